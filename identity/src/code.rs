@@ -1,0 +1,118 @@
+//! Stable reason codes: one table per crate, one vocabulary for all of them.
+//!
+//! A [`Code`] is what a caller matches, a log line carries, `gridpass explain` looks up and the
+//! process exit status is derived from. Its text is written once, here, so that the command
+//! line, the reports and the documents cannot disagree.
+
+use std::fmt;
+
+/// What kind of outcome a code stands for. The command line turns it into an exit status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Nothing is wrong.
+    Ok,
+    /// A defect in Gridpass itself.
+    Internal,
+    /// The caller asked for something that makes no sense.
+    Usage,
+    /// The set-up of this machine or profile is at fault.
+    Configuration,
+    /// A secret is missing or wrong, or another process holds the lock.
+    Locked,
+    /// The thing named does not exist.
+    NotFound,
+    /// The network did not answer as it must.
+    Network,
+    /// Time ran out.
+    Timeout,
+    /// The thing exists already, or changed underneath.
+    Conflict,
+    /// A cryptographic or integrity check failed.
+    Failed,
+    /// Evidence is missing, so nothing can be said.
+    Indeterminate,
+    /// It was valid, and its time is over.
+    Expired,
+    /// It was valid, and it was withdrawn.
+    Revoked,
+    /// It is authentic, but nothing leads from it to an anchor that is trusted.
+    Untrusted,
+    /// Policy says no.
+    Denied,
+    /// The bytes do not have the form that they must have.
+    Malformed,
+}
+
+/// One row of the code table.
+#[derive(Debug)]
+pub struct CodeEntry {
+    /// The stable name, such as `GP-DID-MALFORMED`. Never reused, never renamed.
+    pub id: &'static str,
+    /// What kind of outcome it is.
+    pub class: Class,
+    /// One sentence: what was found.
+    pub meaning: &'static str,
+    /// One sentence: what to do next.
+    pub remedy: &'static str,
+}
+
+/// A reason code: a pointer to its row, compared by name.
+#[derive(Clone, Copy)]
+pub struct Code(pub &'static CodeEntry);
+
+impl Code {
+    /// The stable name, such as `GP-DID-MALFORMED`.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        self.0.id
+    }
+
+    /// What kind of outcome the code stands for.
+    #[must_use]
+    pub fn class(self) -> Class {
+        self.0.class
+    }
+}
+
+impl PartialEq for Code {
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+}
+impl Eq for Code {}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+impl serde::Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.id())
+    }
+}
+
+/// Declares a crate's codes: a constant for each, and `ALL`, the table.
+#[macro_export]
+macro_rules! codes {
+    ($($name:ident = $id:literal, $class:ident, $meaning:literal, $remedy:literal;)*) => {
+        $(
+            #[doc = concat!("`", $id, "`: ", $meaning)]
+            pub const $name: $crate::code::Code = $crate::code::Code(&$crate::code::CodeEntry {
+                id: $id,
+                class: $crate::code::Class::$class,
+                meaning: $meaning,
+                remedy: $remedy,
+            });
+        )*
+        /// Every code of this crate, in the order of the table.
+        pub const ALL: &[$crate::code::Code] = &[$($name),*];
+    };
+}

@@ -1,0 +1,180 @@
+//! The codes of this crate. See [`crate::code`] for what a code is.
+
+crate::codes! {
+    // DIDs and their resolution
+    DID_MALFORMED = "GP-DID-MALFORMED", Malformed,
+        "The text is not a DID or DID URL as DID Core section 3 defines it, or not one that its method allows.",
+        "Check for missing characters or a pasted line break; ask its owner for the DID again.";
+    DID_METHOD_UNKNOWN = "GP-DID-METHOD-UNKNOWN", Untrusted,
+        "The DID uses a method that Gridpass does not resolve.",
+        "Use did:key, did:jwk, did:web or did:webvh.";
+    DID_NOT_FOUND = "GP-DID-NOT-FOUND", NotFound,
+        "No document for this DID is at hand.",
+        "Import its log or snapshot with `gridpass id resolve DID --log FILE --save` or fetch it with `--fetch`.";
+    DID_DOCUMENT_MALFORMED = "GP-DID-DOCUMENT-MALFORMED", Malformed,
+        "The DID document cannot be read: bad JSON, a missing property, or over a limit.",
+        "Ask the DID's owner for a correct document.";
+    DID_DOCUMENT_OTHER_ID = "GP-DID-DOCUMENT-OTHER-ID", Failed,
+        "The document's id is not the DID that was asked for.",
+        "The document belongs to somebody else: do not use it, and tell the DID's owner.";
+    DID_DEACTIVATED = "GP-DID-DEACTIVATED", Revoked,
+        "The DID's owner has deactivated it.",
+        "Ask the owner which DID replaces it.";
+    DID_NOT_YET = "GP-DID-NOT-YET", Indeterminate,
+        "The DID had no document at the time asked about, or none was seen then.",
+        "Ask about a later time, or get an older snapshot.";
+    WEBVH_LOG_INVALID = "GP-WEBVH-LOG-INVALID", Failed,
+        "The did:webvh log breaks a rule of did:webvh 1.0: its hashes, proofs, keys, times or parameters.",
+        "Do not use the DID; get the log again from its owner and compare.";
+    WEBVH_WITNESS_MISSING = "GP-WEBVH-WITNESS-MISSING", Indeterminate,
+        "Fewer witnesses approved the did:webvh log entry than its parameters ask for.",
+        "Get the current did-witness.json that stands beside the log.";
+    WEBVH_ENTRY_REFUSED = "GP-WEBVH-ENTRY-REFUSED", Usage,
+        "The change would make a did:webvh log that every reader must refuse.",
+        "Change the request as the message says.";
+    FETCH_FAILED = "GP-FETCH-FAILED", Network,
+        "The document could not be fetched over HTTPS.",
+        "Check the name, the network and the server's certificate, then try again.";
+    // Keys
+    KEY_MALFORMED = "GP-KEY-MALFORMED", Malformed,
+        "The key is not a valid key of its type: wrong encoding, wrong length, or not a usable point on its curve.",
+        "Get the key again from its owner.";
+    KEY_TYPE_UNSUITABLE = "GP-KEY-TYPE-UNSUITABLE", Usage,
+        "A key of this type cannot do what is asked of it.",
+        "Sign with Ed25519 or P-256; seal with X25519 or P-256.";
+    KEY_CURRENT = "GP-KEY-CURRENT", Ok,
+        "The key was listed for this purpose at that time, and still is.",
+        "Nothing to do.";
+    KEY_ROTATED_SINCE = "GP-KEY-ROTATED-SINCE", Ok,
+        "The key was listed for this purpose at that time, and has been replaced since.",
+        "Nothing to do: an orderly rotation leaves earlier signatures valid.";
+    KEY_ROTATED = "GP-KEY-ROTATED", Expired,
+        "The key had been replaced before that time.",
+        "Ask the signer to sign again with the current key.";
+    KEY_COMPROMISED = "GP-KEY-COMPROMISED", Revoked,
+        "The key's owner marked it as compromised, from before that time.",
+        "Treat what it signed as forged; ask the signer for a new signature.";
+    KEY_COMPROMISED_SINCE = "GP-KEY-COMPROMISED-SINCE", Indeterminate,
+        "The key was marked as compromised later; whoever has it can date a signature back, and the time is only claimed.",
+        "Get proof that the signature existed before the compromise, or a new signature.";
+    KEY_NOT_LISTED = "GP-KEY-NOT-LISTED", Failed,
+        "The signer's DID document does not list this key for this purpose at that time.",
+        "Treat the signature as not the signer's.";
+    KEY_EXPIRED = "GP-KEY-EXPIRED", Expired,
+        "The verification method's own expiry had passed at that time.",
+        "Ask the signer to sign again with the current key.";
+    // JSON and JOSE
+    JSON_MALFORMED = "GP-JSON-MALFORMED", Malformed,
+        "The JSON is not well formed, repeats a key in an object, or is over a limit of size or depth.",
+        "Correct the document at the place named.";
+    JWS_MALFORMED = "GP-JWS-MALFORMED", Malformed,
+        "The signed message is not a JWS of the form that Gridpass reads.",
+        "Check that the file is whole and is a compact JWS.";
+    JWS_HEADER_REFUSED = "GP-JWS-HEADER-REFUSED", Failed,
+        "The JWS header asks for something that must be refused: another algorithm, an unknown critical extension, or a missing key id.",
+        "Ask the signer for EdDSA or ES256, with the key's DID URL in kid.";
+    SIGNATURE_VALID = "GP-SIGNATURE-VALID", Ok,
+        "The signature is the key's own over exactly these bytes.",
+        "Nothing to do.";
+    SIGNATURE_INVALID = "GP-SIGNATURE-INVALID", Failed,
+        "The signature does not fit the bytes and the key.",
+        "The content was changed or signed by another key: do not use it.";
+    PAYLOAD_MISSING = "GP-PAYLOAD-MISSING", Usage,
+        "The JWS is detached, and the payload that it signs was not given.",
+        "Give the signed file with --payload FILE.";
+    JWE_MALFORMED = "GP-JWE-MALFORMED", Malformed,
+        "The sealed message is not a JWE of the form that Gridpass reads.",
+        "Check that the file is whole; ask the sender to seal again.";
+    JWE_HEADER_REFUSED = "GP-JWE-HEADER-REFUSED", Failed,
+        "The JWE asks for something that must be refused: another algorithm, compression, or an unknown critical extension.",
+        "Ask the sender for ECDH-ES+A256KW with A256GCM and no compression.";
+    JWE_NOT_FOR_US = "GP-JWE-NOT-FOR-US", NotFound,
+        "No key of this wallet is among the recipients.",
+        "Ask the sender to seal to a current key of yours; show it with `gridpass id show`.";
+    JWE_OPEN_FAILED = "GP-JWE-OPEN-FAILED", Failed,
+        "The sealed message does not open: it was changed, or the key is not the one it was sealed to.",
+        "Ask the sender to send it again.";
+    SEAL_NO_KEY = "GP-SEAL-NO-KEY", NotFound,
+        "The recipient's DID document lists no key for keyAgreement that Gridpass can seal to.",
+        "Ask the recipient for a DID with an X25519 or P-256 key agreement key.";
+    SEAL_FAILED = "GP-SEAL-FAILED", Internal,
+        "Sealing failed inside the cryptographic library.",
+        "Report it with the output of `gridpass doctor`.";
+    // Wallet and store
+    WALLET_NOT_FOUND = "GP-WALLET-NOT-FOUND", NotFound,
+        "There is no wallet in this profile.",
+        "Create one with `gridpass init --name NAME`, or restore one with `gridpass wallet restore`.";
+    WALLET_EXISTS = "GP-WALLET-EXISTS", Conflict,
+        "There is a wallet in this place already, and a wallet is never overwritten.",
+        "Choose another profile name with --profile.";
+    WALLET_UNLOCK_FAILED = "GP-WALLET-UNLOCK-FAILED", Locked,
+        "The passphrase or recovery phrase does not open this wallet.",
+        "Try again; `gridpass wallet slots list` shows which ways there are.";
+    WALLET_IN_USE = "GP-WALLET-IN-USE", Locked,
+        "Another process has this wallet open.",
+        "Wait for it or stop it, then try again.";
+    WALLET_TAMPERED = "GP-WALLET-TAMPERED", Failed,
+        "A record does not authenticate: it was altered, moved from another record or taken from another wallet.",
+        "Stop using this copy and restore the last backup into a new profile.";
+    WALLET_VERSION = "GP-WALLET-VERSION", Configuration,
+        "The wallet was written in a format version that this program does not know.",
+        "Use a newer gridpass.";
+    WALLET_LIMIT = "GP-WALLET-LIMIT", Usage,
+        "The record, name or count is over a limit of the wallet.",
+        "Make it smaller, as the message says.";
+    WALLET_LAST_SLOT = "GP-WALLET-LAST-SLOT", Conflict,
+        "Removing this slot would leave no way to open the wallet.",
+        "Add another slot first.";
+    WALLET_SLOT_NOT_FOUND = "GP-WALLET-SLOT-NOT-FOUND", NotFound,
+        "The wallet has no slot of that number.",
+        "List them with `gridpass wallet slots list`.";
+    PASSPHRASE_WEAK = "GP-PASSPHRASE-WEAK", Usage,
+        "The passphrase is shorter than 8 characters.",
+        "Choose a longer one; four unrelated words are good.";
+    PHRASE_MALFORMED = "GP-PHRASE-MALFORMED", Malformed,
+        "The recovery phrase is not 24 words of the BIP-39 English list with a right checksum.",
+        "Check the words and their order against your copy.";
+    KDF_REFUSED = "GP-KDF-REFUSED", Failed,
+        "The key derivation parameters are weaker than the minimum or larger than the maximum.",
+        "Stop using this copy and restore the last backup into a new profile.";
+    STORE_IO = "GP-STORE-IO", Configuration,
+        "The operating system refused to read or write the wallet's files.",
+        "Check the disk's free space and the folder's permissions, then try again.";
+    STORE_DAMAGED = "GP-STORE-DAMAGED", Failed,
+        "The wallet's files are damaged: records that were written are missing or changed on disk.",
+        "Keep the folder as it is and restore the last backup into a new profile.";
+    IDENTITY_NOT_FOUND = "GP-IDENTITY-NOT-FOUND", NotFound,
+        "The wallet has no identity of that name or DID.",
+        "List them with `gridpass id list`.";
+    IDENTITY_EXISTS = "GP-IDENTITY-EXISTS", Conflict,
+        "The wallet already has an identity of that name.",
+        "Choose another with --name.";
+    IDENTITY_CANNOT_ROTATE = "GP-IDENTITY-CANNOT-ROTATE", Usage,
+        "This DID method has no rotation: the key is the identifier.",
+        "Make a new identity with `gridpass id new` and have what was issued to the old one issued anew.";
+    IDENTITY_KEY_MISSING = "GP-IDENTITY-KEY-MISSING", NotFound,
+        "The identity has no active key for this purpose in this wallet.",
+        "Show its keys with `gridpass id show`.";
+    NODE_CANNOT_ACT = "GP-NODE-CANNOT-ACT", Denied,
+        "A node identity signs and authenticates for its node; it cannot issue or act as the participant.",
+        "Use a participant identity.";
+    // Backups
+    BACKUP_MALFORMED = "GP-BACKUP-MALFORMED", Malformed,
+        "The file is not a Gridpass backup, is truncated, or breaks a limit.",
+        "Use another copy of the backup; check copies with `gridpass wallet backup-verify`.";
+    BACKUP_CHECKSUM = "GP-BACKUP-CHECKSUM", Failed,
+        "The backup's content does not match the checksum in its manifest.",
+        "Use another copy of the backup.";
+    BACKUP_UNLOCK_FAILED = "GP-BACKUP-UNLOCK-FAILED", Locked,
+        "The passphrase, recovery phrase or age identity given does not open this backup.",
+        "Use the phrase of the wallet that made it, or the identity it was made for.";
+    BACKUP_FOREIGN = "GP-BACKUP-FOREIGN", Untrusted,
+        "The backup is of another wallet than the one expected, or mixes records of two wallets.",
+        "Check the wallet id with `gridpass wallet backup-verify`.";
+    BACKUP_VERIFIED = "GP-BACKUP-VERIFIED", Ok,
+        "The backup is whole, and everything in it that could be checked is right.",
+        "Nothing to do.";
+    BACKUP_STALE = "GP-BACKUP-STALE", Indeterminate,
+        "Keys were made or rotated after the last backup, so that it cannot restore them.",
+        "Back up now with `gridpass wallet backup`.";
+}

@@ -1,0 +1,5 @@
+//! The DID methods, one module each.
+
+pub mod jwk;
+pub mod key;
+pub mod web;

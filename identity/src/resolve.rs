@@ -1,0 +1,488 @@
+//! From a DID to its document: what it says now, what it said before, where that is known from
+//! and how old the knowledge is.
+//!
+//! ```text
+//! Did -> Resolver -> Resolution (document versions, source, age) -> key_at(time) -> Check
+//! ```
+//!
+//! Nothing here reads a network or a clock. did:key and did:jwk are computed; did:web and
+//! did:webvh are read from files that somebody obtained earlier, through a [`SnapshotStore`].
+
+use crate::code::Code;
+use crate::codes;
+use crate::did::{Did, DidError, DidUrl};
+use crate::document::{DidDocument, DocumentError, Relationship, VerificationMethod};
+use crate::key::{KeyError, PublicKey};
+use crate::method;
+use crate::report::Check;
+use crate::time::UnixMillis;
+use serde::Serialize;
+
+/// Why a DID has no document here.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResolveError {
+    /// The DID breaks a rule of DID Core or of its method.
+    #[error(transparent)]
+    Did(#[from] DidError),
+    /// The DID's key is unusable.
+    #[error("{did}: {source}")]
+    Key {
+        /// The DID.
+        did: Did,
+        /// What is wrong with the key in it.
+        source: KeyError,
+    },
+    /// No such method here.
+    #[error("{0} uses the method {method:?}, and only key, jwk, web and webvh are known", method = .0.method())]
+    UnknownMethod(Did),
+    /// Nothing was ever obtained for it.
+    #[error("nothing is known of {0}")]
+    NotFound(Did),
+    /// What was obtained is not its document.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// The store of snapshots failed.
+    #[error("the snapshots of {did} could not be read: {reason}")]
+    Store {
+        /// The DID.
+        did: Did,
+        /// The code of the cause.
+        code: Code,
+        /// The cause.
+        reason: String,
+    },
+}
+
+impl ResolveError {
+    /// The stable reason code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Did(e) => e.code(),
+            Self::Key { source, .. } => source.code(),
+            Self::UnknownMethod(_) => codes::DID_METHOD_UNKNOWN,
+            Self::NotFound(_) => codes::DID_NOT_FOUND,
+            Self::Document(e) => e.code(),
+            Self::Store { code, .. } => *code,
+        }
+    }
+}
+
+/// Where a resolution comes from, and so how far it can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// The DID is the key: nothing can change, nothing can be forged.
+    SelfCertifying,
+    /// A log that proves every change of keys back to the DID's creation.
+    VerifiedLog,
+    /// A document as a web server once sent it; it proves nothing about other times.
+    Snapshot,
+}
+
+/// A document and the time from which it was the DID's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentVersion {
+    /// From when; `None` is since ever.
+    pub from: Option<UnixMillis>,
+    /// The method's own name for the version.
+    pub version_id: Option<String>,
+    /// The document. `None` where the owner deactivated the DID.
+    pub document: Option<DidDocument>,
+}
+
+/// What is known of a DID: its documents over time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// The DID.
+    pub did: Did,
+    /// Oldest first, never empty.
+    pub versions: Vec<DocumentVersion>,
+    /// Where it is known from.
+    pub source: Source,
+    /// When the material was obtained; `None` where it cannot grow old.
+    pub seen: Option<UnixMillis>,
+}
+
+/// How the time of a signature is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TimeBasis {
+    /// The signer says so. A thief can say so too.
+    Claimed,
+    /// Other evidence shows that the signature existed then.
+    Proven,
+}
+
+impl Resolution {
+    /// How old the material is, in milliseconds; `None` where it cannot grow old.
+    #[must_use]
+    pub fn age_millis(&self, now: UnixMillis) -> Option<u64> {
+        self.seen.map(|seen| now.millis_since(seen))
+    }
+
+    /// The newest document; `None` where the DID is deactivated.
+    #[must_use]
+    pub fn current(&self) -> Option<&DidDocument> {
+        self.versions.last().and_then(|v| v.document.as_ref())
+    }
+
+    /// The version that was in force at a time; `None` before the first.
+    #[must_use]
+    pub fn version_at(&self, at: UnixMillis) -> Option<&DocumentVersion> {
+        self.versions.iter().rev().find(|v| v.from.is_none_or(|from| from <= at))
+    }
+
+    /// Whether `key_id` could be used for `purpose` at a time, and the key, where one is known.
+    ///
+    /// The check keeps apart what people confuse: a key that was replaced in good order
+    /// (`GP-KEY-ROTATED`, and its earlier signatures pass with `GP-KEY-ROTATED-SINCE`), a key
+    /// that was marked as compromised (`GP-KEY-COMPROMISED`, and `…-SINCE` where the signature
+    /// claims an earlier time), and a key that was never the signer's for this purpose
+    /// (`GP-KEY-NOT-LISTED`).
+    #[must_use]
+    pub fn key_at(
+        &self,
+        key_id: &DidUrl,
+        purpose: Relationship,
+        at: UnixMillis,
+        basis: TimeBasis,
+    ) -> (Check, Option<PublicKey>) {
+        let listed_then = self
+            .version_at(at)
+            .and_then(|v| v.document.as_ref())
+            .and_then(|d| listed(d, key_id, purpose));
+        let ever = || {
+            self.versions
+                .iter()
+                .rev()
+                .filter_map(|v| v.document.as_ref())
+                .find_map(|d| listed(d, key_id, purpose))
+        };
+        let Some(method) = listed_then.or_else(ever) else {
+            return (self.not_listed(key_id, purpose, at), None);
+        };
+        let key = method.public_key.clone();
+        let check = self.judge(method, listed_then.is_some(), purpose, at, basis);
+        (check, key)
+    }
+
+    fn not_listed(&self, key_id: &DidUrl, purpose: Relationship, at: UnixMillis) -> Check {
+        if self.version_at(at).is_none() {
+            return Check::indeterminate(
+                "key",
+                codes::DID_NOT_YET,
+                format!("nothing is known of {} as of {at}", self.did),
+            );
+        }
+        Check::failed(
+            "key",
+            codes::KEY_NOT_LISTED,
+            format!("{} does not list {key_id} for {purpose}", self.did),
+        )
+    }
+
+    fn judge(
+        &self,
+        method: &VerificationMethod,
+        listed_then: bool,
+        purpose: Relationship,
+        at: UnixMillis,
+        basis: TimeBasis,
+    ) -> Check {
+        let id = &method.id;
+        let compromised = self.compromised_since(method);
+        if let Some(since) = compromised
+            && since <= at
+        {
+            let sentence = format!("{id} is marked as compromised since {since}");
+            return Check::failed("key", codes::KEY_COMPROMISED, sentence);
+        }
+        let Some(version) = self.version_at(at) else {
+            let sentence = format!("nothing is known of {} as of {at}", self.did);
+            return Check::indeterminate("key", codes::DID_NOT_YET, sentence);
+        };
+        if version.document.is_none() {
+            let sentence = format!("{} was deactivated before {at}", self.did);
+            return Check::failed("key", codes::DID_DEACTIVATED, sentence);
+        }
+        if !listed_then {
+            let later = self
+                .versions
+                .iter()
+                .filter(|v| v.from.is_some_and(|from| from > at))
+                .filter_map(|v| v.document.as_ref())
+                .any(|d| listed(d, id, purpose).is_some());
+            return if later && !self.listed_before(id, purpose, at) {
+                let sentence = format!("{id} became a key for {purpose} only after {at}");
+                Check::failed("key", codes::KEY_NOT_LISTED, sentence)
+            } else {
+                let sentence = format!("{id} was replaced before {at}");
+                Check::failed("key", codes::KEY_ROTATED, sentence)
+            };
+        }
+        if let Some(expires) = method.expires
+            && expires <= at
+        {
+            let sentence = format!("{id} was to be used until {expires}");
+            return Check::failed("key", codes::KEY_EXPIRED, sentence);
+        }
+        if let Some(since) = compromised
+            && basis == TimeBasis::Claimed
+        {
+            let sentence = format!(
+                "{id} is marked as compromised since {since}, and only the signature itself says \
+                 that it was made at {at}"
+            );
+            return Check::indeterminate("key", codes::KEY_COMPROMISED_SINCE, sentence);
+        }
+        let still = self.current().and_then(|d| listed(d, id, purpose));
+        if still.is_some_and(|now| now.public_key == method.public_key) {
+            Check::passed("key", codes::KEY_CURRENT, format!("{id} is a key for {purpose}"))
+        } else {
+            let sentence = format!("{id} was a key for {purpose} at {at}, and was replaced since");
+            Check::passed("key", codes::KEY_ROTATED_SINCE, sentence)
+        }
+    }
+
+    fn listed_before(&self, id: &DidUrl, purpose: Relationship, at: UnixMillis) -> bool {
+        self.versions
+            .iter()
+            .filter(|v| v.from.is_none_or(|from| from <= at))
+            .filter_map(|v| v.document.as_ref())
+            .any(|d| listed(d, id, purpose).is_some())
+    }
+
+    /// The earliest time from which any version marks this key as compromised. The key is known
+    /// by its bytes, so that listing it again under another id does not wash it.
+    fn compromised_since(&self, method: &VerificationMethod) -> Option<UnixMillis> {
+        self.versions
+            .iter()
+            .filter_map(|v| v.document.as_ref())
+            .flat_map(DidDocument::verification_methods)
+            .filter(|m| m.public_key.is_some() && m.public_key == method.public_key)
+            .filter_map(|m| m.revoked)
+            .min()
+    }
+}
+
+fn listed<'d>(
+    document: &'d DidDocument,
+    key_id: &DidUrl,
+    purpose: Relationship,
+) -> Option<&'d VerificationMethod> {
+    // A method that somebody else controls is theirs to sign with, not this DID's (CID 1.0 §3.3).
+    document.methods_for(purpose).find(|m| &m.id == key_id && &m.controller == document.id())
+}
+
+/// Finds what is known of a DID.
+pub trait Resolver {
+    /// Resolves a DID.
+    ///
+    /// # Errors
+    /// [`ResolveError`] says whether the DID is malformed, unknown, or not to be believed.
+    fn resolve(&self, did: &Did) -> Result<Resolution, ResolveError>;
+}
+
+/// Files that were obtained for a DID at a time, byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// When they were obtained.
+    pub seen: UnixMillis,
+    /// `did.json` for did:web, `did.jsonl` for did:webvh.
+    pub document: Vec<u8>,
+    /// `did-witness.json` for did:webvh, where there is one.
+    pub witness: Option<Vec<u8>>,
+}
+
+/// Where snapshots are kept.
+pub trait SnapshotStore {
+    /// Everything that was obtained for a DID, oldest first; empty if nothing was.
+    ///
+    /// # Errors
+    /// [`ResolveError::Store`].
+    fn snapshots(&self, did: &Did) -> Result<Vec<Snapshot>, ResolveError>;
+}
+
+/// No snapshots: resolves did:key and did:jwk only.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoSnapshots;
+
+impl SnapshotStore for NoSnapshots {
+    fn snapshots(&self, _: &Did) -> Result<Vec<Snapshot>, ResolveError> {
+        Ok(Vec::new())
+    }
+}
+
+/// Resolves the four methods that Gridpass knows, offline.
+#[derive(Clone, Copy)]
+pub struct OfflineResolver<'s> {
+    snapshots: &'s dyn SnapshotStore,
+}
+
+impl<'s> OfflineResolver<'s> {
+    /// A resolver over these snapshots.
+    #[must_use]
+    pub fn new(snapshots: &'s dyn SnapshotStore) -> Self {
+        Self { snapshots }
+    }
+}
+
+impl Resolver for OfflineResolver<'_> {
+    fn resolve(&self, did: &Did) -> Result<Resolution, ResolveError> {
+        let found = || {
+            let snapshots = self.snapshots.snapshots(did)?;
+            if snapshots.is_empty() {
+                return Err(ResolveError::NotFound(did.clone()));
+            }
+            Ok(snapshots)
+        };
+        match did.method() {
+            "key" => method::key::resolve(did),
+            "jwk" => method::jwk::resolve(did),
+            "web" => method::web::resolve(did, &found()?),
+            _ => Err(ResolveError::UnknownMethod(did.clone())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::{KeyType, SecretKey};
+    use crate::report::Outcome;
+
+    const PURPOSE: Relationship = Relationship::AssertionMethod;
+
+    fn t(seconds: u64) -> UnixMillis {
+        UnixMillis::new(seconds * 1000)
+    }
+
+    fn did() -> Did {
+        Did::parse("did:web:dso.example").expect("a DID")
+    }
+
+    fn key(seed: u8) -> PublicKey {
+        SecretKey::from_bytes(KeyType::Ed25519, &[seed; 32]).expect("32 bytes").public_key()
+    }
+
+    fn id(seed: u8) -> DidUrl {
+        did().with_fragment(&format!("k{seed}")).expect("a fragment")
+    }
+
+    fn method(seed: u8) -> VerificationMethod {
+        VerificationMethod::new(id(seed), key(seed))
+    }
+
+    fn version(
+        from: u64,
+        methods: Vec<(VerificationMethod, Vec<Relationship>)>,
+    ) -> DocumentVersion {
+        DocumentVersion {
+            from: Some(t(from)),
+            version_id: None,
+            document: Some(DidDocument::new(did(), methods)),
+        }
+    }
+
+    /// Key 1 from 100 s, key 2 from 200 s; and what the third version says of key 1.
+    fn history(third: Option<DocumentVersion>) -> Resolution {
+        let mut versions = vec![
+            version(100, vec![(method(1), vec![PURPOSE])]),
+            version(200, vec![(method(2), vec![PURPOSE])]),
+        ];
+        versions.extend(third);
+        Resolution { did: did(), versions, source: Source::VerifiedLog, seen: Some(t(1000)) }
+    }
+
+    fn verdict(r: &Resolution, seed: u8, at: u64, basis: TimeBasis) -> (Outcome, Code) {
+        let (check, _) = r.key_at(&id(seed), PURPOSE, t(at), basis);
+        (check.outcome, check.code)
+    }
+
+    #[test]
+    fn a_rotated_key_is_good_for_its_time_and_bad_after() {
+        let r = history(None);
+        let claimed = TimeBasis::Claimed;
+        assert_eq!(verdict(&r, 1, 150, claimed), (Outcome::Passed, codes::KEY_ROTATED_SINCE));
+        assert_eq!(verdict(&r, 1, 250, claimed), (Outcome::Failed, codes::KEY_ROTATED));
+        assert_eq!(verdict(&r, 2, 250, claimed), (Outcome::Passed, codes::KEY_CURRENT));
+        assert_eq!(verdict(&r, 2, 150, claimed), (Outcome::Failed, codes::KEY_NOT_LISTED));
+        assert_eq!(verdict(&r, 1, 50, claimed), (Outcome::Indeterminate, codes::DID_NOT_YET));
+        assert_eq!(verdict(&r, 9, 150, claimed), (Outcome::Failed, codes::KEY_NOT_LISTED));
+    }
+
+    #[test]
+    fn a_compromised_key_is_another_verdict_than_a_rotated_one() {
+        let mut marked = method(1);
+        marked.revoked = Some(t(140));
+        let third = version(300, vec![(method(2), vec![PURPOSE]), (marked, vec![])]);
+        let r = history(Some(third));
+        let (claimed, proven) = (TimeBasis::Claimed, TimeBasis::Proven);
+        assert_eq!(verdict(&r, 1, 150, claimed), (Outcome::Failed, codes::KEY_COMPROMISED));
+        assert_eq!(verdict(&r, 1, 250, proven), (Outcome::Failed, codes::KEY_COMPROMISED));
+        assert_eq!(
+            verdict(&r, 1, 120, claimed),
+            (Outcome::Indeterminate, codes::KEY_COMPROMISED_SINCE)
+        );
+        assert_eq!(verdict(&r, 1, 120, proven), (Outcome::Passed, codes::KEY_ROTATED_SINCE));
+    }
+
+    #[test]
+    fn a_compromised_key_is_not_washed_by_a_new_id() {
+        let mut marked = method(1);
+        marked.revoked = Some(t(140));
+        let relisted = VerificationMethod::new(id(7), key(1));
+        let third = version(300, vec![(marked, vec![]), (relisted, vec![PURPOSE])]);
+        let r = history(Some(third));
+        assert_eq!(
+            verdict(&r, 7, 350, TimeBasis::Proven),
+            (Outcome::Failed, codes::KEY_COMPROMISED)
+        );
+    }
+
+    #[test]
+    fn a_key_for_another_purpose_is_not_listed() {
+        let (check, key) =
+            history(None).key_at(&id(1), Relationship::KeyAgreement, t(150), TimeBasis::Claimed);
+        assert_eq!((check.code, key), (codes::KEY_NOT_LISTED, None));
+    }
+
+    #[test]
+    fn a_key_that_another_did_controls_is_not_listed() {
+        let mut foreign = method(1);
+        foreign.controller = Did::parse("did:web:tso.example").expect("a DID");
+        let r = Resolution {
+            versions: vec![version(100, vec![(foreign, vec![PURPOSE])])],
+            ..history(None)
+        };
+        assert_eq!(verdict(&r, 1, 150, TimeBasis::Proven).1, codes::KEY_NOT_LISTED);
+    }
+
+    #[test]
+    fn a_deactivated_did_keeps_its_past() {
+        let gone = DocumentVersion { from: Some(t(300)), version_id: None, document: None };
+        let r = history(Some(gone));
+        assert_eq!(verdict(&r, 2, 350, TimeBasis::Claimed).1, codes::DID_DEACTIVATED);
+        assert_eq!(verdict(&r, 2, 250, TimeBasis::Claimed).1, codes::KEY_ROTATED_SINCE);
+    }
+
+    #[test]
+    fn an_expired_method_is_told() {
+        let mut short = method(1);
+        short.expires = Some(t(120));
+        let r = Resolution {
+            versions: vec![version(100, vec![(short, vec![PURPOSE])])],
+            ..history(None)
+        };
+        assert_eq!(verdict(&r, 1, 119, TimeBasis::Claimed).1, codes::KEY_CURRENT);
+        assert_eq!(verdict(&r, 1, 120, TimeBasis::Claimed).1, codes::KEY_EXPIRED);
+    }
+
+    #[test]
+    fn an_unknown_method_is_named() {
+        let did = Did::parse("did:example:123").expect("a DID");
+        let error = OfflineResolver::new(&NoSnapshots).resolve(&did).expect_err("unknown");
+        assert_eq!(error.code(), codes::DID_METHOD_UNKNOWN);
+    }
+}
