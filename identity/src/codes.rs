@@ -79,6 +79,21 @@ crate::codes! {
     SIGNATURE_INVALID = "GP-SIGNATURE-INVALID", Failed,
         "The signature does not fit the bytes and the key.",
         "The content was changed or signed by another key: do not use it.";
+    SIGNED_IN_FUTURE = "GP-SIGNED-IN-FUTURE", Failed,
+        "The signature says that it was made later than now.",
+        "Check this machine's clock, then the signer's.";
+    SIGNER_OTHER = "GP-SIGNER-OTHER", Failed,
+        "The signer is another than the one expected.",
+        "Do not use it as the expected signer's.";
+    ADDRESSED = "GP-ADDRESSED", Ok,
+        "The signer addressed it to this audience.",
+        "Nothing to do.";
+    NOT_ADDRESSED = "GP-NOT-ADDRESSED", Failed,
+        "The signer addressed it to others: somebody may have passed it on.",
+        "Ask the signer whether it was meant for you.";
+    AUDIENCE_UNKNOWN = "GP-AUDIENCE-UNKNOWN", Indeterminate,
+        "The signature does not say whom it is for, so that anybody could have passed it on.",
+        "Ask the sender to seal with `gridpass seal --sign-with`, which names the recipients under the signature.";
     PAYLOAD_MISSING = "GP-PAYLOAD-MISSING", Usage,
         "The JWS is detached, and the payload that it signs was not given.",
         "Give the signed file with --payload FILE.";

@@ -6,7 +6,7 @@
 
 use crate::code::Code;
 use crate::codes;
-use crate::did::DidUrl;
+use crate::did::{Did, DidUrl};
 use crate::json::{self, Limits};
 use crate::key::{Algorithm, BadSignature, KeyError, PublicKey, SecretKey};
 use crate::time::UnixMillis;
@@ -60,11 +60,18 @@ pub struct Header {
     pub cty: Option<String>,
     /// When the signer says that it signed.
     pub iat: Option<UnixMillis>,
+    /// Whom it is for. Without it, one who was sent a JWS can pass it on as sent to another.
+    pub aud: Vec<Did>,
 }
+
+/// The most DIDs in `aud`.
+pub const MAX_AUDIENCE: usize = 1024;
 
 #[derive(Serialize)]
 struct HeaderOut<'h> {
     alg: &'static str,
+    #[serde(skip_serializing_if = "<[Did]>::is_empty")]
+    aud: &'h [Did],
     #[serde(skip_serializing_if = "Option::is_none")]
     b64: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +90,8 @@ struct HeaderOut<'h> {
 #[derive(Deserialize)]
 struct HeaderIn {
     alg: String,
+    #[serde(default)]
+    aud: Vec<Did>,
     b64: Option<bool>,
     crit: Option<Vec<String>>,
     cty: Option<String>,
@@ -94,6 +103,7 @@ struct HeaderIn {
 fn encode_header(key: &SecretKey, header: &Header, b64: bool) -> Result<String, JwsError> {
     let out = HeaderOut {
         alg: key.public_key().algorithm()?.jose_name(),
+        aud: &header.aud,
         b64: (!b64).then_some(false),
         crit: (!b64).then_some(["b64"]),
         cty: header.cty.as_deref(),
@@ -302,8 +312,11 @@ fn read_header(bytes: &[u8]) -> Result<(Header, Algorithm, bool), JwsError> {
         Some(Ok(url)) => Some(url),
         Some(Err(e)) => return refuse(format!("kid: {e}")),
     };
+    if header.aud.len() > MAX_AUDIENCE {
+        return refuse("aud names more than 1024 DIDs".into());
+    }
     let iat = header.iat.map(|s| UnixMillis::new(s.saturating_mul(1000)));
-    Ok((Header { kid, typ: header.typ, cty: header.cty, iat }, algorithm, b64))
+    Ok((Header { kid, typ: header.typ, cty: header.cty, iat, aud: header.aud }, algorithm, b64))
 }
 
 #[cfg(test)]
@@ -390,6 +403,7 @@ mod tests {
                 typ: Some("t".into()),
                 cty: None,
                 iat: Some(UnixMillis::new(1_772_366_400_000)),
+                aud: vec![Did::parse("did:web:tso.example").expect("a DID")],
             };
             let make = if unencoded { sign_unencoded } else { sign };
             let jws = JwsIn::parse(&make(&payload, &key, &header).expect("signs")).expect("parses");

@@ -9,6 +9,8 @@ pub mod codes;
 pub mod did;
 pub mod document;
 pub mod json;
+#[cfg(feature = "seal")]
+pub mod jwe;
 pub mod jwk;
 pub mod jws;
 pub mod key;
@@ -17,3 +19,4 @@ pub mod report;
 pub mod resolve;
 pub mod secret;
 pub mod time;
+pub mod verify;
