@@ -1,6 +1,9 @@
 //! The codes of this crate. See [`crate::code`] for what a code is.
 
 crate::codes! {
+    INTERNAL = "GP-INTERNAL", Internal,
+        "Something happened that the program takes to be impossible.",
+        "Report it with the output of `gridpass doctor`.";
     // DIDs and their resolution
     DID_MALFORMED = "GP-DID-MALFORMED", Malformed,
         "The text is not a DID or DID URL as DID Core section 3 defines it, or not one that its method allows.",

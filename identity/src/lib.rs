@@ -20,3 +20,4 @@ pub mod resolve;
 pub mod secret;
 pub mod time;
 pub mod verify;
+pub mod wallet;
