@@ -112,6 +112,12 @@ crate::codes! {
     JWE_OPEN_FAILED = "GP-JWE-OPEN-FAILED", Failed,
         "The sealed message does not open: it was changed, or the key is not the one it was sealed to.",
         "Ask the sender to send it again.";
+    UNSIGNED = "GP-UNSIGNED", Indeterminate,
+        "The sealed content carries no signature.",
+        "Ask the sender to sign it, or accept it with --insecure-accept-unsigned.";
+    SEALED_UNSIGNED = "GP-SEALED-UNSIGNED", Ok,
+        "The content was opened; it carries no signature, and that was accepted.",
+        "Do not take it as anybody's word.";
     SEAL_NO_KEY = "GP-SEAL-NO-KEY", NotFound,
         "The recipient's DID document lists no key for keyAgreement that Gridpass can seal to.",
         "Ask the recipient for a DID with an X25519 or P-256 key agreement key.";

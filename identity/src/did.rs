@@ -68,7 +68,7 @@ impl Did {
         if !is_escaped_text(id, |b| matches!(b, b'.' | b'-' | b'_' | b':')) {
             return refuse("it holds a character that a DID cannot have");
         }
-        Ok(Self { id_start: text.len() - id.len(), text: text.to_owned() })
+        Ok(Self { id_start: text.len().saturating_sub(id.len()), text: text.to_owned() })
     }
 
     /// The whole DID.

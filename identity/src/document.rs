@@ -240,7 +240,7 @@ impl DidDocument {
         }
         for (i, method) in methods.iter().enumerate() {
             // Two keys under one id: which one signed would depend on the reader.
-            if methods.iter().skip(i + 1).any(|other| other.id == method.id) {
+            if methods.iter().skip(i.saturating_add(1)).any(|other| other.id == method.id) {
                 return Err(malformed(format!("the id {} occurs twice", method.id)));
             }
         }

@@ -33,7 +33,7 @@ impl UnixMillis {
     /// The whole second that this lies in. did:webvh writes seconds.
     #[must_use]
     pub fn floor_to_second(self) -> Self {
-        Self(self.0 - self.0 % 1000)
+        Self(self.0.saturating_sub(self.0 % 1000))
     }
 
     /// Later by so many milliseconds, at most [`Self::MAX`].

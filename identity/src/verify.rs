@@ -255,7 +255,6 @@ mod tests {
         let (did, key) = signer(1);
         let ahead = |millis| Header { iat: Some(now().plus_millis(millis)), ..header(&did) };
         let within = jws::sign(b"", &key, &ahead(MAX_CLOCK_SKEW_MILLIS)).expect("signs");
-        let within = format!("{within}");
         let jws = JwsIn::parse(&within).expect("parses");
         let resolver = OfflineResolver::new(&NoSnapshots);
         let v = verify_jws(&jws, Some(b""), &resolver, &expectation()).expect("payload given");

@@ -1,1 +1,142 @@
-fn main() {}
+//! `gridpass`: the command line of Gridpass, for officers, operators and auditors.
+//!
+//! Each command is one function from its arguments to an [`output::Answer`] or an
+//! [`output::Failure`]; printing and the exit status are decided here and nowhere else.
+
+mod codes;
+mod commands;
+mod context;
+mod fetch;
+mod output;
+mod secrets;
+
+use clap::{Parser, Subcommand};
+use context::GlobalArgs;
+use output::{Answer, Failure, Outcomes};
+use std::process::ExitCode;
+
+/// The exit statuses, in the help of every command.
+macro_rules! help {
+    ($examples:literal) => {
+        concat!(
+            "Examples:\n",
+            $examples,
+            "\n\nExit codes: 0 ok, 1 internal, 2 usage, 3 configuration, 4 locked, 5 not found, \
+             6 network, 7 timeout, 8 conflict, 10 failed verification, 11 indeterminate, \
+             12 expired, 13 revoked, 14 untrusted, 15 denied, 16 malformed"
+        )
+    };
+}
+pub(crate) use help;
+
+/// Identities, visas and messages for the energy sector, without a hub
+#[derive(Parser)]
+#[command(
+    name = "gridpass",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = help!(
+        "  gridpass demo                        see it work, in a folder that is thrown away\n  \
+         gridpass init --name dso-north       make a wallet\n  \
+         gridpass id new --name root --method webvh --location dso-north.example\n  \
+         gridpass explain GP-KEY-ROTATED      what a code means and what to do"
+    )
+)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Init(commands::init::InitArgs),
+    #[command(subcommand)]
+    Id(commands::id::IdCommand),
+    #[command(subcommand)]
+    Wallet(commands::wallet::WalletCommand),
+    Sign(commands::sign::SignArgs),
+    VerifySignature(commands::sign::VerifyArgs),
+    Seal(commands::seal::SealArgs),
+    Open(commands::seal::OpenArgs),
+    Demo(commands::demo::DemoArgs),
+    Doctor(commands::doctor::DoctorArgs),
+    Explain(commands::explain::ExplainArgs),
+    Completions(commands::generate::CompletionsArgs),
+    Man(commands::generate::ManArgs),
+}
+
+fn run(cli: &Cli) -> Outcomes {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Init(args) => commands::init::run(global, args),
+        Command::Id(command) => commands::id::run(global, command),
+        Command::Wallet(command) => commands::wallet::run(global, command),
+        Command::Sign(args) => commands::sign::sign(global, args),
+        Command::VerifySignature(args) => commands::sign::verify(global, args),
+        Command::Seal(args) => commands::seal::seal(global, args),
+        Command::Open(args) => commands::seal::open(global, args),
+        Command::Demo(args) => commands::demo::run(global, args),
+        Command::Doctor(args) => commands::doctor::run(global, args),
+        Command::Explain(args) => commands::explain::run(args),
+        Command::Completions(args) => Ok(commands::generate::completions(args)),
+        Command::Man(args) => commands::generate::man(args),
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let as_json = cli.global.json;
+    let exit = match run(&cli) {
+        Ok(answer) => print(answer, as_json),
+        Err(failure) => failure.print(as_json),
+    };
+    ExitCode::from(exit)
+}
+
+fn print(answer: Answer, as_json: bool) -> u8 {
+    let exit = answer.exit;
+    match answer.print(as_json) {
+        Ok(()) => exit,
+        // A reader that closed the pipe has what it wanted.
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => exit,
+        Err(e) => Failure::new(codes::FILE_NOT_WRITTEN, e.to_string()).print(as_json),
+    }
+}
+
+/// The whole command, for completions and manual pages.
+fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn each(command: &clap::Command, path: &str, check: &mut dyn FnMut(&str, &clap::Command)) {
+        let path = format!("{path} {}", command.get_name());
+        check(&path, command);
+        for sub in command.get_subcommands().filter(|c| c.get_name() != "help") {
+            each(sub, &path, check);
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_help_with_examples_and_exit_codes() {
+        each(&command(), "", &mut |path, command| {
+            assert!(command.get_about().is_some(), "{path} has no description");
+            if !command.has_subcommands() || path.trim() == "gridpass" {
+                let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(after.contains("Examples:"), "{path} has no examples");
+                assert!(after.contains("Exit codes:"), "{path} has no exit codes");
+            }
+        });
+    }
+}

@@ -243,17 +243,25 @@ pub struct Record {
 
 /// Changes of records that belong together.
 #[derive(Default)]
-pub struct Changes(Vec<(&'static str, String, Option<Zeroizing<Vec<u8>>>)>);
+pub struct Changes(Vec<Change>);
+
+struct Change {
+    collection: &'static str,
+    name: String,
+    /// `None` removes.
+    value: Option<Zeroizing<Vec<u8>>>,
+}
 
 impl Changes {
     /// Writes a record.
     pub fn put(&mut self, collection: &'static str, name: &str, value: Vec<u8>) {
-        self.0.push((collection, name.to_owned(), Some(Zeroizing::new(value))));
+        let value = Some(Zeroizing::new(value));
+        self.0.push(Change { collection, name: name.to_owned(), value });
     }
 
     /// Removes a record.
     pub fn remove(&mut self, collection: &'static str, name: &str) {
-        self.0.push((collection, name.to_owned(), None));
+        self.0.push(Change { collection, name: name.to_owned(), value: None });
     }
 }
 
@@ -360,7 +368,7 @@ impl Wallet {
         rng: &mut dyn CryptoRng,
     ) -> Result<Batch, WalletError> {
         let mut batch = Batch::default();
-        for (collection, name, value) in changes.0 {
+        for Change { collection, name, value } in changes.0 {
             if name.len() > MAX_NAME || collection.len() > 32 {
                 return Err(WalletError::Limit(format!("a name has {} bytes", name.len())));
             }

@@ -1,0 +1,104 @@
+//! The codes of the command line, and the table of all codes.
+
+use gridpass_identity::code::{Class, Code};
+
+gridpass_identity::codes! {
+    USAGE = "GP-USAGE", Usage,
+        "The command was called with words that do not fit together.",
+        "Read the command's examples with --help.";
+    INPUT_NEEDED = "GP-INPUT-NEEDED", Locked,
+        "A secret is needed, and there is no terminal to ask for it or --no-input forbids it.",
+        "Give it with --passphrase-file FILE or --passphrase-fd N.";
+    FILE_NOT_READ = "GP-FILE-NOT-READ", NotFound,
+        "The file named on the command line cannot be read.",
+        "Check its name and its permissions.";
+    FILE_NOT_WRITTEN = "GP-FILE-NOT-WRITTEN", Configuration,
+        "The output cannot be written.",
+        "Check the folder, its permissions and the free space.";
+    FILE_EXISTS = "GP-FILE-EXISTS", Conflict,
+        "The output file exists already.",
+        "Choose another name, or add --force to replace it.";
+    FILE_TOO_LARGE = "GP-FILE-TOO-LARGE", Usage,
+        "The input is larger than this command takes.",
+        "Sign it with --detached, or split it.";
+    PROFILE_NAME = "GP-PROFILE-NAME", Usage,
+        "The profile's name cannot be used.",
+        "Use 1 to 64 of a-z, 0-9, dot, dash and underscore, starting with a letter or digit.";
+    PROFILE_AMBIGUOUS = "GP-PROFILE-AMBIGUOUS", Configuration,
+        "There are several profiles, and none was named.",
+        "Name one with --profile NAME or GRIDPASS_PROFILE.";
+    HOME_UNKNOWN = "GP-HOME-UNKNOWN", Configuration,
+        "There is no folder to keep wallets in.",
+        "Set GRIDPASS_HOME to a folder of yours.";
+    RECOVERY_NOWHERE = "GP-RECOVERY-NOWHERE", Usage,
+        "The recovery phrase is shown once, and there is no terminal to show it on.",
+        "Have it written to a file of its own with --recovery-out FILE.";
+    IDENTITY_UNNAMED = "GP-IDENTITY-UNNAMED", Usage,
+        "The wallet has none or several identities, and none was named.",
+        "Name one with --as NAME; list them with `gridpass id list`.";
+    CODE_UNKNOWN = "GP-CODE-UNKNOWN", NotFound,
+        "There is no such code.",
+        "List all codes with `gridpass explain`.";
+    PERMISSIONS_OPEN = "GP-PERMISSIONS-OPEN", Configuration,
+        "Other users of this machine can read what only its owner should.",
+        "Close it with chmod, as the message says.";
+    CLOCK_WRONG = "GP-CLOCK-WRONG", Configuration,
+        "This machine's clock shows a time before this program was made.",
+        "Set the clock; expiry and freshness cannot be judged without it.";
+    DOCTOR_OK = "GP-DOCTOR-OK", Ok,
+        "This was looked at and is in order.",
+        "Nothing to do.";
+}
+
+/// Every code that this binary can print, by name.
+#[must_use]
+pub fn all() -> Vec<Code> {
+    let mut codes: Vec<Code> =
+        ALL.iter().chain(gridpass_identity::codes::ALL).copied().collect();
+    codes.sort_by_key(|code| code.id());
+    codes
+}
+
+/// The exit status of a class. The same for every command, and documented in the help of each.
+#[must_use]
+pub fn exit_status(class: Class) -> u8 {
+    match class {
+        Class::Ok => 0,
+        Class::Internal => 1,
+        Class::Usage => 2,
+        Class::Configuration => 3,
+        Class::Locked => 4,
+        Class::NotFound => 5,
+        Class::Network => 6,
+        Class::Timeout => 7,
+        Class::Conflict => 8,
+        Class::Failed => 10,
+        Class::Indeterminate => 11,
+        Class::Expired => 12,
+        Class::Revoked => 13,
+        Class::Untrusted => 14,
+        Class::Denied => 15,
+        Class::Malformed => 16,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_well_formed() {
+        let all = all();
+        for pair in all.windows(2) {
+            assert_ne!(pair[0].id(), pair[1].id());
+        }
+        for code in all {
+            let id = code.id();
+            assert!(id.starts_with("GP-") && !id.ends_with('-'), "{id}");
+            assert!(id.bytes().all(|b| b.is_ascii_uppercase() || b == b'-'), "{id}");
+            for text in [code.0.meaning, code.0.remedy] {
+                assert!(text.ends_with('.'), "{id}: {text}");
+            }
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! `gridpass id`: the identities of a wallet.
+
+use super::{resolve, rotate};
+use crate::codes;
+use crate::commands::wallet::backup_warning;
+use crate::context::{GlobalArgs, OutputArgs, now, rng};
+use crate::help;
+use crate::output::{Answer, Failure, Outcomes, note};
+use clap::{Args, Subcommand, ValueEnum};
+use gridpass_identity::key::KeyType;
+use gridpass_identity::resolve::{OfflineResolver, Resolver as _, SnapshotStore as _};
+use gridpass_identity::wallet::Wallet;
+use gridpass_identity::wallet::identities::{
+    Identity, IdentityKind, KeyState, NewDid, NewIdentity,
+};
+use serde_json::json;
+
+/// Identities: make, show, rotate, export, and resolve those of others
+#[derive(Subcommand)]
+pub enum IdCommand {
+    New(NewArgs),
+    Show(ShowArgs),
+    List(ListArgs),
+    Rotate(rotate::RotateArgs),
+    Export(ExportArgs),
+    Resolve(resolve::ResolveArgs),
+}
+
+/// How the DID is made.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Method {
+    /// The DID is the key; for nodes, devices and pairwise use; cannot rotate
+    Key,
+    /// As key, written as a JWK
+    Jwk,
+    /// A document that you publish at your domain
+    Web,
+    /// A log at your domain that proves every change of keys; for organisations
+    Webvh,
+}
+
+/// The key types that sign.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum SigningKeyType {
+    Ed25519,
+    P256,
+}
+
+/// Make an identity with new keys
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass id new --name root --method webvh --location dso-north.example\n  \
+     gridpass id new --name root --method web --location dso-north.example:ids:grid\n  \
+     gridpass id new --name node-1 --method key --node\n  \
+     gridpass id new --name meter --method key --key-type p256"
+))]
+pub struct NewArgs {
+    /// Your own name for it
+    #[arg(long, value_name = "NAME")]
+    name: String,
+    /// How the DID is made
+    #[arg(long, value_enum, default_value = "key")]
+    method: Method,
+    /// For key and jwk: the type of the key
+    #[arg(long, value_enum, default_value = "ed25519")]
+    key_type: SigningKeyType,
+    /// For web and webvh: the domain, with an optional path after colons
+    #[arg(long, value_name = "DOMAIN[:PATH…]")]
+    location: Option<String>,
+    /// A node's identity: signs for a running node, and never issues
+    #[arg(long)]
+    node: bool,
+}
+
+/// Show an identity and its keys
+#[derive(Args)]
+#[command(after_help = help!("  gridpass id show root\n  gridpass id show did:key:z6Mk… --json"))]
+pub struct ShowArgs {
+    /// Its name or DID
+    name: String,
+}
+
+/// List the identities of the wallet
+#[derive(Args)]
+#[command(after_help = help!("  gridpass id list\n  gridpass id list --json"))]
+pub struct ListArgs {}
+
+/// Print what others need: the DID document, or the log of a did:webvh
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass id export root -o did.jsonl       publish this where `id show` says\n  \
+     gridpass id export root --document         the current DID document"
+))]
+pub struct ExportArgs {
+    /// Its name or DID
+    name: String,
+    /// The DID document, also where there is a log
+    #[arg(long)]
+    document: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+pub fn run(global: &GlobalArgs, command: &IdCommand) -> Outcomes {
+    match command {
+        IdCommand::New(args) => new(global, args),
+        IdCommand::Show(args) => show(global, args),
+        IdCommand::List(_) => list(global),
+        IdCommand::Rotate(args) => rotate::run(global, args),
+        IdCommand::Export(args) => export(global, args),
+        IdCommand::Resolve(args) => resolve::run(global, args),
+    }
+}
+
+fn new_did(args: &NewArgs) -> Result<NewDid, Failure> {
+    let key_type = match args.key_type {
+        SigningKeyType::Ed25519 => KeyType::Ed25519,
+        SigningKeyType::P256 => KeyType::P256,
+    };
+    let location = || {
+        args.location.clone().ok_or_else(|| {
+            Failure::new(codes::USAGE, "this method needs the domain that the DID lives at")
+                .next("Add --location DOMAIN, such as --location dso-north.example.")
+        })
+    };
+    match (args.method, &args.location) {
+        (Method::Key | Method::Jwk, Some(_)) => {
+            let message = "--location goes with the methods web and webvh";
+            Err(Failure::new(codes::USAGE, message))
+        }
+        (Method::Key, None) => Ok(NewDid::Key(key_type)),
+        (Method::Jwk, None) => Ok(NewDid::Jwk(key_type)),
+        (Method::Web, _) => Ok(NewDid::Web(location()?)),
+        (Method::Webvh, _) => Ok(NewDid::Webvh(location()?)),
+    }
+}
+
+fn new(global: &GlobalArgs, args: &NewArgs) -> Outcomes {
+    let new = NewIdentity {
+        name: args.name.clone(),
+        kind: if args.node { IdentityKind::Node } else { IdentityKind::Participant },
+        did: new_did(args)?,
+    };
+    let mut wallet = global.wallet()?;
+    let identity = wallet.new_identity(&new, &mut rng(), now())?;
+    if let Some(warning) = backup_warning(&wallet.status()?) {
+        note(warning);
+    }
+    let next = match published_at(&identity) {
+        Some(url) => format!("gridpass id export {} -o FILE, and publish it at {url}", args.name),
+        None => format!("give this DID to others; gridpass id show {}", args.name),
+    };
+    let text = format!("{}\nnext: {next}", identity.did);
+    let json = json!({ "identity": identity, "publish_at": published_at(&identity) });
+    Ok(Answer::new("gridpass.id.new/1", json, text))
+}
+
+/// Where the owner publishes the document or log.
+pub fn published_at(identity: &Identity) -> Option<String> {
+    use gridpass_identity::method::{web, webvh};
+    match identity.did.method() {
+        "web" => web::document_url(&identity.did).ok().map(String::from),
+        "webvh" => webvh::log_url(&identity.did).ok().map(String::from),
+        _ => None,
+    }
+}
+
+fn key_lines(identity: &Identity) -> String {
+    let mut text = String::new();
+    for key in &identity.keys {
+        let state = match key.state {
+            KeyState::Active => "active".to_owned(),
+            KeyState::Retired { since } => format!("replaced at {since}"),
+            KeyState::Compromised { since } => format!("COMPROMISED since {since}"),
+        };
+        let purposes: Vec<&str> = key.purposes.iter().map(|p| p.name()).collect();
+        text.push_str(&format!(
+            "  #{}\n      {}\n      for {}; {state}\n",
+            key.id.fragment().unwrap_or_default(),
+            key.public_key,
+            purposes.join(", "),
+        ));
+    }
+    text
+}
+
+fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
+    let wallet = global.wallet()?;
+    let identity = wallet.identity(&args.name)?;
+    let kind = match identity.kind {
+        IdentityKind::Participant => "participant",
+        IdentityKind::Node => "node",
+    };
+    let publish = published_at(&identity);
+    let text = format!(
+        "{} ({kind})\n{}\n  made {}\n{}Keys:\n{}",
+        identity.name,
+        identity.did,
+        identity.created,
+        publish.as_ref().map(|url| format!("  publish at {url}\n")).unwrap_or_default(),
+        key_lines(&identity),
+    );
+    let json = json!({ "identity": identity, "publish_at": publish });
+    Ok(Answer::new("gridpass.id.show/1", json, text))
+}
+
+fn list(global: &GlobalArgs) -> Outcomes {
+    let identities = global.wallet()?.identities()?;
+    let width = identities.iter().map(|i| i.name.chars().count()).max().unwrap_or(0);
+    let mut text: String =
+        identities.iter().map(|i| format!("{:width$}  {}\n", i.name, i.did)).collect();
+    if identities.is_empty() {
+        text = "No identities yet.\nnext: gridpass id new --name NAME".to_owned();
+    }
+    Ok(Answer::new("gridpass.id.list/1", json!({ "identities": identities }), text))
+}
+
+fn export(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
+    args.output.check()?;
+    let wallet = global.wallet()?;
+    let identity = wallet.identity(&args.name)?;
+    let bytes = exported(&wallet, &identity, args.document)?;
+    let content = String::from_utf8_lossy(&bytes).into_owned();
+    let json = json!({
+        "did": identity.did,
+        "publish_at": published_at(&identity),
+        "content": content,
+    });
+    let answer = |text| Answer::new("gridpass.id.export/1", json, text);
+    Ok(match args.output.write(bytes)? {
+        Some(raw) => answer(String::new()).with_raw(raw),
+        None => {
+            let file = args.output.file().unwrap_or_else(|| "-".as_ref()).display().to_string();
+            let publish = published_at(&identity)
+                .map(|url| format!("\nnext: publish it at {url}"))
+                .unwrap_or_default();
+            answer(format!("{} written to {file}{publish}", identity.did))
+        }
+    })
+}
+
+/// The log of a did:webvh byte for byte, else the document.
+fn exported(wallet: &Wallet, identity: &Identity, document: bool) -> Result<Vec<u8>, Failure> {
+    if identity.did.method() == "webvh" && !document {
+        let newest = wallet.snapshots(&identity.did)?.pop();
+        return newest.map(|s| s.document).ok_or_else(|| {
+            Failure::new(gridpass_identity::codes::DID_NOT_FOUND, "its log is not in the wallet")
+        });
+    }
+    let resolution = OfflineResolver::new(wallet).resolve(&identity.did)?;
+    let document = resolution.current().ok_or_else(|| {
+        Failure::new(gridpass_identity::codes::DID_DEACTIVATED, "the DID is deactivated")
+    })?;
+    let mut bytes = serde_json::to_vec_pretty(document.as_json())
+        .map_err(|e| Failure::new(gridpass_identity::codes::INTERNAL, e.to_string()))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}

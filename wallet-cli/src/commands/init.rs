@@ -1,0 +1,112 @@
+//! `gridpass init`: a new wallet.
+
+use crate::context::{GlobalArgs, now, rng};
+use crate::help;
+use crate::output::{Answer, Failure, Outcomes};
+use crate::secrets::{check_recovery_destination, hand_over_recovery_words};
+use clap::Args;
+use gridpass_identity::wallet::Wallet;
+use gridpass_identity::wallet::sled_store::SledStore;
+use gridpass_identity::wallet::slot::{Passphrase, RecoveryPhrase};
+use gridpass_identity::wallet::store::StoreError;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Make a wallet in a profile of its own
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass init --name dso-north\n  \
+     gridpass init --name node-1 --passphrase-file /run/secrets/wallet --recovery-out words.txt"
+))]
+pub struct InitArgs {
+    /// The name of the wallet, and of its profile unless --profile names another
+    #[arg(long, value_name = "NAME")]
+    name: String,
+    /// Write the 24 recovery words to this new file instead of showing them
+    #[arg(long, value_name = "FILE")]
+    recovery_out: Option<PathBuf>,
+}
+
+pub fn run(global: &GlobalArgs, args: &InitArgs) -> Outcomes {
+    let profile = global.profile.as_deref().unwrap_or(&args.name);
+    let dir = global.profile_dir(profile)?;
+    if dir.exists() {
+        return Err(StoreError::Exists(dir.display().to_string()).into());
+    }
+    let recovery_out = args.recovery_out.as_deref();
+    check_recovery_destination(recovery_out, global.secrets.no_input)?;
+    let passphrase = global.secrets.new_passphrase(&format!("wallet {:?}", args.name), None)?;
+    let (wallet, phrase) = create_wallet(&dir, &args.name, &passphrase)?;
+    let words = phrase.expose_words()?;
+    let handed = hand_over_recovery_words(&words, recovery_out)?;
+    let json = json!({
+        "profile": profile,
+        "wallet_id": wallet.id(),
+        "name": args.name,
+        "folder": dir,
+        "recovery_words": handed,
+    });
+    let text = format!(
+        "Wallet {:?} is ready in {}\n  id              {}\n  recovery words  {handed}\n\
+         next: gridpass id new --name root --method webvh --location YOUR.DOMAIN",
+        args.name,
+        dir.display(),
+        wallet.id(),
+    );
+    Ok(Answer::new("gridpass.init/1", json, text))
+}
+
+/// Makes a wallet in a new folder: under another name first, so that a call that is cut off
+/// leaves nothing that looks like a wallet.
+pub fn create_wallet(
+    dir: &Path,
+    name: &str,
+    passphrase: &Passphrase,
+) -> Result<(Wallet, RecoveryPhrase), Failure> {
+    build_in_place(dir, |partial| {
+        let store = Box::new(SledStore::create(partial)?);
+        Ok(Wallet::create(store, name, passphrase, &mut rng(), now())?)
+    })
+    .and_then(|(_, phrase)| {
+        // Opened again under its own name, so that what was acknowledged is what is there.
+        let store = Box::new(SledStore::open(dir)?);
+        let locked = gridpass_identity::wallet::LockedWallet::open(store)?;
+        let unlock = gridpass_identity::wallet::slot::Unlock::Recovery(&phrase);
+        Ok((locked.unlock(unlock)?, phrase))
+    })
+}
+
+/// Lets `build` fill `dir.partial`, then gives it its name. Nothing is left of a failed attempt.
+pub fn build_in_place<T>(
+    dir: &Path,
+    build: impl FnOnce(&Path) -> Result<(Wallet, T), Failure>,
+) -> Result<((), T), Failure> {
+    let io = |e: std::io::Error| {
+        Failure::from(StoreError::Io { action: format!("making {}", dir.display()), source: e })
+    };
+    if dir.exists() {
+        return Err(StoreError::Exists(dir.display().to_string()).into());
+    }
+    let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let parent = dir.parent().unwrap_or(Path::new("."));
+    create_private_dir_all(parent).map_err(io)?;
+    // The capital letter keeps it apart from profile names.
+    let partial = tempfile::Builder::new()
+        .prefix(&format!("Partial-{name}-"))
+        .tempdir_in(parent)
+        .map_err(io)?;
+    let inside = partial.path().join("wallet");
+    let (wallet, rest) = build(&inside)?;
+    drop(wallet);
+    std::fs::rename(&inside, dir).map_err(io)?;
+    std::fs::File::open(parent).and_then(|d| d.sync_all()).map_err(io)?;
+    Ok(((), rest))
+}
+
+fn create_private_dir_all(dir: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}

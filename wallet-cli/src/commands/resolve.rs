@@ -1,0 +1,141 @@
+//! `gridpass id resolve`: what is known of a DID, from when, and how old that knowledge is.
+
+use crate::codes;
+use crate::context::{GlobalArgs, LazyResolver, MAX_INPUT, now, read_input, rng};
+use crate::fetch;
+use crate::help;
+use crate::output::{Answer, Failure, Outcomes};
+use clap::Args;
+use gridpass_identity::did::Did;
+use gridpass_identity::resolve::{Resolution, Resolver as _, Snapshot, Source};
+use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::snapshots::Fixed;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Show a DID's document, where it is known from, and how old that is
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass id resolve did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp\n  \
+     gridpass id resolve did:webvh:… --log did.jsonl --save       received by other means\n  \
+     gridpass id resolve did:web:dso.example --fetch --save       the only call that uses a network\n  \
+     gridpass id resolve did:webvh:… --at 2026-03-01T00:00:00Z    as of that time"
+))]
+pub struct ResolveArgs {
+    /// The DID
+    did: String,
+    /// The document that was in force at this time (RFC 3339, UTC)
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    #[command(flatten)]
+    given: GivenArgs,
+    /// Fetch the document over HTTPS now
+    #[arg(long, conflicts_with_all = ["log", "document"])]
+    fetch: bool,
+    /// For --fetch: trust the certificate authorities in this PEM file instead of the public ones
+    #[arg(long, value_name = "FILE", requires = "fetch")]
+    ca_file: Option<PathBuf>,
+    /// Keep what was given or fetched in the wallet, dated
+    #[arg(long)]
+    save: bool,
+}
+
+/// Files of a DID that came by other means.
+#[derive(Args, Clone, Debug, Default)]
+pub struct GivenArgs {
+    /// The log of a did:webvh (did.jsonl)
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// The witness proofs of a did:webvh (did-witness.json)
+    #[arg(long, value_name = "FILE", requires = "log")]
+    witness: Option<PathBuf>,
+    /// The document of a did:web (did.json)
+    #[arg(long, value_name = "FILE", conflicts_with = "log")]
+    document: Option<PathBuf>,
+    /// When the files were obtained (RFC 3339, UTC) [default: now]
+    #[arg(long, value_name = "TIME")]
+    seen: Option<String>,
+}
+
+/// Reads a time from the command line.
+pub fn parse_time(text: &str) -> Result<UnixMillis, Failure> {
+    UnixMillis::parse_rfc3339(text).map_err(|e| Failure::new(codes::USAGE, e.to_string()))
+}
+
+impl GivenArgs {
+    /// The files as a snapshot, where any were given.
+    pub fn snapshot(&self) -> Result<Option<Snapshot>, Failure> {
+        let Some(path) = self.log.as_ref().or(self.document.as_ref()) else { return Ok(None) };
+        let seen = self.seen.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
+        let read = |path: &PathBuf| read_input(path, MAX_INPUT);
+        let witness = self.witness.as_ref().map(read).transpose()?;
+        Ok(Some(Snapshot { seen, document: read(path)?, witness }))
+    }
+}
+
+pub fn run(global: &GlobalArgs, args: &ResolveArgs) -> Outcomes {
+    let did = Did::parse(&args.did)?;
+    let at = args.at.as_deref().map(parse_time).transpose()?;
+    let snapshot = match args.given.snapshot()? {
+        Some(snapshot) => Some(snapshot),
+        None if args.fetch => Some(fetch::snapshot(&did, args.ca_file.as_deref(), now())?),
+        None => None,
+    };
+    let mut resolver = LazyResolver::new(global);
+    if args.save {
+        let Some(snapshot) = &snapshot else {
+            let message = "--save keeps what --log, --document or --fetch gives";
+            return Err(Failure::new(codes::USAGE, message));
+        };
+        let mut wallet = global.wallet()?;
+        wallet.save_snapshot(&did, snapshot, &mut rng())?;
+        resolver = LazyResolver::with_wallet(global, wallet);
+    } else if let Some(snapshot) = snapshot {
+        resolver.given = Some((did.clone(), Fixed(vec![snapshot])));
+    }
+    answer(&resolver.resolve(&did)?, at)
+}
+
+fn answer(resolution: &Resolution, at: Option<UnixMillis>) -> Outcomes {
+    let version = match at {
+        Some(at) => resolution.version_at(at).ok_or_else(|| {
+            let message = format!("nothing is known of {} as of {at}", resolution.did);
+            Failure::new(gridpass_identity::codes::DID_NOT_YET, message)
+        })?,
+        None => resolution.versions.last().ok_or_else(|| {
+            Failure::new(gridpass_identity::codes::INTERNAL, "a resolution has a version")
+        })?,
+    };
+    let Some(document) = &version.document else {
+        let since = version.from.map(|t| format!(" since {t}")).unwrap_or_default();
+        let message = format!("{} is deactivated{since}", resolution.did);
+        return Err(Failure::new(gridpass_identity::codes::DID_DEACTIVATED, message));
+    };
+    let source = match resolution.source {
+        Source::SelfCertifying => "the DID itself: it cannot change",
+        Source::VerifiedLog => "its log, every entry verified",
+        Source::Snapshot => "what its server sent; unproven for other times",
+    };
+    let now = now();
+    let age = resolution.age_millis(now).map(|ms| format!("{} s", ms / 1000));
+    let pretty = serde_json::to_string_pretty(document.as_json())
+        .map_err(|e| Failure::new(gridpass_identity::codes::INTERNAL, e.to_string()))?;
+    let mut text = format!("{pretty}\nknown from: {source}\n");
+    if let Some(id) = &version.version_id {
+        text.push_str(&format!("version: {id} of {}\n", resolution.versions.len()));
+    }
+    if let (Some(seen), Some(age)) = (resolution.seen, &age) {
+        text.push_str(&format!("obtained: {seen}, {age} ago\n"));
+    }
+    let json = json!({
+        "did": resolution.did,
+        "document": document.as_json(),
+        "source": resolution.source,
+        "seen": resolution.seen,
+        "age_seconds": resolution.age_millis(now).map(|ms| ms / 1000),
+        "version_id": version.version_id,
+        "version_from": version.from,
+        "versions": resolution.versions.len(),
+    });
+    Ok(Answer::new("gridpass.id.resolve/1", json, text))
+}

@@ -1,0 +1,443 @@
+//! `gridpass wallet`: the wallet itself, its ways in and its backups.
+
+use super::init::build_in_place;
+use crate::codes;
+use crate::context::{GlobalArgs, OutputArgs, now, read_input, rng};
+use crate::help;
+use crate::output::{Answer, Failure, Outcomes, note};
+use crate::secrets::{
+    WalletSecret, check_recovery_destination, hand_over_recovery_words, read_secret_file,
+};
+use clap::{Args, Subcommand};
+use gridpass_identity::report::{Check, Report};
+use gridpass_identity::secret::SecretBytes;
+use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::backup::{
+    Backup, BackupSecret, MAX_BACKUP, Protection, age_identity,
+};
+use gridpass_identity::wallet::sled_store::SledStore;
+use gridpass_identity::wallet::slot::{Passphrase, RecoveryPhrase, Unlock};
+use gridpass_identity::wallet::{LockedWallet, Status};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// The wallet itself: its state, its ways in, its backups
+#[derive(Subcommand)]
+pub enum WalletCommand {
+    Status(StatusArgs),
+    List(ListArgs),
+    Passphrase(PassphraseArgs),
+    #[command(subcommand)]
+    Slots(SlotsCommand),
+    Backup(BackupArgs),
+    BackupVerify(BackupVerifyArgs),
+    Restore(RestoreArgs),
+}
+
+/// Show what can be known of the wallet without a secret
+#[derive(Args)]
+#[command(after_help = help!("  gridpass wallet status\n  gridpass wallet status --json"))]
+pub struct StatusArgs {}
+
+/// List the profiles of this machine
+#[derive(Args)]
+#[command(after_help = help!("  gridpass wallet list"))]
+pub struct ListArgs {}
+
+/// Replace the passphrase; nothing is encrypted anew but the wallet's key
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass wallet passphrase\n  \
+     gridpass wallet passphrase --passphrase-file old.txt --new-passphrase-file new.txt\n  \
+     gridpass wallet passphrase --recovery-file words.txt      (forgotten: adds a new one)"
+))]
+pub struct PassphraseArgs {
+    /// Read the new passphrase from this file
+    #[arg(long, value_name = "FILE")]
+    new_passphrase_file: Option<PathBuf>,
+}
+
+/// The ways into the wallet: passphrases and recovery phrases
+#[derive(Subcommand)]
+pub enum SlotsCommand {
+    /// List the ways in
+    #[command(after_help = help!("  gridpass wallet slots list"))]
+    List,
+    /// Add a second passphrase
+    #[command(after_help = help!(
+        "  gridpass wallet slots add-passphrase --new-passphrase-file deputy.txt"
+    ))]
+    AddPassphrase(PassphraseArgs),
+    /// Add a recovery phrase; from then on backups are for this one
+    #[command(after_help = help!("  gridpass wallet slots add-recovery --recovery-out words.txt"))]
+    AddRecovery {
+        /// Write the 24 words to this new file instead of showing them
+        #[arg(long, value_name = "FILE")]
+        recovery_out: Option<PathBuf>,
+    },
+    /// Remove a way in; the last one stays
+    #[command(after_help = help!("  gridpass wallet slots remove 2"))]
+    Remove {
+        /// Its number, from `slots list`
+        id: u32,
+    },
+}
+
+/// Write a backup, which the recovery phrase opens unless another protection is named
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass wallet backup -o dso-north.gpb                    no secret is asked\n  \
+     gridpass wallet backup -o b.gpb --recipient age1…          for an escrow key as well\n  \
+     gridpass wallet backup -o b.gpb --backup-passphrase-file p.txt"
+))]
+pub struct BackupArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Another age recipient who can decrypt the file too
+    #[arg(long, value_name = "AGE1…")]
+    recipient: Vec<String>,
+    /// Encrypt for the passphrase in this file instead of the recovery phrase
+    #[arg(long, value_name = "FILE", conflicts_with = "recipient")]
+    backup_passphrase_file: Option<PathBuf>,
+}
+
+/// What opens a backup.
+#[derive(Args)]
+pub struct BackupSecretArgs {
+    /// The backup's own passphrase is in this file
+    #[arg(long, value_name = "FILE")]
+    backup_passphrase_file: Option<PathBuf>,
+    /// An age identity (AGE-SECRET-KEY-1…) is in this file
+    #[arg(long, value_name = "FILE", conflicts_with = "backup_passphrase_file")]
+    identity_file: Option<PathBuf>,
+}
+
+/// Check a backup without restoring it: whole, unaltered, and every record opens
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass wallet backup-verify dso-north.gpb --recovery-file words.txt\n  \
+     gridpass wallet backup-verify b.gpb --backup-passphrase-file p.txt --passphrase-file w.txt"
+))]
+pub struct BackupVerifyArgs {
+    /// The backup
+    file: PathBuf,
+    #[command(flatten)]
+    secret: BackupSecretArgs,
+    /// Refuse the backup of any other wallet than this id
+    #[arg(long, value_name = "ID")]
+    expect_wallet: Option<String>,
+    /// Print the age identity of the recovery phrase, for `age -d -i -`, and stop
+    #[arg(long, requires = "recovery_file")]
+    show_age_identity: bool,
+}
+
+/// Restore a backup into a new profile; a wallet is never overwritten
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass wallet restore dso-north.gpb --profile restored --recovery-file words.txt"
+))]
+pub struct RestoreArgs {
+    /// The backup
+    file: PathBuf,
+    #[command(flatten)]
+    secret: BackupSecretArgs,
+    /// Refuse the backup of any other wallet than this id
+    #[arg(long, value_name = "ID")]
+    expect_wallet: Option<String>,
+}
+
+pub fn run(global: &GlobalArgs, command: &WalletCommand) -> Outcomes {
+    match command {
+        WalletCommand::Status(_) => show_status(global),
+        WalletCommand::List(_) => list(global),
+        WalletCommand::Passphrase(args) => passphrase(global, args),
+        WalletCommand::Slots(command) => slots(global, command),
+        WalletCommand::Backup(args) => backup(global, args),
+        WalletCommand::BackupVerify(args) => backup_verify(global, args),
+        WalletCommand::Restore(args) => restore(global, args),
+    }
+}
+
+fn time(time: Option<UnixMillis>) -> String {
+    time.map_or_else(|| "never".to_owned(), |t| t.to_string())
+}
+
+fn slots_text(status: &Status) -> String {
+    let mut text = String::new();
+    for slot in &status.slots {
+        let kind = match slot.kind {
+            gridpass_identity::wallet::slot::SlotKind::Passphrase => "passphrase",
+            gridpass_identity::wallet::slot::SlotKind::Recovery => "recovery phrase",
+        };
+        text.push_str(&format!("  {:>3}  {kind:<16} since {}\n", slot.id, slot.created));
+    }
+    text
+}
+
+/// The warning that a backup would lack a key, where that is so.
+pub fn backup_warning(status: &Status) -> Option<String> {
+    let code = gridpass_identity::codes::BACKUP_STALE;
+    status.diary.backup_is_stale().then(|| {
+        format!(
+            "warning [{code}]: keys changed at {}, and the last backup was {}; \
+             back up now: gridpass wallet backup -o FILE",
+            time(status.diary.last_key_change),
+            status.diary.last_backup.map_or_else(|| "never made".into(), |t| format!("at {t}")),
+        )
+    })
+}
+
+fn show_status(global: &GlobalArgs) -> Outcomes {
+    let profile = global.profile()?;
+    let status = global.locked_wallet()?.status()?;
+    let warning = backup_warning(&status);
+    if let Some(warning) = &warning {
+        note(warning);
+    }
+    let text = format!(
+        "Wallet {:?} (profile {profile})\n  id           {}\n  made         {}\n  \
+         records      {}\n  last change  {} (of keys)\n  last backup  {}\nWays in:\n{}",
+        status.name,
+        status.wallet_id,
+        status.created,
+        status.records,
+        time(status.diary.last_key_change),
+        time(status.diary.last_backup),
+        slots_text(&status),
+    );
+    let json = json!({
+        "profile": profile,
+        "wallet": status,
+        "backup_is_stale": status.diary.backup_is_stale(),
+    });
+    Ok(Answer::new("gridpass.wallet.status/1", json, text))
+}
+
+fn list(global: &GlobalArgs) -> Outcomes {
+    let profiles = global.profiles()?;
+    let text = if profiles.is_empty() {
+        "No wallets here.\nnext: gridpass init --name NAME".to_owned()
+    } else {
+        profiles.join("\n")
+    };
+    let json = json!({ "home": global.home()?, "profiles": profiles });
+    Ok(Answer::new("gridpass.wallet.list/1", json, text))
+}
+
+fn passphrase(global: &GlobalArgs, args: &PassphraseArgs) -> Outcomes {
+    let locked = global.locked_wallet()?;
+    let secret = global.secrets.wallet_secret("the wallet")?;
+    let mut wallet = locked.unlock(secret.unlock())?;
+    let new = new_passphrase(global, args)?;
+    let (slot, text) = match &secret {
+        WalletSecret::Passphrase(old) => {
+            let slot = wallet.change_passphrase(old, &new, &mut rng(), now())?;
+            (slot, format!("The passphrase is changed (slot {slot}); the old one opens no more."))
+        }
+        WalletSecret::Recovery(_) => {
+            let slot = wallet.add_slot(Unlock::Passphrase(&new), &mut rng(), now())?;
+            let text = format!(
+                "A new passphrase opens the wallet (slot {slot}); older ones still do.\n\
+                 next: gridpass wallet slots list, then gridpass wallet slots remove N"
+            );
+            (slot, text)
+        }
+    };
+    Ok(Answer::new("gridpass.wallet.passphrase/1", json!({ "slot": slot }), text))
+}
+
+fn new_passphrase(global: &GlobalArgs, args: &PassphraseArgs) -> Result<Passphrase, Failure> {
+    let file = args.new_passphrase_file.as_deref();
+    let old_is_given = global.secrets.passphrase_file.is_some()
+        || global.secrets.passphrase_fd.is_some();
+    if file.is_none() && old_is_given {
+        // The usual options hold the old one: never take it for the new one.
+        let message = "the old passphrase was given by option, and the new one was not";
+        return Err(Failure::new(codes::INPUT_NEEDED, message)
+            .next("Give the new one with --new-passphrase-file FILE."));
+    }
+    global.secrets.new_passphrase("the wallet", file)
+}
+
+fn slots(global: &GlobalArgs, command: &SlotsCommand) -> Outcomes {
+    match command {
+        SlotsCommand::List => {
+            let status = global.locked_wallet()?.status()?;
+            let json = json!({ "slots": status.slots });
+            Ok(Answer::new("gridpass.wallet.slots/1", json, slots_text(&status)))
+        }
+        SlotsCommand::AddPassphrase(args) => {
+            let mut wallet = global.wallet()?;
+            let new = new_passphrase(global, args)?;
+            let id = wallet.add_slot(Unlock::Passphrase(&new), &mut rng(), now())?;
+            let text = format!("Slot {id}: another passphrase opens the wallet.");
+            Ok(Answer::new("gridpass.wallet.slots/1", json!({ "added": id }), text))
+        }
+        SlotsCommand::AddRecovery { recovery_out } => {
+            check_recovery_destination(recovery_out.as_deref(), global.secrets.no_input)?;
+            let mut wallet = global.wallet()?;
+            let phrase = RecoveryPhrase::generate(&mut rng());
+            let id = wallet.add_slot(Unlock::Recovery(&phrase), &mut rng(), now())?;
+            let words = phrase.expose_words()?;
+            let handed = hand_over_recovery_words(&words, recovery_out.as_deref())?;
+            let text = format!(
+                "Slot {id}: another recovery phrase opens the wallet, {handed}.\n\
+                 Backups are for this one from now on.\n\
+                 next: gridpass wallet backup -o FILE"
+            );
+            Ok(Answer::new("gridpass.wallet.slots/1", json!({ "added": id }), text))
+        }
+        SlotsCommand::Remove { id } => {
+            global.wallet()?.remove_slot(*id)?;
+            let text = format!(
+                "Slot {id} is removed. Backups made before still open with it: destroy them if \
+                 its secret is in other hands."
+            );
+            Ok(Answer::new("gridpass.wallet.slots/1", json!({ "removed": id }), text))
+        }
+    }
+}
+
+fn backup(global: &GlobalArgs, args: &BackupArgs) -> Outcomes {
+    let Some(path) = args.output.file() else {
+        let message = "a backup goes to a file: -o FILE";
+        return Err(Failure::new(codes::USAGE, message).next("Add -o FILE."));
+    };
+    args.output.check()?;
+    let mut locked = global.locked_wallet()?;
+    let passphrase = match &args.backup_passphrase_file {
+        Some(file) => Some(global.secrets.new_passphrase("the backup", Some(file))?),
+        None => None,
+    };
+    let protection = match &passphrase {
+        Some(passphrase) => Protection::Passphrase(passphrase),
+        None => Protection::Recipients(&args.recipient),
+    };
+    let now = now();
+    let file = locked.backup(&protection, now)?;
+    let bytes = file.len();
+    args.output.write_private(file)?;
+    // Only once the file is on the disk.
+    locked.note_backup(now)?;
+    let opens_with = match protection {
+        Protection::Passphrase(_) => "its own passphrase",
+        Protection::Recipients([]) => "the recovery phrase",
+        Protection::Recipients(_) => "the recovery phrase, and the recipients named",
+    };
+    let json = json!({ "file": path, "bytes": bytes, "created": now, "opens_with": opens_with });
+    let text = format!(
+        "Backup written to {} ({bytes} bytes); it opens with {opens_with}.\n\
+         next: gridpass wallet backup-verify {} --recovery-file WORDS",
+        path.display(),
+        path.display(),
+    );
+    Ok(Answer::new("gridpass.wallet.backup/1", json, text))
+}
+
+/// What opens the age layer, and what opens the wallet inside; often the same words.
+struct Opened {
+    backup: Backup,
+    wallet_secret: WalletSecret,
+}
+
+fn open_backup(
+    global: &GlobalArgs,
+    file: &Path,
+    args: &BackupSecretArgs,
+    expect_wallet: Option<&str>,
+) -> Result<Opened, Failure> {
+    let limit = u64::try_from(MAX_BACKUP).unwrap_or(u64::MAX);
+    let bytes = read_input(file, limit)?;
+    let text = |path: &Path| read_secret_file(path);
+    let own_passphrase;
+    let age_text;
+    let mut wallet_secret = None;
+    let secret = if let Some(path) = &args.backup_passphrase_file {
+        own_passphrase = Passphrase::new(text(path)?.lines().next().unwrap_or_default());
+        BackupSecret::Passphrase(&own_passphrase)
+    } else if let Some(path) = &args.identity_file {
+        age_text = SecretBytes::new(text(path)?.as_bytes().to_vec());
+        BackupSecret::AgeIdentity(&age_text)
+    } else {
+        let phrase = match &global.secrets.recovery_file {
+            Some(path) => RecoveryPhrase::parse(&text(path)?)?,
+            None => RecoveryPhrase::parse(&global.secrets.ask("The 24 recovery words: ")?)
+                .map_err(|e| {
+                    Failure::from(e).next("Give the words with --recovery-file FILE.")
+                })?,
+        };
+        wallet_secret = Some(WalletSecret::Recovery(phrase));
+        match &wallet_secret {
+            Some(WalletSecret::Recovery(phrase)) => BackupSecret::Recovery(phrase),
+            _ => return Err(Failure::new(gridpass_identity::codes::INTERNAL, "just set")),
+        }
+    };
+    let backup = Backup::open(&bytes, &secret)?;
+    if let Some(id) = expect_wallet {
+        backup.expect_wallet(id)?;
+    }
+    let wallet_secret = match wallet_secret {
+        Some(secret) => secret,
+        None => global.secrets.wallet_secret("the wallet in the backup")?,
+    };
+    Ok(Opened { backup, wallet_secret })
+}
+
+fn backup_verify(global: &GlobalArgs, args: &BackupVerifyArgs) -> Outcomes {
+    if args.show_age_identity
+        && let Some(path) = &global.secrets.recovery_file
+    {
+        let phrase = RecoveryPhrase::parse(&read_secret_file(path)?)?;
+        let identity = age_identity(&phrase)?;
+        let raw = format!("{}\n", identity.as_str()).into_bytes();
+        let answer = Answer::new("gridpass.wallet.age-identity/1", json!({}), "");
+        return Ok(answer.with_raw(raw));
+    }
+    let expect = args.expect_wallet.as_deref();
+    let opened = open_backup(global, &args.file, &args.secret, expect)?;
+    let mut report = opened.backup.verify(opened.wallet_secret.unlock())?;
+    if let Ok(status) = global.locked_wallet().and_then(|w| Ok(w.status()?))
+        && status.wallet_id == opened.backup.manifest().wallet_id
+        && let Some(change) = status.diary.last_key_change
+        && change > opened.backup.manifest().created
+    {
+        let sentence = format!("the wallet's keys changed at {change}, after this backup");
+        report.push(Check::indeterminate(
+            "age",
+            gridpass_identity::codes::BACKUP_STALE,
+            sentence,
+        ));
+    }
+    let json = json!({ "manifest": opened.backup.manifest() });
+    Ok(Answer::new("gridpass.wallet.backup-verify/1", json, "").with_report(&report))
+}
+
+fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Outcomes {
+    let Some(profile) = &global.profile else {
+        let message = "say into which new profile to restore";
+        return Err(Failure::new(codes::USAGE, message).next("Add --profile NAME."));
+    };
+    let dir = global.profile_dir(profile)?;
+    let expect = args.expect_wallet.as_deref();
+    let opened = open_backup(global, &args.file, &args.secret, expect)?;
+    build_in_place(&dir, |partial| {
+        let store = Box::new(SledStore::create(partial)?);
+        Ok((opened.backup.restore(store, opened.wallet_secret.unlock())?, ()))
+    })?;
+    let wallet = LockedWallet::open(Box::new(SledStore::open(&dir)?))?
+        .unlock(opened.wallet_secret.unlock())?;
+    let mut report = Report::default();
+    let identities = wallet.identities()?.len();
+    let manifest = opened.backup.manifest();
+    let sentence = format!(
+        "wallet {:?} as of {}, {identities} identities, in {}",
+        manifest.wallet_name,
+        manifest.created,
+        dir.display()
+    );
+    report.push(Check::passed("restore", gridpass_identity::codes::BACKUP_VERIFIED, sentence));
+    let json = json!({ "profile": profile, "manifest": manifest, "identities": identities });
+    let mut answer = Answer::new("gridpass.wallet.restore/1", json, "").with_report(&report);
+    answer.text.push_str(&format!("next: gridpass id list --profile {profile}\n"));
+    Ok(answer)
+}

@@ -1,0 +1,267 @@
+//! Where this call works: the profile's folder, the time, the randomness, files.
+
+use crate::codes;
+use crate::output::Failure;
+use crate::secrets::SecretArgs;
+use clap::Args;
+use etcetera::BaseStrategy as _;
+use getrandom::SysRng;
+use getrandom::rand_core::UnwrapErr;
+use gridpass_identity::did::Did;
+use gridpass_identity::resolve::{
+    NoSnapshots, OfflineResolver, Resolution, ResolveError, Resolver,
+};
+use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::sled_store::SledStore;
+use gridpass_identity::wallet::{LockedWallet, Wallet};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The largest message or document that is read: 16 MiB.
+pub const MAX_INPUT: u64 = 16 * 1024 * 1024;
+
+/// What every command takes.
+#[derive(Args, Clone, Debug)]
+pub struct GlobalArgs {
+    /// Which wallet; needed only where there are several
+    #[arg(long, global = true, env = "GRIDPASS_PROFILE", value_name = "NAME")]
+    pub profile: Option<String>,
+    /// The folder that holds the profiles [default: gridpass in the XDG data directory]
+    #[arg(long, global = true, env = "GRIDPASS_HOME", value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// Answer with one JSON object
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(flatten)]
+    pub secrets: SecretArgs,
+}
+
+/// The system's randomness.
+pub fn rng() -> UnwrapErr<SysRng> {
+    UnwrapErr(SysRng)
+}
+
+/// The system's time.
+pub fn now() -> UnixMillis {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis::new(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl GlobalArgs {
+    /// The folder that holds the profiles.
+    pub fn home(&self) -> Result<PathBuf, Failure> {
+        if let Some(home) = &self.home {
+            return Ok(home.clone());
+        }
+        etcetera::choose_base_strategy()
+            .map(|dirs| dirs.data_dir().join("gridpass"))
+            .map_err(|e| Failure::new(codes::HOME_UNKNOWN, e.to_string()))
+    }
+
+    /// The names of the profiles that hold a wallet.
+    pub fn profiles(&self) -> Result<Vec<String>, Failure> {
+        let mut names = Vec::new();
+        if let Ok(entries) = std::fs::read_dir(self.home()?.join("profiles")) {
+            for entry in entries.flatten() {
+                if let Some(name) = entry.file_name().to_str()
+                    && is_profile_name(name)
+                    && entry.path().is_dir()
+                {
+                    names.push(name.to_owned());
+                }
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// The folder of a profile by its name.
+    pub fn profile_dir(&self, name: &str) -> Result<PathBuf, Failure> {
+        if !is_profile_name(name) {
+            return Err(Failure::new(codes::PROFILE_NAME, format!("{name:?} is no profile name")));
+        }
+        Ok(self.home()?.join("profiles").join(name))
+    }
+
+    /// The profile that this call is about: the one named, or the only one.
+    pub fn profile(&self) -> Result<String, Failure> {
+        if let Some(name) = &self.profile {
+            self.profile_dir(name)?;
+            return Ok(name.clone());
+        }
+        let names = self.profiles()?;
+        match names.as_slice() {
+            [only] => Ok(only.clone()),
+            [] => {
+                let home = self.home()?;
+                let message = format!("there is no wallet in {}", home.display());
+                Err(Failure::new(gridpass_identity::codes::WALLET_NOT_FOUND, message))
+            }
+            _ => {
+                let message = format!("there are the profiles {}", names.join(", "));
+                Err(Failure::new(codes::PROFILE_AMBIGUOUS, message))
+            }
+        }
+    }
+
+    /// The wallet of the profile, not unlocked.
+    pub fn locked_wallet(&self) -> Result<LockedWallet, Failure> {
+        let dir = self.profile_dir(&self.profile()?)?;
+        Ok(LockedWallet::open(Box::new(SledStore::open(&dir)?))?)
+    }
+
+    /// The wallet of the profile, unlocked.
+    pub fn wallet(&self) -> Result<Wallet, Failure> {
+        let locked = self.locked_wallet()?;
+        let secret = self.secrets.wallet_secret(&format!("wallet {:?}", self.profile()?))?;
+        Ok(locked.unlock(secret.unlock())?)
+    }
+}
+
+fn is_profile_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && name.bytes().all(|b| {
+            b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_')
+        })
+}
+
+/// Resolves without a wallet where that is enough, else with the snapshots of the profile's.
+pub struct LazyResolver<'g> {
+    pub global: &'g GlobalArgs,
+    /// Snapshots given on the command line, and whose they are.
+    pub given: Option<(Did, gridpass_identity::wallet::snapshots::Fixed)>,
+    /// Opened when it was needed.
+    pub wallet: std::cell::OnceCell<Wallet>,
+}
+
+impl<'g> LazyResolver<'g> {
+    /// A resolver for a call.
+    pub fn new(global: &'g GlobalArgs) -> Self {
+        Self { global, given: None, wallet: std::cell::OnceCell::new() }
+    }
+
+    /// A resolver over a wallet that is open already.
+    pub fn with_wallet(global: &'g GlobalArgs, wallet: Wallet) -> Self {
+        let resolver = Self::new(global);
+        let _ = resolver.wallet.set(wallet);
+        resolver
+    }
+
+    fn open_wallet(&self, did: &Did) -> Result<&Wallet, ResolveError> {
+        if let Some(wallet) = self.wallet.get() {
+            return Ok(wallet);
+        }
+        // Without a wallet there is nothing more to know.
+        if self.global.profile().is_err() {
+            return Err(ResolveError::NotFound(did.clone()));
+        }
+        let wallet = self.global.wallet().map_err(|e| ResolveError::Store {
+            did: did.clone(),
+            code: e.code,
+            reason: e.message,
+        })?;
+        Ok(self.wallet.get_or_init(|| wallet))
+    }
+}
+
+impl Resolver for LazyResolver<'_> {
+    fn resolve(&self, did: &Did) -> Result<Resolution, ResolveError> {
+        if let Some((given, snapshots)) = &self.given
+            && given == did
+        {
+            return OfflineResolver::new(snapshots).resolve(did);
+        }
+        match OfflineResolver::new(&NoSnapshots).resolve(did) {
+            Err(ResolveError::NotFound(_)) => {
+                OfflineResolver::new(self.open_wallet(did)?).resolve(did)
+            }
+            resolved => resolved,
+        }
+    }
+}
+
+/// Reads a file, or standard input for `-`.
+pub fn read_input(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let more = limit.saturating_add(1);
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(more).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(more).read_to_end(&mut bytes))
+    };
+    read.map_err(|e| Failure::new(codes::FILE_NOT_READ, format!("{}: {e}", path.display())))?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
+        let message = format!("{} has more than {limit} bytes", path.display());
+        return Err(Failure::new(codes::FILE_TOO_LARGE, message));
+    }
+    Ok(bytes)
+}
+
+/// Reads text, or standard input for `-`, without its last line end.
+pub fn read_text(path: &Path, limit: u64) -> Result<String, Failure> {
+    let text = String::from_utf8(read_input(path, limit)?).map_err(|_| {
+        Failure::new(codes::FILE_NOT_READ, format!("{} is not text", path.display()))
+    })?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Where a command's bytes go.
+#[derive(Args, Clone, Debug)]
+pub struct OutputArgs {
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl OutputArgs {
+    /// Refuses a file that exists, before any work is done.
+    pub fn check(&self) -> Result<(), Failure> {
+        match self.file() {
+            Some(path) if path.exists() && !self.force => Err(Failure::new(
+                codes::FILE_EXISTS,
+                format!("{} exists already", path.display()),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The file, where the output is not standard output.
+    pub fn file(&self) -> Option<&Path> {
+        self.output.as_deref().filter(|path| *path != Path::new("-"))
+    }
+
+    /// Writes to the file, whole or not at all. Gives the bytes back where there is none.
+    pub fn write(&self, bytes: Vec<u8>) -> Result<Option<Vec<u8>>, Failure> {
+        self.write_with_mode(bytes, 0o666)
+    }
+
+    /// As [`OutputArgs::write`], into a file that only its owner can read.
+    pub fn write_private(&self, bytes: Vec<u8>) -> Result<Option<Vec<u8>>, Failure> {
+        self.write_with_mode(bytes, 0o600)
+    }
+
+    fn write_with_mode(&self, bytes: Vec<u8>, mode: u32) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(path) = self.file() else { return Ok(Some(bytes)) };
+        self.check()?;
+        let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let write = || -> std::io::Result<()> {
+            let mut builder = tempfile::Builder::new();
+            #[cfg(unix)]
+            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+            let mut file = builder.tempfile_in(dir)?;
+            file.write_all(&bytes)?;
+            file.as_file().sync_all()?;
+            file.persist(path)?;
+            std::fs::File::open(dir)?.sync_all()
+        };
+        write().map_err(|e| {
+            Failure::new(codes::FILE_NOT_WRITTEN, format!("{}: {e}", path.display()))
+        })?;
+        Ok(None)
+    }
+}

@@ -1,0 +1,188 @@
+//! What a command gives back, and how it is printed: text for people, one JSON object with
+//! `--json`, raw bytes where the command makes a file.
+
+use crate::codes;
+use anstyle::{AnsiColor, Style};
+use gridpass_identity::code::Code;
+use gridpass_identity::report::{Outcome, Report};
+use serde_json::{Map, Value, json};
+use std::fmt;
+use std::io::Write as _;
+
+/// The answer of a command that did its work.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// The command, in the name of the JSON form: `gridpass.id.new/1`.
+    pub schema: &'static str,
+    /// The JSON form, an object, without the schema.
+    pub json: Map<String, Value>,
+    /// The text form.
+    pub text: String,
+    /// Bytes for standard output, instead of the text form.
+    pub raw: Option<Vec<u8>>,
+    /// The exit status.
+    pub exit: u8,
+}
+
+impl Answer {
+    /// An answer whose JSON form is an object.
+    #[must_use]
+    pub fn new(schema: &'static str, json: Value, text: impl Into<String>) -> Self {
+        let json = match json {
+            Value::Object(map) => map,
+            other => Map::from_iter([("value".to_owned(), other)]),
+        };
+        Self { schema, json, text: text.into(), raw: None, exit: 0 }
+    }
+
+    /// Gives bytes instead of text.
+    #[must_use]
+    pub fn with_raw(self, raw: Vec<u8>) -> Self {
+        Self { raw: Some(raw), ..self }
+    }
+
+    /// Ends with the status that a report asks for.
+    #[must_use]
+    pub fn with_report(mut self, report: &Report) -> Self {
+        self.exit = report_exit(report);
+        let outcome = serde_json::to_value(report.outcome()).unwrap_or_default();
+        self.json.insert("outcome".into(), outcome);
+        self.json.insert("checks".into(), json!(report.checks));
+        self.text.push_str(&report_text(report));
+        self
+    }
+
+    /// Prints to standard output.
+    pub fn print(self, as_json: bool) -> std::io::Result<()> {
+        let mut out = anstream::stdout().lock();
+        if as_json {
+            let mut map = Map::new();
+            map.insert("schema".into(), json!(self.schema));
+            map.extend(self.json);
+            writeln!(out, "{}", Value::Object(map))?;
+        } else if let Some(raw) = self.raw {
+            // Not through the colour filter: these are a file's bytes.
+            let mut out = std::io::stdout().lock();
+            out.write_all(&raw)?;
+            out.flush()?;
+        } else if !self.text.is_empty() {
+            writeln!(out, "{}", self.text.trim_end())?;
+        }
+        out.flush()
+    }
+}
+
+/// The status for a report: 11 where something cannot be decided, else the failed check's own.
+fn report_exit(report: &Report) -> u8 {
+    let deciding = report.deciding().map(|check| codes::exit_status(check.code.class()));
+    match (report.outcome(), deciding) {
+        (Outcome::Passed, _) => 0,
+        (Outcome::Indeterminate, _) => 11,
+        // A failed check never ends like an error of another kind.
+        (Outcome::Failed, Some(exit @ 10..)) => exit,
+        (Outcome::Failed, _) => 10,
+    }
+}
+
+fn report_text(report: &Report) -> String {
+    let mut text = String::new();
+    for check in &report.checks {
+        let (mark, color) = match check.outcome {
+            Outcome::Passed => ("passed", AnsiColor::Green),
+            Outcome::Failed => ("FAILED", AnsiColor::Red),
+            Outcome::Indeterminate => ("unknown", AnsiColor::Yellow),
+        };
+        let style = Style::new().fg_color(Some(color.into()));
+        text.push_str(&format!(
+            "{style}{mark:<8}{style:#} {:<10} {} [{}]\n",
+            check.name, check.sentence, check.code
+        ));
+    }
+    if let (Some(check), false) = (report.deciding(), report.outcome() == Outcome::Passed) {
+        text.push_str(&format!("next: {}\n", check.code.0.remedy));
+    }
+    text
+}
+
+/// Why a command did not do its work.
+#[derive(Debug)]
+pub struct Failure {
+    /// The stable reason code.
+    pub code: Code,
+    /// What happened in this case.
+    pub message: String,
+    /// What to do next, where this case allows more than the code's own remedy.
+    pub next: Option<String>,
+}
+
+impl Failure {
+    /// A failure with the code's own remedy.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), next: None }
+    }
+
+    /// Says the exact next step.
+    #[must_use]
+    pub fn next(self, next: impl Into<String>) -> Self {
+        Self { next: Some(next.into()), ..self }
+    }
+
+    /// Prints to standard error and gives the exit status.
+    pub fn print(&self, as_json: bool) -> u8 {
+        let exit = codes::exit_status(self.code.class());
+        let next = self.next.as_deref().unwrap_or(self.code.0.remedy);
+        let mut err = anstream::stderr().lock();
+        // Nothing can be told to somebody whose standard error is closed.
+        let _ = if as_json {
+            let error = json!({
+                "schema": "gridpass.error/1",
+                "code": self.code,
+                "message": self.message,
+                "next": next,
+                "exit": exit,
+            });
+            writeln!(err, "{error}")
+        } else {
+            let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+            writeln!(err, "{red}error{red:#} [{}]: {}\n  next: {next}", self.code, self.message)
+        };
+        exit
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}] {}", self.code, self.message)
+    }
+}
+
+/// Tells something on standard error that is not the answer: a warning, a hint.
+pub fn note(text: impl fmt::Display) {
+    let mut err = anstream::stderr().lock();
+    let _ = writeln!(err, "{text}");
+}
+
+macro_rules! failure_from {
+    ($($error:ty),* $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(e: $error) -> Self {
+                Self::new(e.code(), e.to_string())
+            }
+        }
+    )*};
+}
+failure_from!(
+    gridpass_identity::did::DidError,
+    gridpass_identity::document::DocumentError,
+    gridpass_identity::jwe::JweError,
+    gridpass_identity::jws::JwsError,
+    gridpass_identity::key::KeyError,
+    gridpass_identity::resolve::ResolveError,
+    gridpass_identity::wallet::WalletError,
+    gridpass_identity::wallet::backup::BackupError,
+    gridpass_identity::wallet::messages::SealError,
+    gridpass_identity::wallet::store::StoreError,
+);
+
+/// What a command returns.
+pub type Outcomes = Result<Answer, Failure>;
