@@ -234,6 +234,8 @@ impl JweIn {
         if jwe.ciphertext.is_empty() {
             return Err(malformed(EMPTY.into()));
         }
+        check_length(&jwe.iv, 12, "iv")?;
+        check_length(&jwe.tag, 16, "tag")?;
         let bytes = URL_SAFE_NO_PAD
             .decode(&jwe.protected)
             .map_err(|_| malformed("its header is not base64url without padding".into()))?;
@@ -324,7 +326,17 @@ fn read_recipient(
     let encrypted_key = recipient
         .encrypted_key
         .ok_or_else(|| JweError::Malformed("a recipient has no encrypted key".into()))?;
+    // AES key wrap (RFC 3394) of a 256-bit key.
+    check_length(&encrypted_key, 40, "encrypted key")?;
     Ok(RecipientIn { key_id, ephemeral, header, encrypted_key })
+}
+
+/// josekit subtracts from these lengths before it looks at them: a short one would panic there.
+fn check_length(text: &str, expected: usize, name: &str) -> Result<(), JweError> {
+    match URL_SAFE_NO_PAD.decode(text) {
+        Ok(bytes) if bytes.len() == expected => Ok(()),
+        _ => Err(JweError::Malformed(format!("its {name} is not {expected} bytes of base64url"))),
+    }
 }
 
 /// PKCS #8 (RFC 5958) of a key agreement secret, in a buffer that is wiped.
@@ -402,6 +414,17 @@ mod tests {
         let (mut json, _) = sealed(b"a bid");
         json["ciphertext"] = json!("");
         assert_eq!(refused(&json), codes::JWE_MALFORMED);
+    }
+
+    #[test]
+    fn refuses_parts_of_another_length_than_the_algorithms_have() {
+        for pointer in ["/iv", "/tag", "/recipients/0/encrypted_key"] {
+            for text in ["", "AA", "SyPV0A", &"A".repeat(200), "=", "A+/A"] {
+                let (mut json, _) = sealed(b"a bid");
+                *json.pointer_mut(pointer).expect("is there") = json!(text);
+                assert_eq!(refused(&json), codes::JWE_MALFORMED, "{pointer} {text:?}");
+            }
+        }
     }
 
     #[test]
