@@ -83,6 +83,10 @@ impl UnixMillis {
             return Err(refuse());
         }
         let time: jiff::civil::DateTime = local.parse().map_err(|_| refuse())?;
+        if time < EPOCH {
+            // Rounding towards zero would read its last millisecond as 1970.
+            return Err(refuse());
+        }
         let millis = time.duration_since(EPOCH).as_millis();
         u64::try_from(millis).map(Self).map_err(|_| refuse())
     }
@@ -127,6 +131,7 @@ mod tests {
             "2026-03-01T12:00:60Z",
             "2026-02-30T00:00:00Z",
             "1969-12-31T23:59:59Z",
+            "1969-12-31T23:59:59.9999Z",
             "2026-03-01 12:00:00Z",
             "2026-03-01T12:00:00Z[UTC]",
             "2026-03-01T12:00:00-00:00",
