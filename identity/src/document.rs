@@ -289,7 +289,7 @@ fn absolute(text: &str, did: &Did) -> Result<DidUrl, String> {
 }
 
 fn read_method(value: Value, did: &Did) -> Result<VerificationMethod, String> {
-    let method: MethodIn = serde_json::from_value(value).map_err(|e| e.to_string())?;
+    let method: MethodIn = json::from_object(value).map_err(|e| e.to_string())?;
     let id = absolute(&method.id, did)?;
     let refuse = |e: crate::key::KeyError| format!("{id}: {e}");
     let public_key = match (method.multibase, method.jwk) {
@@ -298,7 +298,7 @@ fn read_method(value: Value, did: &Did) -> Result<VerificationMethod, String> {
             Some(PublicKey::from_multikey(&text).map_err(refuse)?)
         }
         (None, Some(jwk)) if is_known_jwk(&jwk) => {
-            let jwk: Jwk = serde_json::from_value(jwk).map_err(|e| format!("{id}: {e}"))?;
+            let jwk: Jwk = json::from_object(jwk).map_err(|e| format!("{id}: {e}"))?;
             Some(jwk.to_public_key().map_err(refuse)?)
         }
         _ => None,

@@ -73,8 +73,32 @@ pub fn from_slice_strict<T: de::DeserializeOwned>(
     bytes: &[u8],
     limits: Limits,
 ) -> Result<T, JsonError> {
-    let value = parse_strict(bytes, limits)?;
+    from_object(parse_strict(bytes, limits)?)
+}
+
+/// Reads a value that was read strictly into a type that stands for an object.
+///
+/// A derived `Deserialize` also takes an array and fills the members in their order of
+/// declaration: `["EdDSA"]` would be a JWS header here and nowhere else.
+///
+/// # Errors
+/// [`JsonError::Malformed`] for anything but an object, and for a property that is missing or has
+/// the wrong type.
+pub fn from_object<T: de::DeserializeOwned>(value: Value) -> Result<T, JsonError> {
+    if !value.is_object() {
+        return Err(JsonError::Malformed("it is not an object".into()));
+    }
     serde_json::from_value(value).map_err(|e| JsonError::Malformed(e.to_string()))
+}
+
+/// For a member that may be absent and may not be `null`: `Option` alone takes the two for one,
+/// and other readers refuse `"crit": null`.
+pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }
 
 /// The JCS (RFC 8785) bytes of a value: the only form that is hashed or signed.
@@ -216,6 +240,16 @@ mod tests {
         let value = parse_strict(b"[[[1, 2.5, -3]]]", Limits { bytes: 99, depth: 3 })?;
         assert_eq!(value.to_string(), "[[[1,2.5,-3]]]");
         Ok(())
+    }
+
+    #[test]
+    fn refuses_an_array_where_an_object_is_asked_for() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Pair {
+            _a: u8,
+        }
+        assert!(from_slice_strict::<Pair>(br#"{"_a":1}"#, Limits::SMALL).is_ok());
+        assert!(from_slice_strict::<Pair>(b"[1]", Limits::SMALL).is_err());
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

@@ -34,11 +34,14 @@ pub const MAX_RECIPIENTS: usize = 1024;
 /// The longest JWE that is read, in bytes: a 16 MiB payload twice in base64url.
 pub const MAX_LENGTH: usize = 32 * 1024 * 1024;
 
+/// josekit seals an empty payload and then refuses to open it, so it is refused on both sides.
+const EMPTY: &str = "there is no content";
+
 /// Why a message could not be sealed or opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JweError {
-    /// Not the JSON of a JWE, or over a limit.
+    /// Not the JSON of a JWE, without content, or over a limit.
     #[error("not a JWE: {0}")]
     Malformed(String),
     /// The header asks for what must be refused.
@@ -103,7 +106,7 @@ pub struct SealHeader {
 /// Seals a payload to every recipient: one ciphertext, one wrapped key each.
 ///
 /// # Errors
-/// [`JweError::Recipients`] for none or too many, [`JweError::Key`] for an Ed25519 key,
+/// [`JweError::Recipients`] for none or too many, [`JweError::Malformed`] for an empty payload, [`JweError::Key`] for an Ed25519 key,
 /// [`JweError::Seal`] if OpenSSL fails.
 pub fn seal(
     payload: &[u8],
@@ -112,6 +115,9 @@ pub fn seal(
 ) -> Result<String, JweError> {
     if recipients.is_empty() || recipients.len() > MAX_RECIPIENTS {
         return Err(JweError::Recipients(recipients.len()));
+    }
+    if payload.is_empty() {
+        return Err(JweError::Malformed(EMPTY.into()));
     }
     let failed = |e: josekit::JoseError| JweError::Seal(e.to_string());
     let mut shared = JweHeaderSet::new();
@@ -155,7 +161,7 @@ fn encrypter(
 #[serde(deny_unknown_fields)]
 struct JweJson {
     protected: String,
-    recipients: Option<Vec<RecipientJson>>,
+    recipients: Option<Vec<Value>>,
     // The flattened form (RFC 7516 section 7.2.2) of a JWE with one recipient.
     header: Option<Map<String, Value>>,
     encrypted_key: Option<String>,
@@ -214,13 +220,22 @@ impl JweIn {
         let jwe: JweJson = json::from_slice_strict(text.as_bytes(), limits)
             .map_err(|e| malformed(e.to_string()))?;
         let list = match (jwe.recipients, jwe.header, jwe.encrypted_key) {
-            (Some(list), None, None) => list,
+            (Some(list), None, None) => list
+                .into_iter()
+                .map(json::from_object)
+                .collect::<Result<_, _>>()
+                .map_err(|e| malformed(format!("a recipient: {e}")))?,
             (None, header, encrypted_key) => vec![RecipientJson { header, encrypted_key }],
             (Some(_), _, _) => return Err(malformed("it is general and flattened at once".into())),
         };
         if list.is_empty() || list.len() > MAX_RECIPIENTS {
             return Err(JweError::Recipients(list.len()));
         }
+        if jwe.ciphertext.is_empty() {
+            return Err(malformed(EMPTY.into()));
+        }
+        check_length(&jwe.iv, 12, "iv")?;
+        check_length(&jwe.tag, 16, "tag")?;
         let bytes = URL_SAFE_NO_PAD
             .decode(&jwe.protected)
             .map_err(|_| malformed("its header is not base64url without padding".into()))?;
@@ -304,14 +319,24 @@ fn read_recipient(
     let key_id = DidUrl::parse(text("kid")).map_err(|e| refuse(format!("kid: {e}")))?;
     let ephemeral = member("epk")
         .cloned()
-        .and_then(|epk| serde_json::from_value::<Jwk>(epk).ok())
+        .and_then(|epk| json::from_object::<Jwk>(epk).ok())
         .ok_or_else(|| refuse("epk is missing or not a JWK".into()))?
         .to_public_key()
         .map_err(|e| refuse(format!("epk: {e}")))?;
     let encrypted_key = recipient
         .encrypted_key
         .ok_or_else(|| JweError::Malformed("a recipient has no encrypted key".into()))?;
+    // AES key wrap (RFC 3394) of a 256-bit key.
+    check_length(&encrypted_key, 40, "encrypted key")?;
     Ok(RecipientIn { key_id, ephemeral, header, encrypted_key })
+}
+
+/// josekit subtracts from these lengths before it looks at them: a short one would panic there.
+fn check_length(text: &str, expected: usize, name: &str) -> Result<(), JweError> {
+    match URL_SAFE_NO_PAD.decode(text) {
+        Ok(bytes) if bytes.len() == expected => Ok(()),
+        _ => Err(JweError::Malformed(format!("its {name} is not {expected} bytes of base64url"))),
+    }
 }
 
 /// PKCS #8 (RFC 5958) of a key agreement secret, in a buffer that is wiped.
@@ -358,7 +383,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
-        fn every_recipient_opens_it_and_nobody_else(payload: Vec<u8>) {
+        fn every_recipient_opens_it_and_nobody_else(
+            payload in prop::collection::vec(any::<u8>(), 1..200)
+        ) {
             let (json, pairs) = sealed(&payload);
             let jwe = JweIn::parse(&json.to_string()).expect("parses");
             prop_assert_eq!(jwe.key_ids().count(), 3);
@@ -376,6 +403,27 @@ mod tests {
         #[test]
         fn parser_never_panics(text in "\\{[\"a-z:{},\\[\\]A-Z0-9_-]{0,200}\\}") {
             let _ = JweIn::parse(&text);
+        }
+    }
+
+    #[test]
+    fn refuses_an_empty_payload_on_both_sides() {
+        let (recipient, _) = pair(KeyType::X25519, 1);
+        let error = seal(b"", &[recipient], &SealHeader::default()).expect_err("nothing to seal");
+        assert_eq!(error.code(), codes::JWE_MALFORMED);
+        let (mut json, _) = sealed(b"a bid");
+        json["ciphertext"] = json!("");
+        assert_eq!(refused(&json), codes::JWE_MALFORMED);
+    }
+
+    #[test]
+    fn refuses_parts_of_another_length_than_the_algorithms_have() {
+        for pointer in ["/iv", "/tag", "/recipients/0/encrypted_key"] {
+            for text in ["", "AA", "SyPV0A", &"A".repeat(200), "=", "A+/A"] {
+                let (mut json, _) = sealed(b"a bid");
+                *json.pointer_mut(pointer).expect("is there") = json!(text);
+                assert_eq!(refused(&json), codes::JWE_MALFORMED, "{pointer} {text:?}");
+            }
         }
     }
 
@@ -447,7 +495,7 @@ mod tests {
     fn cannot_seal_to_nobody_or_to_a_signing_key() {
         assert_eq!(seal(b"", &[], &SealHeader::default()), Err(JweError::Recipients(0)));
         let (signing, _) = pair(KeyType::Ed25519, 1);
-        let error = seal(b"", &[signing], &SealHeader::default()).expect_err("a signing key");
+        let error = seal(b"x", &[signing], &SealHeader::default()).expect_err("a signing key");
         assert_eq!(error.code(), codes::KEY_TYPE_UNSUITABLE);
     }
 }

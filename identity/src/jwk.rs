@@ -1,5 +1,6 @@
 //! JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037) of public keys.
 
+use crate::json;
 use crate::key::{KeyError, PublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,13 +16,18 @@ pub struct Jwk {
     /// base64url of the key (OKP), or of the x-coordinate (EC).
     pub x: String,
     /// base64url of the y-coordinate (EC only).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub y: Option<String>,
     /// `sig` or `enc`.
-    #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "use",
+        deserialize_with = "json::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub key_use: Option<String>,
     /// Must be absent: a private key in a public document is compromised.
-    #[serde(default, skip_serializing)]
+    #[serde(default, deserialize_with = "json::present", skip_serializing)]
     d: Option<serde::de::IgnoredAny>,
 }
 
@@ -105,6 +111,7 @@ mod tests {
     fn refuses_a_private_key_and_mixed_members() {
         for text in [
             r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}"#,
+            r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":null}"#,
             r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","y":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
             r#"{"kty":"EC","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
             r#"{"kty":"EC","crv":"P-256","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","y":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,

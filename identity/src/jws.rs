@@ -92,11 +92,17 @@ struct HeaderIn {
     alg: String,
     #[serde(default)]
     aud: Vec<Did>,
+    #[serde(default, deserialize_with = "json::present")]
     b64: Option<bool>,
+    #[serde(default, deserialize_with = "json::present")]
     crit: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "json::present")]
     cty: Option<String>,
+    #[serde(default, deserialize_with = "json::present")]
     iat: Option<u64>,
+    #[serde(default, deserialize_with = "json::present")]
     kid: Option<String>,
+    #[serde(default, deserialize_with = "json::present")]
     typ: Option<String>,
 }
 
@@ -362,7 +368,18 @@ mod tests {
     #[test]
     fn refuses_what_is_not_a_jws() {
         let long = format!(r#"{{"alg":"EdDSA","x":"{}"}}"#, "x".repeat(70_000));
-        for json in ["", "[]", r#"{"alg":1}"#, r#"{"alg":"EdDSA","alg":"EdDSA"}"#, &long] {
+        for json in [
+            "",
+            "[]",
+            r#"{"alg":1}"#,
+            r#"{"alg":"EdDSA","alg":"EdDSA"}"#,
+            &long,
+            // An array must not be read as a header, nor null as an absent member.
+            r#"["EdDSA"]"#,
+            r#"["EdDSA",[],null,null,null,null,null,null]"#,
+            r#"{"alg":"EdDSA","crit":null}"#,
+            r#"{"alg":"EdDSA","b64":null}"#,
+        ] {
             assert_eq!(with_header(json).expect_err("malformed").code(), codes::JWS_MALFORMED);
         }
         for text in

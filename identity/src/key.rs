@@ -104,6 +104,13 @@ pub enum PublicKey {
     X25519([u8; 32]),
 }
 
+/// 2^255 - 19, little-endian.
+const CURVE25519_PRIME: [u8; 32] = {
+    let mut p = [0xff; 32];
+    p[0] = 0xed;
+    p[31] = 0x7f;
+    p
+};
 const ED25519_PREFIX: [u8; 2] = [0xed, 0x01];
 const X25519_PREFIX: [u8; 2] = [0xec, 0x01];
 const P256_PREFIX: [u8; 2] = [0x80, 0x24];
@@ -147,11 +154,17 @@ impl PublicKey {
     /// From the 32 bytes of RFC 7748.
     ///
     /// # Errors
-    /// [`KeyError::Malformed`] for the wrong length, and for points of small order, with which
-    /// every secret agrees on a key that all the world knows.
+    /// [`KeyError::Malformed`] for the wrong length; for a u-coordinate that is not reduced or has
+    /// the unused top bit set, which RFC 7748 would read as another spelling of the same key, so
+    /// that a key marked as compromised could come back under other bytes; and for points of
+    /// small order, with which every secret agrees on a key that all the world knows.
     pub fn x25519(bytes: &[u8]) -> Result<Self, KeyError> {
         let bytes: [u8; 32] =
             bytes.try_into().map_err(|_| KeyError::Malformed("an X25519 key has 32 bytes"))?;
+        // Little-endian: compare from the most significant byte down.
+        if bytes.iter().rev().ge(CURVE25519_PRIME.iter().rev()) {
+            return Err(KeyError::Malformed("not the canonical encoding of its point"));
+        }
         let shared = x25519_dalek::x25519([0x42; 32], bytes);
         if shared == [0; 32] {
             return Err(KeyError::Malformed("a point of small order"));
@@ -471,6 +484,20 @@ mod tests {
             let mut bytes = [0; 32];
             bytes[0] = first;
             assert!(PublicKey::x25519(&bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn refuses_a_second_encoding_of_an_x25519_key() {
+        let nine = x25519_dalek::X25519_BASEPOINT_BYTES;
+        assert!(PublicKey::x25519(&nine).is_ok());
+        let mut top_bit = nine;
+        top_bit[31] |= 0x80;
+        let mut unreduced = CURVE25519_PRIME;
+        unreduced[0] += 9;
+        for bytes in [top_bit, unreduced] {
+            assert_eq!(x25519_dalek::x25519([1; 32], bytes), x25519_dalek::x25519([1; 32], nine));
+            assert!(PublicKey::x25519(&bytes).is_err(), "{bytes:02x?}");
         }
     }
 

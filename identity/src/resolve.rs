@@ -14,7 +14,7 @@ use crate::did::{Did, DidError, DidUrl};
 use crate::document::{DidDocument, DocumentError, Relationship, VerificationMethod};
 use crate::key::{KeyError, PublicKey};
 use crate::method;
-use crate::report::Check;
+use crate::report::{Check, Outcome};
 use crate::time::UnixMillis;
 use serde::Serialize;
 
@@ -164,6 +164,12 @@ impl Resolution {
         };
         let key = method.public_key.clone();
         let check = self.judge(method, listed_then.is_some(), purpose, at, basis);
+        if check.outcome == Outcome::Passed && key.is_none() {
+            // Listed, but of a type that nobody here can verify with: to pass it would be to
+            // accept any bytes as its signature.
+            let sentence = format!("{key_id} is a key of a type that Gridpass does not use");
+            return (Check::failed("key", codes::KEY_TYPE_UNSUITABLE, sentence), None);
+        }
         (check, key)
     }
 
@@ -350,7 +356,6 @@ impl Resolver for OfflineResolver<'_> {
 mod tests {
     use super::*;
     use crate::key::{KeyType, SecretKey};
-    use crate::report::Outcome;
 
     const PURPOSE: Relationship = Relationship::AssertionMethod;
 
@@ -457,6 +462,20 @@ mod tests {
             ..history(None)
         };
         assert_eq!(verdict(&r, 1, 150, TimeBasis::Proven).1, codes::KEY_NOT_LISTED);
+    }
+
+    #[test]
+    fn a_listed_key_of_an_unknown_type_never_passes() {
+        let mut foreign = method(1);
+        foreign.public_key = None;
+        let r = Resolution {
+            versions: vec![version(100, vec![(foreign, vec![PURPOSE])])],
+            ..history(None)
+        };
+        assert_eq!(
+            verdict(&r, 1, 150, TimeBasis::Proven),
+            (Outcome::Failed, codes::KEY_TYPE_UNSUITABLE)
+        );
     }
 
     #[test]

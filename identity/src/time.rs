@@ -9,6 +9,10 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMillis(u64);
 
+/// The epoch as a civil time: `jiff::Timestamp` ends 26 hours before the year 9999 does, and a
+/// `Display` that fails there would panic in every sentence that names such a time.
+const EPOCH: jiff::civil::DateTime = jiff::civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
 /// The text or number is not a time between 1970 and 9999 in RFC 3339 form, in UTC.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an RFC 3339 time in UTC (such as 2026-03-01T12:00:00Z): {0:?}")]
@@ -68,9 +72,23 @@ impl UnixMillis {
         if !utc || !form || leap {
             return Err(refuse());
         }
-        let timestamp: jiff::Timestamp = text.parse().map_err(|_| refuse())?;
-        let millis = u64::try_from(timestamp.as_millisecond()).map_err(|_| refuse())?;
-        if millis > Self::MAX.0 { Err(refuse()) } else { Ok(Self(millis)) }
+        let (local, _) =
+            text.split_at(text.len().saturating_sub(if text.ends_with('Z') { 1 } else { 6 }));
+        let fraction = local.get(19..).unwrap_or_default();
+        let digits = fraction.strip_prefix('.').unwrap_or("0");
+        if !(fraction.is_empty() || fraction.starts_with('.'))
+            || digits.is_empty()
+            || !digits.bytes().all(|b| b.is_ascii_digit())
+        {
+            return Err(refuse());
+        }
+        let time: jiff::civil::DateTime = local.parse().map_err(|_| refuse())?;
+        if time < EPOCH {
+            // Rounding towards zero would read its last millisecond as 1970.
+            return Err(refuse());
+        }
+        let millis = time.duration_since(EPOCH).as_millis();
+        u64::try_from(millis).map(Self).map_err(|_| refuse())
     }
 }
 
@@ -78,8 +96,9 @@ impl fmt::Display for UnixMillis {
     /// RFC 3339 in UTC; milliseconds only where they are not zero.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = i64::try_from(self.0).map_err(|_| fmt::Error)?;
-        let timestamp = jiff::Timestamp::from_millisecond(millis).map_err(|_| fmt::Error)?;
-        write!(f, "{timestamp}")
+        let since_epoch = jiff::SignedDuration::from_millis(millis);
+        let time = EPOCH.checked_add(since_epoch).map_err(|_| fmt::Error)?;
+        write!(f, "{time}Z")
     }
 }
 
@@ -112,11 +131,15 @@ mod tests {
             "2026-03-01T12:00:60Z",
             "2026-02-30T00:00:00Z",
             "1969-12-31T23:59:59Z",
+            "1969-12-31T23:59:59.9999Z",
             "2026-03-01 12:00:00Z",
             "2026-03-01T12:00:00Z[UTC]",
             "2026-03-01T12:00:00-00:00",
             "+002026-03-01T12:00:00Z",
             "2026-03-01T25:00:00Z",
+            "2026-03-01T12:00:00,5Z",
+            "2026-03-01T12:00:00.Z",
+            "2026-03-01T12:00:00+01+00:00",
         ] {
             assert!(UnixMillis::parse_rfc3339(text).is_err(), "{text}");
         }
@@ -127,6 +150,13 @@ mod tests {
         let zulu = UnixMillis::parse_rfc3339("2026-03-01T12:00:00Z");
         assert_eq!(zulu, UnixMillis::parse_rfc3339("2026-03-01T12:00:00+00:00"));
         assert_eq!(zulu.map(UnixMillis::get), Ok(1_772_366_400_000));
+    }
+
+    #[test]
+    fn the_last_day_of_9999_is_written_and_read() {
+        let end = "9999-12-31T23:59:59.999Z";
+        assert_eq!(UnixMillis::new(u64::MAX).to_string(), end);
+        assert_eq!(UnixMillis::parse_rfc3339(end), Ok(UnixMillis::MAX));
     }
 
     proptest! {

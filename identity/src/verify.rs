@@ -111,10 +111,16 @@ pub fn verify_jws(
         Ok(resolution) => {
             let Resolution { source, .. } = resolution;
             let (check, key) = resolution.key_at(kid, expect.purpose, at, basis);
+            // Without a key nothing was verified, and the report must never pass for it.
+            let signature = match key {
+                Some(key) => signature_check(jws, &key, payload)?,
+                None => {
+                    let sentence = "there is no key to verify it with";
+                    Check::indeterminate("signature", check.code, sentence)
+                }
+            };
             report.push(check);
-            if let Some(key) = key {
-                report.push(signature_check(jws, &key, payload)?);
-            }
+            report.push(signature);
             result.source = Some(source);
             result.age_millis = resolution.age_millis(expect.now);
         }
@@ -274,6 +280,36 @@ mod tests {
         assert_eq!(decided(&others), (Outcome::Failed, codes::NOT_ADDRESSED));
         let nobody = verify(&to(vec![]), &expect);
         assert_eq!(decided(&nobody), (Outcome::Indeterminate, codes::AUDIENCE_UNKNOWN));
+    }
+
+    #[test]
+    fn a_key_of_an_unknown_type_passes_no_signature() {
+        struct Stored(Did);
+        impl Resolver for Stored {
+            fn resolve(&self, did: &Did) -> Result<Resolution, crate::resolve::ResolveError> {
+                let json = format!(
+                    r##"{{"id":"{0}","verificationMethod":[{{"id":"#k","type":"Multikey",
+                    "controller":"{0}","publicKeyMultibase":
+                    "zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme"}}],
+                    "assertionMethod":["#k"]}}"##,
+                    self.0
+                );
+                let snapshot = crate::resolve::Snapshot {
+                    seen: UnixMillis::new(1),
+                    document: json.into_bytes(),
+                    witness: None,
+                };
+                method::web::resolve(did, &[snapshot])
+            }
+        }
+        let did = Did::parse("did:web:regulator.example").expect("a DID");
+        let (_, thief) = signer(2);
+        let kid = Some(did.with_fragment("k").expect("a fragment"));
+        let forged = jws::sign(b"bid", &thief, &Header { kid, ..header(&did) }).expect("signs");
+        let jws = JwsIn::parse(&forged).expect("parses");
+        let v = verify_jws(&jws, None, &Stored(did), &expectation()).expect("attached");
+        assert_eq!(decided(&v), (Outcome::Failed, codes::KEY_TYPE_UNSUITABLE));
+        assert_eq!(v.payload(), None);
     }
 
     #[test]

@@ -1,1 +1,7 @@
+//! What the tests across crates share: the fuzz targets.
 //!
+//! In: bytes that nobody chose. Out: nothing, or a panic that names the broken invariant. The
+//! same functions run under `cargo test` (over the corpus and seeded mutations of it) and under
+//! libFuzzer (`tests/fuzz/`).
+
+pub mod fuzz;

@@ -1,0 +1,221 @@
+//! One function for each parser that reads bytes from outside.
+//!
+//! Each must return for every input; where the parser accepts, the invariants that the rest of
+//! Gridpass relies on are asserted. [`TARGETS`] lists them all, so that the replay of the corpus
+//! and the fuzzing package cannot forget one.
+
+#![allow(clippy::panic, clippy::expect_used, reason = "a panic is how a fuzz target reports")]
+
+use gridpass_identity::did::{Did, DidUrl};
+use gridpass_identity::document::{DidDocument, Relationship};
+use gridpass_identity::json::{self, Limits};
+use gridpass_identity::jwe::JweIn;
+use gridpass_identity::jwk::Jwk;
+use gridpass_identity::jws::{JwsIn, SignatureVerdict};
+use gridpass_identity::key::{KeyType, PublicKey, SecretKey};
+use gridpass_identity::method;
+use gridpass_identity::resolve::{
+    NoSnapshots, OfflineResolver, Resolver as _, Snapshot, TimeBasis,
+};
+use gridpass_identity::time::UnixMillis;
+use gridpass_identity::verify::{Expectation, verify_jws};
+use std::str;
+
+/// A fuzz target: a name, which is also its corpus folder, and the function.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    ("did", did),
+    ("did_url", did_url),
+    ("document", document),
+    ("json", json_strict),
+    ("jwe", jwe),
+    ("jwk", jwk),
+    ("jws", jws),
+    ("multikey", multikey),
+    ("time", time),
+];
+
+/// The seed of every secret key that signed or was sealed to in the corpus.
+pub const SEED: [u8; 32] = [7; 32];
+/// What every JWE of the corpus holds.
+pub const SEALED: &[u8] = b"a bid";
+/// The DID whose documents the corpus holds.
+pub const DOCUMENT_DID: &str = "did:web:dso.example";
+
+/// The secret key of a type from [`SEED`].
+#[must_use]
+pub fn secret(key_type: KeyType) -> SecretKey {
+    SecretKey::from_bytes(key_type, &SEED).expect("the seed is a key of every type")
+}
+
+/// DIDs, and the resolution of those whose document follows from the DID.
+pub fn did(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let Ok(did) = Did::parse(text) else { return };
+    assert_eq!(did.as_str(), text, "a DID is kept as it was written");
+    let again = format!("did:{}:{}", did.method(), did.method_specific_id());
+    assert_eq!(again, text, "the parts make the whole");
+    if let Ok(url) = method::web::document_url(&did) {
+        assert_eq!(url.scheme(), "https", "{text}");
+        assert!(url.username().is_empty() && url.password().is_none(), "{text}: {url}");
+        assert!(url.domain().is_some() && url.path().ends_with("/did.json"), "{text}: {url}");
+        assert!(url.query().is_none() && url.fragment().is_none(), "{text}: {url}");
+    }
+    let Ok(resolution) = OfflineResolver::new(&NoSnapshots).resolve(&did) else { return };
+    assert_eq!(resolution.did, did, "a resolution is of the DID that was asked for");
+    let document = resolution.current().expect("computed documents are never deactivated");
+    assert_eq!(document.id(), &did, "and so is its document");
+    read_back(document);
+}
+
+/// DID URLs.
+pub fn did_url(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let Ok(url) = DidUrl::parse(text) else { return };
+    assert_eq!(url.to_string(), text, "a DID URL is kept as it was written");
+    assert!(text.starts_with(url.did().as_str()), "it starts with its DID");
+    assert_eq!(Did::parse(url.did().as_str()).as_ref(), Ok(url.did()), "which is one");
+    if let Some(fragment) = url.fragment() {
+        assert!(text.ends_with(&format!("#{fragment}")), "it ends in its fragment");
+    }
+}
+
+/// DID documents of [`DOCUMENT_DID`], and questions about their keys.
+pub fn document(data: &[u8]) {
+    let did = Did::parse(DOCUMENT_DID).expect("a DID");
+    let Ok(document) = DidDocument::parse(data, &did) else { return };
+    assert_eq!(document.id(), &did, "a document is of the DID that was asked for");
+    read_back(&document);
+    let snapshot = Snapshot { seen: UnixMillis::new(0), document: data.to_vec(), witness: None };
+    let resolution = method::web::resolve(&did, &[snapshot]).expect("it was read before");
+    for relationship in Relationship::ALL {
+        for method in document.methods_for(relationship) {
+            for at in [UnixMillis::new(0), UnixMillis::MAX] {
+                let (check, key) =
+                    resolution.key_at(&method.id, relationship, at, TimeBasis::Claimed);
+                let passed = check.outcome == gridpass_identity::report::Outcome::Passed;
+                assert!(!passed || key.is_some(), "passed without a key: {}", check.sentence);
+            }
+        }
+    }
+}
+
+fn read_back(document: &DidDocument) {
+    let bytes = json::canonicalize(document.as_json());
+    // A number that JCS cannot represent is the one thing that may be read and not written.
+    let Ok(bytes) = bytes else { return };
+    let again = DidDocument::parse(&bytes, document.id()).expect("what was read reads back");
+    assert_eq!(
+        again.verification_methods(),
+        document.verification_methods(),
+        "with the same methods"
+    );
+}
+
+/// Strict JSON and its canonical form.
+pub fn json_strict(data: &[u8]) {
+    let Ok(value) = json::parse_strict(data, Limits::SMALL) else { return };
+    assert!(
+        serde_json::from_slice::<serde_json::Value>(data).is_ok(),
+        "the strict reader accepts only what the lax one does"
+    );
+    let Ok(canonical) = json::canonicalize(&value) else { return };
+    if canonical.len() > Limits::SMALL.bytes {
+        return;
+    }
+    let again = json::parse_strict(&canonical, Limits::SMALL).expect("JCS is strict JSON");
+    let twice = json::canonicalize(&again).expect("and canonicalises");
+    assert_eq!(canonical, twice, "to the same bytes");
+}
+
+/// JWE, opened with keys that it may be sealed to.
+pub fn jwe(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let Ok(jwe) = JweIn::parse(text) else { return };
+    assert!(jwe.key_ids().next().is_some(), "a JWE is sealed to somebody");
+    for key_id in jwe.key_ids() {
+        for key_type in [KeyType::X25519, KeyType::P256, KeyType::Ed25519] {
+            if let Ok(content) = jwe.open(key_id, &secret(key_type)) {
+                assert_eq!(content.expose_secret(), SEALED, "nothing else was ever sealed");
+            }
+        }
+    }
+}
+
+/// JWKs.
+pub fn jwk(data: &[u8]) {
+    let Ok(jwk) = json::from_slice_strict::<Jwk>(data, Limits::SMALL) else { return };
+    let Ok(key) = jwk.to_public_key() else { return };
+    let made = Jwk::from_public_key(&key);
+    assert_eq!((&made.x, &made.y), (&jwk.x, &jwk.y), "a key has one spelling");
+    assert_eq!(made.to_public_key().as_ref(), Ok(&key), "and reads back");
+    let did = method::jwk::from_public_key(&key).expect("a key has a did:jwk");
+    method::jwk::resolve(&did).expect("which resolves");
+    public_key(&key);
+}
+
+/// JWS: parsed, verified under keys of both types, and reported on.
+pub fn jws(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let Ok(jws) = JwsIn::parse(text) else { return };
+    let given = jws.is_detached().then_some(SEALED);
+    let ed25519 = secret(KeyType::Ed25519);
+    if matches!(jws.verify(&ed25519.public_key(), given), Ok(SignatureVerdict::Fits)) {
+        // A strict Ed25519 signature has one form only: any other that fits is malleability.
+        assert!(jws.is_detached() || text == signed_again(text, &ed25519), "two forms fit");
+    }
+    let _ = jws.verify(&secret(KeyType::P256).public_key(), given);
+    let expect = Expectation {
+        purpose: Relationship::AssertionMethod,
+        now: UnixMillis::MAX,
+        proven_at: None,
+        signer: None,
+        audience: None,
+    };
+    let resolver = OfflineResolver::new(&NoSnapshots);
+    let verification =
+        verify_jws(&jws, given, &resolver, &expect).expect("the payload is there once");
+    let checks = &verification.report.checks;
+    let verified = checks.iter().any(|c| c.name == "signature");
+    assert!(verification.payload().is_none() || verified, "a payload came out unverified");
+}
+
+fn signed_again(text: &str, key: &SecretKey) -> String {
+    use base64::Engine as _;
+    let (input, _) = text.rsplit_once('.').expect("three parts");
+    let signature = key.sign(input.as_bytes()).expect("signs");
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    format!("{input}.{}", engine.encode(signature))
+}
+
+/// Multikeys.
+pub fn multikey(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let Ok(key) = PublicKey::from_multikey(text) else { return };
+    assert_eq!(key.to_multikey(), text, "a key has one spelling");
+    public_key(&key);
+}
+
+fn public_key(key: &PublicKey) {
+    assert!(key.verify(b"", &[0; 64]).is_err(), "the zero signature fits {key}");
+    let bytes = key.to_bytes();
+    let again = match key.key_type() {
+        KeyType::Ed25519 => PublicKey::ed25519(&bytes),
+        KeyType::P256 => PublicKey::p256(&bytes),
+        KeyType::X25519 => PublicKey::x25519(&bytes),
+    };
+    assert_eq!(again.as_ref(), Ok(key), "its bytes read back");
+    let agreement = key.key_agreement_key().expect("every usable key agrees");
+    assert_ne!(agreement.key_type(), KeyType::Ed25519, "{key}");
+}
+
+/// RFC 3339 times.
+pub fn time(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let Ok(time) = UnixMillis::parse_rfc3339(text) else { return };
+    let written = time.to_string();
+    assert_eq!(UnixMillis::parse_rfc3339(&written), Ok(time), "{text} is written as {written}");
+    assert_eq!(written.get(..19), text.get(..19), "the same second");
+}

@@ -1,0 +1,223 @@
+//! Runs every file of `spec/vectors/`: published facts (RFCs, W3C) and our own refusals.
+//!
+//! The format is described in `spec/vectors/README.md`. A file of an unknown kind, a case with
+//! nothing to check and a file without cases fail: no vector is ever passed over.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gridpass_identity::did::Did;
+use gridpass_identity::document::{DidDocument, Relationship};
+use gridpass_identity::json::{self, Limits};
+use gridpass_identity::jwk::Jwk;
+use gridpass_identity::jws::{self, Header, JwsIn, SignatureVerdict};
+use gridpass_identity::key::{KeyType, PublicKey, SecretKey};
+use gridpass_identity::resolve::{NoSnapshots, OfflineResolver, Resolver as _};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VectorFile {
+    source: String,
+    kind: String,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    input: BTreeMap<String, Value>,
+    expected: BTreeMap<String, Value>,
+}
+
+impl Case {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.input.get(name).map(|v| v.as_str().expect("an input that is text"))
+    }
+
+    fn key(&self) -> PublicKey {
+        let jwk = self.input.get("jwk").expect("a case with a jwk").clone();
+        serde_json::from_value::<Jwk>(jwk).expect("a JWK").to_public_key().expect("a usable key")
+    }
+
+    fn secret(&self) -> Option<SecretKey> {
+        let bytes = unhex(self.text("secret_hex")?);
+        let key_type: KeyType =
+            serde_json::from_value(self.input["key_type"].clone()).expect("a key type");
+        Some(SecretKey::from_bytes(key_type, &bytes).expect("a secret key"))
+    }
+}
+
+/// What was found, under the names that `expected` uses.
+type Found = BTreeMap<&'static str, Value>;
+
+fn refused(code: impl ToString) -> Found {
+    Found::from([("refused", json!(code.to_string()))])
+}
+
+#[test]
+fn every_published_vector_holds() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/vectors");
+    let mut cases_by_file = BTreeMap::new();
+    let mut failures = Vec::new();
+    for entry in std::fs::read_dir(&folder).expect("the folder of vectors") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|e| e != "json") {
+            continue;
+        }
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let bytes = std::fs::read(&path).expect("a readable file");
+        let file: VectorFile =
+            serde_json::from_slice(&bytes).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(!file.source.is_empty(), "{name} names no source");
+        assert!(!file.cases.is_empty(), "{name} has no cases");
+        for case in &file.cases {
+            let found = match file.kind.as_str() {
+                "did-key" | "did-jwk" => resolve(case),
+                "jws" => sign_or_verify(case),
+                "jcs" => canonical_text(case),
+                "jcs-number" => canonical_number(case),
+                other => panic!("{name}: no runner for the kind {other}"),
+            };
+            failures.extend(differences(&name, case, &found));
+        }
+        cases_by_file.insert(name, file.cases.len());
+    }
+    println!("{} vectors: {cases_by_file:#?}", cases_by_file.values().sum::<usize>());
+    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
+    assert!(cases_by_file.len() >= 12, "files were lost: {cases_by_file:?}");
+    assert!(cases_by_file.values().sum::<usize>() >= 130, "cases were lost: {cases_by_file:?}");
+}
+
+fn differences(file: &str, case: &Case, found: &Found) -> Vec<String> {
+    assert!(!case.expected.is_empty(), "{file}, {}: nothing is expected", case.name);
+    let differ = |(name, expected): (&String, &Value)| {
+        let found = found.get(name.as_str());
+        let place = format!("{file}, {}, {name}", case.name);
+        (found != Some(expected)).then(|| format!("{place}: expected {expected}, found {found:?}"))
+    };
+    let mut list: Vec<_> = case.expected.iter().filter_map(differ).collect();
+    // A refusal that nobody expected is a failure even where the other names happen to match.
+    if let Some(code) = found.get("refused").filter(|_| !case.expected.contains_key("refused")) {
+        list.push(format!("{file}, {}: refused with {code}", case.name));
+    }
+    list
+}
+
+fn resolve(case: &Case) -> Found {
+    let did = match Did::parse(case.text("did").expect("a DID")) {
+        Ok(did) => did,
+        Err(e) => return refused(e.code()),
+    };
+    if let Some(secret) = case.secret() {
+        let made = gridpass_identity::method::key::from_public_key(&secret.public_key());
+        assert_eq!(made.as_ref(), Ok(&did), "{}: the DID of the secret", case.name);
+    }
+    let resolution = match OfflineResolver::new(&NoSnapshots).resolve(&did) {
+        Ok(resolution) => resolution,
+        Err(e) => return refused(e.code()),
+    };
+    let document = resolution.current().expect("did:key and did:jwk are never deactivated");
+    let key = first_key(document);
+    let ids = |r| document.methods_for(r).map(|m| m.id.to_string()).collect::<Vec<_>>();
+    let agreement = document
+        .methods_for(Relationship::KeyAgreement)
+        .find_map(|m| m.public_key.as_ref())
+        .map(PublicKey::to_multikey);
+    Found::from([
+        ("public_key_hex", json!(hex(&key.to_bytes()))),
+        ("jwk", json!(Jwk::from_public_key(&key))),
+        ("key_agreement", json!(agreement)),
+        ("assertionMethod", json!(ids(Relationship::AssertionMethod))),
+        ("authentication", json!(ids(Relationship::Authentication))),
+        ("keyAgreement", json!(ids(Relationship::KeyAgreement))),
+    ])
+}
+
+fn first_key(document: &DidDocument) -> PublicKey {
+    let method = document.verification_methods().first().expect("one verification method");
+    method.public_key.clone().expect("a key of a known type")
+}
+
+fn sign_or_verify(case: &Case) -> Found {
+    let key = case.key();
+    if let Some(secret) = case.secret() {
+        assert_eq!(secret.public_key(), key, "{}: the JWK is of the secret", case.name);
+        let payload = case.text("payload").expect("a payload").as_bytes();
+        let make = match case.text("sign").expect("attached or unencoded") {
+            "attached" => jws::sign,
+            "unencoded" => jws::sign_unencoded,
+            other => panic!("{}: no form {other}", case.name),
+        };
+        let made = make(payload, &secret, &Header::default()).expect("signs");
+        // RFC 7638: the hash of the JWK's required members in lexical order without spaces.
+        let jwk = json::canonicalize(&Jwk::from_public_key(&key)).expect("a JWK canonicalises");
+        let thumbprint = URL_SAFE_NO_PAD.encode(Sha256::digest(jwk));
+        return Found::from([("jws", json!(made)), ("thumbprint", json!(thumbprint))]);
+    }
+    let given = case.text("payload").map(str::as_bytes);
+    let jws = match JwsIn::parse(case.text("jws").expect("a JWS")) {
+        Ok(jws) => jws,
+        Err(e) => return refused(e.code()),
+    };
+    match jws.verify(&key, given) {
+        Err(e) => refused(e.code()),
+        Ok(verdict) => {
+            let payload = jws.payload(given).expect("a payload that was verified");
+            let verdict = match verdict {
+                SignatureVerdict::Fits => "fits",
+                SignatureVerdict::DoesNotFit => "does-not-fit",
+            };
+            let payload = String::from_utf8_lossy(payload).into_owned();
+            Found::from([("verdict", json!(verdict)), ("payload", json!(payload))])
+        }
+    }
+}
+
+fn canonical_text(case: &Case) -> Found {
+    let text = case.text("json").expect("JSON");
+    let canonical = json::parse_strict(text.as_bytes(), Limits::DOCUMENT)
+        .and_then(|value| json::canonicalize(&value));
+    canonical_found(canonical)
+}
+
+fn canonical_number(case: &Case) -> Found {
+    let bits = u64::from_str_radix(case.text("ieee754_hex").expect("a double"), 16);
+    let number = f64::from_bits(bits.expect("64 bits in hexadecimal"));
+    let direct = json::canonicalize(&number);
+    if number.is_finite() {
+        // The same double on the way that documents take: text, strict reader, canonical form.
+        // With serde_json's `arbitrary_precision` the value keeps its text, so this must not pass
+        // the spelling through.
+        let spelt = format!("{number:e}");
+        let read = json::parse_strict(spelt.as_bytes(), Limits::SMALL).expect("a JSON number");
+        assert_eq!(
+            json::canonicalize(&read).expect("a finite number"),
+            *direct.as_ref().expect("a finite number"),
+            "{}: {spelt}",
+            case.name
+        );
+    }
+    canonical_found(direct)
+}
+
+fn canonical_found(canonical: Result<Vec<u8>, json::JsonError>) -> Found {
+    match canonical {
+        Ok(bytes) => Found::from([("jcs", json!(String::from_utf8(bytes).expect("UTF-8")))]),
+        // The one code that every caller gives to JSON that is refused.
+        Err(_) => refused("GP-JSON-MALFORMED"),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let pair = |i: usize| u8::from_str_radix(&text[i..i + 2], 16).expect("hexadecimal");
+    (0..text.len()).step_by(2).map(pair).collect()
+}
