@@ -96,8 +96,10 @@ impl DocumentError {
 pub struct VerificationMethod {
     /// The key id.
     pub id: DidUrl,
-    /// Who controls the key.
-    pub controller: Did,
+    /// Who controls the key. `None` where the document does not say, as some implementations of
+    /// did:webvh leave it out though Controlled Identifiers section 2.2 requires it: such a key is
+    /// read and not used.
+    pub controller: Option<Did>,
     /// The key; `None` where its type is one that Gridpass does not use.
     pub public_key: Option<PublicKey>,
     /// Not to be used from this time on (Controlled Identifiers section 2.2).
@@ -110,7 +112,7 @@ impl VerificationMethod {
     /// A method for a key that the DID itself controls.
     #[must_use]
     pub fn new(id: DidUrl, public_key: PublicKey) -> Self {
-        let controller = id.did().clone();
+        let controller = Some(id.did().clone());
         Self { id, controller, public_key: Some(public_key), expires: None, revoked: None }
     }
 
@@ -118,7 +120,9 @@ impl VerificationMethod {
         let mut map = Map::new();
         map.insert("id".into(), json!(self.id));
         map.insert("type".into(), json!("Multikey"));
-        map.insert("controller".into(), json!(self.controller));
+        if let Some(controller) = &self.controller {
+            map.insert("controller".into(), json!(controller));
+        }
         if let Some(key) = &self.public_key {
             map.insert("publicKeyMultibase".into(), json!(key.to_multikey()));
         }
@@ -146,7 +150,7 @@ struct MethodIn {
     id: String,
     #[serde(rename = "type")]
     _type: String,
-    controller: Did,
+    controller: Option<Did>,
     #[serde(rename = "publicKeyMultibase")]
     multibase: Option<String>,
     #[serde(rename = "publicKeyJwk")]

@@ -8,6 +8,7 @@
 
 pub mod code;
 pub mod codes;
+pub mod data_integrity;
 pub mod did;
 pub mod document;
 pub mod json;

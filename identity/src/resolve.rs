@@ -42,6 +42,9 @@ pub enum ResolveError {
     /// What was obtained is not its document.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// What was obtained breaks the rules of did:webvh.
+    #[error(transparent)]
+    Webvh(#[from] method::webvh::WebvhError),
     /// The store of snapshots failed.
     #[error("the snapshots of {did} could not be read: {reason}")]
     Store {
@@ -64,6 +67,7 @@ impl ResolveError {
             Self::UnknownMethod(_) => codes::DID_METHOD_UNKNOWN,
             Self::NotFound(_) => codes::DID_NOT_FOUND,
             Self::Document(e) => e.code(),
+            Self::Webvh(e) => e.code(),
             Self::Store { code, .. } => *code,
         }
     }
@@ -278,7 +282,9 @@ fn listed<'d>(
     purpose: Relationship,
 ) -> Option<&'d VerificationMethod> {
     // A method that somebody else controls is theirs to sign with, not this DID's (CID 1.0 §3.3).
-    document.methods_for(purpose).find(|m| &m.id == key_id && &m.controller == document.id())
+    document
+        .methods_for(purpose)
+        .find(|m| &m.id == key_id && m.controller.as_ref() == Some(document.id()))
 }
 
 /// Finds what is known of a DID.
@@ -347,6 +353,7 @@ impl Resolver for OfflineResolver<'_> {
             "key" => method::key::resolve(did),
             "jwk" => method::jwk::resolve(did),
             "web" => method::web::resolve(did, &found()?),
+            "webvh" => method::webvh::resolve(did, &found()?),
             _ => Err(ResolveError::UnknownMethod(did.clone())),
         }
     }
@@ -456,7 +463,7 @@ mod tests {
     #[test]
     fn a_key_that_another_did_controls_is_not_listed() {
         let mut foreign = method(1);
-        foreign.controller = Did::parse("did:web:tso.example").expect("a DID");
+        foreign.controller = Some(Did::parse("did:web:tso.example").expect("a DID"));
         let r = Resolution {
             versions: vec![version(100, vec![(foreign, vec![PURPOSE])])],
             ..history(None)

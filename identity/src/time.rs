@@ -28,6 +28,16 @@ impl UnixMillis {
         Self(millis.min(Self::MAX.0))
     }
 
+    /// From milliseconds since the epoch that are known to be in range when compiling.
+    ///
+    /// # Panics
+    /// Later than [`Self::MAX`].
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        assert!(millis <= Self::MAX.0, "later than the year 9999");
+        Self(millis)
+    }
+
     /// The number of milliseconds since the epoch.
     #[must_use]
     pub fn get(self) -> u64 {

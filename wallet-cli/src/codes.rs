@@ -53,8 +53,7 @@ gridpass_identity::codes! {
 /// Every code that this binary can print, by name.
 #[must_use]
 pub fn all() -> Vec<Code> {
-    let mut codes: Vec<Code> =
-        ALL.iter().chain(gridpass_identity::codes::ALL).copied().collect();
+    let mut codes: Vec<Code> = ALL.iter().chain(gridpass_identity::codes::ALL).copied().collect();
     codes.sort_by_key(|code| code.id());
     codes
 }

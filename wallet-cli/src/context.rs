@@ -222,10 +222,9 @@ impl OutputArgs {
     /// Refuses a file that exists, before any work is done.
     pub fn check(&self) -> Result<(), Failure> {
         match self.file() {
-            Some(path) if path.exists() && !self.force => Err(Failure::new(
-                codes::FILE_EXISTS,
-                format!("{} exists already", path.display()),
-            )),
+            Some(path) if path.exists() && !self.force => {
+                Err(Failure::new(codes::FILE_EXISTS, format!("{} exists already", path.display())))
+            }
             _ => Ok(()),
         }
     }

@@ -155,7 +155,11 @@ pub fn hand_over_recovery_words(words: &str, out: Option<&Path>) -> Result<Strin
              They open this wallet and its backups, and they are shown this once only.\n"
         ));
         for (i, line) in words.split(' ').collect::<Vec<_>>().chunks(6).enumerate() {
-            note(format_args!("  {:>2}  {}", i.saturating_mul(6).saturating_add(1), line.join(" ")));
+            note(format_args!(
+                "  {:>2}  {}",
+                i.saturating_mul(6).saturating_add(1),
+                line.join(" ")
+            ));
         }
         note("");
         return Ok("shown on the terminal".into());

@@ -11,14 +11,14 @@ use crate::codes;
 use crate::did::{Did, DidError, DidUrl};
 use crate::document::{DidDocument, Relationship, VerificationMethod};
 use crate::key::{KeyError, KeyType, PublicKey, SecretKey};
-use crate::method;
+use crate::method::{self, webvh::WitnessRule};
 use crate::resolve::ResolveError;
 use crate::time::UnixMillis;
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 
 const IDENTITIES: &str = "identity";
-const KEYS: &str = "key";
+pub(super) const KEYS: &str = "key";
 /// The longest name of an identity, in bytes.
 pub const MAX_IDENTITY_NAME: usize = 128;
 
@@ -194,8 +194,13 @@ pub enum NewDid {
     Jwk(KeyType),
     /// did:web at `domain` or `domain:path:path`, whose document the owner publishes.
     Web(String),
-    /// did:webvh at `domain` or `domain:path:path`, with a log that proves every change.
-    Webvh(String),
+    /// did:webvh, with a log that proves every change.
+    Webvh {
+        /// `domain` or `domain:path:path`.
+        location: String,
+        /// Who must approve each entry.
+        witness: Option<WitnessRule>,
+    },
 }
 
 /// What a new identity is to be.
@@ -326,34 +331,38 @@ impl Wallet {
             return Err(IdentityError::Exists(name.to_owned()).into());
         }
         let mut changes = Changes::default();
-        let (did, set, control): (Did, KeySet, Option<(ControlKeys, Vec<SecretKey>)>) =
-            match &new.did {
-                NewDid::Key(key_type) => {
-                    let secret = SecretKey::generate(*key_type, rng);
-                    let did = method::key::from_public_key(&secret.public_key())?;
-                    let resolution = method::key::resolve(&did)?;
-                    let document = resolution.current().ok_or(NO_DOCUMENT)?;
-                    (did.clone(), self_certifying(&did, secret, document, now)?, None)
-                }
-                NewDid::Jwk(key_type) => {
-                    let secret = SecretKey::generate(*key_type, rng);
-                    let did = method::jwk::from_public_key(&secret.public_key())?;
-                    let resolution = method::jwk::resolve(&did)?;
-                    let document = resolution.current().ok_or(NO_DOCUMENT)?;
-                    (did.clone(), self_certifying(&did, secret, document, now)?, None)
-                }
-                NewDid::Web(location) => {
-                    let did = Did::parse(&format!("did:web:{location}"))?;
-                    method::web::document_url(&did)?;
-                    let set = key_set(&did, key_for_each_purpose(1, rng), now)?;
-                    let document = web_document(&set, &did)?;
-                    let bytes = serde_json::to_vec(document.as_json())
-                        .map_err(|_| WalletError::Internal("a document is JSON"))?;
-                    self.stage_snapshot(&mut changes, &did, SeenFiles::document(now, bytes))?;
-                    (did, set, None)
-                }
-                NewDid::Webvh(_) => return Err(NO_DOCUMENT),
-            };
+        let (did, set, control) = match &new.did {
+            NewDid::Key(key_type) => {
+                let secret = SecretKey::generate(*key_type, rng);
+                let did = method::key::from_public_key(&secret.public_key())?;
+                let resolution = method::key::resolve(&did)?;
+                let document = resolution.current().ok_or(NO_DOCUMENT)?;
+                (did.clone(), self_certifying(&did, secret, document, now)?, None)
+            }
+            NewDid::Jwk(key_type) => {
+                let secret = SecretKey::generate(*key_type, rng);
+                let did = method::jwk::from_public_key(&secret.public_key())?;
+                let resolution = method::jwk::resolve(&did)?;
+                let document = resolution.current().ok_or(NO_DOCUMENT)?;
+                (did.clone(), self_certifying(&did, secret, document, now)?, None)
+            }
+            NewDid::Web(location) => {
+                let did = Did::parse(&format!("did:web:{location}"))?;
+                method::web::document_url(&did)?;
+                let set = key_set(&did, key_for_each_purpose(1, rng), now)?;
+                let document = web_document(&set, &did)?;
+                let bytes = serde_json::to_vec(document.as_json())
+                    .map_err(|_| WalletError::Internal("a document is JSON"))?;
+                self.stage_snapshot(&mut changes, &did, SeenFiles::document(now, bytes))?;
+                (did, set, None)
+            }
+            NewDid::Webvh { location, witness } => {
+                let new = super::webvh::create(location, witness.as_ref(), rng, now)?;
+                let files = SeenFiles::document(now, new.log);
+                self.stage_snapshot(&mut changes, &new.did, files)?;
+                (new.did, new.keys, Some((new.control, new.control_secrets)))
+            }
+        };
         let (control, control_secrets) = control.unzip();
         let identity = Identity {
             version: 1,

@@ -174,7 +174,7 @@ mod sealing {
             .map_err(WalletError::from)?;
         let keys: Vec<Recipient> = document
             .methods_for(Relationship::KeyAgreement)
-            .filter(|m| m.controller == *did && m.revoked.is_none())
+            .filter(|m| m.controller.as_ref() == Some(did) && m.revoked.is_none())
             .filter_map(|m| {
                 let public_key = m.public_key.clone()?;
                 Some(Recipient { key_id: m.id.clone(), public_key })

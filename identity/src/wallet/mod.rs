@@ -19,6 +19,7 @@ pub mod sled_store;
 pub mod slot;
 pub mod snapshots;
 pub mod store;
+mod webvh;
 
 use crate::code::Code;
 use crate::codes;

@@ -25,6 +25,11 @@ impl SeenFiles {
         let document = String::from_utf8_lossy(&document.into()).into_owned();
         Self { seen, document, witness: None }
     }
+
+    pub(super) fn log(seen: UnixMillis, log: String, witness: Option<Vec<u8>>) -> Self {
+        let witness = witness.map(|w| String::from_utf8_lossy(&w).into_owned());
+        Self { witness, ..Self::document(seen, log) }
+    }
 }
 
 impl Wallet {

@@ -199,7 +199,8 @@ pub(crate) mod conformance {
     pub(crate) fn keeps_values_of_every_size(store: &mut dyn Store) -> Result<(), StoreError> {
         // Around the size of a part, growing and shrinking, so that no old part is left behind.
         for size in [0, 1, 61_439, 61_440, 61_441, 200_000, 1_000_000, 61_440, 3] {
-            let value: Vec<u8> = (0..size).map(|i: usize| u8::try_from(i % 251).unwrap_or(0)).collect();
+            let value: Vec<u8> =
+                (0..size).map(|i: usize| u8::try_from(i % 251).unwrap_or(0)).collect();
             store.commit(&batch(&[("large", Some(&value)), ("large2", Some(b"neighbour"))]))?;
             assert_eq!(store.get(b"large")?.as_ref(), Some(&value), "{size}");
             assert_eq!(store.scan(b"large")?.len(), 2);

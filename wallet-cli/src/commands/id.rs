@@ -8,6 +8,7 @@ use crate::help;
 use crate::output::{Answer, Failure, Outcomes, note};
 use clap::{Args, Subcommand, ValueEnum};
 use gridpass_identity::key::KeyType;
+use gridpass_identity::method::webvh::{Witness, WitnessRule};
 use gridpass_identity::resolve::{OfflineResolver, Resolver as _, SnapshotStore as _};
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::{
@@ -67,6 +68,12 @@ pub struct NewArgs {
     /// For web and webvh: the domain, with an optional path after colons
     #[arg(long, value_name = "DOMAIN[:PATH…]")]
     location: Option<String>,
+    /// For webvh: a witness (an Ed25519 did:key) who must approve each change of the log
+    #[arg(long, value_name = "DID")]
+    witness: Vec<String>,
+    /// For webvh: how many of the witnesses must approve [default: all]
+    #[arg(long, value_name = "N", requires = "witness")]
+    witness_threshold: Option<usize>,
     /// A node's identity: signs for a running node, and never issues
     #[arg(long)]
     node: bool,
@@ -112,6 +119,16 @@ pub fn run(global: &GlobalArgs, command: &IdCommand) -> Outcomes {
     }
 }
 
+fn witness_rule(args: &NewArgs) -> Result<Option<WitnessRule>, Failure> {
+    if args.witness.is_empty() {
+        return Ok(None);
+    }
+    let witnesses: Vec<Witness> =
+        super::sign::parse_dids(&args.witness)?.into_iter().map(|id| Witness { id }).collect();
+    let threshold = args.witness_threshold.unwrap_or(witnesses.len());
+    Ok(Some(WitnessRule { threshold, witnesses }))
+}
+
 fn new_did(args: &NewArgs) -> Result<NewDid, Failure> {
     let key_type = match args.key_type {
         SigningKeyType::Ed25519 => KeyType::Ed25519,
@@ -131,7 +148,10 @@ fn new_did(args: &NewArgs) -> Result<NewDid, Failure> {
         (Method::Key, None) => Ok(NewDid::Key(key_type)),
         (Method::Jwk, None) => Ok(NewDid::Jwk(key_type)),
         (Method::Web, _) => Ok(NewDid::Web(location()?)),
-        (Method::Webvh, _) => Ok(NewDid::Webvh(location()?)),
+        (Method::Webvh, _) => {
+            let witness = witness_rule(args)?;
+            Ok(NewDid::Webvh { location: location()?, witness })
+        }
     }
 }
 

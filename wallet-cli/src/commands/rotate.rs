@@ -34,7 +34,8 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
         if let Some(warning) = backup_warning(&wallet.status()?) {
             note(warning);
         }
-        let marked = since.map(|t| format!(", and the old ones are marked as compromised since {t}"));
+        let marked =
+            since.map(|t| format!(", and the old ones are marked as compromised since {t}"));
         let text = format!(
             "{} has new keys{}.\nnext: gridpass id export {} -o did.jsonl, and publish it at {}",
             rotated.did,

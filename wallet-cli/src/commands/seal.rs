@@ -69,11 +69,8 @@ pub fn seal(global: &GlobalArgs, args: &SealArgs) -> Outcomes {
     let payload = read_input(&args.file, MAX_INPUT / 2)?;
     // Sealing alone needs no wallet of ours; signing does.
     let wallet = global.wallet()?;
-    let from = if args.unsigned {
-        None
-    } else {
-        Some(identity(&wallet, args.sign_with.as_deref())?)
-    };
+    let from =
+        if args.unsigned { None } else { Some(identity(&wallet, args.sign_with.as_deref())?) };
     let resolver = LazyResolver::with_wallet(global, wallet);
     let wallet = resolver.wallet.get().ok_or_else(|| {
         Failure::new(gridpass_identity::codes::INTERNAL, "the wallet was just opened")
@@ -134,11 +131,7 @@ fn unsigned(args: &OpenArgs, content: &[u8], from: Option<&Did>) -> Outcomes {
         return finish(args, answer.with_report(&report), content);
     }
     let sentence = "nobody signed it, so nobody can say who sent it";
-    report.push(Check::indeterminate(
-        "signature",
-        gridpass_identity::codes::UNSIGNED,
-        sentence,
-    ));
+    report.push(Check::indeterminate("signature", gridpass_identity::codes::UNSIGNED, sentence));
     let answer = Answer::new("gridpass.open/1", json!({ "signer": null }), "");
     Ok(answer.with_report(&report))
 }

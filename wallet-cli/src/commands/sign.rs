@@ -2,9 +2,7 @@
 
 use super::resolve::{GivenArgs, parse_time};
 use crate::codes;
-use crate::context::{
-    GlobalArgs, LazyResolver, MAX_INPUT, OutputArgs, now, read_input, read_text,
-};
+use crate::context::{GlobalArgs, LazyResolver, MAX_INPUT, OutputArgs, now, read_input, read_text};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, note};
 use clap::{Args, ValueEnum};
@@ -188,7 +186,9 @@ pub fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     let content = verification.payload().filter(|_| wants_content).map(<[u8]>::to_vec);
     let answer = verification_answer("gridpass.verify-signature/1", &verification);
     match content {
-        Some(content) if args.output.file() == Some(Path::new("-")) || args.output.file().is_none() => {
+        Some(content)
+            if args.output.file() == Some(Path::new("-")) || args.output.file().is_none() =>
+        {
             note(answer.text.trim_end());
             Ok(answer.with_raw(content))
         }

@@ -248,8 +248,8 @@ fn passphrase(global: &GlobalArgs, args: &PassphraseArgs) -> Outcomes {
 
 fn new_passphrase(global: &GlobalArgs, args: &PassphraseArgs) -> Result<Passphrase, Failure> {
     let file = args.new_passphrase_file.as_deref();
-    let old_is_given = global.secrets.passphrase_file.is_some()
-        || global.secrets.passphrase_fd.is_some();
+    let old_is_given =
+        global.secrets.passphrase_file.is_some() || global.secrets.passphrase_fd.is_some();
     if file.is_none() && old_is_given {
         // The usual options hold the old one: never take it for the new one.
         let message = "the old passphrase was given by option, and the new one was not";
@@ -362,9 +362,7 @@ fn open_backup(
         let phrase = match &global.secrets.recovery_file {
             Some(path) => RecoveryPhrase::parse(&text(path)?)?,
             None => RecoveryPhrase::parse(&global.secrets.ask("The 24 recovery words: ")?)
-                .map_err(|e| {
-                    Failure::from(e).next("Give the words with --recovery-file FILE.")
-                })?,
+                .map_err(|e| Failure::from(e).next("Give the words with --recovery-file FILE."))?,
         };
         wallet_secret = Some(WalletSecret::Recovery(phrase));
         match &wallet_secret {
@@ -402,11 +400,7 @@ fn backup_verify(global: &GlobalArgs, args: &BackupVerifyArgs) -> Outcomes {
         && change > opened.backup.manifest().created
     {
         let sentence = format!("the wallet's keys changed at {change}, after this backup");
-        report.push(Check::indeterminate(
-            "age",
-            gridpass_identity::codes::BACKUP_STALE,
-            sentence,
-        ));
+        report.push(Check::indeterminate("age", gridpass_identity::codes::BACKUP_STALE, sentence));
     }
     let json = json!({ "manifest": opened.backup.manifest() });
     Ok(Answer::new("gridpass.wallet.backup-verify/1", json, "").with_report(&report))

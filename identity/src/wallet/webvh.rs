@@ -1,0 +1,148 @@
+//! did:webvh identities: creating their log and rotating their keys in it.
+
+use super::identities::{
+    ControlKeys, Identity, IdentityError, IdentityKey, KeySet, KeyState, key_for_each_purpose,
+    key_set, stage_identity, stage_key,
+};
+use super::snapshots::SeenFiles;
+use super::{Changes, Wallet, WalletError};
+use crate::did::Did;
+use crate::key::{KeyType, PublicKey, SecretKey};
+use crate::method::webvh::{self, Control, NewMethod, VerifiedEntries, WebvhError, WitnessRule};
+use crate::resolve::{ResolveError, SnapshotStore as _};
+use crate::time::UnixMillis;
+use rand_core::CryptoRng;
+
+impl From<WebvhError> for WalletError {
+    fn from(e: WebvhError) -> Self {
+        ResolveError::from(e).into()
+    }
+}
+
+/// A new log with its keys, not stored yet.
+pub(super) struct NewLog {
+    pub(super) did: Did,
+    pub(super) keys: KeySet,
+    pub(super) control: ControlKeys,
+    pub(super) control_secrets: Vec<SecretKey>,
+    pub(super) log: String,
+}
+
+pub(super) fn create(
+    location: &str,
+    witness: Option<&WitnessRule>,
+    rng: &mut dyn CryptoRng,
+    now: UnixMillis,
+) -> Result<NewLog, WalletError> {
+    let secrets = key_for_each_purpose(1, rng);
+    let methods: Vec<NewMethod> = secrets
+        .iter()
+        .map(|(fragment, purpose, secret)| NewMethod {
+            fragment: fragment.clone(),
+            public_key: secret.public_key(),
+            relationships: vec![*purpose],
+            revoked: None,
+        })
+        .collect();
+    let current = SecretKey::generate(KeyType::Ed25519, rng);
+    let next = SecretKey::generate(KeyType::Ed25519, rng);
+    let control = Control { signer: &current, next: &next.public_key(), witness };
+    let (did, log) = webvh::create(location, &methods, &control, now)?;
+    Ok(NewLog {
+        keys: key_set(&did, secrets, now)?,
+        did,
+        control: ControlKeys {
+            current: current.public_key().to_multikey(),
+            next: next.public_key().to_multikey(),
+        },
+        control_secrets: vec![current, next],
+        log,
+    })
+}
+
+/// A key as the document lists it: the active ones with their purposes, the compromised ones
+/// marked and without any. Keys replaced in good order are listed no more.
+fn listed(key: &IdentityKey) -> Result<Option<NewMethod>, WalletError> {
+    let (relationships, revoked) = match key.state {
+        KeyState::Active => (key.purposes.clone(), None),
+        KeyState::Compromised { since } => (Vec::new(), Some(since)),
+        KeyState::Retired { .. } => return Ok(None),
+    };
+    Ok(Some(NewMethod {
+        fragment: key.id.fragment().unwrap_or_default().to_owned(),
+        public_key: PublicKey::from_multikey(&key.public_key)?,
+        relationships,
+        revoked,
+    }))
+}
+
+impl Wallet {
+    /// Replaces every active key of a did:webvh identity, and the key that controls its log, by
+    /// new ones; durable when it returns. The owner then publishes the log.
+    ///
+    /// With `compromised_since`, the old keys stay listed in the document, marked with that time
+    /// and without any purpose, so that every verifier tells them from keys that were only
+    /// replaced.
+    ///
+    /// # Errors
+    /// [`IdentityError::CannotRotate`] for another method; [`WebvhError::Refused`] within a second
+    /// of the last change.
+    pub fn rotate(
+        &mut self,
+        identity: &Identity,
+        compromised_since: Option<UnixMillis>,
+        rng: &mut dyn CryptoRng,
+        now: UnixMillis,
+    ) -> Result<Identity, WalletError> {
+        let cannot = || IdentityError::CannotRotate { did: identity.did.clone() };
+        // Read again: the caller's copy may be old.
+        let mut identity = self.identity(identity.did.as_str())?;
+        let control = identity.control.clone().ok_or_else(cannot)?;
+        let newest = self.snapshots(&identity.did)?.pop();
+        let newest = newest.ok_or_else(|| ResolveError::NotFound(identity.did.clone()))?;
+        let log = VerifiedEntries::verify(&identity.did, &newest.document, now)?;
+
+        let sets = identity.keys.len() / crate::document::Relationship::ALL.len();
+        let number = sets.saturating_add(1);
+        for key in identity.keys.iter_mut().filter(|k| k.state == KeyState::Active) {
+            key.state = match compromised_since {
+                Some(since) => KeyState::Compromised { since },
+                None => KeyState::Retired { since: now.floor_to_second() },
+            };
+        }
+        let new = key_set(&identity.did, key_for_each_purpose(number, rng), now)?;
+        identity.keys.extend(new.keys);
+        let mut methods = Vec::new();
+        for key in &identity.keys {
+            methods.extend(listed(key)?);
+        }
+        let signer = self.secret(&control.next)?;
+        let next = SecretKey::generate(KeyType::Ed25519, rng);
+        let new_control = Control { signer: &signer, next: &next.public_key(), witness: None };
+        let text = webvh::update(&log, &methods, &new_control, now)?;
+
+        identity.control =
+            Some(ControlKeys { current: control.next, next: next.public_key().to_multikey() });
+        let mut changes = Changes::default();
+        let files = SeenFiles::log(now, text, newest.witness);
+        self.stage_snapshot(&mut changes, &identity.did, files)?;
+        stage_identity(&mut changes, &identity)?;
+        for secret in new.secrets.iter().chain([&next]) {
+            stage_key(&mut changes, secret);
+        }
+        // A spent control key is destroyed (section "Pre-Rotation Key Hash Generation").
+        changes.remove(super::identities::KEYS, &control.current);
+        self.apply_key_change(changes, rng, now)?;
+        Ok(identity)
+    }
+
+    /// The log of a did:webvh that this wallet holds, its entries verified.
+    ///
+    /// # Errors
+    /// [`ResolveError::NotFound`] if it holds none.
+    pub fn webvh_log(&self, did: &Did, now: UnixMillis) -> Result<VerifiedEntries, WalletError> {
+        let newest = self.snapshots(did)?.pop();
+        let newest = newest.ok_or_else(|| ResolveError::NotFound(did.clone()))?;
+        Ok(VerifiedEntries::verify(did, &newest.document, now)?)
+    }
+}
