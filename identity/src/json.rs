@@ -5,6 +5,7 @@
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -23,6 +24,11 @@ impl Limits {
     /// For documents: 1 MiB, 32 deep.
     pub const DOCUMENT: Self = Self { bytes: 1024 * 1024, depth: 32 };
 }
+
+/// The most values (members of arrays and objects) in one document. A parsed number takes ninety
+/// times the two bytes that it has in the text, so that the limit of bytes alone would let 32 MiB
+/// take gigabytes.
+pub const MAX_VALUES: usize = 100_000;
 
 /// Why JSON from outside was refused.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +64,7 @@ pub fn parse_strict(bytes: &[u8], limits: Limits) -> Result<Value, JsonError> {
         return Err(JsonError::Malformed("reserved key".into()));
     }
     let mut reader = serde_json::Deserializer::from_str(text);
-    Shape { depth: limits.depth }
+    Shape { depth: limits.depth, values: &Cell::new(MAX_VALUES) }
         .deserialize(&mut reader)
         .and_then(|()| reader.end())
         .map_err(|e| JsonError::Malformed(e.to_string()))?;
@@ -109,26 +115,38 @@ pub fn canonicalize<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, JsonError
     serde_json_canonicalizer::to_vec(value).map_err(|e| JsonError::Malformed(e.to_string()))
 }
 
-/// Walks a document without keeping it, checking depth and keys.
-struct Shape {
+/// Walks a document without keeping it, checking depth, keys and the number of values.
+struct Shape<'c> {
     depth: usize,
+    /// How many more values the whole document may have.
+    values: &'c Cell<usize>,
 }
 
-impl Shape {
+impl Shape<'_> {
     fn inner<E: de::Error>(&self) -> Result<Self, E> {
         let depth = self.depth.checked_sub(1).ok_or_else(|| E::custom("nested too deep"))?;
-        Ok(Self { depth })
+        Ok(self.at(depth))
+    }
+
+    fn at(&self, depth: usize) -> Self {
+        Self { depth, values: self.values }
+    }
+
+    fn count<E: de::Error>(&self) -> Result<(), E> {
+        let left = self.values.get().checked_sub(1);
+        self.values.set(left.ok_or_else(|| E::custom("more than 100000 values"))?);
+        Ok(())
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Shape {
+impl<'de> DeserializeSeed<'de> for Shape<'_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Shape {
+impl<'de> Visitor<'de> for Shape<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -154,15 +172,23 @@ impl<'de> Visitor<'de> for Shape {
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let inner = self.inner()?;
-        while seq.next_element_seed(Self { depth: inner.depth })?.is_some() {}
+        while seq.next_element_seed(self.at(inner.depth))?.is_some() {
+            self.count()?;
+        }
         Ok(())
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut seen = HashSet::new();
         while let Some(key) = map.next_key_seed(Key)? {
-            // A number comes as this map where `arbitrary_precision` is on: it has no depth.
-            let depth = if key == NUMBER_TOKEN { self.depth } else { self.inner()?.depth };
-            map.next_value_seed(Self { depth })?;
+            // A number comes as this map where `arbitrary_precision` is on: it has no depth and is
+            // counted where it stands, so that the limits are the same in every build.
+            if key == NUMBER_TOKEN {
+                map.next_value_seed(self.at(self.depth))?;
+            } else {
+                let inner = self.inner()?;
+                self.count()?;
+                map.next_value_seed(inner)?;
+            }
             if !seen.insert(key) {
                 return Err(de::Error::custom("an object has the same key twice"));
             }
@@ -225,6 +251,17 @@ mod tests {
         assert!(refused("[[[[1]]]]").contains("too deep"));
         assert!(refused("[[[{}]]]").contains("too deep"));
         assert!(refused(&format!("\"{}\"", "x".repeat(1000))).contains("at most 1000"));
+    }
+
+    #[test]
+    fn refuses_more_values_than_any_document_has() {
+        for value in ["0", "1.5e300", "\"\"", "[]", "{}"] {
+            let text = format!("[{value}{}]", format!(",{value}").repeat(MAX_VALUES));
+            let error = parse_strict(text.as_bytes(), Limits::DOCUMENT).expect_err(value);
+            assert!(error.to_string().contains("100000 values"), "{value}: {error}");
+        }
+        let text = format!("[1.5e2{}]", ",1.5e2".repeat(MAX_VALUES - 1));
+        assert!(parse_strict(text.as_bytes(), Limits::DOCUMENT).is_ok());
     }
 
     #[test]
