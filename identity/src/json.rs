@@ -183,7 +183,11 @@ impl<'de> Visitor<'de> for Shape<'_> {
             // A number comes as this map where `arbitrary_precision` is on: it has no depth and is
             // counted where it stands, so that the limits are the same in every build.
             if key == NUMBER_TOKEN {
-                map.next_value_seed(self.at(self.depth))?;
+                let text: String = map.next_value()?;
+                // Without `arbitrary_precision` serde_json refuses these itself.
+                if !text.parse::<f64>().is_ok_and(f64::is_finite) {
+                    return Err(de::Error::custom("number out of range"));
+                }
             } else {
                 let inner = self.inner()?;
                 self.count()?;
@@ -251,6 +255,13 @@ mod tests {
         assert!(refused("[[[[1]]]]").contains("too deep"));
         assert!(refused("[[[{}]]]").contains("too deep"));
         assert!(refused(&format!("\"{}\"", "x".repeat(1000))).contains("at most 1000"));
+    }
+
+    #[test]
+    fn refuses_numbers_beyond_a_double_in_every_build() {
+        for text in ["1e400", "[-1e400]", r#"{"a":1e9999}"#, &format!("1{}", "0".repeat(400))] {
+            assert!(refused(text).contains("out of range"), "{text}");
+        }
     }
 
     #[test]
