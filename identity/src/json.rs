@@ -47,6 +47,19 @@ pub enum JsonError {
     Malformed(String),
 }
 
+/// serde quotes names out of the document in its messages: what a terminal would obey is escaped.
+fn malformed(error: impl fmt::Display) -> JsonError {
+    let mut text = String::new();
+    for c in error.to_string().chars().take(400) {
+        if c.is_ascii_graphic() || c == ' ' {
+            text.push(c);
+        } else {
+            text.extend(c.escape_default());
+        }
+    }
+    JsonError::Malformed(text)
+}
+
 /// `serde_json` smuggles numbers through this map key when another crate in the build turns on
 /// its `arbitrary_precision`. A document that spells it out would turn an object into a number.
 const NUMBER_TOKEN: &str = "$serde_json::private::Number";
@@ -59,7 +72,7 @@ pub fn parse_strict(bytes: &[u8], limits: Limits) -> Result<Value, JsonError> {
     if bytes.len() > limits.bytes {
         return Err(JsonError::TooLarge { found: bytes.len(), limit: limits.bytes });
     }
-    let text = std::str::from_utf8(bytes).map_err(|e| JsonError::Malformed(e.to_string()))?;
+    let text = std::str::from_utf8(bytes).map_err(malformed)?;
     if text.contains("serde_json::private") {
         return Err(JsonError::Malformed("reserved key".into()));
     }
@@ -67,8 +80,8 @@ pub fn parse_strict(bytes: &[u8], limits: Limits) -> Result<Value, JsonError> {
     Shape { depth: limits.depth, values: &Cell::new(MAX_VALUES) }
         .deserialize(&mut reader)
         .and_then(|()| reader.end())
-        .map_err(|e| JsonError::Malformed(e.to_string()))?;
-    serde_json::from_str(text).map_err(|e| JsonError::Malformed(e.to_string()))
+        .map_err(malformed)?;
+    serde_json::from_str(text).map_err(malformed)
 }
 
 /// Reads JSON as [`parse_strict`] does, into a type.
@@ -94,7 +107,7 @@ pub fn from_object<T: de::DeserializeOwned>(value: Value) -> Result<T, JsonError
     if !value.is_object() {
         return Err(JsonError::Malformed("it is not an object".into()));
     }
-    serde_json::from_value(value).map_err(|e| JsonError::Malformed(e.to_string()))
+    serde_json::from_value(value).map_err(malformed)
 }
 
 /// For a member that may be absent and may not be `null`: `Option` alone takes the two for one,
@@ -112,7 +125,7 @@ where
 /// # Errors
 /// [`JsonError::Malformed`] for a number that JCS cannot represent.
 pub fn canonicalize<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, JsonError> {
-    serde_json_canonicalizer::to_vec(value).map_err(|e| JsonError::Malformed(e.to_string()))
+    serde_json_canonicalizer::to_vec(value).map_err(malformed)
 }
 
 /// Walks a document without keeping it, checking depth, keys and the number of values.
@@ -262,6 +275,17 @@ mod tests {
         for text in ["1e400", "[-1e400]", r#"{"a":1e9999}"#, &format!("1{}", "0".repeat(400))] {
             assert!(refused(text).contains("out of range"), "{text}");
         }
+    }
+
+    #[test]
+    fn an_error_never_carries_what_a_terminal_would_obey() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Empty {}
+        let text = r#"{"\u001b[2J\u202e":1}"#.as_bytes();
+        let error = from_slice_strict::<Empty>(text, Limits::SMALL).expect_err("unknown field");
+        let shown = error.to_string();
+        assert!(shown.contains("u{1b}") && shown.is_ascii(), "{shown:?}");
     }
 
     #[test]
