@@ -71,7 +71,7 @@ pub enum DocumentError {
         reason: String,
     },
     /// It is somebody else's.
-    #[error("the document's id is {found}, and {expected} was asked for")]
+    #[error("the document's id is {found:?}, and {expected} was asked for")]
     OtherId {
         /// The DID that was asked for.
         expected: Did,

@@ -5,6 +5,7 @@
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -24,6 +25,11 @@ impl Limits {
     pub const DOCUMENT: Self = Self { bytes: 1024 * 1024, depth: 32 };
 }
 
+/// The most values (members of arrays and objects) in one document. A parsed number takes ninety
+/// times the two bytes that it has in the text, so that the limit of bytes alone would let 32 MiB
+/// take gigabytes.
+pub const MAX_VALUES: usize = 100_000;
+
 /// Why JSON from outside was refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -41,6 +47,19 @@ pub enum JsonError {
     Malformed(String),
 }
 
+/// serde quotes names out of the document in its messages: what a terminal would obey is escaped.
+fn malformed(error: impl fmt::Display) -> JsonError {
+    let mut text = String::new();
+    for c in error.to_string().chars().take(400) {
+        if c.is_ascii_graphic() || c == ' ' {
+            text.push(c);
+        } else {
+            text.extend(c.escape_default());
+        }
+    }
+    JsonError::Malformed(text)
+}
+
 /// `serde_json` smuggles numbers through this map key when another crate in the build turns on
 /// its `arbitrary_precision`. A document that spells it out would turn an object into a number.
 const NUMBER_TOKEN: &str = "$serde_json::private::Number";
@@ -53,16 +72,16 @@ pub fn parse_strict(bytes: &[u8], limits: Limits) -> Result<Value, JsonError> {
     if bytes.len() > limits.bytes {
         return Err(JsonError::TooLarge { found: bytes.len(), limit: limits.bytes });
     }
-    let text = std::str::from_utf8(bytes).map_err(|e| JsonError::Malformed(e.to_string()))?;
+    let text = std::str::from_utf8(bytes).map_err(malformed)?;
     if text.contains("serde_json::private") {
         return Err(JsonError::Malformed("reserved key".into()));
     }
     let mut reader = serde_json::Deserializer::from_str(text);
-    Shape { depth: limits.depth }
+    Shape { depth: limits.depth, values: &Cell::new(MAX_VALUES) }
         .deserialize(&mut reader)
         .and_then(|()| reader.end())
-        .map_err(|e| JsonError::Malformed(e.to_string()))?;
-    serde_json::from_str(text).map_err(|e| JsonError::Malformed(e.to_string()))
+        .map_err(malformed)?;
+    serde_json::from_str(text).map_err(malformed)
 }
 
 /// Reads JSON as [`parse_strict`] does, into a type.
@@ -88,7 +107,7 @@ pub fn from_object<T: de::DeserializeOwned>(value: Value) -> Result<T, JsonError
     if !value.is_object() {
         return Err(JsonError::Malformed("it is not an object".into()));
     }
-    serde_json::from_value(value).map_err(|e| JsonError::Malformed(e.to_string()))
+    serde_json::from_value(value).map_err(malformed)
 }
 
 /// For a member that may be absent and may not be `null`: `Option` alone takes the two for one,
@@ -106,29 +125,41 @@ where
 /// # Errors
 /// [`JsonError::Malformed`] for a number that JCS cannot represent.
 pub fn canonicalize<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, JsonError> {
-    serde_json_canonicalizer::to_vec(value).map_err(|e| JsonError::Malformed(e.to_string()))
+    serde_json_canonicalizer::to_vec(value).map_err(malformed)
 }
 
-/// Walks a document without keeping it, checking depth and keys.
-struct Shape {
+/// Walks a document without keeping it, checking depth, keys and the number of values.
+struct Shape<'c> {
     depth: usize,
+    /// How many more values the whole document may have.
+    values: &'c Cell<usize>,
 }
 
-impl Shape {
+impl Shape<'_> {
     fn inner<E: de::Error>(&self) -> Result<Self, E> {
         let depth = self.depth.checked_sub(1).ok_or_else(|| E::custom("nested too deep"))?;
-        Ok(Self { depth })
+        Ok(self.at(depth))
+    }
+
+    fn at(&self, depth: usize) -> Self {
+        Self { depth, values: self.values }
+    }
+
+    fn count<E: de::Error>(&self) -> Result<(), E> {
+        let left = self.values.get().checked_sub(1);
+        self.values.set(left.ok_or_else(|| E::custom("more than 100000 values"))?);
+        Ok(())
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Shape {
+impl<'de> DeserializeSeed<'de> for Shape<'_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Shape {
+impl<'de> Visitor<'de> for Shape<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -154,15 +185,27 @@ impl<'de> Visitor<'de> for Shape {
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let inner = self.inner()?;
-        while seq.next_element_seed(Self { depth: inner.depth })?.is_some() {}
+        while seq.next_element_seed(self.at(inner.depth))?.is_some() {
+            self.count()?;
+        }
         Ok(())
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut seen = HashSet::new();
         while let Some(key) = map.next_key_seed(Key)? {
-            // A number comes as this map where `arbitrary_precision` is on: it has no depth.
-            let depth = if key == NUMBER_TOKEN { self.depth } else { self.inner()?.depth };
-            map.next_value_seed(Self { depth })?;
+            // A number comes as this map where `arbitrary_precision` is on: it has no depth and is
+            // counted where it stands, so that the limits are the same in every build.
+            if key == NUMBER_TOKEN {
+                let text: String = map.next_value()?;
+                // Without `arbitrary_precision` serde_json refuses these itself.
+                if !text.parse::<f64>().is_ok_and(f64::is_finite) {
+                    return Err(de::Error::custom("number out of range"));
+                }
+            } else {
+                let inner = self.inner()?;
+                self.count()?;
+                map.next_value_seed(inner)?;
+            }
             if !seen.insert(key) {
                 return Err(de::Error::custom("an object has the same key twice"));
             }
@@ -225,6 +268,35 @@ mod tests {
         assert!(refused("[[[[1]]]]").contains("too deep"));
         assert!(refused("[[[{}]]]").contains("too deep"));
         assert!(refused(&format!("\"{}\"", "x".repeat(1000))).contains("at most 1000"));
+    }
+
+    #[test]
+    fn refuses_numbers_beyond_a_double_in_every_build() {
+        for text in ["1e400", "[-1e400]", r#"{"a":1e9999}"#, &format!("1{}", "0".repeat(400))] {
+            assert!(refused(text).contains("out of range"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_never_carries_what_a_terminal_would_obey() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Empty {}
+        let text = r#"{"\u001b[2J\u202e":1}"#.as_bytes();
+        let error = from_slice_strict::<Empty>(text, Limits::SMALL).expect_err("unknown field");
+        let shown = error.to_string();
+        assert!(shown.contains("u{1b}") && shown.is_ascii(), "{shown:?}");
+    }
+
+    #[test]
+    fn refuses_more_values_than_any_document_has() {
+        for value in ["0", "1.5e300", "\"\"", "[]", "{}"] {
+            let text = format!("[{value}{}]", format!(",{value}").repeat(MAX_VALUES));
+            let error = parse_strict(text.as_bytes(), Limits::DOCUMENT).expect_err(value);
+            assert!(error.to_string().contains("100000 values"), "{value}: {error}");
+        }
+        let text = format!("[1.5e2{}]", ",1.5e2".repeat(MAX_VALUES - 1));
+        assert!(parse_strict(text.as_bytes(), Limits::DOCUMENT).is_ok());
     }
 
     #[test]

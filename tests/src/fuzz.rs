@@ -4,8 +4,6 @@
 //! Gridpass relies on are asserted. [`TARGETS`] lists them all, so that the replay of the corpus
 //! and the fuzzing package cannot forget one.
 
-#![allow(clippy::panic, clippy::expect_used, reason = "a panic is how a fuzz target reports")]
-
 use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::document::{DidDocument, Relationship};
 use gridpass_identity::json::{self, Limits};
@@ -19,6 +17,8 @@ use gridpass_identity::resolve::{
 };
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::verify::{Expectation, verify_jws};
+use gridpass_identity::wallet::backup::{Backup, Manifest};
+use sha2::{Digest as _, Sha256};
 use std::str;
 
 /// A fuzz target: a name, which is also its corpus folder, and the function.
@@ -26,6 +26,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
+    ("backup", backup),
     ("did", did),
     ("did_url", did_url),
     ("document", document),
@@ -48,6 +49,33 @@ pub const DOCUMENT_DID: &str = "did:web:dso.example";
 #[must_use]
 pub fn secret(key_type: KeyType) -> SecretKey {
     SecretKey::from_bytes(key_type, &SEED).expect("the seed is a key of every type")
+}
+
+/// What is inside a backup's age layer: as it is, and as the records of a right manifest, since
+/// no mutation would ever guess the checksum.
+pub fn backup(data: &[u8]) {
+    let _ = Backup::parse(data);
+    let digest: String = Sha256::digest(data).iter().map(|b| format!("{b:02x}")).collect();
+    let records = data.split(|b| *b == b'\n').filter(|line| !line.is_empty()).count();
+    let manifest = Manifest {
+        format: "gridpass-backup".into(),
+        version: 1,
+        wallet_id: "00112233445566778899aabbccddeeff".into(),
+        wallet_name: "fuzz".into(),
+        created: UnixMillis::new(0),
+        records: u64::try_from(records).expect("a count"),
+        checksum: digest,
+    };
+    let mut whole = json::canonicalize(&manifest).expect("a manifest is JSON");
+    whole.push(b'\n');
+    whole.extend_from_slice(data);
+    if let Ok(backup) = Backup::parse(&whole) {
+        assert_eq!(backup.manifest(), &manifest, "a backup is what its manifest says");
+        assert!(backup.expect_wallet(&manifest.wallet_id).is_ok());
+        assert!(backup.expect_wallet("").is_err());
+        whole.push(b'x');
+        assert!(Backup::parse(&whole).is_err(), "a changed backup was read");
+    }
 }
 
 /// DIDs, and the resolution of those whose document follows from the DID.
