@@ -45,7 +45,7 @@ gridpass_identity::codes! {
     CLOCK_WRONG = "GP-CLOCK-WRONG", Configuration,
         "This machine's clock shows a time before this program was made.",
         "Set the clock; expiry and freshness cannot be judged without it.";
-    DOCTOR_OK = "GP-DOCTOR-OK", Ok,
+    IN_ORDER = "GP-IN-ORDER", Ok,
         "This was looked at and is in order.",
         "Nothing to do.";
 }

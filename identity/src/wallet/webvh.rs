@@ -102,7 +102,7 @@ impl Wallet {
         let newest = newest.ok_or_else(|| ResolveError::NotFound(identity.did.clone()))?;
         let log = VerifiedEntries::verify(&identity.did, &newest.document, now)?;
 
-        let sets = identity.keys.len() / crate::document::Relationship::ALL.len();
+        let sets = identity.keys.chunks(crate::document::Relationship::ALL.len()).count();
         let number = sets.saturating_add(1);
         for key in identity.keys.iter_mut().filter(|k| k.state == KeyState::Active) {
             key.state = match compromised_since {

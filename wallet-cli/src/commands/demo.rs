@@ -115,7 +115,7 @@ impl Story {
         let reasons: Vec<String> =
             v.report.checks.iter().map(|c| format!("{} [{}]", c.sentence, c.code)).collect();
         let check = if v.report.outcome() == Outcome::Passed {
-            Check::passed(name, codes::DOCTOR_OK, "")
+            Check::passed(name, codes::IN_ORDER, "")
         } else {
             Check::failed(name, identity_codes::INTERNAL, reasons.join("; "))
         };
@@ -133,7 +133,7 @@ impl Story {
         let deciding = v.report.deciding();
         let found = deciding.map_or("nothing", |c| c.code.id());
         let check = if deciding.is_some_and(|c| c.code == code && c.outcome != Outcome::Passed) {
-            Check::passed(name, codes::DOCTOR_OK, "")
+            Check::passed(name, codes::IN_ORDER, "")
         } else {
             let message = format!("{code} was expected, and {found} came");
             Check::failed(name, identity_codes::INTERNAL, message)
@@ -143,7 +143,7 @@ impl Story {
     }
 
     fn done(&mut self, name: &'static str, sentence: impl Into<String>) {
-        self.step(name, sentence, Check::passed(name, codes::DOCTOR_OK, ""));
+        self.step(name, sentence, Check::passed(name, codes::IN_ORDER, ""));
     }
 }
 
@@ -220,7 +220,7 @@ fn play(home: &Path, passphrase: &Passphrase, story: &mut Story) -> Result<(), F
     let stranger = auditor.wallet.open(&jwe).err().map(|e| e.code());
     let expected = stranger == Some(identity_codes::JWE_NOT_FOR_US);
     let check = if expected {
-        Check::passed("secrecy", codes::DOCTOR_OK, "")
+        Check::passed("secrecy", codes::IN_ORDER, "")
     } else {
         Check::failed("secrecy", identity_codes::INTERNAL, "a stranger opened it")
     };
@@ -294,7 +294,7 @@ fn play(home: &Path, passphrase: &Passphrase, story: &mut Story) -> Result<(), F
     let restored = LockedWallet::open(Box::new(SledStore::open(&restored_dir)?))?
         .unlock(Unlock::Passphrase(passphrase))?;
     let check = if restored.identities()? == ids {
-        Check::passed("restore", codes::DOCTOR_OK, "")
+        Check::passed("restore", codes::IN_ORDER, "")
     } else {
         Check::failed("restore", identity_codes::INTERNAL, "an identity is missing")
     };

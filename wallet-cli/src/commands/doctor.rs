@@ -25,7 +25,7 @@ pub struct DoctorArgs {}
 
 pub fn run(global: &GlobalArgs, _: &DoctorArgs) -> Outcomes {
     let mut report = Report::default();
-    let ok = |name, sentence: String| Check::passed(name, codes::DOCTOR_OK, sentence);
+    let ok = |name, sentence: String| Check::passed(name, codes::IN_ORDER, sentence);
     let now = now();
     let version = env!("CARGO_PKG_VERSION");
     report.push(ok("program", format!("gridpass {version} on {}", std::env::consts::OS)));
@@ -55,7 +55,7 @@ fn check_private(report: &mut Report, dir: &Path) {
     let mode = std::fs::metadata(dir).map(|m| m.permissions().mode() & 0o777).unwrap_or(0);
     report.push(if mode & 0o077 == 0 {
         let sentence = format!("{} is its owner's only", dir.display());
-        Check::passed("home", codes::DOCTOR_OK, sentence)
+        Check::passed("home", codes::IN_ORDER, sentence)
     } else {
         let sentence = format!("{} has mode {mode:o}: chmod 700 {0}", dir.display());
         Check::indeterminate("home", codes::PERMISSIONS_OPEN, sentence)
@@ -84,7 +84,7 @@ fn check_wallet(report: &mut Report, profile: &str, dir: &Path, now: UnixMillis)
         }
     };
     let sentence = format!("wallet {profile}: whole, {} records", status.records);
-    report.push(Check::passed("wallet", codes::DOCTOR_OK, sentence));
+    report.push(Check::passed("wallet", codes::IN_ORDER, sentence));
     let last = status.diary.last_backup;
     report.push(if status.diary.backup_is_stale() {
         let sentence = format!("wallet {profile}: keys changed after the last backup");
@@ -93,7 +93,7 @@ fn check_wallet(report: &mut Report, profile: &str, dir: &Path, now: UnixMillis)
         let days = age / 86_400_000;
         let sentence =
             format!("wallet {profile}: the last backup is {days} days old, keys unchanged");
-        Check::passed("backup", codes::DOCTOR_OK, sentence)
+        Check::passed("backup", codes::IN_ORDER, sentence)
     } else {
         let sentence = match last {
             Some(time) => {
@@ -101,6 +101,6 @@ fn check_wallet(report: &mut Report, profile: &str, dir: &Path, now: UnixMillis)
             }
             None => format!("wallet {profile}: nothing to back up yet"),
         };
-        Check::passed("backup", codes::DOCTOR_OK, sentence)
+        Check::passed("backup", codes::IN_ORDER, sentence)
     });
 }

@@ -114,7 +114,8 @@ pub fn identity(wallet: &Wallet, name: Option<&str>) -> Result<Identity, Failure
     let participants: Vec<&Identity> =
         all.iter().filter(|i| i.kind == IdentityKind::Participant).collect();
     match (participants.as_slice(), all.as_slice()) {
-        ([only], _) | ([], [only]) => Ok((*only).clone()),
+        ([only], _) => Ok((*only).clone()),
+        ([], [only]) => Ok(only.clone()),
         (_, []) => Err(Failure::new(codes::IDENTITY_UNNAMED, "the wallet has no identity")
             .next("Make one with `gridpass id new --name NAME`.")),
         _ => {
