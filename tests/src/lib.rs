@@ -5,3 +5,9 @@
 //! libFuzzer (`tests/fuzz/`).
 
 pub mod fuzz;
+
+/// The project's root.
+#[must_use]
+pub fn root() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}

@@ -1,6 +1,6 @@
 //! What a wallet does with messages: sign, seal, open.
 
-use super::identities::{Identity, IdentityError};
+use super::identities::Identity;
 use super::{Wallet, WalletError};
 use crate::did::Did;
 use crate::document::Relationship;
@@ -52,7 +52,8 @@ impl Wallet {
 
 #[cfg(feature = "seal")]
 mod sealing {
-    use super::{Did, Identity, IdentityError, Relationship, Signing, Wallet, WalletError};
+    use super::{Did, Identity, Relationship, Signing, Wallet, WalletError};
+    use crate::wallet::identities::IdentityError;
     use crate::code::Code;
     use crate::codes;
     use crate::did::DidUrl;
