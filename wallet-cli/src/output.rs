@@ -177,6 +177,7 @@ failure_from!(
     gridpass_identity::jwe::JweError,
     gridpass_identity::jws::JwsError,
     gridpass_identity::key::KeyError,
+    gridpass_identity::method::webvh::WebvhError,
     gridpass_identity::resolve::ResolveError,
     gridpass_identity::wallet::WalletError,
     gridpass_identity::wallet::backup::BackupError,

@@ -53,7 +53,6 @@ impl Wallet {
 #[cfg(feature = "seal")]
 mod sealing {
     use super::{Did, Identity, Relationship, Signing, Wallet, WalletError};
-    use crate::wallet::identities::IdentityError;
     use crate::code::Code;
     use crate::codes;
     use crate::did::DidUrl;
@@ -61,6 +60,7 @@ mod sealing {
     use crate::resolve::{ResolveError, Resolver};
     use crate::secret::SecretBytes;
     use crate::time::UnixMillis;
+    use crate::wallet::identities::IdentityError;
 
     /// The `cty` of a sealed JWS (RFC 7515 section 4.1.9).
     pub const SIGNED_CONTENT: &str = "JOSE";

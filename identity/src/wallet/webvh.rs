@@ -7,6 +7,7 @@ use super::identities::{
 use super::snapshots::SeenFiles;
 use super::{Changes, Wallet, WalletError};
 use crate::did::Did;
+use crate::document::Relationship;
 use crate::key::{KeyType, PublicKey, SecretKey};
 use crate::method::webvh::{self, Control, NewMethod, VerifiedEntries, WebvhError, WitnessRule};
 use crate::resolve::{ResolveError, SnapshotStore as _};
@@ -134,6 +135,43 @@ impl Wallet {
         changes.remove(super::identities::KEYS, &control.current);
         self.apply_key_change(changes, rng, now)?;
         Ok(identity)
+    }
+
+    /// Approves the last entry of somebody's log as a witness, and keeps the log, so that this
+    /// witness never approves a second history (section "Witnessing a DID Version Update").
+    ///
+    /// # Errors
+    /// [`WebvhError::Entry`] for a log that must be refused, [`WebvhError::Rewritten`] for one that
+    /// does not continue what this wallet saw, [`WebvhError::Refused`] if the log does not name
+    /// the identity as a witness.
+    pub fn witness(
+        &mut self,
+        identity: &Identity,
+        did: &Did,
+        log: &[u8],
+        rng: &mut dyn CryptoRng,
+        now: UnixMillis,
+    ) -> Result<(String, serde_json::Value), WalletError> {
+        let entries = VerifiedEntries::verify(did, log, now)?;
+        let newest = self.snapshots(did)?.pop();
+        if let Some(seen) = &newest {
+            webvh::continues(&seen.document, log)?;
+        }
+        let named = entries
+            .acting_witness_rule()
+            .is_some_and(|rule| rule.witnesses.iter().any(|w| w.id == identity.did));
+        if !named {
+            let reason = format!("the log does not name {} as a witness", identity.did);
+            return Err(WebvhError::Refused(reason).into());
+        }
+        let (_, secret) = self.active_secret(identity, Relationship::AssertionMethod)?;
+        let proof = webvh::witness_proof(&entries, &secret, now)?;
+        let text = String::from_utf8_lossy(log).into_owned();
+        let files = SeenFiles::log(now, text, newest.and_then(|s| s.witness));
+        let mut changes = Changes::default();
+        self.stage_snapshot(&mut changes, did, files)?;
+        self.apply(changes, rng)?;
+        Ok((entries.version_id().to_owned(), proof))
     }
 
     /// The log of a did:webvh that this wallet holds, its entries verified.

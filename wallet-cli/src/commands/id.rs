@@ -1,6 +1,6 @@
 //! `gridpass id`: the identities of a wallet.
 
-use super::{resolve, rotate};
+use super::{resolve, rotate, witness};
 use crate::codes;
 use crate::commands::wallet::backup_warning;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
@@ -25,6 +25,7 @@ pub enum IdCommand {
     Rotate(rotate::RotateArgs),
     Export(ExportArgs),
     Resolve(resolve::ResolveArgs),
+    Witness(witness::WitnessArgs),
 }
 
 /// How the DID is made.
@@ -116,6 +117,7 @@ pub fn run(global: &GlobalArgs, command: &IdCommand) -> Outcomes {
         IdCommand::Rotate(args) => rotate::run(global, args),
         IdCommand::Export(args) => export(global, args),
         IdCommand::Resolve(args) => resolve::run(global, args),
+        IdCommand::Witness(args) => witness::run(global, args),
     }
 }
 

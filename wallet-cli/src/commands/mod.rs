@@ -11,3 +11,4 @@ pub mod rotate;
 pub mod seal;
 pub mod sign;
 pub mod wallet;
+pub mod witness;

@@ -55,7 +55,10 @@ fn lines(log: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Refuses a log that does not begin with the one seen before.
-pub(super) fn continues(older: &[u8], newer: &[u8]) -> Result<(), WebvhError> {
+///
+/// # Errors
+/// [`WebvhError::Rewritten`] names the first entry that differs.
+pub fn continues(older: &[u8], newer: &[u8]) -> Result<(), WebvhError> {
     let mut newer = lines(newer);
     for (i, line) in lines(older).enumerate() {
         if newer.next() != Some(line) {
@@ -139,10 +142,10 @@ impl VerifiedEntries {
         self.entries.last().map(|e| e.document.id())
     }
 
-    /// Who must approve the next entry.
+    /// Who must approve the last entry.
     #[must_use]
-    pub fn witness_rule(&self) -> Option<&WitnessRule> {
-        self.parameters.witness.as_ref()
+    pub fn acting_witness_rule(&self) -> Option<&WitnessRule> {
+        self.entries.last().and_then(|e| e.witness.as_ref())
     }
 
     pub(super) fn text(&self) -> &str {

@@ -14,7 +14,7 @@ mod parameters;
 mod witness;
 
 pub use create::{Control, NewMethod, create, deactivate, update};
-pub use log::{MAX_ENTRIES, MAX_LOG, VerifiedEntries};
+pub use log::{MAX_ENTRIES, MAX_LOG, VerifiedEntries, continues};
 pub use parameters::{Witness, WitnessRule};
 pub use witness::{add_witness_proof, witness_proof};
 
