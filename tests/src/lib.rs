@@ -1,10 +1,11 @@
-//! What the tests across crates share: the fuzz targets.
+//! What the tests across crates share: the fuzz targets, and the other implementations.
 //!
-//! In: bytes that nobody chose. Out: nothing, or a panic that names the broken invariant. The
+//! [`fuzz`], in: bytes that nobody chose. Out: nothing, or a panic that names the broken invariant. The
 //! same functions run under `cargo test` (over the corpus and seeded mutations of it) and under
 //! libFuzzer (`tests/fuzz/`).
 
 pub mod fuzz;
+pub mod interop;
 
 /// The project's root.
 #[must_use]

@@ -10,10 +10,8 @@ use gridpass_identity::jwe::{JweIn, Recipient, SealHeader, seal};
 use gridpass_identity::jwk::Jwk;
 use gridpass_identity::jws::{self, Header, JwsIn, SignatureVerdict};
 use gridpass_identity::key::{KeyType, PublicKey, SecretKey};
+use gridpass_tests::interop::Script;
 use serde_json::{Value, json};
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 const KID: &str = "did:web:dso.example#key-1";
 const PAYLOADS: &[&[u8]] = &[
@@ -24,43 +22,16 @@ const PAYLOADS: &[&[u8]] = &[
 
 /// `None`, loudly, where the other implementation is not installed.
 fn jose() -> Option<Jose> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("interop");
-    let node = Command::new("node").arg("--version").output().is_ok_and(|o| o.status.success());
-    if node && folder.join("node_modules/jose").is_dir() {
-        return Some(Jose);
-    }
-    let install = "(cd tests/interop && npm ci --no-audit --no-fund --omit=dev)";
-    let required = std::env::var("GRIDPASS_REQUIRE_INTEROP").is_ok_and(|v| v == "1");
-    assert!(!required, "npm jose is required and absent; install it with {install}");
-    // Not `eprintln!`: the test harness would swallow it for a test that passes.
-    let line = format!("SKIPPED: npm jose is absent, nothing was compared. Install: {install}\n");
-    std::io::stderr().write_all(line.as_bytes()).expect("standard error is open");
-    None
+    Script::find("jose.mjs", "jose").map(Jose)
 }
 
-struct Jose;
+struct Jose(Script);
 
 impl Jose {
     /// What it answers: a text, or why it refused.
     fn ask(&self, request: &Value) -> Result<String, String> {
-        let mut child = Command::new("node")
-            .arg("jose.mjs")
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("interop"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("node starts");
-        let mut stdin = child.stdin.take().expect("a pipe");
-        stdin.write_all(request.to_string().as_bytes()).expect("node reads");
-        drop(stdin);
-        let output = child.wait_with_output().expect("node ends");
-        assert!(output.status.success(), "the script itself failed: {}", output.status);
-        let answer: Value = serde_json::from_slice(&output.stdout).expect("node answers JSON");
-        match (&answer["ok"], &answer["error"]) {
-            (Value::String(text), Value::Null) => Ok(text.clone()),
-            (_, Value::String(reason)) => Err(reason.clone()),
-            _ => panic!("no answer: {answer}"),
-        }
+        let answer = self.0.ask(request)?;
+        Ok(answer.as_str().expect("a text").to_owned())
     }
 
     fn verify(
