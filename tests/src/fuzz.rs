@@ -12,6 +12,7 @@ use gridpass_identity::jwk::Jwk;
 use gridpass_identity::jws::{JwsIn, SignatureVerdict};
 use gridpass_identity::key::{KeyType, PublicKey, SecretKey};
 use gridpass_identity::method;
+use gridpass_identity::method::webvh::VerifiedEntries;
 use gridpass_identity::resolve::{
     NoSnapshots, OfflineResolver, Resolver as _, Snapshot, TimeBasis,
 };
@@ -36,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     ("jws", jws),
     ("multikey", multikey),
     ("time", time),
+    ("webvh", webvh),
 ];
 
 /// The seed of every secret key that signed or was sealed to in the corpus.
@@ -246,4 +248,32 @@ pub fn time(data: &[u8]) {
     let written = time.to_string();
     assert_eq!(UnixMillis::parse_rfc3339(&written), Ok(time), "{text} is written as {written}");
     assert_eq!(written.get(..19), text.get(..19), "the same second");
+}
+
+/// did:webvh logs, with a file of witness proofs behind a zero byte where there is one.
+pub fn webvh(data: &[u8]) {
+    let mut parts = data.splitn(2, |b| *b == 0);
+    let log = parts.next().unwrap_or_default();
+    let first = log.split(|b| *b == b'\n').next().unwrap_or_default();
+    let Ok(entry) = json::parse_strict(first, Limits::DOCUMENT) else { return };
+    let id = entry.pointer("/state/id").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let Ok(did) = Did::parse(id) else { return };
+    let seen = UnixMillis::from_millis(1_800_000_000_000);
+    let Ok(entries) = VerifiedEntries::verify(&did, log, seen) else { return };
+    let _ = entries.check_witnesses(parts.next());
+    let versions = entries.into_versions();
+    let rising = versions.windows(2).all(|pair| pair[0].from < pair[1].from);
+    assert!(rising && !versions.is_empty(), "the versions of a log follow each other");
+    assert!(log_without_last_line(&did, log, seen, versions.len()), "a log holds its own past");
+}
+
+/// Whether the log without its last entry is good too, and one version shorter.
+fn log_without_last_line(did: &Did, log: &[u8], seen: UnixMillis, versions: usize) -> bool {
+    let trimmed = log.trim_ascii_end();
+    let Some(end) = trimmed.iter().rposition(|b| *b == b'\n') else { return true };
+    let (shorter, _) = trimmed.split_at(end);
+    match VerifiedEntries::verify(did, shorter, seen) {
+        Ok(entries) => entries.into_versions().len() + 1 == versions,
+        Err(_) => shorter.trim_ascii().is_empty(),
+    }
 }
