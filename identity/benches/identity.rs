@@ -3,6 +3,8 @@
 //! `cargo bench -p gridpass-identity`. Machines differ, so each figure is the quotient of two
 //! times that were measured in the same run; 1.00 is as fast as the bare primitive.
 
+#![allow(clippy::print_stdout)] // the table is the answer
+
 use criterion::{BenchmarkId, Criterion, Throughput};
 use ed25519_dalek::Signer as _;
 use gridpass_identity::did::DidUrl;

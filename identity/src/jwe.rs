@@ -241,8 +241,14 @@ impl JweIn {
             .map_err(|_| malformed("its header is not base64url without padding".into()))?;
         let shared: Map<String, Value> = json::from_slice_strict(&bytes, Limits::SMALL)
             .map_err(|e| malformed(format!("its header: {e}")))?;
-        let recipients =
+        let recipients: Vec<RecipientIn> =
             list.into_iter().map(|r| read_recipient(r, &shared)).collect::<Result<_, _>>()?;
+        let mut ids: Vec<&DidUrl> = recipients.iter().map(|r| &r.key_id).collect();
+        ids.sort();
+        // A second entry under one's own key id would decide whether one can open at all.
+        if ids.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
+            return Err(JweError::Header("two recipients have the same kid".into()));
+        }
         let content_type = shared.get("cty").and_then(Value::as_str).map(str::to_owned);
         let JweJson { protected, iv, ciphertext, tag, .. } = jwe;
         Ok(Self { protected, content_type, recipients, iv, ciphertext, tag })

@@ -1,7 +1,7 @@
 //! JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037) of public keys.
 
 use crate::json;
-use crate::key::{KeyError, PublicKey};
+use crate::key::{KeyError, Point, PublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -43,10 +43,10 @@ impl Jwk {
             key_use: None,
             d: None,
         };
-        match key {
-            PublicKey::Ed25519(key) => okp("Ed25519", key.as_bytes()),
-            PublicKey::X25519(bytes) => okp("X25519", bytes),
-            PublicKey::P256(key) => {
+        match &key.0 {
+            Point::Ed25519(key) => okp("Ed25519", key.as_bytes()),
+            Point::X25519(bytes) => okp("X25519", bytes),
+            Point::P256(key) => {
                 let point = p256::ecdsa::VerifyingKey::from(key).to_sec1_point(false);
                 let (x, y) = point.as_bytes().get(1..).unwrap_or_default().split_at(32);
                 Self {

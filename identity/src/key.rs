@@ -95,12 +95,16 @@ pub struct BadSignature;
 
 /// A public key that was checked to be a usable point in its canonical encoding.
 #[derive(Clone, PartialEq, Eq)]
-pub enum PublicKey {
-    /// An Ed25519 verification key, not of small order.
+pub struct PublicKey(pub(crate) Point);
+
+/// The point itself. Only the constructors of [`PublicKey`], which check it, make one.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Point {
+    /// Not of small order.
     Ed25519(ed25519_dalek::VerifyingKey),
-    /// A P-256 point other than infinity.
+    /// Not infinity.
     P256(p256::PublicKey),
-    /// An X25519 u-coordinate, not of small order.
+    /// A u-coordinate, reduced and not of small order.
     X25519([u8; 32]),
 }
 
@@ -135,7 +139,7 @@ impl PublicKey {
         if key.is_weak() {
             return Err(KeyError::Malformed("a point of small order"));
         }
-        Ok(Self::Ed25519(key))
+        Ok(Self(Point::Ed25519(key)))
     }
 
     /// From SEC 1 bytes: compressed (33) or uncompressed (65).
@@ -147,7 +151,7 @@ impl PublicKey {
             return Err(KeyError::Malformed("a P-256 key has 33 bytes, or 65 uncompressed"));
         }
         p256::PublicKey::from_sec1_bytes(bytes)
-            .map(Self::P256)
+            .map(|point| Self(Point::P256(point)))
             .map_err(|_| KeyError::Malformed("not a point on P-256"))
     }
 
@@ -169,28 +173,28 @@ impl PublicKey {
         if shared == [0; 32] {
             return Err(KeyError::Malformed("a point of small order"));
         }
-        Ok(Self::X25519(bytes))
+        Ok(Self(Point::X25519(bytes)))
     }
 
     /// The key's type.
     #[must_use]
     pub fn key_type(&self) -> KeyType {
-        match self {
-            Self::Ed25519(_) => KeyType::Ed25519,
-            Self::P256(_) => KeyType::P256,
-            Self::X25519(_) => KeyType::X25519,
+        match &self.0 {
+            Point::Ed25519(_) => KeyType::Ed25519,
+            Point::P256(_) => KeyType::P256,
+            Point::X25519(_) => KeyType::X25519,
         }
     }
 
     /// The bytes that a Multikey carries: 32, or 33 (compressed) for P-256.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        match self {
-            Self::Ed25519(key) => key.as_bytes().to_vec(),
-            Self::P256(key) => {
+        match &self.0 {
+            Point::Ed25519(key) => key.as_bytes().to_vec(),
+            Point::P256(key) => {
                 p256::ecdsa::VerifyingKey::from(key).to_sec1_point(true).as_bytes().to_vec()
             }
-            Self::X25519(bytes) => bytes.to_vec(),
+            Point::X25519(bytes) => bytes.to_vec(),
         }
     }
 
@@ -198,10 +202,10 @@ impl PublicKey {
     /// (Controlled Identifiers 1.0 section 2.2.2).
     #[must_use]
     pub fn to_multikey(&self) -> String {
-        let prefix = match self {
-            Self::Ed25519(_) => ED25519_PREFIX,
-            Self::P256(_) => P256_PREFIX,
-            Self::X25519(_) => X25519_PREFIX,
+        let prefix = match &self.0 {
+            Point::Ed25519(_) => ED25519_PREFIX,
+            Point::P256(_) => P256_PREFIX,
+            Point::X25519(_) => X25519_PREFIX,
         };
         let mut bytes = prefix.to_vec();
         bytes.extend(self.to_bytes());
@@ -240,10 +244,10 @@ impl PublicKey {
     /// # Errors
     /// [`KeyError::Unsuitable`] for X25519.
     pub fn algorithm(&self) -> Result<Algorithm, KeyError> {
-        match self {
-            Self::Ed25519(_) => Ok(Algorithm::EdDsa),
-            Self::P256(_) => Ok(Algorithm::Es256),
-            Self::X25519(_) => Err(KeyError::Unsuitable { found: KeyType::X25519, asked: "sign" }),
+        match &self.0 {
+            Point::Ed25519(_) => Ok(Algorithm::EdDsa),
+            Point::P256(_) => Ok(Algorithm::Es256),
+            Point::X25519(_) => Err(KeyError::Unsuitable { found: KeyType::X25519, asked: "sign" }),
         }
     }
 
@@ -256,19 +260,19 @@ impl PublicKey {
     /// [`BadSignature`], whatever the cause.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
         let bytes: &[u8; 64] = signature.try_into().map_err(|_| BadSignature)?;
-        match self {
-            Self::Ed25519(key) => {
+        match &self.0 {
+            Point::Ed25519(key) => {
                 let signature = ed25519_dalek::Signature::from_bytes(bytes);
                 key.verify_strict(message, &signature).map_err(|_| BadSignature)
             }
-            Self::P256(key) => {
+            Point::P256(key) => {
                 let signature =
                     p256::ecdsa::Signature::from_slice(bytes).map_err(|_| BadSignature)?;
                 p256::ecdsa::VerifyingKey::from(key)
                     .verify(message, &signature)
                     .map_err(|_| BadSignature)
             }
-            Self::X25519(_) => Err(BadSignature),
+            Point::X25519(_) => Err(BadSignature),
         }
     }
 
@@ -278,9 +282,9 @@ impl PublicKey {
     /// # Errors
     /// [`KeyError::Malformed`] if the image is of small order.
     pub fn key_agreement_key(&self) -> Result<Self, KeyError> {
-        match self {
-            Self::Ed25519(key) => Self::x25519(key.to_montgomery().as_bytes()),
-            Self::P256(_) | Self::X25519(_) => Ok(self.clone()),
+        match &self.0 {
+            Point::Ed25519(key) => Self::x25519(key.to_montgomery().as_bytes()),
+            Point::P256(_) | Point::X25519(_) => Ok(self.clone()),
         }
     }
 }
@@ -363,12 +367,12 @@ impl SecretKey {
     #[must_use]
     pub fn public_key(&self) -> PublicKey {
         match self {
-            Self::Ed25519(key) => PublicKey::Ed25519(key.verifying_key()),
-            Self::P256(key) => PublicKey::P256(key.public_key()),
-            Self::X25519(bytes) => PublicKey::X25519(x25519_dalek::x25519(
+            Self::Ed25519(key) => PublicKey(Point::Ed25519(key.verifying_key())),
+            Self::P256(key) => PublicKey(Point::P256(key.public_key())),
+            Self::X25519(bytes) => PublicKey(Point::X25519(x25519_dalek::x25519(
                 **bytes,
                 x25519_dalek::X25519_BASEPOINT_BYTES,
-            )),
+            ))),
         }
     }
 

@@ -14,7 +14,7 @@
 //! | make and keep keys | [`wallet::Wallet`] |
 //! | find out what a DID said at a time | [`resolve::Resolver`], [`resolve::Resolution::key_at`] |
 //! | verify a signature | [`verify::verify_jws`] |
-//! | know what a reason means | [`codes`] |
+//! | know what a reason means | [`mod@codes`] |
 //!
 //! # A wallet, a DID, a signature
 //!

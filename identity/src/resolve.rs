@@ -152,10 +152,7 @@ impl Resolution {
         at: UnixMillis,
         basis: TimeBasis,
     ) -> (Check, Option<PublicKey>) {
-        let listed_then = self
-            .version_at(at)
-            .and_then(|v| v.document.as_ref())
-            .and_then(|d| listed(d, key_id, purpose));
+        let listed_then = self.listed_at(key_id, purpose, at);
         let ever = || {
             self.versions
                 .iter()
@@ -175,6 +172,27 @@ impl Resolution {
             return (Check::failed("key", codes::KEY_TYPE_UNSUITABLE, sentence), None);
         }
         (check, key)
+    }
+
+    /// The method as the version in force lists it. Signatures and did:webvh entries carry whole
+    /// seconds: in the very second of a change the version before counts too, or what was signed
+    /// just before an orderly rotation would be refused.
+    fn listed_at(
+        &self,
+        key_id: &DidUrl,
+        purpose: Relationship,
+        at: UnixMillis,
+    ) -> Option<&VerificationMethod> {
+        let in_force = self.versions.iter().rposition(|v| v.from.is_none_or(|from| from <= at))?;
+        let version = self.versions.get(in_force)?;
+        let just_changed =
+            version.from.is_some_and(|f| f.floor_to_second() == at.floor_to_second());
+        let before = in_force.checked_sub(1).filter(|_| just_changed);
+        [Some(in_force), before]
+            .into_iter()
+            .flatten()
+            .filter_map(|i| self.versions.get(i)?.document.as_ref())
+            .find_map(|d| listed(d, key_id, purpose))
     }
 
     fn not_listed(&self, key_id: &DidUrl, purpose: Relationship, at: UnixMillis) -> Check {
@@ -301,6 +319,8 @@ pub trait Resolver {
 pub struct Snapshot {
     /// When they were obtained.
     pub seen: UnixMillis,
+    /// When the same was obtained last, where that was later.
+    pub confirmed: Option<UnixMillis>,
     /// `did.json` for did:web, `did.jsonl` for did:webvh.
     pub document: Vec<u8>,
     /// `did-witness.json` for did:webvh, where there is one.
@@ -422,6 +442,18 @@ mod tests {
         assert_eq!(verdict(&r, 2, 150, claimed), (Outcome::Failed, codes::KEY_NOT_LISTED));
         assert_eq!(verdict(&r, 1, 50, claimed), (Outcome::Indeterminate, codes::DID_NOT_YET));
         assert_eq!(verdict(&r, 9, 150, claimed), (Outcome::Failed, codes::KEY_NOT_LISTED));
+    }
+
+    #[test]
+    fn in_the_second_of_a_rotation_both_keys_count() {
+        let r = history(None);
+        let at = |millis: u64, seed| {
+            let at = UnixMillis::new(200_000 + millis);
+            r.key_at(&id(seed), PURPOSE, at, TimeBasis::Claimed).0.code
+        };
+        assert_eq!(at(999, 1), codes::KEY_ROTATED_SINCE);
+        assert_eq!(at(0, 2), codes::KEY_CURRENT);
+        assert_eq!(at(1000, 1), codes::KEY_ROTATED);
     }
 
     #[test]

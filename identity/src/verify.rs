@@ -295,6 +295,7 @@ mod tests {
                     self.0
                 );
                 let snapshot = crate::resolve::Snapshot {
+                    confirmed: None,
                     seen: UnixMillis::new(1),
                     document: json.into_bytes(),
                     witness: None,

@@ -63,6 +63,7 @@ fn resolve(scenario: &Path, implementation: &Path) -> Result<Resolution, String>
     log_url(&did).map_err(|e| e.to_string())?;
     let snapshot = Snapshot {
         seen: UnixMillis::parse_rfc3339("2026-11-01T00:00:00Z").map_err(|e| e.to_string())?,
+        confirmed: None,
         document: log,
         witness: std::fs::read(implementation.join("did-witness.json")).ok(),
     };

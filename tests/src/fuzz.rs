@@ -118,7 +118,12 @@ pub fn document(data: &[u8]) {
     let Ok(document) = DidDocument::parse(data, &did) else { return };
     assert_eq!(document.id(), &did, "a document is of the DID that was asked for");
     read_back(&document);
-    let snapshot = Snapshot { seen: UnixMillis::new(0), document: data.to_vec(), witness: None };
+    let snapshot = Snapshot {
+        seen: UnixMillis::new(0),
+        confirmed: None,
+        document: data.to_vec(),
+        witness: None,
+    };
     let resolution = method::web::resolve(&did, &[snapshot]).expect("it was read before");
     for relationship in Relationship::ALL {
         for method in document.methods_for(relationship) {

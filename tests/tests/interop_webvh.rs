@@ -62,6 +62,7 @@ fn our_logs_resolve_there() {
         assert_eq!(answer["did"], did.as_str());
         let snapshot = Snapshot {
             seen: MARCH.plus_millis(120_000),
+            confirmed: None,
             document: log.into_bytes(),
             witness: file,
         };
@@ -84,6 +85,7 @@ fn their_logs_resolve_here_with_the_keys_of_each_time() {
     let time = |text: &str| UnixMillis::parse_rfc3339(text).expect("a time");
     let snapshot = Snapshot {
         seen: time("2026-03-03T00:00:00Z"),
+        confirmed: None,
         document: log.join("\n").into_bytes(),
         witness: None,
     };

@@ -23,13 +23,13 @@ pub fn snapshot(did: &Did, ca_file: Option<&Path>, now: UnixMillis) -> Result<Sn
     match did.method() {
         "web" => {
             let document = required(&agent, web::document_url(did)?.as_str())?;
-            Ok(Snapshot { seen: now, document, witness: None })
+            Ok(Snapshot { seen: now, confirmed: None, document, witness: None })
         }
         "webvh" => {
             let document = required(&agent, webvh::log_url(did)?.as_str())?;
             // There is one only where the log names witnesses; the verifier knows.
             let witness = get(&agent, webvh::witness_url(did)?.as_str())?;
-            Ok(Snapshot { seen: now, document, witness })
+            Ok(Snapshot { seen: now, confirmed: None, document, witness })
         }
         method => Err(Failure::new(
             codes::USAGE,

@@ -1,5 +1,9 @@
 //! Every command as its users call it: answers, JSON, exit statuses, refusals.
 
+// A panic is a test's verdict.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::arithmetic_side_effects)]
+
 mod common;
 
 use common::{PASSPHRASE, Place, all_bytes, codes_of, contains};

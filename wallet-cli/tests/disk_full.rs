@@ -1,5 +1,9 @@
 //! A disk that is full: the call fails with its reason, nothing acknowledged is lost.
 
+// A panic is a test's verdict.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::arithmetic_side_effects)]
+
 mod common;
 
 use common::Place;

@@ -35,6 +35,9 @@ pub fn resolve(did: &Did) -> Result<Resolution, ResolveError> {
         .map_err(|_| refuse("its identifier is not base64url without padding"))?;
     let jwk: Jwk = json::from_slice_strict(&bytes, Limits::SMALL)
         .map_err(|_| refuse("its identifier is not a JWK"))?;
+    if !matches!(jwk.key_use.as_deref(), None | Some("sig" | "enc")) {
+        return Err(refuse("its JWK has another use than sig and enc").into());
+    }
     let key =
         jwk.to_public_key().map_err(|source| ResolveError::Key { did: did.clone(), source })?;
     let relationships = Relationship::ALL

@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn refuses_a_p256_key_that_is_not_compressed() {
         let secret = crate::key::SecretKey::from_bytes(KeyType::P256, &[9; 32]).expect("scalar");
-        let PublicKey::P256(point) = secret.public_key() else { panic!("P-256") };
+        let crate::key::Point::P256(point) = secret.public_key().0 else { panic!("P-256") };
         let mut bytes = vec![0x80, 0x24];
         bytes.extend(p256::ecdsa::VerifyingKey::from(&point).to_sec1_point(false).as_bytes());
         let text = multibase::encode(multibase::Base::Base58Btc, bytes);

@@ -91,7 +91,8 @@ pub fn resolve(did: &Did, snapshots: &[Snapshot]) -> Result<Resolution, ResolveE
         });
     }
     versions.sort_by_key(|v| v.from);
-    let seen = versions.last().ok_or_else(|| ResolveError::NotFound(did.clone()))?.from;
+    let seen = snapshots.iter().map(|s| s.confirmed.unwrap_or(s.seen).max(s.seen)).max();
+    let seen = Some(seen.ok_or_else(|| ResolveError::NotFound(did.clone()))?);
     Ok(Resolution { did: did.clone(), versions, source: Source::Snapshot, seen })
 }
 
@@ -153,6 +154,7 @@ mod tests {
         let did = Did::parse("did:web:dso.example").expect("a DID");
         let snapshot = Snapshot {
             seen: UnixMillis::new(1),
+            confirmed: None,
             document: br#"{"id":"did:web:tso.example"}"#.to_vec(),
             witness: None,
         };

@@ -11,6 +11,7 @@
 
 use super::cipher;
 use super::header::{self, Header};
+use super::index::{self, Index};
 use super::slot::{Passphrase, RecoveryPhrase, Unlock};
 use super::store::{Batch, Entry, Store, StoreError};
 use super::{Diary, LockedWallet, Wallet, WalletError};
@@ -340,6 +341,9 @@ impl Backup {
             .find(|(key, _)| key == header::KEY)
             .ok_or_else(|| malformed("the wallet's header is missing"))?;
         let header = Header::parse(&header.1)?;
+        if header.name != manifest.wallet_name {
+            return Err(malformed("its manifest names another wallet"));
+        }
         if header.wallet_id != manifest.wallet_id {
             return Err(BackupError::Foreign {
                 expected: manifest.wallet_id,
@@ -377,6 +381,9 @@ impl Backup {
     pub fn verify(&self, unlock: Unlock<'_>) -> Result<Report, BackupError> {
         let (_, cipher) = self.header.unlock(unlock)?;
         let mut report = Report::default();
+        if let Err(e) = Index::verify(&cipher, &self.entries) {
+            report.push(Check::failed("records", e.code(), e.to_string()));
+        }
         let mut good = 0_usize;
         for (key, value) in self.records() {
             match cipher.open_record(key, value) {
@@ -398,7 +405,7 @@ impl Backup {
     fn records(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.entries
             .iter()
-            .filter(|(key, _)| key.contains(&b'/'))
+            .filter(|(key, _)| index::is_record(key))
             .map(|(key, value)| (key.as_slice(), value.as_slice()))
     }
 
@@ -420,6 +427,7 @@ impl Backup {
         for (key, value) in self.records() {
             cipher.open_record(key, value)?;
         }
+        Index::verify(&cipher, &self.entries)?;
         let mut batch = Batch::default();
         for (key, value) in &self.entries {
             batch.put(key.clone(), value.clone());

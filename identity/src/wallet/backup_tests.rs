@@ -112,6 +112,22 @@ fn refuses_a_foreign_backup_and_records_of_two_wallets() -> TestResult {
     Ok(())
 }
 
+/// Whoever knows the age recipient, which stands in the clear, can write an age file for it.
+#[test]
+fn refuses_a_backup_from_which_somebody_left_out_a_record() -> TestResult {
+    let (_, phrase, file) = backed_up()?;
+    let mut backup = Backup::open(&file, &BackupSecret::Recovery(&phrase))?;
+    let at = backup.entries.iter().position(|(k, _)| k.starts_with(b"key/")).expect("a key");
+    backup.entries.remove(at);
+    let report = backup.verify(Unlock::Recovery(&phrase))?;
+    assert_eq!(report.deciding().map(|c| c.code), Some(codes::WALLET_TAMPERED));
+    let target = MemoryStore::default();
+    let restored = backup.restore(Box::new(target.clone()), Unlock::Recovery(&phrase));
+    assert_eq!(restored.expect_err("a record less").code(), codes::WALLET_TAMPERED);
+    assert!(target.scan(b"")?.is_empty(), "nothing was written");
+    Ok(())
+}
+
 #[test]
 fn refuses_a_content_that_does_not_match_its_manifest() -> TestResult {
     let (_, phrase, file) = backed_up()?;

@@ -70,6 +70,9 @@ impl Header {
         if header.slots.len() > MAX_SLOTS {
             return Err(damaged("it has more than 16 slots".into()));
         }
+        if !super::is_printable_name(&header.name) {
+            return Err(damaged("its name".into()));
+        }
         header.id()?;
         Ok(header)
     }
@@ -77,7 +80,8 @@ impl Header {
     pub(super) fn id(&self) -> Result<WalletId, WalletError> {
         let refuse = || WalletError::Tampered("the header: its wallet id".into());
         let mut id = [0; 16];
-        if self.wallet_id.len() != 32 || !self.wallet_id.is_ascii() {
+        let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if self.wallet_id.len() != 32 || !self.wallet_id.bytes().all(digit) {
             return Err(refuse());
         }
         for (i, byte) in id.iter_mut().enumerate() {

@@ -19,8 +19,6 @@ use serde::{Deserialize, Serialize};
 
 const IDENTITIES: &str = "identity";
 pub(super) const KEYS: &str = "key";
-/// The longest name of an identity, in bytes.
-pub const MAX_IDENTITY_NAME: usize = 128;
 
 /// Why something about an identity was refused.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +31,9 @@ pub enum IdentityError {
     #[error("the wallet already has an identity {0:?}")]
     Exists(String),
     /// The name cannot be used.
-    #[error("{0:?} cannot be a name: it has 1 to 128 bytes, and does not start with did:")]
+    #[error(
+        "{0:?} cannot be a name: it has 1 to 128 bytes, no control characters, and does not start with did:"
+    )]
     Name(String),
     /// The identity cannot do that with the keys that are here.
     #[error("{did} has no active key for {purpose} in this wallet")]
@@ -324,7 +324,7 @@ impl Wallet {
         now: UnixMillis,
     ) -> Result<Identity, WalletError> {
         let name = new.name.as_str();
-        if name.is_empty() || name.len() > MAX_IDENTITY_NAME || name.starts_with("did:") {
+        if !super::is_printable_name(name) || name.starts_with("did:") {
             return Err(IdentityError::Name(name.to_owned()).into());
         }
         if self.identities()?.iter().any(|i| i.name == name) {

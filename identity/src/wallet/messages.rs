@@ -24,7 +24,8 @@ impl Wallet {
     /// Signs a payload as an identity, at a time.
     ///
     /// # Errors
-    /// [`IdentityError::NoKey`], [`IdentityError::NodeCannotIssue`].
+    /// [`WalletError::Identity`] if the identity has no active key for it, or is a node's and was asked
+    /// to issue.
     pub fn sign(
         &self,
         identity: &Identity,

@@ -13,6 +13,7 @@ pub mod backup;
 mod cipher;
 mod header;
 pub mod identities;
+mod index;
 pub mod messages;
 #[cfg(feature = "sled")]
 pub mod sled_store;
@@ -27,6 +28,7 @@ use crate::secret::SecretBytes;
 use crate::time::UnixMillis;
 use cipher::{Cipher, Key, WalletId};
 use header::Header;
+use index::Index;
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use slot::{Passphrase, RecoveryPhrase, Slot, SlotKind, Unlock};
@@ -170,7 +172,7 @@ fn status(header: &Header, store: &dyn Store) -> Result<Status, WalletError> {
         .iter()
         .map(|s| SlotStatus { id: s.id, kind: s.kind, created: s.created })
         .collect();
-    let records = store.scan(b"")?.iter().filter(|(key, _)| key.contains(&b'/')).count();
+    let records = store.scan(b"")?.iter().filter(|(key, _)| index::is_record(key)).count();
     Ok(Status {
         wallet_id: header.wallet_id.clone(),
         name: header.name.clone(),
@@ -212,10 +214,11 @@ impl LockedWallet {
     ///
     /// # Errors
     /// [`WalletError::UnlockFailed`] if the secret opens no slot, [`WalletError::Tampered`] if the
-    /// header was changed by somebody without the data key.
+    /// header was changed, or a record taken away, by somebody without the data key.
     pub fn unlock(self, unlock: Unlock<'_>) -> Result<Wallet, WalletError> {
         let (data_key, cipher) = self.header.unlock(unlock)?;
-        Ok(Wallet { store: self.store, header: self.header, data_key, cipher })
+        let index = Index::verify(&cipher, &self.store.scan(b"")?)?;
+        Ok(Wallet { store: self.store, header: self.header, data_key, cipher, index })
     }
 }
 
@@ -225,6 +228,7 @@ pub struct Wallet {
     header: Header,
     data_key: Key,
     cipher: Cipher,
+    index: Index,
 }
 
 impl std::fmt::Debug for Wallet {
@@ -281,8 +285,9 @@ impl Wallet {
         if !store.scan(b"")?.is_empty() {
             return Err(StoreError::Exists("a wallet".into()).into());
         }
-        if name.is_empty() || name.len() > 128 {
-            return Err(WalletError::Limit("a wallet's name has 1 to 128 bytes".into()));
+        if !is_printable_name(name) {
+            let message = "a wallet's name has 1 to 128 bytes and no control characters";
+            return Err(WalletError::Limit(message.into()));
         }
         let mut id = WalletId([0; 16]);
         rng.fill_bytes(&mut id.0);
@@ -298,8 +303,9 @@ impl Wallet {
         let mut batch = Batch::default();
         batch.put(header::KEY, header.seal(&cipher)?);
         Diary::default().write(&mut batch)?;
+        let index = Index::default().follow(&mut batch, &cipher, rng)?;
         store.commit(&batch)?;
-        Ok((Self { store, header, data_key, cipher }, phrase))
+        Ok((Self { store, header, data_key, cipher, index }, phrase))
     }
 
     /// What can be known without a secret.
@@ -347,7 +353,7 @@ impl Wallet {
     /// [`WalletError::Limit`] for a name or collection over a limit; [`WalletError::Store`].
     pub fn apply(&mut self, changes: Changes, rng: &mut dyn CryptoRng) -> Result<(), WalletError> {
         let batch = self.sealed_batch(changes, rng)?;
-        Ok(self.store.commit(&batch)?)
+        self.commit(batch, rng)
     }
 
     /// As [`Wallet::apply`], and notes that keys changed.
@@ -360,7 +366,14 @@ impl Wallet {
         let mut batch = self.sealed_batch(changes, rng)?;
         let diary = Diary { last_key_change: Some(now), ..Diary::read(self.store.as_ref())? };
         diary.write(&mut batch)?;
-        Ok(self.store.commit(&batch)?)
+        self.commit(batch, rng)
+    }
+
+    fn commit(&mut self, mut batch: Batch, rng: &mut dyn CryptoRng) -> Result<(), WalletError> {
+        let index = self.index.follow(&mut batch, &self.cipher, rng)?;
+        self.store.commit(&batch)?;
+        self.index = index;
+        Ok(())
     }
 
     fn sealed_batch(
@@ -458,6 +471,11 @@ impl Wallet {
         self.header = header;
         Ok(())
     }
+}
+
+/// Names are shown on terminals, which obey control characters.
+fn is_printable_name(name: &str) -> bool {
+    (1..=128).contains(&name.len()) && !name.chars().any(char::is_control)
 }
 
 /// Whom backups are for by default.

@@ -8,13 +8,17 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 
 const SNAPSHOTS: &str = "snapshot";
-/// The most snapshots that are kept for one DID; the oldest but the first is dropped for a new one.
-pub const MAX_SNAPSHOTS: usize = 64;
+/// The most different snapshots that are kept for one DID. More are refused and none is dropped: a
+/// dropped one could be the only one that marks a key as compromised.
+pub const MAX_SNAPSHOTS: usize = 1024;
 
 /// One snapshot as it is stored: text, since all the formats are.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct SeenFiles {
     seen: UnixMillis,
+    /// When the same was seen last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    confirmed: Option<UnixMillis>,
     document: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     witness: Option<String>,
@@ -23,7 +27,7 @@ pub(super) struct SeenFiles {
 impl SeenFiles {
     pub(super) fn document(seen: UnixMillis, document: impl Into<Vec<u8>>) -> Self {
         let document = String::from_utf8_lossy(&document.into()).into_owned();
-        Self { seen, document, witness: None }
+        Self { seen, confirmed: None, document, witness: None }
     }
 
     pub(super) fn log(seen: UnixMillis, log: String, witness: Option<Vec<u8>>) -> Self {
@@ -50,6 +54,7 @@ impl Wallet {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let files = SeenFiles {
             seen: snapshot.seen,
+            confirmed: snapshot.confirmed,
             document: text(&snapshot.document),
             witness: snapshot.witness.as_deref().map(text),
         };
@@ -65,14 +70,25 @@ impl Wallet {
         files: SeenFiles,
     ) -> Result<(), WalletError> {
         let mut all = self.seen_files(did)?;
-        all.push(files);
+        match all.last_mut() {
+            // Fetched again and unchanged: no new snapshot, only a newer date.
+            Some(last)
+                if did.method() == "web"
+                    && last.document == files.document
+                    && last.seen <= files.seen =>
+            {
+                last.confirmed = last.confirmed.max(Some(files.seen)).max(files.confirmed);
+            }
+            _ => all.push(files),
+        }
         all.sort_by_key(|s| s.seen);
         if did.method() == "webvh" {
             // A log holds its own past: the newest one says all that the older ones said.
             all.drain(..all.len().saturating_sub(1));
         }
-        while all.len() > MAX_SNAPSHOTS {
-            all.remove(1);
+        if all.len() > MAX_SNAPSHOTS {
+            let message = format!("{did} has {MAX_SNAPSHOTS} snapshots, and none is dropped");
+            return Err(WalletError::Limit(message));
         }
         let bytes =
             serde_json::to_vec(&all).map_err(|_| WalletError::Internal("snapshots are JSON"))?;
@@ -98,6 +114,7 @@ impl SnapshotStore for Wallet {
             .into_iter()
             .map(|f| Snapshot {
                 seen: f.seen,
+                confirmed: f.confirmed,
                 document: f.document.into_bytes(),
                 witness: f.witness.map(String::into_bytes),
             })

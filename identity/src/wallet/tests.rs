@@ -210,6 +210,33 @@ fn a_new_passphrase_rewraps_and_does_not_rewrite() -> TestResult {
     Ok(())
 }
 
+#[test]
+fn a_record_that_was_taken_away_or_put_back_older_is_missed() -> TestResult {
+    let store = MemoryStore::default();
+    let (mut w, _) = wallet(&store)?;
+    put(&mut w, "a", b"first")?;
+    let (key, first) = sealed(&store);
+    put(&mut w, "a", b"second")?;
+    let second = sealed(&store).1;
+    let refused = |what: &str| {
+        let error = open(&store, Unlock::Passphrase(&passphrase())).expect_err(what);
+        assert_eq!(error.code(), codes::WALLET_TAMPERED, "{what}: {error}");
+    };
+    overwrite(&store, &key, first);
+    refused("an older record");
+    let mut batch = Batch::default();
+    batch.remove(key.clone());
+    store.clone().commit(&batch)?;
+    refused("a record less");
+    overwrite(&store, &key, second);
+    open(&store, Unlock::Passphrase(&passphrase()))?;
+    let mut batch = Batch::default();
+    batch.remove(index::KEY);
+    store.clone().commit(&batch)?;
+    refused("no list");
+    Ok(())
+}
+
 fn identity(w: &mut Wallet, name: &str, kind: IdentityKind, did: NewDid) -> identities::Identity {
     let new = NewIdentity { name: name.into(), kind, did };
     w.new_identity(&new, &mut rng(), now()).expect("a new identity")
@@ -280,6 +307,7 @@ fn names_of_identities_are_unique_and_not_dids() -> TestResult {
         ("root", codes::IDENTITY_EXISTS),
         ("", codes::WALLET_LIMIT),
         ("did:key:z", codes::WALLET_LIMIT),
+        ("\u{1b}[2J", codes::WALLET_LIMIT),
     ] {
         let error = w.new_identity(&new(name), &mut rng(), now()).expect_err(name);
         assert_eq!(error.code(), code);

@@ -69,7 +69,7 @@ impl GivenArgs {
         let seen = self.seen.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
         let read = |path: &PathBuf| read_input(path, MAX_INPUT);
         let witness = self.witness.as_ref().map(read).transpose()?;
-        Ok(Some(Snapshot { seen, document: read(path)?, witness }))
+        Ok(Some(Snapshot { seen, confirmed: None, document: read(path)?, witness }))
     }
 }
 

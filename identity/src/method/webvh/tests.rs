@@ -44,7 +44,7 @@ fn rotated() -> (Did, String) {
 }
 
 fn snapshot(log: &str, witness: Option<Vec<u8>>, seen: UnixMillis) -> Snapshot {
-    Snapshot { seen, document: log.as_bytes().to_vec(), witness }
+    Snapshot { seen, confirmed: None, document: log.as_bytes().to_vec(), witness }
 }
 
 fn resolved(did: &Did, log: &str) -> Result<Resolution, ResolveError> {
@@ -176,7 +176,10 @@ fn refuses_every_single_changed_byte() {
     for at in 0..bytes.len() - 1 {
         let mut changed = bytes.to_vec();
         changed[at] ^= 1;
-        let result = resolve(&did, &[Snapshot { seen: t(1000), document: changed, witness: None }]);
+        let result = resolve(
+            &did,
+            &[Snapshot { seen: t(1000), confirmed: None, document: changed, witness: None }],
+        );
         assert!(result.is_err(), "byte {at}, {:?}", char::from(bytes[at]));
     }
 }
