@@ -2,7 +2,7 @@
 
 // A panic is a test's verdict.
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(clippy::arithmetic_side_effects)]
+#![allow(clippy::arithmetic_side_effects, clippy::print_stdout)]
 
 mod common;
 
