@@ -6,7 +6,7 @@ use crate::did::Did;
 use crate::document::Relationship;
 use crate::jws::{JwsError, JwsIn, SignatureVerdict};
 use crate::report::{Check, Outcome, Report};
-use crate::resolve::{Resolution, Resolver, Source, TimeBasis};
+use crate::resolve::{Resolution, ResolveError, Resolver, Source, TimeBasis};
 use crate::time::UnixMillis;
 use serde::Serialize;
 
@@ -100,13 +100,13 @@ pub fn verify_jws(
         Err(e) => {
             let sentence = e.to_string();
             // Not knowing the signer's document is not evidence against the signature.
-            let check =
-                if e.code() == codes::DID_NOT_FOUND || e.code() == codes::WEBVH_WITNESS_MISSING {
-                    Check::indeterminate("key", e.code(), sentence)
-                } else {
-                    Check::failed("key", e.code(), sentence)
-                };
-            report.push(check);
+            let unknown = matches!(e, ResolveError::NotFound(_) | ResolveError::Store { .. })
+                || e.code() == codes::WEBVH_WITNESS_MISSING;
+            report.push(if unknown {
+                Check::indeterminate("key", e.code(), sentence)
+            } else {
+                Check::failed("key", e.code(), sentence)
+            });
         }
         Ok(resolution) => {
             let Resolution { source, .. } = resolution;

@@ -210,6 +210,23 @@ fn tampered_and_detached_signatures() {
 }
 
 #[test]
+fn a_signers_document_that_is_out_of_reach_is_unknown_not_forged() {
+    let place = Place::with_wallet();
+    place.new_identity("root", &["--method", "web", "--location", "dso.example"]);
+    place.write("a.txt", "content");
+    place.ok(&["sign", "a.txt", "-o", "a.jws"]);
+    // The wallet could tell, and there is no passphrase to open it with.
+    let ran = place.run_bare(&["--json", "verify-signature", "a.jws"]);
+    assert_eq!((ran.status, codes_of(&ran.json())), (11, vec!["GP-INPUT-NEEDED".to_owned()]));
+    place.ok(&["verify-signature", "a.jws"]);
+    // Nobody here has ever seen it.
+    let other = Place::new();
+    std::fs::copy(place.path("a.jws"), other.path("a.jws")).expect("sent");
+    let ran = other.run(&["--json", "verify-signature", "a.jws"]);
+    assert_eq!((ran.status, codes_of(&ran.json())), (11, vec!["GP-DID-NOT-FOUND".to_owned()]));
+}
+
+#[test]
 fn sealed_messages_open_for_their_recipient_only() {
     let alice = Place::with_wallet();
     let bob = Place::with_wallet();

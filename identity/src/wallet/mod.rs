@@ -371,8 +371,15 @@ impl Wallet {
 
     fn commit(&mut self, mut batch: Batch, rng: &mut dyn CryptoRng) -> Result<(), WalletError> {
         let index = self.index.follow(&mut batch, &self.cipher, rng)?;
-        self.store.commit(&batch)?;
-        self.index = index;
+        match self.store.commit(&batch) {
+            Ok(()) => self.index = index,
+            Err(e) => {
+                // The batch may be there all the same, whole: go on from what is there, or the
+                // next change would write a list that fits neither state.
+                self.index = Index::verify(&self.cipher, &self.store.scan(b"")?)?;
+                return Err(e.into());
+            }
+        }
         Ok(())
     }
 

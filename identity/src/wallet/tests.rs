@@ -237,6 +237,36 @@ fn a_record_that_was_taken_away_or_put_back_older_is_missed() -> TestResult {
     Ok(())
 }
 
+/// Writes, and then says that it failed: as a disk that fills up while the files are synced.
+struct SyncFails(MemoryStore, bool);
+
+impl Store for SyncFails {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.get(key)
+    }
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<store::Entry>, StoreError> {
+        self.0.scan(prefix)
+    }
+    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        self.0.commit(batch)?;
+        self.1 = !self.1;
+        if self.1 { Ok(()) } else { Err(StoreError::Damaged("the disk is full".into())) }
+    }
+}
+
+#[test]
+fn a_write_that_failed_half_way_does_not_spoil_the_next() -> TestResult {
+    let memory = MemoryStore::default();
+    let store = Box::new(SyncFails(memory.clone(), false));
+    let (mut w, _) = Wallet::create(store, "dso", &passphrase(), &mut rng(), now())?;
+    for name in ["a", "b", "c", "d"] {
+        let _ = put(&mut w, name, b"value");
+    }
+    let again = open(&memory, Unlock::Passphrase(&passphrase()))?;
+    assert_eq!(again.list("test")?.len(), 4);
+    Ok(())
+}
+
 fn identity(w: &mut Wallet, name: &str, kind: IdentityKind, did: NewDid) -> identities::Identity {
     let new = NewIdentity { name: name.into(), kind, did };
     w.new_identity(&new, &mut rng(), now()).expect("a new identity")

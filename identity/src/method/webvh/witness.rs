@@ -9,7 +9,7 @@ use crate::key::SecretKey;
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// The most proofs that are looked at in one file.
 const MAX_PROOFS: usize = 16 * 1024;
@@ -53,12 +53,13 @@ pub(super) fn check(
         .filter_map(|(_, rule)| *rule)
         .flat_map(|rule| rule.witnesses.iter().map(|w| w.id.as_str()))
         .collect();
-    // For each witness, the newest version that it approved.
-    let mut approvals: Vec<(usize, String)> = Vec::new();
+    let positions: HashMap<&str, usize> =
+        versions.iter().enumerate().map(|(i, (id, _))| (*id, i)).collect();
+    // For each witness, the newest version that it approved: one look-up each, however many
+    // proofs a hostile file holds.
+    let mut newest: HashMap<String, usize> = HashMap::new();
     for version in file.map(read).transpose()?.unwrap_or_default() {
-        let Some(at) = versions.iter().position(|(id, _)| *id == version.version_id) else {
-            continue;
-        };
+        let Some(at) = positions.get(version.version_id.as_str()).copied() else { continue };
         let document = json!({ "versionId": version.version_id });
         for proof in &version.proof {
             let Ok((did, key)) = proof_key(proof) else { continue };
@@ -66,13 +67,14 @@ pub(super) fn check(
             if named.contains(did.as_str())
                 && data_integrity::verify_eddsa_jcs_2022(&document, proof, &key).is_ok()
             {
-                approvals.push((at, did));
+                let latest = newest.entry(did).or_insert(at);
+                *latest = at.max(*latest);
             }
         }
     }
     for (i, (_, rule)) in versions.iter().enumerate() {
         let Some(rule) = rule else { continue };
-        let approved = |witness: &str| approvals.iter().any(|(at, did)| *at >= i && did == witness);
+        let approved = |witness: &str| newest.get(witness).is_some_and(|at| *at >= i);
         let found = rule.witnesses.iter().filter(|w| approved(w.id.as_str())).count();
         if found < rule.threshold {
             let entry = i.saturating_add(1);
