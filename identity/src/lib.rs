@@ -93,6 +93,7 @@ pub mod jws;
 pub mod key;
 pub mod method;
 pub mod report;
+mod resolution;
 pub mod resolve;
 pub mod secret;
 pub mod time;

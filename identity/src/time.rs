@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// How far a signer's clock may be ahead, in milliseconds.
+pub const MAX_CLOCK_SKEW_MILLIS: u64 = 5 * 60 * 1000;
+
 /// Milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
 ///
 /// Limited to the years 1970 to 9999, so that every value has an RFC 3339 form.

@@ -6,12 +6,9 @@ use crate::did::Did;
 use crate::document::Relationship;
 use crate::jws::{JwsError, JwsIn, SignatureVerdict};
 use crate::report::{Check, Outcome, Report};
-use crate::resolve::{Resolution, ResolveError, Resolver, Source, TimeBasis};
-use crate::time::UnixMillis;
+use crate::resolution::{Resolution, ResolveError, Resolver, Source, TimeBasis};
+use crate::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use serde::Serialize;
-
-/// How far a signer's clock may be ahead, in milliseconds.
-pub const MAX_CLOCK_SKEW_MILLIS: u64 = 5 * 60 * 1000;
 
 /// What the caller knows and asks for. There is no default: each field is a decision.
 #[derive(Clone, Debug)]

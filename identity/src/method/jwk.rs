@@ -6,7 +6,7 @@ use crate::document::{DidDocument, Relationship, VerificationMethod};
 use crate::json::{self, JsonError, Limits};
 use crate::jwk::Jwk;
 use crate::key::{KeyType, PublicKey};
-use crate::resolve::{Resolution, ResolveError};
+use crate::resolution::{Resolution, ResolveError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 

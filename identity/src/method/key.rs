@@ -6,7 +6,7 @@
 use crate::did::{Did, DidError};
 use crate::document::{DidDocument, Relationship, VerificationMethod};
 use crate::key::{KeyType, PublicKey};
-use crate::resolve::{DocumentVersion, Resolution, ResolveError, Source};
+use crate::resolution::{DocumentVersion, Resolution, ResolveError, Source};
 
 /// The did:key of a public key.
 ///

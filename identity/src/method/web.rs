@@ -5,7 +5,7 @@
 
 use crate::did::{Did, DidError};
 use crate::document::DidDocument;
-use crate::resolve::{DocumentVersion, Resolution, ResolveError, Snapshot, Source};
+use crate::resolution::{DocumentVersion, Resolution, ResolveError, Snapshot, Source};
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 

@@ -13,6 +13,7 @@ pub mod backup;
 mod cipher;
 mod header;
 pub mod identities;
+mod identity;
 mod index;
 pub mod messages;
 #[cfg(feature = "sled")]

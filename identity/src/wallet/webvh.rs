@@ -1,6 +1,6 @@
 //! did:webvh identities: creating their log and rotating their keys in it.
 
-use super::identities::{
+use super::identity::{
     ControlKeys, Identity, IdentityError, IdentityKey, KeySet, KeyState, key_for_each_purpose,
     key_set, stage_identity, stage_key,
 };
@@ -132,7 +132,7 @@ impl Wallet {
             stage_key(&mut changes, secret);
         }
         // A spent control key is destroyed (section "Pre-Rotation Key Hash Generation").
-        changes.remove(super::identities::KEYS, &control.current);
+        changes.remove(super::identity::KEYS, &control.current);
         self.apply_key_change(changes, rng, now)?;
         Ok(identity)
     }

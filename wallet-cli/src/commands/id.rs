@@ -168,23 +168,13 @@ fn new(global: &GlobalArgs, args: &NewArgs) -> Outcomes {
     if let Some(warning) = backup_warning(&wallet.status()?) {
         note(warning);
     }
-    let next = match published_at(&identity) {
+    let next = match resolve::published_at(&identity) {
         Some(url) => format!("gridpass id export {} -o FILE, and publish it at {url}", args.name),
         None => format!("give this DID to others; gridpass id show {}", args.name),
     };
     let text = format!("{}\nnext: {next}", identity.did);
-    let json = json!({ "identity": identity, "publish_at": published_at(&identity) });
+    let json = json!({ "identity": identity, "publish_at": resolve::published_at(&identity) });
     Ok(Answer::new("gridpass.id.new/1", json, text))
-}
-
-/// Where the owner publishes the document or log.
-pub fn published_at(identity: &Identity) -> Option<String> {
-    use gridpass_identity::method::{web, webvh};
-    match identity.did.method() {
-        "web" => web::document_url(&identity.did).ok().map(String::from),
-        "webvh" => webvh::log_url(&identity.did).ok().map(String::from),
-        _ => None,
-    }
 }
 
 fn key_lines(identity: &Identity) -> String {
@@ -213,7 +203,7 @@ fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
         IdentityKind::Participant => "participant",
         IdentityKind::Node => "node",
     };
-    let publish = published_at(&identity);
+    let publish = resolve::published_at(&identity);
     let text = format!(
         "{} ({kind})\n{}\n  made {}\n{}Keys:\n{}",
         identity.name,
@@ -245,7 +235,7 @@ fn export(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
     let content = String::from_utf8_lossy(&bytes).into_owned();
     let json = json!({
         "did": identity.did,
-        "publish_at": published_at(&identity),
+        "publish_at": resolve::published_at(&identity),
         "content": content,
     });
     let answer = |text| Answer::new("gridpass.id.export/1", json, text);
@@ -253,7 +243,7 @@ fn export(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
         Some(raw) => answer(String::new()).with_raw(raw),
         None => {
             let file = args.output.file().unwrap_or_else(|| "-".as_ref()).display().to_string();
-            let publish = published_at(&identity)
+            let publish = resolve::published_at(&identity)
                 .map(|url| format!("\nnext: publish it at {url}"))
                 .unwrap_or_default();
             answer(format!("{} written to {file}{publish}", identity.did))

@@ -9,6 +9,7 @@ use clap::Args;
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{Resolution, Resolver as _, Snapshot, Source};
 use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::identities::Identity;
 use gridpass_identity::wallet::snapshots::Fixed;
 use serde_json::json;
 use std::path::PathBuf;
@@ -55,6 +56,16 @@ pub struct GivenArgs {
     /// When the files were obtained (RFC 3339, UTC) [default: now]
     #[arg(long, value_name = "TIME")]
     seen: Option<String>,
+}
+
+/// Where the owner publishes the document or log.
+pub fn published_at(identity: &Identity) -> Option<String> {
+    use gridpass_identity::method::{web, webvh};
+    match identity.did.method() {
+        "web" => web::document_url(&identity.did).ok().map(String::from),
+        "webvh" => webvh::log_url(&identity.did).ok().map(String::from),
+        _ => None,
+    }
 }
 
 /// Reads a time from the command line.

@@ -41,7 +41,7 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
             rotated.did,
             marked.unwrap_or_default(),
             rotated.name,
-            super::id::published_at(&rotated).unwrap_or_default(),
+            super::resolve::published_at(&rotated).unwrap_or_default(),
         );
         return Ok(Answer::new("gridpass.id.rotate/1", json!({ "identity": rotated }), text));
     }

@@ -7,9 +7,8 @@ use crate::did::Did;
 use crate::document::DidDocument;
 use crate::json::{self, Limits};
 use crate::key::PublicKey;
-use crate::resolve::DocumentVersion;
-use crate::time::UnixMillis;
-use crate::verify::MAX_CLOCK_SKEW_MILLIS;
+use crate::resolution::DocumentVersion;
+use crate::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

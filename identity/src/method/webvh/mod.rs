@@ -9,67 +9,21 @@
 //! and a log may have at most 4 MiB and 4096 entries.
 
 mod create;
+mod error;
 mod log;
 mod parameters;
 mod witness;
 
 pub use create::{Control, NewMethod, create, deactivate, update};
+pub use error::WebvhError;
 pub use log::{MAX_ENTRIES, MAX_LOG, VerifiedEntries, continues};
 pub use parameters::{Witness, WitnessRule};
 pub use witness::{add_witness_proof, witness_proof};
 
-use crate::code::Code;
-use crate::codes;
 use crate::did::{Did, DidError};
-use crate::resolve::{Resolution, ResolveError, Snapshot, Source};
+use crate::resolution::{Resolution, ResolveError, Snapshot, Source};
 use sha2::{Digest as _, Sha256};
 use url::Url;
-
-/// Why a log was refused, or not made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum WebvhError {
-    /// A rule of did:webvh 1.0 is broken.
-    #[error("did:webvh log entry {entry}: {reason}")]
-    Entry {
-        /// Which entry, from 1; 0 for the log as a whole.
-        entry: usize,
-        /// The rule.
-        reason: String,
-    },
-    /// Too few witnesses approved.
-    #[error("did:webvh log entry {entry}: {found} of {threshold} witnesses approved it")]
-    Witness {
-        /// Which entry, from 1.
-        entry: usize,
-        /// How many approved.
-        found: usize,
-        /// How many must.
-        threshold: usize,
-    },
-    /// What was seen before is not the beginning of what is seen now.
-    #[error("the did:webvh log was rewritten: it differs from the one seen before at entry {0}")]
-    Rewritten(usize),
-    /// A change would make a log that must be refused.
-    #[error("this change cannot be made: {0}")]
-    Refused(String),
-}
-
-impl WebvhError {
-    /// The stable reason code.
-    #[must_use]
-    pub fn code(&self) -> Code {
-        match self {
-            Self::Entry { .. } | Self::Rewritten(_) => codes::WEBVH_LOG_INVALID,
-            Self::Witness { .. } => codes::WEBVH_WITNESS_MISSING,
-            Self::Refused(_) => codes::WEBVH_ENTRY_REFUSED,
-        }
-    }
-
-    fn entry(entry: usize, reason: impl Into<String>) -> Self {
-        Self::Entry { entry, reason: reason.into() }
-    }
-}
 
 /// The parts of a did:webvh.
 pub(super) struct Location<'d> {

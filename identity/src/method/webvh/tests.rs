@@ -1,10 +1,11 @@
 use super::log::entry_hash;
 use super::parameters::{Witness, WitnessRule};
 use super::*;
+use crate::codes;
 use crate::data_integrity::sign_eddsa_jcs_2022;
 use crate::document::Relationship;
 use crate::key::{KeyType, SecretKey};
-use crate::resolve::TimeBasis;
+use crate::resolution::TimeBasis;
 use crate::time::UnixMillis;
 use proptest::prelude::*;
 use serde_json::{Value, json};
