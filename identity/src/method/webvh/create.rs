@@ -93,9 +93,7 @@ pub fn update(
     control: &Control<'_>,
     now: UnixMillis,
 ) -> Result<String, WebvhError> {
-    let did = log.did().ok_or_else(|| WebvhError::Refused("the log is empty".into()))?.clone();
-    let mut parameters = Map::new();
-    set_keys(&mut parameters, control);
+    let (did, parameters) = next_entry(log, control)?;
     let state = document(&did, methods)?.as_json().clone();
     append(log, &did, parameters, state, control, now)
 }
@@ -109,13 +107,22 @@ pub fn deactivate(
     control: &Control<'_>,
     now: UnixMillis,
 ) -> Result<String, WebvhError> {
-    let did = log.did().ok_or_else(|| WebvhError::Refused("the log is empty".into()))?.clone();
-    let mut parameters = Map::new();
-    set_keys(&mut parameters, control);
+    let (did, mut parameters) = next_entry(log, control)?;
     parameters.insert("nextKeyHashes".into(), json!([]));
     parameters.insert("deactivated".into(), json!(true));
     let state = document(&did, &[])?.as_json().clone();
     append(log, &did, parameters, state, control, now)
+}
+
+/// What an entry that follows starts from.
+fn next_entry(
+    log: &VerifiedEntries,
+    control: &Control<'_>,
+) -> Result<(Did, Map<String, Value>), WebvhError> {
+    let did = log.did().ok_or_else(|| WebvhError::Refused("the log is empty".into()))?;
+    let mut parameters = Map::new();
+    set_keys(&mut parameters, control);
+    Ok((did.clone(), parameters))
 }
 
 fn append(
