@@ -1,3 +1,12 @@
-//! Visas, the charter, presentations and their verification. In: bytes, facts and a time. Out: reports.
+//! Visas, the charter, presentations and their verification. In: bytes, facts and a time. Out:
+//! reports. Never: a network, a clock, an async runtime.
 //!
-//! This crate is empty until that capability is built.
+//! Today it holds what everything else refers to: [`content_id::ContentId`], the name of an
+//! immutable document, and [`role::RoleDefinition`], what a role means and what it requires.
+
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // tests may overflow, and then fail
+
+pub mod codes;
+pub mod content_id;
+pub mod requirement;
+pub mod role;
