@@ -147,8 +147,42 @@ pub fn read_secret_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-/// Writes a new secret to a new file that only its owner can read, or shows it on the terminal.
-pub fn hand_over_recovery_words(words: &str, out: Option<&Path>) -> Result<String, Failure> {
+/// Where 24 words went. Until [`HandedOver::keep`] says that they open something, dropping it
+/// takes their file away again.
+#[derive(Debug, Default)]
+pub struct HandedOver {
+    what: String,
+    file: Option<PathBuf>,
+}
+
+impl HandedOver {
+    /// The words open something now, or may do.
+    pub fn keep(&mut self) {
+        self.file = None;
+    }
+
+    /// Where the words are, in words.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+}
+
+impl Drop for HandedOver {
+    fn drop(&mut self) {
+        if let Some(path) = &self.file {
+            // The words in it open nothing; if it stays, the next call says that it exists.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Writes new words to a new file that only its owner can read, or shows them on the terminal.
+/// Call it before the words open anything.
+pub fn hand_over_recovery_words(
+    phrase: &RecoveryPhrase,
+    out: Option<&Path>,
+) -> Result<HandedOver, Failure> {
+    let words = phrase.expose_words()?;
     let Some(path) = out else {
         note(format_args!(
             "\nWrite down these 24 words, on paper, and keep them apart from this machine.\n\
@@ -162,10 +196,10 @@ pub fn hand_over_recovery_words(words: &str, out: Option<&Path>) -> Result<Strin
             ));
         }
         note("");
-        return Ok("shown on the terminal".into());
+        return Ok(HandedOver { what: "shown on the terminal".into(), file: None });
     };
-    write_private_file(path, format!("{words}\n").as_bytes())?;
-    Ok(format!("written to {}", path.display()))
+    write_private_file(path, Zeroizing::new(format!("{}\n", *words)).as_bytes())?;
+    Ok(HandedOver { what: format!("written to {}", path.display()), file: Some(path.into()) })
 }
 
 /// Whether [`hand_over_recovery_words`] can work; asked before anything is made.
@@ -191,8 +225,14 @@ pub fn write_private_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let write = || -> std::io::Result<()> {
         let mut file = options.open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
+        let written = file.write_all(bytes).and_then(|()| file.sync_all());
+        if written.is_err() {
+            // Half a secret helps nobody, and its name would be taken.
+            let _ = std::fs::remove_file(path);
+        }
+        written?;
+        let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(dir)?.sync_all()
     };
     write().map_err(|e| {
         let code = if e.kind() == std::io::ErrorKind::AlreadyExists {

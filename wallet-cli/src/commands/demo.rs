@@ -5,7 +5,7 @@ use crate::codes;
 use crate::context::{now, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, note};
-use crate::secrets::write_private_file;
+use crate::secrets::{HandedOver, write_private_file};
 use clap::Args;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
@@ -51,7 +51,8 @@ struct Party {
 impl Party {
     fn new(home: &Path, name: &str, passphrase: &Passphrase) -> Result<Self, Failure> {
         let dir = home.join("profiles").join(name);
-        let (wallet, phrase) = create_wallet(&dir, name, passphrase)?;
+        let (wallet, phrase, _) =
+            create_wallet(&dir, name, passphrase, |_| Ok(HandedOver::default()))?;
         Ok(Self { wallet, phrase, dir })
     }
 
@@ -287,10 +288,11 @@ fn play(home: &Path, passphrase: &Passphrase, story: &mut Story) -> Result<(), F
     story.done("backup", format!("a backup of {} bytes, made without any secret", file.len()));
     let backup = Backup::open(&file, &BackupSecret::Recovery(&phrase))?;
     let restored_dir = home.join("profiles").join("dso-north-restored");
-    build_in_place(&restored_dir, |partial| {
+    let build = |partial: &Path| {
         let store = Box::new(SledStore::create(partial)?);
         Ok((backup.restore(store, Unlock::Recovery(&phrase))?, ()))
-    })?;
+    };
+    build_in_place(&restored_dir, build, |()| {})?;
     let restored = LockedWallet::open(Box::new(SledStore::open(&restored_dir)?))?
         .unlock(Unlock::Passphrase(passphrase))?;
     let check = if restored.identities()? == ids {

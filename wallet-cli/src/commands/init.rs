@@ -3,7 +3,7 @@
 use crate::context::{GlobalArgs, now, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
-use crate::secrets::{check_recovery_destination, hand_over_recovery_words};
+use crate::secrets::{HandedOver, check_recovery_destination, hand_over_recovery_words};
 use clap::Args;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::sled_store::SledStore;
@@ -36,9 +36,10 @@ pub fn run(global: &GlobalArgs, args: &InitArgs) -> Outcomes {
     let recovery_out = args.recovery_out.as_deref();
     check_recovery_destination(recovery_out, global.secrets.no_input)?;
     let passphrase = global.secrets.new_passphrase(&format!("wallet {:?}", args.name), None)?;
-    let (wallet, phrase) = create_wallet(&dir, &args.name, &passphrase)?;
-    let words = phrase.expose_words()?;
-    let handed = hand_over_recovery_words(&words, recovery_out)?;
+    let (wallet, _, handed) = create_wallet(&dir, &args.name, &passphrase, |phrase| {
+        hand_over_recovery_words(phrase, recovery_out)
+    })?;
+    let handed = handed.what();
     let json = json!({
         "profile": profile,
         "wallet_id": wallet.id(),
@@ -58,29 +59,36 @@ pub fn run(global: &GlobalArgs, args: &InitArgs) -> Outcomes {
 
 /// Makes a wallet in a new folder: under another name first, so that a call that is cut off
 /// leaves nothing that looks like a wallet.
+///
+/// `hand_over` gives the recovery phrase away before the wallet has its name: there is never a
+/// wallet whose backups are for words that nobody was given.
 pub fn create_wallet(
     dir: &Path,
     name: &str,
     passphrase: &Passphrase,
-) -> Result<(Wallet, RecoveryPhrase), Failure> {
-    build_in_place(dir, |partial| {
+    hand_over: impl FnOnce(&RecoveryPhrase) -> Result<HandedOver, Failure>,
+) -> Result<(Wallet, RecoveryPhrase, HandedOver), Failure> {
+    let build = |partial: &Path| {
         let store = Box::new(SledStore::create(partial)?);
-        Ok(Wallet::create(store, name, passphrase, &mut rng(), now())?)
-    })
-    .and_then(|(_, phrase)| {
-        // Opened again under its own name, so that what was acknowledged is what is there.
-        let store = Box::new(SledStore::open(dir)?);
-        let locked = gridpass_identity::wallet::LockedWallet::open(store)?;
-        let unlock = gridpass_identity::wallet::slot::Unlock::Recovery(&phrase);
-        Ok((locked.unlock(unlock)?, phrase))
-    })
+        let (wallet, phrase) = Wallet::create(store, name, passphrase, &mut rng(), now())?;
+        let handed = hand_over(&phrase)?;
+        Ok((wallet, (phrase, handed)))
+    };
+    let (phrase, handed) = build_in_place(dir, build, |(_, handed)| handed.keep())?;
+    // Opened again under its own name, so that what was acknowledged is what is there.
+    let store = Box::new(SledStore::open(dir)?);
+    let locked = gridpass_identity::wallet::LockedWallet::open(store)?;
+    let unlock = gridpass_identity::wallet::slot::Unlock::Recovery(&phrase);
+    Ok((locked.unlock(unlock)?, phrase, handed))
 }
 
-/// Lets `build` fill `dir.partial`, then gives it its name. Nothing is left of a failed attempt.
+/// Lets `build` fill a folder beside `dir`, gives it that name and tells `named`, whatever comes
+/// after. Nothing is left of an attempt that failed before.
 pub fn build_in_place<T>(
     dir: &Path,
     build: impl FnOnce(&Path) -> Result<(Wallet, T), Failure>,
-) -> Result<((), T), Failure> {
+    named: impl FnOnce(&mut T),
+) -> Result<T, Failure> {
     let io = |e: std::io::Error| {
         Failure::from(StoreError::Io { action: format!("making {}", dir.display()), source: e })
     };
@@ -96,11 +104,15 @@ pub fn build_in_place<T>(
         .tempdir_in(parent)
         .map_err(io)?;
     let inside = partial.path().join("wallet");
-    let (wallet, rest) = build(&inside)?;
+    let (wallet, mut rest) = build(&inside)?;
     drop(wallet);
-    std::fs::rename(&inside, dir).map_err(io)?;
+    std::fs::rename(&inside, dir).map_err(|e| {
+        // Another call was faster; its wallet stays.
+        if dir.exists() { StoreError::Exists(dir.display().to_string()).into() } else { io(e) }
+    })?;
+    named(&mut rest);
     std::fs::File::open(parent).and_then(|d| d.sync_all()).map_err(io)?;
-    Ok(((), rest))
+    Ok(rest)
 }
 
 fn create_private_dir_all(dir: &Path) -> std::io::Result<()> {

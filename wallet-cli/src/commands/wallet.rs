@@ -17,7 +17,7 @@ use gridpass_identity::wallet::backup::{
 };
 use gridpass_identity::wallet::sled_store::SledStore;
 use gridpass_identity::wallet::slot::{Passphrase, RecoveryPhrase, Unlock};
-use gridpass_identity::wallet::{LockedWallet, Status};
+use gridpass_identity::wallet::{LockedWallet, Status, WalletError};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -277,9 +277,13 @@ fn slots(global: &GlobalArgs, command: &SlotsCommand) -> Outcomes {
             check_recovery_destination(recovery_out.as_deref(), global.secrets.no_input)?;
             let mut wallet = global.wallet()?;
             let phrase = RecoveryPhrase::generate(&mut rng());
-            let id = wallet.add_slot(Unlock::Recovery(&phrase), &mut rng(), now())?;
-            let words = phrase.expose_words()?;
-            let handed = hand_over_recovery_words(&words, recovery_out.as_deref())?;
+            // First the words, then the slot: backups must not be for words that nobody has.
+            let mut handed = hand_over_recovery_words(&phrase, recovery_out.as_deref())?;
+            let added = wallet.add_slot(Unlock::Recovery(&phrase), &mut rng(), now());
+            if matches!(added, Ok(_) | Err(WalletError::Store(_))) {
+                handed.keep(); // a store that fails may have written the slot all the same
+            }
+            let (id, handed) = (added?, handed.what());
             let text = format!(
                 "Slot {id}: another recovery phrase opens the wallet, {handed}.\n\
                  Backups are for this one from now on.\n\
@@ -414,10 +418,11 @@ fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Outcomes {
     let dir = global.profile_dir(profile)?;
     let expect = args.expect_wallet.as_deref();
     let opened = open_backup(global, &args.file, &args.secret, expect)?;
-    build_in_place(&dir, |partial| {
+    let build = |partial: &Path| {
         let store = Box::new(SledStore::create(partial)?);
         Ok((opened.backup.restore(store, opened.wallet_secret.unlock())?, ()))
-    })?;
+    };
+    build_in_place(&dir, build, |()| {})?;
     let wallet = LockedWallet::open(Box::new(SledStore::open(&dir)?))?
         .unlock(opened.wallet_secret.unlock())?;
     let mut report = Report::default();
