@@ -18,6 +18,7 @@ use serde_json::json;
 
 /// Identities: make, show, rotate, export, and resolve those of others
 #[derive(Subcommand)]
+#[command(after_help = help!("  gridpass id list\n  gridpass id new --name node-1 --method key --node"))]
 pub enum IdCommand {
     New(NewArgs),
     Show(ShowArgs),

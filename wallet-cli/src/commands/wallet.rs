@@ -23,6 +23,9 @@ use std::path::{Path, PathBuf};
 
 /// The wallet itself: its state, its ways in, its backups
 #[derive(Subcommand)]
+#[command(after_help = help!(
+    "  gridpass wallet status\n  gridpass wallet backup -o dso-north.gpb"
+))]
 pub enum WalletCommand {
     Status(StatusArgs),
     List(ListArgs),
@@ -59,6 +62,9 @@ pub struct PassphraseArgs {
 
 /// The ways into the wallet: passphrases and recovery phrases
 #[derive(Subcommand)]
+#[command(after_help = help!(
+    "  gridpass wallet slots list\n  gridpass wallet slots add-recovery --recovery-out words.txt"
+))]
 pub enum SlotsCommand {
     /// List the ways in
     #[command(after_help = help!("  gridpass wallet slots list"))]
@@ -392,7 +398,8 @@ fn backup_verify(global: &GlobalArgs, args: &BackupVerifyArgs) -> Outcomes {
         let phrase = RecoveryPhrase::parse(&read_secret_file(path)?)?;
         let identity = age_identity(&phrase)?;
         let raw = format!("{}\n", identity.as_str()).into_bytes();
-        let answer = Answer::new("gridpass.wallet.age-identity/1", json!({}), "");
+        let json = json!({ "identity": identity.as_str() });
+        let answer = Answer::new("gridpass.wallet.age-identity/1", json, "");
         return Ok(answer.with_raw(raw));
     }
     let expect = args.expect_wallet.as_deref();
