@@ -7,6 +7,7 @@ use clap::Args;
 use etcetera::BaseStrategy as _;
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
+use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{
     NoSnapshots, OfflineResolver, Resolution, ResolveError, Resolver,
@@ -61,15 +62,24 @@ impl GlobalArgs {
 
     /// The names of the profiles that hold a wallet.
     pub fn profiles(&self) -> Result<Vec<String>, Failure> {
+        let dir = self.home()?.join("profiles");
+        let refuse = |e: std::io::Error| {
+            Failure::new(codes::HOME_UNKNOWN, format!("{}: {e}", dir.display()))
+        };
+        let entries = match std::fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            // Wallets that cannot be seen are not absent.
+            Err(e) => return Err(refuse(e)),
+        };
         let mut names = Vec::new();
-        if let Ok(entries) = std::fs::read_dir(self.home()?.join("profiles")) {
-            for entry in entries.flatten() {
-                if let Some(name) = entry.file_name().to_str()
-                    && is_profile_name(name)
-                    && entry.path().is_dir()
-                {
-                    names.push(name.to_owned());
-                }
+        for entry in entries {
+            let entry = entry.map_err(refuse)?;
+            if let Some(name) = entry.file_name().to_str()
+                && is_profile_name(name)
+                && entry.path().is_dir()
+            {
+                names.push(name.to_owned());
             }
         }
         names.sort();
@@ -199,11 +209,10 @@ pub fn read_input(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// Reads text, or standard input for `-`, without its last line end.
-pub fn read_text(path: &Path, limit: u64) -> Result<String, Failure> {
-    let text = String::from_utf8(read_input(path, limit)?).map_err(|_| {
-        Failure::new(codes::FILE_NOT_READ, format!("{} is not text", path.display()))
-    })?;
+/// Reads text, or standard input for `-`, without its last line end; `malformed` where it is none.
+pub fn read_text(path: &Path, limit: u64, malformed: Code) -> Result<String, Failure> {
+    let text = String::from_utf8(read_input(path, limit)?)
+        .map_err(|_| Failure::new(malformed, format!("{} is not text", path.display())))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
@@ -221,12 +230,18 @@ pub struct OutputArgs {
 impl OutputArgs {
     /// Refuses a file that exists, before any work is done.
     pub fn check(&self) -> Result<(), Failure> {
-        match self.file() {
-            Some(path) if path.exists() && !self.force => {
-                Err(Failure::new(codes::FILE_EXISTS, format!("{} exists already", path.display())))
-            }
-            _ => Ok(()),
+        let Some(path) = self.file() else { return Ok(()) };
+        if path.metadata().is_ok_and(|meta| !meta.is_file()) {
+            // A device, a pipe or a folder must not become a file, even by force.
+            let message = format!("{} is not an ordinary file", path.display());
+            return Err(Failure::new(codes::FILE_NOT_WRITTEN, message)
+                .next("Write to standard output with -o - instead."));
         }
+        // A link that leads nowhere is there, too.
+        if path.symlink_metadata().is_ok() && !self.force {
+            return Err(file_exists(path));
+        }
+        Ok(())
     }
 
     /// The file, where the output is not standard output.
@@ -255,12 +270,21 @@ impl OutputArgs {
             let mut file = builder.tempfile_in(dir)?;
             file.write_all(&bytes)?;
             file.as_file().sync_all()?;
-            file.persist(path)?;
+            if self.force {
+                file.persist(path)?;
+            } else {
+                file.persist_noclobber(path)?;
+            }
             std::fs::File::open(dir)?.sync_all()
         };
-        write().map_err(|e| {
-            Failure::new(codes::FILE_NOT_WRITTEN, format!("{}: {e}", path.display()))
+        write().map_err(|e| match e.kind() {
+            std::io::ErrorKind::AlreadyExists => file_exists(path),
+            _ => Failure::new(codes::FILE_NOT_WRITTEN, format!("{}: {e}", path.display())),
         })?;
         Ok(None)
     }
+}
+
+fn file_exists(path: &Path) -> Failure {
+    Failure::new(codes::FILE_EXISTS, format!("{} exists already", path.display()))
 }

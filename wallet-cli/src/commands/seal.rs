@@ -95,7 +95,8 @@ pub fn open(global: &GlobalArgs, args: &OpenArgs) -> Outcomes {
     args.output.check()?;
     let from = args.from.as_deref().map(Did::parse).transpose()?;
     let limit = u64::try_from(jwe::MAX_LENGTH).unwrap_or(u64::MAX);
-    let jwe = JweIn::parse(&read_text(&args.file, limit)?)?;
+    let jwe =
+        JweIn::parse(&read_text(&args.file, limit, gridpass_identity::codes::JWE_MALFORMED)?)?;
     let wallet = global.wallet()?;
     let opened = wallet.open(&jwe)?;
     let resolver = LazyResolver::with_wallet(global, wallet);

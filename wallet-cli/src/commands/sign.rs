@@ -162,7 +162,8 @@ pub fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
 pub fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     args.output.check()?;
     let limit = u64::try_from(MAX_COMPACT).unwrap_or(u64::MAX);
-    let jws = JwsIn::parse(&read_text(&args.file, limit)?)?;
+    let jws =
+        JwsIn::parse(&read_text(&args.file, limit, gridpass_identity::codes::JWS_MALFORMED)?)?;
     let payload = match &args.payload {
         Some(path) => Some(read_input(path, MAX_DETACHED)?),
         None => None,
