@@ -30,6 +30,9 @@ gridpass_identity::codes! {
     HOME_UNKNOWN = "GP-HOME-UNKNOWN", Configuration,
         "There is no folder to keep wallets in.",
         "Set GRIDPASS_HOME to a folder of yours.";
+    FETCH_TIMEOUT = "GP-FETCH-TIMEOUT", Timeout,
+        "The server did not answer in time.",
+        "Try again later, or get the file by other means and give it with --log or --document.";
     RECOVERY_NOWHERE = "GP-RECOVERY-NOWHERE", Usage,
         "The recovery phrase is shown once, and there is no terminal to show it on.",
         "Have it written to a file of its own with --recovery-out FILE.";

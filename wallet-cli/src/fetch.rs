@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// No redirects, no plain HTTP, at most 16 MiB and 20 seconds: what a DID says of its own
 /// location is what counts.
 pub fn snapshot(did: &Did, ca_file: Option<&Path>, now: UnixMillis) -> Result<Snapshot, Failure> {
-    let agent = agent(ca_file)?;
+    let agent = agent(ca_file, TIMEOUT)?;
     match did.method() {
         "web" => {
             let document = required(&agent, web::document_url(did)?.as_str())?;
@@ -39,7 +39,7 @@ pub fn snapshot(did: &Did, ca_file: Option<&Path>, now: UnixMillis) -> Result<Sn
     }
 }
 
-fn agent(ca_file: Option<&Path>) -> Result<ureq::Agent, Failure> {
+fn agent(ca_file: Option<&Path>, timeout: Duration) -> Result<ureq::Agent, Failure> {
     let roots = match ca_file {
         None => RootCerts::WebPki,
         Some(path) => {
@@ -62,7 +62,7 @@ fn agent(ca_file: Option<&Path>) -> Result<ureq::Agent, Failure> {
         .https_only(true)
         .max_redirects(0)
         .max_redirects_will_error(true)
-        .timeout_global(Some(TIMEOUT))
+        .timeout_global(Some(timeout))
         .http_status_as_error(false)
         .tls_config(tls)
         .build();
@@ -75,16 +75,42 @@ fn required(agent: &ureq::Agent, url: &str) -> Result<Vec<u8>, Failure> {
 
 /// `None` where the server says that there is no such file.
 fn get(agent: &ureq::Agent, url: &str) -> Result<Option<Vec<u8>>, Failure> {
-    let mut response = agent.get(url).call().map_err(|e| failed(url, &e.to_string()))?;
+    let mut response = agent.get(url).call().map_err(|e| not_fetched(url, &e))?;
     match response.status().as_u16() {
         200 => {}
         404 => return Ok(None),
         status => return Err(failed(url, &format!("the server answered with status {status}"))),
     }
     let body = response.body_mut().with_config().limit(MAX_INPUT).read_to_vec();
-    body.map(Some).map_err(|e| failed(url, &e.to_string()))
+    body.map(Some).map_err(|e| not_fetched(url, &e))
+}
+
+fn not_fetched(url: &str, error: &ureq::Error) -> Failure {
+    match error {
+        ureq::Error::Timeout(_) => Failure::new(codes::FETCH_TIMEOUT, format!("{url}: {error}")),
+        ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::TimedOut => {
+            Failure::new(codes::FETCH_TIMEOUT, format!("{url}: {error}"))
+        }
+        _ => failed(url, &error.to_string()),
+    }
 }
 
 fn failed(url: &str, reason: &str) -> Failure {
     Failure::new(gridpass_identity::codes::FETCH_FAILED, format!("{url}: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_never_answers_is_a_timeout() {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = server.local_addr().expect("an address").port();
+        let agent = agent(None, Duration::from_millis(100)).expect("an agent");
+        let failure = get(&agent, &format!("https://localhost:{port}/did.json"));
+        let failure = failure.expect_err("nobody answers");
+        assert_eq!(failure.code, codes::FETCH_TIMEOUT, "{failure}");
+        assert_eq!(codes::exit_status(failure.code.class()), 7);
+    }
 }
