@@ -56,12 +56,20 @@ fn the_stock_tool_decrypts_a_backup_and_what_it_encrypts_restores() {
     let keygen = Command::new("age-keygen").output().expect("age-keygen runs");
     place.write("escrow.txt", &String::from_utf8(keygen.stdout).expect("text"));
     let text = place.read("escrow.txt");
-    let line = text.lines().find(|l| l.starts_with("AGE-SECRET-KEY-")).expect("a key");
-    place.write("escrow-key.txt", &format!("{line}\n"));
     let recipient = text.lines().find_map(|l| l.strip_prefix("# public key: ")).expect("one");
     std::fs::write(place.path("plain"), &plain).expect("written");
     age(&place, &["-r", recipient, "-o", "escrow.gpb", "plain"]);
-    let restore = ["wallet", "restore", "escrow.gpb", "--identity-file", "escrow-key.txt"];
+    let restore = ["wallet", "restore", "escrow.gpb", "--identity-file", "escrow.txt"];
     place.ok(&[&restore[..], &["--profile", "again"]].concat());
     assert!(place.ok(&["id", "list", "--profile", "again"]).text().contains(&did));
+
+    // Ours for an escrow beside the recovery phrase opens with either, and with nobody else's key.
+    let both = ["wallet", "backup", "--profile", "dso", "-o", "both.gpb", "--recipient"];
+    place.ok(&[&both[..], &[recipient]].concat());
+    assert_eq!(age(&place, &["-d", "-i", "escrow.txt", "both.gpb"]).first(), Some(&b'{'));
+    age(&place, &["-d", "-i", "identity.txt", "both.gpb"]);
+    let other = Command::new("age-keygen").output().expect("age-keygen runs");
+    place.write("other.txt", &String::from_utf8(other.stdout).expect("text"));
+    let verify = ["wallet", "backup-verify", "both.gpb", "--identity-file", "other.txt"];
+    place.refused("GP-BACKUP-UNLOCK-FAILED", 4, &verify);
 }

@@ -105,7 +105,7 @@ pub enum BackupSecret<'s> {
     Recovery(&'s RecoveryPhrase),
     /// The backup's own passphrase.
     Passphrase(&'s Passphrase),
-    /// An age identity, `AGE-SECRET-KEY-1…`.
+    /// Age identities, `AGE-SECRET-KEY-1…`, as `age-keygen` writes them.
     AgeIdentity(&'s SecretBytes),
 }
 
@@ -243,28 +243,39 @@ fn secret_text(passphrase: &Passphrase) -> Result<SecretString, WalletError> {
     Ok(SecretString::from(text.to_owned()))
 }
 
+/// The identities in a file as `age-keygen` writes it: one a line, with comments between.
+fn age_identities(file: &[u8]) -> Result<Vec<Box<dyn age::Identity>>, BackupError> {
+    std::str::from_utf8(file)
+        .map_err(|_| BackupError::UnlockFailed)?
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(|line| match age::x25519::Identity::from_str(line) {
+            Ok(identity) => Ok(Box::new(identity) as Box<dyn age::Identity>),
+            Err(_) => Err(BackupError::UnlockFailed),
+        })
+        .collect()
+}
+
 fn decrypt(file: &[u8], secret: &BackupSecret<'_>) -> Result<Zeroizing<Vec<u8>>, BackupError> {
     if file.len() > MAX_BACKUP {
         return Err(BackupError::Malformed("it is larger than 256 MiB".into()));
     }
-    let identity: Box<dyn age::Identity> = match secret {
-        BackupSecret::Recovery(phrase) => Box::new(
+    let identities: Vec<Box<dyn age::Identity>> = match secret {
+        BackupSecret::Recovery(phrase) => vec![Box::new(
             age::x25519::Identity::from_str(&age_identity(phrase)?)
                 .map_err(|_| WalletError::Internal("32 bytes make an age identity"))?,
-        ),
-        BackupSecret::AgeIdentity(text) => {
-            let text = std::str::from_utf8(text.expose_secret()).unwrap_or_default().trim();
-            Box::new(age::x25519::Identity::from_str(text).map_err(|_| BackupError::UnlockFailed)?)
-        }
+        )],
+        BackupSecret::AgeIdentity(text) => age_identities(text.expose_secret())?,
         BackupSecret::Passphrase(passphrase) => {
             let mut identity = age::scrypt::Identity::new(secret_text(passphrase)?);
             identity.set_max_work_factor(MAX_SCRYPT_LOG_N);
-            Box::new(identity)
+            vec![Box::new(identity)]
         }
     };
     let malformed = |reason: &str| BackupError::Malformed(reason.to_owned());
     let decryptor = age::Decryptor::new_buffered(file).map_err(|_| malformed("not an age file"))?;
-    let reader = decryptor.decrypt(std::iter::once(identity.as_ref())).map_err(|e| match e {
+    let reader = decryptor.decrypt(identities.iter().map(AsRef::as_ref)).map_err(|e| match e {
         age::DecryptError::NoMatchingKeys
         | age::DecryptError::KeyDecryptionFailed
         | age::DecryptError::DecryptionFailed => BackupError::UnlockFailed,
