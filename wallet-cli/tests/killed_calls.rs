@@ -1,0 +1,178 @@
+//! `kill -9` on a command at any moment of its work: what it had acknowledged is there, every
+//! way in has its owner, and nothing is half.
+
+// A panic is a test's verdict.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::arithmetic_side_effects, clippy::print_stdout)]
+
+mod common;
+
+use common::Place;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+/// How often each command is killed.
+const KILLS: u32 = 30;
+
+/// How many calls ended before they were killed, and how many did not.
+#[derive(Debug, Default)]
+struct Tally {
+    cut: u32,
+    done: u32,
+}
+
+impl Tally {
+    /// A kill at `n` of `KILLS` parts of the time that the whole call takes, and somewhat more,
+    /// so that the moments are spread over all of it. Gives what it had said.
+    fn kill(&mut self, place: &Place, n: u32, whole: Duration, args: &[&str]) -> String {
+        let moment = whole * (n + 1) * 5 / (KILLS * 4);
+        let started = Instant::now();
+        let mut command = place.bare();
+        let mut child = command
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        while started.elapsed() < moment {
+            std::hint::spin_loop();
+        }
+        child.kill().expect("killed");
+        let output = child.wait_with_output().expect("gone");
+        if output.status.success() {
+            self.done += 1;
+        } else {
+            self.cut += 1;
+        }
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// A test that kills nothing, or everything before it works, proves nothing.
+    fn told(&self, what: &str) {
+        println!("{what}: {} cut off, {} done", self.cut, self.done);
+        assert!(self.cut > 0 && self.done > 0, "{what}: {self:?}");
+    }
+}
+
+/// How long a call takes that nobody kills.
+fn time_of(place: &Place, args: &[&str]) -> Duration {
+    let started = Instant::now();
+    let ran = place.run_bare(args);
+    assert_eq!(ran.status, 0, "{args:?}: {}", ran.stderr);
+    started.elapsed()
+}
+
+#[test]
+fn a_wallet_that_is_there_after_a_kill_has_its_words() {
+    let place = Place::new();
+    let init = |name: &str, words: &str| {
+        let secret = ["--passphrase-file", "passphrase.txt", "init", "--name"];
+        [&secret[..], &[name, "--recovery-out", words]].concat().join(" ")
+    };
+    let call = init("first", "first.txt");
+    let whole = time_of(&place, &call.split(' ').collect::<Vec<_>>());
+    let mut tally = Tally::default();
+    for n in 0..KILLS {
+        let (name, words) = (format!("w{n}"), format!("w{n}.txt"));
+        let call = init(&name, &words);
+        let said = tally.kill(&place, n, whole, &call.split(' ').collect::<Vec<_>>());
+        let is_there = place.path(&format!("home/profiles/{name}")).exists();
+        assert!(is_there || said.is_empty(), "it was acknowledged");
+        if is_there {
+            let open = ["id", "list", "--profile", &name, "--recovery-file", &words];
+            place.ok(&open);
+        } else {
+            // Another try is not in the way of the first.
+            let again = ["init", "--name", &name, "--recovery-out", "again.txt"];
+            place.ok(&again);
+            std::fs::remove_file(place.path("again.txt")).expect("written");
+        }
+    }
+    tally.told("init");
+    let list = place.ok_json("gridpass.wallet.list/1", &["wallet", "list"]);
+    let count = list["profiles"].as_array().map(Vec::len);
+    assert_eq!(count, Some(KILLS as usize + 1), "a part of a wallet passes for one");
+}
+
+#[test]
+fn a_recovery_slot_that_is_there_after_a_kill_has_its_words() {
+    let place = Place::with_wallet();
+    let did = place.new_identity("root", &[]);
+    let add = |words: &str| {
+        let call = "--recovery-file words.txt wallet slots add-recovery --recovery-out";
+        format!("{call} {words}")
+    };
+    let slots = || {
+        let list = place.ok_json("gridpass.wallet.slots/1", &["wallet", "slots", "list"]);
+        let ids = list["slots"].as_array().expect("slots").iter();
+        ids.map(|s| s["id"].to_string()).collect::<Vec<_>>()
+    };
+    let whole = time_of(&place, &add("first.txt").split(' ').collect::<Vec<_>>());
+    let remove = |id: &str| {
+        let args = ["wallet", "slots", "remove", id, "--recovery-file", "words.txt"];
+        place.ok(&args);
+    };
+    remove("3");
+    let mut tally = Tally::default();
+    for n in 0..KILLS {
+        let words = format!("w{n}.txt");
+        tally.kill(&place, n, whole, &add(&words).split(' ').collect::<Vec<_>>());
+        let backup = format!("b{n}.gpb");
+        place.ok(&["wallet", "backup", "-o", &backup]);
+        let ids = slots();
+        // Whose words the backup is for, they are in a file.
+        let holder = if ids.len() == 3 { words.as_str() } else { "words.txt" };
+        if ids.len() == 3 {
+            let verify = ["wallet", "backup-verify", &backup, "--recovery-file", holder];
+            place.ok(&verify);
+            remove(&ids[2]);
+        }
+    }
+    tally.told("slots add-recovery");
+    let list = place.ok(&["id", "list", "--recovery-file", "words.txt"]);
+    assert!(list.text().contains(&did));
+}
+
+#[test]
+fn an_identity_that_was_told_is_there_after_a_kill() {
+    let place = Place::with_wallet();
+    let new = |name: &str| format!("--recovery-file words.txt id new --name {name}");
+    let whole = time_of(&place, &new("first").split(' ').collect::<Vec<_>>());
+    let mut tally = Tally::default();
+    let mut told = Vec::new();
+    for n in 0..KILLS {
+        let call = new(&format!("n{n}"));
+        let said = tally.kill(&place, n, whole, &call.split(' ').collect::<Vec<_>>());
+        told.extend(said.lines().find(|l| l.starts_with("did:key:")).map(str::to_owned));
+    }
+    tally.told("id new");
+    let list = place.ok(&["id", "list", "--recovery-file", "words.txt"]);
+    for did in &told {
+        assert!(list.text().contains(did.as_str()), "{did} was acknowledged and is lost");
+    }
+    assert!(!told.is_empty());
+}
+
+#[test]
+fn a_restore_that_was_killed_is_there_whole_or_not_at_all() {
+    let place = Place::with_wallet();
+    let did = place.new_identity("root", &[]);
+    place.ok(&["wallet", "backup", "-o", "b.gpb"]);
+    let restore = |profile: &str| {
+        format!("wallet restore b.gpb --recovery-file words.txt --profile {profile}")
+    };
+    let whole = time_of(&place, &restore("first").split(' ').collect::<Vec<_>>());
+    let mut tally = Tally::default();
+    for n in 0..KILLS {
+        let profile = format!("r{n}");
+        let call = restore(&profile);
+        let words = call.split(' ').collect::<Vec<_>>();
+        tally.kill(&place, n, whole, &words);
+        if !place.path(&format!("home/profiles/{profile}")).exists() {
+            place.ok(&words);
+        }
+        let list = ["id", "list", "--profile", &profile, "--recovery-file", "words.txt"];
+        assert!(place.ok(&list).text().contains(&did), "half a wallet");
+    }
+    tally.told("wallet restore");
+}

@@ -1,0 +1,218 @@
+//! What comes out where: JSON for programs, colour for terminals, help for people, and readers
+//! that go away.
+
+// A panic is a test's verdict.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::arithmetic_side_effects)]
+
+mod common;
+
+use common::{Place, Ran, contains};
+use std::process::Stdio;
+
+/// Every command, as the help of its parent names them.
+fn every_command(place: &Place) -> Vec<Vec<String>> {
+    let mut found = vec![Vec::new()];
+    let mut next = 0;
+    while next < found.len() {
+        let path: Vec<String> = found[next].clone();
+        next += 1;
+        let args: Vec<&str> = path.iter().map(String::as_str).chain(["--help"]).collect();
+        let help = place.run_bare(&args);
+        let text = help.text();
+        let Some((_, commands)) = text.split_once("\nCommands:\n") else { continue };
+        for line in commands.lines().take_while(|line| !line.is_empty()) {
+            // A description that goes on in the next line stands further to the right.
+            let Some(name) = line.strip_prefix("  ").filter(|l| !l.starts_with(' ')) else {
+                continue;
+            };
+            let name = name.split(' ').next().expect("a name");
+            if name != "help" {
+                found.push([&path[..], &[name.to_owned()]].concat());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_help_of_every_command_has_examples_and_exit_codes() {
+    let place = Place::new();
+    let commands = every_command(&place);
+    assert!(commands.len() > 28, "{commands:?}");
+    for path in commands {
+        let args: Vec<&str> = path.iter().map(String::as_str).chain(["--help"]).collect();
+        let help = place.run_bare(&args);
+        assert_eq!((help.status, help.stderr.as_str()), (0, ""), "{path:?}");
+        for word in ["Usage:", "Examples:", "Exit codes: 0 ok, 1 internal, 2 usage"] {
+            assert!(help.text().contains(word), "{path:?} lacks {word}");
+        }
+    }
+}
+
+/// The examples are commands that exist, with options that exist.
+#[test]
+fn the_examples_in_the_help_are_understood() {
+    let place = Place::with_wallet();
+    let mut tried = 0;
+    for path in every_command(&place) {
+        let args: Vec<&str> = path.iter().map(String::as_str).chain(["--help"]).collect();
+        let help = place.run_bare(&args);
+        let (_, examples) = help.text().split_once("Examples:\n").expect("examples");
+        for line in examples.lines().take_while(|l| !l.is_empty()) {
+            let Some(line) = line.trim().strip_prefix("gridpass ") else { continue };
+            let command = line.split("   ").next().unwrap_or_default().split(['|', '>']).next();
+            let words: Vec<&str> = command.unwrap_or_default().split_whitespace().collect();
+            // Not from here: they write where they say, or ask the network.
+            if ["demo", "--dir", "--fetch"].iter().any(|w| words.contains(w)) {
+                continue;
+            }
+            let ran = place.run_bare(&[&["--json"], &words[..]].concat());
+            let understood = ran.status != 2 || ran.error()["code"] != "GP-USAGE";
+            assert!(understood, "{words:?}: {}", ran.stderr);
+            tried += 1;
+        }
+    }
+    assert!(tried > 30, "{tried} examples");
+}
+
+#[test]
+fn a_refusal_in_json_is_one_object_on_standard_error() {
+    let place = Place::with_wallet();
+    for (args, code, status) in [
+        (&["nonsense"][..], "GP-USAGE", 2),
+        (&["id", "list", "--nonsense"], "GP-USAGE", 2),
+        (&["id", "new"], "GP-USAGE", 2),
+        (&["seal", "a.txt"], "GP-USAGE", 2),
+        (&["wallet", "slots", "remove", "one"], "GP-USAGE", 2),
+        (&["id", "show", "nobody"], "GP-IDENTITY-NOT-FOUND", 5),
+        (&["id", "resolve", "did:example:1"], "GP-DID-METHOD-UNKNOWN", 14),
+    ] {
+        let error = place.refused(code, status, args);
+        let message = error["message"].as_str().expect("a message");
+        assert!(!message.is_empty() && !message.contains('\u{1b}'), "{message:?}");
+        let ran = place.run(&[&["--json"], args].concat());
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+        // And without it, the same in words.
+        let ran = place.run(args);
+        assert_eq!((ran.status, ran.stdout.len()), (status, 0));
+        assert!(!ran.stderr.starts_with('{'), "{}", ran.stderr);
+    }
+    assert_eq!(place.run_bare(&["--json", "--version"]).status, 0);
+}
+
+#[test]
+fn every_answer_in_json_is_one_object_with_its_schema() {
+    let place = Place::with_wallet();
+    let did = place.new_identity("root", &["--method", "webvh", "--location", "dso.example"]);
+    place.write("a.txt", "content");
+    let fields = |schema: &str, args: &[&str], fields: &[&str]| {
+        let json = place.ok_json(schema, args);
+        for field in fields {
+            assert!(json.get(field).is_some(), "{args:?} lacks {field}: {json}");
+        }
+        json
+    };
+    let outcome = &["outcome", "checks"][..];
+    fields("gridpass.id.show/1", &["id", "show", "root"], &["identity", "publish_at"]);
+    let exported = fields("gridpass.id.export/1", &["id", "export", "root"], &["did", "content"]);
+    place.write("did.jsonl", exported["content"].as_str().expect("the log"));
+    let resolve = ["id", "resolve", &did, "--log", "did.jsonl"];
+    let known = ["document", "source", "seen", "age_seconds", "version_id", "versions"];
+    fields("gridpass.id.resolve/1", &resolve, &known);
+    let signed = fields("gridpass.sign/1", &["sign", "a.txt"], &["jws", "signer", "purpose"]);
+    place.write("a.jws", signed["jws"].as_str().expect("a JWS"));
+    let verify = ["verify-signature", "a.jws"];
+    let json = fields("gridpass.verify-signature/1", &verify, outcome);
+    assert_eq!((json["signer"].as_str(), json["outcome"].as_str()), (Some(&*did), Some("passed")));
+    let sealed = fields("gridpass.seal/1", &["seal", "a.txt", "--to", &did], &["jwe", "to"]);
+    place.write("a.jwe", sealed["jwe"].as_str().expect("a JWE"));
+    let opened = fields("gridpass.open/1", &["open", "a.jwe"], outcome);
+    assert_eq!(opened["content"], "content");
+    let opened = fields("gridpass.open/1", &["open", "a.jwe", "-o", "b.txt"], &["file"]);
+    assert!(opened.get("content").is_none(), "the content is in the file");
+    let backup = ["wallet", "backup", "-o", "b.gpb"];
+    fields("gridpass.wallet.backup/1", &backup, &["file", "bytes", "created", "opens_with"]);
+    let words = ["--recovery-file", "words.txt"];
+    let restore = [&["wallet", "restore", "b.gpb", "--profile", "again"][..], &words[..]].concat();
+    fields("gridpass.wallet.restore/1", &restore, &["profile", "manifest", "identities"]);
+    let identity = ["wallet", "backup-verify", "b.gpb", "--show-age-identity"];
+    let identity = [&identity[..], &words[..]].concat();
+    let json = fields("gridpass.wallet.age-identity/1", &identity, &["identity"]);
+    assert!(json["identity"].as_str().is_some_and(|i| i.starts_with("AGE-SECRET-KEY-1")));
+    let dso = ["--profile", "dso"];
+    let rotate = [&["id", "rotate", "root"][..], &dso[..]].concat();
+    fields("gridpass.id.rotate/1", &rotate, &["identity"]);
+    let list = fields("gridpass.wallet.list/1", &["wallet", "list"], &["home"]);
+    assert_eq!(list["profiles"], serde_json::json!(["again", "dso"]));
+    fields("gridpass.explain/1", &["explain"], &["codes"]);
+    fields("gridpass.completions/1", &["completions", "bash"], &["script"]);
+    fields("gridpass.man/1", &["man"], &["page"]);
+    place.write("new.txt", "a better passphrase\n");
+    let slots = [&["wallet", "slots", "add-passphrase"][..], &dso[..]].concat();
+    let slots = [&slots[..], &["--new-passphrase-file", "new.txt"]].concat();
+    fields("gridpass.wallet.slots/1", &slots, &["added"]);
+    let change = ["wallet", "passphrase", "--new-passphrase-file", "new.txt"];
+    let change = [&change[..], &dso[..]].concat();
+    fields("gridpass.wallet.passphrase/1", &change, &["slot"]);
+}
+
+#[test]
+fn colour_is_for_those_who_can_see_it() {
+    let place = Place::with_wallet();
+    let coloured = |args: &[&str], variables: &[(&str, &str)]| {
+        let mut command = place.bare();
+        command.args(args).envs(variables.iter().copied());
+        let output = command.output().expect("it runs");
+        contains(&output.stdout, "\u{1b}[") || contains(&output.stderr, "\u{1b}[")
+    };
+    for args in [&["doctor"][..], &["id", "resolve", "did:example:1"], &["nonsense"]] {
+        assert!(!coloured(args, &[]), "{args:?}: colour in a pipe");
+        assert!(!coloured(args, &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")]), "{args:?}");
+    }
+    assert!(coloured(&["doctor"], &[("CLICOLOR_FORCE", "1")]), "there is colour to be left out");
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_crash() {
+    let place = Place::with_wallet();
+    place.new_identity("root", &[]);
+    place.write("a.txt", "content");
+    for args in [
+        &["explain"][..],
+        &["--json", "explain"],
+        &["man"],
+        &["completions", "bash"],
+        &["doctor"],
+        &["sign", "a.txt"],
+        &["--help"],
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = place.bare();
+        command.args(["--passphrase-file", "passphrase.txt"]).args(args);
+        let output = command.stdout(writer).stderr(Stdio::piped()).output().expect("it runs");
+        assert!(!contains(&output.stderr, "panicked"), "{args:?}");
+        assert!(output.status.code().is_some(), "{args:?} was killed");
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let refused = place.bare().args(["id", "show", "x"]).stderr(writer).status();
+        assert_eq!(refused.expect("it runs").code(), Some(4), "nobody hears it, and it is told");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_cannot_be_written_is_no_success() {
+    let place = Place::with_wallet();
+    place.new_identity("root", &[]);
+    place.write("a.txt", "content");
+    for args in [&["explain"][..], &["--json", "wallet", "status"], &["sign", "a.txt"], &["man"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("it is there");
+        let mut command = place.bare();
+        command.args(["--passphrase-file", "passphrase.txt"]).args(args).stdout(full);
+        let ran = Ran::from(command.stderr(Stdio::piped()).output().expect("it runs"));
+        assert_eq!(ran.status, 3, "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains("GP-FILE-NOT-WRITTEN"), "{args:?}: {ran:?}");
+    }
+}
