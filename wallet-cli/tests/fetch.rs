@@ -6,11 +6,11 @@
 
 mod common;
 
-use common::Place;
+use common::{Place, Ran};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 /// A server that gives one answer to each path, and the PEM of the authority behind it.
@@ -58,6 +58,19 @@ fn ok(body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}").into()
 }
 
+/// A client that takes the server for a proxy says first where it wants to go: here.
+fn connected(mut stream: TcpStream) -> TcpStream {
+    let mut byte = [0];
+    if stream.peek(&mut byte).is_ok() && byte == *b"C" {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
+            request.extend(byte);
+        }
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+    }
+    stream
+}
+
 fn start() -> Server {
     start_as("localhost", 4096)
 }
@@ -93,6 +106,7 @@ fn start_as(name: &str, until: i32) -> Server {
             let config = Arc::clone(&config);
             let published = Arc::clone(&published);
             std::thread::spawn(move || {
+                let stream = connected(stream);
                 let connection = rustls::ServerConnection::new(config).expect("a connection");
                 let mut tls = rustls::StreamOwned::new(connection, stream);
                 let mut line = String::new();
@@ -224,39 +238,51 @@ fn what_was_refused_is_not_kept_and_what_was_kept_stays() {
     assert_eq!(json["document"]["id"], good.as_str(), "what was known before is lost");
 }
 
+/// A did:webvh has a public name, so its server is reached through a proxy, as from an office.
 #[test]
 fn a_log_is_fetched_whole_and_never_without_what_its_witnesses_said() {
-    let server = start();
+    let server = start_as("dso.example", 4096);
+    let publish = |path: &str, body: &str| {
+        server.files.lock().expect("no panic").insert(path.to_owned(), body.to_owned());
+    };
     let owner = Place::with_wallet();
-    let location = format!("localhost%3A{}", server.port);
-    let more = ["--method", "webvh", "--location", &location];
-    let did = owner.new_identity("root", &more);
-    let json = owner.ok_json("gridpass.id.show/1", &["id", "show", "root"]);
-    let url = json["publish_at"].as_str().expect("an address").to_owned();
-    let path = url.strip_prefix(&format!("https://localhost:{}", server.port)).expect("here");
-    let log = owner.ok(&["id", "export", "root"]).text().to_owned();
+    let webvh = |name: &str, location: &str| {
+        let did = owner.new_identity(name, &["--method", "webvh", "--location", location]);
+        let json = owner.ok_json("gridpass.id.show/1", &["id", "show", name]);
+        let url = json["publish_at"].as_str().expect("an address");
+        let path = url.strip_prefix("https://dso.example").expect("its own domain").to_owned();
+        (did, path, owner.ok(&["id", "export", name]).text().to_owned())
+    };
+    let (did, path, log) = webvh("root", "dso.example");
     owner.write("order.txt", "reduce by 10 MW");
     owner.ok(&["sign", "order.txt", "-o", "order.jws"]);
 
     let reader = Place::with_wallet();
     reader.write("ca.pem", &server.authority);
     reader.write("order.jws", &owner.read("order.jws"));
-    let fetch = ["id", "resolve", &did, "--fetch", "--ca-file", "ca.pem", "--save"];
-    reader.refused("GP-FETCH-FAILED", 6, &fetch);
-    assert_eq!(reader.run(&["verify-signature", "order.jws"]).status, 11, "nothing is known yet");
-    let publish = |path: &str, body: &str| {
-        server.files.lock().expect("no panic").insert(path.to_owned(), body.to_owned());
+    let fetch = |did: &str| {
+        let mut command = reader.bare();
+        command.env("HTTPS_PROXY", format!("http://127.0.0.1:{}", server.port));
+        command.args(["--passphrase-file", "passphrase.txt", "--json", "id", "resolve", did]);
+        command.args(["--fetch", "--ca-file", "ca.pem", "--save"]);
+        Ran::from(command.output().expect("it runs"))
     };
-    publish(path, &log.replace("localhost", "elsewhere"));
-    reader.refused("GP-WEBVH-LOG-INVALID", 10, &fetch);
-    publish(path, &log);
-    reader.ok(&fetch);
+    let refused = |did: &str, code: &str, status: i32| {
+        let ran = fetch(did);
+        assert_eq!((ran.error()["code"].as_str(), ran.status), (Some(code), status), "{ran:?}");
+    };
+    refused(&did, "GP-FETCH-FAILED", 6);
+    assert_eq!(reader.run(&["verify-signature", "order.jws"]).status, 11, "nothing is known yet");
+    publish(&path, &log.replace("\"method\"", "\"Method\""));
+    refused(&did, "GP-WEBVH-LOG-INVALID", 10);
+    publish(&path, &log);
+    let ran = fetch(&did);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert_eq!(ran.json()["source"], "verified-log");
     reader.ok(&["verify-signature", "order.jws", "--signer", &did]);
 
     // A server that fails on the witness file is not one that has none.
-    let more = ["--method", "webvh", "--location", &format!("{location}:failing")];
-    let did = owner.new_identity("other", &more);
-    publish("/failing/did.jsonl", owner.ok(&["id", "export", "other"]).text());
-    let fetch = ["id", "resolve", &did, "--fetch", "--ca-file", "ca.pem"];
-    reader.refused("GP-FETCH-FAILED", 6, &fetch);
+    let (did, path, log) = webvh("other", "dso.example:failing");
+    publish(&path, &log);
+    refused(&did, "GP-FETCH-FAILED", 6);
 }
