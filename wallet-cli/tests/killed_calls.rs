@@ -186,3 +186,59 @@ fn a_restore_that_was_killed_is_there_whole_or_not_at_all() {
     }
     tally.told("wallet restore");
 }
+
+#[test]
+fn a_backup_that_was_killed_is_there_whole_or_not_noted() {
+    let place = Place::with_wallet();
+    place.new_identity("root", &[]);
+    let whole = time_of(&place, &["wallet", "backup", "-o", "first.gpb"]);
+    let noted = || {
+        let status = place.ok_json("gridpass.wallet.status/1", &["wallet", "status"]);
+        status["wallet"]["diary"]["last_backup"].as_str().expect("a time").to_owned()
+    };
+    let mut tally = Tally::default();
+    for n in 0..KILLS {
+        let before = noted();
+        let file = format!("b{n}.gpb");
+        let said = tally.kill(&place, n, whole, &["wallet", "backup", "-o", &file]);
+        let is_there = place.path(&file).exists();
+        assert!(is_there || (said.is_empty() && noted() == before), "it is noted and not there");
+        if is_there {
+            place.ok(&["wallet", "backup-verify", &file, "--recovery-file", "words.txt"]);
+        }
+    }
+    tally.told("wallet backup");
+}
+
+#[test]
+fn one_passphrase_opens_a_wallet_whose_change_was_killed() {
+    let place = Place::with_wallet();
+    let did = place.new_identity("root", &[]);
+    place.write("other.txt", "another passphrase\n");
+    let (mut old, mut new) = ("passphrase.txt", "other.txt");
+    let change = |old: &str, new: &str| {
+        format!("--passphrase-file {old} wallet passphrase --new-passphrase-file {new}")
+    };
+    let call = change(old, new);
+    let whole = time_of(&place, &call.split(' ').collect::<Vec<_>>());
+    (old, new) = (new, old);
+    let mut tally = Tally::default();
+    for n in 0..KILLS {
+        let call = change(old, new);
+        let said = tally.kill(&place, n, whole, &call.split(' ').collect::<Vec<_>>());
+        let opens = |file: &str| {
+            let ran = place.run(&["--json", "id", "list", "--passphrase-file", file]);
+            assert!(matches!(ran.status, 0 | 4), "{ran:?}");
+            ran.status == 0
+        };
+        let changed = opens(new);
+        assert_ne!(changed, opens(old), "one of the two opens, and one only");
+        assert!(changed || said.is_empty(), "it was acknowledged");
+        let list = place.ok(&["id", "list", "--recovery-file", "words.txt"]);
+        assert!(list.text().contains(&did));
+        if changed {
+            (old, new) = (new, old);
+        }
+    }
+    tally.told("wallet passphrase");
+}

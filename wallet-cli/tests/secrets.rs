@@ -70,13 +70,8 @@ fn a_passphrase_comes_through_a_descriptor_beside_standard_input() {
     };
     let sign = "printf content | \"$G\" --no-input sign --passphrase-fd 3 3<passphrase.txt";
     let verify = "\"$G\" --no-input verify-signature --signer \"$(cat did)\" -o -";
-    place.write(
-        "did",
-        &place.ok_json("gridpass.id.list/1", &["id", "list"])["identities"][0]["did"]
-            .as_str()
-            .expect("a DID")
-            .to_owned(),
-    );
+    let list = place.ok_json("gridpass.id.list/1", &["id", "list"]);
+    place.write("did", list["identities"][0]["did"].as_str().expect("a DID"));
     let ran = shell(&format!("{sign} | {verify}"));
     assert_eq!((ran.status, ran.text()), (0, "content"), "{}", ran.stderr);
     let closed = shell("\"$G\" --json --no-input id list --passphrase-fd 9");
