@@ -1,17 +1,21 @@
-//! A disk that is full: the call fails with its reason, nothing acknowledged is lost.
+//! A disk that is full: the call fails with its reason, nothing acknowledged is lost. Once with a
+//! limit on the size of files, which needs no privileges; once with a small file system of the
+//! test's own, which needs the right to mount.
 
 // A panic is a test's verdict.
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects)]
+#![cfg(unix)]
 
 mod common;
 
 use common::Place;
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// A limit on the size of files stands for the full disk: it needs no privileges, and the system
 /// refuses the write in the same place.
-#[cfg(unix)]
 #[test]
 fn a_refused_write_is_told_and_loses_nothing() {
     let place = Place::with_wallet();
@@ -45,4 +49,155 @@ fn a_refused_write_is_told_and_loses_nothing() {
     }
     assert!(told > 0, "no write was refused");
     place.new_identity("after", &[]);
+}
+
+/// A file system in memory that is taken away again.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `None`, said loudly, where this process may not mount.
+    fn mount(place: &Place, size: &str) -> Option<Self> {
+        let dir = place.path("disk");
+        std::fs::create_dir(&dir).expect("a folder");
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "none"])
+            .arg(&dir)
+            .output();
+        if mount.is_ok_and(|o| o.status.success()) {
+            return Some(Self(dir));
+        }
+        let required = std::env::var("GRIDPASS_REQUIRE_MOUNT").is_ok_and(|v| v == "1");
+        assert!(!required, "a small disk is required, and mounting is not allowed");
+        let line = b"SKIPPED: the test of a full disk; mounting a tmpfs is not allowed here.\n";
+        std::io::stderr().write_all(line).expect("standard error is open");
+        None
+    }
+
+    fn resize(&self, size: &str) {
+        let mut command = Command::new("mount");
+        command.args(["-o", &format!("remount,size={size}")]).arg(&self.0);
+        assert!(command.status().expect("mount runs").success());
+    }
+
+    /// Fills all but `keep` bytes.
+    fn fill(&self, keep: usize) {
+        let mut filler = std::fs::File::create(self.0.join("filler")).expect("a file");
+        while filler.write_all(&[0; 4096]).is_ok() {}
+        let length = filler.metadata().expect("its length").len();
+        let keep = u64::try_from(keep).expect("small");
+        filler.set_len(length.saturating_sub(keep)).expect("some is free again");
+    }
+
+    fn free(&self) {
+        std::fs::remove_file(self.0.join("filler")).expect("the filler is there");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+fn names(place: &Place) -> Vec<String> {
+    let args = ["--home", "disk/home", "--recovery-file", "words.txt", "id", "list"];
+    let list = place.ok_json("gridpass.id.list/1", &args);
+    let identities = list["identities"].as_array().expect("a list").iter();
+    identities.map(|i| i["name"].as_str().expect("a name").to_owned()).collect()
+}
+
+#[test]
+fn a_wallet_that_fills_its_disk_loses_nothing_it_acknowledged() {
+    let place = Place::new();
+    let Some(disk) = SmallDisk::mount(&place, "1100k") else { return };
+    let home = ["--home", "disk/home"];
+    place.ok(&[&home[..], &["init", "--name", "dso", "--recovery-out", "words.txt"]].concat());
+    let new = |name: &str| {
+        let args = ["--json", "--recovery-file", "words.txt", "id", "new", "--name", name];
+        place.run(&[&home[..], &args[..]].concat())
+    };
+    let mut acknowledged = Vec::new();
+    let refusal = loop {
+        let name = format!("n{}", acknowledged.len());
+        let ran = new(&name);
+        if ran.status != 0 {
+            break ran;
+        }
+        acknowledged.push(name);
+        assert!(acknowledged.len() < 2000, "the disk is small");
+    };
+    assert!(acknowledged.len() > 20, "{refusal:?}");
+    assert_eq!((refusal.status, refusal.error()["code"].as_str()), (3, Some("GP-STORE-IO")));
+    // It stays refused, and trying does no harm.
+    for i in 0..5 {
+        assert_eq!(new(&format!("more{i}")).status, 3);
+    }
+    let init = ["init", "--name", "two", "--recovery-out", "two.txt"];
+    place.refused("GP-STORE-IO", 3, &[&home[..], &init[..]].concat());
+    assert!(!place.path("two.txt").exists(), "words of a wallet that was not made");
+    disk.resize("8m");
+    let there = names(&place);
+    for name in &acknowledged {
+        assert!(there.contains(name), "{name} was acknowledged and is lost");
+    }
+    assert!(there.len() <= acknowledged.len() + 6, "{} are there", there.len());
+    assert_eq!(new("after").status, 0);
+    let profiles = place.ok_json("gridpass.wallet.list/1", &["wallet", "list", home[0], home[1]]);
+    assert_eq!(profiles["profiles"], serde_json::json!(["dso"]));
+}
+
+/// Wherever in a call the space ends, what was there before is there after.
+#[test]
+fn space_may_end_at_any_point_of_a_call() {
+    let place = Place::new();
+    let Some(disk) = SmallDisk::mount(&place, "8m") else { return };
+    let home = ["--home", "disk/home"];
+    place.ok(&[&home[..], &["init", "--name", "dso", "--recovery-out", "words.txt"]].concat());
+    let mut refused = 0;
+    let mut acknowledged = Vec::new();
+    for i in 0..40 {
+        disk.fill(i * 4096);
+        let name = format!("n{i}");
+        let args = ["--json", "--recovery-file", "words.txt", "id", "new", "--name", &name];
+        let ran = place.run(&[&home[..], &args[..]].concat());
+        if ran.status == 0 {
+            acknowledged.push(name);
+        } else {
+            let code = ran.error()["code"].as_str().map(str::to_owned);
+            assert_eq!((ran.status, code.as_deref()), (3, Some("GP-STORE-IO")), "{i}: {ran:?}");
+            refused += 1;
+        }
+        disk.free();
+        let there = names(&place);
+        for name in &acknowledged {
+            assert!(there.contains(name), "{i}: {name} was acknowledged and is lost");
+        }
+    }
+    assert!(refused > 0 && !acknowledged.is_empty(), "{refused} refused");
+    let doctor = place.run(&[&home[..], &["--json", "doctor"]].concat()).json();
+    assert!(common::codes_of(&doctor).iter().all(|c| c != "GP-STORE-DAMAGED"), "{doctor}");
+}
+
+#[test]
+fn a_file_that_does_not_fit_is_told_and_not_left_in_part() {
+    let place = Place::with_wallet();
+    let Some(disk) = SmallDisk::mount(&place, "64k") else { return };
+    place.new_identity("root", &[]);
+    disk.fill(0);
+    place.refused("GP-FILE-NOT-WRITTEN", 3, &["wallet", "backup", "-o", "disk/b.gpb"]);
+    let status = place.ok_json("gridpass.wallet.status/1", &["wallet", "status"]);
+    assert_eq!(status["backup_is_stale"], true, "a backup was noted that is not there");
+    let add = ["wallet", "slots", "add-recovery", "--recovery-out", "disk/words.txt"];
+    place.refused("GP-FILE-NOT-WRITTEN", 3, &add);
+    let init = ["init", "--name", "two", "--recovery-out", "disk/words.txt"];
+    place.refused("GP-FILE-NOT-WRITTEN", 3, &init);
+    place.refused("GP-WALLET-NOT-FOUND", 5, &["wallet", "status", "--profile", "two"]);
+    place.write("a.txt", &"content ".repeat(2000));
+    place.refused("GP-FILE-NOT-WRITTEN", 3, &["sign", "a.txt", "-o", "disk/a.jws"]);
+    let left: Vec<_> = std::fs::read_dir(place.path("disk")).expect("it is there").collect();
+    assert_eq!(left.len(), 1, "only the filler: {left:?}");
+    disk.free();
+    place.ok(&["wallet", "backup", "-o", "disk/b.gpb"]);
+    let status = place.ok_json("gridpass.wallet.status/1", &["wallet", "status"]);
+    assert_eq!(status["backup_is_stale"], false);
 }
