@@ -132,6 +132,14 @@ pub struct DocumentVersion {
     pub document: Option<DidDocument>,
 }
 
+impl DocumentVersion {
+    /// Whether it came into force at or before a time. It counts from the start of its second:
+    /// signatures carry whole seconds, and one made just after it must not lie before it.
+    fn is_in_force_by(&self, at: UnixMillis) -> bool {
+        self.from.is_none_or(|from| from.floor_to_second() <= at)
+    }
+}
+
 /// What is known of a DID: its documents over time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolution {
@@ -170,7 +178,7 @@ impl Resolution {
     /// The version that was in force at a time; `None` before the first.
     #[must_use]
     pub fn version_at(&self, at: UnixMillis) -> Option<&DocumentVersion> {
-        self.versions.iter().rev().find(|v| v.from.is_none_or(|from| from <= at))
+        self.versions.iter().rev().find(|v| v.is_in_force_by(at))
     }
 
     /// Whether `key_id` could be used for `purpose` at a time, and the key, where one is known.
@@ -219,7 +227,7 @@ impl Resolution {
         purpose: Relationship,
         at: UnixMillis,
     ) -> Option<&VerificationMethod> {
-        let in_force = self.versions.iter().rposition(|v| v.from.is_none_or(|from| from <= at))?;
+        let in_force = self.versions.iter().rposition(|v| v.is_in_force_by(at))?;
         let version = self.versions.get(in_force)?;
         let just_changed =
             version.from.is_some_and(|f| f.floor_to_second() == at.floor_to_second());
@@ -274,7 +282,7 @@ impl Resolution {
             let later = self
                 .versions
                 .iter()
-                .filter(|v| v.from.is_some_and(|from| from > at))
+                .filter(|v| !v.is_in_force_by(at))
                 .filter_map(|v| v.document.as_ref())
                 .any(|d| listed(d, id, purpose).is_some());
             return if later && !self.listed_before(id, purpose, at) {
@@ -312,7 +320,7 @@ impl Resolution {
     fn listed_before(&self, id: &DidUrl, purpose: Relationship, at: UnixMillis) -> bool {
         self.versions
             .iter()
-            .filter(|v| v.from.is_none_or(|from| from <= at))
+            .filter(|v| v.is_in_force_by(at))
             .filter_map(|v| v.document.as_ref())
             .any(|d| listed(d, id, purpose).is_some())
     }

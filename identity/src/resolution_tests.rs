@@ -60,6 +60,15 @@ fn a_rotated_key_is_good_for_its_time_and_bad_after() {
 }
 
 #[test]
+fn a_signature_of_the_second_in_which_a_document_was_seen_lies_not_before_it() {
+    let mut seen = version(100, vec![(method(1), vec![PURPOSE])]);
+    seen.from = Some(UnixMillis::new(100_700));
+    let r = Resolution { versions: vec![seen], source: Source::Snapshot, ..history(None) };
+    assert_eq!(verdict(&r, 1, 100, TimeBasis::Claimed).1, codes::KEY_CURRENT);
+    assert_eq!(verdict(&r, 1, 99, TimeBasis::Claimed).1, codes::DID_NOT_YET);
+}
+
+#[test]
 fn in_the_second_of_a_rotation_both_keys_count() {
     let r = history(None);
     let at = |millis: u64, seed| {
