@@ -83,13 +83,14 @@ fn writer() {
 }
 
 fn start_writer(dir: &Path, words: &str, first: u64) -> Child {
+    let complaints = std::fs::File::create(dir.with_extension("stderr")).expect("a file");
     Command::new(std::env::current_exe().expect("this test"))
         .args(["--exact", "writer", "--nocapture"])
         .env("GRIDPASS_CRASH_DIR", dir)
         .env("GRIDPASS_CRASH_WORDS", words)
         .env("GRIDPASS_CRASH_FIRST", first.to_string())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(complaints)
         .spawn()
         .expect("the writer starts")
 }
@@ -112,7 +113,11 @@ fn every_acknowledged_record_survives_hundreds_of_kills() {
         let wanted = dice.below(12);
         let mut seen = 0;
         while seen < wanted {
-            let line = lines.next().expect("the writer goes on").expect("text");
+            let Some(line) = lines.next() else {
+                let complaints = place.read("wallet.stderr");
+                panic!("the writer ended by itself after {kill} kills: {complaints}");
+            };
+            let line = line.expect("text");
             if let Some(n) = line.strip_prefix("ack ") {
                 acknowledged = n.parse::<u64>().expect("a number") + 1;
                 seen += 1;
