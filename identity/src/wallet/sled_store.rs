@@ -296,6 +296,7 @@ fn split(value: &[u8]) -> Vec<Vec<u8>> {
 
 fn open_sled(dir: &Path) -> Result<(sled::Db, sled::Tree), StoreError> {
     let path = dir.join("records");
+    remove_unfinished_snapshots(&path)?;
     // sled 0.34 asserts on some damaged files instead of returning an error.
     let opened = std::panic::catch_unwind(|| {
         let db = sled::Config::new()
@@ -311,6 +312,19 @@ fn open_sled(dir: &Path) -> Result<(sled::Db, sled::Tree), StoreError> {
         Ok(result) => result.map_err(|e| sled_error("opening", e)),
         Err(_) => Err(StoreError::Damaged("its files cannot be read".into())),
     }
+}
+
+/// sled takes a snapshot that it was writing when it was killed for its newest one, and then never
+/// opens again. Its log holds all that such a file could; the lock is held.
+fn remove_unfinished_snapshots(records: &Path) -> Result<(), StoreError> {
+    let Ok(entries) = fs::read_dir(records) else { return Ok(()) };
+    for entry in entries {
+        let path = entry.map_err(|e| io_error("reading", records, e))?.path();
+        if path.extension().is_some_and(|e| e == "generating") {
+            fs::remove_file(&path).map_err(|e| io_error("removing", &path, e))?;
+        }
+    }
+    Ok(())
 }
 
 fn sled_error(action: &str, error: sled::Error) -> StoreError {
@@ -455,6 +469,16 @@ mod tests {
             assert_eq!(SledStore::open(&dir).expect_err(part).code(), codes::STORE_DAMAGED);
             fs::rename(&moved, dir.join(part))?;
         }
+        assert_eq!(SledStore::open(&dir)?.scan(b"k/")?.len(), 20);
+        Ok(())
+    }
+
+    #[test]
+    fn a_snapshot_that_was_cut_off_is_no_damage() -> TestResult {
+        let temp = tempfile::tempdir()?;
+        let dir = temp.path().join("w");
+        filled(&dir)?;
+        fs::write(dir.join("records/snap.FFFFFFFFFFFFFFF0.generating"), b"half")?;
         assert_eq!(SledStore::open(&dir)?.scan(b"k/")?.len(), 20);
         Ok(())
     }
