@@ -8,5 +8,10 @@
 
 pub mod codes;
 pub mod content_id;
+pub mod context;
+pub mod integrity;
+pub mod rdf;
 pub mod requirement;
 pub mod role;
+pub mod sd_jwt;
+pub mod vcdm;

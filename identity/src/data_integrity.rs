@@ -92,16 +92,33 @@ pub fn sign_eddsa_jcs_2022(
     created: UnixMillis,
     key: &SecretKey,
 ) -> Result<Value, ProofError> {
-    if key.key_type() != KeyType::Ed25519 {
-        let found = key.key_type();
-        return Err(KeyError::Unsuitable { found, asked: "sign with eddsa-jcs-2022" }.into());
-    }
     let mut options = Map::new();
     options.insert("type".into(), json!("DataIntegrityProof"));
     options.insert("cryptosuite".into(), json!(EDDSA_JCS_2022));
     options.insert("created".into(), json!(created.floor_to_second()));
     options.insert("verificationMethod".into(), json!(verification_method));
     options.insert("proofPurpose".into(), json!(purpose));
+    sign_eddsa_jcs_2022_with(document, options, key)
+}
+
+/// Makes a proof over a document with exactly these options, which the caller answers for; where
+/// the document has an `@context`, section 3.3.1 wants the proof to repeat it.
+///
+/// # Errors
+/// [`ProofError::Member`] if the options name another suite; [`ProofError::Key`] if the key is not
+/// Ed25519; [`ProofError::Json`].
+pub fn sign_eddsa_jcs_2022_with(
+    document: &Value,
+    mut options: Map<String, Value>,
+    key: &SecretKey,
+) -> Result<Value, ProofError> {
+    if options.get("cryptosuite").and_then(Value::as_str) != Some(EDDSA_JCS_2022) {
+        return Err(ProofError::Member("cryptosuite"));
+    }
+    if key.key_type() != KeyType::Ed25519 {
+        let found = key.key_type();
+        return Err(KeyError::Unsuitable { found, asked: "sign with eddsa-jcs-2022" }.into());
+    }
     let signature = key.sign(&hash_data(document, &options)?)?;
     let value = multibase::encode(multibase::Base::Base58Btc, signature);
     options.insert("proofValue".into(), json!(value));

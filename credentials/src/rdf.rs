@@ -1,0 +1,224 @@
+//! From JSON-LD to canonical N-Quads (RDFC-1.0), the bytes that `eddsa-rdfc-2022` signs.
+//!
+//! Expansion and canonicalisation are `ssi`'s. Around them stands what it leaves to its caller:
+//! nothing may be dropped silently, no context but a bundled one is read, and a graph built to make
+//! canonicalisation take for ever is refused before it starts.
+
+use crate::context;
+use serde_json::Value;
+use ssi::json_ld::{CompactJsonLd, Expandable as _};
+use ssi::rdf::{AnyLdEnvironment as _, LdEnvironment, LexicalQuad, NQuadsStatement};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+/// The most quads of one document.
+const MAX_QUADS: usize = 4096;
+/// The most blank nodes that their own quads do not tell apart. RDFC-1.0 tries their orders, and
+/// orders grow as the factorial: a document of 2 KB can ask for a day.
+const MAX_AMBIGUOUS: usize = 8;
+
+/// Why a document has no canonical form here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RdfError {
+    /// A context that is not bundled.
+    #[error("the context {0:?} is not one of those that Gridpass carries, and none is fetched")]
+    UnknownContext(String),
+    /// A member would be dropped or cannot be read as JSON-LD.
+    #[error("as JSON-LD it loses or garbles something: {0}")]
+    Expansion(String),
+    /// More than is canonicalised.
+    #[error("its graph is refused: {0}")]
+    Graph(&'static str),
+}
+
+/// The canonical N-Quads of a JSON-LD document.
+///
+/// # Errors
+/// [`RdfError`].
+pub fn canonical_nquads(document: &Value) -> Result<String, RdfError> {
+    check_members(document)?;
+    let expansion =
+        |e: &dyn std::fmt::Display| RdfError::Expansion(e.to_string().chars().take(200).collect());
+    let text = serde_json::to_string(document).map_err(|e| expansion(&e))?;
+    let (value, _) = json_syntax::Parse::parse_str(&text)
+        .map_err(|e: json_syntax::parse::Error| expansion(&e))?;
+    let loader = context::loader().ok_or(RdfError::Graph("the bundled contexts do not load"))?;
+    let mut environment = LdEnvironment::default();
+    let compact = CompactJsonLd(value);
+    let expanded = ready(compact.expand_with(&mut environment, loader))
+        .ok_or(RdfError::Graph("a context was not at hand"))?
+        .map_err(|e| expansion(&e))?;
+    let quads = environment.quads_of(&expanded).map_err(|e| expansion(&e))?;
+    check_graph(&quads)?;
+    Ok(ssi::rdf::urdna2015::normalize(quads.iter().map(LexicalQuad::as_lexical_quad_ref))
+        .into_nquads())
+}
+
+/// The value of a future that has nothing to wait for: every context is in memory.
+fn ready<F: Future>(future: F) -> Option<F::Output> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+/// Refuses what expansion drops without a word, and what gives one document two readings.
+fn check_members(document: &Value) -> Result<(), RdfError> {
+    // Only where our protected context makes them literals: under another one they are members
+    // like any other.
+    let ours = document
+        .get("@context")
+        .and_then(Value::as_array)
+        .is_some_and(|list| list.iter().any(|c| c == context::GRIDPASS_V1));
+    let lost = |what: &str| RdfError::Expansion(what.to_owned());
+    let mut open = vec![document];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Object(object) => {
+                for (name, member) in object {
+                    match (name.as_str(), member) {
+                        ("@context", context) => check_context(context)?,
+                        // JSON literals: nothing in them is JSON-LD.
+                        ("claims" | "changes", Value::Object(_) | Value::Array(_)) if ours => {}
+                        (_, Value::Null) => return Err(lost("a member is null")),
+                        ("id" | "@id", Value::String(id)) if id.starts_with("_:") => {
+                            return Err(lost("a blank node has a name"));
+                        }
+                        _ => open.push(member),
+                    }
+                }
+            }
+            Value::Array(list) if list.contains(&Value::Null) => {
+                return Err(lost("an array holds null"));
+            }
+            Value::Array(list) => open.extend(list),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Only bundled contexts by name. An inline context could give a word another meaning.
+fn check_context(context: &Value) -> Result<(), RdfError> {
+    let one = std::slice::from_ref(context);
+    for part in context.as_array().map_or(one, Vec::as_slice) {
+        match part {
+            Value::String(iri) if context::is_known(iri) => {}
+            Value::String(iri) => {
+                return Err(RdfError::UnknownContext(iri.chars().take(120).collect()));
+            }
+            _ => return Err(RdfError::UnknownContext("an inline context".into())),
+        }
+    }
+    Ok(())
+}
+
+fn check_graph(quads: &[LexicalQuad]) -> Result<(), RdfError> {
+    if quads.is_empty() {
+        return Err(RdfError::Graph("it says nothing"));
+    }
+    if quads.len() > MAX_QUADS {
+        return Err(RdfError::Graph("it has more than 4096 statements"));
+    }
+    // The first step of RDFC-1.0 (hash first degree quads), without the hash.
+    let mut around: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for quad in quads {
+        let line = NQuadsStatement(quad).to_string();
+        let labels: Vec<&str> = line.split(' ').filter(|word| word.starts_with("_:")).collect();
+        for label in &labels {
+            let seen = line
+                .split(' ')
+                .map(|word| match word {
+                    word if word == *label => "_:a",
+                    word if word.starts_with("_:") => "_:z",
+                    word => word,
+                })
+                .collect::<Vec<_>>()
+                .join(" ");
+            around.entry((*label).to_owned()).or_default().push(seen);
+        }
+    }
+    let mut alike: BTreeMap<Vec<String>, usize> = BTreeMap::new();
+    for (_, mut lines) in around {
+        lines.sort();
+        let count = alike.entry(lines).or_default();
+        *count = count.saturating_add(1);
+    }
+    let ambiguous: usize = alike.values().filter(|count| **count > 1).sum();
+    if ambiguous > MAX_AMBIGUOUS {
+        return Err(RdfError::Graph("too many of its blank nodes look alike"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn credential() -> Value {
+        json!({
+            "@context": [context::CREDENTIALS_V2, context::GRIDPASS_V1],
+            "type": ["VerifiableCredential", "GridpassVisa"],
+            "issuer": "did:example:issuer",
+            "credentialSubject": {
+                "id": "did:example:holder",
+                "role": {"definition": "bafk", "name": "flex.gb.aggregator"},
+                "claims": {"zone": "GB-1", "kw": 10, "nested": {"b": null, "a": [1.50, "x"]}},
+            },
+        })
+    }
+
+    fn changed(change: impl FnOnce(&mut Value)) -> Result<String, RdfError> {
+        let mut value = credential();
+        change(&mut value);
+        canonical_nquads(&value)
+    }
+
+    #[test]
+    fn claims_are_one_json_literal_in_canonical_form() -> Result<(), RdfError> {
+        let quads = canonical_nquads(&credential())?;
+        let literal = r#""{\"kw\":10,\"nested\":{\"a\":[1.5,\"x\"],\"b\":null},\"zone\":\"GB-1\"}"^^<http://www.w3.org/1999/02/22-rdf-syntax-ns#JSON>"#;
+        assert!(quads.contains(literal), "{quads}");
+        Ok(())
+    }
+
+    #[test]
+    fn an_unknown_or_inline_context_is_refused() {
+        for context in [
+            json!([context::CREDENTIALS_V2, "https://attacker.example/v1"]),
+            json!([context::CREDENTIALS_V2, {"role": "https://attacker.example/role"}]),
+            json!([context::CREDENTIALS_V2, ["https://w3id.org/gridpass/v1"]]),
+        ] {
+            let refused = changed(|v| v["@context"] = context.clone());
+            assert!(matches!(refused, Err(RdfError::UnknownContext(_))), "{context}");
+        }
+        let nested = changed(|v| v["credentialSubject"]["@context"] = json!({"role": "x:y"}));
+        assert!(matches!(nested, Err(RdfError::UnknownContext(_))));
+    }
+
+    #[test]
+    fn a_member_that_expansion_would_drop_is_refused() {
+        for (name, value) in
+            [("capacityKw", json!(7)), ("role", Value::Null), ("undefined", json!({"id": "x:y"}))]
+        {
+            let refused = changed(|v| v["credentialSubject"][name] = value);
+            assert!(matches!(refused, Err(RdfError::Expansion(_))), "{name}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_graph_made_to_take_for_ever_is_refused_at_once() {
+        let refused = changed(|v| v["evidence"] = json!(vec![json!({"type": "Evidence"}); 40]));
+        assert!(refused.is_err(), "an undefined type");
+        let refused = changed(|v| {
+            v["evidence"] = json!(vec![json!({"type": "VerifiableCredential"}); 40]);
+        });
+        assert_eq!(refused, Err(RdfError::Graph("too many of its blank nodes look alike")));
+        let named = changed(|v| v["evidence"] = json!({"id": "_:b0"}));
+        assert!(matches!(named, Err(RdfError::Expansion(_))));
+    }
+}
