@@ -1,4 +1,4 @@
-// tls.mjs PORT ADDRESS: the plain server at ADDRESS, also behind TLS on localhost:PORT.
+// tls.mjs PORT ADDRESS: the plain server at ADDRESS, also behind TLS on localhost:PORT. Says so once it is.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import * as net from "node:net";
@@ -24,4 +24,4 @@ const server = tls.createServer(pair, (client) => {
     one.on("error", () => other.destroy());
   }
 });
-server.listen(port, "localhost");
+server.listen(port, "localhost", () => console.log("ready"));
