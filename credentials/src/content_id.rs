@@ -67,6 +67,12 @@ impl ContentId {
         Ok(Self(Cid::new_v1(RAW, hash).to_string()))
     }
 
+    /// The name of no bytes at all: what stands for evidence that has no canonical form.
+    #[must_use]
+    pub fn of_nothing() -> Self {
+        Self("bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku".to_owned())
+    }
+
     /// The name of a JSON value: of its JCS bytes, which are given back too.
     ///
     /// # Errors
@@ -158,6 +164,11 @@ mod tests {
         assert_eq!(bytes, br#"{"role":"aggregator","version":"1.0.0"}"#);
         assert_eq!(id.as_str(), ROLE);
         id.verify(&bytes)
+    }
+
+    #[test]
+    fn the_name_of_nothing_is_that_of_no_bytes() {
+        assert_eq!(ContentId::of_bytes(b""), Ok(ContentId::of_nothing()));
     }
 
     #[test]

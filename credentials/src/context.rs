@@ -63,7 +63,7 @@ mod tests {
     fn every_context_is_the_pinned_one() {
         let digests = [
             "8a9f494a89ecc51db093e90e84713e07e84d6d9204364a9b3c7868b21751236f",
-            "2840cd4a2c1a982134fcfb25d2eee21f1ec0aad5d42565c5107e0d7a9c5da713",
+            "2cdf50fdfbc3b7f77d9615a135bb4dde028f8925d57c05c267129a3d927b3b2c",
             "0f77743daf5b4e8fc067fc5ba5b21044283053aa717fc6b0219843bed3b00363",
             "00e1592fd321ed9b843aee80f4f25e23a3fa53e514e73dc9d109fc4e0aaadf1c",
             "e6600df812cdc1872f20b42ab0c1cecac39755b7ed381e7f6a88dac7baab54d6",

@@ -6,6 +6,8 @@
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // tests may overflow, and then fail
 
+pub mod charter;
+mod code_of;
 pub mod codes;
 pub mod content_id;
 pub mod context;
@@ -13,5 +15,12 @@ pub mod integrity;
 pub mod rdf;
 pub mod requirement;
 pub mod role;
+pub mod schema;
 pub mod sd_jwt;
+pub mod secured;
+pub mod signature;
+pub mod status;
+pub mod trust;
 pub mod vcdm;
+pub mod verify;
+pub mod visa;

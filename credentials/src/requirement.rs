@@ -73,6 +73,22 @@ impl Requirement {
         Ok(())
     }
 
+    /// Every role that it names, in the order in which they stand there.
+    #[must_use]
+    pub fn roles(&self) -> Vec<&ContentId> {
+        let mut roles = Vec::new();
+        let mut open = vec![self];
+        while let Some(part) = open.pop() {
+            if let Self::Role { role } = part
+                && !roles.contains(&role)
+            {
+                roles.push(role);
+            }
+            open.extend(part.members().iter().rev());
+        }
+        roles
+    }
+
     fn members(&self) -> &[Self] {
         match self {
             Self::Role { .. } => &[],

@@ -6,6 +6,7 @@
 use crate::codes;
 use crate::content_id::{ContentId, ContentIdError};
 use crate::requirement::Requirement;
+use crate::schema::Schema;
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::json::{self, Limits};
@@ -209,6 +210,18 @@ impl RoleDefinition {
         Ok((id, bytes))
     }
 
+    /// The schema of the claims, compiled; with `partial`, for a visa whose holder withholds some.
+    ///
+    /// # Errors
+    /// A sentence, if it cannot be compiled: a reference outside, a pattern that backtracks.
+    pub fn claims_schema(&self, partial: bool) -> Result<Schema, String> {
+        let mut schema = self.claims.clone();
+        if partial {
+            schema.remove("required");
+        }
+        Schema::compile(&Value::Object(schema))
+    }
+
     fn check(&self) -> Result<(), RoleError> {
         let refuse = |reason: &str| Err(RoleError::Malformed(reason.to_owned()));
         if self.document_type != TYPE || self.format_version != FORMAT_VERSION {
@@ -247,6 +260,8 @@ impl RoleDefinition {
         if self.claims.get("type").and_then(Value::as_str) != Some("object") {
             return refuse("claims is not the JSON Schema of an object");
         }
+        self.claims_schema(false)
+            .map_err(|e| RoleError::Malformed(format!("claims is not a usable schema: {e}")))?;
         Ok(())
     }
 }

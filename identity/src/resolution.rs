@@ -68,6 +68,16 @@ impl ResolveError {
     }
 }
 
+impl ResolveError {
+    /// Whether evidence is missing, rather than against the DID: then nothing can be said about
+    /// what it signed.
+    #[must_use]
+    pub fn is_missing_evidence(&self) -> bool {
+        matches!(self, Self::NotFound(_) | Self::Store { .. })
+            || self.code() == codes::WEBVH_WITNESS_MISSING
+    }
+}
+
 /// Finds what is known of a DID.
 pub trait Resolver {
     /// Resolves a DID.

@@ -6,7 +6,7 @@ use crate::did::Did;
 use crate::document::Relationship;
 use crate::jws::{JwsError, JwsIn, SignatureVerdict};
 use crate::report::{Check, Outcome, Report};
-use crate::resolution::{Resolution, ResolveError, Resolver, Source, TimeBasis};
+use crate::resolution::{Resolution, Resolver, Source, TimeBasis};
 use crate::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use serde::Serialize;
 
@@ -97,9 +97,7 @@ pub fn verify_jws(
         Err(e) => {
             let sentence = e.to_string();
             // Not knowing the signer's document is not evidence against the signature.
-            let unknown = matches!(e, ResolveError::NotFound(_) | ResolveError::Store { .. })
-                || e.code() == codes::WEBVH_WITNESS_MISSING;
-            report.push(if unknown {
+            report.push(if e.is_missing_evidence() {
                 Check::indeterminate("key", e.code(), sentence)
             } else {
                 Check::failed("key", e.code(), sentence)

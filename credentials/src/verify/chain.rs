@@ -1,0 +1,470 @@
+//! Who authorised the issuer, and who authorised that one, back to a root of the charter.
+//!
+//! Walked from the roots outward, in rounds, not recursed: each round finds the visas whose issuer
+//! is established by the rounds before. A definition is named by its hash, so that definitions
+//! cannot refer to each other in a circle, and the rounds end.
+
+use super::node::Node;
+use super::standing::{self, Lists, Use};
+use super::{Evidence, Step, Verdict};
+use crate::codes;
+use crate::content_id::ContentId;
+use crate::role::{IssuerRevocation, MAX_CHAIN_DEPTH};
+use crate::signature;
+use crate::visa::Visa;
+use gridpass_identity::code::Code;
+use gridpass_identity::did::Did;
+use gridpass_identity::report::{Check, Outcome};
+use gridpass_identity::time::UnixMillis;
+use std::collections::BTreeSet;
+
+/// How deep preconditions of preconditions are followed.
+const MAX_PRECONDITIONS: usize = 8;
+
+/// A way from a visa to a root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Link {
+    /// How many issuers stand between.
+    depth: u8,
+    /// The visa that authorised the issuer; `None` for a root, or where it is missing.
+    parent: Option<usize>,
+}
+
+/// The shortest way for each outcome: one that holds, and one that nobody can decide.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Best {
+    passed: Option<Link>,
+    open: Option<Link>,
+}
+
+impl Best {
+    fn offer(&mut self, outcome: Outcome, link: Link) {
+        let slot = match outcome {
+            Outcome::Passed => &mut self.passed,
+            Outcome::Indeterminate => &mut self.open,
+            Outcome::Failed => return,
+        };
+        if slot.is_none_or(|found| link.depth < found.depth) {
+            *slot = Some(link);
+        }
+    }
+
+    fn link(&self) -> Option<(Outcome, Link)> {
+        let passed = self.passed.map(|l| (Outcome::Passed, l));
+        passed.or_else(|| self.open.map(|l| (Outcome::Indeterminate, l)))
+    }
+}
+
+/// The chains of all visas of one verification.
+pub(super) struct Chains<'c> {
+    nodes: &'c [Node<'c>],
+    lists: Lists<'c>,
+    evidence: &'c Evidence<'c>,
+    now: UnixMillis,
+    best: Vec<Best>,
+}
+
+impl<'c> Chains<'c> {
+    /// Finds every chain. Revokers by role are those whose own chain holds when only issuers and
+    /// revokers by name count; then everything is judged once more with their lists.
+    pub(super) fn find(
+        nodes: &'c [Node<'c>],
+        lists: Lists<'c>,
+        evidence: &'c Evidence<'c>,
+        now: UnixMillis,
+    ) -> Self {
+        let best = vec![Best::default(); nodes.len()];
+        let mut chains = Self { nodes, lists, evidence, now, best };
+        chains.walk();
+        let found = chains.revokers_by_role();
+        if !found.is_empty() {
+            chains.lists.by_role = found;
+            chains.best = vec![Best::default(); nodes.len()];
+            chains.walk();
+        }
+        chains
+    }
+
+    fn walk(&mut self) {
+        for _ in 0..=usize::from(MAX_CHAIN_DEPTH) {
+            let next: Vec<Best> = (0..self.nodes.len()).map(|i| self.step(i)).collect();
+            if next == self.best {
+                break;
+            }
+            self.best = next;
+        }
+    }
+
+    fn revokers_by_role(&self) -> BTreeSet<(Did, ContentId)> {
+        let signers = self.lists.signers();
+        let asked: BTreeSet<&ContentId> = self
+            .nodes
+            .iter()
+            .filter_map(|n| n.role?.definition.revokers.as_ref())
+            .flat_map(|r| r.roles.iter())
+            .collect();
+        self.nodes
+            .iter()
+            .enumerate()
+            .filter_map(|(i, n)| Some((i, n.visa.as_ref()?)))
+            .filter(|(_, v)| signers.contains(&v.subject) && asked.contains(&v.definition))
+            .filter(|(i, _)| {
+                self.complete(*i, Outcome::Passed).is_some()
+                    && self.stands(*i, self.now, Use::Held) == Outcome::Passed
+            })
+            .map(|(_, v)| (v.subject.clone(), v.definition.clone()))
+            .collect()
+    }
+
+    fn visa(&self, index: usize) -> Option<(&Node<'c>, &Visa)> {
+        let node = self.nodes.get(index)?;
+        Some((node, node.visa.as_ref()?))
+    }
+
+    /// The way of a visa whose own checks are at least as good.
+    fn complete(&self, index: usize, level: Outcome) -> Option<Link> {
+        let node = self.nodes.get(index)?;
+        let best = self.best.get(index)?;
+        match (node.outcome, level) {
+            (Outcome::Passed, Outcome::Passed) => best.passed,
+            (Outcome::Passed, Outcome::Indeterminate) => best.open,
+            (Outcome::Indeterminate, Outcome::Indeterminate) => best.passed.or(best.open),
+            _ => None,
+        }
+    }
+
+    /// Visas of the issuer of `visa` that could be its authority.
+    fn authorities<'v>(&'v self, visa: &'v Visa, roles: &'v [ContentId]) -> impl Iterator<Item = usize> + 'v {
+        let fits = move |i: &usize| {
+            self.visa(*i)
+                .is_some_and(|(_, w)| w.subject == visa.issuer && roles.contains(&w.definition))
+        };
+        (0..self.nodes.len()).filter(fits)
+    }
+
+    fn step(&self, index: usize) -> Best {
+        let mut best = Best::default();
+        let Some((node, visa)) = self.visa(index) else {
+            return best;
+        };
+        let Some(role) = node.role else {
+            // Without the definition nobody can say who may issue.
+            best.offer(Outcome::Indeterminate, Link { depth: 0, parent: None });
+            return best;
+        };
+        let definition = &role.definition;
+        if definition.issuers.dids.contains(&visa.issuer) {
+            let outcome = self.root_check(node, visa, definition.issuer_revocation).outcome;
+            best.offer(outcome, Link { depth: 0, parent: None });
+        }
+        let mut known = false;
+        for authority in self.authorities(visa, &definition.issuers.roles) {
+            known = true;
+            let usage = Use::Issuing(definition.issuer_revocation);
+            let mut stands = None;
+            for level in [Outcome::Passed, Outcome::Indeterminate] {
+                let Some(link) = self.complete(authority, level) else { continue };
+                let depth = link.depth.saturating_add(1);
+                if depth > definition.max_chain_depth {
+                    continue;
+                }
+                let stands = *stands.get_or_insert_with(|| self.stands(authority, node.issued, usage));
+                best.offer(worse(level, stands), Link { depth, parent: Some(authority) });
+            }
+        }
+        let may_be_missing = !known && !definition.issuers.roles.is_empty();
+        if may_be_missing && !self.is_cycle(visa) {
+            best.offer(Outcome::Indeterminate, Link { depth: 0, parent: None });
+        }
+        best
+    }
+
+    /// Whether the issuer's own visas lead back to the issuer, whatever their roles.
+    fn is_cycle(&self, visa: &Visa) -> bool {
+        let mut reached: BTreeSet<&Did> = BTreeSet::new();
+        let mut open = vec![&visa.issuer];
+        while let Some(did) = open.pop() {
+            for held in self.nodes.iter().filter_map(|n| n.visa.as_ref()).filter(|v| &v.subject == did) {
+                if reached.insert(&held.issuer) {
+                    open.push(&held.issuer);
+                }
+            }
+        }
+        reached.contains(&visa.issuer)
+    }
+
+    fn root_check(&self, node: &Node<'_>, visa: &Visa, revocation: IssuerRevocation) -> Check {
+        let name = "issuer";
+        let issuer = &visa.issuer;
+        if self.evidence.trust.charter().charter().roots.contains(issuer) {
+            let sentence = format!("issued by {issuer}, a root of the charter");
+            return Check::passed(name, codes::CHAIN_ROOT, sentence);
+        }
+        let then = self.evidence.trust.charter_at(node.issued);
+        if !then.roots.contains(issuer) {
+            let sentence = format!("{issuer} was not a root of the charter at {}", node.issued);
+            return Check::failed(name, codes::ISSUER_NOT_ROOT, sentence);
+        }
+        let sentence = format!("{issuer} was a root of the charter at {}, and is none now", node.issued);
+        match revocation {
+            IssuerRevocation::Keeps => {
+                Check::passed(name, codes::CHAIN_ROOT_REMOVED_SINCE, sentence)
+            }
+            IssuerRevocation::Ends => Check::failed(name, codes::CHAIN_ROOT_REMOVED, sentence),
+        }
+    }
+
+    fn stands(&self, index: usize, at: UnixMillis, usage: Use) -> Outcome {
+        signature::outcome(&self.standing(index, at, usage, MAX_PRECONDITIONS))
+    }
+
+    /// Validity, retirement, status and preconditions of a visa at a time.
+    fn standing(&self, index: usize, at: UnixMillis, usage: Use, depth: usize) -> Vec<Check> {
+        let Some((node, visa)) = self.visa(index) else {
+            return Vec::new();
+        };
+        let mut checks = standing::time_checks(node, at);
+        checks.extend(standing::status_checks(node, &self.lists, at, usage));
+        checks.extend(self.precondition_check(node, visa, at, depth));
+        checks
+    }
+
+    fn precondition_check(
+        &self,
+        node: &Node<'_>,
+        visa: &Visa,
+        at: UnixMillis,
+        depth: usize,
+    ) -> Option<Check> {
+        let name = "preconditions";
+        let requirement = node.role?.definition.preconditions.as_ref()?;
+        let Some(deeper) = depth.checked_sub(1) else {
+            let sentence = "its preconditions have preconditions, deeper than is followed";
+            return Some(Check::indeterminate(name, codes::PRECONDITIONS_UNKNOWN, sentence));
+        };
+        let mut reasons = Vec::new();
+        let outcome = requirement.evaluate(&|role| self.holds(&visa.subject, role, at, deeper).0);
+        if outcome != Outcome::Passed {
+            for role in requirement.roles() {
+                let (outcome, reason) = self.holds(&visa.subject, role, at, deeper);
+                if outcome != Outcome::Passed {
+                    reasons.push(reason);
+                }
+            }
+        }
+        let why = reasons.join("; ");
+        Some(match outcome {
+            Outcome::Passed => {
+                let sentence = format!("{} holds what the role requires", visa.subject);
+                Check::passed(name, codes::PRECONDITIONS_MET, sentence)
+            }
+            Outcome::Failed => Check::failed(name, codes::PRECONDITIONS_UNMET, why),
+            Outcome::Indeterminate => Check::indeterminate(name, codes::PRECONDITIONS_UNKNOWN, why),
+        })
+    }
+
+    /// Whether somebody holds a role at a time, by the best of the visas at hand.
+    fn holds(&self, subject: &Did, role: &ContentId, at: UnixMillis, depth: usize) -> (Outcome, String) {
+        let name = self.evidence.trust.definition(role).map(|r| r.definition.name.to_string());
+        let name = name.unwrap_or_else(|| role.to_string());
+        let mut best = (Outcome::Indeterminate, format!("no visa for {name} is shown"));
+        let mut any = false;
+        for index in 0..self.nodes.len() {
+            let Some((node, visa)) = self.visa(index) else { continue };
+            if &visa.subject != subject || &visa.definition != role {
+                continue;
+            }
+            let chain = self.best.get(index).and_then(Best::link).map_or(Outcome::Failed, |(o, _)| o);
+            let standing = self.standing(index, at, Use::Held, depth);
+            let outcome = worse(worse(node.outcome, chain), signature::outcome(&standing));
+            let reason = standing
+                .iter()
+                .find(|c| c.outcome != Outcome::Passed)
+                .map_or_else(|| "it does not hold by itself".to_owned(), |c| c.sentence.clone());
+            let found = (outcome, format!("the visa for {name}: {reason}"));
+            if outcome == Outcome::Passed {
+                return found;
+            }
+            if !any || (outcome == Outcome::Indeterminate && best.0 == Outcome::Failed) {
+                best = found;
+            }
+            any = true;
+        }
+        best
+    }
+
+    /// The verdict on one visa.
+    pub(super) fn verdict(&self, index: usize, node: &Node<'_>, presented: bool) -> Verdict {
+        let mut checks = node.checks.clone();
+        if node.visa.is_some() {
+            checks.extend(self.issuer_checks(index));
+        }
+        if presented {
+            checks.extend(self.standing(index, self.now, Use::Held, MAX_PRECONDITIONS));
+        }
+        let outcome = signature::outcome(&checks);
+        let (code, sentence) = deciding(&checks);
+        Verdict {
+            evidence: node.evidence.clone(),
+            presented,
+            outcome,
+            code,
+            sentence,
+            visa: node.visa.clone(),
+            issued: node.visa.as_ref().map(|_| node.issued),
+            path: self.path(index),
+            checks,
+        }
+    }
+
+    fn path(&self, index: usize) -> Vec<Step> {
+        let mut path = Vec::new();
+        let mut next = Some(index);
+        while let Some((node, visa)) = next.and_then(|i| self.visa(i))
+            && path.len() <= usize::from(MAX_CHAIN_DEPTH)
+        {
+            path.push(Step { evidence: node.evidence.clone(), issuer: visa.issuer.clone() });
+            next = next
+                .and_then(|i| self.best.get(i))
+                .and_then(Best::link)
+                .and_then(|(_, link)| link.parent);
+        }
+        path
+    }
+
+    /// Why the issuer may, may not, or may perhaps have issued it.
+    fn issuer_checks(&self, index: usize) -> Vec<Check> {
+        let name = "issuer";
+        let Some((node, visa)) = self.visa(index) else {
+            return Vec::new();
+        };
+        let Some(role) = node.role else {
+            // The check of the definition says it already.
+            return Vec::new();
+        };
+        let definition = &role.definition;
+        let usage = Use::Issuing(definition.issuer_revocation);
+        match self.best.get(index).and_then(Best::link) {
+            Some((_, Link { parent: Some(parent), .. })) => {
+                let mut checks = self.standing(parent, node.issued, usage, MAX_PRECONDITIONS);
+                // What is in order needs no line here; what is not, or is worth knowing, does.
+                checks.retain(|c| c.outcome != Outcome::Passed || c.code == codes::ISSUER_REVOKED_SINCE);
+                if let Some((parent_node, held)) = self.visa(parent)
+                    && parent_node.outcome != Outcome::Failed
+                {
+                    let (outcome, sentence) = (self.complete(parent, Outcome::Passed), format!(
+                        "issued by {}, who held {} by visa {}",
+                        visa.issuer, held.role, parent_node.evidence
+                    ));
+                    checks.push(match outcome {
+                        Some(_) => Check::passed(name, codes::CHAIN_DELEGATED, sentence),
+                        None => {
+                            let (code, why) = self.weakness(parent);
+                            Check::indeterminate(name, code, format!("{sentence}, which cannot be decided: {why}"))
+                        }
+                    });
+                }
+                checks
+            }
+            Some((_, Link { parent: None, .. })) if definition.issuers.dids.contains(&visa.issuer) => {
+                vec![self.root_check(node, visa, definition.issuer_revocation)]
+            }
+            Some((_, Link { parent: None, .. })) => {
+                let sentence = format!("what authorises {} to issue {} is not shown", visa.issuer, visa.role);
+                vec![Check::indeterminate(name, codes::CHAIN_LINK_MISSING, sentence)]
+            }
+            None => {
+                let (code, sentence) = self.refusal(index, MAX_CHAIN_DEPTH);
+                vec![Check::failed(name, code, sentence)]
+            }
+        }
+    }
+
+    /// The first thing that is not in order with a visa whose chain cannot be decided.
+    fn weakness(&self, index: usize) -> (Code, String) {
+        let Some((node, _)) = self.visa(index) else {
+            return (codes::CHAIN_LINK_MISSING, "it cannot be read".into());
+        };
+        let own = node.checks.iter().find(|c| c.outcome != Outcome::Passed);
+        own.map_or_else(
+            || (codes::CHAIN_LINK_MISSING, "a link further up is not shown".to_owned()),
+            |c| (c.code, c.sentence.clone()),
+        )
+    }
+
+    /// The root cause of a chain that does not hold.
+    fn refusal(&self, index: usize, depth: u8) -> (Code, String) {
+        let Some((node, visa)) = self.visa(index) else {
+            return (codes::ISSUER_NOT_ALLOWED, "it cannot be read".into());
+        };
+        let Some(role) = node.role else {
+            return (codes::DEFINITION_MISSING, "its definition is not at hand".into());
+        };
+        let definition = &role.definition;
+        if definition.issuers.dids.contains(&visa.issuer) {
+            let check = self.root_check(node, visa, definition.issuer_revocation);
+            return (check.code, check.sentence);
+        }
+        let usage = Use::Issuing(definition.issuer_revocation);
+        let mut reason = None;
+        for authority in self.authorities(visa, &definition.issuers.roles) {
+            let whole = [Outcome::Passed, Outcome::Indeterminate]
+                .into_iter()
+                .find_map(|level| self.complete(authority, level));
+            if let Some(link) = whole {
+                if link.depth >= definition.max_chain_depth {
+                    let most = definition.max_chain_depth;
+                    let sentence = format!(
+                        "{} issuers stand between it and a root, and at most {most} may",
+                        link.depth.saturating_add(1)
+                    );
+                    return (codes::CHAIN_TOO_DEEP, sentence);
+                }
+                let standing = self.standing(authority, node.issued, usage, MAX_PRECONDITIONS);
+                let failed = standing.into_iter().find(|c| c.outcome == Outcome::Failed);
+                if let Some(check) = failed {
+                    let sentence = format!("the authority of {}: {}", visa.issuer, check.sentence);
+                    return (check.code, sentence);
+                }
+            }
+            if reason.is_none() {
+                let own = self.visa(authority).and_then(|(n, _)| {
+                    let failed = n.checks.iter().find(|c| c.outcome == Outcome::Failed)?;
+                    Some((failed.code, failed.sentence.clone()))
+                });
+                let (code, why) = match (own, depth.checked_sub(1)) {
+                    (Some(own), _) => own,
+                    (None, Some(depth)) => self.refusal(authority, depth),
+                    (None, None) => (codes::CHAIN_TOO_DEEP, "the chain is too deep".into()),
+                };
+                reason = Some((code, format!("the authority of {} does not hold: {why}", visa.issuer)));
+            }
+        }
+        reason.unwrap_or_else(|| {
+            if !definition.issuers.roles.is_empty() && self.is_cycle(visa) {
+                let sentence = format!("{} and its issuers authorise each other, and no root them", visa.issuer);
+                return (codes::CHAIN_CYCLE, sentence);
+            }
+            let sentence = format!("{} may not issue {}", visa.issuer, visa.role);
+            (codes::ISSUER_NOT_ALLOWED, sentence)
+        })
+    }
+}
+
+fn worse(a: Outcome, b: Outcome) -> Outcome {
+    match (a, b) {
+        (Outcome::Failed, _) | (_, Outcome::Failed) => Outcome::Failed,
+        (Outcome::Indeterminate, _) | (_, Outcome::Indeterminate) => Outcome::Indeterminate,
+        (Outcome::Passed, Outcome::Passed) => Outcome::Passed,
+    }
+}
+
+fn deciding(checks: &[Check]) -> (Code, String) {
+    let first = |o: Outcome| checks.iter().find(|c| c.outcome == o);
+    first(Outcome::Failed)
+        .or_else(|| first(Outcome::Indeterminate))
+        .map_or_else(
+            || (codes::VISA_IN_FORCE, "every check passed".to_owned()),
+            |c| (c.code, c.sentence.clone()),
+        )
+}

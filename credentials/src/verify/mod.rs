@@ -1,0 +1,453 @@
+//! The verification of visas: one function from bytes, trust, status lists, a time and what is
+//! expected, to a report.
+//!
+//! ```text
+//! bytes -> node (form, signature, definition, claims)
+//!       -> chain (who authorised the issuer, back to a root)
+//!       -> standing (validity, retirement, status, preconditions)
+//!       -> Verdict for each visa -> VisaReport
+//! ```
+//!
+//! Nothing here reads a clock, a network or a store. The same inputs give the same report, byte for
+//! byte.
+
+mod chain;
+mod node;
+mod standing;
+
+use crate::codes;
+use crate::content_id::ContentId;
+use crate::secured::{Kind, Seal, Secured};
+use crate::signature::{self, Asked, SignatureMemo};
+use crate::status::StatusList;
+use crate::trust::Trust;
+use crate::vcdm::Presentation;
+use crate::visa::Visa;
+use chain::Chains;
+use gridpass_identity::code::Code;
+use gridpass_identity::did::Did;
+use gridpass_identity::document::Relationship;
+use gridpass_identity::json;
+use gridpass_identity::report::{Check, Outcome};
+use gridpass_identity::resolve::Resolver;
+use gridpass_identity::time::UnixMillis;
+use node::Node;
+use serde::Serialize;
+use standing::Lists;
+use std::collections::BTreeMap;
+
+/// The most visas in one verification.
+pub const MAX_VISAS: usize = 64;
+/// How old a key binding may be, in milliseconds.
+pub const MAX_BINDING_AGE_MILLIS: u64 = 10 * 60 * 1000;
+/// The version of the report's format.
+pub const REPORT_VERSION: u32 = 1;
+
+/// The newest state of each status list that was ever seen, by list and signer.
+pub type SeenLists = BTreeMap<(String, Did), (u64, UnixMillis)>;
+
+/// What a verification may rely on.
+#[derive(Clone, Copy)]
+pub struct Evidence<'e> {
+    /// The trust pack that the verifier pins.
+    pub trust: &'e Trust,
+    /// Status lists at hand, from wherever: each is verified.
+    pub lists: &'e [StatusList],
+    /// What is known of DIDs.
+    pub resolver: &'e dyn Resolver,
+    /// What was seen of status lists before.
+    pub seen: &'e SeenLists,
+}
+
+/// What the caller knows and asks for. There is no default: each field is a decision.
+#[derive(Clone, Copy, Debug)]
+pub struct Expectation<'x> {
+    /// The time to judge at.
+    pub now: UnixMillis,
+    /// Who is being presented to: a DID, or the CID of a channel.
+    pub audience: Option<&'x str>,
+    /// The nonce that was given.
+    pub nonce: Option<&'x str>,
+    /// Who must be presenting.
+    pub presenter: Option<&'x Did>,
+}
+
+/// How old a piece of trust material is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Age {
+    /// What it is: `charter`, `status list …`, `document of did:…`.
+    pub what: String,
+    /// How old, in seconds.
+    pub age_seconds: u64,
+}
+
+/// A step from a visa towards the root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The visa.
+    pub evidence: ContentId,
+    /// Who issued it.
+    pub issuer: Did,
+}
+
+/// What came out for one visa.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verdict {
+    /// The hash of the visa as it was given.
+    pub evidence: ContentId,
+    /// Whether it is one that was asked about, rather than one that supports another.
+    pub presented: bool,
+    /// What came out.
+    pub outcome: Outcome,
+    /// The reason that decided it.
+    pub code: Code,
+    /// The same as a sentence.
+    pub sentence: String,
+    /// What it says; absent where it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visa: Option<Visa>,
+    /// When it was issued, as its issuer says.
+    pub issued: Option<UnixMillis>,
+    /// From the visa to the root.
+    pub path: Vec<Step>,
+    /// Each check.
+    pub checks: Vec<Check>,
+}
+
+/// What the trust pack was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrustSummary {
+    /// The pack.
+    pub pack: ContentId,
+    /// Its newest charter.
+    pub charter: ContentId,
+    /// The charter's name.
+    pub name: String,
+    /// The charter's version.
+    pub version: u64,
+    /// The charter's date.
+    pub dated: UnixMillis,
+}
+
+/// The report.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VisaReport {
+    /// [`REPORT_VERSION`].
+    pub format_version: u32,
+    /// The whole: the worst of the presentation's own checks and the presented visas.
+    pub outcome: Outcome,
+    /// The reason that decided it.
+    pub code: Code,
+    /// The same as a sentence.
+    pub sentence: String,
+    /// The time that it was judged at.
+    pub at: UnixMillis,
+    /// What it was judged by.
+    pub trust: TrustSummary,
+    /// The hash of the presentation, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<ContentId>,
+    /// Who presented.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presenter: Option<Did>,
+    /// The checks of the presentation itself.
+    pub checks: Vec<Check>,
+    /// Each visa.
+    pub visas: Vec<Verdict>,
+    /// How old everything relied on is.
+    pub ages: Vec<Age>,
+}
+
+impl VisaReport {
+    /// The report as JCS: byte-identical for the same inputs.
+    ///
+    /// # Errors
+    /// None that can occur; the type is the encoder's.
+    pub fn to_json(&self) -> Result<Vec<u8>, json::JsonError> {
+        json::canonicalize(self)
+    }
+
+    /// The visas that were presented and passed: what a policy may rely on.
+    pub fn granted(&self) -> impl Iterator<Item = &Visa> {
+        let fine = self.checks.iter().all(|c| c.outcome == Outcome::Passed);
+        self.visas
+            .iter()
+            .filter(move |v| fine && v.presented && v.outcome == Outcome::Passed)
+            .filter_map(|v| v.visa.as_ref())
+    }
+}
+
+/// Verifies a presentation: who presents, to whom, and every visa in it.
+#[must_use]
+pub fn verify_presentation(
+    bytes: &[u8],
+    evidence: &Evidence<'_>,
+    expect: &Expectation<'_>,
+    memo: &mut SignatureMemo,
+) -> VisaReport {
+    let mut run = Run::new(evidence, expect, memo);
+    let secured = match Secured::parse(bytes, Kind::Presentation) {
+        Ok(secured) => secured,
+        Err(e) => {
+            run.checks.push(Check::failed("form", e.code(), e.to_string()));
+            return run.finish(Vec::new(), &[]);
+        }
+    };
+    run.presentation = Some(secured.id().clone());
+    // The claims of a JWT stand beside the members of the presentation.
+    let presentation = match Presentation::read(secured.document().clone()) {
+        Ok(presentation) => presentation,
+        Err(e) => {
+            run.checks.push(Check::failed("form", codes::MODEL_BROKEN, e.to_string()));
+            return run.finish(Vec::new(), &[]);
+        }
+    };
+    let presenter = run.check_presenter(&secured, &presentation);
+    let members = presentation.credentials();
+    if members.is_empty() || members.len() > MAX_VISAS {
+        let sentence = format!("it holds {} visas, and 1 to {MAX_VISAS} are taken", members.len());
+        run.checks.push(Check::failed("form", codes::VISA_COUNT, sentence));
+        return run.finish(Vec::new(), &[]);
+    }
+    let secured: Vec<_> =
+        members.iter().map(|m| Secured::from_json(m.clone(), Kind::Credential)).collect();
+    let nodes: Vec<Node<'_>> =
+        secured.into_iter().zip(members).map(|(s, m)| Node::read(s, m, &mut run)).collect();
+    let presented: Vec<usize> = match &presenter {
+        None => Vec::new(),
+        Some(presenter) => subjects_of(&nodes, presenter),
+    };
+    run.check_subject(presenter.as_ref(), &presented);
+    for index in &presented {
+        if let Some(secured) = nodes.get(*index).and_then(|n| n.secured.as_ref()) {
+            run.check_binding(secured, presenter.as_ref(), false);
+        }
+    }
+    run.presenter = presenter;
+    run.finish(nodes, &presented)
+}
+
+/// Verifies a visa that nobody presents, with the visas that prove its issuers' authority. Only an
+/// SD-JWT with key binding says for whom it is shown.
+#[must_use]
+pub fn verify_visa(
+    visa: &[u8],
+    supporting: &[Vec<u8>],
+    evidence: &Evidence<'_>,
+    expect: &Expectation<'_>,
+    memo: &mut SignatureMemo,
+) -> VisaReport {
+    let mut run = Run::new(evidence, expect, memo);
+    if supporting.len() >= MAX_VISAS {
+        let sentence = format!("more than {MAX_VISAS} visas are given");
+        run.checks.push(Check::failed("form", codes::VISA_COUNT, sentence));
+        return run.finish(Vec::new(), &[]);
+    }
+    let mut nodes = Vec::new();
+    for bytes in std::iter::once(visa).chain(supporting.iter().map(Vec::as_slice)) {
+        let secured = Secured::parse(bytes, Kind::Credential);
+        let raw = serde_json::Value::String(String::from_utf8_lossy(bytes).into_owned());
+        nodes.push(Node::read(secured, &raw, &mut run));
+    }
+    let first = nodes.first();
+    let subject = first.and_then(|n| n.visa.as_ref()).map(|v| v.subject.clone());
+    if let Some(secured) = first.and_then(|n| n.secured.clone()) {
+        let asked = expect.audience.is_some() || expect.nonce.is_some();
+        run.check_binding(&secured, subject.as_ref(), asked);
+    }
+    if let (Some(expected), Some(subject)) = (expect.presenter, &subject)
+        && expected != subject
+    {
+        let sentence = format!("the visa is {subject}'s, and {expected} was expected");
+        run.checks.push(Check::failed("presenter", codes::PRESENTER_OTHER, sentence));
+    }
+    run.finish(nodes, &[0])
+}
+
+fn subjects_of(nodes: &[Node<'_>], did: &Did) -> Vec<usize> {
+    let holds = |n: &Node<'_>| n.visa.as_ref().is_some_and(|v| &v.subject == did);
+    nodes.iter().enumerate().filter(|(_, n)| holds(n)).map(|(i, _)| i).collect()
+}
+
+/// One verification on its way.
+struct Run<'r> {
+    evidence: &'r Evidence<'r>,
+    expect: &'r Expectation<'r>,
+    memo: &'r mut SignatureMemo,
+    presentation: Option<ContentId>,
+    presenter: Option<Did>,
+    checks: Vec<Check>,
+    ages: Vec<Age>,
+}
+
+impl<'r> Run<'r> {
+    fn new(
+        evidence: &'r Evidence<'r>,
+        expect: &'r Expectation<'r>,
+        memo: &'r mut SignatureMemo,
+    ) -> Self {
+        let charter = evidence.trust.charter().charter();
+        let age = |what: String, since: UnixMillis| Age {
+            what,
+            age_seconds: expect.now.millis_since(since) / 1000,
+        };
+        let ages = vec![age(format!("charter, version {}", charter.version), charter.dated)];
+        let (presentation, presenter, checks) = (None, None, Vec::new());
+        Self { evidence, expect, memo, presentation, presenter, checks, ages }
+    }
+
+    /// A signature, noting how old the signer's document is.
+    fn signature(&mut self, secured: &Secured, asked: &Asked<'_>) -> signature::Found {
+        let found = signature::check(secured, asked, self.evidence.resolver, self.memo);
+        if let Some(millis) = found.age_millis {
+            let what = format!("document of {}", asked.speaker);
+            self.ages.push(Age { what, age_seconds: millis / 1000 });
+        }
+        found
+    }
+
+    fn check_presenter(&mut self, secured: &Secured, presentation: &Presentation) -> Option<Did> {
+        let signer = secured.key_id().map(|k| k.did().clone());
+        // A presentation without `holder` is its signer's.
+        let speaker = match (presentation.holder(), &signer) {
+            (Some(holder), _) => holder.to_owned(),
+            (None, Some(signer)) => signer.to_string(),
+            (None, None) => String::new(),
+        };
+        let asked = Asked {
+            speaker: &speaker,
+            purpose: Relationship::Authentication,
+            now: self.expect.now,
+            audience: self.expect.audience,
+            nonce: self.expect.nonce,
+        };
+        let found = self.signature(secured, &asked);
+        self.checks.extend(found.checks);
+        let bound = match &secured.seal {
+            Seal::Proof(proof) => !proof.domains.is_empty() && proof.expires.is_some(),
+            Seal::Jws(_) | Seal::SdJwt(_) => {
+                let has = |name: &str| secured.document().get(name).is_some();
+                has("aud") && has("exp")
+            }
+        };
+        if !bound || self.expect.audience.is_none() {
+            let sentence = "it does not say for whom it is and until when, or nobody was asked for";
+            self.checks.push(Check::failed("audience", codes::PRESENTATION_UNBOUND, sentence));
+        }
+        signer
+    }
+
+    fn check_subject(&mut self, presenter: Option<&Did>, presented: &[usize]) {
+        let name = "presenter";
+        let shown = presenter.map_or_else(|| "nobody".to_owned(), Did::to_string);
+        let expected = self.expect.presenter;
+        let check = if expected.is_some_and(|e| Some(e) != presenter) {
+            let sentence = format!("{shown} presents, and another was expected");
+            Check::failed(name, codes::PRESENTER_OTHER, sentence)
+        } else if presented.is_empty() {
+            let sentence = format!("{shown} presents, and none of the visas is {shown}'s own");
+            Check::failed(name, codes::PRESENTER_OTHER, sentence)
+        } else {
+            Check::passed(name, codes::PRESENTER, format!("{shown} presents its own visas"))
+        };
+        self.checks.push(check);
+    }
+
+    /// The key binding of an SD-JWT: by the subject, for this verifier, now.
+    fn check_binding(&mut self, secured: &Secured, subject: Option<&Did>, required: bool) {
+        let binding = match &secured.seal {
+            Seal::SdJwt(sd_jwt) => sd_jwt.binding(),
+            Seal::Jws(_) | Seal::Proof(_) => None,
+        };
+        let name = "key binding";
+        let Some((jws, binding)) = binding else {
+            if required {
+                let sentence = "nobody presents it: it has no key binding, and anybody can copy it";
+                self.checks.push(Check::failed(name, codes::PRESENTATION_UNBOUND, sentence));
+            }
+            return;
+        };
+        let mut fail = |code: Code, sentence: String| {
+            self.checks.push(Check::failed(name, code, sentence));
+        };
+        let made = UnixMillis::new(binding.iat.saturating_mul(1000));
+        if self.expect.audience.is_none_or(|a| a != binding.aud) {
+            fail(codes::AUDIENCE_OTHER, "it was presented to somebody else".into());
+        }
+        if self.expect.nonce.is_some_and(|n| n != binding.nonce) {
+            fail(codes::NONCE_OTHER, "it does not answer the nonce that was given".into());
+        }
+        if self.expect.now.millis_since(made) > MAX_BINDING_AGE_MILLIS {
+            fail(codes::BINDING_OLD, format!("it was presented at {made}"));
+        }
+        let expectation = gridpass_identity::verify::Expectation {
+            purpose: Relationship::Authentication,
+            now: self.expect.now,
+            // The binding's own time counts, not its header's.
+            proven_at: Some(made),
+            signer: subject.cloned(),
+            audience: None,
+        };
+        match gridpass_identity::verify::verify_jws(jws, None, self.evidence.resolver, &expectation)
+        {
+            Ok(verification) => self.checks.extend(verification.report.checks),
+            Err(e) => self.checks.push(Check::failed(name, e.code(), e.to_string())),
+        }
+        let ahead = made.millis_since(self.expect.now);
+        if ahead > gridpass_identity::time::MAX_CLOCK_SKEW_MILLIS {
+            let code = gridpass_identity::codes::SIGNED_IN_FUTURE;
+            self.checks.push(Check::failed(name, code, format!("it was presented at {made}")));
+        }
+    }
+
+    fn finish(mut self, nodes: Vec<Node<'_>>, presented: &[usize]) -> VisaReport {
+        let lists = Lists::verify(&nodes, &mut self);
+        let chains = Chains::find(&nodes, lists, self.evidence, self.expect.now);
+        let visas: Vec<Verdict> = nodes
+            .iter()
+            .enumerate()
+            .map(|(i, node)| chains.verdict(i, node, presented.contains(&i)))
+            .collect();
+        let charter = self.evidence.trust.charter();
+        let trust = TrustSummary {
+            pack: self.evidence.trust.id().clone(),
+            charter: charter.id().clone(),
+            name: charter.charter().name.clone(),
+            version: charter.charter().version,
+            dated: charter.charter().dated,
+        };
+        let (outcome, code, sentence) = whole(&self.checks, &visas);
+        self.ages.sort();
+        self.ages.dedup();
+        VisaReport {
+            format_version: REPORT_VERSION,
+            outcome,
+            code,
+            sentence,
+            at: self.expect.now,
+            trust,
+            evidence: self.presentation,
+            presenter: self.presenter,
+            checks: self.checks,
+            visas,
+            ages: self.ages,
+        }
+    }
+}
+
+/// The worst of everything that was asked about; nothing asked is nothing known.
+fn whole(checks: &[Check], visas: &[Verdict]) -> (Outcome, Code, String) {
+    let own = checks.iter().map(|c| (c.outcome, c.code, c.sentence.clone()));
+    let theirs =
+        visas.iter().filter(|v| v.presented).map(|v| (v.outcome, v.code, v.sentence.clone()));
+    let all: Vec<_> = own.chain(theirs).collect();
+    let first = |o: Outcome| all.iter().find(|(outcome, ..)| *outcome == o).cloned();
+    first(Outcome::Failed)
+        .or_else(|| first(Outcome::Indeterminate))
+        .or_else(|| all.last().cloned())
+        .unwrap_or((Outcome::Indeterminate, codes::VISA_COUNT, "nothing was checked".into()))
+}

@@ -1,0 +1,330 @@
+//! How a visa stands at a time: its validity, its definition's retirement, and what the status
+//! lists of those who may revoke it say.
+
+use super::node::Node;
+use super::{Age, Evidence, Run};
+use crate::codes;
+use crate::content_id::ContentId;
+use crate::role::IssuerRevocation;
+use crate::signature::Asked;
+use crate::status::StatusList;
+use crate::visa::{Purpose, StatusEntry};
+use gridpass_identity::did::Did;
+use gridpass_identity::document::Relationship;
+use gridpass_identity::report::{Check, Outcome};
+use gridpass_identity::time::UnixMillis;
+use std::collections::BTreeSet;
+
+/// What a visa is relied on for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Its holder acts on it, at the time asked about.
+    Held,
+    /// Its holder issued another visa on it, at that time.
+    Issuing(IssuerRevocation),
+}
+
+/// The status lists at hand, each verified once.
+pub(super) struct Lists<'l> {
+    lists: Vec<(&'l StatusList, Option<Check>)>,
+    evidence: &'l Evidence<'l>,
+    now: UnixMillis,
+    /// Who may revoke beside the issuers, by role, as far as that is established.
+    pub(super) by_role: BTreeSet<(Did, ContentId)>,
+}
+
+/// Whose status it is, and where it is written.
+pub(super) struct Subject<'s> {
+    pub(super) issuer: &'s Did,
+    pub(super) entries: &'s [StatusEntry],
+    pub(super) max_age_seconds: u64,
+    pub(super) revoker_dids: &'s [Did],
+    pub(super) revoker_roles: &'s [ContentId],
+}
+
+impl<'l> Lists<'l> {
+    /// Verifies the lists that the visas name.
+    pub(super) fn verify(nodes: &[Node<'_>], run: &mut Run<'l>) -> Self {
+        let named: BTreeSet<&str> = nodes
+            .iter()
+            .filter_map(|n| n.visa.as_ref())
+            .flat_map(|v| v.status.iter().map(|s| s.list.as_str()))
+            .collect();
+        Self::verify_named(&named, run)
+    }
+
+    pub(super) fn verify_named(named: &BTreeSet<&str>, run: &mut Run<'l>) -> Self {
+        let now = run.expect.now;
+        let mut lists = Vec::new();
+        for list in run.evidence.lists.iter().filter(|l| named.contains(l.id.as_str())) {
+            let asked = Asked {
+                speaker: list.issuer.as_str(),
+                purpose: Relationship::AssertionMethod,
+                now,
+                audience: None,
+                nonce: None,
+            };
+            let found = run.signature(list.secured(), &asked);
+            let refused = found.checks.into_iter().find(|c| c.outcome != Outcome::Passed);
+            let refused = refused.or_else(|| from_future(list, now));
+            if refused.is_none() {
+                let what = format!("status list {} of {}", list.id, list.issuer);
+                run.ages.push(Age { what, age_seconds: now.millis_since(list.dated) / 1000 });
+            }
+            lists.push((list, refused));
+        }
+        Self { lists, evidence: run.evidence, now, by_role: BTreeSet::new() }
+    }
+
+    /// Who signed lists that were verified.
+    pub(super) fn signers(&self) -> BTreeSet<&Did> {
+        self.lists.iter().filter(|(_, r)| r.is_none()).map(|(l, _)| &l.issuer).collect()
+    }
+
+    fn may_revoke(&self, signer: &Did, subject: &Subject<'_>) -> bool {
+        signer == subject.issuer
+            || subject.revoker_dids.contains(signer)
+            || subject.revoker_roles.iter().any(|r| self.by_role.contains(&(signer.clone(), r.clone())))
+    }
+
+    /// What the lists say, for each purpose.
+    pub(super) fn checks(&self, subject: &Subject<'_>, at: UnixMillis, usage: Use) -> Vec<Check> {
+        let mut checks = Vec::new();
+        for purpose in Purpose::ALL {
+            let entry = subject.entries.iter().find(|e| e.purpose == purpose);
+            match (entry, purpose) {
+                (Some(entry), _) => checks.extend(self.entry_checks(entry, subject, at, usage)),
+                (None, Purpose::Revocation) => {
+                    let sentence = "it says nowhere where its revocation would be written";
+                    checks.push(Check::failed("status", codes::STATUS_ENTRY_MISSING, sentence));
+                }
+                (None, Purpose::Suspension) => {}
+            }
+        }
+        checks
+    }
+
+    fn entry_checks(
+        &self,
+        entry: &StatusEntry,
+        subject: &Subject<'_>,
+        at: UnixMillis,
+        usage: Use,
+    ) -> Vec<Check> {
+        let of_list = || self.lists.iter().filter(|(l, _)| l.id == entry.list);
+        let authorised: BTreeSet<&Did> = of_list()
+            .filter(|(l, refused)| refused.is_none() && self.may_revoke(&l.issuer, subject))
+            .map(|(l, _)| &l.issuer)
+            .collect();
+        let mut checks = Vec::new();
+        if !authorised.contains(subject.issuer) {
+            checks.push(self.no_list(entry, subject));
+        }
+        for signer in authorised {
+            checks.push(self.signer_check(entry, signer, subject, at, usage));
+        }
+        checks
+    }
+
+    /// Why the issuer's own list cannot be read: none, a bad one, or somebody else's.
+    fn no_list(&self, entry: &StatusEntry, subject: &Subject<'_>) -> Check {
+        let name = status_name(entry.purpose);
+        let mut others = self.lists.iter().filter(|(l, _)| l.id == entry.list).peekable();
+        if others.peek().is_none() {
+            let sentence = format!("the {} list {} is not at hand", entry.purpose.name(), entry.list);
+            return Check::indeterminate(name, codes::STATUS_UNKNOWN, sentence);
+        }
+        match others.find(|(l, _)| &l.issuer == subject.issuer) {
+            Some((_, Some(refused))) => {
+                let sentence = format!("the list {} is not to be believed: {}", entry.list, refused.sentence);
+                Check::indeterminate(name, refused.code, sentence)
+            }
+            _ => {
+                let sentence = format!("the list {} is not signed by {}", entry.list, subject.issuer);
+                Check::indeterminate(name, codes::STATUS_SIGNER, sentence)
+            }
+        }
+    }
+
+    fn signer_check(
+        &self,
+        entry: &StatusEntry,
+        signer: &Did,
+        subject: &Subject<'_>,
+        at: UnixMillis,
+        usage: Use,
+    ) -> Check {
+        let name = status_name(entry.purpose);
+        let fail = |code, sentence: String| Check::failed(name, code, sentence);
+        let mut states: Vec<&StatusList> = self
+            .lists
+            .iter()
+            .filter(|(l, r)| r.is_none() && l.id == entry.list && &l.issuer == signer)
+            .map(|(l, _)| *l)
+            .collect();
+        states.sort_by_key(|l| l.order());
+        let Some(list) = states.last() else {
+            return Check::indeterminate(name, codes::STATUS_UNKNOWN, "no list is at hand");
+        };
+        let twin = states.iter().rev().skip(1).find(|l| l.version.is_some() && l.version == list.version);
+        if twin.is_some_and(|t| t.bits() != list.bits()) {
+            let sentence = format!("{signer} signed two lists {} with one version", entry.list);
+            return fail(codes::STATUS_FORK, sentence);
+        }
+        let seen = self.evidence.seen.get(&(entry.list.clone(), signer.clone()));
+        if seen.is_some_and(|seen| list.order() < *seen) {
+            let sentence = format!("a newer list {} than that of {} was seen", entry.list, list.dated);
+            return fail(codes::STATUS_ROLLBACK, sentence);
+        }
+        if !list.purposes.iter().any(|p| p == entry.purpose.name()) {
+            let sentence = format!("the list {} is not about {}", entry.list, entry.purpose.name());
+            return fail(codes::STATUS_PURPOSE, sentence);
+        }
+        let state = match list.bits().get(entry.index) {
+            Ok(set) => state_check(list, entry, set, at, usage),
+            Err(e) => fail(e.code(), e.to_string()),
+        };
+        let age = self.now.millis_since(list.dated) / 1000;
+        let stale = age > subject.max_age_seconds || list.expires.is_some_and(|e| e <= self.now);
+        // What is revoked stays revoked, however old the list; what was clear may not be so now.
+        if stale && state.outcome == Outcome::Passed {
+            let sentence = format!(
+                "the {} list of {signer} is {age} seconds old, and at most {} are allowed",
+                entry.purpose.name(),
+                subject.max_age_seconds
+            );
+            return Check::indeterminate(name, codes::STATUS_STALE, sentence);
+        }
+        state
+    }
+}
+
+fn status_name(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Revocation => "revocation",
+        Purpose::Suspension => "suspension",
+    }
+}
+
+fn from_future(list: &StatusList, now: UnixMillis) -> Option<Check> {
+    let skew = gridpass_identity::time::MAX_CLOCK_SKEW_MILLIS;
+    (list.dated > now.plus_millis(skew)).then(|| {
+        let sentence = format!("the list is dated {}", list.dated);
+        Check::failed("status", gridpass_identity::codes::SIGNED_IN_FUTURE, sentence)
+    })
+}
+
+/// What one entry says about a time and a use.
+fn state_check(
+    list: &StatusList,
+    entry: &StatusEntry,
+    set_now: bool,
+    at: UnixMillis,
+    usage: Use,
+) -> Check {
+    let name = status_name(entry.purpose);
+    let changes = list.changes(entry.index);
+    let by = &list.issuer;
+    let since = changes.last().filter(|c| c.set).map(|c| format!(" since {}", c.at));
+    let since = since.unwrap_or_default();
+    let (word, code) = match entry.purpose {
+        Purpose::Revocation => ("revoked", codes::VISA_REVOKED),
+        Purpose::Suspension => ("suspended", codes::VISA_SUSPENDED),
+    };
+    // Out of range cannot be: the caller has read the bit.
+    let then = list.was_set(entry.index, at).unwrap_or(None);
+    match (usage, then, set_now) {
+        (Use::Held, Some(true), _) => {
+            Check::failed(name, code, format!("{word} by {by}{since}"))
+        }
+        (Use::Held, None, _) => {
+            let sentence = format!("{word} by {by}, who does not say since when");
+            Check::failed(name, code, sentence)
+        }
+        (Use::Issuing(_), Some(true), _) => {
+            let sentence = format!("the issuer's own visa was {word} at {at}, by {by}");
+            Check::failed(name, codes::ISSUER_REVOKED, sentence)
+        }
+        (Use::Issuing(IssuerRevocation::Ends), _, true) => {
+            let sentence = format!(
+                "the issuer's own visa is {word} by {by}{since}, which ends what it issued before"
+            );
+            Check::failed(name, codes::ISSUER_REVOKED_ENDS, sentence)
+        }
+        (Use::Issuing(IssuerRevocation::Keeps), None, true) => {
+            let sentence = format!("the issuer's own visa is {word} by {by}, since an unknown time");
+            Check::indeterminate(name, codes::ISSUER_REVOKED_WHEN, sentence)
+        }
+        (Use::Issuing(IssuerRevocation::Keeps), Some(false), true) => {
+            let sentence = format!(
+                "the issuer's own visa is {word} by {by}{since}; what it issued before stays good"
+            );
+            Check::passed(name, codes::ISSUER_REVOKED_SINCE, sentence)
+        }
+        (_, _, false) if !changes.is_empty() => {
+            let sentence = format!("was {word}, and is reinstated by {by}");
+            Check::passed(name, codes::STATUS_REINSTATED, sentence)
+        }
+        (_, _, _) => {
+            let sentence = format!("not {word}, says {by} as of {}", list.dated);
+            Check::passed(name, codes::STATUS_CLEAR, sentence)
+        }
+    }
+}
+
+/// Validity and retirement of a visa at a time.
+pub(super) fn time_checks(node: &Node<'_>, at: UnixMillis) -> Vec<Check> {
+    let Some(visa) = &node.visa else {
+        return Vec::new();
+    };
+    let name = "validity";
+    let validity = if at < visa.valid_from {
+        let sentence = format!("it is valid from {} on, and not at {at}", visa.valid_from);
+        Check::failed(name, codes::VISA_NOT_YET, sentence)
+    } else if at >= visa.valid_until {
+        let sentence = format!("it was valid until {}, and not at {at}", visa.valid_until);
+        Check::failed(name, codes::VISA_EXPIRED, sentence)
+    } else {
+        Check::passed(name, codes::VISA_IN_FORCE, format!("valid until {}", visa.valid_until))
+    };
+    let mut checks = vec![validity];
+    if let Some(listed) = node.listed
+        && let Some(retired) = listed.retired
+    {
+        let grace = listed.grace_seconds.unwrap_or(0).saturating_mul(1000);
+        let end = retired.plus_millis(grace);
+        let name = "retirement";
+        checks.push(if node.issued >= retired {
+            let sentence = format!("{} was retired on {retired}, before it was issued", listed.name);
+            Check::failed(name, codes::ROLE_RETIRED, sentence)
+        } else if at >= end {
+            let sentence = format!("{} was retired on {retired}, with grace until {end}", listed.name);
+            Check::failed(name, codes::ROLE_RETIRED, sentence)
+        } else {
+            let sentence = format!("{} is retired since {retired}; grace until {end}", listed.name);
+            Check::passed(name, codes::ROLE_IN_GRACE, sentence)
+        });
+    }
+    checks
+}
+
+/// The status part of a visa's standing.
+pub(super) fn status_checks(
+    node: &Node<'_>,
+    lists: &Lists<'_>,
+    at: UnixMillis,
+    usage: Use,
+) -> Vec<Check> {
+    let (Some(visa), Some(role)) = (&node.visa, node.role) else {
+        return Vec::new();
+    };
+    let revokers = role.definition.revokers.as_ref();
+    let subject = Subject {
+        issuer: &visa.issuer,
+        entries: &visa.status,
+        max_age_seconds: role.definition.max_status_age_seconds,
+        revoker_dids: revokers.map_or(&[], |r| r.dids.as_slice()),
+        revoker_roles: revokers.map_or(&[], |r| r.roles.as_slice()),
+    };
+    lists.checks(&subject, at, usage)
+}
