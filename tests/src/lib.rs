@@ -6,6 +6,7 @@
 
 pub mod fuzz;
 pub mod interop;
+pub mod world;
 
 /// The project's root.
 #[must_use]

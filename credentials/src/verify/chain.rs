@@ -134,7 +134,11 @@ impl<'c> Chains<'c> {
     }
 
     /// Visas of the issuer of `visa` that could be its authority.
-    fn authorities<'v>(&'v self, visa: &'v Visa, roles: &'v [ContentId]) -> impl Iterator<Item = usize> + 'v {
+    fn authorities<'v>(
+        &'v self,
+        visa: &'v Visa,
+        roles: &'v [ContentId],
+    ) -> impl Iterator<Item = usize> + 'v {
         let fits = move |i: &usize| {
             self.visa(*i)
                 .is_some_and(|(_, w)| w.subject == visa.issuer && roles.contains(&w.definition))
@@ -168,7 +172,8 @@ impl<'c> Chains<'c> {
                 if depth > definition.max_chain_depth {
                     continue;
                 }
-                let stands = *stands.get_or_insert_with(|| self.stands(authority, node.issued, usage));
+                let stands =
+                    *stands.get_or_insert_with(|| self.stands(authority, node.issued, usage));
                 best.offer(worse(level, stands), Link { depth, parent: Some(authority) });
             }
         }
@@ -184,7 +189,9 @@ impl<'c> Chains<'c> {
         let mut reached: BTreeSet<&Did> = BTreeSet::new();
         let mut open = vec![&visa.issuer];
         while let Some(did) = open.pop() {
-            for held in self.nodes.iter().filter_map(|n| n.visa.as_ref()).filter(|v| &v.subject == did) {
+            for held in
+                self.nodes.iter().filter_map(|n| n.visa.as_ref()).filter(|v| &v.subject == did)
+            {
                 if reached.insert(&held.issuer) {
                     open.push(&held.issuer);
                 }
@@ -205,7 +212,8 @@ impl<'c> Chains<'c> {
             let sentence = format!("{issuer} was not a root of the charter at {}", node.issued);
             return Check::failed(name, codes::ISSUER_NOT_ROOT, sentence);
         }
-        let sentence = format!("{issuer} was a root of the charter at {}, and is none now", node.issued);
+        let sentence =
+            format!("{issuer} was a root of the charter at {}, and is none now", node.issued);
         match revocation {
             IssuerRevocation::Keeps => {
                 Check::passed(name, codes::CHAIN_ROOT_REMOVED_SINCE, sentence)
@@ -264,7 +272,13 @@ impl<'c> Chains<'c> {
     }
 
     /// Whether somebody holds a role at a time, by the best of the visas at hand.
-    fn holds(&self, subject: &Did, role: &ContentId, at: UnixMillis, depth: usize) -> (Outcome, String) {
+    fn holds(
+        &self,
+        subject: &Did,
+        role: &ContentId,
+        at: UnixMillis,
+        depth: usize,
+    ) -> (Outcome, String) {
         let name = self.evidence.trust.definition(role).map(|r| r.definition.name.to_string());
         let name = name.unwrap_or_else(|| role.to_string());
         let mut best = (Outcome::Indeterminate, format!("no visa for {name} is shown"));
@@ -274,7 +288,8 @@ impl<'c> Chains<'c> {
             if &visa.subject != subject || &visa.definition != role {
                 continue;
             }
-            let chain = self.best.get(index).and_then(Best::link).map_or(Outcome::Failed, |(o, _)| o);
+            let chain =
+                self.best.get(index).and_then(Best::link).map_or(Outcome::Failed, |(o, _)| o);
             let standing = self.standing(index, at, Use::Held, depth);
             let outcome = worse(worse(node.outcome, chain), signature::outcome(&standing));
             let reason = standing
@@ -348,29 +363,41 @@ impl<'c> Chains<'c> {
             Some((_, Link { parent: Some(parent), .. })) => {
                 let mut checks = self.standing(parent, node.issued, usage, MAX_PRECONDITIONS);
                 // What is in order needs no line here; what is not, or is worth knowing, does.
-                checks.retain(|c| c.outcome != Outcome::Passed || c.code == codes::ISSUER_REVOKED_SINCE);
+                checks.retain(|c| {
+                    c.outcome != Outcome::Passed || c.code == codes::ISSUER_REVOKED_SINCE
+                });
                 if let Some((parent_node, held)) = self.visa(parent)
                     && parent_node.outcome != Outcome::Failed
                 {
-                    let (outcome, sentence) = (self.complete(parent, Outcome::Passed), format!(
-                        "issued by {}, who held {} by visa {}",
-                        visa.issuer, held.role, parent_node.evidence
-                    ));
+                    let (outcome, sentence) = (
+                        self.complete(parent, Outcome::Passed),
+                        format!(
+                            "issued by {}, who held {} by visa {}",
+                            visa.issuer, held.role, parent_node.evidence
+                        ),
+                    );
                     checks.push(match outcome {
                         Some(_) => Check::passed(name, codes::CHAIN_DELEGATED, sentence),
                         None => {
                             let (code, why) = self.weakness(parent);
-                            Check::indeterminate(name, code, format!("{sentence}, which cannot be decided: {why}"))
+                            Check::indeterminate(
+                                name,
+                                code,
+                                format!("{sentence}, which cannot be decided: {why}"),
+                            )
                         }
                     });
                 }
                 checks
             }
-            Some((_, Link { parent: None, .. })) if definition.issuers.dids.contains(&visa.issuer) => {
+            Some((_, Link { parent: None, .. }))
+                if definition.issuers.dids.contains(&visa.issuer) =>
+            {
                 vec![self.root_check(node, visa, definition.issuer_revocation)]
             }
             Some((_, Link { parent: None, .. })) => {
-                let sentence = format!("what authorises {} to issue {} is not shown", visa.issuer, visa.role);
+                let sentence =
+                    format!("what authorises {} to issue {} is not shown", visa.issuer, visa.role);
                 vec![Check::indeterminate(name, codes::CHAIN_LINK_MISSING, sentence)]
             }
             None => {
@@ -437,12 +464,16 @@ impl<'c> Chains<'c> {
                     (None, Some(depth)) => self.refusal(authority, depth),
                     (None, None) => (codes::CHAIN_TOO_DEEP, "the chain is too deep".into()),
                 };
-                reason = Some((code, format!("the authority of {} does not hold: {why}", visa.issuer)));
+                reason =
+                    Some((code, format!("the authority of {} does not hold: {why}", visa.issuer)));
             }
         }
         reason.unwrap_or_else(|| {
             if !definition.issuers.roles.is_empty() && self.is_cycle(visa) {
-                let sentence = format!("{} and its issuers authorise each other, and no root them", visa.issuer);
+                let sentence = format!(
+                    "{} and its issuers authorise each other, and no root them",
+                    visa.issuer
+                );
                 return (codes::CHAIN_CYCLE, sentence);
             }
             let sentence = format!("{} may not issue {}", visa.issuer, visa.role);
@@ -461,10 +492,8 @@ fn worse(a: Outcome, b: Outcome) -> Outcome {
 
 fn deciding(checks: &[Check]) -> (Code, String) {
     let first = |o: Outcome| checks.iter().find(|c| c.outcome == o);
-    first(Outcome::Failed)
-        .or_else(|| first(Outcome::Indeterminate))
-        .map_or_else(
-            || (codes::VISA_IN_FORCE, "every check passed".to_owned()),
-            |c| (c.code, c.sentence.clone()),
-        )
+    first(Outcome::Failed).or_else(|| first(Outcome::Indeterminate)).map_or_else(
+        || (codes::VISA_IN_FORCE, "every check passed".to_owned()),
+        |c| (c.code, c.sentence.clone()),
+    )
 }

@@ -65,7 +65,11 @@ impl<'t> Node<'t> {
                 return;
             }
         };
-        self.checks.push(Check::passed("form", codes::VISA_PROFILE, format!("a visa for {}", visa.role)));
+        self.checks.push(Check::passed(
+            "form",
+            codes::VISA_PROFILE,
+            format!("a visa for {}", visa.role),
+        ));
         let asked = Asked {
             speaker: visa.issuer.as_str(),
             purpose: Relationship::AssertionMethod,
@@ -90,8 +94,11 @@ impl<'t> Node<'t> {
         self.listed = Some(listed);
         let Some(role) = trust.definition(&visa.definition) else {
             let sentence = format!("the definition {} is not at hand", visa.definition);
-            self.checks
-                .push(Check::indeterminate("definition", codes::DEFINITION_MISSING, sentence));
+            self.checks.push(Check::indeterminate(
+                "definition",
+                codes::DEFINITION_MISSING,
+                sentence,
+            ));
             return;
         };
         self.role = Some(role);
@@ -107,7 +114,8 @@ impl<'t> Node<'t> {
         let span = visa.valid_until.millis_since(visa.valid_from) / 1000;
         if span > definition.max_validity_seconds {
             let most = definition.max_validity_seconds;
-            let sentence = format!("it is valid for {span} seconds, and at most {most} are allowed");
+            let sentence =
+                format!("it is valid for {span} seconds, and at most {most} are allowed");
             self.checks.push(Check::failed("validity", codes::VISA_VALIDITY_TOO_LONG, sentence));
         }
     }

@@ -84,7 +84,10 @@ impl<'l> Lists<'l> {
     fn may_revoke(&self, signer: &Did, subject: &Subject<'_>) -> bool {
         signer == subject.issuer
             || subject.revoker_dids.contains(signer)
-            || subject.revoker_roles.iter().any(|r| self.by_role.contains(&(signer.clone(), r.clone())))
+            || subject
+                .revoker_roles
+                .iter()
+                .any(|r| self.by_role.contains(&(signer.clone(), r.clone())))
     }
 
     /// What the lists say, for each purpose.
@@ -131,16 +134,19 @@ impl<'l> Lists<'l> {
         let name = status_name(entry.purpose);
         let mut others = self.lists.iter().filter(|(l, _)| l.id == entry.list).peekable();
         if others.peek().is_none() {
-            let sentence = format!("the {} list {} is not at hand", entry.purpose.name(), entry.list);
+            let sentence =
+                format!("the {} list {} is not at hand", entry.purpose.name(), entry.list);
             return Check::indeterminate(name, codes::STATUS_UNKNOWN, sentence);
         }
         match others.find(|(l, _)| &l.issuer == subject.issuer) {
             Some((_, Some(refused))) => {
-                let sentence = format!("the list {} is not to be believed: {}", entry.list, refused.sentence);
+                let sentence =
+                    format!("the list {} is not to be believed: {}", entry.list, refused.sentence);
                 Check::indeterminate(name, refused.code, sentence)
             }
             _ => {
-                let sentence = format!("the list {} is not signed by {}", entry.list, subject.issuer);
+                let sentence =
+                    format!("the list {} is not signed by {}", entry.list, subject.issuer);
                 Check::indeterminate(name, codes::STATUS_SIGNER, sentence)
             }
         }
@@ -166,14 +172,16 @@ impl<'l> Lists<'l> {
         let Some(list) = states.last() else {
             return Check::indeterminate(name, codes::STATUS_UNKNOWN, "no list is at hand");
         };
-        let twin = states.iter().rev().skip(1).find(|l| l.version.is_some() && l.version == list.version);
+        let twin =
+            states.iter().rev().skip(1).find(|l| l.version.is_some() && l.version == list.version);
         if twin.is_some_and(|t| t.bits() != list.bits()) {
             let sentence = format!("{signer} signed two lists {} with one version", entry.list);
             return fail(codes::STATUS_FORK, sentence);
         }
         let seen = self.evidence.seen.get(&(entry.list.clone(), signer.clone()));
         if seen.is_some_and(|seen| list.order() < *seen) {
-            let sentence = format!("a newer list {} than that of {} was seen", entry.list, list.dated);
+            let sentence =
+                format!("a newer list {} than that of {} was seen", entry.list, list.dated);
             return fail(codes::STATUS_ROLLBACK, sentence);
         }
         if !list.purposes.iter().any(|p| p == entry.purpose.name()) {
@@ -234,9 +242,7 @@ fn state_check(
     // Out of range cannot be: the caller has read the bit.
     let then = list.was_set(entry.index, at).unwrap_or(None);
     match (usage, then, set_now) {
-        (Use::Held, Some(true), _) => {
-            Check::failed(name, code, format!("{word} by {by}{since}"))
-        }
+        (Use::Held, Some(true), _) => Check::failed(name, code, format!("{word} by {by}{since}")),
         (Use::Held, None, _) => {
             let sentence = format!("{word} by {by}, who does not say since when");
             Check::failed(name, code, sentence)
@@ -252,7 +258,8 @@ fn state_check(
             Check::failed(name, codes::ISSUER_REVOKED_ENDS, sentence)
         }
         (Use::Issuing(IssuerRevocation::Keeps), None, true) => {
-            let sentence = format!("the issuer's own visa is {word} by {by}, since an unknown time");
+            let sentence =
+                format!("the issuer's own visa is {word} by {by}, since an unknown time");
             Check::indeterminate(name, codes::ISSUER_REVOKED_WHEN, sentence)
         }
         (Use::Issuing(IssuerRevocation::Keeps), Some(false), true) => {
@@ -295,10 +302,12 @@ pub(super) fn time_checks(node: &Node<'_>, at: UnixMillis) -> Vec<Check> {
         let end = retired.plus_millis(grace);
         let name = "retirement";
         checks.push(if node.issued >= retired {
-            let sentence = format!("{} was retired on {retired}, before it was issued", listed.name);
+            let sentence =
+                format!("{} was retired on {retired}, before it was issued", listed.name);
             Check::failed(name, codes::ROLE_RETIRED, sentence)
         } else if at >= end {
-            let sentence = format!("{} was retired on {retired}, with grace until {end}", listed.name);
+            let sentence =
+                format!("{} was retired on {retired}, with grace until {end}", listed.name);
             Check::failed(name, codes::ROLE_RETIRED, sentence)
         } else {
             let sentence = format!("{} is retired since {retired}; grace until {end}", listed.name);
