@@ -260,4 +260,29 @@ gridpass_identity::codes! {
     NODE_NOT_AUTHORISED = "GP-NODE-NOT-AUTHORISED", Denied,
         "The participant did not authorise the node for this purpose or channel.",
         "Authorise it: `gridpass visa authorise-node`.";
+    // Files that travel, and what the wallet keeps
+    PARCEL_MALFORMED = "GP-PARCEL-MALFORMED", Malformed,
+        "The file is not one that Gridpass writes for others, or is damaged.",
+        "Ask its sender for it again, unchanged.";
+    PARCEL_KIND = "GP-PARCEL-KIND", Usage,
+        "The file is of another kind than this command takes.",
+        "The message says what it is; use the command for that.";
+    REQUEST_MALFORMED = "GP-REQUEST-MALFORMED", Malformed,
+        "The text is not a visa request or refusal.",
+        "Ask its sender for the file that `gridpass visa request` or `gridpass visa refuse` wrote.";
+    TRUST_NOT_PINNED = "GP-TRUST-NOT-PINNED", Configuration,
+        "No trust pack is pinned, so there is nothing to verify against.",
+        "Get one from your regulator and adopt it: `gridpass charter verify PACK --adopt`.";
+    NOT_KEPT = "GP-NOT-KEPT", NotFound,
+        "The wallet has no such visa, definition or charter.",
+        "List them: `gridpass visa list`, `gridpass role list`, `gridpass charter show`.";
+    NAME_AMBIGUOUS = "GP-NAME-AMBIGUOUS", Usage,
+        "The name fits several things.",
+        "Give the id or the CID, as the list shows it.";
+    RECORD_UNREADABLE = "GP-RECORD-UNREADABLE", Malformed,
+        "A record or an input file is not what it must be.",
+        "Correct the file; if it is a record of the wallet, run `gridpass doctor`.";
+    STATUS_UNCHANGED = "GP-STATUS-UNCHANGED", Conflict,
+        "The visa is in that state already, or cannot leave the one that it is in.",
+        "Look at it: `gridpass visa list --issued`.";
 }

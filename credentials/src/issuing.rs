@@ -1,0 +1,591 @@
+//! What an issuer does: issue visas, suspend, reinstate and revoke them, and sign the status lists
+//! that say so. Everything that changes together is one change of the wallet.
+//!
+//! Nothing leaves this module that its own verifier would refuse: a new visa is verified, by the
+//! pinned trust pack, before it is entered in the register.
+
+use crate::codes;
+use crate::content_id::ContentId;
+use crate::keeping::{self, KeepError, from_record, read_visa, to_record};
+use crate::secured::{Form, SecuredError, Signer, secure_credential};
+use crate::signature::SignatureMemo;
+use crate::status::{
+    Bits, Change, MAX_CHANGES, MIN_ENTRIES, NewStatusList, StatusError, StatusList,
+};
+use crate::trust::Trust;
+use crate::verify::{Evidence, Expectation, SeenLists, VisaReport, verify_visa};
+use crate::visa::{Purpose, StatusEntry, Visa, VisaError};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gridpass_identity::code::Code;
+use gridpass_identity::did::Did;
+use gridpass_identity::document::Relationship;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::Resolver;
+use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::identities::Identity;
+use gridpass_identity::wallet::{Changes, Wallet, WalletError};
+use rand_core::CryptoRng;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+const ISSUED: &str = "issued-visa";
+const LISTS: &str = "own-status-list";
+const RECORD_VERSION: u32 = 1;
+
+/// Why nothing was issued or changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IssueError {
+    /// What is kept cannot be used.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+    /// The visa would not be one.
+    #[error(transparent)]
+    Visa(#[from] VisaError),
+    /// It cannot be signed in this form.
+    #[error(transparent)]
+    Secured(#[from] SecuredError),
+    /// A status list cannot be made.
+    #[error(transparent)]
+    Status(#[from] StatusError),
+    /// The charter does not list the role.
+    #[error("the pinned charter does not list a role {0:?}")]
+    UnknownRole(String),
+    /// Everybody would refuse the visa.
+    #[error("the visa would be refused by everybody: {}", .0.sentence)]
+    Refused(Box<VisaReport>),
+    /// It is in that state already.
+    #[error("{0}")]
+    State(String),
+}
+
+impl From<WalletError> for IssueError {
+    fn from(e: WalletError) -> Self {
+        Self::Keep(e.into())
+    }
+}
+
+impl IssueError {
+    /// The stable reason code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Keep(e) => e.code(),
+            Self::Visa(e) => e.code(),
+            Self::Secured(e) => e.code(),
+            Self::Status(e) => e.code(),
+            Self::UnknownRole(_) => codes::ROLE_NOT_LISTED,
+            Self::Refused(report) => report.code,
+            Self::State(_) => codes::STATUS_UNCHANGED,
+        }
+    }
+}
+
+/// Something that happened to an issued visa, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// When.
+    pub at: UnixMillis,
+    /// What: `suspended`, `reinstated`, `revoked`.
+    pub what: String,
+    /// Why, in the issuer's register only.
+    pub reason: Option<String>,
+}
+
+/// A visa in the issuer's register.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct IssuedVisa {
+    version: u32,
+    /// As it was signed.
+    pub text: String,
+    /// When.
+    pub issued: UnixMillis,
+    /// What happened to it since, oldest first.
+    pub events: Vec<Event>,
+}
+
+impl IssuedVisa {
+    /// `in force`, `suspended` or `revoked`, by the register.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match self.events.last().map(|e| e.what.as_str()) {
+            Some("revoked") => "revoked",
+            Some("suspended") => "suspended",
+            _ => "in force",
+        }
+    }
+
+    /// What it says.
+    ///
+    /// # Errors
+    /// [`KeepError`] if it cannot be read.
+    pub fn read(&self) -> Result<Visa, KeepError> {
+        Ok(read_visa(&self.text)?.1)
+    }
+}
+
+/// One of the issuer's status lists: what is taken, what is set.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct OwnList {
+    version: u32,
+    id: String,
+    issuer: Did,
+    purpose: Purpose,
+    /// The version of the list that was signed last; 0 if none was.
+    list_version: u64,
+    /// Entries that were given to visas, as base64 of the bits.
+    taken: String,
+    /// Every change, in order of time.
+    changes: Vec<Change>,
+    /// The list as it was signed last.
+    signed: Option<String>,
+}
+
+impl OwnList {
+    fn new(id: String, issuer: Did, purpose: Purpose) -> Self {
+        Self {
+            version: RECORD_VERSION,
+            id,
+            issuer,
+            purpose,
+            list_version: 0,
+            taken: String::new(),
+            changes: Vec::new(),
+            signed: None,
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("{} {}", self.issuer, self.id)
+    }
+
+    fn taken(&self) -> Result<Vec<u8>, KeepError> {
+        let length = usize::try_from(MIN_ENTRIES / 8).unwrap_or(0);
+        let mut bytes = STANDARD
+            .decode(&self.taken)
+            .map_err(|_| KeepError::Record("the entries of a status list".into()))?;
+        bytes.resize(length, 0);
+        Ok(bytes)
+    }
+
+    /// Gives away a free entry, by chance: an index says nothing about when a visa was issued.
+    fn take(&mut self, rng: &mut dyn CryptoRng) -> Result<Option<u64>, KeepError> {
+        let mut taken = self.taken()?;
+        let used: u64 = taken.iter().map(|b| u64::from(b.count_ones())).sum();
+        // Half full is full: chance finds a free entry at once, and changes stay few enough.
+        if used >= MIN_ENTRIES / 2 || self.changes.len() >= MAX_CHANGES / 2 {
+            return Ok(None);
+        }
+        loop {
+            // 131072 divides 2^64: no entry is likelier than another.
+            let index = rng.next_u64() % MIN_ENTRIES;
+            let byte = usize::try_from(index / 8).ok().and_then(|i| taken.get_mut(i));
+            let mask = 0x80_u8 >> (index % 8);
+            if let Some(byte) = byte
+                && *byte & mask == 0
+            {
+                *byte |= mask;
+                self.taken = STANDARD.encode(&taken);
+                return Ok(Some(index));
+            }
+        }
+    }
+
+    fn bits(&self) -> Result<Bits, StatusError> {
+        let mut bits = Bits::clear(MIN_ENTRIES);
+        for change in &self.changes {
+            bits.set(change.index, change.set)?;
+        }
+        Ok(bits)
+    }
+
+    /// Signs the next version.
+    fn sign(
+        &mut self,
+        signer: Signer<'_>,
+        form: Form,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<StatusList, IssueError> {
+        let next = self.list_version.saturating_add(1);
+        let bits = self.bits()?;
+        let new = NewStatusList {
+            id: &self.id,
+            issuer: &self.issuer,
+            purpose: self.purpose,
+            version: next,
+            dated: signer.now,
+            expires: None,
+            bits: &bits,
+            changes: &self.changes,
+        };
+        let secured = secure_credential(&new.to_credential()?, form, &[], signer, rng)?;
+        self.list_version = next;
+        self.signed = Some(secured.text().to_owned());
+        Ok(StatusList::read(secured)?)
+    }
+
+    fn stage(&self, changes: &mut Changes) -> Result<(), KeepError> {
+        changes.put(LISTS, &self.name(), to_record(self)?);
+        Ok(())
+    }
+}
+
+/// What is to be issued.
+#[derive(Clone, Debug)]
+pub struct NewVisa<'n> {
+    /// To whom.
+    pub subject: &'n Did,
+    /// Which role: a name in the pinned charter, or a CID.
+    pub role: &'n str,
+    /// What it says.
+    pub claims: Map<String, Value>,
+    /// From when.
+    pub valid_from: UnixMillis,
+    /// Until when; the definition's longest, if absent.
+    pub valid_until: Option<UnixMillis>,
+    /// How it is secured.
+    pub form: Form,
+    /// Claims that the holder will be able to withhold.
+    pub withholdable: &'n [&'n str],
+    /// What the ids of new status lists start with: `https://regulator.example/status/`. Without
+    /// it they are URNs.
+    pub list_base: Option<&'n str>,
+}
+
+/// What an issuer works with.
+pub struct Issuer<'i> {
+    /// Its wallet.
+    pub wallet: &'i mut Wallet,
+    /// The identity that issues.
+    pub identity: &'i Identity,
+    /// The pinned trust pack.
+    pub trust: &'i Trust,
+    /// The time.
+    pub now: UnixMillis,
+}
+
+/// What was issued, with what its holder needs to show it.
+#[derive(Debug)]
+pub struct Issued {
+    /// The visa.
+    pub visa: Visa,
+    /// Its hash.
+    pub evidence: ContentId,
+    /// As it was signed.
+    pub text: String,
+    /// The visas that prove the issuer's authority.
+    pub supporting: Vec<String>,
+    /// The status lists that cover it and its issuer.
+    pub lists: Vec<String>,
+    /// How it verifies.
+    pub report: VisaReport,
+}
+
+impl Issuer<'_> {
+    /// Issues a visa, enters it in the register and signs the status lists that cover it.
+    ///
+    /// `evidence` are visas of the subject that prove its preconditions, and status lists for them.
+    ///
+    /// # Errors
+    /// [`IssueError::Refused`] if a verifier would refuse it; nothing is changed then.
+    pub fn issue(
+        &mut self,
+        new: &NewVisa<'_>,
+        evidence: (&[String], &[StatusList]),
+        resolver: &dyn Resolver,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Issued, IssueError> {
+        let (definition, role) = self
+            .trust
+            .find_role(new.role)
+            .ok_or_else(|| IssueError::UnknownRole(new.role.to_owned()))?;
+        let longest = role.definition.max_validity_seconds.saturating_mul(1000);
+        let mut changes = Changes::default();
+        let (mut own, mut status) = (Vec::new(), Vec::new());
+        for purpose in Purpose::ALL {
+            let (list, index) = self.entry(purpose, new.list_base, rng)?;
+            status.push(StatusEntry { purpose, list: list.id.clone(), index });
+            own.push(list);
+        }
+        let valid_from = new.valid_from.floor_to_second();
+        let visa = Visa {
+            id: uuid(rng),
+            issuer: self.identity.did.clone(),
+            subject: new.subject.clone(),
+            definition: definition.clone(),
+            role: role.definition.name.clone(),
+            claims: new.claims.clone(),
+            valid_from,
+            valid_until: new.valid_until.unwrap_or_else(|| valid_from.plus_millis(longest)),
+            status,
+        };
+        let (key_id, key) =
+            self.wallet.active_secret(self.identity, Relationship::AssertionMethod)?;
+        let signer = Signer { key: &key, key_id: &key_id, now: self.now };
+        let secured =
+            secure_credential(&visa.to_credential()?, new.form, new.withholdable, signer, rng)?;
+        let mut lists = evidence.1.to_vec();
+        let mut texts = Vec::new();
+        for list in &mut own {
+            let signed = list.sign(signer, Form::Jwt, rng)?;
+            texts.push(signed.secured().text().to_owned());
+            lists.push(signed);
+            list.stage(&mut changes)?;
+        }
+        let supporting = self.authority()?;
+        let (kept, seen) = keeping::lists(self.wallet)?;
+        texts.extend(kept.iter().map(|l| l.secured().text().to_owned()));
+        lists.extend(kept);
+        let all: Vec<String> = supporting.iter().chain(evidence.0).cloned().collect();
+        // It need not be in force yet, but it must be good when it is.
+        let at = self.now.max(visa.valid_from);
+        let report = self.verify(secured.text(), &all, &lists, &seen, resolver, at);
+        if report.outcome != Outcome::Passed {
+            return Err(IssueError::Refused(Box::new(report)));
+        }
+        let record = IssuedVisa {
+            version: RECORD_VERSION,
+            text: secured.text().to_owned(),
+            issued: self.now,
+            events: Vec::new(),
+        };
+        changes.put(ISSUED, &visa.id, to_record(&record)?);
+        self.wallet.apply(changes, rng)?;
+        let (evidence, text) = (secured.id().clone(), record.text);
+        Ok(Issued { visa, evidence, text, supporting, lists: texts, report })
+    }
+
+    fn verify(
+        &self,
+        text: &str,
+        supporting: &[String],
+        lists: &[StatusList],
+        seen: &SeenLists,
+        resolver: &dyn Resolver,
+        at: UnixMillis,
+    ) -> VisaReport {
+        let evidence = Evidence { trust: self.trust, lists, resolver, seen };
+        let expect = Expectation { now: at, audience: None, nonce: None, presenter: None };
+        let supporting: Vec<_> = supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
+        verify_visa(text.as_bytes(), &supporting, &evidence, &expect, &mut SignatureMemo::default())
+    }
+
+    /// The visas that prove this issuer's authority: those it holds, and what they rest on.
+    fn authority(&self) -> Result<Vec<String>, IssueError> {
+        let mut texts = Vec::new();
+        for held in keeping::visas(self.wallet)? {
+            if held.read()?.1.subject == self.identity.did {
+                for text in std::iter::once(held.text).chain(held.supporting) {
+                    if !texts.contains(&text) {
+                        texts.push(text);
+                    }
+                }
+            }
+        }
+        Ok(texts)
+    }
+
+    /// A free entry in one of its lists, or in a new one.
+    fn entry(
+        &self,
+        purpose: Purpose,
+        base: Option<&str>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(OwnList, u64), IssueError> {
+        for mut list in own_lists(self.wallet)? {
+            let ours = list.issuer == self.identity.did
+                && list.purpose == purpose
+                && base.is_none_or(|base| list.id.starts_with(base));
+            // A list of somebody else's, that this identity may revoke in, has no entries to give.
+            if ours
+                && !list.taken.is_empty()
+                && let Some(index) = list.take(rng)?
+            {
+                return Ok((list, index));
+            }
+        }
+        let name = uuid(rng);
+        let id = match base {
+            Some(base) => format!("{base}{}", name.trim_start_matches("urn:uuid:")),
+            None => name,
+        };
+        let mut list = OwnList::new(id, self.identity.did.clone(), purpose);
+        match list.take(rng)? {
+            Some(index) => Ok((list, index)),
+            None => Err(IssueError::State("a new list has no free entry".into())),
+        }
+    }
+
+    /// Suspends, reinstates or revokes a visa, and signs the list that says so. The visa is one of
+    /// the register, or one of somebody else's that this identity may revoke.
+    ///
+    /// # Errors
+    /// [`IssueError::State`] if it is so already, or revoked for good.
+    pub fn set_status(
+        &mut self,
+        visa: &Visa,
+        purpose: Purpose,
+        set: bool,
+        reason: Option<&str>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<StatusList, IssueError> {
+        let entry = visa
+            .status_of(purpose)
+            .ok_or_else(|| IssueError::State(format!("the visa has no {} list", purpose.name())))?;
+        if purpose == Purpose::Revocation && !set {
+            let message = "a revoked visa stays revoked; issue a new one".to_owned();
+            return Err(IssueError::State(message));
+        }
+        let mut list = own_lists(self.wallet)?
+            .into_iter()
+            .find(|l| l.id == entry.list && l.issuer == self.identity.did)
+            .unwrap_or_else(|| {
+                OwnList::new(entry.list.clone(), self.identity.did.clone(), purpose)
+            });
+        let (doing, done) = match (purpose, set) {
+            (Purpose::Revocation, _) => ("revoke", "revoked"),
+            (Purpose::Suspension, true) => ("suspend", "suspended"),
+            (Purpose::Suspension, false) => ("reinstate", "reinstated"),
+        };
+        if list.bits()?.get(entry.index)? == set {
+            let message = format!("there is nothing to {doing}: the visa is {} already", done);
+            return Err(IssueError::State(if set {
+                message
+            } else {
+                "there is nothing to reinstate: the visa is not suspended".into()
+            }));
+        }
+        // Time does not go back, whatever this machine's clock does.
+        let last = list.changes.last().map_or(self.now, |c| c.at);
+        let at = self.now.max(last);
+        list.changes.push(Change { index: entry.index, set, at });
+        let (key_id, key) =
+            self.wallet.active_secret(self.identity, Relationship::AssertionMethod)?;
+        let signed = list.sign(Signer { key: &key, key_id: &key_id, now: at }, Form::Jwt, rng)?;
+        let mut changes = Changes::default();
+        list.stage(&mut changes)?;
+        if let Some(mut record) = issued_by_id(self.wallet, &visa.id)? {
+            let reason = reason.map(str::to_owned);
+            record.events.push(Event { at, what: done.into(), reason });
+            changes.put(ISSUED, &visa.id, to_record(&record)?);
+        }
+        self.wallet.apply(changes, rng)?;
+        Ok(signed)
+    }
+
+    /// Signs every list of this identity anew, with today's date.
+    ///
+    /// # Errors
+    /// [`IssueError`].
+    pub fn publish_lists(
+        &mut self,
+        form: Form,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<StatusList>, IssueError> {
+        let (key_id, key) =
+            self.wallet.active_secret(self.identity, Relationship::AssertionMethod)?;
+        let mut changes = Changes::default();
+        let mut signed = Vec::new();
+        for mut list in own_lists(self.wallet)? {
+            if list.issuer == self.identity.did {
+                let last = list.changes.last().map_or(self.now, |c| c.at);
+                let now = self.now.max(last);
+                signed.push(list.sign(Signer { key: &key, key_id: &key_id, now }, form, rng)?);
+                list.stage(&mut changes)?;
+            }
+        }
+        self.wallet.apply(changes, rng)?;
+        Ok(signed)
+    }
+}
+
+fn own_lists(wallet: &Wallet) -> Result<Vec<OwnList>, KeepError> {
+    wallet.list(LISTS)?.iter().map(|r| from_record(r.value.expose_secret())).collect()
+}
+
+/// The lists that this wallet's identities signed last.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn signed_lists(wallet: &Wallet) -> Result<Vec<StatusList>, KeepError> {
+    let signed = own_lists(wallet)?.into_iter().filter_map(|l| l.signed);
+    signed.map(|text| keeping::read_list(text.as_bytes())).collect()
+}
+
+/// Every visa in the register, oldest first.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn issued(wallet: &Wallet) -> Result<Vec<IssuedVisa>, KeepError> {
+    let mut all = wallet
+        .list(ISSUED)?
+        .iter()
+        .map(|r| from_record::<IssuedVisa>(r.value.expose_secret()))
+        .collect::<Result<Vec<_>, _>>()?;
+    all.sort_by_key(|v| v.issued);
+    Ok(all)
+}
+
+fn issued_by_id(wallet: &Wallet, id: &str) -> Result<Option<IssuedVisa>, KeepError> {
+    wallet.get(ISSUED, id)?.map(|bytes| from_record(bytes.expose_secret())).transpose()
+}
+
+/// A visa of the register by its id, its hash, or its subject where only one visa is that one's.
+///
+/// # Errors
+/// [`KeepError::NotFound`], [`KeepError::Ambiguous`].
+pub fn find_issued(wallet: &Wallet, name: &str) -> Result<IssuedVisa, KeepError> {
+    if let Some(found) = issued_by_id(wallet, name)? {
+        return Ok(found);
+    }
+    let mut found = Vec::new();
+    for record in issued(wallet)? {
+        let (secured, visa) = read_visa(&record.text)?;
+        if secured.id().as_str() == name || visa.subject.as_str() == name {
+            found.push(record);
+        }
+    }
+    match (found.pop(), found.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (Some(_), false) => Err(KeepError::Ambiguous { name: name.into() }),
+        (None, _) => Err(KeepError::NotFound { what: "issued visa", name: name.into() }),
+    }
+}
+
+/// A random UUID (RFC 9562, version 4) as a URN.
+fn uuid(rng: &mut dyn CryptoRng) -> String {
+    let mut bytes = [0_u8; 16];
+    rng.fill_bytes(&mut bytes);
+    let number = u128::from_be_bytes(bytes);
+    let number = (number & !(0xF << 76) & !(0b11 << 62)) | (0x4 << 76) | (0b10 << 62);
+    let hex = format!("{number:032x}");
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+    format!(
+        "urn:uuid:{}-{}-{}-{}-{}",
+        part(0, 8),
+        part(8, 12),
+        part(12, 16),
+        part(16, 20),
+        part(20, 32)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uuids_are_of_version_4_and_variant_1() {
+        let mut rng = getrandom::rand_core::UnwrapErr(getrandom::SysRng);
+        for _ in 0..64 {
+            let urn = uuid(&mut rng);
+            assert_eq!(urn.len(), 45);
+            assert_eq!(urn.as_bytes()[23], b'4', "{urn}");
+            assert!(b"89ab".contains(&urn.as_bytes()[28]), "{urn}");
+        }
+    }
+}

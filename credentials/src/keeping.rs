@@ -1,0 +1,410 @@
+//! What a participant keeps in its wallet beside its keys: the trust pack that it pins, the visas
+//! that it holds, role definitions and charters, and the newest status lists that it has seen.
+
+use crate::charter::{CharterError, SignedCharter};
+use crate::codes;
+use crate::content_id::ContentId;
+use crate::role::{RoleDefinition, RoleError};
+use crate::secured::{Kind, Secured, SecuredError};
+use crate::status::{StatusError, StatusList};
+use crate::trust::{Comparison, Trust, TrustError};
+use crate::vcdm::Credential;
+use crate::verify::SeenLists;
+use crate::visa::{Visa, VisaError};
+use gridpass_identity::code::Code;
+use gridpass_identity::json::{self, Limits};
+use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::{Changes, Wallet, WalletError};
+use rand_core::CryptoRng;
+use serde::{Deserialize, Serialize};
+
+const DEFINITIONS: &str = "definition";
+const CHARTERS: &str = "charter";
+const TRUST: &str = "trust";
+const PINNED: &str = "pinned";
+const VISAS: &str = "visa";
+const LISTS: &str = "seen-status-list";
+
+/// The version of the records.
+const RECORD_VERSION: u32 = 1;
+
+/// Why something was not kept or found.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeepError {
+    /// The wallet failed.
+    #[error(transparent)]
+    Wallet(#[from] WalletError),
+    /// The trust pack does not hold.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// A charter cannot be read.
+    #[error(transparent)]
+    Charter(#[from] CharterError),
+    /// A definition cannot be read.
+    #[error(transparent)]
+    Role(#[from] RoleError),
+    /// A visa cannot be read.
+    #[error(transparent)]
+    Visa(#[from] VisaError),
+    /// Its securing cannot be read.
+    #[error(transparent)]
+    Secured(#[from] SecuredError),
+    /// A status list cannot be read.
+    #[error(transparent)]
+    Status(#[from] StatusError),
+    /// The charter does not go on from the one that is pinned.
+    #[error("{}", comparison_sentence(*.0))]
+    NotNewer(Comparison),
+    /// The status list is older than the one that is kept.
+    #[error("a newer state of the status list {0} is kept already")]
+    OlderList(String),
+    /// No trust pack is pinned.
+    #[error("no trust pack is pinned in this wallet")]
+    NoTrust,
+    /// There is no such thing in the wallet.
+    #[error("the wallet has no {what} {name:?}")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+        /// By which name.
+        name: String,
+    },
+    /// Several have this name.
+    #[error("{name:?} is the name of several; give the CID")]
+    Ambiguous {
+        /// The name.
+        name: String,
+    },
+    /// A record of the wallet cannot be read.
+    #[error("a record of the wallet cannot be read: {0}")]
+    Record(String),
+}
+
+fn comparison_sentence(comparison: Comparison) -> &'static str {
+    match comparison {
+        Comparison::Same => "it is the charter that is pinned already",
+        Comparison::Newer => "it goes on from the charter that is pinned",
+        Comparison::Older => "it is older than the charter that is pinned",
+        Comparison::Fork => "it contradicts the charter that is pinned: two charters, one version",
+        Comparison::Unrelated => {
+            "it belongs to another trust framework than the one that is pinned"
+        }
+    }
+}
+
+impl KeepError {
+    /// The stable reason code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Wallet(e) => e.code(),
+            Self::Trust(e) => e.code(),
+            Self::Charter(e) => e.code(),
+            Self::Role(e) => e.code(),
+            Self::Visa(e) => e.code(),
+            Self::Secured(e) => e.code(),
+            Self::Status(e) => e.code(),
+            Self::NotNewer(Comparison::Fork) => codes::CHARTER_FORK,
+            Self::NotNewer(Comparison::Unrelated) => codes::CHARTER_UNRELATED,
+            Self::NotNewer(_) => codes::CHARTER_ROLLBACK,
+            Self::OlderList(_) => codes::STATUS_ROLLBACK,
+            Self::NoTrust => codes::TRUST_NOT_PINNED,
+            Self::NotFound { .. } => codes::NOT_KEPT,
+            Self::Ambiguous { .. } => codes::NAME_AMBIGUOUS,
+            Self::Record(_) => codes::RECORD_UNREADABLE,
+        }
+    }
+}
+
+/// A visa that the wallet holds, with what proves its issuer's authority.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct HeldVisa {
+    version: u32,
+    /// As it was signed.
+    pub text: String,
+    /// The visas that it rests on.
+    pub supporting: Vec<String>,
+    /// When it was accepted.
+    pub accepted: UnixMillis,
+}
+
+impl HeldVisa {
+    /// A visa accepted now.
+    #[must_use]
+    pub fn new(text: String, supporting: Vec<String>, accepted: UnixMillis) -> Self {
+        Self { version: RECORD_VERSION, text, supporting, accepted }
+    }
+
+    /// What it says. It was verified when it was accepted, and is verified again where it is used.
+    ///
+    /// # Errors
+    /// [`KeepError`] if it cannot be read.
+    pub fn read(&self) -> Result<(Secured, Visa), KeepError> {
+        read_visa(&self.text)
+    }
+}
+
+/// Reads a visa's text without believing it.
+///
+/// # Errors
+/// [`KeepError::Secured`], [`KeepError::Visa`].
+pub fn read_visa(text: &str) -> Result<(Secured, Visa), KeepError> {
+    let secured = Secured::parse(text.as_bytes(), Kind::Credential)?;
+    let credential = Credential::read(secured.document().clone()).map_err(VisaError::from)?;
+    let visa = Visa::read(&credential)?;
+    Ok((secured, visa))
+}
+
+pub(crate) fn to_record<T: Serialize>(value: &T) -> Result<Vec<u8>, KeepError> {
+    serde_json::to_vec(value).map_err(|e| KeepError::Record(e.to_string()))
+}
+
+pub(crate) fn from_record<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, KeepError> {
+    serde_json::from_slice(bytes).map_err(|e| KeepError::Record(e.to_string()))
+}
+
+/// Keeps a role definition; gives its CID.
+///
+/// # Errors
+/// [`KeepError::Role`], [`KeepError::Wallet`].
+pub fn keep_definition(
+    wallet: &mut Wallet,
+    definition: &RoleDefinition,
+    rng: &mut dyn CryptoRng,
+) -> Result<ContentId, KeepError> {
+    let (id, bytes) = definition.encode()?;
+    let mut changes = Changes::default();
+    changes.put(DEFINITIONS, id.as_str(), bytes);
+    wallet.apply(changes, rng)?;
+    Ok(id)
+}
+
+/// Every role definition that is kept, by name and version.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn definitions(wallet: &Wallet) -> Result<Vec<(ContentId, RoleDefinition)>, KeepError> {
+    let mut all = Vec::new();
+    for record in wallet.list(DEFINITIONS)? {
+        let (definition, id) = RoleDefinition::parse(record.value.expose_secret(), None)?;
+        all.push((id, definition));
+    }
+    all.sort_by(|(_, a), (_, b)| (&a.name, version_key(a)).cmp(&(&b.name, version_key(b))));
+    Ok(all)
+}
+
+fn version_key(definition: &RoleDefinition) -> Vec<u32> {
+    definition.version.split('.').map(|n| n.parse().unwrap_or(0)).collect()
+}
+
+/// A definition that is kept, by CID, or by a name that only one version has or by its newest.
+///
+/// # Errors
+/// [`KeepError::NotFound`].
+pub fn definition(wallet: &Wallet, name: &str) -> Result<(ContentId, RoleDefinition), KeepError> {
+    let mut found: Vec<_> = definitions(wallet)?
+        .into_iter()
+        .filter(|(id, d)| id.as_str() == name || d.name.as_str() == name)
+        .collect();
+    found.pop().ok_or_else(|| KeepError::NotFound { what: "role definition", name: name.into() })
+}
+
+/// Keeps a charter, signed or on its way.
+///
+/// # Errors
+/// [`KeepError::Wallet`].
+pub fn keep_charter(
+    wallet: &mut Wallet,
+    charter: &SignedCharter,
+    rng: &mut dyn CryptoRng,
+) -> Result<(), KeepError> {
+    let bytes = to_record(&charter.to_json())?;
+    let mut changes = Changes::default();
+    changes.put(CHARTERS, charter.id().as_str(), bytes);
+    Ok(wallet.apply(changes, rng)?)
+}
+
+/// Every charter that is kept, oldest version first.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn charters(wallet: &Wallet) -> Result<Vec<SignedCharter>, KeepError> {
+    let mut all = Vec::new();
+    for record in wallet.list(CHARTERS)? {
+        all.push(SignedCharter::parse(record.value.expose_secret())?);
+    }
+    all.sort_by_key(|c| (c.charter().version, c.charter().dated));
+    Ok(all)
+}
+
+/// Pins a trust pack: from now on it is what everything is verified by. A charter that does not go
+/// on from the pinned one is refused, unless it is another framework and `adopt` says so.
+///
+/// # Errors
+/// [`KeepError::NotNewer`], [`KeepError::Trust`].
+pub fn pin(
+    wallet: &mut Wallet,
+    pack: &[u8],
+    adopt: bool,
+    now: UnixMillis,
+    rng: &mut dyn CryptoRng,
+) -> Result<Trust, KeepError> {
+    let new = Trust::open(pack, None, now)?;
+    match pinned(wallet, now) {
+        Ok(held) => match new.compare(&held) {
+            Comparison::Same | Comparison::Newer => {}
+            Comparison::Unrelated if adopt => {}
+            other => return Err(KeepError::NotNewer(other)),
+        },
+        Err(KeepError::NoTrust) => {}
+        Err(e) => return Err(e),
+    }
+    let mut changes = Changes::default();
+    changes.put(TRUST, PINNED, pack.to_vec());
+    for (id, role) in new.definitions() {
+        changes.put(DEFINITIONS, id.as_str(), role.definition.encode()?.1);
+    }
+    wallet.apply(changes, rng)?;
+    Ok(new)
+}
+
+/// The trust pack that is pinned.
+///
+/// # Errors
+/// [`KeepError::NoTrust`].
+pub fn pinned(wallet: &Wallet, now: UnixMillis) -> Result<Trust, KeepError> {
+    let bytes = wallet.get(TRUST, PINNED)?.ok_or(KeepError::NoTrust)?;
+    Ok(Trust::open(bytes.expose_secret(), None, now)?)
+}
+
+/// The bytes of the pinned trust pack.
+///
+/// # Errors
+/// [`KeepError::NoTrust`].
+pub fn pinned_bytes(wallet: &Wallet) -> Result<Vec<u8>, KeepError> {
+    let bytes = wallet.get(TRUST, PINNED)?.ok_or(KeepError::NoTrust)?;
+    Ok(bytes.expose_secret().to_vec())
+}
+
+/// Keeps a visa; gives the hash of its text.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn keep_visa(
+    wallet: &mut Wallet,
+    held: &HeldVisa,
+    rng: &mut dyn CryptoRng,
+) -> Result<ContentId, KeepError> {
+    let (secured, _) = held.read()?;
+    let mut changes = Changes::default();
+    changes.put(VISAS, secured.id().as_str(), to_record(held)?);
+    wallet.apply(changes, rng)?;
+    Ok(secured.id().clone())
+}
+
+/// Every visa that is held, oldest first.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn visas(wallet: &Wallet) -> Result<Vec<HeldVisa>, KeepError> {
+    let mut all = Vec::new();
+    for record in wallet.list(VISAS)? {
+        all.push(from_record::<HeldVisa>(record.value.expose_secret())?);
+    }
+    all.sort_by_key(|v| v.accepted);
+    Ok(all)
+}
+
+/// A held visa by its hash, its id, or its role where only one has it.
+///
+/// # Errors
+/// [`KeepError::NotFound`], [`KeepError::Ambiguous`].
+pub fn visa(wallet: &Wallet, name: &str) -> Result<HeldVisa, KeepError> {
+    let mut found = Vec::new();
+    for held in visas(wallet)? {
+        let (secured, visa) = held.read()?;
+        if [secured.id().as_str(), &visa.id, visa.role.as_str()].contains(&name) {
+            found.push(held);
+        }
+    }
+    match (found.pop(), found.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (Some(_), false) => Err(KeepError::Ambiguous { name: name.into() }),
+        (None, _) => Err(KeepError::NotFound { what: "visa", name: name.into() }),
+    }
+}
+
+/// Removes a held visa; gives whether it was there.
+///
+/// # Errors
+/// [`KeepError::Wallet`].
+pub fn drop_visa(
+    wallet: &mut Wallet,
+    evidence: &ContentId,
+    rng: &mut dyn CryptoRng,
+) -> Result<(), KeepError> {
+    let mut changes = Changes::default();
+    changes.remove(VISAS, evidence.as_str());
+    Ok(wallet.apply(changes, rng)?)
+}
+
+fn list_name(list: &StatusList) -> String {
+    format!("{} {}", list.issuer, list.id)
+}
+
+/// Keeps the state of a status list, if it is the newest that was seen. It must have been verified.
+///
+/// # Errors
+/// [`KeepError::OlderList`] where a newer one is kept.
+pub fn see_list(
+    wallet: &mut Wallet,
+    list: &StatusList,
+    rng: &mut dyn CryptoRng,
+) -> Result<(), KeepError> {
+    let name = list_name(list);
+    if let Some(kept) = wallet.get(LISTS, &name)? {
+        let kept = read_list(kept.expose_secret())?;
+        if kept.order() > list.order() {
+            return Err(KeepError::OlderList(list.id.clone()));
+        }
+    }
+    let mut changes = Changes::default();
+    changes.put(LISTS, &name, list.secured().text().as_bytes().to_vec());
+    Ok(wallet.apply(changes, rng)?)
+}
+
+/// Reads a status list's text without believing it.
+///
+/// # Errors
+/// [`KeepError::Secured`], [`KeepError::Status`].
+pub fn read_list(bytes: &[u8]) -> Result<StatusList, KeepError> {
+    Ok(StatusList::read(Secured::parse(bytes, Kind::Credential)?)?)
+}
+
+/// The status lists that are kept, and their states as what was seen.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn lists(wallet: &Wallet) -> Result<(Vec<StatusList>, SeenLists), KeepError> {
+    let (mut all, mut seen) = (Vec::new(), SeenLists::new());
+    for record in wallet.list(LISTS)? {
+        let list = read_list(record.value.expose_secret())?;
+        seen.insert((list.id.clone(), list.issuer.clone()), list.order());
+        all.push(list);
+    }
+    Ok((all, seen))
+}
+
+/// Reads JSON claims from a file's bytes.
+///
+/// # Errors
+/// [`KeepError::Record`].
+pub fn read_claims(bytes: &[u8]) -> Result<serde_json::Map<String, serde_json::Value>, KeepError> {
+    match json::parse_strict(bytes, Limits::SMALL) {
+        Ok(serde_json::Value::Object(claims)) => Ok(claims),
+        Ok(_) => Err(KeepError::Record("claims are a JSON object".into())),
+        Err(e) => Err(KeepError::Record(e.to_string())),
+    }
+}
