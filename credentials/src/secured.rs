@@ -293,6 +293,35 @@ impl Secured {
         }
     }
 
+    /// The claims that this text discloses and its holder could withhold.
+    pub fn withholdable(&self) -> impl Iterator<Item = &str> {
+        let disclosed = match &self.seal {
+            Seal::SdJwt(sd_jwt) => Some(sd_jwt.disclosed()),
+            Seal::Jws(_) | Seal::Proof(_) => None,
+        };
+        disclosed.into_iter().flatten()
+    }
+
+    /// The text with only these of the withholdable claims; the text itself where none can be.
+    ///
+    /// # Errors
+    /// [`SecuredError::SdJwt`] for a claim that it does not disclose.
+    pub fn disclose(&self, names: &[&str]) -> Result<String, SecuredError> {
+        match &self.seal {
+            Seal::SdJwt(sd_jwt) => {
+                // What cannot be withheld is shown anyway.
+                let claims = self.document.pointer("/credentialSubject/claims");
+                let plain = |n: &&&str| {
+                    !(sd_jwt.disclosed().all(|d| d != **n)
+                        && claims.is_some_and(|c| c.get(**n).is_some()))
+                };
+                let names: Vec<&str> = names.iter().filter(plain).copied().collect();
+                Ok(sd_jwt.disclose(&names)?)
+            }
+            Seal::Jws(_) | Seal::Proof(_) => Ok(self.text.clone()),
+        }
+    }
+
     /// Whether this key signed it.
     ///
     /// # Errors

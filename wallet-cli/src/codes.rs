@@ -48,6 +48,12 @@ gridpass_identity::codes! {
     CLOCK_WRONG = "GP-CLOCK-WRONG", Configuration,
         "This machine's clock shows a time before this program was made.",
         "Set the clock; expiry and freshness cannot be judged without it.";
+    CLAIM_ARGUMENT = "GP-CLAIM-ARGUMENT", Usage,
+        "A claim on the command line is not NAME=VALUE.",
+        "Write it as --claim zone=GB-1, or give all of them in a file with --claims FILE.";
+    DURATION = "GP-DURATION", Usage,
+        "The text is not a length of time.",
+        "Write a number and a unit: 90d, 24h, 10m, 30s.";
     IN_ORDER = "GP-IN-ORDER", Ok,
         "This was looked at and is in order.",
         "Nothing to do.";
@@ -56,7 +62,12 @@ gridpass_identity::codes! {
 /// Every code that this binary can print, by name.
 #[must_use]
 pub fn all() -> Vec<Code> {
-    let mut codes: Vec<Code> = ALL.iter().chain(gridpass_identity::codes::ALL).copied().collect();
+    let mut codes: Vec<Code> = ALL
+        .iter()
+        .chain(gridpass_identity::codes::ALL)
+        .chain(gridpass_credentials::codes::ALL)
+        .copied()
+        .collect();
     codes.sort_by_key(|code| code.id());
     codes
 }

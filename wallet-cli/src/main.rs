@@ -58,6 +58,14 @@ enum Command {
     #[command(subcommand)]
     Id(commands::id::IdCommand),
     #[command(subcommand)]
+    Role(commands::role::RoleCommand),
+    #[command(subcommand)]
+    Charter(commands::charter::CharterCommand),
+    #[command(subcommand)]
+    Visa(Box<commands::visa::VisaCommand>),
+    #[command(subcommand)]
+    Status(commands::status::StatusCommand),
+    #[command(subcommand)]
     Wallet(commands::wallet::WalletCommand),
     Sign(commands::sign::SignArgs),
     VerifySignature(commands::sign::VerifyArgs),
@@ -75,6 +83,10 @@ fn run(cli: &Cli) -> Outcomes {
     match &cli.command {
         Command::Init(args) => commands::init::run(global, args),
         Command::Id(command) => commands::id::run(global, command),
+        Command::Role(command) => commands::role::run(global, command),
+        Command::Charter(command) => commands::charter::run(global, command),
+        Command::Visa(command) => commands::visa::run(global, command),
+        Command::Status(command) => commands::status::run(global, command),
         Command::Wallet(command) => commands::wallet::run(global, command),
         Command::Sign(args) => commands::sign::sign(global, args),
         Command::VerifySignature(args) => commands::sign::verify(global, args),

@@ -4,7 +4,7 @@
 use crate::codes;
 use anstyle::{AnsiColor, Style};
 use gridpass_identity::code::Code;
-use gridpass_identity::report::{Outcome, Report};
+use gridpass_identity::report::{Check, Outcome, Report};
 use serde_json::{Map, Value, json};
 use std::fmt;
 use std::io::Write as _;
@@ -74,8 +74,12 @@ impl Answer {
 
 /// The status for a report: 11 where something cannot be decided, else the failed check's own.
 fn report_exit(report: &Report) -> u8 {
-    let deciding = report.deciding().map(|check| codes::exit_status(check.code.class()));
-    match (report.outcome(), deciding) {
+    outcome_exit(report.outcome(), report.deciding().map(|check| check.code))
+}
+
+/// The status for an outcome and the code that decided it.
+pub fn outcome_exit(outcome: Outcome, deciding: Option<Code>) -> u8 {
+    match (outcome, deciding.map(|code| codes::exit_status(code.class()))) {
         (Outcome::Passed, _) => 0,
         (Outcome::Indeterminate, _) => 11,
         // A failed check never ends like an error of another kind.
@@ -85,8 +89,17 @@ fn report_exit(report: &Report) -> u8 {
 }
 
 fn report_text(report: &Report) -> String {
+    let mut text = checks_text(&report.checks);
+    if let (Some(check), false) = (report.deciding(), report.outcome() == Outcome::Passed) {
+        text.push_str(&format!("next: {}\n", check.code.0.remedy));
+    }
+    text
+}
+
+/// Checks as lines for people.
+pub fn checks_text(checks: &[Check]) -> String {
     let mut text = String::new();
-    for check in &report.checks {
+    for check in checks {
         let (mark, color) = match check.outcome {
             Outcome::Passed => ("passed", AnsiColor::Green),
             Outcome::Failed => ("FAILED", AnsiColor::Red),
@@ -97,9 +110,6 @@ fn report_text(report: &Report) -> String {
             "{style}{mark:<8}{style:#} {:<10} {} [{}]\n",
             check.name, check.sentence, check.code
         ));
-    }
-    if let (Some(check), false) = (report.deciding(), report.outcome() == Outcome::Passed) {
-        text.push_str(&format!("next: {}\n", check.code.0.remedy));
     }
     text
 }
@@ -172,6 +182,16 @@ macro_rules! failure_from {
     )*};
 }
 failure_from!(
+    gridpass_credentials::charter::CharterError,
+    gridpass_credentials::content_id::ContentIdError,
+    gridpass_credentials::keeping::KeepError,
+    gridpass_credentials::parcel::ParcelError,
+    gridpass_credentials::request::RequestError,
+    gridpass_credentials::role::RoleError,
+    gridpass_credentials::secured::SecuredError,
+    gridpass_credentials::status::StatusError,
+    gridpass_credentials::trust::TrustError,
+    gridpass_credentials::visa::VisaError,
     gridpass_identity::did::DidError,
     gridpass_identity::document::DocumentError,
     gridpass_identity::jwe::JweError,
@@ -184,6 +204,19 @@ failure_from!(
     gridpass_identity::wallet::messages::SealError,
     gridpass_identity::wallet::store::StoreError,
 );
+
+impl From<gridpass_credentials::issuing::IssueError> for Failure {
+    fn from(e: gridpass_credentials::issuing::IssueError) -> Self {
+        let mut failure = Self::new(e.code(), e.to_string());
+        if let gridpass_credentials::issuing::IssueError::Refused(report) = &e {
+            // The remedy of a check speaks to a verifier; an issuer has to correct what it asked.
+            let remedy = report.code.0.remedy;
+            failure.next =
+                Some(format!("Nothing was issued. For a holder the advice is: {remedy}"));
+        }
+        failure
+    }
+}
 
 /// What a command returns.
 pub type Outcomes = Result<Answer, Failure>;

@@ -268,6 +268,21 @@ pub fn verify_visa(
     run.finish(nodes, &[0])
 }
 
+/// Checks who signed a status list, with which key and when: whether its signer may revoke a visa is
+/// for the visa's own verification to say.
+#[must_use]
+pub fn check_list(
+    list: &StatusList,
+    resolver: &dyn Resolver,
+    now: UnixMillis,
+    memo: &mut SignatureMemo,
+) -> Vec<Check> {
+    let mut checks =
+        signature::check(list.secured(), &standing::asked(list, now), resolver, memo).checks;
+    checks.extend(standing::from_future(list, now));
+    checks
+}
+
 fn subjects_of(nodes: &[Node<'_>], did: &Did) -> Vec<usize> {
     let holds = |n: &Node<'_>| n.visa.as_ref().is_some_and(|v| &v.subject == did);
     nodes.iter().enumerate().filter(|(_, n)| holds(n)).map(|(i, _)| i).collect()

@@ -57,14 +57,7 @@ impl<'l> Lists<'l> {
         let now = run.expect.now;
         let mut lists = Vec::new();
         for list in run.evidence.lists.iter().filter(|l| named.contains(l.id.as_str())) {
-            let asked = Asked {
-                speaker: list.issuer.as_str(),
-                purpose: Relationship::AssertionMethod,
-                now,
-                audience: None,
-                nonce: None,
-            };
-            let found = run.signature(list.secured(), &asked);
+            let found = run.signature(list.secured(), &asked(list, now));
             let refused = found.checks.into_iter().find(|c| c.outcome != Outcome::Passed);
             let refused = refused.or_else(|| from_future(list, now));
             if refused.is_none() {
@@ -214,7 +207,18 @@ fn status_name(purpose: Purpose) -> &'static str {
     }
 }
 
-fn from_future(list: &StatusList, now: UnixMillis) -> Option<Check> {
+/// What is asked of a list's signature.
+pub(super) fn asked(list: &StatusList, now: UnixMillis) -> Asked<'_> {
+    Asked {
+        speaker: list.issuer.as_str(),
+        purpose: Relationship::AssertionMethod,
+        now,
+        audience: None,
+        nonce: None,
+    }
+}
+
+pub(super) fn from_future(list: &StatusList, now: UnixMillis) -> Option<Check> {
     let skew = gridpass_identity::time::MAX_CLOCK_SKEW_MILLIS;
     (list.dated > now.plus_millis(skew)).then(|| {
         let sentence = format!("the list is dated {}", list.dated);

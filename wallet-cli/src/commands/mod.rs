@@ -1,5 +1,7 @@
 //! The commands, one module each.
 
+pub mod arguments;
+pub mod charter;
 pub mod demo;
 pub mod doctor;
 pub mod explain;
@@ -7,8 +9,11 @@ pub mod generate;
 pub mod id;
 pub mod init;
 pub mod resolve;
+pub mod role;
 pub mod rotate;
 pub mod seal;
 pub mod sign;
+pub mod status;
+pub mod visa;
 pub mod wallet;
 pub mod witness;

@@ -1,0 +1,267 @@
+//! What several commands read from the command line: lengths of time, claims, parcels, and the
+//! material that verifying needs.
+
+use super::resolve::parse_time;
+use crate::codes;
+use crate::context::{GlobalArgs, MAX_INPUT, now, read_input};
+use crate::output::Failure;
+use clap::Args;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::keeping::{self, KeepError};
+use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::role::RoleDefinition;
+use gridpass_credentials::status::StatusList;
+use gridpass_credentials::trust::{IdentityMaterial, Snapshots, Trust};
+use gridpass_credentials::verify::SeenLists;
+use gridpass_identity::did::Did;
+use gridpass_identity::resolve::{OfflineResolver, Resolver as _, SnapshotStore};
+use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::Wallet;
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+
+/// Milliseconds of `90d`, `24h`, `10m` or `30s`.
+pub fn parse_duration(text: &str) -> Result<u64, Failure> {
+    let refuse = || Failure::new(codes::DURATION, format!("{text:?} is not a length of time"));
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit: u64 = match text.get(digits.len()..) {
+        Some("d") => 24 * 3600 * 1000,
+        Some("h") => 3600 * 1000,
+        Some("m") => 60 * 1000,
+        Some("s") => 1000,
+        _ => return Err(refuse()),
+    };
+    let number: u64 = digits.parse().map_err(|_| refuse())?;
+    number.checked_mul(unit).ok_or_else(refuse)
+}
+
+/// Claims, one by one or from a file.
+#[derive(Args, Clone, Debug)]
+pub struct ClaimArgs {
+    /// A claim, such as zone=GB-1; a value that is JSON is read as such, unless the role says text
+    #[arg(long = "claim", value_name = "NAME=VALUE")]
+    claims: Vec<String>,
+    /// All claims as a JSON object in a file; - for standard input
+    #[arg(long = "claims", value_name = "FILE", conflicts_with = "claims")]
+    file: Option<PathBuf>,
+}
+
+impl ClaimArgs {
+    /// Whether none was given.
+    pub fn is_empty(&self) -> bool {
+        self.claims.is_empty() && self.file.is_none()
+    }
+
+    /// The claims, typed as the definition's schema says where it does.
+    pub fn read(&self, definition: &RoleDefinition) -> Result<Map<String, Value>, Failure> {
+        if let Some(path) = &self.file {
+            return Ok(keeping::read_claims(&read_input(path, MAX_INPUT)?)?);
+        }
+        let mut map = Map::new();
+        for claim in &self.claims {
+            let Some((name, value)) = claim.split_once('=').filter(|(name, _)| !name.is_empty())
+            else {
+                let message = format!("{claim:?} is not NAME=VALUE");
+                return Err(Failure::new(codes::CLAIM_ARGUMENT, message));
+            };
+            let declared =
+                definition.claims.get("properties").and_then(|p| p.get(name)?.get("type"));
+            let text = || Value::String(value.to_owned());
+            let value = if declared.is_some_and(|t| t == "string") {
+                text()
+            } else {
+                serde_json::from_str(value).unwrap_or_else(|_| text())
+            };
+            if map.insert(name.to_owned(), value).is_some() {
+                let message = format!("the claim {name:?} is given twice");
+                return Err(Failure::new(codes::CLAIM_ARGUMENT, message));
+            }
+        }
+        Ok(map)
+    }
+}
+
+/// What verifying rests on.
+#[derive(Args, Clone, Debug)]
+pub struct TrustArgs {
+    /// The trust pack to verify by [default: the one pinned in the wallet]
+    #[arg(long, value_name = "PACK")]
+    trust: Option<PathBuf>,
+    /// The CID that the trust pack must have, as its signers told you
+    #[arg(long, value_name = "CID", requires = "trust")]
+    pin: Option<String>,
+    /// Status lists, from their issuers: a list, or a file of several
+    #[arg(long, value_name = "FILE")]
+    status: Vec<PathBuf>,
+    /// Further files with visas or DID documents that it rests on
+    #[arg(long, value_name = "FILE")]
+    evidence: Vec<PathBuf>,
+    /// Judge as of this time (RFC 3339, UTC) [default: now]
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+}
+
+/// What was gathered for a verification.
+pub struct Material {
+    /// The trust pack.
+    pub trust: Trust,
+    /// Status lists from every source.
+    pub lists: Vec<StatusList>,
+    /// What was seen of status lists before.
+    pub seen: SeenLists,
+    /// Visas that others rest on.
+    pub supporting: Vec<String>,
+    /// DID documents from files.
+    pub identities: Vec<IdentityMaterial>,
+    /// The wallet, where one was opened.
+    pub wallet: Option<Wallet>,
+    /// The time to judge at.
+    pub at: UnixMillis,
+}
+
+impl TrustArgs {
+    /// Reads everything; opens the wallet only where no trust pack is given.
+    pub fn gather(&self, global: &GlobalArgs, parcel: &Parcel) -> Result<Material, Failure> {
+        let at = self.at.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
+        let pin = self.pin.as_deref().map(ContentId::parse).transpose()?;
+        let (trust, wallet) = match &self.trust {
+            Some(path) => {
+                let limit = u64::try_from(gridpass_credentials::trust::LIMITS.bytes);
+                let bytes = read_input(path, limit.unwrap_or(MAX_INPUT))?;
+                (Trust::open(trimmed(&bytes), pin.as_ref(), at)?, None)
+            }
+            None => {
+                let wallet = global.wallet()?;
+                (keeping::pinned(&wallet, at)?, Some(wallet))
+            }
+        };
+        let (mut lists, seen) = match &wallet {
+            Some(wallet) => keeping::lists(wallet)?,
+            None => (Vec::new(), SeenLists::new()),
+        };
+        let mut material = Material {
+            trust,
+            lists: Vec::new(),
+            seen,
+            supporting: parcel.supporting.clone(),
+            identities: parcel.identities.clone(),
+            wallet,
+            at,
+        };
+        lists.extend(read_lists(&parcel.status_lists)?);
+        for path in self.status.iter().chain(&self.evidence) {
+            let bytes = read_input(path, MAX_INPUT)?;
+            let more = read_any(&bytes)?;
+            lists.extend(read_lists(&more.status_lists)?);
+            material.supporting.extend(more.content);
+            material.supporting.extend(more.supporting);
+            material.identities.extend(more.identities);
+        }
+        material.lists = lists;
+        Ok(material)
+    }
+}
+
+impl Material {
+    /// What is known of DIDs: from files, the trust pack, and the wallet.
+    pub fn snapshots(&self) -> Result<Snapshots<'_>, Failure> {
+        let read = Snapshots::read(&self.identities);
+        let snapshots = read
+            .map_err(|e| Failure::new(gridpass_credentials::codes::PARCEL_MALFORMED, e))?
+            .with(&self.trust);
+        Ok(match &self.wallet {
+            Some(wallet) => snapshots.with(wallet),
+            None => snapshots,
+        })
+    }
+}
+
+/// Without the line end that an editor or `echo` adds: a trust pack has exact bytes.
+pub fn trimmed(bytes: &[u8]) -> &[u8] {
+    bytes.trim_ascii_end()
+}
+
+/// Status lists from their texts.
+pub fn read_lists(texts: &[String]) -> Result<Vec<StatusList>, Failure> {
+    texts.iter().map(|t| Ok(keeping::read_list(t.as_bytes())?)).collect()
+}
+
+/// Any file of evidence: a parcel, or a bare visa or status list.
+fn read_any(bytes: &[u8]) -> Result<Parcel, Failure> {
+    if let Ok(mut parcel) = Parcel::parse(bytes) {
+        if parcel.kind != ParcelKind::Visa {
+            // Requests and presentations are no visas; what they carry is.
+            parcel.content = None;
+        }
+        return Ok(parcel);
+    }
+    let mut parcel = Parcel::parse_or_bare(bytes, ParcelKind::Visa)?;
+    if let Some(text) = &parcel.content
+        && keeping::read_list(text.as_bytes()).is_ok()
+    {
+        parcel.status_lists.extend(parcel.content.take());
+    }
+    Ok(parcel)
+}
+
+/// The documents of DIDs that cannot be computed, for a parcel.
+pub fn identities_of<'d>(
+    store: &dyn SnapshotStore,
+    dids: impl IntoIterator<Item = &'d Did>,
+) -> Result<Vec<IdentityMaterial>, Failure> {
+    let mut all: Vec<IdentityMaterial> = Vec::new();
+    for did in dids {
+        if all.iter().all(|m| &m.did != did) {
+            all.extend(store.snapshots(did)?.iter().map(|s| IdentityMaterial::of(did, s)));
+        }
+    }
+    Ok(all)
+}
+
+/// Everybody who signed or holds one of these visas, for whom a reader needs documents.
+pub fn dids_in(texts: &[String]) -> Vec<Did> {
+    let read = texts.iter().filter_map(|t| keeping::read_visa(t).ok());
+    read.flat_map(|(_, visa)| [visa.issuer, visa.subject]).collect()
+}
+
+/// Keeps the DID documents of a parcel, each checked against its DID.
+pub fn save_identities(
+    wallet: &mut Wallet,
+    identities: &[IdentityMaterial],
+) -> Result<(), Failure> {
+    for material in identities {
+        // A did:web's or did:webvh's own owner knows better than a file.
+        let own = wallet.identities()?.iter().any(|i| i.did == material.did);
+        let known = OfflineResolver::new(wallet).resolve(&material.did).is_ok();
+        if own || (known && material.did.method() != "webvh") {
+            continue;
+        }
+        let snapshot = material
+            .to_snapshot()
+            .map_err(|e| Failure::new(gridpass_credentials::codes::PARCEL_MALFORMED, e))?;
+        // An older log than the one that is kept adds nothing.
+        if let Err(e) = wallet.save_snapshot(&material.did, &snapshot, &mut crate::context::rng())
+            && !known
+        {
+            return Err(e.into());
+        }
+    }
+    Ok(())
+}
+
+/// A definition by its name or CID in the wallet, or from a file.
+pub fn definition(wallet: &Wallet, name: &str) -> Result<(ContentId, RoleDefinition), Failure> {
+    match keeping::definition(wallet, name) {
+        Err(KeepError::NotFound { .. }) if Path::new(name).is_file() => {
+            read_definition(Path::new(name))
+        }
+        other => Ok(other?),
+    }
+}
+
+/// A definition from a file.
+pub fn read_definition(path: &Path) -> Result<(ContentId, RoleDefinition), Failure> {
+    let bytes = read_input(path, 64 * 1024)?;
+    let (definition, id) = RoleDefinition::parse(trimmed(&bytes), None)?;
+    Ok((id, definition))
+}

@@ -1,0 +1,649 @@
+//! `gridpass charter`: the roots of a trust framework and what they agreed on.
+
+use super::arguments::{definition, identities_of, parse_duration, trimmed};
+use super::resolve::parse_time;
+use super::sign::{identity, parse_dids};
+use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
+use crate::help;
+use crate::output::{Answer, Failure, Outcomes};
+use clap::{Args, Subcommand};
+use gridpass_credentials::charter::{Charter, ListedRole, SignedCharter, SigningRule};
+use gridpass_credentials::codes as credential_codes;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::keeping::{self, KeepError};
+use gridpass_credentials::secured::Signer;
+use gridpass_credentials::trust::{Comparison, Trust, TrustError, TrustPack};
+use gridpass_identity::did::Did;
+use gridpass_identity::document::Relationship;
+use gridpass_identity::report::{Check, Report};
+use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::Wallet;
+use gridpass_identity::wallet::identities::Identity;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Charters: who the roots are, which roles count, who must sign a change
+#[derive(Subcommand)]
+#[command(after_help = help!(
+    "  gridpass charter new 'Flexibility in Great Britain' --role flex.gb.aggregator\n  \
+     gridpass charter pack -o trust.json           what every participant pins\n  \
+     gridpass charter verify trust.json --adopt    pin it in your own wallet"
+))]
+pub enum CharterCommand {
+    New(NewArgs),
+    Sign(SignArgs),
+    AddRole(AddRoleArgs),
+    Retire(RetireArgs),
+    Amend(AmendArgs),
+    Publish(PublishArgs),
+    Show(ShowArgs),
+    Verify(VerifyArgs),
+    Pack(PackArgs),
+}
+
+/// Make the first charter of a trust framework and sign it
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass charter new 'Flexibility in Great Britain' --role flex.gb.aggregator\n  \
+     gridpass charter new 'Nordic flexibility' --role flex.no.bidder \\\n      \
+     --signer did:webvh:… --signer did:webvh:… --signer did:webvh:… --threshold 2 -o charter.json"
+))]
+pub struct NewArgs {
+    /// The framework's name
+    name: String,
+    /// A role definition to list, by name, CID or file
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<String>,
+    /// A root, by DID [default: the signers]
+    #[arg(long = "root", value_name = "DID")]
+    roots: Vec<String>,
+    /// Who signs charters, by DID [default: your identity]
+    #[arg(long = "signer", value_name = "DID")]
+    signers: Vec<String>,
+    /// How many of the signers must sign [default: all]
+    #[arg(long, value_name = "K")]
+    threshold: Option<usize>,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// What commands that sign a charter take.
+#[derive(Args)]
+struct CommonArgs {
+    /// The identity that signs, by name or DID; needed only where there are several
+    #[arg(long = "as", value_name = "NAME")]
+    identity: Option<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Sign a charter that another signer made or changed
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass charter sign charter.json -o charter-signed.json\n  \
+     (read it first: gridpass charter show charter.json)"
+))]
+pub struct SignArgs {
+    /// The charter, as its maker sent it; - for standard input
+    file: PathBuf,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// List further role definitions, as the charter's next version
+#[derive(Args)]
+#[command(after_help = help!("  gridpass charter add-role flex.gb.supplier flex.gb.bidder"))]
+pub struct AddRoleArgs {
+    /// Definitions, by name, CID or file
+    #[arg(required = true)]
+    roles: Vec<String>,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// Retire a role definition, as the charter's next version
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass charter retire flex.gb.aggregator --grace 90d\n  \
+     gridpass charter retire bafkrei… --on 2026-06-01T00:00:00Z"
+))]
+pub struct RetireArgs {
+    /// The definition, by name (if only one is in force) or CID
+    role: String,
+    /// How long visas issued before still count
+    #[arg(long, value_name = "TIME", default_value = "30d")]
+    grace: String,
+    /// From when on no visa of it is issued (RFC 3339, UTC) [default: now]
+    #[arg(long, value_name = "TIME")]
+    on: Option<String>,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// Change roots, signers or the threshold, as the charter's next version
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass charter amend --add-signer did:webvh:… --threshold 2\n  \
+     gridpass charter amend --remove-root did:webvh:…"
+))]
+pub struct AmendArgs {
+    /// A new root
+    #[arg(long, value_name = "DID")]
+    add_root: Vec<String>,
+    /// A root that is none any more
+    #[arg(long, value_name = "DID")]
+    remove_root: Vec<String>,
+    /// A new signer
+    #[arg(long, value_name = "DID")]
+    add_signer: Vec<String>,
+    /// A signer that is none any more
+    #[arg(long, value_name = "DID")]
+    remove_signer: Vec<String>,
+    /// How many signers must sign from now on
+    #[arg(long, value_name = "K")]
+    threshold: Option<usize>,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// Put the signatures of several signers together, and pin the charter if they suffice
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass charter publish from-no.json from-se.json -o trust.json\n  \
+     (writes the trust pack; send it to every participant)"
+))]
+pub struct PublishArgs {
+    /// Copies of the same charter, each with one or more signatures
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Show a charter: the pinned one, or a file's. Nothing is verified
+#[derive(Args)]
+#[command(after_help = help!("  gridpass charter show\n  gridpass charter show charter.json --json"))]
+pub struct ShowArgs {
+    /// A charter or trust pack; - for standard input
+    file: Option<PathBuf>,
+}
+
+/// Verify a trust pack: its signatures, its history, its definitions
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass charter verify trust.json --pin bafkrei…\n  \
+     gridpass charter verify trust.json --adopt     pin it in your wallet"
+))]
+pub struct VerifyArgs {
+    /// The trust pack; - for standard input
+    pack: PathBuf,
+    /// The CID that it must have, as its signers told you
+    #[arg(long, value_name = "CID")]
+    pin: Option<String>,
+    /// Judge as of this time (RFC 3339, UTC) [default: now]
+    #[arg(long, value_name = "TIME", conflicts_with = "adopt")]
+    at: Option<String>,
+    /// Pin it in the wallet, also in place of another framework's; never in place of a newer one
+    #[arg(long)]
+    adopt: bool,
+    /// Compare it with the one that is pinned in the wallet: is it newer, older, a contradiction?
+    #[arg(long, conflicts_with = "adopt")]
+    compare: bool,
+}
+
+/// Write the pinned trust pack, for others to pin
+#[derive(Args)]
+#[command(after_help = help!("  gridpass charter pack -o trust.json"))]
+pub struct PackArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+pub fn run(global: &GlobalArgs, command: &CharterCommand) -> Outcomes {
+    match command {
+        CharterCommand::New(args) => new(global, args),
+        CharterCommand::Sign(args) => sign(global, args),
+        CharterCommand::AddRole(args) => change(global, &args.common, |wallet, charter| {
+            for name in &args.roles {
+                let (id, definition) = definition(wallet, name)?;
+                keeping::keep_definition(wallet, &definition, &mut rng())?;
+                list_role(charter, id, &definition);
+            }
+            Ok(())
+        }),
+        CharterCommand::Retire(args) => {
+            change(global, &args.common, |_, charter| retire(charter, args))
+        }
+        CharterCommand::Amend(args) => {
+            change(global, &args.common, |_, charter| amend(charter, args))
+        }
+        CharterCommand::Publish(args) => publish(global, args),
+        CharterCommand::Show(args) => show(global, args),
+        CharterCommand::Verify(args) => verify(global, args),
+        CharterCommand::Pack(args) => pack(global, args),
+    }
+}
+
+fn list_role(
+    charter: &mut Charter,
+    id: ContentId,
+    definition: &gridpass_credentials::role::RoleDefinition,
+) {
+    if charter.role(&id).is_none() {
+        let name = definition.name.clone();
+        charter.roles.push(ListedRole { definition: id, name, retired: None, grace_seconds: None });
+    }
+}
+
+fn new(global: &GlobalArgs, args: &NewArgs) -> Outcomes {
+    args.common.output.check()?;
+    let mut wallet = global.wallet()?;
+    let me = identity(&wallet, args.common.identity.as_deref())?;
+    let signers = match parse_dids(&args.signers)? {
+        none if none.is_empty() => vec![me.did.clone()],
+        signers => signers,
+    };
+    let roots = match parse_dids(&args.roots)? {
+        none if none.is_empty() => signers.clone(),
+        roots => roots,
+    };
+    let rule = SigningRule { threshold: args.threshold.unwrap_or(signers.len()), signers };
+    let mut charter = Charter::first(&args.name, roots, rule, now().floor_to_second());
+    for name in &args.roles {
+        let (id, definition) = definition(&wallet, name)?;
+        keeping::keep_definition(&mut wallet, &definition, &mut rng())?;
+        list_role(&mut charter, id, &definition);
+    }
+    finish(wallet, &me, SignedCharter::unsigned(charter)?, &[], &args.common.output)
+}
+
+/// The next version of the pinned charter, or of the newest draft that goes on from it.
+fn change(
+    global: &GlobalArgs,
+    common: &CommonArgs,
+    edit: impl FnOnce(&mut Wallet, &mut Charter) -> Result<(), Failure>,
+) -> Outcomes {
+    common.output.check()?;
+    let mut wallet = global.wallet()?;
+    let me = identity(&wallet, common.identity.as_deref())?;
+    let trust = keeping::pinned(&wallet, now())?;
+    // The date never goes back, whatever this machine's clock does.
+    let dated = now().floor_to_second().max(trust.charter().charter().dated);
+    let mut next = trust.charter().charter().next(dated)?;
+    edit(&mut wallet, &mut next)?;
+    let history = trust.history().to_vec();
+    finish(wallet, &me, SignedCharter::unsigned(next)?, &history, &common.output)
+}
+
+fn retire(charter: &mut Charter, args: &RetireArgs) -> Result<(), Failure> {
+    let on = args.on.as_deref().map(parse_time).transpose()?.unwrap_or(charter.dated);
+    let grace = parse_duration(&args.grace)? / 1000;
+    let mut found: Vec<_> = charter
+        .roles
+        .iter_mut()
+        .filter(|r| {
+            r.definition.as_str() == args.role
+                || (r.name.as_str() == args.role && r.retired.is_none())
+        })
+        .collect();
+    let none = || KeepError::NotFound { what: "listed role", name: args.role.clone() };
+    match (found.pop(), found.is_empty()) {
+        (Some(role), true) => {
+            role.retired = Some(on);
+            role.grace_seconds = Some(grace);
+            Ok(())
+        }
+        (Some(_), false) => Err(KeepError::Ambiguous { name: args.role.clone() }.into()),
+        (None, _) => Err(none().into()),
+    }
+}
+
+fn amend(charter: &mut Charter, args: &AmendArgs) -> Result<(), Failure> {
+    let edit = |list: &mut Vec<Did>, add: &[String], remove: &[String]| -> Result<(), Failure> {
+        let (add, remove) = (parse_dids(add)?, parse_dids(remove)?);
+        if let Some(missing) = remove.iter().find(|did| !list.contains(did)) {
+            return Err(
+                KeepError::NotFound { what: "root or signer", name: missing.to_string() }.into()
+            );
+        }
+        list.retain(|did| !remove.contains(did));
+        list.extend(add);
+        Ok(())
+    };
+    edit(&mut charter.roots, &args.add_root, &args.remove_root)?;
+    edit(&mut charter.rule.signers, &args.add_signer, &args.remove_signer)?;
+    charter.rule.threshold = args.threshold.unwrap_or(charter.rule.threshold);
+    Ok(())
+}
+
+fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
+    args.common.output.check()?;
+    let signed = SignedCharter::parse(&read_input(&args.file, MAX_INPUT)?)?;
+    let wallet = global.wallet()?;
+    let me = identity(&wallet, args.common.identity.as_deref())?;
+    let rule = &signed.charter().rule;
+    let history = match keeping::pinned(&wallet, now()) {
+        Ok(trust) => trust.history().to_vec(),
+        Err(KeepError::NoTrust) => Vec::new(),
+        Err(e) => return Err(e.into()),
+    };
+    let before = history.last().is_some_and(|c| c.charter().rule.signers.contains(&me.did));
+    if !rule.signers.contains(&me.did) && !before {
+        let message = format!("{} is not a signer of this charter", me.did);
+        return Err(Failure::new(credential_codes::CHARTER_SIGNERS_TOO_FEW, message)
+            .next("Sign as another identity with --as NAME, or ask the charter's maker."));
+    }
+    finish(wallet, &me, signed, &history, &args.common.output)
+}
+
+/// Signs, keeps, and pins where the signatures suffice; writes the charter.
+fn finish(
+    mut wallet: Wallet,
+    me: &Identity,
+    mut signed: SignedCharter,
+    history: &[SignedCharter],
+    output: &OutputArgs,
+) -> Outcomes {
+    let (key_id, key) = wallet.active_secret(me, Relationship::AssertionMethod)?;
+    let time = now().max(signed.charter().dated);
+    signed.sign(Signer { key: &key, key_id: &key_id, now: time })?;
+    keeping::keep_charter(&mut wallet, &signed, &mut rng())?;
+    let pinned = try_pin(&mut wallet, &signed, history)?;
+    let bytes = format!("{}\n", signed.to_json()).into_bytes();
+    let charter = signed.charter();
+    let mut json = json!({
+        "charter": signed.id(),
+        "name": charter.name,
+        "version": charter.version,
+        "signers": signed.named_signers(),
+        "threshold": charter.rule.threshold,
+        "complete": pinned.is_ok(),
+    });
+    let head =
+        format!("Charter {:?}, version {}\n  CID  {}", charter.name, charter.version, signed.id());
+    let text = match &pinned {
+        Ok(trust) => {
+            if let Value::Object(map) = &mut json {
+                map.insert("pack".into(), json!(trust.id()));
+            }
+            format!(
+                "{head}\nIts signatures suffice; it is pinned in this wallet as trust pack\n  CID  {}\n\
+                 next: gridpass visa issue --to DID --role {} -o visa.json   (and `gridpass charter pack -o trust.json` for everybody else)",
+                trust.id(),
+                charter
+                    .roles
+                    .iter()
+                    .find(|r| r.retired.is_none())
+                    .map_or("ROLE", |r| r.name.as_str()),
+            )
+        }
+        Err(report) => {
+            let why = report.deciding().map(|c| c.sentence.clone()).unwrap_or_default();
+            format!(
+                "{head}\nNot in force yet: {why}\nnext: send it to the other signers, each runs \
+                 `gridpass charter sign FILE -o SIGNED`; then `gridpass charter publish SIGNED… -o trust.json`"
+            )
+        }
+    };
+    let answer = Answer::new("gridpass.charter/1", json, text);
+    if output.output.is_none() && pinned.is_ok() {
+        return Ok(answer);
+    }
+    Ok(match output.write(bytes)? {
+        // The draft has to go somewhere: to standard output, and the words beside it.
+        Some(raw) => {
+            crate::output::note(&answer.text);
+            answer.with_raw(raw)
+        }
+        None => answer,
+    })
+}
+
+/// Makes the pack and pins it, or says what is missing.
+fn try_pin(
+    wallet: &mut Wallet,
+    signed: &SignedCharter,
+    history: &[SignedCharter],
+) -> Result<Result<Trust, Box<Report>>, Failure> {
+    let mut charters: Vec<SignedCharter> = history
+        .iter()
+        .filter(|c| c.charter().version < signed.charter().version)
+        .cloned()
+        .collect();
+    charters.push(signed.clone());
+    let bytes = make_pack(wallet, &charters)?;
+    match keeping::pin(wallet, &bytes, false, now(), &mut rng()) {
+        Ok(trust) => Ok(Ok(trust)),
+        Err(KeepError::Trust(TrustError::Refused(report))) => Ok(Err(report)),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// The pack of a history: with every definition that its newest charter lists, and the documents
+/// of everybody whom any of its charters names.
+fn make_pack(wallet: &Wallet, charters: &[SignedCharter]) -> Result<Vec<u8>, Failure> {
+    let known = keeping::definitions(wallet)?;
+    let newest = charters.last().map(SignedCharter::charter);
+    let listed = newest.map(|c| c.roles.as_slice()).unwrap_or_default();
+    let definitions: Vec<_> = listed
+        .iter()
+        .filter_map(|r| known.iter().find(|(id, _)| id == &r.definition).map(|(_, d)| d))
+        .collect();
+    let named = charters.iter().map(SignedCharter::charter);
+    let dids: Vec<Did> =
+        named.flat_map(|c| c.roots.iter().chain(&c.rule.signers)).cloned().collect();
+    let identities = identities_of(wallet, &dids)?;
+    Ok(TrustPack::new(charters, &definitions, identities).encode()?.1)
+}
+
+fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
+    args.output.check()?;
+    let mut copies = Vec::new();
+    for path in &args.files {
+        copies.push(SignedCharter::parse(&read_input(path, MAX_INPUT)?)?);
+    }
+    let mut wallet = global.wallet()?;
+    let mut copies = copies.into_iter();
+    let merged = match copies.next() {
+        Some(first) => first,
+        None => {
+            let newest = keeping::charters(&wallet)?.pop();
+            let none = KeepError::NotFound { what: "charter", name: "of its own".into() };
+            newest.ok_or(none)?
+        }
+    };
+    let mut merged = merged;
+    for copy in copies {
+        merged.merge(&copy)?;
+    }
+    // What this wallet's own signers added counts too.
+    let id = merged.id().clone();
+    for kept in keeping::charters(&wallet)?.iter().filter(|k| k.id() == &id) {
+        merged.merge(kept)?;
+    }
+    keeping::keep_charter(&mut wallet, &merged, &mut rng())?;
+    let history = match keeping::pinned(&wallet, now()) {
+        Ok(trust) => trust.history().to_vec(),
+        Err(KeepError::NoTrust) => Vec::new(),
+        Err(e) => return Err(e.into()),
+    };
+    let trust = match try_pin(&mut wallet, &merged, &history)? {
+        Ok(trust) => trust,
+        Err(report) => {
+            let e = TrustError::Refused(report);
+            return Err(Failure::new(e.code(), e.to_string()));
+        }
+    };
+    let bytes = keeping::pinned_bytes(&wallet)?;
+    let json =
+        json!({"charter": merged.id(), "pack": trust.id(), "version": merged.charter().version});
+    let text = format!(
+        "Charter {:?}, version {}, is in force and pinned\n  trust pack  {}\nnext: send the pack to \
+         every participant, and tell them this CID by another way",
+        merged.charter().name,
+        merged.charter().version,
+        trust.id()
+    );
+    let answer = Answer::new("gridpass.charter.publish/1", json, text);
+    if args.output.output.is_none() {
+        return Ok(answer);
+    }
+    Ok(match args.output.write(bytes)? {
+        Some(raw) => answer.with_raw(raw),
+        None => answer,
+    })
+}
+
+fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
+    let signed = match &args.file {
+        None => keeping::pinned(&global.wallet()?, now())?.charter().clone(),
+        Some(path) => {
+            let bytes = read_input(path, MAX_INPUT)?;
+            match serde_json::from_slice::<Value>(&bytes) {
+                // A pack: its newest charter.
+                Ok(value) if value["type"] == gridpass_credentials::trust::TYPE => {
+                    let newest = value["charters"].as_array().and_then(|l| l.last()).cloned();
+                    SignedCharter::from_json(newest.unwrap_or_default())?
+                }
+                _ => SignedCharter::parse(&bytes)?,
+            }
+        }
+    };
+    let charter = signed.charter();
+    let mut text = format!(
+        "{}\n  version   {} of {}\n  CID       {}\n  previous  {}\n  rule      {} of {} signers\n",
+        charter.name,
+        charter.version,
+        charter.dated,
+        signed.id(),
+        charter.previous.as_ref().map_or("(it is the first)", ContentId::as_str),
+        charter.rule.threshold,
+        charter.rule.signers.len(),
+    );
+    let named = signed.named_signers();
+    for did in &charter.rule.signers {
+        let mark = if named.contains(did) { "signed" } else { "      " };
+        text.push_str(&format!("  signer    {mark} {did}\n"));
+    }
+    for did in &charter.roots {
+        text.push_str(&format!("  root      {did}\n"));
+    }
+    for role in &charter.roles {
+        let state = role.retired.map(|t| {
+            let end = t.plus_millis(role.grace_seconds.unwrap_or(0).saturating_mul(1000));
+            format!("  (retired {t}, grace until {end})")
+        });
+        text.push_str(&format!(
+            "  role      {} {}{}\n",
+            role.name,
+            role.definition,
+            state.unwrap_or_default()
+        ));
+    }
+    for (what, list) in [("schema", &charter.schemas), ("channel", &charter.channels)] {
+        for listed in list {
+            text.push_str(&format!("  {what:<9} {} {}\n", listed.name, listed.document));
+        }
+    }
+    if args.file.is_some() {
+        text.push_str("Nothing was verified; that is `gridpass charter verify PACK`.");
+    }
+    let json = json!({"charter": charter, "cid": signed.id(), "signers": named, "verified": args.file.is_none()});
+    Ok(Answer::new("gridpass.charter.show/1", json, text))
+}
+
+fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
+    let at: UnixMillis = args.at.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
+    let bytes = read_input(&args.pack, MAX_INPUT)?;
+    let pin = args.pin.as_deref().map(ContentId::parse).transpose()?;
+    let schema = "gridpass.charter.verify/1";
+    let trust = match Trust::open(trimmed(&bytes), pin.as_ref(), at) {
+        Ok(trust) => trust,
+        Err(TrustError::Refused(report)) => {
+            return Ok(Answer::new(schema, json!({}), "The trust pack does not hold.\n")
+                .with_report(&report));
+        }
+        Err(e) => return Err(e.into()),
+    };
+    let charter = trust.charter().charter();
+    let age = at.millis_since(charter.dated) / 1000 / 86_400;
+    let mut text = format!(
+        "trust pack {}\n{:?}, version {}, in force since {} ({age} days)\n",
+        trust.id(),
+        charter.name,
+        charter.version,
+        charter.dated
+    );
+    let json = json!({
+        "pack": trust.id(),
+        "charter": trust.charter().id(),
+        "name": charter.name,
+        "version": charter.version,
+        "dated": charter.dated,
+        "pinned": args.adopt,
+    });
+    let mut report = trust.report().clone();
+    if args.adopt {
+        let mut wallet = global.wallet()?;
+        keeping::pin(&mut wallet, trimmed(&bytes), true, at, &mut rng())?;
+        text.push_str("It is pinned in this wallet.\n");
+    } else if args.compare {
+        compare_with_pinned(global, &trust, at, &mut report)?;
+    }
+    Ok(Answer::new(schema, json, text).with_report(&report))
+}
+
+fn compare_with_pinned(
+    global: &GlobalArgs,
+    trust: &Trust,
+    at: UnixMillis,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let held = keeping::pinned(&global.wallet()?, at)?;
+    let name = "pinned";
+    report.push(match trust.compare(&held) {
+        Comparison::Same => Check::passed(
+            name,
+            credential_codes::CHARTER_FOLLOWS,
+            "it is the charter that is pinned",
+        ),
+        Comparison::Newer => Check::passed(
+            name,
+            credential_codes::CHARTER_FOLLOWS,
+            "it goes on from the charter that is pinned",
+        ),
+        Comparison::Older => Check::failed(
+            name,
+            credential_codes::CHARTER_ROLLBACK,
+            "a newer charter is pinned in the wallet",
+        ),
+        Comparison::Fork => Check::failed(
+            name,
+            credential_codes::CHARTER_FORK,
+            "it contradicts the charter that is pinned",
+        ),
+        Comparison::Unrelated => Check::indeterminate(
+            name,
+            credential_codes::CHARTER_UNRELATED,
+            "another framework is pinned",
+        ),
+    });
+    Ok(())
+}
+
+fn pack(global: &GlobalArgs, args: &PackArgs) -> Outcomes {
+    args.output.check()?;
+    let wallet = global.wallet()?;
+    let trust = keeping::pinned(&wallet, now())?;
+    let bytes = keeping::pinned_bytes(&wallet)?;
+    let json = json!({"pack": trust.id(), "charter": trust.charter().id()});
+    let text = format!(
+        "trust pack {}\nnext: send it to every participant, and tell them this CID by another way: \
+         `gridpass charter verify FILE --pin CID --adopt`",
+        trust.id()
+    );
+    let answer = Answer::new("gridpass.charter.pack/1", json, text);
+    Ok(match args.output.write(bytes)? {
+        Some(raw) => answer.with_raw(raw),
+        None => answer,
+    })
+}

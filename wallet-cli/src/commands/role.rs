@@ -1,0 +1,369 @@
+//! `gridpass role`: what roles mean.
+
+use super::arguments::{definition, parse_duration, read_definition, trimmed};
+use super::sign::{identity, parse_dids};
+use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input, rng};
+use crate::help;
+use crate::output::{Answer, Failure, Outcomes};
+use clap::{Args, Subcommand, ValueEnum};
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::keeping;
+use gridpass_credentials::requirement::Requirement;
+use gridpass_credentials::role::{self, IssuerRevocation, Parties, RoleDefinition, RoleName};
+use gridpass_identity::wallet::Wallet;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+
+/// Define roles: who may issue them, what they require, what they say
+#[derive(Subcommand)]
+#[command(after_help = help!(
+    "  gridpass role define flex.gb.aggregator --title 'Aggregator' --claim zone:string\n  \
+     gridpass role show flex.gb.aggregator\n  \
+     gridpass role diff flex.gb.aggregator new.json"
+))]
+pub enum RoleCommand {
+    Define(Box<DefineArgs>),
+    Show(ShowArgs),
+    List(ListArgs),
+    Diff(DiffArgs),
+}
+
+/// What becomes of visas when their issuer's authority is revoked.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OnIssuerRevoked {
+    /// What was issued before stays good
+    Keeps,
+    /// What was issued before ends too
+    Ends,
+}
+
+/// Define a role, or a new version of one
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass role define flex.gb.aggregator --title 'Aggregator in Great Britain' \\\n      \
+     --claim zone:string --claim capacityKw:integer? --max-validity 365d\n  \
+     gridpass role define flex.gb.supplier --title Supplier --issued-by flex.gb.licensing-body\n  \
+     gridpass role define flex.gb.bidder --title Bidder --requires flex.gb.aggregator \\\n      \
+     --requires flex.gb.insured --at-least 1\n  \
+     gridpass role define --from aggregator.json"
+))]
+pub struct DefineArgs {
+    /// The name, such as flex.gb.aggregator
+    #[arg(required_unless_present = "from")]
+    name: Option<String>,
+    /// Take the whole definition from a JSON file; - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "name")]
+    from: Option<PathBuf>,
+    /// The role in a few words [default: the name]
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    /// What the role means [default: the title]
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// The definition's version [default: 1.0.0, or one more than the last]
+    #[arg(long = "role-version", value_name = "N.N.N")]
+    version: Option<String>,
+    /// Who may issue it, by DID [default: your identity, unless --issued-by is given]
+    #[arg(long = "issuer", value_name = "DID")]
+    issuers: Vec<String>,
+    /// Holders of this role may issue it
+    #[arg(long, value_name = "ROLE")]
+    issued_by: Vec<String>,
+    /// Who may revoke it beside its issuer, by DID
+    #[arg(long = "revoker", value_name = "DID")]
+    revokers: Vec<String>,
+    /// Holders of this role may revoke it
+    #[arg(long, value_name = "ROLE")]
+    revoked_by: Vec<String>,
+    /// A holder must hold this role first; all of them, unless --at-least says otherwise
+    #[arg(long, value_name = "ROLE")]
+    requires: Vec<String>,
+    /// So many of the required roles are enough
+    #[arg(long, value_name = "N", requires = "requires")]
+    at_least: Option<usize>,
+    /// A claim and its JSON type, such as zone:string; with ? at the end it may be absent
+    #[arg(long = "claim", value_name = "NAME:TYPE")]
+    claims: Vec<String>,
+    /// The claims as a JSON Schema (2020-12) in a file
+    #[arg(long, value_name = "FILE", conflicts_with = "claims")]
+    claims_schema: Option<PathBuf>,
+    /// The longest validity of a visa
+    #[arg(long, value_name = "TIME", default_value = "365d")]
+    max_validity: String,
+    /// How old a visa's status may be where it is relied on
+    #[arg(long, value_name = "TIME", default_value = "24h")]
+    max_status_age: String,
+    /// How many issuers may stand between a holder and a root
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    max_chain_depth: u8,
+    /// What becomes of visas when their issuer's own authority is revoked
+    #[arg(long, value_enum, default_value = "keeps")]
+    on_issuer_revoked: OnIssuerRevoked,
+    /// The identity that issues, by name or DID; needed only where there are several
+    #[arg(long = "as", value_name = "NAME")]
+    identity: Option<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Show a definition: one of the wallet's by name or CID, or a file
+#[derive(Args)]
+#[command(after_help = help!("  gridpass role show flex.gb.aggregator\n  gridpass role show aggregator.json --json"))]
+pub struct ShowArgs {
+    /// Name, CID or file
+    role: String,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// List the definitions in the wallet
+#[derive(Args)]
+#[command(after_help = help!("  gridpass role list\n  gridpass role list --json"))]
+pub struct ListArgs {}
+
+/// Show what differs between two definitions
+#[derive(Args)]
+#[command(after_help = help!("  gridpass role diff old.json new.json\n  gridpass role diff flex.gb.aggregator new.json"))]
+pub struct DiffArgs {
+    /// Name, CID or file
+    old: String,
+    /// Name, CID or file
+    new: String,
+}
+
+pub fn run(global: &GlobalArgs, command: &RoleCommand) -> Outcomes {
+    match command {
+        RoleCommand::Define(args) => define(global, args),
+        RoleCommand::Show(args) => show(global, args),
+        RoleCommand::List(_) => list(global),
+        RoleCommand::Diff(args) => diff(global, args),
+    }
+}
+
+fn define(global: &GlobalArgs, args: &DefineArgs) -> Outcomes {
+    args.output.check()?;
+    let given = args.from.as_deref().map(|path| read_input(path, MAX_INPUT)).transpose()?;
+    let mut wallet = global.wallet()?;
+    let definition = match given {
+        Some(bytes) => {
+            // Written by hand it need not be canonical: it becomes so here.
+            let value = gridpass_identity::json::parse_strict(
+                trimmed(&bytes),
+                gridpass_identity::json::Limits::SMALL,
+            )
+            .map_err(|e| role::RoleError::Malformed(e.to_string()))?;
+            let (_, canonical) = ContentId::of_json(&value)?;
+            RoleDefinition::parse(&canonical, None)?.0
+        }
+        None => from_arguments(&wallet, args)?,
+    };
+    let id = keeping::keep_definition(&mut wallet, &definition, &mut rng())?;
+    let (_, bytes) = definition.encode()?;
+    let json = json!({"definition": id, "name": definition.name, "version": definition.version});
+    let next = match keeping::pinned(&wallet, crate::context::now()) {
+        Ok(_) => format!("gridpass charter add-role {}", definition.name),
+        Err(_) => format!("gridpass charter new 'YOUR FRAMEWORK' --role {}", definition.name),
+    };
+    let text = format!(
+        "Role {} {} is defined\n  CID  {id}\nIt takes effect when a charter lists it.\nnext: {next}",
+        definition.name, definition.version
+    );
+    if args.output.output.is_some() {
+        let raw = args.output.write(bytes)?;
+        let answer = Answer::new("gridpass.role.define/1", json, text);
+        return Ok(match raw {
+            Some(raw) => answer.with_raw(raw),
+            None => answer,
+        });
+    }
+    Ok(Answer::new("gridpass.role.define/1", json, text))
+}
+
+fn from_arguments(wallet: &Wallet, args: &DefineArgs) -> Result<RoleDefinition, Failure> {
+    let name = RoleName::parse(args.name.as_deref().unwrap_or_default())?;
+    let cids = |names: &[String]| -> Result<Vec<ContentId>, Failure> {
+        names.iter().map(|n| Ok(definition(wallet, n)?.0)).collect()
+    };
+    let mut issuers = Parties { dids: parse_dids(&args.issuers)?, roles: cids(&args.issued_by)? };
+    if issuers == Parties::default() {
+        issuers.dids.push(identity(wallet, args.identity.as_deref())?.did);
+    }
+    let revokers = Parties { dids: parse_dids(&args.revokers)?, roles: cids(&args.revoked_by)? };
+    let required: Vec<_> =
+        cids(&args.requires)?.into_iter().map(|role| Requirement::Role { role }).collect();
+    let preconditions = match (args.at_least, required.len()) {
+        (_, 0) => None,
+        (Some(at_least), _) => Some(Requirement::AtLeast { at_least, of: required }),
+        (None, _) => Some(Requirement::All { all: required }),
+    };
+    let previous = keeping::definition(wallet, name.as_str()).ok();
+    let version = match (&args.version, &previous) {
+        (Some(version), _) => version.clone(),
+        (None, Some((_, previous))) => next_version(&previous.version),
+        (None, None) => "1.0.0".into(),
+    };
+    let title = args.title.clone().unwrap_or_else(|| name.to_string());
+    let seconds = |text: &str| parse_duration(text).map(|ms| ms / 1000);
+    Ok(RoleDefinition {
+        document_type: role::TYPE.into(),
+        format_version: role::FORMAT_VERSION,
+        name,
+        version,
+        previous: previous.map(|(id, _)| id),
+        description: args.description.clone().unwrap_or_else(|| title.clone()),
+        title,
+        issuers,
+        max_chain_depth: args.max_chain_depth,
+        revokers: (revokers != Parties::default()).then_some(revokers),
+        preconditions,
+        claims: claims_schema(args)?,
+        max_validity_seconds: seconds(&args.max_validity)?,
+        max_status_age_seconds: seconds(&args.max_status_age)?,
+        issuer_revocation: match args.on_issuer_revoked {
+            OnIssuerRevoked::Keeps => IssuerRevocation::Keeps,
+            OnIssuerRevoked::Ends => IssuerRevocation::Ends,
+        },
+    })
+}
+
+fn next_version(version: &str) -> String {
+    let mut numbers: Vec<u32> = version.split('.').map(|n| n.parse().unwrap_or(0)).collect();
+    if let Some(minor) = numbers.get_mut(1) {
+        *minor = minor.saturating_add(1);
+    }
+    if let Some(patch) = numbers.get_mut(2) {
+        *patch = 0;
+    }
+    numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(".")
+}
+
+fn claims_schema(args: &DefineArgs) -> Result<Map<String, Value>, Failure> {
+    if let Some(path) = &args.claims_schema {
+        return Ok(keeping::read_claims(&read_input(path, MAX_INPUT)?)?);
+    }
+    let (mut properties, mut required) = (Map::new(), Vec::new());
+    for claim in &args.claims {
+        let (name, kind) = claim.split_once(':').unwrap_or((claim, "string"));
+        let (kind, optional) = match kind.strip_suffix('?') {
+            Some(kind) => (kind, true),
+            None => (kind, false),
+        };
+        properties.insert(name.to_owned(), json!({"type": kind}));
+        if !optional {
+            required.push(name);
+        }
+    }
+    let schema = json!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    });
+    match schema {
+        Value::Object(schema) => Ok(schema),
+        _ => Ok(Map::new()),
+    }
+}
+
+fn find(global: &GlobalArgs, name: &str) -> Result<(ContentId, RoleDefinition), Failure> {
+    // A file needs no wallet.
+    if Path::new(name).is_file() {
+        return read_definition(Path::new(name));
+    }
+    definition(&global.wallet()?, name)
+}
+
+fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
+    args.output.check()?;
+    let (id, definition) = find(global, &args.role)?;
+    let (_, bytes) = definition.encode()?;
+    let pretty = serde_json::to_string_pretty(&definition).unwrap_or_default();
+    let json = json!({"cid": id, "definition": definition});
+    let answer = Answer::new("gridpass.role.show/1", json, format!("CID {id}\n{pretty}"));
+    if args.output.output.is_none() {
+        return Ok(answer);
+    }
+    Ok(match args.output.write(bytes)? {
+        Some(raw) => answer.with_raw(raw),
+        None => answer,
+    })
+}
+
+fn list(global: &GlobalArgs) -> Outcomes {
+    let wallet = global.wallet()?;
+    let all = keeping::definitions(&wallet)?;
+    let charter = keeping::pinned(&wallet, crate::context::now()).ok();
+    let state = |id: &ContentId| {
+        let listed = charter.as_ref().and_then(|t| t.charter().charter().role(id));
+        match listed.map(|r| r.retired) {
+            Some(None) => "in force",
+            Some(Some(_)) => "retired",
+            None => "not listed",
+        }
+    };
+    let rows: Vec<_> = all
+        .iter()
+        .map(|(id, d)| {
+            json!({"cid": id, "name": d.name, "version": d.version, "title": d.title, "state": state(id)})
+        })
+        .collect();
+    let text: String = all
+        .iter()
+        .map(|(id, d)| {
+            format!(
+                "{:<28} {:<8} {:<10} {id}  {}\n",
+                d.name.as_str(),
+                d.version,
+                state(id),
+                d.title
+            )
+        })
+        .collect();
+    let text = if text.is_empty() {
+        "There are no definitions.\nnext: gridpass role define NAME".into()
+    } else {
+        text
+    };
+    Ok(Answer::new("gridpass.role.list/1", json!({"roles": rows}), text))
+}
+
+fn diff(global: &GlobalArgs, args: &DiffArgs) -> Outcomes {
+    let (old_id, old) = find(global, &args.old)?;
+    let (new_id, new) = find(global, &args.new)?;
+    let value = |d: &RoleDefinition| serde_json::to_value(d).unwrap_or_default();
+    let mut changes = Vec::new();
+    differences("", &value(&old), &value(&new), &mut changes);
+    let line = |c: &Value| {
+        let side = |name: &str| match &c[name] {
+            Value::Null => "(absent)".to_owned(),
+            value => value.to_string(),
+        };
+        format!(
+            "{}\n  - {}\n  + {}\n",
+            c["place"].as_str().unwrap_or_default(),
+            side("old"),
+            side("new")
+        )
+    };
+    let text: String = changes.iter().map(line).collect();
+    let text = if changes.is_empty() { "They are the same.".to_owned() } else { text };
+    let json = json!({"old": old_id, "new": new_id, "changes": changes});
+    Ok(Answer::new("gridpass.role.diff/1", json, text))
+}
+
+/// Members that differ, by JSON Pointer.
+fn differences(place: &str, old: &Value, new: &Value, changes: &mut Vec<Value>) {
+    if old == new {
+        return;
+    }
+    match (old, new) {
+        (Value::Object(a), Value::Object(b)) => {
+            let names: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
+            for name in names {
+                let side = |map: &Map<String, Value>| map.get(name).cloned().unwrap_or_default();
+                differences(&format!("{place}/{name}"), &side(a), &side(b), changes);
+            }
+        }
+        _ => changes.push(json!({"place": place, "old": old, "new": new})),
+    }
+}

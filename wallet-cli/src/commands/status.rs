@@ -1,0 +1,155 @@
+//! `gridpass status`: status lists as files.
+
+use super::arguments::identities_of;
+use super::sign::identity;
+use super::visa::FormArg;
+use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
+use crate::help;
+use crate::output::{Answer, Outcomes, note};
+use clap::{Args, Subcommand};
+use gridpass_credentials::issuing::{self, Issuer};
+use gridpass_credentials::keeping;
+use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::status::StatusList;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Status lists: which visas are suspended or revoked
+#[derive(Subcommand)]
+#[command(after_help = help!(
+    "  gridpass status publish -o lists.json      sign your lists with today's date\n  \
+     gridpass status show lists.json"
+))]
+pub enum StatusCommand {
+    Publish(PublishArgs),
+    Show(ShowArgs),
+}
+
+/// Sign your status lists anew, with today's date, and write them for others
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass status publish -o lists.json\n  \
+     gridpass status publish --form eddsa-rdfc-2022 --list LIST -o list.json    one bare list, for other software"
+))]
+pub struct PublishArgs {
+    /// The identity that signs, by name or DID; needed only where there are several
+    #[arg(long = "as", value_name = "NAME")]
+    identity: Option<String>,
+    /// How they are secured
+    #[arg(long, value_enum, default_value = "jwt")]
+    form: FormArg,
+    /// Write this list alone, bare, instead of a file of all
+    #[arg(long, value_name = "ID")]
+    list: Option<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Show what status lists say. Nothing is verified
+#[derive(Args)]
+#[command(after_help = help!("  gridpass status show lists.json --index 4711\n  gridpass status show      those that you signed last"))]
+pub struct ShowArgs {
+    /// A list, or a file of several; without it, those that you signed last
+    file: Option<PathBuf>,
+    /// Look at one entry
+    #[arg(long, value_name = "N")]
+    index: Option<u64>,
+}
+
+pub fn run(global: &GlobalArgs, command: &StatusCommand) -> Outcomes {
+    match command {
+        StatusCommand::Publish(args) => publish(global, args),
+        StatusCommand::Show(args) => show(global, args),
+    }
+}
+
+fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
+    args.output.check()?;
+    let mut wallet = global.wallet()?;
+    let me = identity(&wallet, args.identity.as_deref())?;
+    let trust = keeping::pinned(&wallet, now())?;
+    let mut issuer = Issuer { wallet: &mut wallet, identity: &me, trust: &trust, now: now() };
+    let lists = issuer.publish_lists(args.form.into(), &mut rng())?;
+    let text: String = lists.iter().map(line).collect();
+    let text = if lists.is_empty() {
+        "There is no list yet: issue a visa first.".to_owned()
+    } else {
+        format!("{text}next: give the file to those who rely on your visas")
+    };
+    let json = json!({"lists": lists.iter().map(row).collect::<Vec<_>>()});
+    let answer = Answer::new("gridpass.status.publish/1", json, text);
+    let bytes = match &args.list {
+        Some(id) => {
+            let none = || keeping::KeepError::NotFound { what: "status list", name: id.clone() };
+            let list = lists.iter().find(|l| &l.id == id).ok_or_else(none)?;
+            format!("{}\n", list.secured().text()).into_bytes()
+        }
+        None => {
+            let mut parcel = Parcel::new(ParcelKind::StatusLists, None);
+            parcel.status_lists = lists.iter().map(|l| l.secured().text().to_owned()).collect();
+            parcel.identities = identities_of(&wallet, [&me.did])?;
+            parcel.encode()?
+        }
+    };
+    Ok(match args.output.write(bytes)? {
+        Some(raw) => {
+            note(&answer.text);
+            answer.with_raw(raw)
+        }
+        None => answer,
+    })
+}
+
+fn line(list: &StatusList) -> String {
+    let version = list.version.map_or("no version".to_owned(), |v| format!("version {v}"));
+    format!(
+        "{:<11} {version:<12} {}  {}\n  by {}\n",
+        list.purposes.join(","),
+        list.dated,
+        list.id,
+        list.issuer
+    )
+}
+
+fn row(list: &StatusList) -> serde_json::Value {
+    json!({
+        "id": list.id,
+        "issuer": list.issuer,
+        "purposes": list.purposes,
+        "version": list.version,
+        "dated": list.dated,
+        "expires": list.expires,
+        "entries": list.bits().entries(),
+        "evidence": list.secured().id(),
+    })
+}
+
+fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
+    let lists = match &args.file {
+        None => issuing::signed_lists(&global.wallet()?)?,
+        Some(path) => {
+            let bytes = read_input(path, MAX_INPUT)?;
+            match Parcel::parse(&bytes) {
+                Ok(parcel) => super::arguments::read_lists(&parcel.status_lists)?,
+                Err(_) => vec![keeping::read_list(&bytes)?],
+            }
+        }
+    };
+    let (mut text, mut rows) = (String::new(), Vec::new());
+    for list in &lists {
+        text.push_str(&line(list));
+        let mut row = row(list);
+        if let Some(index) = args.index {
+            let set = list.bits().get(index)?;
+            text.push_str(&format!("  entry {index} is {}\n", if set { "set" } else { "clear" }));
+            for change in list.changes(index) {
+                let word = if change.set { "set" } else { "cleared" };
+                text.push_str(&format!("    {word} {}\n", change.at));
+            }
+            row["entry"] = json!({"index": index, "set": set, "changes": list.changes(index)});
+        }
+        rows.push(row);
+    }
+    text.push_str("Nothing was verified; a visa's verification verifies its lists.");
+    Ok(Answer::new("gridpass.status.show/1", json!({"lists": rows, "verified": false}), text))
+}

@@ -1,0 +1,272 @@
+//! What a holder does with visas: accept, list, look at, watch them expire.
+
+use super::{claims_text, report_answer, wallet_of};
+use crate::commands::arguments::{TrustArgs, parse_duration, save_identities};
+use crate::context::{GlobalArgs, MAX_INPUT, now, read_input, rng};
+use crate::help;
+use crate::output::{Answer, Failure, Outcomes};
+use clap::Args;
+use gridpass_credentials::issuing;
+use gridpass_credentials::keeping::{self, HeldVisa};
+use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::request::{self, Refusal};
+use gridpass_credentials::signature::SignatureMemo;
+use gridpass_credentials::verify::{Evidence, Expectation, check_list, verify_visa};
+use gridpass_credentials::visa::Visa;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::OfflineResolver;
+use gridpass_identity::time::UnixMillis;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Verify a visa that an issuer sent you, and keep it
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass visa accept visa.json\n  \
+     (nothing is kept unless every check passed)"
+))]
+pub struct AcceptArgs {
+    /// The file; - for standard input
+    file: PathBuf,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+/// List the visas that you hold, or have issued
+#[derive(Args)]
+#[command(after_help = help!("  gridpass visa list\n  gridpass visa list --issued --json"))]
+pub struct ListArgs {
+    /// Those that you have issued, with their state
+    #[arg(long)]
+    issued: bool,
+}
+
+/// Show what a visa, a request or a refusal says. Nothing is verified
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass visa show flex.gb.aggregator\n  gridpass visa show visa.json\n  \
+     (to verify: gridpass visa verify)"
+))]
+pub struct ShowArgs {
+    /// A file, or a visa that you hold, by role, id or hash
+    visa: String,
+}
+
+/// List visas that end soon: those that you hold, and those that you have issued
+#[derive(Args)]
+#[command(after_help = help!("  gridpass visa expirations --within 30d"))]
+pub struct ExpirationsArgs {
+    /// How soon
+    #[arg(long, value_name = "TIME", default_value = "30d")]
+    within: String,
+}
+
+pub fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
+    let parcel = Parcel::parse_or_bare(&read_input(&args.file, MAX_INPUT)?, ParcelKind::Visa)?;
+    let text = parcel.content.clone().unwrap_or_default();
+    let material = args.trust.gather(global, &parcel)?;
+    let (report, fine_lists) = {
+        let snapshots = material.snapshots()?;
+        let resolver = OfflineResolver::new(&snapshots);
+        let (trust, lists, seen) = (&material.trust, &material.lists, &material.seen);
+        let evidence = Evidence { trust, lists, resolver: &resolver, seen };
+        let expect = Expectation { now: material.at, audience: None, nonce: None, presenter: None };
+        let mut memo = SignatureMemo::default();
+        let supporting: Vec<_> =
+            material.supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
+        let report = verify_visa(text.as_bytes(), &supporting, &evidence, &expect, &mut memo);
+        let named: Vec<String> = report
+            .visas
+            .iter()
+            .filter_map(|v| v.visa.as_ref())
+            .flat_map(|v| v.status.iter().map(|s| s.list.clone()))
+            .collect();
+        let fine: Vec<_> = lists
+            .iter()
+            .filter(|l| named.contains(&l.id))
+            .filter(|l| {
+                let checks = check_list(l, &resolver, material.at, &mut memo);
+                checks.iter().all(|c| c.outcome == Outcome::Passed)
+            })
+            .cloned()
+            .collect();
+        (report, fine)
+    };
+    let mut answer = report_answer("gridpass.visa.accept/1", &report);
+    if report.outcome != Outcome::Passed {
+        answer.text.push_str("Nothing was kept.\n");
+        return Ok(answer);
+    }
+    let (identities, supporting) = (material.identities.clone(), material.supporting.clone());
+    let mut wallet = wallet_of(material, global)?;
+    let subject = report.visas.first().and_then(|v| v.visa.as_ref()).map(|v| v.subject.clone());
+    let ours = wallet.identities()?.iter().any(|i| Some(&i.did) == subject.as_ref());
+    if !ours {
+        let message = "the visa is for nobody in this wallet".to_owned();
+        return Err(Failure::new(gridpass_credentials::codes::PRESENTER_OTHER, message)
+            .next("Accept it in the wallet of its holder."));
+    }
+    save_identities(&mut wallet, &identities)?;
+    for list in &fine_lists {
+        match keeping::see_list(&mut wallet, list, &mut rng()) {
+            Ok(()) | Err(keeping::KeepError::OlderList(_)) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    let held = HeldVisa::new(text, supporting, now());
+    let evidence = keeping::keep_visa(&mut wallet, &held, &mut rng())?;
+    // A renewed visa replaces the one before only when that ends; both may be shown until then.
+    let role = report.visas.first().and_then(|v| v.visa.as_ref()).map(|v| v.role.to_string());
+    let role = role.unwrap_or_default();
+    answer.text.push_str(&format!(
+        "It is kept under {role} ({evidence}).\nnext: gridpass visa present {role} --to DID -o presentation.json"
+    ));
+    Ok(answer)
+}
+
+pub fn list(global: &GlobalArgs, args: &ListArgs) -> Outcomes {
+    let wallet = global.wallet()?;
+    let mut rows = Vec::new();
+    let mut text = String::new();
+    let mut add = |visa: &Visa, evidence: String, other: String, state: String| {
+        text.push_str(&format!(
+            "{:<28} {:<11} until {}  {other}\n  id {}\n  hash {evidence}\n",
+            visa.role.as_str(),
+            state,
+            visa.valid_until,
+            visa.id
+        ));
+        rows.push(json!({"visa": visa, "evidence": evidence, "state": state}));
+    };
+    if args.issued {
+        for record in issuing::issued(&wallet)? {
+            let (secured, visa) = keeping::read_visa(&record.text)?;
+            let state = with_expiry(record.state(), &visa);
+            add(&visa, secured.id().to_string(), format!("for {}", visa.subject), state);
+        }
+    } else {
+        for held in keeping::visas(&wallet)? {
+            let (secured, visa) = held.read()?;
+            let state = with_expiry("held", &visa);
+            add(&visa, secured.id().to_string(), format!("by {}", visa.issuer), state);
+        }
+    }
+    if rows.is_empty() {
+        text = if args.issued { "Nothing was issued yet." } else { "You hold no visa." }.into();
+    }
+    Ok(Answer::new("gridpass.visa.list/1", json!({"visas": rows}), text))
+}
+
+fn with_expiry(state: &str, visa: &Visa) -> String {
+    let ended = state != "revoked" && visa.valid_until <= now();
+    if ended { "expired".into() } else { state.to_owned() }
+}
+
+pub fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
+    let schema = "gridpass.visa.show/1";
+    let warning = "Nothing was verified; that is `gridpass visa verify`.";
+    let text = if Path::new(&args.visa).is_file() || args.visa == "-" {
+        let bytes = read_input(Path::new(&args.visa), MAX_INPUT)?;
+        let parcel = match Parcel::parse(&bytes) {
+            Ok(parcel) => parcel,
+            Err(_) => Parcel::parse_or_bare(&bytes, ParcelKind::Visa)?,
+        };
+        let content = parcel.content.unwrap_or_default();
+        match parcel.kind {
+            ParcelKind::Visa => content,
+            ParcelKind::Refusal => return show_refusal(&content, schema, warning),
+            other => {
+                let message = format!("the file is a {}", other.name());
+                return Err(Failure::new(gridpass_credentials::codes::PARCEL_KIND, message)
+                    .next("A request is shown by `gridpass visa review`, a presentation by `gridpass visa verify`."));
+            }
+        }
+    } else {
+        keeping::visa(&global.wallet()?, &args.visa)?.text
+    };
+    let (secured, visa) = keeping::read_visa(&text)?;
+    let mut shown = format!(
+        "visa {}\n  held by          {}\n  issued by        {}\n  valid            {} to {}\n{}  \
+         definition       {}\n  form             {}\n  id               {}\n  hash             {}\n",
+        visa.role,
+        visa.subject,
+        visa.issuer,
+        visa.valid_from,
+        visa.valid_until,
+        claims_text(&visa.claims),
+        visa.definition,
+        secured.form(),
+        visa.id,
+        secured.id()
+    );
+    for status in &visa.status {
+        shown.push_str(&format!(
+            "  {:<16} entry {} of {}\n",
+            status.purpose.name(),
+            status.index,
+            status.list
+        ));
+    }
+    let withholdable: Vec<String> = secured.withholdable().map(str::to_owned).collect();
+    if !withholdable.is_empty() {
+        shown.push_str(&format!("  can be withheld  {}\n", withholdable.join(", ")));
+    }
+    if secured.withheld() > 0 {
+        shown.push_str(&format!("  withheld here    {} claims\n", secured.withheld()));
+    }
+    shown.push_str(warning);
+    let json = json!({
+        "visa": visa,
+        "form": secured.form(),
+        "evidence": secured.id(),
+        "withholdable": withholdable,
+        "withheld": secured.withheld(),
+        "verified": false,
+    });
+    Ok(Answer::new(schema, json, shown))
+}
+
+fn show_refusal(text: &str, schema: &'static str, warning: &str) -> Outcomes {
+    // Read only; whether the issuer wrote it is not looked at here.
+    let resolver = OfflineResolver::new(&gridpass_identity::resolve::NoSnapshots);
+    let refusal: Refusal = request::receive(text, None, &resolver, now())?.statement;
+    let shown = format!(
+        "{} refuses {} to {}\n  reason: {}\n{warning}",
+        refusal.issuer, refusal.role, refusal.holder, refusal.reason
+    );
+    Ok(Answer::new(schema, json!({"refusal": refusal, "verified": false}), shown))
+}
+
+pub fn expirations(global: &GlobalArgs, args: &ExpirationsArgs) -> Outcomes {
+    let end: UnixMillis = now().plus_millis(parse_duration(&args.within)?);
+    let wallet = global.wallet()?;
+    let mut rows: Vec<(UnixMillis, &str, Visa)> = Vec::new();
+    for held in keeping::visas(&wallet)? {
+        let visa = held.read()?.1;
+        rows.push((visa.valid_until, "held", visa));
+    }
+    for record in issuing::issued(&wallet)? {
+        if record.state() != "revoked" {
+            let visa = record.read()?;
+            rows.push((visa.valid_until, "issued", visa));
+        }
+    }
+    rows.retain(|(until, ..)| *until <= end);
+    rows.sort_by(|a, b| (a.0, &a.2.id).cmp(&(b.0, &b.2.id)));
+    let line = |(until, what, visa): &(UnixMillis, &str, Visa)| {
+        let left = until.millis_since(now()) / 86_400_000;
+        let when = if *until <= now() { "ended".to_owned() } else { format!("in {left} days") };
+        format!("{until}  {when:<12} {what:<7} {} of {}\n", visa.role, visa.subject)
+    };
+    let mut text: String = rows.iter().map(line).collect();
+    if text.is_empty() {
+        text = format!("Nothing ends within {}.", args.within);
+    } else if rows.iter().any(|(_, what, _)| *what == "held") {
+        text.push_str("next: gridpass visa renew ROLE -o request.json");
+    }
+    let json: Vec<_> = rows
+        .iter()
+        .map(|(until, what, visa)| json!({"until": until, "what": what, "visa": visa}))
+        .collect();
+    Ok(Answer::new("gridpass.visa.expirations/1", json!({"expirations": json}), text))
+}

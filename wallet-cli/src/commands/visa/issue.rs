@@ -1,0 +1,281 @@
+//! Issuing a visa, or saying no.
+
+use super::request::look;
+use super::{FormArg, claims_text, wallet_of, write_parcel};
+use crate::commands::arguments::{ClaimArgs, TrustArgs, dids_in, parse_duration, save_identities};
+use crate::commands::resolve::parse_time;
+use crate::commands::sign::identity;
+use crate::context::{GlobalArgs, OutputArgs, now, rng};
+use crate::help;
+use crate::output::{Answer, Failure, Outcomes};
+use clap::Args;
+use gridpass_credentials::issuing::{Issuer, NewVisa};
+use gridpass_credentials::keeping;
+use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::request::{self, Refusal};
+use gridpass_credentials::secured::{Kind, Secured, Signer};
+use gridpass_credentials::status::StatusList;
+use gridpass_credentials::trust::Snapshots;
+use gridpass_credentials::vcdm::Presentation;
+use gridpass_identity::did::Did;
+use gridpass_identity::document::Relationship;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::{OfflineResolver, SnapshotStore as _};
+use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::Wallet;
+use gridpass_identity::wallet::snapshots::Fixed;
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+
+/// Issue a visa: for a request, or to a DID that you name
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass visa issue request.json -o visa.json\n  \
+     gridpass visa issue --to did:webvh:… --role flex.gb.aggregator --claim zone=GB-1 -o visa.json\n  \
+     gridpass visa issue request.json --form sd-jwt --withholdable capacityKw -o visa.json"
+))]
+pub struct IssueArgs {
+    /// The request; - for standard input
+    #[arg(required_unless_present = "to", conflicts_with_all = ["to", "role"])]
+    file: Option<PathBuf>,
+    /// To whom, by DID, without a request
+    #[arg(long, value_name = "DID", requires = "role")]
+    to: Option<String>,
+    /// The role, by its name in the pinned charter or its CID
+    #[arg(long, value_name = "ROLE", requires = "to")]
+    role: Option<String>,
+    #[command(flatten)]
+    claims: ClaimArgs,
+    /// From when (RFC 3339, UTC) [default: now]
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// For how long [default: as requested, or as long as the role allows]
+    #[arg(long, value_name = "TIME")]
+    validity: Option<String>,
+    /// How it is secured
+    #[arg(long, value_enum, default_value = "jwt")]
+    form: FormArg,
+    /// A claim that the holder can withhold when it presents (with --form sd-jwt); all, if none is named
+    #[arg(long, value_name = "NAME")]
+    withholdable: Vec<String>,
+    /// What the ids of new status lists start with: a URL of yours, ending in /
+    #[arg(long, value_name = "URL")]
+    status_base: Option<String>,
+    /// The identity that issues, by name or DID; needed only where there are several
+    #[arg(long = "as", value_name = "NAME")]
+    identity: Option<String>,
+    #[command(flatten)]
+    trust: TrustArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Refuse a request, with a reason that its sender can read
+#[derive(Args)]
+#[command(after_help = help!("  gridpass visa refuse request.json --reason 'zone GB-9 is not served' -o refusal.json"))]
+pub struct RefuseArgs {
+    /// The request; - for standard input
+    file: PathBuf,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    #[command(flatten)]
+    trust: TrustArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// What is to be issued, from a request or from the command line.
+struct Wanted {
+    subject: Did,
+    role: String,
+    claims: Map<String, Value>,
+    validity: Option<u64>,
+    issuer: Option<String>,
+    shown: Vec<String>,
+    lists: Vec<StatusList>,
+    wallet: Wallet,
+}
+
+pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
+    args.output.check()?;
+    let wanted = match &args.file {
+        Some(file) => from_request(global, args, file)?,
+        None => from_arguments(global, args)?,
+    };
+    let Wanted { subject, role, claims, validity, issuer, shown, lists, mut wallet } = wanted;
+    let me = identity(&wallet, args.identity.as_deref().or(issuer.as_deref()))?;
+    let trust = keeping::pinned(&wallet, now())?;
+    let from = args.from.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
+    let asked = args.validity.as_deref().map(parse_duration).transpose()?;
+    let until = asked.or(validity.map(|s| s.saturating_mul(1000)));
+    let all: Vec<String> = claims.keys().cloned().collect();
+    let withholdable: Vec<&str> = match (args.form, args.withholdable.as_slice()) {
+        (FormArg::SdJwt, []) => all.iter().map(String::as_str).collect(),
+        (_, named) => named.iter().map(String::as_str).collect(),
+    };
+    let new = NewVisa {
+        subject: &subject,
+        role: &role,
+        claims,
+        valid_from: from,
+        valid_until: until.map(|ms| from.floor_to_second().plus_millis(ms)),
+        form: args.form.into(),
+        withholdable: &withholdable,
+        list_base: args.status_base.as_deref(),
+    };
+    let known = known_documents(&wallet, &trust, &shown, &me.did, &subject)?;
+    let resolver = OfflineResolver::new(&known);
+    let mut issuer = Issuer { wallet: &mut wallet, identity: &me, trust: &trust, now: now() };
+    let issued = issuer.issue(&new, (&shown, &lists), &resolver, &mut rng())?;
+    let mut parcel = Parcel::new(ParcelKind::Visa, Some(issued.text.clone()));
+    let mut dids = dids_in(&issued.supporting);
+    dids.push(me.did.clone());
+    parcel.supporting = issued.supporting;
+    parcel.status_lists = issued.lists;
+    let visa = &issued.visa;
+    let json = json!({"visa": visa, "evidence": issued.evidence});
+    let text = format!(
+        "Visa {} for {}\n{}  valid            {} to {}\n  id               {}\n  hash             {}\n\
+         next: send the file to its holder, who runs `gridpass visa accept FILE`",
+        visa.role,
+        visa.subject,
+        claims_text(&visa.claims),
+        visa.valid_from,
+        visa.valid_until,
+        visa.id,
+        issued.evidence
+    );
+    write_parcel(
+        parcel,
+        &wallet,
+        &dids,
+        &args.output,
+        Answer::new("gridpass.visa.issue/1", json, text),
+    )
+}
+
+/// The documents that the new visa's chain needs, taken out of the wallet, which issuing changes.
+fn known_documents<'t>(
+    wallet: &Wallet,
+    trust: &'t gridpass_credentials::trust::Trust,
+    shown: &[String],
+    me: &Did,
+    subject: &Did,
+) -> Result<Snapshots<'t>, Failure> {
+    let mut dids = dids_in(shown);
+    for held in keeping::visas(wallet)? {
+        dids.extend(dids_in(&[held.text]));
+        dids.extend(dids_in(&held.supporting));
+    }
+    for list in keeping::lists(wallet)?.0 {
+        dids.push(list.issuer);
+    }
+    dids.extend([me.clone(), subject.clone()]);
+    let materials = crate::commands::arguments::identities_of(wallet, &dids)?;
+    let read = Snapshots::read(&materials);
+    Ok(read
+        .map_err(|e| Failure::new(gridpass_credentials::codes::RECORD_UNREADABLE, e))?
+        .with(trust))
+}
+
+fn from_arguments(global: &GlobalArgs, args: &IssueArgs) -> Result<Wanted, Failure> {
+    let wallet = global.wallet()?;
+    let trust = keeping::pinned(&wallet, now())?;
+    let role = args.role.clone().unwrap_or_default();
+    let subject = Did::parse(args.to.as_deref().unwrap_or_default())?;
+    let claims = match trust.find_role(&role) {
+        Some((_, known)) => args.claims.read(&known.definition)?,
+        None => Map::new(),
+    };
+    Ok(Wanted {
+        subject,
+        role,
+        claims,
+        validity: None,
+        issuer: None,
+        shown: Vec::new(),
+        lists: Vec::new(),
+        wallet,
+    })
+}
+
+fn from_request(
+    global: &GlobalArgs,
+    args: &IssueArgs,
+    file: &std::path::Path,
+) -> Result<Wanted, Failure> {
+    let reviewed = look(global, file, &args.trust)?;
+    if reviewed.report.outcome() != Outcome::Passed {
+        let check = reviewed.report.deciding();
+        let (code, sentence) = check
+            .map_or((gridpass_credentials::codes::REQUEST_MALFORMED, "nothing was checked"), |c| {
+                (c.code, c.sentence.as_str())
+            });
+        return Err(Failure::new(code, format!("the request does not hold: {sentence}"))
+            .next("Look at it with `gridpass visa review FILE`; refuse it with `gridpass visa refuse FILE`."));
+    }
+    let request = &reviewed.request.statement;
+    let claims = match reviewed.material.trust.definition(&request.definition) {
+        // The officer may correct what was asked; the holder sees it before it accepts.
+        Some(known) if !args.claims.is_empty() => args.claims.read(&known.definition)?,
+        _ => request.claims.clone(),
+    };
+    let shown = match &request.presentation {
+        Some(text) => members(text)?,
+        None => Vec::new(),
+    };
+    let (subject, role) = (request.holder.clone(), request.definition.to_string());
+    let (validity, issuer) = (request.validity_seconds, Some(request.issuer.to_string()));
+    let identities = reviewed.material.identities.clone();
+    let lists = reviewed.material.lists.clone();
+    let mut wallet = wallet_of(reviewed.material, global)?;
+    // Who asked was just verified with these: keep them, for the day of a dispute.
+    save_identities(&mut wallet, &identities)?;
+    Ok(Wanted { subject, role, claims, validity, issuer, shown, lists, wallet })
+}
+
+/// The texts of the visas in a presentation that was verified.
+fn members(presentation: &str) -> Result<Vec<String>, Failure> {
+    let secured = Secured::parse(presentation.as_bytes(), Kind::Presentation)?;
+    let read = Presentation::read(secured.document().clone());
+    let read = read.map_err(gridpass_credentials::secured::SecuredError::from)?;
+    read.credentials()
+        .iter()
+        .map(|m| Ok(Secured::from_json(m.clone(), Kind::Credential)?.text().to_owned()))
+        .collect()
+}
+
+pub fn refuse(global: &GlobalArgs, args: &RefuseArgs) -> Outcomes {
+    args.output.check()?;
+    let reviewed = look(global, &args.file, &args.trust)?;
+    let request = reviewed.request.statement.clone();
+    let id = reviewed.request.id.clone();
+    let wallet = wallet_of(reviewed.material, global)?;
+    let me = identity(&wallet, Some(request.issuer.as_str()))?;
+    let refusal = Refusal {
+        format_version: request::FORMAT_VERSION,
+        issuer: me.did.clone(),
+        holder: request.holder.clone(),
+        request: id,
+        role: request.role.clone(),
+        reason: args.reason.clone(),
+    };
+    let (key_id, key) = wallet.active_secret(&me, Relationship::AssertionMethod)?;
+    let time: UnixMillis = now();
+    let text = request::sign(&refusal, Signer { key: &key, key_id: &key_id, now: time })?;
+    let parcel = Parcel::new(ParcelKind::Refusal, Some(text));
+    let json = json!({"refusal": refusal});
+    let text = format!(
+        "Refused {} to {}: {}\nnext: send the file to the holder, who reads it with `gridpass visa show FILE`",
+        refusal.role, refusal.holder, refusal.reason
+    );
+    let own = Fixed(wallet.snapshots(&me.did)?);
+    write_parcel(
+        parcel,
+        &own,
+        &[me.did],
+        &args.output,
+        Answer::new("gridpass.visa.refuse/1", json, text),
+    )
+}

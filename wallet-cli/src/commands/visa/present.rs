@@ -1,0 +1,183 @@
+//! Presenting visas to somebody.
+
+use super::write_parcel;
+use crate::commands::arguments::{dids_in, parse_duration};
+use crate::commands::sign::identity;
+use crate::context::{GlobalArgs, OutputArgs, now};
+use crate::help;
+use crate::output::{Answer, Failure, Outcomes};
+use clap::Args;
+use gridpass_credentials::context::CREDENTIALS_V2;
+use gridpass_credentials::keeping::{self, HeldVisa};
+use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::secured::{Binding, Form, Kind, Secured, Signer, secure_presentation};
+use gridpass_credentials::trust::KnownRole;
+use gridpass_credentials::vcdm::Presentation;
+use gridpass_identity::did::Did;
+use gridpass_identity::document::Relationship;
+use gridpass_identity::wallet::Wallet;
+use gridpass_identity::wallet::identities::Identity;
+use serde_json::{Value, json};
+
+/// Present visas that you hold to somebody, with everything that proves them
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass visa present flex.gb.aggregator --to did:webvh:… -o presentation.json\n  \
+     gridpass visa present flex.gb.aggregator --to did:webvh:… --nonce n-81 --disclose zone\n  \
+     (with --disclose only these claims of an SD-JWT are shown; with --disclose-none, none)"
+))]
+pub struct PresentArgs {
+    /// The visas, by role, id or hash
+    #[arg(required = true)]
+    visas: Vec<String>,
+    /// To whom: a DID, or the CID of a channel
+    #[arg(long, value_name = "DID")]
+    to: String,
+    /// The nonce that the verifier gave you
+    #[arg(long, value_name = "TEXT")]
+    nonce: Option<String>,
+    /// For how long the presentation counts
+    #[arg(long = "for", value_name = "TIME", default_value = "10m")]
+    lifetime: String,
+    /// Show only these claims, where a visa lets you withhold [default: all]
+    #[arg(long, value_name = "CLAIM")]
+    disclose: Vec<String>,
+    /// Withhold every claim that can be withheld
+    #[arg(long, conflicts_with = "disclose")]
+    disclose_none: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
+    args.output.check()?;
+    let wallet = global.wallet()?;
+    let mut held = Vec::new();
+    for name in &args.visas {
+        held.push(keeping::visa(&wallet, name)?);
+    }
+    let holder = match held.first() {
+        Some(first) => first.read()?.1.subject,
+        None => identity(&wallet, None)?.did,
+    };
+    let me = identity(&wallet, Some(holder.as_str()))?;
+    let disclose = match (args.disclose_none, args.disclose.as_slice()) {
+        (true, _) => Some(Vec::new()),
+        (false, []) => None,
+        (false, names) => Some(names.iter().map(String::as_str).collect()),
+    };
+    let binding = Binding {
+        audience: args.to.clone(),
+        nonce: args.nonce.clone(),
+        expires: now().plus_millis(parse_duration(&args.lifetime)?),
+    };
+    let (text, texts) = make(&wallet, &me, &held, &binding, disclose.as_deref())?;
+    let mut parcel = Parcel::new(ParcelKind::Presentation, Some(text));
+    let named: Vec<String> = texts
+        .iter()
+        .filter_map(|t| keeping::read_visa(t).ok())
+        .flat_map(|(_, v)| v.status)
+        .map(|s| s.list)
+        .collect();
+    let (lists, _) = keeping::lists(&wallet)?;
+    parcel.status_lists = lists
+        .iter()
+        .filter(|l| named.contains(&l.id))
+        .map(|l| l.secured().text().to_owned())
+        .collect();
+    let mut dids = dids_in(&texts);
+    dids.push(me.did.clone());
+    let json = json!({
+        "holder": me.did,
+        "audience": binding.audience,
+        "nonce": binding.nonce,
+        "expires": binding.expires,
+        "visas": texts.len(),
+    });
+    let text = format!(
+        "Presentation of {} to {}, until {}\n  {} visas in it, with those that prove their issuers' \
+         authority\nnext: send the file; its reader runs `gridpass visa verify FILE --audience {}`",
+        args.visas.join(", "),
+        binding.audience,
+        binding.expires,
+        texts.len(),
+        binding.audience
+    );
+    write_parcel(
+        parcel,
+        &wallet,
+        &dids,
+        &args.output,
+        Answer::new("gridpass.visa.present/1", json, text),
+    )
+}
+
+/// Signs a presentation of these visas and all that they rest on; gives their texts too.
+fn make(
+    wallet: &Wallet,
+    me: &Identity,
+    held: &[HeldVisa],
+    binding: &Binding,
+    disclose: Option<&[&str]>,
+) -> Result<(String, Vec<String>), Failure> {
+    let mut texts: Vec<String> = Vec::new();
+    for visa in held {
+        let secured = Secured::parse(visa.text.as_bytes(), Kind::Credential)?;
+        let shown = match disclose {
+            Some(names) => secured.disclose(names)?,
+            None => visa.text.clone(),
+        };
+        for text in std::iter::once(shown).chain(visa.supporting.iter().cloned()) {
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+    }
+    let members: Vec<Value> = texts
+        .iter()
+        .map(|t| Ok(Secured::parse(t.as_bytes(), Kind::Credential)?.to_member()))
+        .collect::<Result<_, Failure>>()?;
+    let json = json!({
+        "@context": [CREDENTIALS_V2],
+        "type": ["VerifiablePresentation"],
+        "holder": me.did,
+        "verifiableCredential": members,
+    });
+    let read = Presentation::read(json);
+    let read = read.map_err(gridpass_credentials::secured::SecuredError::from)?;
+    let (key_id, key) = wallet.active_secret(me, Relationship::Authentication)?;
+    let signer = Signer { key: &key, key_id: &key_id, now: now() };
+    let secured = secure_presentation(&read, Form::Jwt, binding, signer)?;
+    Ok((secured.text().to_owned(), texts))
+}
+
+/// For a request: a presentation, for the issuer, of the held visas that the role requires first.
+pub fn prerequisites(
+    wallet: &Wallet,
+    me: &Identity,
+    role: &KnownRole,
+    issuer: &Did,
+) -> Result<(Option<String>, Vec<String>), Failure> {
+    let Some(requirement) = &role.definition.preconditions else {
+        return Ok((None, Vec::new()));
+    };
+    let roles = requirement.roles();
+    let mut fitting = Vec::new();
+    for held in keeping::visas(wallet)? {
+        let visa = held.read()?.1;
+        if visa.subject == me.did && roles.contains(&&visa.definition) {
+            fitting.push(held);
+        }
+    }
+    if fitting.is_empty() {
+        return Ok((None, Vec::new()));
+    }
+    let binding = Binding {
+        audience: issuer.to_string(),
+        nonce: None,
+        // A request may lie on a desk for as long as it counts.
+        expires: now().plus_millis(gridpass_credentials::request::MAX_AGE_MILLIS),
+    };
+    let (text, texts) = make(wallet, me, &fitting, &binding, None)?;
+    Ok((Some(text), texts))
+}

@@ -1,0 +1,350 @@
+//! Asking for a visa, and looking at what was asked.
+
+use super::{claims_text, write_parcel};
+use crate::commands::arguments::{ClaimArgs, TrustArgs, dids_in, parse_duration};
+use crate::commands::sign::identity;
+use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input};
+use crate::help;
+use crate::output::{Answer, Failure, Outcomes, checks_text, outcome_exit};
+use clap::Args;
+use gridpass_credentials::keeping::{self, KeepError};
+use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::request::{self, Received, VisaRequest};
+use gridpass_credentials::secured::Signer;
+use gridpass_credentials::signature::SignatureMemo;
+use gridpass_credentials::trust::{KnownRole, Trust};
+use gridpass_credentials::verify::{Evidence, Expectation, VisaReport, verify_presentation};
+use gridpass_identity::did::Did;
+use gridpass_identity::document::Relationship;
+use gridpass_identity::report::{Check, Outcome, Report};
+use gridpass_identity::resolve::OfflineResolver;
+use gridpass_identity::wallet::Wallet;
+use gridpass_identity::wallet::identities::Identity;
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+
+/// Ask an issuer for a visa
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass visa request flex.gb.aggregator --issuer did:webvh:… --claim zone=GB-1 -o request.json\n  \
+     gridpass visa request flex.gb.bidder --issuer did:webvh:… --claims claims.json --note 'as agreed'\n  \
+     (visas that you hold and the role requires are added by themselves)"
+))]
+pub struct RequestArgs {
+    /// The role, by its name in the pinned charter or its CID
+    role: String,
+    /// Whom you ask, by DID [default: the only DID that may issue it]
+    #[arg(long, value_name = "DID")]
+    issuer: Option<String>,
+    #[command(flatten)]
+    claims: ClaimArgs,
+    /// For how long [default: as long as the role allows]
+    #[arg(long, value_name = "TIME")]
+    validity: Option<String>,
+    /// A word to the officer
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// The identity that asks, by name or DID; needed only where there are several
+    #[arg(long = "as", value_name = "NAME")]
+    identity: Option<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Ask for a visa again, before it ends
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass visa expirations --within 30d\n  \
+     gridpass visa renew flex.gb.aggregator -o request.json"
+))]
+pub struct RenewArgs {
+    /// The visa, by role (if you hold only one), id or hash
+    visa: String,
+    /// Other claims than before
+    #[command(flatten)]
+    claims: ClaimArgs,
+    /// A word to the officer
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Look at a request: who asks, for what, with which proof, and what would be refused
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass visa review request.json\n  \
+     gridpass visa issue request.json -o visa.json      or\n  \
+     gridpass visa refuse request.json --reason 'zone not served'"
+))]
+pub struct ReviewArgs {
+    /// The request; - for standard input
+    file: PathBuf,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+pub fn request(global: &GlobalArgs, args: &RequestArgs) -> Outcomes {
+    args.output.check()?;
+    let wallet = global.wallet()?;
+    let trust = keeping::pinned(&wallet, now())?;
+    let me = identity(&wallet, args.identity.as_deref())?;
+    let (_, role) = find(&trust, &args.role)?;
+    let claims = args.claims.read(&role.definition)?;
+    let validity = args.validity.as_deref().map(parse_duration).transpose()?.map(|ms| ms / 1000);
+    let issuer = match (&args.issuer, role.definition.issuers.dids.as_slice()) {
+        (Some(did), _) => Did::parse(did)?,
+        (None, [only]) => only.clone(),
+        (None, _) => {
+            let message = format!("several may issue {}", role.definition.name);
+            return Err(Failure::new(crate::codes::USAGE, message)
+                .next("Name the one that you ask with --issuer DID."));
+        }
+    };
+    let new = New { issuer, claims, validity, renews: None, note: args.note.clone() };
+    send(&wallet, &trust, &me, &args.role, new, &args.output)
+}
+
+pub fn renew(global: &GlobalArgs, args: &RenewArgs) -> Outcomes {
+    args.output.check()?;
+    let wallet = global.wallet()?;
+    let trust = keeping::pinned(&wallet, now())?;
+    let (_, visa) = keeping::visa(&wallet, &args.visa)?.read()?;
+    let me = identity(&wallet, Some(visa.subject.as_str()))?;
+    // The definition may have been replaced: the one of this name that is in force counts.
+    let name = visa.role.to_string();
+    let (_, role) = find(&trust, &name)?;
+    let claims = if args.claims.is_empty() {
+        visa.claims.clone()
+    } else {
+        args.claims.read(&role.definition)?
+    };
+    let validity = visa.valid_until.millis_since(visa.valid_from) / 1000;
+    let validity = Some(validity.min(role.definition.max_validity_seconds));
+    let (issuer, renews, note) = (visa.issuer.clone(), Some(visa.id.clone()), args.note.clone());
+    let new = New { issuer, claims, validity, renews, note };
+    send(&wallet, &trust, &me, &name, new, &args.output)
+}
+
+fn find<'t>(
+    trust: &'t Trust,
+    name: &str,
+) -> Result<(&'t gridpass_credentials::content_id::ContentId, &'t KnownRole), Failure> {
+    let none = || KeepError::NotFound { what: "role in the pinned charter", name: name.to_owned() };
+    Ok(trust.find_role(name).ok_or_else(none)?)
+}
+
+struct New {
+    issuer: Did,
+    claims: Map<String, Value>,
+    validity: Option<u64>,
+    renews: Option<String>,
+    note: Option<String>,
+}
+
+fn send(
+    wallet: &Wallet,
+    trust: &Trust,
+    me: &Identity,
+    role: &str,
+    new: New,
+    output: &OutputArgs,
+) -> Outcomes {
+    let (definition, known) = find(trust, role)?;
+    let violations = known.claims.violations(&Value::Object(new.claims.clone()));
+    if !violations.is_empty() {
+        let code = gridpass_credentials::codes::CLAIMS_UNFIT;
+        return Err(Failure::new(code, violations.join("; "))
+            .next(format!("See what it asks for: gridpass role show {role}")));
+    }
+    let (presentation, shown) = super::present::prerequisites(wallet, me, known, &new.issuer)?;
+    let statement = VisaRequest {
+        format_version: request::FORMAT_VERSION,
+        holder: me.did.clone(),
+        issuer: new.issuer.clone(),
+        definition: definition.clone(),
+        role: known.definition.name.clone(),
+        claims: new.claims,
+        validity_seconds: new.validity,
+        renews: new.renews,
+        presentation,
+        note: new.note,
+    };
+    let (key_id, key) = wallet.active_secret(me, Relationship::Authentication)?;
+    let text = request::sign(&statement, Signer { key: &key, key_id: &key_id, now: now() })?;
+    let mut parcel = Parcel::new(ParcelKind::Request, Some(text));
+    let (kept, _) = keeping::lists(wallet)?;
+    let named: Vec<String> = shown
+        .iter()
+        .filter_map(|t| keeping::read_visa(t).ok())
+        .flat_map(|(_, v)| v.status)
+        .map(|s| s.list)
+        .collect();
+    parcel.status_lists = kept
+        .iter()
+        .filter(|l| named.contains(&l.id))
+        .map(|l| l.secured().text().to_owned())
+        .collect();
+    let mut dids = dids_in(&shown);
+    dids.push(me.did.clone());
+    let json = json!({"role": statement.role, "issuer": statement.issuer, "holder": me.did, "shown": shown.len()});
+    let text = format!(
+        "Request for {} to {}\n{}{} visas are shown with it\nnext: send the file to the issuer, who \
+         runs `gridpass visa review FILE`",
+        statement.role,
+        statement.issuer,
+        claims_text(&statement.claims),
+        shown.len()
+    );
+    write_parcel(parcel, wallet, &dids, output, Answer::new("gridpass.visa.request/1", json, text))
+}
+
+/// A request that was read and looked at.
+pub struct Reviewed {
+    pub request: Received<VisaRequest>,
+    pub report: Report,
+    pub shown: Option<VisaReport>,
+    pub material: crate::commands::arguments::Material,
+}
+
+/// Reads a request, verifies who asks, and checks what a visa would have to fit.
+pub fn look(
+    global: &GlobalArgs,
+    file: &std::path::Path,
+    trust: &TrustArgs,
+) -> Result<Reviewed, Failure> {
+    let parcel = Parcel::parse_or_bare(&read_input(file, MAX_INPUT)?, ParcelKind::Request)?;
+    let material = trust.gather(global, &parcel)?;
+    let text = parcel.content.clone().unwrap_or_default();
+    let (request, shown) = {
+        let snapshots = material.snapshots()?;
+        let resolver = OfflineResolver::new(&snapshots);
+        let request: Received<VisaRequest> = request::receive(&text, None, &resolver, material.at)?;
+        let shown = request.statement.presentation.as_ref().map(|presentation| {
+            let evidence = Evidence {
+                trust: &material.trust,
+                lists: &material.lists,
+                resolver: &resolver,
+                seen: &material.seen,
+            };
+            let expect = Expectation {
+                now: material.at,
+                audience: Some(request.statement.issuer.as_str()),
+                nonce: None,
+                presenter: Some(&request.statement.holder),
+            };
+            verify_presentation(
+                presentation.as_bytes(),
+                &evidence,
+                &expect,
+                &mut SignatureMemo::default(),
+            )
+        });
+        (request, shown)
+    };
+    let mut report = request.report.clone();
+    report.push(audience_check(&request, &material)?);
+    report.checks.extend(role_checks(&request.statement, &material.trust));
+    if let Some(shown) = &shown {
+        let sentence = match shown.outcome {
+            Outcome::Passed => format!("{} visas are shown and hold", shown.granted().count()),
+            _ => format!("what is shown does not hold: {}", shown.sentence),
+        };
+        report.push(Check { name: "shown", outcome: shown.outcome, code: shown.code, sentence });
+    } else if let Some((_, role)) = material.trust.find_role(request.statement.definition.as_str())
+        && role.definition.preconditions.is_some()
+    {
+        let sentence = "the role requires other visas first, and none is shown";
+        let code = gridpass_credentials::codes::PRECONDITIONS_UNKNOWN;
+        report.push(Check::indeterminate("shown", code, sentence));
+    }
+    Ok(Reviewed { request, report, shown, material })
+}
+
+fn audience_check(
+    request: &Received<VisaRequest>,
+    material: &crate::commands::arguments::Material,
+) -> Result<Check, Failure> {
+    let issuer = &request.statement.issuer;
+    let Some(wallet) = &material.wallet else {
+        let sentence = format!("it is addressed to {issuer}");
+        return Ok(Check::passed("issuer", gridpass_identity::codes::ADDRESSED, sentence));
+    };
+    let ours = wallet.identities()?.iter().any(|i| &i.did == issuer);
+    Ok(if ours {
+        let sentence = format!("it is addressed to {issuer}, an identity of this wallet");
+        Check::passed("issuer", gridpass_identity::codes::ADDRESSED, sentence)
+    } else {
+        let sentence = format!("it is addressed to {issuer}, which is nobody in this wallet");
+        Check::failed("issuer", gridpass_identity::codes::NOT_ADDRESSED, sentence)
+    })
+}
+
+fn role_checks(request: &VisaRequest, trust: &Trust) -> Vec<Check> {
+    use gridpass_credentials::codes;
+    let listed = trust.charter().charter().role(&request.definition);
+    let (Some(listed), Some(role)) = (listed, trust.definition(&request.definition)) else {
+        let sentence =
+            format!("the charter does not list {} ({})", request.role, request.definition);
+        return vec![Check::failed("definition", codes::ROLE_NOT_LISTED, sentence)];
+    };
+    let definition = if listed.retired.is_some() {
+        let sentence = format!("{} is retired", listed.name);
+        Check::failed("definition", codes::ROLE_RETIRED, sentence)
+    } else {
+        Check::passed("definition", codes::ROLE_LISTED, format!("{} is listed", listed.name))
+    };
+    let violations = role.claims.violations(&Value::Object(request.claims.clone()));
+    let claims = if violations.is_empty() {
+        Check::passed("claims", codes::CLAIMS_FIT, "the claims fit the definition's schema")
+    } else {
+        Check::failed("claims", codes::CLAIMS_UNFIT, violations.join("; "))
+    };
+    vec![definition, claims]
+}
+
+pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
+    let reviewed = look(global, &args.file, &args.trust)?;
+    let request = &reviewed.request.statement;
+    let mut text = format!(
+        "{} asks {} for\n  role             {}\n{}",
+        request.holder,
+        request.issuer,
+        request.role,
+        claims_text(&request.claims)
+    );
+    if let Some(seconds) = request.validity_seconds {
+        text.push_str(&format!("  for {} days\n", seconds / 86_400));
+    }
+    if let Some(renews) = &request.renews {
+        text.push_str(&format!("  to replace {renews}\n"));
+    }
+    if let Some(note) = &request.note {
+        text.push_str(&format!("  note: {note}\n"));
+    }
+    if let Some(shown) = &reviewed.shown {
+        for visa in shown.granted() {
+            text.push_str(&format!("  shows {} of {}\n", visa.role, visa.issuer));
+        }
+    }
+    text.push_str(&checks_text(&reviewed.report.checks));
+    let outcome = reviewed.report.outcome();
+    text.push_str(&match outcome {
+        Outcome::Passed => "next: gridpass visa issue FILE -o visa.json, or gridpass visa refuse FILE --reason TEXT".to_owned(),
+        _ => format!(
+            "next: gridpass visa refuse FILE --reason TEXT ({})",
+            reviewed.report.deciding().map_or("", |c| c.code.0.remedy)
+        ),
+    });
+    let json = json!({
+        "request": reviewed.request.id,
+        "signed": reviewed.request.signed,
+        "statement": request,
+        "outcome": outcome,
+        "checks": reviewed.report.checks,
+        "shown": reviewed.shown,
+    });
+    let mut answer = Answer::new("gridpass.visa.review/1", json, text);
+    answer.exit = outcome_exit(outcome, reviewed.report.deciding().map(|c| c.code));
+    Ok(answer)
+}
