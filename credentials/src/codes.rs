@@ -285,4 +285,7 @@ gridpass_identity::codes! {
     STATUS_UNCHANGED = "GP-STATUS-UNCHANGED", Conflict,
         "The visa is in that state already, or cannot leave the one that it is in.",
         "Look at it: `gridpass visa list --issued`.";
+    RESOURCE_DIGEST = "GP-RESOURCE-DIGEST", Failed,
+        "A related resource has another digest than the credential says.",
+        "Correct the digest, or leave the resource out.";
 }

@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 
 /// The base context of VCDM 2.0, the first of every credential.
 pub const CREDENTIALS_V2: &str = "https://www.w3.org/ns/credentials/v2";
+/// The base context of version 1.1.
+pub const CREDENTIALS_V1: &str = "https://www.w3.org/2018/credentials/v1";
 /// The context of Gridpass: static, protected, without `@vocab`. An identifier, not an address.
 pub const GRIDPASS_V1: &str = "https://w3id.org/gridpass/v1";
 
@@ -20,7 +22,7 @@ pub struct Bundled {
 }
 
 /// Every context that is known.
-pub const BUNDLED: [Bundled; 5] = [
+pub const BUNDLED: [Bundled; 6] = [
     Bundled { iri: CREDENTIALS_V2, text: ssi_contexts::CREDENTIALS_V2 },
     Bundled { iri: GRIDPASS_V1, text: include_str!("../../spec/context/v1.jsonld") },
     Bundled {
@@ -34,6 +36,8 @@ pub const BUNDLED: [Bundled; 5] = [
         iri: "https://www.w3.org/ns/credentials/examples/v2",
         text: ssi_contexts::CREDENTIALS_EXAMPLES_V2,
     },
+    // The data model before 2.0, for credentials that are no visas.
+    Bundled { iri: CREDENTIALS_V1, text: ssi_contexts::CREDENTIALS_V1 },
 ];
 
 /// Whether a context is known by this name.
@@ -67,6 +71,7 @@ mod tests {
             "0f77743daf5b4e8fc067fc5ba5b21044283053aa717fc6b0219843bed3b00363",
             "00e1592fd321ed9b843aee80f4f25e23a3fa53e514e73dc9d109fc4e0aaadf1c",
             "e6600df812cdc1872f20b42ab0c1cecac39755b7ed381e7f6a88dac7baab54d6",
+            "ab4ddd9a531758807a79a5b450510d61ae8d147eab966cc9a200c07095b0cdcc",
         ];
         for (context, digest) in BUNDLED.iter().zip(digests) {
             let found: String =

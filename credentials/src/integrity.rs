@@ -3,7 +3,7 @@
 //! [`Proof::read`] takes a proof apart without believing it; [`Proof::fits`] says whether a key
 //! made it. Whose key, for what, when and for whom is asked in [`crate::signature`].
 
-use crate::rdf::{self, RdfError};
+use crate::rdf::{self, Contexts, RdfError};
 use crate::vcdm::date_time_stamp;
 use gridpass_identity::data_integrity as jcs;
 use gridpass_identity::did::DidUrl;
@@ -88,7 +88,7 @@ pub struct Proof {
     /// For whom it was made; empty where it does not say.
     pub domains: Vec<String>,
     /// The proof as it stands, its value included.
-    raw: Map<String, Value>,
+    pub(crate) raw: Map<String, Value>,
     signature: Vec<u8>,
 }
 
@@ -98,6 +98,17 @@ impl Proof {
     /// # Errors
     /// [`IntegrityError::Member`] names the member. A proof chain (`previousProof`) is refused.
     pub fn read(raw: &Map<String, Value>) -> Result<Self, IntegrityError> {
+        if raw.contains_key("previousProof") {
+            return Err(IntegrityError::Member("previousProof"));
+        }
+        Self::read_chained(raw)
+    }
+
+    /// Reads one proof of a chain or set; `previousProof` is for the caller to follow.
+    ///
+    /// # Errors
+    /// [`IntegrityError::Member`] names the member.
+    pub fn read_chained(raw: &Map<String, Value>) -> Result<Self, IntegrityError> {
         let text = |name: &'static str| match raw.get(name) {
             None => Ok(None),
             Some(Value::String(text)) if text.len() <= 4096 => Ok(Some(text.as_str())),
@@ -115,9 +126,6 @@ impl Proof {
             Some("eddsa-jcs-2022") => Suite::EddsaJcs2022,
             _ => return Err(IntegrityError::Member("cryptosuite")),
         };
-        if raw.contains_key("previousProof") {
-            return Err(IntegrityError::Member("previousProof"));
-        }
         let key_id = text("verificationMethod")?
             .and_then(|url| DidUrl::parse(url).ok())
             .ok_or(IntegrityError::Member("verificationMethod"))?;
@@ -163,6 +171,19 @@ impl Proof {
         document: &Value,
         key: &PublicKey,
     ) -> Result<SignatureVerdict, IntegrityError> {
+        self.fits_with(document, key, Contexts::Bundled)
+    }
+
+    /// As [`Proof::fits`], for a document with these contexts.
+    ///
+    /// # Errors
+    /// As [`Proof::fits`].
+    pub fn fits_with(
+        &self,
+        document: &Value,
+        key: &PublicKey,
+        contexts: Contexts,
+    ) -> Result<SignatureVerdict, IntegrityError> {
         if key.key_type() != KeyType::Ed25519 {
             return Err(
                 KeyError::Unsuitable { found: key.key_type(), asked: "verify EdDSA" }.into()
@@ -177,7 +198,7 @@ impl Proof {
             Suite::EddsaRdfc2022 => {
                 let mut options = self.raw.clone();
                 options.remove("proofValue");
-                key.verify(&rdfc_hash(document, options)?, &self.signature).is_ok()
+                key.verify(&rdfc_hash(document, options, contexts)?, &self.signature).is_ok()
             }
         };
         Ok(if fits { SignatureVerdict::Fits } else { SignatureVerdict::DoesNotFit })
@@ -185,12 +206,16 @@ impl Proof {
 }
 
 /// Sections 3.2.4 and 3.2.5 of vc-di-eddsa: the hash of the proof's options, then the document's.
-fn rdfc_hash(document: &Value, mut options: Map<String, Value>) -> Result<Vec<u8>, IntegrityError> {
+fn rdfc_hash(
+    document: &Value,
+    mut options: Map<String, Value>,
+    contexts: Contexts,
+) -> Result<Vec<u8>, IntegrityError> {
     let context = document.get("@context").ok_or(IntegrityError::Member("@context"))?;
     // The document's context decides what the words of the proof mean, never the proof's own.
     options.insert("@context".into(), context.clone());
-    let options = Sha256::digest(rdf::canonical_nquads(&Value::Object(options))?);
-    let document = Sha256::digest(rdf::canonical_nquads(document)?);
+    let options = Sha256::digest(rdf::canonical_nquads_with(&Value::Object(options), contexts)?);
+    let document = Sha256::digest(rdf::canonical_nquads_with(document, contexts)?);
     Ok([options.as_slice(), document.as_slice()].concat())
 }
 
@@ -222,6 +247,19 @@ pub fn sign(
     options: &ProofOptions,
     key: &SecretKey,
 ) -> Result<Value, IntegrityError> {
+    sign_with(document, options, key, Contexts::Bundled)
+}
+
+/// As [`sign`], for a document with these contexts.
+///
+/// # Errors
+/// As [`sign`].
+pub fn sign_with(
+    document: &Value,
+    options: &ProofOptions,
+    key: &SecretKey,
+    contexts: Contexts,
+) -> Result<Value, IntegrityError> {
     let mut map = Map::new();
     let mut put = |name: &str, value: Value| map.insert(name.into(), value);
     put("type", json!("DataIntegrityProof"));
@@ -249,7 +287,7 @@ pub fn sign(
                 let found = key.key_type();
                 return Err(KeyError::Unsuitable { found, asked: "sign with EdDSA" }.into());
             }
-            let signature = key.sign(&rdfc_hash(document, map.clone())?)?;
+            let signature = key.sign(&rdfc_hash(document, map.clone(), contexts)?)?;
             let value = multibase::encode(multibase::Base::Base58Btc, signature);
             map.insert("proofValue".into(), json!(value));
             Ok(Value::Object(map))

@@ -11,6 +11,7 @@ mod code_of;
 pub mod codes;
 pub mod content_id;
 pub mod context;
+pub mod general;
 pub mod integrity;
 pub mod issuing;
 pub mod keeping;

@@ -34,12 +34,30 @@ pub enum RdfError {
     Graph(&'static str),
 }
 
-/// The canonical N-Quads of a JSON-LD document.
+/// Which contexts a document may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contexts {
+    /// Those that are bundled, by name.
+    Bundled,
+    /// Definitions inside the document too: its writer says what its own words mean. Protected
+    /// words keep their meaning all the same.
+    Inline,
+}
+
+/// The canonical N-Quads of a JSON-LD document whose contexts are all bundled.
 ///
 /// # Errors
 /// [`RdfError`].
 pub fn canonical_nquads(document: &Value) -> Result<String, RdfError> {
-    check_members(document)?;
+    canonical_nquads_with(document, Contexts::Bundled)
+}
+
+/// The canonical N-Quads of a JSON-LD document.
+///
+/// # Errors
+/// [`RdfError`].
+pub fn canonical_nquads_with(document: &Value, contexts: Contexts) -> Result<String, RdfError> {
+    check_members(document, contexts)?;
     let expansion =
         |e: &dyn std::fmt::Display| RdfError::Expansion(e.to_string().chars().take(200).collect());
     let text = serde_json::to_string(document).map_err(|e| expansion(&e))?;
@@ -66,7 +84,7 @@ fn ready<F: Future>(future: F) -> Option<F::Output> {
 }
 
 /// Refuses what expansion drops without a word, and what gives one document two readings.
-fn check_members(document: &Value) -> Result<(), RdfError> {
+fn check_members(document: &Value, contexts: Contexts) -> Result<(), RdfError> {
     // Only where our protected context makes them literals: under another one they are members
     // like any other.
     let ours = document
@@ -80,7 +98,7 @@ fn check_members(document: &Value) -> Result<(), RdfError> {
             Value::Object(object) => {
                 for (name, member) in object {
                     match (name.as_str(), member) {
-                        ("@context", context) => check_context(context)?,
+                        ("@context", context) => check_context(context, contexts)?,
                         // JSON literals: nothing in them is JSON-LD.
                         ("claims" | "changes", Value::Object(_) | Value::Array(_)) if ours => {}
                         (_, Value::Null) => return Err(lost("a member is null")),
@@ -102,7 +120,7 @@ fn check_members(document: &Value) -> Result<(), RdfError> {
 }
 
 /// Only bundled contexts by name. An inline context could give a word another meaning.
-fn check_context(context: &Value) -> Result<(), RdfError> {
+fn check_context(context: &Value, contexts: Contexts) -> Result<(), RdfError> {
     let one = std::slice::from_ref(context);
     for part in context.as_array().map_or(one, Vec::as_slice) {
         match part {
@@ -110,7 +128,36 @@ fn check_context(context: &Value) -> Result<(), RdfError> {
             Value::String(iri) => {
                 return Err(RdfError::UnknownContext(iri.chars().take(120).collect()));
             }
+            Value::Object(inline) if contexts == Contexts::Inline => {
+                check_inline(inline)?;
+            }
             _ => return Err(RdfError::UnknownContext("an inline context".into())),
+        }
+    }
+    Ok(())
+}
+
+/// Inline definitions import nothing, and every IRI in them is one: the library takes what only
+/// looks like one.
+fn check_inline(inline: &serde_json::Map<String, Value>) -> Result<(), RdfError> {
+    let mut open: Vec<&Value> = inline.values().collect();
+    if inline.contains_key("@import") {
+        return Err(RdfError::UnknownContext("an inline context with @import".into()));
+    }
+    while let Some(value) = open.pop() {
+        match value {
+            Value::String(text) if text.contains(char::is_whitespace) => {
+                let shown = text.chars().take(120).collect();
+                return Err(RdfError::UnknownContext(shown));
+            }
+            Value::Object(object) => {
+                if let Some(nested) = object.get("@context") {
+                    check_context(nested, Contexts::Inline)?;
+                }
+                open.extend(object.iter().filter(|(n, _)| *n != "@context").map(|(_, v)| v));
+            }
+            Value::Array(list) => open.extend(list),
+            Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
     Ok(())

@@ -71,6 +71,39 @@ impl Credential {
         Ok(Self { json, issuer, valid_from, valid_until })
     }
 
+    /// Reads a credential of version 1.1, which visas never are: `issuanceDate` and
+    /// `expirationDate` stand for the validity.
+    ///
+    /// # Errors
+    /// [`ModelError`] names the rule.
+    pub fn read_v1(value: Value) -> Result<Self, ModelError> {
+        let refuse = |reason: String| ModelError { what: "credential", reason };
+        let Value::Object(json) = value else {
+            return Err(refuse("it is not an object".into()));
+        };
+        let mut as_v2 = json.clone();
+        let time = |name: &str| match json.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => {
+                date_time_stamp(text).map(Some).map_err(|e| refuse(format!("{name}: {e}")))
+            }
+            Some(_) => Err(refuse(format!("{name} is not text"))),
+        };
+        let issued = time("issuanceDate")?;
+        if issued.is_none() {
+            return Err(refuse("issuanceDate is missing".into()));
+        }
+        if let Some(first) =
+            as_v2.get_mut("@context").and_then(Value::as_array_mut).and_then(|l| l.first_mut())
+            && first == context::CREDENTIALS_V1
+        {
+            *first = Value::String(context::CREDENTIALS_V2.to_owned());
+        }
+        let read = Self::read(Value::Object(as_v2))?;
+        let ends = time("expirationDate")?;
+        Ok(Self { json, valid_from: issued, valid_until: ends, ..read })
+    }
+
     /// The credential as JSON, without a proof.
     #[must_use]
     pub fn json(&self) -> &Map<String, Value> {

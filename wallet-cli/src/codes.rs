@@ -54,6 +54,9 @@ gridpass_identity::codes! {
     DURATION = "GP-DURATION", Usage,
         "The text is not a length of time.",
         "Write a number and a unit: 90d, 24h, 10m, 30s.";
+    LISTEN = "GP-LISTEN", Configuration,
+        "The server cannot listen on this address, or stopped listening.",
+        "Choose another port with --listen 127.0.0.1:PORT, or 0 for a free one.";
     IN_ORDER = "GP-IN-ORDER", Ok,
         "This was looked at and is in order.",
         "Nothing to do.";

@@ -14,6 +14,7 @@ pub mod rotate;
 pub mod seal;
 pub mod sign;
 pub mod status;
+pub mod vc_api;
 pub mod visa;
 pub mod wallet;
 pub mod witness;
