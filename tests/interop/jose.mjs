@@ -8,10 +8,10 @@ const algorithm = (jwk) => (jwk.crv === "P-256" ? "ES256" : "EdDSA");
 const WRAP = "ECDH-ES+A256KW";
 
 const actions = {
-  // {jwk, payload, unencoded, kid}: a compact JWS, or a detached one with b64 false.
-  async sign({ jwk, payload, unencoded, kid }) {
+  // {jwk, payload, unencoded, kid, header?}: a compact JWS, or a detached one with b64 false.
+  async sign({ jwk, payload, unencoded, kid, header: more }) {
     const key = await jose.importJWK(jwk, algorithm(jwk));
-    const header = { alg: algorithm(jwk), kid };
+    const header = { alg: algorithm(jwk), kid, ...more };
     if (!unencoded) {
       return new jose.CompactSign(bytes(payload)).setProtectedHeader(header).sign(key);
     }
