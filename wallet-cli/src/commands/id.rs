@@ -173,7 +173,12 @@ fn new(global: &GlobalArgs, args: &NewArgs) -> Outcomes {
         Some(url) => format!("gridpass id export {} -o FILE, and publish it at {url}", args.name),
         None => format!("give this DID to others; gridpass id show {}", args.name),
     };
-    let text = format!("{}\nnext: {next}", identity.did);
+    let more = match identity.kind {
+        IdentityKind::Participant => "\n  an officer goes on with: gridpass role define NAME; \
+             a holder with: gridpass charter verify PACK --adopt",
+        IdentityKind::Node => "",
+    };
+    let text = format!("{}\nnext: {next}{more}", identity.did);
     let json = json!({ "identity": identity, "publish_at": resolve::published_at(&identity) });
     Ok(Answer::new("gridpass.id.new/1", json, text))
 }
