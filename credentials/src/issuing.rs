@@ -4,15 +4,17 @@
 //! Nothing leaves this module that its own verifier would refuse: a new visa is verified, by the
 //! pinned trust pack, before it is entered in the register.
 
+use crate::authorisation::{self, NodeAuthorisation, NodePurpose};
 use crate::codes;
 use crate::content_id::ContentId;
 use crate::keeping::{self, KeepError, from_record, read_visa, to_record};
-use crate::secured::{Form, SecuredError, Signer, secure_credential};
+use crate::secured::{Form, Kind, Secured, SecuredError, Signer, secure_credential};
 use crate::signature::SignatureMemo;
 use crate::status::{
     Bits, Change, MAX_CHANGES, MIN_ENTRIES, NewStatusList, StatusError, StatusList,
 };
 use crate::trust::Trust;
+use crate::vcdm::Credential;
 use crate::verify::{Evidence, Expectation, SeenLists, VisaReport, verify_visa};
 use crate::visa::{Purpose, StatusEntry, Visa, VisaError};
 use base64::Engine as _;
@@ -28,8 +30,10 @@ use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 const ISSUED: &str = "issued-visa";
+const AUTHORISATIONS: &str = "node-authorisation";
 const LISTS: &str = "own-status-list";
 const RECORD_VERSION: u32 = 1;
 
@@ -359,6 +363,45 @@ impl Issuer<'_> {
         Ok(Issued { visa, evidence, text, supporting, lists: texts, report })
     }
 
+    /// Authorises a node to act for this participant; gives the credential's text and the status
+    /// list that covers it.
+    ///
+    /// # Errors
+    /// [`IssueError::State`] for more than 90 days.
+    pub fn authorise_node(
+        &mut self,
+        new: &NewAuthorisation<'_>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(NodeAuthorisation, String, StatusList), IssueError> {
+        if new.validity_millis / 1000 > authorisation::MAX_VALIDITY_SECONDS {
+            let message = "a node is authorised for at most 90 days".to_owned();
+            return Err(IssueError::State(message));
+        }
+        let (mut list, index) = self.entry(Purpose::Revocation, None, rng)?;
+        let valid_from = self.now.floor_to_second();
+        let authorisation = NodeAuthorisation {
+            id: uuid(rng),
+            principal: self.identity.did.clone(),
+            node: new.node.clone(),
+            purposes: new.purposes.clone(),
+            channels: new.channels.clone(),
+            valid_from,
+            valid_until: valid_from.plus_millis(new.validity_millis),
+            status: StatusEntry { purpose: Purpose::Revocation, list: list.id.clone(), index },
+        };
+        let (key_id, key) =
+            self.wallet.active_secret(self.identity, Relationship::AssertionMethod)?;
+        let signer = Signer { key: &key, key_id: &key_id, now: self.now };
+        let credential = authorisation.to_credential()?;
+        let secured = secure_credential(&credential, Form::Jwt, &[], signer, rng)?;
+        let signed = list.sign(signer, Form::Jwt, rng)?;
+        let mut changes = Changes::default();
+        list.stage(&mut changes)?;
+        changes.put(AUTHORISATIONS, &authorisation.id, secured.text().as_bytes().to_vec());
+        self.wallet.apply(changes, rng)?;
+        Ok((authorisation, secured.text().to_owned(), signed))
+    }
+
     fn verify(
         &self,
         text: &str,
@@ -436,6 +479,22 @@ impl Issuer<'_> {
         let entry = visa
             .status_of(purpose)
             .ok_or_else(|| IssueError::State(format!("the visa has no {} list", purpose.name())))?;
+        self.set_entry(&visa.id, entry, set, reason, rng)
+    }
+
+    /// As [`Issuer::set_status`], for an entry of whatever has one: a node authorisation too.
+    ///
+    /// # Errors
+    /// As [`Issuer::set_status`].
+    pub fn set_entry(
+        &mut self,
+        id: &str,
+        entry: &StatusEntry,
+        set: bool,
+        reason: Option<&str>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<StatusList, IssueError> {
+        let purpose = entry.purpose;
         if purpose == Purpose::Revocation && !set {
             let message = "a revoked visa stays revoked; issue a new one".to_owned();
             return Err(IssueError::State(message));
@@ -468,10 +527,10 @@ impl Issuer<'_> {
         let signed = list.sign(Signer { key: &key, key_id: &key_id, now: at }, Form::Jwt, rng)?;
         let mut changes = Changes::default();
         list.stage(&mut changes)?;
-        if let Some(mut record) = issued_by_id(self.wallet, &visa.id)? {
+        if let Some(mut record) = issued_by_id(self.wallet, id)? {
             let reason = reason.map(str::to_owned);
             record.events.push(Event { at, what: done.into(), reason });
-            changes.put(ISSUED, &visa.id, to_record(&record)?);
+            changes.put(ISSUED, id, to_record(&record)?);
         }
         self.wallet.apply(changes, rng)?;
         Ok(signed)
@@ -501,6 +560,35 @@ impl Issuer<'_> {
         self.wallet.apply(changes, rng)?;
         Ok(signed)
     }
+}
+
+/// What a node is to be authorised for.
+#[derive(Clone, Debug)]
+pub struct NewAuthorisation<'n> {
+    /// The node.
+    pub node: &'n Did,
+    /// What for.
+    pub purposes: BTreeSet<NodePurpose>,
+    /// Where; `None` is everywhere.
+    pub channels: Option<BTreeSet<ContentId>>,
+    /// For how long, in milliseconds.
+    pub validity_millis: u64,
+}
+
+/// Every node authorisation that this wallet's identities signed, with its text.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn authorisations(wallet: &Wallet) -> Result<Vec<(NodeAuthorisation, String)>, KeepError> {
+    let mut all = Vec::new();
+    for record in wallet.list(AUTHORISATIONS)? {
+        let text = String::from_utf8_lossy(record.value.expose_secret()).into_owned();
+        let secured = Secured::parse(text.as_bytes(), Kind::Credential)?;
+        let credential = Credential::read(secured.document().clone()).map_err(VisaError::from)?;
+        all.push((NodeAuthorisation::read(&credential)?, text));
+    }
+    all.sort_by(|(a, _), (b, _)| (a.valid_from, &a.id).cmp(&(b.valid_from, &b.id)));
+    Ok(all)
 }
 
 fn own_lists(wallet: &Wallet) -> Result<Vec<OwnList>, KeepError> {

@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // tests may overflow, and then fail
 
+pub mod authorisation;
 pub mod charter;
 mod code_of;
 pub mod codes;

@@ -11,9 +11,12 @@
 //! Nothing here reads a clock, a network or a store. The same inputs give the same report, byte for
 //! byte.
 
+mod authorisation;
 mod chain;
 mod node;
 mod standing;
+
+pub use authorisation::{AuthorisationExpectation, AuthorisationReport, verify_authorisation};
 
 use crate::codes;
 use crate::content_id::ContentId;

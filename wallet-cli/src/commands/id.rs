@@ -174,8 +174,10 @@ fn new(global: &GlobalArgs, args: &NewArgs) -> Outcomes {
         None => format!("give this DID to others; gridpass id show {}", args.name),
     };
     let more = match identity.kind {
-        IdentityKind::Participant => "\n  an officer goes on with: gridpass role define NAME; \
-             a holder with: gridpass charter verify PACK --adopt",
+        IdentityKind::Participant => {
+            "\n  an officer goes on with: gridpass role define NAME; \
+             a holder with: gridpass charter verify PACK --adopt"
+        }
         IdentityKind::Node => "",
     };
     let text = format!("{}\nnext: {next}{more}", identity.did);

@@ -6,10 +6,13 @@ use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use clap::Args;
+use gridpass_credentials::authorisation::NodeAuthorisation;
 use gridpass_credentials::issuing::{self, Issuer};
 use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::status::StatusList;
 use gridpass_credentials::visa::{Purpose, Visa};
+use gridpass_identity::did::Did;
 use gridpass_identity::wallet::Wallet;
 use serde_json::json;
 use std::path::Path;
@@ -75,6 +78,11 @@ fn change(
 ) -> Outcomes {
     args.output.check()?;
     let mut wallet = global.wallet()?;
+    if purpose == Purpose::Revocation
+        && let Some(node) = find_node(&wallet, &args.visa)?
+    {
+        return revoke_node(wallet, args, &node);
+    }
     let (visa, known_issuer) = find(&wallet, &args.visa)?;
     let name = args.identity.as_deref().or(known_issuer.then(|| visa.issuer.as_str()));
     let me = identity(&wallet, name)?;
@@ -84,9 +92,6 @@ fn change(
     }
     let mut issuer = Issuer { wallet: &mut wallet, identity: &me, trust: &trust, now: now() };
     let list = issuer.set_status(&visa, purpose, set, args.reason.as_deref(), &mut rng())?;
-    let mut parcel = Parcel::new(ParcelKind::StatusLists, None);
-    parcel.status_lists.push(list.secured().text().to_owned());
-    parcel.identities = identities_of(&wallet, [&me.did])?;
     let json = json!({
         "visa": visa.id,
         "holder": visa.subject,
@@ -95,19 +100,59 @@ fn change(
         "dated": list.dated,
     });
     let text = format!(
-        "{done} {} of {}\n  as of            {}\n  status list      {} version {}\nnext: give the new \
-         list to those who rely on the visa: {}",
+        "{done} {} of {}\n  as of            {}\n  status list      {} version {}",
         visa.role,
         visa.subject,
         list.dated,
         list.id,
         list.version.unwrap_or_default(),
-        match args.output.file() {
-            Some(path) => format!("send {}", path.display()),
-            None => "gridpass status publish -o lists.json".to_owned(),
-        }
     );
-    let answer = Answer::new("gridpass.visa.status/1", json, text);
+    finish(&wallet, &me.did, &list, args, Answer::new("gridpass.visa.status/1", json, text))
+}
+
+/// The newest authorisation of a node that is still in force, by the node's DID or its own id.
+fn find_node(wallet: &Wallet, name: &str) -> Result<Option<NodeAuthorisation>, Failure> {
+    let mut found: Vec<_> = issuing::authorisations(wallet)?
+        .into_iter()
+        .map(|(a, _)| a)
+        .filter(|a| (a.node.as_str() == name && a.valid_until > now()) || a.id == name)
+        .collect();
+    Ok(found.pop())
+}
+
+fn revoke_node(mut wallet: Wallet, args: &ChangeArgs, node: &NodeAuthorisation) -> Outcomes {
+    let me = identity(&wallet, Some(node.principal.as_str()))?;
+    let trust = keeping::pinned(&wallet, now())?;
+    let mut issuer = Issuer { wallet: &mut wallet, identity: &me, trust: &trust, now: now() };
+    let reason = args.reason.as_deref();
+    let list = issuer.set_entry(&node.id, &node.status, true, reason, &mut rng())?;
+    let json = json!({"node": node.node, "authorisation": node.id, "list": list.id});
+    let text = format!(
+        "{} no longer acts for {}\n  status list      {} version {}",
+        node.node,
+        node.principal,
+        list.id,
+        list.version.unwrap_or_default()
+    );
+    finish(&wallet, &me.did, &list, args, Answer::new("gridpass.visa.status/1", json, text))
+}
+
+/// Writes the new list for others.
+fn finish(
+    wallet: &Wallet,
+    me: &Did,
+    list: &StatusList,
+    args: &ChangeArgs,
+    mut answer: Answer,
+) -> Outcomes {
+    let mut parcel = Parcel::new(ParcelKind::StatusLists, None);
+    parcel.status_lists.push(list.secured().text().to_owned());
+    parcel.identities = identities_of(wallet, [me])?;
+    answer.text.push_str("\nnext: give the new list to those who rely on it: ");
+    answer.text.push_str(&match args.output.file() {
+        Some(path) => format!("send {}", path.display()),
+        None => "gridpass status publish -o lists.json".to_owned(),
+    });
     if args.output.output.is_none() {
         return Ok(answer);
     }

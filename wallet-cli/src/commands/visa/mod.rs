@@ -3,6 +3,7 @@
 mod change;
 mod hold;
 mod issue;
+mod node;
 mod present;
 mod request;
 mod verify;
@@ -45,6 +46,7 @@ pub enum VisaCommand {
     Reinstate(change::ReinstateArgs),
     Revoke(change::RevokeArgs),
     Expirations(hold::ExpirationsArgs),
+    AuthoriseNode(node::AuthoriseArgs),
 }
 
 pub fn run(global: &GlobalArgs, command: &VisaCommand) -> Outcomes {
@@ -63,6 +65,7 @@ pub fn run(global: &GlobalArgs, command: &VisaCommand) -> Outcomes {
         VisaCommand::Reinstate(args) => change::reinstate(global, args),
         VisaCommand::Revoke(args) => change::revoke(global, args),
         VisaCommand::Expirations(args) => hold::expirations(global, args),
+        VisaCommand::AuthoriseNode(args) => node::authorise(global, args),
     }
 }
 
