@@ -1,0 +1,233 @@
+//! What must be refused, case 7: status lists that are absent, stale, foreign, wrong, or older than
+//! one that was seen. Each asserts the code, and that the good twin passes.
+
+use gridpass_credentials::codes;
+use gridpass_credentials::role::{Parties, RoleDefinition};
+use gridpass_credentials::secured::Secured;
+use gridpass_credentials::status::{Change, MIN_ENTRIES, StatusError, StatusList};
+use gridpass_credentials::trust::Trust;
+use gridpass_credentials::verify::{SeenLists, VisaReport};
+use gridpass_credentials::visa::Purpose;
+use gridpass_identity::code::Code;
+use gridpass_identity::codes as identity_codes;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::time::UnixMillis;
+use gridpass_tests::world::{self, NOW, Party, days_ago, in_days};
+use serde_json::{Value, json};
+
+struct Setting {
+    root: Party,
+    holder: Party,
+    trust: Trust,
+    visa: Secured,
+    index: u64,
+}
+
+fn setting(bend: impl FnOnce(&mut RoleDefinition)) -> Setting {
+    let (root, holder) = (Party::new(1), Party::new(2));
+    let role = world::definition("flex.gb.aggregator", world::dids(&[&root]), bend);
+    let trust = world::trust(&[&root], &[&role]);
+    let visa = world::visa(&root, &holder, &role, |_| ());
+    let index = visa.status_of(Purpose::Revocation).expect("an entry").index;
+    Setting { visa: world::issue(&root, &visa), root, holder, trust, index }
+}
+
+impl Setting {
+    fn check(&self, lists: &[StatusList]) -> VisaReport {
+        self.check_seen(lists, &SeenLists::new())
+    }
+
+    fn check_seen(&self, lists: &[StatusList], seen: &SeenLists) -> VisaReport {
+        let presentation = world::present(&self.holder, &[&self.visa]);
+        let bytes = presentation.text().as_bytes();
+        world::verify_bytes(bytes, &self.trust, lists, &world::expectation(), seen)
+    }
+
+    fn suspension(&self) -> StatusList {
+        world::list(&self.root, Purpose::Suspension, &[])
+    }
+
+    fn change(&self, set: bool, ago: u64) -> Change {
+        Change { index: self.index, set, at: days_ago(ago) }
+    }
+
+    /// The revocation list bent before it is signed.
+    fn bent(&self, bend: impl FnOnce(&mut Value)) -> Vec<StatusList> {
+        let root = &self.root;
+        vec![world::list_by(root, root, Purpose::Revocation, &[], bend), self.suspension()]
+    }
+}
+
+#[track_caller]
+fn is(report: &VisaReport, outcome: Outcome, code: Code) {
+    assert_eq!((report.outcome, report.code), (outcome, code), "{}", report.sentence);
+}
+
+#[test]
+fn a_list_that_is_absent_or_of_another_id() {
+    let s = setting(|_| ());
+    assert_eq!(s.check(&world::clear_lists(&[&s.root])).outcome, Outcome::Passed);
+    is(&s.check(&[]), Outcome::Indeterminate, codes::STATUS_UNKNOWN);
+    is(&s.check(&[s.suspension()]), Outcome::Indeterminate, codes::STATUS_UNKNOWN);
+    let other = s.bent(|v| v["id"] = json!("urn:example:another-list"));
+    is(&s.check(&other), Outcome::Indeterminate, codes::STATUS_UNKNOWN);
+}
+
+#[test]
+fn a_visa_that_has_no_status_at_all() {
+    let s = setting(|_| ());
+    let role = world::definition("flex.gb.aggregator", world::dids(&[&s.root]), |_| ());
+    let visa = world::visa(&s.root, &s.holder, &role, |v| v.status.clear());
+    let presentation = world::present(&s.holder, &[&world::issue(&s.root, &visa)]);
+    let lists = world::clear_lists(&[&s.root]);
+    let report = world::verify(&presentation, &s.trust, &lists, &world::expectation());
+    is(&report, Outcome::Failed, codes::STATUS_ENTRY_MISSING);
+}
+
+#[test]
+fn a_stale_list_says_nothing_and_a_revocation_never_grows_stale() {
+    let s = setting(|d| d.max_status_age_seconds = 3600);
+    let dated = |ago_millis: u64| {
+        let at = UnixMillis::new(NOW.get() - ago_millis);
+        move |v: &mut Value| v["validFrom"] = json!(at)
+    };
+    let root = &s.root;
+    let both =
+        |ago: u64| Purpose::ALL.map(|p| world::list_by(root, root, p, &[], dated(ago))).to_vec();
+    assert_eq!(s.check(&both(3_600_000)).outcome, Outcome::Passed);
+    is(&s.check(&both(3_601_000)), Outcome::Indeterminate, codes::STATUS_STALE);
+    let expired = s.bent(|v| v["validUntil"] = json!(NOW));
+    is(&s.check(&expired), Outcome::Indeterminate, codes::STATUS_STALE);
+    let set = [Change { index: s.index, set: true, at: days_ago(3) }];
+    let old = world::list_by(root, root, Purpose::Revocation, &set, |v| {
+        v["validFrom"] = json!(days_ago(2));
+    });
+    is(&s.check(&[old, s.suspension()]), Outcome::Failed, codes::VISA_REVOKED);
+    let future = s.bent(|v| v["validFrom"] = json!(in_days(1)));
+    is(&s.check(&future), Outcome::Indeterminate, identity_codes::SIGNED_IN_FUTURE);
+}
+
+#[test]
+fn a_list_by_someone_who_is_not_the_revoker() {
+    let s = setting(|_| ());
+    let thief = Party::new(9);
+    let set = [s.change(true, 1)];
+    let foreign =
+        |changes: &[Change]| world::list_by(&s.root, &thief, Purpose::Revocation, changes, |_| ());
+    let report = s.check(&[foreign(&[]), s.suspension()]);
+    is(&report, Outcome::Indeterminate, codes::STATUS_SIGNER);
+    // Nor can a stranger take a good visa down.
+    let mut lists = world::clear_lists(&[&s.root]);
+    lists.push(foreign(&set));
+    assert_eq!(s.check(&lists).outcome, Outcome::Passed);
+    // In the root's name, by the thief's key.
+    let named = Party { did: s.root.did.clone(), ..Party::new(9) };
+    let forged = world::list_by(&s.root, &named, Purpose::Revocation, &[], |_| ());
+    let report = s.check(&[forged, s.suspension()]);
+    is(&report, Outcome::Indeterminate, identity_codes::SIGNER_OTHER);
+}
+
+#[test]
+fn a_revoker_that_the_definition_names_by_did_or_by_role() {
+    let revoker = Party::new(5);
+    let s = setting(|d| d.revokers = Some(world::dids(&[&Party::new(5)])));
+    let set = [s.change(true, 1)];
+    let by = |changes: &[Change]| {
+        let mut lists = world::clear_lists(&[&s.root]);
+        lists.push(world::list_by(&s.root, &revoker, Purpose::Revocation, changes, |_| ()));
+        lists
+    };
+    assert_eq!(s.check(&by(&[])).outcome, Outcome::Passed);
+    is(&s.check(&by(&set)), Outcome::Failed, codes::VISA_REVOKED);
+
+    let (root, holder) = (Party::new(1), Party::new(2));
+    let ombudsman = world::definition("flex.gb.ombudsman", world::dids(&[&root]), |_| ());
+    let role = world::definition("flex.gb.aggregator", world::dids(&[&root]), |d| {
+        d.revokers = Some(Parties { dids: vec![], roles: vec![world::id(&ombudsman)] });
+    });
+    let trust = world::trust(&[&root], &[&ombudsman, &role]);
+    let visa = world::visa(&root, &holder, &role, |_| ());
+    let index = visa.status_of(Purpose::Revocation).expect("an entry").index;
+    let visa = world::issue(&root, &visa);
+    let office = world::issue(&root, &world::visa(&root, &revoker, &ombudsman, |_| ()));
+    let mut lists = world::clear_lists(&[&root]);
+    let set = [Change { index, set: true, at: days_ago(1) }];
+    lists.push(world::list_by(&root, &revoker, Purpose::Revocation, &set, |_| ()));
+    let report = world::verify_alone(&visa, &[&office], &trust, &lists);
+    is(&report, Outcome::Failed, codes::VISA_REVOKED);
+    // Without proof of the office the list is a stranger's.
+    assert_eq!(world::verify_alone(&visa, &[], &trust, &lists).outcome, Outcome::Passed);
+}
+
+#[test]
+fn an_index_outside_and_a_list_of_another_purpose() {
+    let s = setting(|_| ());
+    let role = world::definition("flex.gb.aggregator", world::dids(&[&s.root]), |_| ());
+    let visa = world::visa(&s.root, &s.holder, &role, |v| v.status[0].index = MIN_ENTRIES);
+    let presentation = world::present(&s.holder, &[&world::issue(&s.root, &visa)]);
+    let lists = world::clear_lists(&[&s.root]);
+    let report = world::verify(&presentation, &s.trust, &lists, &world::expectation());
+    is(&report, Outcome::Failed, codes::STATUS_RANGE);
+    let other = s.bent(|v| v["credentialSubject"]["statusPurpose"] = json!("suspension"));
+    is(&s.check(&other), Outcome::Failed, codes::STATUS_PURPOSE);
+    let message = s.bent(|v| v["credentialSubject"]["statusPurpose"] = json!("message"));
+    is(&s.check(&message), Outcome::Failed, codes::STATUS_PURPOSE);
+}
+
+#[test]
+fn a_list_that_decompresses_to_gigabytes() {
+    // 64 MiB of zeros in 64 KiB: the reader stops at 1 MiB, so that gigabytes cost no more.
+    use ssi::status::bitstring_status_list::EncodedList;
+    let bomb = serde_json::to_value(EncodedList::encode(&vec![0; 64 * 1024 * 1024])).expect("JSON");
+    let s = setting(|_| ());
+    let new = serde_json::to_string(&bomb).expect("JSON").len();
+    assert!(new < 100_000, "{new} bytes");
+    let error = gridpass_credentials::status::Bits::decode(bomb.as_str().expect("text"));
+    let error = error.expect_err("a bomb");
+    assert_eq!(error.code(), codes::STATUS_LIST_MALFORMED);
+    assert!(matches!(error, StatusError::Malformed(_)));
+    assert_eq!(s.check(&world::clear_lists(&[&s.root])).outcome, Outcome::Passed);
+}
+
+#[test]
+fn a_list_older_than_one_that_was_seen_and_two_of_one_version() {
+    let s = setting(|_| ());
+    let lists = world::clear_lists(&[&s.root]);
+    let key = (s.root.list_id(Purpose::Revocation), s.root.did.clone());
+    let order = lists[0].order();
+    let seen = |version: u64| SeenLists::from([(key.clone(), (version, order.1))]);
+    assert_eq!(s.check_seen(&lists, &seen(order.0)).outcome, Outcome::Passed);
+    let report = s.check_seen(&lists, &seen(order.0 + 1));
+    is(&report, Outcome::Failed, codes::STATUS_ROLLBACK);
+    // The newest state counts, in whichever order the lists are given.
+    let set = [s.change(true, 1)];
+    let newer = world::list_by(&s.root, &s.root, Purpose::Revocation, &set, |v| {
+        v["credentialSubject"]["statusList"]["version"] = json!(6);
+    });
+    let mut all = world::clear_lists(&[&s.root]);
+    all.insert(0, newer);
+    is(&s.check(&all), Outcome::Failed, codes::VISA_REVOKED);
+    all.reverse();
+    is(&s.check(&all), Outcome::Failed, codes::VISA_REVOKED);
+    // Two different states under one number: the signer contradicts itself.
+    let mut twins = world::clear_lists(&[&s.root]);
+    twins.push(world::list(&s.root, Purpose::Revocation, &set));
+    is(&s.check(&twins), Outcome::Failed, codes::STATUS_FORK);
+}
+
+#[test]
+fn suspended_and_reinstated() {
+    let s = setting(|_| ());
+    let with = |changes: &[Change]| {
+        let revocation = world::list(&s.root, Purpose::Revocation, &[]);
+        s.check(&[revocation, world::list(&s.root, Purpose::Suspension, changes)])
+    };
+    let suspended = with(&[s.change(true, 3)]);
+    is(&suspended, Outcome::Failed, codes::VISA_SUSPENDED);
+    let when = days_ago(3).to_string();
+    assert!(suspended.sentence.contains(&when), "{}", suspended.sentence);
+    let back = with(&[s.change(true, 3), s.change(false, 1)]);
+    assert_eq!(back.outcome, Outcome::Passed);
+    let reinstated = codes::STATUS_REINSTATED;
+    assert!(back.visas[0].checks.iter().any(|c| c.code == reinstated));
+}
