@@ -13,9 +13,10 @@ use gridpass_identity::document::Relationship;
 use gridpass_identity::jws::SignatureVerdict;
 use gridpass_identity::key::PublicKey;
 use gridpass_identity::report::{Check, Outcome};
-use gridpass_identity::resolve::{Resolver, Source, TimeBasis};
+use gridpass_identity::resolve::{Resolution, ResolveError, Resolver, Source, TimeBasis};
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 
 /// What the caller asks of a signature. There is no default: each field is a decision.
 #[derive(Clone, Copy, Debug)]
@@ -46,16 +47,32 @@ pub struct Found {
     pub age_millis: Option<u64>,
 }
 
-/// Signatures that were found to fit: bytes and key, for ever. Nothing else is remembered, so that
-/// nothing that time or a new status changes can be remembered wrongly.
+/// What stays true for ever: signatures that were found to fit (bytes and key), and documents of
+/// DIDs that are their own proof. Nothing else is remembered, so that nothing that time or a new
+/// status changes can be remembered wrongly.
 #[derive(Clone, Debug, Default)]
 pub struct SignatureMemo {
     fits: HashSet<(ContentId, String)>,
+    documents: HashMap<Did, Resolution>,
 }
 
 impl SignatureMemo {
-    /// The most signatures remembered; then it starts anew.
+    /// The most signatures, and the most documents, remembered; then it starts anew.
     pub const CAPACITY: usize = 65_536;
+
+    fn resolve(&mut self, did: &Did, resolver: &dyn Resolver) -> Result<Resolution, ResolveError> {
+        if let Some(known) = self.documents.get(did) {
+            return Ok(known.clone());
+        }
+        let found = resolver.resolve(did)?;
+        if found.source == Source::SelfCertifying {
+            if self.documents.len() >= Self::CAPACITY {
+                self.documents.clear();
+            }
+            self.documents.insert(did.clone(), found.clone());
+        }
+        Ok(found)
+    }
 
     /// How many are remembered.
     #[must_use]
@@ -94,6 +111,30 @@ impl SignatureMemo {
     }
 }
 
+/// A resolver that asks another one once for each DID: a log is verified once, not once for each
+/// signature. For one verification; what it holds can grow old.
+pub(crate) struct OnceResolver<'r> {
+    inner: &'r dyn Resolver,
+    found: RefCell<HashMap<Did, Resolution>>,
+}
+
+impl<'r> OnceResolver<'r> {
+    pub(crate) fn new(inner: &'r dyn Resolver) -> Self {
+        Self { inner, found: RefCell::default() }
+    }
+}
+
+impl Resolver for OnceResolver<'_> {
+    fn resolve(&self, did: &Did) -> Result<Resolution, ResolveError> {
+        if let Some(found) = self.found.borrow().get(did) {
+            return Ok(found.clone());
+        }
+        let found = self.inner.resolve(did)?;
+        self.found.borrow_mut().insert(did.clone(), found.clone());
+        Ok(found)
+    }
+}
+
 /// Checks who signed, with which key, for what, when and for whom.
 pub fn check(
     secured: &Secured,
@@ -118,7 +159,7 @@ pub fn check(
         found.checks.push(Check::failed("signer", identity_codes::SIGNER_OTHER, sentence));
         return found;
     }
-    match resolver.resolve(key_id.did()) {
+    match memo.resolve(key_id.did(), resolver) {
         Err(e) => {
             let sentence = e.to_string();
             found.checks.push(if e.is_missing_evidence() {

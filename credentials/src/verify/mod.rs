@@ -21,7 +21,7 @@ pub use authorisation::{AuthorisationExpectation, AuthorisationReport, verify_au
 use crate::codes;
 use crate::content_id::ContentId;
 use crate::secured::{Kind, Seal, Secured};
-use crate::signature::{self, Asked, SignatureMemo};
+use crate::signature::{self, Asked, OnceResolver, SignatureMemo};
 use crate::status::StatusList;
 use crate::trust::Trust;
 use crate::vcdm::Presentation;
@@ -296,6 +296,7 @@ struct Run<'r> {
     evidence: &'r Evidence<'r>,
     expect: &'r Expectation<'r>,
     memo: &'r mut SignatureMemo,
+    resolver: OnceResolver<'r>,
     presentation: Option<ContentId>,
     presenter: Option<Did>,
     checks: Vec<Check>,
@@ -315,12 +316,13 @@ impl<'r> Run<'r> {
         };
         let ages = vec![age(format!("charter, version {}", charter.version), charter.dated)];
         let (presentation, presenter, checks) = (None, None, Vec::new());
-        Self { evidence, expect, memo, presentation, presenter, checks, ages }
+        let resolver = OnceResolver::new(evidence.resolver);
+        Self { evidence, expect, memo, resolver, presentation, presenter, checks, ages }
     }
 
     /// A signature, noting how old the signer's document is.
     fn signature(&mut self, secured: &Secured, asked: &Asked<'_>) -> signature::Found {
-        let found = signature::check(secured, asked, self.evidence.resolver, self.memo);
+        let found = signature::check(secured, asked, &self.resolver, self.memo);
         if let Some(millis) = found.age_millis {
             let what = format!("document of {}", asked.speaker);
             self.ages.push(Age { what, age_seconds: millis / 1000 });
@@ -410,8 +412,7 @@ impl<'r> Run<'r> {
             signer: subject.cloned(),
             audience: None,
         };
-        match gridpass_identity::verify::verify_jws(jws, None, self.evidence.resolver, &expectation)
-        {
+        match gridpass_identity::verify::verify_jws(jws, None, &self.resolver, &expectation) {
             Ok(verification) => self.checks.extend(verification.report.checks),
             Err(e) => self.checks.push(Check::failed(name, e.code(), e.to_string())),
         }
