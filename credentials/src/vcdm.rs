@@ -351,9 +351,14 @@ fn url_member(object: &Map<String, Value>, name: &str) -> Result<String, String>
     }
 }
 
-fn url(text: &str) -> Rule {
+/// The longest URL, in bytes.
+const MAX_URL: usize = 4096;
+
+/// An absolute URL, as it is written: the library reads past control characters and spaces, which
+/// others do not, and which a terminal would obey.
+pub(crate) fn url(text: &str) -> Rule {
     let plain = !text.chars().any(|c| c.is_whitespace() || c.is_control());
-    if plain && Url::parse(text).is_ok() {
+    if plain && text.len() <= MAX_URL && Url::parse(text).is_ok() {
         return Ok(());
     }
     let shown: String = text.chars().take(80).collect();

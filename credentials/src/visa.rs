@@ -100,7 +100,7 @@ impl StatusEntry {
         if object.get("statusSize").is_some_and(|s| s != 1) {
             return Err("its status has more than one bit".into());
         }
-        let list = text("statusListCredential").filter(|l| url::Url::parse(l).is_ok());
+        let list = text("statusListCredential").filter(|l| crate::vcdm::url(l).is_ok());
         let list = list.ok_or("its status names no list")?.to_owned();
         // One spelling: other readers take "+7" and "07" for 7, or for nothing.
         let index = text("statusListIndex")

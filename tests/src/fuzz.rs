@@ -4,6 +4,8 @@
 //! Gridpass relies on are asserted. [`TARGETS`] lists them all, so that the replay of the corpus
 //! and the fuzzing package cannot forget one.
 
+pub use crate::fuzz_credentials as credentials;
+
 use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::document::{DidDocument, Relationship};
 use gridpass_identity::json::{self, Limits};
@@ -28,6 +30,8 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target.
 pub const TARGETS: &[Target] = &[
     ("backup", backup),
+    ("charter", credentials::charter),
+    ("credential", credentials::credential),
     ("did", did),
     ("did_url", did_url),
     ("document", document),
@@ -36,7 +40,13 @@ pub const TARGETS: &[Target] = &[
     ("jwk", jwk),
     ("jws", jws),
     ("multikey", multikey),
+    ("parcel", credentials::parcel),
+    ("presentation", credentials::presentation),
+    ("role", credentials::role),
+    ("sd_jwt", credentials::sd_jwt),
+    ("status_list", credentials::status_list),
     ("time", time),
+    ("trust_pack", credentials::trust_pack),
     ("webvh", webvh),
 ];
 

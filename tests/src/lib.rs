@@ -5,6 +5,7 @@
 //! libFuzzer (`tests/fuzz/`).
 
 pub mod fuzz;
+pub mod fuzz_credentials;
 pub mod interop;
 pub mod world;
 
