@@ -500,8 +500,13 @@ fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
             let bytes = read_input(path, MAX_INPUT)?;
             match serde_json::from_slice::<Value>(&bytes) {
                 // A pack: its newest charter.
-                Ok(value) if value["type"] == gridpass_credentials::trust::TYPE => {
-                    let newest = value["charters"].as_array().and_then(|l| l.last()).cloned();
+                Ok(value)
+                    if value
+                        .get("type")
+                        .is_some_and(|t| t == gridpass_credentials::trust::TYPE) =>
+                {
+                    let charters = value.get("charters").and_then(Value::as_array);
+                    let newest = charters.and_then(|l| l.last()).cloned();
                     SignedCharter::from_json(newest.unwrap_or_default())?
                 }
                 _ => SignedCharter::parse(&bytes)?,

@@ -146,7 +146,10 @@ fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
                 let word = if change.set { "set" } else { "cleared" };
                 text.push_str(&format!("    {word} {}\n", change.at));
             }
-            row["entry"] = json!({"index": index, "set": set, "changes": list.changes(index)});
+            if let Some(row) = row.as_object_mut() {
+                let entry = json!({"index": index, "set": set, "changes": list.changes(index)});
+                row.insert("entry".into(), entry);
+            }
         }
         rows.push(row);
     }

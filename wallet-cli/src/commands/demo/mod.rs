@@ -1,5 +1,7 @@
 //! `gridpass demo`: everything that works today, on real wallets in a folder of their own.
 
+mod visas;
+
 use super::init::{build_in_place, create_wallet};
 use crate::codes;
 use crate::context::{now, rng};
@@ -27,7 +29,7 @@ use rand_core::Rng as _;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// Show what works today, on real wallets: sign, seal, open, rotate, refuse, back up, restore
+/// Show what works today, on real wallets: sign, seal, rotate, back up; issue, present, revoke
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass demo\n  \
@@ -302,7 +304,7 @@ fn play(home: &Path, passphrase: &Passphrase, story: &mut Story) -> Result<(), F
     };
     let what = "the file and the 24 words give back every identity and key";
     story.step("restore", what, check);
-    Ok(())
+    visas::play(home, passphrase, story)
 }
 
 /// Another payload under the same signature.
