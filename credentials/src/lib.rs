@@ -1,8 +1,48 @@
 //! Visas, the charter, presentations and their verification. In: bytes, facts and a time. Out:
 //! reports. Never: a network, a clock, an async runtime.
 //!
-//! Today it holds what everything else refers to: [`content_id::ContentId`], the name of an
-//! immutable document, and [`role::RoleDefinition`], what a role means and what it requires.
+//! ```text
+//! role -> charter -> trust                                    what counts
+//! request -> issuing, keeping -> secured                      what is made, over the wallet
+//! bytes -> secured, vcdm, visa -> signature -> verify         what is believed, and why
+//! ```
+//!
+//! | to | look at |
+//! |---|---|
+//! | define a role | [`role::RoleDefinition`] |
+//! | found and change a trust framework | [`charter::SignedCharter`], [`trust::Trust`] |
+//! | issue, suspend, revoke | [`issuing::Issuer`] |
+//! | keep visas, pin trust | [`keeping`] |
+//! | verify | [`verify::verify_presentation`], [`verify::verify_visa`] |
+//! | know what a reason means | [`mod@codes`] |
+//!
+//! # A charter, and what pins it
+//!
+//! ```
+//! use gridpass_credentials::charter::{Charter, SignedCharter, SigningRule};
+//! use gridpass_credentials::secured::Signer;
+//! use gridpass_credentials::trust::{Trust, TrustPack};
+//! use gridpass_identity::key::{KeyType, SecretKey};
+//! use gridpass_identity::method;
+//! use gridpass_identity::time::UnixMillis;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let now = UnixMillis::parse_rfc3339("2026-03-01T12:00:00Z")?;
+//! let key = SecretKey::from_bytes(KeyType::Ed25519, &[7; 32])?;
+//! let root = method::key::from_public_key(&key.public_key())?;
+//! let key_id = root.with_fragment(root.method_specific_id())?;
+//!
+//! let rule = SigningRule { threshold: 1, signers: vec![root.clone()] };
+//! let charter = Charter::first("Flexibility", vec![root], rule, now);
+//! let mut signed = SignedCharter::unsigned(charter)?;
+//! signed.sign(Signer { key: &key, key_id: &key_id, now })?;
+//!
+//! let (cid, pack) = TrustPack::new(&[signed], &[], Vec::new()).encode()?;
+//! let trust = Trust::open(&pack, Some(&cid), now)?;
+//! assert_eq!(trust.charter().charter().version, 1);
+//! # Ok(())
+//! # }
+//! ```
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // tests may overflow, and then fail
 

@@ -1,0 +1,81 @@
+//! What the code writes fits the JSON Schemas of `spec/schemas/`, and what they forbid does not.
+
+use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::request::{self, Refusal, VisaRequest};
+use gridpass_credentials::schema::Schema;
+use gridpass_tests::world::{self, NOW, Party, days_ago};
+use serde_json::{Value, json};
+
+fn schema(name: &str) -> Schema {
+    let path = gridpass_tests::root().join(format!("spec/schemas/{name}.v1.json"));
+    let bytes = std::fs::read(path).expect("a schema");
+    Schema::compile(&serde_json::from_slice(&bytes).expect("JSON")).expect("it compiles")
+}
+
+#[track_caller]
+fn fits(name: &str, value: &Value) {
+    let schema = schema(name);
+    assert_eq!(schema.violations(value), Vec::<String>::new(), "{name}");
+    let mut more = value.clone();
+    more["surprise"] = json!(1);
+    assert!(!schema.violations(&more).is_empty(), "{name} takes unknown members");
+}
+
+#[test]
+fn charters_trust_packs_and_definitions_fit() {
+    let root = Party::new(1);
+    let role = world::definition("flex.gb.aggregator", world::dids(&[&root]), |_| ());
+    fits("role-definition", &json!(role));
+    let mut charter = world::charter(&[&root], &[&role]);
+    charter.roles[0].retired = Some(days_ago(1));
+    charter.roles[0].grace_seconds = Some(60);
+    let signed = world::sign_charter(charter, &[&root]);
+    fits("charter", &signed.to_json());
+    let next = world::sign_charter(signed.charter().next(NOW).expect("a next"), &[&root]);
+    fits("charter", &next.to_json());
+    let pack = world::pack(&[signed, next], &[&role]);
+    fits("trust-pack", &serde_json::from_slice(&pack).expect("JSON"));
+}
+
+#[test]
+fn requests_refusals_and_parcels_fit() {
+    let (root, holder) = (Party::new(1), Party::new(2));
+    let role = world::definition("flex.gb.aggregator", world::dids(&[&root]), |_| ());
+    let statement = VisaRequest {
+        format_version: request::FORMAT_VERSION,
+        holder: holder.did.clone(),
+        issuer: root.did.clone(),
+        definition: world::id(&role),
+        role: role.name.clone(),
+        claims: world::claims(),
+        validity_seconds: Some(60),
+        renews: Some("urn:uuid:1".into()),
+        presentation: Some("eyJ".into()),
+        note: Some("please".into()),
+    };
+    fits("visa-request", &json!(statement));
+    let refusal = Refusal {
+        format_version: request::FORMAT_VERSION,
+        issuer: root.did,
+        holder: holder.did,
+        request: world::id(&role),
+        role: role.name,
+        reason: "no".into(),
+    };
+    fits("visa-refusal", &json!(refusal));
+    let mut parcel = Parcel::new(ParcelKind::Visa, Some("eyJ".into()));
+    parcel.supporting.push("eyJ".into());
+    fits("parcel", &json!(parcel));
+    fits("parcel", &json!(Parcel::new(ParcelKind::StatusLists, None)));
+}
+
+#[test]
+fn every_report_of_the_vectors_fits() {
+    let path = gridpass_tests::root().join("spec/vectors/visa-verdicts.json");
+    let file: Value = serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON");
+    let cases = file["cases"].as_array().expect("cases");
+    assert!(cases.len() >= 20);
+    for case in cases {
+        fits("visa-report", &case["expected"]["report"]);
+    }
+}
