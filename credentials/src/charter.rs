@@ -268,7 +268,10 @@ impl SignedCharter {
                 .collect::<Result<_, _>>()?,
             Some(_) => return Err(refuse("its signatures are not a list, or more than 64")),
         };
-        let document = Value::Object(object);
+        // As JCS has it: that is what is signed, also where two numbers are written alike.
+        let (_, bytes) = ContentId::of_json(&Value::Object(object))?;
+        let document = json::parse_strict(&bytes, Limits::DOCUMENT)
+            .map_err(|e| CharterError::Malformed(e.to_string()))?;
         let charter: Charter = json::from_object(document.clone())
             .map_err(|e| CharterError::Malformed(e.to_string()))?;
         let id = charter.id()?;

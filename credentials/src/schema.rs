@@ -71,6 +71,20 @@ mod tests {
     }
 
     #[test]
+    fn a_schema_that_refers_to_itself_ends() {
+        for schema in [
+            json!({"type": "object", "allOf": [{"$ref": "#"}]}),
+            json!({"type": "object", "properties": {"a": {"$ref": "#"}}}),
+            json!({"type": "object", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}},
+                   "allOf": [{"$ref": "#/$defs/a"}]}),
+        ] {
+            if let Ok(schema) = Schema::compile(&schema) {
+                let _ = schema.violations(&json!({"a": {"a": {}}}));
+            }
+        }
+    }
+
+    #[test]
     fn nothing_is_fetched_and_no_pattern_backtracks() {
         for schema in [
             json!({"$ref": "https://attacker.example/schema.json"}),

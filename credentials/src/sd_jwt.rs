@@ -63,6 +63,7 @@ pub struct SdJwtIn {
     jws: JwsIn,
     claims: Map<String, Value>,
     withheld: usize,
+    concealed_in: Vec<String>,
     disclosures: Vec<Disclosure>,
     /// Issuer's JWT and disclosures, with the last tilde.
     text: String,
@@ -105,9 +106,9 @@ impl SdJwtIn {
             return Err(malformed("_sd_alg is not sha-256"));
         }
         let mut reveal = Reveal::new(&disclosures)?;
-        let mut claims = reveal.object(payload, MAX_DEPTH)?;
+        let mut claims = reveal.object(payload, "", MAX_DEPTH)?;
         claims.remove("_sd_alg");
-        let withheld = reveal.withheld;
+        let (withheld, concealed_in) = (reveal.withheld, std::mem::take(&mut reveal.concealed_in));
         if !reveal.open.is_empty() {
             return Err(malformed("a disclosure belongs to no digest"));
         }
@@ -116,7 +117,7 @@ impl SdJwtIn {
             "" => None,
             compact => Some(read_binding(compact, &text)?),
         };
-        Ok(Self { jws, claims, withheld, disclosures, text, binding })
+        Ok(Self { jws, claims, withheld, concealed_in, disclosures, text, binding })
     }
 
     /// The issuer's JWS.
@@ -135,6 +136,12 @@ impl SdJwtIn {
     #[must_use]
     pub fn withheld(&self) -> usize {
         self.withheld
+    }
+
+    /// Where digests stand, by JSON Pointer to the object or array that holds them.
+    #[must_use]
+    pub fn concealed_in(&self) -> &[String] {
+        &self.concealed_in
     }
 
     /// The holder's JWS and what it says, where there is one. Its `sd_hash` fits; its signature is
@@ -279,12 +286,18 @@ impl Disclosure {
     }
 }
 
+/// A JSON Pointer (RFC 6901) one step further.
+fn inside(place: &str, name: &str) -> String {
+    format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
 /// Section 7.1, step 3: puts each disclosure where its digest stands.
 struct Reveal<'d> {
     /// Disclosures that no digest has called for yet.
     open: BTreeMap<String, &'d Disclosure>,
     seen: BTreeSet<String>,
     withheld: usize,
+    concealed_in: Vec<String>,
 }
 
 impl<'d> Reveal<'d> {
@@ -293,10 +306,13 @@ impl<'d> Reveal<'d> {
         if open.len() != disclosures.len() {
             return Err(malformed("a disclosure stands there twice"));
         }
-        Ok(Self { open, seen: BTreeSet::new(), withheld: 0 })
+        Ok(Self { open, seen: BTreeSet::new(), withheld: 0, concealed_in: Vec::new() })
     }
 
-    fn take(&mut self, value: &Value) -> Result<Option<&'d Disclosure>, SdJwtError> {
+    fn take(&mut self, value: &Value, place: &str) -> Result<Option<&'d Disclosure>, SdJwtError> {
+        if self.concealed_in.last().is_none_or(|last| last != place) {
+            self.concealed_in.push(place.to_owned());
+        }
         let digest = value.as_str().ok_or_else(|| malformed("a digest is not text"))?;
         if !self.seen.insert(digest.to_owned()) {
             return Err(malformed("a digest stands there twice"));
@@ -308,19 +324,19 @@ impl<'d> Reveal<'d> {
         Ok(found)
     }
 
-    fn value(&mut self, value: Value, depth: usize) -> Result<Value, SdJwtError> {
+    fn value(&mut self, value: Value, place: &str, depth: usize) -> Result<Value, SdJwtError> {
         let depth = depth.checked_sub(1).ok_or_else(|| malformed("nested too deep"))?;
         match value {
-            Value::Object(object) => Ok(Value::Object(self.object(object, depth)?)),
+            Value::Object(object) => Ok(Value::Object(self.object(object, place, depth)?)),
             Value::Array(list) => {
                 let mut kept = Vec::new();
                 for item in list {
                     match item.as_object().filter(|o| o.len() == 1).and_then(|o| o.get("...")) {
-                        None => kept.push(self.value(item, depth)?),
-                        Some(digest) => match self.take(digest)? {
+                        None => kept.push(self.value(item, place, depth)?),
+                        Some(digest) => match self.take(digest, place)? {
                             None => {}
                             Some(Disclosure { name: None, value, .. }) => {
-                                kept.push(self.value(value.clone(), depth)?);
+                                kept.push(self.value(value.clone(), place, depth)?);
                             }
                             Some(_) => return Err(malformed("a member is disclosed in an array")),
                         },
@@ -335,6 +351,7 @@ impl<'d> Reveal<'d> {
     fn object(
         &mut self,
         mut object: Map<String, Value>,
+        place: &str,
         depth: usize,
     ) -> Result<Map<String, Value>, SdJwtError> {
         let digests = match object.remove("_sd") {
@@ -347,10 +364,11 @@ impl<'d> Reveal<'d> {
         }
         let mut all = Map::new();
         for (name, value) in object {
-            all.insert(name, self.value(value, depth)?);
+            let value = self.value(value, &inside(place, &name), depth)?;
+            all.insert(name, value);
         }
         for digest in &digests {
-            match self.take(digest)? {
+            match self.take(digest, place)? {
                 None => {}
                 Some(Disclosure { name: Some(name), value, .. }) => {
                     if all.contains_key(name) {
@@ -358,7 +376,7 @@ impl<'d> Reveal<'d> {
                             "{name:?} is disclosed and stands there too"
                         )));
                     }
-                    let value = self.value(value.clone(), depth)?;
+                    let value = self.value(value.clone(), &inside(place, name), depth)?;
                     all.insert(name.clone(), value);
                 }
                 Some(_) => return Err(malformed("an array element is disclosed in an object")),

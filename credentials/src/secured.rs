@@ -185,14 +185,19 @@ impl Secured {
     pub fn from_json(value: Value, kind: Kind) -> Result<Self, SecuredError> {
         let malformed =
             |reason: &str| SecuredError::Malformed { what: what(kind), reason: reason.into() };
-        let Value::Object(mut object) = value else {
+        let Value::Object(object) = value else {
             return Err(malformed("it is not an object"));
         };
         if let Some(text) = enveloped(&object, kind) {
             return Self::from_compact(text, kind);
         }
-        let whole = Value::Object(object.clone());
+        let whole = Value::Object(object);
         let (id, bytes) = ContentId::of_json(&whole).map_err(|e| malformed(&e.to_string()))?;
+        // What is read is what JCS makes of it, and so what was signed: of two numbers that JCS
+        // writes alike, nobody could say which one the signer meant.
+        let Ok(Value::Object(mut object)) = json::parse_strict(&bytes, Limits::DOCUMENT) else {
+            return Err(malformed("it has no canonical form"));
+        };
         let proof = match object.remove("proof") {
             Some(Value::Object(proof)) => proof,
             Some(Value::Array(list)) => match list.as_slice() {
@@ -290,6 +295,17 @@ impl Secured {
         match &self.seal {
             Seal::SdJwt(sd_jwt) => sd_jwt.withheld(),
             Seal::Jws(_) | Seal::Proof(_) => 0,
+        }
+    }
+
+    /// Whether nothing outside the object at this JSON Pointer could be withheld by its holder.
+    pub(crate) fn conceals_only_in(&self, pointer: &str) -> bool {
+        match &self.seal {
+            Seal::SdJwt(sd_jwt) => sd_jwt.concealed_in().iter().all(|place| {
+                let inside = place.strip_prefix(pointer);
+                inside.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }),
+            Seal::Jws(_) | Seal::Proof(_) => true,
         }
     }
 

@@ -8,6 +8,7 @@ use crate::codes;
 use crate::content_id::{ContentId, ContentIdError};
 use crate::role::{RoleDefinition, RoleError};
 use crate::schema::Schema;
+use crate::signature::OnceResolver;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_identity::code::Code;
@@ -336,8 +337,10 @@ impl Trust {
     #[must_use]
     pub fn find_role(&self, name_or_cid: &str) -> Option<(&ContentId, &KnownRole)> {
         let roles = &self.charter().charter().roles;
+        // Of several in force, the one that was listed last.
         let found = roles
             .iter()
+            .rev()
             .filter(|r| r.name.as_str() == name_or_cid || r.definition.as_str() == name_or_cid)
             .min_by_key(|r| r.retired.is_some())?;
         self.definitions.get_key_value(&found.definition)
@@ -381,7 +384,9 @@ fn check_history(
     snapshots: &Snapshots<'_>,
     now: UnixMillis,
 ) -> Report {
-    let resolver = OfflineResolver::new(snapshots);
+    // A log is verified once, not once for each signature of each charter.
+    let offline = OfflineResolver::new(snapshots);
+    let resolver = OnceResolver::new(&offline);
     let mut report = Report::default();
     let mut previous: Option<&SignedCharter> = None;
     for signed in charters {

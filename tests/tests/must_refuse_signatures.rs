@@ -340,3 +340,50 @@ fn a_member_that_json_ld_would_drop_and_nobody_asked_for() {
         assert!(report.visas[0].checks.iter().any(|c| c.code == invalid), "{pointer}");
     }
 }
+
+#[test]
+fn a_number_that_jcs_writes_like_another() {
+    let (root, holder) = (Party::new(1), Party::new(2));
+    let role = world::definition("flex.gb.aggregator", world::dids(&[&root]), |_| ());
+    let trust = world::trust(&[&root], &[&role]);
+    let lists = world::clear_lists(&[&root]);
+    for suite in SUITES {
+        let visa = world::visa(&root, &holder, &role, |v| {
+            v.claims.insert("capacityKw".into(), json!(9_007_199_254_740_992_u64));
+        });
+        let document = Value::Object(visa.to_credential().expect("a visa").json().clone());
+        let signed = world::raw_proof(&root, &document, suite, |_| ()).to_string();
+        // One more is written alike: the signature fits, and the number that is read is the same.
+        let altered = signed.replace("9007199254740992", "9007199254740993");
+        assert_ne!(altered, signed);
+        for text in [signed, altered] {
+            let report = world::verify_alone(&world::reread(&text), &[], &trust, &lists);
+            assert_eq!(report.outcome, Outcome::Passed, "{report:#?}");
+            let claims = &report.visas[0].visa.as_ref().expect("a visa").claims;
+            assert_eq!(claims["capacityKw"], json!(9_007_199_254_740_992_u64));
+        }
+    }
+}
+
+#[test]
+fn an_sd_jwt_whose_holder_could_withhold_its_status() {
+    use gridpass_credentials::sd_jwt;
+    let s = setting();
+    let header = Header {
+        kid: Some(s.root.key_id.clone()),
+        typ: Some("vc+sd-jwt".into()),
+        iat: Some(days_ago(10)),
+        ..Header::default()
+    };
+    let payload = s.document().as_object().expect("an object").clone();
+    let mut rng = getrandom::rand_core::UnwrapErr(getrandom::SysRng);
+    for (path, names) in
+        [(&[][..], "credentialStatus"), (&["credentialSubject"][..], "role"), (&[], "validUntil")]
+    {
+        let text = sd_jwt::issue(payload.clone(), path, &[names], &s.root.key, &header, &mut rng);
+        refused(&s.alone(&text.expect("issues")), codes::VISA_MALFORMED);
+    }
+    let path = &["credentialSubject", "claims"];
+    let good = sd_jwt::issue(payload, path, &["zone"], &s.root.key, &header, &mut rng);
+    assert_eq!(s.alone(&good.expect("issues")).outcome, Outcome::Passed);
+}

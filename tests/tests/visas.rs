@@ -49,3 +49,18 @@ fn a_chain_of_delegates_passes_and_its_path_is_told() {
     let again = world::verify(&presentation, &trust, &lists, &world::expectation());
     assert_eq!(report.to_json().expect("JSON"), again.to_json().expect("JSON"));
 }
+
+#[test]
+fn of_two_definitions_in_force_a_name_means_the_one_listed_last() {
+    let root = Party::new(1);
+    let old = world::definition("flex.gb.aggregator", world::dids(&[&root]), |_| ());
+    let new = world::definition("flex.gb.aggregator", world::dids(&[&root]), |d| {
+        d.version = "1.1.0".into();
+        d.previous = Some(world::id(&old));
+    });
+    let trust = world::trust(&[&root], &[&old, &new]);
+    let (found, _) = trust.find_role("flex.gb.aggregator").expect("a role");
+    assert_eq!(found, &world::id(&new));
+    let (found, _) = trust.find_role(world::id(&old).as_str()).expect("by its CID");
+    assert_eq!(found, &world::id(&old));
+}

@@ -16,7 +16,8 @@ use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::report::{Check, Outcome};
 use gridpass_identity::time::UnixMillis;
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How deep preconditions of preconditions are followed.
 const MAX_PRECONDITIONS: usize = 8;
@@ -62,7 +63,12 @@ pub(super) struct Chains<'c> {
     evidence: &'c Evidence<'c>,
     now: UnixMillis,
     best: Vec<Best>,
+    /// Who holds what, in this round: preconditions of preconditions meet again and again.
+    held: RefCell<BTreeMap<Holding, (Outcome, String)>>,
 }
+
+/// A subject, a role, a time, and how deep preconditions are still followed.
+type Holding = (Did, ContentId, UnixMillis, usize);
 
 impl<'c> Chains<'c> {
     /// Finds every chain. Revokers by role are those whose own chain holds when only issuers and
@@ -74,11 +80,13 @@ impl<'c> Chains<'c> {
         now: UnixMillis,
     ) -> Self {
         let best = vec![Best::default(); nodes.len()];
-        let mut chains = Self { nodes, lists, evidence, now, best };
+        let held = RefCell::default();
+        let mut chains = Self { nodes, lists, evidence, now, best, held };
         chains.walk();
         let found = chains.revokers_by_role();
         if !found.is_empty() {
             chains.lists.by_role = found;
+            chains.held.borrow_mut().clear();
             chains.best = vec![Best::default(); nodes.len()];
             chains.walk();
         }
@@ -88,6 +96,7 @@ impl<'c> Chains<'c> {
     fn walk(&mut self) {
         for _ in 0..=usize::from(MAX_CHAIN_DEPTH) {
             let next: Vec<Best> = (0..self.nodes.len()).map(|i| self.step(i)).collect();
+            self.held.borrow_mut().clear();
             if next == self.best {
                 break;
             }
@@ -273,6 +282,22 @@ impl<'c> Chains<'c> {
 
     /// Whether somebody holds a role at a time, by the best of the visas at hand.
     fn holds(
+        &self,
+        subject: &Did,
+        role: &ContentId,
+        at: UnixMillis,
+        depth: usize,
+    ) -> (Outcome, String) {
+        let asked = (subject.clone(), role.clone(), at, depth);
+        if let Some(known) = self.held.borrow().get(&asked) {
+            return known.clone();
+        }
+        let found = self.look_up(subject, role, at, depth);
+        self.held.borrow_mut().insert(asked, found.clone());
+        found
+    }
+
+    fn look_up(
         &self,
         subject: &Did,
         role: &ContentId,

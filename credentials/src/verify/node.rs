@@ -65,6 +65,12 @@ impl<'t> Node<'t> {
                 return;
             }
         };
+        if !secured.conceals_only_in("/credentialSubject/claims") {
+            // Else a holder could withhold, say, where its suspension is written.
+            let sentence = "more than its claims can be withheld";
+            self.checks.push(Check::failed("form", codes::VISA_MALFORMED, sentence));
+            return;
+        }
         self.checks.push(Check::passed(
             "form",
             codes::VISA_PROFILE,

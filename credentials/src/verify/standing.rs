@@ -182,7 +182,7 @@ impl<'l> Lists<'l> {
             return fail(codes::STATUS_PURPOSE, sentence);
         }
         let state = match list.bits().get(entry.index) {
-            Ok(set) => state_check(list, entry, set, at, usage),
+            Ok(set) => state_check(list, entry, set, (at, at >= self.now), usage),
             Err(e) => fail(e.code(), e.to_string()),
         };
         let age = self.now.millis_since(list.dated) / 1000;
@@ -231,7 +231,7 @@ fn state_check(
     list: &StatusList,
     entry: &StatusEntry,
     set_now: bool,
-    at: UnixMillis,
+    (at, live): (UnixMillis, bool),
     usage: Use,
 ) -> Check {
     let name = status_name(entry.purpose);
@@ -243,8 +243,9 @@ fn state_check(
         Purpose::Revocation => ("revoked", codes::VISA_REVOKED),
         Purpose::Suspension => ("suspended", codes::VISA_SUSPENDED),
     };
-    // Out of range cannot be: the caller has read the bit.
-    let then = list.was_set(entry.index, at).unwrap_or(None);
+    // Now is what the list says last, also where its signer's clock is ahead of ours. Out of range
+    // cannot be: the caller has read the bit.
+    let then = if live { Some(set_now) } else { list.was_set(entry.index, at).unwrap_or(None) };
     match (usage, then, set_now) {
         (Use::Held, Some(true), _) => Check::failed(name, code, format!("{word} by {by}{since}")),
         (Use::Held, None, _) => {
