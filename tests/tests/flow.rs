@@ -4,15 +4,28 @@
 //! key -> DID -> visa -> presentation -> envelope -> gossip -> checks -> decision -> delivery
 //!     -> log -> evidence bundle
 //! ```
-//! Today it goes from the key to the DID, to a signed and sealed message, and back. Every later
-//! capability extends this one test.
+//! Today it goes from the key to the DID, to a signed and sealed message and back; and from the DID
+//! to a visa and its presentation. Every later capability extends these tests.
 
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
+use gridpass_credentials::charter::{Charter, SignedCharter, SigningRule};
+use gridpass_credentials::context::CREDENTIALS_V2;
+use gridpass_credentials::issuing::{self, Issuer, NewVisa};
+use gridpass_credentials::keeping::{self, HeldVisa};
+use gridpass_credentials::role::Parties;
+use gridpass_credentials::secured::{Binding, Form, Kind, Secured, Signer, secure_presentation};
+use gridpass_credentials::signature::SignatureMemo;
+use gridpass_credentials::status::StatusList;
+use gridpass_credentials::trust::{IdentityMaterial, Snapshots, TrustPack};
+use gridpass_credentials::vcdm::Presentation;
+use gridpass_credentials::verify::{Evidence, SeenLists, verify_presentation};
+use gridpass_credentials::visa::Purpose;
 use gridpass_identity::codes;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::jwe::JweIn;
 use gridpass_identity::jws::JwsIn;
+use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{OfflineResolver, SnapshotStore as _, Source};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::verify::{Expectation, verify_jws};
@@ -20,6 +33,7 @@ use gridpass_identity::wallet::identities::{Identity, IdentityKind, NewDid, NewI
 use gridpass_identity::wallet::sled_store::SledStore;
 use gridpass_identity::wallet::slot::{Passphrase, Unlock};
 use gridpass_identity::wallet::{LockedWallet, Wallet};
+use gridpass_tests::world;
 use std::path::Path;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -92,5 +106,109 @@ fn the_flow_from_key_to_sealed_message_and_back() -> TestResult {
     let verification = verify_jws(&jws, None, &resolver, &expect)?;
     assert_eq!(verification.payload(), None);
     assert_eq!(verification.report.deciding().map(|c| c.code), Some(codes::NOT_ADDRESSED));
+    Ok(())
+}
+
+#[test]
+fn the_flow_from_key_to_presentation() -> TestResult {
+    let temp = tempfile::tempdir()?;
+    let passphrase = Passphrase::new("a passphrase of the flow");
+    let regulator_dir = temp.path().join("regulator");
+    let (mut regulator, officer) = party(&regulator_dir, &passphrase, "regulator.example")?;
+    let (mut aggregator, me) = party(&temp.path().join("agg"), &passphrase, "agg.example")?;
+
+    // DID -> role definition, charter, trust pack: the regulator founds a framework.
+    let officers = Parties { dids: vec![officer.did.clone()], roles: vec![] };
+    let role = world::definition("flex.gb.aggregator", officers, |_| ());
+    let rule = SigningRule { threshold: 1, signers: vec![officer.did.clone()] };
+    let mut charter = Charter::first("Flexibility", vec![officer.did.clone()], rule, MARCH);
+    charter.roles.push(world::listed(&role));
+    let mut signed = SignedCharter::unsigned(charter)?;
+    let (key_id, key) = regulator.active_secret(&officer, Relationship::AssertionMethod)?;
+    signed.sign(Signer { key: &key, key_id: &key_id, now: MARCH })?;
+    let documents = |wallet: &Wallet, did| -> Result<Vec<_>, Box<dyn std::error::Error>> {
+        Ok(wallet.snapshots(did)?.iter().map(|s| IdentityMaterial::of(did, s)).collect())
+    };
+    let material = documents(&regulator, &officer.did)?;
+    let (_, pack) = TrustPack::new(&[signed], &[&role], material).encode()?;
+    let trust = keeping::pin(&mut regulator, &pack, false, MARCH, &mut rng())?;
+
+    // -> visa: issued, entered in the register, accepted.
+    let now = MARCH.plus_millis(60_000);
+    let new = NewVisa {
+        subject: &me.did,
+        role: "flex.gb.aggregator",
+        claims: world::claims(),
+        valid_from: now,
+        valid_until: None,
+        form: Form::Jwt,
+        withholdable: &[],
+        list_base: None,
+    };
+    let mut issuer = Issuer { wallet: &mut regulator, identity: &officer, trust: &trust, now };
+    let issued = issuer.issue(&new, (&[], &[]), &OfflineResolver::new(&trust), &mut rng())?;
+    let held = HeldVisa::new(issued.text.clone(), issued.supporting.clone(), now);
+    keeping::keep_visa(&mut aggregator, &held, &mut rng())?;
+
+    // The regulator's process ends, comes back, and rotates its keys: the visa stays good.
+    drop(regulator);
+    let mut regulator = LockedWallet::open(Box::new(SledStore::open(&regulator_dir)?))?
+        .unlock(Unlock::Passphrase(&passphrase))?;
+    assert_eq!(issuing::issued(&regulator)?.len(), 1);
+    let later = now.plus_millis(3_600_000);
+    let officer = regulator.rotate(&officer, None, &mut rng(), later)?;
+
+    // -> presentation, to somebody who has the trust pack, the lists and both logs.
+    let now = later.plus_millis(60_000);
+    let secured = Secured::parse(
+        keeping::visa(&aggregator, "flex.gb.aggregator")?.text.as_bytes(),
+        Kind::Credential,
+    )?;
+    let presentation = Presentation::read(serde_json::json!({
+        "@context": [CREDENTIALS_V2],
+        "type": ["VerifiablePresentation"],
+        "holder": me.did,
+        "verifiableCredential": [secured.to_member()],
+    }))?;
+    let binding = Binding {
+        audience: "did:web:dso.example".into(),
+        nonce: None,
+        expires: now.plus_millis(600_000),
+    };
+    let (key_id, key) = aggregator.active_secret(&me, Relationship::Authentication)?;
+    let signer = Signer { key: &key, key_id: &key_id, now };
+    let presented = secure_presentation(&presentation, Form::Jwt, &binding, signer)?;
+    let mut known = documents(&aggregator, &me.did)?;
+    known.extend(documents(&regulator, &officer.did)?);
+    let snapshots = Snapshots::read(&known)?;
+    let resolver = OfflineResolver::new(&snapshots);
+    let lists = |texts: &[String]| -> Result<Vec<_>, Box<dyn std::error::Error>> {
+        texts.iter().map(|t| Ok(keeping::read_list(t.as_bytes())?)).collect()
+    };
+    let verify = |lists: &[StatusList]| {
+        let (seen, trust) = (SeenLists::new(), &trust);
+        let evidence = Evidence { trust, lists, resolver: &resolver, seen: &seen };
+        let audience = Some(binding.audience.as_str());
+        let expect = gridpass_credentials::verify::Expectation {
+            now,
+            audience,
+            nonce: None,
+            presenter: None,
+        };
+        let memo = &mut SignatureMemo::default();
+        verify_presentation(presented.text().as_bytes(), &evidence, &expect, memo)
+    };
+    let mut all = lists(&issued.lists)?;
+    let report = verify(&all);
+    assert_eq!(report.outcome, Outcome::Passed, "{report:#?}");
+    assert!(report.visas[0].checks.iter().any(|c| c.code == codes::KEY_ROTATED_SINCE));
+    assert!(report.ages.iter().any(|a| a.what.starts_with("document of did:webvh:")));
+
+    // Revoked with the new key: refused, with the same presentation.
+    let mut issuer = Issuer { wallet: &mut regulator, identity: &officer, trust: &trust, now };
+    let visa = issuing::find_issued(issuer.wallet, me.did.as_str())?.read()?;
+    all.push(issuer.set_status(&visa, Purpose::Revocation, true, None, &mut rng())?);
+    let report = verify(&all);
+    assert_eq!(report.code, gridpass_credentials::codes::VISA_REVOKED, "{}", report.sentence);
     Ok(())
 }
