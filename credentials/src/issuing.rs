@@ -8,17 +8,14 @@ use crate::authorisation::{self, NodeAuthorisation, NodePurpose};
 use crate::codes;
 use crate::content_id::ContentId;
 use crate::keeping::{self, KeepError, from_record, read_visa, to_record};
+use crate::own_list::{OwnList, own_lists, uuid};
 use crate::secured::{Form, Kind, Secured, SecuredError, Signer, secure_credential};
 use crate::signature::SignatureMemo;
-use crate::status::{
-    Bits, Change, MAX_CHANGES, MIN_ENTRIES, NewStatusList, StatusError, StatusList,
-};
+use crate::status::{Change, StatusError, StatusList};
 use crate::trust::Trust;
 use crate::vcdm::Credential;
 use crate::verify::{Evidence, Expectation, SeenLists, VisaReport, verify_visa};
 use crate::visa::{Purpose, StatusEntry, Visa, VisaError};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
@@ -34,7 +31,6 @@ use std::collections::BTreeSet;
 
 const ISSUED: &str = "issued-visa";
 const AUTHORISATIONS: &str = "node-authorisation";
-const LISTS: &str = "own-status-list";
 const RECORD_VERSION: u32 = 1;
 
 /// Why nothing was issued or changed.
@@ -128,113 +124,6 @@ impl IssuedVisa {
     /// [`KeepError`] if it cannot be read.
     pub fn read(&self) -> Result<Visa, KeepError> {
         Ok(read_visa(&self.text)?.1)
-    }
-}
-
-/// One of the issuer's status lists: what is taken, what is set.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct OwnList {
-    version: u32,
-    id: String,
-    issuer: Did,
-    purpose: Purpose,
-    /// The version of the list that was signed last; 0 if none was.
-    list_version: u64,
-    /// Entries that were given to visas, as base64 of the bits.
-    taken: String,
-    /// Every change, in order of time.
-    changes: Vec<Change>,
-    /// The list as it was signed last.
-    signed: Option<String>,
-}
-
-impl OwnList {
-    fn new(id: String, issuer: Did, purpose: Purpose) -> Self {
-        Self {
-            version: RECORD_VERSION,
-            id,
-            issuer,
-            purpose,
-            list_version: 0,
-            taken: String::new(),
-            changes: Vec::new(),
-            signed: None,
-        }
-    }
-
-    fn name(&self) -> String {
-        format!("{} {}", self.issuer, self.id)
-    }
-
-    fn taken(&self) -> Result<Vec<u8>, KeepError> {
-        let length = usize::try_from(MIN_ENTRIES / 8).unwrap_or(0);
-        let mut bytes = STANDARD
-            .decode(&self.taken)
-            .map_err(|_| KeepError::Record("the entries of a status list".into()))?;
-        bytes.resize(length, 0);
-        Ok(bytes)
-    }
-
-    /// Gives away a free entry, by chance: an index says nothing about when a visa was issued.
-    fn take(&mut self, rng: &mut dyn CryptoRng) -> Result<Option<u64>, KeepError> {
-        let mut taken = self.taken()?;
-        let used: u64 = taken.iter().map(|b| u64::from(b.count_ones())).sum();
-        // Half full is full: chance finds a free entry at once, and changes stay few enough.
-        if used >= MIN_ENTRIES / 2 || self.changes.len() >= MAX_CHANGES / 2 {
-            return Ok(None);
-        }
-        loop {
-            // 131072 divides 2^64: no entry is likelier than another.
-            let index = rng.next_u64() % MIN_ENTRIES;
-            let byte = usize::try_from(index / 8).ok().and_then(|i| taken.get_mut(i));
-            let mask = 0x80_u8 >> (index % 8);
-            if let Some(byte) = byte
-                && *byte & mask == 0
-            {
-                *byte |= mask;
-                self.taken = STANDARD.encode(&taken);
-                return Ok(Some(index));
-            }
-        }
-    }
-
-    fn bits(&self) -> Result<Bits, StatusError> {
-        let mut bits = Bits::clear(MIN_ENTRIES);
-        for change in &self.changes {
-            bits.set(change.index, change.set)?;
-        }
-        Ok(bits)
-    }
-
-    /// Signs the next version.
-    fn sign(
-        &mut self,
-        signer: Signer<'_>,
-        form: Form,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<StatusList, IssueError> {
-        let next = self.list_version.saturating_add(1);
-        let bits = self.bits()?;
-        let new = NewStatusList {
-            id: &self.id,
-            issuer: &self.issuer,
-            purpose: self.purpose,
-            version: next,
-            dated: signer.now,
-            expires: None,
-            bits: &bits,
-            changes: &self.changes,
-        };
-        let secured = secure_credential(&new.to_credential()?, form, &[], signer, rng)?;
-        self.list_version = next;
-        self.signed = Some(secured.text().to_owned());
-        Ok(StatusList::read(secured)?)
-    }
-
-    fn stage(&self, changes: &mut Changes) -> Result<(), KeepError> {
-        changes.put(LISTS, &self.name(), to_record(self)?);
-        Ok(())
     }
 }
 
@@ -591,10 +480,6 @@ pub fn authorisations(wallet: &Wallet) -> Result<Vec<(NodeAuthorisation, String)
     Ok(all)
 }
 
-fn own_lists(wallet: &Wallet) -> Result<Vec<OwnList>, KeepError> {
-    wallet.list(LISTS)?.iter().map(|r| from_record(r.value.expose_secret())).collect()
-}
-
 /// The lists that this wallet's identities signed last.
 ///
 /// # Errors
@@ -641,39 +526,5 @@ pub fn find_issued(wallet: &Wallet, name: &str) -> Result<IssuedVisa, KeepError>
         (Some(only), true) => Ok(only),
         (Some(_), false) => Err(KeepError::Ambiguous { name: name.into() }),
         (None, _) => Err(KeepError::NotFound { what: "issued visa", name: name.into() }),
-    }
-}
-
-/// A random UUID (RFC 9562, version 4) as a URN.
-fn uuid(rng: &mut dyn CryptoRng) -> String {
-    let mut bytes = [0_u8; 16];
-    rng.fill_bytes(&mut bytes);
-    let number = u128::from_be_bytes(bytes);
-    let number = (number & !(0xF << 76) & !(0b11 << 62)) | (0x4 << 76) | (0b10 << 62);
-    let hex = format!("{number:032x}");
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    format!(
-        "urn:uuid:{}-{}-{}-{}-{}",
-        part(0, 8),
-        part(8, 12),
-        part(12, 16),
-        part(16, 20),
-        part(20, 32)
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn uuids_are_of_version_4_and_variant_1() {
-        let mut rng = getrandom::rand_core::UnwrapErr(getrandom::SysRng);
-        for _ in 0..64 {
-            let urn = uuid(&mut rng);
-            assert_eq!(urn.len(), 45);
-            assert_eq!(urn.as_bytes()[23], b'4', "{urn}");
-            assert!(b"89ab".contains(&urn.as_bytes()[28]), "{urn}");
-        }
     }
 }

@@ -20,20 +20,20 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How deep preconditions of preconditions are followed.
-const MAX_PRECONDITIONS: usize = 8;
+pub(super) const MAX_PRECONDITIONS: usize = 8;
 
 /// A way from a visa to a root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Link {
+pub(super) struct Link {
     /// How many issuers stand between.
-    depth: u8,
+    pub(super) depth: u8,
     /// The visa that authorised the issuer; `None` for a root, or where it is missing.
-    parent: Option<usize>,
+    pub(super) parent: Option<usize>,
 }
 
 /// The shortest way for each outcome: one that holds, and one that nobody can decide.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Best {
+pub(super) struct Best {
     passed: Option<Link>,
     open: Option<Link>,
 }
@@ -50,7 +50,7 @@ impl Best {
         }
     }
 
-    fn link(&self) -> Option<(Outcome, Link)> {
+    pub(super) fn link(&self) -> Option<(Outcome, Link)> {
         let passed = self.passed.map(|l| (Outcome::Passed, l));
         passed.or_else(|| self.open.map(|l| (Outcome::Indeterminate, l)))
     }
@@ -62,7 +62,7 @@ pub(super) struct Chains<'c> {
     lists: Lists<'c>,
     evidence: &'c Evidence<'c>,
     now: UnixMillis,
-    best: Vec<Best>,
+    pub(super) best: Vec<Best>,
     /// Who holds what, in this round: preconditions of preconditions meet again and again.
     held: RefCell<BTreeMap<Holding, (Outcome, String)>>,
 }
@@ -125,13 +125,13 @@ impl<'c> Chains<'c> {
             .collect()
     }
 
-    fn visa(&self, index: usize) -> Option<(&Node<'c>, &Visa)> {
+    pub(super) fn visa(&self, index: usize) -> Option<(&Node<'c>, &Visa)> {
         let node = self.nodes.get(index)?;
         Some((node, node.visa.as_ref()?))
     }
 
     /// The way of a visa whose own checks are at least as good.
-    fn complete(&self, index: usize, level: Outcome) -> Option<Link> {
+    pub(super) fn complete(&self, index: usize, level: Outcome) -> Option<Link> {
         let node = self.nodes.get(index)?;
         let best = self.best.get(index)?;
         match (node.outcome, level) {
@@ -143,7 +143,7 @@ impl<'c> Chains<'c> {
     }
 
     /// Visas of the issuer of `visa` that could be its authority.
-    fn authorities<'v>(
+    pub(super) fn authorities<'v>(
         &'v self,
         visa: &'v Visa,
         roles: &'v [ContentId],
@@ -194,7 +194,7 @@ impl<'c> Chains<'c> {
     }
 
     /// Whether the issuer's own visas lead back to the issuer, whatever their roles.
-    fn is_cycle(&self, visa: &Visa) -> bool {
+    pub(super) fn is_cycle(&self, visa: &Visa) -> bool {
         let mut reached: BTreeSet<&Did> = BTreeSet::new();
         let mut open = vec![&visa.issuer];
         while let Some(did) = open.pop() {
@@ -209,7 +209,12 @@ impl<'c> Chains<'c> {
         reached.contains(&visa.issuer)
     }
 
-    fn root_check(&self, node: &Node<'_>, visa: &Visa, revocation: IssuerRevocation) -> Check {
+    pub(super) fn root_check(
+        &self,
+        node: &Node<'_>,
+        visa: &Visa,
+        revocation: IssuerRevocation,
+    ) -> Check {
         let name = "issuer";
         let issuer = &visa.issuer;
         if self.evidence.trust.charter().charter().roots.contains(issuer) {
@@ -236,7 +241,13 @@ impl<'c> Chains<'c> {
     }
 
     /// Validity, retirement, status and preconditions of a visa at a time.
-    fn standing(&self, index: usize, at: UnixMillis, usage: Use, depth: usize) -> Vec<Check> {
+    pub(super) fn standing(
+        &self,
+        index: usize,
+        at: UnixMillis,
+        usage: Use,
+        depth: usize,
+    ) -> Vec<Check> {
         let Some((node, visa)) = self.visa(index) else {
             return Vec::new();
         };
@@ -370,140 +381,6 @@ impl<'c> Chains<'c> {
                 .and_then(|(_, link)| link.parent);
         }
         path
-    }
-
-    /// Why the issuer may, may not, or may perhaps have issued it.
-    fn issuer_checks(&self, index: usize) -> Vec<Check> {
-        let name = "issuer";
-        let Some((node, visa)) = self.visa(index) else {
-            return Vec::new();
-        };
-        let Some(role) = node.role else {
-            // The check of the definition says it already.
-            return Vec::new();
-        };
-        let definition = &role.definition;
-        let usage = Use::Issuing(definition.issuer_revocation);
-        match self.best.get(index).and_then(Best::link) {
-            Some((_, Link { parent: Some(parent), .. })) => {
-                let mut checks = self.standing(parent, node.issued, usage, MAX_PRECONDITIONS);
-                // What is in order needs no line here; what is not, or is worth knowing, does.
-                checks.retain(|c| {
-                    c.outcome != Outcome::Passed || c.code == codes::ISSUER_REVOKED_SINCE
-                });
-                if let Some((parent_node, held)) = self.visa(parent)
-                    && parent_node.outcome != Outcome::Failed
-                {
-                    let (outcome, sentence) = (
-                        self.complete(parent, Outcome::Passed),
-                        format!(
-                            "issued by {}, who held {} by visa {}",
-                            visa.issuer, held.role, parent_node.evidence
-                        ),
-                    );
-                    checks.push(match outcome {
-                        Some(_) => Check::passed(name, codes::CHAIN_DELEGATED, sentence),
-                        None => {
-                            let (code, why) = self.weakness(parent);
-                            Check::indeterminate(
-                                name,
-                                code,
-                                format!("{sentence}, which cannot be decided: {why}"),
-                            )
-                        }
-                    });
-                }
-                checks
-            }
-            Some((_, Link { parent: None, .. }))
-                if definition.issuers.dids.contains(&visa.issuer) =>
-            {
-                vec![self.root_check(node, visa, definition.issuer_revocation)]
-            }
-            Some((_, Link { parent: None, .. })) => {
-                let sentence =
-                    format!("what authorises {} to issue {} is not shown", visa.issuer, visa.role);
-                vec![Check::indeterminate(name, codes::CHAIN_LINK_MISSING, sentence)]
-            }
-            None => {
-                let (code, sentence) = self.refusal(index, MAX_CHAIN_DEPTH);
-                vec![Check::failed(name, code, sentence)]
-            }
-        }
-    }
-
-    /// The first thing that is not in order with a visa whose chain cannot be decided.
-    fn weakness(&self, index: usize) -> (Code, String) {
-        let Some((node, _)) = self.visa(index) else {
-            return (codes::CHAIN_LINK_MISSING, "it cannot be read".into());
-        };
-        let own = node.checks.iter().find(|c| c.outcome != Outcome::Passed);
-        own.map_or_else(
-            || (codes::CHAIN_LINK_MISSING, "a link further up is not shown".to_owned()),
-            |c| (c.code, c.sentence.clone()),
-        )
-    }
-
-    /// The root cause of a chain that does not hold.
-    fn refusal(&self, index: usize, depth: u8) -> (Code, String) {
-        let Some((node, visa)) = self.visa(index) else {
-            return (codes::ISSUER_NOT_ALLOWED, "it cannot be read".into());
-        };
-        let Some(role) = node.role else {
-            return (codes::DEFINITION_MISSING, "its definition is not at hand".into());
-        };
-        let definition = &role.definition;
-        if definition.issuers.dids.contains(&visa.issuer) {
-            let check = self.root_check(node, visa, definition.issuer_revocation);
-            return (check.code, check.sentence);
-        }
-        let usage = Use::Issuing(definition.issuer_revocation);
-        let mut reason = None;
-        for authority in self.authorities(visa, &definition.issuers.roles) {
-            let whole = [Outcome::Passed, Outcome::Indeterminate]
-                .into_iter()
-                .find_map(|level| self.complete(authority, level));
-            if let Some(link) = whole {
-                if link.depth >= definition.max_chain_depth {
-                    let most = definition.max_chain_depth;
-                    let sentence = format!(
-                        "{} issuers stand between it and a root, and at most {most} may",
-                        link.depth.saturating_add(1)
-                    );
-                    return (codes::CHAIN_TOO_DEEP, sentence);
-                }
-                let standing = self.standing(authority, node.issued, usage, MAX_PRECONDITIONS);
-                let failed = standing.into_iter().find(|c| c.outcome == Outcome::Failed);
-                if let Some(check) = failed {
-                    let sentence = format!("the authority of {}: {}", visa.issuer, check.sentence);
-                    return (check.code, sentence);
-                }
-            }
-            if reason.is_none() {
-                let own = self.visa(authority).and_then(|(n, _)| {
-                    let failed = n.checks.iter().find(|c| c.outcome == Outcome::Failed)?;
-                    Some((failed.code, failed.sentence.clone()))
-                });
-                let (code, why) = match (own, depth.checked_sub(1)) {
-                    (Some(own), _) => own,
-                    (None, Some(depth)) => self.refusal(authority, depth),
-                    (None, None) => (codes::CHAIN_TOO_DEEP, "the chain is too deep".into()),
-                };
-                reason =
-                    Some((code, format!("the authority of {} does not hold: {why}", visa.issuer)));
-            }
-        }
-        reason.unwrap_or_else(|| {
-            if !definition.issuers.roles.is_empty() && self.is_cycle(visa) {
-                let sentence = format!(
-                    "{} and its issuers authorise each other, and no root them",
-                    visa.issuer
-                );
-                return (codes::CHAIN_CYCLE, sentence);
-            }
-            let sentence = format!("{} may not issue {}", visa.issuer, visa.role);
-            (codes::ISSUER_NOT_ALLOWED, sentence)
-        })
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod authorisation;
 mod chain;
+mod diagnosis;
 mod node;
 mod standing;
 

@@ -1,12 +1,18 @@
 //! `gridpass charter`: the roots of a trust framework and what they agreed on.
 
+mod args;
+
+pub use args::CharterCommand;
+
 use super::arguments::{definition, identities_of, parse_duration, trimmed};
 use super::resolve::parse_time;
 use super::sign::{identity, parse_dids};
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
-use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
-use clap::{Args, Subcommand};
+use args::{
+    AmendArgs, CommonArgs, NewArgs, PackArgs, PublishArgs, RetireArgs, ShowArgs, SignArgs,
+    VerifyArgs,
+};
 use gridpass_credentials::charter::{Charter, ListedRole, SignedCharter, SigningRule};
 use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
@@ -20,183 +26,6 @@ use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::Identity;
 use serde_json::{Value, json};
-use std::path::PathBuf;
-
-/// Charters: who the roots are, which roles count, who must sign a change
-#[derive(Subcommand)]
-#[command(after_help = help!(
-    "  gridpass charter new 'Flexibility in Great Britain' --role flex.gb.aggregator\n  \
-     gridpass charter pack -o trust.json           what every participant pins\n  \
-     gridpass charter verify trust.json --adopt    pin it in your own wallet"
-))]
-pub enum CharterCommand {
-    New(NewArgs),
-    Sign(SignArgs),
-    AddRole(AddRoleArgs),
-    Retire(RetireArgs),
-    Amend(AmendArgs),
-    Publish(PublishArgs),
-    Show(ShowArgs),
-    Verify(VerifyArgs),
-    Pack(PackArgs),
-}
-
-/// Make the first charter of a trust framework and sign it
-#[derive(Args)]
-#[command(after_help = help!(
-    "  gridpass charter new 'Flexibility in Great Britain' --role flex.gb.aggregator\n  \
-     gridpass charter new 'Nordic flexibility' --role flex.no.bidder \\\n      \
-     --signer did:webvh:… --signer did:webvh:… --signer did:webvh:… --threshold 2 -o charter.json"
-))]
-pub struct NewArgs {
-    /// The framework's name
-    name: String,
-    /// A role definition to list, by name, CID or file
-    #[arg(long = "role", value_name = "ROLE")]
-    roles: Vec<String>,
-    /// A root, by DID [default: the signers]
-    #[arg(long = "root", value_name = "DID")]
-    roots: Vec<String>,
-    /// Who signs charters, by DID [default: your identity]
-    #[arg(long = "signer", value_name = "DID")]
-    signers: Vec<String>,
-    /// How many of the signers must sign [default: all]
-    #[arg(long, value_name = "K")]
-    threshold: Option<usize>,
-    #[command(flatten)]
-    common: CommonArgs,
-}
-
-/// What commands that sign a charter take.
-#[derive(Args)]
-struct CommonArgs {
-    /// The identity that signs, by name or DID; needed only where there are several
-    #[arg(long = "as", value_name = "NAME")]
-    identity: Option<String>,
-    #[command(flatten)]
-    output: OutputArgs,
-}
-
-/// Sign a charter that another signer made or changed
-#[derive(Args)]
-#[command(after_help = help!(
-    "  gridpass charter sign charter.json -o charter-signed.json\n  \
-     (read it first: gridpass charter show charter.json)"
-))]
-pub struct SignArgs {
-    /// The charter, as its maker sent it; - for standard input
-    file: PathBuf,
-    #[command(flatten)]
-    common: CommonArgs,
-}
-
-/// List further role definitions, as the charter's next version
-#[derive(Args)]
-#[command(after_help = help!("  gridpass charter add-role flex.gb.supplier flex.gb.bidder"))]
-pub struct AddRoleArgs {
-    /// Definitions, by name, CID or file
-    #[arg(required = true)]
-    roles: Vec<String>,
-    #[command(flatten)]
-    common: CommonArgs,
-}
-
-/// Retire a role definition, as the charter's next version
-#[derive(Args)]
-#[command(after_help = help!(
-    "  gridpass charter retire flex.gb.aggregator --grace 90d\n  \
-     gridpass charter retire bafkrei… --on 2026-06-01T00:00:00Z"
-))]
-pub struct RetireArgs {
-    /// The definition, by name (if only one is in force) or CID
-    role: String,
-    /// How long visas issued before still count
-    #[arg(long, value_name = "TIME", default_value = "30d")]
-    grace: String,
-    /// From when on no visa of it is issued (RFC 3339, UTC) [default: now]
-    #[arg(long, value_name = "TIME")]
-    on: Option<String>,
-    #[command(flatten)]
-    common: CommonArgs,
-}
-
-/// Change roots, signers or the threshold, as the charter's next version
-#[derive(Args)]
-#[command(after_help = help!(
-    "  gridpass charter amend --add-signer did:webvh:… --threshold 2\n  \
-     gridpass charter amend --remove-root did:webvh:…"
-))]
-pub struct AmendArgs {
-    /// A new root
-    #[arg(long, value_name = "DID")]
-    add_root: Vec<String>,
-    /// A root that is none any more
-    #[arg(long, value_name = "DID")]
-    remove_root: Vec<String>,
-    /// A new signer
-    #[arg(long, value_name = "DID")]
-    add_signer: Vec<String>,
-    /// A signer that is none any more
-    #[arg(long, value_name = "DID")]
-    remove_signer: Vec<String>,
-    /// How many signers must sign from now on
-    #[arg(long, value_name = "K")]
-    threshold: Option<usize>,
-    #[command(flatten)]
-    common: CommonArgs,
-}
-
-/// Put the signatures of several signers together, and pin the charter if they suffice
-#[derive(Args)]
-#[command(after_help = help!(
-    "  gridpass charter publish from-no.json from-se.json -o trust.json\n  \
-     (writes the trust pack; send it to every participant)"
-))]
-pub struct PublishArgs {
-    /// Copies of the same charter, each with one or more signatures
-    files: Vec<PathBuf>,
-    #[command(flatten)]
-    output: OutputArgs,
-}
-
-/// Show a charter: the pinned one, or a file's. Nothing is verified
-#[derive(Args)]
-#[command(after_help = help!("  gridpass charter show\n  gridpass charter show charter.json --json"))]
-pub struct ShowArgs {
-    /// A charter or trust pack; - for standard input
-    file: Option<PathBuf>,
-}
-
-/// Verify a trust pack: its signatures, its history, its definitions
-#[derive(Args)]
-#[command(after_help = help!(
-    "  gridpass charter verify trust.json --pin bafkrei…\n  \
-     gridpass charter verify trust.json --adopt     pin it in your wallet"
-))]
-pub struct VerifyArgs {
-    /// The trust pack; - for standard input
-    pack: PathBuf,
-    /// The CID that it must have, as its signers told you
-    #[arg(long, value_name = "CID")]
-    pin: Option<String>,
-    /// Judge as of this time (RFC 3339, UTC) [default: now]
-    #[arg(long, value_name = "TIME", conflicts_with = "adopt")]
-    at: Option<String>,
-    /// Pin it in the wallet, also in place of another framework's; never in place of a newer one
-    #[arg(long)]
-    adopt: bool,
-    /// Compare it with the one that is pinned in the wallet: is it newer, older, a contradiction?
-    #[arg(long, conflicts_with = "adopt")]
-    compare: bool,
-}
-
-/// Write the pinned trust pack, for others to pin
-#[derive(Args)]
-#[command(after_help = help!("  gridpass charter pack -o trust.json"))]
-pub struct PackArgs {
-    #[command(flatten)]
-    output: OutputArgs,
-}
 
 pub fn run(global: &GlobalArgs, command: &CharterCommand) -> Outcomes {
     match command {
