@@ -55,6 +55,9 @@ pub enum IssueError {
     /// Everybody would refuse the visa.
     #[error("the visa would be refused by everybody: {}", .0.sentence)]
     Refused(Box<VisaReport>),
+    /// A node authorisation for too long.
+    #[error("a node is authorised for at most 90 days")]
+    TooLong,
     /// It is in that state already.
     #[error("{0}")]
     State(String),
@@ -77,6 +80,7 @@ impl IssueError {
             Self::Status(e) => e.code(),
             Self::UnknownRole(_) => codes::ROLE_NOT_LISTED,
             Self::Refused(report) => report.code,
+            Self::TooLong => codes::VISA_VALIDITY_TOO_LONG,
             Self::State(_) => codes::STATUS_UNCHANGED,
         }
     }
@@ -256,15 +260,14 @@ impl Issuer<'_> {
     /// list that covers it.
     ///
     /// # Errors
-    /// [`IssueError::State`] for more than 90 days.
+    /// [`IssueError::TooLong`] for more than 90 days.
     pub fn authorise_node(
         &mut self,
         new: &NewAuthorisation<'_>,
         rng: &mut dyn CryptoRng,
     ) -> Result<(NodeAuthorisation, String, StatusList), IssueError> {
         if new.validity_millis / 1000 > authorisation::MAX_VALIDITY_SECONDS {
-            let message = "a node is authorised for at most 90 days".to_owned();
-            return Err(IssueError::State(message));
+            return Err(IssueError::TooLong);
         }
         let (mut list, index) = self.entry(Purpose::Revocation, None, rng)?;
         let valid_from = self.now.floor_to_second();

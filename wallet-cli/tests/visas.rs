@@ -390,3 +390,49 @@ fn without_a_trust_pack_nothing_is_verified() {
     holder.refused("GP-TRUST-NOT-PINNED", 3, &["visa", "verify", "visa.json"]);
     holder.refused("GP-TRUST-NOT-PINNED", 3, &["visa", "request", "flex.gb.aggregator"]);
 }
+
+#[test]
+fn lists_are_kept_and_an_older_state_is_refused() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let issue = ["visa", "issue", "--to", &holder.did, "--role", "flex.gb.aggregator"];
+    regulator.ok(&[&issue[..], &["--claim", "zone=GB-1", "-o", "visa.json"]].concat());
+    holder.ok(&["visa", "accept", "visa.json"]);
+    regulator.ok(&["status", "publish", "-o", "before.json"]);
+    regulator.ok(&["visa", "revoke", &holder.did, "-o", "revoked.json"]);
+    let dso = Party::new(&place, "dso");
+    dso.ok(&["charter", "verify", "trust.json", "--adopt"]);
+    let verify = ["visa", "verify", "visa.json"];
+    dso.ok(&verify);
+    let kept = dso.json("gridpass.status.accept/1", &["status", "accept", "revoked.json"]);
+    assert_eq!(kept["lists"].as_array().map(Vec::len), Some(1));
+    dso.refused("GP-STATUS-ROLLBACK", 10, &["status", "accept", "before.json"]);
+    // The visa's own file has the older list beside it: the kept one counts.
+    dso.verdict("GP-VISA-REVOKED", 13, &verify);
+    let text = place.read("revoked.json").replace("eyJ", "eyK");
+    place.write("altered.json", &text);
+    let ran = dso.place.run(&dso.args(&["status", "accept", "altered.json"]));
+    assert_ne!(ran.status, 0);
+}
+
+#[test]
+fn a_node_is_authorised_and_cut_off() {
+    let place = Place::new();
+    let (regulator, _) = framework(&place);
+    let node =
+        place.new_identity("node-1", &["--profile", "regulator", "--method", "key", "--node"]);
+    let channel = "bafkreie4mq4gxlpzyyewu7j6d4lkq5bzu25qd6g4sk3w66jormny77grai";
+    let args = ["visa", "authorise-node", &node, "--channel", channel, "--purpose", "messages"];
+    let made = regulator.json(
+        "gridpass.visa.authorise-node/1",
+        &[&args[..], &["--validity", "7d", "-o", "node-1.json"]].concat(),
+    );
+    assert_eq!(made["authorisation"]["channels"][0], channel);
+    assert_eq!(made["authorisation"]["purposes"], serde_json::json!(["messages"]));
+    let long = ["visa", "authorise-node", &node, "--validity", "91d", "-o", "never.json"];
+    regulator.refused("GP-VISA-VALIDITY-TOO-LONG", 10, &long);
+    regulator.ok(&["visa", "revoke", &node, "-o", "cut-off.json"]);
+    regulator.refused("GP-STATUS-UNCHANGED", 8, &["visa", "revoke", &node]);
+    let index = regulator.json("gridpass.status.show/1", &["status", "show", "cut-off.json"]);
+    assert_eq!(index["lists"][0]["purposes"][0], "revocation");
+}

@@ -1,28 +1,46 @@
 //! `gridpass status`: status lists as files.
 
-use super::arguments::identities_of;
+use super::arguments::{identities_of, read_lists, save_identities};
 use super::sign::identity;
 use super::visa::FormArg;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;
-use crate::output::{Answer, Outcomes, note};
+use crate::output::{Answer, Failure, Outcomes, note};
 use clap::{Args, Subcommand};
 use gridpass_credentials::issuing::{self, Issuer};
 use gridpass_credentials::keeping;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::status::StatusList;
+use gridpass_credentials::trust::{IdentityMaterial, Snapshots};
+use gridpass_credentials::verify::check_list;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::OfflineResolver;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Status lists: which visas are suspended or revoked
 #[derive(Subcommand)]
 #[command(after_help = help!(
     "  gridpass status publish -o lists.json      sign your lists with today's date\n  \
+     gridpass status accept lists.json          keep an issuer's\n  \
      gridpass status show lists.json"
 ))]
 pub enum StatusCommand {
     Publish(PublishArgs),
+    Accept(AcceptArgs),
     Show(ShowArgs),
+}
+
+/// Keep status lists that an issuer sent you, once their signatures are verified
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass status accept lists.json\n  \
+     (from then on an older state of the same list is refused)"
+))]
+pub struct AcceptArgs {
+    /// A list, or a file of several; - for standard input
+    file: PathBuf,
 }
 
 /// Sign your status lists anew, with today's date, and write them for others
@@ -59,6 +77,7 @@ pub struct ShowArgs {
 pub fn run(global: &GlobalArgs, command: &StatusCommand) -> Outcomes {
     match command {
         StatusCommand::Publish(args) => publish(global, args),
+        StatusCommand::Accept(args) => accept(global, args),
         StatusCommand::Show(args) => show(global, args),
     }
 }
@@ -100,6 +119,42 @@ fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
     })
 }
 
+fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
+    let (lists, identities) = read(&args.file)?;
+    let mut wallet = global.wallet()?;
+    let materials = Snapshots::read(&identities)
+        .map_err(|e| Failure::new(gridpass_credentials::codes::PARCEL_MALFORMED, e))?;
+    // All or nothing: a file with one bad list is not to be believed in parts.
+    {
+        let known = materials.with(&wallet);
+        let resolver = OfflineResolver::new(&known);
+        for list in &lists {
+            let checks = check_list(list, &resolver, now(), &mut SignatureMemo::default());
+            if let Some(check) = checks.into_iter().find(|c| c.outcome != Outcome::Passed) {
+                let message = format!("the list {} is not kept: {}", list.id, check.sentence);
+                return Err(Failure::new(check.code, message));
+            }
+        }
+    }
+    save_identities(&mut wallet, &identities)?;
+    for list in &lists {
+        keeping::see_list(&mut wallet, list, &mut rng())?;
+    }
+    let text: String = lists.iter().map(line).collect();
+    let json = json!({"lists": lists.iter().map(row).collect::<Vec<_>>()});
+    let text = format!("{text}{} lists are kept.", lists.len());
+    Ok(Answer::new("gridpass.status.accept/1", json, text))
+}
+
+/// The lists of a file, and the documents that came with them.
+fn read(path: &Path) -> Result<(Vec<StatusList>, Vec<IdentityMaterial>), Failure> {
+    let bytes = read_input(path, MAX_INPUT)?;
+    Ok(match Parcel::parse(&bytes) {
+        Ok(parcel) => (read_lists(&parcel.status_lists)?, parcel.identities),
+        Err(_) => (vec![keeping::read_list(&bytes)?], Vec::new()),
+    })
+}
+
 fn line(list: &StatusList) -> String {
     let version = list.version.map_or("no version".to_owned(), |v| format!("version {v}"));
     format!(
@@ -127,13 +182,7 @@ fn row(list: &StatusList) -> serde_json::Value {
 fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
     let lists = match &args.file {
         None => issuing::signed_lists(&global.wallet()?)?,
-        Some(path) => {
-            let bytes = read_input(path, MAX_INPUT)?;
-            match Parcel::parse(&bytes) {
-                Ok(parcel) => super::arguments::read_lists(&parcel.status_lists)?,
-                Err(_) => vec![keeping::read_list(&bytes)?],
-            }
-        }
+        Some(path) => read(path)?.0,
     };
     let (mut text, mut rows) = (String::new(), Vec::new());
     for list in &lists {
