@@ -50,6 +50,30 @@ fn the_help_of_every_command_has_examples_and_exit_codes() {
     }
 }
 
+/// The words of an example as a shell has them: single quotes, and no more than the first command.
+/// What stands behind three spaces is a remark.
+fn shell_words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (number, part) in line.split('\'').enumerate() {
+        if number % 2 == 1 {
+            words.push(part.to_owned());
+            continue;
+        }
+        let trimmed = part.trim_start();
+        let command = trimmed.split(['|', '>']).next().unwrap_or_default();
+        // An option's value may stand behind many spaces where the line was broken.
+        let (command, remark) = match command.find("   ") {
+            Some(at) if !command[at..].trim_start().starts_with("--") => (&command[..at], true),
+            _ => (command, false),
+        };
+        words.extend(command.split_whitespace().map(str::to_owned));
+        if remark || command.len() < trimmed.trim_end().len() {
+            break;
+        }
+    }
+    words
+}
+
 /// The examples are commands that exist, with options that exist.
 #[test]
 fn the_examples_in_the_help_are_understood() {
@@ -59,10 +83,13 @@ fn the_examples_in_the_help_are_understood() {
         let args: Vec<&str> = path.iter().map(String::as_str).chain(["--help"]).collect();
         let help = place.run_bare(&args);
         let (_, examples) = help.text().split_once("Examples:\n").expect("examples");
-        for line in examples.lines().take_while(|l| !l.is_empty()) {
+        let examples = examples.split("\n\n").next().unwrap_or_default();
+        // A command that goes on in the next line is one command.
+        let examples = examples.replace(" \\\n", " ");
+        for line in examples.lines() {
             let Some(line) = line.trim().strip_prefix("gridpass ") else { continue };
-            let command = line.split("   ").next().unwrap_or_default().split(['|', '>']).next();
-            let words: Vec<&str> = command.unwrap_or_default().split_whitespace().collect();
+            let words = shell_words(line);
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
             // Not from here: they write where they say, or ask the network.
             if ["demo", "--dir", "--fetch"].iter().any(|w| words.contains(w)) {
                 continue;
