@@ -2,7 +2,7 @@
 //!
 //! A credential like a visa, but short-lived, issued by the participant itself, and granting no
 //! role: a purpose, and the channels that it is for, or all. A stolen node is cut off by revoking it,
-//! without a new identity. Written down in `spec/node-authorisation.md`.
+//! without a new identity. Written down in `spec/visa.md`, section 5.
 
 use crate::content_id::ContentId;
 use crate::context::{CREDENTIALS_V2, GRIDPASS_V1};
