@@ -6,21 +6,19 @@
 
 use crate::codes;
 use crate::content_id::{ContentId, ContentIdError};
-use crate::integrity::{self, IntegrityError, Proof, ProofOptions, Suite};
+use crate::integrity::IntegrityError;
 use crate::role::RoleName;
 use crate::secured::Signer;
+use crate::signed_document::{SignedDocument, SignedDocumentError};
 use gridpass_identity::code::Code;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
-use gridpass_identity::document::Relationship;
 use gridpass_identity::json::{self, Limits};
-use gridpass_identity::jws::SignatureVerdict;
-use gridpass_identity::key::PublicKey;
-use gridpass_identity::report::{Check, Outcome};
-use gridpass_identity::resolve::{Resolver, TimeBasis};
+use gridpass_identity::report::Check;
+use gridpass_identity::resolve::Resolver;
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// What the member `type` says.
@@ -29,8 +27,6 @@ pub const TYPE: &str = "gridpass-charter";
 pub const FORMAT_VERSION: u32 = 1;
 /// The most roots, signers, roles, schemas or channels.
 pub const MAX_LIST: usize = 1024;
-/// The most signatures on one charter.
-pub const MAX_SIGNATURES: usize = 64;
 /// The longest name.
 const MAX_NAME: usize = 200;
 
@@ -47,6 +43,16 @@ pub enum CharterError {
     /// A signature cannot be read or made.
     #[error(transparent)]
     Proof(#[from] IntegrityError),
+}
+
+impl From<SignedDocumentError> for CharterError {
+    fn from(error: SignedDocumentError) -> Self {
+        match error {
+            SignedDocumentError::Malformed(reason) => Self::Malformed(reason),
+            SignedDocumentError::ContentId(e) => Self::ContentId(e),
+            SignedDocumentError::Proof(e) => Self::Proof(e),
+        }
+    }
 }
 
 impl CharterError {
@@ -222,9 +228,7 @@ impl Charter {
 #[derive(Clone, Debug)]
 pub struct SignedCharter {
     charter: Charter,
-    id: ContentId,
-    document: Value,
-    proofs: Vec<Map<String, Value>>,
+    signed: SignedDocument,
 }
 
 impl SignedCharter {
@@ -233,10 +237,9 @@ impl SignedCharter {
     /// # Errors
     /// [`CharterError::Malformed`] if a reader would refuse it.
     pub fn unsigned(charter: Charter) -> Result<Self, CharterError> {
-        let id = charter.id()?;
-        let document =
-            serde_json::to_value(&charter).map_err(|e| CharterError::Malformed(e.to_string()))?;
-        Ok(Self { charter, id, document, proofs: Vec::new() })
+        charter.id()?;
+        let signed = SignedDocument::unsigned(&charter)?;
+        Ok(Self { charter, signed })
     }
 
     /// Reads a signed charter.
@@ -253,34 +256,12 @@ impl SignedCharter {
     /// # Errors
     /// [`CharterError`].
     pub fn from_json(value: Value) -> Result<Self, CharterError> {
-        let refuse = |reason: &str| CharterError::Malformed(reason.to_owned());
-        let Value::Object(mut object) = value else {
-            return Err(refuse("it is not an object"));
-        };
-        let proofs = match object.remove("proof") {
-            None => Vec::new(),
-            Some(Value::Array(list)) if list.len() <= MAX_SIGNATURES => list
-                .into_iter()
-                .map(|p| match p {
-                    Value::Object(proof) => Ok(proof),
-                    _ => Err(refuse("a signature is not an object")),
-                })
-                .collect::<Result<_, _>>()?,
-            Some(_) => return Err(refuse("its signatures are not a list, or more than 64")),
-        };
-        // As JCS has it: that is what is signed, also where two numbers are written alike.
-        let (_, bytes) = ContentId::of_json(&Value::Object(object))?;
-        let document = json::parse_strict(&bytes, Limits::DOCUMENT)
+        let signed = SignedDocument::from_json(value)?;
+        let charter: Charter = json::from_object(signed.document().clone())
             .map_err(|e| CharterError::Malformed(e.to_string()))?;
-        let charter: Charter = json::from_object(document.clone())
-            .map_err(|e| CharterError::Malformed(e.to_string()))?;
-        let id = charter.id()?;
-        // Two spellings of one charter (an empty list, a time with more digits) would have two
-        // names and one signature.
-        if ContentId::of_json(&document)?.0 != id {
-            return Err(refuse("it spells out what is left away, or writes a time in another way"));
-        }
-        Ok(Self { charter, id, document, proofs })
+        charter.check()?;
+        signed.must_be_spelt_as(&charter)?;
+        Ok(Self { charter, signed })
     }
 
     /// Signs it.
@@ -289,26 +270,7 @@ impl SignedCharter {
     /// [`CharterError::Proof`]: only Ed25519 keys sign charters. [`CharterError::Malformed`] for
     /// more than 64 signatures.
     pub fn sign(&mut self, signer: Signer<'_>) -> Result<(), CharterError> {
-        let options = ProofOptions {
-            suite: Suite::EddsaJcs2022,
-            key_id: signer.key_id.clone(),
-            purpose: Relationship::AssertionMethod,
-            created: signer.now,
-            expires: None,
-            challenge: None,
-            domain: None,
-        };
-        let proof = integrity::sign(&self.document, &options, signer.key)?;
-        if self.proofs.len() >= MAX_SIGNATURES {
-            return Err(CharterError::Malformed("it has 64 signatures already".into()));
-        }
-        if let Value::Object(proof) = proof {
-            // Signing again replaces: one signer has one signature.
-            let key = proof.get("verificationMethod").cloned();
-            self.proofs.retain(|p| p.get("verificationMethod") != key.as_ref());
-            self.proofs.push(proof);
-        }
-        Ok(())
+        Ok(self.signed.sign(signer)?)
     }
 
     /// Takes over the signatures of another copy of the same charter.
@@ -316,16 +278,7 @@ impl SignedCharter {
     /// # Errors
     /// [`CharterError::ContentId`] if it is another charter.
     pub fn merge(&mut self, other: &Self) -> Result<(), CharterError> {
-        if other.id != self.id {
-            let (expected, found) = (self.id.clone(), other.id.clone());
-            return Err(ContentIdError::Other { expected, found }.into());
-        }
-        for proof in &other.proofs {
-            if !self.proofs.contains(proof) && self.proofs.len() < MAX_SIGNATURES {
-                self.proofs.push(proof.clone());
-            }
-        }
-        Ok(())
+        Ok(self.signed.merge(&other.signed)?)
     }
 
     /// What it says. Believe it only after [`SignedCharter::check_signatures`].
@@ -337,28 +290,19 @@ impl SignedCharter {
     /// Its name.
     #[must_use]
     pub fn id(&self) -> &ContentId {
-        &self.id
+        self.signed.id()
     }
 
     /// The document with its signatures.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let mut document = self.document.clone();
-        if let Value::Object(object) = &mut document
-            && !self.proofs.is_empty()
-        {
-            let proofs = self.proofs.iter().cloned().map(Value::Object).collect();
-            object.insert("proof".into(), Value::Array(proofs));
-        }
-        document
+        self.signed.to_json()
     }
 
     /// Whom the signatures name. Not yet believed.
     #[must_use]
     pub fn named_signers(&self) -> Vec<Did> {
-        let read = |p: &Map<String, Value>| Proof::read(p).ok().map(|p| p.key_id.did().clone());
-        let dids: BTreeSet<_> = self.proofs.iter().filter_map(read).collect();
-        dids.into_iter().collect()
+        self.signed.named_signers()
     }
 
     /// Whether enough of a rule's signers signed it: each counts once, and so does each key.
@@ -370,82 +314,23 @@ impl SignedCharter {
         now: UnixMillis,
     ) -> Check {
         let name = "signatures";
-        let (mut signers, mut keys) = (BTreeSet::new(), BTreeSet::new());
-        let (mut unknown, mut refused) = (BTreeSet::new(), Vec::new());
-        for raw in &self.proofs {
-            match self.check_proof(raw, rule, resolver, now) {
-                Ok((did, key)) => {
-                    if keys.insert(key) {
-                        signers.insert(did);
-                    }
-                }
-                Err((Some(did), Outcome::Indeterminate, _)) => {
-                    unknown.insert(did);
-                }
-                Err((_, _, reason)) => refused.push(reason),
-            }
-        }
-        let (found, needed) = (signers.len(), rule.threshold);
+        let signers = self.signed.signers(&rule.signers, resolver, now);
+        let (found, needed) = (signers.signed.len(), rule.threshold);
         let of = rule.signers.len();
         if found >= needed {
             let sentence = format!("{found} of {of} signers signed it, and {needed} are needed");
             return Check::passed(name, codes::CHARTER_SIGNED, sentence);
         }
-        unknown.retain(|did| !signers.contains(did));
-        let why = refused.first().map(|r| format!(" ({r})")).unwrap_or_default();
+        let why = signers.refused.first().map(|r| format!(" ({r})")).unwrap_or_default();
         let sentence = format!(
             "{found} of {of} signers signed it, and {needed} are needed; {} more cannot be \
              decided{why}",
-            unknown.len()
+            signers.unknown.len()
         );
-        if found.saturating_add(unknown.len()) >= needed {
+        if found.saturating_add(signers.unknown.len()) >= needed {
             Check::indeterminate(name, codes::CHARTER_SIGNER_UNKNOWN, sentence)
         } else {
             Check::failed(name, codes::CHARTER_SIGNERS_TOO_FEW, sentence)
-        }
-    }
-
-    fn check_proof(
-        &self,
-        raw: &Map<String, Value>,
-        rule: &SigningRule,
-        resolver: &dyn Resolver,
-        now: UnixMillis,
-    ) -> Result<(Did, String), (Option<Did>, Outcome, String)> {
-        let proof = Proof::read(raw).map_err(|e| (None, Outcome::Failed, e.to_string()))?;
-        let did = proof.key_id.did().clone();
-        let refuse = |reason: String| (Some(did.clone()), Outcome::Failed, reason);
-        if !rule.signers.contains(&did) {
-            return Err(refuse(format!("{did} is not a signer")));
-        }
-        let plain = proof.suite == Suite::EddsaJcs2022
-            && proof.purpose == Relationship::AssertionMethod
-            && proof.domains.is_empty()
-            && proof.challenge.is_none()
-            && proof.expires.is_none();
-        let Some(created) = proof.created.filter(|_| plain) else {
-            return Err(refuse(format!("the signature of {did} was made for something else")));
-        };
-        if created > now.plus_millis(MAX_CLOCK_SKEW_MILLIS) {
-            return Err(refuse(format!("the signature of {did} is from the future")));
-        }
-        let resolution = resolver.resolve(&did).map_err(|e| {
-            let missing = e.is_missing_evidence();
-            let outcome = if missing { Outcome::Indeterminate } else { Outcome::Failed };
-            (Some(did.clone()), outcome, e.to_string())
-        })?;
-        let (check, key) =
-            resolution.key_at(&proof.key_id, proof.purpose, created, TimeBasis::Claimed);
-        let key: PublicKey = match (check.outcome, key) {
-            (Outcome::Passed, Some(key)) => key,
-            (outcome, _) => return Err((Some(did.clone()), outcome, check.sentence)),
-        };
-        match proof.fits(&self.document, &key) {
-            Ok(SignatureVerdict::Fits) => Ok((did, key.to_multikey())),
-            Ok(SignatureVerdict::DoesNotFit) => {
-                Err(refuse(format!("the signature of {did} does not fit")))
-            }
-            Err(e) => Err(refuse(e.to_string())),
         }
     }
 
@@ -460,7 +345,7 @@ impl SignedCharter {
     ) -> Vec<Check> {
         let name = "history";
         let (ours, theirs) = (&self.charter, &previous.charter);
-        let linked = ours.previous.as_ref() == Some(&previous.id)
+        let linked = ours.previous.as_ref() == Some(&previous.signed.id())
             && theirs.version.checked_add(1) == Some(ours.version)
             && ours.dated >= theirs.dated;
         let link = if linked {

@@ -67,6 +67,7 @@ pub mod sd_jwt;
 pub mod secured;
 mod securing;
 pub mod signature;
+pub mod signed_document;
 pub mod status;
 pub mod trust;
 pub mod vcdm;

@@ -1,0 +1,103 @@
+//! A consumer's consent: a visa that the customer at a metering point issues to whoever may handle
+//! its data, for a purpose, for a time, and can withdraw at any moment by revoking it.
+//!
+//! The consent's role definition is like any other: who may issue it are the holders of the role
+//! that a network operator gives to customers, and `authority.meteringPoint` is the metering point
+//! that the operator wrote into that visa. So nobody consents for a neighbour's meter.
+//! [`definition`] makes such a definition; `spec/consent.md` has its claims.
+
+use crate::condition::ConsentNeed;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::role::{
+    FORMAT_VERSION, IssuerRevocation, Parties, RoleDefinition, RoleName, TYPE,
+};
+use serde_json::{Map, Value, json};
+
+/// The claim that names whose data it is.
+pub const METERING_POINT: &str = "meteringPoint";
+/// The claim that lists the purposes.
+pub const PURPOSES: &str = "purposes";
+/// The claim that lists the kinds of data.
+pub const DATA: &str = "data";
+/// The claim that lists who may receive the data from the holder.
+pub const PARTIES: &str = "parties";
+/// The claim that says from when data may be asked for, RFC 3339.
+pub const FROM: &str = "from";
+/// The claim that says until when, RFC 3339.
+pub const UNTIL: &str = "until";
+
+/// The schema of a consent's claims.
+#[must_use]
+pub fn claims() -> Map<String, Value> {
+    let texts = json!({
+        "type": "array", "items": {"type": "string", "maxLength": 128},
+        "minItems": 1, "maxItems": 64, "uniqueItems": true,
+    });
+    let time = json!({"type": "string", "format": "date-time"});
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            METERING_POINT: {"type": "string", "minLength": 1, "maxLength": 128},
+            PURPOSES: texts, DATA: texts, PARTIES: texts,
+            FROM: time, UNTIL: time,
+        },
+        "required": [METERING_POINT, PURPOSES, DATA, PARTIES, FROM, UNTIL],
+        "additionalProperties": false,
+    });
+    schema.as_object().cloned().unwrap_or_default()
+}
+
+/// A definition of consent that holders of a customer's role may give.
+///
+/// A consent counts for at most two years, its status may be an hour old, and it ends when the
+/// customer's own visa is revoked: who moved out consents to nothing any more.
+#[must_use]
+pub fn definition(name: RoleName, customers: Vec<ContentId>) -> RoleDefinition {
+    RoleDefinition {
+        document_type: TYPE.into(),
+        format_version: FORMAT_VERSION,
+        name,
+        version: "1.0.0".into(),
+        previous: None,
+        title: "Consent of a customer to the use of its data".into(),
+        description: "Whoever holds this may handle the data that it names, of the metering point \
+                      that it names, for the purposes that it lists, and give it to the parties \
+                      that it lists. The customer withdraws it by revoking it."
+            .into(),
+        issuers: Parties { dids: Vec::new(), roles: customers },
+        max_chain_depth: 4,
+        revokers: None,
+        preconditions: None,
+        claims: claims(),
+        max_validity_seconds: 2 * 366 * 24 * 3600,
+        max_status_age_seconds: 3600,
+        issuer_revocation: IssuerRevocation::Ends,
+    }
+}
+
+/// What a channel asks of the visa, as comparisons: the purpose, the data, the metering point, that
+/// its issuer is the customer there, every recipient, and the time.
+#[must_use]
+pub fn comparisons(need: &ConsentNeed) -> Vec<String> {
+    vec![
+        format!("{} in visa.{PURPOSES}", need.purpose),
+        format!("{} in visa.{DATA}", need.data),
+        format!("visa.{METERING_POINT} == message.{}", need.about),
+        format!("visa.{METERING_POINT} == authority.{METERING_POINT}"),
+        format!("recipients within visa.{PARTIES}"),
+        format!("time >= visa.{FROM}"),
+        format!("time < visa.{UNTIL}"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_can_be_read_again() {
+        let customer = ContentId::of_bytes(b"customer").expect("a name");
+        let name = RoleName::parse("flex.gb.consent").expect("a name");
+        assert!(definition(name, vec![customer]).encode().is_ok());
+    }
+}
