@@ -4,4 +4,115 @@ gridpass_identity::codes! {
     SCHEMA_MALFORMED = "GP-SCHEMA-MALFORMED", Malformed,
         "The schema document cannot be used: it does not compile, refers outside, or breaks a limit.",
         "Correct it as the message says; spec/payload-schemas.md has every kind of schema.";
+    // Channels
+    CHANNEL_MALFORMED = "GP-CHANNEL-MALFORMED", Malformed,
+        "The channel descriptor lacks a member, has one that is unknown, or breaks a limit.",
+        "Correct it as the message says; spec/channel.md has every member.";
+    REQUIREMENT_MALFORMED = "GP-REQUIREMENT-MALFORMED", Malformed,
+        "A requirement cannot be read, compares what does not fit, or can never or always hold.",
+        "Correct it as the message says; `gridpass policy lint` names every place.";
+    CHANNEL_SIGNED = "GP-CHANNEL-SIGNED", Ok,
+        "The channel's owner signed its descriptor.",
+        "Nothing to do.";
+    CHANNEL_NOT_SIGNED = "GP-CHANNEL-NOT-SIGNED", Untrusted,
+        "The channel descriptor does not carry a signature of its owner that holds.",
+        "Ask the owner for the signed descriptor; the owner signs with `gridpass channel sign`.";
+    CHANNEL_FOLLOWS = "GP-CHANNEL-FOLLOWS", Ok,
+        "The descriptor follows the one that it names as its predecessor.",
+        "Nothing to do.";
+    CHANNEL_HISTORY_BROKEN = "GP-CHANNEL-HISTORY-BROKEN", Failed,
+        "The descriptor does not follow its predecessor: a link, a name, or a version of a topic changed.",
+        "Ask the owner; versions of topics are added and retired, never edited.";
+    // Compiling
+    CEDAR_REFUSED = "GP-CEDAR-REFUSED", Malformed,
+        "The Cedar policy is not one forbid that the channel's schema validates strictly, without warning.",
+        "Correct it as the message says; `gridpass policy lint --cedar` prints the schema.";
+    // Decisions
+    POLICY_ALLOWED = "GP-POLICY-ALLOWED", Ok,
+        "Every requirement of the channel is satisfied.",
+        "Nothing to do.";
+    POLICY_UNMET = "GP-POLICY-UNMET", Denied,
+        "A requirement of the channel is not satisfied.",
+        "See its causes; `gridpass policy explain` says what would have to change.";
+    POLICY_UNDECIDED = "GP-POLICY-UNDECIDED", Indeterminate,
+        "Whether a requirement of the channel is satisfied cannot be decided, which the channel takes for a no.",
+        "Get what is missing, mostly a fresher status list, and decide again.";
+    POLICY_ERROR = "GP-POLICY-ERROR", Denied,
+        "A policy could not be evaluated to its end, which is a denial.",
+        "Tell the channel's owner: the policy has to be mended.";
+    POLICY_EXCLUDED = "GP-POLICY-EXCLUDED", Denied,
+        "Something holds that the channel excludes.",
+        "See the message; what is excluded has to end first.";
+    ROLE_NOT_HELD = "GP-ROLE-NOT-HELD", Denied,
+        "No visa for a role that the channel asks for was shown.",
+        "Ask its issuer for the visa with `gridpass visa request`, and present it.";
+    VALUE_DIFFERS = "GP-VALUE-DIFFERS", Denied,
+        "A comparison that the channel asks for is false.",
+        "Send what your visa allows, or ask the issuer for a visa that says what you need.";
+    VALUE_MISSING = "GP-VALUE-MISSING", Denied,
+        "A value that the channel compares was not given, or is of another type.",
+        "Give it; a claim that was withheld has to be disclosed.";
+    OUTSIDE_WINDOW = "GP-OUTSIDE-WINDOW", Denied,
+        "It is outside the window of time that the channel sets.",
+        "Send it within the window.";
+    SENDER_NOT_LISTED = "GP-SENDER-NOT-LISTED", Denied,
+        "The channel names who may do this, and the sender is not among them.",
+        "Ask the channel's owner.";
+    TOO_MANY_VISAS = "GP-TOO-MANY-VISAS", Denied,
+        "More than eight visas for one role were shown, and no more are looked at.",
+        "Present only those that this channel needs.";
+    // The facts before any requirement
+    ADMISSION_EXPIRED = "GP-ADMISSION-EXPIRED", Expired,
+        "What was established about the sender counted until a time that is over, or from one that has not come.",
+        "Verify its presentation again, with fresh status lists.";
+    ADMISSION_OTHER = "GP-ADMISSION-OTHER", Failed,
+        "The facts were established for another channel.",
+        "Verify the presentation for this channel.";
+    TOPIC_UNKNOWN = "GP-TOPIC-UNKNOWN", Denied,
+        "The channel has no such topic, or no such version of it, or the version is retired.",
+        "See the channel's topics with `gridpass channel show`.";
+    TOPIC_SCHEMA_OTHER = "GP-TOPIC-SCHEMA-OTHER", Denied,
+        "The message names another schema or media type than its topic's version has.",
+        "Send it under the version of the topic that it was made for.";
+    MESSAGE_TOO_LARGE = "GP-MESSAGE-TOO-LARGE", Denied,
+        "The payload is larger than the channel allows.",
+        "Send it as a file, or in parts.";
+    MESSAGE_FROM_FUTURE = "GP-MESSAGE-FROM-FUTURE", Denied,
+        "The message says it was made later than the clock skew allows.",
+        "Set the sender's clock.";
+    MESSAGE_EXPIRED = "GP-MESSAGE-EXPIRED", Expired,
+        "The message counted until a time that is over.",
+        "Nothing: its sender sends it anew if it still matters.";
+    MESSAGE_LIFETIME = "GP-MESSAGE-LIFETIME", Denied,
+        "The message expires before it was made, or counts for longer than the channel allows.",
+        "Give it an expiry within the channel's limit.";
+    MESSAGE_RECIPIENTS = "GP-MESSAGE-RECIPIENTS", Denied,
+        "The message's recipients do not fit the channel's mode: none, one, or several different ones.",
+        "Name recipients as the channel's mode asks.";
+    MESSAGE_SEALING = "GP-MESSAGE-SEALING", Denied,
+        "The message is not sealed in a channel that seals, or sealed in one that does not.",
+        "Send it as the channel asks; plaintext in a sealed channel is never passed on.";
+    MESSAGE_RATE = "GP-MESSAGE-RATE", Denied,
+        "The sender sends more messages in a minute than the channel allows.",
+        "Send more slowly.";
+    ATTRIBUTE_UNKNOWN = "GP-ATTRIBUTE-UNKNOWN", Denied,
+        "The message has an attribute that its topic does not have, or of another type, or lacks one.",
+        "Give exactly the attributes of the topic; `gridpass channel show` lists them.";
+    ATTRIBUTE_DIFFERS = "GP-ATTRIBUTE-DIFFERS", Denied,
+        "An attribute of the message's header says another thing than its payload.",
+        "Do not deliver it: policy was shown a value that the payload does not have.";
+    // Terms
+    ACTION_NOT_PERMITTED = "GP-ACTION-NOT-PERMITTED", Denied,
+        "No permission of the data's terms covers this action; what is not permitted is denied.",
+        "Ask the channel's owner for terms that permit it.";
+    // Recorded decisions
+    DECISION_MALFORMED = "GP-DECISION-MALFORMED", Malformed,
+        "The text is not a recorded decision or admission of a known version.",
+        "Ask for the file again, unchanged.";
+    DECISION_DIFFERS = "GP-DECISION-DIFFERS", Failed,
+        "Made again from the same facts, the decision comes out differently.",
+        "Do not rely on it: it was altered, or not made by this policy.";
+    DECISION_RECOMPUTED = "GP-DECISION-RECOMPUTED", Ok,
+        "Made again from the recorded facts, the decision has the same bytes.",
+        "Nothing to do.";
 }
