@@ -84,9 +84,7 @@ impl Operator {
     }
 
     fn read(symbol: &str) -> Option<Self> {
-        use Operator::{
-            AtLeast, AtMost, Contains, Equal, In, Less, More, NotEqual, Within,
-        };
+        use Operator::{AtLeast, AtMost, Contains, Equal, In, Less, More, NotEqual, Within};
         [Equal, NotEqual, Less, AtMost, More, AtLeast, In, Contains, Within]
             .into_iter()
             .find(|o| o.symbol() == symbol)
@@ -407,7 +405,9 @@ fn number(text: &str) -> Result<(Token, &str), String> {
         "m" => 60_000,
         "h" => 3_600_000,
         "d" => 24 * 3_600_000,
-        _ => return Err(format!("{number}{unit} is neither a whole number nor 30s, 15m, 1h or 2d")),
+        _ => {
+            return Err(format!("{number}{unit} is neither a whole number nor 30s, 15m, 1h or 2d"));
+        }
     };
     let duration = number.checked_mul(millis).filter(|d| (0..=MAX_DURATION).contains(d));
     let duration = duration.ok_or("a duration is from 0s to ten years")?;

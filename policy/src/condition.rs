@@ -356,9 +356,9 @@ impl Checked {
     #[must_use]
     pub fn reads_time(&self) -> bool {
         let timed = |c: &Comparison| {
-            c.terms().iter().any(|t| {
-                matches!(t.operand, Operand::Now | Operand::Issued | Operand::Expires)
-            })
+            c.terms()
+                .iter()
+                .any(|t| matches!(t.operand, Operand::Now | Operand::Issued | Operand::Expires))
         };
         match self {
             Self::Role(_, comparisons) => comparisons.iter().any(timed),

@@ -203,14 +203,10 @@ impl Admission {
     pub fn of_report(source: &AdmissionSource<'_>) -> Self {
         let (channel, descriptor) = source.channel;
         let report = source.report;
-        let mut standing = report
-            .checks
-            .iter()
-            .find(|c| c.outcome != Outcome::Passed)
-            .map_or_else(
-                || CheckFacts::new(Outcome::Passed, report.code, "the presentation holds"),
-                |c| CheckFacts::new(c.outcome, c.code, c.sentence.clone()),
-            );
+        let mut standing = report.checks.iter().find(|c| c.outcome != Outcome::Passed).map_or_else(
+            || CheckFacts::new(Outcome::Passed, report.code, "the presentation holds"),
+            |c| CheckFacts::new(c.outcome, c.code, c.sentence.clone()),
+        );
         if report.presenter.as_ref() != Some(source.sender) && standing.outcome == Finding::Passed {
             let sentence = format!("the presentation is not {}'s", source.sender);
             let code = gridpass_credentials::codes::PRESENTER_OTHER;

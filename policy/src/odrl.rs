@@ -121,14 +121,10 @@ impl fmt::Display for Action {
 /// What a use of data says of itself, as a message's attributes do.
 #[must_use]
 pub fn attributes() -> AttributeTypes {
-    [
-        (PURPOSE, ValueType::Text),
-        (TARGET, ValueType::Text),
-        (UNDERTAKES, ValueType::Texts),
-    ]
-    .into_iter()
-    .map(|(name, value_type)| (name.to_owned(), value_type))
-    .collect()
+    [(PURPOSE, ValueType::Text), (TARGET, ValueType::Text), (UNDERTAKES, ValueType::Texts)]
+        .into_iter()
+        .map(|(name, value_type)| (name.to_owned(), value_type))
+        .collect()
 }
 
 struct Rule {

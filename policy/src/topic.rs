@@ -140,9 +140,8 @@ fn is_media_type(text: &str) -> bool {
     let name = |n: &str| {
         (1..=64).contains(&n.len())
             && n.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-            && n.bytes().all(|b| {
-                b.is_ascii_lowercase() || b.is_ascii_digit() || b"!#$&-^_.+".contains(&b)
-            })
+            && n.bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"!#$&-^_.+".contains(&b))
     };
     text.split_once('/').is_some_and(|(a, b)| name(a) && name(b))
 }

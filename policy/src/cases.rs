@@ -1,0 +1,342 @@
+//! Policy cases: what a channel should say to whom, written down for people and run by machines.
+//!
+//! A case makes facts out of nothing ("holds an aggregator's visa for zone GB-1, which is
+//! suspended") and says what must come out. The format stands in `spec/policy-cases.md`.
+
+use crate::channel::{ChannelDescriptor, Mode, Sealing};
+use crate::decision::{Decision, Verdict};
+use crate::facts::{
+    Admission, CheckFacts, FORMAT_VERSION, Finding, MessageFacts, Question, StepFacts, TYPE,
+    TrustFacts, UseFacts, VisaFacts,
+};
+use crate::policy::Policy;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_identity::codes as identity_codes;
+use gridpass_identity::did::Did;
+use gridpass_identity::json::{self, JsonError, Limits};
+use gridpass_identity::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the member `type` says.
+pub const CASES_TYPE: &str = "gridpass-policy-cases";
+/// The most cases of one file.
+pub const MAX_CASES: usize = 4096;
+
+/// A file of cases.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct CaseFile {
+    /// [`CASES_TYPE`].
+    #[serde(rename = "type")]
+    pub document_type: String,
+    /// 1.
+    pub format_version: u32,
+    /// What the cases are about.
+    pub title: String,
+    /// The file with the channel's descriptor, beside this one.
+    pub channel: String,
+    /// The time of every case that names none.
+    pub at: UnixMillis,
+    /// Short names of participants.
+    #[serde(default)]
+    pub parties: BTreeMap<String, Did>,
+    /// The cases.
+    pub cases: Vec<Case>,
+}
+
+/// A case.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// What it shows, as a sentence.
+    pub name: String,
+    /// When it is decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<UnixMillis>,
+    /// Who asks: a short name or a DID.
+    pub sender: String,
+    /// The visas that it shows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Held>,
+    /// It asks to send this message. This, `subscribe` or `use`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publish: Option<Message>,
+    /// It asks to receive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscribe: Option<Nothing>,
+    /// It asks to use data.
+    #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UseFacts>,
+    /// What must come out.
+    pub expect: Verdict,
+    /// The requirements that are not satisfied, and no others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub because: Vec<String>,
+    /// Codes that are among the reasons and causes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<String>,
+}
+
+/// Nothing to say: `{}`.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// A visa of a case.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Held {
+    /// The role's name.
+    pub role: String,
+    /// What it says of its holder.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub claims: Map<String, Value>,
+    /// Who issued it: a short name or a DID; the sender itself if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// What the visa says by which its issuer issued it.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub authority: Map<String, Value>,
+    /// How it stands; granted if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<CheckFacts>,
+}
+
+/// A message of a case. What is absent fits the channel.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Message {
+    /// The topic.
+    pub topic: String,
+    /// Its version; the newest if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// Whom it goes to: short names or DIDs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to: Vec<String>,
+    /// The header's attributes.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub attributes: Map<String, Value>,
+    /// When it was made; when it is decided, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued: Option<UnixMillis>,
+    /// Until when it counts; a minute longer, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<UnixMillis>,
+    /// The payload's size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload_bytes: Option<u64>,
+    /// Whether it is sealed; as the channel asks, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<bool>,
+    /// How its signature stands; it holds, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<CheckFacts>,
+    /// How its payload fits the schema; not looked at, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<CheckFacts>,
+    /// How many messages of the sender came in the minute before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_last_minute: Option<u64>,
+}
+
+/// What came out of a case.
+#[derive(Clone, Debug, Serialize)]
+pub struct CaseResult {
+    /// The case's name.
+    pub name: String,
+    /// How what came out differs from what was expected; empty if it does not.
+    pub differences: Vec<String>,
+    /// What came out.
+    pub decision: Decision,
+}
+
+impl CaseFile {
+    /// Reads a file of cases.
+    ///
+    /// # Errors
+    /// [`JsonError`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
+        let file: Self = json::from_slice_strict(bytes, Limits::DOCUMENT)?;
+        let names: BTreeSet<_> = file.cases.iter().map(|c| c.name.as_str()).collect();
+        let refuse = |reason: &str| Err(JsonError::Malformed(reason.to_owned()));
+        if file.document_type != CASES_TYPE || file.format_version != 1 {
+            return refuse("its type or format version is unknown");
+        }
+        if file.cases.len() > MAX_CASES || names.len() != file.cases.len() {
+            return refuse("it has more than 4096 cases, or two of one name");
+        }
+        Ok(file)
+    }
+
+    fn party(&self, name: &str) -> Result<Did, String> {
+        match self.parties.get(name) {
+            Some(did) => Ok(did.clone()),
+            None => Did::parse(name).map_err(|_| format!("{name:?} is no party and no DID")),
+        }
+    }
+
+    /// The facts of a case, and the question.
+    ///
+    /// # Errors
+    /// A sentence about what the case lacks.
+    pub fn facts(
+        &self,
+        case: &Case,
+        policy: &Policy,
+    ) -> Result<(Admission, Question, UnixMillis), String> {
+        let at = case.at.unwrap_or(self.at);
+        let sender = self.party(&case.sender)?;
+        let mut visas = Vec::new();
+        for (number, held) in case.holds.iter().enumerate() {
+            visas.push(self.visa(held, &sender, number, at)?);
+        }
+        visas.sort_by(|a, b| a.evidence.cmp(&b.evidence));
+        let nothing = ContentId::of_nothing();
+        let admission = Admission {
+            document_type: TYPE.into(),
+            format_version: FORMAT_VERSION,
+            channel: policy.id().clone(),
+            sender,
+            presentation: None,
+            trust: TrustFacts { pack: nothing.clone(), charter: nothing },
+            judged: at,
+            expires: at.plus_millis(60_000),
+            standing: holds("assumed by the case"),
+            visas,
+            node: None,
+            lists: Vec::new(),
+        };
+        let question = match (&case.publish, case.subscribe, &case.usage) {
+            (Some(message), None, None) => {
+                Question::Publish(Box::new(self.message(message, policy.descriptor(), at)?))
+            }
+            (None, Some(Nothing {}), None) => Question::Subscribe,
+            (None, None, Some(asked)) => Question::Use(asked.clone()),
+            _ => return Err("a case has exactly one of publish, subscribe, use".into()),
+        };
+        Ok((admission, question, at))
+    }
+
+    fn visa(
+        &self,
+        held: &Held,
+        sender: &Did,
+        number: usize,
+        at: UnixMillis,
+    ) -> Result<VisaFacts, String> {
+        let issuer =
+            held.issuer.as_deref().map_or_else(|| Ok(sender.clone()), |n| self.party(n))?;
+        let named = |value: &Value| ContentId::of_json(value).map(|(id, _)| id);
+        let hypothetical = serde_json::json!([held.role, number, held.claims]);
+        let evidence = named(&hypothetical).map_err(|e| e.to_string())?;
+        let definition = named(&Value::from(held.role.as_str())).map_err(|e| e.to_string())?;
+        Ok(VisaFacts {
+            path: vec![StepFacts { evidence: evidence.clone(), issuer: issuer.clone() }],
+            evidence,
+            role: held.role.clone(),
+            definition: ContentId::parse(&held.role).unwrap_or(definition),
+            issuer,
+            standing: held.standing.clone().unwrap_or_else(|| holds("assumed by the case")),
+            claims: held.claims.clone(),
+            authority: held.authority.clone(),
+            valid_until: at.plus_millis(60_000),
+            status_dated: Some(at),
+        })
+    }
+
+    fn message(
+        &self,
+        message: &Message,
+        channel: &ChannelDescriptor,
+        at: UnixMillis,
+    ) -> Result<MessageFacts, String> {
+        let topic = channel.topic(&message.topic);
+        let newest = topic.and_then(|t| t.versions.last()).map_or(1, |v| v.version);
+        let version = message.version.unwrap_or(newest);
+        let known = topic.and_then(|t| t.version(version));
+        let recipients: Vec<_> =
+            message.to.iter().map(|n| self.party(n)).collect::<Result<_, _>>()?;
+        if recipients.is_empty() && channel.mode != Mode::Broadcast && message.to.is_empty() {
+            return Err(format!(
+                "the channel is no broadcast: say `to` whom {:?} goes",
+                message.topic
+            ));
+        }
+        let issued = message.issued.unwrap_or(at);
+        Ok(MessageFacts {
+            envelope: None,
+            topic: message.topic.clone(),
+            version,
+            schema: known.map_or_else(ContentId::of_nothing, |v| v.schema.clone()),
+            media_type: known.map_or_else(|| "application/json".into(), |v| v.media_type.clone()),
+            recipients,
+            issued,
+            expires: message.expires.unwrap_or_else(|| issued.plus_millis(60_000)),
+            payload_bytes: message.payload_bytes.unwrap_or(1),
+            sealed: message.sealed.unwrap_or(channel.sealing == Sealing::Members),
+            attributes: message.attributes.clone(),
+            signature: message.signature.clone().unwrap_or_else(|| holds("assumed by the case")),
+            payload: message.payload.clone(),
+            sent_last_minute: message.sent_last_minute,
+        })
+    }
+
+    /// Runs a case.
+    ///
+    /// # Errors
+    /// A sentence, where the case makes no facts.
+    pub fn run(&self, case: &Case, policy: &Policy) -> Result<CaseResult, String> {
+        let (admission, question, at) = self.facts(case, policy)?;
+        let mut admitted = policy.admit(admission).map_err(|e| e.to_string())?;
+        let decision = policy.decide(&mut admitted, &question, at);
+        Ok(CaseResult {
+            name: case.name.clone(),
+            differences: differences(case, &decision),
+            decision,
+        })
+    }
+}
+
+fn holds(sentence: &str) -> CheckFacts {
+    CheckFacts {
+        outcome: Finding::Passed,
+        code: identity_codes::SIGNATURE_VALID.id().into(),
+        sentence: sentence.into(),
+    }
+}
+
+fn differences(case: &Case, decision: &Decision) -> Vec<String> {
+    let mut found = Vec::new();
+    if decision.verdict != case.expect {
+        let (expected, verdict) = (case.expect, decision.verdict);
+        let sentence = decision.sentence();
+        found.push(format!("{expected:?} was expected, and {verdict:?} came out: {sentence}"));
+    }
+    let expected: BTreeSet<&str> = case.because.iter().map(String::as_str).collect();
+    let came: BTreeSet<&str> =
+        decision.reasons.iter().filter_map(|r| r.requirement.as_deref()).collect();
+    if expected != came {
+        let list = |set: &BTreeSet<&str>| Vec::from_iter(set.iter().copied()).join(", ");
+        found.push(format!(
+            "not satisfied should be [{}], and is [{}]",
+            list(&expected),
+            list(&came)
+        ));
+    }
+    let codes: BTreeSet<&str> = decision
+        .reasons
+        .iter()
+        .flat_map(|r| {
+            std::iter::once(r.code.as_str()).chain(r.causes.iter().map(|c| c.code.as_str()))
+        })
+        .collect();
+    for code in &case.codes {
+        if !codes.contains(code.as_str()) {
+            found.push(format!("{code} is not among the codes"));
+        }
+    }
+    found
+}

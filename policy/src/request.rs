@@ -1,0 +1,121 @@
+//! The Cedar request: what Cedar is told of sender and question. Made from the same views that the
+//! direct evaluation reads.
+
+use crate::facts::Question;
+use crate::value::Value;
+use crate::view::{RequestView, RoleView, SenderView, VisaView};
+use cedar_policy::{
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
+};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::str::FromStr as _;
+
+fn uid(kind: &str, id: &str) -> Option<EntityUid> {
+    let kind = EntityTypeName::from_str(kind).ok()?;
+    Some(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
+}
+
+fn text(text: &str) -> RestrictedExpression {
+    RestrictedExpression::new_string(text.to_owned())
+}
+
+fn record(
+    members: impl IntoIterator<Item = (String, RestrictedExpression)>,
+) -> RestrictedExpression {
+    // The keys come from maps: none is there twice, which is the only error.
+    RestrictedExpression::new_record(members)
+        .unwrap_or_else(|_| RestrictedExpression::new_bool(false))
+}
+
+fn value(value: &Value) -> RestrictedExpression {
+    match value {
+        Value::Text(t) => text(t),
+        Value::Integer(number) => RestrictedExpression::new_long(*number),
+        Value::Boolean(yes) => RestrictedExpression::new_bool(*yes),
+        Value::Texts(texts) => RestrictedExpression::new_set(texts.iter().map(|t| text(t))),
+        Value::Time(_) => RestrictedExpression::new_long(value.as_long().unwrap_or_default()),
+    }
+}
+
+fn values(map: &BTreeMap<String, Value>) -> RestrictedExpression {
+    record(map.iter().map(|(name, v)| (name.clone(), value(v))))
+}
+
+fn visas(sender: &SenderView, of: impl Fn(&RoleView) -> &[VisaView]) -> RestrictedExpression {
+    record(sender.roles.iter().map(|(role, view)| {
+        let slots = (1_usize..).zip(of(view)).map(|(slot, visa)| {
+            let visa = record([
+                ("issuer".to_owned(), text(visa.issuer.as_str())),
+                ("claims".to_owned(), values(&visa.claims)),
+                ("authority".to_owned(), values(&visa.authority)),
+            ]);
+            (slot.to_string(), visa)
+        });
+        (role.as_str().to_owned(), record(slots))
+    }))
+}
+
+/// The sender as an entity. A sender that cannot be made one is not among them, and then every
+/// requirement that reads it errs, which denies.
+#[must_use]
+pub(crate) fn entities(sender: &SenderView) -> Entities {
+    let attributes: HashMap<String, RestrictedExpression> = [
+        ("did".to_owned(), text(sender.did.as_str())),
+        ("granted".to_owned(), visas(sender, |v| &v.granted)),
+        ("possible".to_owned(), visas(sender, |v| &v.possible)),
+    ]
+    .into_iter()
+    .collect();
+    uid("Participant", sender.did.as_str())
+        .and_then(|uid| Entity::new(uid, attributes, HashSet::new()).ok())
+        .and_then(|entity| Entities::from_entities([entity], None).ok())
+        .unwrap_or_else(Entities::empty)
+}
+
+/// The request.
+///
+/// # Errors
+/// A sentence, if Cedar takes it for none.
+pub(crate) fn of_view(
+    view: &RequestView,
+    sender: &SenderView,
+    question: &Question,
+    checks_passed: bool,
+) -> Result<Request, String> {
+    let long = |n: u64| RestrictedExpression::new_long(i64::try_from(n).unwrap_or(i64::MAX));
+    let mut members = vec![
+        ("checks", text(if checks_passed { "passed" } else { "failed" })),
+        ("time", long(view.now.get())),
+        ("minuteOfWeek", long(u64::from(view.minute_of_week))),
+        ("message", values(&view.attributes)),
+    ];
+    members.extend(view.issued.map(|t| ("issued", long(t.get()))));
+    members.extend(view.expires.map(|t| ("expires", long(t.get()))));
+    members.extend(view.topic.as_deref().map(|t| ("topic", text(t))));
+    members.extend(view.version.map(|v| ("version", long(u64::from(v)))));
+    members.extend(view.payload_bytes.map(|b| ("payloadBytes", long(b))));
+    members.extend(view.sealed.map(|s| ("sealed", RestrictedExpression::new_bool(s))));
+    if let [one] = view.recipients.as_slice() {
+        members.push(("recipient", text(one.as_str())));
+    }
+    if !view.recipients.is_empty() {
+        let all = view.recipients.iter().map(|d| text(d.as_str()));
+        members.push(("recipients", RestrictedExpression::new_set(all)));
+    }
+    let context = Context::from_pairs(members.into_iter().map(|(n, v)| (n.to_owned(), v)))
+        .map_err(|e| e.to_string())?;
+    let action = match question {
+        Question::Publish(_) => "publish",
+        Question::Subscribe => "subscribe",
+        Question::Use(_) => "use",
+    };
+    let asked = || {
+        Some((
+            uid("Participant", sender.did.as_str())?,
+            uid("Action", action)?,
+            uid("Channel", "this")?,
+        ))
+    };
+    let (principal, action, resource) = asked().ok_or("the request has no form in Cedar")?;
+    Request::new(principal, action, resource, context, None).map_err(|e| e.to_string())
+}
