@@ -6,8 +6,8 @@
 use crate::channel::{ChannelDescriptor, Mode, Sealing};
 use crate::decision::{Decision, Verdict};
 use crate::facts::{
-    Admission, CheckFacts, FORMAT_VERSION, Finding, MessageFacts, Question, StepFacts, TYPE,
-    TrustFacts, UseFacts, VisaFacts,
+    Admission, CheckFacts, FORMAT_VERSION, Finding, MessageFacts, Question, RestsOn, StepFacts,
+    TYPE, TrustFacts, UseFacts, VisaFacts,
 };
 use crate::policy::Policy;
 use gridpass_credentials::content_id::ContentId;
@@ -208,6 +208,7 @@ impl CaseFile {
             visas,
             node: None,
             lists: Vec::new(),
+            rests_on: RestsOn::default(),
         };
         let question = match (&case.publish, case.subscribe, &case.usage) {
             (Some(message), None, None) => {

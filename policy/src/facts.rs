@@ -13,7 +13,7 @@ use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the member `type` of an admission says.
 pub const TYPE: &str = "gridpass-admission";
@@ -134,6 +134,18 @@ pub struct NodeFacts {
     pub valid_until: UnixMillis,
 }
 
+/// What a change would have to touch for the facts to change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RestsOn {
+    /// The status lists that any visa of the presentation names, at hand or not.
+    pub status_lists: BTreeSet<String>,
+    /// The definitions of all of them.
+    pub definitions: BTreeSet<ContentId>,
+    /// Their issuers.
+    pub issuers: BTreeSet<Did>,
+}
+
 /// Which trust it was judged by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -174,8 +186,10 @@ pub struct Admission {
     /// The node's authorisation, where a node signs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeFacts>,
-    /// The status lists that it rests on.
+    /// The status lists that were read.
     pub lists: Vec<ListFacts>,
+    /// What it rests on, read or not.
+    pub rests_on: RestsOn,
 }
 
 /// From what an admission is made.
@@ -211,6 +225,12 @@ impl Admission {
             let sentence = format!("the presentation is not {}'s", source.sender);
             let code = gridpass_credentials::codes::PRESENTER_OTHER;
             standing = CheckFacts::new(Outcome::Failed, code, sentence);
+        }
+        let mut rests_on = RestsOn::default();
+        for visa in report.visas.iter().filter_map(|v| v.visa.as_ref()) {
+            rests_on.status_lists.extend(visa.status.iter().map(|s| s.list.clone()));
+            rests_on.definitions.insert(visa.definition.clone());
+            rests_on.issuers.insert(visa.issuer.clone());
         }
         let mut lists = BTreeMap::new();
         let mut visas: Vec<VisaFacts> = report
@@ -263,6 +283,7 @@ impl Admission {
             visas,
             node,
             lists: lists.into_values().collect(),
+            rests_on,
         }
     }
 

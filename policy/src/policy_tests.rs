@@ -2,7 +2,7 @@ use super::*;
 use crate::channel::{MessageLimits, Mode, Retention, Sealing};
 use crate::condition::{Checked, Condition};
 use crate::decision::RecordedDecision;
-use crate::facts::{CheckFacts, Finding, MessageFacts, StepFacts, TrustFacts, VisaFacts};
+use crate::facts::{CheckFacts, Finding, MessageFacts, RestsOn, StepFacts, TrustFacts, VisaFacts};
 use crate::requirement::Requirement;
 use crate::topic::{Attribute, Topic, TopicVersion};
 use crate::value::ValueType;
@@ -123,6 +123,7 @@ fn admission(policy: &Policy, mut visas: Vec<VisaFacts>) -> Admission {
         visas,
         node: None,
         lists: Vec::new(),
+        rests_on: RestsOn::default(),
     }
 }
 

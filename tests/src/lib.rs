@@ -4,6 +4,7 @@
 //! same functions run under `cargo test` (over the corpus and seeded mutations of it) and under
 //! libFuzzer (`tests/fuzz/`).
 
+pub mod channels;
 pub mod fuzz;
 pub mod fuzz_credentials;
 pub mod interop;
