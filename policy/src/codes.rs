@@ -101,6 +101,37 @@ gridpass_identity::codes! {
     ATTRIBUTE_DIFFERS = "GP-ATTRIBUTE-DIFFERS", Denied,
         "An attribute of the message's header says another thing than its payload.",
         "Do not deliver it: policy was shown a value that the payload does not have.";
+    // Lint
+    LINT_ATTRIBUTE = "GP-LINT-ATTRIBUTE", Ok,
+        "A requirement reads an attribute that its topic lacks, makes optional, or nobody checks.",
+        "Declare it in the topic, with `from`, the place where the payload says the same.";
+    LINT_CLAIM = "GP-LINT-CLAIM", Ok,
+        "A requirement reads a claim that visas for the role do not carry, or not as this type.",
+        "Correct the requirement, or define a new version of the role.";
+    LINT_ROLE = "GP-LINT-ROLE", Ok,
+        "A requirement names a role that the charter does not list, or lists as retired.",
+        "List it with `gridpass charter add-role`, or name another.";
+    LINT_STATUS_AGE = "GP-LINT-STATUS-AGE", Ok,
+        "The channel lets a status be older than the role's definition does.",
+        "The stricter one counts; write it in the channel to avoid surprises.";
+    LINT_INDETERMINATE = "GP-LINT-INDETERMINATE", Ok,
+        "The channel takes what cannot be decided for a yes.",
+        "Set `indeterminate` to deny, unless silence does more harm than a message too many.";
+    LINT_FRAMEWORK = "GP-LINT-FRAMEWORK", Ok,
+        "The channel belongs to another trust framework.",
+        "Lint it with the trust pack of its own framework.";
+    LINT_ERRORS = "GP-LINT-ERRORS", Failed,
+        "The channel has places that can never work as they are written.",
+        "Correct each place that is marked as an error.";
+    CASES_DIFFER = "GP-CASES-DIFFER", Failed,
+        "A policy case came out otherwise than it expects.",
+        "Read the differences; either the case or the channel is wrong.";
+    CASES_HOLD = "GP-CASES-HOLD", Ok,
+        "Every policy case came out as it expects.",
+        "Nothing to do.";
+    CASES_MALFORMED = "GP-CASES-MALFORMED", Malformed,
+        "The file of policy cases cannot be read.",
+        "Correct it as the message says; spec/policy-cases.md has the format.";
     // Terms
     ACTION_NOT_PERMITTED = "GP-ACTION-NOT-PERMITTED", Denied,
         "No permission of the data's terms covers this action; what is not permitted is denied.",

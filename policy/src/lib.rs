@@ -30,6 +30,8 @@ pub mod consent;
 pub mod decision;
 pub mod direct;
 pub mod facts;
+pub mod keeping;
+pub mod lint;
 pub mod odrl;
 pub mod policy;
 mod request;
