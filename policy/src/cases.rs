@@ -341,3 +341,74 @@ fn differences(case: &Case, decision: &Decision) -> Vec<String> {
     }
     found
 }
+
+/// The cases as a Markdown table for people.
+#[must_use]
+pub fn table(file: &CaseFile) -> String {
+    let mut text = format!(
+        "## {}\n\n| # | case | who, with which visas | asks | comes out | because |\n\
+         |---|---|---|---|---|---|\n",
+        file.title
+    );
+    for (number, case) in (1_usize..).zip(&file.cases) {
+        let cells = [
+            case.name.clone(),
+            who(case),
+            asks(case),
+            match case.expect {
+                Verdict::Allow => "allow".to_owned(),
+                Verdict::Deny => "**deny**".to_owned(),
+            },
+            case.because.iter().chain(&case.codes).cloned().collect::<Vec<_>>().join(", "),
+        ];
+        // A bar would end the cell.
+        let cells: Vec<_> = cells.iter().map(|c| c.replace('|', "\\|")).collect();
+        text.push_str(&format!("| {number} | {} |\n", cells.join(" | ")));
+    }
+    text
+}
+
+fn members(map: &Map<String, Value>) -> String {
+    let one = |(name, value): (&String, &Value)| match value {
+        Value::String(text) => format!("{name} {text}"),
+        other => format!("{name} {other}"),
+    };
+    map.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn who(case: &Case) -> String {
+    let mut parts = vec![case.sender.clone()];
+    for held in &case.holds {
+        let claims = members(&held.claims);
+        let claims = if claims.is_empty() { String::new() } else { format!(" ({claims})") };
+        let issuer = held.issuer.as_ref().map(|i| format!(" by {i}")).unwrap_or_default();
+        let standing = held
+            .standing
+            .as_ref()
+            .filter(|s| s.outcome != Finding::Passed)
+            .map(|s| format!(", *{}*", s.sentence))
+            .unwrap_or_default();
+        parts.push(format!("{}{claims}{issuer}{standing}", held.role));
+    }
+    parts.join("; ")
+}
+
+fn asks(case: &Case) -> String {
+    let when = case.at.map(|t| format!(" at {t}")).unwrap_or_default();
+    let what = match (&case.publish, &case.usage) {
+        (Some(message), _) => {
+            let to = message.to.join(", ");
+            let to = if to.is_empty() { to } else { format!(" to {to}") };
+            let attributes = members(&message.attributes);
+            format!("sends {}{to} {attributes}", message.topic)
+        }
+        (None, Some(asked)) => {
+            let purpose = asked.purpose.as_ref().map(|p| format!(" for {p}")).unwrap_or_default();
+            let duties = asked.undertakes.join(", ");
+            let duties = if duties.is_empty() { duties } else { format!(", undertakes {duties}") };
+            format!("to {} the data{purpose}{duties}", asked.action)
+        }
+        (None, None) => "to receive".into(),
+    };
+    format!("{}{when}", what.trim_end())
+}

@@ -69,6 +69,7 @@ pub fn all() -> Vec<Code> {
         .iter()
         .chain(gridpass_identity::codes::ALL)
         .chain(gridpass_credentials::codes::ALL)
+        .chain(gridpass_policy::codes::ALL)
         .copied()
         .collect();
     codes.sort_by_key(|code| code.id());

@@ -66,6 +66,12 @@ enum Command {
     #[command(subcommand)]
     Status(commands::status::StatusCommand),
     #[command(subcommand)]
+    Channel(commands::channel::ChannelCommand),
+    #[command(subcommand)]
+    Topic(commands::channel::TopicCommand),
+    #[command(subcommand)]
+    Policy(commands::policy::PolicyCommand),
+    #[command(subcommand)]
     Wallet(commands::wallet::WalletCommand),
     Sign(commands::sign::SignArgs),
     VerifySignature(commands::sign::VerifyArgs),
@@ -88,6 +94,9 @@ fn run(cli: &Cli) -> Outcomes {
         Command::Charter(command) => commands::charter::run(global, command),
         Command::Visa(command) => commands::visa::run(global, command),
         Command::Status(command) => commands::status::run(global, command),
+        Command::Channel(command) => commands::channel::run(global, command),
+        Command::Topic(command) => commands::channel::run_topic(global, command),
+        Command::Policy(command) => commands::policy::run(global, command),
         Command::Wallet(command) => commands::wallet::run(global, command),
         Command::Sign(args) => commands::sign::sign(global, args),
         Command::VerifySignature(args) => commands::sign::verify(global, args),

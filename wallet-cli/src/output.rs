@@ -203,6 +203,10 @@ failure_from!(
     gridpass_identity::wallet::backup::BackupError,
     gridpass_identity::wallet::messages::SealError,
     gridpass_identity::wallet::store::StoreError,
+    gridpass_policy::channel::ChannelError,
+    gridpass_policy::decision::RecordError,
+    gridpass_policy::keeping::KeepChannelError,
+    gridpass_policy::policy::PolicyError,
 );
 
 impl From<gridpass_credentials::issuing::IssueError> for Failure {

@@ -265,3 +265,59 @@ pub fn read_definition(path: &Path) -> Result<(ContentId, RoleDefinition), Failu
     let (definition, id) = RoleDefinition::parse(trimmed(&bytes), None)?;
     Ok((id, definition))
 }
+
+/// One thing that differs between two documents.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Change {
+    /// Where, as a JSON Pointer.
+    pub place: String,
+    /// What stood there; absent if nothing did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old: Option<Value>,
+    /// What stands there; absent if nothing does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new: Option<Value>,
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let side =
+            |v: &Option<Value>| v.as_ref().map_or("(absent)".to_owned(), ToString::to_string);
+        writeln!(f, "{}\n  - {}\n  + {}", self.place, side(&self.old), side(&self.new))
+    }
+}
+
+/// What differs between two JSON documents, by member.
+pub fn differences(old: &Value, new: &Value) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut open = vec![(String::new(), Some(old), Some(new))];
+    while let Some((place, old, new)) = open.pop() {
+        match (old, new) {
+            (old, new) if old == new => {}
+            (Some(Value::Object(a)), Some(Value::Object(b))) => {
+                let names: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
+                let inner = names.into_iter().rev();
+                open.extend(inner.map(|n| (format!("{place}/{n}"), a.get(n), b.get(n))));
+            }
+            (Some(Value::Array(a)), Some(Value::Array(b))) => {
+                let inner = (0..a.len().max(b.len())).rev();
+                open.extend(inner.map(|i| (format!("{place}/{i}"), a.get(i), b.get(i))));
+            }
+            (old, new) => {
+                changes.push(Change { place, old: old.cloned(), new: new.cloned() });
+            }
+        }
+    }
+    changes
+}
+
+/// A schema document from a file, whose name is the CID of its canonical bytes.
+pub fn schema_document(path: &Path) -> Result<(ContentId, Vec<u8>), Failure> {
+    use gridpass_identity::json::{Limits, parse_strict};
+    let bytes = read_input(path, MAX_INPUT)?;
+    let value = parse_strict(&bytes, Limits::DOCUMENT).map_err(|e| {
+        let message = format!("{}: {e}", path.display());
+        Failure::new(gridpass_policy::codes::SCHEMA_MALFORMED, message)
+    })?;
+    Ok(ContentId::of_json(&value)?)
+}

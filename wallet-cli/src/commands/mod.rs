@@ -1,6 +1,7 @@
 //! The commands, one module each.
 
 pub mod arguments;
+pub mod channel;
 pub mod charter;
 pub mod demo;
 pub mod doctor;
@@ -8,6 +9,7 @@ pub mod explain;
 pub mod generate;
 pub mod id;
 pub mod init;
+pub mod policy;
 pub mod resolve;
 pub mod role;
 pub mod rotate;

@@ -1,6 +1,6 @@
 //! `gridpass role`: what roles mean.
 
-use super::arguments::{definition, parse_duration, read_definition, trimmed};
+use super::arguments::{definition, differences, parse_duration, read_definition, trimmed};
 use super::sign::{identity, parse_dids};
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input, rng};
 use crate::help;
@@ -331,39 +331,9 @@ fn diff(global: &GlobalArgs, args: &DiffArgs) -> Outcomes {
     let (old_id, old) = find(global, &args.old)?;
     let (new_id, new) = find(global, &args.new)?;
     let value = |d: &RoleDefinition| serde_json::to_value(d).unwrap_or_default();
-    let mut changes = Vec::new();
-    differences("", &value(&old), &value(&new), &mut changes);
-    let line = |c: &Value| {
-        let side = |name: &str| match &c[name] {
-            Value::Null => "(absent)".to_owned(),
-            value => value.to_string(),
-        };
-        format!(
-            "{}\n  - {}\n  + {}\n",
-            c["place"].as_str().unwrap_or_default(),
-            side("old"),
-            side("new")
-        )
-    };
-    let text: String = changes.iter().map(line).collect();
+    let changes = differences(&value(&old), &value(&new));
+    let text: String = changes.iter().map(ToString::to_string).collect();
     let text = if changes.is_empty() { "They are the same.".to_owned() } else { text };
     let json = json!({"old": old_id, "new": new_id, "changes": changes});
     Ok(Answer::new("gridpass.role.diff/1", json, text))
-}
-
-/// Members that differ, by JSON Pointer.
-fn differences(place: &str, old: &Value, new: &Value, changes: &mut Vec<Value>) {
-    if old == new {
-        return;
-    }
-    match (old, new) {
-        (Value::Object(a), Value::Object(b)) => {
-            let names: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
-            for name in names {
-                let side = |map: &Map<String, Value>| map.get(name).cloned().unwrap_or_default();
-                differences(&format!("{place}/{name}"), &side(a), &side(b), changes);
-            }
-        }
-        _ => changes.push(json!({"place": place, "old": old, "new": new})),
-    }
 }

@@ -1,0 +1,186 @@
+//! `gridpass channel` and `gridpass topic`: what channels are, and who may use them.
+
+mod args;
+mod draft;
+mod show;
+
+pub use args::{ChannelCommand, TopicCommand};
+
+use super::arguments::{differences, trimmed};
+use super::sign::identity;
+use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
+use crate::output::{Answer, Failure, Outcomes, checks_text};
+use args::{DiffArgs, SignArgs};
+use gridpass_credentials::keeping;
+use gridpass_credentials::secured::Signer;
+use gridpass_identity::document::Relationship;
+use gridpass_identity::report::Outcome;
+use gridpass_policy::channel::{ChannelDescriptor, SignedChannel};
+use gridpass_policy::codes as policy_codes;
+use gridpass_policy::keeping as channels;
+use gridpass_policy::policy::Policy;
+use serde_json::json;
+use std::path::Path;
+
+pub fn run(global: &GlobalArgs, command: &ChannelCommand) -> Outcomes {
+    match command {
+        ChannelCommand::New(args) => draft::new(global, args),
+        ChannelCommand::Sign(args) => sign(global, args),
+        ChannelCommand::Show(args) => show::show(global, args),
+        ChannelCommand::List(_) => list(global),
+        ChannelCommand::Diff(args) => diff(global, args),
+    }
+}
+
+pub fn run_topic(global: &GlobalArgs, command: &TopicCommand) -> Outcomes {
+    match command {
+        TopicCommand::Add(args) => draft::add(global, args),
+    }
+}
+
+/// A channel: a file, or one of the wallet's by name or CID.
+pub fn find(global: &GlobalArgs, name: &str) -> Result<SignedChannel, Failure> {
+    // A file needs no wallet.
+    if name == "-" || Path::new(name).is_file() {
+        let bytes = read_input(Path::new(name), MAX_INPUT)?;
+        return Ok(SignedChannel::parse(trimmed(&bytes))?);
+    }
+    Ok(channels::channel(&global.wallet()?, name)?)
+}
+
+/// The policy of a channel: what Cedar refuses is refused here.
+pub fn compile(channel: &SignedChannel) -> Result<Policy, Failure> {
+    Ok(Policy::compile(channel.id().clone(), channel.descriptor().clone())?)
+}
+
+/// Writes a descriptor for people to edit: with line breaks, which its name does not depend on.
+fn write_draft(
+    schema: &'static str,
+    descriptor: ChannelDescriptor,
+    output: &OutputArgs,
+    next: &str,
+) -> Outcomes {
+    let channel = SignedChannel::unsigned(descriptor)?;
+    compile(&channel)?;
+    let mut bytes = serde_json::to_vec_pretty(&channel.to_json()).unwrap_or_default();
+    bytes.push(b'\n');
+    let descriptor = channel.descriptor();
+    let json = json!({
+        "channel": channel.id(),
+        "name": descriptor.name,
+        "version": descriptor.version,
+        "file": output.file(),
+    });
+    let file = output.file().map_or_else(|| "FILE".to_owned(), |p| p.display().to_string());
+    let text = format!(
+        "Draft of {}, version {}\n  CID   {} (until it is edited)\nnext: {}",
+        descriptor.name,
+        descriptor.version,
+        channel.id(),
+        next.replace("FILE", &file)
+    );
+    let answer = Answer::new(schema, json, text);
+    Ok(match output.write(bytes)? {
+        Some(raw) => answer.with_raw(raw),
+        None => answer,
+    })
+}
+
+fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
+    args.output.check()?;
+    let bytes = read_input(&args.file, MAX_INPUT)?;
+    let mut channel = SignedChannel::parse(trimmed(&bytes))?;
+    compile(&channel)?;
+    let mut wallet = global.wallet()?;
+    let owner = channel.descriptor().owner.clone();
+    let name = args.identity.clone().unwrap_or_else(|| owner.to_string());
+    let me = identity(&wallet, Some(&name)).map_err(|e| {
+        e.next(format!("Only the owner signs a channel: {owner}. Sign in the owner's wallet."))
+    })?;
+    if me.did != owner {
+        let message = format!("{} is not the channel's owner, {owner}", me.did);
+        return Err(Failure::new(policy_codes::CHANNEL_NOT_SIGNED, message));
+    }
+    let (key_id, key) = wallet.active_secret(&me, Relationship::AssertionMethod)?;
+    let time = now().max(channel.descriptor().dated);
+    channel.sign(Signer { key: &key, key_id: &key_id, now: time })?;
+    channels::keep(&mut wallet, &channel, &mut rng())?;
+    let descriptor = channel.descriptor();
+    let json = json!({"channel": channel.id(), "name": descriptor.name, "owner": owner});
+    let text = format!(
+        "{} version {} is signed and kept\n  CID    {}\nnext: list it in the charter with `gridpass \
+         charter amend --channel {}={}`, and send the file to those who use it",
+        descriptor.name,
+        descriptor.version,
+        channel.id(),
+        descriptor.name,
+        channel.id(),
+    );
+    let mut bytes = channel.to_json().to_string().into_bytes();
+    bytes.push(b'\n');
+    let answer = Answer::new("gridpass.channel.sign/1", json, text);
+    Ok(match args.output.write(bytes)? {
+        Some(raw) => answer.with_raw(raw),
+        None => answer,
+    })
+}
+
+fn list(global: &GlobalArgs) -> Outcomes {
+    let wallet = global.wallet()?;
+    let kept = channels::channels(&wallet)?;
+    let listed = keeping::pinned(&wallet, now())
+        .map(|trust| trust.charter().charter().channels.clone())
+        .unwrap_or_default();
+    let mut rows = Vec::new();
+    let mut text = String::new();
+    for channel in &kept {
+        let descriptor = channel.descriptor();
+        let in_charter = listed.iter().any(|l| &l.document == channel.id());
+        rows.push(json!({
+            "cid": channel.id(), "name": descriptor.name, "version": descriptor.version,
+            "title": descriptor.title, "mode": descriptor.mode, "kept": true, "listed": in_charter,
+        }));
+        let state = if in_charter { "listed" } else { "not listed" };
+        text.push_str(&format!(
+            "{:<28} {:<4} {:<11} {}  {}\n",
+            descriptor.name.as_str(),
+            descriptor.version,
+            state,
+            channel.id(),
+            descriptor.title
+        ));
+    }
+    for entry in listed.iter().filter(|l| kept.iter().all(|c| c.id() != &l.document)) {
+        rows.push(json!({
+            "cid": entry.document, "name": entry.name, "kept": false, "listed": true,
+        }));
+        text.push_str(&format!(
+            "{:<28} {:<4} {:<11} {}  (not kept here)\n",
+            entry.name, "", "listed", entry.document
+        ));
+    }
+    if rows.is_empty() {
+        text = "There are no channels.\nnext: gridpass channel new NAME --publish ROLE --topic NAME=SCHEMA".into();
+    }
+    Ok(Answer::new("gridpass.channel.list/1", json!({"channels": rows}), text))
+}
+
+fn diff(global: &GlobalArgs, args: &DiffArgs) -> Outcomes {
+    let (old, new) = (find(global, &args.old)?, find(global, &args.new)?);
+    let value = |c: &SignedChannel| serde_json::to_value(c.descriptor()).unwrap_or_default();
+    let changes = differences(&value(&old), &value(&new));
+    let follows = new.check_follows(&old);
+    let mut text =
+        if changes.is_empty() { "They are the same.\n".to_owned() } else { String::new() };
+    for change in &changes {
+        text.push_str(&change.to_string());
+    }
+    if old.id() != new.id() {
+        text.push_str(&checks_text(std::slice::from_ref(&follows)));
+    }
+    let json = json!({
+        "old": old.id(), "new": new.id(), "changes": changes,
+        "follows": follows.outcome == Outcome::Passed, "history": follows,
+    });
+    Ok(Answer::new("gridpass.channel.diff/1", json, text))
+}

@@ -1,0 +1,212 @@
+//! `gridpass policy simulate`.
+
+use crate::codes;
+use crate::commands::arguments::{TrustArgs, parse_duration};
+use crate::commands::channel::{compile, find};
+use crate::commands::sign::parse_dids;
+use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input};
+use crate::help;
+use crate::output::{Answer, Failure, Outcomes};
+use clap::Args;
+use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::signature::SignatureMemo;
+use gridpass_credentials::verify::{Evidence, Expectation, verify_presentation};
+use gridpass_identity::codes as identity_codes;
+use gridpass_identity::did::Did;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::OfflineResolver;
+use gridpass_identity::time::UnixMillis;
+use gridpass_policy::channel::{ChannelDescriptor, Sealing};
+use gridpass_policy::decision::Verdict;
+use gridpass_policy::facts::{
+    Admission, AdmissionSource, CheckFacts, MessageFacts, Question, UseFacts,
+};
+use gridpass_policy::odrl::Action;
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+
+/// Decide about a real presentation and a message that was not sent
+///
+/// The presentation is verified as the channel's peers would; the message is assumed to be signed.
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass policy simulate bids.signed.json presentation.json --topic bids --attribute zone=GB-1 \\\n      \
+     --trust trust.json --status lists.json\n  \
+     gridpass policy simulate flex.gb.bids presentation.json --subscribe\n  \
+     gridpass policy simulate bids.json presentation.json --use derive --purpose settlement --record out/"
+))]
+pub struct SimulateArgs {
+    /// The channel: a file, or one of the wallet's by name or CID
+    channel: String,
+    /// The presentation, made for the channel (its CID as the audience); - for standard input
+    presentation: PathBuf,
+    /// Send a message of this topic
+    #[arg(long, value_name = "TOPIC", required_unless_present_any = ["subscribe", "use_action"])]
+    topic: Option<String>,
+    /// The topic's version [default: the newest]
+    #[arg(long, value_name = "N", requires = "topic")]
+    topic_version: Option<u32>,
+    /// An attribute of the message; a value that is JSON is read as such, unless it is a text
+    #[arg(long, value_name = "NAME=VALUE", requires = "topic")]
+    attribute: Vec<String>,
+    /// A recipient
+    #[arg(long, value_name = "DID", requires = "topic")]
+    to: Vec<String>,
+    /// The payload's size in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 1)]
+    payload_bytes: u64,
+    /// How long the message counts
+    #[arg(long, value_name = "TIME", default_value = "1m")]
+    lifetime: String,
+    /// Ask to receive instead
+    #[arg(long, conflicts_with = "topic")]
+    subscribe: bool,
+    /// Ask to use data instead: an action such as derive
+    #[arg(long = "use", id = "use_action", value_name = "ACTION", conflicts_with_all = ["topic", "subscribe"])]
+    use_action: Option<String>,
+    /// What the data is to be used for
+    #[arg(long, value_name = "TEXT", requires = "use_action")]
+    purpose: Option<String>,
+    /// Which data is to be used
+    #[arg(long, value_name = "TEXT", requires = "use_action")]
+    target: Option<String>,
+    /// A duty that is undertaken, such as attribute
+    #[arg(long, value_name = "DUTY", requires = "use_action")]
+    undertake: Vec<String>,
+    /// The nonce that the presentation must carry
+    #[arg(long, value_name = "TEXT")]
+    nonce: Option<String>,
+    #[command(flatten)]
+    trust: TrustArgs,
+    /// Write decision.json and admission.json into this folder
+    #[arg(long, value_name = "FOLDER")]
+    record: Option<PathBuf>,
+}
+
+pub fn run(global: &GlobalArgs, args: &SimulateArgs) -> Outcomes {
+    let policy = compile(&find(global, &args.channel)?)?;
+    let bytes = read_input(&args.presentation, MAX_INPUT)?;
+    let parcel = Parcel::parse_or_bare(&bytes, ParcelKind::Presentation)?;
+    let material = args.trust.gather(global, &parcel)?;
+    let snapshots = material.snapshots()?;
+    let resolver = OfflineResolver::new(&snapshots);
+    let (trust, lists, seen) = (&material.trust, &material.lists, &material.seen);
+    let evidence = Evidence { trust, lists, resolver: &resolver, seen };
+    let expect = Expectation {
+        now: material.at,
+        audience: Some(policy.id().as_str()),
+        nonce: args.nonce.as_deref(),
+        presenter: None,
+    };
+    let content = parcel.content.as_deref().unwrap_or_default();
+    let mut memo = SignatureMemo::default();
+    let report = verify_presentation(content.as_bytes(), &evidence, &expect, &mut memo);
+    let Some(sender) = report.presenter.clone() else {
+        return Err(Failure::new(report.code, report.sentence));
+    };
+    let facts = Admission::of_report(&AdmissionSource {
+        channel: (policy.id(), policy.descriptor()),
+        sender: &sender,
+        report: &report,
+        presentation_expires: None,
+        trust,
+        lists,
+        node: None,
+    });
+    let question = question(args, policy.descriptor(), material.at)?;
+    let mut admitted = policy.admit(facts)?;
+    let decision = policy.decide(&mut admitted, &question, material.at);
+    if let Some(folder) = &args.record {
+        let (_, decision) = decision.encode()?;
+        let (_, admission) = admitted.admission().encode()?;
+        for (name, bytes) in [("decision.json", decision), ("admission.json", admission)] {
+            OutputArgs { output: Some(folder.join(name)), force: false }.write(bytes)?;
+        }
+    }
+    let verdict = match decision.verdict {
+        Verdict::Allow => "allowed",
+        Verdict::Deny => "denied",
+    };
+    let mut text = format!("{verdict}: {}\n", decision.sentence());
+    for reason in &decision.reasons {
+        let name = reason.requirement.as_deref().unwrap_or("facts");
+        text.push_str(&format!("  {name}: {} [{}]\n", reason.sentence, reason.code));
+        for cause in &reason.causes {
+            text.push_str(&format!("    because {} [{}]\n", cause.sentence, cause.code));
+        }
+    }
+    let until = admitted.admission().expires;
+    text.push_str(&format!("The facts about {sender} count until {until}.\n"));
+    let json = json!({"decision": decision, "admission": admitted.admission()});
+    let mut answer = Answer::new("gridpass.policy.simulate/1", json, text);
+    if decision.verdict == Verdict::Deny {
+        answer.exit = codes::exit_status(gridpass_identity::code::Class::Denied);
+    }
+    Ok(answer)
+}
+
+fn question(
+    args: &SimulateArgs,
+    channel: &ChannelDescriptor,
+    at: UnixMillis,
+) -> Result<Question, Failure> {
+    if let Some(action) = &args.use_action {
+        let action = Action::parse(action).ok_or_else(|| {
+            Failure::new(codes::USAGE, format!("{action:?} is not an action of the subset of ODRL"))
+        })?;
+        return Ok(Question::Use(UseFacts {
+            action,
+            target: args.target.clone(),
+            purpose: args.purpose.clone(),
+            undertakes: args.undertake.clone(),
+        }));
+    }
+    let Some(name) = args.topic.as_ref().filter(|_| !args.subscribe) else {
+        return Ok(Question::Subscribe);
+    };
+    let topic = channel.topic(name).ok_or_else(|| {
+        let message = format!("the channel has no topic {name:?}");
+        Failure::new(gridpass_policy::codes::TOPIC_UNKNOWN, message)
+    })?;
+    let version = match args.topic_version {
+        None => topic.versions.last(),
+        Some(number) => topic.version(number),
+    };
+    let version = version.ok_or_else(|| {
+        let message = format!("the topic {name} has no such version");
+        Failure::new(gridpass_policy::codes::TOPIC_UNKNOWN, message)
+    })?;
+    let mut attributes = Map::new();
+    for text in &args.attribute {
+        let (name, value) = text.split_once('=').ok_or_else(|| {
+            Failure::new(codes::USAGE, format!("{text:?} is not NAME=VALUE, such as zone=GB-1"))
+        })?;
+        let known = topic.attributes.get(name).map(|a| a.value_type);
+        let plain = Value::from(value);
+        let value = match known {
+            Some(
+                gridpass_policy::value::ValueType::Text | gridpass_policy::value::ValueType::Time,
+            ) => plain,
+            _ => serde_json::from_str(value).unwrap_or(plain),
+        };
+        attributes.insert(name.to_owned(), value);
+    }
+    let recipients: Vec<Did> = parse_dids(&args.to)?;
+    let assumed = "assumed: nothing was sent";
+    Ok(Question::Publish(Box::new(MessageFacts {
+        envelope: None,
+        topic: name.clone(),
+        version: version.version,
+        schema: version.schema.clone(),
+        media_type: version.media_type.clone(),
+        recipients,
+        issued: at,
+        expires: at.plus_millis(parse_duration(&args.lifetime)?),
+        payload_bytes: args.payload_bytes,
+        sealed: channel.sealing == Sealing::Members,
+        attributes,
+        signature: CheckFacts::new(Outcome::Passed, identity_codes::SIGNATURE_VALID, assumed),
+        payload: None,
+        sent_last_minute: None,
+    })))
+}
