@@ -305,16 +305,18 @@ impl SignedCharter {
         self.signed.named_signers()
     }
 
-    /// Whether enough of a rule's signers signed it: each counts once, and so does each key.
+    /// Whether enough of a rule's signers signed it, no earlier than `not_before`: each counts once,
+    /// and so does each key.
     #[must_use]
     pub fn check_signatures(
         &self,
         rule: &SigningRule,
         resolver: &dyn Resolver,
+        not_before: Option<UnixMillis>,
         now: UnixMillis,
     ) -> Check {
         let name = "signatures";
-        let signers = self.signed.signers(&rule.signers, resolver, now);
+        let signers = self.signed.signers(&rule.signers, resolver, not_before, now);
         let (found, needed) = (signers.signed.len(), rule.threshold);
         let of = rule.signers.len();
         if found >= needed {
@@ -358,8 +360,8 @@ impl SignedCharter {
             );
             Check::failed(name, codes::CHARTER_HISTORY_BROKEN, sentence)
         };
-        let old = self.check_signatures(&theirs.rule, resolver, now);
-        let new = self.check_signatures(&ours.rule, resolver, now);
+        let old = self.check_signatures(&theirs.rule, resolver, Some(theirs.dated), now);
+        let new = self.check_signatures(&ours.rule, resolver, Some(theirs.dated), now);
         vec![link, old, new]
     }
 
@@ -373,7 +375,7 @@ impl SignedCharter {
             let sentence = "the history does not begin with version 1";
             Check::failed(name, codes::CHARTER_HISTORY_BROKEN, sentence)
         };
-        vec![first, self.check_signatures(&self.charter.rule, resolver, now)]
+        vec![first, self.check_signatures(&self.charter.rule, resolver, None, now)]
     }
 }
 

@@ -41,6 +41,9 @@ gridpass_identity::codes! {
     CLAIM_NOT_FOUND = "GP-CLAIM-NOT-FOUND", NotFound,
         "There is no claim of this name to disclose or withhold.",
         "`gridpass visa show` lists the claims and which of them can be withheld.";
+    TRUST_DOCUMENT_OTHER = "GP-TRUST-DOCUMENT-OTHER", Conflict,
+        "The new trust pack has another DID document of a did:web than the one that is pinned.",
+        "Ask its signers by another way whether the document changed; then pin it with --adopt and --pin CID.";
     // Signatures of credentials and presentations
     SIGNING_TIME = "GP-SIGNING-TIME", Ok,
         "It says when it was signed.",

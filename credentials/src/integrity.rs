@@ -70,6 +70,23 @@ impl Suite {
     }
 }
 
+/// What a proof may have (Data Integrity 1.0, section 2.1).
+const PROOF_MEMBERS: [&str; 13] = [
+    "@context",
+    "id",
+    "type",
+    "cryptosuite",
+    "proofPurpose",
+    "verificationMethod",
+    "created",
+    "expires",
+    "domain",
+    "challenge",
+    "nonce",
+    "previousProof",
+    "proofValue",
+];
+
 /// A proof that was read and not yet believed.
 #[derive(Clone, Debug)]
 pub struct Proof {
@@ -118,6 +135,10 @@ impl Proof {
             None => Ok(None),
             Some(t) => date_time_stamp(t).map(Some).map_err(|_| IntegrityError::Member(name)),
         };
+        // An unknown member could hold, under another spelling, what is read here by name.
+        if raw.keys().any(|name| !PROOF_MEMBERS.contains(&name.as_str())) {
+            return Err(IntegrityError::Member("a member that no proof has"));
+        }
         if text("type")? != Some("DataIntegrityProof") {
             return Err(IntegrityError::Member("type"));
         }

@@ -59,6 +59,12 @@ pub enum KeepError {
     /// The status list is older than the one that is kept.
     #[error("a newer state of the status list {0} is kept already")]
     OlderList(String),
+    /// Another state of the status list with the same version is kept.
+    #[error("its signer signed two different states of the status list {0} with one version")]
+    ForkedList(String),
+    /// The new pack has another document of a did:web than the pinned one.
+    #[error("it has another document of {0} than the trust pack that is pinned")]
+    OtherDocument(gridpass_identity::did::Did),
     /// No trust pack is pinned.
     #[error("no trust pack is pinned in this wallet")]
     NoTrust,
@@ -108,7 +114,9 @@ impl KeepError {
             Self::NotNewer(Comparison::Fork) => codes::CHARTER_FORK,
             Self::NotNewer(Comparison::Unrelated) => codes::CHARTER_UNRELATED,
             Self::NotNewer(_) => codes::CHARTER_ROLLBACK,
+            Self::OtherDocument(_) => codes::TRUST_DOCUMENT_OTHER,
             Self::OlderList(_) => codes::STATUS_ROLLBACK,
+            Self::ForkedList(_) => codes::STATUS_FORK,
             Self::NoTrust => codes::TRUST_NOT_PINNED,
             Self::NotFound { .. } => codes::NOT_KEPT,
             Self::Ambiguous { .. } => codes::NAME_AMBIGUOUS,
@@ -254,7 +262,18 @@ pub fn pin(
     let new = Trust::open(pack, None, now)?;
     match pinned(wallet, now) {
         Ok(held) => match new.compare(&held) {
-            Comparison::Same | Comparison::Newer => {}
+            Comparison::Same | Comparison::Newer => {
+                // A did:web has no history that proves itself: what the new pack says of one that
+                // the held pack knows would be its sender's word against ours.
+                let contradicted = new.identities().iter().find(|m| {
+                    m.did.method() == "web"
+                        && held.identities().iter().any(|h| h.did == m.did)
+                        && !held.identities().contains(m)
+                });
+                if let Some(material) = contradicted.filter(|_| !adopt) {
+                    return Err(KeepError::OtherDocument(material.did.clone()));
+                }
+            }
             Comparison::Unrelated if adopt => {}
             other => return Err(KeepError::NotNewer(other)),
         },
@@ -366,6 +385,9 @@ pub fn see_list(
     let name = list_name(list);
     if let Some(kept) = wallet.get(LISTS, &name)? {
         let kept = read_list(kept.expose_secret())?;
+        if kept.version.is_some() && kept.version == list.version && kept.bits() != list.bits() {
+            return Err(KeepError::ForkedList(list.id.clone()));
+        }
         if kept.order() > list.order() {
             return Err(KeepError::OlderList(list.id.clone()));
         }

@@ -7,14 +7,20 @@
 use crate::context;
 use serde_json::Value;
 use ssi::json_ld::{CompactJsonLd, Expandable as _};
-use ssi::rdf::{AnyLdEnvironment as _, LdEnvironment, LexicalQuad, NQuadsStatement};
-use std::collections::BTreeMap;
+use ssi::rdf::{AnyLdEnvironment as _, LdEnvironment, LexicalQuad};
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 /// The most quads of one document.
 const MAX_QUADS: usize = 4096;
+/// The most places where a document names its contexts: a presentation and its visas.
+const MAX_CONTEXTS: usize = 80;
+/// The most contexts at one place.
+const MAX_CONTEXT_ENTRIES: usize = 16;
+/// The most blank nodes around one that is not told apart: their orders are tried, too.
+const MAX_NEIGHBOURS: usize = 6;
 /// The most blank nodes that their own quads do not tell apart. RDFC-1.0 tries their orders, and
 /// orders grow as the factorial: a document of 2 KB can ask for a day.
 const MAX_AMBIGUOUS: usize = 8;
@@ -70,6 +76,7 @@ pub fn canonical_nquads_with(document: &Value, contexts: Contexts) -> Result<Str
         .ok_or(RdfError::Graph("a context was not at hand"))?
         .map_err(|e| expansion(&e))?;
     let quads = environment.quads_of(&expanded).map_err(|e| expansion(&e))?;
+    let quads = without_repeats(quads);
     check_graph(&quads)?;
     Ok(ssi::rdf::urdna2015::normalize(quads.iter().map(LexicalQuad::as_lexical_quad_ref))
         .into_nquads())
@@ -93,18 +100,31 @@ fn check_members(document: &Value, contexts: Contexts) -> Result<(), RdfError> {
         .is_some_and(|list| list.iter().any(|c| c == context::GRIDPASS_V1));
     let lost = |what: &str| RdfError::Expansion(what.to_owned());
     let mut open = vec![document];
+    let mut context_count = 0_usize;
     while let Some(value) = open.pop() {
         match value {
             Value::Object(object) => {
                 for (name, member) in object {
                     match (name.as_str(), member) {
-                        ("@context", context) => check_context(context, contexts)?,
+                        ("@context", context) => {
+                            context_count = context_count.saturating_add(1);
+                            if context_count > MAX_CONTEXTS {
+                                return Err(RdfError::Graph("it names contexts again and again"));
+                            }
+                            check_context(context, contexts)?;
+                        }
+                        // The same statements can be written in other places with `@included`,
+                        // `@reverse` or a full IRI as a key: the signature would fit, and who reads
+                        // the members by name would not see them.
+                        (name, _)
+                            if contexts == Contexts::Bundled
+                                && (name.starts_with('@') || name.contains(':')) =>
+                        {
+                            return Err(lost("a member is a keyword or an IRI, not a word"));
+                        }
                         // JSON literals: nothing in them is JSON-LD.
                         ("claims" | "changes", Value::Object(_) | Value::Array(_)) if ours => {}
                         (_, Value::Null) => return Err(lost("a member is null")),
-                        ("id" | "@id", Value::String(id)) if id.starts_with("_:") => {
-                            return Err(lost("a blank node has a name"));
-                        }
                         _ => open.push(member),
                     }
                 }
@@ -113,6 +133,10 @@ fn check_members(document: &Value, contexts: Contexts) -> Result<(), RdfError> {
                 return Err(lost("an array holds null"));
             }
             Value::Array(list) => open.extend(list),
+            // Wherever a context makes it a name, it would name a blank node.
+            Value::String(text) if text.starts_with("_:") => {
+                return Err(lost("a blank node has a name"));
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
@@ -122,6 +146,9 @@ fn check_members(document: &Value, contexts: Contexts) -> Result<(), RdfError> {
 /// Only bundled contexts by name. An inline context could give a word another meaning.
 fn check_context(context: &Value, contexts: Contexts) -> Result<(), RdfError> {
     let one = std::slice::from_ref(context);
+    if context.as_array().is_some_and(|list| list.len() > MAX_CONTEXT_ENTRIES) {
+        return Err(RdfError::Graph("it names more than 16 contexts at once"));
+    }
     for part in context.as_array().map_or(one, Vec::as_slice) {
         match part {
             Value::String(iri) if context::is_known(iri) => {}
@@ -163,6 +190,21 @@ fn check_inline(inline: &serde_json::Map<String, Value>) -> Result<(), RdfError>
     Ok(())
 }
 
+/// A statement by its parts, each as it is written in N-Quads: a literal begins with a quote, an IRI
+/// with `<`, and only a blank node with `_:`.
+type Parts = [String; 4];
+
+fn parts(quad: &LexicalQuad) -> Parts {
+    let graph = quad.3.as_ref().map(ToString::to_string).unwrap_or_default();
+    [quad.0.to_string(), quad.1.to_string(), quad.2.to_string(), graph]
+}
+
+/// A dataset is a set: what stands there twice is there once.
+fn without_repeats(quads: Vec<LexicalQuad>) -> Vec<LexicalQuad> {
+    let mut seen = BTreeSet::new();
+    quads.into_iter().filter(|quad| seen.insert(parts(quad))).collect()
+}
+
 fn check_graph(quads: &[LexicalQuad]) -> Result<(), RdfError> {
     if quads.is_empty() {
         return Err(RdfError::Graph("it says nothing"));
@@ -171,32 +213,36 @@ fn check_graph(quads: &[LexicalQuad]) -> Result<(), RdfError> {
         return Err(RdfError::Graph("it has more than 4096 statements"));
     }
     // The first step of RDFC-1.0 (hash first degree quads), without the hash.
-    let mut around: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut around: BTreeMap<String, Vec<Parts>> = BTreeMap::new();
+    let mut neighbours: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for quad in quads {
-        let line = NQuadsStatement(quad).to_string();
-        let labels: Vec<&str> = line.split(' ').filter(|word| word.starts_with("_:")).collect();
+        let parts = parts(quad);
+        let labels: BTreeSet<&String> = parts.iter().filter(|p| p.starts_with("_:")).collect();
         for label in &labels {
-            let seen = line
-                .split(' ')
-                .map(|word| match word {
-                    word if word == *label => "_:a",
-                    word if word.starts_with("_:") => "_:z",
-                    word => word,
-                })
-                .collect::<Vec<_>>()
-                .join(" ");
-            around.entry((*label).to_owned()).or_default().push(seen);
+            let seen = parts.clone().map(|part| match part {
+                part if part == **label => "_:a".to_owned(),
+                part if part.starts_with("_:") => "_:z".to_owned(),
+                part => part,
+            });
+            around.entry((*label).clone()).or_default().push(seen);
+            let others = labels.iter().filter(|l| l != &label).map(|l| (*l).clone());
+            neighbours.entry((*label).clone()).or_default().extend(others);
         }
     }
-    let mut alike: BTreeMap<Vec<String>, usize> = BTreeMap::new();
-    for (_, mut lines) in around {
+    let mut alike: BTreeMap<Vec<Parts>, Vec<String>> = BTreeMap::new();
+    for (label, mut lines) in around {
         lines.sort();
-        let count = alike.entry(lines).or_default();
-        *count = count.saturating_add(1);
+        alike.entry(lines).or_default().push(label);
     }
-    let ambiguous: usize = alike.values().filter(|count| **count > 1).sum();
-    if ambiguous > MAX_AMBIGUOUS {
+    let ambiguous: Vec<&String> = alike.values().filter(|l| l.len() > 1).flatten().collect();
+    if ambiguous.len() > MAX_AMBIGUOUS {
         return Err(RdfError::Graph("too many of its blank nodes look alike"));
+    }
+    let crowded = |label: &&String| {
+        neighbours.get(*label).is_some_and(|around| around.len() > MAX_NEIGHBOURS)
+    };
+    if ambiguous.iter().any(crowded) {
+        return Err(RdfError::Graph("blank nodes that look alike have too many around them"));
     }
     Ok(())
 }

@@ -222,6 +222,10 @@ impl Secured {
             |reason: &str| SecuredError::Malformed { what: what(kind), reason: reason.into() };
         let id = ContentId::of_bytes(text.as_bytes()).map_err(|e| malformed(&e.to_string()))?;
         let (form, document, seal) = if text.contains('~') {
+            if kind == Kind::Presentation {
+                // VC-JOSE-COSE has it; here nobody makes one, and parts of it could be withheld.
+                return Err(malformed("a presentation is no SD-JWT"));
+            }
             let read = SdJwtIn::parse(text)?;
             check_header(read.jws(), kind, "sd-jwt")?;
             let document = Value::Object(read.claims().clone());

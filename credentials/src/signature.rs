@@ -57,8 +57,10 @@ pub struct SignatureMemo {
 }
 
 impl SignatureMemo {
-    /// The most signatures, and the most documents, remembered; then it starts anew.
+    /// The most signatures remembered; then it starts anew.
     pub const CAPACITY: usize = 65_536;
+    /// The most documents: each can be as large as its DID is long, and costs nobody a signature.
+    pub const MAX_DOCUMENTS: usize = 1024;
 
     fn resolve(&mut self, did: &Did, resolver: &dyn Resolver) -> Result<Resolution, ResolveError> {
         if let Some(known) = self.documents.get(did) {
@@ -66,7 +68,7 @@ impl SignatureMemo {
         }
         let found = resolver.resolve(did)?;
         if found.source == Source::SelfCertifying {
-            if self.documents.len() >= Self::CAPACITY {
+            if self.documents.len() >= Self::MAX_DOCUMENTS {
                 self.documents.clear();
             }
             self.documents.insert(did.clone(), found.clone());
@@ -115,7 +117,7 @@ impl SignatureMemo {
 /// signature. For one verification; what it holds can grow old.
 pub(crate) struct OnceResolver<'r> {
     inner: &'r dyn Resolver,
-    found: RefCell<HashMap<Did, Resolution>>,
+    found: RefCell<HashMap<Did, Result<Resolution, ResolveError>>>,
 }
 
 impl<'r> OnceResolver<'r> {
@@ -127,11 +129,12 @@ impl<'r> OnceResolver<'r> {
 impl Resolver for OnceResolver<'_> {
     fn resolve(&self, did: &Did) -> Result<Resolution, ResolveError> {
         if let Some(found) = self.found.borrow().get(did) {
-            return Ok(found.clone());
+            return found.clone();
         }
-        let found = self.inner.resolve(did)?;
+        // A failure is remembered too: a bad log of megabytes is read once.
+        let found = self.inner.resolve(did);
         self.found.borrow_mut().insert(did.clone(), found.clone());
-        Ok(found)
+        found
     }
 }
 
@@ -169,8 +172,13 @@ pub fn check(
             });
         }
         Ok(resolution) => {
-            let (check, key) =
-                resolution.key_at(key_id, asked.purpose, found.at, TimeBasis::Claimed);
+            // Who presents now must hold the key now: an old key and a time of its owner's choice
+            // would present for ever. A statement is judged at the time when it was made.
+            let at = match asked.purpose {
+                Relationship::Authentication => asked.now.max(found.at),
+                _ => found.at,
+            };
+            let (check, key) = resolution.key_at(key_id, asked.purpose, at, TimeBasis::Claimed);
             let signature = match key {
                 Some(key) => memo.check(secured, &key),
                 None => {

@@ -182,12 +182,19 @@ impl SignedDocument {
         dids.into_iter().collect()
     }
 
-    /// Which of these signed it: each counts once, and so does each key.
+    /// Which of these signed it, no earlier than `not_before`: each counts once, and so does each
+    /// key.
     #[must_use]
-    pub fn signers(&self, asked: &[Did], resolver: &dyn Resolver, now: UnixMillis) -> Signers {
+    pub fn signers(
+        &self,
+        asked: &[Did],
+        resolver: &dyn Resolver,
+        not_before: Option<UnixMillis>,
+        now: UnixMillis,
+    ) -> Signers {
         let (mut found, mut keys) = (Signers::default(), BTreeSet::new());
         for raw in &self.proofs {
-            match self.check_proof(raw, asked, resolver, now) {
+            match self.check_proof(raw, asked, resolver, (not_before, now)) {
                 Ok((did, key)) => {
                     if keys.insert(key) {
                         found.signed.insert(did);
@@ -208,7 +215,7 @@ impl SignedDocument {
         raw: &Map<String, Value>,
         asked: &[Did],
         resolver: &dyn Resolver,
-        now: UnixMillis,
+        (not_before, now): (Option<UnixMillis>, UnixMillis),
     ) -> Result<(Did, String), (Option<Did>, Outcome, String)> {
         let proof = Proof::read(raw).map_err(|e| (None, Outcome::Failed, e.to_string()))?;
         let did = proof.key_id.did().clone();
@@ -226,6 +233,10 @@ impl SignedDocument {
         };
         if created > now.plus_millis(MAX_CLOCK_SKEW_MILLIS) {
             return Err(refuse(format!("the signature of {did} is from the future")));
+        }
+        // Else an old key of a signer would sign, dated back, what was written today.
+        if not_before.is_some_and(|t| created.plus_millis(MAX_CLOCK_SKEW_MILLIS) < t) {
+            return Err(refuse(format!("the signature of {did} is older than what it follows")));
         }
         let resolution = resolver.resolve(&did).map_err(|e| {
             let missing = e.is_missing_evidence();

@@ -6,12 +6,12 @@
 
 use crate::codes;
 use crate::context::{CREDENTIALS_V2, GRIDPASS_V1};
-use crate::secured::Secured;
+use crate::secured::{Form, Secured};
 use crate::vcdm::{Credential, ModelError, each};
 use crate::visa::Purpose;
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
-use gridpass_identity::time::UnixMillis;
+use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use ssi::status::bitstring_status_list::EncodedList;
@@ -185,6 +185,9 @@ impl StatusList {
     /// # Errors
     /// [`StatusError`].
     pub fn read(secured: Secured) -> Result<Self, StatusError> {
+        if secured.form() == Form::SdJwt {
+            return Err(malformed("a status list is no SD-JWT: parts of it could be withheld"));
+        }
         let credential = Credential::read(secured.document().clone())?;
         if !credential.types().any(|t| t == LIST_TYPE) {
             return Err(malformed(format!("its type does not name {LIST_TYPE}")));
@@ -207,6 +210,12 @@ impl StatusList {
         let bits = Bits::decode(encoded)?;
         let dated = credential.valid_from().or_else(|| secured.signed_at());
         let dated = dated.ok_or_else(|| malformed("it does not say as of when it is"))?;
+        // Signed before it is dated: whoever has an old key would date it as new as they like.
+        if let Some(signed) = secured.signed_at()
+            && dated > signed.plus_millis(MAX_CLOCK_SKEW_MILLIS)
+        {
+            return Err(malformed(format!("it is dated {dated}, and was signed at {signed}")));
+        }
         let (version, changes) = extension(subject)?;
         check_changes(&changes, &bits, dated)?;
         let (id, expires) = (id.to_owned(), credential.valid_until());

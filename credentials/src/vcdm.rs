@@ -357,7 +357,9 @@ const MAX_URL: usize = 4096;
 /// An absolute URL, as it is written: the library reads past control characters and spaces, which
 /// others do not, and which a terminal would obey.
 pub(crate) fn url(text: &str) -> Rule {
-    let plain = !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    // What RFC 3987 has in no IRI: JSON-LD drops an id with one of them, or takes it for no name.
+    let excluded = |c: char| "<>\"{}|\\^`[]".contains(c);
+    let plain = !text.chars().any(|c| c.is_whitespace() || c.is_control() || excluded(c));
     if plain && text.len() <= MAX_URL && Url::parse(text).is_ok() {
         return Ok(());
     }

@@ -21,6 +21,18 @@ pub const SCHEMA_TYPE: &str = "GridpassRoleSchema";
 /// The type of its `credentialStatus`.
 pub const STATUS_TYPE: &str = "BitstringStatusListEntry";
 
+/// What an entry may have (Bitstring Status List 1.0, section 2.1).
+const STATUS_MEMBERS: [&str; 8] = [
+    "id",
+    "type",
+    "statusPurpose",
+    "statusListIndex",
+    "statusListCredential",
+    "statusSize",
+    "statusMessage",
+    "statusReference",
+];
+
 /// Why a credential is no visa.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -90,6 +102,9 @@ impl StatusEntry {
     /// A sentence about what is wrong.
     pub fn read(object: &Map<String, Value>) -> Result<Self, String> {
         let text = |name: &str| object.get(name).and_then(Value::as_str);
+        if object.keys().any(|name| !STATUS_MEMBERS.contains(&name.as_str())) {
+            return Err("its status has a member that is unknown".into());
+        }
         if text("type") != Some(STATUS_TYPE) {
             return Err(format!("the type of its status is not {STATUS_TYPE}"));
         }

@@ -59,7 +59,7 @@ impl fmt::Display for Relationship {
 }
 
 /// Why a DID document was refused.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DocumentError {
     /// Not the JSON of a DID document, or over a limit.

@@ -14,7 +14,7 @@ use crate::time::UnixMillis;
 use serde::Serialize;
 
 /// Why a DID has no document here.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResolveError {
     /// The DID breaks a rule of DID Core or of its method.

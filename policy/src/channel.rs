@@ -377,7 +377,7 @@ impl SignedChannel {
     #[must_use]
     pub fn check_owner(&self, resolver: &dyn Resolver, now: UnixMillis) -> Check {
         let owner = &self.descriptor.owner;
-        let signers = self.signed.signers(std::slice::from_ref(owner), resolver, now);
+        let signers = self.signed.signers(std::slice::from_ref(owner), resolver, None, now);
         if signers.signed.contains(owner) {
             let sentence = format!("signed by its owner, {owner}");
             return Check::passed("owner", codes::CHANNEL_SIGNED, sentence);

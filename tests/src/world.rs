@@ -279,7 +279,10 @@ pub fn list_by(
     let mut json = Value::Object(new.to_credential().expect("a list").json().clone());
     bend(&mut json);
     let credential = Credential::read(json).expect("a credential");
-    StatusList::read(sign_credential(signer, &credential, Form::Jwt, dated)).expect("a status list")
+    // A test that bends its date bends the time of signing with it.
+    let signed = credential.valid_from().unwrap_or(dated);
+    StatusList::read(sign_credential(signer, &credential, Form::Jwt, signed))
+        .expect("a status list")
 }
 
 /// Both lists of each of these parties, with nothing set.

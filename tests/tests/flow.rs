@@ -210,5 +210,33 @@ fn the_flow_from_key_to_presentation() -> TestResult {
     all.push(issuer.set_status(&visa, Purpose::Revocation, true, None, &mut rng())?);
     let report = verify(&all);
     assert_eq!(report.code, gridpass_credentials::codes::VISA_REVOKED, "{}", report.sentence);
+
+    // The holder rotates, too: its old key presents no more, though it says that it signed before.
+    let after = now.plus_millis(60_000);
+    aggregator.rotate(&me, None, &mut rng(), after)?;
+    known.extend(documents(&aggregator, &me.did)?);
+    let snapshots = Snapshots::read(&known)?;
+    let resolver = OfflineResolver::new(&snapshots);
+    let (seen, trust) = (SeenLists::new(), &trust);
+    let lists = lists(&issued.lists)?;
+    let evidence = Evidence { trust, lists: &lists, resolver: &resolver, seen: &seen };
+    let expect = gridpass_credentials::verify::Expectation {
+        now: after.plus_millis(1000),
+        audience: Some(&binding.audience),
+        nonce: None,
+        presenter: None,
+    };
+    let (new_id, new_key) = aggregator
+        .active_secret(&aggregator.identity(me.did.as_str())?, Relationship::Authentication)?;
+    for (signer, outcome) in [
+        (signer, Outcome::Failed),
+        (Signer { key: &new_key, key_id: &new_id, now: expect.now }, Outcome::Passed),
+    ] {
+        let presented = secure_presentation(&presentation, Form::Jwt, &binding, signer)?;
+        let memo = &mut SignatureMemo::default();
+        let bytes = presented.text().as_bytes();
+        let report = verify_presentation(bytes, &evidence, &expect, memo);
+        assert_eq!(report.outcome, outcome, "{report:#?}");
+    }
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::{Age, Evidence, Expectation, Run};
 use crate::authorisation::{MAX_VALIDITY_SECONDS, NodeAuthorisation, NodePurpose};
 use crate::codes;
 use crate::content_id::ContentId;
-use crate::secured::{Kind, Secured};
+use crate::secured::{Form, Kind, Secured};
 use crate::signature::{Asked, SignatureMemo};
 use crate::vcdm::Credential;
 use gridpass_identity::did::Did;
@@ -71,6 +71,12 @@ pub fn verify_authorisation(
         }
     };
     result.evidence = Some(secured.id().clone());
+    if secured.form() == Form::SdJwt {
+        // What is withheld, such as the channels that it is limited to, would widen it.
+        let sentence = "a node authorisation is no SD-JWT".to_owned();
+        result.report.push(refused(codes::VISA_MALFORMED, sentence));
+        return result;
+    }
     let read = Credential::read(secured.document().clone()).map_err(Into::into);
     let authorisation = match read.and_then(|c| NodeAuthorisation::read(&c)) {
         Ok(authorisation) => authorisation,

@@ -31,7 +31,10 @@ impl Chains<'_> {
                     && parent_node.outcome != Outcome::Failed
                 {
                     let (outcome, sentence) = (
-                        self.complete(parent, Outcome::Passed),
+                        self.complete(parent, Outcome::Passed)
+                            // A whole chain that is too long is none: the link that counts is the
+                            // one that the walk took.
+                            .filter(|link| link.depth < definition.max_chain_depth),
                         format!(
                             "issued by {}, who held {} by visa {}",
                             visa.issuer, held.role, parent_node.evidence

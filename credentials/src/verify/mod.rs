@@ -260,7 +260,8 @@ pub fn verify_visa(
     let first = nodes.first();
     let subject = first.and_then(|n| n.visa.as_ref()).map(|v| v.subject.clone());
     if let Some(secured) = first.and_then(|n| n.secured.clone()) {
-        let asked = expect.audience.is_some() || expect.nonce.is_some();
+        let asked =
+            expect.audience.is_some() || expect.nonce.is_some() || expect.presenter.is_some();
         run.check_binding(&secured, subject.as_ref(), asked);
     }
     if let (Some(expected), Some(subject)) = (expect.presenter, &subject)
@@ -408,8 +409,8 @@ impl<'r> Run<'r> {
         let expectation = gridpass_identity::verify::Expectation {
             purpose: Relationship::Authentication,
             now: self.expect.now,
-            // The binding's own time counts, not its header's.
-            proven_at: Some(made),
+            // Who presents must hold the key now; what it says of its own time proves nothing.
+            proven_at: Some(self.expect.now),
             signer: subject.cloned(),
             audience: None,
         };

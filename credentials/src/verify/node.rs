@@ -15,6 +15,9 @@ use gridpass_identity::report::{Check, Outcome};
 use gridpass_identity::time::UnixMillis;
 use serde_json::Value;
 
+/// How long before its validity begins a visa may be signed, in seconds: thirty days.
+pub(super) const MAX_ADVANCE_SECONDS: u64 = 30 * 24 * 3600;
+
 /// A visa and what was found about it alone.
 pub(super) struct Node<'t> {
     pub(super) evidence: ContentId,
@@ -122,6 +125,16 @@ impl<'t> Node<'t> {
             let most = definition.max_validity_seconds;
             let sentence =
                 format!("it is valid for {span} seconds, and at most {most} are allowed");
+            self.checks.push(Check::failed("validity", codes::VISA_VALIDITY_TOO_LONG, sentence));
+            return;
+        }
+        // Else whoever has an issuer's old key signs, dated back, visas for today and for ever.
+        let ahead = visa.valid_until.millis_since(self.issued) / 1000;
+        if ahead > definition.max_validity_seconds.saturating_add(MAX_ADVANCE_SECONDS) {
+            let sentence = format!(
+                "it was signed at {} for a time until {}: further ahead than a visa may be issued",
+                self.issued, visa.valid_until
+            );
             self.checks.push(Check::failed("validity", codes::VISA_VALIDITY_TOO_LONG, sentence));
         }
     }

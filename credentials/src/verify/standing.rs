@@ -116,8 +116,47 @@ impl<'l> Lists<'l> {
         if !authorised.contains(subject.issuer) {
             checks.push(self.no_list(entry, subject));
         }
+        checks.extend(self.unheard_revokers(entry, subject, &authorised));
         for signer in authorised {
             checks.push(self.signer_check(entry, signer, subject, at, usage));
+        }
+        checks
+    }
+
+    /// Revokers other than the issuer who are known to keep this list, and whose list cannot be read
+    /// now: what they said may have been that it is revoked.
+    fn unheard_revokers(
+        &self,
+        entry: &StatusEntry,
+        subject: &Subject<'_>,
+        heard: &BTreeSet<&Did>,
+    ) -> Vec<Check> {
+        let name = status_name(entry.purpose);
+        let may = |did: &Did| {
+            did != subject.issuer && !heard.contains(did) && self.may_revoke(did, subject)
+        };
+        let mut checks = Vec::new();
+        let mut told: BTreeSet<&Did> = BTreeSet::new();
+        for (list, refused) in &self.lists {
+            if list.id == entry.list
+                && may(&list.issuer)
+                && told.insert(&list.issuer)
+                && let Some(refused) = refused
+            {
+                let sentence = format!(
+                    "the list {} of {}, who may revoke, is not to be believed: {}",
+                    entry.list, list.issuer, refused.sentence
+                );
+                checks.push(Check::indeterminate(name, refused.code, sentence));
+            }
+        }
+        for (list, signer) in self.evidence.seen.keys() {
+            if list == &entry.list && may(signer) && told.insert(signer) {
+                let sentence = format!(
+                    "a list {list} of {signer}, who may revoke, was seen before and is not at hand"
+                );
+                checks.push(Check::indeterminate(name, codes::STATUS_UNKNOWN, sentence));
+            }
         }
         checks
     }
@@ -165,9 +204,10 @@ impl<'l> Lists<'l> {
         let Some(list) = states.last() else {
             return Check::indeterminate(name, codes::STATUS_UNKNOWN, "no list is at hand");
         };
-        let twin =
-            states.iter().rev().skip(1).find(|l| l.version.is_some() && l.version == list.version);
-        if twin.is_some_and(|t| t.bits() != list.bits()) {
+        let contradicts = |other: &&StatusList| {
+            other.version.is_some() && other.version == list.version && other.bits() != list.bits()
+        };
+        if states.iter().any(contradicts) {
             let sentence = format!("{signer} signed two lists {} with one version", entry.list);
             return fail(codes::STATUS_FORK, sentence);
         }

@@ -96,6 +96,10 @@ pub struct TrustArgs {
     /// Further files with visas or DID documents that it rests on
     #[arg(long, value_name = "FILE")]
     evidence: Vec<PathBuf>,
+    /// A file with documents of did:web participants that you got from a place that you trust; those
+    /// in files from others are never believed
+    #[arg(long, value_name = "FILE")]
+    did_documents: Vec<PathBuf>,
     /// Judge as of this time (RFC 3339, UTC) [default: now]
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
@@ -144,7 +148,7 @@ impl TrustArgs {
             lists: Vec::new(),
             seen,
             supporting: parcel.supporting.clone(),
-            identities: parcel.identities.clone(),
+            identities: self_proving(&parcel.identities),
             wallet,
             at,
         };
@@ -155,7 +159,25 @@ impl TrustArgs {
             lists.extend(read_lists(&more.status_lists)?);
             material.supporting.extend(more.content);
             material.supporting.extend(more.supporting);
-            material.identities.extend(more.identities);
+            material.identities.extend(self_proving(&more.identities));
+        }
+        for path in &self.did_documents {
+            let named = read_any(&read_input(path, MAX_INPUT)?)?.identities;
+            // What the pack or the wallet knows stands against any file.
+            let known = |did: &Did| -> Result<bool, Failure> {
+                let held = match &material.wallet {
+                    Some(wallet) => !wallet.snapshots(did)?.is_empty(),
+                    None => false,
+                };
+                Ok(held || !material.trust.snapshots(did)?.is_empty())
+            };
+            let mut taken = Vec::new();
+            for one in named {
+                if one.did.method() == "webvh" || !known(&one.did)? {
+                    taken.push(one);
+                }
+            }
+            material.identities.extend(taken);
         }
         material.lists = lists;
         Ok(material)
@@ -174,6 +196,12 @@ impl Material {
             None => snapshots,
         })
     }
+}
+
+/// The documents in a file from others that prove themselves: logs of did:webvh. A did:web has no
+/// proof but the place that it was fetched from, so that anybody could write one for a regulator.
+pub fn self_proving(identities: &[IdentityMaterial]) -> Vec<IdentityMaterial> {
+    identities.iter().filter(|m| m.did.method() == "webvh").cloned().collect()
 }
 
 /// Without the line end that an editor or `echo` adds: a trust pack has exact bytes.
@@ -233,7 +261,7 @@ pub fn save_identities(
         // A did:web's or did:webvh's own owner knows better than a file.
         let own = wallet.identities()?.iter().any(|i| i.did == material.did);
         let known = OfflineResolver::new(wallet).resolve(&material.did).is_ok();
-        if own || (known && material.did.method() != "webvh") {
+        if own || material.did.method() != "webvh" {
             continue;
         }
         let snapshot = material

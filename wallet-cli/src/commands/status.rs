@@ -1,6 +1,6 @@
 //! `gridpass status`: status lists as files.
 
-use super::arguments::{identities_of, read_lists, save_identities};
+use super::arguments::{identities_of, read_lists, save_identities, self_proving};
 use super::sign::identity;
 use super::visa::FormArg;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
@@ -122,6 +122,7 @@ fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
 fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
     let (lists, identities) = read(&args.file)?;
     let mut wallet = global.wallet()?;
+    let identities = self_proving(&identities);
     let materials = Snapshots::read(&identities)
         .map_err(|e| Failure::new(gridpass_credentials::codes::PARCEL_MALFORMED, e))?;
     // All or nothing: a file with one bad list is not to be believed in parts.

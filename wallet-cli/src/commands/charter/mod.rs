@@ -418,7 +418,8 @@ fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     let mut report = trust.report().clone();
     if args.adopt {
         let mut wallet = global.wallet()?;
-        keeping::pin(&mut wallet, trimmed(&bytes), true, at, &mut rng())?;
+        // Another framework, or another document of a did:web, only with the CID that was told.
+        keeping::pin(&mut wallet, trimmed(&bytes), pin.is_some(), at, &mut rng())?;
         text.push_str("It is pinned in this wallet.\n");
     } else if args.compare {
         compare_with_pinned(global, &trust, at, &mut report)?;
