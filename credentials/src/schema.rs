@@ -38,10 +38,19 @@ impl Schema {
     #[must_use]
     pub fn violations(&self, value: &Value) -> Vec<String> {
         let place = |path: String| if path.is_empty() { "the whole".to_owned() } else { path };
+        self.places(value)
+            .into_iter()
+            .map(|(path, why)| format!("{}: {why}", place(path)))
+            .collect()
+    }
+
+    /// What does not fit: the place as a JSON Pointer, and a sentence.
+    #[must_use]
+    pub fn places(&self, value: &Value) -> Vec<(String, String)> {
         self.validator
             .iter_errors(value)
             .take(MAX_VIOLATIONS)
-            .map(|e| format!("{}: {}", place(e.instance_path().to_string()), bounded(&e)))
+            .map(|e| (e.instance_path().to_string(), bounded(&e)))
             .collect()
     }
 }

@@ -4,6 +4,39 @@ gridpass_identity::codes! {
     SCHEMA_MALFORMED = "GP-SCHEMA-MALFORMED", Malformed,
         "The schema document cannot be used: it does not compile, refers outside, or breaks a limit.",
         "Correct it as the message says; spec/payload-schemas.md has every kind of schema.";
+    SCHEMA_MISSING = "GP-SCHEMA-MISSING", NotFound,
+        "A document that the schema is pinned with is not at hand.",
+        "Get it by its CID from the channel's owner, and give it with the schema.";
+    SCHEMA_MEDIA_TYPE = "GP-SCHEMA-MEDIA-TYPE", Malformed,
+        "The schema is of another kind than the topic's media type.",
+        "JSON Schema goes with application/json, XSD with application/xml, CSV with text/csv, CIM with application/rdf+xml.";
+    PAYLOAD_MALFORMED = "GP-PAYLOAD-MALFORMED", Malformed,
+        "The payload cannot be read as what its media type says.",
+        "Ask its sender for a correct one; the message names the place.";
+    PAYLOAD_SCHEMA = "GP-PAYLOAD-SCHEMA", Failed,
+        "The payload does not fit its topic's schema.",
+        "Correct it at the places that the message names.";
+    PAYLOAD_LIMIT = "GP-PAYLOAD-LIMIT", Failed,
+        "The payload is nested deeper, or has more parts, than is read.",
+        "Split it, or send it as a file.";
+    PAYLOAD_FITS = "GP-PAYLOAD-FITS", Ok,
+        "The payload fits its topic's schema.",
+        "Nothing to do.";
+    XML_FORBIDDEN = "GP-XML-FORBIDDEN", Failed,
+        "The XML has a DOCTYPE, an entity, a processing instruction or a hint to a schema, none of which is taken.",
+        "Do not open it with another program: this is how XML reads files and addresses that it should not.";
+    CIM_HEADER = "GP-CIM-HEADER", Failed,
+        "The header of the grid model is missing, or says what the channel does not take.",
+        "See the message; the profiles that a channel takes stand in its schema.";
+    EVOLUTION_COMPATIBLE = "GP-EVOLUTION-COMPATIBLE", Ok,
+        "Everything that fits the old schema fits the new one at this place.",
+        "Nothing to do.";
+    EVOLUTION_BREAKS = "GP-EVOLUTION-BREAKS", Failed,
+        "Something that fits the old schema does not fit the new one.",
+        "Keep the old version of the topic beside the new one until nobody sends it any more.";
+    EVOLUTION_UNDECIDED = "GP-EVOLUTION-UNDECIDED", Indeterminate,
+        "Whether everything that fits the old schema fits the new one cannot be told here.",
+        "Look at this place yourself, and try documents that you have.";
     // Channels
     CHANNEL_MALFORMED = "GP-CHANNEL-MALFORMED", Malformed,
         "The channel descriptor lacks a member, has one that is unknown, or breaks a limit.",

@@ -33,6 +33,7 @@ pub mod facts;
 pub mod keeping;
 pub mod lint;
 pub mod odrl;
+pub mod payload;
 pub mod policy;
 mod request;
 pub mod requirement;

@@ -1,0 +1,311 @@
+//! XML as it may come from anybody: UTF-8, well-formed, without a DOCTYPE, without entities but the
+//! five that XML has itself, without processing instructions and hints to schemas elsewhere; bounded
+//! in depth, elements and attributes. Everything that reads XML here walks it with [`walk`].
+
+use super::Violation;
+use crate::codes;
+use crate::value::{MAX_TEXT, Value, ValueType};
+use gridpass_identity::code::Code;
+use quick_xml::NsReader;
+use quick_xml::XmlVersion;
+use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::name::ResolveResult;
+use serde_json::Value as Json;
+use std::io::BufRead;
+
+/// The deepest nesting.
+pub(super) const MAX_DEPTH: usize = 64;
+/// The most elements of one payload; a CIM model is not held to it.
+pub(super) const MAX_ELEMENTS: usize = 200_000;
+const MAX_ATTRIBUTES: usize = 128;
+
+/// An element that begins.
+pub(super) struct Element<'e> {
+    /// Local names from the root to it.
+    pub(super) path: &'e [String],
+    /// The namespace of its name; empty if none.
+    pub(super) namespace: &'e str,
+    /// Its attributes: namespace, local name, value.
+    pub(super) attributes: &'e [(String, String, String)],
+}
+
+impl Element<'_> {
+    /// Its local name.
+    pub(super) fn local(&self) -> &str {
+        self.path.last().map_or("", String::as_str)
+    }
+
+    /// An attribute's value.
+    pub(super) fn attribute(&self, namespace: &str, local: &str) -> Option<&str> {
+        let found = self.attributes.iter().find(|(ns, name, _)| ns == namespace && name == local);
+        found.map(|(_, _, value)| value.as_str())
+    }
+}
+
+/// What a walk is told. An error ends it.
+pub(super) trait Visitor {
+    /// An element begins.
+    fn start(&mut self, element: &Element<'_>) -> Result<(), (Code, String)>;
+    /// Text of the element that was begun last.
+    fn text(&mut self, text: &str);
+    /// An element ends.
+    fn end(&mut self, path: &[String]) -> Result<(), (Code, String)>;
+}
+
+/// Why a walk ended early.
+pub(super) struct Fault {
+    pub(super) offset: u64,
+    pub(super) path: String,
+    pub(super) code: Code,
+    pub(super) sentence: String,
+}
+
+impl Fault {
+    /// As a violation, with line and column where the bytes are at hand.
+    pub(super) fn located(self, payload: Option<&[u8]>) -> Violation {
+        let place = match payload.and_then(|p| line_and_column(p, self.offset)) {
+            Some((line, column)) => format!("line {line}, column {column}, {}", self.path),
+            None => format!("byte {}, {}", self.offset, self.path),
+        };
+        Violation::new(self.code, place, self.sentence)
+    }
+}
+
+pub(super) fn line_and_column(payload: &[u8], offset: u64) -> Option<(usize, usize)> {
+    let before = payload.get(..usize::try_from(offset).ok()?.min(payload.len()))?;
+    let lines = before.iter().filter(|b| **b == b'\n').count();
+    let last = before.iter().rposition(|b| *b == b'\n').map_or(0, |i| i.saturating_add(1));
+    let column = before.len().saturating_sub(last);
+    Some((lines.saturating_add(1), column.saturating_add(1)))
+}
+
+fn malformed(reason: impl std::fmt::Display) -> (Code, String) {
+    (codes::PAYLOAD_MALFORMED, format!("it is not well-formed XML: {reason}"))
+}
+
+fn forbidden(what: &str) -> (Code, String) {
+    (codes::XML_FORBIDDEN, format!("{what} is not taken"))
+}
+
+/// Walks a document to its end.
+pub(super) fn walk<R: BufRead>(
+    input: R,
+    max_elements: usize,
+    visitor: &mut dyn Visitor,
+) -> Result<(), Fault> {
+    let mut reader = NsReader::from_reader(input);
+    reader.config_mut().expand_empty_elements = true;
+    let mut state = Walk { path: Vec::new(), elements: 0, rooted: false, max_elements };
+    let mut buffer = Vec::new();
+    loop {
+        buffer.clear();
+        let event = match reader.read_event_into(&mut buffer) {
+            Ok(event) => event.into_owned(),
+            Err(e) => {
+                let offset = reader.error_position();
+                return Err(state.fault(offset, malformed(e)));
+            }
+        };
+        let offset = reader.buffer_position();
+        let step = match &event {
+            Event::Eof => {
+                return if state.path.is_empty() && state.rooted {
+                    Ok(())
+                } else {
+                    Err(state.fault(offset, malformed("it ends too early, or has no element")))
+                };
+            }
+            Event::Start(start) => {
+                let namespace = match reader.resolver().resolve_element(start.name()).0 {
+                    ResolveResult::Bound(ns) => Ok(text_of(ns.as_ref())),
+                    ResolveResult::Unbound => Ok(String::new()),
+                    ResolveResult::Unknown(_) => Err(malformed("a prefix is not declared")),
+                };
+                namespace.and_then(|ns| {
+                    let attributes = attributes(&reader, start)?;
+                    state.start(start, &ns, &attributes, visitor)
+                })
+            }
+            Event::End(_) => {
+                let ended = visitor.end(&state.path);
+                state.path.pop();
+                ended
+            }
+            other => state.other(other, visitor),
+        };
+        step.map_err(|why| state.fault(offset, why))?;
+    }
+}
+
+struct Walk {
+    path: Vec<String>,
+    elements: usize,
+    rooted: bool,
+    max_elements: usize,
+}
+
+impl Walk {
+    fn fault(&self, offset: u64, (code, sentence): (Code, String)) -> Fault {
+        Fault { offset, path: format!("/{}", self.path.join("/")), code, sentence }
+    }
+
+    fn start(
+        &mut self,
+        start: &BytesStart<'_>,
+        namespace: &str,
+        attributes: &[(String, String, String)],
+        visitor: &mut dyn Visitor,
+    ) -> Result<(), (Code, String)> {
+        if self.path.is_empty() && std::mem::replace(&mut self.rooted, true) {
+            return Err(malformed("it has a second root element"));
+        }
+        self.elements = self.elements.saturating_add(1);
+        if self.path.len() >= MAX_DEPTH || self.elements > self.max_elements {
+            let sentence = "it is nested too deep, or has too many elements".to_owned();
+            return Err((codes::PAYLOAD_LIMIT, sentence));
+        }
+        self.path.push(text_of(start.local_name().as_ref()));
+        visitor.start(&Element { path: &self.path, namespace, attributes })
+    }
+
+    fn other(
+        &mut self,
+        event: &Event<'_>,
+        visitor: &mut dyn Visitor,
+    ) -> Result<(), (Code, String)> {
+        let text = match event {
+            Event::DocType(_) => return Err(forbidden("a DOCTYPE")),
+            Event::PI(_) => return Err(forbidden("a processing instruction")),
+            Event::Decl(decl) => {
+                let encoding = decl.encoding().transpose().map_err(malformed)?;
+                let utf8 = encoding.is_none_or(|e| e.eq_ignore_ascii_case(b"utf-8"));
+                let first = decl.version().is_ok_and(|v| v.as_ref() == b"1.0");
+                return if utf8 && first {
+                    Ok(())
+                } else {
+                    Err(forbidden("another encoding than UTF-8, or another version than XML 1.0"))
+                };
+            }
+            Event::Text(text) => utf8(text.as_ref())?.to_owned(),
+            Event::CData(text) => utf8(text.as_ref())?.to_owned(),
+            Event::GeneralRef(reference) => {
+                let name = utf8(reference.as_ref())?;
+                match reference.resolve_char_ref().map_err(malformed)? {
+                    Some(c) => c.to_string(),
+                    None => resolve_predefined_entity(name)
+                        .ok_or_else(|| forbidden("an entity"))?
+                        .to_owned(),
+                }
+            }
+            _ => return Ok(()),
+        };
+        if self.path.is_empty() {
+            let blank = text.trim_matches([' ', '\t', '\r', '\n', '\u{feff}']).is_empty();
+            return if blank { Ok(()) } else { Err(malformed("there is text outside its root")) };
+        }
+        visitor.text(&text);
+        Ok(())
+    }
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, (Code, String)> {
+    std::str::from_utf8(bytes).map_err(|_| malformed("it is not UTF-8"))
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn attributes<R>(
+    reader: &NsReader<R>,
+    start: &BytesStart<'_>,
+) -> Result<Vec<(String, String, String)>, (Code, String)> {
+    let mut all = Vec::new();
+    for attribute in start.attributes() {
+        let attribute = attribute.map_err(malformed)?;
+        if all.len() >= MAX_ATTRIBUTES {
+            return Err((codes::PAYLOAD_LIMIT, "an element has too many attributes".into()));
+        }
+        let (namespace, local) = reader.resolver().resolve_attribute(attribute.key);
+        let namespace = match namespace {
+            ResolveResult::Bound(ns) => text_of(ns.as_ref()),
+            ResolveResult::Unbound => String::new(),
+            ResolveResult::Unknown(_) => return Err(malformed("a prefix is not declared")),
+        };
+        let local = text_of(local.as_ref());
+        if matches!(local.as_str(), "schemaLocation" | "noNamespaceSchemaLocation") {
+            return Err(forbidden("a hint to a schema elsewhere"));
+        }
+        utf8(&attribute.value)?;
+        let value = attribute
+            .normalized_value(XmlVersion::Implicit1_0)
+            .map_err(|_| forbidden("an entity, or a broken reference,"))?;
+        all.push((namespace, local, value.into_owned()));
+    }
+    Ok(all)
+}
+
+/// Reads what stands at one path: `/A/B/C` or `/A/B/@c`, by local names. Nothing where it stands
+/// there more than once.
+struct Reading<'p> {
+    elements: Vec<&'p str>,
+    attribute: Option<&'p str>,
+    found: Vec<String>,
+    open: bool,
+}
+
+impl Visitor for Reading<'_> {
+    fn start(&mut self, element: &Element<'_>) -> Result<(), (Code, String)> {
+        let here = element.path.iter().map(String::as_str).eq(self.elements.iter().copied());
+        match (here, self.attribute) {
+            (true, Some(name)) => {
+                self.found.extend(element.attribute("", name).map(str::to_owned));
+            }
+            (true, None) => {
+                self.found.push(String::new());
+                self.open = true;
+            }
+            // A child: its text is its own.
+            (false, _) => self.open = false,
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str) {
+        if self.open
+            && let Some(last) = self.found.last_mut()
+            && last.len() <= MAX_TEXT
+        {
+            last.push_str(text);
+        }
+    }
+
+    fn end(&mut self, _: &[String]) -> Result<(), (Code, String)> {
+        self.open = false;
+        Ok(())
+    }
+}
+
+pub(super) fn read(payload: &[u8], path: &str, value_type: ValueType) -> Option<Value> {
+    let mut elements: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+    let attribute = elements.last().and_then(|l| l.strip_prefix('@'));
+    if attribute.is_some() {
+        elements.pop();
+    }
+    let mut reading = Reading { elements, attribute, found: Vec::new(), open: false };
+    walk(payload, MAX_ELEMENTS, &mut reading).ok()?;
+    let [text] = reading.found.as_slice() else { return None };
+    let text = if attribute.is_some() { text.as_str() } else { text.trim() };
+    let json = match value_type {
+        ValueType::Text | ValueType::Time => Json::from(text),
+        ValueType::Integer => Json::from(text.parse::<i64>().ok()?),
+        ValueType::Boolean => Json::from(match text {
+            "true" | "1" => true,
+            "false" | "0" => false,
+            _ => return None,
+        }),
+        ValueType::Texts => Json::from(text.split_ascii_whitespace().collect::<Vec<_>>()),
+    };
+    Value::read(&json, value_type)
+}
