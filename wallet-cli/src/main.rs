@@ -70,6 +70,8 @@ enum Command {
     #[command(subcommand)]
     Topic(commands::channel::TopicCommand),
     #[command(subcommand)]
+    Schema(commands::schema::SchemaCommand),
+    #[command(subcommand)]
     Policy(commands::policy::PolicyCommand),
     #[command(subcommand)]
     Wallet(commands::wallet::WalletCommand),
@@ -96,6 +98,7 @@ fn run(cli: &Cli) -> Outcomes {
         Command::Status(command) => commands::status::run(global, command),
         Command::Channel(command) => commands::channel::run(global, command),
         Command::Topic(command) => commands::channel::run_topic(global, command),
+        Command::Schema(command) => commands::schema::run(global, command),
         Command::Policy(command) => commands::policy::run(global, command),
         Command::Wallet(command) => commands::wallet::run(global, command),
         Command::Sign(args) => commands::sign::sign(global, args),

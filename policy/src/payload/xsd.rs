@@ -164,7 +164,7 @@ impl XsdSchema {
             .map(|e| {
                 let path = e
                     .instance_path()
-                    .map(ToString::to_string)
+                    .map(|p| without_namespaces(&p.to_string()))
                     .or_else(|| e.element_path().map(str::to_owned))
                     .unwrap_or_default();
                 let sentence = format!("{} [{}]", e.message, e.constraint);
@@ -188,6 +188,16 @@ impl XsdSchema {
         }
         found
     }
+}
+
+/// `/Q{urn:x}Order[1]/Q{urn:x}Zone[1]` as people write it: `/Order[1]/Zone[1]`.
+fn without_namespaces(path: &str) -> String {
+    let mut parts = path.split("Q{");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        plain.push_str(part.split_once('}').map_or(part, |(_, name)| name));
+    }
+    plain
 }
 
 struct Root<'r> {

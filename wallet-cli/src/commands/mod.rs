@@ -13,6 +13,7 @@ pub mod policy;
 pub mod resolve;
 pub mod role;
 pub mod rotate;
+pub mod schema;
 pub mod seal;
 pub mod sign;
 pub mod status;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Describe channels: who may publish and subscribe, and about what
 #[derive(Subcommand)]
 #[command(after_help = help!(
-    "  gridpass channel new flex.gb.bids --publish flex.gb.aggregator --topic bids=bid.schema.json -o bids.json\n  \
+    "  gridpass channel new flex.gb.bids --publish flex.gb.aggregator --topic bids=bid.json\n  \
      gridpass channel sign bids.json -o bids.signed.json\n  \
      gridpass channel show bids.signed.json"
 ))]
@@ -170,10 +170,11 @@ pub struct DiffArgs {
 #[derive(Subcommand)]
 #[command(after_help = help!(
     "  gridpass topic add bids.json bids --schema bid-2.schema.json -o bids-2.json\n  \
-     gridpass topic add bids.json answers --schema answer.schema.json --answers bids -o bids-2.json"
+     gridpass topic add bids.json answers --schema answer.json --answers bids -o b2.json"
 ))]
 pub enum TopicCommand {
     Add(Box<AddArgs>),
+    Check(crate::commands::schema::CheckArgs),
 }
 
 /// Add a topic to a channel, or a new version to a topic

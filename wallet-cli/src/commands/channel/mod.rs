@@ -35,6 +35,7 @@ pub fn run(global: &GlobalArgs, command: &ChannelCommand) -> Outcomes {
 pub fn run_topic(global: &GlobalArgs, command: &TopicCommand) -> Outcomes {
     match command {
         TopicCommand::Add(args) => draft::add(global, args),
+        TopicCommand::Check(args) => super::schema::check(args),
     }
 }
 

@@ -125,6 +125,12 @@ pub struct AmendArgs {
     /// How many signers must sign from now on
     #[arg(long, value_name = "K")]
     pub threshold: Option<usize>,
+    /// A channel to list under a name; it replaces the one that is listed under it
+    #[arg(long, value_name = "NAME=CID")]
+    pub channel: Vec<String>,
+    /// A payload schema to list under a name; it replaces the one that is listed under it
+    #[arg(long, value_name = "NAME=CID")]
+    pub schema: Vec<String>,
     #[command(flatten)]
     pub common: CommonArgs,
 }

@@ -13,7 +13,9 @@ use args::{
     AmendArgs, CommonArgs, NewArgs, PackArgs, PublishArgs, RetireArgs, ShowArgs, SignArgs,
     VerifyArgs,
 };
-use gridpass_credentials::charter::{Charter, ListedRole, SignedCharter, SigningRule};
+use gridpass_credentials::charter::{
+    Charter, ListedDocument, ListedRole, SignedCharter, SigningRule,
+};
 use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping::{self, KeepError};
@@ -141,6 +143,19 @@ fn amend(charter: &mut Charter, args: &AmendArgs) -> Result<(), Failure> {
     edit(&mut charter.roots, &args.add_root, &args.remove_root)?;
     edit(&mut charter.rule.signers, &args.add_signer, &args.remove_signer)?;
     charter.rule.threshold = args.threshold.unwrap_or(charter.rule.threshold);
+    for (list, named) in
+        [(&mut charter.channels, &args.channel), (&mut charter.schemas, &args.schema)]
+    {
+        for text in named {
+            let (name, cid) = text.split_once('=').ok_or_else(|| {
+                let message = format!("{text:?} is not NAME=CID");
+                Failure::new(crate::codes::USAGE, message)
+            })?;
+            let (name, document) = (name.to_owned(), ContentId::parse(cid)?);
+            list.retain(|listed| listed.name != name);
+            list.push(ListedDocument { name, document });
+        }
+    }
     Ok(())
 }
 

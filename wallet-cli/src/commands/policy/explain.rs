@@ -20,7 +20,7 @@ use std::path::PathBuf;
 /// hypothetical one, takes a case.
 #[derive(Args)]
 #[command(after_help = help!(
-    "  gridpass policy explain decision.json --admission admission.json --channel bids.signed.json\n  \
+    "  gridpass policy explain decision.json --admission admission.json --channel bids.json\n  \
      gridpass policy explain bids.cases.json --case 'A bid for another zone'"
 ))]
 pub struct ExplainArgs {

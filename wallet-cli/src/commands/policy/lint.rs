@@ -19,7 +19,7 @@ use std::path::PathBuf;
 #[command(after_help = help!(
     "  gridpass policy lint bids.json\n  \
      gridpass policy lint bids.json --trust trust.json      roles and claims, too\n  \
-     gridpass policy lint bids.json --cedar                 the schema that Cedar policies are validated against"
+     gridpass policy lint bids.json --cedar                 the schema for Cedar"
 ))]
 pub struct LintArgs {
     /// The channel: a file, or one of the wallet's by name or CID

@@ -30,10 +30,10 @@ use std::path::PathBuf;
 /// The presentation is verified as the channel's peers would; the message is assumed to be signed.
 #[derive(Args)]
 #[command(after_help = help!(
-    "  gridpass policy simulate bids.signed.json presentation.json --topic bids --attribute zone=GB-1 \\\n      \
-     --trust trust.json --status lists.json\n  \
+    "  gridpass policy simulate bids.signed.json presentation.json --topic bids \\\n      \
+     --attribute zone=GB-1 --trust trust.json --status lists.json\n  \
      gridpass policy simulate flex.gb.bids presentation.json --subscribe\n  \
-     gridpass policy simulate bids.json presentation.json --use derive --purpose settlement --record out/"
+     gridpass policy simulate bids.json presentation.json --use derive --purpose settlement"
 ))]
 pub struct SimulateArgs {
     /// The channel: a file, or one of the wallet's by name or CID

@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass policy test bids.cases.json\n  \
-     gridpass policy test bids.cases.json --against bids-2.json     what a change would change\n  \
-     gridpass policy test bids.cases.json --table                   the cases as a table for people"
+     gridpass policy test bids.cases.json --against b2.json    what a change would change\n  \
+     gridpass policy test bids.cases.json --table              the cases for people"
 ))]
 pub struct TestArgs {
     /// The file of cases

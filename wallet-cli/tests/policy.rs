@@ -1,0 +1,211 @@
+//! Channels and policies from the command line: the published cases, and the way of a developer from
+//! an empty folder to a recorded decision.
+
+#![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::Place;
+use std::path::{Path, PathBuf};
+
+fn cases() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/policy-cases");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .expect("the published cases")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.to_string_lossy().ends_with(".cases.json"))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_published_policy_case_comes_out_as_it_says() {
+    let place = Place::new();
+    let mut count = 0;
+    for file in cases() {
+        let ran = place.run_bare(&["--json", "policy", "test", &file.display().to_string()]);
+        assert_eq!(ran.status, 0, "{}: {}{}", file.display(), ran.text(), ran.stderr);
+        count += ran.json()["cases"].as_u64().expect("a number");
+        let channel = file.to_string_lossy().replace(".cases.json", ".channel.json");
+        let lint = place.run_bare(&["--json", "policy", "lint", &channel]);
+        assert_eq!(lint.status, 0, "{channel}: {}", lint.stderr);
+    }
+    assert!(count >= 50, "{count} cases");
+}
+
+#[test]
+fn the_table_of_the_published_cases_is_the_one_in_the_folder() {
+    let place = Place::new();
+    let mut table = String::new();
+    for file in cases() {
+        let ran = place.run_bare(&["policy", "test", "--table", &file.display().to_string()]);
+        table.push_str(ran.text().trim_end());
+        table.push_str("\n\n");
+    }
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/policy-cases/README.md");
+    let readme = std::fs::read_to_string(readme).expect("the table");
+    let (_, published) = readme.split_once("<!-- the tables -->\n\n").expect("the mark");
+    assert!(
+        published.trim_end() == table.trim_end(),
+        "write the tables anew: see the README there"
+    );
+}
+
+/// From nothing to a decision that an auditor makes again, with files in between.
+#[test]
+fn a_developer_describes_a_channel_and_explains_what_it_decides() {
+    let place = Place::new();
+    let wallet = |profile: &str| {
+        place.ok(&["init", "--name", profile, "--recovery-out", &format!("{profile}.txt")]);
+        let location = format!("{profile}.example");
+        let args = ["--profile", profile, "--method", "webvh", "--location", &location];
+        place.new_identity("root", &args)
+    };
+    let (regulator, holder) = (["--profile", "regulator"], ["--profile", "agg"]);
+    let with = |who: [&'static str; 2], args: &[&str]| place.ok(&[&who, args].concat());
+    wallet("regulator");
+    let did = wallet("agg");
+    let define = ["role", "define", "flex.gb.aggregator", "--claim", "zone:string"];
+    with(regulator, &define);
+    with(regulator, &["charter", "new", "Flexibility", "--role", "flex.gb.aggregator"]);
+    with(regulator, &["charter", "pack", "-o", "trust.json"]);
+    with(holder, &["charter", "verify", "trust.json", "--adopt"]);
+
+    // The channel: a draft, looked over, signed, kept.
+    place.write("bid.json", r#"{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "required": ["zone"], "properties": {"zone": {"type": "string"}}}"#);
+    let new = [
+        "channel",
+        "new",
+        "flex.gb.bids",
+        "--publish",
+        "flex.gb.aggregator:visa.zone == message.zone",
+        "--topic",
+        "bids=bid.json",
+        "--attribute",
+        "bids.zone=text:/zone",
+        "-o",
+        "bids.json",
+    ];
+    with(regulator, &new);
+    let lint = place.ok_json(
+        "gridpass.policy.lint/1",
+        &["policy", "lint", "bids.json", "--trust", "trust.json"],
+    );
+    assert_eq!(lint["found"], serde_json::json!([]));
+    place.refused(
+        "GP-IDENTITY-UNKNOWN",
+        5,
+        &[&holder[..], &["channel", "sign", "bids.json"]].concat(),
+    );
+    with(regulator, &["channel", "sign", "bids.json", "-o", "bids.signed.json"]);
+    let shown = place.ok_json(
+        "gridpass.channel.show/1",
+        &[&regulator[..], &["channel", "show", "flex.gb.bids"]].concat(),
+    );
+    assert_eq!(shown["owner"]["outcome"], "passed");
+    let cid = shown["cid"].as_str().expect("a CID").to_owned();
+
+    // A visa, presented to the channel, and two bids that nobody sends.
+    let issue = [
+        "visa",
+        "issue",
+        "flex.gb.aggregator",
+        "--to",
+        &did,
+        "--claim",
+        "zone=GB-1",
+        "-o",
+        "visa.json",
+    ];
+    with(regulator, &issue);
+    with(holder, &["visa", "accept", "visa.json"]);
+    with(
+        holder,
+        &["visa", "present", "flex.gb.aggregator", "--audience", &cid, "-o", "shown.json"],
+    );
+    let simulate = |zone: &str, more: &[&str]| {
+        let attribute = format!("zone={zone}");
+        let args = [
+            "policy",
+            "simulate",
+            "bids.signed.json",
+            "shown.json",
+            "--topic",
+            "bids",
+            "--attribute",
+            &attribute,
+            "--trust",
+            "trust.json",
+        ];
+        place.run(&[&["--json"], &args[..], more].concat())
+    };
+    let allowed = simulate("GB-1", &[]);
+    assert_eq!(
+        (allowed.status, &allowed.json()["decision"]["verdict"]),
+        (0, &"allow".into()),
+        "{}",
+        allowed.stderr
+    );
+    std::fs::create_dir(place.path("out")).expect("a folder");
+    let out = place.path("out").display().to_string();
+    let denied = simulate("GB-2", &["--record", &out]);
+    assert_eq!(denied.status, 15, "{}", denied.text());
+    assert_eq!(denied.json()["decision"]["reasons"][0]["causes"][0]["code"], "GP-VALUE-DIFFERS");
+
+    // The auditor makes it again; an altered record is found out.
+    let explain = |decision: &str| {
+        let args = [
+            "--json",
+            "policy",
+            "explain",
+            decision,
+            "--admission",
+            "out/admission.json",
+            "--channel",
+            "bids.signed.json",
+        ];
+        place.run_bare(&args)
+    };
+    let explained = explain("out/decision.json");
+    assert_eq!(
+        (explained.status, &explained.json()["recomputed"]),
+        (0, &true.into()),
+        "{}",
+        explained.stderr
+    );
+    assert!(explained.json()["cedar"].as_str().expect("Cedar").contains("forbid"));
+    let altered =
+        place.read("out/decision.json").replace("\"verdict\":\"deny\"", "\"verdict\":\"allow\"");
+    place.write("altered.json", &altered);
+    let refused = explain("altered.json");
+    assert_eq!((refused.status, &refused.error()["code"]), (10, &"GP-DECISION-DIFFERS".into()));
+
+    // Payloads, and the next version of their schema.
+    place.write("good.json", r#"{"zone": "GB-1"}"#);
+    place.write("bad.json", r#"{"zone": 1}"#);
+    place.ok(&["schema", "validate", "bid.json", "good.json"]);
+    let ran =
+        place.run_bare(&["--json", "schema", "validate", "bid.json", "good.json", "bad.json"]);
+    assert_eq!(
+        (ran.status, &ran.json()["payloads"][1]["violations"][0]["place"]),
+        (10, &"/zone".into())
+    );
+    place.write("bid-2.json", &place.read("bid.json").replace("[\"zone\"]", "[\"zone\", \"kw\"]"));
+    let ran = place.run_bare(&["--json", "topic", "check", "bid.json", "bid-2.json"]);
+    assert_eq!(
+        (ran.status, &ran.json()["backward"]["outcome"]),
+        (10, &"failed".into()),
+        "{}",
+        ran.stderr
+    );
+    with(
+        regulator,
+        &["topic", "add", "flex.gb.bids", "bids", "--schema", "bid-2.json", "-o", "bids-2.json"],
+    );
+    let diff = place.ok_json(
+        "gridpass.channel.diff/1",
+        &["channel", "diff", "bids.signed.json", "bids-2.json"],
+    );
+    assert_eq!(diff["follows"], true, "{diff:#}");
+}
