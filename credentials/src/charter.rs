@@ -347,7 +347,7 @@ impl SignedCharter {
     ) -> Vec<Check> {
         let name = "history";
         let (ours, theirs) = (&self.charter, &previous.charter);
-        let linked = ours.previous.as_ref() == Some(&previous.signed.id())
+        let linked = ours.previous.as_ref() == Some(previous.signed.id())
             && theirs.version.checked_add(1) == Some(ours.version)
             && ours.dated >= theirs.dated;
         let link = if linked {

@@ -352,6 +352,23 @@ impl Checked {
         }
     }
 
+    /// Gives every operand of its comparisons.
+    pub fn operands(&self, tell: &mut dyn FnMut(&Operand)) {
+        match self {
+            Self::Role(_, comparisons) => {
+                comparisons.iter().flat_map(Comparison::terms).for_each(|t| tell(&t.operand));
+            }
+            Self::All(members) | Self::AtLeast(_, members) => {
+                members.iter().for_each(|m| m.operands(tell));
+            }
+            Self::Not(inner) => inner.operands(tell),
+            Self::When(comparison) => {
+                comparison.terms().iter().for_each(|t| tell(&t.operand));
+            }
+            Self::Between(..) | Self::Hours(..) | Self::Sender(_) => {}
+        }
+    }
+
     /// Whether its answer changes with time alone.
     #[must_use]
     pub fn reads_time(&self) -> bool {

@@ -11,8 +11,9 @@ use crate::decision::{Decision, FORMAT_VERSION, Reason, Ruling, TYPE, Verdict};
 use crate::direct::{self, World};
 use crate::facts::{Admission, Question};
 use crate::odrl::{self, Action};
-use crate::request;
+use crate::request::{self, ContextReads, Names};
 use crate::requirement::{Asked, CheckedRequirement};
+use crate::value::Value;
 use crate::view::{MAX_SLOTS, RequestView, SenderView};
 use crate::{checks, codes};
 use cedar_policy::{
@@ -21,8 +22,9 @@ use cedar_policy::{
 };
 use gridpass_credentials::content_id::{ContentId, ContentIdError};
 use gridpass_identity::code::Code;
+use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
 
 /// Why a policy cannot be made of a descriptor.
@@ -71,6 +73,7 @@ struct CompiledSet {
 /// The requirements of one question.
 struct Asking {
     requirements: Vec<CheckedRequirement>,
+    reads: ContextReads,
     /// For one visa for each role, which is the rule, and for as many as are looked at.
     compiled: [CompiledSet; 2],
 }
@@ -97,7 +100,17 @@ pub struct Admitted {
     id: ContentId,
     sender: SenderView,
     entities: Entities,
+    names: Option<Names>,
+    /// Questions that were allowed, where the answer hangs on nothing but them and these facts: not
+    /// on the time, and not on a policy that was written by hand.
+    allowed: BTreeSet<Allowed>,
 }
+
+/// The question, its attributes, and its recipients.
+type Allowed = (SetName, BTreeMap<String, Value>, Vec<Did>);
+
+/// The most questions that are remembered for one sender; then it starts anew.
+const MAX_ALLOWED: usize = 256;
 
 impl Admitted {
     /// The facts.
@@ -174,7 +187,9 @@ impl Policy {
         let sender =
             SenderView::new(&admission, &self.checked.reads, self.descriptor.indeterminate);
         let entities = request::entities(&sender);
-        Ok(Admitted { admission, id, sender, entities })
+        let names = Names::new(&sender);
+        let allowed = BTreeSet::new();
+        Ok(Admitted { admission, id, sender, entities, names, allowed })
     }
 
     /// Decides, and records.
@@ -203,7 +218,8 @@ impl Policy {
         let admission = &admitted.admission;
         let mut reasons = checks::check(channel, attributes, admission, question, at);
         let slots = admitted.sender.slots();
-        let asking = self.asking.get(&name_of(question));
+        let name = name_of(question);
+        let asking = self.asking.get(&name);
         match asking.map(|a| (a, a.for_slots(slots))) {
             None => reasons.extend(nothing_asked(question)),
             Some((_, None)) => {
@@ -213,7 +229,20 @@ impl Policy {
             Some((asking, Some(set))) => {
                 let view = RequestView::new(question, attributes, at);
                 let in_order = reasons.is_empty();
-                match request::of_view(&view, &admitted.sender, question, in_order) {
+                let asked_before = asking
+                    .reads
+                    .only_the_question()
+                    .then(|| (name, view.attributes.clone(), view.recipients.clone()));
+                if in_order && asked_before.as_ref().is_some_and(|q| admitted.allowed.contains(q)) {
+                    return Ruling { verdict: Verdict::Allow, reasons };
+                }
+                match request::of_view(
+                    &view,
+                    admitted.names.as_ref(),
+                    &asking.reads,
+                    question,
+                    in_order,
+                ) {
                     Err(reason) => {
                         reasons.push(Reason::of_facts(codes::POLICY_ERROR.id(), reason));
                     }
@@ -227,6 +256,10 @@ impl Policy {
                             && response.diagnostics().errors().next().is_none()
                             && reasons.is_empty()
                         {
+                            if admitted.allowed.len() >= MAX_ALLOWED {
+                                admitted.allowed.clear();
+                            }
+                            admitted.allowed.extend(asked_before);
                             return Ruling { verdict: Verdict::Allow, reasons };
                         }
                         reasons.extend(self.put_into_words(asking, &response, admitted, &view));
@@ -310,7 +343,8 @@ impl Asking {
             CompiledSet::compile(requirements, reads, attributes, 1)?,
             CompiledSet::compile(requirements, reads, attributes, MAX_SLOTS)?,
         ];
-        Ok(Self { requirements: requirements.to_vec(), compiled })
+        let reads = ContextReads::of(requirements);
+        Ok(Self { requirements: requirements.to_vec(), reads, compiled })
     }
 
     fn for_slots(&self, slots: usize) -> Option<&CompiledSet> {

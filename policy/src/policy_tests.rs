@@ -269,7 +269,8 @@ fn the_facts_deny_before_any_requirement() {
     let aggregator =
         || vec![visa(1, "flex.gb.aggregator", &json!({"zone": "GB-1"}), Finding::Passed)];
     let fine = || message(&json!({"zone": "GB-1", "quantity": 5}));
-    let cases: Vec<(&str, Box<dyn Fn(&mut MessageFacts)>)> = vec![
+    type Bend = Box<dyn Fn(&mut MessageFacts)>;
+    let cases: Vec<(&str, Bend)> = vec![
         ("GP-TOPIC-UNKNOWN", Box::new(|m| m.topic = "other".into())),
         ("GP-TOPIC-UNKNOWN", Box::new(|m| m.version = 2)),
         ("GP-TOPIC-SCHEMA-OTHER", Box::new(|m| m.schema = cid("another"))),

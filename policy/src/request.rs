@@ -1,14 +1,38 @@
 //! The Cedar request: what Cedar is told of sender and question. Made from the same views that the
 //! direct evaluation reads.
 
+use crate::comparison::Operand;
 use crate::facts::Question;
+use crate::requirement::{Asked, CheckedRequirement};
 use crate::value::Value;
 use crate::view::{RequestView, RoleView, SenderView, VisaView};
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
 };
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::str::FromStr as _;
+
+/// The names by which Cedar knows sender, action and channel: made once, since each is parsed.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    principal: EntityUid,
+    publish: EntityUid,
+    subscribe: EntityUid,
+    usage: EntityUid,
+    resource: EntityUid,
+}
+
+impl Names {
+    pub(crate) fn new(sender: &SenderView) -> Option<Self> {
+        Some(Self {
+            principal: uid("Participant", sender.did.as_str())?,
+            publish: uid("Action", "publish")?,
+            subscribe: uid("Action", "subscribe")?,
+            usage: uid("Action", "use")?,
+            resource: uid("Channel", "this")?,
+        })
+    }
+}
 
 fn uid(kind: &str, id: &str) -> Option<EntityUid> {
     let kind = EntityTypeName::from_str(kind).ok()?;
@@ -78,7 +102,8 @@ pub(crate) fn entities(sender: &SenderView) -> Entities {
 /// A sentence, if Cedar takes it for none.
 pub(crate) fn of_view(
     view: &RequestView,
-    sender: &SenderView,
+    names: Option<&Names>,
+    reads: &ContextReads,
     question: &Question,
     checks_passed: bool,
 ) -> Result<Request, String> {
@@ -87,35 +112,83 @@ pub(crate) fn of_view(
         ("checks", text(if checks_passed { "passed" } else { "failed" })),
         ("time", long(view.now.get())),
         ("minuteOfWeek", long(u64::from(view.minute_of_week))),
-        ("message", values(&view.attributes)),
+        ("message", reads.values(&view.attributes)),
     ];
-    members.extend(view.issued.map(|t| ("issued", long(t.get()))));
-    members.extend(view.expires.map(|t| ("expires", long(t.get()))));
-    members.extend(view.topic.as_deref().map(|t| ("topic", text(t))));
-    members.extend(view.version.map(|v| ("version", long(u64::from(v)))));
-    members.extend(view.payload_bytes.map(|b| ("payloadBytes", long(b))));
-    members.extend(view.sealed.map(|s| ("sealed", RestrictedExpression::new_bool(s))));
-    if let [one] = view.recipients.as_slice() {
-        members.push(("recipient", text(one.as_str())));
+    if reads.times {
+        members.extend(view.issued.map(|t| ("issued", long(t.get()))));
+        members.extend(view.expires.map(|t| ("expires", long(t.get()))));
     }
-    if !view.recipients.is_empty() {
-        let all = view.recipients.iter().map(|d| text(d.as_str()));
-        members.push(("recipients", RestrictedExpression::new_set(all)));
+    if reads.everything {
+        members.extend(view.topic.as_deref().map(|t| ("topic", text(t))));
+        members.extend(view.version.map(|v| ("version", long(u64::from(v)))));
+        members.extend(view.payload_bytes.map(|b| ("payloadBytes", long(b))));
+        members.extend(view.sealed.map(|s| ("sealed", RestrictedExpression::new_bool(s))));
+    }
+    if reads.recipients {
+        if let [one] = view.recipients.as_slice() {
+            members.push(("recipient", text(one.as_str())));
+        }
+        if !view.recipients.is_empty() {
+            let all = view.recipients.iter().map(|d| text(d.as_str()));
+            members.push(("recipients", RestrictedExpression::new_set(all)));
+        }
     }
     let context = Context::from_pairs(members.into_iter().map(|(n, v)| (n.to_owned(), v)))
         .map_err(|e| e.to_string())?;
+    let names = names.ok_or("the sender has no name in Cedar")?;
     let action = match question {
-        Question::Publish(_) => "publish",
-        Question::Subscribe => "subscribe",
-        Question::Use(_) => "use",
+        Question::Publish(_) => &names.publish,
+        Question::Subscribe => &names.subscribe,
+        Question::Use(_) => &names.usage,
     };
-    let asked = || {
-        Some((
-            uid("Participant", sender.did.as_str())?,
-            uid("Action", action)?,
-            uid("Channel", "this")?,
-        ))
-    };
-    let (principal, action, resource) = asked().ok_or("the request has no form in Cedar")?;
-    Request::new(principal, action, resource, context, None).map_err(|e| e.to_string())
+    let (principal, resource) = (names.principal.clone(), names.resource.clone());
+    Request::new(principal, action.clone(), resource, context, None).map_err(|e| e.to_string())
+}
+
+/// What a set of policies reads of the request, so that nothing else has to be told: telling costs
+/// as much as deciding.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ContextReads {
+    /// A policy in Cedar may read everything.
+    everything: bool,
+    /// Some answer changes with time alone.
+    time: bool,
+    times: bool,
+    recipients: bool,
+    attributes: BTreeSet<String>,
+}
+
+impl ContextReads {
+    pub(crate) fn of(requirements: &[CheckedRequirement]) -> Self {
+        let mut reads = Self::default();
+        for requirement in requirements {
+            match &requirement.asked {
+                Asked::Condition(condition) => {
+                    reads.time |= condition.reads_time();
+                    reads.attributes.extend(condition.attributes().iter().map(|a| (*a).to_owned()));
+                    condition.operands(&mut |operand| match operand {
+                        Operand::Issued | Operand::Expires => reads.times = true,
+                        Operand::Recipient | Operand::Recipients => reads.recipients = true,
+                        _ => {}
+                    });
+                }
+                Asked::Cedar(_) => {
+                    (reads.everything, reads.times, reads.recipients) = (true, true, true);
+                }
+            }
+        }
+        reads
+    }
+
+    /// Whether the same question about the same facts always has the same answer.
+    pub(crate) fn only_the_question(&self) -> bool {
+        !(self.everything || self.time || self.times)
+    }
+
+    fn values(&self, attributes: &BTreeMap<String, Value>) -> RestrictedExpression {
+        let told = attributes
+            .iter()
+            .filter(|(name, _)| self.everything || self.attributes.contains(*name));
+        record(told.map(|(name, v)| (name.clone(), value(v))))
+    }
 }

@@ -123,8 +123,9 @@ impl Hours {
 #[must_use]
 pub fn minute_of_week(at: UnixMillis) -> u16 {
     // 1 January 1970 was a Thursday.
-    let minutes = (at.get() / 60_000).saturating_add(u64::from(3 * DAY)) % u64::from(WEEK);
-    u16::try_from(minutes).unwrap_or_default()
+    let minutes = (at.get() / 60_000).saturating_add(u64::from(3 * DAY));
+    let of_week = minutes.checked_rem(u64::from(WEEK)).unwrap_or_default();
+    u16::try_from(of_week).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! and the fuzzing package cannot forget one.
 
 pub use crate::fuzz_credentials as credentials;
+pub use crate::fuzz_policy as policy;
 
 use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::document::{DidDocument, Relationship};
@@ -30,7 +31,9 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target.
 pub const TARGETS: &[Target] = &[
     ("backup", backup),
+    ("channel", policy::channel),
     ("charter", credentials::charter),
+    ("comparison", policy::comparison),
     ("credential", credentials::credential),
     ("did", did),
     ("did_url", did_url),
@@ -41,10 +44,14 @@ pub const TARGETS: &[Target] = &[
     ("jws", jws),
     ("multikey", multikey),
     ("parcel", credentials::parcel),
+    ("payload", policy::payload),
+    ("payload_schema", policy::payload_schema),
     ("presentation", credentials::presentation),
+    ("record", policy::record),
     ("role", credentials::role),
     ("sd_jwt", credentials::sd_jwt),
     ("status_list", credentials::status_list),
+    ("terms", policy::terms),
     ("time", time),
     ("trust_pack", credentials::trust_pack),
     ("webvh", webvh),

@@ -3,6 +3,8 @@
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::request::{self, Refusal, VisaRequest};
 use gridpass_credentials::schema::Schema;
+use gridpass_policy::facts::Question;
+use gridpass_tests::channels;
 use gridpass_tests::world::{self, NOW, Party, days_ago};
 use serde_json::{Value, json};
 
@@ -77,5 +79,36 @@ fn every_report_of_the_vectors_fits() {
     assert!(cases.len() >= 20);
     for case in cases {
         fits("visa-report", &case["expected"]["report"]);
+    }
+}
+
+#[test]
+fn channels_admissions_and_decisions_fit() {
+    let folder = gridpass_tests::root().join("spec/policy-cases");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).expect("the published cases") {
+        let path = entry.expect("an entry").path();
+        if path.to_string_lossy().ends_with(".channel.json") {
+            let channel = std::fs::read(&path).expect("a file");
+            let read = gridpass_policy::channel::SignedChannel::parse(&channel).expect("a channel");
+            fits("channel", &read.to_json());
+            count += 1;
+        }
+    }
+    assert!(count >= 6);
+
+    let (root, holder) = (Party::new(1), Party::new(2));
+    let role = world::definition("flex.gb.aggregator", world::dids(&[&root]), |_| ());
+    let trust = world::trust(&[&root], &[&role]);
+    let lists = world::clear_lists(&[&root]);
+    let visa = world::issue(&root, &world::visa(&root, &holder, &role, |_| ()));
+    let report =
+        world::verify(&world::present(&holder, &[&visa]), &trust, &lists, &world::expectation());
+    let policy = channels::policy(channels::bids(&root.did, |_| ()));
+    let facts = channels::admission(&policy, &holder.did, &report, &trust, &lists);
+    fits("admission", &json!(facts));
+    let mut admitted = policy.admit(facts).expect("facts");
+    for question in [channels::bid("GB-1", 1), channels::bid("GB-9", 9999), Question::Subscribe] {
+        fits("decision", &json!(policy.decide(&mut admitted, &question, NOW)));
     }
 }

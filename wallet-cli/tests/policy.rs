@@ -94,7 +94,7 @@ fn a_developer_describes_a_channel_and_explains_what_it_decides() {
     );
     assert_eq!(lint["found"], serde_json::json!([]));
     place.refused(
-        "GP-IDENTITY-UNKNOWN",
+        "GP-IDENTITY-NOT-FOUND",
         5,
         &[&holder[..], &["channel", "sign", "bids.json"]].concat(),
     );

@@ -20,6 +20,9 @@ pub(super) const MAX_DEPTH: usize = 64;
 pub(super) const MAX_ELEMENTS: usize = 200_000;
 const MAX_ATTRIBUTES: usize = 128;
 
+/// An attribute: the namespace of its name, the local name, its value.
+pub(super) type Attribute = (String, String, String);
+
 /// An element that begins.
 pub(super) struct Element<'e> {
     /// Local names from the root to it.
@@ -27,7 +30,7 @@ pub(super) struct Element<'e> {
     /// The namespace of its name; empty if none.
     pub(super) namespace: &'e str,
     /// Its attributes: namespace, local name, value.
-    pub(super) attributes: &'e [(String, String, String)],
+    pub(super) attributes: &'e [Attribute],
 }
 
 impl Element<'_> {
@@ -154,7 +157,7 @@ impl Walk {
         &mut self,
         start: &BytesStart<'_>,
         namespace: &str,
-        attributes: &[(String, String, String)],
+        attributes: &[Attribute],
         visitor: &mut dyn Visitor,
     ) -> Result<(), (Code, String)> {
         if self.path.is_empty() && std::mem::replace(&mut self.rooted, true) {
@@ -220,7 +223,7 @@ fn text_of(bytes: &[u8]) -> String {
 fn attributes<R>(
     reader: &NsReader<R>,
     start: &BytesStart<'_>,
-) -> Result<Vec<(String, String, String)>, (Code, String)> {
+) -> Result<Vec<Attribute>, (Code, String)> {
     let mut all = Vec::new();
     for attribute in start.attributes() {
         let attribute = attribute.map_err(malformed)?;

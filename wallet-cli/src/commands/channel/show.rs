@@ -77,7 +77,7 @@ fn in_words(policy: &Policy) -> String {
             }
         }
     }
-    for (action, _) in &policy.checked().terms {
+    for action in policy.checked().terms.keys() {
         text.push_str(&format!("Terms: to {action} the data is permitted under conditions\n"));
     }
     text
