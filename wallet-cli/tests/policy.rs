@@ -110,9 +110,10 @@ fn a_developer_describes_a_channel_and_explains_what_it_decides() {
     let issue = [
         "visa",
         "issue",
-        "flex.gb.aggregator",
         "--to",
         &did,
+        "--role",
+        "flex.gb.aggregator",
         "--claim",
         "zone=GB-1",
         "-o",
@@ -120,10 +121,7 @@ fn a_developer_describes_a_channel_and_explains_what_it_decides() {
     ];
     with(regulator, &issue);
     with(holder, &["visa", "accept", "visa.json"]);
-    with(
-        holder,
-        &["visa", "present", "flex.gb.aggregator", "--audience", &cid, "-o", "shown.json"],
-    );
+    with(holder, &["visa", "present", "flex.gb.aggregator", "--to", &cid, "-o", "shown.json"]);
     let simulate = |zone: &str, more: &[&str]| {
         let attribute = format!("zone={zone}");
         let args = [
