@@ -12,13 +12,15 @@ use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::ResolveResult;
 use serde_json::Value as Json;
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 
 /// The deepest nesting.
 pub(super) const MAX_DEPTH: usize = 64;
 /// The most elements of one payload; a CIM model is not held to it.
 pub(super) const MAX_ELEMENTS: usize = 200_000;
 const MAX_ATTRIBUTES: usize = 128;
+/// The longest run of text, or tag, in bytes.
+const MAX_PIECE: usize = 4 * 1024 * 1024;
 
 /// An attribute: the namespace of its name, the local name, its value.
 pub(super) type Attribute = (String, String, String);
@@ -97,12 +99,13 @@ pub(super) fn walk<R: BufRead>(
     max_elements: usize,
     visitor: &mut dyn Visitor,
 ) -> Result<(), Fault> {
-    let mut reader = NsReader::from_reader(input);
+    let mut reader = NsReader::from_reader(Pieces { inner: input, left: MAX_PIECE });
     reader.config_mut().expand_empty_elements = true;
     let mut state = Walk { path: Vec::new(), elements: 0, rooted: false, max_elements };
     let mut buffer = Vec::new();
     loop {
         buffer.clear();
+        reader.get_mut().left = MAX_PIECE;
         let event = match reader.read_event_into(&mut buffer) {
             Ok(event) => event.into_owned(),
             Err(e) => {
@@ -138,6 +141,38 @@ pub(super) fn walk<R: BufRead>(
             other => state.other(other, visitor),
         };
         step.map_err(|why| state.fault(offset, why))?;
+    }
+}
+
+/// A reader that ends a piece of markup or text that is too long for memory, however long the
+/// document may be.
+struct Pieces<R> {
+    inner: R,
+    left: usize,
+}
+
+impl<R: BufRead> Read for Pieces<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let mut available = self.fill_buf()?;
+        let count = available.read(buffer)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl<R: BufRead> BufRead for Pieces<R> {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        let left = self.left;
+        let available = self.inner.fill_buf()?;
+        if left == 0 && !available.is_empty() {
+            return Err(std::io::Error::other("a piece of it is longer than 4 MiB"));
+        }
+        Ok(available.get(..left.min(available.len())).unwrap_or_default())
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.left = self.left.saturating_sub(amount);
+        self.inner.consume(amount);
     }
 }
 

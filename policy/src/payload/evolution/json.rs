@@ -2,6 +2,7 @@
 
 use super::Findings;
 use serde_json::{Map, Value};
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
@@ -44,24 +45,32 @@ const COMPARED: [&str; 17] = [
     "$ref",
 ];
 
+/// The most pairs of schemas that are compared: two that refer to themselves can be unfolded into
+/// more than anybody waits for.
+const MAX_PAIRS: usize = 20_000;
+
 struct Pair<'p> {
     old_root: &'p Value,
     new_root: &'p Value,
+    left: Cell<usize>,
 }
 
 pub(super) fn compare(old: &Value, new: &Value, found: &mut Findings) {
-    Pair { old_root: old, new_root: new }.compare(old, new, "", MAX_DEPTH, found);
+    let left = Cell::new(MAX_PAIRS);
+    Pair { old_root: old, new_root: new, left }.compare(old, new, "", MAX_DEPTH, found);
 }
 
 impl Pair<'_> {
     fn compare(&self, old: &Value, new: &Value, place: &str, depth: usize, found: &mut Findings) {
-        let Some(depth) = depth.checked_sub(1) else {
+        let left = self.left.get().checked_sub(1);
+        let (Some(depth), Some(left)) = (depth.checked_sub(1), left) else {
             found.undecided(place, "it is nested, or refers to itself, too deep to tell");
             return;
         };
-        // The same words mean the same only where what they refer to is the same.
-        if old == new && (!refers(old) || self.old_root.get("$defs") == self.new_root.get("$defs"))
-        {
+        self.left.set(left);
+        // The same words mean the same only where what they refer to is the same: anywhere in the
+        // document.
+        if old == new && (!refers(old) || self.old_root == self.new_root) {
             return;
         }
         let (Some(old), Some(new)) = (resolve(self.old_root, old), resolve(self.new_root, new))
