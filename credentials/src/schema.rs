@@ -23,6 +23,7 @@ impl Schema {
     /// # Errors
     /// A sentence about what is wrong with it.
     pub fn compile(schema: &Value) -> Result<Self, String> {
+        check_unfolding(schema)?;
         jsonschema::options()
             .with_draft(Draft::Draft202012)
             .offline()
@@ -53,6 +54,56 @@ impl Schema {
             .map(|e| (e.instance_path().to_string(), bounded(&e)))
             .collect()
     }
+}
+
+/// The most schemas that are asked about one place of a value.
+const MAX_UNFOLDED: usize = 1000;
+
+/// The words whose schemas are asked about the same place, so that references among them multiply.
+/// What stands under `properties` or `items` is asked about a part of the value, which is bounded.
+const IN_PLACE: [&str; 8] =
+    ["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"];
+
+/// Refuses a schema of a few kilobytes that asks millions of schemas about one byte: an allocation
+/// that fails ends the process, and nobody can catch it.
+fn check_unfolding(root: &Value) -> Result<(), String> {
+    let mut open = vec![root];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Object(object) => open.extend(object.values()),
+            Value::Array(list) => open.extend(list),
+            _ => {}
+        }
+        let mut left = MAX_UNFOLDED;
+        unfold(root, value, 64, &mut left)?;
+    }
+    Ok(())
+}
+
+fn unfold(root: &Value, schema: &Value, depth: usize, left: &mut usize) -> Result<(), String> {
+    let Value::Object(object) = schema else { return Ok(()) };
+    let too_much = || "its references unfold to more than 1000 schemas for one place".to_owned();
+    let depth = depth.checked_sub(1).ok_or_else(too_much)?;
+    *left = left.checked_sub(1).ok_or_else(too_much)?;
+    for word in ["$ref", "$dynamicRef"] {
+        let pointer = object.get(word).and_then(Value::as_str).and_then(|r| r.strip_prefix('#'));
+        if let Some(next) = pointer.and_then(|p| root.pointer(p)) {
+            unfold(root, next, depth, left)?;
+        }
+    }
+    for word in IN_PLACE {
+        match object.get(word) {
+            Some(Value::Array(list)) => {
+                list.iter().try_for_each(|s| unfold(root, s, depth, left))?;
+            }
+            Some(Value::Object(map)) if word == "dependentSchemas" => {
+                map.values().try_for_each(|s| unfold(root, s, depth, left))?;
+            }
+            Some(one) => unfold(root, one, depth, left)?,
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 /// A violation quotes the value, which is as long as its writer likes.
@@ -91,6 +142,26 @@ mod tests {
                 let _ = schema.violations(&json!({"a": {"a": {}}}));
             }
         }
+    }
+
+    #[test]
+    fn a_small_schema_that_unfolds_without_end_is_refused() {
+        let chain = |levels: u32, word: &str| {
+            let mut defs = serde_json::Map::new();
+            defs.insert(format!("a{levels}"), json!({"type": "string"}));
+            for level in 0..levels {
+                let next = json!({"$ref": format!("#/$defs/a{}", level + 1)});
+                defs.insert(format!("a{level}"), json!({word: [next, next]}));
+            }
+            json!({"$ref": "#/$defs/a0", "$defs": defs})
+        };
+        for word in ["anyOf", "allOf", "oneOf"] {
+            assert!(Schema::compile(&chain(6, word)).is_ok(), "{word}");
+            assert!(Schema::compile(&chain(26, word)).is_err(), "{word}");
+        }
+        let list =
+            json!({"type": "object", "properties": {"next": {"$ref": "#"}, "x": {"$ref": "#"}}});
+        assert!(Schema::compile(&list).is_ok(), "it goes on with the value");
     }
 
     #[test]

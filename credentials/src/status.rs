@@ -218,6 +218,11 @@ impl StatusList {
         }
         let (version, changes) = extension(subject)?;
         check_changes(&changes, &bits, dated)?;
+        // What is revoked is revoked for good; what may come back is suspended.
+        let for_good = purposes.iter().any(|p| p == Purpose::Revocation.name());
+        if for_good && changes.values().flatten().any(|c| !c.set) {
+            return Err(malformed("it takes back a revocation"));
+        }
         let (id, expires) = (id.to_owned(), credential.valid_until());
         Ok(Self { secured, id, issuer, purposes, version, dated, expires, bits, changes })
     }

@@ -1,5 +1,5 @@
 //! The readable form of a requirement: roles, all, any, not, so many of, comparisons, windows of
-//! time, DIDs. Here it is read and checked; [`crate::compile`] makes Cedar of it.
+//! time, DIDs. Here it is read and checked; [`crate::policy`] makes Cedar of it.
 
 use crate::comparison::{AttributeTypes, Comparison, Operand};
 use crate::value::ValueType;

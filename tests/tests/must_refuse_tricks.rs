@@ -245,6 +245,25 @@ fn finds_two_states_of_one_version_wherever_they_stand() {
 }
 
 #[test]
+fn refuses_a_list_that_takes_back_a_revocation() {
+    let regulator = Party::new(1);
+    let changes =
+        [(true, 3), (false, 1)].map(|(set, days)| Change { index: 7, set, at: days_ago(days) });
+    // It stays readable as a list of suspensions, which end.
+    let suspended = world::list(&regulator, Purpose::Suspension, &changes);
+    assert_eq!(suspended.changes(7).len(), 2);
+    let document = suspended.secured().document();
+    let mut bent = document.clone();
+    bent["credentialSubject"]["statusPurpose"] = json!("revocation");
+    let read = |document: &Value| {
+        let text = world::raw_jwt(&regulator, "vc+jwt", document, suspended.dated);
+        StatusList::read(world::reread(&text))
+    };
+    assert!(read(document).is_ok());
+    assert_eq!(read(&bent).expect_err("for good").code().id(), "GP-STATUS-LIST-MALFORMED");
+}
+
+#[test]
 fn a_presentation_is_no_sd_jwt() {
     let holder = Party::new(2);
     let text = world::raw_jwt(&holder, "vp+sd-jwt", &json!({"aud": AUDIENCE}), NOW);

@@ -121,7 +121,11 @@ struct Header<'s> {
     schema: &'s CimSchema,
     described: bool,
     inside: bool,
+    /// Whether the property is one of the header's own vocabulary.
+    ours: bool,
     text: String,
+    /// Whether there was more text than is kept.
+    long: bool,
     profiles: usize,
     version: Option<u64>,
     created: bool,
@@ -138,7 +142,9 @@ impl<'s> Header<'s> {
             schema,
             described: false,
             inside: false,
+            ours: false,
             text: String::new(),
+            long: false,
             profiles: 0,
             version: None,
             created: false,
@@ -169,6 +175,12 @@ impl<'s> Header<'s> {
                     return Err(refuse(format!("the profile {text:?} is not taken here")));
                 }
                 self.profiles = self.profiles.saturating_add(1);
+            }
+            "Model.version" if self.version.is_some() => {
+                return Err(refuse("it has two versions"));
+            }
+            "Model.modelingAuthoritySet" if self.authority.is_some() => {
+                return Err(refuse("it has two modelling authorities"));
             }
             "Model.version" => {
                 let number = text.parse().map_err(|_| refuse("its version is not a number"))?;
@@ -203,6 +215,7 @@ impl<'s> Header<'s> {
 impl Visitor for Header<'_> {
     fn start(&mut self, element: &Element<'_>) -> Result<(), (Code, String)> {
         self.text.clear();
+        self.long = false;
         let is = |namespace: &str, local: &str| {
             element.namespace == namespace && element.local() == local
         };
@@ -215,7 +228,9 @@ impl Visitor for Header<'_> {
                 }
                 let about = element.attribute(RDF, "about").unwrap_or_default();
                 let uuid = about.strip_prefix("urn:uuid:").unwrap_or_default();
-                if uuid.len() != 36 || !uuid.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') {
+                let groups: Vec<usize> = uuid.split('-').map(str::len).collect();
+                let hex = uuid.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+                if groups != [8, 4, 4, 4, 12] || !hex {
                     return Err(refuse("its rdf:about is not a urn:uuid"));
                 }
                 (self.described, self.inside) = (true, true);
@@ -224,13 +239,23 @@ impl Visitor for Header<'_> {
             2 if is(MODEL, "FullModel") || is(MODEL, "DifferenceModel") => {
                 Err(refuse("it has a second header"))
             }
+            3 if self.inside => {
+                self.ours = element.namespace == MODEL;
+                Ok(())
+            }
+            4.. if self.inside && self.ours => {
+                Err(refuse("a property of its header has elements inside"))
+            }
             _ => Ok(()),
         }
     }
 
     fn text(&mut self, text: &str) {
-        if self.inside && self.text.len() < 4096 {
-            self.text.push_str(text);
+        if self.inside {
+            self.long |= self.text.len().saturating_add(text.len()) > 4096;
+            if !self.long {
+                self.text.push_str(text);
+            }
         }
     }
 
@@ -241,6 +266,8 @@ impl Visitor for Header<'_> {
                 self.inside = false;
                 self.finish()
             }
+            3 if self.inside && !self.ours => Ok(()),
+            3 if self.inside && self.long => Err(refuse("a property of its header is too long")),
             3 if self.inside => {
                 let name = path.last().map_or("", String::as_str).to_owned();
                 self.property(&name)

@@ -151,7 +151,8 @@ fn compare_cim(old: &CimSchema, new: &CimSchema, found: &mut Findings) {
     for profile in old.profiles.difference(&new.profiles) {
         found.breaks("/profiles", format!("the profile {profile} is no longer taken"));
     }
-    if new.min_version.unwrap_or(0) > old.min_version.unwrap_or(0) {
+    // Without the word a model need not have a version at all.
+    if new.min_version.is_some_and(|n| old.min_version.is_none_or(|o| n > o)) {
         found.breaks("/minVersion", "older versions are no longer taken");
     }
     let (before, after) = (&old.modeling_authority_sets, &new.modeling_authority_sets);

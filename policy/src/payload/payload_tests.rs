@@ -239,6 +239,10 @@ fn the_header_of_a_grid_model_is_checked() {
         model(&header.replace(">2<", ">two<")),
         model(&header.replace("2026-03-01T00:00:00Z", "yesterday")),
         model(header).replace("urn:uuid:", "urn:"),
+        model(header).replace("c47d4310-b8ee-480d-9cf3-e53a81630981", &"-".repeat(36)),
+        model(&format!("{header}<md:Model.version>9</md:Model.version>")),
+        model(&header.replace(">urn:p:EQ<", ">evil<md:x/>urn:p:EQ<")),
+        model(&header.replace("md:Model.profile", "rdf:Model.profile")),
         model(header).replace("FullModel", "DifferenceModel"),
         model(header).replace("ModelDescription/1#", "ModelDescription/9#"),
     ] {
@@ -328,6 +332,28 @@ fn evolution_of_json_schemas_is_told_in_three_values() {
     ] {
         assert_eq!(evolution(old.clone(), new.clone()), expected, "{new}");
     }
+    // What another word counts on, what two words say together, what an inner name means.
+    for (old, new) in [
+        (json!({"const": "a"}), json!({"const": "a", "enum": ["b"]})),
+        (
+            json!({"prefixItems": [{"type": "string"}], "items": {"type": "integer"}}),
+            json!({"items": {"type": "integer"}}),
+        ),
+        (
+            json!({"patternProperties": {"^s": true}, "additionalProperties": false}),
+            json!({"additionalProperties": false}),
+        ),
+        (
+            json!({"contains": {"type": "string"}, "minContains": 0}),
+            json!({"contains": {"type": "string"}}),
+        ),
+        (
+            json!({"$defs": {"t": true}, "properties": {"a": {"$id": "urn:x", "$defs": {"t": {"maximum": 5}}, "properties": {"v": {"$ref": "#/$defs/t"}}}}}),
+            json!({"$defs": {"t": true}, "properties": {"a": {"$id": "urn:x", "$defs": {"t": {"maximum": 0}}, "properties": {"v": {"$ref": "#/$defs/t"}}}}}),
+        ),
+    ] {
+        assert_ne!(evolution(old.clone(), new.clone()), Outcome::Passed, "{old} {new}");
+    }
     let referring = |inner: Json| json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": inner}});
     assert_eq!(
         evolution(referring(json!({"maximum": 5})), referring(json!({"maximum": 4}))),
@@ -370,6 +396,7 @@ fn evolution_of_xsds_csv_and_models() {
         (change("maxOccurs=\"2\"", "maxOccurs=\"1\""), Outcome::Failed),
         (change("minOccurs=\"0\" ", ""), Outcome::Failed),
         (change("xs:integer", "xs:string"), Outcome::Indeterminate),
+        (change("maxOccurs=\"2\"", "maxOccurs=\"2\" default=\"1\""), Outcome::Indeterminate),
         (change("name=\"Order\"", "name=\"Bid\""), Outcome::Failed),
         (xsd(MAIN, &COMMON.replace("GB-2", "GB-9")).expect("compiles"), Outcome::Failed),
         (

@@ -349,3 +349,28 @@ pub fn schema_document(path: &Path) -> Result<(ContentId, Vec<u8>), Failure> {
     })?;
     Ok(ContentId::of_json(&value)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gridpass_identity::resolve::Snapshot;
+
+    /// A parcel is written by whoever sends it: the document of a did:web in it is that sender's word
+    /// about a regulator's keys.
+    #[test]
+    fn the_document_of_a_did_web_in_a_file_from_others_is_not_believed() {
+        let snapshot = Snapshot {
+            seen: UnixMillis::new(1),
+            confirmed: None,
+            document: b"{}".to_vec(),
+            witness: None,
+        };
+        let did = |text: &str| Did::parse(text).expect("a DID");
+        let scid = "QmfGEUAcMpzo25kF2Rhn8L5FAXysfGnkzjwdKoNPi615XQ";
+        let webvh = did(&format!("did:webvh:{scid}:regulator.example"));
+        let all = [did("did:web:regulator.example"), webvh.clone()]
+            .map(|did| IdentityMaterial::of(&did, &snapshot));
+        let taken: Vec<Did> = self_proving(&all).into_iter().map(|m| m.did).collect();
+        assert_eq!(taken, [webvh]);
+    }
+}

@@ -49,6 +49,37 @@ const COMPARED: [&str; 17] = [
 /// more than anybody waits for.
 const MAX_PAIRS: usize = 20_000;
 
+/// Words that nothing else counts on: without them more fits.
+const LOOSEN: [&str; 9] = [
+    "pattern",
+    "format",
+    "multipleOf",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "not",
+    "allOf",
+    "propertyNames",
+    "dependentRequired",
+];
+
+/// Whether a part of it, below the root, has a name that references could mean.
+fn names_inner_resources(root: &Value) -> bool {
+    let mut open: Vec<&Value> = root.as_object().into_iter().flat_map(|o| o.values()).collect();
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Object(object) => {
+                if ["$id", "$anchor", "$dynamicAnchor"].iter().any(|w| object.contains_key(*w)) {
+                    return true;
+                }
+                open.extend(object.values());
+            }
+            Value::Array(list) => open.extend(list),
+            _ => {}
+        }
+    }
+    false
+}
+
 struct Pair<'p> {
     old_root: &'p Value,
     new_root: &'p Value,
@@ -56,6 +87,9 @@ struct Pair<'p> {
 }
 
 pub(super) fn compare(old: &Value, new: &Value, found: &mut Findings) {
+    if old != new && (names_inner_resources(old) || names_inner_resources(new)) {
+        found.undecided("", "a part of it has an $id or anchor of its own");
+    }
     let left = Cell::new(MAX_PAIRS);
     Pair { old_root: old, new_root: new, left }.compare(old, new, "", MAX_DEPTH, found);
 }
@@ -105,7 +139,9 @@ impl Pair<'_> {
             let same = old.get(word) == new.get(word) && !new.get(word).is_some_and(refers);
             // These look at what other words let through, so that they change with them.
             let evaluated = word.starts_with("unevaluated");
-            if !known && new.contains_key(word) && (!same || evaluated) {
+            // Some words that go away let more through; others are what another word counts on.
+            let loosens = !new.contains_key(word) && LOOSEN.contains(&word.as_str());
+            if !known && !loosens && (!same || evaluated) {
                 found.undecided(place, format!("{word} is new or changed"));
             }
         }
@@ -245,6 +281,10 @@ fn compare_values(
         // Both: what fits is in both.
         (Some(one), Some(_)) => Some(std::iter::once(one.to_string()).collect()),
     };
+    if new.contains_key("const") && new.contains_key("enum") {
+        found.undecided(place, "it has both const and enum");
+        return;
+    }
     let (before, after): (Option<BTreeSet<String>>, Option<BTreeSet<String>>) =
         (values(old), values(new));
     match (before, after) {

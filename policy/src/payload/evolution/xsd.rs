@@ -54,8 +54,11 @@ impl Visitor for Tree {
     }
 }
 
-/// What is declared at the top of all files, by kind and name; and everything else at the top.
-type Declared = (BTreeMap<(String, String), Node>, Vec<Node>, Vec<BTreeMap<String, String>>);
+/// A top-level declaration's kind, namespace and name.
+type Name = (String, String, String);
+
+/// What is declared at the top of all files, by name; and everything else at the top.
+type Declared = (BTreeMap<Name, Node>, Vec<Node>, Vec<BTreeMap<String, String>>);
 
 fn declared(schema: &XsdSchema) -> Declared {
     let (mut named, mut rest, mut heads) = (BTreeMap::new(), Vec::new(), Vec::new());
@@ -65,12 +68,13 @@ fn declared(schema: &XsdSchema) -> Declared {
         let text = text.replace("schemaLocation", "location");
         let _ = xml::walk(text.as_bytes(), xml::MAX_ELEMENTS, &mut tree);
         let Some(root) = tree.root else { continue };
+        let namespace = root.attributes.get("targetNamespace").cloned().unwrap_or_default();
         heads.push(root.attributes);
         for node in root.children {
             match (node.name.as_str(), node.attributes.get("name").cloned()) {
                 ("include" | "import", _) => {}
                 (_, Some(name)) => {
-                    named.insert((node.name.clone(), name), node);
+                    named.insert((node.name.clone(), namespace.clone(), name), node);
                 }
                 _ => rest.push(node),
             }
@@ -92,14 +96,32 @@ pub(super) fn compare(old: &XsdSchema, new: &XsdSchema, found: &mut Findings) {
     if heads_before != heads_after || rest_before != rest_after {
         found.undecided("/", "namespaces, defaults or redefinitions changed");
     }
-    for ((kind, name), node) in &before {
-        let place = format!("{kind} {name}");
-        match after.get(&(kind.clone(), name.clone())) {
+    // What a wildcard or an untyped element lets through hangs on everything that is declared.
+    let open = |all: &BTreeMap<Name, Node>| all.values().any(is_open);
+    if before != after && (open(&before) || open(&after)) {
+        found.undecided("/", "it has wildcards or untyped elements, and something changed");
+    }
+    for (name, node) in &before {
+        let (kind, local) = (&name.0, &name.2);
+        let place = format!("{kind} {local}");
+        match after.get(name) {
             None if kind == "element" => found.breaks(&place, "the element is gone"),
             None => found.undecided(&place, "it is gone; what used it may have changed"),
             Some(now) => compare_nodes(node, now, &place, found),
         }
     }
+}
+
+fn is_open(node: &Node) -> bool {
+    let untyped = matches!(node.name.as_str(), "element" | "attribute")
+        && !node.attributes.contains_key("type")
+        && !node.attributes.contains_key("ref")
+        && !node.children.iter().any(|c| c.name.ends_with("Type"));
+    let any = |v: &String| v.ends_with("anyType");
+    matches!(node.name.as_str(), "any" | "anyAttribute")
+        || untyped
+        || node.attributes.values().any(any)
+        || node.children.iter().any(is_open)
 }
 
 fn compare_nodes(old: &Node, new: &Node, place: &str, found: &mut Findings) {
@@ -143,7 +165,7 @@ fn compare_attributes(old: &Node, new: &Node, place: &str, found: &mut Findings)
                     found.undecided(place, "the attribute is no longer prohibited");
                 }
             }
-            ("default" | "id", ..) => {}
+            ("id", ..) => {}
             _ => found.undecided(place, format!("{name} changed")),
         }
     }
@@ -160,6 +182,18 @@ fn compare_children(old: &Node, new: &Node, place: &str, found: &mut Findings) {
         n.children.iter().filter(|c| named(c).is_none()).cloned().collect()
     };
     let (before, after) = (plain(old), plain(new));
+    // Among named particles an unnamed one has its place: a choice between two elements.
+    let order = |n: &Node| -> Vec<String> {
+        let group = |c: &&Node| !matches!(c.name.as_str(), "attribute" | "attributeGroup");
+        n.children
+            .iter()
+            .filter(group)
+            .map(|c| format!("{:?}", named(c).unwrap_or((&c.name, ""))))
+            .collect()
+    };
+    if !before.is_empty() && order(old) != order(new) {
+        found.undecided(place, "the order of its parts changed");
+    }
     if before.len() == after.len() && before.iter().zip(&after).all(|(b, a)| b.name == a.name) {
         for (b, a) in before.iter().zip(&after) {
             compare_nodes(b, a, &format!("{place}/{}", b.name), found);
@@ -246,6 +280,15 @@ fn compare_restriction(old: &Node, new: &Node, place: &str, found: &mut Findings
         n.children.iter().filter(|c| c.name != "enumeration").cloned().collect()
     };
     let (before, after) = (others(old), others(new));
+    // Patterns of one step are alternatives, and white space decides what the others see.
+    for word in ["pattern", "whiteSpace"] {
+        let of = |list: &[Node]| -> Vec<Node> {
+            list.iter().filter(|n| n.name == word).cloned().collect()
+        };
+        if of(&before) != of(&after) {
+            found.undecided(place, format!("{word} changed"));
+        }
+    }
     for facet in &after {
         let same = before.iter().find(|b| b.name == facet.name);
         if before.contains(facet) {
@@ -270,11 +313,11 @@ fn compare_restriction(old: &Node, new: &Node, place: &str, found: &mut Findings
             None => found.undecided(place, format!("{} changed", facet.name)),
         }
     }
-    if after.len() < before.len() && after.iter().all(|a| before.contains(a)) {
+    {
         // Facets that went away can only let more through; parts of a complex type are no facets.
         let facets = ["pattern", "minInclusive", "maxInclusive", "minExclusive", "maxExclusive"];
         let lengths = ["length", "minLength", "maxLength", "totalDigits", "fractionDigits"];
-        let gone = before.iter().filter(|b| !after.contains(b));
+        let gone = before.iter().filter(|b| after.iter().all(|a| a.name != b.name));
         for node in gone {
             let name = node.name.as_str();
             if !facets.contains(&name) && !lengths.contains(&name) {
