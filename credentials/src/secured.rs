@@ -217,7 +217,7 @@ impl Secured {
         Ok(Self { kind, form, id, text, document, seal: Seal::Proof(Box::new(proof)) })
     }
 
-    fn from_compact(text: &str, kind: Kind) -> Result<Self, SecuredError> {
+    pub(crate) fn from_compact(text: &str, kind: Kind) -> Result<Self, SecuredError> {
         let malformed =
             |reason: &str| SecuredError::Malformed { what: what(kind), reason: reason.into() };
         let id = ContentId::of_bytes(text.as_bytes()).map_err(|e| malformed(&e.to_string()))?;
@@ -381,7 +381,7 @@ pub(crate) fn what(kind: Kind) -> &'static str {
 }
 
 /// The compact text in an `EnvelopedVerifiableCredential` or `…Presentation`.
-fn enveloped(object: &Map<String, Value>, kind: Kind) -> Option<&str> {
+pub(crate) fn enveloped(object: &Map<String, Value>, kind: Kind) -> Option<&str> {
     let name = match kind {
         Kind::Credential => "EnvelopedVerifiableCredential",
         Kind::Presentation => "EnvelopedVerifiablePresentation",

@@ -7,6 +7,7 @@
 use crate::codes;
 use crate::content_id::ContentId;
 use crate::secured::{Seal, Secured};
+use crate::verify::Readings;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
@@ -17,6 +18,7 @@ use gridpass_identity::resolve::{Resolution, ResolveError, Resolver, Source, Tim
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// What the caller asks of a signature. There is no default: each field is a decision.
 #[derive(Clone, Copy, Debug)]
@@ -47,13 +49,14 @@ pub struct Found {
     pub age_millis: Option<u64>,
 }
 
-/// What stays true for ever: signatures that were found to fit (bytes and key), and documents of
-/// DIDs that are their own proof. Nothing else is remembered, so that nothing that time or a new
+/// What stays true for ever: signatures that were found to fit (bytes and key), documents of DIDs
+/// that are their own proof, and what a visa's text says by itself. Nothing else is remembered, so that nothing that time or a new
 /// status changes can be remembered wrongly.
 #[derive(Clone, Debug, Default)]
 pub struct SignatureMemo {
     fits: HashSet<(ContentId, String)>,
-    documents: HashMap<Did, Resolution>,
+    documents: HashMap<Did, Arc<Resolution>>,
+    pub(crate) readings: Readings,
 }
 
 impl SignatureMemo {
@@ -62,16 +65,20 @@ impl SignatureMemo {
     /// The most documents: each can be as large as its DID is long, and costs nobody a signature.
     pub const MAX_DOCUMENTS: usize = 1024;
 
-    fn resolve(&mut self, did: &Did, resolver: &dyn Resolver) -> Result<Resolution, ResolveError> {
+    fn resolve(
+        &mut self,
+        did: &Did,
+        resolver: &dyn Resolver,
+    ) -> Result<Arc<Resolution>, ResolveError> {
         if let Some(known) = self.documents.get(did) {
-            return Ok(known.clone());
+            return Ok(Arc::clone(known));
         }
-        let found = resolver.resolve(did)?;
+        let found = Arc::new(resolver.resolve(did)?);
         if found.source == Source::SelfCertifying {
             if self.documents.len() >= Self::MAX_DOCUMENTS {
                 self.documents.clear();
             }
-            self.documents.insert(did.clone(), found.clone());
+            self.documents.insert(did.clone(), Arc::clone(&found));
         }
         Ok(found)
     }

@@ -358,13 +358,25 @@ const MAX_URL: usize = 4096;
 /// others do not, and which a terminal would obey.
 pub(crate) fn url(text: &str) -> Rule {
     // What RFC 3987 has in no IRI: JSON-LD drops an id with one of them, or takes it for no name.
-    let excluded = |c: char| "<>\"{}|\\^`[]".contains(c);
-    let plain = !text.chars().any(|c| c.is_whitespace() || c.is_control() || excluded(c));
-    if plain && text.len() <= MAX_URL && Url::parse(text).is_ok() {
+    let excluded = |c: char| {
+        matches!(c, '<' | '>' | '"' | '{' | '}' | '|' | '\\' | '^' | '`' | '[' | ']')
+            || c.is_whitespace()
+            || c.is_control()
+    };
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=_-.:,;#?&%".contains(&b))
+        || !text.chars().any(excluded);
+    if plain && text.len() <= MAX_URL && (is_opaque(text) || Url::parse(text).is_ok()) {
         return Ok(());
     }
     let shown: String = text.chars().take(80).collect();
     Err(format!("{shown:?} is not a URL"))
+}
+
+/// Whether it has one of the schemes that stand here most, and no host: any path is a URL then, and
+/// need not be taken apart (a visa in a `data:` URL is long).
+fn is_opaque(text: &str) -> bool {
+    let path = ["did:", "data:", "urn:"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    path.is_some_and(|path| !path.is_empty() && !path.starts_with('/'))
 }
 
 /// `xsd:dateTimeStamp`: RFC 3339 with any offset from UTC.

@@ -1,15 +1,17 @@
 //! The admission cache: senders whose facts were taken in, each until the earliest end of what the
 //! facts rest on. A new status list or charter ends exactly the entries that it touches.
 
+use crate::facts::{Admission, CheckFacts, Finding};
 use crate::policy::Admitted;
 use gridpass_credentials::charter::Charter;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
-use std::collections::{BTreeMap, BTreeSet};
+use hashlink::LruCache;
+use std::collections::BTreeSet;
 
 /// Whose facts, where, from which presentation.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AdmissionKey {
     /// The channel's descriptor.
     pub channel: ContentId,
@@ -35,18 +37,25 @@ impl AdmissionKey {
     }
 }
 
+/// How long an admission is kept of which something is open: what is missing may come any moment.
+const OPEN_MILLIS: u64 = 10_000;
+
 /// Admitted senders.
-#[derive(Debug)]
 pub struct AdmissionCache {
-    entries: BTreeMap<AdmissionKey, Admitted>,
-    most: usize,
+    entries: LruCache<AdmissionKey, Admitted>,
+}
+
+impl std::fmt::Debug for AdmissionCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AdmissionCache({})", self.entries.len())
+    }
 }
 
 impl AdmissionCache {
     /// A cache of at most so many entries.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { entries: BTreeMap::new(), most: most.max(1) }
+        Self { entries: LruCache::new(most.max(1)) }
     }
 
     /// How many there are.
@@ -63,8 +72,8 @@ impl AdmissionCache {
 
     /// An entry that counts now. One that does not count any more is dropped.
     pub fn get(&mut self, key: &AdmissionKey, now: UnixMillis) -> Option<&mut Admitted> {
-        let facts = self.entries.get(key)?.admission();
-        if now >= facts.expires {
+        let facts = self.entries.peek(key)?.admission();
+        if now >= until(facts) {
             self.entries.remove(key);
             return None;
         }
@@ -75,21 +84,33 @@ impl AdmissionCache {
         self.entries.get_mut(key)
     }
 
-    /// Takes in an entry. Where there is no room, the one that ends first makes it.
+    /// Takes in an entry. Where there is no room, the one that was not asked for longest makes it.
+    /// A presentation that failed is not kept: anybody can make as many of those as they like.
     pub fn insert(&mut self, admitted: Admitted) {
-        let key = AdmissionKey::of(&admitted);
-        if !self.entries.contains_key(&key) && self.entries.len() >= self.most {
-            let first = self.entries.iter().min_by_key(|(_, a)| a.admission().expires);
-            if let Some(first) = first.map(|(key, _)| key.clone()) {
-                self.entries.remove(&first);
-            }
+        if admitted.admission().standing.outcome != Finding::Failed {
+            self.entries.insert(AdmissionKey::of(&admitted), admitted);
         }
-        self.entries.insert(key, admitted);
     }
 
-    /// A status list came, under this id: whose visas name it must be judged anew. Gives them.
-    pub fn status_list_came(&mut self, list: &str) -> Vec<AdmissionKey> {
-        self.end(|a| a.admission().rests_on.status_lists.contains(list))
+    /// A status list came, was verified, and is newer than what was known: whose visas it may be
+    /// about must be judged anew. Gives them.
+    pub fn status_list_came(&mut self, list: &str, signer: &Did) -> Vec<AdmissionKey> {
+        self.end(|a| {
+            let rests_on = &a.admission().rests_on;
+            rests_on.status_lists.contains(list)
+                && (rests_on.revokers_by_role || rests_on.dids.contains(signer))
+        })
+    }
+
+    /// What is known of a DID changed, such as a key that is not to be believed any more: whoever
+    /// rests on it must be judged anew. Gives them.
+    pub fn did_changed(&mut self, did: &Did) -> Vec<AdmissionKey> {
+        self.end(|a| a.admission().rests_on.dids.contains(did))
+    }
+
+    /// A role definition came that was not at hand. Gives those that rest on it.
+    pub fn definition_came(&mut self, definition: &ContentId) -> Vec<AdmissionKey> {
+        self.end(|a| a.admission().rests_on.definitions.contains(definition))
     }
 
     /// The charter changed: whose definitions or issuers it lists otherwise must be judged anew.
@@ -118,16 +139,26 @@ impl AdmissionCache {
         self.end(|a| {
             let rests_on = &a.admission().rests_on;
             rests_on.definitions.iter().any(|d| changed.contains(d))
-                || rests_on.issuers.iter().any(|d| roots.contains(d))
+                || rests_on.dids.iter().any(|d| roots.contains(d))
         })
     }
 
     fn end(&mut self, touched: impl Fn(&Admitted) -> bool) -> Vec<AdmissionKey> {
-        let ended: Vec<_> =
+        let mut ended: Vec<_> =
             self.entries.iter().filter(|(_, a)| touched(a)).map(|(key, _)| key.clone()).collect();
+        ended.sort();
         for key in &ended {
             self.entries.remove(key);
         }
         ended
     }
+}
+
+/// Until when an entry is kept.
+fn until(facts: &Admission) -> UnixMillis {
+    let open = |c: &CheckFacts| c.outcome == Finding::Indeterminate;
+    if open(&facts.standing) || facts.visas.iter().any(|v| open(&v.standing)) {
+        return facts.expires.min(facts.judged.plus_millis(OPEN_MILLIS));
+    }
+    facts.expires
 }

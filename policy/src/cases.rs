@@ -201,7 +201,11 @@ impl CaseFile {
             channel: policy.id().clone(),
             sender,
             presentation: None,
-            trust: TrustFacts { pack: nothing.clone(), charter: nothing },
+            trust: TrustFacts {
+                framework: policy.descriptor().framework.clone(),
+                pack: nothing.clone(),
+                charter: nothing,
+            },
             judged: at,
             expires: at.plus_millis(60_000),
             standing: holds("assumed by the case"),
@@ -242,7 +246,8 @@ impl CaseFile {
             issuer,
             standing: held.standing.clone().unwrap_or_else(|| holds("assumed by the case")),
             claims: held.claims.clone(),
-            authority: held.authority.clone(),
+            authorities: vec![held.authority.clone()],
+            only_status_open: true,
             valid_until: at.plus_millis(60_000),
             status_dated: Some(at),
         })
@@ -291,8 +296,8 @@ impl CaseFile {
     /// A sentence, where the case makes no facts.
     pub fn run(&self, case: &Case, policy: &Policy) -> Result<CaseResult, String> {
         let (admission, question, at) = self.facts(case, policy)?;
-        let mut admitted = policy.admit(admission).map_err(|e| e.to_string())?;
-        let decision = policy.decide(&mut admitted, &question, at);
+        let mut admitted = policy.admit(admission);
+        let decision = policy.decide(&mut admitted, &question, at).map_err(|e| e.to_string())?;
         Ok(CaseResult {
             name: case.name.clone(),
             differences: differences(case, &decision),

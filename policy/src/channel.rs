@@ -29,6 +29,9 @@ pub const FORMAT_VERSION: u32 = 1;
 pub const MAX_PAYLOAD: u64 = 1024 * 1024;
 /// The widest clock skew that a channel may allow, in seconds.
 pub const MAX_CLOCK_SKEW: u64 = 600;
+/// The most parts, comparisons and DIDs of a channel's requirements, those of the channel counted for
+/// each topic. What is compiled of them takes a few MiB at most.
+pub const MAX_CONDITIONS: usize = 4096;
 const YEAR: u64 = 366 * 24 * 3600;
 
 /// Why a channel descriptor was refused.
@@ -291,6 +294,21 @@ impl ChannelDescriptor {
         if self.publish.is_empty() || self.subscribe.is_empty() {
             return Err("publish or subscribe asks for nothing: whoever may do it, say so".into());
         }
+        let size = |list: &[Requirement]| {
+            list.iter().map(Requirement::size).fold(0, usize::saturating_add)
+        };
+        // The channel's are asked in each topic, beside its own.
+        let whole = self
+            .topics
+            .iter()
+            .map(|t| size(&self.publish).saturating_add(size(&t.publish)))
+            .fold(size(&self.subscribe), usize::saturating_add);
+        if whole > MAX_CONDITIONS {
+            return Err(format!(
+                "its requirements, over all topics, have {whole} parts, comparisons and DIDs, and \
+                 at most {MAX_CONDITIONS} are compiled"
+            ));
+        }
         let mut reads = ReadsByRole::new();
         let mut publish = BTreeMap::new();
         for topic in &self.topics {
@@ -382,7 +400,9 @@ impl SignedChannel {
     #[must_use]
     pub fn check_owner(&self, resolver: &dyn Resolver, now: UnixMillis) -> Check {
         let owner = &self.descriptor.owner;
-        let signers = self.signed.signers(std::slice::from_ref(owner), resolver, None, now);
+        // Else an old key of the owner's signs, dated back, what is new.
+        let dated = Some(self.descriptor.dated);
+        let signers = self.signed.signers(std::slice::from_ref(owner), resolver, dated, now);
         if signers.signed.contains(owner) {
             let sentence = format!("signed by its owner, {owner}");
             return Check::passed("owner", codes::CHANNEL_SIGNED, sentence);

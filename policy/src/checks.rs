@@ -27,8 +27,9 @@ pub(crate) fn check(
     now: UnixMillis,
 ) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    check_admission(channel.0, admission, now, &mut reasons);
+    check_admission(channel, admission, now, &mut reasons);
     if let Question::Publish(message) = question {
+        check_origin(admission, message, &mut reasons);
         check_topic(channel.1, attributes, message, now, &mut reasons);
         check_message(channel.1, message, now, &mut reasons);
         must_have_passed("signature", &message.signature, &mut reasons);
@@ -45,8 +46,23 @@ fn must_have_passed(what: &str, found: &CheckFacts, reasons: &mut Vec<Reason>) {
     }
 }
 
+/// That the facts about the message and those about the sender are about one and the same.
+fn check_origin(admission: &Admission, message: &MessageFacts, reasons: &mut Vec<Reason>) {
+    let Some(envelope) = &message.envelope else { return };
+    let node = admission.node.as_ref().map(|n| &n.node);
+    let same = envelope.channel == admission.channel
+        && envelope.sender == admission.sender
+        && envelope.node.as_ref() == node
+        && envelope.presentation == admission.presentation;
+    if !same {
+        let sentence = "the message is of another sender, node, presentation or channel than the \
+                        facts about its sender";
+        deny(reasons, codes::ADMISSION_OTHER, sentence);
+    }
+}
+
 fn check_admission(
-    channel: &ContentId,
+    (channel, descriptor): (&ContentId, &ChannelDescriptor),
     admission: &Admission,
     now: UnixMillis,
     reasons: &mut Vec<Reason>,
@@ -54,6 +70,14 @@ fn check_admission(
     if &admission.channel != channel {
         let sentence = "the sender was admitted to another channel, or to another version of it";
         deny(reasons, codes::ADMISSION_OTHER, sentence);
+    }
+    if admission.trust.framework != descriptor.framework {
+        let sentence = "the sender was judged by another trust framework than the channel\u{2019}s";
+        deny(reasons, codes::ADMISSION_OTHER, sentence);
+    }
+    if now < descriptor.dated {
+        let sentence = format!("the channel counts from {} on, and it is {now}", descriptor.dated);
+        deny(reasons, codes::CHANNEL_NOT_YET, sentence);
     }
     if now < admission.judged || now >= admission.expires {
         let sentence = format!(
@@ -101,6 +125,11 @@ fn check_attributes(
     message: &MessageFacts,
     reasons: &mut Vec<Reason>,
 ) {
+    if message.attributes.len() > topic.attributes.len() {
+        let (found, most) = (message.attributes.len(), topic.attributes.len());
+        let sentence = format!("it has {found} attributes, and topic {} has {most}", topic.name);
+        return deny(reasons, codes::ATTRIBUTE_UNKNOWN, sentence);
+    }
     for (name, value) in &message.attributes {
         if !topic.attributes.contains_key(name) {
             let shown: String = name.chars().take(64).collect();

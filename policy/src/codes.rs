@@ -99,8 +99,11 @@ gridpass_identity::codes! {
         "What was established about the sender counted until a time that is over, or from one that has not come.",
         "Verify its presentation again, with fresh status lists.";
     ADMISSION_OTHER = "GP-ADMISSION-OTHER", Failed,
-        "The facts were established for another channel.",
-        "Verify the presentation for this channel.";
+        "The facts were established for another channel, trust framework or message.",
+        "Verify the presentation that the message names, for its channel and framework.";
+    CHANNEL_NOT_YET = "GP-CHANNEL-NOT-YET", Denied,
+        "This version of the channel counts from a time that has not come.",
+        "Send under the version that counts now, or wait.";
     TOPIC_UNKNOWN = "GP-TOPIC-UNKNOWN", Denied,
         "The channel has no such topic, or no such version of it, or the version is retired.",
         "See the channel's topics with `gridpass channel show`.";
@@ -150,6 +153,9 @@ gridpass_identity::codes! {
     LINT_INDETERMINATE = "GP-LINT-INDETERMINATE", Ok,
         "The channel takes what cannot be decided for a yes.",
         "Set `indeterminate` to deny, unless silence does more harm than a message too many.";
+    LINT_EXCLUSION = "GP-LINT-EXCLUSION", Ok,
+        "A requirement asks that a visa is not held; whoever holds it only has to leave it out.",
+        "Ask for a visa that the excluded do not get, or have theirs revoked.";
     LINT_FRAMEWORK = "GP-LINT-FRAMEWORK", Ok,
         "The channel belongs to another trust framework.",
         "Lint it with the trust pack of its own framework.";

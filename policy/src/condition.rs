@@ -216,6 +216,22 @@ pub enum Checked {
 }
 
 impl Condition {
+    /// How much it is to compile: its parts, comparisons and DIDs.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let all = |members: &[Self]| members.iter().map(Self::size).fold(1, usize::saturating_add);
+        match self {
+            Self::Role { comparisons, .. } => comparisons.len().saturating_add(1),
+            Self::Consent { .. } => 8,
+            Self::All { all: members }
+            | Self::Any { any: members }
+            | Self::AtLeast { of: members, .. } => all(members),
+            Self::Not { not } => not.size().saturating_add(1),
+            Self::Sender { did } => did.len().saturating_add(1),
+            Self::When { .. } | Self::Between { .. } | Self::Hours { .. } => 1,
+        }
+    }
+
     /// Refuses what is too deep or too large, can never hold or always does, or compares what does
     /// not fit.
     ///
@@ -248,6 +264,7 @@ impl Condition {
         Ok(match self {
             Self::Role { role, comparisons } => role_with(role, comparisons, attributes)?,
             Self::Consent { consent } => {
+                crate::consent::check(consent)?;
                 let comparisons = crate::consent::comparisons(consent);
                 role_with(&consent.role, &comparisons, attributes)?
             }
@@ -366,6 +383,32 @@ impl Checked {
                 comparison.terms().iter().for_each(|t| tell(&t.operand));
             }
             Self::Between(..) | Self::Hours(..) | Self::Sender(_) => {}
+        }
+    }
+
+    /// The roles that it asks not to be held. A sender who leaves the visa out does not hold it, as
+    /// far as anybody can see.
+    #[must_use]
+    pub fn excluded_roles(&self) -> BTreeSet<&RoleReference> {
+        let mut found = BTreeSet::new();
+        self.note_excluded(false, &mut found);
+        found
+    }
+
+    fn note_excluded<'c>(&'c self, excluding: bool, found: &mut BTreeSet<&'c RoleReference>) {
+        match self {
+            Self::Role(role, _) if excluding => {
+                found.insert(role);
+            }
+            Self::All(members) | Self::AtLeast(_, members) => {
+                members.iter().for_each(|m| m.note_excluded(excluding, found));
+            }
+            Self::Not(inner) => inner.note_excluded(!excluding, found),
+            Self::Role(..)
+            | Self::When(_)
+            | Self::Between(..)
+            | Self::Hours(..)
+            | Self::Sender(_) => {}
         }
     }
 

@@ -6,6 +6,7 @@
 //! that the operator wrote into that visa. So nobody consents for a neighbour's meter.
 //! [`definition`] makes such a definition; `spec/consent.md` has its claims.
 
+use crate::comparison::is_name;
 use crate::condition::ConsentNeed;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::role::{
@@ -73,6 +74,26 @@ pub fn definition(name: RoleName, customers: Vec<ContentId>) -> RoleDefinition {
         max_status_age_seconds: 3600,
         issuer_revocation: IssuerRevocation::Ends,
     }
+}
+
+/// Refuses what is no text in quotes and no attribute of the message: a consent for whatever the
+/// visa says would be none.
+///
+/// # Errors
+/// A sentence.
+pub fn check(need: &ConsentNeed) -> Result<(), String> {
+    for (what, text) in [("purpose", &need.purpose), ("data", &need.data)] {
+        let quoted = ['\'', '"'].iter().any(|q| {
+            text.strip_prefix(*q).and_then(|t| t.strip_suffix(*q)).is_some_and(|t| !t.contains(*q))
+        });
+        if !quoted && !text.strip_prefix("message.").is_some_and(is_name) {
+            return Err(format!("consent: {what} is neither a text in quotes nor message.NAME"));
+        }
+    }
+    if !is_name(&need.about) {
+        return Err("consent: about is not the name of an attribute".into());
+    }
+    Ok(())
 }
 
 /// What a channel asks of the visa, as comparisons: the purpose, the data, the metering point, that

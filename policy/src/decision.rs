@@ -17,6 +17,10 @@ pub const TYPE: &str = "gridpass-decision";
 /// The version of the format.
 pub const FORMAT_VERSION: u32 = 1;
 
+/// Records are larger than what they were made from: claims of a visa stand beside those of its
+/// authorities.
+const LIMITS: Limits = Limits { bytes: 16 * 1024 * 1024, depth: 40 };
+
 /// Yes or no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -170,8 +174,7 @@ impl RecordedDecision {
     /// [`RecordError::Malformed`].
     pub fn parse(bytes: &[u8]) -> Result<Self, RecordError> {
         let malformed = |e: String| RecordError::Malformed(e);
-        let value =
-            json::parse_strict(bytes, Limits::DOCUMENT).map_err(|e| malformed(e.to_string()))?;
+        let value = json::parse_strict(bytes, LIMITS).map_err(|e| malformed(e.to_string()))?;
         let member = |name: &str| {
             value.get(name).cloned().ok_or_else(|| malformed(format!("it has no {name}")))
         };
@@ -189,7 +192,18 @@ impl RecordedDecision {
         })
     }
 
+    /// Its name: what it must be held against where somebody signed it or wrote it down.
+    ///
+    /// # Errors
+    /// [`ContentIdError`].
+    pub fn id(&self) -> Result<ContentId, ContentIdError> {
+        ContentId::of_bytes(&self.bytes)
+    }
+
     /// Makes the decision again from the recorded facts, and holds the bytes against the record.
+    ///
+    /// This shows that the decision follows from those facts. That the facts are true is shown by
+    /// the evidence that they name: the envelope, the presentation, the lists.
     ///
     /// # Errors
     /// [`RecordError::Facts`] if policy or facts are not those that it names;
@@ -206,8 +220,8 @@ impl RecordedDecision {
                 return Err(ContentIdError::Other { expected, found }.into());
             }
         }
-        let mut admitted = policy.admit(admission.clone())?;
-        let decision = policy.decide(&mut admitted, &self.question, self.at);
+        let mut admitted = policy.admit(admission.clone());
+        let decision = policy.decide(&mut admitted, &self.question, self.at)?;
         let (_, bytes) = decision.encode()?;
         if bytes == self.bytes {
             return Ok(decision);
@@ -231,7 +245,7 @@ pub fn parse_admission(
 ) -> Result<(ContentId, Admission), RecordError> {
     let malformed = |e: String| RecordError::Malformed(e);
     let admission: Admission =
-        json::from_slice_strict(bytes, Limits::DOCUMENT).map_err(|e| malformed(e.to_string()))?;
+        json::from_slice_strict(bytes, LIMITS).map_err(|e| malformed(e.to_string()))?;
     if admission.document_type != crate::facts::TYPE
         || admission.format_version != crate::facts::FORMAT_VERSION
     {

@@ -108,6 +108,9 @@ fn plain(condition: &Checked, world: World<'_>) -> bool {
     }
 }
 
+/// The most causes of one reason: a denial must stay readable, and short enough to be kept.
+pub const MAX_CAUSES: usize = 32;
+
 /// Why it does not hold, as far as that can be said; empty if it does.
 #[must_use]
 pub fn causes(condition: &Checked, world: World<'_>, admission: &Admission) -> Vec<Cause> {
@@ -117,12 +120,12 @@ pub fn causes(condition: &Checked, world: World<'_>, admission: &Admission) -> V
     match condition {
         Checked::Role(role, comparisons) => role_causes(role, comparisons, world, admission),
         Checked::All(members) | Checked::AtLeast(_, members) => {
-            members.iter().flat_map(|m| causes(m, world, admission)).collect()
+            members.iter().flat_map(|m| causes(m, world, admission)).take(MAX_CAUSES).collect()
         }
         Checked::Not(inner) => {
             vec![Cause::new(
                 codes::POLICY_EXCLUDED,
-                format!("what must not be cannot be ruled out: {}", describe(inner)),
+                format!("what must not be cannot be ruled out: {}", cut(&describe(inner))),
             )]
         }
         Checked::When(comparison) => vec![comparison_cause(comparison, world, None)],
@@ -145,6 +148,9 @@ fn role_causes(
 ) -> Vec<Cause> {
     let mut causes = Vec::new();
     for visa in world.visas(role, false) {
+        if causes.len() >= MAX_CAUSES {
+            break;
+        }
         let untrue = comparisons.iter().filter(|c| world.compare(c, Some(visa)) != Some(true));
         causes.extend(untrue.map(|c| comparison_cause(c, world, Some(visa))));
     }
@@ -172,7 +178,7 @@ fn comparison_cause(comparison: &Comparison, world: World<'_>, visa: Option<&Vis
     for term in comparison.terms() {
         let Some(name) = name_of(term) else { continue };
         match world.request.value(term, world.sender, visa) {
-            Some(value) => shown.push(format!("{name} is {value}")),
+            Some(value) => shown.push(format!("{name} is {}", cut(&value.to_string()))),
             None => {
                 let sentence = format!(
                     "{comparison} cannot be asked: there is no {name} of type {}",
@@ -184,6 +190,16 @@ fn comparison_cause(comparison: &Comparison, world: World<'_>, visa: Option<&Vis
     }
     let sentence = format!("{comparison} is not so: {}", shown.join(", "));
     Cause::new(codes::VALUE_DIFFERS, sentence)
+}
+
+/// A value or condition in a sentence: what is long is cut.
+fn cut(text: &str) -> String {
+    const MOST: usize = 200;
+    let mut shown: String = text.chars().take(MOST).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// What a term is called in a sentence; nothing for a literal, which says itself.

@@ -1,19 +1,16 @@
 //! Facts: what was established about a sender and a message before anything is decided. Recorded as
 //! they are, so that a decision can be made again from them.
 
-use crate::channel::ChannelDescriptor;
 use crate::odrl::Action;
 use gridpass_credentials::content_id::{ContentId, ContentIdError};
-use gridpass_credentials::status::StatusList;
-use gridpass_credentials::trust::Trust;
-use gridpass_credentials::verify::{AuthorisationReport, Step, Verdict, VisaReport};
+use gridpass_credentials::verify::Step;
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// What the member `type` of an admission says.
 pub const TYPE: &str = "gridpass-admission";
@@ -94,12 +91,16 @@ pub struct VisaFacts {
     pub standing: CheckFacts,
     /// What it says of its holder.
     pub claims: Map<String, Value>,
-    /// What the visa says by which its issuer was allowed to issue it.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub authority: Map<String, Value>,
+    /// What the visas say by which its issuer was allowed to issue it, each of those that hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorities: Vec<Map<String, Value>>,
     /// Until when it is valid.
     pub valid_until: UnixMillis,
-    /// The date of the oldest status list that its standing rests on.
+    /// Whether nothing is open but its status, which is unknown or old. What is open for another
+    /// reason, such as who authorised its issuer, may be anybody's invention.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_status_open: bool,
+    /// The date of the oldest status list that decides on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_dated: Option<UnixMillis>,
     /// From the visa to the root.
@@ -128,28 +129,37 @@ pub struct NodeFacts {
     pub node: Did,
     /// How its authorisation stands.
     pub standing: CheckFacts,
-    /// The authorisation.
-    pub evidence: ContentId,
-    /// Until when it is valid.
-    pub valid_until: UnixMillis,
+    /// The authorisation; absent where it has no name, since it cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<ContentId>,
+    /// Until when it is valid; absent where it cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<UnixMillis>,
 }
 
 /// What a change would have to touch for the facts to change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RestsOn {
-    /// The status lists that any visa of the presentation names, at hand or not.
+    /// The status lists that any visa of the presentation, or the node's authorisation, names, at
+    /// hand or not.
     pub status_lists: BTreeSet<String>,
     /// The definitions of all of them.
     pub definitions: BTreeSet<ContentId>,
-    /// Their issuers.
-    pub issuers: BTreeSet<Did>,
+    /// Whose keys were or would be asked for: presenter, issuers, signers of lists, and those whom
+    /// a definition names as revokers.
+    pub dids: BTreeSet<Did>,
+    /// Whether holders of a role may revoke: then anybody's list may matter.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revokers_by_role: bool,
 }
 
 /// Which trust it was judged by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrustFacts {
+    /// The framework: its first charter.
+    pub framework: ContentId,
     /// The trust pack.
     pub pack: ContentId,
     /// Its newest charter.
@@ -192,101 +202,7 @@ pub struct Admission {
     pub rests_on: RestsOn,
 }
 
-/// From what an admission is made.
-#[derive(Clone, Copy)]
-pub struct AdmissionSource<'s> {
-    /// The channel's descriptor, and its name.
-    pub channel: (&'s ContentId, &'s ChannelDescriptor),
-    /// The sender, as the envelope names it.
-    pub sender: &'s Did,
-    /// The report on its presentation, which was made for this channel.
-    pub report: &'s VisaReport,
-    /// Until when the presentation counts.
-    pub presentation_expires: Option<UnixMillis>,
-    /// The trust pack that the report was made with.
-    pub trust: &'s Trust,
-    /// The status lists that the report was made with.
-    pub lists: &'s [StatusList],
-    /// The authorisation of the node that signs.
-    pub node: Option<(&'s Did, &'s AuthorisationReport)>,
-}
-
 impl Admission {
-    /// Takes the facts from verified evidence.
-    #[must_use]
-    pub fn of_report(source: &AdmissionSource<'_>) -> Self {
-        let (channel, descriptor) = source.channel;
-        let report = source.report;
-        let mut standing = report.checks.iter().find(|c| c.outcome != Outcome::Passed).map_or_else(
-            || CheckFacts::new(Outcome::Passed, report.code, "the presentation holds"),
-            |c| CheckFacts::new(c.outcome, c.code, c.sentence.clone()),
-        );
-        if report.presenter.as_ref() != Some(source.sender) && standing.outcome == Finding::Passed {
-            let sentence = format!("the presentation is not {}'s", source.sender);
-            let code = gridpass_credentials::codes::PRESENTER_OTHER;
-            standing = CheckFacts::new(Outcome::Failed, code, sentence);
-        }
-        let mut rests_on = RestsOn::default();
-        for visa in report.visas.iter().filter_map(|v| v.visa.as_ref()) {
-            rests_on.status_lists.extend(visa.status.iter().map(|s| s.list.clone()));
-            rests_on.definitions.insert(visa.definition.clone());
-            rests_on.issuers.insert(visa.issuer.clone());
-        }
-        let mut lists = BTreeMap::new();
-        let mut visas: Vec<VisaFacts> = report
-            .visas
-            .iter()
-            .filter(|v| v.presented)
-            .filter_map(|v| visa_facts(v, source, &mut lists))
-            .collect();
-        visas.sort_by(|a, b| a.evidence.cmp(&b.evidence));
-        visas.dedup_by(|a, b| a.evidence == b.evidence);
-        let longest = descriptor.max_status_age_seconds.saturating_mul(1000);
-        // Nothing is believed for longer than the channel lets a status be old.
-        let mut ends = vec![report.at.plus_millis(longest)];
-        ends.extend(source.presentation_expires);
-        for visa in &visas {
-            ends.push(visa.valid_until);
-            let age = max_status_age(source.trust, &visa.definition, descriptor);
-            ends.extend(visa.status_dated.map(|d| d.plus_millis(age.saturating_mul(1000))));
-        }
-        let node = source.node.and_then(|(node, found)| {
-            let deciding = found.report.deciding()?;
-            let authorisation = found.authorisation.as_ref()?;
-            Some(NodeFacts {
-                node: node.clone(),
-                standing: CheckFacts::new(
-                    found.report.outcome(),
-                    deciding.code,
-                    deciding.sentence.clone(),
-                ),
-                evidence: found.evidence.clone()?,
-                valid_until: authorisation.valid_until,
-            })
-        });
-        ends.extend(node.iter().map(|n| n.valid_until));
-        // What has ended already ends nothing later: it is refused, and stays so.
-        let expires = ends.into_iter().filter(|e| *e > report.at).min().unwrap_or(report.at);
-        Self {
-            document_type: TYPE.into(),
-            format_version: FORMAT_VERSION,
-            channel: channel.clone(),
-            sender: source.sender.clone(),
-            presentation: report.evidence.clone(),
-            trust: TrustFacts {
-                pack: report.trust.pack.clone(),
-                charter: report.trust.charter.clone(),
-            },
-            judged: report.at,
-            expires,
-            standing,
-            visas,
-            node,
-            lists: lists.into_values().collect(),
-            rests_on,
-        }
-    }
-
     /// The name and the bytes (JCS) by which it is recorded.
     ///
     /// # Errors
@@ -302,7 +218,7 @@ impl Admission {
         all.extend(&self.presentation);
         all.extend(self.visas.iter().map(|v| &v.evidence));
         all.extend(self.visas.iter().flat_map(|v| &v.path).map(|s| &s.evidence));
-        all.extend(self.node.iter().map(|n| &n.evidence));
+        all.extend(self.node.iter().filter_map(|n| n.evidence.as_ref()));
         all.extend(self.lists.iter().map(|l| &l.evidence));
         all.sort();
         all.dedup();
@@ -310,92 +226,31 @@ impl Admission {
     }
 }
 
-fn max_status_age(trust: &Trust, definition: &ContentId, channel: &ChannelDescriptor) -> u64 {
-    trust.definition(definition).map_or(channel.max_status_age_seconds, |role| {
-        role.definition.max_status_age_seconds.min(channel.max_status_age_seconds)
-    })
-}
-
-fn visa_facts(
-    verdict: &Verdict,
-    source: &AdmissionSource<'_>,
-    used: &mut BTreeMap<(String, Did), ListFacts>,
-) -> Option<VisaFacts> {
-    let visa = verdict.visa.as_ref()?;
-    let of_evidence = |id: &ContentId| source.report.visas.iter().find(|v| &v.evidence == id);
-    let mut status_dated = None;
-    // The visa itself and the whole path: a list about any of them may change how it stands.
-    let on_path = verdict.path.iter().filter_map(|s| of_evidence(&s.evidence)?.visa.as_ref());
-    for (own, visa) in std::iter::once((true, visa)).chain(on_path.map(|v| (v == visa, v))) {
-        for entry in &visa.status {
-            for list in newest(source.lists, &entry.list) {
-                let facts = ListFacts {
-                    list: list.id.clone(),
-                    signer: list.issuer.clone(),
-                    dated: list.dated,
-                    evidence: list.secured().id().clone(),
-                };
-                if own && list.issuer == visa.issuer {
-                    let oldest = status_dated.map_or(list.dated, |d: UnixMillis| d.min(list.dated));
-                    status_dated = Some(oldest);
-                }
-                used.insert((list.id.clone(), list.issuer.clone()), facts);
-            }
-        }
-    }
-    let authority = verdict
-        .path
-        .get(1)
-        .and_then(|step| of_evidence(&step.evidence)?.visa.as_ref())
-        .map(|v| v.claims.clone())
-        .unwrap_or_default();
-    let mut standing = CheckFacts::new(verdict.outcome, verdict.code, verdict.sentence.clone());
-    // The channel may ask for a fresher status than the role definition does.
-    let age = max_status_age(source.trust, &visa.definition, source.channel.1);
-    if let (Finding::Passed, Some(dated)) = (standing.outcome, status_dated)
-        && source.report.at.millis_since(dated) / 1000 > age
-    {
-        let found = source.report.at.millis_since(dated) / 1000;
-        let sentence = format!(
-            "the status of the visa for {} is {found} seconds old, and the channel allows {age}",
-            visa.role
-        );
-        let code = gridpass_credentials::codes::STATUS_STALE;
-        standing = CheckFacts::new(Outcome::Indeterminate, code, sentence);
-    }
-    Some(VisaFacts {
-        evidence: verdict.evidence.clone(),
-        role: visa.role.to_string(),
-        definition: visa.definition.clone(),
-        issuer: visa.issuer.clone(),
-        standing,
-        claims: visa.claims.clone(),
-        authority,
-        valid_until: visa.valid_until,
-        status_dated,
-        path: verdict.path.iter().map(StepFacts::from).collect(),
-    })
-}
-
-/// The newest list of each signer under an id.
-fn newest<'l>(lists: &'l [StatusList], id: &str) -> impl Iterator<Item = &'l StatusList> {
-    let mut newest: BTreeMap<&Did, &StatusList> = BTreeMap::new();
-    for list in lists.iter().filter(|l| l.id == id) {
-        let held = newest.entry(&list.issuer).or_insert(list);
-        if list.order() > held.order() {
-            *held = list;
-        }
-    }
-    newest.into_values()
+/// Which envelope, and from whom: what ties the facts about a message to those about its sender.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnvelopeFacts {
+    /// The envelope's CID.
+    pub id: ContentId,
+    /// The channel's descriptor, as its header names it.
+    pub channel: ContentId,
+    /// The sender.
+    pub sender: Did,
+    /// The node that signed it for the sender.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<Did>,
+    /// The presentation that it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presentation: Option<ContentId>,
 }
 
 /// What an envelope's header says, and what was found out about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct MessageFacts {
-    /// The envelope.
+    /// The envelope; absent where nothing was sent, and the question is what would be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub envelope: Option<String>,
+    pub envelope: Option<EnvelopeFacts>,
     /// The topic.
     pub topic: String,
     /// Its version.

@@ -21,6 +21,11 @@ pub enum KeepChannelError {
     /// There is no such channel in the wallet.
     #[error("the wallet has no channel {0:?}")]
     NotFound(String),
+    /// Several owners have a channel of this name.
+    #[error(
+        "the wallet has channels named {0:?} of several owners or frameworks: name one by its CID"
+    )]
+    Ambiguous(String),
 }
 
 impl KeepChannelError {
@@ -30,7 +35,7 @@ impl KeepChannelError {
         match self {
             Self::Wallet(e) => e.code(),
             Self::Channel(e) => e.code(),
-            Self::NotFound(_) => credential_codes::NOT_KEPT,
+            Self::NotFound(_) | Self::Ambiguous(_) => credential_codes::NOT_KEPT,
         }
     }
 }
@@ -44,6 +49,14 @@ pub fn keep(
     channel: &SignedChannel,
     rng: &mut dyn CryptoRng,
 ) -> Result<(), KeepChannelError> {
+    // The same content without signatures replaces none with them.
+    let known = wallet.list(CHANNELS)?.into_iter().find(|r| r.name == channel.id().as_str());
+    if let Some(known) = known
+        && channel.to_json().get("proof").is_none()
+        && SignedChannel::parse(known.value.expose_secret()).is_ok()
+    {
+        return Ok(());
+    }
     let mut changes = Changes::default();
     changes.put(CHANNELS, channel.id().as_str(), channel.to_json().to_string().into_bytes());
     Ok(wallet.apply(changes, rng)?)
@@ -68,10 +81,19 @@ pub fn channels(wallet: &Wallet) -> Result<Vec<SignedChannel>, KeepChannelError>
 /// A channel that is kept, by CID, or the newest version of a name.
 ///
 /// # Errors
-/// [`KeepChannelError::NotFound`].
+/// [`KeepChannelError::NotFound`], [`KeepChannelError::Ambiguous`].
 pub fn channel(wallet: &Wallet, name: &str) -> Result<SignedChannel, KeepChannelError> {
-    channels(wallet)?
-        .into_iter()
-        .rfind(|c| c.id().as_str() == name || c.descriptor().name.as_str() == name)
-        .ok_or_else(|| KeepChannelError::NotFound(name.chars().take(80).collect()))
+    let shown = || name.chars().take(80).collect();
+    let mut all = channels(wallet)?;
+    if let Some(index) = all.iter().position(|c| c.id().as_str() == name) {
+        return Ok(all.swap_remove(index));
+    }
+    all.retain(|c| c.descriptor().name.as_str() == name);
+    let newest = all.pop().ok_or_else(|| KeepChannelError::NotFound(shown()))?;
+    let whose =
+        |c: &SignedChannel| (c.descriptor().owner.clone(), c.descriptor().framework.clone());
+    if all.iter().any(|c| whose(c) != whose(&newest)) {
+        return Err(KeepChannelError::Ambiguous(shown()));
+    }
+    Ok(newest)
 }

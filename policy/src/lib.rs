@@ -18,6 +18,7 @@
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // tests may overflow, and then fail
 
+pub mod admission;
 pub mod cache;
 pub mod cases;
 mod cedar;

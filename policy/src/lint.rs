@@ -51,6 +51,7 @@ pub fn lint(
             "a visa whose status is unknown or old counts as held in this channel",
         ));
     }
+    lint_exclusions(checked, &mut found);
     if let Some(trust) = trust {
         let first = trust.history().first().map(|c| c.id());
         if first != Some(&channel.framework) {
@@ -74,6 +75,26 @@ fn warning(code: Code, place: impl Into<String>, sentence: impl Into<String>) ->
 
 fn error(code: Code, place: impl Into<String>, sentence: impl Into<String>) -> Lint {
     Lint { level: Level::Error, ..warning(code, place, sentence) }
+}
+
+fn lint_exclusions(checked: &CheckedChannel, found: &mut Vec<Lint>) {
+    let lists = [("subscribe".to_owned(), &checked.subscribe)].into_iter();
+    let lists =
+        lists.chain(checked.publish.iter().map(|(t, r)| (format!("publish, topic {t}"), r)));
+    let terms = checked.terms.iter().map(|(a, r)| (format!("terms, {a}"), r));
+    for (place, requirements) in lists.chain(terms) {
+        for requirement in requirements {
+            let Asked::Condition(condition) = &requirement.asked else { continue };
+            for role in condition.excluded_roles() {
+                let sentence = format!(
+                    "{:?} asks that {} is not held: whoever holds it leaves it out",
+                    requirement.id,
+                    role.as_str()
+                );
+                found.push(warning(codes::LINT_EXCLUSION, place.clone(), sentence));
+            }
+        }
+    }
 }
 
 fn lint_attributes(channel: &ChannelDescriptor, checked: &CheckedChannel, found: &mut Vec<Lint>) {

@@ -19,8 +19,8 @@ use std::fmt;
 pub const CONTEXT: &str = "http://www.w3.org/ns/odrl.jsonld";
 /// The most rules of one policy.
 pub const MAX_RULES: usize = 32;
-/// The most constraints of one rule, those inside `and` and `or` counted.
-pub const MAX_CONSTRAINTS: usize = 1024;
+/// The most constraints of all rules together, those inside `and` and `or` and each party counted.
+pub const MAX_CONSTRAINTS: usize = 256;
 /// The attribute of a use that says what it is for.
 pub const PURPOSE: &str = "purpose";
 /// The attribute of a use that says which data it is of.
@@ -160,8 +160,9 @@ impl Terms {
             None | Some(Some("prohibit")) => {}
             _ => return Err("conflict is not prohibit: a prohibition always wins".into()),
         }
-        let permissions = rules(policy, "permission", reads)?;
-        let prohibitions = rules(policy, "prohibition", reads)?;
+        let mut budget = MAX_CONSTRAINTS;
+        let permissions = rules(policy, "permission", &mut budget, reads)?;
+        let prohibitions = rules(policy, "prohibition", &mut budget, reads)?;
         let mut compiled = BTreeMap::new();
         for action in Action::ALL {
             let allowing: Vec<_> = permissions
@@ -196,6 +197,7 @@ impl Terms {
 fn rules(
     policy: &Map<String, Value>,
     name: &str,
+    budget: &mut usize,
     reads: &mut ReadsByRole,
 ) -> Result<Vec<Rule>, String> {
     let list = list_of(policy.get(name));
@@ -204,14 +206,14 @@ fn rules(
     }
     let mut rules = Vec::new();
     for (number, value) in (1_usize..).zip(list) {
-        let rule = read_rule(value, name).map_err(|e| format!("{name} {number}: {e}"))?;
+        let rule = read_rule(value, name, budget).map_err(|e| format!("{name} {number}: {e}"))?;
         rule.condition.note_reads(reads)?;
         rules.push(rule);
     }
     Ok(rules)
 }
 
-fn read_rule(value: &Value, name: &str) -> Result<Rule, String> {
+fn read_rule(value: &Value, name: &str, budget: &mut usize) -> Result<Rule, String> {
     let rule = value.as_object().ok_or("it is not an object")?;
     let mut known = vec!["@type", "@id", "uid", "action", "target", "assigner", "assignee"];
     known.push("constraint");
@@ -219,6 +221,8 @@ fn read_rule(value: &Value, name: &str) -> Result<Rule, String> {
         known.push("duty");
     }
     only(rule, &known, "the rule")?;
+    let kind = if name == "permission" { "Permission" } else { "Prohibition" };
+    is_a(rule, &[kind], "the rule")?;
     let action = match rule.get("action") {
         Some(Value::String(text)) => Action::parse(text)
             .ok_or_else(|| format!("the action {:?} is not in the subset", shown(text)))?,
@@ -238,9 +242,8 @@ fn read_rule(value: &Value, name: &str) -> Result<Rule, String> {
         Some(Value::String(text)) => parts.push(party(text)?),
         Some(_) => return Err("an assignee that is a collection is not in the subset".into()),
     }
-    let mut budget = MAX_CONSTRAINTS;
     for constraint in list_of(rule.get("constraint")) {
-        parts.push(read_constraint(constraint, 4, &mut budget)?);
+        parts.push(read_constraint(constraint, 4, budget)?);
     }
     for duty in list_of(rule.get("duty")) {
         parts.push(read_duty(duty)?);
@@ -262,6 +265,7 @@ fn party(text: &str) -> Result<Checked, String> {
 fn read_duty(value: &Value) -> Result<Checked, String> {
     let duty = value.as_object().ok_or("a duty is not an object")?;
     only(duty, &["@type", "@id", "uid", "action"], "a duty")?;
+    is_a(duty, &["Duty"], "a duty")?;
     let action = duty.get("action").and_then(Value::as_str).ok_or("a duty names no action")?;
     match local_name(action) {
         name @ ("attribute" | "anonymize" | "delete" | "inform") => {
@@ -275,11 +279,12 @@ fn read_constraint(value: &Value, depth: usize, budget: &mut usize) -> Result<Ch
     let depth = depth.checked_sub(1).ok_or("constraints are nested more than 4 deep")?;
     *budget = budget
         .checked_sub(1)
-        .ok_or_else(|| format!("a rule has more than {MAX_CONSTRAINTS} constraints"))?;
+        .ok_or_else(|| format!("the rules have more than {MAX_CONSTRAINTS} constraints"))?;
     let constraint = value.as_object().ok_or("a constraint is not an object")?;
     for (name, all) in [("and", true), ("or", false)] {
         if let Some(members) = constraint.get(name) {
             only(constraint, &["@type", "@id", "uid", name], "a logical constraint")?;
+            is_a(constraint, &["LogicalConstraint", "Constraint"], "a logical constraint")?;
             let members = match members {
                 Value::Object(list) if list.len() == 1 => list_of(list.get("@list")),
                 other => list_of(Some(other)),
@@ -299,6 +304,7 @@ fn read_constraint(value: &Value, depth: usize, budget: &mut usize) -> Result<Ch
         &["@type", "@id", "uid", "leftOperand", "operator", "rightOperand"],
         "a constraint",
     )?;
+    is_a(constraint, &["Constraint"], "a constraint")?;
     let text = |name: &str| {
         let text = constraint.get(name).and_then(Value::as_str).map(local_name);
         text.ok_or_else(|| format!("a constraint has no {name}"))
@@ -325,7 +331,9 @@ fn read_constraint(value: &Value, depth: usize, budget: &mut usize) -> Result<Ch
         "recipient" => match operator {
             "eq" | "isA" => party(&literal(right)?),
             "isAnyOf" => {
-                let parties = list_of(Some(right))
+                let list = list_of(Some(right));
+                *budget = budget.checked_sub(list.len()).ok_or("recipient has too many parties")?;
+                let parties = list
                     .into_iter()
                     .map(|p| party(&literal(p)?))
                     .collect::<Result<Vec<_>, String>>()?;
@@ -362,7 +370,11 @@ fn literal(value: &Value) -> Result<String, String> {
         Value::String(text) => Some(text.as_str()),
         Value::Object(object) => {
             only(object, &["@value", "@type", "@id"], "a right operand")?;
-            object.get("@value").or_else(|| object.get("@id")).and_then(Value::as_str)
+            match (object.get("@value"), object.get("@id")) {
+                (Some(Value::String(text)), None) | (None, Some(Value::String(text))) => Some(text),
+                _ => None,
+            }
+            .map(String::as_str)
         }
         _ => None,
     };
@@ -408,6 +420,15 @@ fn only(object: &Map<String, Value>, known: &[&str], what: &str) -> Result<(), S
     match object.keys().find(|k| !known.contains(&k.as_str())) {
         None => Ok(()),
         Some(other) => Err(format!("{what} has {:?}, which is not in the subset", shown(other))),
+    }
+}
+
+/// That `@type`, where it is given, says what it is by its place.
+fn is_a(object: &Map<String, Value>, kinds: &[&str], what: &str) -> Result<(), String> {
+    match object.get("@type") {
+        None => Ok(()),
+        Some(Value::String(kind)) if kinds.contains(&local_name(kind)) => Ok(()),
+        Some(_) => Err(format!("{what} has another @type than its place says")),
     }
 }
 

@@ -4,9 +4,9 @@
 //! reason. Cedar decides; what it says is put into words here.
 
 use crate::cedar::{self, CHECKS, PERMIT};
-use crate::channel::{ChannelDescriptor, ChannelError, CheckedChannel, Indeterminate};
+use crate::channel::{ChannelDescriptor, ChannelError, CheckedChannel};
 use crate::comparison::AttributeTypes;
-use crate::condition::ReadsByRole;
+use crate::condition::{ReadsByRole, RoleReference};
 use crate::decision::{Decision, FORMAT_VERSION, Reason, Ruling, TYPE, Verdict};
 use crate::direct::{self, World};
 use crate::facts::{Admission, Question};
@@ -14,7 +14,7 @@ use crate::odrl::{self, Action};
 use crate::request::{self, ContextReads, Names};
 use crate::requirement::{Asked, CheckedRequirement};
 use crate::value::Value;
-use crate::view::{MAX_SLOTS, RequestView, SenderView};
+use crate::view::{MAX_SLOTS, Open, RequestView, SenderView};
 use crate::{checks, codes};
 use cedar_policy::{
     Authorizer, Decision as CedarDecision, Effect, Entities, PolicyId, PolicySet, Response, Schema,
@@ -26,6 +26,7 @@ use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
+use std::sync::OnceLock;
 
 /// Why a policy cannot be made of a descriptor.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +75,8 @@ struct CompiledSet {
 struct Asking {
     requirements: Vec<CheckedRequirement>,
     reads: ContextReads,
+    /// The roles whose visas it looks at.
+    roles: BTreeSet<RoleReference>,
     /// For one visa for each role, which is the rule, and for as many as are looked at.
     compiled: [CompiledSet; 2],
 }
@@ -97,7 +100,7 @@ impl std::fmt::Debug for Policy {
 #[derive(Clone, Debug)]
 pub struct Admitted {
     admission: Admission,
-    id: ContentId,
+    id: OnceLock<ContentId>,
     sender: SenderView,
     entities: Entities,
     names: Option<Names>,
@@ -119,10 +122,16 @@ impl Admitted {
         &self.admission
     }
 
-    /// Their name.
-    #[must_use]
-    pub fn id(&self) -> &ContentId {
-        &self.id
+    /// Their name. Made when it is first asked for: most admissions are never recorded.
+    ///
+    /// # Errors
+    /// [`ContentIdError`] if a claim has no canonical form.
+    pub fn id(&self) -> Result<&ContentId, ContentIdError> {
+        if let Some(id) = self.id.get() {
+            return Ok(id);
+        }
+        let (id, _) = self.admission.encode()?;
+        Ok(self.id.get_or_init(|| id))
     }
 }
 
@@ -131,7 +140,8 @@ impl Policy {
     ///
     /// # Errors
     /// [`PolicyError`].
-    pub fn compile(id: ContentId, descriptor: ChannelDescriptor) -> Result<Self, PolicyError> {
+    pub fn compile(descriptor: ChannelDescriptor) -> Result<Self, PolicyError> {
+        let (id, _) = ContentId::of_json(&descriptor).map_err(ChannelError::from)?;
         let checked = descriptor.check()?;
         let mut asking = BTreeMap::new();
         for (topic, requirements) in &checked.publish {
@@ -175,38 +185,42 @@ impl Policy {
     #[must_use]
     pub fn cedar(&self, question: &Question, admitted: &Admitted) -> Option<&str> {
         let asking = self.asking.get(&name_of(question))?;
-        Some(asking.for_slots(admitted.sender.slots())?.text.as_str())
+        Some(asking.for_slots(admitted.sender.slots(&asking.roles))?.text.as_str())
     }
 
     /// Takes in the facts about a sender.
-    ///
-    /// # Errors
-    /// [`ContentIdError`] if a claim has no canonical form.
-    pub fn admit(&self, admission: Admission) -> Result<Admitted, ContentIdError> {
-        let (id, _) = admission.encode()?;
-        let sender =
-            SenderView::new(&admission, &self.checked.reads, self.descriptor.indeterminate);
+    #[must_use]
+    pub fn admit(&self, admission: Admission) -> Admitted {
+        let open = self.descriptor.indeterminate.into();
+        let sender = SenderView::new(&admission, &self.checked.reads, open);
         let entities = request::entities(&sender);
         let names = Names::new(&sender);
         let allowed = BTreeSet::new();
-        Ok(Admitted { admission, id, sender, entities, names, allowed })
+        Admitted { admission, id: OnceLock::new(), sender, entities, names, allowed }
     }
 
     /// Decides, and records.
-    #[must_use]
-    pub fn decide(&self, admitted: &mut Admitted, question: &Question, at: UnixMillis) -> Decision {
+    ///
+    /// # Errors
+    /// [`ContentIdError`] if a claim has no canonical form.
+    pub fn decide(
+        &self,
+        admitted: &mut Admitted,
+        question: &Question,
+        at: UnixMillis,
+    ) -> Result<Decision, ContentIdError> {
         let ruling = self.rule(admitted, question, at);
-        Decision {
+        Ok(Decision {
             document_type: TYPE,
             format_version: FORMAT_VERSION,
             channel: self.id.clone(),
-            admission: admitted.id.clone(),
+            admission: admitted.id()?.clone(),
             at,
             question: question.clone(),
             verdict: ruling.verdict,
             reasons: ruling.reasons,
             evidence: admitted.admission.evidence(),
-        }
+        })
     }
 
     /// Decides.
@@ -217,9 +231,9 @@ impl Policy {
         let attributes = &self.checked.attributes;
         let admission = &admitted.admission;
         let mut reasons = checks::check(channel, attributes, admission, question, at);
-        let slots = admitted.sender.slots();
         let name = name_of(question);
         let asking = self.asking.get(&name);
+        let slots = asking.map_or(0, |a| admitted.sender.slots(&a.roles));
         match asking.map(|a| (a, a.for_slots(slots))) {
             None => reasons.extend(nothing_asked(question)),
             Some((_, None)) => {
@@ -303,11 +317,11 @@ impl Policy {
                 ));
                 continue;
             };
-            let hopeful =
-                SenderView::new(&admitted.admission, &self.checked.reads, Indeterminate::Allow);
+            let hopeful = SenderView::new(&admitted.admission, &self.checked.reads, Open::All);
             let undecided = direct::holds(condition, World { sender: &hopeful, request: view });
             let code = if undecided { codes::POLICY_UNDECIDED } else { codes::POLICY_UNMET };
-            let causes = direct::causes(condition, world, &admitted.admission);
+            let mut causes = direct::causes(condition, world, &admitted.admission);
+            causes.truncate(direct::MAX_CAUSES);
             reasons.push(Reason::of_requirement(code, &requirement.id, &requirement.says, causes));
         }
         reasons
@@ -343,8 +357,21 @@ impl Asking {
             CompiledSet::compile(requirements, reads, attributes, 1)?,
             CompiledSet::compile(requirements, reads, attributes, MAX_SLOTS)?,
         ];
+        let mut of_conditions = ReadsByRole::new();
+        let mut by_hand = false;
+        for requirement in requirements {
+            match &requirement.asked {
+                // Two types of one claim were refused when the channel was checked.
+                Asked::Condition(condition) => {
+                    let _ = condition.note_reads(&mut of_conditions);
+                }
+                Asked::Cedar(_) => by_hand = true,
+            }
+        }
+        // A policy in Cedar may look at every role that the channel reads.
+        let roles = if by_hand { reads } else { &of_conditions }.keys().cloned().collect();
         let reads = ContextReads::of(requirements);
-        Ok(Self { requirements: requirements.to_vec(), reads, compiled })
+        Ok(Self { requirements: requirements.to_vec(), reads, roles, compiled })
     }
 
     fn for_slots(&self, slots: usize) -> Option<&CompiledSet> {

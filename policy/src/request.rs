@@ -5,7 +5,7 @@ use crate::comparison::Operand;
 use crate::facts::Question;
 use crate::requirement::{Asked, CheckedRequirement};
 use crate::value::Value;
-use crate::view::{RequestView, RoleView, SenderView, VisaView};
+use crate::view::{MAX_SLOTS, RequestView, RoleView, SenderView, VisaView};
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
 };
@@ -67,7 +67,7 @@ fn values(map: &BTreeMap<String, Value>) -> RestrictedExpression {
 
 fn visas(sender: &SenderView, of: impl Fn(&RoleView) -> &[VisaView]) -> RestrictedExpression {
     record(sender.roles.iter().map(|(role, view)| {
-        let slots = (1_usize..).zip(of(view)).map(|(slot, visa)| {
+        let slots = (1_usize..).zip(of(view).iter().take(MAX_SLOTS)).map(|(slot, visa)| {
             let visa = record([
                 ("issuer".to_owned(), text(visa.issuer.as_str())),
                 ("claims".to_owned(), values(&visa.claims)),

@@ -61,6 +61,13 @@ impl Requirement {
         Self { id, says, needs: Some(needs), cedar: None, reads: BTreeMap::new() }
     }
 
+    /// How much it is to compile, as [`Condition::size`].
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let by_hand = self.cedar.as_ref().map_or(0, |c| c.len() / 32);
+        self.needs.as_ref().map_or(by_hand, Condition::size).saturating_add(1)
+    }
+
     /// Reads it, noting what it reads of visas.
     ///
     /// # Errors
@@ -88,6 +95,7 @@ impl Requirement {
                 Asked::Condition(checked)
             }
             (None, Some(cedar)) if cedar.len() <= MAX_CEDAR => {
+                check_nesting(cedar).map_err(at)?;
                 self.note_cedar_reads(reads).map_err(at)?;
                 Asked::Cedar(cedar.clone())
             }
@@ -114,6 +122,43 @@ impl Requirement {
         }
         Ok(())
     }
+}
+
+/// Refuses Cedar that is nested deeper or made of more than people write: its parser has no bound of
+/// its own, and a stack that overflows takes the whole process with it.
+fn check_nesting(cedar: &str) -> Result<(), String> {
+    const MAX_NESTING: usize = 24;
+    const MAX_OPERATORS: usize = 256;
+    let (mut depth, mut operators) = (0_usize, 0_usize);
+    let (mut quoted, mut escaped, mut comment) = (false, false, false);
+    let mut chars = cedar.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\n' | '\r' if comment => comment = false,
+            _ if comment => {}
+            '/' if !quoted && chars.peek() == Some(&'/') => comment = true,
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ if quoted => {}
+            '(' | '[' | '{' => depth = depth.saturating_add(1),
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            '.' | '&' | '|' | '!' | '-' | '+' | '*' | '<' | '>' | '=' => {
+                operators = operators.saturating_add(1);
+            }
+            _ => {}
+        }
+        if depth > MAX_NESTING {
+            return Err(format!("its Cedar is nested more than {MAX_NESTING} deep"));
+        }
+    }
+    // `if`, `has`, `like` and `in` nest without a sign of their own.
+    let word = |w: &&str| matches!(*w, "if" | "has" | "like" | "in" | "is");
+    let words = cedar.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(word).count();
+    if operators.saturating_add(words) > MAX_OPERATORS {
+        return Err(format!("its Cedar has more than {MAX_OPERATORS} operators"));
+    }
+    Ok(())
 }
 
 /// Reads a list of requirements whose ids differ.

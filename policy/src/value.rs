@@ -133,7 +133,12 @@ impl Value {
 
 /// A whole number within bounds, however it is spelt: JCS writes 5.0 as 5.
 fn integer(json: &Json) -> Option<i64> {
-    let number = json.as_i64()?;
+    #[allow(clippy::cast_possible_truncation)] // within 2^53, where every whole number is exact
+    let number = json.as_i64().or_else(|| {
+        let number =
+            json.as_f64().filter(|n| n.fract() == 0.0 && n.abs() <= 9_007_199_254_740_991.0);
+        number.map(|n| n as i64)
+    })?;
     (-MAX_INTEGER..=MAX_INTEGER).contains(&number).then_some(number)
 }
 
@@ -156,6 +161,16 @@ impl fmt::Display for Value {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_spelt() {
+        for text in ["5.0", "5e0", "50e-1"] {
+            let json: Json = serde_json::from_str(text).expect("JSON");
+            assert_eq!(Value::read(&json, ValueType::Integer), Some(Value::Integer(5)), "{text}");
+        }
+        let json: Json = serde_json::from_str("9007199254740993.0").expect("JSON");
+        assert_eq!(Value::read(&json, ValueType::Integer), None);
+    }
 
     #[test]
     fn reads_only_what_has_the_type_and_fits_the_bounds() {

@@ -4,7 +4,7 @@
 
 use crate::channel::Indeterminate;
 use crate::comparison::{AttributeTypes, Operand, Term};
-use crate::condition::{ReadsByRole, RoleReference};
+use crate::condition::{Reads, ReadsByRole, RoleReference};
 use crate::facts::{Admission, Finding, MessageFacts, Question, UseFacts, VisaFacts};
 use crate::odrl;
 use crate::value::{Value, ValueType};
@@ -38,6 +38,26 @@ pub struct RoleView {
     pub possible: Vec<VisaView>,
 }
 
+/// Which visas that nobody can decide about count as held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// None: the rule.
+    None,
+    /// Those of which nothing is open but the status, where the channel says so.
+    Status,
+    /// All, as if each came out well: to tell what is undecided from what is refused.
+    All,
+}
+
+impl From<Indeterminate> for Open {
+    fn from(rule: Indeterminate) -> Self {
+        match rule {
+            Indeterminate::Deny => Self::None,
+            Indeterminate::Allow => Self::Status,
+        }
+    }
+}
+
 /// The sender as conditions see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SenderView {
@@ -50,7 +70,7 @@ pub struct SenderView {
 impl SenderView {
     /// The sender of an admission, as a channel that reads `reads` sees it.
     #[must_use]
-    pub fn new(admission: &Admission, reads: &ReadsByRole, rule: Indeterminate) -> Self {
+    pub fn new(admission: &Admission, reads: &ReadsByRole, open: Open) -> Self {
         let mut roles = BTreeMap::new();
         for (role, wanted) in reads {
             let mut view = RoleView::default();
@@ -58,18 +78,13 @@ impl SenderView {
                 if !role.names(&visa.role, visa.definition.as_str()) {
                     continue;
                 }
-                let one = || VisaView {
-                    index,
-                    issuer: visa.issuer.clone(),
-                    claims: read_claims(&visa.claims, &wanted.claims),
-                    authority: read_claims(&visa.authority, &wanted.authority),
-                };
-                let (held, perhaps) = counts(visa, rule);
+                let (held, perhaps) = counts(visa, open);
+                let seen = views(index, visa, wanted);
                 if held {
-                    view.granted.push(one());
+                    view.granted.extend(seen.iter().cloned());
                 }
                 if perhaps {
-                    view.possible.push(one());
+                    view.possible.extend(seen);
                 }
             }
             roles.insert(role.clone(), view);
@@ -77,23 +92,46 @@ impl SenderView {
         Self { did: admission.sender.clone(), roles }
     }
 
-    /// The most visas for one role, held or perhaps held.
+    /// The most visas for one of these roles, held or perhaps held.
     #[must_use]
-    pub fn slots(&self) -> usize {
+    pub fn slots<'r>(&self, roles: impl IntoIterator<Item = &'r RoleReference>) -> usize {
         let of = |v: &RoleView| v.granted.len().max(v.possible.len());
-        self.roles.values().map(of).max().unwrap_or_default()
+        roles.into_iter().filter_map(|r| self.roles.get(r)).map(of).max().unwrap_or_default()
     }
 }
 
-/// Whether a visa counts as held, and whether it counts as perhaps held. Where the channel takes
-/// the undecided for held, it does so in both directions.
-fn counts(visa: &VisaFacts, rule: Indeterminate) -> (bool, bool) {
-    match (visa.standing.outcome, rule) {
+/// Whether a visa counts as held, and whether it counts as perhaps held, where a condition asks that
+/// something is not.
+fn counts(visa: &VisaFacts, open: Open) -> (bool, bool) {
+    match (visa.standing.outcome, open) {
         (Finding::Passed, _) => (true, true),
         (Finding::Failed, _) => (false, false),
-        (Finding::Indeterminate, Indeterminate::Deny) => (false, true),
-        (Finding::Indeterminate, Indeterminate::Allow) => (true, false),
+        (Finding::Indeterminate, Open::None) => (false, true),
+        (Finding::Indeterminate, Open::Status) => (visa.only_status_open, true),
+        (Finding::Indeterminate, Open::All) => (true, false),
     }
+}
+
+/// A visa as conditions see it: once for each visa that authorised its issuer, where they read of
+/// it, so that each is asked with its own.
+fn views(index: usize, visa: &VisaFacts, wanted: &Reads) -> Vec<VisaView> {
+    let one = |authority| VisaView {
+        index,
+        issuer: visa.issuer.clone(),
+        claims: read_claims(&visa.claims, &wanted.claims),
+        authority,
+    };
+    if wanted.authority.is_empty() || visa.authorities.is_empty() {
+        return vec![one(BTreeMap::new())];
+    }
+    let mut views = Vec::new();
+    for authority in &visa.authorities {
+        let view = one(read_claims(authority, &wanted.authority));
+        if !views.contains(&view) {
+            views.push(view);
+        }
+    }
+    views
 }
 
 fn read_claims(

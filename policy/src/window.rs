@@ -53,7 +53,8 @@ impl Hours {
     pub fn intervals(&self) -> Result<Vec<(u16, u16)>, String> {
         let minute = |text: &str| {
             let (hours, minutes) = text.split_once(':')?;
-            let two = |t: &str| (t.len() == 2).then(|| t.parse::<u16>().ok()).flatten();
+            let digits = |t: &&str| t.len() == 2 && t.bytes().all(|b| b.is_ascii_digit());
+            let two = |t: &str| Some(t).filter(digits).and_then(|t| t.parse::<u16>().ok());
             let (hours, minutes) = (two(hours)?, two(minutes)?);
             let minute = hours.checked_mul(60)?.checked_add(minutes)?;
             (minutes < 60 && minute <= DAY).then_some(minute)

@@ -38,7 +38,7 @@ fn decisions(_: &mut Criterion) {
     let lists = world::clear_lists(&[&regulator, &office]);
     let chain = world::issue(&regulator, &world::visa(&regulator, &office, &delegate, |_| ()));
     let visa = world::issue(&office, &world::visa(&office, &aggregator, &role, |_| ()));
-    let policy = channels::policy(channels::bids(&regulator.did, |_| ()));
+    let policy = channels::policy_in(&trust, channels::bids(&regulator.did, |_| ()));
     let resolver = OfflineResolver::new(&NoSnapshots);
     let seen = SeenLists::new();
     let evidence = Evidence { trust: &trust, lists: &lists, resolver: &resolver, seen: &seen };
@@ -60,8 +60,8 @@ fn decisions(_: &mut Criterion) {
     };
     let mut memo = SignatureMemo::default();
     let report = verify(&mut memo, presentation.text().as_bytes());
-    let facts = channels::admission(&policy, &aggregator.did, &report, &trust, &lists);
-    let mut admitted = policy.admit(facts).expect("facts");
+    let facts = channels::admission(&policy, &aggregator.did, &report, &trust);
+    let mut admitted = policy.admit(facts);
     let questions: Vec<_> = (0..64).map(|n| bid("GB-1", n)).collect();
     let refused = bid("GB-2", 5);
     assert_eq!(policy.rule(&mut admitted, &questions[0], NOW).verdict, Verdict::Allow);
@@ -98,8 +98,8 @@ fn decisions(_: &mut Criterion) {
         next = (next + 1) % fresh.len();
         let mut memo = memo.clone();
         let report = verify(&mut memo, fresh[next].text().as_bytes());
-        let facts = channels::admission(&policy, &aggregator.did, &report, &trust, &lists);
-        let mut admitted = policy.admit(facts).expect("facts");
+        let facts = channels::admission(&policy, &aggregator.did, &report, &trust);
+        let mut admitted = policy.admit(facts);
         black_box(policy.rule(&mut admitted, &questions[0], NOW));
     });
     let cloned = per_run(100, || {

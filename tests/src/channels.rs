@@ -3,15 +3,15 @@
 use crate::world::NOW;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::role::RoleName;
-use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::Trust;
 use gridpass_credentials::verify::VisaReport;
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
+use gridpass_policy::admission::AdmissionSource;
 use gridpass_policy::channel::{
     ChannelDescriptor, FORMAT_VERSION, Indeterminate, MessageLimits, Mode, Retention, Sealing, TYPE,
 };
-use gridpass_policy::facts::{Admission, AdmissionSource, CheckFacts, MessageFacts, Question};
+use gridpass_policy::facts::{Admission, CheckFacts, MessageFacts, Question};
 use gridpass_policy::policy::Policy;
 use gridpass_policy::requirement::Requirement;
 use gridpass_policy::topic::{Attribute, Topic, TopicVersion};
@@ -103,26 +103,25 @@ pub fn schema() -> ContentId {
 /// The policy of a descriptor.
 #[must_use]
 pub fn policy(descriptor: ChannelDescriptor) -> Policy {
-    let (id, _) = descriptor.encode().expect("a descriptor");
-    Policy::compile(id, descriptor).expect("a policy")
+    descriptor.encode().expect("a descriptor");
+    Policy::compile(descriptor).expect("a policy")
+}
+
+/// The same for a descriptor of the framework of a trust pack.
+#[must_use]
+pub fn policy_in(trust: &Trust, mut descriptor: ChannelDescriptor) -> Policy {
+    descriptor.framework = trust.history()[0].id().clone();
+    policy(descriptor)
 }
 
 /// The facts about a sender from a report on its presentation.
 #[must_use]
-pub fn admission(
-    policy: &Policy,
-    sender: &Did,
-    report: &VisaReport,
-    trust: &Trust,
-    lists: &[StatusList],
-) -> Admission {
+pub fn admission(policy: &Policy, sender: &Did, report: &VisaReport, trust: &Trust) -> Admission {
     Admission::of_report(&AdmissionSource {
         channel: (policy.id(), policy.descriptor()),
         sender,
         report,
-        presentation_expires: None,
         trust,
-        lists,
         node: None,
     })
 }

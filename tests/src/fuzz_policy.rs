@@ -21,7 +21,7 @@ pub fn channel(data: &[u8]) {
     let text = channel.to_json().to_string();
     let again = SignedChannel::parse(text.as_bytes()).expect("its own JSON");
     assert_eq!(again.id(), channel.id());
-    let _ = Policy::compile(channel.id().clone(), channel.descriptor().clone());
+    let _ = Policy::compile(channel.descriptor().clone());
 }
 
 /// A comparison, with attributes of each type.
@@ -58,8 +58,9 @@ pub fn record(data: &[u8]) {
         LazyLock::new(|| channels::policy(channels::bids(&Party::new(1).did, |_| ())));
     if let Ok((id, facts)) = parse_admission(data, None) {
         assert_eq!(facts.encode().expect("what was read can be written").0, id);
-        let mut admitted = POLICY.admit(facts.clone()).expect("facts");
-        let decision = POLICY.decide(&mut admitted, &channels::bid("GB-1", 5), NOW);
+        let mut admitted = POLICY.admit(facts.clone());
+        let decision =
+            POLICY.decide(&mut admitted, &channels::bid("GB-1", 5), NOW).expect("a decision");
         let (_, bytes) = decision.encode().expect("bytes");
         let recorded = RecordedDecision::parse(&bytes).expect("its own bytes");
         assert_eq!(recorded.recompute(&POLICY, &facts), Ok(decision));

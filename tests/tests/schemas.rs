@@ -104,11 +104,11 @@ fn channels_admissions_and_decisions_fit() {
     let visa = world::issue(&root, &world::visa(&root, &holder, &role, |_| ()));
     let report =
         world::verify(&world::present(&holder, &[&visa]), &trust, &lists, &world::expectation());
-    let policy = channels::policy(channels::bids(&root.did, |_| ()));
-    let facts = channels::admission(&policy, &holder.did, &report, &trust, &lists);
+    let policy = channels::policy_in(&trust, channels::bids(&root.did, |_| ()));
+    let facts = channels::admission(&policy, &holder.did, &report, &trust);
     fits("admission", &json!(facts));
-    let mut admitted = policy.admit(facts).expect("facts");
+    let mut admitted = policy.admit(facts);
     for question in [channels::bid("GB-1", 1), channels::bid("GB-9", 9999), Question::Subscribe] {
-        fits("decision", &json!(policy.decide(&mut admitted, &question, NOW)));
+        fits("decision", &json!(policy.decide(&mut admitted, &question, NOW).expect("a decision")));
     }
 }

@@ -2,7 +2,7 @@
 //! what is asked.
 
 use super::standing::{Lists, Subject, Use};
-use super::{Age, Evidence, Expectation, Run};
+use super::{Age, Evidence, Expectation, Reliance, Run};
 use crate::authorisation::{MAX_VALIDITY_SECONDS, NodeAuthorisation, NodePurpose};
 use crate::codes;
 use crate::content_id::ContentId;
@@ -41,6 +41,8 @@ pub struct AuthorisationReport {
     pub evidence: Option<ContentId>,
     /// What it says; absent where it cannot be read.
     pub authorisation: Option<NodeAuthorisation>,
+    /// What it hangs on.
+    pub rests_on: Reliance,
     /// How old everything relied on is.
     pub ages: Vec<Age>,
 }
@@ -60,6 +62,7 @@ pub fn verify_authorisation(
         report: Report::default(),
         evidence: None,
         authorisation: None,
+        rests_on: Reliance::default(),
         ages: Vec::new(),
     };
     let refused = |code, sentence: String| Check::failed("form", code, sentence);
@@ -105,6 +108,9 @@ pub fn verify_authorisation(
         revoker_roles: &[],
     };
     result.report.checks.extend(lists.checks(&subject, expect.now, Use::Held));
+    result.rests_on.end(authorisation.valid_from, expect.now);
+    result.rests_on.end(authorisation.valid_until, expect.now);
+    result.rests_on.lists(&lists, &subject, true, expect.now);
     result.ages = std::mem::take(&mut run.ages);
     result.authorisation = Some(authorisation);
     result

@@ -58,10 +58,10 @@ impl Best {
 
 /// The chains of all visas of one verification.
 pub(super) struct Chains<'c> {
-    nodes: &'c [Node<'c>],
-    lists: Lists<'c>,
+    pub(super) nodes: &'c [Node<'c>],
+    pub(super) lists: Lists<'c>,
     evidence: &'c Evidence<'c>,
-    now: UnixMillis,
+    pub(super) now: UnixMillis,
     pub(super) best: Vec<Best>,
     /// Who holds what, in this round: preconditions of preconditions meet again and again.
     held: RefCell<BTreeMap<Holding, (Outcome, String)>>,
@@ -364,8 +364,26 @@ impl<'c> Chains<'c> {
             visa: node.visa.clone(),
             issued: node.visa.as_ref().map(|_| node.issued),
             path: self.path(index),
+            authorities: self.authorities_of(index),
+            rests_on: presented.then(|| self.reliance(index)),
             checks,
         }
+    }
+
+    /// Every visa of the issuer that authorises it, as far as the chain allows.
+    fn authorities_of(&self, index: usize) -> Vec<ContentId> {
+        let Some((node, visa)) = self.visa(index) else { return Vec::new() };
+        let Some(role) = node.role else { return Vec::new() };
+        let definition = &role.definition;
+        let usage = Use::Issuing(definition.issuer_revocation);
+        self.authorities(visa, &definition.issuers.roles)
+            .filter(|i| {
+                self.complete(*i, Outcome::Passed)
+                    .is_some_and(|l| l.depth.saturating_add(1) <= definition.max_chain_depth)
+                    && self.stands(*i, node.issued, usage) == Outcome::Passed
+            })
+            .filter_map(|i| Some(self.nodes.get(i)?.evidence.clone()))
+            .collect()
     }
 
     fn path(&self, index: usize) -> Vec<Step> {

@@ -15,9 +15,14 @@ mod authorisation;
 mod chain;
 mod diagnosis;
 mod node;
+mod reading;
+mod reliance;
 mod standing;
 
+pub(crate) use reading::Readings;
+
 pub use authorisation::{AuthorisationExpectation, AuthorisationReport, verify_authorisation};
+pub use reliance::{ListRead, Reliance};
 
 use crate::codes;
 use crate::content_id::ContentId;
@@ -116,8 +121,30 @@ pub struct Verdict {
     pub issued: Option<UnixMillis>,
     /// From the visa to the root.
     pub path: Vec<Step>,
+    /// Every visa by which its issuer may have issued it, of those that hold: more than one where
+    /// the issuer holds its role several times.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub authorities: Vec<ContentId>,
+    /// What the verdict hangs on; nothing where the visa was not asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rests_on: Option<Reliance>,
     /// Each check.
     pub checks: Vec<Check>,
+}
+
+impl Verdict {
+    /// Whether nothing is open but whether it is revoked or suspended now: issuer, chain, signature
+    /// and claims hold. What is open for another reason may be anybody's invention.
+    #[must_use]
+    pub fn only_status_is_open(&self) -> bool {
+        let status = |c: &Check| {
+            c.outcome == Outcome::Indeterminate
+                && standing::is_status(c)
+                && (c.code == codes::STATUS_STALE || c.code == codes::STATUS_UNKNOWN)
+        };
+        self.outcome == Outcome::Indeterminate
+            && self.checks.iter().all(|c| c.outcome == Outcome::Passed || status(c))
+    }
 }
 
 /// What the trust pack was.
@@ -158,6 +185,9 @@ pub struct VisaReport {
     /// Who presented.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub presenter: Option<Did>,
+    /// Until when the presentation counts, as its presenter says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presentation_expires: Option<UnixMillis>,
     /// The checks of the presentation itself.
     pub checks: Vec<Check>,
     /// Each visa.
@@ -217,17 +247,20 @@ pub fn verify_presentation(
         run.checks.push(Check::failed("form", codes::VISA_COUNT, sentence));
         return run.finish(Vec::new(), &[]);
     }
-    let secured: Vec<_> =
-        members.iter().map(|m| Secured::from_json(m.clone(), Kind::Credential)).collect();
-    let nodes: Vec<Node<'_>> =
-        secured.into_iter().zip(members).map(|(s, m)| Node::read(s, m, &mut run)).collect();
+    let nodes: Vec<Node<'_>> = members
+        .iter()
+        .map(|m| {
+            let reading = run.memo.readings.member(m);
+            Node::new(reading, m, &mut run)
+        })
+        .collect();
     let presented: Vec<usize> = match &presenter {
         None => Vec::new(),
         Some(presenter) => subjects_of(&nodes, presenter),
     };
     run.check_subject(presenter.as_ref(), &presented);
     for index in &presented {
-        if let Some(secured) = nodes.get(*index).and_then(|n| n.secured.as_ref()) {
+        if let Some(secured) = nodes.get(*index).and_then(Node::secured) {
             run.check_binding(secured, presenter.as_ref(), false);
         }
     }
@@ -253,16 +286,16 @@ pub fn verify_visa(
     }
     let mut nodes = Vec::new();
     for bytes in std::iter::once(visa).chain(supporting.iter().map(Vec::as_slice)) {
-        let secured = Secured::parse(bytes, Kind::Credential);
+        let reading = run.memo.readings.bytes(bytes);
         let raw = serde_json::Value::String(String::from_utf8_lossy(bytes).into_owned());
-        nodes.push(Node::read(secured, &raw, &mut run));
+        nodes.push(Node::new(reading, &raw, &mut run));
     }
     let first = nodes.first();
     let subject = first.and_then(|n| n.visa.as_ref()).map(|v| v.subject.clone());
-    if let Some(secured) = first.and_then(|n| n.secured.clone()) {
+    if let Some(secured) = first.and_then(Node::secured) {
         let asked =
             expect.audience.is_some() || expect.nonce.is_some() || expect.presenter.is_some();
-        run.check_binding(&secured, subject.as_ref(), asked);
+        run.check_binding(secured, subject.as_ref(), asked);
     }
     if let (Some(expected), Some(subject)) = (expect.presenter, &subject)
         && expected != subject
@@ -301,6 +334,7 @@ struct Run<'r> {
     resolver: OnceResolver<'r>,
     presentation: Option<ContentId>,
     presenter: Option<Did>,
+    presentation_expires: Option<UnixMillis>,
     checks: Vec<Check>,
     ages: Vec<Age>,
 }
@@ -317,9 +351,20 @@ impl<'r> Run<'r> {
             age_seconds: expect.now.millis_since(since) / 1000,
         };
         let ages = vec![age(format!("charter, version {}", charter.version), charter.dated)];
-        let (presentation, presenter, checks) = (None, None, Vec::new());
+        let (presentation, presenter, presentation_expires) = (None, None, None);
+        let checks = Vec::new();
         let resolver = OnceResolver::new(evidence.resolver);
-        Self { evidence, expect, memo, resolver, presentation, presenter, checks, ages }
+        Self {
+            evidence,
+            expect,
+            memo,
+            resolver,
+            presentation,
+            presenter,
+            presentation_expires,
+            checks,
+            ages,
+        }
     }
 
     /// A signature, noting how old the signer's document is.
@@ -349,18 +394,29 @@ impl<'r> Run<'r> {
         };
         let found = self.signature(secured, &asked);
         self.checks.extend(found.checks);
-        let bound = match &secured.seal {
-            Seal::Proof(proof) => !proof.domains.is_empty() && proof.expires.is_some(),
+        let (addressed, expires) = match &secured.seal {
+            Seal::Proof(proof) => (!proof.domains.is_empty(), proof.expires),
             Seal::Jws(_) | Seal::SdJwt(_) => {
-                let has = |name: &str| secured.document().get(name).is_some();
-                has("aud") && has("exp")
+                let claim = |name: &str| secured.document().get(name);
+                let exp = claim("exp").map(|e| e.as_u64().unwrap_or(0));
+                let expires = exp.map(|seconds| UnixMillis::new(seconds.saturating_mul(1000)));
+                (claim("aud").is_some(), expires)
             }
         };
-        if !bound || self.expect.audience.is_none() {
+        self.ends(expires);
+        if !(addressed && expires.is_some()) || self.expect.audience.is_none() {
             let sentence = "it does not say for whom it is and until when, or nobody was asked for";
             self.checks.push(Check::failed("audience", codes::PRESENTATION_UNBOUND, sentence));
         }
         signer
+    }
+
+    /// Notes until when the presentation counts.
+    fn ends(&mut self, end: Option<UnixMillis>) {
+        self.presentation_expires = match (self.presentation_expires, end) {
+            (Some(known), Some(end)) => Some(known.min(end)),
+            (known, end) => known.or(end),
+        };
     }
 
     fn check_subject(&mut self, presenter: Option<&Did>, presented: &[usize]) {
@@ -397,6 +453,8 @@ impl<'r> Run<'r> {
             self.checks.push(Check::failed(name, code, sentence));
         };
         let made = UnixMillis::new(binding.iat.saturating_mul(1000));
+        let end = made.plus_millis(MAX_BINDING_AGE_MILLIS.saturating_add(1));
+        self.presentation_expires = Some(self.presentation_expires.map_or(end, |e| e.min(end)));
         if self.expect.audience.is_none_or(|a| a != binding.aud) {
             fail(codes::AUDIENCE_OTHER, "it was presented to somebody else".into());
         }
@@ -453,6 +511,7 @@ impl<'r> Run<'r> {
             trust,
             evidence: self.presentation,
             presenter: self.presenter,
+            presentation_expires: self.presentation_expires,
             checks: self.checks,
             visas,
             ages: self.ages,

@@ -2,18 +2,19 @@
 //! have to say about it comes later.
 
 use super::Run;
+use super::reading::Reading;
 use crate::charter::ListedRole;
 use crate::codes;
 use crate::content_id::ContentId;
 use crate::secured::{Secured, SecuredError};
 use crate::signature::{self, Asked};
 use crate::trust::KnownRole;
-use crate::vcdm::Credential;
 use crate::visa::Visa;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::{Check, Outcome};
 use gridpass_identity::time::UnixMillis;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// How long before its validity begins a visa may be signed, in seconds: thirty days.
 pub(super) const MAX_ADVANCE_SECONDS: u64 = 30 * 24 * 3600;
@@ -21,7 +22,7 @@ pub(super) const MAX_ADVANCE_SECONDS: u64 = 30 * 24 * 3600;
 /// A visa and what was found about it alone.
 pub(super) struct Node<'t> {
     pub(super) evidence: ContentId,
-    pub(super) secured: Option<Secured>,
+    reading: Option<Arc<Reading>>,
     pub(super) visa: Option<Visa>,
     pub(super) role: Option<&'t KnownRole>,
     pub(super) listed: Option<&'t ListedRole>,
@@ -33,14 +34,14 @@ pub(super) struct Node<'t> {
 
 impl<'t> Node<'t> {
     /// Reads and checks one; what cannot be read fails with its reason. `raw` names it then.
-    pub(super) fn read(
-        secured: Result<Secured, SecuredError>,
+    pub(super) fn new(
+        reading: Result<Arc<Reading>, SecuredError>,
         raw: &Value,
         run: &mut Run<'t>,
     ) -> Self {
         let mut node = Self {
-            evidence: evidence_of(&secured, raw),
-            secured: None,
+            evidence: evidence_of(&reading, raw),
+            reading: None,
             visa: None,
             role: None,
             listed: None,
@@ -48,32 +49,31 @@ impl<'t> Node<'t> {
             checks: Vec::new(),
             outcome: Outcome::Failed,
         };
-        match secured {
+        match reading {
             Err(e) => node.checks.push(Check::failed("form", e.code(), e.to_string())),
-            Ok(secured) => {
-                node.examine(&secured, run);
-                node.secured = Some(secured);
+            Ok(reading) => {
+                node.examine(&reading, run);
+                node.reading = Some(reading);
             }
         }
         node.outcome = signature::outcome(&node.checks);
         node
     }
 
-    fn examine(&mut self, secured: &Secured, run: &mut Run<'t>) {
-        let read = Credential::read(secured.document().clone()).map_err(Into::into);
-        let visa = match read.and_then(|c| Visa::read(&c)) {
+    /// The signed text, where it could be read.
+    pub(super) fn secured(&self) -> Option<&Secured> {
+        self.reading.as_deref().map(|r| &r.secured)
+    }
+
+    fn examine(&mut self, reading: &Reading, run: &mut Run<'t>) {
+        let secured = &reading.secured;
+        let visa = match &reading.visa {
             Ok(visa) => visa,
-            Err(e) => {
-                self.checks.push(Check::failed("form", e.code(), e.to_string()));
+            Err(check) => {
+                self.checks.push(check.clone());
                 return;
             }
         };
-        if !secured.conceals_only_in("/credentialSubject/claims") {
-            // Else a holder could withhold, say, where its suspension is written.
-            let sentence = "more than its claims can be withheld";
-            self.checks.push(Check::failed("form", codes::VISA_MALFORMED, sentence));
-            return;
-        }
         self.checks.push(Check::passed(
             "form",
             codes::VISA_PROFILE,
@@ -89,8 +89,8 @@ impl<'t> Node<'t> {
         let found = run.signature(secured, &asked);
         self.issued = found.at;
         self.checks.extend(found.checks);
-        self.check_role(&visa, secured.withheld(), run);
-        self.visa = Some(visa);
+        self.check_role(visa, secured.withheld(), run);
+        self.visa = Some(visa.clone());
     }
 
     fn check_role(&mut self, visa: &Visa, withheld: usize, run: &Run<'t>) {
@@ -154,9 +154,9 @@ fn claims_check(visa: &Visa, role: &KnownRole, withheld: usize) -> Check {
     Check::passed(name, codes::CLAIMS_FIT, "the claims fit the definition's schema")
 }
 
-fn evidence_of(secured: &Result<Secured, SecuredError>, raw: &Value) -> ContentId {
-    match secured {
-        Ok(secured) => secured.id().clone(),
+fn evidence_of(reading: &Result<Arc<Reading>, SecuredError>, raw: &Value) -> ContentId {
+    match reading {
+        Ok(reading) => reading.secured.id().clone(),
         Err(_) => {
             let named = match raw {
                 Value::String(text) => ContentId::of_bytes(text.as_bytes()),

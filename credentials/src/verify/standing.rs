@@ -13,7 +13,7 @@ use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::{Check, Outcome};
 use gridpass_identity::time::UnixMillis;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a visa is relied on for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,22 @@ impl<'l> Lists<'l> {
     /// Who signed lists that were verified.
     pub(super) fn signers(&self) -> BTreeSet<&Did> {
         self.lists.iter().filter(|(_, r)| r.is_none()).map(|(l, _)| &l.issuer).collect()
+    }
+
+    /// The newest state of each list, by whoever may say something of the subject.
+    pub(super) fn read_for(&self, subject: &Subject<'_>) -> impl Iterator<Item = &'l StatusList> {
+        let mut newest: BTreeMap<(&str, &Did), &'l StatusList> = BTreeMap::new();
+        for (list, refused) in &self.lists {
+            let list: &'l StatusList = list;
+            let named = subject.entries.iter().any(|e| e.list == list.id);
+            if refused.is_none() && named && self.may_revoke(&list.issuer, subject) {
+                let held = newest.entry((&list.id, &list.issuer)).or_insert(list);
+                if list.order() > held.order() {
+                    *held = list;
+                }
+            }
+        }
+        newest.into_values()
     }
 
     fn may_revoke(&self, signer: &Did, subject: &Subject<'_>) -> bool {
@@ -225,8 +241,11 @@ impl<'l> Lists<'l> {
             Ok(set) => state_check(list, entry, set, (at, at >= self.now), usage),
             Err(e) => fail(e.code(), e.to_string()),
         };
-        let age = self.now.millis_since(list.dated) / 1000;
-        let stale = age > subject.max_age_seconds || list.expires.is_some_and(|e| e <= self.now);
+        let age_millis = self.now.millis_since(list.dated);
+        let age = age_millis / 1000;
+        // Not by whole seconds: in the last of them it would count, and nobody knew until when.
+        let stale = age_millis > subject.max_age_seconds.saturating_mul(1000)
+            || list.expires.is_some_and(|e| e <= self.now);
         // What is revoked stays revoked, however old the list; what was clear may not be so now.
         if stale && state.outcome == Outcome::Passed {
             let sentence = format!(
@@ -238,6 +257,11 @@ impl<'l> Lists<'l> {
         }
         state
     }
+}
+
+/// Whether a check is about revocation or suspension.
+pub(super) fn is_status(check: &Check) -> bool {
+    Purpose::ALL.into_iter().any(|p| check.name == status_name(p))
 }
 
 fn status_name(purpose: Purpose) -> &'static str {
@@ -369,16 +393,18 @@ pub(super) fn status_checks(
     at: UnixMillis,
     usage: Use,
 ) -> Vec<Check> {
-    let (Some(visa), Some(role)) = (&node.visa, node.role) else {
-        return Vec::new();
-    };
+    subject_of(node).map_or_else(Vec::new, |subject| lists.checks(&subject, at, usage))
+}
+
+/// Whose status a visa's is, and who may write it.
+pub(super) fn subject_of<'n>(node: &'n Node<'_>) -> Option<Subject<'n>> {
+    let (visa, role) = (node.visa.as_ref()?, node.role?);
     let revokers = role.definition.revokers.as_ref();
-    let subject = Subject {
+    Some(Subject {
         issuer: &visa.issuer,
         entries: &visa.status,
         max_age_seconds: role.definition.max_status_age_seconds,
         revoker_dids: revokers.map_or(&[], |r| r.dids.as_slice()),
         revoker_roles: revokers.map_or(&[], |r| r.roles.as_slice()),
-    };
-    lists.checks(&subject, at, usage)
+    })
 }

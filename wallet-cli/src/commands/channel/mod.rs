@@ -51,7 +51,7 @@ pub fn find(global: &GlobalArgs, name: &str) -> Result<SignedChannel, Failure> {
 
 /// The policy of a channel: what Cedar refuses is refused here.
 pub fn compile(channel: &SignedChannel) -> Result<Policy, Failure> {
-    Ok(Policy::compile(channel.id().clone(), channel.descriptor().clone())?)
+    Ok(Policy::compile(channel.descriptor().clone())?)
 }
 
 /// Writes a descriptor for people to edit: with line breaks, which its name does not depend on.

@@ -53,8 +53,8 @@ pub fn run(global: &GlobalArgs, args: &ExplainArgs) -> Outcomes {
             })?;
             let malformed = |e: String| Failure::new(policy_codes::CASES_MALFORMED, e);
             let (facts, question, at) = file.facts(case, &policy).map_err(malformed)?;
-            let mut admitted = policy.admit(facts)?;
-            let decision = policy.decide(&mut admitted, &question, at);
+            let mut admitted = policy.admit(facts);
+            let decision = policy.decide(&mut admitted, &question, at)?;
             (policy, admitted, decision, false)
         }
         (None, Some(admission)) => {
@@ -64,7 +64,7 @@ pub fn run(global: &GlobalArgs, args: &ExplainArgs) -> Outcomes {
             let name = args.channel.clone().unwrap_or_else(|| recorded.channel.to_string());
             let policy = compile(&find(global, &name)?)?;
             let decision = recorded.recompute(&policy, &facts)?;
-            let admitted = policy.admit(facts)?;
+            let admitted = policy.admit(facts);
             (policy, admitted, decision, true)
         }
         (None, None) => {
@@ -75,7 +75,7 @@ pub fn run(global: &GlobalArgs, args: &ExplainArgs) -> Outcomes {
     let cedar = policy.cedar(&decision.question, &admitted).unwrap_or_default();
     let mut text = in_words(&policy, &admitted, &decision);
     if recomputed {
-        text.push_str("Made again from the recorded facts: the same bytes.\n");
+        text.push_str("Made again from the recorded facts: the same bytes. Whether the facts are true, their\nevidence shows.\n");
     }
     if !args.no_cedar && !cedar.is_empty() {
         text.push_str(&format!("\nThe Cedar that ran:\n\n{cedar}"));
@@ -102,7 +102,7 @@ fn in_words(policy: &Policy, admitted: &Admitted, decision: &Decision) -> String
         policy.descriptor().version,
         policy.id(),
         facts.sender,
-        admitted.id(),
+        decision.admission,
         facts.judged,
     );
     for visa in &facts.visas {

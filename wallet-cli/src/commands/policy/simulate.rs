@@ -16,11 +16,10 @@ use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::OfflineResolver;
 use gridpass_identity::time::UnixMillis;
+use gridpass_policy::admission::AdmissionSource;
 use gridpass_policy::channel::{ChannelDescriptor, Sealing};
 use gridpass_policy::decision::Verdict;
-use gridpass_policy::facts::{
-    Admission, AdmissionSource, CheckFacts, MessageFacts, Question, UseFacts,
-};
+use gridpass_policy::facts::{Admission, CheckFacts, MessageFacts, Question, UseFacts};
 use gridpass_policy::odrl::Action;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -108,14 +107,12 @@ pub fn run(global: &GlobalArgs, args: &SimulateArgs) -> Outcomes {
         channel: (policy.id(), policy.descriptor()),
         sender: &sender,
         report: &report,
-        presentation_expires: None,
         trust,
-        lists,
         node: None,
     });
     let question = question(args, policy.descriptor(), material.at)?;
-    let mut admitted = policy.admit(facts)?;
-    let decision = policy.decide(&mut admitted, &question, material.at);
+    let mut admitted = policy.admit(facts);
+    let decision = policy.decide(&mut admitted, &question, material.at)?;
     if let Some(folder) = &args.record {
         let (_, decision) = decision.encode()?;
         let (_, admission) = admitted.admission().encode()?;
