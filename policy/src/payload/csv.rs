@@ -89,8 +89,9 @@ impl CsvSchema {
         if !(1..=MAX_ROWS).contains(&schema.max_rows) {
             return refuse("maxRows is not from 1 to 1000000");
         }
-        if schema.primary_key.iter().any(|k| !names.contains(k.as_str())) {
-            return refuse("its primary key names a column that it does not have");
+        let key: BTreeSet<_> = schema.primary_key.iter().map(String::as_str).collect();
+        if key.len() != schema.primary_key.len() || !key.is_subset(&names) {
+            return refuse("its primary key names a column twice, or one that it does not have");
         }
         for column in &schema.columns {
             let bounds = [&column.minimum, &column.maximum];
@@ -104,12 +105,30 @@ impl CsvSchema {
                     return Err(SchemaError::Malformed(reason));
                 }
             }
+            if let (Some(least), Some(most)) = (&column.minimum, &column.maximum)
+                && compare(column.datatype, least, most) == Some(Ordering::Greater)
+            {
+                let reason =
+                    format!("the column {:?} has a minimum above its maximum", column.name);
+                return Err(SchemaError::Malformed(reason));
+            }
+            let listed = column.allowed.iter().flatten();
+            if let Some(misfit) =
+                listed.into_iter().find(|v| check_type(column.datatype, v).is_err())
+            {
+                let reason =
+                    format!("the column {:?} lists {misfit:?}, of another type", column.name);
+                return Err(SchemaError::Malformed(reason));
+            }
         }
         Ok(schema)
     }
 
     pub(super) fn validate(&self, payload: &[u8]) -> Vec<Violation> {
         let delimiter = self.delimiter.and_then(|d| u8::try_from(d).ok()).unwrap_or(b',');
+        if let Err((line, why)) = check_form(payload, delimiter) {
+            return vec![Violation::new(codes::PAYLOAD_MALFORMED, format!("line {line}"), why)];
+        }
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .has_headers(false)
@@ -183,7 +202,7 @@ impl CsvSchema {
         let cells = self.columns.iter().zip(record);
         let key: Vec<String> = cells
             .filter(|(c, _)| self.primary_key.contains(&c.name))
-            .map(|(_, cell)| cell.to_owned())
+            .map(|(column, cell)| canonical(column.datatype, cell))
             .collect();
         if !keys.insert(key) {
             let why = format!("{} is the same as in a row before", self.primary_key.join(", "));
@@ -220,6 +239,61 @@ impl Column {
         }
         Ok(())
     }
+}
+
+/// RFC 4180, section 2, which the reader does not hold anybody to: quotes stand around a whole cell,
+/// are closed, and are doubled inside; no line is empty; no control characters.
+fn check_form(payload: &[u8], delimiter: u8) -> Result<(), (usize, &'static str)> {
+    enum At {
+        Begin,
+        Plain,
+        Quoted,
+        /// A quote inside a quoted cell: its end, or the first of two.
+        Quote,
+    }
+    let payload = payload.strip_prefix(b"\xef\xbb\xbf").unwrap_or(payload);
+    let (mut line, mut at, mut empty) = (1_usize, At::Begin, true);
+    for byte in payload {
+        let ends = *byte == b'\n' || *byte == b'\r';
+        at = match (at, *byte) {
+            (_, 0..=8 | 11 | 12 | 14..=31 | 127) => {
+                return Err((line, "it has a control character"));
+            }
+            (At::Quoted, b'"') => At::Quote,
+            (At::Quoted, _) => At::Quoted,
+            (At::Begin, b'"') => At::Quoted,
+            (At::Quote, b'"') => At::Quoted,
+            (At::Plain, b'"') => return Err((line, "a quote stands within a cell without quotes")),
+            (_, b) if b == delimiter => At::Begin,
+            (_, b'\r') => At::Begin,
+            (_, b'\n') if empty => return Err((line, "a line is empty")),
+            (_, b'\n') => At::Begin,
+            (At::Quote, _) => return Err((line, "something follows the quotes of a cell")),
+            (At::Begin | At::Plain, _) => At::Plain,
+        };
+        let inside = matches!(at, At::Quoted);
+        empty = (ends && !inside) && (*byte == b'\n' || empty);
+        if *byte == b'\n' {
+            line = line.saturating_add(1);
+        }
+    }
+    match at {
+        At::Quoted => Err((line, "the quotes of a cell are not closed")),
+        _ => Ok(()),
+    }
+}
+
+/// A value as it is compared: `1.0` and `1` are one key.
+fn canonical(datatype: Datatype, cell: &str) -> String {
+    let found = match datatype {
+        Datatype::Integer | Datatype::Decimal => decimal(cell).map(|(negative, whole, part)| {
+            format!("{}{whole}.{part}", if negative { "-" } else { "" })
+        }),
+        Datatype::Boolean => Some(matches!(cell, "true" | "1").to_string()),
+        Datatype::DateTime => UnixMillis::parse_rfc3339(cell).ok().map(|t| t.to_string()),
+        Datatype::Date | Datatype::String | Datatype::AnyUri => None,
+    };
+    found.unwrap_or_else(|| cell.to_owned())
 }
 
 fn check_type(datatype: Datatype, cell: &str) -> Result<(), String> {

@@ -10,6 +10,7 @@ pub mod evolution;
 mod json;
 mod xml;
 mod xsd;
+mod xsd_size;
 
 use crate::codes;
 use crate::topic::Topic;

@@ -153,6 +153,77 @@ fn xml_that_reaches_out_is_refused_wherever_it_stands() {
 }
 
 #[test]
+fn what_no_xml_processor_takes_is_not_taken_here() {
+    let cim = schema(json!({
+        "type": "gridpass-cim", "formatVersion": 1, "profiles": ["urn:p:EQ"], "maxBytes": 10_000,
+    }));
+    let good = model(
+        "<md:Model.created>2026-03-01T00:00:00Z</md:Model.created>\
+         <md:Model.profile>urn:p:EQ</md:Model.profile><md:Model.version>2</md:Model.version>",
+    );
+    for fine in [
+        good.clone(),
+        format!("\u{feff}{good}\n"),
+        format!("<?xml version=\"1.0\"?><!-- a note -->{good}<!-- end -->"),
+        good.replace("urn:p:EQ", "urn:p:&#69;Q"),
+    ] {
+        assert_eq!(cim.validate(fine.as_bytes()), [], "{fine}");
+    }
+    for bad in [
+        format!("{good}<![CDATA[ ]]>"),
+        format!("{good}&#32;"),
+        format!("\u{feff}\u{feff}{good}"),
+        format!("{good}\u{feff}"),
+        format!(" <?xml version=\"1.0\"?>{good}"),
+        format!("<?xml version=\"1.0\"?><?xml version=\"1.0\"?>{good}"),
+        format!("<!-- a -- b -->{good}"),
+        good.replace("urn:p:EQ", "urn:p:EQ]]>"),
+        good.replace("urn:p:EQ", "urn:p:EQ\u{1}"),
+        good.replace("urn:p:EQ", "urn:p:EQ&#1;"),
+        good.replace("<md:FullModel ", "<md:FullModel x=\"a<b\" "),
+        good.replace("<md:FullModel ", "<md:FullModel 1x=\"a\" "),
+        good.replace("<md:FullModel ", "<md:FullModel x=\"a\" x=\"b\" "),
+        good.replace("</rdf:RDF>", "<1a/></rdf:RDF>"),
+        good.replace("</rdf:RDF>", "<a:b:c xmlns:a=\"urn:a\"/></rdf:RDF>"),
+        good.replace(
+            "</rdf:RDF>",
+            "<a xmlns:p=\"u\" xmlns:q=\"u\" p:x=\"1\" q:x=\"2\"/></rdf:RDF>",
+        ),
+    ] {
+        let found = cim.validate(bad.as_bytes());
+        assert_eq!(codes_of(&found), ["GP-PAYLOAD-MALFORMED"], "{bad}: {found:?}");
+    }
+}
+
+#[test]
+fn a_content_model_that_unfolds_is_refused_before_it_does() {
+    let nested = |depth: usize, times: usize| {
+        let open = format!("<xs:sequence maxOccurs=\"{times}\">").repeat(depth);
+        let close = "</xs:sequence>".repeat(depth);
+        let leaf = "<xs:element name=\"a\" type=\"xs:string\"/>";
+        MAIN.replace(
+            "<xs:sequence>\n    <xs:element name=\"Zone\"",
+            &format!("<xs:sequence>{open}{leaf}{close}<xs:element name=\"Zone\""),
+        )
+    };
+    assert!(xsd(&nested(2, 16), COMMON).is_ok());
+    // Through groups that refer to each other, the same.
+    let groups: String = (0..6)
+        .map(|n| {
+            let inner = format!("<xs:group ref=\"g{}\" maxOccurs=\"8\"/>", n + 1);
+            format!("<xs:group name=\"g{n}\"><xs:sequence>{inner}</xs:sequence></xs:group>")
+        })
+        .collect();
+    let last = "<xs:group name=\"g6\"><xs:sequence><xs:element name=\"a\" type=\"xs:string\"/>\
+                </xs:sequence></xs:group>";
+    let by_groups = MAIN.replace("</xs:schema>", &format!("{groups}{last}</xs:schema>"));
+    for large in [nested(5, 16), nested(4, 1000), by_groups] {
+        let error = xsd(&large, COMMON).expect_err("too large");
+        assert!(error.to_string().contains("10000 particles"), "{error}");
+    }
+}
+
+#[test]
 fn an_xsd_is_pinned_with_all_that_it_imports() {
     let doctype = format!("<!DOCTYPE xs:schema>{COMMON}");
     for (main, common) in [
@@ -210,6 +281,24 @@ fn csv_is_checked_cell_by_cell_and_numbers_are_exact() {
         let found = schema.validate(bad.as_bytes());
         assert_eq!(found.first().map(|v| v.place.as_str()), Some(place), "{bad}: {found:?}");
     }
+    // RFC 4180: what the reader would take in good faith, two readers take differently.
+    for (bad, place) in [
+        (table("\"m1,2026-03-01T00:00:00Z,1,A\n"), "line 3"),
+        (table("m\"1\",2026-03-01T00:00:00Z,1,A\n"), "line 2"),
+        (table("\"m1\"x,2026-03-01T00:00:00Z,1,A\n"), "line 2"),
+        (table("\nm1,2026-03-01T00:00:00Z,1,A\n"), "line 2"),
+        (table("m1\0,2026-03-01T00:00:00Z,1,A\n"), "line 2"),
+    ] {
+        let found = schema.validate(bad.as_bytes());
+        assert_eq!(codes_of(&found), ["GP-PAYLOAD-MALFORMED"], "{bad:?}");
+        assert_eq!(found[0].place, place, "{bad:?}");
+    }
+    for good in ["\"m1\",2026-03-01T00:00:00Z,1,A\r\n", "\"m\"\"1\",2026-03-01T00:00:00Z,1,A"] {
+        assert_eq!(schema.validate(table(good).as_bytes()), [], "{good}");
+    }
+    // One key, however it is written.
+    let twice = table("m1,2026-03-01T00:00:00Z,1,A\nm1,2026-03-01T00:00:00.000Z,2,A\n");
+    assert_eq!(schema.validate(twice.as_bytes())[0].place, "row 2");
     let many: String = (0..4).map(|n| format!("m{n},2026-03-01T00:00:00Z,1,A\n")).collect();
     assert_eq!(codes_of(&schema.validate(table(&many).as_bytes())), ["GP-PAYLOAD-LIMIT"]);
 }

@@ -101,7 +101,9 @@ pub(super) fn walk<R: BufRead>(
 ) -> Result<(), Fault> {
     let mut reader = NsReader::from_reader(Pieces { inner: input, left: MAX_PIECE });
     reader.config_mut().expand_empty_elements = true;
-    let mut state = Walk { path: Vec::new(), elements: 0, rooted: false, max_elements };
+    reader.config_mut().check_comments = true;
+    let mut state =
+        Walk { path: Vec::new(), elements: 0, rooted: false, begun: false, max_elements };
     let mut buffer = Vec::new();
     loop {
         buffer.clear();
@@ -140,6 +142,7 @@ pub(super) fn walk<R: BufRead>(
             }
             other => state.other(other, visitor),
         };
+        state.begun = true;
         step.map_err(|why| state.fault(offset, why))?;
     }
 }
@@ -180,6 +183,8 @@ struct Walk {
     path: Vec<String>,
     elements: usize,
     rooted: bool,
+    /// Whether anything stood before: a declaration and a byte order mark only begin a document.
+    begun: bool,
     max_elements: usize,
 }
 
@@ -195,6 +200,9 @@ impl Walk {
         attributes: &[Attribute],
         visitor: &mut dyn Visitor,
     ) -> Result<(), (Code, String)> {
+        if !is_name(start.name().as_ref()) {
+            return Err(malformed("an element has no proper name"));
+        }
         if self.path.is_empty() && std::mem::replace(&mut self.rooted, true) {
             return Err(malformed("it has a second root element"));
         }
@@ -215,6 +223,9 @@ impl Walk {
         let text = match event {
             Event::DocType(_) => return Err(forbidden("a DOCTYPE")),
             Event::PI(_) => return Err(forbidden("a processing instruction")),
+            Event::Decl(_) if self.begun => {
+                return Err(malformed("a declaration stands within it"));
+            }
             Event::Decl(decl) => {
                 let encoding = decl.encoding().transpose().map_err(malformed)?;
                 let utf8 = encoding.is_none_or(|e| e.eq_ignore_ascii_case(b"utf-8"));
@@ -225,7 +236,19 @@ impl Walk {
                     Err(forbidden("another encoding than UTF-8, or another version than XML 1.0"))
                 };
             }
-            Event::Text(text) => utf8(text.as_ref())?.to_owned(),
+            Event::Comment(text) => {
+                return only_characters(utf8(text.as_ref())?);
+            }
+            Event::Text(text) => {
+                let text = utf8(text.as_ref())?;
+                if text.contains("]]>") {
+                    return Err(malformed("there is ]]> in its text"));
+                }
+                text.to_owned()
+            }
+            Event::CData(_) | Event::GeneralRef(_) if self.path.is_empty() => {
+                return Err(malformed("there is text outside its root"));
+            }
             Event::CData(text) => utf8(text.as_ref())?.to_owned(),
             Event::GeneralRef(reference) => {
                 let name = utf8(reference.as_ref())?;
@@ -238,13 +261,39 @@ impl Walk {
             }
             _ => return Ok(()),
         };
+        only_characters(&text)?;
         if self.path.is_empty() {
-            let blank = text.trim_matches([' ', '\t', '\r', '\n', '\u{feff}']).is_empty();
+            // The reader has taken a byte order mark away.
+            let blank = text.trim_matches([' ', '\t', '\r', '\n']).is_empty();
             return if blank { Ok(()) } else { Err(malformed("there is text outside its root")) };
         }
         visitor.text(&text);
         Ok(())
     }
+}
+
+/// XML 1.0, production 2: what may stand in a document, also by reference.
+fn only_characters(text: &str) -> Result<(), (Code, String)> {
+    let refused = |c: char| {
+        (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{fffe}' | '\u{ffff}')
+    };
+    if text.contains(refused) {
+        return Err(malformed("it has a character that XML has not"));
+    }
+    Ok(())
+}
+
+/// Namespaces in XML 1.0, section 4: a name with at most one prefix. The characters are those of
+/// XML 1.0 in ASCII, and every one beyond it.
+fn is_name(name: &[u8]) -> bool {
+    let part = |part: &[u8]| {
+        let begins = |b: &u8| b.is_ascii_alphabetic() || *b == b'_' || *b >= 0x80;
+        let goes_on = |b: &u8| begins(b) || b.is_ascii_digit() || matches!(b, b'-' | b'.');
+        part.first().is_some_and(begins) && part.iter().all(goes_on)
+    };
+    let mut parts = name.split(|b| *b == b':');
+    let proper = parts.by_ref().take(2).all(part);
+    proper && parts.next().is_none()
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, (Code, String)> {
@@ -275,10 +324,17 @@ fn attributes<R>(
         if matches!(local.as_str(), "schemaLocation" | "noNamespaceSchemaLocation") {
             return Err(forbidden("a hint to a schema elsewhere"));
         }
-        utf8(&attribute.value)?;
+        only_characters(utf8(&attribute.value)?)?;
+        if !is_name(attribute.key.as_ref()) || attribute.value.contains(&b'<') {
+            return Err(malformed("an attribute has no proper name, or < in its value"));
+        }
         let value = attribute
             .normalized_value(XmlVersion::Implicit1_0)
             .map_err(|_| forbidden("an entity, or a broken reference,"))?;
+        only_characters(&value)?;
+        if all.iter().any(|(ns, name, _)| ns == &namespace && name == &local) {
+            return Err(malformed("an element has one attribute twice"));
+        }
         all.push((namespace, local, value.into_owned()));
     }
     Ok(all)

@@ -1,6 +1,7 @@
 //! XML payloads: XML Schema 1.0, pinned with every file that it includes and imports.
 
 use super::xml::{self, Element, Visitor};
+use super::xsd_size::{MAX_PARTICLES, Sizes};
 use super::{MAX_VIOLATIONS, SchemaError, Violation};
 use crate::codes;
 use gridpass_credentials::content_id::{ContentId, ContentIdError};
@@ -92,19 +93,6 @@ impl SchemaLoader for Pinned {
     }
 }
 
-/// Nothing is asked of a schema file but that it is XML as it may come from anybody.
-struct Nothing;
-
-impl Visitor for Nothing {
-    fn start(&mut self, _: &Element<'_>) -> Result<(), (Code, String)> {
-        Ok(())
-    }
-    fn text(&mut self, _: &str) {}
-    fn end(&mut self, _: &[String]) -> Result<(), (Code, String)> {
-        Ok(())
-    }
-}
-
 impl XsdSchema {
     pub(super) fn compile(
         value: Json,
@@ -119,6 +107,7 @@ impl XsdSchema {
             return Err(malformed("its manifest has no main file, or more than 64 files".into()));
         }
         let mut files = BTreeMap::new();
+        let mut sizes = Sizes::default();
         for (name, id) in &manifest.files {
             let bytes = documents(id).ok_or_else(|| SchemaError::Missing(id.clone()))?;
             id.verify(&bytes)?;
@@ -126,10 +115,15 @@ impl XsdSchema {
                 return Err(malformed(format!("the file {name:?} has no usable name or size")));
             }
             // `schemaLocation` is an attribute of a schema, too: those are looked at below.
-            check_plain(&bytes).map_err(|why| malformed(format!("{name}: {why}")))?;
+            check_plain(&bytes, &mut sizes).map_err(|why| malformed(format!("{name}: {why}")))?;
             let text = String::from_utf8(bytes)
                 .map_err(|_| malformed(format!("the file {name:?} is not UTF-8")))?;
             files.insert(name.clone(), text);
+        }
+        if sizes.largest() > MAX_PARTICLES {
+            return Err(malformed(format!(
+                "a content model has more than {MAX_PARTICLES} particles once its maxOccurs are written out"
+            )));
         }
         let set = build(&manifest, &files)?;
         Ok(Self { set, manifest, files })
@@ -228,10 +222,10 @@ fn is_file_name(name: &str) -> bool {
 
 /// A schema file without a DOCTYPE, entities or processing instructions. Its own `schemaLocation`
 /// attributes have no prefix and are what it is made of.
-fn check_plain(bytes: &[u8]) -> Result<(), String> {
+fn check_plain(bytes: &[u8], sizes: &mut Sizes) -> Result<(), String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
     let without_locations = text.replace("schemaLocation", "location");
-    xml::walk(without_locations.as_bytes(), xml::MAX_ELEMENTS, &mut Nothing)
+    xml::walk(without_locations.as_bytes(), xml::MAX_ELEMENTS, sizes)
         .map_err(|fault| fault.located(Some(bytes)).sentence)
 }
 
