@@ -14,6 +14,8 @@ use std::fmt;
 
 /// The multicodec of raw bytes.
 const RAW: u64 = 0x55;
+/// The multicodec of DAG-CBOR.
+const DAG_CBOR: u64 = 0x71;
 /// The multihash code of sha2-256.
 const SHA2_256: u64 = 0x12;
 /// The length of every such CID in base32.
@@ -24,7 +26,7 @@ const LENGTH: usize = 59;
 #[non_exhaustive]
 pub enum ContentIdError {
     /// Not the one form that Gridpass uses.
-    #[error("{0:?} is not a CIDv1 of raw bytes with sha2-256, in base32")]
+    #[error("{0:?} is not a CIDv1 with sha2-256, in base32, of what is asked for")]
     Malformed(String),
     /// Another document.
     #[error("the bytes hash to {found}, and {expected} was asked for")]
@@ -51,6 +53,57 @@ impl ContentIdError {
     }
 }
 
+fn name_of(codec: u64, bytes: &[u8]) -> Result<Cid, ContentIdError> {
+    let hash = Multihash::<64>::wrap(SHA2_256, &Sha256::digest(bytes))
+        .map_err(|e| ContentIdError::Malformed(e.to_string()))?;
+    Ok(Cid::new_v1(codec, hash))
+}
+
+fn refused(text: &str) -> ContentIdError {
+    ContentIdError::Malformed(text.chars().take(80).collect())
+}
+
+fn is_name(codec: u64, text: &str) -> bool {
+    text.len() == LENGTH
+        && Cid::try_from(text).is_ok_and(|cid| {
+            let hash = cid.hash();
+            cid.version() == cid::Version::V1
+                && cid.codec() == codec
+                && hash.code() == SHA2_256
+                && hash.size() == 32
+                // Upper case and unused bits would be second spellings.
+                && cid.to_string() == text
+        })
+}
+
+/// The name of an envelope: CIDv1, codec dag-cbor, sha2-256, in base32. Ordered by its text.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EnvelopeId(String);
+
+impl EnvelopeId {
+    /// The name of an envelope's block.
+    ///
+    /// # Errors
+    /// None that can occur, as for [`ContentId::of_bytes`].
+    pub fn of_block(bytes: &[u8]) -> Result<Self, ContentIdError> {
+        Ok(Self(name_of(DAG_CBOR, bytes)?.to_string()))
+    }
+
+    /// Reads a name, in its one spelling.
+    ///
+    /// # Errors
+    /// [`ContentIdError::Malformed`].
+    pub fn parse(text: &str) -> Result<Self, ContentIdError> {
+        is_name(DAG_CBOR, text).then(|| Self(text.to_owned())).ok_or_else(|| refused(text))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// The name of an immutable document. Ordered by its text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentId(String);
@@ -62,9 +115,15 @@ impl ContentId {
     /// None that can occur: a sha2-256 digest always fits; the type says so because the library's
     /// constructor is general.
     pub fn of_bytes(bytes: &[u8]) -> Result<Self, ContentIdError> {
-        let hash = Multihash::<64>::wrap(SHA2_256, &Sha256::digest(bytes))
-            .map_err(|e| ContentIdError::Malformed(e.to_string()))?;
-        Ok(Self(Cid::new_v1(RAW, hash).to_string()))
+        Ok(Self(name_of(RAW, bytes)?.to_string()))
+    }
+
+    /// The name as a CID, for codecs that link to it.
+    ///
+    /// # Errors
+    /// None that can occur: what [`ContentId::parse`] took is one.
+    pub fn to_cid(&self) -> Result<Cid, ContentIdError> {
+        Cid::try_from(self.0.as_str()).map_err(|_| ContentIdError::Malformed(self.0.clone()))
     }
 
     /// The name of no bytes at all: what stands for evidence that has no canonical form.
@@ -89,19 +148,7 @@ impl ContentId {
     /// # Errors
     /// [`ContentIdError::Malformed`].
     pub fn parse(text: &str) -> Result<Self, ContentIdError> {
-        let refuse = || ContentIdError::Malformed(text.chars().take(80).collect());
-        if text.len() != LENGTH {
-            return Err(refuse());
-        }
-        let cid = Cid::try_from(text).map_err(|_| refuse())?;
-        let hash = cid.hash();
-        let ours = cid.version() == cid::Version::V1
-            && cid.codec() == RAW
-            && hash.code() == SHA2_256
-            && hash.size() == 32
-            // Upper case and unused bits would be second spellings.
-            && cid.to_string() == text;
-        if ours { Ok(Self(text.to_owned())) } else { Err(refuse()) }
+        is_name(RAW, text).then(|| Self(text.to_owned())).ok_or_else(|| refused(text))
     }
 
     /// Refuses bytes that do not hash to this name.
@@ -123,30 +170,38 @@ impl ContentId {
     }
 }
 
-impl fmt::Display for ContentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// Both names are their text, wherever they are shown, written or read.
+macro_rules! is_its_text {
+    ($name:ident) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                Self::parse(&text).map_err(serde::de::Error::custom)
+            }
+        }
+    };
 }
 
-impl fmt::Debug for ContentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ContentId({})", self.0)
-    }
-}
-
-impl Serialize for ContentId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for ContentId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
-    }
-}
+is_its_text!(ContentId);
+is_its_text!(EnvelopeId);
 
 #[cfg(test)]
 mod tests {

@@ -1,3 +1,16 @@
-//! Envelopes, the checking core, the node and its log: the crate that holds the input and output.
+//! Envelopes, the core that checks them, the log that keeps them, and the node that carries them.
 //!
-//! This crate is empty until that capability is built.
+//! ```text
+//! bytes -> envelope -> checking -> verdict and effects        no I/O: node, simulator, fuzzer, auditor
+//!                      log: what was accepted, durable before anything is acknowledged
+//! ```
+//!
+//! | to | see |
+//! |---|---|
+//! | make or read a message | [`envelope::Header`], [`envelope::Envelope`] |
+//! | know what a reason means | [`mod@codes`] |
+
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // tests may overflow, and then fail
+
+pub mod codes;
+pub mod envelope;

@@ -2,7 +2,7 @@
 //! they are, so that a decision can be made again from them.
 
 use crate::odrl::Action;
-use gridpass_credentials::content_id::{ContentId, ContentIdError};
+use gridpass_credentials::content_id::{ContentId, ContentIdError, EnvelopeId};
 use gridpass_credentials::verify::Step;
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
@@ -231,7 +231,7 @@ impl Admission {
 #[serde(deny_unknown_fields)]
 pub struct EnvelopeFacts {
     /// The envelope's CID.
-    pub id: ContentId,
+    pub id: EnvelopeId,
     /// The channel's descriptor, as its header names it.
     pub channel: ContentId,
     /// The sender.

@@ -270,7 +270,7 @@ fn a_message_is_decided_by_the_facts_about_its_own_sender() {
     let holds = || vec![visa(1, "flex.gb.aggregator", &json!({"zone": "GB-1"}), Finding::Passed)];
     let facts = admission(&policy, holds());
     let fits = EnvelopeFacts {
-        id: cid("envelope"),
+        id: gridpass_credentials::content_id::EnvelopeId::of_block(b"envelope").expect("a name"),
         channel: facts.channel.clone(),
         sender: facts.sender.clone(),
         node: None,

@@ -12,6 +12,7 @@ use gridpass_identity::jwk::Jwk;
 use gridpass_identity::jws::{self, Header, JwsIn, SignatureVerdict};
 use gridpass_identity::key::{KeyType, PublicKey, SecretKey};
 use gridpass_identity::resolve::{NoSnapshots, OfflineResolver, Resolver as _};
+use gridpass_messaging::envelope::Envelope;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -85,6 +86,7 @@ fn every_published_vector_holds() {
                 "data-integrity" => data_integrity(case),
                 "sd-jwt" => sd_jwt(case),
                 "bitstring" => bitstring(case),
+                "envelope" => envelope(case),
                 other => panic!("{name}: no runner for the kind {other}"),
             };
             failures.extend(differences(&name, case, &found));
@@ -197,6 +199,30 @@ fn bitstring(case: &Case) -> Found {
 }
 
 /// Presentation, trust pack, status lists and a time in; the report out, member by member.
+fn envelope(case: &Case) -> Found {
+    let bytes = |name: &str| case.text(name).map(unhex);
+    let read = match (bytes("wire_hex"), bytes("block_hex")) {
+        (Some(wire), _) => Envelope::parse(&wire),
+        (None, Some(block)) => Envelope::parse_block(&block),
+        (None, None) => panic!("{}: neither wire nor block", case.name),
+    };
+    let read = match read {
+        Ok(read) => read,
+        Err(e) => return refused(e.code()),
+    };
+    let key = PublicKey::from_multikey(case.text("key").expect("a key")).expect("a key");
+    let signature = if read.verify(&key).is_ok() { "fits" } else { "does not fit" };
+    let jws = read.to_jws();
+    let protected = URL_SAFE_NO_PAD.decode(jws.split('.').next().expect("a part")).expect("base64");
+    Found::from([
+        ("id", json!(read.id())),
+        ("payload_id", json!(read.payload_id())),
+        ("jws", json!(jws)),
+        ("protected", json!(String::from_utf8(protected).expect("text"))),
+        ("signature", json!(signature)),
+    ])
+}
+
 fn visa_verdict(case: &Case) -> Found {
     use gridpass_credentials::keeping;
     use gridpass_credentials::trust::Trust;

@@ -1,0 +1,56 @@
+//! The codes of this crate. See [`gridpass_identity::code`] for what a code is.
+
+gridpass_identity::codes! {
+    ENVELOPE_MALFORMED = "GP-ENVELOPE-MALFORMED", Malformed,
+        "The bytes are not an envelope in its one encoding, or its header lacks or contradicts something.",
+        "Nothing: whoever made it has to make it as spec/envelope.md says.";
+    ENVELOPE_TOO_LARGE = "GP-ENVELOPE-TOO-LARGE", Malformed,
+        "The envelope is larger than any channel allows.",
+        "Send a large payload as a file.";
+    ENVELOPE_ADMITTED = "GP-ENVELOPE-ADMITTED", Ok,
+        "The envelope is authentic, in order, and its channel's policy allows it.",
+        "Nothing to do.";
+    ENVELOPE_DUPLICATE = "GP-ENVELOPE-DUPLICATE", Ok,
+        "The envelope was taken before.",
+        "Nothing to do.";
+    CHANNEL_UNKNOWN = "GP-CHANNEL-UNKNOWN", NotFound,
+        "The envelope is of a channel that is not kept here.",
+        "Join the channel with the descriptor that its owner signed.";
+    SENDER_SIGNER = "GP-SENDER-SIGNER", Failed,
+        "The envelope's key does not belong to its sender, or to the node that it says signed it.",
+        "Do not believe it: anybody can name somebody else as the sender.";
+    SEQUENCE_FORK = "GP-SEQUENCE-FORK", Failed,
+        "The sender signed two different envelopes with one number: both are kept as proof.",
+        "Do not rely on either; show both to the channel's owner.";
+    SEQUENCE_BROKEN = "GP-SEQUENCE-BROKEN", Failed,
+        "The envelope names another predecessor than the one that the sender signed.",
+        "Do not rely on it; show both to the channel's owner.";
+    SEQUENCE_GAP = "GP-SEQUENCE-GAP", Indeterminate,
+        "Envelopes of the sender that come before this one have not arrived.",
+        "They are asked for; `gridpass node status` shows what is missing.";
+    PRESENTATION_MISSING = "GP-PRESENTATION-MISSING", Indeterminate,
+        "The presentation that the envelope names has not arrived.",
+        "It is asked for; the envelope waits for it.";
+    AUTHORISATION_MISSING = "GP-AUTHORISATION-MISSING", Indeterminate,
+        "The authorisation of the node that signed the envelope has not arrived.",
+        "It is asked for; the envelope waits for it.";
+    WAITED_TOO_LONG = "GP-WAITED-TOO-LONG", Indeterminate,
+        "What the envelope waited for did not come in time, or there was no room to wait.",
+        "Catching up brings it again; ask the sender to be reachable.";
+    // The log
+    LOG_DAMAGED = "GP-LOG-DAMAGED", Failed,
+        "The log has a place whose checksum does not fit: what was written there is lost.",
+        "Copy the folder before anything else; `gridpass node check` names each place. Others may still have the messages.";
+    LOG_TORN = "GP-LOG-TORN", Ok,
+        "The log ended in a record that was not written whole, which was never acknowledged.",
+        "Nothing to do: it was cut off.";
+    LOG_VERSION = "GP-LOG-VERSION", Malformed,
+        "The file is not a log of a version that is known.",
+        "Open it with the version of Gridpass that wrote it.";
+    LOG_IN_USE = "GP-LOG-IN-USE", Locked,
+        "Another process has the log open.",
+        "Stop that process; two must never write one log.";
+    LOG_IO = "GP-LOG-IO", Configuration,
+        "The operating system refused to read or write the log.",
+        "See the message: mostly a full disk, or permissions. Nothing that was acknowledged is lost.";
+}
