@@ -304,7 +304,8 @@ impl Issuer<'_> {
         at: UnixMillis,
     ) -> VisaReport {
         let evidence = Evidence { trust: self.trust, lists, resolver, seen };
-        let expect = Expectation { now: at, audience: None, nonce: None, presenter: None };
+        let expect =
+            Expectation { now: at, clock: at, audience: None, nonce: None, presenter: None };
         let supporting: Vec<_> = supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
         verify_visa(text.as_bytes(), &supporting, &evidence, &expect, &mut SignatureMemo::default())
     }

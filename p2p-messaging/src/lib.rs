@@ -8,9 +8,11 @@
 //! | to | see |
 //! |---|---|
 //! | make or read a message | [`envelope::Header`], [`envelope::Envelope`] |
+//! | keep what was accepted | [`log::Log`] |
 //! | know what a reason means | [`mod@codes`] |
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // tests may overflow, and then fail
 
 pub mod codes;
 pub mod envelope;
+pub mod log;

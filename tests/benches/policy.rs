@@ -42,8 +42,13 @@ fn decisions(_: &mut Criterion) {
     let resolver = OfflineResolver::new(&NoSnapshots);
     let seen = SeenLists::new();
     let evidence = Evidence { trust: &trust, lists: &lists, resolver: &resolver, seen: &seen };
-    let expect =
-        Expectation { now: NOW, audience: Some(world::AUDIENCE), nonce: None, presenter: None };
+    let expect = Expectation {
+        now: NOW,
+        clock: NOW,
+        audience: Some(world::AUDIENCE),
+        nonce: None,
+        presenter: None,
+    };
 
     // One strict Ed25519 verification over the bytes of an envelope of 512 bytes.
     let message = vec![7_u8; 512];

@@ -325,7 +325,13 @@ pub fn present_as(holder: &Party, visas: &[&Secured], form: Form, binding: &Bind
 /// What [`present`] is expected to be.
 #[must_use]
 pub fn expectation() -> Expectation<'static> {
-    Expectation { now: NOW, audience: Some(AUDIENCE), nonce: Some("n-1"), presenter: None }
+    Expectation {
+        now: NOW,
+        clock: NOW,
+        audience: Some(AUDIENCE),
+        nonce: Some("n-1"),
+        presenter: None,
+    }
 }
 
 /// Verifies a presentation, remembering nothing.
@@ -365,7 +371,7 @@ pub fn verify_alone(
     let seen = SeenLists::new();
     let evidence = Evidence { trust, lists, resolver: &resolver, seen: &seen };
     let supporting: Vec<_> = supporting.iter().map(|s| s.text().as_bytes().to_vec()).collect();
-    let expect = Expectation { now: NOW, audience: None, nonce: None, presenter: None };
+    let expect = Expectation { now: NOW, clock: NOW, audience: None, nonce: None, presenter: None };
     let memo = &mut SignatureMemo::default();
     verify_visa(visa.text().as_bytes(), &supporting, &evidence, &expect, memo)
 }

@@ -279,6 +279,7 @@ fn node_report(
     let evidence = Evidence { trust: &scene.trust, lists, resolver: &resolver, seen: &seen };
     let expect = AuthorisationExpectation {
         now: NOW,
+        clock: NOW,
         principal: &scene.aggregator.did,
         node: &node.did,
         purpose: NodePurpose::Messages,
@@ -372,6 +373,7 @@ fn what_passed_at_its_last_moment_counts_for_that_moment() {
     assert_eq!(facts.expires, NOW.plus_millis(1));
     let expect = gridpass_credentials::verify::Expectation {
         now: NOW.plus_millis(1),
+        clock: NOW.plus_millis(1),
         ..world::expectation()
     };
     let report = world::verify(&scene.presentation, &scene.trust, &lists, &expect);

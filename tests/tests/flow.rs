@@ -191,6 +191,7 @@ fn the_flow_from_key_to_presentation() -> TestResult {
         let audience = Some(binding.audience.as_str());
         let expect = gridpass_credentials::verify::Expectation {
             now,
+            clock: now,
             audience,
             nonce: None,
             presenter: None,
@@ -222,6 +223,7 @@ fn the_flow_from_key_to_presentation() -> TestResult {
     let evidence = Evidence { trust, lists: &lists, resolver: &resolver, seen: &seen };
     let expect = gridpass_credentials::verify::Expectation {
         now: after.plus_millis(1000),
+        clock: after.plus_millis(1000),
         audience: Some(&binding.audience),
         nonce: None,
         presenter: None,

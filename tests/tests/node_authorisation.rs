@@ -57,6 +57,7 @@ impl Setting {
     fn expect(&self) -> AuthorisationExpectation<'_> {
         AuthorisationExpectation {
             now: NOW,
+            clock: NOW,
             principal: &self.principal.did,
             node: &self.node.did,
             purpose: NodePurpose::Messages,

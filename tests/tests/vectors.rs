@@ -241,6 +241,7 @@ fn visa_verdict(case: &Case) -> Found {
         .collect();
     let expect = Expectation {
         now,
+        clock: now,
         audience: case.text("audience"),
         nonce: case.text("nonce"),
         presenter: None,

@@ -20,6 +20,8 @@ use std::collections::BTreeSet;
 pub struct AuthorisationExpectation<'x> {
     /// The time to judge at.
     pub now: UnixMillis,
+    /// The time that it is, as [`Expectation::clock`].
+    pub clock: UnixMillis,
     /// The participant.
     pub principal: &'x Did,
     /// The node.
@@ -55,7 +57,13 @@ pub fn verify_authorisation(
     expect: &AuthorisationExpectation<'_>,
     memo: &mut SignatureMemo,
 ) -> AuthorisationReport {
-    let plain = Expectation { now: expect.now, audience: None, nonce: None, presenter: None };
+    let plain = Expectation {
+        now: expect.now,
+        clock: expect.clock,
+        audience: None,
+        nonce: None,
+        presenter: None,
+    };
     let mut run = Run::new(evidence, &plain, memo);
     run.ages.clear(); // no charter is asked: a participant speaks for itself
     let mut result = AuthorisationReport {

@@ -73,6 +73,9 @@ pub struct Evidence<'e> {
 pub struct Expectation<'x> {
     /// The time to judge at.
     pub now: UnixMillis,
+    /// The time that it is: not before `now`. Status lists are believed up to it, so that what
+    /// happened then is judged by what is known today: what is revoked since is not taken up late.
+    pub clock: UnixMillis,
     /// Who is being presented to: a DID, or the CID of a channel.
     pub audience: Option<&'x str>,
     /// The nonce that was given.

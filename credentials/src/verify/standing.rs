@@ -54,19 +54,19 @@ impl<'l> Lists<'l> {
     }
 
     pub(super) fn verify_named(named: &BTreeSet<&str>, run: &mut Run<'l>) -> Self {
-        let now = run.expect.now;
+        let clock = run.expect.clock.max(run.expect.now);
         let mut lists = Vec::new();
         for list in run.evidence.lists.iter().filter(|l| named.contains(l.id.as_str())) {
-            let found = run.signature(list.secured(), &asked(list, now));
+            let found = run.signature(list.secured(), &asked(list, clock));
             let refused = found.checks.into_iter().find(|c| c.outcome != Outcome::Passed);
-            let refused = refused.or_else(|| from_future(list, now));
+            let refused = refused.or_else(|| from_future(list, clock));
             if refused.is_none() {
                 let what = format!("status list {} of {}", list.id, list.issuer);
-                run.ages.push(Age { what, age_seconds: now.millis_since(list.dated) / 1000 });
+                run.ages.push(Age { what, age_seconds: clock.millis_since(list.dated) / 1000 });
             }
             lists.push((list, refused));
         }
-        Self { lists, evidence: run.evidence, now, by_role: BTreeSet::new() }
+        Self { lists, evidence: run.evidence, now: run.expect.now, by_role: BTreeSet::new() }
     }
 
     /// Who signed lists that were verified.

@@ -205,8 +205,13 @@ fn verify(
     let resolver = OfflineResolver::new(&holder.wallet);
     let seen = SeenLists::new();
     let evidence = Evidence { trust, lists, resolver: &resolver, seen: &seen };
-    let expect =
-        Expectation { now: now(), audience: Some(audience), nonce: Some("n-1"), presenter: None };
+    let expect = Expectation {
+        now: now(),
+        clock: now(),
+        audience: Some(audience),
+        nonce: Some("n-1"),
+        presenter: None,
+    };
     let memo = &mut SignatureMemo::default();
     verify_presentation(presentation.as_bytes(), &evidence, &expect, memo)
 }

@@ -93,6 +93,7 @@ pub fn run(global: &GlobalArgs, args: &SimulateArgs) -> Outcomes {
     let evidence = Evidence { trust, lists, resolver: &resolver, seen };
     let expect = Expectation {
         now: material.at,
+        clock: material.at,
         audience: Some(policy.id().as_str()),
         nonce: args.nonce.as_deref(),
         presenter: None,

@@ -70,7 +70,13 @@ pub fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
         let resolver = OfflineResolver::new(&snapshots);
         let (trust, lists, seen) = (&material.trust, &material.lists, &material.seen);
         let evidence = Evidence { trust, lists, resolver: &resolver, seen };
-        let expect = Expectation { now: material.at, audience: None, nonce: None, presenter: None };
+        let expect = Expectation {
+            now: material.at,
+            clock: material.at,
+            audience: None,
+            nonce: None,
+            presenter: None,
+        };
         let mut memo = SignatureMemo::default();
         let supporting: Vec<_> =
             material.supporting.iter().map(|t| t.as_bytes().to_vec()).collect();

@@ -229,6 +229,7 @@ pub fn look(
             };
             let expect = Expectation {
                 now: material.at,
+                clock: material.at,
                 audience: Some(request.statement.issuer.as_str()),
                 nonce: None,
                 presenter: Some(&request.statement.holder),

@@ -53,6 +53,7 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     let presenter = args.presenter.as_deref().map(Did::parse).transpose()?;
     let expect = Expectation {
         now: material.at,
+        clock: material.at,
         audience: args.audience.as_deref(),
         nonce: args.nonce.as_deref(),
         presenter: presenter.as_ref(),

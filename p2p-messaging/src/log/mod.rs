@@ -1,0 +1,244 @@
+//! The log: what was accepted, in the order in which it was, in append-only files.
+//!
+//! A record is in the log when [`Log::append`] returned: written, and `fdatasync`ed, all records of
+//! one call together. Nothing is acknowledged before that. Numbers are never given twice and never
+//! change; what is found in an index is found here by its number.
+//!
+//! Damage is named, never hidden: what cannot be read any more is left out of what is read and
+//! listed in [`Opened`]; a record that was not written whole is cut off, and what is cut off is
+//! kept beside. The format stands in `spec/log.md`.
+
+mod files;
+mod frame;
+
+pub use frame::MAX_BODY;
+
+use crate::codes;
+use files::{Segment, Segments};
+use gridpass_identity::code::Code;
+use gridpass_identity::time::UnixMillis;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// Where a file is closed and the next begun, in bytes.
+pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Why the log refused or failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// The operating system refused.
+    #[error("{action} failed: {source}")]
+    Io {
+        /// What was being done, with the path.
+        action: String,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// Another process has it open.
+    #[error("the log in {0} is open in another process")]
+    InUse(PathBuf),
+    /// The file is of another format or version.
+    #[error("{0} is not a log of version 1")]
+    Version(PathBuf),
+    /// An earlier write failed in a way that nobody can tell what is on the disk.
+    #[error("an earlier write failed ({0}); the log has to be opened again")]
+    Stopped(String),
+    /// A record is longer than is kept.
+    #[error("a record has {0} bytes, and at most {MAX_BODY} are kept")]
+    TooLong(usize),
+    /// What stands at a number's place is another, or cannot be read.
+    #[error("record {0} is damaged")]
+    Damaged(u64),
+}
+
+impl LogError {
+    /// The stable reason code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Io { .. } | Self::Stopped(_) => codes::LOG_IO,
+            Self::InUse(_) => codes::LOG_IN_USE,
+            Self::Version(_) => codes::LOG_VERSION,
+            Self::TooLong(_) => codes::ENVELOPE_TOO_LARGE,
+            Self::Damaged(_) => codes::LOG_DAMAGED,
+        }
+    }
+
+    fn io(action: &str, path: &Path, source: std::io::Error) -> Self {
+        Self::Io { action: format!("{action} {}", path.display()), source }
+    }
+}
+
+/// A place in the log that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The file.
+    pub file: PathBuf,
+    /// From where, in bytes.
+    pub from: u64,
+    /// Until where.
+    pub until: u64,
+    /// The number that follows the last one before it, and the first one after it: what lies
+    /// between is lost here.
+    pub lost: (u64, Option<u64>),
+}
+
+/// What was found when a log was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// How many records can be read.
+    pub records: u64,
+    /// Places that cannot be read any more.
+    pub damaged: Vec<Damage>,
+    /// The end of the last file, which was not a whole record, was cut off and is kept there.
+    pub cut_off: Option<PathBuf>,
+}
+
+/// A record that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its number: from 1 on, in order.
+    pub number: u64,
+    /// When it was appended, by the clock of the caller.
+    pub at: UnixMillis,
+    /// What it holds.
+    pub body: Vec<u8>,
+}
+
+/// Where a record stands: an index can keep it, and must not believe it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The file, by the first number that it was begun with.
+    pub segment: u64,
+    /// The offset in it.
+    pub offset: u64,
+}
+
+/// The log. One process has it open.
+#[derive(Debug)]
+pub struct Log {
+    segments: Segments,
+    next: u64,
+    segment_bytes: u64,
+    stopped: Option<String>,
+    // Held for as long as the log is open.
+    _lock: File,
+}
+
+impl Log {
+    /// Opens the log in a folder, or begins one, and tells every record to `each`, in order.
+    ///
+    /// # Errors
+    /// [`LogError`]. Damage is none: it is told in [`Opened`], and what can be read is.
+    pub fn open(
+        folder: &Path,
+        each: &mut dyn FnMut(Place, &Record),
+    ) -> Result<(Self, Opened), LogError> {
+        Self::open_with(folder, SEGMENT_BYTES, each)
+    }
+
+    pub(crate) fn open_with(
+        folder: &Path,
+        segment_bytes: u64,
+        each: &mut dyn FnMut(Place, &Record),
+    ) -> Result<(Self, Opened), LogError> {
+        let lock = files::lock(folder)?;
+        let (segments, opened, last) = Segments::open(folder, each)?;
+        let next = last.saturating_add(1);
+        Ok((Self { segments, next, segment_bytes, stopped: None, _lock: lock }, opened))
+    }
+
+    /// Appends records and waits until they are on the disk. Gives their numbers and places.
+    ///
+    /// # Errors
+    /// [`LogError`]: then none of them was appended. After a full disk the log goes on as soon as
+    /// there is room; where nobody can tell what is on the disk, it stops until it is opened again.
+    pub fn append(
+        &mut self,
+        at: UnixMillis,
+        bodies: &[Vec<u8>],
+    ) -> Result<Vec<(u64, Place)>, LogError> {
+        if let Some(why) = &self.stopped {
+            return Err(LogError::Stopped(why.clone()));
+        }
+        if bodies.is_empty() {
+            return Ok(Vec::new());
+        }
+        if self.segments.last().is_none_or(|s| s.length() >= self.segment_bytes) {
+            self.segments.begin(self.next)?;
+        }
+        let mut bytes = Vec::new();
+        let mut written = Vec::new();
+        let mut number = self.next;
+        let Some(segment) = self.segments.last_mut() else {
+            return Err(LogError::Stopped("no file was begun".into()));
+        };
+        let mut offset = segment.length();
+        for body in bodies {
+            let size =
+                frame::write(&mut bytes, number, at, body).ok_or(LogError::TooLong(body.len()))?;
+            written.push((number, Place { segment: segment.first(), offset }));
+            offset = offset.saturating_add(u64::try_from(size).unwrap_or(u64::MAX));
+            number = number.saturating_add(1);
+        }
+        if let Err((error, clean)) = segment.append(&bytes) {
+            if !clean {
+                self.stopped = Some(error.to_string());
+            }
+            return Err(error);
+        }
+        self.next = number;
+        Ok(written)
+    }
+
+    /// Reads the record at a place.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] if another or none stands there; [`LogError::Io`].
+    pub fn read(&self, number: u64, place: Place) -> Result<Record, LogError> {
+        let segment = self.segments.find(place.segment).ok_or(LogError::Damaged(number))?;
+        let record = segment.read(place.offset)?.ok_or(LogError::Damaged(number))?;
+        if record.number == number { Ok(record) } else { Err(LogError::Damaged(number)) }
+    }
+
+    /// The number that the next record gets.
+    #[must_use]
+    pub fn next_number(&self) -> u64 {
+        self.next
+    }
+
+    /// How many bytes the log takes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.segments.iter().map(Segment::length).fold(0, u64::saturating_add)
+    }
+
+    /// The closed files, by the first number of each: what can be rewritten shorter.
+    #[must_use]
+    pub fn closed(&self) -> Vec<u64> {
+        let all: Vec<u64> = self.segments.iter().map(Segment::first).collect();
+        all.split_last().map(|(_, closed)| closed.to_vec()).unwrap_or_default()
+    }
+
+    /// Writes a closed file anew, each record with what `shorten` makes of its body; numbers and
+    /// times stay. Gives the new places. Interrupted at any point, the old file or the new one is
+    /// there, whole.
+    ///
+    /// # Errors
+    /// [`LogError`]: then the old file is there.
+    pub fn rewrite(
+        &mut self,
+        segment: u64,
+        shorten: &mut dyn FnMut(&Record) -> Option<Vec<u8>>,
+    ) -> Result<Vec<(u64, Place)>, LogError> {
+        if !self.closed().contains(&segment) {
+            return Ok(Vec::new());
+        }
+        self.segments.rewrite(segment, shorten)
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

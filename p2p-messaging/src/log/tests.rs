@@ -1,0 +1,181 @@
+use super::*;
+use proptest::prelude::*;
+use std::fs;
+
+const NOW: UnixMillis = UnixMillis::from_millis(1_772_366_400_000);
+
+fn open(folder: &Path) -> (Log, Opened, Vec<Record>) {
+    let mut all = Vec::new();
+    let (log, opened) =
+        Log::open_with(folder, 400, &mut |_, r| all.push(r.clone())).expect("opens");
+    (log, opened, all)
+}
+
+fn bodies(from: u8, count: u8) -> Vec<Vec<u8>> {
+    (from..from + count).map(|n| vec![n; usize::from(n) * 3]).collect()
+}
+
+fn filled(folder: &Path) -> Vec<Record> {
+    let (mut log, opened, _) = open(folder);
+    assert_eq!(opened, Opened::default());
+    for group in 0..6 {
+        log.append(NOW, &bodies(group * 4, 4)).expect("appends");
+    }
+    assert!(log.closed().len() >= 2, "several files");
+    drop(log);
+    let (_, opened, all) = open(folder);
+    assert_eq!((opened.records, opened.damaged.len(), &opened.cut_off), (24, 0, &None));
+    all
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut all: Vec<_> = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|e| e.expect("an entry").path())
+        .filter(|p| p.extension().is_some_and(|e| e == "gplog"))
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn records_keep_their_numbers_order_and_bytes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let all = filled(folder.path());
+    assert!(all.iter().map(|r| r.number).eq(1..=24));
+    assert_eq!(all[5].body, vec![5; 15]);
+    let mut places = Vec::new();
+    let (mut log, _) =
+        Log::open_with(folder.path(), 400, &mut |p, r| places.push((r.number, p))).expect("opens");
+    for (number, place) in &places {
+        assert_eq!(log.read(*number, *place).expect("reads").number, *number);
+    }
+    let wrong = log.read(3, places[7].1).expect_err("another record");
+    assert_eq!(wrong.code(), codes::LOG_DAMAGED);
+    assert_eq!(log.next_number(), 25);
+    let new = log.append(NOW, &[b"next".to_vec()]).expect("appends");
+    assert_eq!(log.read(25, new[0].1).expect("reads").body, b"next");
+    assert!(matches!(log.append(NOW, &[vec![0; MAX_BODY + 1]]), Err(LogError::TooLong(_))));
+    assert_eq!(log.next_number(), 26, "nothing was appended");
+}
+
+#[test]
+fn one_process_has_it_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_log, ..) = open(folder.path());
+    let error = Log::open(folder.path(), &mut |_, _| ()).expect_err("in use");
+    assert_eq!(error.code(), codes::LOG_IN_USE);
+}
+
+#[test]
+fn a_file_of_another_kind_or_version_is_left_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    filled(folder.path());
+    let file = &files(folder.path())[0];
+    let mut bytes = fs::read(file).expect("bytes");
+    bytes[13] = b'2';
+    fs::write(file, &bytes).expect("writes");
+    let error = Log::open(folder.path(), &mut |_, _| ()).expect_err("another version");
+    assert_eq!(error.code(), codes::LOG_VERSION);
+    assert_eq!(fs::read(file).expect("bytes"), bytes);
+}
+
+#[test]
+fn a_closed_file_is_rewritten_shorter_and_keeps_its_numbers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let all = filled(folder.path());
+    let (mut log, ..) = open(folder.path());
+    let before = log.bytes();
+    let closed = log.closed();
+    let places = log
+        .rewrite(closed[0], &mut |r| (r.number != 2).then(|| b"short".to_vec()))
+        .expect("rewrites");
+    for (number, place) in &places {
+        let body = log.read(*number, *place).expect("reads").body;
+        let kept = &all[usize::try_from(*number).expect("small") - 1].body;
+        assert_eq!(&body, if *number == 2 { kept } else { &b"short"[..] });
+    }
+    assert_ne!(log.bytes(), before);
+    let open_one = log.next_number();
+    assert_eq!(log.rewrite(open_one, &mut |_| None).expect("nothing"), []);
+    drop(log);
+    // Interrupted before the rename: the old file counts.
+    fs::write(files(folder.path())[1].with_extension("new"), b"half").expect("writes");
+    let (_, opened, again) = open(folder.path());
+    assert_eq!((opened.records, opened.damaged.len()), (24, 0));
+    assert_eq!(again.len(), 24);
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_goes_on_when_there_is_room() {
+    // A file-size limit stands for the disk: writes beyond it fail as on a full one.
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut log, ..) = open(folder.path());
+    log.append(NOW, &bodies(1, 3)).expect("appends");
+    // A folder that cannot hold another file: the place of the next one is taken.
+    let next = folder.path().join(format!("{:020}.gplog", 7));
+    log.append(NOW, &bodies(90, 3)).expect("appends");
+    fs::create_dir(&next).expect("in the way");
+    let error = log.append(NOW, &bodies(1, 1)).expect_err("no room");
+    assert_eq!(error.code(), codes::LOG_IO);
+    fs::remove_dir(&next).expect("room again");
+    let written = log.append(NOW, &bodies(1, 1)).expect("goes on");
+    assert_eq!(written[0].0, 7, "no number was used up");
+}
+
+proptest! {
+    #[test]
+    fn a_write_that_was_cut_anywhere_loses_nothing_before_it(cut: prop::sample::Index) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let all = filled(folder.path());
+        let last = files(folder.path()).pop().expect("a file");
+        let bytes = fs::read(&last).expect("bytes");
+        let cut = cut.index(bytes.len());
+        fs::write(&last, &bytes[..cut]).expect("writes");
+        let (mut log, opened, kept) = open(folder.path());
+        prop_assert_eq!(&kept[..], &all[..kept.len()]);
+        prop_assert_eq!(&opened.damaged, &[]);
+        let earlier: usize = all.len() - 4; // each file here holds whole groups of four
+        prop_assert!(kept.len() >= earlier, "{} of {}", kept.len(), all.len());
+        if let Some(aside) = opened.cut_off {
+            prop_assert!(bytes.ends_with(&[]) && !fs::read(aside).expect("kept").is_empty());
+        }
+        // It goes on where it ended.
+        let written = log.append(NOW, &[b"on".to_vec()]).expect("appends");
+        prop_assert_eq!(usize::try_from(written[0].0).expect("small"), kept.len() + 1);
+        drop(log);
+        let (_, opened, again) = open(folder.path());
+        prop_assert_eq!(opened.damaged.len(), 0);
+        prop_assert_eq!(again.len(), kept.len() + 1);
+    }
+
+    #[test]
+    fn a_flipped_bit_costs_one_record_and_is_named(
+        file: prop::sample::Index,
+        at: prop::sample::Index,
+        bit in 0_u8..8,
+    ) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let all = filled(folder.path());
+        let files = files(folder.path());
+        let file = &files[file.index(files.len())];
+        let mut bytes = fs::read(file).expect("bytes");
+        let at = 16 + at.index(bytes.len() - 16);
+        bytes[at] ^= 1 << bit;
+        fs::write(file, &bytes).expect("writes");
+        let (_, opened, kept) = open(folder.path());
+        prop_assert_eq!(kept.len(), all.len() - 1, "{:?}", opened);
+        prop_assert!(kept.iter().all(|r| all.contains(r)));
+        let lost = all.iter().find(|r| !kept.contains(r)).expect("one").number;
+        match (&opened.damaged[..], &opened.cut_off) {
+            ([damage], None) => {
+                prop_assert!(damage.from <= at as u64 && (at as u64) < damage.until);
+                prop_assert_eq!(damage.lost.0, lost);
+                prop_assert_eq!(&damage.file, file);
+            }
+            // At the very end nobody can tell it from a write that was cut; it is kept aside.
+            ([], Some(_)) => prop_assert_eq!(lost, 24),
+            other => prop_assert!(false, "{other:?}"),
+        }
+    }
+}
