@@ -8,11 +8,13 @@
 //! | to | see |
 //! |---|---|
 //! | make or read a message | [`envelope::Header`], [`envelope::Envelope`] |
+//! | check one | [`checking::Checker`] |
 //! | keep what was accepted | [`log::Log`] |
 //! | know what a reason means | [`mod@codes`] |
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // tests may overflow, and then fail
 
+pub mod checking;
 pub mod codes;
 pub mod envelope;
 pub mod log;

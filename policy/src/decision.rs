@@ -101,6 +101,28 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// A decision from its parts, as it is recorded.
+    #[must_use]
+    pub fn of_ruling(
+        policy: &Policy,
+        facts: &Admission,
+        admission: &ContentId,
+        (question, at): (&Question, UnixMillis),
+        ruling: &Ruling,
+    ) -> Self {
+        Self {
+            document_type: TYPE,
+            format_version: FORMAT_VERSION,
+            channel: policy.id().clone(),
+            admission: admission.clone(),
+            at,
+            question: question.clone(),
+            verdict: ruling.verdict,
+            reasons: ruling.reasons.clone(),
+            evidence: facts.evidence(),
+        }
+    }
+
     /// The bytes (JCS) and their name.
     ///
     /// # Errors

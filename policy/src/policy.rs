@@ -7,7 +7,7 @@ use crate::cedar::{self, CHECKS, PERMIT};
 use crate::channel::{ChannelDescriptor, ChannelError, CheckedChannel};
 use crate::comparison::AttributeTypes;
 use crate::condition::{ReadsByRole, RoleReference};
-use crate::decision::{Decision, FORMAT_VERSION, Reason, Ruling, TYPE, Verdict};
+use crate::decision::{Decision, Reason, Ruling, Verdict};
 use crate::direct::{self, World};
 use crate::facts::{Admission, Question};
 use crate::odrl::{self, Action};
@@ -210,17 +210,8 @@ impl Policy {
         at: UnixMillis,
     ) -> Result<Decision, ContentIdError> {
         let ruling = self.rule(admitted, question, at);
-        Ok(Decision {
-            document_type: TYPE,
-            format_version: FORMAT_VERSION,
-            channel: self.id.clone(),
-            admission: admitted.id()?.clone(),
-            at,
-            question: question.clone(),
-            verdict: ruling.verdict,
-            reasons: ruling.reasons,
-            evidence: admitted.admission.evidence(),
-        })
+        let id = admitted.id()?;
+        Ok(Decision::of_ruling(self, &admitted.admission, id, (question, at), &ruling))
     }
 
     /// Decides.

@@ -1,0 +1,52 @@
+//! What a checker is told of what is stored.
+
+use crate::envelope::Header;
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_credentials::verify::Evidence;
+use gridpass_identity::did::Did;
+
+/// Whose messages are numbered together: those of one sender and key in one channel.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Chain {
+    /// The channel's descriptor.
+    pub channel: ContentId,
+    /// The sender.
+    pub sender: Did,
+    /// Whose key signs: the sender's own, or a node's.
+    pub signer: Did,
+}
+
+impl Chain {
+    /// The chain that an envelope belongs to.
+    #[must_use]
+    pub fn of(header: &Header) -> Self {
+        Self {
+            channel: header.channel.clone(),
+            sender: header.sender.clone(),
+            signer: header.key.did().clone(),
+        }
+    }
+}
+
+/// A known message of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its name.
+    pub id: EnvelopeId,
+    /// The one that it names as its predecessor.
+    pub previous: Option<EnvelopeId>,
+}
+
+/// What is stored. Asked again and again: answers must be quick.
+pub trait Known {
+    /// Whether an envelope was kept, allowed or refused.
+    fn has(&self, id: &EnvelopeId) -> bool;
+    /// The message of a chain with a number.
+    fn at(&self, chain: &Chain, sequence: u64) -> Option<Link>;
+    /// The greatest number of a chain that is known.
+    fn head(&self, chain: &Chain) -> Option<u64>;
+    /// A document by its name: a presentation, or an authorisation. Its bytes were held against it.
+    fn document(&self, id: &ContentId) -> Option<Vec<u8>>;
+    /// What presentations and authorisations are judged by.
+    fn evidence(&self) -> Evidence<'_>;
+}

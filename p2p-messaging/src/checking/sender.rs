@@ -1,0 +1,141 @@
+//! Who speaks: the key that signed, the node that it belongs to, and the sender's presentation.
+
+use super::{Checked, Checker, Effect, Known, Missing, Verdict};
+use crate::codes;
+use crate::envelope::Envelope;
+use gridpass_credentials::authorisation::NodePurpose;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::verify::{
+    AuthorisationExpectation, AuthorisationReport, Expectation, verify_authorisation,
+    verify_presentation,
+};
+use gridpass_identity::codes as identity_codes;
+use gridpass_identity::document::Relationship;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::{Source as DocumentSource, TimeBasis};
+use gridpass_identity::time::UnixMillis;
+use gridpass_policy::admission::AdmissionSource;
+use gridpass_policy::facts::{Admission, CheckFacts};
+use gridpass_policy::policy::Admitted;
+
+fn wait(missing: Missing, code: gridpass_identity::code::Code, sentence: String) -> Box<Checked> {
+    let mut checked = Checked::new(Verdict::Wait, code, sentence);
+    checked.effects.push(Effect::Ask(missing));
+    Box::new(checked)
+}
+
+impl Checker {
+    /// The signature by the key that the header names. A signature that does not fit is at fault
+    /// whoever looks; a key that cannot be resolved here is not.
+    pub(super) fn check_signature(
+        &mut self,
+        envelope: &Envelope,
+        known: &dyn Known,
+        at: UnixMillis,
+    ) -> Result<CheckFacts, Box<Checked>> {
+        let header = envelope.header();
+        let key = match self.keys.get(&header.key) {
+            Some(key) => key.clone(),
+            None => {
+                let resolved = known.evidence().resolver.resolve(header.key.did());
+                let resolution = match resolved {
+                    Ok(resolution) => resolution,
+                    Err(e) if e.is_missing_evidence() => {
+                        let missing = Missing::Did(header.key.did().clone());
+                        return Err(wait(missing, e.code(), e.to_string()));
+                    }
+                    Err(e) => {
+                        return Err(Box::new(Checked::new(
+                            Verdict::Fault,
+                            e.code(),
+                            e.to_string(),
+                        )));
+                    }
+                };
+                let purpose = Relationship::CapabilityInvocation;
+                let (check, key) = resolution.key_at(&header.key, purpose, at, TimeBasis::Claimed);
+                let (Some(key), Outcome::Passed) = (key, check.outcome) else {
+                    return Err(Box::new(Checked::new(
+                        Verdict::Ignore,
+                        check.code,
+                        check.sentence,
+                    )));
+                };
+                if resolution.source == DocumentSource::SelfCertifying {
+                    self.keys.insert(header.key.clone(), key.clone());
+                }
+                key
+            }
+        };
+        match envelope.verify(&key) {
+            Ok(()) => Ok(CheckFacts::new(
+                Outcome::Passed,
+                identity_codes::SIGNATURE_VALID,
+                format!("signed with {}", header.key),
+            )),
+            Err(e) => Err(Box::new(Checked::new(
+                Verdict::Fault,
+                identity_codes::SIGNATURE_INVALID,
+                e.to_string(),
+            ))),
+        }
+    }
+
+    /// The facts about the sender, judged for a time, by what is known now.
+    pub(super) fn admit(
+        &mut self,
+        envelope: &Envelope,
+        known: &dyn Known,
+        at: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<Admitted, Box<Checked>> {
+        let header = envelope.header();
+        let document = |id: &ContentId, code, what: &str| {
+            known.document(id).ok_or_else(|| {
+                let sentence = format!("{what} {id} has not arrived");
+                wait(Missing::Document(id.clone()), code, sentence)
+            })
+        };
+        let presentation =
+            document(&header.presentation, codes::PRESENTATION_MISSING, "the presentation")?;
+        let authorisation = match &header.authorisation {
+            None => None,
+            Some(id) => Some(document(id, codes::AUTHORISATION_MISSING, "the authorisation")?),
+        };
+        let Some(channel) = self.channels.get(&header.channel) else {
+            let left = Checked::new(Verdict::Ignore, codes::CHANNEL_UNKNOWN, "left meanwhile");
+            return Err(Box::new(left));
+        };
+        let descriptor = channel.policy.descriptor();
+        let evidence = known.evidence();
+        let expect = Expectation {
+            now: at,
+            clock: now,
+            audience: Some(header.channel.as_str()),
+            nonce: None,
+            presenter: Some(&header.sender),
+        };
+        let report = verify_presentation(&presentation, &evidence, &expect, &mut self.memo);
+        let node: Option<AuthorisationReport> =
+            authorisation.zip(header.node()).map(|(a, node)| {
+                let expect = AuthorisationExpectation {
+                    now: at,
+                    clock: now,
+                    principal: &header.sender,
+                    node,
+                    purpose: NodePurpose::Messages,
+                    channel: Some(&header.channel),
+                    max_status_age_seconds: descriptor.max_status_age_seconds,
+                };
+                verify_authorisation(&a, &evidence, &expect, &mut self.memo)
+            });
+        let facts = Admission::of_report(&AdmissionSource {
+            channel: (channel.policy.id(), descriptor),
+            sender: &header.sender,
+            report: &report,
+            trust: evidence.trust,
+            node: header.node().zip(node.as_ref()),
+        });
+        Ok(channel.policy.admit(facts))
+    }
+}

@@ -1,0 +1,54 @@
+//! Where an envelope stands among those of its chain.
+
+use super::facts::{Chain, Known};
+use crate::envelope::Envelope;
+use gridpass_credentials::content_id::EnvelopeId;
+
+/// What its number and predecessor say, beside what is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// It follows the last one, or is the first of which anything is known.
+    Next,
+    /// It fits between known ones.
+    Within,
+    /// Some before it are missing.
+    Gap {
+        /// The first that is missing.
+        from: u64,
+        /// The last that is missing.
+        until: u64,
+    },
+    /// Another one has its number.
+    Forked(EnvelopeId),
+    /// It does not follow this one, or this one does not follow it.
+    Broken(EnvelopeId),
+}
+
+impl Order {
+    pub(super) fn of(envelope: &Envelope, known: &dyn Known) -> Self {
+        let header = envelope.header();
+        let (chain, number) = (Chain::of(header), header.sequence);
+        if let Some(other) = known.at(&chain, number) {
+            return Self::Forked(other.id);
+        }
+        let before = number.checked_sub(1).and_then(|n| known.at(&chain, n));
+        if let Some(before) = &before
+            && header.previous.as_ref() != Some(&before.id)
+        {
+            return Self::Broken(before.id.clone());
+        }
+        if let Some(after) = number.checked_add(1).and_then(|n| known.at(&chain, n))
+            && after.previous.as_ref() != Some(envelope.id())
+        {
+            return Self::Broken(after.id);
+        }
+        match known.head(&chain) {
+            Some(head) if number < head => Self::Within,
+            Some(head) if head.saturating_add(1) < number => {
+                Self::Gap { from: head.saturating_add(1), until: number.saturating_sub(1) }
+            }
+            None if number > 1 => Self::Gap { from: 1, until: number.saturating_sub(1) },
+            _ => Self::Next,
+        }
+    }
+}
