@@ -9,6 +9,7 @@ pub mod fuzz;
 pub mod fuzz_credentials;
 pub mod fuzz_policy;
 pub mod interop;
+pub mod messages;
 pub mod world;
 
 /// The project's root.

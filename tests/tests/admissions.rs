@@ -354,7 +354,7 @@ fn a_forged_list_makes_no_status_younger_and_none_older() {
         // It names the regulator as its issuer, and the stranger signed it.
         let list = world::list_by(&scene.regulator, &stranger, Purpose::Revocation, &[], |l| {
             l["issuer"] = serde_json::json!(scene.regulator.did);
-            l["credentialSubject"]["version"] = serde_json::json!(900);
+            l["credentialSubject"]["statusList"]["version"] = serde_json::json!(900);
             l["validFrom"] = serde_json::json!(forged);
         });
         let mut lists = honest.clone();

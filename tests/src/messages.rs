@@ -1,0 +1,334 @@
+//! Participants that exchange envelopes in the channel of [`crate::channels`], and a memory of what
+//! each of them knows.
+
+use crate::channels;
+use crate::world::{self, NOW, Party, days_ago, in_days};
+use gridpass_credentials::authorisation::{NodeAuthorisation, NodePurpose};
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_credentials::role::RoleDefinition;
+use gridpass_credentials::secured::{Binding, Form, Secured};
+use gridpass_credentials::status::StatusList;
+use gridpass_credentials::trust::Trust;
+use gridpass_credentials::verify::{Evidence, SeenLists};
+use gridpass_credentials::visa::{Purpose, StatusEntry};
+use gridpass_identity::resolve::{NoSnapshots, OfflineResolver};
+use gridpass_identity::time::UnixMillis;
+use gridpass_messaging::checking::{Chain, Checked, Checker, Known, Limits, Link, Verdict};
+use gridpass_messaging::envelope::{Envelope, Header};
+use gridpass_policy::channel::ChannelDescriptor;
+use gridpass_policy::policy::Policy;
+use serde_json::json;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+/// A regulator that accredits aggregators, and the channel in which they bid.
+pub struct Market {
+    /// The regulator.
+    pub regulator: Party,
+    /// The role of aggregators.
+    pub role: RoleDefinition,
+    /// What everybody trusts.
+    pub trust: Arc<Trust>,
+    /// The channel.
+    pub descriptor: ChannelDescriptor,
+    /// Its name.
+    pub channel: ContentId,
+}
+
+impl Default for Market {
+    fn default() -> Self {
+        Self::new(|_| ())
+    }
+}
+
+impl Market {
+    /// A market whose channel is bent.
+    #[must_use]
+    pub fn new(bend: impl FnOnce(&mut ChannelDescriptor)) -> Self {
+        let regulator = Party::new(1);
+        let role = world::definition("flex.gb.aggregator", world::dids(&[&regulator]), |_| ());
+        let trust = world::trust(&[&regulator], &[&role]);
+        let framework = trust.history()[0].id().clone();
+        let descriptor = channels::bids(&regulator.did, |d| {
+            d.framework = framework;
+            bend(d);
+        });
+        let (channel, _) = descriptor.encode().expect("a descriptor");
+        Self { regulator, role, trust: Arc::new(trust), descriptor, channel }
+    }
+
+    /// The channel's policy.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy::compile(self.descriptor.clone()).expect("a policy")
+    }
+
+    /// The presentation of an accredited aggregator, for this channel, for thirty days.
+    #[must_use]
+    pub fn presentation(&self, aggregator: &Party) -> Secured {
+        self.presentation_for(aggregator, &self.channel)
+    }
+
+    /// The same for another channel.
+    #[must_use]
+    pub fn presentation_for(&self, aggregator: &Party, channel: &ContentId) -> Secured {
+        let visa = world::visa(&self.regulator, aggregator, &self.role, |_| ());
+        let visa = world::issue(&self.regulator, &visa);
+        let binding = Binding { audience: channel.to_string(), nonce: None, expires: in_days(30) };
+        world::present_as(aggregator, &[&visa], Form::Jwt, &binding)
+    }
+
+    /// The regulator's and these parties' status lists, with nothing set.
+    #[must_use]
+    pub fn lists(&self, parties: &[&Party]) -> Vec<StatusList> {
+        let mut all = vec![&self.regulator];
+        all.extend(parties);
+        world::clear_lists(&all)
+    }
+
+    /// Somebody who checks what comes in this channel, and knows these documents.
+    #[must_use]
+    pub fn peer(&self, me: &Party, documents: &[&Secured], lists: Vec<StatusList>) -> Peer {
+        let mut checker = Checker::new(me.did.clone(), &Limits::default());
+        checker.join(self.policy(), BTreeMap::new());
+        let memory = Memory::new(Arc::clone(&self.trust), lists, documents);
+        Peer { checker, memory }
+    }
+}
+
+/// A sender with its place in its chain.
+#[derive(Clone)]
+pub struct Sender {
+    /// Who.
+    pub party: Party,
+    /// The node that signs, if it is not itself, and its authorisation.
+    pub node: Option<(Party, ContentId)>,
+    /// The presentation that it names.
+    pub presentation: ContentId,
+    /// The channel.
+    pub channel: ContentId,
+    /// How many it has sent.
+    pub sent: u64,
+    /// The last one.
+    pub last: Option<EnvelopeId>,
+}
+
+impl Sender {
+    /// One who signs itself.
+    #[must_use]
+    pub fn new(party: &Party, presentation: &Secured, channel: &ContentId) -> Self {
+        Self {
+            party: party.clone(),
+            node: None,
+            presentation: presentation.id().clone(),
+            channel: channel.clone(),
+            sent: 0,
+            last: None,
+        }
+    }
+
+    /// The header of its next message.
+    #[must_use]
+    pub fn header(&self, zone: &str, at: UnixMillis) -> Header {
+        let attributes = json!({"zone": zone, "quantityKw": 5});
+        let key = self.node.as_ref().map_or(&self.party, |(node, _)| node).key_id.clone();
+        Header {
+            channel: self.channel.clone(),
+            topic: "bids".into(),
+            topic_version: 1,
+            schema: channels::schema(),
+            media_type: "application/json".into(),
+            sender: self.party.did.clone(),
+            key,
+            authorisation: self.node.as_ref().map(|(_, a)| a.clone()),
+            presentation: self.presentation.clone(),
+            sequence: self.sent + 1,
+            previous: self.last.clone(),
+            issued: at,
+            expires: at.plus_millis(60_000),
+            recipients: Vec::new(),
+            thread: None,
+            attributes: attributes.as_object().expect("an object").clone(),
+            sealed: false,
+        }
+    }
+
+    /// Signs a header, without noting that it was sent.
+    #[must_use]
+    pub fn sign(&self, header: Header, payload: &[u8]) -> Envelope {
+        let key = &self.node.as_ref().map_or(&self.party, |(node, _)| node).key;
+        Envelope::sign(header, payload.to_vec(), key).expect("signs")
+    }
+
+    /// Its next message, bent before it is signed.
+    pub fn send_with(&mut self, at: UnixMillis, bend: impl FnOnce(&mut Header)) -> Envelope {
+        let mut header = self.header("GB-1", at);
+        bend(&mut header);
+        let made = self.sign(header, b"{\"bid\":5}");
+        self.sent += 1;
+        self.last = Some(made.id().clone());
+        made
+    }
+
+    /// Its next message.
+    pub fn send(&mut self, at: UnixMillis) -> Envelope {
+        self.send_with(at, |_| ())
+    }
+}
+
+/// An authorisation of a node by its participant, for messages in every channel.
+#[must_use]
+pub fn authorise(
+    principal: &Party,
+    node: &Party,
+    bend: impl FnOnce(&mut NodeAuthorisation),
+) -> Secured {
+    let mut authorisation = NodeAuthorisation {
+        id: "urn:example:authorisation".into(),
+        principal: principal.did.clone(),
+        node: node.did.clone(),
+        purposes: [NodePurpose::Messages].into(),
+        channels: None,
+        valid_from: days_ago(1),
+        valid_until: in_days(20),
+        status: StatusEntry {
+            purpose: Purpose::Revocation,
+            list: principal.list_id(Purpose::Revocation),
+            index: 77,
+        },
+    };
+    bend(&mut authorisation);
+    let credential = authorisation.to_credential().expect("an authorisation");
+    world::sign_credential(principal, &credential, Form::Jwt, days_ago(1))
+}
+
+/// What a peer knows, in memory.
+pub struct Memory {
+    trust: Arc<Trust>,
+    /// The status lists.
+    pub lists: Vec<StatusList>,
+    documents: HashMap<ContentId, Vec<u8>>,
+    resolver: OfflineResolver<'static>,
+    seen: SeenLists,
+    ids: HashSet<EnvelopeId>,
+    links: HashMap<(Chain, u64), Link>,
+    heads: HashMap<Chain, u64>,
+}
+
+impl Memory {
+    fn new(trust: Arc<Trust>, lists: Vec<StatusList>, documents: &[&Secured]) -> Self {
+        let mut memory = Self {
+            trust,
+            lists,
+            documents: HashMap::new(),
+            resolver: OfflineResolver::new(&NoSnapshots),
+            seen: SeenLists::new(),
+            ids: HashSet::new(),
+            links: HashMap::new(),
+            heads: HashMap::new(),
+        };
+        documents.iter().for_each(|d| memory.learn(d));
+        memory
+    }
+
+    /// A document came.
+    pub fn learn(&mut self, document: &Secured) {
+        self.documents.insert(document.id().clone(), document.text().as_bytes().to_vec());
+    }
+
+    /// Keeps an envelope, allowed or refused.
+    pub fn keep(&mut self, envelope: &Envelope) {
+        let header = envelope.header();
+        let chain = Chain::of(header);
+        self.ids.insert(envelope.id().clone());
+        let link = Link { id: envelope.id().clone(), previous: header.previous.clone() };
+        let head = self.heads.entry(chain.clone()).or_default();
+        *head = (*head).max(header.sequence);
+        self.links.insert((chain, header.sequence), link);
+    }
+}
+
+impl Known for Memory {
+    fn has(&self, id: &EnvelopeId) -> bool {
+        self.ids.contains(id)
+    }
+
+    fn at(&self, chain: &Chain, sequence: u64) -> Option<Link> {
+        self.links.get(&(chain.clone(), sequence)).cloned()
+    }
+
+    fn head(&self, chain: &Chain) -> Option<u64> {
+        self.heads.get(chain).copied()
+    }
+
+    fn document(&self, id: &ContentId) -> Option<Vec<u8>> {
+        self.documents.get(id).cloned()
+    }
+
+    fn evidence(&self) -> Evidence<'_> {
+        Evidence {
+            trust: &self.trust,
+            lists: &self.lists,
+            resolver: &self.resolver,
+            seen: &self.seen,
+        }
+    }
+}
+
+/// Somebody who checks what comes, and keeps what has its place.
+pub struct Peer {
+    /// The checking core.
+    pub checker: Checker,
+    /// What is known.
+    pub memory: Memory,
+}
+
+impl Peer {
+    /// Checks an envelope that came live, and keeps it if it is to be kept.
+    pub fn receive(&mut self, envelope: &Envelope, now: UnixMillis) -> Checked {
+        self.receive_by(envelope, gridpass_messaging::checking::Source::Live, now)
+    }
+
+    /// The same, however it came.
+    pub fn receive_by(
+        &mut self,
+        envelope: &Envelope,
+        source: gridpass_messaging::checking::Source,
+        now: UnixMillis,
+    ) -> Checked {
+        let wire = envelope.to_wire().expect("a payload");
+        let checked = self.checker.check(&wire, source, &self.memory, now);
+        self.note(&checked);
+        checked
+    }
+
+    /// Keeps what has its place.
+    pub fn note(&mut self, checked: &Checked) {
+        let forked = checked
+            .effects
+            .iter()
+            .any(|e| matches!(e, gridpass_messaging::checking::Effect::Forked { .. }));
+        if let (Verdict::Admit | Verdict::Refuse, false, Some(envelope)) =
+            (checked.verdict, forked, &checked.envelope)
+        {
+            self.memory.keep(envelope);
+        }
+    }
+}
+
+/// A market, an accredited aggregator as sender, and somebody who receives.
+#[must_use]
+pub fn scene() -> (Market, Sender, Peer) {
+    let market = Market::default();
+    let aggregator = Party::new(2);
+    let presentation = market.presentation(&aggregator);
+    let sender = Sender::new(&aggregator, &presentation, &market.channel);
+    let peer = market.peer(&Party::new(3), &[&presentation], market.lists(&[]));
+    (market, sender, peer)
+}
+
+/// A moment after [`NOW`].
+#[must_use]
+pub fn later(millis: u64) -> UnixMillis {
+    NOW.plus_millis(millis)
+}
