@@ -10,6 +10,7 @@ pub mod fuzz_credentials;
 pub mod fuzz_policy;
 pub mod interop;
 pub mod messages;
+pub mod simulation;
 pub mod world;
 
 /// The project's root.

@@ -27,6 +27,8 @@ pub struct Market {
     pub regulator: Party,
     /// The role of aggregators.
     pub role: RoleDefinition,
+    /// The role of those who read, where the channel asks for one that somebody has.
+    pub operators: Option<RoleDefinition>,
     /// What everybody trusts.
     pub trust: Arc<Trust>,
     /// The channel.
@@ -54,7 +56,23 @@ impl Market {
             bend(d);
         });
         let (channel, _) = descriptor.encode().expect("a descriptor");
-        Self { regulator, role, trust: Arc::new(trust), descriptor, channel }
+        Self { regulator, role, operators: None, trust: Arc::new(trust), descriptor, channel }
+    }
+
+    /// The same with system operators, who may read.
+    #[must_use]
+    pub fn with_operators(bend: impl FnOnce(&mut ChannelDescriptor)) -> Self {
+        let regulator = Party::new(1);
+        let role = world::definition("flex.gb.aggregator", world::dids(&[&regulator]), |_| ());
+        let operators = world::definition("flex.gb.dso", world::dids(&[&regulator]), |_| ());
+        let trust = Arc::new(world::trust(&[&regulator], &[&role, &operators]));
+        let framework = trust.history()[0].id().clone();
+        let descriptor = channels::bids(&regulator.did, |d| {
+            d.framework = framework;
+            bend(d);
+        });
+        let (channel, _) = descriptor.encode().expect("a descriptor");
+        Self { regulator, role, operators: Some(operators), trust, descriptor, channel }
     }
 
     /// The channel's policy.

@@ -18,6 +18,7 @@ mod sequence;
 mod waiting;
 
 pub use facts::{Chain, Known, Link};
+pub use sender::Speaker;
 pub use waiting::Missing;
 
 use crate::codes;
@@ -28,7 +29,7 @@ use gridpass_identity::code::Code;
 use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::key::PublicKey;
 use gridpass_identity::time::UnixMillis;
-use gridpass_policy::cache::{AdmissionCache, AdmissionKey};
+use gridpass_policy::cache::AdmissionCache;
 use gridpass_policy::codes as policy_codes;
 use gridpass_policy::decision::{Decision, Ruling, Verdict as PolicyVerdict};
 use gridpass_policy::facts::{Admission, CheckFacts, EnvelopeFacts, MessageFacts, Question};
@@ -265,6 +266,33 @@ impl Checker {
         checked
     }
 
+    /// Whether somebody may receive what is sent in a channel: asked before anything is given to
+    /// it, by gossip or by catching up, and again when what it rests on changed.
+    pub fn may_subscribe(
+        &mut self,
+        speaker: &Speaker<'_>,
+        known: &dyn Known,
+        now: UnixMillis,
+    ) -> Checked {
+        let key = speaker.key();
+        if self.admissions.get(&key, now).is_none() {
+            match self.admit(speaker, known, now, now) {
+                Ok(admitted) => self.admissions.insert(admitted),
+                Err(checked) => return *checked,
+            }
+        }
+        let Some(channel) = self.channels.get(speaker.channel) else {
+            let sentence = format!("the channel {} is not kept here", speaker.channel);
+            return Checked::new(Verdict::Ignore, codes::CHANNEL_UNKNOWN, sentence);
+        };
+        let Some(admitted) = self.admissions.get(&key, now) else {
+            // A presentation that failed is not remembered.
+            let sentence = "its presentation does not hold";
+            return Checked::new(Verdict::Refuse, policy_codes::POLICY_UNMET, sentence);
+        };
+        outcome(&channel.policy.rule(admitted, &Question::Subscribe, now))
+    }
+
     /// Something came that envelopes waited for: they are checked again.
     pub fn came(&mut self, what: &Missing, known: &dyn Known, now: UnixMillis) -> Vec<Checked> {
         let ready = self.waiting.take(what);
@@ -337,16 +365,12 @@ impl Checker {
         signature: CheckFacts,
     ) -> Checked {
         let header = envelope.header();
-        let key = AdmissionKey {
-            channel: header.channel.clone(),
-            sender: header.sender.clone(),
-            presentation: Some(header.presentation.clone()),
-            node: header.node().cloned(),
-        };
+        let speaker = Speaker::of(header);
+        let key = speaker.key();
         let mut effects = Vec::new();
         let mut fresh = None;
         if self.admissions.get(&key, at).is_none() {
-            match self.admit(envelope, known, at, now) {
+            match self.admit(&speaker, known, at, now) {
                 Ok(admission) => {
                     effects.push(Effect::Keep(Box::new(admission.admission().clone())));
                     fresh = Some(admission);

@@ -2,7 +2,7 @@
 
 use super::{Checked, Checker, Effect, Known, Missing, Verdict};
 use crate::codes;
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, Header};
 use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::verify::{
@@ -10,13 +10,50 @@ use gridpass_credentials::verify::{
     verify_presentation,
 };
 use gridpass_identity::codes as identity_codes;
+use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{Source as DocumentSource, TimeBasis};
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::admission::AdmissionSource;
+use gridpass_policy::cache::AdmissionKey;
 use gridpass_policy::facts::{Admission, CheckFacts};
 use gridpass_policy::policy::Admitted;
+
+/// Who speaks or asks in a channel, and by which documents.
+#[derive(Clone, Copy, Debug)]
+pub struct Speaker<'s> {
+    /// The channel's descriptor.
+    pub channel: &'s ContentId,
+    /// The participant.
+    pub participant: &'s Did,
+    /// The node that acts for it, and its authorisation.
+    pub node: Option<(&'s Did, &'s ContentId)>,
+    /// The presentation for this channel.
+    pub presentation: &'s ContentId,
+}
+
+impl<'s> Speaker<'s> {
+    /// The sender of an envelope.
+    #[must_use]
+    pub fn of(header: &'s Header) -> Self {
+        Self {
+            channel: &header.channel,
+            participant: &header.sender,
+            node: header.node().zip(header.authorisation.as_ref()),
+            presentation: &header.presentation,
+        }
+    }
+
+    pub(super) fn key(&self) -> AdmissionKey {
+        AdmissionKey {
+            channel: self.channel.clone(),
+            sender: self.participant.clone(),
+            presentation: Some(self.presentation.clone()),
+            node: self.node.map(|(node, _)| node.clone()),
+        }
+    }
+}
 
 fn wait(missing: Missing, code: gridpass_identity::code::Code, sentence: String) -> Box<Checked> {
     let mut checked = Checked::new(Verdict::Wait, code, sentence);
@@ -84,12 +121,11 @@ impl Checker {
     /// The facts about the sender, judged for a time, by what is known now.
     pub(super) fn admit(
         &mut self,
-        envelope: &Envelope,
+        speaker: &Speaker<'_>,
         known: &dyn Known,
         at: UnixMillis,
         now: UnixMillis,
     ) -> Result<Admitted, Box<Checked>> {
-        let header = envelope.header();
         let document = |id: &ContentId, code, what: &str| {
             known.document(id).ok_or_else(|| {
                 let sentence = format!("{what} {id} has not arrived");
@@ -97,12 +133,12 @@ impl Checker {
             })
         };
         let presentation =
-            document(&header.presentation, codes::PRESENTATION_MISSING, "the presentation")?;
-        let authorisation = match &header.authorisation {
+            document(speaker.presentation, codes::PRESENTATION_MISSING, "the presentation")?;
+        let authorisation = match speaker.node {
             None => None,
-            Some(id) => Some(document(id, codes::AUTHORISATION_MISSING, "the authorisation")?),
+            Some((_, id)) => Some(document(id, codes::AUTHORISATION_MISSING, "the authorisation")?),
         };
-        let Some(channel) = self.channels.get(&header.channel) else {
+        let Some(channel) = self.channels.get(speaker.channel) else {
             let left = Checked::new(Verdict::Ignore, codes::CHANNEL_UNKNOWN, "left meanwhile");
             return Err(Box::new(left));
         };
@@ -111,30 +147,30 @@ impl Checker {
         let expect = Expectation {
             now: at,
             clock: now,
-            audience: Some(header.channel.as_str()),
+            audience: Some(speaker.channel.as_str()),
             nonce: None,
-            presenter: Some(&header.sender),
+            presenter: Some(speaker.participant),
         };
         let report = verify_presentation(&presentation, &evidence, &expect, &mut self.memo);
         let node: Option<AuthorisationReport> =
-            authorisation.zip(header.node()).map(|(a, node)| {
+            authorisation.zip(speaker.node).map(|(a, (node, _))| {
                 let expect = AuthorisationExpectation {
                     now: at,
                     clock: now,
-                    principal: &header.sender,
+                    principal: speaker.participant,
                     node,
                     purpose: NodePurpose::Messages,
-                    channel: Some(&header.channel),
+                    channel: Some(speaker.channel),
                     max_status_age_seconds: descriptor.max_status_age_seconds,
                 };
                 verify_authorisation(&a, &evidence, &expect, &mut self.memo)
             });
         let facts = Admission::of_report(&AdmissionSource {
             channel: (channel.policy.id(), descriptor),
-            sender: &header.sender,
+            sender: speaker.participant,
             report: &report,
             trust: evidence.trust,
-            node: header.node().zip(node.as_ref()),
+            node: speaker.node.map(|(node, _)| node).zip(node.as_ref()),
         });
         Ok(channel.policy.admit(facts))
     }
