@@ -1,7 +1,11 @@
-//! The files of a log: each begins with a line that says what it is, and is named by the number of
-//! its first record.
+//! The files of a log: each begins with a line that says what it is and the log's salt, and is named
+//! by the number of its first record.
 
-use super::{Damage, LogError, Opened, Place, Record, frame};
+use super::frame::{self, Salt};
+use super::scan::{Unread, scan};
+use super::{Damage, LogError, Opened, Place, Record};
+use getrandom::SysRng;
+use getrandom::rand_core::{Rng as _, UnwrapErr};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt as _;
@@ -9,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// What every file begins with.
 const MAGIC: &[u8; 16] = b"gridpass-log 1\n\0";
+/// The magic, and the salt twice.
+const HEAD: usize = 48;
 const LOCK: &str = "log.lock";
 const SUFFIX: &str = ".gplog";
 /// A file that is larger is not one that was written here.
@@ -33,7 +39,10 @@ pub(super) struct Segment {
     first: u64,
     path: PathBuf,
     file: File,
+    salt: Salt,
     length: u64,
+    /// Its beginning is damaged: nothing more is written into it.
+    closed: bool,
 }
 
 impl Segment {
@@ -41,8 +50,16 @@ impl Segment {
         self.first
     }
 
+    pub(super) fn salt(&self) -> &Salt {
+        &self.salt
+    }
+
     pub(super) fn length(&self) -> u64 {
         self.length
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Appends and syncs. An error says whether the file is as it was before.
@@ -56,12 +73,11 @@ impl Segment {
             // The kernel may have dropped what it could not write: nobody knows what is there.
             return Err((LogError::io("syncing", &self.path, e), false));
         }
-        let added = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        self.length = self.length.saturating_add(added);
+        self.length = self.length.saturating_add(as_u64(bytes.len()));
         Ok(())
     }
 
-    pub(super) fn read(&self, offset: u64) -> Result<Option<Record>, LogError> {
+    pub(super) fn read(&self, number: u64, offset: u64) -> Result<Option<Record>, LogError> {
         let mut head = [0; frame::HEAD];
         let whole = self.file.read_exact_at(&mut head, offset);
         let [a, b, c, d, ..] = head;
@@ -76,7 +92,8 @@ impl Segment {
                 _ => Err(LogError::io("reading", &self.path, e)),
             };
         }
-        Ok(frame::read(&bytes).map(|f| record(&f)))
+        let frame = frame::read(&bytes, &self.salt, &(number..=number));
+        Ok(frame.map(|f| Record { number: f.number, at: f.at, body: f.body.to_vec() }))
     }
 
     fn bytes(&mut self) -> Result<Vec<u8>, LogError> {
@@ -87,56 +104,35 @@ impl Segment {
             .map_err(|e| LogError::io("reading", &self.path, e))?;
         Ok(bytes)
     }
-}
 
-fn record(frame: &frame::Frame<'_>) -> Record {
-    Record { number: frame.number, at: frame.at, body: frame.body.to_vec() }
-}
-
-/// A place where no frame is, and the numbers around it.
-struct Unread {
-    from: usize,
-    until: usize,
-    lost: u64,
-    next: Option<u64>,
-}
-
-/// Walks the frames of a file; tells each with its offset. Gives the places that cannot be read,
-/// and where the last frame ends.
-fn walk(bytes: &[u8], last: &mut u64, each: &mut dyn FnMut(u64, Record)) -> (Vec<Unread>, usize) {
-    let mut damaged = Vec::new();
-    let mut offset = MAGIC.len();
-    let mut good = offset;
-    while offset < bytes.len() {
-        let rest = bytes.get(offset..).unwrap_or_default();
-        // A number that does not go on is a frame from elsewhere, whatever its checksum says.
-        match frame::read(rest).filter(|f| f.number > *last) {
-            Some(frame) => {
-                if offset > good {
-                    let (lost, next) = (last.saturating_add(1), Some(frame.number));
-                    damaged.push(Unread { from: good, until: offset, lost, next });
-                }
-                *last = frame.number;
-                each(u64::try_from(offset).unwrap_or(u64::MAX), record(&frame));
-                offset = offset.saturating_add(frame.size);
-                good = offset;
-            }
-            // The length cannot be believed either: look for the next frame byte by byte.
-            None => offset = offset.saturating_add(1),
-        }
+    /// Writes what was read once more, and syncs: it may have been in the memory of a machine only,
+    /// never synced, and is about to be believed.
+    fn settle(&mut self, bytes: &[u8]) -> Result<(), LogError> {
+        self.file
+            .write_all_at(bytes, 0)
+            .and_then(|()| self.file.sync_data())
+            .map_err(|e| LogError::io("syncing", &self.path, e))
     }
-    if good < bytes.len() {
-        let lost = last.saturating_add(1);
-        damaged.push(Unread { from: good, until: bytes.len(), lost, next: None });
-    }
-    (damaged, good)
+}
+
+fn as_u64(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 /// All files, in order.
 #[derive(Debug)]
 pub(super) struct Segments {
     folder: PathBuf,
+    salt: Salt,
     all: Vec<Segment>,
+}
+
+/// A file that was read, before its frames are looked for.
+struct Raw {
+    segment: Segment,
+    bytes: Vec<u8>,
+    /// Whether it begins as it must.
+    whole: bool,
 }
 
 impl Segments {
@@ -157,12 +153,14 @@ impl Segments {
             }
         }
         found.sort();
-        let mut segments = Self { folder: folder.to_owned(), all: Vec::new() };
-        let mut opened = Opened::default();
-        let mut last = 0;
-        let count = found.len();
+        let salts = salts(&found)?;
+        let salt = salts.first().copied().unwrap_or_else(new_salt);
+        let mut segments = Self { folder: folder.to_owned(), salt, all: Vec::new() };
+        let (mut opened, mut last, count) = (Opened::default(), 0, found.len());
         for (place, (first, path)) in (1_usize..).zip(found) {
-            segments.read_in(first, path, place == count, &mut last, &mut opened, each)?;
+            if let Some(raw) = segments.read_in(first, path, place == count, &salts)? {
+                segments.take_in(raw, place == count, &mut last, &mut opened, each)?;
+            }
         }
         Ok((segments, opened, last))
     }
@@ -172,10 +170,8 @@ impl Segments {
         first: u64,
         path: PathBuf,
         is_last: bool,
-        last: &mut u64,
-        opened: &mut Opened,
-        each: &mut dyn FnMut(Place, &Record),
-    ) -> Result<(), LogError> {
+        salts: &[Salt],
+    ) -> Result<Option<Raw>, LogError> {
         let io = |action: &str, e| LogError::io(action, &path, e);
         let file = OpenOptions::new().read(true).write(true).open(&path);
         let file = file.map_err(|e| io("opening", e))?;
@@ -183,37 +179,84 @@ impl Segments {
         if length > MAX_FILE {
             return Err(LogError::Version(path));
         }
-        let mut segment = Segment { first, path: path.clone(), file, length };
+        let salt = self.salt;
+        let mut segment = Segment { first, path: path.clone(), file, salt, length, closed: false };
         let bytes = segment.bytes()?;
-        if !bytes.starts_with(MAGIC) {
-            // The process ended while it began the file.
-            if is_last && MAGIC.starts_with(&bytes) {
-                fs::remove_file(&path).map_err(|e| io("removing", e))?;
-                return Ok(());
-            }
+        if is_another_version(&bytes) {
             return Err(LogError::Version(path));
         }
-        let (damaged, good) = walk(&bytes, last, &mut |offset, record| {
+        // The one by which its first frame is one.
+        let body = bytes.get(HEAD..).unwrap_or_default();
+        let fits = |salt: &&Salt| frame::read(body, salt, &(0..=u64::MAX)).is_some();
+        if let Some(salt) = salts.iter().find(fits) {
+            (segment.salt, self.salt) = (*salt, *salt);
+        }
+        let whole = bytes.starts_with(&head(&segment.salt));
+        if is_last && bytes.len() < HEAD {
+            // The process ended while it began the file: it holds nothing yet.
+            fs::remove_file(&path).map_err(|e| io("removing", e))?;
+            return Ok(None);
+        }
+        segment.closed = !whole;
+        Ok(Some(Raw { segment, bytes, whole }))
+    }
+
+    fn take_in(
+        &mut self,
+        raw: Raw,
+        is_last: bool,
+        last: &mut u64,
+        opened: &mut Opened,
+        each: &mut dyn FnMut(Place, &Record),
+    ) -> Result<(), LogError> {
+        let Raw { mut segment, bytes, whole } = raw;
+        let first = segment.first;
+        // A file before it is gone, or its end is.
+        if first > last.saturating_add(1) {
+            opened.missing.push((last.saturating_add(1), first.saturating_sub(1)));
+            *last = first.saturating_sub(1);
+        }
+        if !whole {
+            let (file, until) = (segment.path.clone(), as_u64(HEAD.min(bytes.len())));
+            opened.damaged.push(Damage { file, from: 0, until, lost: (first, None) });
+        }
+        let found = scan(&bytes, HEAD, &segment.salt, last, &mut |offset, record| {
             opened.records = opened.records.saturating_add(1);
-            each(Place { segment: first, offset }, &record);
+            each(Place { segment: first, offset: as_u64(offset) }, &record);
         });
-        for Unread { from, until, lost, next } in damaged {
-            if is_last && next.is_none() {
-                let aside = path.with_extension(format!("cut-at-{from}"));
+        opened.missing.extend(found.missing);
+        for Unread { from, until, lost, next } in found.unread {
+            if is_last && next.is_none() && whole {
                 let rest = bytes.get(from..).unwrap_or_default();
-                write_whole(&aside, rest)?;
-                let cut = u64::try_from(good).unwrap_or(u64::MAX);
-                segment.file.set_len(cut).map_err(|e| io("cutting", e))?;
-                segment.file.sync_data().map_err(|e| io("syncing", e))?;
-                segment.length = cut;
-                opened.cut_off = Some(aside);
+                opened.cut_off = Some(self.cut(&mut segment, from, rest)?);
+                // Whether something of it was acknowledged nobody can tell: its numbers are not
+                // given again.
+                let room = as_u64(rest.len() / frame::HEAD);
+                *last = last.saturating_add(room).saturating_add(1);
             } else {
-                let (from, until) = (from as u64, until as u64);
-                opened.damaged.push(Damage { file: path.clone(), from, until, lost: (lost, next) });
+                let (from, until) = (as_u64(from), as_u64(until));
+                let file = segment.path.clone();
+                opened.damaged.push(Damage { file, from, until, lost: (lost, next) });
             }
+        }
+        if is_last && whole {
+            segment.settle(bytes.get(..found.good).unwrap_or_default())?;
         }
         self.all.push(segment);
         Ok(())
+    }
+
+    /// Cuts the end of a file off, and keeps it beside.
+    fn cut(&self, segment: &mut Segment, from: usize, rest: &[u8]) -> Result<PathBuf, LogError> {
+        let path = segment.path.clone();
+        let names = (0_u32..).map(|n| path.with_extension(format!("cut-at-{from}-{n}")));
+        let aside = names.into_iter().find(|p| !p.exists()).unwrap_or_else(|| path.clone());
+        write_whole(&aside, rest)?;
+        let io = |action: &str, e| LogError::io(action, &path, e);
+        sync_folder(&self.folder).map_err(|e| io("syncing", e))?;
+        segment.file.set_len(as_u64(from)).map_err(|e| io("cutting", e))?;
+        segment.length = as_u64(from);
+        Ok(aside)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Segment> {
@@ -238,13 +281,14 @@ impl Segments {
         let path = self.path(first);
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
         let mut file = file.map_err(|e| LogError::io("making", &path, e))?;
-        let begun = file.write_all(MAGIC).and_then(|()| file.sync_all());
+        let head = head(&self.salt);
+        let begun = file.write_all(&head).and_then(|()| file.sync_all());
         if let Err(e) = begun.and_then(|()| sync_folder(&self.folder)) {
             let _ = fs::remove_file(&path);
             return Err(LogError::io("beginning", &path, e));
         }
-        let length = u64::try_from(MAGIC.len()).unwrap_or(u64::MAX);
-        self.all.push(Segment { first, path, file, length });
+        let (length, salt) = (as_u64(head.len()), self.salt);
+        self.all.push(Segment { first, path, file, salt, length, closed: false });
         Ok(())
     }
 
@@ -263,14 +307,17 @@ impl Segments {
             return Ok(Vec::new());
         };
         let Some(segment) = self.all.get_mut(place) else { return Ok(Vec::new()) };
-        let old = segment.bytes()?;
-        let (mut bytes, mut places) = (MAGIC.to_vec(), Vec::new());
+        if segment.closed {
+            return Err(LogError::Damaged(first));
+        }
+        let (old, salt) = (segment.bytes()?, segment.salt);
+        let (mut bytes, mut places) = (head(&salt), Vec::new());
         let mut too_long = None;
         let mut last = first.saturating_sub(1);
-        let (damaged, _) = walk(&old, &mut last, &mut |_, record| {
-            let offset = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let found = scan(&old, HEAD, &salt, &mut last, &mut |_, record| {
+            let offset = as_u64(bytes.len());
             let body = shorten(&record).unwrap_or(record.body);
-            match frame::write(&mut bytes, record.number, record.at, &body) {
+            match frame::write(&mut bytes, &salt, record.number, record.at, &body) {
                 Some(_) => places.push((record.number, Place { segment: first, offset })),
                 None => too_long = Some(body.len()),
             }
@@ -278,7 +325,7 @@ impl Segments {
         if let Some(found) = too_long {
             return Err(LogError::TooLong(found));
         }
-        if let Some(Unread { lost, .. }) = damaged.first() {
+        if let Some(Unread { lost, .. }) = found.unread.first() {
             // What is damaged may still be saved by somebody: it is not written over.
             return Err(LogError::Damaged(*lost));
         }
@@ -289,9 +336,47 @@ impl Segments {
             .map_err(|e| LogError::io("replacing", &path, e))?;
         let file = OpenOptions::new().read(true).write(true).open(&path);
         segment.file = file.map_err(|e| LogError::io("opening", &path, e))?;
-        segment.length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        segment.length = as_u64(bytes.len());
         Ok(places)
     }
+}
+
+fn head(salt: &Salt) -> Vec<u8> {
+    [MAGIC.as_slice(), salt, salt].concat()
+}
+
+/// Every salt that stands in a file: all files of a log have the same one, twice, so that a damaged
+/// beginning costs nothing else.
+fn salts(files: &[(u64, PathBuf)]) -> Result<Vec<Salt>, LogError> {
+    let mut found: Vec<Salt> = Vec::new();
+    for (_, path) in files {
+        let mut head = [0; HEAD];
+        let file = File::open(path).map_err(|e| LogError::io("opening", path, e))?;
+        if file.read_exact_at(&mut head, 0).is_err() {
+            continue;
+        }
+        for place in [16..32, 32..48] {
+            if let Some(salt) = head.get(place).and_then(|s| Salt::try_from(s).ok())
+                && !found.contains(&salt)
+            {
+                found.push(salt);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A line as this one, with another number in it.
+fn is_another_version(bytes: &[u8]) -> bool {
+    let Some(line) = bytes.get(..MAGIC.len()) else { return false };
+    let digit = line.get(13).is_some_and(u8::is_ascii_digit);
+    digit && line != MAGIC && line.starts_with(b"gridpass-log ") && line.ends_with(b"\n\0")
+}
+
+fn new_salt() -> Salt {
+    let mut salt = Salt::default();
+    UnwrapErr(SysRng).fill_bytes(&mut salt);
+    salt
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LogError> {

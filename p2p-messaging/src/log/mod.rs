@@ -10,6 +10,7 @@
 
 mod files;
 mod frame;
+mod scan;
 
 pub use frame::MAX_BODY;
 
@@ -91,6 +92,9 @@ pub struct Opened {
     pub records: u64,
     /// Places that cannot be read any more.
     pub damaged: Vec<Damage>,
+    /// Numbers that are not there, first and last, although nothing between is unreadable: a file
+    /// is gone, or an end was cut off earlier.
+    pub missing: Vec<(u64, u64)>,
     /// The end of the last file, which was not a whole record, was cut off and is kept there.
     pub cut_off: Option<PathBuf>,
 }
@@ -165,7 +169,7 @@ impl Log {
         if bodies.is_empty() {
             return Ok(Vec::new());
         }
-        if self.segments.last().is_none_or(|s| s.length() >= self.segment_bytes) {
+        if self.segments.last().is_none_or(|s| s.is_closed() || s.length() >= self.segment_bytes) {
             self.segments.begin(self.next)?;
         }
         let mut bytes = Vec::new();
@@ -174,10 +178,10 @@ impl Log {
         let Some(segment) = self.segments.last_mut() else {
             return Err(LogError::Stopped("no file was begun".into()));
         };
-        let mut offset = segment.length();
+        let (mut offset, salt) = (segment.length(), *segment.salt());
         for body in bodies {
-            let size =
-                frame::write(&mut bytes, number, at, body).ok_or(LogError::TooLong(body.len()))?;
+            let size = frame::write(&mut bytes, &salt, number, at, body)
+                .ok_or(LogError::TooLong(body.len()))?;
             written.push((number, Place { segment: segment.first(), offset }));
             offset = offset.saturating_add(u64::try_from(size).unwrap_or(u64::MAX));
             number = number.saturating_add(1);
@@ -198,8 +202,7 @@ impl Log {
     /// [`LogError::Damaged`] if another or none stands there; [`LogError::Io`].
     pub fn read(&self, number: u64, place: Place) -> Result<Record, LogError> {
         let segment = self.segments.find(place.segment).ok_or(LogError::Damaged(number))?;
-        let record = segment.read(place.offset)?.ok_or(LogError::Damaged(number))?;
-        if record.number == number { Ok(record) } else { Err(LogError::Damaged(number)) }
+        segment.read(number, place.offset)?.ok_or(LogError::Damaged(number))
     }
 
     /// The number that the next record gets.

@@ -123,6 +123,43 @@ fn a_full_disk_loses_nothing_and_goes_on_when_there_is_room() {
     assert_eq!(written[0].0, 7, "no number was used up");
 }
 
+#[test]
+fn bytes_that_look_like_frames_are_none() {
+    // A body that holds frames of another log, whole, and one with the greatest number.
+    let mut inner = Vec::new();
+    for number in [3, 4, u64::MAX] {
+        frame::write(&mut inner, &[7; 16], number, NOW, b"forged").expect("a frame");
+    }
+    // And beginnings of long frames without end.
+    let long = [0xff, 0xff, 0x3f, 0].repeat(60_000);
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut log, ..) = open(folder.path());
+    log.append(NOW, &[b"one".to_vec(), [inner, long].concat(), b"three".to_vec()]).expect("x");
+    drop(log);
+    let file = &files(folder.path())[0];
+    let mut bytes = fs::read(file).expect("bytes");
+    bytes[48 + 27 + 4] ^= 1; // the checksum of the second
+    fs::write(file, &bytes).expect("writes");
+    let (_, opened, kept) = open(folder.path());
+    let bodies: Vec<_> = kept.iter().map(|r| r.body.as_slice()).collect();
+    assert_eq!(bodies, [&b"one"[..], b"three"]);
+    assert_eq!(opened.damaged.len(), 1);
+    assert_eq!(opened.damaged[0].lost, (2, Some(3)));
+}
+
+#[test]
+fn a_file_that_is_gone_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    filled(folder.path());
+    let all = files(folder.path());
+    fs::remove_file(&all[1]).expect("removes");
+    let (log, opened, kept) = open(folder.path());
+    assert_eq!(opened.missing.len(), 1, "{opened:?}");
+    let (first, last) = opened.missing[0];
+    assert_eq!(kept.len() as u64, 24 - (last - first + 1));
+    assert_eq!(log.next_number(), 25);
+}
+
 proptest! {
     #[test]
     fn a_write_that_was_cut_anywhere_loses_nothing_before_it(cut: prop::sample::Index) {
@@ -142,10 +179,11 @@ proptest! {
         }
         // It goes on where it ended.
         let written = log.append(NOW, &[b"on".to_vec()]).expect("appends");
-        prop_assert_eq!(usize::try_from(written[0].0).expect("small"), kept.len() + 1);
+        prop_assert!(written[0].0 > kept.last().expect("some").number);
         drop(log);
         let (_, opened, again) = open(folder.path());
         prop_assert_eq!(opened.damaged.len(), 0);
+        prop_assert_eq!(again.last().map(|r| r.number), Some(written[0].0));
         prop_assert_eq!(again.len(), kept.len() + 1);
     }
 
@@ -160,22 +198,35 @@ proptest! {
         let files = files(folder.path());
         let file = &files[file.index(files.len())];
         let mut bytes = fs::read(file).expect("bytes");
-        let at = 16 + at.index(bytes.len() - 16);
+        let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
         fs::write(file, &bytes).expect("writes");
-        let (_, opened, kept) = open(folder.path());
-        prop_assert_eq!(kept.len(), all.len() - 1, "{:?}", opened);
-        prop_assert!(kept.iter().all(|r| all.contains(r)));
-        let lost = all.iter().find(|r| !kept.contains(r)).expect("one").number;
-        match (&opened.damaged[..], &opened.cut_off) {
-            ([damage], None) => {
-                prop_assert!(damage.from <= at as u64 && (at as u64) < damage.until);
-                prop_assert_eq!(damage.lost.0, lost);
-                prop_assert_eq!(&damage.file, file);
-            }
-            // At the very end nobody can tell it from a write that was cut; it is kept aside.
-            ([], Some(_)) => prop_assert_eq!(lost, 24),
-            other => prop_assert!(false, "{other:?}"),
+        if at == 13 && bytes[at].is_ascii_digit() {
+            // That line is one of another version, which is not touched.
+            return Ok(());
         }
+        let (mut log, opened, kept) = open(folder.path());
+        prop_assert!(kept.iter().all(|r| all.contains(r)));
+        let lost: Vec<_> = all.iter().filter(|r| !kept.contains(r)).map(|r| r.number).collect();
+        if at < 48 {
+            // The beginning is named, and no record is lost.
+            prop_assert_eq!(opened.damaged.len(), 1, "{:?}", opened);
+            prop_assert!(lost.is_empty(), "{:?}", lost);
+        } else {
+            prop_assert_eq!(lost.len(), 1, "{:?}", opened);
+            match (&opened.damaged[..], &opened.cut_off) {
+                ([damage], None) => {
+                    prop_assert!(damage.from <= at as u64 && (at as u64) < damage.until);
+                    prop_assert_eq!(damage.lost.0, lost[0]);
+                    prop_assert_eq!(&damage.file, file);
+                }
+                // At the very end nobody can tell it from a write that was cut; it is kept aside.
+                ([], Some(_)) => prop_assert_eq!(lost[0], 24),
+                other => prop_assert!(false, "{other:?}"),
+            }
+        }
+        // It goes on, and no number is given twice.
+        let written = log.append(NOW, &[b"on".to_vec()]).expect("appends");
+        prop_assert!(written[0].0 > 24, "{:?}", written);
     }
 }
