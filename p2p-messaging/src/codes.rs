@@ -4,6 +4,24 @@ gridpass_identity::codes! {
     ENVELOPE_MALFORMED = "GP-ENVELOPE-MALFORMED", Malformed,
         "The bytes are not an envelope in its one encoding, or its header lacks or contradicts something.",
         "Nothing: whoever made it has to make it as spec/envelope.md says.";
+    ENVELOPE_VERSION = "GP-ENVELOPE-VERSION", Malformed,
+        "The envelope is of a version that this one does not know.",
+        "Update Gridpass; newer participants may know it.";
+    ENVELOPE_TOPIC = "GP-ENVELOPE-TOPIC", Failed,
+        "The envelope is of another channel than the one in which it was passed on.",
+        "Nothing: the peer that passed it on answers for it.";
+    ENVELOPE_ORDER = "GP-ENVELOPE-ORDER", Failed,
+        "The envelope says that it was made before one that it follows, or after one that follows it.",
+        "Do not rely on its time; show it to the channel's owner.";
+    ENVELOPE_TOO_OLD = "GP-ENVELOPE-TOO-OLD", Expired,
+        "The envelope is older than the channel keeps its messages.",
+        "Nothing: it is not taken up any more.";
+    EVIDENCE_MISSING = "GP-EVIDENCE-MISSING", Indeterminate,
+        "A status list, role definition or DID document that the sender's visas rest on is missing or old.",
+        "It is asked for; the envelope waits for it.";
+    SCHEMA_NOT_HERE = "GP-SCHEMA-NOT-HERE", Indeterminate,
+        "The schema of the topic has not arrived, so the payload cannot be checked.",
+        "It is asked for; the envelope waits for it.";
     ENVELOPE_TOO_LARGE = "GP-ENVELOPE-TOO-LARGE", Malformed,
         "The envelope is larger than any channel allows.",
         "Send a large payload as a file.";

@@ -43,6 +43,9 @@ pub enum EnvelopeError {
     /// It is not one, or not in its one encoding.
     #[error("not an envelope: {0}")]
     Malformed(String),
+    /// It is of a version that is not known here. Newer peers may know it.
+    #[error("its format version {0} is unknown")]
+    Version(u32),
     /// It is too long.
     #[error("{what} has {found} bytes, and at most {limit} are taken")]
     TooLarge {
@@ -67,6 +70,7 @@ impl EnvelopeError {
     pub fn code(&self) -> Code {
         match self {
             Self::Malformed(_) => codes::ENVELOPE_MALFORMED,
+            Self::Version(_) => codes::ENVELOPE_VERSION,
             Self::TooLarge { .. } => codes::ENVELOPE_TOO_LARGE,
             Self::Payload(e) => e.code(),
             Self::Key(e) => e.code(),
@@ -232,13 +236,16 @@ fn read_header(bytes: &[u8]) -> Result<(Header, u64), EnvelopeError> {
     if spelt != bytes {
         return Err(malformed("its header is not in canonical form (JCS)"));
     }
+    let version = value.get("gp").and_then(|gp| gp.get("formatVersion")).and_then(Value::as_u64);
+    if let Some(version) = version.and_then(|v| u32::try_from(v).ok())
+        && version != FORMAT_VERSION
+    {
+        return Err(EnvelopeError::Version(version));
+    }
     let read: Protected = json::from_object(value).map_err(|e| malformed(e.to_string()))?;
     let ours = read.gp;
     if read.alg != Algorithm::EdDsa.jose_name() || read.typ != TYPE {
         return Err(malformed("its alg is not EdDSA, or its typ not gridpass-envelope"));
-    }
-    if ours.format_version != FORMAT_VERSION {
-        return Err(malformed("its format version is unknown"));
     }
     let key = DidUrl::parse(&read.kid).map_err(|e| malformed(e.to_string()))?;
     if key.fragment().is_none() {
@@ -436,6 +443,10 @@ impl Envelope {
     /// # Errors
     /// [`NotSigned`].
     pub fn verify(&self, key: &PublicKey) -> Result<(), NotSigned> {
+        // Only Ed25519: of other signatures anybody can make a second one, and so a second name.
+        if key.algorithm() != Ok(Algorithm::EdDsa) {
+            return Err(NotSigned);
+        }
         let input = signing_input(&self.protected, &self.payload_id);
         key.verify(input.as_bytes(), &self.signature).map_err(|_| NotSigned)
     }

@@ -24,6 +24,8 @@ pub struct AdmissionSource<'s> {
     pub sender: &'s Did,
     /// The report on its presentation, which was made for this channel.
     pub report: &'s VisaReport,
+    /// The time that it is, where the report is about an earlier one: lists must be fresh now.
+    pub clock: UnixMillis,
     /// The trust pack that the report was made with.
     pub trust: &'s Trust,
     /// The authorisation of the node that signs.
@@ -54,8 +56,7 @@ impl Admission {
         for list in read.iter().filter(|l| l.decides) {
             ends.add(list.dated.plus_millis(age));
         }
-        let mut visas: Vec<VisaFacts> =
-            presented().filter_map(|v| visa_facts(v, report, descriptor)).collect();
+        let mut visas: Vec<VisaFacts> = presented().filter_map(|v| visa_facts(v, source)).collect();
         visas.sort_by(|a, b| a.evidence.cmp(&b.evidence));
         visas.dedup_by(|a, b| a.evidence == b.evidence);
         let mut lists: Vec<ListFacts> = read.iter().map(|l| list_facts(l)).collect();
@@ -182,11 +183,8 @@ fn rests_on(source: &AdmissionSource<'_>, read: &BTreeSet<&ListRead>) -> RestsOn
     rests_on
 }
 
-fn visa_facts(
-    verdict: &Verdict,
-    report: &VisaReport,
-    channel: &ChannelDescriptor,
-) -> Option<VisaFacts> {
+fn visa_facts(verdict: &Verdict, source: &AdmissionSource<'_>) -> Option<VisaFacts> {
+    let (report, channel) = (source.report, source.channel.1);
     let visa = verdict.visa.as_ref()?;
     let of_evidence = |id: &ContentId| report.visas.iter().find(|v| &v.evidence == id);
     let lists = verdict.rests_on.iter().flat_map(|r| &r.lists);
@@ -202,9 +200,9 @@ fn visa_facts(
     // The channel may ask for a fresher status than the role definition does.
     let age = channel.max_status_age_seconds;
     if let (Finding::Passed, Some(dated)) = (standing.outcome, status_dated)
-        && report.at.millis_since(dated) > millis(age)
+        && source.clock.millis_since(dated) > millis(age)
     {
-        let found = report.at.millis_since(dated) / 1000;
+        let found = source.clock.millis_since(dated) / 1000;
         let sentence = format!(
             "the status of the visa for {} is {found} seconds old, and the channel allows {age}",
             visa.role

@@ -1,7 +1,7 @@
 //! The admission cache: senders whose facts were taken in, each until the earliest end of what the
 //! facts rest on. A new status list or charter ends exactly the entries that it touches.
 
-use crate::facts::{Admission, CheckFacts, Finding};
+use crate::facts::Admission;
 use crate::policy::Admitted;
 use gridpass_credentials::charter::Charter;
 use gridpass_credentials::content_id::ContentId;
@@ -21,6 +21,8 @@ pub struct AdmissionKey {
     pub presentation: Option<ContentId>,
     /// The node that signs for it.
     pub node: Option<Did>,
+    /// The node's authorisation.
+    pub authorisation: Option<ContentId>,
 }
 
 impl AdmissionKey {
@@ -33,6 +35,7 @@ impl AdmissionKey {
             sender: facts.sender.clone(),
             presentation: facts.presentation.clone(),
             node: facts.node.as_ref().map(|n| n.node.clone()),
+            authorisation: facts.node.as_ref().and_then(|n| n.evidence.clone()),
         }
     }
 }
@@ -70,6 +73,11 @@ impl AdmissionCache {
         self.entries.is_empty()
     }
 
+    /// Forgets everybody.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+    }
+
     /// An entry that counts now. One that does not count any more is dropped.
     pub fn get(&mut self, key: &AdmissionKey, now: UnixMillis) -> Option<&mut Admitted> {
         let facts = self.entries.peek(key)?.admission();
@@ -85,9 +93,10 @@ impl AdmissionCache {
     }
 
     /// Takes in an entry. Where there is no room, the one that was not asked for longest makes it.
-    /// A presentation that failed is not kept: anybody can make as many of those as they like.
+    /// A presentation or node that failed is not kept: anybody can make as many of those as they
+    /// like.
     pub fn insert(&mut self, admitted: Admitted) {
-        if admitted.admission().standing.outcome != Finding::Failed {
+        if !admitted.admission().has_failed() {
             self.entries.insert(AdmissionKey::of(&admitted), admitted);
         }
     }
@@ -156,8 +165,7 @@ impl AdmissionCache {
 
 /// Until when an entry is kept.
 fn until(facts: &Admission) -> UnixMillis {
-    let open = |c: &CheckFacts| c.outcome == Finding::Indeterminate;
-    if open(&facts.standing) || facts.visas.iter().any(|v| open(&v.standing)) {
+    if facts.is_open() {
         return facts.expires.min(facts.judged.plus_millis(OPEN_MILLIS));
     }
     facts.expires

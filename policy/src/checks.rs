@@ -50,9 +50,11 @@ fn must_have_passed(what: &str, found: &CheckFacts, reasons: &mut Vec<Reason>) {
 fn check_origin(admission: &Admission, message: &MessageFacts, reasons: &mut Vec<Reason>) {
     let Some(envelope) = &message.envelope else { return };
     let node = admission.node.as_ref().map(|n| &n.node);
+    let authorisation = admission.node.as_ref().and_then(|n| n.evidence.as_ref());
     let same = envelope.channel == admission.channel
         && envelope.sender == admission.sender
         && envelope.node.as_ref() == node
+        && envelope.authorisation.as_ref() == authorisation
         && envelope.presentation == admission.presentation;
     if !same {
         let sentence = "the message is of another sender, node, presentation or channel than the \

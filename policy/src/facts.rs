@@ -211,6 +211,22 @@ impl Admission {
         ContentId::of_json(self)
     }
 
+    /// Whether presentation or node failed: then nothing in it is anybody's.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        let node = self.node.as_ref().map(|n| n.standing.outcome);
+        self.standing.outcome == Finding::Failed || node == Some(Finding::Failed)
+    }
+
+    /// Whether something in it may be judged otherwise as soon as something that is missing comes.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let open = |c: &CheckFacts| c.outcome == Finding::Indeterminate;
+        open(&self.standing)
+            || self.node.iter().any(|n| open(&n.standing))
+            || self.visas.iter().any(|v| open(&v.standing))
+    }
+
     /// The hash of everything that it rests on, sorted.
     #[must_use]
     pub fn evidence(&self) -> Vec<ContentId> {
@@ -239,6 +255,9 @@ pub struct EnvelopeFacts {
     /// The node that signed it for the sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<Did>,
+    /// The authorisation that it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorisation: Option<ContentId>,
     /// The presentation that it names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presentation: Option<ContentId>,

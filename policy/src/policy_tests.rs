@@ -274,6 +274,7 @@ fn a_message_is_decided_by_the_facts_about_its_own_sender() {
         channel: facts.channel.clone(),
         sender: facts.sender.clone(),
         node: None,
+        authorisation: None,
         presentation: facts.presentation.clone(),
     };
     let asked = |envelope: EnvelopeFacts| {

@@ -12,11 +12,13 @@ use gridpass_policy::channel::{
     ChannelDescriptor, FORMAT_VERSION, Indeterminate, MessageLimits, Mode, Retention, Sealing, TYPE,
 };
 use gridpass_policy::facts::{Admission, CheckFacts, MessageFacts, Question};
+use gridpass_policy::payload::PayloadSchema;
 use gridpass_policy::policy::Policy;
 use gridpass_policy::requirement::Requirement;
 use gridpass_policy::topic::{Attribute, Topic, TopicVersion};
 use gridpass_policy::value::ValueType;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// A requirement in the readable form.
 #[must_use]
@@ -94,10 +96,22 @@ pub fn bids(owner: &Did, bend: impl FnOnce(&mut ChannelDescriptor)) -> ChannelDe
     descriptor
 }
 
+/// The schema of the topic of [`bids`], as its bytes.
+pub const SCHEMA: &[u8] =
+    br#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object"}"#;
+
 /// The schema that the topic of [`bids`] names.
 #[must_use]
 pub fn schema() -> ContentId {
-    ContentId::of_bytes(b"a schema").expect("a name")
+    ContentId::of_bytes(SCHEMA).expect("a name")
+}
+
+/// The schemas of the topics of [`bids`].
+#[must_use]
+pub fn schemas() -> BTreeMap<ContentId, PayloadSchema> {
+    let documents = |_: &ContentId| Some(SCHEMA.to_vec());
+    let compiled = PayloadSchema::compile(&schema(), &documents).expect("a schema");
+    BTreeMap::from([(schema(), compiled)])
 }
 
 /// The policy of a descriptor.
@@ -121,6 +135,7 @@ pub fn admission(policy: &Policy, sender: &Did, report: &VisaReport, trust: &Tru
         channel: (policy.id(), policy.descriptor()),
         sender,
         report,
+        clock: report.at,
         trust,
         node: None,
     })

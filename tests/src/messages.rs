@@ -13,12 +13,14 @@ use gridpass_credentials::verify::{Evidence, SeenLists};
 use gridpass_credentials::visa::{Purpose, StatusEntry};
 use gridpass_identity::resolve::{NoSnapshots, OfflineResolver};
 use gridpass_identity::time::UnixMillis;
-use gridpass_messaging::checking::{Chain, Checked, Checker, Known, Limits, Link, Verdict};
+use gridpass_messaging::checking::{
+    Arrival, Chain, Checked, Checker, Known, Limits, Link, Source, Verdict,
+};
 use gridpass_messaging::envelope::{Envelope, Header};
 use gridpass_policy::channel::ChannelDescriptor;
 use gridpass_policy::policy::Policy;
 use serde_json::json;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A regulator that accredits aggregators, and the channel in which they bid.
@@ -108,7 +110,7 @@ impl Market {
     #[must_use]
     pub fn peer(&self, me: &Party, documents: &[&Secured], lists: Vec<StatusList>) -> Peer {
         let mut checker = Checker::new(me.did.clone(), &Limits::default());
-        checker.join(self.policy(), BTreeMap::new());
+        checker.join(self.policy(), channels::schemas(), true);
         let memory = Memory::new(Arc::clone(&self.trust), lists, documents);
         Peer { checker, memory }
     }
@@ -259,7 +261,11 @@ impl Memory {
         let header = envelope.header();
         let chain = Chain::of(header);
         self.ids.insert(envelope.id().clone());
-        let link = Link { id: envelope.id().clone(), previous: header.previous.clone() };
+        let link = Link {
+            id: envelope.id().clone(),
+            previous: header.previous.clone(),
+            issued: header.issued,
+        };
         let head = self.heads.entry(chain.clone()).or_default();
         *head = (*head).max(header.sequence);
         self.links.insert((chain, header.sequence), link);
@@ -304,30 +310,27 @@ pub struct Peer {
 impl Peer {
     /// Checks an envelope that came live, and keeps it if it is to be kept.
     pub fn receive(&mut self, envelope: &Envelope, now: UnixMillis) -> Checked {
-        self.receive_by(envelope, gridpass_messaging::checking::Source::Live, now)
+        self.receive_by(envelope, Source::Live, now)
     }
 
     /// The same, however it came.
-    pub fn receive_by(
-        &mut self,
-        envelope: &Envelope,
-        source: gridpass_messaging::checking::Source,
-        now: UnixMillis,
-    ) -> Checked {
+    pub fn receive_by(&mut self, envelope: &Envelope, source: Source, now: UnixMillis) -> Checked {
         let wire = envelope.to_wire().expect("a payload");
-        let checked = self.checker.check(&wire, source, &self.memory, now);
+        let checked = self.check(&wire, source, now);
         self.note(&checked);
         checked
     }
 
+    /// Checks bytes that a peer passed on.
+    pub fn check(&mut self, wire: &[u8], source: Source, now: UnixMillis) -> Checked {
+        let arrival = Arrival { source, peer: "a peer", channel: None };
+        self.checker.check(wire, arrival, &self.memory, now)
+    }
+
     /// Keeps what has its place.
     pub fn note(&mut self, checked: &Checked) {
-        let forked = checked
-            .effects
-            .iter()
-            .any(|e| matches!(e, gridpass_messaging::checking::Effect::Forked { .. }));
-        if let (Verdict::Admit | Verdict::Refuse, false, Some(envelope)) =
-            (checked.verdict, forked, &checked.envelope)
+        if let (Verdict::Admit | Verdict::Refuse, Some(envelope)) =
+            (checked.verdict, &checked.envelope)
         {
             self.memory.keep(envelope);
         }

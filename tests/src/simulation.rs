@@ -12,7 +12,7 @@ use gridpass_credentials::status::{Change, StatusList};
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::checking::{
-    Chain, Checker, Effect, Known as _, Limits, Missing, Source, Speaker, Verdict,
+    Arrival, Chain, Checker, Effect, Known as _, Limits, Missing, Source, Speaker, Verdict,
 };
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
@@ -228,7 +228,7 @@ impl World {
         let presentation = Arc::new(world::present_as(&party, &[&visa], Form::Jwt, &binding));
         let peer = self.market.peer(&party, &[&presentation], self.market.lists(&[]));
         let mut checker = Checker::new(party.did.clone(), &Limits::default());
-        checker.join(self.market.policy(), BTreeMap::new());
+        checker.join(self.market.policy(), crate::channels::schemas(), true);
         let sender = Sender::new(&party, &presentation, &self.market.channel);
         let documents = HashMap::from([(presentation.id().clone(), Arc::clone(&presentation))]);
         self.nodes.push(Node {
@@ -499,7 +499,9 @@ impl World {
         let honest = matches!(self.nodes[from].kind, Kind::Aggregator | Kind::Operator);
         let node = &mut self.nodes[to];
         node.received += usize::from(honest);
-        let checked = node.checker.check(wire, source, &node.memory, now);
+        let peer = from.to_string();
+        let arrival = Arrival { source, peer: &peer, channel: None };
+        let checked = node.checker.check(wire, arrival, &node.memory, now);
         self.follow(to, from, checked, source);
     }
 
@@ -517,7 +519,6 @@ impl World {
                 Effect::Gap { .. } | Effect::Keep(_) => {}
             }
         }
-        let forked = checked.effects.iter().any(|e| matches!(e, Effect::Forked { .. }));
         match (checked.verdict, &checked.envelope) {
             (Verdict::Fault, _) => {
                 let faults = self.nodes[to].faults.entry(from).or_default();
@@ -526,7 +527,7 @@ impl World {
                     self.outcome.dropped.insert(from);
                 }
             }
-            (Verdict::Admit | Verdict::Refuse, Some(envelope)) if !forked => {
+            (Verdict::Admit | Verdict::Refuse, Some(envelope)) => {
                 let wire = Arc::new(envelope.to_wire().expect("a payload"));
                 let node = &mut self.nodes[to];
                 node.memory.keep(envelope);
@@ -582,7 +583,7 @@ impl World {
         }
         node.has_list = true;
         node.memory.lists.push(StatusList::clone(list));
-        node.checker.admissions().status_list_came(&list.id, &list.issuer);
+        node.checker.status_list_came(&list.id, &list.issuer);
         if node.kind == Kind::Operator
             && let Some((_, _, since)) = &self.revoked
         {

@@ -303,6 +303,7 @@ fn with_node(
         channel: (policy.id(), policy.descriptor()),
         sender: &scene.aggregator.did,
         report: &report,
+        clock: NOW,
         trust: &scene.trust,
         node: Some((&node.did, &found)),
     })

@@ -1,6 +1,7 @@
 //! The verification of a node authorisation: by the participant, in force, not revoked, and for
 //! what is asked.
 
+use super::node::MAX_ADVANCE_SECONDS;
 use super::standing::{Lists, Subject, Use};
 use super::{Age, Evidence, Expectation, Reliance, Run};
 use crate::authorisation::{MAX_VALIDITY_SECONDS, NodeAuthorisation, NodePurpose};
@@ -105,7 +106,7 @@ pub fn verify_authorisation(
     };
     let found = run.signature(&secured, &asked);
     result.report.checks.extend(found.checks);
-    result.report.checks.extend(own_checks(&authorisation, expect));
+    result.report.checks.extend(own_checks(&authorisation, found.at, expect));
     let lists =
         Lists::verify_named(&BTreeSet::from([authorisation.status.list.as_str()]), &mut run);
     let subject = Subject {
@@ -126,12 +127,19 @@ pub fn verify_authorisation(
 
 fn own_checks(
     authorisation: &NodeAuthorisation,
+    signed: UnixMillis,
     expect: &AuthorisationExpectation<'_>,
 ) -> Vec<Check> {
     let (from, until) = (authorisation.valid_from, authorisation.valid_until);
     let name = "validity";
     let validity = if until.millis_since(from) / 1000 > MAX_VALIDITY_SECONDS {
         let sentence = "it is valid for more than 90 days";
+        Check::failed(name, codes::VISA_VALIDITY_TOO_LONG, sentence)
+    } else if until.millis_since(signed) / 1000
+        > MAX_VALIDITY_SECONDS.saturating_add(MAX_ADVANCE_SECONDS)
+    {
+        // Else whoever has an old key of the participant signs, dated back, for nodes of today.
+        let sentence = format!("it was signed at {signed} for a time until {until}");
         Check::failed(name, codes::VISA_VALIDITY_TOO_LONG, sentence)
     } else if expect.now < from {
         Check::failed(name, codes::VISA_NOT_YET, format!("it is valid from {from} on"))

@@ -29,6 +29,7 @@ pub(super) struct Lists<'l> {
     lists: Vec<(&'l StatusList, Option<Check>)>,
     evidence: &'l Evidence<'l>,
     now: UnixMillis,
+    clock: UnixMillis,
     /// Who may revoke beside the issuers, by role, as far as that is established.
     pub(super) by_role: BTreeSet<(Did, ContentId)>,
 }
@@ -66,7 +67,7 @@ impl<'l> Lists<'l> {
             }
             lists.push((list, refused));
         }
-        Self { lists, evidence: run.evidence, now: run.expect.now, by_role: BTreeSet::new() }
+        Self { lists, evidence: run.evidence, now: run.expect.now, clock, by_role: BTreeSet::new() }
     }
 
     /// Who signed lists that were verified.
@@ -238,14 +239,20 @@ impl<'l> Lists<'l> {
             return fail(codes::STATUS_PURPOSE, sentence);
         }
         let state = match list.bits().get(entry.index) {
-            Ok(set) => state_check(list, entry, set, (at, at >= self.now), usage),
+            Ok(set) => {
+                // What is revoked today was perhaps sent by a thief, whatever its date says: it is
+                // not taken up late. What was suspended, or is now, is judged by its time.
+                let today =
+                    at >= self.clock || (entry.purpose == Purpose::Revocation && at >= self.now);
+                state_check(list, entry, set, (at, today), usage)
+            }
             Err(e) => fail(e.code(), e.to_string()),
         };
-        let age_millis = self.now.millis_since(list.dated);
+        let age_millis = self.clock.millis_since(list.dated);
         let age = age_millis / 1000;
         // Not by whole seconds: in the last of them it would count, and nobody knew until when.
         let stale = age_millis > subject.max_age_seconds.saturating_mul(1000)
-            || list.expires.is_some_and(|e| e <= self.now);
+            || list.expires.is_some_and(|e| e <= self.clock);
         // What is revoked stays revoked, however old the list; what was clear may not be so now.
         if stale && state.outcome == Outcome::Passed {
             let sentence = format!(

@@ -3,7 +3,8 @@
 use crate::envelope::Header;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::verify::Evidence;
-use gridpass_identity::did::Did;
+use gridpass_identity::did::{Did, DidUrl};
+use gridpass_identity::time::UnixMillis;
 
 /// Whose messages are numbered together: those of one sender and key in one channel.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,8 +13,8 @@ pub struct Chain {
     pub channel: ContentId,
     /// The sender.
     pub sender: Did,
-    /// Whose key signs: the sender's own, or a node's.
-    pub signer: Did,
+    /// The key that signs: the sender's own, or a node's.
+    pub key: DidUrl,
 }
 
 impl Chain {
@@ -23,7 +24,7 @@ impl Chain {
         Self {
             channel: header.channel.clone(),
             sender: header.sender.clone(),
-            signer: header.key.did().clone(),
+            key: header.key.clone(),
         }
     }
 }
@@ -35,6 +36,8 @@ pub struct Link {
     pub id: EnvelopeId,
     /// The one that it names as its predecessor.
     pub previous: Option<EnvelopeId>,
+    /// When it was made, as its sender says.
+    pub issued: UnixMillis,
 }
 
 /// What is stored. Asked again and again: answers must be quick.

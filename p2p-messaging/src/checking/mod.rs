@@ -22,14 +22,17 @@ pub use sender::Speaker;
 pub use waiting::Missing;
 
 use crate::codes;
-use crate::envelope::{Envelope, Header};
+use crate::envelope::{Envelope, EnvelopeError, Header};
+use gridpass_credentials::charter::Charter;
+use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::signature::SignatureMemo;
-use gridpass_identity::code::Code;
+use gridpass_identity::code::{Class, Code};
+use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::key::PublicKey;
 use gridpass_identity::time::UnixMillis;
-use gridpass_policy::cache::AdmissionCache;
+use gridpass_policy::cache::{AdmissionCache, AdmissionKey};
 use gridpass_policy::codes as policy_codes;
 use gridpass_policy::decision::{Decision, Ruling, Verdict as PolicyVerdict};
 use gridpass_policy::facts::{Admission, CheckFacts, EnvelopeFacts, MessageFacts, Question};
@@ -38,7 +41,7 @@ use gridpass_policy::policy::{Admitted, Policy};
 use hashlink::LruCache;
 use sequence::Order;
 use std::collections::BTreeMap;
-use waiting::Waiting;
+use waiting::{Held, Hold, Waiting};
 
 /// How an envelope came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,18 +52,31 @@ pub enum Source {
     CatchUp,
 }
 
+/// How an envelope came, and from whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// How.
+    pub source: Source,
+    /// The peer that passed it on: it answers for what it passes on, and has its share of the room.
+    pub peer: &'a str,
+    /// The channel in which it was passed on, where it came by gossip.
+    pub channel: Option<&'a ContentId>,
+}
+
 /// What came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Authentic, and allowed: it is passed on.
     Admit,
-    /// Authentic, and not allowed: it is kept as refused, and not passed on.
+    /// Authentic, of a sender who is who it says, and not allowed, whatever may still come: it is
+    /// kept as refused, and not passed on.
     Refuse,
     /// Something is missing; it is held for a while.
     Wait,
     /// Whoever looks sees that it is wrong: the peer that passed it on answers for it.
     Fault,
-    /// Nothing can be said, or nothing is to be done: unknown channel, out of time, known already.
+    /// Nothing can be said, or nothing is to be kept: unknown channel, out of time, known already,
+    /// or by somebody who is not the one that it names.
     Ignore,
 }
 
@@ -79,7 +95,7 @@ pub enum Effect {
         until: u64,
     },
     /// Keep both as proof and announce them: the sender signed two with one number, or one that
-    /// does not follow the other.
+    /// does not follow the other in number or in time.
     Forked {
         /// The one that was known.
         first: EnvelopeId,
@@ -114,8 +130,9 @@ pub struct Checked {
     pub sentence: String,
     /// The envelope, where it could be read.
     pub envelope: Option<Box<Envelope>>,
-    /// Whether it is for this participant. Asked only of what is admitted.
-    pub addressed: bool,
+    /// Whether it is to be delivered here: it is admitted, for this participant, and its payload
+    /// fits or is sealed.
+    pub deliver: bool,
     /// The decision, where it came to one.
     pub decided: Option<Box<Decided>>,
     /// What to do besides.
@@ -129,7 +146,7 @@ impl Checked {
             code,
             sentence: sentence.into(),
             envelope: None,
-            addressed: false,
+            deliver: false,
             decided: None,
             effects: Vec::new(),
         }
@@ -139,8 +156,9 @@ impl Checked {
 /// A channel that is taken part in, or carried for others.
 struct Channel {
     policy: Policy,
-    /// The schemas of its topics that are at hand; a relay may have none.
     schemas: BTreeMap<ContentId, PayloadSchema>,
+    /// Whether what is admitted is delivered here; else it is only carried for others.
+    reads: bool,
 }
 
 /// Bounds of a checker.
@@ -152,8 +170,10 @@ pub struct Limits {
     pub waiting: usize,
     /// The most bytes that wait.
     pub waiting_bytes: usize,
-    /// The most that wait of one sender.
-    pub waiting_per_sender: usize,
+    /// The most that wait of those that one peer passed on.
+    pub waiting_per_peer: usize,
+    /// The most bytes of those.
+    pub waiting_bytes_per_peer: usize,
     /// How long each waits, in milliseconds.
     pub waiting_millis: u64,
     /// The most senders whose rate is counted.
@@ -166,7 +186,8 @@ impl Default for Limits {
             admissions: 4096,
             waiting: 1024,
             waiting_bytes: 16 * 1024 * 1024,
-            waiting_per_sender: 64,
+            waiting_per_peer: 64,
+            waiting_bytes_per_peer: 4 * 1024 * 1024,
             waiting_millis: 30_000,
             senders: 16_384,
         }
@@ -178,6 +199,10 @@ pub struct Checker {
     me: Did,
     channels: BTreeMap<ContentId, Channel>,
     admissions: AdmissionCache,
+    /// Of senders as of an earlier time, for a short while: catching up asks for the same again
+    /// and again.
+    past: AdmissionCache,
+    past_since: UnixMillis,
     memo: SignatureMemo,
     keys: LruCache<DidUrl, PublicKey>,
     rates: LruCache<(ContentId, Did), Rate>,
@@ -200,6 +225,8 @@ impl Checker {
             me,
             channels: BTreeMap::new(),
             admissions: AdmissionCache::new(limits.admissions),
+            past: AdmissionCache::new(limits.admissions),
+            past_since: UnixMillis::new(0),
             memo: SignatureMemo::default(),
             keys: LruCache::new(limits.senders.max(1)),
             rates: LruCache::new(limits.senders.max(1)),
@@ -207,9 +234,22 @@ impl Checker {
         }
     }
 
-    /// Takes a channel in. Its owner's signature was checked by the caller.
-    pub fn join(&mut self, policy: Policy, schemas: BTreeMap<ContentId, PayloadSchema>) {
-        self.channels.insert(policy.id().clone(), Channel { policy, schemas });
+    /// Takes a channel in, to read it or to carry it for others. Its owner's signature was checked
+    /// by the caller. Whoever reads needs the schemas; those that come later are given then.
+    pub fn join(
+        &mut self,
+        policy: Policy,
+        schemas: BTreeMap<ContentId, PayloadSchema>,
+        reads: bool,
+    ) {
+        self.channels.insert(policy.id().clone(), Channel { policy, schemas, reads });
+    }
+
+    /// A schema of a channel came.
+    pub fn schema_came(&mut self, channel: &ContentId, id: ContentId, schema: PayloadSchema) {
+        if let Some(channel) = self.channels.get_mut(channel) {
+            channel.schemas.insert(id, schema);
+        }
     }
 
     /// Leaves a channel.
@@ -223,9 +263,29 @@ impl Checker {
         self.channels.get(channel).map(|c| &c.policy)
     }
 
-    /// What is remembered of senders: to be told what changed.
-    pub fn admissions(&mut self) -> &mut AdmissionCache {
-        &mut self.admissions
+    /// A status list came, was verified, and is newer than what was known. Gives those who must be
+    /// judged anew.
+    pub fn status_list_came(&mut self, list: &str, signer: &Did) -> Vec<AdmissionKey> {
+        self.past.clear();
+        self.admissions.status_list_came(list, signer)
+    }
+
+    /// What is known of a DID changed. Gives those who must be judged anew.
+    pub fn did_changed(&mut self, did: &Did) -> Vec<AdmissionKey> {
+        self.past.clear();
+        self.admissions.did_changed(did)
+    }
+
+    /// A role definition came. Gives those who must be judged anew.
+    pub fn definition_came(&mut self, definition: &ContentId) -> Vec<AdmissionKey> {
+        self.past.clear();
+        self.admissions.definition_came(definition)
+    }
+
+    /// The charter changed. Gives those who must be judged anew.
+    pub fn charter_changed(&mut self, before: &Charter, after: &Charter) -> Vec<AdmissionKey> {
+        self.past.clear();
+        self.admissions.charter_changed(before, after)
     }
 
     /// How many envelopes wait.
@@ -238,36 +298,58 @@ impl Checker {
     pub fn check(
         &mut self,
         wire: &[u8],
-        source: Source,
+        arrival: Arrival<'_>,
         known: &dyn Known,
         now: UnixMillis,
     ) -> Checked {
         let envelope = match Envelope::parse(wire) {
             Ok(envelope) => Box::new(envelope),
+            Err(e @ EnvelopeError::Version(_)) => {
+                return Checked::new(Verdict::Ignore, e.code(), e.to_string());
+            }
             Err(e) => return Checked::new(Verdict::Fault, e.code(), e.to_string()),
         };
-        let mut checked = self.check_read(&envelope, source, known, now);
+        let mut checked = self.check_read(&envelope, arrival, known, now);
         if checked.verdict == Verdict::Wait {
-            let missing: Vec<Missing> = checked
-                .effects
-                .iter()
-                .filter_map(|e| match e {
-                    Effect::Ask(missing) => Some(missing.clone()),
-                    _ => None,
-                })
-                .collect();
-            let sender = envelope.header().sender.clone();
-            if !self.waiting.hold(envelope.id(), wire, source, sender, missing, now) {
-                checked.code = codes::WAITED_TOO_LONG;
-                checked.sentence.push_str("; and there is no room to wait");
-            }
+            self.hold(&envelope, wire, arrival, &mut checked, now);
         }
         checked.envelope = Some(envelope);
         checked
     }
 
+    fn hold(
+        &mut self,
+        envelope: &Envelope,
+        wire: &[u8],
+        arrival: Arrival<'_>,
+        checked: &mut Checked,
+        now: UnixMillis,
+    ) {
+        let asked = checked.effects.iter().filter_map(|e| match e {
+            Effect::Ask(missing) => Some(missing.clone()),
+            _ => None,
+        });
+        let held = Held {
+            wire: wire.to_vec(),
+            source: arrival.source,
+            peer: arrival.peer.to_owned(),
+            since: now,
+            missing: asked.collect(),
+        };
+        let found = self.waiting.hold(envelope.id(), held);
+        if found != Hold::Held {
+            // Nobody is asked for what nothing waits for, nor twice.
+            checked.effects.retain(|e| !matches!(e, Effect::Ask(_)));
+        }
+        if found == Hold::Full {
+            checked.code = codes::WAITED_TOO_LONG;
+            checked.sentence.push_str("; and there is no room to wait");
+        }
+    }
+
     /// Whether somebody may receive what is sent in a channel: asked before anything is given to
-    /// it, by gossip or by catching up, and again when what it rests on changed.
+    /// it, by gossip or by catching up, and again when what it rests on changed. The caller has seen
+    /// that the peer holds the participant's or its node's key: presentations are known to many.
     pub fn may_subscribe(
         &mut self,
         speaker: &Speaker<'_>,
@@ -275,9 +357,13 @@ impl Checker {
         now: UnixMillis,
     ) -> Checked {
         let key = speaker.key();
+        let mut effects = Vec::new();
         if self.admissions.get(&key, now).is_none() {
             match self.admit(speaker, known, now, now) {
-                Ok(admitted) => self.admissions.insert(admitted),
+                Ok(admitted) => {
+                    effects.push(Effect::Keep(Box::new(admitted.admission().clone())));
+                    self.admissions.insert(admitted);
+                }
                 Err(checked) => return *checked,
             }
         }
@@ -286,17 +372,23 @@ impl Checker {
             return Checked::new(Verdict::Ignore, codes::CHANNEL_UNKNOWN, sentence);
         };
         let Some(admitted) = self.admissions.get(&key, now) else {
-            // A presentation that failed is not remembered.
-            let sentence = "its presentation does not hold";
+            // A presentation or node that failed is not remembered.
+            let sentence = "its presentation or node authorisation does not hold";
             return Checked::new(Verdict::Refuse, policy_codes::POLICY_UNMET, sentence);
         };
-        outcome(&channel.policy.rule(admitted, &Question::Subscribe, now))
+        let ruling = channel.policy.rule(admitted, &Question::Subscribe, now);
+        Checked { effects, ..outcome(&ruling) }
     }
 
     /// Something came that envelopes waited for: they are checked again.
     pub fn came(&mut self, what: &Missing, known: &dyn Known, now: UnixMillis) -> Vec<Checked> {
         let ready = self.waiting.take(what);
-        ready.into_iter().map(|(wire, source)| self.check(&wire, source, known, now)).collect()
+        let mut checked = Vec::new();
+        for held in ready {
+            let arrival = Arrival { source: held.source, peer: &held.peer, channel: None };
+            checked.push(self.check(&held.wire, arrival, known, now));
+        }
+        checked
     }
 
     /// Gives up those that waited too long. Catching up brings them again.
@@ -307,12 +399,17 @@ impl Checker {
     fn check_read(
         &mut self,
         envelope: &Envelope,
-        source: Source,
+        arrival: Arrival<'_>,
         known: &dyn Known,
         now: UnixMillis,
     ) -> Checked {
-        let header = envelope.header();
+        let (header, source) = (envelope.header(), arrival.source);
         let ignore = |code, sentence: String| Checked::new(Verdict::Ignore, code, sentence);
+        if arrival.channel.is_some_and(|c| c != &header.channel) {
+            // Else what is said in one channel is shown to the readers of another.
+            let sentence = format!("it is of the channel {}", header.channel);
+            return Checked::new(Verdict::Fault, codes::ENVELOPE_TOPIC, sentence);
+        }
         let Some(channel) = self.channels.get(&header.channel) else {
             let sentence = format!("the channel {} is not kept here", header.channel);
             return ignore(codes::CHANNEL_UNKNOWN, sentence);
@@ -333,23 +430,26 @@ impl Checker {
             Ok(signature) => signature,
             Err(checked) => return *checked,
         };
-        if let Order::Forked(first) | Order::Broken(first) = &order {
-            let code = match order {
-                Order::Forked(_) => codes::SEQUENCE_FORK,
-                _ => codes::SEQUENCE_BROKEN,
-            };
+        let contradicts = match &order {
+            Order::Forked(first) => Some((codes::SEQUENCE_FORK, first)),
+            Order::Broken(first) => Some((codes::SEQUENCE_BROKEN, first)),
+            Order::Misdated(other) => Some((codes::ENVELOPE_ORDER, other)),
+            Order::Next | Order::Within | Order::Gap { .. } => None,
+        };
+        if let Some((code, first)) = contradicts {
             let sentence = format!(
                 "{} signed {} and {first}, which contradict each other",
                 header.sender,
                 envelope.id()
             );
-            let mut checked = Checked::new(Verdict::Refuse, code, sentence);
+            // Its number is another's: it is proof, and takes no place in the chain.
+            let mut checked = Checked::new(Verdict::Ignore, code, sentence);
             let (first, second) = (first.clone(), envelope.id().clone());
             checked.effects.push(Effect::Forked { first, second });
             return checked;
         }
         let mut checked = self.decide(envelope, source, known, (at, now), signature);
-        if let (Order::Gap { from, until }, true) = (&order, is_kept(checked.verdict)) {
+        if let (Order::Gap { from, until }, Verdict::Admit) = (&order, checked.verdict) {
             let (chain, from, until) = (Chain::of(header), *from, *until);
             checked.effects.push(Effect::Gap { chain, from, until });
         }
@@ -369,68 +469,128 @@ impl Checker {
         let key = speaker.key();
         let mut effects = Vec::new();
         let mut fresh = None;
-        if self.admissions.get(&key, at).is_none() {
+        if self.remembered(&key, source, at, now).is_none() {
             match self.admit(&speaker, known, at, now) {
-                Ok(admission) => {
-                    effects.push(Effect::Keep(Box::new(admission.admission().clone())));
-                    fresh = Some(admission);
-                }
+                Ok(admission) => fresh = Some(admission),
                 Err(checked) => return *checked,
             }
         }
-        let sent = self.count(header, source, now);
+        let sent = self.sent(header, source, now);
         let Some(channel) = self.channels.get(&header.channel) else {
             return Checked::new(Verdict::Ignore, codes::CHANNEL_UNKNOWN, "left meanwhile");
         };
+        let cache = match source {
+            Source::Live => &mut self.admissions,
+            Source::CatchUp => &mut self.past,
+        };
         let admitted = match fresh.as_mut() {
             Some(fresh) => Some(fresh),
-            None => self.admissions.get(&key, at),
+            None => cache.get(&key, at),
         };
         let Some(admitted) = admitted else {
             return Checked::new(Verdict::Ignore, policy_codes::ADMISSION_EXPIRED, "it ended");
         };
         let mut facts = message_facts(envelope, signature, sent);
         let mut ruling = channel.ask(admitted, &facts, at);
-        if ruling.verdict == PolicyVerdict::Allow
-            && let Some(payload) = channel.check_payload(envelope)
-        {
-            facts.payload = Some(payload);
-            ruling = channel.ask(admitted, &facts, at);
+        let mut unchecked = false;
+        if ruling.verdict == PolicyVerdict::Allow {
+            match channel.check_payload(envelope) {
+                Payload::Checked(payload) => {
+                    facts.payload = Some(payload);
+                    ruling = channel.ask(admitted, &facts, at);
+                }
+                Payload::NoSchema => unchecked = true,
+                Payload::Unseen => {}
+            }
         }
         let admission = match admitted.id() {
             Ok(id) => id.clone(),
-            Err(e) => return Checked::new(Verdict::Refuse, e.code(), e.to_string()),
+            Err(e) => return Checked::new(Verdict::Ignore, e.code(), e.to_string()),
         };
         let mut checked = outcome(&ruling);
-        checked.addressed = header.recipients.is_empty() || header.recipients.contains(&self.me);
+        if checked.verdict == Verdict::Refuse {
+            checked.verdict = finality(&ruling, admitted.admission(), source);
+        }
+        let for_me = header.recipients.is_empty() || header.recipients.contains(&self.me);
+        let reads = channel.reads && for_me;
+        if checked.verdict == Verdict::Admit && reads && unchecked {
+            let sentence = format!("the schema {} has not arrived", header.schema);
+            let missing = Missing::Document(header.schema.clone());
+            return *sender::wait(missing, codes::SCHEMA_NOT_HERE, sentence);
+        }
+        checked.deliver = checked.verdict == Verdict::Admit && reads;
+        if checked.verdict == Verdict::Wait {
+            effects.push(Effect::Ask(Missing::Evidence(header.sender.clone())));
+        }
+        if let (Verdict::Admit | Verdict::Refuse, Some(fresh)) = (checked.verdict, &fresh) {
+            effects.push(Effect::Keep(Box::new(fresh.admission().clone())));
+        }
         let question = Question::Publish(Box::new(facts));
+        if checked.verdict == Verdict::Admit {
+            self.count(header, source, now);
+        }
         checked.decided = Some(Box::new(Decided { at, admission, question, ruling }));
         checked.effects = effects;
-        // What was judged for another time says nothing about the next message.
-        if let (Some(fresh), Source::Live) = (fresh, source) {
-            self.admissions.insert(fresh);
+        match (fresh, source) {
+            (Some(fresh), Source::Live) => self.admissions.insert(fresh),
+            (Some(fresh), Source::CatchUp) => self.past.insert(fresh),
+            (None, _) => {}
         }
         checked
     }
 
-    /// How many came of the sender in the last minute, before this one.
-    fn count(&mut self, header: &Header, source: Source, now: UnixMillis) -> Option<u64> {
+    /// What is remembered of a sender, as of a time.
+    fn remembered(
+        &mut self,
+        key: &AdmissionKey,
+        source: Source,
+        at: UnixMillis,
+        now: UnixMillis,
+    ) -> Option<&mut Admitted> {
+        /// How long a judgement of an earlier time is kept: it rests on what is known today.
+        const PAST_MILLIS: u64 = 10_000;
+        if source == Source::Live {
+            return self.admissions.get(key, at);
+        }
+        if now.millis_since(self.past_since) > PAST_MILLIS || now < self.past_since {
+            self.past.clear();
+            self.past_since = now;
+        }
+        self.past.get(key, at)
+    }
+
+    /// How many of the sender were admitted in the last minute.
+    fn sent(&mut self, header: &Header, source: Source, now: UnixMillis) -> Option<u64> {
         if source == Source::CatchUp {
             return None;
         }
         let key = (header.channel.clone(), header.sender.clone());
-        let rate = self.rates.entry(key).or_insert_with(Rate::default);
-        let minute = now.get() / 60_000;
-        match minute.checked_sub(rate.minute) {
-            Some(0) => {}
-            Some(1) => *rate = Rate { minute, now: 0, before: rate.now },
-            _ => *rate = Rate { minute, now: 0, before: 0 },
-        }
+        let rate = self.rates.get(&key).map(|r| r.at(now)).unwrap_or_default();
         // The last minute is this one so far, and the rest of it from the one before.
         let left = 60_000_u64.saturating_sub(now.get() % 60_000);
-        let sent = rate.now.saturating_add(rate.before.saturating_mul(left) / 60_000);
-        rate.now = rate.now.saturating_add(1);
-        Some(sent)
+        Some(rate.now.saturating_add(rate.before.saturating_mul(left) / 60_000))
+    }
+
+    /// Counts one that was admitted: what somebody sends in another's name is not counted as its.
+    fn count(&mut self, header: &Header, source: Source, now: UnixMillis) {
+        if source == Source::Live {
+            let key = (header.channel.clone(), header.sender.clone());
+            let rate = self.rates.entry(key).or_insert_with(Rate::default);
+            *rate = rate.at(now);
+            rate.now = rate.now.saturating_add(1);
+        }
+    }
+}
+
+impl Rate {
+    /// The same, as of a time.
+    fn at(self, now: UnixMillis) -> Self {
+        let minute = now.get() / 60_000;
+        match minute.checked_sub(self.minute) {
+            Some(0) => self,
+            Some(1) => Self { minute, now: 0, before: self.now },
+            _ => Self { minute, now: 0, before: 0 },
+        }
     }
 }
 
@@ -448,16 +608,20 @@ impl Channel {
     }
 
     /// Whether the payload fits, where it can be read here and its schema is at hand.
-    fn check_payload(&self, envelope: &Envelope) -> Option<CheckFacts> {
+    fn check_payload(&self, envelope: &Envelope) -> Payload {
         let header = envelope.header();
-        let payload = envelope.payload().filter(|_| !header.sealed)?;
-        let schema = self.schemas.get(&header.schema)?;
-        let topic = self.policy.descriptor().topic(&header.topic)?;
+        let Some(payload) = envelope.payload().filter(|_| !header.sealed) else {
+            return Payload::Unseen;
+        };
+        let topic = self.policy.descriptor().topic(&header.topic);
+        let (Some(schema), Some(topic)) = (self.schemas.get(&header.schema), topic) else {
+            return Payload::NoSchema;
+        };
         let mut found = schema.validate(payload);
         if found.is_empty() {
             found = schema.check_attributes(topic, &header.attributes, payload);
         }
-        Some(match found.first() {
+        Payload::Checked(match found.first() {
             None => CheckFacts::new(
                 gridpass_identity::report::Outcome::Passed,
                 policy_codes::PAYLOAD_FITS,
@@ -472,9 +636,47 @@ impl Channel {
     }
 }
 
-/// Whether an envelope with this verdict has its number taken: it is kept, allowed or refused.
-fn is_kept(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::Admit | Verdict::Refuse)
+/// What is known of a payload.
+enum Payload {
+    Checked(CheckFacts),
+    /// It could be read, and its schema is not at hand.
+    NoSchema,
+    /// It is sealed, or withheld.
+    Unseen,
+}
+
+/// What a denial is worth: whether it stays one, whatever may still come; whether it waits for what
+/// is missing; or whether nothing is kept of it, since the sender is not shown to be the sender.
+fn finality(ruling: &Ruling, facts: &Admission, source: Source) -> Verdict {
+    if facts.has_failed() {
+        return Verdict::Ignore;
+    }
+    let told = |code: &Code| {
+        let is = |c: &str| c == code.id();
+        ruling.reasons.iter().any(|r| is(&r.code) || r.causes.iter().any(|c| is(&c.code)))
+    };
+    // Another minute, and another clock, may say otherwise. What came too fast comes by catching up.
+    let passing = [
+        policy_codes::MESSAGE_RATE,
+        policy_codes::MESSAGE_FROM_FUTURE,
+        policy_codes::CHANNEL_NOT_YET,
+        policy_codes::ADMISSION_EXPIRED,
+        credential_codes::VISA_NOT_YET,
+        identity_codes::SIGNED_IN_FUTURE,
+    ];
+    if passing.iter().any(told) {
+        return Verdict::Ignore;
+    }
+    // Undecided is what would be allowed if what is missing came, and came out well.
+    let undecided = ruling.reasons.iter().all(|r| {
+        let open = code_of(&r.code).is_some_and(|c| c.class() == Class::Indeterminate);
+        r.code == policy_codes::POLICY_UNDECIDED.id() || (r.requirement.is_none() && open)
+    });
+    match (undecided, source) {
+        (false, _) => Verdict::Refuse,
+        (true, Source::Live) => Verdict::Wait,
+        (true, Source::CatchUp) => Verdict::Ignore,
+    }
 }
 
 fn out_of_time(
@@ -487,6 +689,11 @@ fn out_of_time(
     if header.issued > now.plus_millis(skew) {
         let sentence = format!("it says it was made at {}, and it is {now}", header.issued);
         return Some((policy_codes::MESSAGE_FROM_FUTURE, sentence));
+    }
+    let retention = channel.policy.descriptor().retention.seconds.saturating_mul(1000);
+    if now > header.issued.plus_millis(retention) {
+        let sentence = format!("it was made at {}, and is not taken up any more", header.issued);
+        return Some((codes::ENVELOPE_TOO_OLD, sentence));
     }
     if source == Source::Live && now >= header.expires.plus_millis(skew) {
         let sentence = format!("it counted until {}, and it is {now}", header.expires);
@@ -505,9 +712,16 @@ fn outcome(ruling: &Ruling) -> Checked {
                 let cause = r.causes.first().map(|c| format!(": {}", c.sentence));
                 format!("{}{}", r.sentence, cause.unwrap_or_default())
             });
-            Checked::new(Verdict::Refuse, policy_codes::POLICY_UNMET, sentence)
+            let code = first.and_then(|r| code_of(&r.code)).unwrap_or(policy_codes::POLICY_UNMET);
+            Checked::new(Verdict::Refuse, code, sentence)
         }
     }
+}
+
+/// The code that a record names.
+fn code_of(id: &str) -> Option<Code> {
+    let tables = [policy_codes::ALL, credential_codes::ALL, identity_codes::ALL, codes::ALL];
+    tables.into_iter().flatten().find(|c| c.id() == id).copied()
 }
 
 fn message_facts(envelope: &Envelope, signature: CheckFacts, sent: Option<u64>) -> MessageFacts {
@@ -518,6 +732,7 @@ fn message_facts(envelope: &Envelope, signature: CheckFacts, sent: Option<u64>) 
             channel: header.channel.clone(),
             sender: header.sender.clone(),
             node: header.node().cloned(),
+            authorisation: header.authorisation.clone(),
             presentation: Some(header.presentation.clone()),
         }),
         topic: header.topic.clone(),

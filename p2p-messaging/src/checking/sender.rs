@@ -10,8 +10,9 @@ use gridpass_credentials::verify::{
     verify_presentation,
 };
 use gridpass_identity::codes as identity_codes;
-use gridpass_identity::did::Did;
+use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::document::Relationship;
+use gridpass_identity::key::PublicKey;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{Source as DocumentSource, TimeBasis};
 use gridpass_identity::time::UnixMillis;
@@ -47,6 +48,7 @@ impl<'s> Speaker<'s> {
 
     pub(super) fn key(&self) -> AdmissionKey {
         AdmissionKey {
+            authorisation: self.node.map(|(_, authorisation)| authorisation.clone()),
             channel: self.channel.clone(),
             sender: self.participant.clone(),
             presentation: Some(self.presentation.clone()),
@@ -55,7 +57,11 @@ impl<'s> Speaker<'s> {
     }
 }
 
-fn wait(missing: Missing, code: gridpass_identity::code::Code, sentence: String) -> Box<Checked> {
+pub(super) fn wait(
+    missing: Missing,
+    code: gridpass_identity::code::Code,
+    sentence: String,
+) -> Box<Checked> {
     let mut checked = Checked::new(Verdict::Wait, code, sentence);
     checked.effects.push(Effect::Ask(missing));
     Box::new(checked)
@@ -71,50 +77,54 @@ impl Checker {
         at: UnixMillis,
     ) -> Result<CheckFacts, Box<Checked>> {
         let header = envelope.header();
-        let key = match self.keys.get(&header.key) {
-            Some(key) => key.clone(),
-            None => {
-                let resolved = known.evidence().resolver.resolve(header.key.did());
-                let resolution = match resolved {
-                    Ok(resolution) => resolution,
-                    Err(e) if e.is_missing_evidence() => {
-                        let missing = Missing::Did(header.key.did().clone());
-                        return Err(wait(missing, e.code(), e.to_string()));
-                    }
-                    Err(e) => {
-                        return Err(Box::new(Checked::new(
-                            Verdict::Fault,
-                            e.code(),
-                            e.to_string(),
-                        )));
-                    }
-                };
-                let purpose = Relationship::CapabilityInvocation;
-                let (check, key) = resolution.key_at(&header.key, purpose, at, TimeBasis::Claimed);
-                let (Some(key), Outcome::Passed) = (key, check.outcome) else {
-                    return Err(Box::new(Checked::new(
-                        Verdict::Ignore,
-                        check.code,
-                        check.sentence,
-                    )));
-                };
-                if resolution.source == DocumentSource::SelfCertifying {
-                    self.keys.insert(header.key.clone(), key.clone());
-                }
-                key
-            }
-        };
+        let (key, proves_itself) = self.key_of(&header.key, known, at)?;
         match envelope.verify(&key) {
             Ok(()) => Ok(CheckFacts::new(
                 Outcome::Passed,
                 identity_codes::SIGNATURE_VALID,
                 format!("signed with {}", header.key),
             )),
-            Err(e) => Err(Box::new(Checked::new(
-                Verdict::Fault,
-                identity_codes::SIGNATURE_INVALID,
-                e.to_string(),
-            ))),
+            Err(e) => {
+                // By the key that the DID itself says, everybody sees it; by one that is known from
+                // elsewhere, only whoever knows the same.
+                let verdict = if proves_itself { Verdict::Fault } else { Verdict::Ignore };
+                let code = identity_codes::SIGNATURE_INVALID;
+                Err(Box::new(Checked::new(verdict, code, e.to_string())))
+            }
+        }
+    }
+
+    /// The key that a header names, and whether the DID itself says so. What is known of other DIDs
+    /// differs from peer to peer: nobody is at fault for it.
+    fn key_of(
+        &mut self,
+        url: &DidUrl,
+        known: &dyn Known,
+        at: UnixMillis,
+    ) -> Result<(PublicKey, bool), Box<Checked>> {
+        if let Some(key) = self.keys.get(url) {
+            return Ok((key.clone(), true));
+        }
+        let missing = || Missing::Did(url.did().clone());
+        let resolution = match known.evidence().resolver.resolve(url.did()) {
+            Ok(resolution) => resolution,
+            Err(e) => return Err(wait(missing(), e.code(), e.to_string())),
+        };
+        let proves_itself = resolution.source == DocumentSource::SelfCertifying;
+        let purpose = Relationship::CapabilityInvocation;
+        let (check, key) = resolution.key_at(url, purpose, at, TimeBasis::Claimed);
+        match key.filter(|_| check.outcome == Outcome::Passed) {
+            Some(key) => {
+                if proves_itself {
+                    self.keys.insert(url.clone(), key.clone());
+                }
+                Ok((key, proves_itself))
+            }
+            None if proves_itself => {
+                Err(Box::new(Checked::new(Verdict::Ignore, check.code, check.sentence)))
+            }
+            // It may be listed in a state of the DID that has not come.
+            None => Err(wait(missing(), check.code, check.sentence)),
         }
     }
 
@@ -169,6 +179,7 @@ impl Checker {
             channel: (channel.policy.id(), descriptor),
             sender: speaker.participant,
             report: &report,
+            clock: now,
             trust: evidence.trust,
             node: speaker.node.map(|(node, _)| node).zip(node.as_ref()),
         });

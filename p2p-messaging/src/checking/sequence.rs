@@ -22,6 +22,8 @@ pub(super) enum Order {
     Forked(EnvelopeId),
     /// It does not follow this one, or this one does not follow it.
     Broken(EnvelopeId),
+    /// It says that it was made before the one before it, or after the one after it.
+    Misdated(EnvelopeId),
 }
 
 impl Order {
@@ -42,13 +44,27 @@ impl Order {
         {
             return Self::Broken(after.id);
         }
+        if let Some(before) = before.filter(|b| b.issued > header.issued) {
+            return Self::Misdated(before.id);
+        }
+        let after = number.checked_add(1).and_then(|n| known.at(&chain, n));
+        if let Some(after) = after.filter(|a| a.issued < header.issued) {
+            return Self::Misdated(after.id);
+        }
         match known.head(&chain) {
             Some(head) if number < head => Self::Within,
-            Some(head) if head.saturating_add(1) < number => {
-                Self::Gap { from: head.saturating_add(1), until: number.saturating_sub(1) }
-            }
-            None if number > 1 => Self::Gap { from: 1, until: number.saturating_sub(1) },
+            Some(head) if head.saturating_add(1) < number => gap(head.saturating_add(1), number),
+            None if number > 1 => gap(1, number),
             _ => Self::Next,
         }
     }
+}
+
+/// The most numbers that are asked for at once: the last ones, which matter most. Catching up finds
+/// the others.
+const MAX_GAP: u64 = 1024;
+
+fn gap(from: u64, number: u64) -> Order {
+    let until = number.saturating_sub(1);
+    Order::Gap { from: from.max(until.saturating_sub(MAX_GAP.saturating_sub(1))), until }
 }

@@ -9,18 +9,35 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What is missing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Missing {
-    /// A document: a presentation, or an authorisation.
+    /// A document: a presentation, an authorisation or a schema.
     Document(ContentId),
-    /// What proves a DID, such as its log.
+    /// What proves a DID, such as its log, or a newer state of it.
     Did(Did),
+    /// A status list, role definition or DID document that the visas of a sender rest on: what an
+    /// admission calls `restsOn`.
+    Evidence(Did),
 }
 
-struct Held {
-    wire: Vec<u8>,
-    source: Source,
-    sender: Did,
-    since: UnixMillis,
-    missing: BTreeSet<Missing>,
+/// An envelope to hold.
+pub(super) struct Held {
+    pub(super) wire: Vec<u8>,
+    pub(super) source: Source,
+    /// The peer that passed it on. Room is given by peer: whose name stands in an envelope that
+    /// was not verified is anybody's choice.
+    pub(super) peer: String,
+    pub(super) since: UnixMillis,
+    pub(super) missing: BTreeSet<Missing>,
+}
+
+/// What became of an envelope that should wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// It waits.
+    Held,
+    /// It waits already: what it waits for was asked for.
+    Already,
+    /// There is no room.
+    Full,
 }
 
 pub(super) struct Waiting {
@@ -38,53 +55,43 @@ impl Waiting {
         self.held.len()
     }
 
-    /// Holds an envelope; says whether there was room. Nobody is thrown out for it: else whoever
-    /// sends most would have all of the room.
-    pub(super) fn hold(
-        &mut self,
-        id: &EnvelopeId,
-        wire: &[u8],
-        source: Source,
-        sender: Did,
-        missing: Vec<Missing>,
-        now: UnixMillis,
-    ) -> bool {
+    /// Holds an envelope, where there is room. Nobody is thrown out for it: else whoever sends most
+    /// would have all of the room.
+    pub(super) fn hold(&mut self, id: &EnvelopeId, new: Held) -> Hold {
         if self.held.contains_key(id) {
-            return true;
+            return Hold::Already;
         }
-        let of_sender = self.held.values().filter(|h| h.sender == sender).count();
-        let bytes = self.bytes.saturating_add(wire.len());
-        if missing.is_empty()
+        let (mut of_peer, mut peer_bytes) = (0_usize, new.wire.len());
+        for held in self.held.values().filter(|h| h.peer == new.peer) {
+            of_peer = of_peer.saturating_add(1);
+            peer_bytes = peer_bytes.saturating_add(held.wire.len());
+        }
+        let bytes = self.bytes.saturating_add(new.wire.len());
+        if new.missing.is_empty()
             || self.held.len() >= self.limits.waiting
             || bytes > self.limits.waiting_bytes
-            || of_sender >= self.limits.waiting_per_sender
+            || of_peer >= self.limits.waiting_per_peer
+            || peer_bytes > self.limits.waiting_bytes_per_peer
         {
-            return false;
+            return Hold::Full;
         }
         self.bytes = bytes;
-        let missing = missing.into_iter().collect();
-        let held = Held { wire: wire.to_vec(), source, sender, since: now, missing };
-        self.held.insert(id.clone(), held);
-        true
+        self.held.insert(id.clone(), new);
+        Hold::Held
     }
 
     /// Those for which this was the last thing missing.
-    pub(super) fn take(&mut self, what: &Missing) -> Vec<(Vec<u8>, Source)> {
+    pub(super) fn take(&mut self, what: &Missing) -> Vec<Held> {
         for held in self.held.values_mut() {
             held.missing.remove(what);
         }
-        self.remove(|held| held.missing.is_empty())
-            .into_iter()
-            .map(|(_, h)| (h.wire, h.source))
-            .collect()
+        self.remove(|held| held.missing.is_empty()).into_iter().map(|(_, held)| held).collect()
     }
 
     pub(super) fn give_up(&mut self, now: UnixMillis) -> Vec<EnvelopeId> {
         let most = self.limits.waiting_millis;
-        self.remove(|held| now.millis_since(held.since) >= most)
-            .into_iter()
-            .map(|(id, _)| id)
-            .collect()
+        let over = self.remove(|held| now.millis_since(held.since) >= most);
+        over.into_iter().map(|(id, _)| id).collect()
     }
 
     fn remove(&mut self, which: impl Fn(&Held) -> bool) -> Vec<(EnvelopeId, Held)> {

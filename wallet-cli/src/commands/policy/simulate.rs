@@ -108,6 +108,7 @@ pub fn run(global: &GlobalArgs, args: &SimulateArgs) -> Outcomes {
         channel: (policy.id(), policy.descriptor()),
         sender: &sender,
         report: &report,
+        clock: material.at,
         trust,
         node: None,
     });
