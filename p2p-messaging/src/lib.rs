@@ -9,7 +9,7 @@
 //! |---|---|
 //! | make or read a message | [`envelope::Header`], [`envelope::Envelope`] |
 //! | check one | [`checking::Checker`] |
-//! | keep what was accepted | [`log::Log`] |
+//! | keep what was accepted, and find it | [`log::Log`], [`store::Store`] |
 //! | know what a reason means | [`mod@codes`] |
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // tests may overflow, and then fail
@@ -18,3 +18,4 @@ pub mod checking;
 pub mod codes;
 pub mod envelope;
 pub mod log;
+pub mod store;

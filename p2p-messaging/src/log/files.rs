@@ -263,6 +263,18 @@ impl Segments {
         self.all.iter()
     }
 
+    pub(super) fn each(&self, each: &mut dyn FnMut(Place, &Record)) -> Result<(), LogError> {
+        let mut last = 0;
+        for segment in &self.all {
+            let bytes = fs::read(&segment.path);
+            let bytes = bytes.map_err(|e| LogError::io("reading", &segment.path, e))?;
+            scan(&bytes, HEAD, &segment.salt, &mut last, &mut |offset, record| {
+                each(Place { segment: segment.first, offset: as_u64(offset) }, &record);
+            });
+        }
+        Ok(())
+    }
+
     pub(super) fn last(&self) -> Option<&Segment> {
         self.all.last()
     }

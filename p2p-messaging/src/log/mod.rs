@@ -147,7 +147,20 @@ impl Log {
         segment_bytes: u64,
         each: &mut dyn FnMut(Place, &Record),
     ) -> Result<(Self, Opened), LogError> {
-        let lock = files::lock(folder)?;
+        Self::open_locked(Self::lock(folder)?, folder, segment_bytes, each)
+    }
+
+    /// Takes the lock of a log, for whoever keeps more beside it.
+    pub(crate) fn lock(folder: &Path) -> Result<File, LogError> {
+        files::lock(folder)
+    }
+
+    pub(crate) fn open_locked(
+        lock: File,
+        folder: &Path,
+        segment_bytes: u64,
+        each: &mut dyn FnMut(Place, &Record),
+    ) -> Result<(Self, Opened), LogError> {
         let (segments, opened, last) = Segments::open(folder, each)?;
         let next = last.saturating_add(1);
         Ok((Self { segments, next, segment_bytes, stopped: None, _lock: lock }, opened))
@@ -203,6 +216,14 @@ impl Log {
     pub fn read(&self, number: u64, place: Place) -> Result<Record, LogError> {
         let segment = self.segments.find(place.segment).ok_or(LogError::Damaged(number))?;
         segment.read(number, place.offset)?.ok_or(LogError::Damaged(number))
+    }
+
+    /// Tells every record that can be read, in order.
+    ///
+    /// # Errors
+    /// [`LogError::Io`].
+    pub fn each(&self, each: &mut dyn FnMut(Place, &Record)) -> Result<(), LogError> {
+        self.segments.each(each)
     }
 
     /// The number that the next record gets.

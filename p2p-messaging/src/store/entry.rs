@@ -1,0 +1,98 @@
+//! What a node writes into its log. `spec/log.md` section 5.
+
+use crate::envelope::{Envelope, EnvelopeError};
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_identity::time::UnixMillis;
+use gridpass_policy::facts::CheckFacts;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+/// One record: DAG-CBOR, with the version of the format.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Entry {
+    /// An envelope that took its place in its chain.
+    Envelope(Box<Kept>),
+    /// A document that is named by the CID of its bytes.
+    Document(ByteBuf),
+    /// Two envelopes that contradict each other: the name of the one that was kept, and the other.
+    Fork {
+        /// The one that was kept.
+        first: EnvelopeId,
+        /// The block of the other.
+        second: ByteBuf,
+    },
+    /// How far an application has read.
+    Cursor {
+        /// The application\'s name for itself.
+        reader: String,
+        /// The number of the last record that it is done with.
+        number: u64,
+    },
+}
+
+/// An envelope with what was decided about it. With the envelope\'s own header this is everything
+/// that its decision is made again from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Kept {
+    /// The envelope: as it travels, or its block where the payload is not kept.
+    pub envelope: ByteBuf,
+    /// Whether `envelope` has the payload.
+    pub whole: bool,
+    /// Whether the channel allows it.
+    pub allowed: bool,
+    /// Whether it is delivered here.
+    pub deliver: bool,
+    /// Whether it came by catching up.
+    pub caught_up: bool,
+    /// The time for which it was decided.
+    pub at: UnixMillis,
+    /// The facts about the sender.
+    pub admission: ContentId,
+    /// How the payload fits its schema, where it was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<CheckFacts>,
+    /// How many of the sender had come in the minute before, where that was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_last_minute: Option<u64>,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+}
+
+impl Kept {
+    /// The envelope.
+    ///
+    /// # Errors
+    /// [`EnvelopeError`] if it is none: the record was written by another program.
+    pub fn envelope(&self) -> Result<Envelope, EnvelopeError> {
+        if self.whole {
+            Envelope::parse(&self.envelope)
+        } else {
+            Envelope::parse_block(&self.envelope)
+        }
+    }
+}
+
+/// The version of the format of records.
+const VERSION: u8 = 1;
+
+impl Entry {
+    /// As it is written.
+    #[must_use]
+    pub fn encode(&self) -> Option<Vec<u8>> {
+        let mut bytes = vec![VERSION];
+        serde_ipld_dagcbor::to_writer(&mut bytes, self).ok()?;
+        Some(bytes)
+    }
+
+    /// Reads one; nothing for a record of another version.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        match bytes.split_first() {
+            Some((&VERSION, rest)) => serde_ipld_dagcbor::from_slice(rest).ok(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! The index of the log: where each thing stands. Everything in it can be made again from the log,
+//! and is, whenever it does not fit; nothing in it is believed without reading the log.
+
+use super::StoreError;
+use super::entry::{Entry, Kept};
+use crate::checking::{Chain, Link};
+use crate::log::Place;
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_identity::did::{Did, DidUrl};
+use gridpass_identity::time::UnixMillis;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Spot {
+    pub(super) number: u64,
+    segment: u64,
+    offset: u64,
+}
+
+impl Spot {
+    pub(super) fn new(number: u64, place: Place) -> Self {
+        Self { number, segment: place.segment, offset: place.offset }
+    }
+
+    pub(super) fn place(self) -> Place {
+        Place { segment: self.segment, offset: self.offset }
+    }
+}
+
+/// What is known of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Whose.
+    pub chain: Chain,
+    /// The greatest number.
+    pub newest: u64,
+    /// All from 1 to this one are known.
+    pub whole: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HeadRow {
+    channel: ContentId,
+    sender: Did,
+    key: String,
+    newest: u64,
+    whole: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LinkRow {
+    id: EnvelopeId,
+    previous: Option<EnvelopeId>,
+    issued: UnixMillis,
+    spot: Spot,
+}
+
+/// What the index says that it is made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Meta {
+    version: u32,
+    /// Every record up to this number is in it.
+    applied: u64,
+}
+
+const VERSION: u32 = 1;
+const META: &[u8] = b"m";
+
+/// The index, in sled.
+pub(super) struct Index {
+    db: sled::Db,
+    /// Rows that the batch under way has changed.
+    changed: HashMap<Vec<u8>, Vec<u8>>,
+    applied: u64,
+}
+
+fn chain_hash(chain: &Chain) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in [chain.channel.as_str(), chain.sender.as_str(), chain.key.as_str()] {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+fn id_key(id: &EnvelopeId) -> Vec<u8> {
+    [b"i", id.as_str().as_bytes()].concat()
+}
+
+fn document_key(id: &ContentId) -> Vec<u8> {
+    [b"d", id.as_str().as_bytes()].concat()
+}
+
+fn link_key(chain: &[u8; 32], sequence: u64) -> Vec<u8> {
+    [b"c".as_slice(), chain, &sequence.to_be_bytes()].concat()
+}
+
+fn head_key(channel: &ContentId, chain: &[u8; 32]) -> Vec<u8> {
+    [b"h", channel.as_str().as_bytes(), chain].concat()
+}
+
+fn inbox_key(number: u64) -> Vec<u8> {
+    [b"n".as_slice(), &number.to_be_bytes()].concat()
+}
+
+fn cursor_key(reader: &str) -> Vec<u8> {
+    [b"u", reader.as_bytes()].concat()
+}
+
+impl Index {
+    /// Opens the index in a folder. One that cannot be opened, or is of another version, is thrown
+    /// away and begun anew: the log has everything.
+    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
+        // sled falls over what it left when it was killed while it wrote a snapshot.
+        if let Ok(listing) = std::fs::read_dir(folder) {
+            for path in listing.filter_map(|e| e.ok().map(|e| e.path())) {
+                if path.extension().is_some_and(|e| e == "generating") {
+                    let removed = std::fs::remove_file(&path);
+                    removed.map_err(|e| StoreError::Index(folder.into(), e.to_string()))?;
+                }
+            }
+        }
+        match Self::open_as_it_is(folder) {
+            Ok(index) => Ok(index),
+            Err(_) => Self::anew(folder),
+        }
+    }
+
+    fn open_as_it_is(folder: &Path) -> Result<Self, StoreError> {
+        let failed = |e: sled::Error| StoreError::Index(folder.into(), e.to_string());
+        let config =
+            sled::Config::new().path(folder).cache_capacity(64 * 1024 * 1024).flush_every_ms(None);
+        // sled 0.34 asserts on some damaged files instead of returning an error.
+        let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| config.open()));
+        let broken = || StoreError::Index(folder.into(), "its files cannot be read".into());
+        let db = opened.map_err(|_| broken())?.map_err(failed)?;
+        let mut index = Self { db, changed: HashMap::new(), applied: 0 };
+        match index.row::<Meta>(META) {
+            None if index.db.is_empty() => {}
+            Some(meta) if meta.version == VERSION => index.applied = meta.applied,
+            _ => return Err(StoreError::Index(folder.into(), "it is of another version".into())),
+        }
+        Ok(index)
+    }
+
+    fn anew(folder: &Path) -> Result<Self, StoreError> {
+        match std::fs::remove_dir_all(folder) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StoreError::Index(PathBuf::from(folder), e.to_string()));
+            }
+            _ => {}
+        }
+        Self::open_as_it_is(folder)
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) -> Result<(), StoreError> {
+        self.changed.clear();
+        self.applied = 0;
+        self.db.clear().map_err(|e| StoreError::Index(PathBuf::new(), e.to_string()))
+    }
+
+    pub(super) fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    fn row<T: DeserializeOwned>(&self, key: &[u8]) -> Option<T> {
+        if let Some(changed) = self.changed.get(key) {
+            return serde_ipld_dagcbor::from_slice(changed).ok();
+        }
+        let found = self.db.get(key).ok()??;
+        serde_ipld_dagcbor::from_slice(&found).ok()
+    }
+
+    fn put<T: Serialize>(&mut self, key: Vec<u8>, row: &T) {
+        if let Ok(bytes) = serde_ipld_dagcbor::to_vec(row) {
+            self.changed.insert(key, bytes);
+        }
+    }
+
+    /// Notes a record; seen at once, written with [`Index::write`].
+    pub(super) fn note(&mut self, spot: Spot, entry: &Entry) {
+        match entry {
+            Entry::Envelope(kept) => self.note_envelope(spot, kept),
+            Entry::Document(bytes) => {
+                if let Ok(id) = ContentId::of_bytes(bytes) {
+                    self.put(document_key(&id), &spot);
+                }
+            }
+            Entry::Fork { .. } => {}
+            Entry::Cursor { reader, number } => self.put(cursor_key(reader), number),
+        }
+        self.applied = self.applied.max(spot.number);
+    }
+
+    fn note_envelope(&mut self, spot: Spot, kept: &Kept) {
+        let Ok(envelope) = kept.envelope() else { return };
+        let header = envelope.header();
+        let chain = Chain::of(header);
+        let hash = chain_hash(&chain);
+        self.put(id_key(envelope.id()), &spot);
+        let link = LinkRow {
+            id: envelope.id().clone(),
+            previous: header.previous.clone(),
+            issued: header.issued,
+            spot,
+        };
+        self.put(link_key(&hash, header.sequence), &link);
+        if kept.deliver {
+            self.put(inbox_key(spot.number), &spot);
+        }
+        let key = head_key(&header.channel, &hash);
+        let mut head = self.row::<HeadRow>(&key).unwrap_or_else(|| HeadRow {
+            channel: chain.channel.clone(),
+            sender: chain.sender.clone(),
+            key: chain.key.as_str().to_owned(),
+            newest: 0,
+            whole: 0,
+        });
+        head.newest = head.newest.max(header.sequence);
+        while self.has_link(&hash, head.whole.saturating_add(1)) {
+            head.whole = head.whole.saturating_add(1);
+        }
+        self.put(key, &head);
+    }
+
+    fn has_link(&self, chain: &[u8; 32], sequence: u64) -> bool {
+        let key = link_key(chain, sequence);
+        self.changed.contains_key(&key) || self.db.contains_key(&key).unwrap_or(false)
+    }
+
+    /// A record stands elsewhere now.
+    pub(super) fn moved(&mut self, spot: Spot, entry: &Entry) {
+        let applied = self.applied;
+        self.note(spot, entry);
+        self.applied = applied;
+    }
+
+    /// Writes what was noted. It need not be durable: what is lost is made again from the log.
+    pub(super) fn write(&mut self) -> Result<(), StoreError> {
+        let meta = Meta { version: VERSION, applied: self.applied };
+        self.put(META.to_vec(), &meta);
+        let mut batch = sled::Batch::default();
+        for (key, row) in self.changed.drain() {
+            batch.insert(key, row);
+        }
+        self.db.apply_batch(batch).map_err(|e| StoreError::Index(PathBuf::new(), e.to_string()))
+    }
+
+    pub(super) fn envelope(&self, id: &EnvelopeId) -> Option<Spot> {
+        self.row(&id_key(id))
+    }
+
+    pub(super) fn document(&self, id: &ContentId) -> Option<Spot> {
+        self.row(&document_key(id))
+    }
+
+    pub(super) fn link(&self, chain: &Chain, sequence: u64) -> Option<(Link, Spot)> {
+        let row: LinkRow = self.row(&link_key(&chain_hash(chain), sequence))?;
+        let LinkRow { id, previous, issued, spot } = row;
+        Some((Link { id, previous, issued }, spot))
+    }
+
+    pub(super) fn head(&self, chain: &Chain) -> Option<Head> {
+        let row = self.row(&head_key(&chain.channel, &chain_hash(chain)))?;
+        to_head(row)
+    }
+
+    /// The chains of a channel.
+    pub(super) fn heads(&self, channel: &ContentId) -> Vec<Head> {
+        let prefix = [b"h", channel.as_str().as_bytes()].concat();
+        self.db
+            .scan_prefix(prefix)
+            .values()
+            .filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
+            .filter_map(to_head)
+            .collect()
+    }
+
+    /// What is delivered, from a number on.
+    pub(super) fn inbox(&self, after: u64, most: usize) -> Vec<Spot> {
+        let range = inbox_key(after.saturating_add(1))..=inbox_key(u64::MAX);
+        self.db
+            .range(range)
+            .values()
+            .filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
+            .take(most)
+            .collect()
+    }
+
+    pub(super) fn cursor(&self, reader: &str) -> u64 {
+        self.row(&cursor_key(reader)).unwrap_or_default()
+    }
+}
+
+fn to_head(row: HeadRow) -> Option<Head> {
+    let key = DidUrl::parse(&row.key).ok()?;
+    let chain = Chain { channel: row.channel, sender: row.sender, key };
+    Some(Head { chain, newest: row.newest, whole: row.whole })
+}

@@ -1,0 +1,311 @@
+//! What a node keeps: the log, and an index that finds things in it.
+//!
+//! [`Store::stage`] takes entries in: they are seen at once, so that the next message of a chain is
+//! checked against them. [`Store::commit`] makes all of them durable together; nothing is
+//! acknowledged before it returned.
+
+mod entry;
+mod index;
+
+pub use entry::{Entry, Kept};
+pub use index::Head;
+
+use crate::checking::{Chain, Link};
+use crate::codes;
+use crate::log::{Log, LogError, Opened, Place};
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_identity::code::Code;
+use gridpass_identity::time::UnixMillis;
+use index::{Index, Spot};
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+/// Why the store refused or failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The log did.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The index did. It can be thrown away.
+    #[error("the index in {0} failed: {1}")]
+    Index(PathBuf, String),
+    /// An entry has no form in which it can be kept.
+    #[error("an entry cannot be written")]
+    Entry,
+}
+
+impl StoreError {
+    /// The stable reason code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Log(e) => e.code(),
+            Self::Index(..) => codes::LOG_IO,
+            Self::Entry => codes::ENVELOPE_MALFORMED,
+        }
+    }
+}
+
+/// What was found when a store was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// What was found in the log.
+    pub log: Opened,
+    /// How many records were taken into the index anew.
+    pub indexed: u64,
+    /// Records of a version that is not known here: kept, and not read.
+    pub unknown: u64,
+}
+
+/// Entries that are seen, and not yet durable.
+#[derive(Default)]
+struct Staged {
+    entries: Vec<Entry>,
+    bodies: Vec<Vec<u8>>,
+    ids: HashSet<EnvelopeId>,
+    links: HashMap<(Chain, u64), Link>,
+    newest: HashMap<Chain, u64>,
+    documents: HashMap<ContentId, Vec<u8>>,
+}
+
+/// The store. One process has it open, and one thread writes.
+pub struct Store {
+    log: Log,
+    index: Index,
+    staged: Staged,
+}
+
+impl Store {
+    /// Opens the store in a folder, or begins one.
+    ///
+    /// # Errors
+    /// [`StoreError`]. Damage is none: it is told in [`Found`].
+    pub fn open(folder: &Path) -> Result<(Self, Found), StoreError> {
+        Self::open_with(folder, crate::log::SEGMENT_BYTES)
+    }
+
+    pub(crate) fn open_with(
+        folder: &Path,
+        segment_bytes: u64,
+    ) -> Result<(Self, Found), StoreError> {
+        // The log's lock is the store's.
+        let lock = Log::lock(folder)?;
+        let mut index = Index::open(&folder.join("index"))?;
+        let (mut found, mut failed) = (Found::default(), None);
+        let known = index.applied();
+        let mut greatest = 0;
+        let mut take = |place: Place, record: &crate::log::Record, index: &mut Index| {
+            match Entry::decode(&record.body) {
+                Some(entry) => {
+                    index.note(Spot::new(record.number, place), &entry);
+                    found.indexed = found.indexed.saturating_add(1);
+                }
+                None => found.unknown = found.unknown.saturating_add(1),
+            }
+            if found.indexed.checked_rem(4096) == Some(0) {
+                failed = index.write().err().or(failed.take());
+            }
+        };
+        let (log, opened) = Log::open_locked(lock, folder, segment_bytes, &mut |place, record| {
+            greatest = record.number;
+            if record.number > known {
+                take(place, record, &mut index);
+            }
+        })?;
+        if known > greatest {
+            // It was made from another log, or from more of this one than there is.
+            index.clear()?;
+            log.each(&mut |place, record| take(place, record, &mut index))?;
+        }
+        index.write()?;
+        if let Some(e) = failed {
+            return Err(e);
+        }
+        found.log = opened;
+        Ok((Self { log, index, staged: Staged::default() }, found))
+    }
+
+    /// Takes an entry in: seen at once, durable after [`Store::commit`].
+    ///
+    /// # Errors
+    /// [`StoreError::Entry`] for one that cannot be written.
+    pub fn stage(&mut self, entry: Entry) -> Result<(), StoreError> {
+        let body = entry.encode().ok_or(StoreError::Entry)?;
+        match &entry {
+            Entry::Envelope(kept) => {
+                let envelope = kept.envelope().map_err(|_| StoreError::Entry)?;
+                let header = envelope.header();
+                let (id, chain) = (envelope.id().clone(), Chain::of(header));
+                let (previous, issued) = (header.previous.clone(), header.issued);
+                let newest = self.staged.newest.entry(chain.clone()).or_default();
+                *newest = (*newest).max(header.sequence);
+                self.staged.ids.insert(id.clone());
+                let link = Link { id, previous, issued };
+                self.staged.links.insert((chain, header.sequence), link);
+            }
+            Entry::Document(bytes) => {
+                let id = ContentId::of_bytes(bytes).map_err(|_| StoreError::Entry)?;
+                self.staged.documents.insert(id, bytes.to_vec());
+            }
+            Entry::Fork { .. } | Entry::Cursor { .. } => {}
+        }
+        self.staged.entries.push(entry);
+        self.staged.bodies.push(body);
+        Ok(())
+    }
+
+    /// How many entries are not yet durable.
+    #[must_use]
+    pub fn staged(&self) -> usize {
+        self.staged.entries.len()
+    }
+
+    /// Makes all that was taken in durable. Gives the number of each.
+    ///
+    /// # Errors
+    /// [`StoreError::Log`]: then nothing of it was kept, nor is seen any more.
+    pub fn commit(&mut self, now: UnixMillis) -> Result<Vec<u64>, StoreError> {
+        let staged = std::mem::take(&mut self.staged);
+        let written = self.log.append(now, &staged.bodies)?;
+        for ((number, place), entry) in written.iter().zip(&staged.entries) {
+            self.index.note(Spot::new(*number, *place), entry);
+        }
+        // The log has it: an index that cannot be written is made again when it is opened.
+        self.index.write()?;
+        Ok(written.into_iter().map(|(number, _)| number).collect())
+    }
+
+    /// Whether an envelope was kept, allowed or refused.
+    #[must_use]
+    pub fn has(&self, id: &EnvelopeId) -> bool {
+        self.staged.ids.contains(id) || self.index.envelope(id).is_some()
+    }
+
+    /// The message of a chain with a number.
+    #[must_use]
+    pub fn at(&self, chain: &Chain, sequence: u64) -> Option<Link> {
+        if !self.staged.links.is_empty()
+            && let Some(link) = self.staged.links.get(&(chain.clone(), sequence))
+        {
+            return Some(link.clone());
+        }
+        self.index.link(chain, sequence).map(|(link, _)| link)
+    }
+
+    /// The greatest number of a chain that is known.
+    #[must_use]
+    pub fn newest(&self, chain: &Chain) -> Option<u64> {
+        let staged = self.staged.newest.get(chain).copied();
+        staged.max(self.index.head(chain).map(|h| h.newest))
+    }
+
+    /// A document by its name.
+    #[must_use]
+    pub fn document(&self, id: &ContentId) -> Option<Vec<u8>> {
+        if let Some(staged) = self.staged.documents.get(id) {
+            return Some(staged.clone());
+        }
+        match self.read(self.index.document(id)?)? {
+            Entry::Document(bytes) if id.verify(&bytes).is_ok() => Some(bytes.into_vec()),
+            _ => None,
+        }
+    }
+
+    /// An envelope that is durable, with its number.
+    #[must_use]
+    pub fn envelope(&self, id: &EnvelopeId) -> Option<(u64, Kept)> {
+        self.kept(self.index.envelope(id)?)
+    }
+
+    /// What is known of the chains of a channel.
+    #[must_use]
+    pub fn heads(&self, channel: &ContentId) -> Vec<Head> {
+        self.index.heads(channel)
+    }
+
+    /// The envelopes of a chain from one number to another, those that are here, up to so many
+    /// bytes but at least one.
+    #[must_use]
+    pub fn range(&self, chain: &Chain, from: u64, until: u64, most_bytes: usize) -> Vec<Kept> {
+        let (mut found, mut bytes) = (Vec::new(), 0_usize);
+        for sequence in from..=until {
+            let Some((_, spot)) = self.index.link(chain, sequence) else { continue };
+            let Some((_, kept)) = self.kept(spot) else { continue };
+            bytes = bytes.saturating_add(kept.envelope.len());
+            if bytes > most_bytes && !found.is_empty() {
+                break;
+            }
+            found.push(kept);
+        }
+        found
+    }
+
+    /// What is delivered here, after a number, in the order in which it was taken in.
+    #[must_use]
+    pub fn inbox(&self, after: u64, most: usize) -> Vec<(u64, Kept)> {
+        self.index.inbox(after, most).into_iter().filter_map(|spot| self.kept(spot)).collect()
+    }
+
+    /// How far a reader has read.
+    #[must_use]
+    pub fn cursor(&self, reader: &str) -> u64 {
+        self.index.cursor(reader)
+    }
+
+    /// Forgets the payloads of closed files that are older than what `keeps` says for each; names,
+    /// headers and signatures stay. Gives how many were forgotten.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget(&mut self, forgets: &dyn Fn(&Kept) -> bool) -> Result<u64, StoreError> {
+        let mut count = 0_u64;
+        for segment in self.log.closed() {
+            let mut shortened: HashMap<u64, Entry> = HashMap::new();
+            let places = self.log.rewrite(segment, &mut |record| {
+                let entry = Entry::decode(&record.body)?;
+                let short = shorter(&entry, forgets);
+                if short.is_some() {
+                    count = count.saturating_add(1);
+                }
+                let entry = short.unwrap_or(entry);
+                let body = entry.encode();
+                shortened.insert(record.number, entry);
+                body
+            })?;
+            for (number, place) in places {
+                if let Some(entry) = shortened.get(&number) {
+                    self.index.moved(Spot::new(number, place), entry);
+                }
+            }
+            self.index.write()?;
+        }
+        Ok(count)
+    }
+
+    fn read(&self, spot: Spot) -> Option<Entry> {
+        let record = self.log.read(spot.number, spot.place()).ok()?;
+        Entry::decode(&record.body)
+    }
+
+    fn kept(&self, spot: Spot) -> Option<(u64, Kept)> {
+        match self.read(spot)? {
+            Entry::Envelope(kept) => Some((spot.number, *kept)),
+            _ => None,
+        }
+    }
+}
+
+fn shorter(entry: &Entry, forgets: &dyn Fn(&Kept) -> bool) -> Option<Entry> {
+    let Entry::Envelope(kept) = entry else { return None };
+    if !kept.whole || !forgets(kept) {
+        return None;
+    }
+    let block = kept.envelope().ok()?.to_block().ok()?;
+    let envelope = serde_bytes::ByteBuf::from(block);
+    Some(Entry::Envelope(Box::new(Kept { envelope, whole: false, ..(**kept).clone() })))
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

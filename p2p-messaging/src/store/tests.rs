@@ -1,0 +1,198 @@
+use super::*;
+use crate::envelope::{Envelope, Header};
+use gridpass_identity::did::DidUrl;
+use gridpass_identity::key::{KeyType, SecretKey};
+use serde_bytes::ByteBuf;
+use serde_json::Map;
+
+const NOW: UnixMillis = UnixMillis::from_millis(1_772_366_400_000);
+
+fn cid(text: &str) -> ContentId {
+    ContentId::of_bytes(text.as_bytes()).expect("a name")
+}
+
+fn chain_of(number: u8, count: u64) -> Vec<Envelope> {
+    let key = SecretKey::from_bytes(KeyType::Ed25519, &[number; 32]).expect("a key");
+    let multikey = key.public_key().to_multikey();
+    let url = DidUrl::parse(&format!("did:key:{multikey}#{multikey}")).expect("a DID URL");
+    let mut made: Vec<Envelope> = Vec::new();
+    for sequence in 1..=count {
+        let header = Header {
+            channel: cid("channel"),
+            topic: "bids".into(),
+            topic_version: 1,
+            schema: cid("schema"),
+            media_type: "application/json".into(),
+            sender: url.did().clone(),
+            key: url.clone(),
+            authorisation: None,
+            presentation: cid("presentation"),
+            sequence,
+            previous: made.last().map(|e| e.id().clone()),
+            issued: NOW,
+            expires: NOW.plus_millis(60_000),
+            recipients: Vec::new(),
+            thread: None,
+            attributes: Map::new(),
+            sealed: false,
+        };
+        made.push(Envelope::sign(header, vec![number; 200], &key).expect("signs"));
+    }
+    made
+}
+
+fn kept(envelope: &Envelope, deliver: bool) -> Entry {
+    Entry::Envelope(Box::new(Kept {
+        envelope: ByteBuf::from(envelope.to_wire().expect("a payload")),
+        whole: true,
+        allowed: true,
+        deliver,
+        caught_up: false,
+        at: NOW,
+        admission: cid("admission"),
+        payload: None,
+        sent_last_minute: Some(0),
+        reasons: Vec::new(),
+    }))
+}
+
+fn filled(folder: &Path) -> (Store, Vec<Envelope>) {
+    let (mut store, found) = Store::open_with(folder, 3000).expect("opens");
+    assert_eq!(found, Found::default());
+    let all = chain_of(1, 20);
+    for pair in all.chunks(4) {
+        for (place, envelope) in pair.iter().enumerate() {
+            store.stage(kept(envelope, place % 2 == 0)).expect("stages");
+        }
+        store.stage(Entry::Document(ByteBuf::from(pair[0].to_jws()))).expect("stages");
+        store.commit(NOW).expect("commits");
+    }
+    (store, all)
+}
+
+fn holds(store: &Store, all: &[Envelope]) {
+    let chain = Chain::of(all[0].header());
+    for envelope in all {
+        assert!(store.has(envelope.id()));
+        let link = store.at(&chain, envelope.header().sequence).expect("a link");
+        assert_eq!(&link.id, envelope.id());
+        let (_, kept) = store.envelope(envelope.id()).expect("kept");
+        assert_eq!(kept.envelope().expect("an envelope").id(), envelope.id());
+    }
+    let heads = store.heads(&chain.channel);
+    assert_eq!(heads, [Head { chain: chain.clone(), newest: 20, whole: 20 }]);
+    assert_eq!(store.newest(&chain), Some(20));
+    assert_eq!(store.range(&chain, 3, 7, usize::MAX).len(), 5);
+    assert_eq!(store.range(&chain, 3, 7, 1).len(), 1, "at least one");
+    let inbox = store.inbox(0, 100);
+    assert_eq!(inbox.len(), 10);
+    assert!(inbox.is_sorted_by_key(|(number, _)| *number));
+    assert_eq!(store.inbox(inbox[3].0, 2)[0].0, inbox[4].0);
+    let text = all[4].to_jws();
+    assert_eq!(store.document(&cid(&text)), Some(text.into_bytes()));
+}
+
+#[test]
+fn what_was_committed_is_found_again_also_without_its_index() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, all) = filled(folder.path());
+    holds(&store, &all);
+    drop(store);
+    let (store, found) = Store::open_with(folder.path(), 3000).expect("opens");
+    assert_eq!((found.indexed, found.log.records), (0, 25));
+    holds(&store, &all);
+    drop(store);
+    // The index is thrown away, or is no index at all.
+    for damage in [false, true] {
+        let index = folder.path().join("index");
+        std::fs::remove_dir_all(&index).expect("removes");
+        if damage {
+            std::fs::write(&index, b"not a folder").expect("writes");
+            assert!(
+                Store::open_with(folder.path(), 3000).is_err(),
+                "it is named, not written over"
+            );
+            std::fs::remove_file(&index).expect("removes");
+        }
+        let (store, found) = Store::open_with(folder.path(), 3000).expect("opens");
+        assert_eq!(found.indexed, 25);
+        holds(&store, &all);
+    }
+    // An index of more than there is: of another log.
+    for path in std::fs::read_dir(folder.path()).expect("a folder").map(|e| e.expect("x").path()) {
+        if path.extension().is_some_and(|e| e == "gplog") {
+            std::fs::remove_file(path).expect("removes");
+        }
+    }
+    let (store, _) = Store::open_with(folder.path(), 3000).expect("opens");
+    assert!(!store.has(all[0].id()) && store.inbox(0, 9).is_empty());
+}
+
+#[test]
+fn what_is_staged_is_seen_and_gone_if_it_cannot_be_committed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = Store::open_with(folder.path(), 3000).expect("opens");
+    let all = chain_of(2, 3);
+    let chain = Chain::of(all[0].header());
+    store.stage(kept(&all[0], true)).expect("stages");
+    assert!(store.has(all[0].id()) && store.newest(&chain) == Some(1));
+    assert!(store.inbox(0, 9).is_empty(), "not delivered before it is durable");
+    // The place of the first file is taken.
+    let taken = folder.path().join(format!("{:020}.gplog", 1));
+    std::fs::create_dir(&taken).expect("in the way");
+    assert_eq!(store.commit(NOW).expect_err("fails").code(), codes::LOG_IO);
+    assert!(!store.has(all[0].id()) && store.newest(&chain).is_none());
+    std::fs::remove_dir(&taken).expect("room again");
+    store.stage(kept(&all[0], true)).expect("stages");
+    assert_eq!(store.commit(NOW).expect("commits"), [1]);
+    assert_eq!(store.inbox(0, 9).len(), 1);
+}
+
+#[test]
+fn a_gap_is_known_until_it_is_filled() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = Store::open(folder.path()).expect("opens");
+    let all = chain_of(3, 5);
+    let channel = cid("channel");
+    for (index, whole) in [(0, 1), (3, 1), (1, 2), (4, 2), (2, 5)] {
+        store.stage(kept(&all[index], true)).expect("stages");
+        store.commit(NOW).expect("commits");
+        assert_eq!(store.heads(&channel)[0].whole, whole);
+    }
+}
+
+#[test]
+fn payloads_are_forgotten_and_proofs_hold() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, all) = filled(folder.path());
+    let before = store.log.bytes();
+    let forgotten = store.forget(&|k| k.allowed).expect("forgets");
+    assert!(forgotten > 8 && store.log.bytes() < before);
+    let check = |store: &Store| {
+        holds(store, &all);
+        let kept: Vec<_> =
+            all.iter().map(|e| store.envelope(e.id()).expect("kept").1.envelope()).collect();
+        let without = kept.iter().flatten().filter(|e| e.payload().is_none()).count();
+        assert_eq!(without as u64, forgotten);
+        let key = SecretKey::from_bytes(KeyType::Ed25519, &[1; 32]).expect("a key").public_key();
+        assert!(kept.iter().flatten().all(|e| e.verify(&key).is_ok()));
+    };
+    check(&store);
+    assert_eq!(store.forget(&|_| true).expect("nothing more"), 0);
+    drop(store);
+    check(&Store::open_with(folder.path(), 3000).expect("opens").0);
+    std::fs::remove_dir_all(folder.path().join("index")).expect("removes");
+    check(&Store::open_with(folder.path(), 3000).expect("opens").0);
+}
+
+#[test]
+fn a_reader_finds_its_place_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = Store::open(folder.path()).expect("opens");
+    assert_eq!(store.cursor("scada"), 0);
+    store.stage(Entry::Cursor { reader: "scada".into(), number: 7 }).expect("stages");
+    store.commit(NOW).expect("commits");
+    drop(store);
+    let (store, _) = Store::open(folder.path()).expect("opens");
+    assert_eq!((store.cursor("scada"), store.cursor("other")), (7, 0));
+}
