@@ -5,6 +5,7 @@
 //! and the fuzzing package cannot forget one.
 
 pub use crate::fuzz_credentials as credentials;
+pub use crate::fuzz_messaging as messaging;
 pub use crate::fuzz_policy as policy;
 
 use gridpass_identity::did::{Did, DidUrl};
@@ -33,11 +34,14 @@ pub const TARGETS: &[Target] = &[
     ("backup", backup),
     ("channel", policy::channel),
     ("charter", credentials::charter),
+    ("checking", messaging::checking),
     ("comparison", policy::comparison),
     ("credential", credentials::credential),
     ("did", did),
     ("did_url", did_url),
     ("document", document),
+    ("entry", messaging::entry),
+    ("envelope", messaging::envelope),
     ("json", json_strict),
     ("jwe", jwe),
     ("jwk", jwk),

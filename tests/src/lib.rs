@@ -7,6 +7,7 @@
 pub mod channels;
 pub mod fuzz;
 pub mod fuzz_credentials;
+pub mod fuzz_messaging;
 pub mod fuzz_policy;
 pub mod interop;
 pub mod messages;

@@ -112,3 +112,39 @@ fn channels_admissions_and_decisions_fit() {
         fits("decision", &json!(policy.decide(&mut admitted, &question, NOW).expect("a decision")));
     }
 }
+
+/// What a schema document of a payload may look like: the JSON Schema and the reader say the same.
+#[test]
+fn schema_documents_of_payloads() {
+    let cid = gridpass_credentials::content_id::ContentId::of_bytes(b"x").expect("a name");
+    let column = json!({"name": "a", "datatype": "integer", "minimum": "0"});
+    for (name, good, bad) in [
+        (
+            "payload-csv",
+            json!({"type": "gridpass-csv", "formatVersion": 1, "columns": [column], "maxRows": 5}),
+            json!({"type": "gridpass-csv", "formatVersion": 1, "columns": [], "maxRows": 5}),
+        ),
+        (
+            "payload-cim",
+            json!({"type": "gridpass-cim", "formatVersion": 1, "profiles": ["urn:p"], "maxBytes": 9}),
+            json!({"type": "gridpass-cim", "formatVersion": 1, "profiles": [], "maxBytes": 9}),
+        ),
+    ] {
+        let read = |document: &Value| {
+            let (id, bytes) =
+                gridpass_credentials::content_id::ContentId::of_json(document).expect("a name");
+            gridpass_policy::payload::PayloadSchema::compile(&id, &|_| Some(bytes.clone())).is_ok()
+        };
+        fits(name, &good);
+        assert!(read(&good), "{good}");
+        assert!(!read(&bad) && !schema(name).violations(&bad).is_empty(), "{bad}");
+    }
+    let files = std::collections::BTreeMap::from([("main.xsd".to_owned(), b"x".to_vec())]);
+    let (_, manifest) =
+        gridpass_policy::payload::xsd_manifest("main.xsd", &[], &files).expect("a manifest");
+    fits("payload-xsd", &serde_json::from_slice(&manifest).expect("JSON"));
+    let climbing = json!({
+        "type": "gridpass-xsd", "formatVersion": 1, "main": "m", "files": {"../m": cid},
+    });
+    assert!(!schema("payload-xsd").violations(&climbing).is_empty());
+}

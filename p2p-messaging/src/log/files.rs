@@ -6,6 +6,7 @@ use super::scan::{Unread, scan};
 use super::{Damage, LogError, Opened, Place, Record};
 use getrandom::SysRng;
 use getrandom::rand_core::{Rng as _, UnwrapErr};
+use sha2::{Digest as _, Sha256};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt as _;
@@ -259,13 +260,21 @@ impl Segments {
         Ok(aside)
     }
 
+    pub(super) fn identity(&self) -> String {
+        Sha256::digest(self.salt).iter().map(|b| format!("{b:02x}")).collect()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Segment> {
         self.all.iter()
     }
 
-    pub(super) fn each(&self, each: &mut dyn FnMut(Place, &Record)) -> Result<(), LogError> {
+    pub(super) fn each(
+        &self,
+        only: Option<u64>,
+        each: &mut dyn FnMut(Place, &Record),
+    ) -> Result<(), LogError> {
         let mut last = 0;
-        for segment in &self.all {
+        for segment in self.all.iter().filter(|s| only.is_none_or(|o| o == s.first)) {
             let bytes = fs::read(&segment.path);
             let bytes = bytes.map_err(|e| LogError::io("reading", &segment.path, e))?;
             scan(&bytes, HEAD, &segment.salt, &mut last, &mut |offset, record| {

@@ -223,7 +223,26 @@ impl Log {
     /// # Errors
     /// [`LogError::Io`].
     pub fn each(&self, each: &mut dyn FnMut(Place, &Record)) -> Result<(), LogError> {
-        self.segments.each(each)
+        self.segments.each(None, each)
+    }
+
+    /// Tells every record of one file that can be read.
+    ///
+    /// # Errors
+    /// [`LogError::Io`].
+    pub fn each_in(
+        &self,
+        segment: u64,
+        each: &mut dyn FnMut(Place, &Record),
+    ) -> Result<(), LogError> {
+        self.segments.each(Some(segment), each)
+    }
+
+    /// Which log it is: the same for as long as it exists, and another for every other. It tells
+    /// nothing of the salt.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        self.segments.identity()
     }
 
     /// The number that the next record gets.

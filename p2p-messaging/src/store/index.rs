@@ -65,6 +65,8 @@ struct Meta {
     version: u32,
     /// Every record up to this number is in it.
     applied: u64,
+    /// The log that it is made from.
+    log: String,
 }
 
 const VERSION: u32 = 1;
@@ -76,6 +78,8 @@ pub(super) struct Index {
     /// Rows that the batch under way has changed.
     changed: HashMap<Vec<u8>, Vec<u8>>,
     applied: u64,
+    /// The log that it is made from; empty as long as it holds nothing.
+    log: String,
 }
 
 fn chain_hash(chain: &Chain) -> [u8; 32] {
@@ -138,10 +142,12 @@ impl Index {
         let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| config.open()));
         let broken = || StoreError::Index(folder.into(), "its files cannot be read".into());
         let db = opened.map_err(|_| broken())?.map_err(failed)?;
-        let mut index = Self { db, changed: HashMap::new(), applied: 0 };
+        let mut index = Self { db, changed: HashMap::new(), applied: 0, log: String::new() };
         match index.row::<Meta>(META) {
             None if index.db.is_empty() => {}
-            Some(meta) if meta.version == VERSION => index.applied = meta.applied,
+            Some(meta) if meta.version == VERSION => {
+                (index.applied, index.log) = (meta.applied, meta.log);
+            }
             _ => return Err(StoreError::Index(folder.into(), "it is of another version".into())),
         }
         Ok(index)
@@ -161,11 +167,33 @@ impl Index {
     pub(super) fn clear(&mut self) -> Result<(), StoreError> {
         self.changed.clear();
         self.applied = 0;
+        self.log.clear();
         self.db.clear().map_err(|e| StoreError::Index(PathBuf::new(), e.to_string()))
     }
 
     pub(super) fn applied(&self) -> u64 {
         self.applied
+    }
+
+    /// Whether it is made from this log, as far as it holds anything.
+    pub(super) fn is_of(&self, log: &str) -> bool {
+        self.log.is_empty() || self.log == log
+    }
+
+    /// Notes which log it is made from.
+    pub(super) fn belongs_to(&mut self, log: &str) {
+        log.clone_into(&mut self.log);
+    }
+
+    /// Says on disk that it has to be made anew, until it is written the next time: for as long as
+    /// records move.
+    pub(super) fn doubt(&mut self) -> Result<(), StoreError> {
+        let applied = std::mem::take(&mut self.applied);
+        let written = self.write();
+        self.applied = applied;
+        written?;
+        let flushed = self.db.flush();
+        flushed.map(|_| ()).map_err(|e| StoreError::Index(PathBuf::new(), e.to_string()))
     }
 
     fn row<T: DeserializeOwned>(&self, key: &[u8]) -> Option<T> {
@@ -242,13 +270,17 @@ impl Index {
 
     /// Writes what was noted. It need not be durable: what is lost is made again from the log.
     pub(super) fn write(&mut self) -> Result<(), StoreError> {
-        let meta = Meta { version: VERSION, applied: self.applied };
+        let meta = Meta { version: VERSION, applied: self.applied, log: self.log.clone() };
         self.put(META.to_vec(), &meta);
         let mut batch = sled::Batch::default();
-        for (key, row) in self.changed.drain() {
-            batch.insert(key, row);
+        for (key, row) in &self.changed {
+            batch.insert(key.as_slice(), row.as_slice());
         }
-        self.db.apply_batch(batch).map_err(|e| StoreError::Index(PathBuf::new(), e.to_string()))
+        let applied = self.db.apply_batch(batch);
+        applied.map_err(|e| StoreError::Index(PathBuf::new(), e.to_string()))?;
+        // What could not be written is still seen, and tried again with the next.
+        self.changed.clear();
+        Ok(())
     }
 
     pub(super) fn envelope(&self, id: &EnvelopeId) -> Option<Spot> {

@@ -74,6 +74,7 @@ pub struct Store {
     log: Log,
     index: Index,
     staged: Staged,
+    index_failed: Option<String>,
 }
 
 impl Store {
@@ -113,17 +114,19 @@ impl Store {
                 take(place, record, &mut index);
             }
         })?;
-        if known > greatest {
+        if known > greatest || !index.is_of(&log.identity()) {
             // It was made from another log, or from more of this one than there is.
             index.clear()?;
             log.each(&mut |place, record| take(place, record, &mut index))?;
         }
+        index.belongs_to(&log.identity());
         index.write()?;
         if let Some(e) = failed {
             return Err(e);
         }
         found.log = opened;
-        Ok((Self { log, index, staged: Staged::default() }, found))
+        let staged = Staged::default();
+        Ok((Self { log, index, staged, index_failed: None }, found))
     }
 
     /// Takes an entry in: seen at once, durable after [`Store::commit`].
@@ -171,9 +174,16 @@ impl Store {
         for ((number, place), entry) in written.iter().zip(&staged.entries) {
             self.index.note(Spot::new(*number, *place), entry);
         }
-        // The log has it: an index that cannot be written is made again when it is opened.
-        self.index.write()?;
+        // The log has it, and so it is kept: what the index could not write is seen all the same,
+        // and made again from the log when it is opened.
+        self.index_failed = self.index.write().err().map(|e| e.to_string());
         Ok(written.into_iter().map(|(number, _)| number).collect())
+    }
+
+    /// Why the index could not be written lately, if it could not: for an operator to see.
+    #[must_use]
+    pub fn index_failure(&self) -> Option<&str> {
+        self.index_failed.as_deref()
     }
 
     /// Whether an envelope was kept, allowed or refused.
@@ -261,6 +271,16 @@ impl Store {
     pub fn forget(&mut self, forgets: &dyn Fn(&Kept) -> bool) -> Result<u64, StoreError> {
         let mut count = 0_u64;
         for segment in self.log.closed() {
+            let mut any = false;
+            self.log.each_in(segment, &mut |_, record| {
+                let entry = Entry::decode(&record.body);
+                any |= entry.is_some_and(|e| shorter(&e, forgets).is_some());
+            })?;
+            if !any {
+                continue;
+            }
+            // Interrupted between the log and the index, the index is made again.
+            self.index.doubt()?;
             let mut shortened: HashMap<u64, Entry> = HashMap::new();
             let places = self.log.rewrite(segment, &mut |record| {
                 let entry = Entry::decode(&record.body)?;

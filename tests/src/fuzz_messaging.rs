@@ -1,0 +1,57 @@
+//! Fuzz targets for what `gridpass-messaging` reads: see [`crate::fuzz`].
+
+use crate::messages::{Market, Peer, Sender, scene};
+use crate::world::{NOW, Party};
+use gridpass_messaging::checking::{Source, Verdict};
+use gridpass_messaging::envelope::Envelope;
+use gridpass_messaging::store::Entry;
+use std::cell::RefCell;
+
+/// An envelope, with its payload or without: what is read is written as the same bytes, has one
+/// name in both forms, and nobody's signature but the key's own.
+pub fn envelope(data: &[u8]) {
+    if let Ok(read) = Envelope::parse(data) {
+        assert_eq!(read.to_wire().as_deref(), Some(data));
+        let block = read.to_block().expect("a block");
+        let withheld = Envelope::parse_block(&block).expect("its own block");
+        assert_eq!(withheld.id(), read.id());
+        let stranger = Party::new(99).key.public_key();
+        assert!(read.verify(&stranger).is_err());
+    }
+    if let Ok(read) = Envelope::parse_block(data) {
+        assert_eq!(read.to_block().expect("a block"), data);
+    }
+}
+
+/// The checking core, with whatever comes: it never admits what the accredited aggregator did not
+/// sign, and never keeps what it cannot read.
+pub fn checking(data: &[u8]) {
+    thread_local! {
+        // Made once: to compile the policy costs more than to check. Nothing that is checked is kept.
+        static SCENE: RefCell<(Market, Sender, Peer)> = RefCell::new(scene());
+    }
+    SCENE.with_borrow_mut(|(market, sender, peer)| check_with(data, market, sender, peer));
+}
+
+fn check_with(data: &[u8], market: &Market, sender: &Sender, peer: &mut Peer) {
+    let checked = peer.check(data, Source::Live, NOW);
+    if let Some(envelope) = &checked.envelope {
+        if checked.verdict == Verdict::Admit {
+            assert!(envelope.verify(&sender.party.key.public_key()).is_ok());
+            assert_eq!(envelope.header().channel, market.channel);
+        }
+    } else {
+        assert!(matches!(checked.verdict, Verdict::Fault | Verdict::Ignore));
+    }
+}
+
+/// A record of the log: what is read is written again and read the same.
+pub fn entry(data: &[u8]) {
+    if let Some(entry) = Entry::decode(data) {
+        let bytes = entry.encode().expect("bytes");
+        assert_eq!(Entry::decode(&bytes).as_ref(), Some(&entry));
+        if let Entry::Envelope(kept) = entry {
+            let _ = kept.envelope();
+        }
+    }
+}
