@@ -142,6 +142,15 @@ fn one_content_has_one_encoding() {
             "a default spelt out",
             with_header(text.replacen("\"sender\"", "\"sealed\":false,\"sender\"", 1)),
         ),
+        (
+            "no recipients spelt out",
+            with_header(text.replacen("\"schema\"", "\"recipients\":[],\"schema\"", 1)),
+        ),
+        (
+            "no attributes spelt out",
+            with_header(text.replacen("\"channel\"", "\"attributes\":{},\"channel\"", 1)),
+        ),
+        ("null", with_header(text.replacen("\"topic\"", "\"thread\":null,\"topic\"", 1))),
         ("another algorithm", with_header(text.replacen("EdDSA", "none", 1))),
         ("crit", with_header(text.replacen("\"cty\"", "\"crit\":[\"b64\"],\"cty\"", 1))),
         ("another type", with_header(text.replacen("gridpass-envelope", "JWT", 1))),
@@ -251,6 +260,9 @@ proptest! {
         let made = Envelope::sign(header, payload, &key(1)).expect("signs");
         let wire = made.to_wire().expect("a payload");
         prop_assert_eq!(&Envelope::parse(&wire).expect("reads"), &made);
+        // What was read is spelt in the one way in which it is made.
+        let spelt = encode_header(made.header(), made.payload_bytes()).expect("bytes");
+        prop_assert_eq!(&spelt, &made.protected);
         let mut changed = wire.clone();
         changed[at.index(wire.len())] ^= 1 << bit;
         if let Ok(read) = Envelope::parse(&changed) {

@@ -10,7 +10,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_messaging::checking::{Source, Verdict};
 use gridpass_messaging::envelope::Envelope;
-use gridpass_messaging::store::{Entry, Kept, Store};
+use gridpass_messaging::store::{Kept, Store};
 use gridpass_tests::messages::{Market, Sender};
 use gridpass_tests::world::{NOW, Party};
 use serde_bytes::ByteBuf;
@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 
 const COUNT: u32 = 4000;
 
-fn kept(wire: &[u8]) -> Entry {
-    Entry::Envelope(Box::new(Kept {
+fn kept(wire: &[u8]) -> Kept {
+    Kept {
         envelope: ByteBuf::from(wire.to_vec()),
         whole: true,
         allowed: true,
@@ -31,7 +31,7 @@ fn kept(wire: &[u8]) -> Entry {
         payload: None,
         sent_last_minute: None,
         reasons: Vec::new(),
-    }))
+    }
 }
 
 fn messages(_: &mut Criterion) {
@@ -87,9 +87,10 @@ fn messages(_: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut store, _) = Store::open(folder.path()).expect("opens");
     let start = Instant::now();
-    for group in wires.chunks(64) {
-        for wire in group {
-            store.stage(kept(wire)).expect("stages");
+    let both: Vec<_> = made.iter().zip(&wires).collect();
+    for group in both.chunks(64) {
+        for (envelope, wire) in group {
+            store.stage_envelope(envelope, kept(wire)).expect("stages");
         }
         store.commit(NOW).expect("commits");
     }

@@ -2,8 +2,9 @@
 //! and is, whenever it does not fit; nothing in it is believed without reading the log.
 
 use super::StoreError;
-use super::entry::{Entry, Kept};
+use super::entry::Entry;
 use crate::checking::{Chain, Link};
+use crate::envelope::Envelope;
 use crate::log::Place;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::{Did, DidUrl};
@@ -40,6 +41,31 @@ pub struct Head {
     pub newest: u64,
     /// All from 1 to this one are known.
     pub whole: u64,
+}
+
+/// An envelope, as far as the index keeps it.
+#[derive(Clone, Debug)]
+pub(super) struct Located {
+    pub(super) chain: Chain,
+    pub(super) sequence: u64,
+    pub(super) link: Link,
+    pub(super) deliver: bool,
+}
+
+impl Located {
+    pub(super) fn of(envelope: &Envelope, deliver: bool) -> Self {
+        let header = envelope.header();
+        Self {
+            chain: Chain::of(header),
+            sequence: header.sequence,
+            link: Link {
+                id: envelope.id().clone(),
+                previous: header.previous.clone(),
+                issued: header.issued,
+            },
+            deliver,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -213,7 +239,11 @@ impl Index {
     /// Notes a record; seen at once, written with [`Index::write`].
     pub(super) fn note(&mut self, spot: Spot, entry: &Entry) {
         match entry {
-            Entry::Envelope(kept) => self.note_envelope(spot, kept),
+            Entry::Envelope(kept) => {
+                if let Ok(envelope) = kept.envelope() {
+                    self.note_envelope(spot, &Located::of(&envelope, kept.deliver));
+                }
+            }
             Entry::Document(bytes) => {
                 if let Ok(id) = ContentId::of_bytes(bytes) {
                     self.put(document_key(&id), &spot);
@@ -225,23 +255,23 @@ impl Index {
         self.applied = self.applied.max(spot.number);
     }
 
-    fn note_envelope(&mut self, spot: Spot, kept: &Kept) {
-        let Ok(envelope) = kept.envelope() else { return };
-        let header = envelope.header();
-        let chain = Chain::of(header);
-        let hash = chain_hash(&chain);
-        self.put(id_key(envelope.id()), &spot);
-        let link = LinkRow {
-            id: envelope.id().clone(),
-            previous: header.previous.clone(),
-            issued: header.issued,
+    /// Notes an envelope that was read before.
+    pub(super) fn note_envelope(&mut self, spot: Spot, located: &Located) {
+        self.applied = self.applied.max(spot.number);
+        let Located { chain, sequence, link, deliver } = located;
+        let hash = chain_hash(chain);
+        self.put(id_key(&link.id), &spot);
+        let row = LinkRow {
+            id: link.id.clone(),
+            previous: link.previous.clone(),
+            issued: link.issued,
             spot,
         };
-        self.put(link_key(&hash, header.sequence), &link);
-        if kept.deliver {
+        self.put(link_key(&hash, *sequence), &row);
+        if *deliver {
             self.put(inbox_key(spot.number), &spot);
         }
-        let key = head_key(&header.channel, &hash);
+        let key = head_key(&chain.channel, &hash);
         let mut head = self.row::<HeadRow>(&key).unwrap_or_else(|| HeadRow {
             channel: chain.channel.clone(),
             sender: chain.sender.clone(),
@@ -249,7 +279,7 @@ impl Index {
             newest: 0,
             whole: 0,
         });
-        head.newest = head.newest.max(header.sequence);
+        head.newest = head.newest.max(*sequence);
         while self.has_link(&hash, head.whole.saturating_add(1)) {
             head.whole = head.whole.saturating_add(1);
         }

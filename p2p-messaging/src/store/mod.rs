@@ -12,11 +12,12 @@ pub use index::Head;
 
 use crate::checking::{Chain, Link};
 use crate::codes;
+use crate::envelope::Envelope;
 use crate::log::{Log, LogError, Opened, Place};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;
 use gridpass_identity::time::UnixMillis;
-use index::{Index, Spot};
+use index::{Index, Located, Spot};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -61,12 +62,18 @@ pub struct Found {
 /// Entries that are seen, and not yet durable.
 #[derive(Default)]
 struct Staged {
-    entries: Vec<Entry>,
-    bodies: Vec<Vec<u8>>,
+    /// What the index needs of each, and how it is written.
+    entries: Vec<(Noted, Vec<u8>)>,
     ids: HashSet<EnvelopeId>,
     links: HashMap<(Chain, u64), Link>,
     newest: HashMap<Chain, u64>,
     documents: HashMap<ContentId, Vec<u8>>,
+}
+
+/// What the index notes of an entry.
+enum Noted {
+    Envelope(Box<Located>),
+    Other(Entry),
 }
 
 /// The store. One process has it open, and one thread writes.
@@ -138,14 +145,9 @@ impl Store {
         match &entry {
             Entry::Envelope(kept) => {
                 let envelope = kept.envelope().map_err(|_| StoreError::Entry)?;
-                let header = envelope.header();
-                let (id, chain) = (envelope.id().clone(), Chain::of(header));
-                let (previous, issued) = (header.previous.clone(), header.issued);
-                let newest = self.staged.newest.entry(chain.clone()).or_default();
-                *newest = (*newest).max(header.sequence);
-                self.staged.ids.insert(id.clone());
-                let link = Link { id, previous, issued };
-                self.staged.links.insert((chain, header.sequence), link);
+                let located = Located::of(&envelope, kept.deliver);
+                self.stage_located(located, body);
+                return Ok(());
             }
             Entry::Document(bytes) => {
                 let id = ContentId::of_bytes(bytes).map_err(|_| StoreError::Entry)?;
@@ -153,9 +155,28 @@ impl Store {
             }
             Entry::Fork { .. } | Entry::Cursor { .. } => {}
         }
-        self.staged.entries.push(entry);
-        self.staged.bodies.push(body);
+        self.staged.entries.push((Noted::Other(entry), body));
         Ok(())
+    }
+
+    /// The same for an envelope that was read before: `kept` holds this one.
+    ///
+    /// # Errors
+    /// [`StoreError::Entry`] for one that cannot be written.
+    pub fn stage_envelope(&mut self, envelope: &Envelope, kept: Kept) -> Result<(), StoreError> {
+        let located = Located::of(envelope, kept.deliver);
+        let body = Entry::Envelope(Box::new(kept)).encode().ok_or(StoreError::Entry)?;
+        self.stage_located(located, body);
+        Ok(())
+    }
+
+    fn stage_located(&mut self, located: Located, body: Vec<u8>) {
+        let Located { chain, sequence, link, .. } = &located;
+        let newest = self.staged.newest.entry(chain.clone()).or_default();
+        *newest = (*newest).max(*sequence);
+        self.staged.ids.insert(link.id.clone());
+        self.staged.links.insert((chain.clone(), *sequence), link.clone());
+        self.staged.entries.push((Noted::Envelope(Box::new(located)), body));
     }
 
     /// How many entries are not yet durable.
@@ -170,9 +191,14 @@ impl Store {
     /// [`StoreError::Log`]: then nothing of it was kept, nor is seen any more.
     pub fn commit(&mut self, now: UnixMillis) -> Result<Vec<u64>, StoreError> {
         let staged = std::mem::take(&mut self.staged);
-        let written = self.log.append(now, &staged.bodies)?;
-        for ((number, place), entry) in written.iter().zip(&staged.entries) {
-            self.index.note(Spot::new(*number, *place), entry);
+        let (noted, bodies): (Vec<_>, Vec<_>) = staged.entries.into_iter().unzip();
+        let written = self.log.append(now, &bodies)?;
+        for ((number, place), noted) in written.iter().zip(&noted) {
+            let spot = Spot::new(*number, *place);
+            match noted {
+                Noted::Envelope(located) => self.index.note_envelope(spot, located),
+                Noted::Other(entry) => self.index.note(spot, entry),
+            }
         }
         // The log has it, and so it is kept: what the index could not write is seen all the same,
         // and made again from the log when it is opened.
