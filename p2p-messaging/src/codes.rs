@@ -60,8 +60,8 @@ gridpass_identity::codes! {
         "The log has a place whose checksum does not fit: what was written there is lost.",
         "Copy the folder before anything else; `gridpass node check` names each place. Others may still have the messages.";
     LOG_TORN = "GP-LOG-TORN", Ok,
-        "The log ended in a record that was not written whole, which was never acknowledged.",
-        "Nothing to do: it was cut off.";
+        "The log ended in bytes that are no record: mostly a write that was cut off before it was acknowledged.",
+        "They are kept beside; if the machine did not stop just before, treat it as damage.";
     LOG_VERSION = "GP-LOG-VERSION", Malformed,
         "The file is not a log of a version that is known.",
         "Open it with the version of Gridpass that wrote it.";

@@ -161,6 +161,8 @@ impl Segments {
         for (place, (first, path)) in (1_usize..).zip(found) {
             if let Some(raw) = segments.read_in(first, path, place == count, &salts)? {
                 segments.take_in(raw, place == count, &mut last, &mut opened, each)?;
+            } else {
+                last = last.max(first.saturating_sub(1));
             }
         }
         Ok((segments, opened, last))
@@ -196,6 +198,7 @@ impl Segments {
         if is_last && bytes.len() < HEAD {
             // The process ended while it began the file: it holds nothing yet.
             fs::remove_file(&path).map_err(|e| io("removing", e))?;
+            // Its name may be the only place that says which numbers were given.
             return Ok(None);
         }
         segment.closed = !whole;
@@ -227,7 +230,7 @@ impl Segments {
         });
         opened.missing.extend(found.missing);
         for Unread { from, until, lost, next } in found.unread {
-            if is_last && next.is_none() && whole {
+            if is_last && next.is_none() && whole && !found.given_up {
                 let rest = bytes.get(from..).unwrap_or_default();
                 opened.cut_off = Some(self.cut(&mut segment, from, rest)?);
                 // Whether something of it was acknowledged nobody can tell: its numbers are not
@@ -235,10 +238,20 @@ impl Segments {
                 let room = as_u64(rest.len() / frame::HEAD);
                 *last = last.saturating_add(room).saturating_add(1);
             } else {
+                if is_last && next.is_none() {
+                    // Nothing is written behind what nobody could read.
+                    segment.closed = true;
+                    let room = as_u64(until.saturating_sub(from) / frame::HEAD);
+                    *last = (*last).max(first).saturating_add(room).saturating_add(1);
+                }
                 let (from, until) = (as_u64(from), as_u64(until));
                 let file = segment.path.clone();
                 opened.damaged.push(Damage { file, from, until, lost: (lost, next) });
             }
+        }
+        if is_last && !whole {
+            // A file of this number is there: the next one has another.
+            *last = (*last).max(first);
         }
         if is_last && whole {
             segment.settle(bytes.get(..found.good).unwrap_or_default())?;
@@ -275,6 +288,7 @@ impl Segments {
     ) -> Result<(), LogError> {
         let mut last = 0;
         for segment in self.all.iter().filter(|s| only.is_none_or(|o| o == s.first)) {
+            last = last.max(segment.first.saturating_sub(1));
             let bytes = fs::read(&segment.path);
             let bytes = bytes.map_err(|e| LogError::io("reading", &segment.path, e))?;
             scan(&bytes, HEAD, &segment.salt, &mut last, &mut |offset, record| {

@@ -163,6 +163,11 @@ impl Log {
     ) -> Result<(Self, Opened), LogError> {
         let (segments, opened, last) = Segments::open(folder, each)?;
         let next = last.saturating_add(1);
+        let mut segments = segments;
+        if opened.cut_off.is_some() {
+            // The next file's name says that the numbers of what was cut off are not given again.
+            segments.begin(next)?;
+        }
         Ok((Self { segments, next, segment_bytes, stopped: None, _lock: lock }, opened))
     }
 

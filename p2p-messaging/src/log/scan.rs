@@ -20,6 +20,8 @@ pub(super) struct Scan {
     pub(super) unread: Vec<Unread>,
     /// Numbers that are not there, although nothing between is unreadable: first and last.
     pub(super) missing: Vec<(u64, u64)>,
+    /// It was given up before the end: what lies behind was not looked at.
+    pub(super) given_up: bool,
 }
 
 /// The most bytes that are summed to find the frames behind damaged places of one file. Bytes that
@@ -71,6 +73,7 @@ pub(super) fn scan(
             }
         }
     }
+    found.given_up = offset < bytes.len();
     if found.good < bytes.len() {
         let (from, until) = (found.good, bytes.len());
         found.unread.push(Unread { from, until, lost: last.saturating_add(1), next: None });

@@ -11,6 +11,7 @@ use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::time::UnixMillis;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -91,6 +92,8 @@ struct Meta {
     version: u32,
     /// Every record up to this number is in it.
     applied: u64,
+    /// How many records that is.
+    records: u64,
     /// The log that it is made from.
     log: String,
 }
@@ -104,6 +107,12 @@ pub(super) struct Index {
     /// Rows that the batch under way has changed.
     changed: HashMap<Vec<u8>, Vec<u8>>,
     applied: u64,
+    records: u64,
+    /// Records are moving, or an index could not be written: on disk it says that it has to be made
+    /// anew.
+    doubted: bool,
+    /// sled could not read something: what it says is not there may be there.
+    failed: Cell<bool>,
     /// The log that it is made from; empty as long as it holds nothing.
     log: String,
 }
@@ -137,6 +146,10 @@ fn inbox_key(number: u64) -> Vec<u8> {
     [b"n".as_slice(), &number.to_be_bytes()].concat()
 }
 
+fn fork_key(chain: &Chain) -> Vec<u8> {
+    [b"f".as_slice(), &chain_hash(chain)].concat()
+}
+
 fn cursor_key(reader: &str) -> Vec<u8> {
     [b"u", reader.as_bytes()].concat()
 }
@@ -168,11 +181,19 @@ impl Index {
         let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| config.open()));
         let broken = || StoreError::Index(folder.into(), "its files cannot be read".into());
         let db = opened.map_err(|_| broken())?.map_err(failed)?;
-        let mut index = Self { db, changed: HashMap::new(), applied: 0, log: String::new() };
+        let mut index = Self {
+            db,
+            changed: HashMap::new(),
+            applied: 0,
+            records: 0,
+            doubted: false,
+            failed: Cell::new(false),
+            log: String::new(),
+        };
         match index.row::<Meta>(META) {
             None if index.db.is_empty() => {}
             Some(meta) if meta.version == VERSION => {
-                (index.applied, index.log) = (meta.applied, meta.log);
+                (index.applied, index.records, index.log) = (meta.applied, meta.records, meta.log);
             }
             _ => return Err(StoreError::Index(folder.into(), "it is of another version".into())),
         }
@@ -192,13 +213,28 @@ impl Index {
     /// Forgets everything.
     pub(super) fn clear(&mut self) -> Result<(), StoreError> {
         self.changed.clear();
-        self.applied = 0;
+        (self.applied, self.records) = (0, 0);
         self.log.clear();
         self.db.clear().map_err(|e| StoreError::Index(PathBuf::new(), e.to_string()))
     }
 
     pub(super) fn applied(&self) -> u64 {
         self.applied
+    }
+
+    /// How many records of the log are in it.
+    pub(super) fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// No record moves any more.
+    pub(super) fn sure(&mut self) {
+        self.doubted = false;
+    }
+
+    /// Whether sled failed to read something.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.get()
     }
 
     /// Whether it is made from this log, as far as it holds anything.
@@ -214,10 +250,8 @@ impl Index {
     /// Says on disk that it has to be made anew, until it is written the next time: for as long as
     /// records move.
     pub(super) fn doubt(&mut self) -> Result<(), StoreError> {
-        let applied = std::mem::take(&mut self.applied);
-        let written = self.write();
-        self.applied = applied;
-        written?;
+        self.doubted = true;
+        self.write()?;
         let flushed = self.db.flush();
         flushed.map(|_| ()).map_err(|e| StoreError::Index(PathBuf::new(), e.to_string()))
     }
@@ -226,7 +260,8 @@ impl Index {
         if let Some(changed) = self.changed.get(key) {
             return serde_ipld_dagcbor::from_slice(changed).ok();
         }
-        let found = self.db.get(key).ok()??;
+        let found = self.db.get(key);
+        let found = found.inspect_err(|_| self.failed.set(true)).ok()??;
         serde_ipld_dagcbor::from_slice(&found).ok()
     }
 
@@ -249,15 +284,31 @@ impl Index {
                     self.put(document_key(&id), &spot);
                 }
             }
-            Entry::Fork { .. } => {}
+            Entry::Fork { second, .. } => {
+                if let Ok(envelope) = Envelope::parse_block(second) {
+                    self.put(fork_key(&Chain::of(envelope.header())), &spot);
+                }
+            }
             Entry::Cursor { reader, number } => self.put(cursor_key(reader), number),
         }
-        self.applied = self.applied.max(spot.number);
+        self.count(spot);
+    }
+
+    fn count(&mut self, spot: Spot) {
+        if spot.number > self.applied {
+            self.applied = spot.number;
+            self.records = self.records.saturating_add(1);
+        }
+    }
+
+    /// A record that is kept and not read: of a version that is not known.
+    pub(super) fn pass_over(&mut self, spot: Spot) {
+        self.count(spot);
     }
 
     /// Notes an envelope that was read before.
     pub(super) fn note_envelope(&mut self, spot: Spot, located: &Located) {
-        self.applied = self.applied.max(spot.number);
+        self.count(spot);
         let Located { chain, sequence, link, deliver } = located;
         let hash = chain_hash(chain);
         self.put(id_key(&link.id), &spot);
@@ -293,14 +344,42 @@ impl Index {
 
     /// A record stands elsewhere now.
     pub(super) fn moved(&mut self, spot: Spot, entry: &Entry) {
-        let applied = self.applied;
-        self.note(spot, entry);
-        self.applied = applied;
+        let held = |row: Option<Spot>| row.is_some_and(|r| r.number == spot.number);
+        match entry {
+            Entry::Envelope(kept) => {
+                let Ok(envelope) = kept.envelope() else { return };
+                let key = id_key(envelope.id());
+                if held(self.row(&key)) {
+                    self.put(key, &spot);
+                }
+                let header = envelope.header();
+                let key = link_key(&chain_hash(&Chain::of(header)), header.sequence);
+                if let Some(link) = self.row::<LinkRow>(&key)
+                    && link.spot.number == spot.number
+                {
+                    self.put(key, &LinkRow { spot, ..link });
+                }
+                let key = inbox_key(spot.number);
+                if held(self.row(&key)) {
+                    self.put(key, &spot);
+                }
+            }
+            Entry::Document(bytes) => {
+                if let Ok(id) = ContentId::of_bytes(bytes)
+                    && held(self.row(&document_key(&id)))
+                {
+                    self.put(document_key(&id), &spot);
+                }
+            }
+            // What they say does not hang on where they stand, and a later one may say another thing.
+            Entry::Fork { .. } | Entry::Cursor { .. } => {}
+        }
     }
 
     /// Writes what was noted. It need not be durable: what is lost is made again from the log.
     pub(super) fn write(&mut self) -> Result<(), StoreError> {
-        let meta = Meta { version: VERSION, applied: self.applied, log: self.log.clone() };
+        let (applied, records) = if self.doubted { (0, 0) } else { (self.applied, self.records) };
+        let meta = Meta { version: VERSION, applied, records, log: self.log.clone() };
         self.put(META.to_vec(), &meta);
         let mut batch = sled::Batch::default();
         for (key, row) in &self.changed {
@@ -327,6 +406,25 @@ impl Index {
         Some((Link { id, previous, issued }, spot))
     }
 
+    /// Where the messages of a chain stand, from one number to another, those that are here.
+    pub(super) fn links(
+        &self,
+        chain: &Chain,
+        from: u64,
+        until: u64,
+    ) -> impl Iterator<Item = Spot> + use<> {
+        let hash = chain_hash(chain);
+        let range = link_key(&hash, from)..=link_key(&hash, until.max(from));
+        let rows = self.db.range(range).values();
+        rows.filter_map(|v| serde_ipld_dagcbor::from_slice::<LinkRow>(&v.ok()?).ok())
+            .map(|row| row.spot)
+    }
+
+    /// Whether a proof is kept that somebody contradicted itself in a chain.
+    pub(super) fn forked(&self, chain: &Chain) -> bool {
+        self.row::<Spot>(&fork_key(chain)).is_some()
+    }
+
     pub(super) fn head(&self, chain: &Chain) -> Option<Head> {
         let row = self.row(&head_key(&chain.channel, &chain_hash(chain)))?;
         to_head(row)
@@ -343,15 +441,10 @@ impl Index {
             .collect()
     }
 
-    /// What is delivered, from a number on.
-    pub(super) fn inbox(&self, after: u64, most: usize) -> Vec<Spot> {
+    /// What is delivered, after a number.
+    pub(super) fn inbox(&self, after: u64) -> impl Iterator<Item = Spot> + use<> {
         let range = inbox_key(after.saturating_add(1))..=inbox_key(u64::MAX);
-        self.db
-            .range(range)
-            .values()
-            .filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
-            .take(most)
-            .collect()
+        self.db.range(range).values().filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
     }
 
     pub(super) fn cursor(&self, reader: &str) -> u64 {

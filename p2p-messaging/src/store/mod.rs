@@ -68,6 +68,7 @@ struct Staged {
     links: HashMap<(Chain, u64), Link>,
     newest: HashMap<Chain, u64>,
     documents: HashMap<ContentId, Vec<u8>>,
+    forks: HashSet<Chain>,
 }
 
 /// What the index notes of an entry.
@@ -100,16 +101,19 @@ impl Store {
         // The log's lock is the store's.
         let lock = Log::lock(folder)?;
         let mut index = Index::open(&folder.join("index"))?;
+        let indexed = index.records();
         let (mut found, mut failed) = (Found::default(), None);
-        let known = index.applied();
-        let mut greatest = 0;
+        let (known, mut seen, mut greatest) = (index.applied(), 0_u64, 0);
         let mut take = |place: Place, record: &crate::log::Record, index: &mut Index| {
             match Entry::decode(&record.body) {
                 Some(entry) => {
                     index.note(Spot::new(record.number, place), &entry);
                     found.indexed = found.indexed.saturating_add(1);
                 }
-                None => found.unknown = found.unknown.saturating_add(1),
+                None => {
+                    index.pass_over(Spot::new(record.number, place));
+                    found.unknown = found.unknown.saturating_add(1);
+                }
             }
             if found.indexed.checked_rem(4096) == Some(0) {
                 failed = index.write().err().or(failed.take());
@@ -119,10 +123,13 @@ impl Store {
             greatest = record.number;
             if record.number > known {
                 take(place, record, &mut index);
+            } else {
+                seen = seen.saturating_add(1);
             }
         })?;
-        if known > greatest || !index.is_of(&log.identity()) {
-            // It was made from another log, or from more of this one than there is.
+        if known > greatest || seen != indexed || !index.is_of(&log.identity()) {
+            // It was made from another log, or from more of this one than can be read: what cannot
+            // be read any more must not be taken for something that is here.
             index.clear()?;
             log.each(&mut |place, record| take(place, record, &mut index))?;
         }
@@ -141,7 +148,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Entry`] for one that cannot be written.
     pub fn stage(&mut self, entry: Entry) -> Result<(), StoreError> {
-        let body = entry.encode().ok_or(StoreError::Entry)?;
+        let body = body_of(&entry)?;
         match &entry {
             Entry::Envelope(kept) => {
                 let envelope = kept.envelope().map_err(|_| StoreError::Entry)?;
@@ -153,7 +160,11 @@ impl Store {
                 let id = ContentId::of_bytes(bytes).map_err(|_| StoreError::Entry)?;
                 self.staged.documents.insert(id, bytes.to_vec());
             }
-            Entry::Fork { .. } | Entry::Cursor { .. } => {}
+            Entry::Fork { second, .. } => {
+                let other = Envelope::parse_block(second).map_err(|_| StoreError::Entry)?;
+                self.staged.forks.insert(Chain::of(other.header()));
+            }
+            Entry::Cursor { .. } => {}
         }
         self.staged.entries.push((Noted::Other(entry), body));
         Ok(())
@@ -165,7 +176,7 @@ impl Store {
     /// [`StoreError::Entry`] for one that cannot be written.
     pub fn stage_envelope(&mut self, envelope: &Envelope, kept: Kept) -> Result<(), StoreError> {
         let located = Located::of(envelope, kept.deliver);
-        let body = Entry::Envelope(Box::new(kept)).encode().ok_or(StoreError::Entry)?;
+        let body = body_of(&Entry::Envelope(Box::new(kept)))?;
         self.stage_located(located, body);
         Ok(())
     }
@@ -191,6 +202,13 @@ impl Store {
     /// [`StoreError::Log`]: then nothing of it was kept, nor is seen any more.
     pub fn commit(&mut self, now: UnixMillis) -> Result<Vec<u64>, StoreError> {
         let staged = std::mem::take(&mut self.staged);
+        // What the index cannot say is there might be taken twice.
+        if let Some(why) = &self.index_failed {
+            return Err(StoreError::Index(PathBuf::from("index"), why.clone()));
+        }
+        if self.index.has_failed() {
+            return Err(StoreError::Index(PathBuf::from("index"), "it cannot be read".into()));
+        }
         let (noted, bodies): (Vec<_>, Vec<_>) = staged.entries.into_iter().unzip();
         let written = self.log.append(now, &bodies)?;
         for ((number, place), noted) in written.iter().zip(&noted) {
@@ -200,16 +218,10 @@ impl Store {
                 Noted::Other(entry) => self.index.note(spot, entry),
             }
         }
-        // The log has it, and so it is kept: what the index could not write is seen all the same,
-        // and made again from the log when it is opened.
+        // The log has it, and so it is kept. Where the index could not be written, nothing more is
+        // taken in until the store is opened again, which makes it anew.
         self.index_failed = self.index.write().err().map(|e| e.to_string());
         Ok(written.into_iter().map(|(number, _)| number).collect())
-    }
-
-    /// Why the index could not be written lately, if it could not: for an operator to see.
-    #[must_use]
-    pub fn index_failure(&self) -> Option<&str> {
-        self.index_failed.as_deref()
     }
 
     /// Whether an envelope was kept, allowed or refused.
@@ -227,6 +239,12 @@ impl Store {
             return Some(link.clone());
         }
         self.index.link(chain, sequence).map(|(link, _)| link)
+    }
+
+    /// Whether a proof is kept that a chain contradicts itself.
+    #[must_use]
+    pub fn forked(&self, chain: &Chain) -> bool {
+        self.staged.forks.contains(chain) || self.index.forked(chain)
     }
 
     /// The greatest number of a chain that is known.
@@ -265,9 +283,9 @@ impl Store {
     #[must_use]
     pub fn range(&self, chain: &Chain, from: u64, until: u64, most_bytes: usize) -> Vec<Kept> {
         let (mut found, mut bytes) = (Vec::new(), 0_usize);
-        for sequence in from..=until {
-            let Some((_, spot)) = self.index.link(chain, sequence) else { continue };
-            let Some((_, kept)) = self.kept(spot) else { continue };
+        for spot in self.index.links(chain, from, until) {
+            // Without its payload it proves something, and nobody can take it up.
+            let Some((_, kept)) = self.kept(spot).filter(|(_, k)| k.whole) else { continue };
             bytes = bytes.saturating_add(kept.envelope.len());
             if bytes > most_bytes && !found.is_empty() {
                 break;
@@ -280,7 +298,8 @@ impl Store {
     /// What is delivered here, after a number, in the order in which it was taken in.
     #[must_use]
     pub fn inbox(&self, after: u64, most: usize) -> Vec<(u64, Kept)> {
-        self.index.inbox(after, most).into_iter().filter_map(|spot| self.kept(spot)).collect()
+        // Those that cannot be read any more do not end it.
+        self.index.inbox(after).filter_map(|spot| self.kept(spot)).take(most).collect()
     }
 
     /// How far a reader has read.
@@ -290,12 +309,16 @@ impl Store {
     }
 
     /// Forgets the payloads of closed files that are older than what `keeps` says for each; names,
-    /// headers and signatures stay. Gives how many were forgotten.
+    /// headers and signatures stay. Gives how many were forgotten, and the files that are damaged
+    /// and were left as they are.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn forget(&mut self, forgets: &dyn Fn(&Kept) -> bool) -> Result<u64, StoreError> {
-        let mut count = 0_u64;
+    pub fn forget(
+        &mut self,
+        forgets: &dyn Fn(&Kept) -> bool,
+    ) -> Result<(u64, Vec<u64>), StoreError> {
+        let (mut count, mut damaged) = (0_u64, Vec::new());
         for segment in self.log.closed() {
             let mut any = false;
             self.log.each_in(segment, &mut |_, record| {
@@ -308,25 +331,39 @@ impl Store {
             // Interrupted between the log and the index, the index is made again.
             self.index.doubt()?;
             let mut shortened: HashMap<u64, Entry> = HashMap::new();
-            let places = self.log.rewrite(segment, &mut |record| {
+            let mut here = 0_u64;
+            let rewritten = self.log.rewrite(segment, &mut |record| {
                 let entry = Entry::decode(&record.body)?;
                 let short = shorter(&entry, forgets);
                 if short.is_some() {
-                    count = count.saturating_add(1);
+                    here = here.saturating_add(1);
                 }
                 let entry = short.unwrap_or(entry);
                 let body = entry.encode();
                 shortened.insert(record.number, entry);
                 body
-            })?;
+            });
+            let places = match rewritten {
+                Ok(places) => places,
+                Err(LogError::Damaged(_)) => {
+                    self.index.sure();
+                    self.index.write()?;
+                    damaged.push(segment);
+                    continue;
+                }
+                // Nobody knows which file is there: the index stays in doubt.
+                Err(e) => return Err(e.into()),
+            };
+            count = count.saturating_add(here);
             for (number, place) in places {
                 if let Some(entry) = shortened.get(&number) {
                     self.index.moved(Spot::new(number, place), entry);
                 }
             }
+            self.index.sure();
             self.index.write()?;
         }
-        Ok(count)
+        Ok((count, damaged))
     }
 
     fn read(&self, spot: Spot) -> Option<Entry> {
@@ -340,6 +377,11 @@ impl Store {
             _ => None,
         }
     }
+}
+
+/// An entry as it is written; not one that the log does not take, since it takes a group whole.
+fn body_of(entry: &Entry) -> Result<Vec<u8>, StoreError> {
+    entry.encode().filter(|b| b.len() <= crate::log::MAX_BODY).ok_or(StoreError::Entry)
 }
 
 fn shorter(entry: &Entry, forgets: &dyn Fn(&Kept) -> bool) -> Option<Entry> {

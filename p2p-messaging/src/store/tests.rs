@@ -166,10 +166,13 @@ fn payloads_are_forgotten_and_proofs_hold() {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut store, all) = filled(folder.path());
     let before = store.log.bytes();
-    let forgotten = store.forget(&|k| k.allowed).expect("forgets");
+    store.stage(Entry::Cursor { reader: "scada".into(), number: 11 }).expect("stages");
+    store.commit(NOW).expect("commits");
+    let (forgotten, damaged) = store.forget(&|k| k.allowed).expect("forgets");
+    assert!(damaged.is_empty());
+    assert_eq!(store.cursor("scada"), 11);
     assert!(forgotten > 8 && store.log.bytes() < before);
     let check = |store: &Store| {
-        holds(store, &all);
         let kept: Vec<_> =
             all.iter().map(|e| store.envelope(e.id()).expect("kept").1.envelope()).collect();
         let without = kept.iter().flatten().filter(|e| e.payload().is_none()).count();
@@ -178,11 +181,60 @@ fn payloads_are_forgotten_and_proofs_hold() {
         assert!(kept.iter().flatten().all(|e| e.verify(&key).is_ok()));
     };
     check(&store);
-    assert_eq!(store.forget(&|_| true).expect("nothing more"), 0);
+    assert_eq!(store.forget(&|_| true).expect("nothing more"), (0, Vec::new()));
     drop(store);
     check(&Store::open_with(folder.path(), 3000).expect("opens").0);
     std::fs::remove_dir_all(folder.path().join("index")).expect("removes");
     check(&Store::open_with(folder.path(), 3000).expect("opens").0);
+}
+
+#[test]
+fn what_is_damaged_is_not_taken_for_something_that_is_here() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, all) = filled(folder.path());
+    drop(store);
+    let mut logs: Vec<_> = std::fs::read_dir(folder.path())
+        .expect("a folder")
+        .map(|e| e.expect("an entry").path())
+        .filter(|p| p.extension().is_some_and(|e| e == "gplog"))
+        .collect();
+    logs.sort();
+    let mut bytes = std::fs::read(&logs[0]).expect("bytes");
+    bytes[200] ^= 1; // in the first envelope
+    std::fs::write(&logs[0], bytes).expect("writes");
+    let (mut store, found) = Store::open_with(folder.path(), 3000).expect("opens");
+    assert_eq!((found.log.damaged.len(), found.indexed), (1, 24));
+    assert!(!store.has(all[0].id()), "somebody else may still have it");
+    assert!(store.has(all[1].id()));
+    assert_eq!(store.inbox(0, 100).len(), 9);
+    let (_, damaged) = store.forget(&|_| true).expect("goes on");
+    assert_eq!(damaged, [1]);
+    store.stage(kept(&all[0], true)).expect("stages");
+    store.commit(NOW).expect("commits");
+    assert!(store.has(all[0].id()));
+    drop(store);
+    let (store, found) = Store::open_with(folder.path(), 3000).expect("opens");
+    assert_eq!(found.indexed, 0, "the index is of this state");
+    assert!(store.has(all[0].id()));
+}
+
+#[test]
+fn a_fork_is_known_once_and_an_entry_that_is_too_long_costs_no_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, all) = filled(folder.path());
+    let chain = Chain::of(all[0].header());
+    assert!(!store.forked(&chain));
+    let second = ByteBuf::from(all[1].to_block().expect("a block"));
+    store.stage(Entry::Fork { first: all[0].id().clone(), second }).expect("stages");
+    assert!(store.forked(&chain));
+    let long = Entry::Document(ByteBuf::from(vec![0; crate::log::MAX_BODY]));
+    assert!(matches!(store.stage(long), Err(StoreError::Entry)));
+    store.commit(NOW).expect("commits");
+    drop(store);
+    assert!(Store::open(folder.path()).expect("opens").0.forked(&chain));
+    // A range is bounded by what is here, not by what is asked for.
+    let (store, _) = Store::open(folder.path()).expect("opens");
+    assert_eq!(store.range(&chain, 1, u64::MAX, usize::MAX).len(), 20);
 }
 
 #[test]
