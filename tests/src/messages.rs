@@ -14,7 +14,7 @@ use gridpass_credentials::visa::{Purpose, StatusEntry};
 use gridpass_identity::resolve::{NoSnapshots, OfflineResolver};
 use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::checking::{
-    Arrival, Chain, Checked, Checker, Known, Limits, Link, Source, Verdict,
+    Arrival, Chain, Checked, Checker, Effect, Known, Limits, Link, Missing, Source, Verdict,
 };
 use gridpass_messaging::envelope::{Envelope, Header};
 use gridpass_policy::channel::ChannelDescriptor;
@@ -224,7 +224,8 @@ pub fn authorise(
 
 /// What a peer knows, in memory.
 pub struct Memory {
-    trust: Arc<Trust>,
+    /// What is trusted.
+    pub trust: Arc<Trust>,
     /// The status lists.
     pub lists: Vec<StatusList>,
     documents: HashMap<ContentId, Vec<u8>>,
@@ -233,6 +234,8 @@ pub struct Memory {
     ids: HashSet<EnvelopeId>,
     links: HashMap<(Chain, u64), Link>,
     heads: HashMap<Chain, u64>,
+    /// Chains of which a proof is kept that they contradict themselves.
+    pub forks: HashSet<Chain>,
 }
 
 impl Memory {
@@ -246,6 +249,7 @@ impl Memory {
             ids: HashSet::new(),
             links: HashMap::new(),
             heads: HashMap::new(),
+            forks: HashSet::new(),
         };
         documents.iter().for_each(|d| memory.learn(d));
         memory
@@ -283,6 +287,10 @@ impl Known for Memory {
 
     fn head(&self, chain: &Chain) -> Option<u64> {
         self.heads.get(chain).copied()
+    }
+
+    fn forked(&self, chain: &Chain) -> bool {
+        self.forks.contains(chain)
     }
 
     fn document(&self, id: &ContentId) -> Option<Vec<u8>> {
@@ -327,8 +335,24 @@ impl Peer {
         self.checker.check(wire, arrival, &self.memory, now)
     }
 
+    /// Something came: checks what waited for it, one after the other.
+    pub fn came(&mut self, what: &Missing, now: UnixMillis) -> Vec<Checked> {
+        let mut all = Vec::new();
+        for held in self.checker.came(what) {
+            let checked = self.checker.check_again(&held, &self.memory, now);
+            self.note(&checked);
+            all.push(checked);
+        }
+        all
+    }
+
     /// Keeps what has its place.
     pub fn note(&mut self, checked: &Checked) {
+        if let Some(envelope) = &checked.envelope
+            && checked.effects.iter().any(|e| matches!(e, Effect::Forked { .. }))
+        {
+            self.memory.forks.insert(Chain::of(envelope.header()));
+        }
         if let (Verdict::Admit | Verdict::Refuse, Some(envelope)) =
             (checked.verdict, &checked.envelope)
         {

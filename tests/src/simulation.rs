@@ -468,8 +468,9 @@ impl World {
                 node.memory.learn(&document);
                 let missing = Missing::Document(document.id().clone());
                 node.documents.insert(document.id().clone(), document);
-                let again = node.checker.came(&missing, &node.memory, now);
-                for checked in again {
+                for held in node.checker.came(&missing) {
+                    let node = &mut self.nodes[to];
+                    let checked = node.checker.check_again(&held, &node.memory, now);
                     self.follow(to, from, checked, Source::Live);
                 }
             }
@@ -515,7 +516,13 @@ impl World {
         for effect in &checked.effects {
             match effect {
                 Effect::Ask(missing) => self.put(to, from, Message::Ask(missing.clone())),
-                Effect::Forked { .. } => self.nodes[to].forks += 1,
+                Effect::Forked { .. } => {
+                    let node = &mut self.nodes[to];
+                    node.forks += 1;
+                    if let Some(envelope) = &checked.envelope {
+                        node.memory.forks.insert(Chain::of(envelope.header()));
+                    }
+                }
                 Effect::Gap { .. } | Effect::Keep(_) => {}
             }
         }

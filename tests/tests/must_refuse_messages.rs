@@ -189,7 +189,7 @@ fn case_13_expired_while_it_was_held() {
     let missing = Missing::Document(presentation.id().clone());
     assert_eq!(checked.effects, [Effect::Ask(missing.clone())]);
     peer.memory.learn(&presentation);
-    let again = peer.checker.came(&missing, &peer.memory, later(100_000));
+    let again = peer.came(&missing, later(100_000));
     expect(&again[0], Verdict::Ignore, policy_codes::MESSAGE_EXPIRED);
     assert_eq!(peer.checker.waiting(), 0);
     // In time it is admitted; what waits too long is given up, and counted no more.
@@ -200,7 +200,7 @@ fn case_13_expired_while_it_was_held() {
     assert_eq!(late.checker.give_up(later(30_000)), [bid.id().clone()]);
     late.receive(&bid, later(30_000));
     late.memory.learn(&presentation);
-    admitted(&late.checker.came(&missing, &late.memory, later(31_000))[0]);
+    admitted(&late.came(&missing, later(31_000))[0]);
 }
 
 #[test]
@@ -278,9 +278,7 @@ fn case_17_a_node_acts_for_its_participant_until_it_is_withdrawn() {
     expect(&peer.receive(&bid, NOW), Verdict::Wait, codes::AUTHORISATION_MISSING);
     peer.memory.learn(&authorisation);
     let missing = Missing::Document(authorisation.id().clone());
-    let came = peer.checker.came(&missing, &peer.memory, NOW);
-    admitted(&came[0]);
-    peer.note(&came[0]);
+    admitted(&peer.came(&missing, NOW)[0]);
     // Withdrawn.
     let change = Change { index: 77, set: true, at: later(100) };
     let party = sender.party.clone();
@@ -437,6 +435,89 @@ fn an_envelope_of_days_ago_is_judged_by_its_day() {
 }
 
 #[test]
+fn case_12_two_of_one_number_that_waited_together_do_not_both_pass() {
+    let (market, _, mut peer) = scene();
+    let other = Party::new(5);
+    let presentation = market.presentation(&other);
+    let mut sender = Sender::new(&other, &presentation, &market.channel);
+    let mut twin = sender.clone();
+    for envelope in [sender.send(NOW), twin.send(later(1)), sender.send(later(2))] {
+        assert_eq!(peer.receive(&envelope, NOW).verdict, Verdict::Wait);
+    }
+    peer.memory.learn(&presentation);
+    let missing = Missing::Document(presentation.id().clone());
+    let came = peer.came(&missing, later(3));
+    let forked = |c: &Checked| c.effects.iter().any(|e| matches!(e, Effect::Forked { .. }));
+    let passed = came.iter().filter(|c| c.verdict == Verdict::Admit).count();
+    assert!((1..=2).contains(&passed), "{came:?}");
+    assert_eq!(came.iter().filter(|c| forked(c)).count(), 1, "one proof is enough");
+}
+
+#[test]
+fn case_16_what_was_sent_while_suspended_is_not_taken_up_after_reinstatement() {
+    let (market, mut sender, mut peer) = scene();
+    let visa = world::visa(&market.regulator, &sender.party, &market.role, |_| ());
+    let index = visa.status[1].index;
+    let list = |changes: &[Change], dated, version: u64| {
+        world::list_by(&market.regulator, &market.regulator, Purpose::Suspension, changes, |l| {
+            l["validFrom"] = serde_json::json!(dated);
+            l["credentialSubject"]["statusList"]["version"] = serde_json::json!(version);
+        })
+    };
+    let [before, during, after] =
+        [later(1_000), later(3_000), later(6_000)].map(|at| sender.send(at));
+    let suspended = Change { index, set: true, at: later(2_000) };
+    let reinstated = Change { index, set: false, at: later(5_000) };
+    // As long as it is suspended, what it says it sent before waits: it dates as it likes.
+    let mut early = market.peer(&Party::new(4), &[], peer.memory.lists.clone());
+    early.memory.learn(&market.presentation(&sender.party));
+    early.memory.lists.push(list(std::slice::from_ref(&suspended), later(2_500), 6));
+    let checked = early.receive_by(&before, Source::CatchUp, later(4_000));
+    assert_eq!(checked.verdict, Verdict::Ignore, "{checked:?}");
+    // Reinstated: by its time, each.
+    peer.memory.lists.push(list(&[suspended, reinstated], later(5_500), 7));
+    admitted(&peer.receive_by(&before, Source::CatchUp, later(60_000)));
+    let checked = peer.receive_by(&during, Source::CatchUp, later(60_000));
+    let code = gridpass_credentials::codes::VISA_SUSPENDED;
+    expect(&checked, Verdict::Ignore, code);
+    admitted(&peer.receive_by(&after, Source::CatchUp, later(60_000)));
+}
+
+#[test]
+fn every_decision_names_facts_that_were_given_to_be_kept() {
+    let market = Market::new(|d| d.limits.max_messages_per_minute = 1);
+    let aggregator = Party::new(2);
+    let presentation = market.presentation(&aggregator);
+    let mut sender = Sender::new(&aggregator, &presentation, &market.channel);
+    let mut peer = market.peer(&Party::new(3), &[&presentation], market.lists(&[]));
+    let mut kept = std::collections::BTreeSet::new();
+    for at in [NOW, later(1), later(200_000), later(400_000)] {
+        let checked = peer.receive(&sender.send(at), at);
+        for effect in &checked.effects {
+            if let Effect::Keep(facts) = effect {
+                kept.insert(facts.encode().expect("bytes").0);
+            }
+        }
+        if matches!(checked.verdict, Verdict::Admit | Verdict::Refuse) {
+            assert!(kept.contains(&checked.decided.expect("a decision").admission));
+        }
+    }
+    assert!(!kept.is_empty());
+}
+
+#[test]
+fn a_role_that_a_charter_on_its_way_lists_is_not_refused_for_ever() {
+    let (market, mut sender, _) = scene();
+    let other = world::definition("flex.gb.other", world::dids(&[&market.regulator]), |_| ());
+    let old = std::sync::Arc::new(world::trust(&[&market.regulator], &[&other]));
+    let presentation = market.presentation(&sender.party);
+    let mut peer = market.peer(&Party::new(3), &[&presentation], market.lists(&[]));
+    peer.memory.trust = old;
+    let checked = peer.receive(&sender.send(NOW), NOW);
+    assert_eq!(checked.verdict, Verdict::Ignore, "{checked:?}");
+}
+
+#[test]
 fn nobody_uses_up_the_rate_of_another() {
     let market = Market::new(|d| d.limits.max_messages_per_minute = 3);
     let aggregator = Party::new(2);
@@ -528,7 +609,7 @@ fn a_message_waits_for_its_schema_where_it_is_read_and_not_where_it_is_carried()
             expect(&checked, Verdict::Wait, codes::SCHEMA_NOT_HERE);
             let (id, schema) = channels::schemas().pop_first().expect("a schema");
             peer.checker.schema_came(&market.channel, id.clone(), schema);
-            let again = peer.checker.came(&Missing::Document(id), &peer.memory, NOW);
+            let again = peer.came(&Missing::Document(id), NOW);
             admitted(&again[0]);
             assert!(again[0].deliver);
         } else {

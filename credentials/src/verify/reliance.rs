@@ -62,6 +62,12 @@ impl Reliance {
             if let Some(expires) = list.expires {
                 self.end(expires, now);
             }
+            // Of an earlier time: the list says that it was otherwise soon after.
+            for entry in subject.entries.iter().filter(|e| e.list == list.id) {
+                for change in list.changes(entry.index) {
+                    self.end(change.at, now);
+                }
+            }
             let read = ListRead {
                 list: list.id.clone(),
                 signer: list.issuer.clone(),

@@ -100,6 +100,18 @@ impl<'l> Lists<'l> {
                 .any(|r| self.by_role.contains(&(signer.clone(), r.clone())))
     }
 
+    /// Suspended today, and asked about an earlier time. Whoever is suspended dates as it likes: what
+    /// is from before waits until it is reinstated.
+    fn suspended_since(&self, list: &StatusList, entry: &StatusEntry, at: UnixMillis) -> Check {
+        let (name, by) = (status_name(entry.purpose), &list.issuer);
+        if list.was_set(entry.index, at).unwrap_or(None) == Some(true) {
+            let sentence = format!("suspended by {by} at {at}");
+            return Check::failed(name, codes::VISA_SUSPENDED, sentence);
+        }
+        let sentence = format!("suspended by {by} since then; whether it was sent before is open");
+        Check::indeterminate(name, codes::VISA_SUSPENDED, sentence)
+    }
+
     /// What the lists say, for each purpose.
     pub(super) fn checks(&self, subject: &Subject<'_>, at: UnixMillis, usage: Use) -> Vec<Check> {
         let mut checks = Vec::new();
@@ -244,6 +256,10 @@ impl<'l> Lists<'l> {
                 // not taken up late. What was suspended, or is now, is judged by its time.
                 let today =
                     at >= self.clock || (entry.purpose == Purpose::Revocation && at >= self.now);
+                let before = at < self.clock && entry.purpose == Purpose::Suspension;
+                if before && set && usage == Use::Held {
+                    return self.suspended_since(list, entry, at);
+                }
                 state_check(list, entry, set, (at, today), usage)
             }
             Err(e) => fail(e.code(), e.to_string()),

@@ -48,6 +48,8 @@ pub trait Known {
     fn at(&self, chain: &Chain, sequence: u64) -> Option<Link>;
     /// The greatest number of a chain that is known.
     fn head(&self, chain: &Chain) -> Option<u64>;
+    /// Whether a proof is kept that a chain contradicts itself.
+    fn forked(&self, chain: &Chain) -> bool;
     /// A document by its name: a presentation, or an authorisation. Its bytes were held against it.
     fn document(&self, id: &ContentId) -> Option<Vec<u8>>;
     /// What presentations and authorisations are judged by.

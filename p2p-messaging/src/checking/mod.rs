@@ -19,7 +19,7 @@ mod waiting;
 
 pub use facts::{Chain, Known, Link};
 pub use sender::Speaker;
-pub use waiting::Missing;
+pub use waiting::{Held, Missing};
 
 use crate::codes;
 use crate::envelope::{Envelope, EnvelopeError, Header};
@@ -27,7 +27,7 @@ use gridpass_credentials::charter::Charter;
 use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::signature::SignatureMemo;
-use gridpass_identity::code::{Class, Code};
+use gridpass_identity::code::Code;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::key::PublicKey;
@@ -35,13 +35,15 @@ use gridpass_identity::time::UnixMillis;
 use gridpass_policy::cache::{AdmissionCache, AdmissionKey};
 use gridpass_policy::codes as policy_codes;
 use gridpass_policy::decision::{Decision, Ruling, Verdict as PolicyVerdict};
-use gridpass_policy::facts::{Admission, CheckFacts, EnvelopeFacts, MessageFacts, Question};
+use gridpass_policy::facts::{
+    Admission, CheckFacts, EnvelopeFacts, Finding, MessageFacts, Question,
+};
 use gridpass_policy::payload::PayloadSchema;
 use gridpass_policy::policy::{Admitted, Policy};
 use hashlink::LruCache;
 use sequence::Order;
-use std::collections::BTreeMap;
-use waiting::{Held, Hold, Waiting};
+use std::collections::{BTreeMap, BTreeSet};
+use waiting::{Hold, Waiting};
 
 /// How an envelope came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,6 +209,8 @@ pub struct Checker {
     keys: LruCache<DidUrl, PublicKey>,
     rates: LruCache<(ContentId, Did), Rate>,
     waiting: Waiting,
+    /// The admissions that were given to be kept.
+    kept: LruCache<ContentId, ()>,
 }
 
 /// How many messages of a sender came in this minute, and in the one before.
@@ -231,6 +235,7 @@ impl Checker {
             keys: LruCache::new(limits.senders.max(1)),
             rates: LruCache::new(limits.senders.max(1)),
             waiting: Waiting::new(*limits),
+            kept: LruCache::new(limits.admissions.max(1)),
         }
     }
 
@@ -250,6 +255,11 @@ impl Checker {
         if let Some(channel) = self.channels.get_mut(channel) {
             channel.schemas.insert(id, schema);
         }
+    }
+
+    /// What was to be kept could not be: it will be given again.
+    pub fn nothing_was_kept(&mut self) {
+        self.kept.clear();
     }
 
     /// Leaves a channel.
@@ -311,36 +321,53 @@ impl Checker {
         };
         let mut checked = self.check_read(&envelope, arrival, known, now);
         if checked.verdict == Verdict::Wait {
-            self.hold(&envelope, wire, arrival, &mut checked, now);
+            let header = envelope.header();
+            let held = Held {
+                wire: wire.to_vec(),
+                source: arrival.source,
+                place: (Chain::of(header), header.sequence),
+                peer: arrival.peer.to_owned(),
+                since: now,
+                missing: BTreeSet::new(),
+                asked: BTreeSet::new(),
+            };
+            self.hold(envelope.id(), held, &mut checked);
         }
         checked.envelope = Some(envelope);
         checked
     }
 
-    fn hold(
-        &mut self,
-        envelope: &Envelope,
-        wire: &[u8],
-        arrival: Arrival<'_>,
-        checked: &mut Checked,
-        now: UnixMillis,
-    ) {
-        let asked = checked.effects.iter().filter_map(|e| match e {
-            Effect::Ask(missing) => Some(missing.clone()),
-            _ => None,
-        });
-        let held = Held {
-            wire: wire.to_vec(),
-            source: arrival.source,
-            peer: arrival.peer.to_owned(),
-            since: now,
-            missing: asked.collect(),
+    /// Checks again what has waited: by its first arrival, so that nothing waits without end.
+    pub fn check_again(&mut self, held: &Held, known: &dyn Known, now: UnixMillis) -> Checked {
+        let Ok(envelope) = Envelope::parse(&held.wire) else {
+            return Checked::new(Verdict::Fault, codes::ENVELOPE_MALFORMED, "it was read before");
         };
-        let found = self.waiting.hold(envelope.id(), held);
-        if found != Hold::Held {
-            // Nobody is asked for what nothing waits for, nor twice.
-            checked.effects.retain(|e| !matches!(e, Effect::Ask(_)));
+        let arrival = Arrival { source: held.source, peer: &held.peer, channel: None };
+        let mut checked = self.check_read(&envelope, arrival, known, now);
+        if checked.verdict == Verdict::Wait {
+            self.hold(envelope.id(), held.clone(), &mut checked);
         }
+        checked.envelope = Some(Box::new(envelope));
+        checked
+    }
+
+    fn hold(&mut self, id: &EnvelopeId, mut held: Held, checked: &mut Checked) {
+        held.missing = checked
+            .effects
+            .iter()
+            .filter_map(|e| match e {
+                Effect::Ask(missing) => Some(missing.clone()),
+                _ => None,
+            })
+            .collect();
+        let before = std::mem::take(&mut held.asked);
+        held.asked = before.union(&held.missing).cloned().collect();
+        let found = self.waiting.hold(id, held);
+        // Nobody is asked for what nothing waits for, nor twice.
+        checked.effects.retain(|e| match e {
+            Effect::Ask(missing) => found == Hold::Held && !before.contains(missing),
+            _ => true,
+        });
         if found == Hold::Full {
             checked.code = codes::WAITED_TOO_LONG;
             checked.sentence.push_str("; and there is no room to wait");
@@ -380,15 +407,11 @@ impl Checker {
         Checked { effects, ..outcome(&ruling) }
     }
 
-    /// Something came that envelopes waited for: they are checked again.
-    pub fn came(&mut self, what: &Missing, known: &dyn Known, now: UnixMillis) -> Vec<Checked> {
-        let ready = self.waiting.take(what);
-        let mut checked = Vec::new();
-        for held in ready {
-            let arrival = Arrival { source: held.source, peer: &held.peer, channel: None };
-            checked.push(self.check(&held.wire, arrival, known, now));
-        }
-        checked
+    /// Something came. Gives the envelopes that waited for nothing else, in the order of their
+    /// chains: each is checked with [`Checker::check_again`] and kept before the next, so that two
+    /// of one number do not both pass.
+    pub fn came(&mut self, what: &Missing) -> Vec<Held> {
+        self.waiting.take(what)
     }
 
     /// Gives up those that waited too long. Catching up brings them again.
@@ -444,8 +467,11 @@ impl Checker {
             );
             // Its number is another's: it is proof, and takes no place in the chain.
             let mut checked = Checked::new(Verdict::Ignore, code, sentence);
-            let (first, second) = (first.clone(), envelope.id().clone());
-            checked.effects.push(Effect::Forked { first, second });
+            // One proof is enough; who contradicts itself could make as many as it likes.
+            if !known.forked(&Chain::of(header)) {
+                let (first, second) = (first.clone(), envelope.id().clone());
+                checked.effects.push(Effect::Forked { first, second });
+            }
             return checked;
         }
         let mut checked = self.decide(envelope, source, known, (at, now), signature);
@@ -522,11 +548,13 @@ impl Checker {
         if checked.verdict == Verdict::Wait {
             effects.push(Effect::Ask(Missing::Evidence(header.sender.clone())));
         }
-        if let (Verdict::Admit | Verdict::Refuse, Some(fresh)) = (checked.verdict, &fresh) {
-            effects.push(Effect::Keep(Box::new(fresh.admission().clone())));
+        let is_kept = matches!(checked.verdict, Verdict::Admit | Verdict::Refuse);
+        if is_kept && !self.kept.contains_key(&admission) {
+            effects.push(Effect::Keep(Box::new(admitted.admission().clone())));
+            self.kept.insert(admission.clone(), ());
         }
         let question = Question::Publish(Box::new(facts));
-        if checked.verdict == Verdict::Admit {
+        if is_kept {
             self.count(header, source, now);
         }
         checked.decided = Some(Box::new(Decided { at, admission, question, ruling }));
@@ -559,7 +587,7 @@ impl Checker {
         self.past.get(key, at)
     }
 
-    /// How many of the sender were admitted in the last minute.
+    /// How many of the sender were kept in the last minute.
     fn sent(&mut self, header: &Header, source: Source, now: UnixMillis) -> Option<u64> {
         if source == Source::CatchUp {
             return None;
@@ -571,7 +599,7 @@ impl Checker {
         Some(rate.now.saturating_add(rate.before.saturating_mul(left) / 60_000))
     }
 
-    /// Counts one that was admitted: what somebody sends in another's name is not counted as its.
+    /// Counts one that is kept: what somebody sends in another's name is not counted as its.
     fn count(&mut self, header: &Header, source: Source, now: UnixMillis) {
         if source == Source::Live {
             let key = (header.channel.clone(), header.sender.clone());
@@ -651,32 +679,52 @@ fn finality(ruling: &Ruling, facts: &Admission, source: Source) -> Verdict {
     if facts.has_failed() {
         return Verdict::Ignore;
     }
+    let later = match source {
+        Source::Live => Verdict::Wait,
+        // It comes again with the next catching up.
+        Source::CatchUp => Verdict::Ignore,
+    };
+    // Whether the sender sent it is open: nothing is written down in its name.
+    let node = facts.node.as_ref().map(|n| n.standing.outcome);
+    if facts.standing.outcome != Finding::Passed || node.is_some_and(|n| n != Finding::Passed) {
+        return later;
+    }
     let told = |code: &Code| {
         let is = |c: &str| c == code.id();
         ruling.reasons.iter().any(|r| is(&r.code) || r.causes.iter().any(|c| is(&c.code)))
     };
-    // Another minute, and another clock, may say otherwise. What came too fast comes by catching up.
+    // Another minute, another clock, a charter or a list that is on its way may say otherwise.
     let passing = [
         policy_codes::MESSAGE_RATE,
+        policy_codes::ADMISSION_EXPIRED,
+        credential_codes::ROLE_NOT_LISTED,
+        credential_codes::ISSUER_NOT_ROOT,
+        credential_codes::STATUS_ROLLBACK,
+        credential_codes::VISA_SUSPENDED,
+        identity_codes::KEY_NOT_LISTED,
+    ];
+    // These hang on the time that it is judged for: caught up with, they stay.
+    let of_the_time = [
         policy_codes::MESSAGE_FROM_FUTURE,
         policy_codes::CHANNEL_NOT_YET,
-        policy_codes::ADMISSION_EXPIRED,
         credential_codes::VISA_NOT_YET,
         identity_codes::SIGNED_IN_FUTURE,
     ];
-    if passing.iter().any(told) {
+    let early = source == Source::Live && of_the_time.iter().any(told);
+    if early || passing.iter().any(told) {
         return Verdict::Ignore;
     }
-    // Undecided is what would be allowed if what is missing came, and came out well.
-    let undecided = ruling.reasons.iter().all(|r| {
-        let open = code_of(&r.code).is_some_and(|c| c.class() == Class::Indeterminate);
-        r.code == policy_codes::POLICY_UNDECIDED.id() || (r.requirement.is_none() && open)
+    // Undecided is what would be allowed if what is missing came, and came out well. The visas that
+    // prove an issuer's authority come with the presentation, or never.
+    let undecided = ruling.reasons.iter().all(|r| r.code == policy_codes::POLICY_UNDECIDED.id());
+    let may_come = facts.visas.iter().any(|v| {
+        v.standing.outcome == Finding::Indeterminate
+            && code_of(&v.standing.code).is_some_and(|c| {
+                c != credential_codes::CHAIN_LINK_MISSING
+                    && c != credential_codes::PRECONDITIONS_UNKNOWN
+            })
     });
-    match (undecided, source) {
-        (false, _) => Verdict::Refuse,
-        (true, Source::Live) => Verdict::Wait,
-        (true, Source::CatchUp) => Verdict::Ignore,
-    }
+    if undecided && may_come { later } else { Verdict::Refuse }
 }
 
 fn out_of_time(

@@ -108,7 +108,12 @@ impl Checker {
         let missing = || Missing::Did(url.did().clone());
         let resolution = match known.evidence().resolver.resolve(url.did()) {
             Ok(resolution) => resolution,
-            Err(e) => return Err(wait(missing(), e.code(), e.to_string())),
+            Err(e) if e.is_missing_evidence() => {
+                return Err(wait(missing(), e.code(), e.to_string()));
+            }
+            Err(e) => {
+                return Err(Box::new(Checked::new(Verdict::Ignore, e.code(), e.to_string())));
+            }
         };
         let proves_itself = resolution.source == DocumentSource::SelfCertifying;
         let purpose = Relationship::CapabilityInvocation;
@@ -120,11 +125,11 @@ impl Checker {
                 }
                 Ok((key, proves_itself))
             }
-            None if proves_itself => {
-                Err(Box::new(Checked::new(Verdict::Ignore, check.code, check.sentence)))
-            }
             // It may be listed in a state of the DID that has not come.
-            None => Err(wait(missing(), check.code, check.sentence)),
+            None if !proves_itself && check.code == identity_codes::KEY_NOT_LISTED => {
+                Err(wait(missing(), check.code, check.sentence))
+            }
+            None => Err(Box::new(Checked::new(Verdict::Ignore, check.code, check.sentence))),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Envelopes that cannot be decided yet: held in a bounded queue until what they wait for comes.
 
-use super::{Limits, Source};
+use super::{Chain, Limits, Source};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
@@ -18,15 +18,20 @@ pub enum Missing {
     Evidence(Did),
 }
 
-/// An envelope to hold.
-pub(super) struct Held {
+/// An envelope that waits, or has waited.
+#[derive(Clone, Debug)]
+pub struct Held {
     pub(super) wire: Vec<u8>,
     pub(super) source: Source,
+    /// Its place in its chain: what comes together is checked in order.
+    pub(super) place: (Chain, u64),
     /// The peer that passed it on. Room is given by peer: whose name stands in an envelope that
     /// was not verified is anybody's choice.
     pub(super) peer: String,
     pub(super) since: UnixMillis,
     pub(super) missing: BTreeSet<Missing>,
+    /// What was asked for already: it is not asked for again.
+    pub(super) asked: BTreeSet<Missing>,
 }
 
 /// What became of an envelope that should wait.
@@ -80,12 +85,15 @@ impl Waiting {
         Hold::Held
     }
 
-    /// Those for which this was the last thing missing.
+    /// Those for which this was the last thing missing, in the order of their chains.
     pub(super) fn take(&mut self, what: &Missing) -> Vec<Held> {
         for held in self.held.values_mut() {
             held.missing.remove(what);
         }
-        self.remove(|held| held.missing.is_empty()).into_iter().map(|(_, held)| held).collect()
+        let ready = self.remove(|held| held.missing.is_empty());
+        let mut ready: Vec<Held> = ready.into_iter().map(|(_, held)| held).collect();
+        ready.sort_by(|a, b| a.place.cmp(&b.place));
+        ready
     }
 
     pub(super) fn give_up(&mut self, now: UnixMillis) -> Vec<EnvelopeId> {
