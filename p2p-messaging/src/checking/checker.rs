@@ -1,0 +1,311 @@
+//! The checker: what is remembered between envelopes, and the order of the checks.
+
+use super::deciding::{out_of_time, outcome};
+use super::rate::Rate;
+use super::sequence::Order;
+use super::waiting::{Hold, Waiting};
+use super::{
+    Arrival, Chain, Checked, Effect, Held, Known, Limits, Missing, Source, Speaker, Verdict,
+};
+use crate::codes;
+use crate::envelope::{Envelope, EnvelopeError};
+use gridpass_credentials::charter::Charter;
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_credentials::signature::SignatureMemo;
+use gridpass_identity::did::{Did, DidUrl};
+use gridpass_identity::key::PublicKey;
+use gridpass_identity::time::UnixMillis;
+use gridpass_policy::cache::{AdmissionCache, AdmissionKey};
+use gridpass_policy::codes as policy_codes;
+use gridpass_policy::facts::Question;
+use gridpass_policy::payload::PayloadSchema;
+use gridpass_policy::policy::Policy;
+use hashlink::LruCache;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A channel that is taken part in, or carried for others.
+pub(super) struct Channel {
+    pub(super) policy: Policy,
+    pub(super) schemas: BTreeMap<ContentId, PayloadSchema>,
+    /// Whether what is admitted is delivered here; else it is only carried for others.
+    pub(super) reads: bool,
+}
+
+/// The checking core of one participant.
+pub struct Checker {
+    pub(super) me: Did,
+    pub(super) channels: BTreeMap<ContentId, Channel>,
+    pub(super) admissions: AdmissionCache,
+    /// Of senders as of an earlier time, for a short while: catching up asks for the same again
+    /// and again.
+    pub(super) past: AdmissionCache,
+    pub(super) past_since: UnixMillis,
+    pub(super) memo: SignatureMemo,
+    pub(super) keys: LruCache<DidUrl, PublicKey>,
+    pub(super) rates: LruCache<(ContentId, Did), Rate>,
+    pub(super) waiting: Waiting,
+    /// The admissions that were given to be kept.
+    pub(super) kept: LruCache<ContentId, ()>,
+}
+
+impl Checker {
+    /// For a participant.
+    #[must_use]
+    pub fn new(me: Did, limits: &Limits) -> Self {
+        Self {
+            me,
+            channels: BTreeMap::new(),
+            admissions: AdmissionCache::new(limits.admissions),
+            past: AdmissionCache::new(limits.admissions),
+            past_since: UnixMillis::new(0),
+            memo: SignatureMemo::default(),
+            keys: LruCache::new(limits.senders.max(1)),
+            rates: LruCache::new(limits.senders.max(1)),
+            waiting: Waiting::new(*limits),
+            kept: LruCache::new(limits.admissions.max(1)),
+        }
+    }
+
+    /// Takes a channel in, to read it or to carry it for others. Its owner's signature was checked
+    /// by the caller. Whoever reads needs the schemas; those that come later are given then.
+    pub fn join(
+        &mut self,
+        policy: Policy,
+        schemas: BTreeMap<ContentId, PayloadSchema>,
+        reads: bool,
+    ) {
+        self.channels.insert(policy.id().clone(), Channel { policy, schemas, reads });
+    }
+
+    /// A schema of a channel came.
+    pub fn schema_came(&mut self, channel: &ContentId, id: ContentId, schema: PayloadSchema) {
+        if let Some(channel) = self.channels.get_mut(channel) {
+            channel.schemas.insert(id, schema);
+        }
+    }
+
+    /// What was to be kept could not be: it will be given again.
+    pub fn nothing_was_kept(&mut self) {
+        self.kept.clear();
+    }
+
+    /// Leaves a channel.
+    pub fn leave(&mut self, channel: &ContentId) {
+        self.channels.remove(channel);
+    }
+
+    /// The policy of a channel that was joined.
+    #[must_use]
+    pub fn policy(&self, channel: &ContentId) -> Option<&Policy> {
+        self.channels.get(channel).map(|c| &c.policy)
+    }
+
+    /// A status list came, was verified, and is newer than what was known. Gives those who must be
+    /// judged anew.
+    pub fn status_list_came(&mut self, list: &str, signer: &Did) -> Vec<AdmissionKey> {
+        self.past.clear();
+        self.admissions.status_list_came(list, signer)
+    }
+
+    /// What is known of a DID changed. Gives those who must be judged anew.
+    pub fn did_changed(&mut self, did: &Did) -> Vec<AdmissionKey> {
+        self.past.clear();
+        self.admissions.did_changed(did)
+    }
+
+    /// A role definition came. Gives those who must be judged anew.
+    pub fn definition_came(&mut self, definition: &ContentId) -> Vec<AdmissionKey> {
+        self.past.clear();
+        self.admissions.definition_came(definition)
+    }
+
+    /// The charter changed. Gives those who must be judged anew.
+    pub fn charter_changed(&mut self, before: &Charter, after: &Charter) -> Vec<AdmissionKey> {
+        self.past.clear();
+        self.admissions.charter_changed(before, after)
+    }
+
+    /// How many envelopes wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Checks an envelope.
+    pub fn check(
+        &mut self,
+        wire: &[u8],
+        arrival: Arrival<'_>,
+        known: &dyn Known,
+        now: UnixMillis,
+    ) -> Checked {
+        let envelope = match Envelope::parse(wire) {
+            Ok(envelope) => Box::new(envelope),
+            Err(e @ EnvelopeError::Version(_)) => {
+                return Checked::new(Verdict::Ignore, e.code(), e.to_string());
+            }
+            Err(e) => return Checked::new(Verdict::Fault, e.code(), e.to_string()),
+        };
+        let mut checked = self.check_read(&envelope, arrival, known, now);
+        if checked.verdict == Verdict::Wait {
+            let header = envelope.header();
+            let held = Held {
+                wire: wire.to_vec(),
+                source: arrival.source,
+                place: (Chain::of(header), header.sequence),
+                peer: arrival.peer.to_owned(),
+                since: now,
+                missing: BTreeSet::new(),
+                asked: BTreeSet::new(),
+            };
+            self.hold(envelope.id(), held, &mut checked);
+        }
+        checked.envelope = Some(envelope);
+        checked
+    }
+
+    /// Checks again what has waited: by its first arrival, so that nothing waits without end.
+    pub fn check_again(&mut self, held: &Held, known: &dyn Known, now: UnixMillis) -> Checked {
+        let Ok(envelope) = Envelope::parse(&held.wire) else {
+            return Checked::new(Verdict::Fault, codes::ENVELOPE_MALFORMED, "it was read before");
+        };
+        let arrival = Arrival { source: held.source, peer: &held.peer, channel: None };
+        let mut checked = self.check_read(&envelope, arrival, known, now);
+        if checked.verdict == Verdict::Wait {
+            self.hold(envelope.id(), held.clone(), &mut checked);
+        }
+        checked.envelope = Some(Box::new(envelope));
+        checked
+    }
+
+    fn hold(&mut self, id: &EnvelopeId, mut held: Held, checked: &mut Checked) {
+        held.missing = checked
+            .effects
+            .iter()
+            .filter_map(|e| match e {
+                Effect::Ask(missing) => Some(missing.clone()),
+                _ => None,
+            })
+            .collect();
+        let before = std::mem::take(&mut held.asked);
+        held.asked = before.union(&held.missing).cloned().collect();
+        let found = self.waiting.hold(id, held);
+        // Nobody is asked for what nothing waits for, nor twice.
+        checked.effects.retain(|e| match e {
+            Effect::Ask(missing) => found == Hold::Held && !before.contains(missing),
+            _ => true,
+        });
+        if found == Hold::Full {
+            checked.code = codes::WAITED_TOO_LONG;
+            checked.sentence.push_str("; and there is no room to wait");
+        }
+    }
+
+    /// Whether somebody may receive what is sent in a channel: asked before anything is given to
+    /// it, by gossip or by catching up, and again when what it rests on changed. The caller has seen
+    /// that the peer holds the participant's or its node's key: presentations are known to many.
+    pub fn may_subscribe(
+        &mut self,
+        speaker: &Speaker<'_>,
+        known: &dyn Known,
+        now: UnixMillis,
+    ) -> Checked {
+        let key = speaker.key();
+        let mut effects = Vec::new();
+        if self.admissions.get(&key, now).is_none() {
+            match self.admit(speaker, known, now, now) {
+                Ok(admitted) => {
+                    effects.push(Effect::Keep(Box::new(admitted.admission().clone())));
+                    self.admissions.insert(admitted);
+                }
+                Err(checked) => return *checked,
+            }
+        }
+        let Some(channel) = self.channels.get(speaker.channel) else {
+            let sentence = format!("the channel {} is not kept here", speaker.channel);
+            return Checked::new(Verdict::Ignore, codes::CHANNEL_UNKNOWN, sentence);
+        };
+        let Some(admitted) = self.admissions.get(&key, now) else {
+            // A presentation or node that failed is not remembered.
+            let sentence = "its presentation or node authorisation does not hold";
+            return Checked::new(Verdict::Refuse, policy_codes::POLICY_UNMET, sentence);
+        };
+        let ruling = channel.policy.rule(admitted, &Question::Subscribe, now);
+        Checked { effects, ..outcome(&ruling) }
+    }
+
+    /// Something came. Gives the envelopes that waited for nothing else, in the order of their
+    /// chains: each is checked with [`Checker::check_again`] and kept before the next, so that two
+    /// of one number do not both pass.
+    pub fn came(&mut self, what: &Missing) -> Vec<Held> {
+        self.waiting.take(what)
+    }
+
+    /// Gives up those that waited too long. Catching up brings them again.
+    pub fn give_up(&mut self, now: UnixMillis) -> Vec<EnvelopeId> {
+        self.waiting.give_up(now)
+    }
+
+    fn check_read(
+        &mut self,
+        envelope: &Envelope,
+        arrival: Arrival<'_>,
+        known: &dyn Known,
+        now: UnixMillis,
+    ) -> Checked {
+        let (header, source) = (envelope.header(), arrival.source);
+        let ignore = |code, sentence: String| Checked::new(Verdict::Ignore, code, sentence);
+        if arrival.channel.is_some_and(|c| c != &header.channel) {
+            // Else what is said in one channel is shown to the readers of another.
+            let sentence = format!("it is of the channel {}", header.channel);
+            return Checked::new(Verdict::Fault, codes::ENVELOPE_TOPIC, sentence);
+        }
+        let Some(channel) = self.channels.get(&header.channel) else {
+            let sentence = format!("the channel {} is not kept here", header.channel);
+            return ignore(codes::CHANNEL_UNKNOWN, sentence);
+        };
+        if let Some((code, sentence)) = out_of_time(header, channel, source, now) {
+            return ignore(code, sentence);
+        }
+        if known.has(envelope.id()) {
+            return ignore(codes::ENVELOPE_DUPLICATE, "it was taken before".into());
+        }
+        let order = Order::of(envelope, known);
+        let at = match source {
+            Source::Live => now,
+            // Never later than now, whatever the header says within the skew.
+            Source::CatchUp => header.issued.min(now),
+        };
+        let signature = match self.check_signature(envelope, known, at) {
+            Ok(signature) => signature,
+            Err(checked) => return *checked,
+        };
+        let contradicts = match &order {
+            Order::Forked(first) => Some((codes::SEQUENCE_FORK, first)),
+            Order::Broken(first) => Some((codes::SEQUENCE_BROKEN, first)),
+            Order::Misdated(other) => Some((codes::ENVELOPE_ORDER, other)),
+            Order::Next | Order::Within | Order::Gap { .. } => None,
+        };
+        if let Some((code, first)) = contradicts {
+            let sentence = format!(
+                "{} signed {} and {first}, which contradict each other",
+                header.sender,
+                envelope.id()
+            );
+            // Its number is another's: it is proof, and takes no place in the chain.
+            let mut checked = Checked::new(Verdict::Ignore, code, sentence);
+            // One proof is enough; who contradicts itself could make as many as it likes.
+            if !known.forked(&Chain::of(header)) {
+                let (first, second) = (first.clone(), envelope.id().clone());
+                checked.effects.push(Effect::Forked { first, second });
+            }
+            return checked;
+        }
+        let mut checked = self.decide(envelope, source, known, (at, now), signature);
+        if let (Order::Gap { from, until }, Verdict::Admit) = (&order, checked.verdict) {
+            let (chain, from, until) = (Chain::of(header), *from, *until);
+            checked.effects.push(Effect::Gap { chain, from, until });
+        }
+        checked
+    }
+}

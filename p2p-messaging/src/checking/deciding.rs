@@ -1,0 +1,317 @@
+//! What the channel says of an envelope that is authentic: the admission, the policy, the payload;
+//! and what a denial is worth.
+
+use super::checker::{Channel, Checker};
+use super::rate::Rate;
+use super::{Checked, Decided, Effect, Known, Missing, Source, Speaker, Verdict, sender};
+use crate::codes;
+use crate::envelope::{Envelope, Header};
+use gridpass_credentials::codes as credential_codes;
+use gridpass_identity::code::Code;
+use gridpass_identity::codes as identity_codes;
+use gridpass_identity::time::UnixMillis;
+use gridpass_policy::cache::AdmissionKey;
+use gridpass_policy::codes as policy_codes;
+use gridpass_policy::decision::{Ruling, Verdict as PolicyVerdict};
+use gridpass_policy::facts::{
+    Admission, CheckFacts, EnvelopeFacts, Finding, MessageFacts, Question,
+};
+use gridpass_policy::policy::Admitted;
+
+impl Checker {
+    pub(super) fn decide(
+        &mut self,
+        envelope: &Envelope,
+        source: Source,
+        known: &dyn Known,
+        (at, now): (UnixMillis, UnixMillis),
+        signature: CheckFacts,
+    ) -> Checked {
+        let header = envelope.header();
+        let speaker = Speaker::of(header);
+        let key = speaker.key();
+        let mut effects = Vec::new();
+        let mut fresh = None;
+        if self.remembered(&key, source, at, now).is_none() {
+            match self.admit(&speaker, known, at, now) {
+                Ok(admission) => fresh = Some(admission),
+                Err(checked) => return *checked,
+            }
+        }
+        let sent = self.sent(header, source, now);
+        let Some(channel) = self.channels.get(&header.channel) else {
+            return Checked::new(Verdict::Ignore, codes::CHANNEL_UNKNOWN, "left meanwhile");
+        };
+        let cache = match source {
+            Source::Live => &mut self.admissions,
+            Source::CatchUp => &mut self.past,
+        };
+        let admitted = match fresh.as_mut() {
+            Some(fresh) => Some(fresh),
+            None => cache.get(&key, at),
+        };
+        let Some(admitted) = admitted else {
+            return Checked::new(Verdict::Ignore, policy_codes::ADMISSION_EXPIRED, "it ended");
+        };
+        let mut facts = message_facts(envelope, signature, sent);
+        let mut ruling = channel.ask(admitted, &facts, at);
+        let mut unchecked = false;
+        if ruling.verdict == PolicyVerdict::Allow {
+            match channel.check_payload(envelope) {
+                Payload::Checked(payload) => {
+                    facts.payload = Some(payload);
+                    ruling = channel.ask(admitted, &facts, at);
+                }
+                Payload::NoSchema => unchecked = true,
+                Payload::Unseen => {}
+            }
+        }
+        let admission = match admitted.id() {
+            Ok(id) => id.clone(),
+            Err(e) => return Checked::new(Verdict::Ignore, e.code(), e.to_string()),
+        };
+        let mut checked = outcome(&ruling);
+        if checked.verdict == Verdict::Refuse {
+            checked.verdict = finality(&ruling, admitted.admission(), source);
+        }
+        let for_me = header.recipients.is_empty() || header.recipients.contains(&self.me);
+        let reads = channel.reads && for_me;
+        if checked.verdict == Verdict::Admit && reads && unchecked {
+            let sentence = format!("the schema {} has not arrived", header.schema);
+            let missing = Missing::Document(header.schema.clone());
+            return *sender::wait(missing, codes::SCHEMA_NOT_HERE, sentence);
+        }
+        checked.deliver = checked.verdict == Verdict::Admit && reads;
+        if checked.verdict == Verdict::Wait {
+            effects.push(Effect::Ask(Missing::Evidence(header.sender.clone())));
+        }
+        let is_kept = matches!(checked.verdict, Verdict::Admit | Verdict::Refuse);
+        if is_kept && !self.kept.contains_key(&admission) {
+            effects.push(Effect::Keep(Box::new(admitted.admission().clone())));
+            self.kept.insert(admission.clone(), ());
+        }
+        let question = Question::Publish(Box::new(facts));
+        if is_kept {
+            self.count(header, source, now);
+        }
+        checked.decided = Some(Box::new(Decided { at, admission, question, ruling }));
+        checked.effects = effects;
+        match (fresh, source) {
+            (Some(fresh), Source::Live) => self.admissions.insert(fresh),
+            (Some(fresh), Source::CatchUp) => self.past.insert(fresh),
+            (None, _) => {}
+        }
+        checked
+    }
+
+    /// What is remembered of a sender, as of a time.
+    fn remembered(
+        &mut self,
+        key: &AdmissionKey,
+        source: Source,
+        at: UnixMillis,
+        now: UnixMillis,
+    ) -> Option<&mut Admitted> {
+        /// How long a judgement of an earlier time is kept: it rests on what is known today.
+        const PAST_MILLIS: u64 = 10_000;
+        if source == Source::Live {
+            return self.admissions.get(key, at);
+        }
+        if now.millis_since(self.past_since) > PAST_MILLIS || now < self.past_since {
+            self.past.clear();
+            self.past_since = now;
+        }
+        self.past.get(key, at)
+    }
+
+    /// How many of the sender were kept in the last minute.
+    fn sent(&mut self, header: &Header, source: Source, now: UnixMillis) -> Option<u64> {
+        if source == Source::CatchUp {
+            return None;
+        }
+        let key = (header.channel.clone(), header.sender.clone());
+        let rate = self.rates.get(&key).map(|r| r.at(now)).unwrap_or_default();
+        // The last minute is this one so far, and the rest of it from the one before.
+        let left = 60_000_u64.saturating_sub(now.get() % 60_000);
+        Some(rate.now.saturating_add(rate.before.saturating_mul(left) / 60_000))
+    }
+
+    /// Counts one that is kept: what somebody sends in another's name is not counted as its.
+    fn count(&mut self, header: &Header, source: Source, now: UnixMillis) {
+        if source == Source::Live {
+            let key = (header.channel.clone(), header.sender.clone());
+            let rate = self.rates.entry(key).or_insert_with(Rate::default);
+            *rate = rate.at(now);
+            rate.now = rate.now.saturating_add(1);
+        }
+    }
+}
+
+impl Channel {
+    fn ask(&self, admitted: &mut Admitted, facts: &MessageFacts, at: UnixMillis) -> Ruling {
+        self.policy.rule(admitted, &Question::Publish(Box::new(facts.clone())), at)
+    }
+
+    /// Whether the payload fits, where it can be read here and its schema is at hand.
+    fn check_payload(&self, envelope: &Envelope) -> Payload {
+        let header = envelope.header();
+        let Some(payload) = envelope.payload().filter(|_| !header.sealed) else {
+            return Payload::Unseen;
+        };
+        let topic = self.policy.descriptor().topic(&header.topic);
+        let (Some(schema), Some(topic)) = (self.schemas.get(&header.schema), topic) else {
+            return Payload::NoSchema;
+        };
+        let mut found = schema.validate(payload);
+        if found.is_empty() {
+            found = schema.check_attributes(topic, &header.attributes, payload);
+        }
+        Payload::Checked(match found.first() {
+            None => CheckFacts::new(
+                gridpass_identity::report::Outcome::Passed,
+                policy_codes::PAYLOAD_FITS,
+                "it fits its topic's schema",
+            ),
+            Some(first) => CheckFacts::new(
+                gridpass_identity::report::Outcome::Failed,
+                first.code,
+                format!("{}: {}", first.place, first.sentence),
+            ),
+        })
+    }
+}
+
+/// What is known of a payload.
+enum Payload {
+    Checked(CheckFacts),
+    /// It could be read, and its schema is not at hand.
+    NoSchema,
+    /// It is sealed, or withheld.
+    Unseen,
+}
+
+/// What a denial is worth: whether it stays one, whatever may still come; whether it waits for what
+/// is missing; or whether nothing is kept of it, since the sender is not shown to be the sender.
+fn finality(ruling: &Ruling, facts: &Admission, source: Source) -> Verdict {
+    if facts.has_failed() {
+        return Verdict::Ignore;
+    }
+    let later = match source {
+        Source::Live => Verdict::Wait,
+        // It comes again with the next catching up.
+        Source::CatchUp => Verdict::Ignore,
+    };
+    // Whether the sender sent it is open: nothing is written down in its name.
+    let node = facts.node.as_ref().map(|n| n.standing.outcome);
+    if facts.standing.outcome != Finding::Passed || node.is_some_and(|n| n != Finding::Passed) {
+        return later;
+    }
+    let told = |code: &Code| {
+        let is = |c: &str| c == code.id();
+        ruling.reasons.iter().any(|r| is(&r.code) || r.causes.iter().any(|c| is(&c.code)))
+    };
+    // Another minute, another clock, a charter or a list that is on its way may say otherwise.
+    let passing = [
+        policy_codes::MESSAGE_RATE,
+        policy_codes::ADMISSION_EXPIRED,
+        credential_codes::ROLE_NOT_LISTED,
+        credential_codes::ISSUER_NOT_ROOT,
+        credential_codes::STATUS_ROLLBACK,
+        credential_codes::VISA_SUSPENDED,
+        identity_codes::KEY_NOT_LISTED,
+    ];
+    // These hang on the time that it is judged for: caught up with, they stay.
+    let of_the_time = [
+        policy_codes::MESSAGE_FROM_FUTURE,
+        policy_codes::CHANNEL_NOT_YET,
+        credential_codes::VISA_NOT_YET,
+        identity_codes::SIGNED_IN_FUTURE,
+    ];
+    let early = source == Source::Live && of_the_time.iter().any(told);
+    if early || passing.iter().any(told) {
+        return Verdict::Ignore;
+    }
+    // Undecided is what would be allowed if what is missing came, and came out well. The visas that
+    // prove an issuer's authority come with the presentation, or never.
+    let undecided = ruling.reasons.iter().all(|r| r.code == policy_codes::POLICY_UNDECIDED.id());
+    let may_come = facts.visas.iter().any(|v| {
+        v.standing.outcome == Finding::Indeterminate
+            && code_of(&v.standing.code).is_some_and(|c| {
+                c != credential_codes::CHAIN_LINK_MISSING
+                    && c != credential_codes::PRECONDITIONS_UNKNOWN
+            })
+    });
+    if undecided && may_come { later } else { Verdict::Refuse }
+}
+
+pub(super) fn out_of_time(
+    header: &Header,
+    channel: &Channel,
+    source: Source,
+    now: UnixMillis,
+) -> Option<(Code, String)> {
+    let skew = channel.policy.descriptor().clock_skew_seconds.saturating_mul(1000);
+    if header.issued > now.plus_millis(skew) {
+        let sentence = format!("it says it was made at {}, and it is {now}", header.issued);
+        return Some((policy_codes::MESSAGE_FROM_FUTURE, sentence));
+    }
+    let retention = channel.policy.descriptor().retention.seconds.saturating_mul(1000);
+    if now > header.issued.plus_millis(retention) {
+        let sentence = format!("it was made at {}, and is not taken up any more", header.issued);
+        return Some((codes::ENVELOPE_TOO_OLD, sentence));
+    }
+    if source == Source::Live && now >= header.expires.plus_millis(skew) {
+        let sentence = format!("it counted until {}, and it is {now}", header.expires);
+        return Some((policy_codes::MESSAGE_EXPIRED, sentence));
+    }
+    None
+}
+
+pub(super) fn outcome(ruling: &Ruling) -> Checked {
+    match (ruling.verdict, ruling.reasons.first()) {
+        (PolicyVerdict::Allow, _) => {
+            Checked::new(Verdict::Admit, codes::ENVELOPE_ADMITTED, "the channel allows it")
+        }
+        (PolicyVerdict::Deny, first) => {
+            let sentence = first.map_or_else(String::new, |r| {
+                let cause = r.causes.first().map(|c| format!(": {}", c.sentence));
+                format!("{}{}", r.sentence, cause.unwrap_or_default())
+            });
+            let code = first.and_then(|r| code_of(&r.code)).unwrap_or(policy_codes::POLICY_UNMET);
+            Checked::new(Verdict::Refuse, code, sentence)
+        }
+    }
+}
+
+/// The code that a record names.
+fn code_of(id: &str) -> Option<Code> {
+    let tables = [policy_codes::ALL, credential_codes::ALL, identity_codes::ALL, codes::ALL];
+    tables.into_iter().flatten().find(|c| c.id() == id).copied()
+}
+
+fn message_facts(envelope: &Envelope, signature: CheckFacts, sent: Option<u64>) -> MessageFacts {
+    let header = envelope.header();
+    MessageFacts {
+        envelope: Some(EnvelopeFacts {
+            id: envelope.id().clone(),
+            channel: header.channel.clone(),
+            sender: header.sender.clone(),
+            node: header.node().cloned(),
+            authorisation: header.authorisation.clone(),
+            presentation: Some(header.presentation.clone()),
+        }),
+        topic: header.topic.clone(),
+        version: header.topic_version,
+        schema: header.schema.clone(),
+        media_type: header.media_type.clone(),
+        recipients: header.recipients.clone(),
+        issued: header.issued,
+        expires: header.expires,
+        payload_bytes: envelope.payload_bytes(),
+        sealed: header.sealed,
+        attributes: header.attributes.clone(),
+        signature,
+        payload: None,
+        sent_last_minute: sent,
+    }
+}
