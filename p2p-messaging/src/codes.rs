@@ -55,6 +55,9 @@ gridpass_identity::codes! {
     WAITED_TOO_LONG = "GP-WAITED-TOO-LONG", Indeterminate,
         "What the envelope waited for did not come in time, or there was no room to wait.",
         "Catching up brings it again; ask the sender to be reachable.";
+    SYNC_MALFORMED = "GP-SYNC-MALFORMED", Malformed,
+        "The bytes are not a message that peers send each other.",
+        "Nothing: the peer that sent them answers for it.";
     // The log
     LOG_DAMAGED = "GP-LOG-DAMAGED", Failed,
         "The log has a place whose checksum does not fit: what was written there is lost.",

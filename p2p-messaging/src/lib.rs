@@ -10,6 +10,7 @@
 //! | make or read a message | [`envelope::Header`], [`envelope::Envelope`] |
 //! | check one | [`checking::Checker`] |
 //! | keep what was accepted, and find it | [`log::Log`], [`store::Store`] |
+//! | speak with another peer | [`mod@sync`] |
 //! | know what a reason means | [`mod@codes`] |
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // tests may overflow, and then fail
@@ -19,3 +20,4 @@ pub mod codes;
 pub mod envelope;
 pub mod log;
 pub mod store;
+pub mod sync;

@@ -55,6 +55,7 @@ pub const TARGETS: &[Target] = &[
     ("role", credentials::role),
     ("sd_jwt", credentials::sd_jwt),
     ("status_list", credentials::status_list),
+    ("sync", messaging::sync),
     ("terms", policy::terms),
     ("time", time),
     ("trust_pack", credentials::trust_pack),

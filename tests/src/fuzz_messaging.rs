@@ -5,6 +5,7 @@ use crate::world::{NOW, Party};
 use gridpass_messaging::checking::{Source, Verdict};
 use gridpass_messaging::envelope::Envelope;
 use gridpass_messaging::store::Entry;
+use gridpass_messaging::sync::{Request, Response};
 use std::cell::RefCell;
 
 /// An envelope, with its payload or without: what is read is written as the same bytes, has one
@@ -42,6 +43,18 @@ fn check_with(data: &[u8], market: &Market, sender: &Sender, peer: &mut Peer) {
         }
     } else {
         assert!(matches!(checked.verdict, Verdict::Fault | Verdict::Ignore));
+    }
+}
+
+/// What peers send each other: what is read is written again and read the same.
+pub fn sync(data: &[u8]) {
+    if let Ok(request) = Request::decode(data) {
+        let bytes = request.encode().expect("what was read can be sent");
+        assert_eq!(Request::decode(&bytes), Ok(request));
+    }
+    if let Ok(response) = Response::decode(data) {
+        let bytes = response.encode().expect("what was read can be sent");
+        assert_eq!(Response::decode(&bytes), Ok(response));
     }
 }
 

@@ -260,6 +260,11 @@ impl Memory {
         self.documents.insert(document.id().clone(), document.text().as_bytes().to_vec());
     }
 
+    /// Bytes came that are named so.
+    pub fn learn_bytes(&mut self, id: ContentId, bytes: Vec<u8>) {
+        self.documents.insert(id, bytes);
+    }
+
     /// Keeps an envelope, allowed or refused.
     pub fn keep(&mut self, envelope: &Envelope) {
         let header = envelope.header();

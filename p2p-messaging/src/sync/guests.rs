@@ -1,0 +1,129 @@
+//! Peers that said who they are, and what each may read: asked of the channel's policy when they
+//! come, and again whenever something that their visas rest on changed.
+
+use super::wire::Hello;
+use crate::checking::{Checker, Effect, Known, Missing, Speaker, Verdict};
+use crate::codes;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_identity::code::Code;
+use gridpass_identity::did::Did;
+use gridpass_identity::key::PublicKey;
+use gridpass_identity::method;
+use gridpass_identity::time::UnixMillis;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What became of a hello.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Welcome {
+    /// The channels that it may read from now on, and could not before.
+    pub admitted: BTreeSet<ContentId>,
+    /// The channels that it may not read, each with the reason.
+    pub refused: BTreeMap<ContentId, Code>,
+    /// What is missing to say more.
+    pub asks: BTreeSet<Missing>,
+}
+
+struct Guest {
+    participant: Did,
+    node: Option<(Did, ContentId)>,
+    visits: BTreeMap<ContentId, ContentId>,
+    admitted: BTreeSet<ContentId>,
+}
+
+/// The peers that are connected and known by name.
+#[derive(Default)]
+pub struct Guests {
+    peers: BTreeMap<String, Guest>,
+}
+
+impl Guests {
+    /// A peer said who it is. `key` is its node's, proven by the connection. Its authorisation is
+    /// given to `keep`, so that it is found by its name.
+    ///
+    /// # Errors
+    /// The reason why it is nobody: the key is not the one of the node that it says, or there is no
+    /// authorisation.
+    pub fn hello(
+        &mut self,
+        peer: &str,
+        key: &PublicKey,
+        hello: &Hello,
+        keep: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), Code> {
+        let node = method::key::from_public_key(key).map_err(|e| e.code())?;
+        let node = match &hello.authorisation {
+            None if node == hello.participant => None,
+            None => return Err(codes::SENDER_SIGNER),
+            Some(bytes) => {
+                let id = ContentId::of_bytes(bytes).map_err(|e| e.code())?;
+                keep(bytes);
+                Some((node, id))
+            }
+        };
+        let visits =
+            hello.visits.iter().map(|v| (v.channel.clone(), v.presentation.clone())).collect();
+        let participant = hello.participant.clone();
+        let guest = Guest { participant, node, visits, admitted: BTreeSet::new() };
+        self.peers.insert(peer.to_owned(), guest);
+        Ok(())
+    }
+
+    /// A peer is gone.
+    pub fn leave(&mut self, peer: &str) {
+        self.peers.remove(peer);
+    }
+
+    /// Asks the channels' policies what a peer may read now. What it may not read any more is taken
+    /// from it at once.
+    pub fn judge(
+        &mut self,
+        peer: &str,
+        checker: &mut Checker,
+        known: &dyn Known,
+        now: UnixMillis,
+    ) -> Welcome {
+        let mut welcome = Welcome::default();
+        let Some(guest) = self.peers.get_mut(peer) else { return welcome };
+        let mut admitted = BTreeSet::new();
+        for (channel, presentation) in &guest.visits {
+            let speaker = Speaker {
+                channel,
+                participant: &guest.participant,
+                node: guest.node.as_ref().map(|(node, id)| (node, id)),
+                presentation,
+            };
+            let found = checker.may_subscribe(&speaker, known, now);
+            welcome.asks.extend(found.effects.iter().filter_map(|e| match e {
+                Effect::Ask(missing) => Some(missing.clone()),
+                _ => None,
+            }));
+            if found.verdict == Verdict::Admit {
+                if !guest.admitted.contains(channel) {
+                    welcome.admitted.insert(channel.clone());
+                }
+                admitted.insert(channel.clone());
+            } else {
+                welcome.refused.insert(channel.clone(), found.code);
+            }
+        }
+        guest.admitted = admitted;
+        welcome
+    }
+
+    /// Whether a peer may be given what is said in a channel.
+    #[must_use]
+    pub fn may_read(&self, peer: &str, channel: &ContentId) -> bool {
+        self.peers.get(peer).is_some_and(|g| g.admitted.contains(channel))
+    }
+
+    /// The participant that a peer acts for.
+    #[must_use]
+    pub fn participant(&self, peer: &str) -> Option<&Did> {
+        self.peers.get(peer).map(|g| &g.participant)
+    }
+
+    /// The peers that are known by name.
+    pub fn peers(&self) -> impl Iterator<Item = &str> {
+        self.peers.keys().map(String::as_str)
+    }
+}

@@ -1,0 +1,18 @@
+//! What peers say to each other beside gossip: who they are, which documents and lists they have,
+//! how far they know each chain, and the envelopes of a range. `spec/sync.md`.
+//!
+//! ```text
+//! hello  ->  guests: which channels this peer may read, as long as its visas say so
+//! document, heads, range, lists  ->  answered to guests, from the store
+//! ```
+//!
+//! Nothing here does input or output: bytes in, messages out, and the other way round.
+
+mod guests;
+mod wire;
+
+pub use guests::{Guests, Welcome};
+pub use wire::{
+    ChainHead, Hello, ListHead, MAX_AUTHORISATION, MAX_HEADS, MAX_PAGE, MAX_REQUEST, MAX_RESPONSE,
+    MAX_VISITS, PROTOCOL, Request, Response, Visit, WireError, page,
+};

@@ -1,0 +1,292 @@
+//! The messages and their encoding: DAG-CBOR, bounded in bytes and in counts.
+
+use crate::checking::Chain;
+use crate::codes;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_identity::code::Code;
+use gridpass_identity::did::{Did, DidUrl};
+use gridpass_identity::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+/// The protocol's name, with its version: a peer that knows another one is answered by libp2p.
+pub const PROTOCOL: &str = "/gridpass/sync/1";
+/// The longest request, in bytes.
+pub const MAX_REQUEST: usize = 256 * 1024;
+/// The most bytes of content in one response.
+pub const MAX_PAGE: usize = 1024 * 1024;
+/// The longest response: a page, or one envelope that is longer, and what stands around it.
+pub const MAX_RESPONSE: usize = crate::envelope::MAX_WIRE + MAX_PAGE;
+/// The most channels in one hello.
+pub const MAX_VISITS: usize = 256;
+/// The most heads in one message.
+pub const MAX_HEADS: usize = 1024;
+/// The longest authorisation, in bytes.
+pub const MAX_AUTHORISATION: usize = 64 * 1024;
+
+/// The bytes are none of these messages.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a message of {PROTOCOL}: {0}")]
+pub struct WireError(String);
+
+impl WireError {
+    /// The stable reason code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        codes::SYNC_MALFORMED
+    }
+}
+
+/// A channel that a peer wants to read, and the presentation by which it may.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Visit {
+    /// The channel's descriptor.
+    pub channel: ContentId,
+    /// The participant's presentation for it.
+    pub presentation: ContentId,
+}
+
+/// Who a peer is. Its peer id is its node's key, which the connection has proven.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hello {
+    /// The program and its version, for people.
+    pub agent: String,
+    /// The participant that it acts for.
+    pub participant: Did,
+    /// The participant's authorisation of the node; absent where the participant is the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorisation: Option<ByteBuf>,
+    /// What it wants to read.
+    pub visits: Vec<Visit>,
+}
+
+/// How far somebody knows a chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChainHead {
+    /// The sender.
+    pub sender: Did,
+    /// The key that signs.
+    pub key: String,
+    /// All from 1 to this one are known.
+    pub whole: u64,
+    /// The greatest number that is known.
+    pub newest: u64,
+}
+
+impl ChainHead {
+    /// The chain.
+    ///
+    /// # Errors
+    /// [`WireError`] for a key that is no DID URL.
+    pub fn chain(&self, channel: &ContentId) -> Result<Chain, WireError> {
+        let key = DidUrl::parse(&self.key).map_err(|e| WireError(e.to_string()))?;
+        Ok(Chain { channel: channel.clone(), sender: self.sender.clone(), key })
+    }
+}
+
+/// Which state of a status list somebody has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListHead {
+    /// The list's id.
+    pub list: String,
+    /// Who signs it.
+    pub signer: Did,
+    /// Its version; 0 for a list without one.
+    pub version: u64,
+    /// Its date.
+    pub dated: UnixMillis,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Request {
+    /// This is who I am: who are you?
+    Hello(Hello),
+    /// A document by its name.
+    Document(ContentId),
+    /// How far chains of a channel are known, after one of them.
+    Heads {
+        /// The channel.
+        channel: ContentId,
+        /// The sender and key of the last one that was given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<(Did, String)>,
+    },
+    /// Envelopes of a chain.
+    Range {
+        /// The channel.
+        channel: ContentId,
+        /// The sender.
+        sender: Did,
+        /// The key.
+        key: String,
+        /// From this number on.
+        from: u64,
+        /// Up to this one.
+        until: u64,
+    },
+    /// Status lists that are newer than these.
+    Lists(Vec<ListHead>),
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Response {
+    /// This is who I am.
+    Hello(Hello),
+    /// The document.
+    Document(ByteBuf),
+    /// It is not here.
+    NotHere,
+    /// Heads, in the order of sender and key, and whether there are more.
+    Heads {
+        /// The heads.
+        heads: Vec<ChainHead>,
+        /// Whether more follow.
+        more: bool,
+    },
+    /// Envelopes as they travel, in order.
+    Range(Vec<ByteBuf>),
+    /// Status lists, as they were signed.
+    Lists(Vec<ByteBuf>),
+    /// It may not be answered: the reason's code.
+    Refused(String),
+}
+
+fn encode<T: Serialize>(message: &T, most: usize) -> Result<Vec<u8>, WireError> {
+    let bytes = serde_ipld_dagcbor::to_vec(message).map_err(|e| WireError(e.to_string()))?;
+    if bytes.len() > most {
+        return Err(WireError(format!("it has {} bytes, and {most} are allowed", bytes.len())));
+    }
+    Ok(bytes)
+}
+
+fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8], most: usize) -> Result<T, WireError> {
+    if bytes.len() > most {
+        return Err(WireError(format!("it has more than {most} bytes")));
+    }
+    serde_ipld_dagcbor::from_slice(bytes).map_err(|e| WireError(e.to_string()))
+}
+
+impl Hello {
+    fn check(&self) -> Result<(), WireError> {
+        let refuse = |why: &str| Err(WireError(why.to_owned()));
+        if self.agent.len() > 128 || self.agent.contains(char::is_control) {
+            return refuse("its agent is too long, or has control characters");
+        }
+        if self.visits.len() > MAX_VISITS {
+            return refuse("it visits more than 256 channels");
+        }
+        if self.authorisation.as_ref().is_some_and(|a| a.len() > MAX_AUTHORISATION) {
+            return refuse("its authorisation is longer than 64 KiB");
+        }
+        Ok(())
+    }
+}
+
+impl Request {
+    /// As it travels.
+    ///
+    /// # Errors
+    /// [`WireError`] for one that nobody would read.
+    pub fn encode(&self) -> Result<Vec<u8>, WireError> {
+        self.check()?;
+        encode(self, MAX_REQUEST)
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// [`WireError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let request: Self = decode(bytes, MAX_REQUEST)?;
+        request.check()?;
+        Ok(request)
+    }
+
+    fn check(&self) -> Result<(), WireError> {
+        match self {
+            Self::Hello(hello) => hello.check(),
+            Self::Range { from, until, key, .. } => {
+                if *from == 0 || from > until || key.len() > 2048 {
+                    return Err(WireError("its range is empty, or its key too long".into()));
+                }
+                Ok(())
+            }
+            Self::Lists(heads) if heads.len() > MAX_HEADS => {
+                Err(WireError("it has more than 1024 heads".into()))
+            }
+            Self::Document(_) | Self::Heads { .. } | Self::Lists(_) => Ok(()),
+        }
+    }
+}
+
+impl Response {
+    /// As it travels.
+    ///
+    /// # Errors
+    /// [`WireError`] for one that nobody would read.
+    pub fn encode(&self) -> Result<Vec<u8>, WireError> {
+        self.check()?;
+        encode(self, MAX_RESPONSE)
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// [`WireError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let response: Self = decode(bytes, MAX_RESPONSE)?;
+        response.check()?;
+        Ok(response)
+    }
+
+    fn check(&self) -> Result<(), WireError> {
+        match self {
+            Self::Hello(hello) => hello.check(),
+            Self::Heads { heads, .. } if heads.len() > MAX_HEADS => {
+                Err(WireError("it has more than 1024 heads".into()))
+            }
+            Self::Refused(code) if code.len() > 64 || !code.starts_with("GP-") => {
+                Err(WireError("its reason is no code".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The answer to a question for heads, from all heads of the channel in order.
+    #[must_use]
+    pub fn heads(all: Vec<ChainHead>, after: Option<&(Did, String)>) -> Self {
+        let order = |h: &ChainHead| (h.sender.clone(), h.key.clone());
+        let mut all: Vec<_> =
+            all.into_iter().filter(|h| after.is_none_or(|a| order(h) > *a)).collect();
+        all.sort_by_key(order);
+        let more = all.len() > MAX_HEADS;
+        all.truncate(MAX_HEADS);
+        Self::Heads { heads: all, more }
+    }
+}
+
+/// Up to a page of these, and at least one.
+#[must_use]
+pub fn page(all: impl IntoIterator<Item = Vec<u8>>) -> Vec<ByteBuf> {
+    let (mut taken, mut bytes) = (Vec::new(), 0_usize);
+    for one in all {
+        bytes = bytes.saturating_add(one.len()).saturating_add(8);
+        if bytes > MAX_PAGE && !taken.is_empty() {
+            break;
+        }
+        taken.push(ByteBuf::from(one));
+    }
+    taken
+}
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;

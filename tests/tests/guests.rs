@@ -1,0 +1,132 @@
+//! Who may be given what is said in a channel: asked when a peer comes, and again when something
+//! changes.
+
+#![allow(missing_docs)]
+
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::secured::{Binding, Form, Secured};
+use gridpass_credentials::status::Change;
+use gridpass_credentials::visa::Purpose;
+use gridpass_messaging::checking::Missing;
+use gridpass_messaging::codes;
+use gridpass_messaging::sync::{Guests, Hello, Visit};
+use gridpass_tests::messages::{Market, Peer, authorise, later};
+use gridpass_tests::world::{self, NOW, Party, in_days};
+use serde_bytes::ByteBuf;
+
+struct Scene {
+    market: Market,
+    operator: Party,
+    node: Party,
+    presentation: Secured,
+    host: Peer,
+}
+
+fn presentation(market: &Market, who: &Party, operator: bool) -> Secured {
+    let role = if operator { market.operators.as_ref().expect("a role") } else { &market.role };
+    let visa = world::visa(&market.regulator, who, role, |_| ());
+    let visa = world::issue(&market.regulator, &visa);
+    let audience = market.channel.to_string();
+    let binding = Binding { audience, nonce: None, expires: in_days(30) };
+    world::present_as(who, &[&visa], Form::Jwt, &binding)
+}
+
+fn scene() -> Scene {
+    let market = Market::with_operators(|_| ());
+    let (operator, node) = (Party::new(11), Party::new(12));
+    let presentation = presentation(&market, &operator, true);
+    let host = market.peer(&Party::new(3), &[&presentation], market.lists(&[&operator]));
+    Scene { market, operator, node, presentation, host }
+}
+
+impl Scene {
+    fn hello(&self, authorisation: Option<&Secured>, presentation: &Secured) -> Hello {
+        let visits = vec![Visit {
+            channel: self.market.channel.clone(),
+            presentation: presentation.id().clone(),
+        }];
+        Hello {
+            agent: "a test".into(),
+            participant: self.operator.did.clone(),
+            authorisation: authorisation.map(|a| ByteBuf::from(a.text())),
+            visits,
+        }
+    }
+}
+
+/// A hello by a node with this key, and what it may read after it.
+fn comes(scene: &mut Scene, guests: &mut Guests, key: &Party, hello: &Hello) -> bool {
+    let mut documents = Vec::new();
+    let keep = &mut |bytes: &[u8]| documents.push(bytes.to_vec());
+    if guests.hello("peer", &key.key.public_key(), hello, keep).is_err() {
+        return false;
+    }
+    for bytes in documents {
+        scene.host.memory.learn_bytes(ContentId::of_bytes(&bytes).expect("a name"), bytes);
+    }
+    guests.judge("peer", &mut scene.host.checker, &scene.host.memory, NOW);
+    guests.may_read("peer", &scene.market.channel)
+}
+
+#[test]
+fn a_node_reads_for_the_participant_that_authorised_it() {
+    let mut s = scene();
+    let mut guests = Guests::default();
+    let (node, other) = (s.node.clone(), Party::new(13));
+    let authorisation = authorise(&s.operator, &node, |_| ());
+    let hello = s.hello(Some(&authorisation), &s.presentation);
+    assert!(comes(&mut s, &mut guests, &node, &hello));
+    assert_eq!(guests.participant("peer"), Some(&s.operator.did));
+    // Presentation and authorisation are known to many: the key is what counts.
+    assert!(!comes(&mut s, &mut guests, &other, &hello));
+    let hello = s.hello(None, &s.presentation);
+    assert!(!comes(&mut s, &mut guests, &other, &hello));
+    // The participant itself needs none.
+    let operator = s.operator.clone();
+    assert!(comes(&mut s, &mut guests, &operator, &hello));
+    guests.leave("peer");
+    assert!(!guests.may_read("peer", &s.market.channel));
+}
+
+#[test]
+fn case_19_who_may_not_read_is_given_nothing_and_told_why() {
+    let mut s = scene();
+    let aggregator = s.operator.clone(); // the same key, with another visa
+    let bids = presentation(&s.market, &aggregator, false);
+    s.host.memory.learn(&bids);
+    let hello = s.hello(None, &bids);
+    let mut guests = Guests::default();
+    assert!(!comes(&mut s, &mut guests, &aggregator, &hello));
+    let welcome = guests.judge("peer", &mut s.host.checker, &s.host.memory, NOW);
+    let code = welcome.refused.get(&s.market.channel).expect("a reason");
+    assert_eq!(*code, gridpass_policy::codes::POLICY_UNMET);
+    // A presentation that has not come is asked for.
+    let never = presentation(&s.market, &Party::new(40), true);
+    let hello = s.hello(None, &never);
+    assert!(!comes(&mut s, &mut guests, &aggregator, &hello));
+    let welcome = guests.judge("peer", &mut s.host.checker, &s.host.memory, NOW);
+    assert!(welcome.asks.contains(&Missing::Document(never.id().clone())));
+    assert_eq!(welcome.refused.get(&s.market.channel), Some(&codes::PRESENTATION_MISSING));
+}
+
+#[test]
+fn case_16_a_reader_whose_visa_is_revoked_is_given_nothing_more() {
+    let mut s = scene();
+    let mut guests = Guests::default();
+    let (operator, hello) = (s.operator.clone(), s.hello(None, &s.presentation));
+    assert!(comes(&mut s, &mut guests, &operator, &hello));
+    let role = s.market.operators.as_ref().expect("a role");
+    let visa = world::visa(&s.market.regulator, &operator, role, |_| ());
+    let change = Change { index: visa.status[0].index, set: true, at: later(100) };
+    let regulator = &s.market.regulator;
+    let list = world::list_by(regulator, regulator, Purpose::Revocation, &[change], |l| {
+        l["validFrom"] = serde_json::json!(later(200));
+        l["credentialSubject"]["statusList"]["version"] = serde_json::json!(6);
+    });
+    let (id, signer) = (list.id.clone(), list.issuer.clone());
+    s.host.memory.lists.push(list);
+    assert_eq!(s.host.checker.status_list_came(&id, &signer).len(), 1);
+    let welcome = guests.judge("peer", &mut s.host.checker, &s.host.memory, later(300));
+    assert!(!guests.may_read("peer", &s.market.channel));
+    assert!(welcome.admitted.is_empty() && welcome.refused.len() == 1, "{welcome:?}");
+}
