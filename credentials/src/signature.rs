@@ -47,6 +47,9 @@ pub struct Found {
     pub source: Option<Source>,
     /// How old that knowledge is, in milliseconds; `None` where it cannot grow old.
     pub age_millis: Option<u64>,
+    /// When the signer's document changed next after the time that was asked about: a signature
+    /// that must hold then is to be judged anew.
+    pub next_change: Option<UnixMillis>,
 }
 
 /// What stays true for ever: signatures that were found to fit (bytes and key), documents of DIDs
@@ -153,8 +156,13 @@ pub fn check(
     memo: &mut SignatureMemo,
 ) -> Found {
     let at = secured.signed_at();
-    let mut found =
-        Found { checks: Vec::new(), at: at.unwrap_or(asked.now), source: None, age_millis: None };
+    let mut found = Found {
+        checks: Vec::new(),
+        at: at.unwrap_or(asked.now),
+        source: None,
+        age_millis: None,
+        next_change: None,
+    };
     found.checks.push(time_check(at, asked.now));
     found.checks.extend(proof_checks(secured, asked));
     let Some(key_id) = secured.key_id() else {
@@ -196,6 +204,8 @@ pub fn check(
             found.checks.extend([check, signature]);
             found.source = Some(resolution.source);
             found.age_millis = resolution.age_millis(asked.now);
+            let changes = resolution.versions.iter().filter_map(|v| v.from);
+            found.next_change = changes.filter(|from| *from > asked.now).min();
         }
     }
     found

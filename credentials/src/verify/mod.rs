@@ -188,7 +188,8 @@ pub struct VisaReport {
     /// Who presented.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub presenter: Option<Did>,
-    /// Until when the presentation counts, as its presenter says.
+    /// Until when the presentation counts: as its presenter says, or until the document of its key
+    /// changed, where an earlier time is asked about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub presentation_expires: Option<UnixMillis>,
     /// The checks of the presentation itself.
@@ -397,6 +398,8 @@ impl<'r> Run<'r> {
         };
         let found = self.signature(secured, &asked);
         self.checks.extend(found.checks);
+        // Judged for an earlier time: the key that presents may be another one soon after.
+        self.ends(found.next_change);
         let (addressed, expires) = match &secured.seal {
             Seal::Proof(proof) => (!proof.domains.is_empty(), proof.expires),
             Seal::Jws(_) | Seal::SdJwt(_) => {
