@@ -9,6 +9,7 @@ use crate::comparison::{AttributeTypes, Comparison};
 use crate::condition::{Checked, ReadsByRole, RoleReference};
 use crate::requirement::{Asked, CheckedRequirement};
 use crate::value::ValueType;
+use crate::view::MAX_SLOTS;
 use gridpass_identity::did::Did;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -19,8 +20,9 @@ use std::fmt;
 pub const CONTEXT: &str = "http://www.w3.org/ns/odrl.jsonld";
 /// The most rules of one policy.
 pub const MAX_RULES: usize = 32;
-/// The most constraints of all rules together, those inside `and` and `or` and each party counted.
-pub const MAX_CONSTRAINTS: usize = 256;
+/// The most constraints of all rules together, those inside `and` and `or` counted, and each
+/// party of a list eight times.
+pub const MAX_CONSTRAINTS: usize = 1024;
 /// The attribute of a use that says what it is for.
 pub const PURPOSE: &str = "purpose";
 /// The attribute of a use that says which data it is of.
@@ -332,7 +334,9 @@ fn read_constraint(value: &Value, depth: usize, budget: &mut usize) -> Result<Ch
             "eq" | "isA" => party(&literal(right)?),
             "isAnyOf" => {
                 let list = list_of(Some(right));
-                *budget = budget.checked_sub(list.len()).ok_or("recipient has too many parties")?;
+                // A role is written once for each visa that is looked at.
+                let cost = list.len().saturating_mul(MAX_SLOTS);
+                *budget = budget.checked_sub(cost).ok_or("recipient has too many parties")?;
                 let parties = list
                     .into_iter()
                     .map(|p| party(&literal(p)?))
