@@ -1,46 +1,8 @@
 use super::*;
+use crate::test_kit::{cid, did_of, header, key};
 use gridpass_identity::jws::{JwsIn, SignatureVerdict};
-use gridpass_identity::key::KeyType;
 use proptest::prelude::*;
 use serde_json::json;
-
-const NOW: UnixMillis = UnixMillis::from_millis(1_772_366_400_000);
-
-fn key(number: u8) -> SecretKey {
-    SecretKey::from_bytes(KeyType::Ed25519, &[number; 32]).expect("a key")
-}
-
-fn did_of(key: &SecretKey) -> DidUrl {
-    let multikey = key.public_key().to_multikey();
-    DidUrl::parse(&format!("did:key:{multikey}#{multikey}")).expect("a DID URL")
-}
-
-fn cid(text: &str) -> ContentId {
-    ContentId::of_bytes(text.as_bytes()).expect("a name")
-}
-
-fn header(key: &SecretKey) -> Header {
-    let url = did_of(key);
-    Header {
-        channel: cid("channel"),
-        topic: "bids".into(),
-        topic_version: 1,
-        schema: cid("schema"),
-        media_type: "application/json".into(),
-        sender: url.did().clone(),
-        key: url,
-        authorisation: None,
-        presentation: cid("presentation"),
-        sequence: 1,
-        previous: None,
-        issued: NOW,
-        expires: NOW.plus_millis(60_000),
-        recipients: Vec::new(),
-        thread: None,
-        attributes: Map::new(),
-        sealed: false,
-    }
-}
 
 fn envelope() -> Envelope {
     Envelope::sign(header(&key(1)), b"{}".to_vec(), &key(1)).expect("signs")

@@ -21,3 +21,5 @@ pub mod envelope;
 pub mod log;
 pub mod store;
 pub mod sync;
+#[cfg(test)]
+mod test_kit;

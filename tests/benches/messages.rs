@@ -7,32 +7,15 @@
 #![allow(missing_docs, clippy::arithmetic_side_effects)]
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use gridpass_credentials::content_id::ContentId;
 use gridpass_messaging::checking::{Source, Verdict};
 use gridpass_messaging::envelope::Envelope;
-use gridpass_messaging::store::{Kept, Store};
-use gridpass_tests::messages::{Market, Sender};
+use gridpass_messaging::store::Store;
+use gridpass_tests::messages::{Market, Sender, kept};
 use gridpass_tests::world::{NOW, Party};
-use serde_bytes::ByteBuf;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 const COUNT: u32 = 4000;
-
-fn kept(wire: &[u8]) -> Kept {
-    Kept {
-        envelope: ByteBuf::from(wire.to_vec()),
-        whole: true,
-        allowed: true,
-        deliver: true,
-        caught_up: false,
-        at: NOW,
-        admission: ContentId::of_nothing(),
-        payload: None,
-        sent_last_minute: None,
-        reasons: Vec::new(),
-    }
-}
 
 fn messages(_: &mut Criterion) {
     let market = Market::new(|d| d.limits.max_messages_per_minute = 1_000_000);
@@ -87,10 +70,9 @@ fn messages(_: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut store, _) = Store::open(folder.path()).expect("opens");
     let start = Instant::now();
-    let both: Vec<_> = made.iter().zip(&wires).collect();
-    for group in both.chunks(64) {
-        for (envelope, wire) in group {
-            store.stage_envelope(envelope, kept(wire)).expect("stages");
+    for group in made.chunks(64) {
+        for envelope in group {
+            store.stage_envelope(envelope, kept(envelope)).expect("stages");
         }
         store.commit(NOW).expect("commits");
     }

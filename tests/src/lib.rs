@@ -5,6 +5,7 @@
 //! libFuzzer (`tests/fuzz/`).
 
 pub mod channels;
+pub mod dice;
 pub mod fuzz;
 pub mod fuzz_credentials;
 pub mod fuzz_messaging;

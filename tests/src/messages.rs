@@ -11,14 +11,17 @@ use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::Trust;
 use gridpass_credentials::verify::{Evidence, SeenLists};
 use gridpass_credentials::visa::{Purpose, StatusEntry};
+use gridpass_identity::code::Code;
 use gridpass_identity::resolve::{NoSnapshots, OfflineResolver};
 use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::checking::{
     Arrival, Chain, Checked, Checker, Effect, Known, Limits, Link, Missing, Source, Verdict,
 };
 use gridpass_messaging::envelope::{Envelope, Header};
+use gridpass_messaging::store::Kept;
 use gridpass_policy::channel::ChannelDescriptor;
 use gridpass_policy::policy::Policy;
+use serde_bytes::ByteBuf;
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -220,6 +223,46 @@ pub fn authorise(
     bend(&mut authorisation);
     let credential = authorisation.to_credential().expect("an authorisation");
     world::sign_credential(principal, &credential, Form::Jwt, days_ago(1))
+}
+
+/// An envelope as a node keeps it that admitted it.
+#[must_use]
+pub fn kept(envelope: &Envelope) -> Kept {
+    Kept {
+        envelope: ByteBuf::from(envelope.to_wire().expect("a payload")),
+        whole: true,
+        allowed: true,
+        deliver: true,
+        caught_up: false,
+        at: NOW,
+        admission: ContentId::of_nothing(),
+        payload: None,
+        sent_last_minute: None,
+        reasons: Vec::new(),
+    }
+}
+
+/// Every code that a verdict gives, causes included.
+#[must_use]
+pub fn all_codes(checked: &Checked) -> Vec<String> {
+    let reasons = checked.decided.iter().flat_map(|d| &d.ruling.reasons);
+    let told = reasons.flat_map(|r| {
+        std::iter::once(r.code.clone()).chain(r.causes.iter().map(|c| c.code.clone()))
+    });
+    std::iter::once(checked.code.id().to_owned()).chain(told).collect()
+}
+
+/// Asserts a verdict and that a code is among its reasons.
+#[track_caller]
+pub fn expect(checked: &Checked, verdict: Verdict, code: Code) {
+    assert_eq!(checked.verdict, verdict, "{checked:?}");
+    assert!(all_codes(checked).contains(&code.id().to_owned()), "{:?}: {code}", all_codes(checked));
+}
+
+/// Asserts that it was admitted.
+#[track_caller]
+pub fn admitted(checked: &Checked) {
+    assert_eq!(checked.verdict, Verdict::Admit, "{} {}", checked.code, checked.sentence);
 }
 
 /// What a peer knows, in memory.

@@ -4,6 +4,7 @@
 //! Participants are aggregators, who bid and may not read, system operators, who read, and
 //! adversaries. The network loses, delays, parts and heals; nodes go down and come up.
 
+use crate::dice::Dice;
 use crate::messages::{Market, Memory, Sender};
 use crate::world::{self, NOW, Party, in_days};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
@@ -48,23 +49,6 @@ pub struct Setting {
     pub messages: u64,
     /// How many in a thousand transmissions are lost.
     pub lost_per_mille: u64,
-}
-
-/// SplitMix64: enough for a simulation, and the same everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, most: u64) -> u64 {
-        self.next() % most.max(1)
-    }
 }
 
 type Wire = Arc<Vec<u8>>;
@@ -171,7 +155,7 @@ pub fn run(setting: Setting) -> Outcome {
 impl World {
     fn new(setting: Setting) -> Self {
         let market = Market::with_operators(|d| d.max_status_age_seconds = 24 * 3600);
-        let dice = Dice(setting.seed);
+        let dice = Dice::new(setting.seed);
         let outcome = Outcome {
             nodes: Vec::new(),
             sent: BTreeSet::new(),

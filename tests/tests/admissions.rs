@@ -3,7 +3,7 @@
 
 #![allow(missing_docs)]
 
-use gridpass_credentials::authorisation::{NodeAuthorisation, NodePurpose};
+use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::role::RoleDefinition;
 use gridpass_credentials::secured::{Form, Secured};
 use gridpass_credentials::signature::SignatureMemo;
@@ -12,7 +12,7 @@ use gridpass_credentials::trust::Trust;
 use gridpass_credentials::verify::{
     AuthorisationExpectation, AuthorisationReport, Evidence, SeenLists, verify_authorisation,
 };
-use gridpass_credentials::visa::{Purpose, StatusEntry};
+use gridpass_credentials::visa::Purpose;
 use gridpass_identity::resolve::{NoSnapshots, OfflineResolver};
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::admission::AdmissionSource;
@@ -22,6 +22,7 @@ use gridpass_policy::decision::{Decision, RecordedDecision, Verdict, parse_admis
 use gridpass_policy::facts::{Admission, Question};
 use gridpass_policy::policy::Policy;
 use gridpass_tests::channels::{self, bid};
+use gridpass_tests::messages::authorise;
 use gridpass_tests::world::{self, DAY, NOW, Party, days_ago, in_days};
 
 /// A regulator, an aggregator with its visa, and the channel that the regulator owns.
@@ -259,22 +260,7 @@ fn node_report(
     text: Option<&str>,
     lists: &[StatusList],
 ) -> AuthorisationReport {
-    let authorisation = NodeAuthorisation {
-        id: "urn:example:authorisation".into(),
-        principal: scene.aggregator.did.clone(),
-        node: node.did.clone(),
-        purposes: [NodePurpose::Messages].into(),
-        channels: None,
-        valid_from: days_ago(1),
-        valid_until: in_days(20),
-        status: StatusEntry {
-            purpose: Purpose::Revocation,
-            list: scene.aggregator.list_id(Purpose::Revocation),
-            index: 77,
-        },
-    };
-    let credential = authorisation.to_credential().expect("an authorisation");
-    let signed = world::sign_credential(&scene.aggregator, &credential, Form::Jwt, days_ago(1));
+    let signed = authorise(&scene.aggregator, node, |_| ());
     let (resolver, seen) = (OfflineResolver::new(&NoSnapshots), SeenLists::new());
     let evidence = Evidence { trust: &scene.trust, lists, resolver: &resolver, seen: &seen };
     let expect = AuthorisationExpectation {

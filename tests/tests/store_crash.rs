@@ -3,13 +3,12 @@
 
 #![allow(missing_docs, clippy::print_stdout)]
 
-use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_messaging::checking::Chain;
-use gridpass_messaging::envelope::Envelope;
-use gridpass_messaging::store::{Entry, Kept, Store};
-use gridpass_tests::messages::{Sender, scene};
+use gridpass_messaging::store::Store;
+use gridpass_tests::dice::Dice;
+use gridpass_tests::messages::{Sender, kept, scene};
 use gridpass_tests::world::NOW;
-use serde_bytes::ByteBuf;
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -17,43 +16,6 @@ use std::process::{Command, Stdio};
 
 /// How often the writer is killed.
 const KILLS: usize = 200;
-
-/// xorshift64, from a seed that is printed.
-struct Dice(u64);
-
-impl Dice {
-    fn new() -> Self {
-        let seed = std::env::var("GRIDPASS_CRASH_SEED").ok().and_then(|s| s.parse().ok());
-        let seed = seed.unwrap_or_else(|| {
-            use getrandom::rand_core::Rng as _;
-            getrandom::rand_core::UnwrapErr(getrandom::SysRng).next_u64() | 1
-        });
-        println!("GRIDPASS_CRASH_SEED={seed}");
-        Self(seed)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-}
-
-fn kept(envelope: &Envelope) -> Entry {
-    Entry::Envelope(Box::new(Kept {
-        envelope: ByteBuf::from(envelope.to_wire().expect("a payload")),
-        whole: true,
-        allowed: true,
-        deliver: true,
-        caught_up: false,
-        at: NOW,
-        admission: ContentId::of_nothing(),
-        payload: None,
-        sent_last_minute: None,
-        reasons: Vec::new(),
-    }))
-}
 
 /// The sender, with its chain as far as the store has it.
 fn resume(store: &Store) -> Sender {
@@ -82,7 +44,7 @@ fn writer() {
             let made = sender.sign(header, &vec![b'x'; size]);
             sender.sent += 1;
             sender.last = Some(made.id().clone());
-            store.stage(kept(&made)).expect("stages");
+            store.stage_envelope(&made, kept(&made)).expect("stages");
             ids.push(made.id().clone());
         }
         if let Err(e) = store.commit(NOW) {
@@ -127,7 +89,7 @@ fn check(dir: &Path, acknowledged: &[EnvelopeId]) {
 fn no_acknowledged_envelope_is_lost_in_two_hundred_kills() {
     let place = tempfile::tempdir().expect("a folder");
     let dir = place.path().join("store");
-    let mut dice = Dice::new();
+    let mut dice = Dice::printed();
     let mut acknowledged = Vec::new();
     for kill in 0..KILLS {
         let mut child = Command::new(std::env::current_exe().expect("this test"))

@@ -17,6 +17,8 @@ mod identity;
 mod index;
 pub mod messages;
 #[cfg(feature = "sled")]
+pub mod sled_open;
+#[cfg(feature = "sled")]
 pub mod sled_store;
 pub mod slot;
 pub mod snapshots;

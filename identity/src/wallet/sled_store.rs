@@ -10,6 +10,7 @@
 //!
 //! In the folder: `lock` (held while open, names the process), `head`, `records/` (sled's own).
 
+use super::sled_open::{open_db, sled_error};
 use super::store::{Batch, Entry, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -295,43 +296,14 @@ fn split(value: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn open_sled(dir: &Path) -> Result<(sled::Db, sled::Tree), StoreError> {
-    let path = dir.join("records");
-    remove_unfinished_snapshots(&path)?;
-    // sled 0.34 asserts on some damaged files instead of returning an error.
-    let opened = std::panic::catch_unwind(|| {
-        let db = sled::Config::new()
-            .path(&path)
-            .mode(sled::Mode::LowSpace)
-            .cache_capacity(8 * 1024 * 1024)
-            .flush_every_ms(None)
-            .open()?;
-        let tree = db.open_tree("records")?;
-        Ok((db, tree))
-    });
-    match opened {
-        Ok(result) => result.map_err(|e| sled_error("opening", e)),
-        Err(_) => Err(StoreError::Damaged("its files cannot be read".into())),
-    }
-}
-
-/// sled takes a snapshot that it was writing when it was killed for its newest one, and then never
-/// opens again. Its log holds all that such a file could; the lock is held.
-fn remove_unfinished_snapshots(records: &Path) -> Result<(), StoreError> {
-    let Ok(entries) = fs::read_dir(records) else { return Ok(()) };
-    for entry in entries {
-        let path = entry.map_err(|e| io_error("reading", records, e))?.path();
-        if path.extension().is_some_and(|e| e == "generating") {
-            fs::remove_file(&path).map_err(|e| io_error("removing", &path, e))?;
-        }
-    }
-    Ok(())
-}
-
-fn sled_error(action: &str, error: sled::Error) -> StoreError {
-    match error {
-        sled::Error::Io(source) => StoreError::Io { action: action.to_owned(), source },
-        other => StoreError::Damaged(format!("{action}: {other}")),
-    }
+    let config = sled::Config::new()
+        .path(dir.join("records"))
+        .mode(sled::Mode::LowSpace)
+        .cache_capacity(8 * 1024 * 1024)
+        .flush_every_ms(None);
+    let db = open_db(&config)?;
+    let tree = db.open_tree("records").map_err(|e| sled_error("opening", e))?;
+    Ok((db, tree))
 }
 
 fn io_error(action: &str, path: &Path, source: std::io::Error) -> StoreError {

@@ -211,13 +211,9 @@ impl Checker {
         now: UnixMillis,
     ) -> Checked {
         let key = speaker.key();
-        let mut effects = Vec::new();
         if self.admissions.get(&key, now).is_none() {
             match self.admit(speaker, known, now, now) {
-                Ok(admitted) => {
-                    effects.push(Effect::Keep(Box::new(admitted.admission().clone())));
-                    self.admissions.insert(admitted);
-                }
+                Ok(admitted) => self.admissions.insert(admitted),
                 Err(checked) => return *checked,
             }
         }
@@ -231,7 +227,7 @@ impl Checker {
             return Checked::new(Verdict::Refuse, policy_codes::POLICY_UNMET, sentence);
         };
         let ruling = channel.policy.rule(admitted, &Question::Subscribe, now);
-        Checked { effects, ..outcome(&ruling) }
+        outcome(&ruling)
     }
 
     /// Something came. Gives the envelopes that waited for nothing else, in the order of their

@@ -162,7 +162,8 @@ impl Segments {
             if let Some(raw) = segments.read_in(first, path, place == count, &salts)? {
                 segments.take_in(raw, place == count, &mut last, &mut opened, each)?;
             } else {
-                last = last.max(first.saturating_sub(1));
+                // Its name may be all that is left to say that its number was given.
+                last = last.max(first);
             }
         }
         Ok((segments, opened, last))
@@ -198,7 +199,6 @@ impl Segments {
         if is_last && bytes.len() < HEAD {
             // The process ended while it began the file: it holds nothing yet.
             fs::remove_file(&path).map_err(|e| io("removing", e))?;
-            // Its name may be the only place that says which numbers were given.
             return Ok(None);
         }
         segment.closed = !whole;

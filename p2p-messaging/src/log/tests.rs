@@ -1,8 +1,7 @@
 use super::*;
+use crate::test_kit::NOW;
 use proptest::prelude::*;
 use std::fs;
-
-const NOW: UnixMillis = UnixMillis::from_millis(1_772_366_400_000);
 
 fn open(folder: &Path) -> (Log, Opened, Vec<Record>) {
     let mut all = Vec::new();
@@ -107,8 +106,7 @@ fn a_closed_file_is_rewritten_shorter_and_keeps_its_numbers() {
 }
 
 #[test]
-fn a_full_disk_loses_nothing_and_goes_on_when_there_is_room() {
-    // A file-size limit stands for the disk: writes beyond it fail as on a full one.
+fn an_append_that_fails_uses_up_no_number_and_the_log_goes_on() {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut log, ..) = open(folder.path());
     log.append(NOW, &bodies(1, 3)).expect("appends");
@@ -148,6 +146,17 @@ fn bytes_that_look_like_frames_are_none() {
 }
 
 #[test]
+fn a_last_file_that_is_cut_to_its_beginning_gives_no_number_twice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let all = filled(folder.path());
+    let last = files(folder.path()).pop().expect("a file");
+    fs::write(&last, b"gridpass").expect("writes");
+    let (log, _, kept) = open(folder.path());
+    assert!(kept.len() < all.len());
+    assert!(log.next_number() > kept.last().expect("some").number + 1, "what it held is not known");
+}
+
+#[test]
 fn a_file_that_is_gone_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     filled(folder.path());
@@ -175,7 +184,8 @@ proptest! {
         let earlier: usize = all.len() - 4; // each file here holds whole groups of four
         prop_assert!(kept.len() >= earlier, "{} of {}", kept.len(), all.len());
         if let Some(aside) = opened.cut_off {
-            prop_assert!(bytes.ends_with(&[]) && !fs::read(aside).expect("kept").is_empty());
+            let aside = fs::read(aside).expect("kept");
+            prop_assert!(!aside.is_empty() && bytes[..cut].ends_with(&aside));
         }
         // It goes on where it ended.
         let written = log.append(NOW, &[b"on".to_vec()]).expect("appends");

@@ -9,6 +9,7 @@ use crate::log::Place;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::sled_open::open_db;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 use std::cell::Cell;
@@ -158,15 +159,6 @@ impl Index {
     /// Opens the index in a folder. One that cannot be opened, or is of another version, is thrown
     /// away and begun anew: the log has everything.
     pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
-        // sled falls over what it left when it was killed while it wrote a snapshot.
-        if let Ok(listing) = std::fs::read_dir(folder) {
-            for path in listing.filter_map(|e| e.ok().map(|e| e.path())) {
-                if path.extension().is_some_and(|e| e == "generating") {
-                    let removed = std::fs::remove_file(&path);
-                    removed.map_err(|e| StoreError::Index(folder.into(), e.to_string()))?;
-                }
-            }
-        }
         match Self::open_as_it_is(folder) {
             Ok(index) => Ok(index),
             Err(_) => Self::anew(folder),
@@ -174,13 +166,9 @@ impl Index {
     }
 
     fn open_as_it_is(folder: &Path) -> Result<Self, StoreError> {
-        let failed = |e: sled::Error| StoreError::Index(folder.into(), e.to_string());
         let config =
             sled::Config::new().path(folder).cache_capacity(64 * 1024 * 1024).flush_every_ms(None);
-        // sled 0.34 asserts on some damaged files instead of returning an error.
-        let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| config.open()));
-        let broken = || StoreError::Index(folder.into(), "its files cannot be read".into());
-        let db = opened.map_err(|_| broken())?.map_err(failed)?;
+        let db = open_db(&config).map_err(|e| StoreError::Index(folder.into(), e.to_string()))?;
         let mut index = Self {
             db,
             changed: HashMap::new(),

@@ -13,7 +13,7 @@ pub use index::Head;
 use crate::checking::{Chain, Link};
 use crate::codes;
 use crate::envelope::Envelope;
-use crate::log::{Log, LogError, Opened, Place};
+use crate::log::{Log, LogError, Opened, Place, Record};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;
 use gridpass_identity::time::UnixMillis;
@@ -77,6 +77,37 @@ enum Noted {
     Other(Entry),
 }
 
+/// Takes the records of a log into its index.
+struct Intake {
+    index: Index,
+    found: Found,
+    failed: Option<StoreError>,
+}
+
+impl Intake {
+    fn new(index: Index) -> Self {
+        Self { index, found: Found::default(), failed: None }
+    }
+
+    fn take(&mut self, place: Place, record: &Record) {
+        let spot = Spot::new(record.number, place);
+        match Entry::decode(&record.body) {
+            Some(entry) => {
+                self.index.note(spot, &entry);
+                self.found.indexed = self.found.indexed.saturating_add(1);
+            }
+            None => {
+                self.index.pass_over(spot);
+                self.found.unknown = self.found.unknown.saturating_add(1);
+            }
+        }
+        // Not all of a long log in memory at once.
+        if self.found.indexed.checked_rem(4096) == Some(0) && self.failed.is_none() {
+            self.failed = self.index.write().err();
+        }
+    }
+}
+
 /// The store. One process has it open, and one thread writes.
 pub struct Store {
     log: Log,
@@ -100,44 +131,30 @@ impl Store {
     ) -> Result<(Self, Found), StoreError> {
         // The log's lock is the store's.
         let lock = Log::lock(folder)?;
-        let mut index = Index::open(&folder.join("index"))?;
-        let indexed = index.records();
-        let (mut found, mut failed) = (Found::default(), None);
-        let (known, mut seen, mut greatest) = (index.applied(), 0_u64, 0);
-        let mut take = |place: Place, record: &crate::log::Record, index: &mut Index| {
-            match Entry::decode(&record.body) {
-                Some(entry) => {
-                    index.note(Spot::new(record.number, place), &entry);
-                    found.indexed = found.indexed.saturating_add(1);
-                }
-                None => {
-                    index.pass_over(Spot::new(record.number, place));
-                    found.unknown = found.unknown.saturating_add(1);
-                }
-            }
-            if found.indexed.checked_rem(4096) == Some(0) {
-                failed = index.write().err().or(failed.take());
-            }
-        };
+        let mut intake = Intake::new(Index::open(&folder.join("index"))?);
+        let (known, indexed) = (intake.index.applied(), intake.index.records());
+        let (mut seen, mut greatest) = (0_u64, 0);
         let (log, opened) = Log::open_locked(lock, folder, segment_bytes, &mut |place, record| {
             greatest = record.number;
             if record.number > known {
-                take(place, record, &mut index);
+                intake.take(place, record);
             } else {
                 seen = seen.saturating_add(1);
             }
         })?;
-        if known > greatest || seen != indexed || !index.is_of(&log.identity()) {
+        if known > greatest || seen != indexed || !intake.index.is_of(&log.identity()) {
             // It was made from another log, or from more of this one than can be read: what cannot
             // be read any more must not be taken for something that is here.
-            index.clear()?;
-            log.each(&mut |place, record| take(place, record, &mut index))?;
+            intake.index.clear()?;
+            intake = Intake::new(intake.index);
+            log.each(&mut |place, record| intake.take(place, record))?;
         }
-        index.belongs_to(&log.identity());
-        index.write()?;
+        let Intake { mut index, mut found, failed } = intake;
         if let Some(e) = failed {
             return Err(e);
         }
+        index.belongs_to(&log.identity());
+        index.write()?;
         found.log = opened;
         let staged = Staged::default();
         Ok((Self { log, index, staged, index_failed: None }, found))
@@ -308,9 +325,9 @@ impl Store {
         self.index.cursor(reader)
     }
 
-    /// Forgets the payloads of closed files that are older than what `keeps` says for each; names,
-    /// headers and signatures stay. Gives how many were forgotten, and the files that are damaged
-    /// and were left as they are.
+    /// Forgets the payloads in closed files of those for which `forgets` says so; names, headers and
+    /// signatures stay. Gives how many were forgotten, and the files that are damaged and were left
+    /// as they are.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,41 +1,14 @@
 use super::*;
 use crate::envelope::{Envelope, Header};
-use gridpass_identity::did::DidUrl;
-use gridpass_identity::key::{KeyType, SecretKey};
+use crate::test_kit::{NOW, cid, header, key};
 use serde_bytes::ByteBuf;
-use serde_json::Map;
-
-const NOW: UnixMillis = UnixMillis::from_millis(1_772_366_400_000);
-
-fn cid(text: &str) -> ContentId {
-    ContentId::of_bytes(text.as_bytes()).expect("a name")
-}
 
 fn chain_of(number: u8, count: u64) -> Vec<Envelope> {
-    let key = SecretKey::from_bytes(KeyType::Ed25519, &[number; 32]).expect("a key");
-    let multikey = key.public_key().to_multikey();
-    let url = DidUrl::parse(&format!("did:key:{multikey}#{multikey}")).expect("a DID URL");
+    let key = key(number);
     let mut made: Vec<Envelope> = Vec::new();
     for sequence in 1..=count {
-        let header = Header {
-            channel: cid("channel"),
-            topic: "bids".into(),
-            topic_version: 1,
-            schema: cid("schema"),
-            media_type: "application/json".into(),
-            sender: url.did().clone(),
-            key: url.clone(),
-            authorisation: None,
-            presentation: cid("presentation"),
-            sequence,
-            previous: made.last().map(|e| e.id().clone()),
-            issued: NOW,
-            expires: NOW.plus_millis(60_000),
-            recipients: Vec::new(),
-            thread: None,
-            attributes: Map::new(),
-            sealed: false,
-        };
+        let previous = made.last().map(|e| e.id().clone());
+        let header = Header { sequence, previous, ..header(&key) };
         made.push(Envelope::sign(header, vec![number; 200], &key).expect("signs"));
     }
     made
@@ -177,7 +150,7 @@ fn payloads_are_forgotten_and_proofs_hold() {
             all.iter().map(|e| store.envelope(e.id()).expect("kept").1.envelope()).collect();
         let without = kept.iter().flatten().filter(|e| e.payload().is_none()).count();
         assert_eq!(without as u64, forgotten);
-        let key = SecretKey::from_bytes(KeyType::Ed25519, &[1; 32]).expect("a key").public_key();
+        let key = key(1).public_key();
         assert!(kept.iter().flatten().all(|e| e.verify(&key).is_ok()));
     };
     check(&store);

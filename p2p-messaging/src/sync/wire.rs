@@ -12,7 +12,7 @@ use serde_bytes::ByteBuf;
 /// The protocol's name, with its version: a peer that knows another one is answered by libp2p.
 pub const PROTOCOL: &str = "/gridpass/sync/1";
 /// The longest request, in bytes.
-pub const MAX_REQUEST: usize = 256 * 1024;
+pub const MAX_REQUEST: usize = 512 * 1024;
 /// The most bytes of content in one response.
 pub const MAX_PAGE: usize = 1024 * 1024;
 /// The longest response: a page, or one envelope that is longer, and what stands around it.

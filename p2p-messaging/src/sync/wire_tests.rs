@@ -1,9 +1,6 @@
 use super::*;
+use crate::test_kit::{NOW, cid};
 use proptest::prelude::*;
-
-fn cid(text: &str) -> ContentId {
-    ContentId::of_bytes(text.as_bytes()).expect("a name")
-}
 
 fn did(text: &str) -> Did {
     Did::parse(&format!("did:example:{text}")).expect("a DID")
@@ -38,7 +35,7 @@ fn what_is_sent_is_read() {
         list: "urn:example:list".into(),
         signer: did("regulator"),
         version: 5,
-        dated: UnixMillis::from_millis(1_772_366_400_000),
+        dated: NOW,
     };
     for request in [
         Request::Hello(hello(3)),
