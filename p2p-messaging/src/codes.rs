@@ -58,6 +58,55 @@ gridpass_identity::codes! {
     SYNC_MALFORMED = "GP-SYNC-MALFORMED", Malformed,
         "The bytes are not a message that peers send each other.",
         "Nothing: the peer that sent them answers for it.";
+    SYNC_STRANGER = "GP-SYNC-STRANGER", Denied,
+        "The asker did not say who it is, or may not read the channel.",
+        "Say hello first, with a presentation that satisfies the channel's subscribe requirements.";
+    RECEIPT_MALFORMED = "GP-RECEIPT-MALFORMED", Malformed,
+        "The bytes are not a receipt, or its signature or signer is not the recipient's.",
+        "Nothing: whoever made it has to make it as spec/receipt.md says.";
+    // The node
+    NODE_FOLDER = "GP-NODE-FOLDER", Configuration,
+        "A file of the node's folder cannot be read or written.",
+        "See the message: mostly permissions, or a full disk.";
+    NODE_CONFIGURATION = "GP-NODE-CONFIGURATION", Configuration,
+        "The node's configuration file has something that is not known or not possible.",
+        "`gridpass config show` prints every setting with its default.";
+    NODE_AUTHORISATION = "GP-NODE-AUTHORISATION", Configuration,
+        "The authorisation is for another node, or not for messages.",
+        "Give the node's DID to the participant, who runs `gridpass visa authorise-node`.";
+    NODE_FULL = "GP-NODE-FULL", Configuration,
+        "The node keeps as much of this as it ever does.",
+        "Remove from its folder what is not needed any more.";
+    NODE_NETWORK = "GP-NODE-NETWORK", Network,
+        "The node cannot listen where it is told to.",
+        "Another program may use the port: change `listen` in the configuration, or stop that program.";
+    NODE_NOT_RUNNING = "GP-NODE-NOT-RUNNING", Network,
+        "No node answers for this profile.",
+        "Start it with `gridpass node run`, and call this again.";
+    NODE_BUSY = "GP-NODE-BUSY", Timeout,
+        "The node has as much to do as it takes on.",
+        "Call again in a moment.";
+    NODE_REQUEST = "GP-NODE-REQUEST", Usage,
+        "The node does not understand what it was asked, or cannot do it.",
+        "See the message.";
+    NODE_TICKET = "GP-NODE-TICKET", Malformed,
+        "The text is not a join ticket.",
+        "Copy the whole line that `gridpass node invite` printed.";
+    NO_PRESENTATION = "GP-NO-PRESENTATION", Configuration,
+        "The node has no presentation for this channel that counts.",
+        "The participant runs `gridpass visa present ROLE --to CHANNEL --for 30d -o FILE`; then `gridpass node add FILE`.";
+    NO_TOPIC = "GP-NO-TOPIC", NotFound,
+        "The channel has no such topic, or no version of it that counts.",
+        "`gridpass channel show` lists topics and versions.";
+    NO_ANSWER = "GP-NO-ANSWER", Timeout,
+        "Nobody answered in time.",
+        "See later with `gridpass listen`; `gridpass receipts` says who has the message.";
+    NOT_DURABLE = "GP-NOT-DURABLE", Configuration,
+        "The message could not be kept, and was not sent.",
+        "See the message: mostly a full disk. Nothing that was acknowledged is lost.";
+    SYNC_BUSY = "GP-SYNC-BUSY", Timeout,
+        "The peer works on as much for the asker as it does for one.",
+        "Nothing: it is asked again, or another is.";
     // The log
     LOG_DAMAGED = "GP-LOG-DAMAGED", Failed,
         "The log has a place whose checksum does not fit: what was written there is lost.",

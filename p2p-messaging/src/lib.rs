@@ -19,6 +19,9 @@ pub mod checking;
 pub mod codes;
 pub mod envelope;
 pub mod log;
+pub mod net;
+pub mod node;
+pub mod receipt;
 pub mod store;
 pub mod sync;
 #[cfg(test)]

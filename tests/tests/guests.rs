@@ -50,6 +50,7 @@ impl Scene {
             participant: self.operator.did.clone(),
             authorisation: authorisation.map(|a| ByteBuf::from(a.text())),
             visits,
+            charter: None,
         }
     }
 }

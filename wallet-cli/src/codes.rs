@@ -70,6 +70,7 @@ pub fn all() -> Vec<Code> {
         .chain(gridpass_identity::codes::ALL)
         .chain(gridpass_credentials::codes::ALL)
         .chain(gridpass_policy::codes::ALL)
+        .chain(gridpass_messaging::codes::ALL)
         .copied()
         .collect();
     codes.sort_by_key(|code| code.id());

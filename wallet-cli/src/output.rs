@@ -55,7 +55,9 @@ impl Answer {
     /// Prints to standard output.
     pub fn print(self, as_json: bool) -> std::io::Result<()> {
         let mut out = anstream::stdout().lock();
-        if as_json {
+        if self.schema.is_empty() {
+            // The command has said what it had to say while it ran.
+        } else if as_json {
             let mut map = Map::new();
             map.insert("schema".into(), json!(self.schema));
             map.extend(self.json);
@@ -193,6 +195,7 @@ failure_from!(
     gridpass_credentials::trust::TrustError,
     gridpass_credentials::visa::VisaError,
     gridpass_identity::did::DidError,
+    gridpass_messaging::node::MaterialError,
     gridpass_identity::document::DocumentError,
     gridpass_identity::jwe::JweError,
     gridpass_identity::jws::JwsError,

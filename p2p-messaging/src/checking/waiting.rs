@@ -34,6 +34,14 @@ pub struct Held {
     pub(super) asked: BTreeSet<Missing>,
 }
 
+impl Held {
+    /// How it came.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        self.source
+    }
+}
+
 /// What became of an envelope that should wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hold {

@@ -22,6 +22,13 @@ pub enum Entry {
         /// The block of the other.
         second: ByteBuf,
     },
+    /// A receipt: of this participant for what others sent, or of others for what it sent.
+    Receipt {
+        /// Whether this participant signed it.
+        own: bool,
+        /// As it was signed.
+        receipt: ByteBuf,
+    },
     /// How far an application has read.
     Cursor {
         /// The application\'s name for itself.

@@ -6,6 +6,7 @@ use super::entry::Entry;
 use crate::checking::{Chain, Link};
 use crate::envelope::Envelope;
 use crate::log::Place;
+use crate::receipt::SignedReceipt;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::time::UnixMillis;
@@ -151,6 +152,16 @@ fn fork_key(chain: &Chain) -> Vec<u8> {
     [b"f".as_slice(), &chain_hash(chain)].concat()
 }
 
+/// By chain and the greatest number that it speaks of, so that those about a number follow it.
+fn receipt_key(chain: &[u8; 32], until: u64, number: u64) -> Vec<u8> {
+    [b"r".as_slice(), chain, &until.to_be_bytes(), &number.to_be_bytes()].concat()
+}
+
+fn own_receipt_key(sender: &Did, number: u64) -> Vec<u8> {
+    let hash: [u8; 32] = Sha256::digest(sender.as_str()).into();
+    [b"o".as_slice(), &hash, &number.to_be_bytes()].concat()
+}
+
 fn cursor_key(reader: &str) -> Vec<u8> {
     [b"u", reader.as_bytes()].concat()
 }
@@ -277,9 +288,20 @@ impl Index {
                     self.put(fork_key(&Chain::of(envelope.header())), &spot);
                 }
             }
+            Entry::Receipt { own, receipt } => self.note_receipt(spot, *own, receipt),
             Entry::Cursor { reader, number } => self.put(cursor_key(reader), number),
         }
         self.count(spot);
+    }
+
+    fn note_receipt(&mut self, spot: Spot, own: bool, text: &[u8]) {
+        let Ok(signed) = SignedReceipt::parse(text) else { return };
+        let receipt = signed.receipt();
+        if own {
+            self.put(own_receipt_key(&receipt.sender, spot.number), &spot);
+        } else if let Ok(chain) = receipt.chain() {
+            self.put(receipt_key(&chain_hash(&chain), receipt.until(), spot.number), &spot);
+        }
     }
 
     fn count(&mut self, spot: Spot) {
@@ -361,6 +383,7 @@ impl Index {
             }
             // What they say does not hang on where they stand, and a later one may say another thing.
             Entry::Fork { .. } | Entry::Cursor { .. } => {}
+            Entry::Receipt { own, receipt } => self.note_receipt(spot, *own, receipt),
         }
     }
 
@@ -432,6 +455,28 @@ impl Index {
     /// What is delivered, after a number.
     pub(super) fn inbox(&self, after: u64) -> impl Iterator<Item = Spot> + use<> {
         let range = inbox_key(after.saturating_add(1))..=inbox_key(u64::MAX);
+        self.db.range(range).values().filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
+    }
+
+    /// Where receipts of others stand that speak of a message or of later ones, the nearest first.
+    pub(super) fn receipts(
+        &self,
+        chain: &Chain,
+        sequence: u64,
+    ) -> impl Iterator<Item = Spot> + use<> {
+        let hash = chain_hash(chain);
+        let range = receipt_key(&hash, sequence, 0)..=receipt_key(&hash, u64::MAX, u64::MAX);
+        self.db.range(range).values().filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
+    }
+
+    /// Where the own receipts for a sender stand, after a number.
+    pub(super) fn own_receipts(
+        &self,
+        sender: &Did,
+        after: u64,
+    ) -> impl Iterator<Item = Spot> + use<> {
+        let first = own_receipt_key(sender, after.saturating_add(1));
+        let range = first..=own_receipt_key(sender, u64::MAX);
         self.db.range(range).values().filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
     }
 

@@ -14,8 +14,10 @@ use crate::checking::{Chain, Link};
 use crate::codes;
 use crate::envelope::Envelope;
 use crate::log::{Log, LogError, Opened, Place, Record};
+use crate::receipt::SignedReceipt;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;
+use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use index::{Index, Located, Spot};
 use std::collections::{HashMap, HashSet};
@@ -181,7 +183,7 @@ impl Store {
                 let other = Envelope::parse_block(second).map_err(|_| StoreError::Entry)?;
                 self.staged.forks.insert(Chain::of(other.header()));
             }
-            Entry::Cursor { .. } => {}
+            Entry::Cursor { .. } | Entry::Receipt { .. } => {}
         }
         self.staged.entries.push((Noted::Other(entry), body));
         Ok(())
@@ -317,6 +319,47 @@ impl Store {
     pub fn inbox(&self, after: u64, most: usize) -> Vec<(u64, Kept)> {
         // Those that cannot be read any more do not end it.
         self.index.inbox(after).filter_map(|spot| self.kept(spot)).take(most).collect()
+    }
+
+    /// Receipts of others that speak of a message: those that were found among so many.
+    #[must_use]
+    pub fn receipts(&self, chain: &Chain, sequence: u64, most: usize) -> Vec<SignedReceipt> {
+        let spots = self.index.receipts(chain, sequence).take(most);
+        let all = spots.filter_map(|spot| self.receipt(spot).map(|(_, receipt)| receipt));
+        all.filter(|r| r.receipt().speaks_of(sequence)).collect()
+    }
+
+    /// The own receipts for a sender, after a number, each with its number.
+    #[must_use]
+    pub fn own_receipts(&self, sender: &Did, after: u64, most: usize) -> Vec<(u64, Vec<u8>)> {
+        let spots = self.index.own_receipts(sender, after).take(most);
+        spots
+            .filter_map(|spot| match self.read(spot)? {
+                Entry::Receipt { receipt, .. } => Some((spot.number, receipt.into_vec())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn receipt(&self, spot: Spot) -> Option<(u64, SignedReceipt)> {
+        match self.read(spot)? {
+            Entry::Receipt { receipt, .. } => {
+                Some((spot.number, SignedReceipt::parse(&receipt).ok()?))
+            }
+            _ => None,
+        }
+    }
+
+    /// How many bytes the log has.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.log.bytes()
+    }
+
+    /// The number of the last record that is durable.
+    #[must_use]
+    pub fn last_number(&self) -> u64 {
+        self.log.next_number().saturating_sub(1)
     }
 
     /// How far a reader has read.

@@ -13,6 +13,7 @@ mod wire;
 
 pub use guests::{Guests, Welcome};
 pub use wire::{
-    ChainHead, Hello, ListHead, MAX_AUTHORISATION, MAX_HEADS, MAX_PAGE, MAX_REQUEST, MAX_RESPONSE,
-    MAX_VISITS, PROTOCOL, Request, Response, Visit, WireError, page,
+    Announcement, ChainHead, CharterHead, Hello, ListHead, MAX_AUTHORISATION, MAX_HEADS, MAX_PAGE,
+    MAX_RECEIPTS, MAX_REQUEST, MAX_RESPONSE, MAX_VISITS, PROTOCOL, Request, Response, Visit,
+    WireError, page,
 };

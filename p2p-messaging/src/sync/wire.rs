@@ -21,6 +21,8 @@ pub const MAX_RESPONSE: usize = crate::envelope::MAX_WIRE + MAX_PAGE;
 pub const MAX_VISITS: usize = 256;
 /// The most heads in one message.
 pub const MAX_HEADS: usize = 1024;
+/// The most receipts in one request.
+pub const MAX_RECEIPTS: usize = 256;
 /// The longest authorisation, in bytes.
 pub const MAX_AUTHORISATION: usize = 64 * 1024;
 
@@ -60,6 +62,19 @@ pub struct Hello {
     pub authorisation: Option<ByteBuf>,
     /// What it wants to read.
     pub visits: Vec<Visit>,
+    /// The newest charter that it knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charter: Option<CharterHead>,
+}
+
+/// How far somebody knows a trust framework.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CharterHead {
+    /// The framework: its first charter.
+    pub framework: ContentId,
+    /// The version of the newest charter.
+    pub version: u64,
 }
 
 /// How far somebody knows a chain.
@@ -132,6 +147,12 @@ pub enum Request {
     },
     /// Status lists that are newer than these.
     Lists(Vec<ListHead>),
+    /// What proves a DID: its did:webvh log.
+    Identity(Did),
+    /// The trust pack of a framework.
+    Charter(ContentId),
+    /// Receipts for what the other sent.
+    Receipts(Vec<ByteBuf>),
 }
 
 /// What is answered.
@@ -155,6 +176,8 @@ pub enum Response {
     Range(Vec<ByteBuf>),
     /// Status lists, as they were signed.
     Lists(Vec<ByteBuf>),
+    /// They were kept.
+    Taken,
     /// It may not be answered: the reason's code.
     Refused(String),
 }
@@ -222,7 +245,15 @@ impl Request {
             Self::Lists(heads) if heads.len() > MAX_HEADS => {
                 Err(WireError("it has more than 1024 heads".into()))
             }
-            Self::Document(_) | Self::Heads { .. } | Self::Lists(_) => Ok(()),
+            Self::Receipts(all) if all.len() > MAX_RECEIPTS => {
+                Err(WireError("it has more than 256 receipts".into()))
+            }
+            Self::Document(_)
+            | Self::Heads { .. }
+            | Self::Lists(_)
+            | Self::Identity(_)
+            | Self::Charter(_)
+            | Self::Receipts(_) => Ok(()),
         }
     }
 }
@@ -270,6 +301,36 @@ impl Response {
         let more = all.len() > MAX_HEADS;
         all.truncate(MAX_HEADS);
         Self::Heads { heads: all, more }
+    }
+}
+
+/// What everybody in a framework is told by gossip, on the topic of the framework's first charter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Announcement {
+    /// A status list, as it was signed.
+    StatusList(ByteBuf),
+    /// A trust pack with a newer charter.
+    Charter(ByteBuf),
+    /// The blocks of two envelopes that contradict each other.
+    Fork(ByteBuf, ByteBuf),
+}
+
+impl Announcement {
+    /// As it travels.
+    ///
+    /// # Errors
+    /// [`WireError`] for one that nobody would read.
+    pub fn encode(&self) -> Result<Vec<u8>, WireError> {
+        encode(self, crate::envelope::MAX_WIRE)
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// [`WireError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        decode(bytes, crate::envelope::MAX_WIRE)
     }
 }
 

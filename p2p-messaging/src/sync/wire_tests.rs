@@ -14,6 +14,7 @@ fn hello(visits: usize) -> Hello {
         visits: (0..visits)
             .map(|n| Visit { channel: cid(&format!("c{n}")), presentation: cid("p") })
             .collect(),
+        charter: None,
     }
 }
 

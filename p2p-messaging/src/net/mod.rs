@@ -1,0 +1,234 @@
+//! The network: one task that owns the swarm. Commands in, events out, both bounded; no cryptography
+//! of ours and no disk in its loop.
+//!
+//! ```text
+//! Command -> actor (swarm: gossip behind its gate, requests, discovery, relays) -> NetEvent
+//! ```
+
+mod actor;
+mod behaviour;
+mod book;
+mod codec;
+mod gate;
+mod settings;
+
+pub use actor::start;
+pub use behaviour::{GRAYLIST, gossip_id, keypair};
+pub use gate::{channel_of, topic_of};
+pub use settings::NetworkSettings;
+
+use crate::sync::{Request, Response};
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_identity::did::Did;
+use gridpass_identity::key::{KeyType, PublicKey};
+use gridpass_identity::method;
+use libp2p::gossipsub::{MessageAcceptance, MessageId, TopicHash};
+use libp2p::request_response::ResponseChannel;
+use libp2p::{Multiaddr, PeerId};
+use serde::Serialize;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::oneshot;
+
+/// The most things of one peer that are being worked on at once: who sends more is not heard until
+/// some are done, and nobody else waits for it.
+pub const MAX_TICKETS: usize = 128;
+/// The most commands that wait for the network.
+pub const MAX_COMMANDS: usize = 4096;
+
+/// A place among the things of a peer that are worked on; given back when it is dropped.
+#[derive(Debug)]
+pub struct Ticket(Arc<AtomicUsize>);
+
+impl Ticket {
+    /// Takes a place, if there is one.
+    #[must_use]
+    pub fn take(places: &Arc<AtomicUsize>) -> Option<Self> {
+        let taken = places.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
+            Some(n.saturating_add(1)).filter(|n| *n <= MAX_TICKETS)
+        });
+        taken.ok().map(|_| Self(Arc::clone(places)))
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What the network is told.
+#[derive(Debug)]
+pub enum Command {
+    /// Take part in the gossip of a topic.
+    Subscribe(TopicHash),
+    /// Take part no more.
+    Unsubscribe(TopicHash),
+    /// Send by gossip.
+    Publish {
+        /// Where.
+        topic: TopicHash,
+        /// What.
+        data: Vec<u8>,
+        /// The envelope that it is, to be told what became of it.
+        envelope: Option<EnvelopeId>,
+    },
+    /// What is to become of what came by gossip.
+    Report {
+        /// Its name in gossip.
+        id: MessageId,
+        /// Who passed it on.
+        peer: PeerId,
+        /// Pass it on, drop it, or hold it against the peer.
+        acceptance: MessageAcceptance,
+    },
+    /// A peer said who it is: it may subscribe to these topics.
+    Open {
+        /// Who.
+        peer: PeerId,
+        /// To what.
+        topics: HashSet<TopicHash>,
+    },
+    /// How a peer behaves, beside gossip itself: 0 is well, less is worse.
+    Score {
+        /// Who.
+        peer: PeerId,
+        /// How.
+        score: f64,
+    },
+    /// Ask a peer.
+    Ask {
+        /// Whom.
+        peer: PeerId,
+        /// What.
+        request: Box<Request>,
+        /// By which the answer is known.
+        tag: u64,
+    },
+    /// Answer a peer.
+    Answer {
+        /// Where the question came from.
+        reply: Reply,
+        /// The answer.
+        response: Box<Response>,
+    },
+    /// Keep in touch with a peer.
+    Befriend(Multiaddr),
+    /// End the connections with a peer; it may come again.
+    Part(PeerId),
+    /// Have nothing to do with a peer, or have again.
+    Block(PeerId, bool),
+    /// Tell who is connected.
+    Peers(oneshot::Sender<NetworkView>),
+}
+
+/// Where an answer goes.
+#[derive(Debug)]
+pub struct Reply {
+    pub(super) channel: ResponseChannel<Response>,
+    _ticket: Ticket,
+}
+
+/// What the network tells.
+#[derive(Debug)]
+pub enum NetEvent {
+    /// An address on which it listens.
+    Listening(Multiaddr),
+    /// A peer is connected; the connection proved its key.
+    Connected {
+        /// Who.
+        peer: PeerId,
+        /// Its key.
+        key: PublicKey,
+    },
+    /// A peer is gone.
+    Disconnected(PeerId),
+    /// Something came by gossip. It must be reported on.
+    Gossip {
+        /// Who passed it on.
+        peer: PeerId,
+        /// Its name in gossip.
+        id: MessageId,
+        /// Where.
+        topic: TopicHash,
+        /// What.
+        data: Vec<u8>,
+        /// Its place.
+        ticket: Ticket,
+    },
+    /// A peer asks.
+    Asked {
+        /// Who.
+        peer: PeerId,
+        /// What.
+        request: Box<Request>,
+        /// For the answer.
+        reply: Reply,
+    },
+    /// A peer answered, or did not.
+    Answered {
+        /// Who.
+        peer: PeerId,
+        /// Of the question.
+        tag: u64,
+        /// The answer, or why there is none.
+        result: Result<Box<Response>, String>,
+    },
+    /// An envelope was sent by gossip, or why not.
+    Published {
+        /// Which.
+        envelope: EnvelopeId,
+        /// What became of it.
+        result: Result<(), String>,
+    },
+}
+
+/// A peer as the network sees it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerView {
+    /// Its id.
+    pub peer: String,
+    /// Its address.
+    pub address: String,
+    /// Its gossip score.
+    pub score: Option<f64>,
+    /// The channels that it is subscribed to, as far as it may.
+    pub channels: Vec<ContentId>,
+    /// How much of what it sent is being worked on.
+    pub pending: usize,
+}
+
+/// The network as it is.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NetworkView {
+    /// Where it listens.
+    pub listening: Vec<Multiaddr>,
+    /// Where others reach it, as far as is known.
+    pub external: Vec<Multiaddr>,
+    /// Who is connected.
+    pub peers: Vec<PeerView>,
+}
+
+/// The peer id of a node, by its did:key; nothing for one that is not Ed25519.
+#[must_use]
+pub fn peer_of(node: &Did) -> Option<PeerId> {
+    let key = method::key::to_public_key(node).ok().filter(|k| k.key_type() == KeyType::Ed25519)?;
+    let key = libp2p::identity::ed25519::PublicKey::try_from_bytes(&key.to_bytes()).ok()?;
+    Some(libp2p::identity::PublicKey::from(key).to_peer_id())
+}
+
+/// The key of a peer id, where it is Ed25519: the only ones that nodes have.
+#[must_use]
+pub fn key_of(peer: &PeerId) -> Option<PublicKey> {
+    let bytes = peer.to_bytes();
+    // An identity multihash (0x00), its length, and the key in a protobuf.
+    let key = match bytes.split_first_chunk::<2>() {
+        Some(([0x00, _], rest)) => libp2p::identity::PublicKey::try_decode_protobuf(rest).ok()?,
+        _ => return None,
+    };
+    let key = key.try_into_ed25519().ok()?;
+    PublicKey::ed25519(&key.to_bytes()).ok()
+}

@@ -1,0 +1,55 @@
+//! What an operator can set about the network, with its defaults.
+
+use gridpass_identity::did::Did;
+use libp2p::Multiaddr;
+use serde::{Deserialize, Serialize};
+
+/// The network of a node, as the configuration file has it under `[network]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct NetworkSettings {
+    /// Where to listen.
+    pub listen: Vec<Multiaddr>,
+    /// Addresses under which others reach this node, where they are not those that it listens on.
+    pub external: Vec<Multiaddr>,
+    /// Peers to dial and keep in touch with, each address ending in `/p2p/…`.
+    pub peers: Vec<Multiaddr>,
+    /// Whether peers are looked for on the local network (mDNS).
+    pub lan: bool,
+    /// Whether peers are looked for through other peers (Kademlia).
+    pub discover: bool,
+    /// Whether this node carries connections for nodes behind NAT.
+    pub relay: bool,
+    /// The most peers.
+    pub max_peers: u32,
+    /// The most connections with one peer.
+    pub max_connections_per_peer: u32,
+    /// Where given: only these nodes, by their did:key.
+    pub allow: Vec<Did>,
+    /// Never these nodes.
+    pub block: Vec<Did>,
+    /// How many peers discovery looks for.
+    pub wanted_peers: u32,
+    /// The most memory of the process, in MiB, over which no new connection is taken; 0 for no limit.
+    pub max_memory_mib: u64,
+}
+
+impl Default for NetworkSettings {
+    fn default() -> Self {
+        let listen = ["/ip4/0.0.0.0/tcp/4801", "/ip4/0.0.0.0/udp/4801/quic-v1"];
+        Self {
+            listen: listen.into_iter().filter_map(|a| a.parse().ok()).collect(),
+            external: Vec::new(),
+            peers: Vec::new(),
+            lan: false,
+            discover: true,
+            relay: false,
+            max_peers: 128,
+            max_connections_per_peer: 4,
+            allow: Vec::new(),
+            block: Vec::new(),
+            wanted_peers: 16,
+            max_memory_mib: 0,
+        }
+    }
+}

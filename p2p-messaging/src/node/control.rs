@@ -1,0 +1,133 @@
+//! What an operator asks of a running node, and what it is answered: JSON, one object on a line,
+//! over a socket in the node's folder that only its owner can open. `spec/control.md`.
+
+use crate::codes;
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_identity::code::Code;
+use gridpass_identity::did::Did;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// The version of the protocol.
+pub const VERSION: u32 = 1;
+/// The longest line, in bytes.
+pub const MAX_LINE: usize = 24 * 1024 * 1024;
+
+/// A message to send.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct NewMessage {
+    /// The channel: its CID, or its name where only one has it.
+    pub channel: String,
+    /// The topic.
+    pub topic: String,
+    /// Its version; the newest that counts, if none is named.
+    #[serde(default)]
+    pub version: Option<u32>,
+    /// The payload, in base64.
+    pub payload: String,
+    /// To whom.
+    #[serde(default)]
+    pub recipients: Vec<Did>,
+    /// The conversation that it belongs to.
+    #[serde(default)]
+    pub thread: Option<EnvelopeId>,
+    /// Attributes of the header; those that the payload says are read from it.
+    #[serde(default)]
+    pub attributes: Map<String, Value>,
+    /// For how long it counts, in milliseconds; the channel's longest, up to an hour, if not said.
+    #[serde(default)]
+    pub lifetime_millis: Option<u64>,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Asked {
+    /// How it is.
+    Status,
+    /// Who is connected.
+    Peers,
+    /// The figures for Prometheus.
+    Metrics,
+    /// Send a message. Answered when it is durable here.
+    Send(NewMessage),
+    /// Delivered messages after a number.
+    Inbox {
+        /// The number.
+        after: u64,
+        /// The most of them.
+        most: u32,
+    },
+    /// Delivered messages after a number, and those that come: a line for each, without end.
+    Listen {
+        /// The number; where a reader left off, if none is named.
+        after: Option<u64>,
+        /// A name under which is remembered how far was read.
+        reader: Option<String>,
+    },
+    /// An application is done with the messages up to a number.
+    Done {
+        /// Its name.
+        reader: String,
+        /// The number.
+        number: u64,
+    },
+    /// Own messages, the newest first, and what became of them.
+    Outbox {
+        /// The most of them.
+        most: u32,
+    },
+    /// What recipients say of one own message.
+    Receipts {
+        /// Which.
+        envelope: EnvelopeId,
+    },
+    /// A ticket for others.
+    Invite {
+        /// To these channels.
+        channels: Vec<ContentId>,
+    },
+    /// Use a ticket.
+    Join {
+        /// The ticket.
+        ticket: String,
+    },
+    /// Take a file: a trust pack, channel, schema, presentation, authorisation or status lists.
+    Add {
+        /// Its bytes, in base64.
+        content: String,
+    },
+    /// Have nothing to do with a node, or have again.
+    Block {
+        /// Its did:key.
+        node: Did,
+        /// Which of both.
+        blocked: bool,
+    },
+    /// End.
+    Stop,
+}
+
+/// What is answered, or why not.
+pub type ControlResult = Result<Value, (Code, String)>;
+
+/// An answer as a line.
+#[must_use]
+pub fn to_line(result: &ControlResult) -> Vec<u8> {
+    let value = match result {
+        Ok(value) => json!({"ok": value}),
+        Err((code, message)) => json!({"error": {"code": code.id(), "message": message}}),
+    };
+    let mut line = value.to_string().into_bytes();
+    line.push(b'\n');
+    line
+}
+
+/// Reads a question.
+///
+/// # Errors
+/// The code and what is wrong.
+pub fn parse(line: &[u8]) -> Result<Asked, (Code, String)> {
+    serde_json::from_slice(line).map_err(|e| (codes::NODE_REQUEST, e.to_string()))
+}

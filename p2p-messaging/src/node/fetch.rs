@@ -1,0 +1,410 @@
+//! Asking peers: questions and their answers, and what is missing, from whoever may have it.
+
+use super::worker::Worker;
+use crate::checking::{Known as _, Missing};
+use crate::net::Command;
+use crate::sync::{ListHead, Request, Response};
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::secured::{Kind, Secured};
+use gridpass_credentials::status::StatusList;
+use gridpass_credentials::trust::IdentityMaterial;
+use gridpass_identity::did::Did;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::Resolver as _;
+use gridpass_identity::time::UnixMillis;
+use gridpass_policy::channel::SignedChannel;
+use libp2p::PeerId;
+use serde_bytes::ByteBuf;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// The most things that are asked for at once.
+const MAX_FETCHES: usize = 1024;
+/// The most peers that one thing is asked of.
+const MAX_TRIES: usize = 4;
+/// How long something is asked for, in milliseconds.
+const FETCH_MILLIS: u64 = 30_000;
+
+/// What was asked of a peer.
+pub(super) enum Question {
+    Hello,
+    Missing(Missing),
+    Heads(ContentId),
+    Range(crate::checking::Chain, u64, u64),
+    Lists,
+    Charter,
+    /// Up to this of the own receipts for the peer's participant.
+    Receipts(u64),
+}
+
+struct Fetch {
+    tried: BTreeSet<PeerId>,
+    /// Those that passed on what needs it: the first to ask.
+    named: Vec<PeerId>,
+    asking: bool,
+    since: UnixMillis,
+}
+
+/// What is being asked.
+#[derive(Default)]
+pub(super) struct Fetches {
+    tag: u64,
+    questions: HashMap<u64, Question>,
+    wanted: BTreeMap<Missing, Fetch>,
+}
+
+impl Worker {
+    /// Asks a peer.
+    pub(super) fn question(&mut self, peer: PeerId, request: Request) {
+        let question = match &request {
+            Request::Hello(_) => Question::Hello,
+            Request::Lists(_) => Question::Lists,
+            Request::Charter(_) => Question::Charter,
+            Request::Heads { channel, .. } => Question::Heads(channel.clone()),
+            Request::Document(id) => Question::Missing(Missing::Document(id.clone())),
+            Request::Identity(did) => Question::Missing(Missing::Did(did.clone())),
+            // These say themselves what they are.
+            Request::Range { .. } | Request::Receipts(_) => return,
+        };
+        self.question_as(peer, request, question);
+    }
+
+    pub(super) fn question_as(&mut self, peer: PeerId, request: Request, question: Question) {
+        self.fetches.tag = self.fetches.tag.wrapping_add(1);
+        let tag = self.fetches.tag;
+        self.fetches.questions.insert(tag, question);
+        self.tell(Command::Ask { peer, request: Box::new(request), tag });
+    }
+
+    /// The states of status lists that are known here.
+    pub(super) fn list_heads(&self) -> Vec<ListHead> {
+        let lists = self.knowledge.material.lists.iter().map(|l| {
+            let (version, dated) = l.order();
+            ListHead { list: l.id.clone(), signer: l.issuer.clone(), version, dated }
+        });
+        lists.take(crate::sync::MAX_HEADS).collect()
+    }
+
+    /// Something is missing: it is asked of the peer that passed on what needs it, then of others.
+    pub(super) fn ask(&mut self, missing: Missing, peer: Option<PeerId>) {
+        let now = self.now();
+        if !self.fetches.wanted.contains_key(&missing) {
+            if self.fetches.wanted.len() >= MAX_FETCHES {
+                return;
+            }
+            let fetch =
+                Fetch { tried: BTreeSet::new(), named: Vec::new(), asking: false, since: now };
+            self.fetches.wanted.insert(missing.clone(), fetch);
+        }
+        if let (Some(fetch), Some(peer)) = (self.fetches.wanted.get_mut(&missing), peer)
+            && fetch.named.len() < MAX_TRIES
+            && !fetch.named.contains(&peer)
+        {
+            fetch.named.push(peer);
+        }
+        self.try_next(&missing);
+    }
+
+    fn try_next(&mut self, missing: &Missing) {
+        let Some(fetch) = self.fetches.wanted.get_mut(missing) else { return };
+        if fetch.asking {
+            return;
+        }
+        let named = fetch.named.iter().copied().find(|p| !fetch.tried.contains(p));
+        let next = named.or_else(|| self.peers.open().find(|p| !fetch.tried.contains(p)));
+        let Some(peer) = next.filter(|_| fetch.tried.len() < MAX_TRIES) else {
+            self.fetches.wanted.remove(missing);
+            return;
+        };
+        fetch.asking = true;
+        fetch.tried.insert(peer);
+        let request = match missing {
+            Missing::Document(id) => Request::Document(id.clone()),
+            Missing::Did(did) => Request::Identity(did.clone()),
+            // Nobody's lists are believed without what proves their signer.
+            Missing::Evidence(did) if self.is_unknown(did) => Request::Identity(did.clone()),
+            Missing::Evidence(_) => Request::Lists(self.list_heads()),
+        };
+        self.question_as(peer, request, Question::Missing(missing.clone()));
+    }
+
+    pub(super) fn tick_fetches(&mut self, now: UnixMillis) {
+        self.fetches.wanted.retain(|_, f| now.millis_since(f.since) < FETCH_MILLIS);
+    }
+
+    /// A peer answered, or did not.
+    pub(super) fn answered(
+        &mut self,
+        peer: PeerId,
+        tag: u64,
+        result: Result<Box<Response>, String>,
+    ) {
+        let Some(question) = self.fetches.questions.remove(&tag) else { return };
+        let response = match result {
+            Ok(response) => *response,
+            Err(why) => {
+                tracing::debug!(%peer, "no answer: {why}");
+                Response::NotHere
+            }
+        };
+        if let Response::Refused(code) = &response {
+            tracing::debug!(%peer, code, "it does not answer");
+        }
+        match (question, response) {
+            (Question::Hello, Response::Hello(hello)) => {
+                let _ = self.greeted(peer, hello);
+            }
+            (Question::Missing(missing), response) => self.found(peer, &missing, response),
+            (Question::Heads(channel), Response::Heads { heads, more }) => {
+                self.heads_came(peer, &channel, &heads, more);
+            }
+            (Question::Range(chain, from, until), response) => {
+                self.range_came(peer, chain, (from, until), response);
+            }
+            (Question::Heads(_), Response::Refused(_)) => self.peers.refused(&peer),
+            (Question::Lists, Response::Lists(lists)) => {
+                self.lists_came(&lists, Some(peer));
+            }
+            (Question::Charter, Response::Document(pack)) => self.charter_came(&pack, true),
+            (Question::Receipts(until), Response::Taken) => self.receipts_taken(peer, until),
+            _ => {}
+        }
+    }
+
+    fn found(&mut self, peer: PeerId, missing: &Missing, response: Response) {
+        if let Some(fetch) = self.fetches.wanted.get_mut(missing) {
+            fetch.asking = false;
+        }
+        let there = match (missing, response) {
+            (Missing::Document(id), Response::Document(bytes)) => {
+                self.document_came(id, bytes.into_vec())
+            }
+            (Missing::Did(did), Response::Document(bytes)) => {
+                let material = serde_json::from_slice::<IdentityMaterial>(&bytes);
+                let there = material.is_ok_and(|m| &m.did == did && self.identity_came(&m));
+                if there {
+                    let lists = Request::Lists(self.list_heads());
+                    self.question(peer, lists);
+                }
+                there
+            }
+            (Missing::Evidence(did), Response::Document(bytes)) => {
+                let material = serde_json::from_slice::<IdentityMaterial>(&bytes);
+                if material.is_ok_and(|m| &m.did == did && self.identity_came(&m)) {
+                    if let Some(fetch) = self.fetches.wanted.get_mut(missing) {
+                        fetch.asking = true;
+                    }
+                    let lists = Request::Lists(self.list_heads());
+                    self.question_as(peer, lists, Question::Missing(missing.clone()));
+                    return;
+                }
+                false
+            }
+            (Missing::Evidence(_), Response::Lists(lists)) => {
+                self.lists_came(&lists, Some(peer));
+                true
+            }
+            _ => false,
+        };
+        if there {
+            self.fetches.wanted.remove(missing);
+            self.came(missing);
+        } else {
+            tracing::debug!(%peer, ?missing, "not there");
+            self.try_next(missing);
+        }
+    }
+
+    /// A document came, of the name that was asked for.
+    fn document_came(&mut self, id: &ContentId, bytes: Vec<u8>) -> bool {
+        if id.verify(&bytes).is_ok() {
+            self.knowledge.arrived.insert(id.clone(), bytes);
+            self.schema_came(id);
+            return true;
+        }
+        // A descriptor is named by its content and travels with its owner's signature.
+        match SignedChannel::parse(&bytes) {
+            Ok(channel) if channel.id() == id => self.channel_came(&channel, &bytes),
+            _ => false,
+        }
+    }
+
+    /// A channel came that somebody was invited to: it counts if its owner signed it and it belongs
+    /// to the framework.
+    fn channel_came(&mut self, channel: &SignedChannel, bytes: &[u8]) -> bool {
+        let now = self.now();
+        let check = channel.check_owner(&self.knowledge.material.identities, now);
+        if check.outcome != Outcome::Passed || channel.descriptor().framework != self.framework() {
+            tracing::warn!(channel = %channel.id(), code = %check.code, "{}", check.sentence);
+            return false;
+        }
+        match self.knowledge.material.give(bytes, now) {
+            Ok(_) => {
+                self.join(channel.id().clone());
+                true
+            }
+            Err(e) => {
+                tracing::error!(code = %e.code(), "{e}");
+                false
+            }
+        }
+    }
+
+    fn identity_came(&mut self, material: &IdentityMaterial) -> bool {
+        // Only a did:webvh log proves itself.
+        if material.did.method() != "webvh" {
+            return false;
+        }
+        match self.knowledge.material.take_identity(material, true) {
+            Ok(Some(_)) => {
+                self.checker.did_changed(&material.did);
+                self.rejudge();
+                true
+            }
+            Ok(None) => false,
+            Err(e) => {
+                tracing::warn!(did = %material.did, code = %e.code(), "{e}");
+                false
+            }
+        }
+    }
+
+    /// Whether nothing is known of a DID.
+    pub(super) fn is_unknown(&self, did: &Did) -> bool {
+        let found = self.knowledge.material.identities.resolve(did);
+        found.is_err_and(|e| e.is_missing_evidence())
+    }
+
+    /// Status lists came, from a peer that was asked or by gossip. Each must hold; one that is not
+    /// known yet is taken only from a peer that was asked.
+    pub(super) fn lists_came(&mut self, lists: &[ByteBuf], asked: Option<PeerId>) -> bool {
+        let now = self.now();
+        let mut any = false;
+        for bytes in lists {
+            let read =
+                Secured::parse(bytes, Kind::Credential).ok().and_then(|s| StatusList::read(s).ok());
+            let Some(list) = read else { continue };
+            let key = (list.id.clone(), list.issuer.clone());
+            if asked.is_none() && !self.knowledge.material.seen.contains_key(&key) {
+                continue;
+            }
+            if asked.is_some() && self.is_unknown(&key.1) {
+                // It comes again with what proves its signer.
+                self.ask(Missing::Did(key.1), asked);
+                continue;
+            }
+            match self.knowledge.material.take_list(list, now, true) {
+                Ok(Some(_)) => {
+                    tracing::info!(list = key.0, signer = %key.1, "a newer status list");
+                    any = true;
+                    self.checker.status_list_came(&key.0, &key.1);
+                    let announcement = crate::sync::Announcement::StatusList(bytes.clone());
+                    self.after.push(super::worker::After::Announce(announcement));
+                }
+                Ok(None) => {}
+                Err(e) => tracing::info!(list = key.0, code = %e.code(), "{e}"),
+            }
+        }
+        if any {
+            self.rejudge();
+            self.evidence_came();
+        }
+        any
+    }
+
+    /// Everything that waits for evidence is looked at again.
+    pub(super) fn evidence_came(&mut self) {
+        let waiting: Vec<_> = self
+            .fetches
+            .wanted
+            .keys()
+            .filter(|m| matches!(m, Missing::Evidence(_)))
+            .cloned()
+            .collect();
+        for missing in waiting {
+            self.came(&missing);
+        }
+    }
+
+    /// Something came: what waited for it is checked again, one after the other.
+    pub(super) fn came(&mut self, what: &Missing) {
+        let now = self.now();
+        for held in self.checker.came(what) {
+            let checked = self.checker.check_again(&held, &self.knowledge, now);
+            self.metrics.checked(&checked);
+            self.report_late(&checked);
+            self.settle(&checked, None, held.source());
+        }
+        self.judge_those_waiting_for(what);
+    }
+
+    /// What a peer asks.
+    pub(super) fn asked(&mut self, peer: PeerId, request: Request, reply: crate::net::Reply) {
+        let keeps = matches!(request, Request::Receipts(_));
+        let response = Box::new(self.response(peer, request));
+        if keeps {
+            self.after.push(super::worker::After::Respond { reply, response });
+        } else {
+            self.tell(Command::Answer { reply, response });
+        }
+    }
+
+    fn response(&mut self, peer: PeerId, request: Request) -> Response {
+        let refused = || Response::Refused(crate::codes::SYNC_STRANGER.id().to_owned());
+        let request = match request {
+            Request::Hello(hello) => return self.answer_hello(peer, hello),
+            _ if !self.peers.is_known(&peer) => return refused(),
+            request => request,
+        };
+        let name = peer.to_string();
+        match request {
+            Request::Hello(_) => refused(),
+            Request::Document(id) => match self.knowledge.document(&id) {
+                Some(bytes) if bytes.len() <= crate::sync::MAX_PAGE => {
+                    Response::Document(ByteBuf::from(bytes))
+                }
+                _ => Response::NotHere,
+            },
+            Request::Identity(did) => {
+                let material = self.knowledge.material.identities.material(&did);
+                let bytes = material.and_then(|m| serde_json::to_vec(&m).ok());
+                bytes.map_or(Response::NotHere, |b| Response::Document(ByteBuf::from(b)))
+            }
+            Request::Charter(framework) if framework == self.framework() => {
+                let bytes = self.knowledge.material.trust_bytes().to_vec();
+                Response::Document(ByteBuf::from(bytes))
+            }
+            Request::Charter(_) => Response::NotHere,
+            Request::Lists(known) => self.newer_lists(&known),
+            Request::Receipts(receipts) => self.receipts_came(&receipts),
+            Request::Heads { channel, .. } | Request::Range { channel, .. }
+                if !self.guests.may_read(&name, &channel) =>
+            {
+                refused()
+            }
+            Request::Heads { channel, after } => self.heads(&channel, after.as_ref()),
+            Request::Range { channel, sender, key, from, until } => {
+                self.range(peer, (channel, sender, &key), from, until)
+            }
+        }
+    }
+
+    fn newer_lists(&self, known: &[ListHead]) -> Response {
+        let known: HashMap<_, _> =
+            known.iter().map(|h| ((&h.list, &h.signer), (h.version, h.dated))).collect();
+        let newer = self
+            .knowledge
+            .material
+            .lists
+            .iter()
+            .filter(|l| known.get(&(&l.id, &l.issuer)).is_none_or(|order| *order < l.order()));
+        let texts = newer.map(|l| l.secured().text().as_bytes().to_vec());
+        Response::Lists(crate::sync::page(texts))
+    }
+
+    pub(super) fn forget_peer(&mut self, peer: &PeerId) {
+        for fetch in self.fetches.wanted.values_mut() {
+            fetch.named.retain(|p| p != peer);
+        }
+        self.peers_ranges_forget(peer);
+    }
+}

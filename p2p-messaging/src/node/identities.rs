@@ -1,0 +1,99 @@
+//! What a node knows of DIDs: the logs that it was given or that arrived, each resolved once.
+
+use gridpass_credentials::trust::{IdentityMaterial, Trust};
+use gridpass_identity::did::Did;
+use gridpass_identity::resolve::{
+    OfflineResolver, Resolution, ResolveError, Resolver, Snapshot, SnapshotStore,
+};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+
+/// The most DIDs whose resolution is remembered.
+const MAX_RESOLVED: usize = 16_384;
+
+/// Snapshots by DID, and what they resolve to.
+#[derive(Default)]
+pub struct Identities {
+    snapshots: BTreeMap<Did, Vec<Snapshot>>,
+    resolved: RefCell<HashMap<Did, Resolution>>,
+}
+
+impl Identities {
+    /// Takes what a trust pack knows.
+    pub fn take_trust(&mut self, trust: &Trust) {
+        for material in trust.identities() {
+            // It was read when the pack was opened.
+            let _ = self.take(material);
+        }
+    }
+
+    /// Takes what a file says of a DID; gives whether it is new and holds.
+    ///
+    /// # Errors
+    /// [`ResolveError`] if it does not hold beside what is known: nothing is taken then.
+    pub fn take(&mut self, material: &IdentityMaterial) -> Result<bool, ResolveError> {
+        let did = &material.did;
+        let failed = |reason| ResolveError::Store {
+            did: did.clone(),
+            code: gridpass_credentials::codes::PARCEL_MALFORMED,
+            reason,
+        };
+        let snapshot = material.to_snapshot().map_err(failed)?;
+        let known = self.snapshots.entry(did.clone()).or_default();
+        if known.iter().any(|s| s.document == snapshot.document && s.witness == snapshot.witness) {
+            return Ok(false);
+        }
+        known.push(snapshot);
+        self.resolved.get_mut().remove(did);
+        let found = OfflineResolver::new(self).resolve(did);
+        let known = self.snapshots.entry(did.clone()).or_default();
+        match found {
+            Ok(_) => {
+                // A log that goes on from another says all that the other said.
+                let newest = known.last().map(|s| s.document.clone()).unwrap_or_default();
+                let last = known.len().saturating_sub(1);
+                let mut index = 0_usize;
+                known.retain(|s| {
+                    let keep = index == last || !newest.starts_with(&s.document);
+                    index = index.saturating_add(1);
+                    keep
+                });
+                Ok(true)
+            }
+            Err(e) => {
+                known.pop();
+                if known.is_empty() {
+                    self.snapshots.remove(did);
+                }
+                Err(e)
+            }
+        }
+    }
+
+    /// The material of a DID, for somebody who asks.
+    #[must_use]
+    pub fn material(&self, did: &Did) -> Option<IdentityMaterial> {
+        Some(IdentityMaterial::of(did, self.snapshots.get(did)?.last()?))
+    }
+}
+
+impl SnapshotStore for Identities {
+    fn snapshots(&self, did: &Did) -> Result<Vec<Snapshot>, ResolveError> {
+        Ok(self.snapshots.get(did).cloned().unwrap_or_default())
+    }
+}
+
+impl Resolver for Identities {
+    fn resolve(&self, did: &Did) -> Result<Resolution, ResolveError> {
+        if let Some(found) = self.resolved.borrow().get(did) {
+            return Ok(found.clone());
+        }
+        let found = OfflineResolver::new(self).resolve(did)?;
+        let mut resolved = self.resolved.borrow_mut();
+        if resolved.len() >= MAX_RESOLVED {
+            resolved.clear();
+        }
+        resolved.insert(did.clone(), found.clone());
+        Ok(found)
+    }
+}

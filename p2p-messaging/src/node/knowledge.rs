@@ -1,0 +1,108 @@
+//! What the checking core is told: the store, the material, and documents that arrived lately.
+
+use super::material::Material;
+use crate::checking::{Chain, Known, Link};
+use crate::store::Store;
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_credentials::trust::Trust;
+use gridpass_credentials::verify::Evidence;
+use hashlink::LruCache;
+use std::sync::Arc;
+
+/// The most documents that are remembered without being kept.
+const MAX_ARRIVED: usize = 4096;
+/// The most bytes of them.
+const MAX_ARRIVED_BYTES: usize = 64 * 1024 * 1024;
+
+/// Documents that arrived: kept only when an envelope that took its place names them, so that nobody
+/// fills a disk with documents that nothing needs.
+pub(super) struct Arrived {
+    documents: LruCache<ContentId, Vec<u8>>,
+    bytes: usize,
+}
+
+impl Default for Arrived {
+    fn default() -> Self {
+        Self { documents: LruCache::new(MAX_ARRIVED), bytes: 0 }
+    }
+}
+
+impl Arrived {
+    /// Remembers one.
+    pub(super) fn insert(&mut self, id: ContentId, bytes: Vec<u8>) {
+        self.bytes = self.bytes.saturating_add(bytes.len());
+        if let Some(before) = self.documents.insert(id, bytes) {
+            self.bytes = self.bytes.saturating_sub(before.len());
+        }
+        while self.bytes > MAX_ARRIVED_BYTES || self.documents.len() >= MAX_ARRIVED {
+            let Some((_, gone)) = self.documents.remove_lru() else { break };
+            self.bytes = self.bytes.saturating_sub(gone.len());
+        }
+    }
+
+    /// One that is remembered.
+    #[must_use]
+    pub(super) fn get(&self, id: &ContentId) -> Option<&Vec<u8>> {
+        self.documents.peek(id)
+    }
+}
+
+/// All that is known.
+pub(super) struct Knowledge {
+    /// What was accepted.
+    pub store: Store,
+    /// What was given.
+    pub material: Material,
+    /// What arrived.
+    pub arrived: Arrived,
+    /// What is trusted.
+    pub trust: Arc<Trust>,
+}
+
+impl Known for Knowledge {
+    fn has(&self, id: &EnvelopeId) -> bool {
+        self.store.has(id)
+    }
+
+    fn at(&self, chain: &Chain, sequence: u64) -> Option<Link> {
+        self.store.at(chain, sequence)
+    }
+
+    fn head(&self, chain: &Chain) -> Option<u64> {
+        self.store.newest(chain)
+    }
+
+    fn forked(&self, chain: &Chain) -> bool {
+        self.store.forked(chain)
+    }
+
+    fn document(&self, id: &ContentId) -> Option<Vec<u8>> {
+        if let Some(bytes) = self.arrived.get(id).or_else(|| self.material.documents.get(id)) {
+            return Some(bytes.clone());
+        }
+        let own = self.material.presentations.values().find(|p| &p.id == id);
+        if let Some(own) = own {
+            return Some(own.text.clone().into_bytes());
+        }
+        if let Some(own) = self.material.authorisation.as_ref().filter(|a| &a.id == id) {
+            return Some(own.text.clone().into_bytes());
+        }
+        if let Some(channel) = self.material.channels.get(id) {
+            return Some(channel.to_json().to_string().into_bytes());
+        }
+        if let Some(bytes) = self.store.document(id) {
+            return Some(bytes);
+        }
+        let role = self.trust.definition(id)?;
+        role.definition.encode().ok().map(|(_, bytes)| bytes)
+    }
+
+    fn evidence(&self) -> Evidence<'_> {
+        Evidence {
+            trust: &self.trust,
+            lists: &self.material.lists,
+            resolver: &self.material.identities,
+            seen: &self.material.seen,
+        }
+    }
+}

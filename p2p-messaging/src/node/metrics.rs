@@ -1,0 +1,103 @@
+//! The node's figures, for Prometheus.
+
+use crate::checking::{Checked, Verdict};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    verdict: &'static str,
+    code: &'static str,
+}
+
+/// The figures.
+pub(crate) struct Metrics {
+    registry: Registry,
+    checked: Family<Outcome, Counter>,
+    kept: Counter,
+    failed: Counter,
+    sent: Counter,
+    receipts: Counter,
+    blocked: Counter,
+    waiting: Gauge,
+    peers: Gauge,
+    log_bytes: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("gridpass"),
+            checked: Family::default(),
+            kept: Counter::default(),
+            failed: Counter::default(),
+            sent: Counter::default(),
+            receipts: Counter::default(),
+            blocked: Counter::default(),
+            waiting: Gauge::default(),
+            peers: Gauge::default(),
+            log_bytes: Gauge::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register("checked", "Envelopes checked, by verdict", metrics.checked.clone());
+        registry.register("kept", "Records made durable", metrics.kept.clone());
+        registry.register("commit_failures", "Groups not kept", metrics.failed.clone());
+        registry.register("sent", "Own messages sent", metrics.sent.clone());
+        registry.register("receipts", "Receipts taken", metrics.receipts.clone());
+        registry.register("blocked_peers", "Peers shut out", metrics.blocked.clone());
+        registry.register("waiting", "Envelopes that wait", metrics.waiting.clone());
+        registry.register("peers", "Peers connected", metrics.peers.clone());
+        registry.register("log_bytes", "Size of the log", metrics.log_bytes.clone());
+        metrics
+    }
+}
+
+impl Metrics {
+    pub(super) fn checked(&self, checked: &Checked) {
+        let verdict = match checked.verdict {
+            Verdict::Admit => "admit",
+            Verdict::Refuse => "refuse",
+            Verdict::Wait => "wait",
+            Verdict::Fault => "fault",
+            Verdict::Ignore => "ignore",
+        };
+        self.checked.get_or_create(&Outcome { verdict, code: checked.code.id() }).inc();
+    }
+
+    pub(super) fn kept(&self, count: usize) {
+        self.kept.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn failed(&self) {
+        self.failed.inc();
+    }
+
+    pub(super) fn sent(&self) {
+        self.sent.inc();
+    }
+
+    pub(super) fn receipt(&self) {
+        self.receipts.inc();
+    }
+
+    pub(super) fn blocked(&self) {
+        self.blocked.inc();
+    }
+
+    pub(super) fn state(&self, waiting: usize, peers: usize, log_bytes: u64) {
+        let small = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        self.waiting.set(small(waiting));
+        self.peers.set(small(peers));
+        self.log_bytes.set(i64::try_from(log_bytes).unwrap_or(i64::MAX));
+    }
+
+    /// The text that Prometheus reads.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}

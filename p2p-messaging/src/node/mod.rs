@@ -1,0 +1,351 @@
+//! A node: the network, the thread that checks and keeps, and the socket by which it is asked.
+//!
+//! ```text
+//! net (swarm task)  --NetEvent-->  worker (thread: checking, store, material)
+//!                   <--Command---
+//! control socket    --Asked----->  worker  --answer, when what it is about is durable-->
+//! ```
+
+mod catch_up;
+pub mod control;
+mod fetch;
+mod identities;
+mod knowledge;
+mod material;
+mod metrics;
+mod own;
+mod peers;
+mod receipts;
+mod server;
+mod settings;
+mod system;
+mod ticket;
+mod views;
+mod worker;
+
+pub use material::{MAX_FILE, Material, MaterialError, Taken};
+pub use settings::{MetricsSettings, NodeSettings};
+pub use ticket::{Invitation, MAX_TICKET, PREFIX as TICKET_PREFIX, TicketError};
+
+use crate::checking::{Checker, Limits};
+use crate::codes;
+use crate::net;
+use crate::store::{Store, StoreError};
+use control::{Asked, ControlResult};
+use gridpass_identity::code::Code;
+use gridpass_identity::did::{Did, DidUrl};
+use gridpass_identity::key::SecretKey;
+use gridpass_identity::time::UnixMillis;
+use knowledge::{Arrived, Knowledge};
+use libp2p::PeerId;
+use metrics::Metrics;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+use worker::{Parts, Task, Worker};
+
+/// The most tasks that wait for the worker.
+const MAX_TASKS: usize = 4096;
+/// The file of those who invited this node.
+const INVITATIONS: &str = "invitations.json";
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// What it was given cannot be used.
+    #[error(transparent)]
+    Material(#[from] MaterialError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The network failed.
+    #[error("{0}")]
+    Network(String),
+    /// A folder or file failed.
+    #[error("{0}: {1}")]
+    Folder(PathBuf, String),
+}
+
+impl NodeError {
+    /// The stable reason code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Material(e) => e.code(),
+            Self::Store(e) => e.code(),
+            Self::Network(_) => codes::NODE_NETWORK,
+            Self::Folder(..) => codes::NODE_FOLDER,
+        }
+    }
+}
+
+/// The key of a node. Its did:key is the node's DID, and its peer id.
+pub struct NodeKey {
+    /// The secret.
+    pub key: SecretKey,
+    /// Its name.
+    pub key_id: DidUrl,
+}
+
+/// Who a node is.
+pub(crate) struct Me {
+    participant: Did,
+    node: Did,
+    peer: PeerId,
+    key: SecretKey,
+    key_id: DidUrl,
+}
+
+/// A node that runs. Dropping it does not stop it; [`Node::stop`] does.
+pub struct Node {
+    tasks: mpsc::Sender<Task>,
+    newest: watch::Receiver<u64>,
+    metrics: Arc<Metrics>,
+    stopped: watch::Receiver<bool>,
+    /// What was found when it was opened: damage, files that could not be read.
+    pub found: Vec<String>,
+    /// The participant that it acts for.
+    pub participant: Did,
+    /// Its own DID.
+    pub node: Did,
+}
+
+/// The folder of a node in a profile's.
+#[must_use]
+pub fn folder_of(profile: &Path) -> PathBuf {
+    profile.join("node")
+}
+
+/// The folder of what a node was given.
+#[must_use]
+pub fn material_of(folder: &Path) -> PathBuf {
+    folder.join("material")
+}
+
+/// The control socket of a node.
+#[must_use]
+pub fn socket_of(folder: &Path) -> PathBuf {
+    folder.join("control.sock")
+}
+
+pub(crate) fn write_invitations(folder: &Path, all: &[Invitation]) -> Result<(), NodeError> {
+    let path = folder.join(INVITATIONS);
+    let failed = |e: String| NodeError::Folder(path.clone(), e);
+    let bytes = serde_json::to_vec_pretty(all).map_err(|e| failed(e.to_string()))?;
+    let half = folder.join(".invitations.json");
+    std::fs::write(&half, bytes)
+        .and_then(|()| std::fs::rename(&half, &path))
+        .map_err(|e| failed(e.to_string()))
+}
+
+/// Invitations that were accepted.
+///
+/// # Errors
+/// [`NodeError::Folder`] for a file that cannot be read.
+pub fn invitations(folder: &Path) -> Result<Vec<Invitation>, NodeError> {
+    let path = folder.join(INVITATIONS);
+    match std::fs::read(&path) {
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes).map_err(|e| NodeError::Folder(path, e.to_string()))
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(NodeError::Folder(path, e.to_string())),
+    }
+}
+
+/// Notes an invitation for when the node starts.
+///
+/// # Errors
+/// [`NodeError::Folder`].
+pub fn note_invitation(folder: &Path, invitation: &Invitation) -> Result<(), NodeError> {
+    std::fs::create_dir_all(folder).map_err(|e| NodeError::Folder(folder.into(), e.to_string()))?;
+    let mut all = invitations(folder)?;
+    if !all.contains(invitation) {
+        all.push(invitation.clone());
+        write_invitations(folder, &all)?;
+    }
+    Ok(())
+}
+
+impl Node {
+    /// Starts a node in its folder, on the current runtime. It answers on its socket when this
+    /// returns.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn start(
+        folder: &Path,
+        key: NodeKey,
+        mut settings: NodeSettings,
+        clock: fn() -> UnixMillis,
+    ) -> Result<Self, NodeError> {
+        make_private(folder)?;
+        let keypair = net::keypair(&key.key).map_err(NodeError::Network)?;
+        let peer = keypair.public().to_peer_id();
+        let node = key.key_id.did().clone();
+        let invitations = invitations(folder)?;
+        for invitation in &invitations {
+            settings.network.peers.extend(invitation.addresses());
+        }
+        let (tasks, received) = mpsc::channel(MAX_TASKS);
+        let (newest_in, newest) = watch::channel(0);
+        let metrics = Arc::new(Metrics::default());
+        let (ready, is_ready) = oneshot::channel();
+        let (network, told) = oneshot::channel();
+        let (stopped_in, stopped) = watch::channel(false);
+        let place = folder.to_owned();
+        let (shared, network_settings) = (Arc::clone(&metrics), settings.network.clone());
+        // The core's schemas cannot be shared between threads: it is made where it is used.
+        let thread = std::thread::Builder::new().name("gridpass-worker".into()).spawn(move || {
+            let found = open(&place, &key, node, peer, clock);
+            let (me, knowledge, damage) = match found {
+                Ok(found) => found,
+                Err(e) => {
+                    let _ = ready.send(Err(e));
+                    return;
+                }
+            };
+            newest_in.send_replace(knowledge.store.last_number());
+            let _ = ready.send(Ok((me.participant.clone(), me.node.clone(), damage.clone())));
+            let Ok(net) = told.blocking_recv() else { return };
+            let checker = Checker::new(me.participant.clone(), &Limits::default());
+            let mut worker = Worker::new(Parts {
+                me,
+                settings,
+                clock,
+                checker,
+                knowledge,
+                net,
+                newest: newest_in,
+                metrics: shared,
+                damage,
+                invitations,
+                folder: place,
+            });
+            worker.join_all();
+            worker.run(received);
+            stopped_in.send_replace(true);
+        });
+        thread.map_err(|e| NodeError::Folder(folder.into(), e.to_string()))?;
+        let gone = || NodeError::Network("the worker ended".into());
+        let (participant, node, found) = is_ready.await.map_err(|_| gone())??;
+        let commands = net::start::<Task>(keypair, &network_settings, tasks.clone())
+            .map_err(NodeError::Network)?;
+        network.send(commands).map_err(|_| gone())?;
+        let ticking = tasks.clone();
+        tokio::spawn(async move {
+            let mut tick = tokio::time::interval(Duration::from_secs(1));
+            tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+            loop {
+                tick.tick().await;
+                if ticking.send(Task::Tick).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let node = Self { tasks, newest, metrics, stopped, found, participant, node };
+        server::serve(&socket_of(folder), &node)?;
+        Ok(node)
+    }
+
+    /// Asks it something.
+    ///
+    /// # Errors
+    /// The code and the message.
+    pub async fn ask(&self, asked: Asked) -> ControlResult {
+        ask(&self.tasks, asked).await
+    }
+
+    /// What writes the figures for Prometheus.
+    pub fn metrics(&self) -> impl Fn() -> String + Clone + Send + Sync + 'static {
+        let metrics = Arc::clone(&self.metrics);
+        move || metrics.text()
+    }
+
+    /// Waits until somebody stops it over its socket.
+    pub async fn ended(&self) {
+        let mut stopped = self.stopped.clone();
+        while !*stopped.borrow_and_update() {
+            if stopped.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Makes durable what it took, and ends.
+    pub async fn stop(&self) {
+        stop(&self.tasks).await;
+    }
+}
+
+pub(crate) async fn stop(tasks: &mpsc::Sender<Task>) {
+    let (done, is_done) = oneshot::channel();
+    if tasks.send(Task::Stop(done)).await.is_ok() {
+        let _ = is_done.await;
+    }
+}
+
+pub(crate) async fn ask(tasks: &mpsc::Sender<Task>, asked: Asked) -> ControlResult {
+    let (reply, answer) = oneshot::channel();
+    let gone = || Err((codes::NODE_NOT_RUNNING, "the node has ended".to_owned()));
+    if tasks.send(Task::Control(Box::new(asked), reply)).await.is_err() {
+        return gone();
+    }
+    answer.await.unwrap_or_else(|_| gone())
+}
+
+fn make_private(folder: &Path) -> Result<(), NodeError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let failed = |e: std::io::Error| NodeError::Folder(folder.into(), e.to_string());
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).map_err(failed)
+}
+
+type Opened = (Me, Knowledge, Vec<String>);
+
+/// Opens what a node has on disk.
+fn open(
+    folder: &Path,
+    key: &NodeKey,
+    node: Did,
+    peer: PeerId,
+    clock: fn() -> UnixMillis,
+) -> Result<Opened, NodeError> {
+    let now = clock();
+    let (material, unread) = Material::open(&material_of(folder), node.clone(), now)?;
+    let mut found: Vec<String> =
+        unread.iter().map(|(path, e)| format!("{}: {e} [{}]", path.display(), e.code())).collect();
+    let trust = Arc::clone(material.trust()?);
+    let (store, opened) = Store::open(&folder.join("store"))?;
+    found.extend(opened.log.damaged.iter().map(|d| format!("the log is damaged: {d:?}")));
+    let participant = material
+        .authorisation
+        .as_ref()
+        .map_or_else(|| node.clone(), |a| a.authorisation.principal.clone());
+    let me = Me { participant, node, peer, key: key.key.clone(), key_id: key.key_id.clone() };
+    let knowledge = Knowledge { store, material, arrived: Arrived::default(), trust };
+    Ok((me, knowledge, found))
+}
+
+impl Worker {
+    /// Takes part in everything that it was given.
+    fn join_all(&mut self) {
+        let channels: Vec<_> = self.knowledge.material.channels.keys().cloned().collect();
+        self.tell(net::Command::Subscribe(net::topic_of(&self.framework())));
+        for channel in channels {
+            let now = self.now();
+            let identities = &self.knowledge.material.identities;
+            let signed = self.knowledge.material.channels.get(&channel);
+            let check = signed.map(|c| c.check_owner(identities, now));
+            let Some(check) = check else { continue };
+            if check.outcome == gridpass_identity::report::Outcome::Passed {
+                self.join(channel);
+            } else {
+                tracing::error!(%channel, code = %check.code, "{}", check.sentence);
+                self.damage.push(format!("channel {channel}: {} [{}]", check.sentence, check.code));
+            }
+        }
+    }
+}

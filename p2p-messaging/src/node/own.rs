@@ -1,0 +1,254 @@
+//! Sending: the header is made, the own core checks the message as every peer will, and it is kept
+//! before it goes out.
+
+use super::control::{ControlResult, NewMessage};
+use super::worker::{After, Worker};
+use crate::checking::{Arrival, Chain, Known as _, Source, Verdict};
+use crate::codes;
+use crate::envelope::{Envelope, Header};
+use crate::net::{Command, topic_of};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_identity::code::Code;
+use gridpass_identity::time::UnixMillis;
+use gridpass_policy::payload::PayloadSchema;
+use gridpass_policy::topic::Topic;
+use serde_json::{Map, Value, json};
+use tokio::sync::oneshot;
+
+/// The longest that a message counts, where nobody says how long.
+const HOUR_MILLIS: u64 = 3600 * 1000;
+
+type Failed = (Code, String);
+
+impl Worker {
+    /// A channel by its CID, or by its name where only one has it.
+    pub(super) fn channel_named(&self, name: &str) -> Result<ContentId, Failed> {
+        let all = &self.knowledge.material.channels;
+        if let Some((id, _)) = all.iter().find(|(id, _)| id.as_str() == name) {
+            return Ok(id.clone());
+        }
+        let named =
+            |c: &&gridpass_policy::channel::SignedChannel| c.descriptor().name.as_str() == name;
+        let mut found: Vec<_> = all.values().filter(named).collect();
+        // A newer version replaces the one that it names.
+        found.sort_by_key(|c| c.descriptor().version);
+        match found.as_slice() {
+            [] => Err((codes::CHANNEL_UNKNOWN, format!("the node has no channel {name:?}"))),
+            [.., last] => Ok(last.id().clone()),
+        }
+    }
+
+    pub(super) fn send(&mut self, new: NewMessage, reply: oneshot::Sender<ControlResult>) {
+        match self.make(new) {
+            Ok(envelope) => self.after.push(After::Sent { reply, envelope: Box::new(envelope) }),
+            Err(failed) => {
+                let _ = reply.send(Err(failed));
+            }
+        }
+    }
+
+    /// Makes, checks and stages a message.
+    fn make(&mut self, new: NewMessage) -> Result<Envelope, Failed> {
+        let payload = STANDARD
+            .decode(&new.payload)
+            .map_err(|_| (codes::NODE_REQUEST, "the payload is not base64".to_owned()))?;
+        let channel = self.channel_named(&new.channel)?;
+        let header = self.header(&channel, new, &payload)?;
+        let envelope =
+            Envelope::sign(header, payload, &self.me.key).map_err(|e| (e.code(), e.to_string()))?;
+        let wire = envelope
+            .to_wire()
+            .ok_or_else(|| (codes::ENVELOPE_MALFORMED, "it cannot be written".to_owned()))?;
+        let arrival = Arrival { source: Source::Live, peer: "this node", channel: None };
+        let now = self.now();
+        let checked = self.checker.check(&wire, arrival, &self.knowledge, now);
+        // What others would refuse is not even kept: nobody has seen it, and its number is free.
+        if checked.verdict != Verdict::Admit {
+            let causes = checked.decided.iter().flat_map(|d| &d.ruling.reasons);
+            let more: Vec<_> = causes.map(|r| format!("{} [{}]", r.sentence, r.code)).collect();
+            let sentence = if more.len() > 1 { more.join("; ") } else { checked.sentence };
+            return Err((checked.code, sentence));
+        }
+        self.settle(&checked, None, Source::Live);
+        Ok(envelope)
+    }
+
+    fn header(
+        &self,
+        channel: &ContentId,
+        new: NewMessage,
+        payload: &[u8],
+    ) -> Result<Header, Failed> {
+        let material = &self.knowledge.material;
+        let now = self.now();
+        let signed = material
+            .channels
+            .get(channel)
+            .ok_or_else(|| (codes::CHANNEL_UNKNOWN, "it was left".to_owned()))?;
+        let descriptor = signed.descriptor();
+        let none = || (codes::NO_PRESENTATION, format!("none for {}", descriptor.name));
+        let own = material.presentations.get(channel).filter(|p| p.expires > now);
+        let presentation = own.ok_or_else(none)?.id.clone();
+        let no_topic = |what: String| (codes::NO_TOPIC, what);
+        let topic = descriptor
+            .topic(&new.topic)
+            .ok_or_else(|| no_topic(format!("{} has no topic {:?}", descriptor.name, new.topic)))?;
+        let counts = |v: &&gridpass_policy::topic::TopicVersion| v.retired.is_none_or(|t| now < t);
+        let version = match new.version {
+            Some(number) => topic.version(number),
+            None => topic.versions.iter().rev().find(counts),
+        };
+        let version =
+            version.ok_or_else(|| no_topic(format!("no version of {} counts", topic.name)))?;
+        let chain = self.own_chain(channel);
+        let last = self.knowledge.head(&chain);
+        let link = last.and_then(|n| self.knowledge.at(&chain, n));
+        // Never before the last one: a clock that was set back would break the chain.
+        let issued = link.as_ref().map_or(now, |l| l.issued.max(now));
+        let longest = descriptor.limits.max_lifetime_seconds.saturating_mul(1000);
+        let lifetime = new.lifetime_millis.unwrap_or(longest.min(HOUR_MILLIS));
+        let schema = PayloadSchema::compile(&version.schema, &|id| self.knowledge.document(id));
+        let mut attributes = new.attributes;
+        if let Ok(schema) = schema {
+            read_attributes(&schema, topic, payload, &mut attributes);
+        }
+        let authorisation = material.authorisation.as_ref();
+        Ok(Header {
+            channel: channel.clone(),
+            topic: topic.name.clone(),
+            topic_version: version.version,
+            schema: version.schema.clone(),
+            media_type: version.media_type.clone(),
+            sender: self.me.participant.clone(),
+            key: self.me.key_id.clone(),
+            authorisation: authorisation
+                .filter(|_| self.me.participant != self.me.node)
+                .map(|a| a.id.clone()),
+            presentation,
+            sequence: last.unwrap_or_default().saturating_add(1),
+            previous: link.map(|l| l.id),
+            issued,
+            expires: issued.plus_millis(lifetime),
+            recipients: new.recipients,
+            thread: new.thread,
+            attributes,
+            sealed: false,
+        })
+    }
+
+    /// The chain of this node's messages in a channel.
+    pub(super) fn own_chain(&self, channel: &ContentId) -> Chain {
+        Chain {
+            channel: channel.clone(),
+            sender: self.me.participant.clone(),
+            key: self.me.key_id.clone(),
+        }
+    }
+
+    /// It is durable: it is acknowledged, and goes out.
+    pub(super) fn send_out(&mut self, reply: oneshot::Sender<ControlResult>, envelope: &Envelope) {
+        let header = envelope.header();
+        self.metrics.sent();
+        if let Some(data) = envelope.to_wire() {
+            let topic = topic_of(&header.channel);
+            let id = envelope.id().clone();
+            self.tell(Command::Publish { topic, data, envelope: Some(id) });
+        }
+        let _ = reply.send(Ok(json!({
+            "id": envelope.id(),
+            "channel": header.channel,
+            "topic": header.topic,
+            "version": header.topic_version,
+            "sequence": header.sequence,
+            "issued": header.issued,
+            "expires": header.expires,
+            "thread": header.thread,
+        })));
+    }
+
+    /// Own messages, the newest first.
+    pub(super) fn outbox(&self, most: usize) -> Value {
+        let mut all = Vec::new();
+        for channel in self.knowledge.material.channels.keys() {
+            let chain = self.own_chain(channel);
+            let Some(head) = self.knowledge.store.newest(&chain) else { continue };
+            let from = head.saturating_sub(u64::try_from(most).unwrap_or(u64::MAX)).max(1);
+            for kept in self.knowledge.store.range(&chain, from, head, usize::MAX) {
+                if let Ok(envelope) = kept.envelope() {
+                    all.push(envelope);
+                }
+            }
+        }
+        all.sort_by_key(|e| std::cmp::Reverse(e.header().issued));
+        all.truncate(most);
+        Value::Array(all.iter().map(|e| self.fate(e)).collect())
+    }
+
+    /// What became of an own message, as far as is known.
+    pub(super) fn fate(&self, envelope: &Envelope) -> Value {
+        /// The most receipts that are looked through for one message.
+        const MOST: usize = 4096;
+        let header = envelope.header();
+        let chain = Chain::of(header);
+        let mut told: std::collections::BTreeMap<String, Value> = std::collections::BTreeMap::new();
+        for signed in self.knowledge.store.receipts(&chain, header.sequence, MOST) {
+            let receipt = signed.receipt();
+            let refusal = receipt.refused.iter().find(|r| r.sequence == header.sequence);
+            let state = match refusal {
+                None => json!({"state": "delivered", "at": receipt.issued}),
+                Some(refusal) => {
+                    json!({"state": "refused", "at": receipt.issued, "reasons": refusal.reasons})
+                }
+            };
+            let recipient = receipt.recipient.to_string();
+            // A refusal by one node stands beside what another delivered.
+            let before = told.get(&recipient).and_then(|v| v.get("state")?.as_str());
+            if before != Some("delivered") {
+                told.insert(recipient, state);
+            }
+        }
+        let handed = self.handed.contains_key(envelope.id()) || !told.is_empty();
+        let over = self.now() >= header.expires;
+        for recipient in &header.recipients {
+            let state = match (over, handed) {
+                (true, _) => "overdue",
+                (false, true) => "sent",
+                (false, false) => "queued",
+            };
+            told.entry(recipient.to_string()).or_insert_with(|| json!({"state": state}));
+        }
+        json!({
+            "id": envelope.id(),
+            "channel": header.channel,
+            "topic": header.topic,
+            "sequence": header.sequence,
+            "issued": header.issued,
+            "expires": header.expires,
+            "state": if handed { "sent" } else { "queued" },
+            "recipients": told,
+        })
+    }
+
+    pub(super) fn expiry_of(&self, channel: &ContentId) -> Option<UnixMillis> {
+        self.knowledge.material.presentations.get(channel).map(|p| p.expires)
+    }
+}
+
+/// What the payload says of itself is written into the header, where nobody said another thing.
+fn read_attributes(
+    schema: &PayloadSchema,
+    topic: &Topic,
+    payload: &[u8],
+    attributes: &mut Map<String, Value>,
+) {
+    for (name, attribute) in &topic.attributes {
+        if let Some(path) = &attribute.from
+            && !attributes.contains_key(name)
+            && let Some(value) = schema.read(payload, path, attribute.value_type)
+        {
+            attributes.insert(name.clone(), value.to_json());
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! Peers that are connected: who they are, what they may read, how they behave.
+
+use super::worker::Worker;
+use crate::checking::{Missing, Source, Verdict};
+use crate::net::{Command, topic_of};
+use crate::sync::{CharterHead, Hello, Request, Response, Visit};
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::secured::{Kind, Secured};
+use gridpass_identity::code::Class;
+use gridpass_identity::key::PublicKey;
+use gridpass_identity::time::UnixMillis;
+use libp2p::PeerId;
+use serde_bytes::ByteBuf;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How long a peer has to say who it is, in milliseconds.
+const HELLO_MILLIS: u64 = 15_000;
+/// How long is waited for what a peer's visas rest on before the gate opens with what is known.
+const JUDGE_MILLIS: u64 = 5_000;
+/// The score from which a peer is parted with for a while.
+const PART_BELOW: f64 = -100.0;
+/// How long a peer is not spoken to that misbehaved, in milliseconds.
+const BLOCK_MILLIS: u64 = 10 * 60 * 1000;
+
+/// How far a peer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It has not said who it is.
+    Stranger,
+    /// It has, and what it may read is being found out.
+    Judging,
+    /// Its gate is open.
+    Open,
+}
+
+/// A peer that is connected.
+pub(super) struct Peer {
+    key: PublicKey,
+    stage: Stage,
+    since: UnixMillis,
+    hello: Option<Hello>,
+    /// The channels that its gate was opened for.
+    may: BTreeSet<ContentId>,
+    /// How it behaves, beside what gossip itself sees.
+    score: f64,
+    missing: BTreeSet<Missing>,
+    /// How often it is still asked again what it refused: it may be judging this node yet.
+    again: u8,
+    ask_again: bool,
+    /// From when on it may have what was said, in channels without a right to history.
+    from: BTreeMap<ContentId, UnixMillis>,
+}
+
+/// Those that are connected.
+#[derive(Default)]
+pub(super) struct Peers {
+    all: BTreeMap<PeerId, Peer>,
+    blocked: BTreeMap<PeerId, UnixMillis>,
+}
+
+/// What an operator is shown of a peer.
+pub(super) struct PeerInfo<'p> {
+    pub stage: &'static str,
+    pub agent: Option<&'p str>,
+    pub may: &'p BTreeSet<ContentId>,
+    pub score: f64,
+}
+
+impl Peers {
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Those whose gate is open.
+    pub(super) fn open(&self) -> impl Iterator<Item = PeerId> {
+        self.all.iter().filter(|(_, p)| p.stage == Stage::Open).map(|(id, _)| *id)
+    }
+
+    pub(super) fn is_open(&self, peer: &PeerId) -> bool {
+        self.all.get(peer).is_some_and(|p| p.stage == Stage::Open)
+    }
+
+    /// Whether it said who it is.
+    pub(super) fn is_known(&self, peer: &PeerId) -> bool {
+        self.all.get(peer).is_some_and(|p| p.stage != Stage::Stranger)
+    }
+
+    pub(super) fn info(&self, peer: &PeerId) -> Option<PeerInfo<'_>> {
+        self.all.get(peer).map(|p| PeerInfo {
+            stage: match p.stage {
+                Stage::Stranger => "stranger",
+                Stage::Judging => "being judged",
+                Stage::Open => "open",
+            },
+            agent: p.hello.as_ref().map(|h| h.agent.as_str()),
+            may: &p.may,
+            score: p.score,
+        })
+    }
+
+    /// It refused what it may give a moment later.
+    pub(super) fn refused(&mut self, peer: &PeerId) {
+        if let Some(peer) = self.all.get_mut(peer) {
+            peer.ask_again = true;
+        }
+    }
+
+    pub(super) fn from(&self, peer: &PeerId, channel: &ContentId) -> UnixMillis {
+        let from = self.all.get(peer).and_then(|p| p.from.get(channel));
+        from.copied().unwrap_or_else(|| UnixMillis::new(0))
+    }
+}
+
+impl Worker {
+    pub(super) fn connected(&mut self, peer: PeerId, key: PublicKey) {
+        let state = Peer {
+            key,
+            stage: Stage::Stranger,
+            since: self.now(),
+            hello: None,
+            may: BTreeSet::new(),
+            score: 0.0,
+            missing: BTreeSet::new(),
+            again: 8,
+            ask_again: false,
+            from: BTreeMap::new(),
+        };
+        self.peers.all.insert(peer, state);
+        let hello = Request::Hello(self.hello());
+        self.question(peer, hello);
+    }
+
+    pub(super) fn disconnected(&mut self, peer: &PeerId) {
+        self.peers.all.remove(peer);
+        self.guests.leave(&peer.to_string());
+        self.forget_peer(peer);
+    }
+
+    /// Who this node is.
+    pub(super) fn hello(&self) -> Hello {
+        let material = &self.knowledge.material;
+        let reads = |channel: &&ContentId| self.checker.policy(channel).is_some();
+        let visits = material
+            .presentations
+            .iter()
+            .filter(|(c, _)| reads(c))
+            .map(|(c, p)| Visit { channel: c.clone(), presentation: p.id.clone() });
+        let authorisation = material.authorisation.as_ref();
+        Hello {
+            agent: format!("gridpass/{}", env!("CARGO_PKG_VERSION")),
+            participant: self.me.participant.clone(),
+            authorisation: authorisation
+                .filter(|_| self.me.participant != self.me.node)
+                .map(|a| ByteBuf::from(a.text.as_bytes().to_vec())),
+            visits: visits.take(crate::sync::MAX_VISITS).collect(),
+            charter: Some(CharterHead {
+                framework: self.framework(),
+                version: self.knowledge.trust.charter().charter().version,
+            }),
+        }
+    }
+
+    /// Tells everybody again who this node is: it reads more than before.
+    pub(super) fn greet_again(&mut self) {
+        let peers: Vec<_> = self.peers.all.keys().copied().collect();
+        for peer in peers {
+            let hello = Request::Hello(self.hello());
+            self.question(peer, hello);
+        }
+    }
+
+    /// A peer said who it is, as a question or as an answer.
+    ///
+    /// # Errors
+    /// The code of the reason why it is nobody.
+    pub(super) fn greeted(&mut self, peer: PeerId, hello: Hello) -> Result<(), &'static str> {
+        let Some(state) = self.peers.all.get_mut(&peer) else {
+            return Err(crate::codes::SYNC_STRANGER.id());
+        };
+        if state.hello.as_ref() == Some(&hello) {
+            return Ok(());
+        }
+        let arrived = &mut self.knowledge.arrived;
+        let mut keep = |bytes: &[u8]| {
+            if let Ok(id) = ContentId::of_bytes(bytes) {
+                arrived.insert(id, bytes.to_vec());
+            }
+        };
+        let name = peer.to_string();
+        if let Err(code) = self.guests.hello(&name, &state.key, &hello, &mut keep) {
+            tracing::info!(%peer, %code, "a peer is not who it says");
+            self.tell(Command::Part(peer));
+            return Err(code.id());
+        }
+        if state.stage == Stage::Stranger {
+            state.stage = Stage::Judging;
+            state.since = (self.clock)();
+        }
+        tracing::info!(%peer, participant = %hello.participant, "a peer said who it is");
+        let charter = hello.charter.clone();
+        state.hello = Some(hello);
+        self.judge(peer);
+        if let Some(head) = charter.filter(|h| h.framework == self.framework())
+            && head.version > self.knowledge.trust.charter().charter().version
+        {
+            self.question(peer, Request::Charter(head.framework));
+        }
+        Ok(())
+    }
+
+    /// Finds out what a peer may read, and opens its gate where that is known.
+    pub(super) fn judge(&mut self, peer: PeerId) {
+        let (now, name) = (self.now(), peer.to_string());
+        let mut welcome = self.guests.judge(&name, &mut self.checker, &self.knowledge, now);
+        if let Some(participant) = self.guests.participant(&name).filter(|p| self.is_unknown(p)) {
+            welcome.asks.insert(Missing::Did(participant.clone()));
+        } else if let Some(participant) = self.guests.participant(&name)
+            && welcome.refused.values().any(|c| c.class() == Class::Indeterminate)
+        {
+            welcome.asks.insert(Missing::Evidence(participant.clone()));
+        }
+        let channels = self.knowledge.material.channels.keys();
+        let may: BTreeSet<ContentId> =
+            channels.filter(|c| self.guests.may_read(&name, c)).cloned().collect();
+        let Some(state) = self.peers.all.get_mut(&peer) else { return };
+        state.missing = welcome.asks.clone();
+        for (channel, code) in &welcome.refused {
+            tracing::debug!(%peer, %channel, %code, "it may not read");
+        }
+        match state.stage {
+            Stage::Stranger => {}
+            Stage::Judging => {
+                let waited = now.millis_since(state.since) >= JUDGE_MILLIS;
+                if welcome.asks.is_empty() || waited {
+                    self.open(peer, may);
+                }
+            }
+            // What it subscribed to beyond this ends with the connection; what it may read besides,
+            // it subscribes to on the next.
+            Stage::Open if !state.may.is_subset(&may) => {
+                tracing::info!(%peer, "a peer may not read any more what it did");
+                self.tell(Command::Part(peer));
+            }
+            Stage::Open if state.may != may => {
+                let told = state
+                    .hello
+                    .as_ref()
+                    .is_some_and(|h| may.iter().all(|c| h.visits.iter().any(|v| &v.channel == c)));
+                let lately = now.millis_since(state.since) < JUDGE_MILLIS;
+                state.may = may.clone();
+                self.open_topics(peer, &may);
+                if !(told && lately) {
+                    self.tell(Command::Part(peer));
+                }
+            }
+            Stage::Open => {}
+        }
+        for missing in welcome.asks {
+            self.ask(missing, Some(peer));
+        }
+    }
+
+    fn open(&mut self, peer: PeerId, may: BTreeSet<ContentId>) {
+        self.open_topics(peer, &may);
+        let from = self.history(&peer, &may);
+        if let Some(state) = self.peers.all.get_mut(&peer) {
+            state.stage = Stage::Open;
+            state.may = may;
+            state.from = from;
+        }
+        self.catch_up_with(peer);
+        self.hand_over_receipts(peer);
+        self.ask_what_was_invited_to(peer);
+    }
+
+    fn open_topics(&self, peer: PeerId, may: &BTreeSet<ContentId>) {
+        let mut topics: std::collections::HashSet<_> = may.iter().map(topic_of).collect();
+        topics.insert(topic_of(&self.framework()));
+        self.tell(Command::Open { peer, topics });
+    }
+
+    /// From when on a peer may have what was said, where a channel keeps the earlier for those who
+    /// were members then: since the first of the visas that it shows was signed.
+    fn history(&self, peer: &PeerId, may: &BTreeSet<ContentId>) -> BTreeMap<ContentId, UnixMillis> {
+        let mut from = BTreeMap::new();
+        let hello = self.peers.all.get(peer).and_then(|p| p.hello.as_ref());
+        for visit in hello.iter().flat_map(|h| &h.visits).filter(|v| may.contains(&v.channel)) {
+            let policy = self.checker.policy(&visit.channel);
+            if policy.is_none_or(|p| p.descriptor().retention.history) {
+                continue;
+            }
+            let bytes = crate::checking::Known::document(&self.knowledge, &visit.presentation);
+            let since = bytes.and_then(|b| first_signed(&b)).unwrap_or_else(|| self.now());
+            from.insert(visit.channel.clone(), since);
+        }
+        from
+    }
+
+    /// Everybody is judged again: something changed that visas rest on, or time went by.
+    pub(super) fn rejudge(&mut self) {
+        let peers: Vec<_> = self.peers.all.keys().copied().collect();
+        for peer in peers {
+            if self.peers.is_known(&peer) {
+                self.judge(peer);
+            }
+        }
+    }
+
+    /// Something came that a peer's judgement may have waited for.
+    pub(super) fn judge_those_waiting_for(&mut self, what: &Missing) {
+        let waits = |p: &Peer| p.missing.contains(what);
+        let peers: Vec<_> =
+            self.peers.all.iter().filter(|(_, p)| waits(p)).map(|(id, _)| *id).collect();
+        for peer in peers {
+            self.judge(peer);
+        }
+    }
+
+    /// What a peer passes on tells how it behaves.
+    pub(super) fn judge_peer(&mut self, peer: PeerId, verdict: Verdict, source: Source) {
+        let Some(state) = self.peers.all.get_mut(&peer) else { return };
+        let before = state.score;
+        match (verdict, source) {
+            (Verdict::Fault, _) => state.score -= 25.0,
+            // An honest peer passes none on; one with an older list may for a while.
+            (Verdict::Refuse, Source::Live) => state.score -= 1.0,
+            _ => return,
+        }
+        let score = state.score;
+        if score <= PART_BELOW {
+            tracing::warn!(%peer, "a peer is shut out for what it sent");
+            let until = (self.clock)().plus_millis(BLOCK_MILLIS);
+            self.peers.blocked.insert(peer, until);
+            self.metrics.blocked();
+            self.tell(Command::Block(peer, true));
+        } else if (before - score).abs() > f64::EPSILON {
+            self.tell(Command::Score { peer, score });
+        }
+    }
+
+    pub(super) fn tick_peers(&mut self, now: UnixMillis) {
+        let mut part = Vec::new();
+        let mut late = Vec::new();
+        let mut again = Vec::new();
+        for (id, peer) in &mut self.peers.all {
+            let age = now.millis_since(peer.since);
+            match peer.stage {
+                Stage::Stranger if age > HELLO_MILLIS => part.push(*id),
+                Stage::Judging if age > JUDGE_MILLIS => late.push(*id),
+                _ => {}
+            }
+            if peer.ask_again && peer.again > 0 {
+                peer.ask_again = false;
+                peer.again = peer.again.saturating_sub(1);
+                again.push(*id);
+            }
+            // Half of it is forgotten in about a minute.
+            peer.score = if peer.score > -0.1 { 0.0 } else { peer.score * 0.99 };
+        }
+        for peer in part {
+            tracing::debug!(%peer, "a peer did not say who it is");
+            self.tell(Command::Part(peer));
+        }
+        for peer in again {
+            self.catch_up_with(peer);
+        }
+        for peer in late {
+            self.judge(peer);
+        }
+        let over: Vec<_> =
+            self.peers.blocked.iter().filter(|(_, t)| **t <= now).map(|(p, _)| *p).collect();
+        for peer in over {
+            self.peers.blocked.remove(&peer);
+            self.tell(Command::Block(peer, false));
+        }
+    }
+
+    pub(super) fn answer_hello(&mut self, peer: PeerId, hello: Hello) -> Response {
+        match self.greeted(peer, hello) {
+            Ok(()) => Response::Hello(self.hello()),
+            Err(code) => Response::Refused(code.to_owned()),
+        }
+    }
+}
+
+/// When the first visa in a presentation was signed, as its signer says.
+fn first_signed(presentation: &[u8]) -> Option<UnixMillis> {
+    let secured = Secured::parse(presentation, Kind::Presentation).ok()?;
+    let visas = secured.document().get("verifiableCredential")?.as_array()?.clone();
+    let signed = visas.into_iter().filter_map(|visa| {
+        Secured::from_json(visa, Kind::Credential).ok().and_then(|s| s.signed_at())
+    });
+    signed.min()
+}

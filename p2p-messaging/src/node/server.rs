@@ -1,0 +1,129 @@
+//! The control socket.
+
+use super::control::{Asked, ControlResult, MAX_LINE, parse, to_line};
+use super::worker::Task;
+use super::{Node, NodeError, ask, stop};
+use crate::codes;
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, mpsc, watch};
+
+/// The most connections at once.
+const MAX_CONNECTIONS: usize = 256;
+/// The most messages that are read from the store at once for a listener.
+const PAGE: u32 = 256;
+
+#[derive(Clone)]
+struct Server {
+    tasks: mpsc::Sender<Task>,
+    newest: watch::Receiver<u64>,
+}
+
+/// Listens on the socket. One that a killed node left behind is replaced; the store's lock has shown
+/// that nobody else runs here.
+pub(super) fn serve(path: &Path, node: &Node) -> Result<(), NodeError> {
+    let failed = |e: std::io::Error| {
+        let hint = if path.as_os_str().len() > 100 {
+            ": the path of a socket has at most 107 bytes; choose a shorter --home"
+        } else {
+            ""
+        };
+        NodeError::Folder(path.into(), format!("{e}{hint}"))
+    };
+    let _ = std::fs::remove_file(path);
+    let listener = UnixListener::bind(path).map_err(failed)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    let server = Server { tasks: node.tasks.clone(), newest: node.newest.clone() };
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut stopped = node.stopped.clone();
+    let path = path.to_owned();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => {
+                    let Ok((stream, _)) = accepted else { continue };
+                    let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+                    let server = server.clone();
+                    tokio::spawn(async move {
+                        let _ = server.talk(stream).await;
+                        drop(place);
+                    });
+                }
+                _ = stopped.changed() => break,
+            }
+        }
+        let _ = std::fs::remove_file(path);
+    });
+    Ok(())
+}
+
+impl Server {
+    /// Answers questions on a connection, one after the other.
+    async fn talk(self, stream: UnixStream) -> std::io::Result<()> {
+        let (read, mut write) = stream.into_split();
+        let mut read = BufReader::new(read);
+        loop {
+            let mut line = Vec::new();
+            let most = u64::try_from(MAX_LINE).unwrap_or(u64::MAX);
+            (&mut read).take(most).read_until(b'\n', &mut line).await?;
+            if line.last() != Some(&b'\n') {
+                return Ok(());
+            }
+            match parse(&line) {
+                Err(error) => write.write_all(&to_line(&Err(error))).await?,
+                Ok(Asked::Stop) => {
+                    stop(&self.tasks).await;
+                    write.write_all(&to_line(&Ok(json!({"stopped": true})))).await?;
+                }
+                Ok(Asked::Listen { after, reader }) => {
+                    return self.listen(&mut write, after, reader).await;
+                }
+                Ok(asked) => {
+                    let answer = ask(&self.tasks, asked).await;
+                    write.write_all(&to_line(&answer)).await?;
+                }
+            }
+        }
+    }
+
+    /// Gives what is there and what comes, a line for each, until the listener goes away.
+    async fn listen(
+        mut self,
+        write: &mut tokio::net::unix::OwnedWriteHalf,
+        after: Option<u64>,
+        reader: Option<String>,
+    ) -> std::io::Result<()> {
+        let begun = ask(&self.tasks, Asked::Listen { after, reader }).await;
+        let from = begun.as_ref().ok().and_then(|v| v.get("after")?.as_u64());
+        let Some(mut after) = from else { return write.write_all(&to_line(&begun)).await };
+        loop {
+            // Noted before reading, so that what comes in between wakes it.
+            self.newest.borrow_and_update();
+            let page = ask(&self.tasks, Asked::Inbox { after, most: PAGE }).await;
+            let messages = messages(&page);
+            if messages.is_empty() {
+                if page.is_err() {
+                    return write.write_all(&to_line(&page)).await;
+                }
+                if self.newest.changed().await.is_err() {
+                    let ended = Err((codes::NODE_NOT_RUNNING, "the node has ended".to_owned()));
+                    return write.write_all(&to_line(&ended)).await;
+                }
+                continue;
+            }
+            for message in messages {
+                after = message.get("number").and_then(Value::as_u64).unwrap_or(after);
+                write.write_all(&to_line(&Ok(message))).await?;
+            }
+        }
+    }
+}
+
+fn messages(page: &ControlResult) -> Vec<Value> {
+    let all = page.as_ref().ok().and_then(|v| v.get("messages")?.as_array());
+    all.cloned().unwrap_or_default()
+}

@@ -1,0 +1,38 @@
+//! The configuration of a node: a TOML file in which everything has a default.
+
+use crate::net::NetworkSettings;
+use serde::{Deserialize, Serialize};
+
+/// The node's configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct NodeSettings {
+    /// The version of this file's format.
+    pub version: u32,
+    /// How often a peer is asked what it knows, in seconds.
+    pub catch_up_seconds: u64,
+    /// The network.
+    pub network: NetworkSettings,
+    /// Figures.
+    pub metrics: MetricsSettings,
+}
+
+/// Where figures are given to Prometheus.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct MetricsSettings {
+    /// The address of an HTTP server with `/metrics` and `/ready`, such as 127.0.0.1:9480; empty for
+    /// none.
+    pub listen: String,
+}
+
+impl Default for NodeSettings {
+    fn default() -> Self {
+        Self {
+            version: 1,
+            catch_up_seconds: 10,
+            network: NetworkSettings::default(),
+            metrics: MetricsSettings::default(),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What everybody in a framework is told: status lists, charters, proofs of contradiction. It takes
+//! effect at once.
+
+use super::worker::Worker;
+use crate::checking::{Chain, Known as _};
+use crate::envelope::Envelope;
+use crate::net::{Command, topic_of};
+use crate::store::Entry;
+use crate::sync::Announcement;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_identity::document::Relationship;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::{Resolver as _, TimeBasis};
+use gridpass_policy::payload::PayloadSchema;
+use gridpass_policy::policy::Policy;
+use libp2p::PeerId;
+use libp2p::gossipsub::{MessageAcceptance, MessageId};
+use serde_bytes::ByteBuf;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+impl Worker {
+    /// Something came on the framework's topic.
+    pub(super) fn announced(&mut self, peer: PeerId, id: MessageId, data: &[u8]) {
+        let accept = match Announcement::decode(data) {
+            Err(_) => MessageAcceptance::Reject,
+            Ok(Announcement::StatusList(list)) => {
+                let any = self.lists_came(&[list], None);
+                self.acceptance(any)
+            }
+            Ok(Announcement::Charter(pack)) => {
+                let before = self.knowledge.trust.id().clone();
+                self.charter_came(&pack, false);
+                self.acceptance(&before != self.knowledge.trust.id())
+            }
+            Ok(Announcement::Fork(first, second)) => {
+                let new = self.fork_came(&first, &second);
+                self.acceptance(new)
+            }
+        };
+        self.report(id, peer, accept);
+    }
+
+    /// What was of use here is passed on; what was not may be of use to others who ask for it.
+    fn acceptance(&self, pass_on: bool) -> MessageAcceptance {
+        if pass_on { MessageAcceptance::Accept } else { MessageAcceptance::Ignore }
+    }
+
+    /// A trust pack came: it counts if its charter goes on from the one at hand.
+    pub(super) fn charter_came(&mut self, pack: &[u8], announce: bool) {
+        let now = self.now();
+        match self.knowledge.material.take_newer_trust(pack, now) {
+            Ok(Some(before)) => {
+                self.trust_changed(before.charter().charter());
+                if announce {
+                    let pack = ByteBuf::from(pack.to_vec());
+                    self.after.push(super::worker::After::Announce(Announcement::Charter(pack)));
+                }
+            }
+            Ok(None) => {}
+            Err(e) => tracing::warn!(code = %e.code(), "a charter was not taken: {e}"),
+        }
+    }
+
+    /// The trust pack at hand is another.
+    pub(super) fn trust_changed(&mut self, before: &gridpass_credentials::charter::Charter) {
+        let Ok(trust) = self.knowledge.material.trust() else { return };
+        self.knowledge.trust = Arc::clone(trust);
+        let after = self.knowledge.trust.charter().charter().clone();
+        tracing::info!(version = after.version, "a newer charter");
+        self.checker.charter_changed(before, &after);
+        self.rejudge();
+        self.evidence_came();
+    }
+
+    /// A proof came that a sender contradicts itself. Gives whether it is one, and new.
+    fn fork_came(&mut self, first: &[u8], second: &[u8]) -> bool {
+        let (Ok(a), Ok(b)) = (Envelope::parse_block(first), Envelope::parse_block(second)) else {
+            return false;
+        };
+        let chain = Chain::of(a.header());
+        let same_place = chain == Chain::of(b.header())
+            && a.header().sequence == b.header().sequence
+            && a.id() != b.id();
+        if !same_place || self.knowledge.forked(&chain) {
+            return false;
+        }
+        let Ok(resolution) = self.knowledge.material.identities.resolve(chain.key.did()) else {
+            return false;
+        };
+        let signed = |envelope: &Envelope| {
+            let purpose = Relationship::CapabilityInvocation;
+            let at = envelope.header().issued;
+            let (check, key) = resolution.key_at(&chain.key, purpose, at, TimeBasis::Claimed);
+            check.outcome == Outcome::Passed && key.is_some_and(|k| envelope.verify(&k).is_ok())
+        };
+        // Only of chains that are known here: else anybody could fill the log with its own.
+        if self.knowledge.store.newest(&chain).is_none() || !signed(&a) || !signed(&b) {
+            return false;
+        }
+        tracing::warn!(sender = %chain.sender, first = %a.id(), second = %b.id(), "a sender contradicts itself");
+        self.stage(Entry::Fork { first: a.id().clone(), second: ByteBuf::from(second.to_vec()) });
+        true
+    }
+
+    /// Takes part in a channel that was given.
+    pub(super) fn join(&mut self, channel: ContentId) {
+        let Some(signed) = self.knowledge.material.channels.get(&channel) else { return };
+        let policy = match Policy::compile(signed.descriptor().clone()) {
+            Ok(policy) => policy,
+            Err(e) => {
+                tracing::error!(%channel, code = %e.code(), "{e}");
+                return;
+            }
+        };
+        let ids: Vec<ContentId> = policy
+            .descriptor()
+            .topics
+            .iter()
+            .flat_map(|t| &t.versions)
+            .map(|v| v.schema.clone())
+            .collect();
+        let mut schemas = BTreeMap::new();
+        let mut missing = Vec::new();
+        for id in ids {
+            match PayloadSchema::compile(&id, &|id| self.knowledge.document(id)) {
+                Ok(schema) => {
+                    schemas.insert(id, schema);
+                }
+                Err(e) => {
+                    tracing::info!(%channel, schema = %id, code = %e.code(), "no schema yet: {e}");
+                    missing.push(id);
+                }
+            }
+        }
+        let reads = self.reads(&channel);
+        self.checker.join(policy, schemas, reads);
+        if reads {
+            // Peers judge whoever subscribes by what it said before.
+            self.greet_again();
+            self.tell(Command::Subscribe(topic_of(&channel)));
+        }
+        tracing::info!(%channel, reads, "joined");
+        let open: Vec<_> = self.peers.open().collect();
+        for id in missing {
+            for peer in open.iter().take(1) {
+                self.ask(crate::checking::Missing::Document(id.clone()), Some(*peer));
+            }
+        }
+    }
+
+    /// A document came that may be the schema of a channel, or a part of one.
+    pub(super) fn schema_came(&mut self, id: &ContentId) {
+        let mut names = Vec::new();
+        for channel in self.knowledge.material.channels.keys() {
+            let Some(policy) = self.checker.policy(channel) else { continue };
+            let versions = policy.descriptor().topics.iter().flat_map(|t| &t.versions);
+            if versions.into_iter().any(|v| &v.schema == id) {
+                names.push(channel.clone());
+            }
+        }
+        for channel in names {
+            match PayloadSchema::compile(id, &|id| self.knowledge.document(id)) {
+                Ok(schema) => {
+                    // It is needed again after a restart.
+                    if let Some(bytes) = self.knowledge.arrived.get(id).cloned()
+                        && let Err(e) = self.knowledge.material.give(&bytes, (self.clock)())
+                    {
+                        tracing::error!(code = %e.code(), "{e}");
+                    }
+                    self.checker.schema_came(&channel, id.clone(), schema);
+                }
+                Err(e) => tracing::warn!(schema = %id, code = %e.code(), "{e}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! What an operator is shown, and what it can ask of the worker.
+
+use super::control::{Asked, ControlResult};
+use super::ticket::{Invitation, MAX_ADDRESSES};
+use super::worker::{After, Worker};
+use crate::checking::Missing;
+use crate::codes;
+use crate::net::{Command, NetworkView, peer_of};
+use crate::store::{Entry, Kept};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gridpass_credentials::content_id::ContentId;
+use libp2p::PeerId;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+/// The most messages in one answer.
+const MAX_INBOX: usize = 1000;
+/// The most bytes of them: the answer is one line.
+const MAX_INBOX_BYTES: usize = 8 * 1024 * 1024;
+
+impl Worker {
+    pub(super) fn control(&mut self, asked: Asked, reply: oneshot::Sender<ControlResult>) {
+        let answer = match asked {
+            Asked::Send(new) => return self.send(new, reply),
+            Asked::Peers => return self.show_peers(reply),
+            Asked::Done { reader, number } => {
+                if reader.len() > 128 || reader.starts_with("receipts for ") {
+                    Err((codes::NODE_REQUEST, "a reader's name has at most 128 bytes".to_owned()))
+                } else {
+                    self.stage(Entry::Cursor { reader, number });
+                    self.after.push(After::Answer(reply, Ok(json!({"number": number}))));
+                    return;
+                }
+            }
+            Asked::Add { content } => self.add(&content),
+            Asked::Join { ticket } => self.use_ticket(&ticket),
+            Asked::Invite { channels } => self.invite(channels),
+            Asked::Status => Ok(self.status()),
+            Asked::Metrics => Ok(Value::String(self.metrics.text())),
+            Asked::Inbox { after, most } => Ok(self.inbox(after, most)),
+            Asked::Listen { after, reader } => {
+                // The server asks again and again from here.
+                let from = reader.map(|r| self.knowledge.store.cursor(&r));
+                Ok(json!({"after": after.or(from).unwrap_or_default()}))
+            }
+            Asked::Outbox { most } => Ok(
+                json!({"messages": self.outbox(usize::try_from(most).unwrap_or(1).min(MAX_INBOX))}),
+            ),
+            Asked::Receipts { envelope } => match self.knowledge.store.envelope(&envelope) {
+                Some((_, kept)) => match kept.envelope() {
+                    Ok(envelope) if envelope.header().sender == self.me.participant => {
+                        Ok(self.fate(&envelope))
+                    }
+                    _ => Err((codes::NODE_REQUEST, "it is not this participant's".to_owned())),
+                },
+                None => Err((
+                    gridpass_credentials::codes::NOT_KEPT,
+                    format!("there is no message {envelope}"),
+                )),
+            },
+            Asked::Block { node, blocked } => match peer_of(&node) {
+                Some(peer) => {
+                    self.tell(Command::Block(peer, blocked));
+                    Ok(json!({"node": node, "blocked": blocked}))
+                }
+                None => Err((codes::NODE_REQUEST, "a node is an Ed25519 did:key".to_owned())),
+            },
+            Asked::Stop => {
+                Err((codes::NODE_REQUEST, "the server stops, not the worker".to_owned()))
+            }
+        };
+        let _ = reply.send(answer);
+    }
+
+    fn add(&mut self, content: &str) -> ControlResult {
+        let bytes = STANDARD
+            .decode(content)
+            .map_err(|_| (codes::NODE_REQUEST, "the content is not base64".to_owned()))?;
+        let now = self.now();
+        let before = std::sync::Arc::clone(&self.knowledge.trust);
+        let taken =
+            self.knowledge.material.give(&bytes, now).map_err(|e| (e.code(), e.to_string()))?;
+        let mut names = Vec::new();
+        let (mut greet, mut joins) = (false, Vec::new());
+        for taken in &taken {
+            use super::material::Taken;
+            names.push(taken.to_string());
+            match taken {
+                Taken::Trust => self.trust_changed(before.charter().charter()),
+                Taken::Channel(id) => joins.push(id.clone()),
+                Taken::Document(id) => {
+                    self.schema_came(id);
+                    self.came(&Missing::Document(id.clone()));
+                }
+                Taken::Presentation(id) => {
+                    joins.push(id.clone());
+                    greet = true;
+                }
+                Taken::Authorisation => greet = true,
+                Taken::List(id, signer) => {
+                    self.checker.status_list_came(id, signer);
+                }
+                Taken::Identity(did) => {
+                    self.checker.did_changed(did);
+                    self.came(&Missing::Did(did.clone()));
+                }
+            }
+        }
+        if taken.iter().any(|t| matches!(t, super::material::Taken::List(..))) {
+            self.announce_lists(&taken);
+            self.evidence_came();
+        }
+        if greet {
+            self.greet_again();
+        }
+        for channel in joins {
+            self.join(channel);
+        }
+        self.rejudge();
+        Ok(json!({"taken": names}))
+    }
+
+    /// Status lists that the operator gave are told to everybody.
+    fn announce_lists(&mut self, taken: &[super::material::Taken]) {
+        for taken in taken {
+            let super::material::Taken::List(id, signer) = taken else { continue };
+            let lists = &self.knowledge.material.lists;
+            if let Some(list) = lists.iter().find(|l| &l.id == id && &l.issuer == signer) {
+                let bytes = serde_bytes::ByteBuf::from(list.secured().text().as_bytes().to_vec());
+                let announcement = crate::sync::Announcement::StatusList(bytes);
+                self.after.push(After::Announce(announcement));
+            }
+        }
+    }
+
+    fn invite(&self, channels: Vec<ContentId>) -> ControlResult {
+        for channel in &channels {
+            if !self.knowledge.material.channels.contains_key(channel) {
+                return Err((codes::CHANNEL_UNKNOWN, format!("the node has no channel {channel}")));
+            }
+        }
+        let peer = self.me.peer;
+        let known = self.settings.network.external.iter().chain(&self.listening);
+        let addresses: Vec<String> =
+            known.map(|a| format!("{a}/p2p/{peer}")).take(MAX_ADDRESSES).collect();
+        let invitation = Invitation { framework: self.framework(), addresses, channels };
+        let ticket = invitation.to_ticket().map_err(|e| (e.code(), e.to_string()))?;
+        Ok(json!({"ticket": ticket, "addresses": invitation.addresses}))
+    }
+
+    fn use_ticket(&mut self, ticket: &str) -> ControlResult {
+        let invitation = Invitation::parse(ticket).map_err(|e| (e.code(), e.to_string()))?;
+        if invitation.framework != self.framework() {
+            let sentence = "it invites to another trust framework than the node's".to_owned();
+            return Err((gridpass_credentials::codes::CHARTER_UNRELATED, sentence));
+        }
+        for address in invitation.addresses() {
+            self.tell(Command::Befriend(address));
+        }
+        let known = self.invitations.iter().any(|i| i == &invitation);
+        let answer = json!({"addresses": invitation.addresses, "channels": invitation.channels});
+        if !known {
+            if let Some(peer) = invitation.peer().filter(|p| self.peers.is_open(p)) {
+                self.invitations.push(invitation);
+                self.ask_what_was_invited_to(peer);
+            } else {
+                self.invitations.push(invitation);
+            }
+            super::write_invitations(&self.folder, &self.invitations)
+                .map_err(|e| (e.code(), e.to_string()))?;
+        }
+        Ok(answer)
+    }
+
+    /// Asks a peer for the channels that it invited to.
+    pub(super) fn ask_what_was_invited_to(&mut self, peer: PeerId) {
+        let mut wanted = Vec::new();
+        for invitation in self.invitations.iter().filter(|i| i.peer() == Some(peer)) {
+            wanted.extend(invitation.channels.iter().cloned());
+        }
+        for channel in wanted {
+            if !self.knowledge.material.channels.contains_key(&channel) {
+                self.ask(Missing::Document(channel), Some(peer));
+            }
+        }
+    }
+
+    fn inbox(&self, after: u64, most: u32) -> Value {
+        let most = usize::try_from(most).unwrap_or(MAX_INBOX).min(MAX_INBOX);
+        let (mut bytes, mut all, mut last) = (0_usize, Vec::new(), after);
+        for (number, kept) in self.knowledge.store.inbox(after, most) {
+            bytes = bytes.saturating_add(kept.envelope.len());
+            if bytes > MAX_INBOX_BYTES && !all.is_empty() {
+                break;
+            }
+            last = number;
+            all.push(self.message(number, &kept));
+        }
+        json!({"messages": all, "last": last})
+    }
+
+    fn message(&self, number: u64, kept: &Kept) -> Value {
+        let Ok(envelope) = kept.envelope() else {
+            return json!({"number": number, "unreadable": true});
+        };
+        let header = envelope.header();
+        let channel = self.knowledge.material.channels.get(&header.channel);
+        let mut message = json!({
+            "number": number,
+            "id": envelope.id(),
+            "channel": header.channel,
+            "channelName": channel.map(|c| c.descriptor().name.as_str()),
+            "topic": header.topic,
+            "version": header.topic_version,
+            "mediaType": header.media_type,
+            "sender": header.sender,
+            "node": header.node(),
+            "sequence": header.sequence,
+            "issued": header.issued,
+            "expires": header.expires,
+            "recipients": header.recipients,
+            "thread": header.thread,
+            "attributes": header.attributes,
+            "sealed": header.sealed,
+            "caughtUp": kept.caught_up,
+            "decidedAt": kept.at,
+        });
+        if let (Some(map), Some(payload)) = (message.as_object_mut(), envelope.payload()) {
+            map.insert("payload".into(), STANDARD.encode(payload).into());
+            if let Ok(text) = std::str::from_utf8(payload) {
+                map.insert("text".into(), text.into());
+            }
+        }
+        message
+    }
+
+    fn show_peers(&self, reply: oneshot::Sender<ControlResult>) {
+        let (asked, view) = oneshot::channel::<NetworkView>();
+        self.tell(Command::Peers(asked));
+        // The network answers at once: it waits for nobody.
+        let Ok(view) = view.blocking_recv() else {
+            let _ = reply.send(Err((codes::NODE_NETWORK, "the network has ended".to_owned())));
+            return;
+        };
+        let peers = view.peers.iter().map(|p| {
+            let id = p.peer.parse::<PeerId>().ok();
+            let info = id.and_then(|id| self.peers.info(&id));
+            json!({
+                "peer": p.peer,
+                "address": p.address,
+                "participant": self.guests.participant(&p.peer),
+                "stage": info.as_ref().map(|i| i.stage),
+                "agent": info.as_ref().and_then(|i| i.agent),
+                "mayRead": info.as_ref().map(|i| i.may),
+                "behaviour": info.as_ref().map(|i| i.score),
+                "gossipScore": p.score,
+                "subscribed": p.channels,
+                "pending": p.pending,
+            })
+        });
+        let answer = json!({
+            "peers": peers.collect::<Vec<_>>(),
+            "listening": view.listening,
+            "external": view.external,
+        });
+        let _ = reply.send(Ok(answer));
+    }
+
+    fn status(&self) -> Value {
+        let now = self.now();
+        let material = &self.knowledge.material;
+        let channels = material.channels.iter().map(|(id, signed)| {
+            let descriptor = signed.descriptor();
+            let heads = self.knowledge.store.heads(id);
+            let gaps: Vec<_> = heads
+                .iter()
+                .filter(|h| h.whole < h.newest)
+                .map(|h| json!({"sender": h.chain.sender, "whole": h.whole, "newest": h.newest}))
+                .collect();
+            let most = descriptor.max_status_age_seconds;
+            let old: Vec<_> = material
+                .lists
+                .iter()
+                .filter(|l| now.millis_since(l.order().1) / 1000 > most)
+                .map(|l| l.id.as_str())
+                .collect();
+            json!({
+                "id": id,
+                "name": descriptor.name,
+                "version": descriptor.version,
+                "joined": self.checker.policy(id).is_some(),
+                "presentationExpires": self.expiry_of(id),
+                "senders": heads.len(),
+                "gaps": gaps,
+                "listsTooOld": old,
+            })
+        });
+        let authorisation = material.authorisation.as_ref();
+        json!({
+            "participant": self.me.participant,
+            "node": self.me.node,
+            "peer": self.me.peer.to_string(),
+            "agent": format!("gridpass/{}", env!("CARGO_PKG_VERSION")),
+            "started": self.started,
+            "framework": self.framework(),
+            "charterVersion": self.knowledge.trust.charter().charter().version,
+            "authorisedUntil": authorisation.map(|a| a.authorisation.valid_until),
+            "listening": self.listening,
+            "peers": self.peers.len(),
+            "open": self.peers.open().count(),
+            "waiting": self.checker.waiting(),
+            "statusLists": material.lists.len(),
+            "logBytes": self.knowledge.store.bytes(),
+            "lastNumber": self.knowledge.store.last_number(),
+            "damage": self.damage,
+            "channels": channels.collect::<Vec<_>>(),
+        })
+    }
+}

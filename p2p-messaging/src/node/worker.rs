@@ -1,0 +1,464 @@
+//! The thread that checks and keeps: it owns the checking core, the store and what the node knows.
+//!
+//! Tasks are taken in groups. What a group accepted becomes durable together, and only then is
+//! anything acknowledged: the answer to whoever sent it, the receipt, the listener.
+
+use super::catch_up::Ranges;
+use super::control::{Asked, ControlResult};
+use super::fetch::Fetches;
+use super::knowledge::Knowledge;
+use super::metrics::Metrics;
+use super::peers::Peers;
+use super::receipts::Receipts;
+use super::ticket::Invitation;
+use super::{Me, NodeSettings};
+use crate::checking::{Arrival, Chain, Checked, Checker, Effect, Source, Verdict};
+use crate::envelope::Envelope;
+use crate::net::{Command, NetEvent, Ticket, channel_of, topic_of};
+use crate::store::{Entry, Kept};
+use crate::sync::{Announcement, Guests};
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_identity::time::UnixMillis;
+use gridpass_policy::facts::Question;
+use hashlink::LruCache;
+use libp2p::gossipsub::{MessageAcceptance, MessageId, TopicHash};
+use libp2p::{Multiaddr, PeerId};
+use serde_bytes::ByteBuf;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// The most tasks that become durable together.
+const GROUP: usize = 512;
+/// How long a message that waits keeps its place in gossip, in milliseconds: gossip itself forgets
+/// it after five seconds.
+const UNREPORTED_MILLIS: u64 = 4000;
+/// How many of the own messages are remembered as handed to the network.
+const MAX_HANDED: usize = 65_536;
+
+/// What the worker does next.
+#[derive(Debug)]
+pub(crate) enum Task {
+    /// Something came from the network.
+    Net(Box<NetEvent>),
+    /// An operator asks.
+    Control(Box<Asked>, oneshot::Sender<ControlResult>),
+    /// A little time went by.
+    Tick,
+    /// Make durable what is there, and end.
+    Stop(oneshot::Sender<()>),
+}
+
+impl From<NetEvent> for Task {
+    fn from(event: NetEvent) -> Self {
+        Self::Net(Box::new(event))
+    }
+}
+
+/// What is done once the group is durable, or not.
+pub(super) enum After {
+    /// Answer an operator whose message it is, and send it.
+    Sent { reply: oneshot::Sender<ControlResult>, envelope: Box<Envelope> },
+    /// Answer an operator.
+    Answer(oneshot::Sender<ControlResult>, ControlResult),
+    /// Something of others was kept.
+    Kept { chain: Chain, sequence: u64, id: EnvelopeId, outcome: Result<(), Vec<String>> },
+    /// Tell everybody.
+    Announce(Announcement),
+    /// Answer a peer.
+    Respond { reply: crate::net::Reply, response: Box<crate::sync::Response> },
+}
+
+pub(crate) struct Worker {
+    pub(super) me: Me,
+    pub(super) settings: NodeSettings,
+    pub(super) clock: fn() -> UnixMillis,
+    pub(super) checker: Checker,
+    pub(super) guests: Guests,
+    pub(super) knowledge: Knowledge,
+    pub(super) net: mpsc::Sender<Command>,
+    pub(super) peers: Peers,
+    pub(super) fetches: Fetches,
+    pub(super) receipts: Receipts,
+    pub(super) ranges: Ranges,
+    /// Those who invited this node, and to what.
+    pub(super) invitations: Vec<Invitation>,
+    pub(super) folder: std::path::PathBuf,
+    /// Envelopes that wait, whose place in gossip is still open.
+    unreported: HashMap<EnvelopeId, (MessageId, PeerId, UnixMillis)>,
+    pub(super) after: Vec<After>,
+    /// Documents that are staged with the group.
+    staged_documents: BTreeSet<ContentId>,
+    pub(super) handed: LruCache<EnvelopeId, ()>,
+    pub(super) newest: watch::Sender<u64>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) listening: Vec<Multiaddr>,
+    pub(super) started: UnixMillis,
+    pub(super) damage: Vec<String>,
+    pub(super) ticks: u64,
+}
+
+/// Where a worker stands, that it is built from.
+pub(super) struct Parts {
+    pub me: Me,
+    pub settings: NodeSettings,
+    pub clock: fn() -> UnixMillis,
+    pub checker: Checker,
+    pub knowledge: Knowledge,
+    pub net: mpsc::Sender<Command>,
+    pub newest: watch::Sender<u64>,
+    pub metrics: Arc<Metrics>,
+    pub damage: Vec<String>,
+    pub invitations: Vec<Invitation>,
+    pub folder: std::path::PathBuf,
+}
+
+impl Worker {
+    pub(super) fn new(parts: Parts) -> Self {
+        let now = (parts.clock)();
+        Self {
+            me: parts.me,
+            settings: parts.settings,
+            clock: parts.clock,
+            checker: parts.checker,
+            guests: Guests::default(),
+            knowledge: parts.knowledge,
+            net: parts.net,
+            peers: Peers::default(),
+            fetches: Fetches::default(),
+            receipts: Receipts::default(),
+            ranges: Ranges::default(),
+            invitations: parts.invitations,
+            folder: parts.folder,
+            unreported: HashMap::new(),
+            after: Vec::new(),
+            staged_documents: BTreeSet::new(),
+            handed: LruCache::new(MAX_HANDED),
+            newest: parts.newest,
+            metrics: parts.metrics,
+            listening: Vec::new(),
+            started: now,
+            damage: parts.damage,
+            ticks: 0,
+        }
+    }
+
+    pub(super) fn now(&self) -> UnixMillis {
+        (self.clock)()
+    }
+
+    /// Works until it is told to stop, or nobody can tell it anything any more.
+    pub(crate) fn run(mut self, mut tasks: mpsc::Receiver<Task>) {
+        while let Some(first) = tasks.blocking_recv() {
+            let mut stop = self.take(first);
+            // What else is there already becomes durable with it.
+            let mut taken = 1_usize;
+            while stop.is_none()
+                && taken < GROUP
+                && let Ok(task) = tasks.try_recv()
+            {
+                stop = self.take(task);
+                taken = taken.saturating_add(1);
+            }
+            self.commit();
+            if let Some(stop) = stop {
+                let _ = stop.send(());
+                return;
+            }
+        }
+    }
+
+    fn take(&mut self, task: Task) -> Option<oneshot::Sender<()>> {
+        match task {
+            Task::Net(event) => self.take_event(*event),
+            Task::Control(asked, reply) => self.control(*asked, reply),
+            Task::Tick => self.tick(),
+            Task::Stop(done) => return Some(done),
+        }
+        None
+    }
+
+    /// Tells the network. It always takes commands up soon: it waits for nobody.
+    pub(super) fn tell(&self, command: Command) {
+        if self.net.blocking_send(command).is_err() {
+            tracing::debug!("the network has ended");
+        }
+    }
+
+    fn take_event(&mut self, event: NetEvent) {
+        match event {
+            NetEvent::Listening(address) => {
+                tracing::info!(%address, "listening");
+                self.listening.push(address);
+            }
+            NetEvent::Connected { peer, key } => self.connected(peer, key),
+            NetEvent::Disconnected(peer) => self.disconnected(&peer),
+            NetEvent::Gossip { peer, id, topic, data, ticket } => {
+                self.gossip(peer, id, &topic, &data, ticket);
+            }
+            NetEvent::Asked { peer, request, reply } => self.asked(peer, *request, reply),
+            NetEvent::Answered { peer, tag, result } => self.answered(peer, tag, result),
+            NetEvent::Published { envelope, result: Ok(()) } => {
+                self.handed.insert(envelope, ());
+            }
+            NetEvent::Published { envelope, result: Err(why) } => {
+                tracing::debug!(%envelope, "not sent by gossip: {why}");
+            }
+        }
+    }
+
+    fn gossip(&mut self, peer: PeerId, id: MessageId, topic: &TopicHash, data: &[u8], _: Ticket) {
+        let Some(channel) = channel_of(topic) else {
+            self.report(id, peer, MessageAcceptance::Ignore);
+            return;
+        };
+        if channel == self.framework() {
+            self.announced(peer, id, data);
+            return;
+        }
+        let (now, name) = (self.now(), peer.to_string());
+        let arrival = Arrival { source: Source::Live, peer: &name, channel: Some(&channel) };
+        let checked = self.checker.check(data, arrival, &self.knowledge, now);
+        self.metrics.checked(&checked);
+        match (checked.verdict, &checked.envelope) {
+            (Verdict::Admit, _) => self.report(id, peer, MessageAcceptance::Accept),
+            (Verdict::Fault, _) => self.report(id, peer, MessageAcceptance::Reject),
+            (Verdict::Wait, Some(envelope)) => {
+                self.unreported.insert(envelope.id().clone(), (id, peer, now));
+            }
+            _ => self.report(id, peer, MessageAcceptance::Ignore),
+        }
+        self.settle(&checked, Some(peer), Source::Live);
+    }
+
+    pub(super) fn report(&self, id: MessageId, peer: PeerId, acceptance: MessageAcceptance) {
+        self.tell(Command::Report { id, peer, acceptance });
+    }
+
+    /// What waited is decided: gossip may pass it on.
+    pub(super) fn report_late(&mut self, checked: &Checked) {
+        let Some(envelope) = &checked.envelope else { return };
+        if checked.verdict == Verdict::Wait {
+            return;
+        }
+        if let Some((id, peer, _)) = self.unreported.remove(envelope.id()) {
+            let acceptance = match checked.verdict {
+                Verdict::Admit => MessageAcceptance::Accept,
+                Verdict::Fault => MessageAcceptance::Reject,
+                Verdict::Refuse | Verdict::Wait | Verdict::Ignore => MessageAcceptance::Ignore,
+            };
+            self.report(id, peer, acceptance);
+        }
+    }
+
+    /// Does what a verdict asks for. What is to be kept is staged.
+    pub(super) fn settle(&mut self, checked: &Checked, peer: Option<PeerId>, source: Source) {
+        if let Some(peer) = peer {
+            self.judge_peer(peer, checked.verdict, source);
+        }
+        if matches!(checked.verdict, Verdict::Refuse | Verdict::Fault) {
+            let code = checked.code;
+            tracing::info!(%code, verdict = ?checked.verdict, "{}", checked.sentence);
+        }
+        let Some(envelope) = &checked.envelope else { return };
+        for effect in &checked.effects {
+            match effect {
+                Effect::Ask(missing) => self.ask(missing.clone(), peer),
+                Effect::Gap { chain, from, until } => {
+                    if let Some(peer) = peer {
+                        self.want_range(peer, chain.clone(), *from, *until);
+                    }
+                }
+                Effect::Forked { first, .. } => self.forked(first, envelope),
+                Effect::Keep(admission) => {
+                    if let Ok((_, bytes)) = admission.encode() {
+                        self.stage(Entry::Document(ByteBuf::from(bytes)));
+                    }
+                }
+            }
+        }
+        if matches!(checked.verdict, Verdict::Admit | Verdict::Refuse) {
+            self.keep(checked, envelope, source);
+        }
+    }
+
+    pub(super) fn stage(&mut self, entry: Entry) {
+        if let Err(e) = self.knowledge.store.stage(entry) {
+            tracing::error!(code = %e.code(), "not staged: {e}");
+        }
+    }
+
+    fn forked(&mut self, first: &EnvelopeId, second: &Envelope) {
+        let Ok(block) = second.to_block() else { return };
+        tracing::warn!(sender = %second.header().sender, %first, second = %second.id(), "a sender contradicts itself");
+        let known = self.knowledge.store.envelope(first).and_then(|(_, k)| k.envelope().ok());
+        let second = ByteBuf::from(block);
+        self.stage(Entry::Fork { first: first.clone(), second: second.clone() });
+        if let Some(first) = known.and_then(|e| e.to_block().ok()) {
+            self.after.push(After::Announce(Announcement::Fork(ByteBuf::from(first), second)));
+        }
+    }
+
+    fn keep(&mut self, checked: &Checked, envelope: &Envelope, source: Source) {
+        let Some(decided) = &checked.decided else { return };
+        let header = envelope.header();
+        // The documents that its verification needs again, from now on as durable as itself.
+        let named = [Some(&header.presentation), header.authorisation.as_ref()];
+        for id in named.into_iter().flatten() {
+            if !self.staged_documents.contains(id)
+                && self.knowledge.store.document(id).is_none()
+                && let Some(bytes) = crate::checking::Known::document(&self.knowledge, id)
+            {
+                self.staged_documents.insert(id.clone());
+                self.stage(Entry::Document(ByteBuf::from(bytes)));
+            }
+        }
+        let Some(wire) = envelope.to_wire() else { return };
+        let own = header.sender == self.me.participant;
+        let (payload, sent_last_minute) = match &decided.question {
+            Question::Publish(facts) => (facts.payload.clone(), facts.sent_last_minute),
+            Question::Subscribe | Question::Use(_) => (None, None),
+        };
+        let reasons: Vec<String> = decided.ruling.reasons.iter().map(|r| r.code.clone()).collect();
+        let allowed = checked.verdict == Verdict::Admit;
+        let kept = Kept {
+            envelope: ByteBuf::from(wire),
+            whole: true,
+            allowed,
+            deliver: checked.deliver && !own,
+            caught_up: source == Source::CatchUp,
+            at: decided.at,
+            admission: decided.admission.clone(),
+            payload,
+            sent_last_minute,
+            reasons: reasons.clone(),
+        };
+        if let Err(e) = self.knowledge.store.stage_envelope(envelope, kept) {
+            tracing::error!(code = %e.code(), "not staged: {e}");
+            return;
+        }
+        let receipts =
+            self.checker.policy(&header.channel).is_some_and(|p| p.descriptor().receipts);
+        if receipts && !own && (checked.deliver || !allowed) {
+            self.after.push(After::Kept {
+                chain: Chain::of(header),
+                sequence: header.sequence,
+                id: envelope.id().clone(),
+                outcome: if allowed { Ok(()) } else { Err(reasons) },
+            });
+        }
+    }
+
+    /// Makes the group durable, and does what was waiting for that.
+    fn commit(&mut self) {
+        self.staged_documents.clear();
+        let after = std::mem::take(&mut self.after);
+        let mut failed = None;
+        if self.knowledge.store.staged() > 0 {
+            match self.knowledge.store.commit(self.now()) {
+                Ok(numbers) => {
+                    self.metrics.kept(numbers.len());
+                    if let Some(last) = numbers.last() {
+                        self.newest.send_replace(*last);
+                    }
+                }
+                Err(e) => {
+                    tracing::error!(code = %e.code(), "nothing of this group was kept: {e}");
+                    self.checker.nothing_was_kept();
+                    self.metrics.failed();
+                    failed = Some(e.to_string());
+                }
+            }
+        }
+        for after in after {
+            match (after, &failed) {
+                (After::Sent { reply, .. }, Some(why)) => {
+                    let _ = reply.send(Err((crate::codes::NOT_DURABLE, why.clone())));
+                }
+                (After::Answer(reply, _), Some(why)) => {
+                    let _ = reply.send(Err((crate::codes::NOT_DURABLE, why.clone())));
+                }
+                (After::Sent { reply, envelope }, None) => self.send_out(reply, &envelope),
+                (After::Answer(reply, answer), None) => {
+                    let _ = reply.send(answer);
+                }
+                (After::Kept { chain, sequence, id, outcome }, None) => {
+                    self.receipts.note(chain, sequence, id, outcome);
+                }
+                (After::Announce(announcement), _) => self.announce(&announcement),
+                (After::Respond { reply, response }, None) => {
+                    self.tell(Command::Answer { reply, response });
+                }
+                // Who gets no answer asks again.
+                (After::Kept { .. } | After::Respond { .. }, Some(_)) => {}
+            }
+        }
+    }
+
+    /// The framework that everybody here belongs to: its first charter.
+    pub(super) fn framework(&self) -> ContentId {
+        let history = self.knowledge.trust.history();
+        history.first().map_or_else(ContentId::of_nothing, |c| c.id().clone())
+    }
+
+    pub(super) fn announce(&self, announcement: &Announcement) {
+        match announcement.encode() {
+            Ok(data) => {
+                let topic = topic_of(&self.framework());
+                self.tell(Command::Publish { topic, data, envelope: None });
+            }
+            Err(e) => tracing::error!("not announced: {e}"),
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.now();
+        self.ticks = self.ticks.saturating_add(1);
+        self.checker.give_up(now);
+        let late: Vec<_> = self
+            .unreported
+            .iter()
+            .filter(|(_, (_, _, since))| now.millis_since(*since) > UNREPORTED_MILLIS)
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in late {
+            if let Some((id, peer, _)) = self.unreported.remove(&id) {
+                self.report(id, peer, MessageAcceptance::Ignore);
+            }
+        }
+        self.tick_peers(now);
+        self.tick_fetches(now);
+        self.tick_receipts(now);
+        // Catching up every ten seconds; forgetting old payloads every hour.
+        if self.ticks.checked_rem(self.settings.catch_up_seconds.max(1)) == Some(0) {
+            self.rejudge();
+            self.catch_up_with_somebody();
+        }
+        if self.ticks.checked_rem(3600) == Some(60) {
+            self.forget_old(now);
+        }
+        self.metrics.state(self.checker.waiting(), self.peers.len(), self.knowledge.store.bytes());
+    }
+
+    fn forget_old(&mut self, now: UnixMillis) {
+        let mut retentions: HashMap<ContentId, u64> = HashMap::new();
+        for id in self.knowledge.material.channels.keys() {
+            if let Some(policy) = self.checker.policy(id) {
+                let seconds = policy.descriptor().retention.seconds;
+                retentions.insert(id.clone(), seconds.saturating_mul(1000));
+            }
+        }
+        let over = |kept: &Kept| {
+            kept.envelope().is_ok_and(|e| {
+                let header = e.header();
+                let kept_for = retentions.get(&header.channel).copied().unwrap_or(u64::MAX);
+                now.millis_since(header.issued) > kept_for
+            })
+        };
+        match self.knowledge.store.forget(&over) {
+            Ok((0, damaged)) if damaged.is_empty() => {}
+            Ok((count, damaged)) => tracing::info!(count, ?damaged, "payloads were forgotten"),
+            Err(e) => tracing::error!(code = %e.code(), "forgetting failed: {e}"),
+        }
+    }
+}

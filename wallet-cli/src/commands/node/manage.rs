@@ -1,0 +1,312 @@
+//! What an operator does with a node beside sending and receiving.
+
+use super::client::{Client, ask};
+use super::{folder, read};
+use crate::context::{GlobalArgs, now};
+use crate::help;
+use crate::output::{Answer, Failure, Outcomes};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_identity::did::Did;
+use gridpass_messaging::codes as messaging_codes;
+use gridpass_messaging::node::control::Asked;
+use gridpass_messaging::node::{Invitation, Material, material_of, note_invitation};
+use gridpass_messaging::store::Store;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Give the node files: trust pack, channel, schema, presentation, authorisation, status lists
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass node add trust.json bids.signed.json bid.schema.json\n  \
+     gridpass node add presentation.json  from `gridpass visa present ROLE --to CHANNEL --for 30d`\n  \
+     gridpass node add node-1.json        from `gridpass visa authorise-node NODE`\n  \
+     gridpass node add lists.json         from `gridpass visa revoke`: it takes effect at once"
+))]
+pub struct AddArgs {
+    /// The files
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
+/// How the node is: channels, what is missing, status lists that grew too old
+#[derive(Args)]
+#[command(after_help = help!("  gridpass node status\n  gridpass node status --json"))]
+pub struct StatusArgs {}
+
+/// Who is connected, for whom it acts, and what it may read
+#[derive(Args)]
+#[command(after_help = help!("  gridpass node peers\n  gridpass node peers --json"))]
+pub struct PeersArgs {}
+
+/// Print a join ticket: one line by which another node finds this one
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass node invite\n  gridpass node invite --channel bafkrei… > ticket.txt"
+))]
+pub struct InviteArgs {
+    /// Invite to this channel, by CID
+    #[arg(long = "channel", value_name = "CID")]
+    channels: Vec<String>,
+}
+
+/// Find another node by its ticket, and take part in the channels that it invites to
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass node join gridpass-join-1:…\n  gridpass node join \"$(cat ticket.txt)\""
+))]
+pub struct JoinArgs {
+    /// The ticket, or a file with it
+    ticket: String,
+}
+
+/// Have nothing to do with a node
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass node block did:key:z6Mk…    until the node is started again; the configuration's\n  \
+     (network.block) is for good"
+))]
+pub struct BlockArgs {
+    /// The node's did:key
+    pub node: String,
+}
+
+/// Have to do with a node again
+#[derive(Args)]
+#[command(after_help = help!("  gridpass node unblock did:key:z6Mk…"))]
+pub struct UnblockArgs {
+    /// The node's did:key
+    pub node: String,
+}
+
+/// Read the node's whole store, and name what is damaged
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass node check                  exit code 10 if something is damaged\n  \
+     gridpass node check --json"
+))]
+pub struct CheckArgs {}
+
+/// Stop the node of this profile: what it took becomes durable first
+#[derive(Args)]
+#[command(after_help = help!("  gridpass node stop"))]
+pub struct StopArgs {}
+
+pub fn add(global: &GlobalArgs, args: &AddArgs) -> Outcomes {
+    let mut contents = Vec::new();
+    for file in &args.files {
+        contents.push((file, read(file)?));
+    }
+    let mut taken = Vec::new();
+    let running = Client::is_running(global);
+    if running {
+        for (file, bytes) in contents {
+            let asked = Asked::Add { content: STANDARD.encode(bytes) };
+            let answer = ask(global, &asked).map_err(|f| about(file, f))?;
+            let names = answer.get("taken").and_then(Value::as_array).cloned().unwrap_or_default();
+            taken.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
+        }
+    } else {
+        let folder = folder(global)?;
+        let wallet = global.wallet()?;
+        let node = super::run::node_identity(&wallet, None)?.did;
+        let (mut material, _) = Material::open(&material_of(&folder), node, now())?;
+        for (file, bytes) in contents {
+            let all = material
+                .give(&bytes, now())
+                .map_err(|e| about(file, Failure::new(e.code(), e.to_string())))?;
+            taken.extend(all.iter().map(ToString::to_string));
+        }
+    }
+    let mut text: String = taken.iter().map(|t| format!("taken: {t}\n")).collect();
+    if taken.is_empty() {
+        text.push_str("nothing new\n");
+    }
+    if !running {
+        text.push_str("next: gridpass node run");
+    }
+    Ok(Answer::new("gridpass.node.add/1", json!({"taken": taken, "running": running}), text))
+}
+
+fn about(file: &std::path::Path, failure: Failure) -> Failure {
+    Failure { message: format!("{}: {}", file.display(), failure.message), ..failure }
+}
+
+pub fn status(global: &GlobalArgs) -> Outcomes {
+    let status = ask(global, &Asked::Status)?;
+    let text = |name: &str| status.get(name).map(plain).unwrap_or_default();
+    let mut out = format!(
+        "node             {}\nfor              {}\nauthorised until {}\npeers            {} connected, {} \
+         known by name\nwaiting          {} envelopes\nstatus lists     {}\nlog              {} bytes\n",
+        text("node"),
+        text("participant"),
+        text("authorisedUntil"),
+        text("peers"),
+        text("open"),
+        text("waiting"),
+        text("statusLists"),
+        text("logBytes"),
+    );
+    for address in status.get("listening").and_then(Value::as_array).into_iter().flatten() {
+        out.push_str(&format!("listening        {}\n", plain(address)));
+    }
+    for channel in status.get("channels").and_then(Value::as_array).into_iter().flatten() {
+        let text = |name: &str| channel.get(name).map(plain).unwrap_or_default();
+        out.push_str(&format!("\n{} version {}  {}\n", text("name"), text("version"), text("id")));
+        out.push_str(&format!("  senders          {}\n", text("senders")));
+        out.push_str(&match text("presentationExpires").as_str() {
+            "" => {
+                "  presentation     none: the node carries nothing and sends nothing here\n".into()
+            }
+            until => format!("  presentation     until {until}\n"),
+        });
+        for gap in channel.get("gaps").and_then(Value::as_array).into_iter().flatten() {
+            let text = |name: &str| gap.get(name).map(plain).unwrap_or_default();
+            out.push_str(&format!(
+                "  missing          of {}: whole up to {}, newest {}\n",
+                text("sender"),
+                text("whole"),
+                text("newest")
+            ));
+        }
+        for list in channel.get("listsTooOld").and_then(Value::as_array).into_iter().flatten() {
+            out.push_str(&format!(
+                "  TOO OLD          the status list {}: what rests on it is not delivered\n",
+                plain(list)
+            ));
+        }
+    }
+    for damage in status.get("damage").and_then(Value::as_array).into_iter().flatten() {
+        out.push_str(&format!("DAMAGE           {}\n", plain(damage)));
+    }
+    Ok(Answer::new("gridpass.node.status/1", status, out))
+}
+
+pub fn peers(global: &GlobalArgs) -> Outcomes {
+    let answer = ask(global, &Asked::Peers)?;
+    let mut text = String::new();
+    for peer in answer.get("peers").and_then(Value::as_array).into_iter().flatten() {
+        let of = |name: &str| peer.get(name).map(plain).unwrap_or_default();
+        let reads = peer.get("mayRead").and_then(Value::as_array).map_or(0, Vec::len);
+        text.push_str(&format!(
+            "{}\n  for       {}\n  at        {}\n  gate      {}, may read {reads} channels\n",
+            of("peer"),
+            of("participant"),
+            of("address"),
+            of("stage"),
+        ));
+    }
+    if text.is_empty() {
+        text.push_str("nobody is connected\nnext: gridpass node join TICKET");
+    }
+    Ok(Answer::new("gridpass.node.peers/1", answer, text))
+}
+
+pub fn invite(global: &GlobalArgs, args: &InviteArgs) -> Outcomes {
+    let channels = args.channels.iter().map(|c| ContentId::parse(c)).collect::<Result<_, _>>()?;
+    let answer = ask(global, &Asked::Invite { channels })?;
+    let ticket = answer.get("ticket").map(plain).unwrap_or_default();
+    Ok(Answer::new("gridpass.node.invite/1", answer, ticket))
+}
+
+pub fn join(global: &GlobalArgs, args: &JoinArgs) -> Outcomes {
+    let path = PathBuf::from(&args.ticket);
+    let ticket = if path.is_file() {
+        crate::context::read_text(&path, 64 * 1024, messaging_codes::NODE_TICKET)?
+    } else {
+        args.ticket.clone()
+    };
+    let invitation =
+        Invitation::parse(&ticket).map_err(|e| Failure::new(e.code(), e.to_string()))?;
+    let running = Client::is_running(global);
+    if running {
+        ask(global, &Asked::Join { ticket })?;
+    } else {
+        note_invitation(&folder(global)?, &invitation)
+            .map_err(|e| Failure::new(e.code(), e.to_string()))?;
+    }
+    let mut text = format!("invited by {}\n", invitation.addresses.join("\n           "));
+    for channel in &invitation.channels {
+        text.push_str(&format!("to the channel {channel}\n"));
+    }
+    text.push_str(if running {
+        "next: gridpass node peers"
+    } else {
+        "noted; next: gridpass node run"
+    });
+    let json = json!({"addresses": invitation.addresses, "channels": invitation.channels,
+                      "running": running});
+    Ok(Answer::new("gridpass.node.join/1", json, text))
+}
+
+pub fn block(global: &GlobalArgs, node: &str, blocked: bool) -> Outcomes {
+    let node = Did::parse(node)?;
+    let answer = ask(global, &Asked::Block { node: node.clone(), blocked })?;
+    let text = if blocked { format!("{node} is shut out") } else { format!("{node} may come") };
+    let schema = if blocked { "gridpass.node.block/1" } else { "gridpass.node.unblock/1" };
+    Ok(Answer::new(schema, answer, text))
+}
+
+pub fn check(global: &GlobalArgs) -> Outcomes {
+    let folder = folder(global)?.join("store");
+    if Client::is_running(global) {
+        return Err(Failure::new(messaging_codes::LOG_IN_USE, "the node is running")
+            .next("Stop it with `gridpass node stop`, or see `gridpass node status`."));
+    }
+    if !folder.is_dir() {
+        let message = format!("there is no store in {}", folder.display());
+        return Err(Failure::new(gridpass_credentials::codes::NOT_KEPT, message));
+    }
+    let (store, found) = Store::open(&folder).map_err(|e| Failure::new(e.code(), e.to_string()))?;
+    let damaged: Vec<Value> = found
+        .log
+        .damaged
+        .iter()
+        .map(|d| json!({"file": d.file, "from": d.from, "until": d.until, "lost": d.lost}))
+        .collect();
+    let mut text = format!("{} records, {} bytes\n", found.log.records, store.bytes());
+    for d in &found.log.damaged {
+        text.push_str(&format!(
+            "DAMAGED  {} from byte {} to {}: what follows number {} is lost\n",
+            d.file.display(),
+            d.from,
+            d.until,
+            d.lost.0
+        ));
+    }
+    for (first, last) in &found.log.missing {
+        text.push_str(&format!("MISSING  numbers {first} to {last}\n"));
+    }
+    if let Some(path) = &found.log.cut_off {
+        text.push_str(&format!("cut off  an unfinished end is kept in {}\n", path.display()));
+    }
+    let json = json!({
+        "records": found.log.records,
+        "bytes": store.bytes(),
+        "damaged": damaged,
+        "missing": found.log.missing,
+        "cutOff": found.log.cut_off,
+        "unknown": found.unknown,
+    });
+    let mut answer = Answer::new("gridpass.node.check/1", json, text);
+    if !found.log.damaged.is_empty() || !found.log.missing.is_empty() {
+        answer.exit = crate::codes::exit_status(messaging_codes::LOG_DAMAGED.class());
+    }
+    Ok(answer)
+}
+
+pub fn stop(global: &GlobalArgs) -> Outcomes {
+    let answer = ask(global, &Asked::Stop)?;
+    Ok(Answer::new("gridpass.node.stop/1", answer, "stopped"))
+}
+
+/// A JSON value for people.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,272 @@
+//! Sending and receiving.
+
+use super::client::{Client, ask};
+use super::read;
+use crate::commands::arguments::parse_duration;
+use crate::context::GlobalArgs;
+use crate::help;
+use crate::output::{Answer, Failure, Outcomes};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use gridpass_credentials::content_id::EnvelopeId;
+use gridpass_identity::did::Did;
+use gridpass_messaging::codes as messaging_codes;
+use gridpass_messaging::node::control::{Asked, NewMessage};
+use serde_json::{Map, Value, json};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Send a message in a channel; it is durable at the node when this returns
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass send flex.gb.bids bids bid.json\n  \
+     echo '{\"zone\": \"GB-1\"}' | gridpass send flex.gb.bids bids -\n  \
+     gridpass send flex.gb.orders orders order.json --to did:webvh:… --wait 30s\n  \
+     (the node checks it first as every peer will: what they would refuse is not sent)"
+))]
+pub struct SendArgs {
+    /// The channel, by name or CID
+    channel: String,
+    /// The topic
+    topic: String,
+    /// The payload's file; - for standard input
+    file: PathBuf,
+    /// To whom, by DID; several for a multicast channel
+    #[arg(long, value_name = "DID")]
+    to: Vec<String>,
+    /// The version of the topic [default: the newest that counts]
+    #[arg(long, value_name = "N")]
+    version: Option<u32>,
+    /// The message that began the conversation
+    #[arg(long, value_name = "ID")]
+    thread: Option<String>,
+    /// An attribute of the header; those that the payload says are read from it
+    #[arg(long = "attribute", value_name = "NAME=VALUE")]
+    attributes: Vec<String>,
+    /// For how long it counts [default: the channel's longest, up to 1h]
+    #[arg(long = "for", value_name = "TIME")]
+    lifetime: Option<String>,
+    /// Wait this long for an answer in the same thread, and print it
+    #[arg(long, value_name = "TIME")]
+    wait: Option<String>,
+}
+
+/// Print messages as they are delivered, one JSON object on each line
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass listen                      from the beginning, and what comes\n  \
+     gridpass listen --after 1200         from a number on\n  \
+     gridpass listen --reader dispatch    from where this reader left off; remembers it\n  \
+     gridpass listen --count 1            ends after one"
+))]
+pub struct ListenArgs {
+    /// Only what was taken in after this number
+    #[arg(long, value_name = "N", conflicts_with = "reader")]
+    after: Option<u64>,
+    /// A name under which the node remembers how far was read
+    #[arg(long, value_name = "NAME")]
+    reader: Option<String>,
+    /// Only this channel, by name or CID
+    #[arg(long, value_name = "CHANNEL")]
+    channel: Option<String>,
+    /// End after so many messages
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+}
+
+/// Show delivered messages
+#[derive(Args)]
+#[command(after_help = help!("  gridpass inbox\n  gridpass inbox --after 1200 --most 10 --json"))]
+pub struct InboxArgs {
+    /// Only what was taken in after this number
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    after: u64,
+    /// The most messages
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    most: u32,
+}
+
+/// Show own messages, the newest first, and what became of each
+#[derive(Args)]
+#[command(after_help = help!("  gridpass outbox\n  gridpass outbox --most 5 --json"))]
+pub struct OutboxArgs {
+    /// The most messages
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    most: u32,
+}
+
+/// Show what each recipient says of an own message: delivered, refused and why, or overdue
+#[derive(Args)]
+#[command(after_help = help!("  gridpass receipts bafyrei…\n  gridpass receipts bafyrei… --json"))]
+pub struct ReceiptsArgs {
+    /// The message, as `gridpass send` named it
+    message: String,
+}
+
+pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
+    let payload = read(&args.file)?;
+    let mut attributes = Map::new();
+    for text in &args.attributes {
+        let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            let message = format!("{text:?} is not NAME=VALUE");
+            return Err(Failure::new(crate::codes::CLAIM_ARGUMENT, message));
+        };
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        attributes.insert(name.to_owned(), value);
+    }
+    let wait = args.wait.as_deref().map(parse_duration).transpose()?;
+    let new = NewMessage {
+        channel: args.channel.clone(),
+        topic: args.topic.clone(),
+        version: args.version,
+        payload: STANDARD.encode(payload),
+        recipients: args.to.iter().map(|d| Did::parse(d)).collect::<Result<_, _>>()?,
+        thread: args.thread.as_deref().map(EnvelopeId::parse).transpose()?,
+        attributes,
+        lifetime_millis: args.lifetime.as_deref().map(parse_duration).transpose()?,
+    };
+    // What was taken in before cannot be an answer.
+    let before = wait.map(|_| ask(global, &Asked::Status)).transpose()?;
+    let mut sent = ask(global, &Asked::Send(new))?;
+    let of = |name: &str| sent.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let id = of("id");
+    let mut text = format!(
+        "sent {id}\n  number    {}\n  until     {}\n",
+        sent.get("sequence").map(ToString::to_string).unwrap_or_default(),
+        of("expires"),
+    );
+    match (wait, before) {
+        (Some(millis), Some(before)) => {
+            let thread = sent.get("thread").and_then(Value::as_str).unwrap_or(&id).to_owned();
+            let after = before.get("lastNumber").and_then(Value::as_u64).unwrap_or_default();
+            let answer = answer_in(global, &thread, after, Duration::from_millis(millis))?;
+            let said = answer.get("text").or_else(|| answer.get("payload"));
+            text.push_str(&format!(
+                "answer from {}\n{}\n",
+                answer.get("sender").and_then(Value::as_str).unwrap_or_default(),
+                said.and_then(Value::as_str).unwrap_or_default()
+            ));
+            if let Some(map) = sent.as_object_mut() {
+                map.insert("answer".into(), answer);
+            }
+        }
+        _ => text.push_str(&format!("next: gridpass receipts {id}\n")),
+    }
+    Ok(Answer::new("gridpass.send/1", sent, text))
+}
+
+/// Waits for a message in a thread.
+fn answer_in(
+    global: &GlobalArgs,
+    thread: &str,
+    after: u64,
+    time: Duration,
+) -> Result<Value, Failure> {
+    let started = Instant::now();
+    let mut client = Client::connect(global)?;
+    client.say(&Asked::Listen { after: Some(after), reader: None })?;
+    let late = || {
+        let message = format!("nobody answered within {} s", time.as_secs());
+        Failure::new(messaging_codes::NO_ANSWER, message)
+            .next(format!("The message was sent. See later: gridpass listen --after {after}"))
+    };
+    loop {
+        let left = time.checked_sub(started.elapsed()).filter(|d| !d.is_zero());
+        client.within(left.ok_or_else(late)?)?;
+        match client.next() {
+            Ok(Some(message)) if message.get("thread").and_then(Value::as_str) == Some(thread) => {
+                return Ok(message);
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => return Err(late()),
+            Err(_) if started.elapsed() >= time => return Err(late()),
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+pub fn listen(global: &GlobalArgs, args: &ListenArgs) -> Outcomes {
+    let mut client = Client::connect(global)?;
+    client.say(&Asked::Listen { after: args.after, reader: args.reader.clone() })?;
+    let mut done = args.reader.as_ref().map(|_| Client::connect(global)).transpose()?;
+    let mut count = 0_u64;
+    while args.count.is_none_or(|most| count < most) {
+        let Some(message) = client.next()? else {
+            let message = "the node has ended";
+            return Err(Failure::new(messaging_codes::NODE_NOT_RUNNING, message));
+        };
+        let of = |name: &str| message.get(name).and_then(Value::as_str);
+        let wanted = args.channel.as_deref();
+        if wanted.is_none_or(|c| of("channel") == Some(c) || of("channelName") == Some(c)) {
+            let mut out = std::io::stdout().lock();
+            let written = writeln!(out, "{message}").and_then(|()| out.flush());
+            if written.is_err() {
+                // A reader that closed the pipe has what it wanted.
+                break;
+            }
+            count = count.saturating_add(1);
+        }
+        // Noted when it was written: what was not is given again.
+        if let (Some(client), Some(reader)) = (&mut done, &args.reader) {
+            let number = message.get("number").and_then(Value::as_u64).unwrap_or_default();
+            client.ask(&Asked::Done { reader: reader.clone(), number })?;
+        }
+    }
+    Ok(Answer::default())
+}
+
+pub fn inbox(global: &GlobalArgs, args: &InboxArgs) -> Outcomes {
+    let answer = ask(global, &Asked::Inbox { after: args.after, most: args.most })?;
+    let mut text = String::new();
+    for message in answer.get("messages").and_then(Value::as_array).into_iter().flatten() {
+        let of = |name: &str| message.get(name).and_then(Value::as_str).unwrap_or_default();
+        let number = message.get("number").map(ToString::to_string).unwrap_or_default();
+        let said: String = of("text").chars().filter(|c| !c.is_control()).take(120).collect();
+        text.push_str(&format!(
+            "{number:>8}  {}  {}/{}\n          from {}\n          {said}\n",
+            of("issued"),
+            of("channelName"),
+            of("topic"),
+            of("sender"),
+        ));
+    }
+    if text.is_empty() {
+        text.push_str("nothing");
+    }
+    Ok(Answer::new("gridpass.inbox/1", answer, text))
+}
+
+pub fn outbox(global: &GlobalArgs, args: &OutboxArgs) -> Outcomes {
+    let answer = ask(global, &Asked::Outbox { most: args.most })?;
+    let mut text = String::new();
+    for message in answer.get("messages").and_then(Value::as_array).into_iter().flatten() {
+        text.push_str(&fate(message));
+    }
+    if text.is_empty() {
+        text.push_str("nothing was sent");
+    }
+    Ok(Answer::new("gridpass.outbox/1", answer, text))
+}
+
+pub fn receipts(global: &GlobalArgs, args: &ReceiptsArgs) -> Outcomes {
+    let envelope = EnvelopeId::parse(&args.message)?;
+    let answer = ask(global, &Asked::Receipts { envelope })?;
+    let text = fate(&answer);
+    Ok(Answer::new("gridpass.receipts/1", answer, text))
+}
+
+/// What became of a message, for people.
+fn fate(message: &Value) -> String {
+    let of = |name: &str| message.get(name).and_then(Value::as_str).unwrap_or_default();
+    let mut text = format!("{}  {}  {}\n  {}\n", of("issued"), of("topic"), of("state"), of("id"));
+    for (recipient, said) in
+        message.get("recipients").and_then(Value::as_object).into_iter().flatten()
+    {
+        let state = said.get("state").and_then(Value::as_str).unwrap_or_default();
+        let reasons = said.get("reasons").map(|r| json!(r).to_string()).unwrap_or_default();
+        text.push_str(&format!("  {state:<10} {recipient} {reasons}\n"));
+    }
+    text
+}

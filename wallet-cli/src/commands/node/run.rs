@@ -1,0 +1,191 @@
+//! `gridpass node run`.
+
+use super::{ConfigArgs, folder};
+use crate::context::{GlobalArgs, now};
+use crate::help;
+use crate::output::{Answer, Failure, Outcomes, note};
+use axum::Router;
+use axum::routing::get;
+use clap::{Args, ValueEnum};
+use gridpass_credentials::keeping::{self, KeepError};
+use gridpass_identity::document::Relationship;
+use gridpass_identity::wallet::Wallet;
+use gridpass_identity::wallet::identities::{Identity, IdentityKind};
+use gridpass_messaging::codes as messaging_codes;
+use gridpass_messaging::node::{Material, Node, NodeKey, NodeSettings, material_of};
+use gridpass_policy::keeping as channels;
+use serde_json::json;
+use std::io::Write as _;
+use std::path::Path;
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object on each line
+    Json,
+}
+
+/// Run the node of this profile until it is stopped
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass node run\n  \
+     gridpass node run --listen /ip4/0.0.0.0/tcp/4801 --log-format json\n  \
+     gridpass node run --config node.toml   `gridpass config show` prints one\n  \
+     (when it is ready, a line says so on standard output; it logs to standard error)"
+))]
+pub struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Listen here instead of where the configuration says
+    #[arg(long, value_name = "MULTIADDR")]
+    listen: Vec<String>,
+    /// The identity that is the node, by name or DID; needed only where there are several
+    #[arg(long = "as", value_name = "NAME")]
+    identity: Option<String>,
+    /// How to log
+    #[arg(long, value_enum, default_value = "text")]
+    log_format: LogFormat,
+    /// What to log: error, warn, info, debug, or a filter such as gridpass_messaging=debug
+    #[arg(long, env = "GRIDPASS_LOG", value_name = "FILTER", default_value = "info")]
+    log: String,
+}
+
+pub fn run(global: &GlobalArgs, args: &RunArgs) -> Outcomes {
+    let (mut settings, _) = args.config.read(global)?;
+    let wrong = |e: String| Failure::new(messaging_codes::NODE_CONFIGURATION, e);
+    if !args.listen.is_empty() {
+        let parsed = args.listen.iter().map(|a| a.parse().map_err(|e| wrong(format!("{a}: {e}"))));
+        settings.network.listen = parsed.collect::<Result<_, Failure>>()?;
+    }
+    log(args)?;
+    let folder = folder(global)?;
+    let wallet = global.wallet()?;
+    let me = node_identity(&wallet, args.identity.as_deref())?;
+    let (key_id, key) = wallet.active_secret(&me, Relationship::CapabilityInvocation)?;
+    hand_over(&wallet, &me, &folder)?;
+    // The wallet is for one process: it is not held while the node runs.
+    drop(wallet);
+    let failed = |e: std::io::Error| Failure::new(messaging_codes::NODE_NETWORK, e.to_string());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(failed)?;
+    let key = NodeKey { key, key_id };
+    runtime.block_on(serve(global.json, &folder, key, settings))
+}
+
+fn log(args: &RunArgs) -> Result<(), Failure> {
+    let wrong = |e: String| Failure::new(messaging_codes::NODE_CONFIGURATION, e);
+    let filter = tracing_subscriber::EnvFilter::try_new(&args.log);
+    let filter = filter.map_err(|e| wrong(format!("{}: {e}", args.log)))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let set = match args.log_format {
+        LogFormat::Text => log.with_ansi(false).try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+    set.map_err(|e| wrong(e.to_string()))
+}
+
+/// The identity of the node: the one named, the only node, or the only identity.
+pub(super) fn node_identity(wallet: &Wallet, name: Option<&str>) -> Result<Identity, Failure> {
+    if name.is_none() {
+        let all = wallet.identities()?;
+        let mut nodes = all.iter().filter(|i| i.kind == IdentityKind::Node);
+        if let (Some(only), None) = (nodes.next(), nodes.next()) {
+            return Ok(only.clone());
+        }
+    }
+    let found = crate::commands::sign::identity(wallet, name)?;
+    if found.did.method() != "key" {
+        let message = format!("{} is no did:key", found.did);
+        return Err(Failure::new(messaging_codes::NODE_CONFIGURATION, message)
+            .next("Make the node an identity: gridpass id new --name node --method key --node"));
+    }
+    Ok(found)
+}
+
+/// What the wallet knows and the node does not, such as its trust pack and channels.
+fn hand_over(wallet: &Wallet, me: &Identity, folder: &Path) -> Result<(), Failure> {
+    let now = now();
+    let (mut material, _) = Material::open(&material_of(folder), me.did.clone(), now)?;
+    match keeping::pinned_bytes(wallet) {
+        Ok(pack) => {
+            if let Err(e) = material.give(&pack, now) {
+                note(format!("warning [{}]: the wallet's trust pack: {e}", e.code()));
+            }
+        }
+        Err(KeepError::NoTrust) => {}
+        Err(e) => return Err(e.into()),
+    }
+    for channel in channels::channels(wallet)? {
+        if !material.channels.contains_key(channel.id()) {
+            let text = channel.to_json().to_string();
+            if let Err(e) = material.give(text.as_bytes(), now) {
+                note(format!("warning [{}]: the channel {}: {e}", e.code(), channel.id()));
+            }
+        }
+    }
+    for list in keeping::lists(wallet)?.0 {
+        if let Err(e) = material.take_list(list, now, true) {
+            note(format!("warning [{}]: a status list: {e}", e.code()));
+        }
+    }
+    Ok(())
+}
+
+async fn serve(json: bool, folder: &Path, key: NodeKey, settings: NodeSettings) -> Outcomes {
+    let metrics = settings.metrics.listen.clone();
+    let node = Node::start(folder, key, settings, now)
+        .await
+        .map_err(|e| Failure::new(e.code(), e.to_string()))?;
+    for found in &node.found {
+        note(format!("warning: {found}"));
+    }
+    if !metrics.is_empty() {
+        serve_metrics(&metrics, &node).await?;
+    }
+    say_ready(json, &node);
+    let failed = |e: std::io::Error| Failure::new(messaging_codes::NODE_NETWORK, e.to_string());
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .map_err(failed)?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+        () = node.ended() => {}
+    }
+    node.stop().await;
+    // The ready line was the answer.
+    Ok(Answer::default())
+}
+
+fn say_ready(json: bool, node: &Node) {
+    let mut out = std::io::stdout().lock();
+    let line = if json {
+        json!({"schema": "gridpass.node.run/1", "ready": true, "node": node.node,
+               "participant": node.participant})
+        .to_string()
+    } else {
+        format!("ready: {} for {}", node.node, node.participant)
+    };
+    // Whoever does not read it, does not need it.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// `/metrics` for Prometheus, and `/ready`.
+async fn serve_metrics(address: &str, node: &Node) -> Result<(), Failure> {
+    let failed = |e: std::io::Error| Failure::new(crate::codes::LISTEN, format!("{address}: {e}"));
+    let listener = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
+    let text = node.metrics();
+    let router = Router::new()
+        .route("/metrics", get(move || std::future::ready(text())))
+        .route("/ready", get(|| std::future::ready("ready\n")));
+    tokio::spawn(async move {
+        if let Err(e) = axum::serve(listener, router).await {
+            tracing::error!("no figures any more: {e}");
+        }
+    });
+    Ok(())
+}
