@@ -243,6 +243,7 @@ impl Worker {
             let _ = reply.send(Err((codes::NODE_NETWORK, "the network has ended".to_owned())));
             return;
         };
+        let framework = self.framework();
         let peers = view.peers.iter().map(|p| {
             let id = p.peer.parse::<PeerId>().ok();
             let info = id.and_then(|id| self.peers.info(&id));
@@ -255,7 +256,7 @@ impl Worker {
                 "mayRead": info.as_ref().map(|i| i.may),
                 "behaviour": info.as_ref().map(|i| i.score),
                 "gossipScore": p.score,
-                "subscribed": p.channels,
+                "subscribed": p.channels.iter().filter(|c| **c != framework).collect::<Vec<_>>(),
                 "pending": p.pending,
             })
         });

@@ -1,0 +1,412 @@
+//! A market of real nodes: a regulator, aggregators who bid, system operators who read, each
+//! participant with its wallet, each node with its own wallet, store and process.
+
+use super::{PASSPHRASE, Place};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long something may take that is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The channel in which aggregators bid and operators read.
+pub const BIDS: &str = "flex.gb.bids";
+/// The channel in which an operator orders something of one aggregator, who answers.
+pub const ORDERS: &str = "flex.gb.orders";
+
+const SCHEMA: &str = r#"{"$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object", "required": ["zone"], "properties": {"zone": {"type": "string"}}}"#;
+
+/// A participant's role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Bids, and may not read bids.
+    Aggregator,
+    /// Reads.
+    Operator,
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Aggregator => "flex.gb.aggregator",
+            Self::Operator => "flex.gb.dso",
+        }
+    }
+}
+
+/// The market.
+pub struct Network {
+    pub place: Place,
+    /// CIDs of channels, by name.
+    pub channels: BTreeMap<&'static str, String>,
+    nodes: BTreeMap<String, Running>,
+    /// Where to dial: the first node that was started.
+    ticket: Option<String>,
+}
+
+struct Running {
+    child: Child,
+    /// Kept open: a node whose output nobody takes would notice.
+    _out: BufReader<ChildStdout>,
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for node in self.nodes.values_mut() {
+            let _ = node.child.kill();
+            let _ = node.child.wait();
+        }
+    }
+}
+
+/// Waits until something is there.
+#[track_caller]
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn text(value: &Value, name: &str) -> String {
+    value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+impl Network {
+    /// A regulator with its roles, charter and channels.
+    pub fn new() -> Self {
+        let place = Place::new();
+        let mut network =
+            Self { place, channels: BTreeMap::new(), nodes: BTreeMap::new(), ticket: None };
+        network.wallet("regulator");
+        let place = &network.place;
+        place.ok(&[
+            "id",
+            "new",
+            "--name",
+            "root",
+            "--method",
+            "webvh",
+            "--location",
+            "regulator.example",
+            "--profile",
+            "regulator",
+        ]);
+        for role in [Role::Aggregator, Role::Operator] {
+            place.ok(&[
+                "role",
+                "define",
+                role.name(),
+                "--title",
+                "A role",
+                "--claim",
+                "zone:string",
+                "--profile",
+                "regulator",
+            ]);
+        }
+        place.ok(&[
+            "charter",
+            "new",
+            "Flexibility",
+            "--role",
+            "flex.gb.aggregator",
+            "--role",
+            "flex.gb.dso",
+            "--profile",
+            "regulator",
+        ]);
+        place.ok(&["charter", "pack", "-o", "trust.json", "--profile", "regulator"]);
+        place.write("schema.json", SCHEMA);
+        network.channel(
+            BIDS,
+            &[
+                "--publish",
+                "flex.gb.aggregator:visa.zone == message.zone",
+                "--subscribe",
+                "flex.gb.dso",
+            ],
+        );
+        network.channel(
+            ORDERS,
+            &["--mode", "unicast", "--publish", "flex.gb.aggregator", "--publish", "flex.gb.dso"],
+        );
+        network
+    }
+
+    fn wallet(&self, name: &str) {
+        let words = format!("{name}-words.txt");
+        self.place.ok(&["init", "--name", name, "--profile", name, "--recovery-out", &words]);
+    }
+
+    /// A channel with the topic `bids`.
+    fn channel(&mut self, name: &'static str, more: &[&str]) {
+        let (draft, signed) = (format!("{name}.json"), format!("{name}.signed.json"));
+        let mut args = vec![
+            "channel",
+            "new",
+            name,
+            "--receipts",
+            "--max-per-minute",
+            "1000000",
+            "--topic",
+            "bids=schema.json",
+            "--attribute",
+            "bids.zone=text:/zone",
+            "-o",
+            &draft,
+            "--profile",
+            "regulator",
+        ];
+        args.extend(more);
+        self.place.ok(&args);
+        self.place.ok(&["channel", "sign", &draft, "-o", &signed, "--profile", "regulator"]);
+        let shown =
+            self.place.ok(&["--json", "channel", "show", &signed, "--profile", "regulator"]).json();
+        self.channels.insert(name, text(&shown, "cid"));
+    }
+
+    /// A participant with its visa, and presentations for both channels.
+    pub fn participant(&self, name: &str, role: Role) {
+        self.wallet(name);
+        let file = |what: &str| format!("{name}-{what}.json");
+        let place = &self.place;
+        let location = format!("{name}.example");
+        place.ok(&[
+            "id",
+            "new",
+            "--name",
+            "root",
+            "--method",
+            "webvh",
+            "--location",
+            &location,
+            "--profile",
+            name,
+        ]);
+        place.ok(&["charter", "verify", "trust.json", "--adopt", "--profile", name]);
+        let (request, visa) = (file("request"), file("visa"));
+        place.ok(&[
+            "visa",
+            "request",
+            role.name(),
+            "--claim",
+            "zone=GB-1",
+            "-o",
+            &request,
+            "--profile",
+            name,
+        ]);
+        place.ok(&["visa", "issue", &request, "-o", &visa, "--profile", "regulator"]);
+        place.ok(&["visa", "accept", &visa, "--profile", name]);
+        for (channel, id) in &self.channels {
+            let shown = file(channel);
+            place.ok(&[
+                "visa",
+                "present",
+                role.name(),
+                "--to",
+                id,
+                "--for",
+                "30d",
+                "-o",
+                &shown,
+                "--profile",
+                name,
+            ]);
+        }
+    }
+
+    /// A node of a participant: its wallet, its authorisation, and what it needs. Not running.
+    pub fn node(&self, node: &str, participant: &str) {
+        self.wallet(node);
+        let made = self.place.ok(&[
+            "--json",
+            "id",
+            "new",
+            "--name",
+            "node",
+            "--method",
+            "key",
+            "--node",
+            "--profile",
+            node,
+        ]);
+        let did = made.json()["identity"]["did"].as_str().expect("a DID").to_owned();
+        let authorisation = format!("{node}-authorisation.json");
+        self.place.ok(&[
+            "visa",
+            "authorise-node",
+            &did,
+            "-o",
+            &authorisation,
+            "--profile",
+            participant,
+        ]);
+        let mut files = vec!["trust.json".to_owned(), "schema.json".to_owned(), authorisation];
+        for channel in self.channels.keys() {
+            files.push(format!("{channel}.signed.json"));
+            files.push(format!("{participant}-{channel}.json"));
+        }
+        let mut args = vec!["node", "add", "--profile", node];
+        args.extend(files.iter().map(String::as_str));
+        self.place.ok(&args);
+    }
+
+    /// The node's DID.
+    pub fn did(&self, node: &str) -> String {
+        text(&self.ask(node, &["node", "status"]), "node")
+    }
+
+    /// The participant's DID.
+    pub fn participant_did(&self, node: &str) -> String {
+        text(&self.ask(node, &["node", "status"]), "participant")
+    }
+
+    /// Starts a node, which finds the others by the ticket of the first one. It is ready when this
+    /// returns.
+    pub fn start(&mut self, node: &str) {
+        if let Some(ticket) = &self.ticket {
+            self.place.ok(&["node", "join", ticket, "--profile", node]);
+        }
+        self.start_alone(node);
+        if self.ticket.is_none() {
+            let ticket = until("a ticket", || {
+                let ran = self.place.run_bare(&["--json", "node", "invite", "--profile", node]);
+                (ran.status == 0).then(|| text(&ran.json(), "ticket"))
+            });
+            self.ticket = Some(ticket);
+        }
+    }
+
+    /// Starts a node that nobody told of others, or that remembers them.
+    pub fn start_alone(&mut self, node: &str) {
+        // Only the first one has a port that others know; it keeps it when it starts again.
+        let port = self.place.path(&format!("{node}.port"));
+        let listen = std::fs::read_to_string(&port).unwrap_or("/ip4/127.0.0.1/tcp/0".into());
+        let log = std::fs::File::create(self.place.path(&format!("{node}.log"))).expect("a log");
+        let mut child = self
+            .place
+            .bare()
+            .args(["--passphrase-file", "passphrase.txt", "node", "run", "--profile", node])
+            .args(["--listen", &listen, "--log", "info,gridpass_messaging=debug"])
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("it starts");
+        let mut out = BufReader::new(child.stdout.take().expect("its output"));
+        let mut line = String::new();
+        out.read_line(&mut line).expect("a line");
+        assert!(line.starts_with("ready"), "{node}: {line} {}", self.log(node));
+        self.nodes.insert(node.to_owned(), Running { child, _out: out });
+        let address = until("an address", || {
+            let status = self.ask(node, &["node", "status"]);
+            status["listening"].as_array()?.first()?.as_str().map(str::to_owned)
+        });
+        std::fs::write(port, address).expect("noted");
+    }
+
+    /// What a node logged.
+    pub fn log(&self, node: &str) -> String {
+        self.place.read(&format!("{node}.log"))
+    }
+
+    /// The process of a node.
+    pub fn pid(&self, node: &str) -> i32 {
+        i32::try_from(self.nodes[node].child.id()).expect("a process")
+    }
+
+    /// Kills a node as a crash would.
+    pub fn kill(&mut self, node: &str) {
+        let mut running = self.nodes.remove(node).expect("it runs");
+        running.child.kill().expect("killed");
+        running.child.wait().expect("ended");
+    }
+
+    /// Stops a node as an operator would.
+    pub fn stop(&mut self, node: &str) {
+        self.place.ok(&["node", "stop", "--profile", node]);
+        let mut running = self.nodes.remove(node).expect("it runs");
+        assert!(running.child.wait().expect("ended").success());
+    }
+
+    /// Asks a node something that must succeed.
+    pub fn ask(&self, node: &str, args: &[&str]) -> Value {
+        let mut all = vec!["--json", "--profile", node];
+        all.extend(args);
+        let ran = self.place.run_bare(&all);
+        assert_eq!(ran.status, 0, "{node} {args:?}: {} {}", ran.text(), ran.stderr);
+        ran.json()
+    }
+
+    /// Sends a bid; gives its id.
+    pub fn bid(&self, node: &str, number: u64) -> String {
+        let file = format!("{node}-bid.json");
+        self.place.write(&file, &format!("{{\"zone\": \"GB-1\", \"number\": {number}}}"));
+        text(&self.ask(node, &["send", BIDS, "bids", &file]), "id")
+    }
+
+    /// The ids of the messages in a node's inbox, in the order in which they were taken in.
+    pub fn inbox(&self, node: &str) -> Vec<String> {
+        let (mut after, mut ids) = (0, Vec::new());
+        loop {
+            let from = after.to_string();
+            let page = self.ask(node, &["inbox", "--after", &from, "--most", "1000"]);
+            let messages = page["messages"].as_array().expect("messages");
+            let Some(last) = messages.last() else { return ids };
+            after = last["number"].as_u64().expect("a number");
+            ids.extend(messages.iter().map(|m| text(m, "id")));
+        }
+    }
+
+    /// Waits until a node has these messages, each once.
+    #[track_caller]
+    pub fn has(&self, node: &str, ids: &[String]) {
+        let found = until(&format!("{} messages at {node}", ids.len()), || {
+            let inbox = self.inbox(node);
+            ids.iter().all(|id| inbox.contains(id)).then_some(inbox)
+        });
+        let once: std::collections::BTreeSet<_> = found.iter().collect();
+        assert_eq!(once.len(), found.len(), "{node} was given a message twice");
+    }
+
+    /// Waits until a node sees so many peers whose gate is open.
+    #[track_caller]
+    pub fn sees(&self, node: &str, count: usize) {
+        until(&format!("{count} peers at {node}"), || {
+            let peers = self.ask(node, &["node", "peers"]);
+            let open = |p: &&Value| text(p, "stage") == "open";
+            let open = peers["peers"].as_array().expect("peers").iter().filter(open).count();
+            (open >= count).then_some(())
+        });
+    }
+
+    /// Waits until a peer of a node, one of a participant, may read so many channels there.
+    #[track_caller]
+    pub fn lets_read(&self, node: &str, participant: &str, channels: usize) {
+        until(&format!("{participant} may read {channels} channels of {node}"), || {
+            let peers = self.ask(node, &["node", "peers"]);
+            let peers = peers["peers"].as_array().expect("peers").clone();
+            peers
+                .iter()
+                .any(|p| {
+                    text(p, "participant") == participant
+                        && text(p, "stage") == "open"
+                        && p["mayRead"].as_array().map(Vec::len) == Some(channels)
+                })
+                .then_some(())
+        });
+    }
+}
+
+/// The passphrase, for tests that start commands themselves.
+pub fn passphrase() -> &'static str {
+    PASSPHRASE
+}

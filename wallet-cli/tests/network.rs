@@ -1,0 +1,299 @@
+//! Real nodes, each a process with its own wallet and store, exchange messages on loopback. The
+//! names of cases are those of the list of what must be refused.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod common;
+
+use common::network::{BIDS, Network, ORDERS, Role, until};
+use serde_json::Value;
+
+/// What a recipient says of a message.
+fn state_of(network: &Network, node: &str, id: &str, recipient: &str) -> Option<String> {
+    let fate = network.ask(node, &["receipts", id]);
+    Some(fate["recipients"].get(recipient)?["state"].as_str()?.to_owned())
+}
+
+/// Two operators with three nodes, three aggregators with four, and one who restarts.
+#[test]
+fn ten_nodes_of_five_participants_exchange_messages_and_receipts() {
+    let mut network = Network::new();
+    let operators = ["north", "south"];
+    let aggregators = ["flexgen", "homes", "fleet"];
+    for name in operators {
+        network.participant(name, Role::Operator);
+    }
+    for name in aggregators {
+        network.participant(name, Role::Aggregator);
+    }
+    let mut readers = Vec::new();
+    let mut senders = Vec::new();
+    for name in operators {
+        for n in 1..=2 {
+            let node = format!("{name}-{n}");
+            network.node(&node, name);
+            network.start(&node);
+            readers.push(node);
+        }
+    }
+    for name in aggregators {
+        for n in 1..=2 {
+            let node = format!("{name}-{n}");
+            network.node(&node, name);
+            network.start(&node);
+            senders.push(node);
+        }
+    }
+    // Everybody knows the first; those who read know each other through it, sooner or later.
+    for node in readers.iter().chain(&senders).filter(|n| *n != "north-1") {
+        network.sees(node, 1);
+    }
+    let mut sent = Vec::new();
+    for round in 0..5 {
+        for node in &senders {
+            sent.push(network.bid(node, round));
+        }
+    }
+    for node in &readers {
+        network.has(node, &sent);
+    }
+    // Who may not read was given nothing.
+    for node in &senders {
+        assert_eq!(network.inbox(node), Vec::<String>::new(), "{node} may not read bids");
+    }
+    // Both operators say that they have it, whichever of their nodes was quicker.
+    for name in operators {
+        let did = network.participant_did(&format!("{name}-1"));
+        until("receipts", || {
+            let state = state_of(&network, "flexgen-1", &sent[0], &did)?;
+            (state == "delivered").then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_node_that_was_off_and_one_that_joins_later_are_given_what_they_missed() {
+    let mut network = Network::new();
+    network.participant("north", Role::Operator);
+    network.participant("south", Role::Operator);
+    network.participant("flexgen", Role::Aggregator);
+    for (node, participant) in [("north-1", "north"), ("flexgen-1", "flexgen")] {
+        network.node(node, participant);
+        network.start(node);
+    }
+    network.sees("flexgen-1", 1);
+    let mut sent: Vec<String> = (0..3).map(|n| network.bid("flexgen-1", n)).collect();
+    network.has("north-1", &sent);
+    network.stop("north-1");
+    sent.extend((3..6).map(|n| network.bid("flexgen-1", n)));
+    network.start_alone("north-1");
+    network.has("north-1", &sent);
+    // It joins with a right to nothing before its visa; what came after that it is given.
+    network.node("south-1", "south");
+    network.start("south-1");
+    network.has("south-1", &sent);
+}
+
+#[test]
+fn a_visa_revoked_while_its_holder_is_connected_ends_what_it_sends() {
+    let mut network = Network::new();
+    network.participant("north", Role::Operator);
+    network.participant("flexgen", Role::Aggregator);
+    network.participant("homes", Role::Aggregator);
+    for (node, participant) in
+        [("north-1", "north"), ("flexgen-1", "flexgen"), ("homes-1", "homes")]
+    {
+        network.node(node, participant);
+        network.start(node);
+    }
+    for node in ["flexgen-1", "homes-1"] {
+        network.sees(node, 1);
+    }
+    let before = vec![network.bid("flexgen-1", 1), network.bid("homes-1", 1)];
+    network.has("north-1", &before);
+    let did = network.participant_did("flexgen-1");
+    network.place.ok(&["visa", "revoke", &did, "-o", "lists.json", "--profile", "regulator"]);
+    // The list reaches the operator through somebody else's node.
+    network.ask("homes-1", &["node", "add", "lists.json"]);
+    until("the list at the operator's node", || {
+        network.log("north-1").contains("a newer status list").then_some(())
+    });
+    // A node that learned it too refuses its own participant.
+    let after = until("a refusal, or a message that goes nowhere", || {
+        let file = "late.json";
+        network.place.write(file, "{\"zone\": \"GB-1\", \"number\": 99}");
+        let args = ["--json", "send", BIDS, "bids", file, "--profile", "flexgen-1"];
+        let ran = network.place.run_bare(&args);
+        Some(if ran.status == 0 { ran.json()["id"].as_str().map(str::to_owned) } else { None })
+    });
+    let good = network.bid("homes-1", 2);
+    network.has("north-1", &[good]);
+    let inbox = network.inbox("north-1");
+    assert!(after.is_none_or(|id| !inbox.contains(&id)), "it passed after the revocation");
+}
+
+#[test]
+fn a_node_whose_authorisation_is_withdrawn_is_cut_off_and_another_of_its_participant_is_not() {
+    let mut network = Network::new();
+    network.participant("north", Role::Operator);
+    network.participant("flexgen", Role::Aggregator);
+    for (node, participant) in
+        [("north-1", "north"), ("flexgen-1", "flexgen"), ("flexgen-2", "flexgen")]
+    {
+        network.node(node, participant);
+        network.start(node);
+    }
+    for node in ["flexgen-1", "flexgen-2"] {
+        network.sees(node, 1);
+    }
+    let before = vec![network.bid("flexgen-1", 1), network.bid("flexgen-2", 1)];
+    network.has("north-1", &before);
+    let stolen = network.did("flexgen-1");
+    network.place.ok(&["visa", "revoke", &stolen, "-o", "lists.json", "--profile", "flexgen"]);
+    network.ask("north-1", &["node", "add", "lists.json"]);
+    let file = "stolen.json";
+    network.place.write(file, "{\"zone\": \"GB-1\", \"number\": 9}");
+    let ran =
+        network.place.run_bare(&["--json", "send", BIDS, "bids", file, "--profile", "flexgen-1"]);
+    let good = network.bid("flexgen-2", 2);
+    network.has("north-1", &[good]);
+    if ran.status == 0 {
+        let id = ran.json()["id"].as_str().expect("an id").to_owned();
+        assert!(!network.inbox("north-1").contains(&id), "the stolen node still speaks");
+    }
+}
+
+#[test]
+fn what_every_peer_would_refuse_is_not_sent_and_says_why() {
+    let mut network = Network::new();
+    network.participant("flexgen", Role::Aggregator);
+    network.node("flexgen-1", "flexgen");
+    network.start("flexgen-1");
+    let send = |payload: &str, topic: &str| -> Value {
+        network.place.write("bid.json", payload);
+        let args = ["--json", "send", BIDS, topic, "bid.json", "--profile", "flexgen-1"];
+        let ran = network.place.run_bare(&args);
+        assert_ne!(ran.status, 0, "{}", ran.text());
+        ran.error()
+    };
+    let other_zone = send("{\"zone\": \"GB-2\"}", "bids");
+    assert_eq!(other_zone["code"], "GP-POLICY-UNMET", "{other_zone}");
+    assert_eq!(send("{}", "bids")["exit"], 15);
+    assert_eq!(send("{\"zone\": \"GB-1\"}", "prices")["code"], "GP-NO-TOPIC");
+    // Its number is free: nothing of this has been kept.
+    let first = network.bid("flexgen-1", 1);
+    let outbox = network.ask("flexgen-1", &["outbox"]);
+    let messages = outbox["messages"].as_array().expect("messages");
+    assert_eq!(messages.len(), 1, "{outbox}");
+    assert_eq!((messages[0]["id"].as_str(), &messages[0]["sequence"]), (Some(&*first), &1.into()));
+}
+
+#[test]
+fn an_order_is_answered_in_its_thread_and_a_third_is_not_given_it() {
+    let mut network = Network::new();
+    network.participant("north", Role::Operator);
+    network.participant("flexgen", Role::Aggregator);
+    network.participant("homes", Role::Aggregator);
+    for (node, participant) in
+        [("north-1", "north"), ("flexgen-1", "flexgen"), ("homes-1", "homes")]
+    {
+        network.node(node, participant);
+        network.start(node);
+    }
+    let to = network.participant_did("flexgen-1");
+    let back = network.participant_did("north-1");
+    network.lets_read("north-1", &to, 1);
+    network.place.write("order.json", "{\"zone\": \"GB-1\", \"order\": 17}");
+    network.place.write("answer.json", "{\"zone\": \"GB-1\", \"done\": true}");
+    let place = &network.place;
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let args = [
+                "--json",
+                "send",
+                ORDERS,
+                "bids",
+                "order.json",
+                "--to",
+                &to,
+                "--wait",
+                "60s",
+                "--profile",
+                "north-1",
+            ];
+            place.run_bare(&args)
+        });
+        let order = until("the order", || {
+            let inbox = network.ask("flexgen-1", &["inbox"]);
+            inbox["messages"].as_array()?.first()?["id"].as_str().map(str::to_owned)
+        });
+        network.ask(
+            "flexgen-1",
+            &["send", ORDERS, "bids", "answer.json", "--to", &back, "--thread", &order],
+        );
+        let ran = waiting.join().expect("ends");
+        assert_eq!(ran.status, 0, "{} {}", ran.text(), ran.stderr);
+        let answer = ran.json();
+        assert_eq!(answer["answer"]["text"], "{\"zone\": \"GB-1\", \"done\": true}");
+        assert_eq!(answer["answer"]["sender"], to.as_str());
+    });
+    // It carries it, as every subscriber does, and is not addressed.
+    assert_eq!(network.inbox("homes-1"), Vec::<String>::new());
+}
+
+#[test]
+fn a_node_that_is_invited_to_a_channel_is_given_its_descriptor_and_schema() {
+    let mut network = Network::new();
+    network.participant("north", Role::Operator);
+    network.participant("south", Role::Operator);
+    network.participant("flexgen", Role::Aggregator);
+    for (node, participant) in [("north-1", "north"), ("flexgen-1", "flexgen")] {
+        network.node(node, participant);
+        network.start(node);
+    }
+    network.node("south-1", "south");
+    // It was given neither channel nor schema.
+    let material = network.place.path("home/profiles/south-1/node/material");
+    for entry in std::fs::read_dir(&material).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|n| n.to_str()).expect("a name").to_owned();
+        if name.starts_with("channel-") || name.starts_with("document-") {
+            std::fs::remove_file(path).expect("removed");
+        }
+    }
+    let bids = network.channels[BIDS].clone();
+    let ticket = network.ask("north-1", &["node", "invite", "--channel", &bids]);
+    let ticket = ticket["ticket"].as_str().expect("a ticket").to_owned();
+    network.place.ok(&["node", "join", &ticket, "--profile", "south-1"]);
+    network.start_alone("south-1");
+    let sent = vec![network.bid("flexgen-1", 1)];
+    network.has("south-1", &sent);
+}
+
+/// A subscriber that is frozen slows nobody else, and loses nothing.
+#[test]
+fn a_frozen_subscriber_slows_nobody_and_loses_nothing() {
+    let mut network = Network::new();
+    network.participant("north", Role::Operator);
+    network.participant("south", Role::Operator);
+    network.participant("flexgen", Role::Aggregator);
+    for (node, participant) in
+        [("flexgen-1", "flexgen"), ("north-1", "north"), ("south-1", "south")]
+    {
+        network.node(node, participant);
+        network.start(node);
+    }
+    for node in ["north-1", "south-1"] {
+        network.sees(node, 1);
+    }
+    let signal = |signal: &str| {
+        let pid = network.pid("south-1").to_string();
+        let sent = std::process::Command::new("kill").args([signal, &pid]).status();
+        assert!(sent.expect("kill runs").success());
+    };
+    signal("-STOP");
+    let sent: Vec<String> = (0..50).map(|n| network.bid("flexgen-1", n)).collect();
+    network.has("north-1", &sent);
+    signal("-CONT");
+    network.has("south-1", &sent);
+}
