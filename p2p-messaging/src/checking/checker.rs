@@ -46,6 +46,8 @@ pub struct Checker {
     pub(super) waiting: Waiting,
     /// The admissions that were given to be kept.
     pub(super) kept: LruCache<ContentId, ()>,
+    /// Status lists that something rests on whose status alone is open.
+    pub(super) wanted: LruCache<String, ()>,
 }
 
 impl Checker {
@@ -63,6 +65,7 @@ impl Checker {
             rates: LruCache::new(limits.senders.max(1)),
             waiting: Waiting::new(*limits),
             kept: LruCache::new(limits.admissions.max(1)),
+            wanted: LruCache::new(limits.admissions.max(1)),
         }
     }
 
@@ -98,6 +101,19 @@ impl Checker {
     #[must_use]
     pub fn policy(&self, channel: &ContentId) -> Option<&Policy> {
         self.channels.get(channel).map(|c| &c.policy)
+    }
+
+    /// Whether a status list is needed: a visa or authorisation names it of which everything holds
+    /// but that its status is not known. Others are nobody's but their signers'.
+    #[must_use]
+    pub fn wants_list(&self, id: &str) -> bool {
+        self.wanted.peek(id).is_some()
+    }
+
+    /// A schema of a channel, where it is at hand.
+    #[must_use]
+    pub fn schema(&self, channel: &ContentId, id: &ContentId) -> Option<&PayloadSchema> {
+        self.channels.get(channel)?.schemas.get(id)
     }
 
     /// A status list came, was verified, and is newer than what was known. Gives those who must be

@@ -180,6 +180,20 @@ impl Checker {
                 };
                 verify_authorisation(&a, &evidence, &expect, &mut self.memo)
             });
+        let mut genuine = false;
+        for verdict in &report.visas {
+            genuine |= verdict.outcome == Outcome::Passed || verdict.only_status_is_open();
+            if verdict.only_status_is_open() {
+                for entry in verdict.visa.iter().flat_map(|v| &v.status) {
+                    self.wanted.insert(entry.list.clone(), ());
+                }
+            }
+        }
+        // Of somebody who holds a genuine visa, its own list too: its nodes' authorisations name it.
+        if let Some(own) = node.as_ref().and_then(|n| n.authorisation.as_ref()).filter(|_| genuine)
+        {
+            self.wanted.insert(own.status.list.clone(), ());
+        }
         let facts = Admission::of_report(&AdmissionSource {
             channel: (channel.policy.id(), descriptor),
             sender: speaker.participant,

@@ -199,6 +199,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
             }
             Command::Open { peer, topics } => {
                 if self.peers.contains_key(&peer) {
+                    self.book.reached(&peer);
                     behaviour.gossip.open(peer, topics);
                 }
             }
@@ -269,7 +270,6 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
                     let _ = self.swarm.disconnect_peer_id(peer_id);
                     return;
                 };
-                self.book.reached(&peer_id);
                 let address = endpoint.get_remote_address().clone();
                 let peer = Peer { address, places: Arc::default() };
                 self.peers.insert(peer_id, peer);

@@ -189,6 +189,7 @@ fn behaviour(
     let kad = settings.discover.then(|| {
         let mut config = kad::Config::new(StreamProtocol::new("/gridpass/kad/1"));
         config.set_periodic_bootstrap_interval(Some(Duration::from_secs(300)));
+        config.set_record_filtering(kad::StoreInserts::FilterBoth);
         let store = kad::store::MemoryStore::new(me);
         let mut kad = kad::Behaviour::with_config(me, store, config);
         // Peers are looked for; nothing is stored for anybody.

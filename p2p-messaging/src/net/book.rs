@@ -40,17 +40,20 @@ impl Book {
         });
         friend.named |= named;
         if !friend.addresses.contains(&address) {
-            if friend.addresses.len() >= MAX_ADDRESSES {
+            if friend.addresses.len() >= MAX_ADDRESSES && !friend.named {
                 friend.addresses.remove(0);
             }
-            friend.addresses.push(address);
+            // What the operator named is never put out by what was found.
+            if friend.addresses.len() < MAX_ADDRESSES {
+                friend.addresses.push(address);
+            }
         }
         if named {
             friend.next = now;
         }
     }
 
-    /// A peer was reached.
+    /// A peer was reached, and is who it says: the next time it is dialled soon again.
     pub(super) fn reached(&mut self, peer: &PeerId) {
         if let Some(friend) = self.friends.get_mut(peer) {
             friend.wait = FIRST;

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 /// The most that is held of what a peer says before it is known.
-const MAX_HELD: usize = 64;
+const MAX_HELD: usize = 16;
 
 type Filter = MaxCountSubscriptionFilter<Subscriptions>;
 type Gossip = gossipsub::Behaviour<IdentityTransform, Filter>;
@@ -44,6 +44,8 @@ pub fn channel_of(topic: &TopicHash) -> Option<ContentId> {
 struct Entries {
     whose: Option<PeerId>,
     may: HashMap<PeerId, HashSet<TopicHash>>,
+    /// What each asked for and was refused: it asks again only on another connection.
+    refused: HashMap<PeerId, HashSet<TopicHash>>,
     own: HashSet<TopicHash>,
 }
 
@@ -60,9 +62,16 @@ impl Subscriptions {
 
 impl gossipsub::TopicSubscriptionFilter for Subscriptions {
     fn can_subscribe(&mut self, topic: &TopicHash) -> bool {
-        let entries = self.entries();
-        match &entries.whose {
-            Some(peer) => entries.may.get(peer).is_some_and(|may| may.contains(topic)),
+        let mut entries = self.entries();
+        match entries.whose {
+            Some(peer) => {
+                let may = entries.may.get(&peer).is_some_and(|may| may.contains(topic));
+                let refused = entries.refused.entry(peer).or_default();
+                if !may && refused.len() < MAX_TOPICS {
+                    refused.insert(topic.clone());
+                }
+                may
+            }
             None => entries.own.contains(topic),
         }
     }
@@ -132,9 +141,19 @@ impl Gated {
 
     /// Opens the gate for a peer, which may subscribe to these topics; what it said so far is heard
     /// now. For a peer that is in already, these are what it may from now on; a subscription that it
-    /// has beyond them ends only with its connections.
+    /// has beyond them ends only with its connections, and one that was refused and is not any more
+    /// begins with its next.
     pub(super) fn open(&mut self, peer: PeerId, topics: HashSet<TopicHash>) {
-        self.subscriptions.entries().may.insert(peer, topics);
+        let again = {
+            let mut entries = self.subscriptions.entries();
+            let refused = entries.refused.get(&peer);
+            let again = refused.is_some_and(|r| r.iter().any(|t| topics.contains(t)));
+            entries.may.insert(peer, topics);
+            again
+        };
+        if again {
+            self.close.push_back(peer);
+        }
         for (connection, event) in self.held.remove(&peer).unwrap_or_default() {
             self.hear(peer, connection, event);
         }
@@ -184,7 +203,10 @@ impl NetworkBehaviour for Gated {
         }) = &event
         {
             self.held.remove(peer_id);
-            self.subscriptions.entries().may.remove(peer_id);
+            let mut entries = self.subscriptions.entries();
+            entries.may.remove(peer_id);
+            entries.refused.remove(peer_id);
+            drop(entries);
         }
         self.gossip.on_swarm_event(event);
     }

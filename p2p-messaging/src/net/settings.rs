@@ -49,7 +49,7 @@ impl Default for NetworkSettings {
             allow: Vec::new(),
             block: Vec::new(),
             wanted_peers: 16,
-            max_memory_mib: 0,
+            max_memory_mib: 4096,
         }
     }
 }

@@ -14,18 +14,24 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// The most ranges that wait for one peer.
 const MAX_RANGES: usize = 1024;
+/// The most pages of heads that are asked for in a row.
+const MAX_HEAD_PAGES: u32 = 64;
+/// The most holes of one chain that are asked for at once.
+const MAX_HOLES: usize = 16;
 /// How long what a peer did not have is not asked of it again, in milliseconds.
 const HOPELESS_MILLIS: u64 = 10 * 60 * 1000;
-/// The most chains that are remembered as hopeless.
+/// The most chains of peers that are remembered as hopeless.
 const MAX_HOPELESS: usize = 16_384;
+/// The most pages that are looked through for one answer.
+const MAX_PAGES: usize = 16;
 
 /// Ranges to ask for, by peer.
 #[derive(Default)]
 pub(super) struct Ranges {
     queued: BTreeMap<PeerId, VecDeque<(Chain, u64, u64)>>,
     asking: BTreeMap<PeerId, Chain>,
-    /// Up to where a chain has been asked for in vain, and when.
-    hopeless: HashMap<Chain, (u64, UnixMillis)>,
+    /// Up to where a peer has nothing of a chain that is missing here, and since when that is known.
+    hopeless: HashMap<(PeerId, Chain), (u64, UnixMillis)>,
 }
 
 impl Worker {
@@ -58,48 +64,48 @@ impl Worker {
         }
     }
 
+    /// Heads came; where `pages` says so, there are more, and so many pages came.
     pub(super) fn heads_came(
         &mut self,
         peer: PeerId,
         channel: &ContentId,
         heads: &[ChainHead],
-        more: bool,
+        pages: Option<u32>,
     ) {
         let now = self.now();
-        let known: HashMap<Chain, (u64, u64)> = self
-            .knowledge
-            .store
-            .heads(channel)
-            .into_iter()
-            .map(|h| (h.chain, (h.whole, h.newest)))
-            .collect();
+        let known: HashMap<Chain, u64> =
+            self.knowledge.store.heads(channel).into_iter().map(|h| (h.chain, h.whole)).collect();
         for head in heads {
             let Ok(chain) = head.chain(channel) else { continue };
-            let (whole, newest) = known.get(&chain).copied().unwrap_or_default();
-            let mut from = whole.saturating_add(1);
-            if let Some((until, since)) = self.ranges.hopeless.get(&chain)
+            let mut from = known.get(&chain).copied().unwrap_or_default().saturating_add(1);
+            if let Some((until, since)) = self.ranges.hopeless.get(&(peer, chain.clone()))
                 && now.millis_since(*since) < HOPELESS_MILLIS
-                && *until >= from
             {
-                from = newest.max(*until).saturating_add(1);
+                from = from.max(until.saturating_add(1));
             }
-            if from <= head.newest {
-                self.want_range(peer, chain, from, head.newest);
+            for (from, until) in self.knowledge.store.holes(&chain, from, head.newest, MAX_HOLES) {
+                self.want_range(peer, chain.clone(), from, until);
             }
         }
-        if let (true, Some(last)) = (more, heads.last()) {
+        let in_order = heads.windows(2).all(|pair| match pair {
+            [a, b] => (&a.sender, &a.key) < (&b.sender, &b.key),
+            _ => true,
+        });
+        if let (Some(pages), Some(last)) = (pages.filter(|p| *p < MAX_HEAD_PAGES), heads.last())
+            && in_order
+        {
             let after = Some((last.sender.clone(), last.key.clone()));
-            self.question(peer, Request::Heads { channel: channel.clone(), after });
+            let request = Request::Heads { channel: channel.clone(), after };
+            let question = Question::Heads(channel.clone(), pages.saturating_add(1));
+            self.question_as(peer, request, question);
         }
     }
 
     /// Envelopes of a chain are missing that a peer has, or may have.
     pub(super) fn want_range(&mut self, peer: PeerId, chain: Chain, from: u64, until: u64) {
         let queue = self.ranges.queued.entry(peer).or_default();
-        if queue.len() >= MAX_RANGES || queue.iter().any(|(c, ..)| c == &chain) {
-            return;
-        }
-        if self.ranges.asking.get(&peer) == Some(&chain) {
+        let covered = |(c, a, b): &(Chain, u64, u64)| c == &chain && *a <= from && until <= *b;
+        if queue.len() >= MAX_RANGES || queue.iter().any(covered) {
             return;
         }
         queue.push_back((chain, from, until));
@@ -110,8 +116,14 @@ impl Worker {
         if self.ranges.asking.contains_key(&peer) || !self.peers.is_open(&peer) {
             return;
         }
-        let queue = self.ranges.queued.get_mut(&peer);
-        let Some((chain, from, until)) = queue.and_then(VecDeque::pop_front) else { return };
+        let Some(queue) = self.ranges.queued.get_mut(&peer) else { return };
+        // What came meanwhile, by gossip or from another peer, is not asked for.
+        let store = &self.knowledge.store;
+        let next = std::iter::from_fn(|| queue.pop_front()).find_map(|(chain, from, until)| {
+            let (from, _) = *store.holes(&chain, from, until, 1).first()?;
+            Some((chain, from, until))
+        });
+        let Some((chain, from, until)) = next else { return };
         self.ranges.asking.insert(peer, chain.clone());
         let request = Request::Range {
             channel: chain.channel.clone(),
@@ -147,34 +159,33 @@ impl Worker {
                 progress |= self.take_caught_up(peer, wire);
             }
             if envelopes.is_empty() {
-                self.give_up_range(chain, until);
+                // It said that it has nothing there; others may.
+                self.nothing_there(peer, chain, until);
             } else if progress && last < until {
                 let next = last.saturating_add(1);
                 let queue = self.ranges.queued.entry(peer).or_default();
                 queue.push_front((chain, next, until));
-            } else if from > 1 || last < until {
-                // Nothing of it was new, or it ends here.
-                self.give_up_range(chain, last);
             }
         }
         self.next_range(peer);
     }
 
-    fn give_up_range(&mut self, chain: Chain, until: u64) {
+    fn nothing_there(&mut self, peer: PeerId, chain: Chain, until: u64) {
         if self.ranges.hopeless.len() >= MAX_HOPELESS {
             self.ranges.hopeless.clear();
         }
-        self.ranges.hopeless.insert(chain, (until, self.now()));
+        let now = self.now();
+        self.ranges.hopeless.insert((peer, chain), (until, now));
     }
 
-    /// Gives whether it brought anything.
+    /// Gives whether it brought anything. What waits comes again with the next round.
     fn take_caught_up(&mut self, peer: PeerId, wire: &[u8]) -> bool {
         let (now, name) = (self.now(), peer.to_string());
         let arrival = Arrival { source: Source::CatchUp, peer: &name, channel: None };
         let checked = self.checker.check(wire, arrival, &self.knowledge, now);
         self.metrics.checked(&checked);
         self.settle(&checked, Some(peer), Source::CatchUp);
-        matches!(checked.verdict, Verdict::Admit | Verdict::Refuse | Verdict::Wait)
+        matches!(checked.verdict, Verdict::Admit | Verdict::Refuse)
     }
 
     /// What a peer is told of the chains of a channel.
@@ -200,20 +211,26 @@ impl Worker {
         };
         let since = self.peers.from(&peer, &channel);
         let chain = Chain { channel, sender, key };
-        let kept = self.knowledge.store.range(&chain, from, until, MAX_PAGE);
         let own = chain.sender == self.me.participant;
-        let mut wires = Vec::new();
-        for kept in kept {
-            // What was refused here is not passed on: others find out for themselves from whoever
-            // allowed it.
-            let Ok(envelope) = kept.envelope() else { continue };
-            if !kept.allowed || envelope.header().issued < since {
-                continue;
+        let (mut wires, mut next) = (Vec::new(), from);
+        // What was refused here is not passed on: others find out for themselves from whoever
+        // allowed it.
+        for _ in 0..MAX_PAGES {
+            let kept = self.knowledge.store.range(&chain, (next, until), since, MAX_PAGE);
+            let Some((last, _)) = kept.last() else { break };
+            next = last.saturating_add(1);
+            for (_, kept) in kept {
+                if !kept.allowed {
+                    continue;
+                }
+                if own && let Ok(envelope) = kept.envelope() {
+                    self.handed.insert(envelope.id().clone(), ());
+                }
+                wires.push(kept.envelope.into_vec());
             }
-            if own {
-                self.handed.insert(envelope.id().clone(), ());
+            if !wires.is_empty() || next > until {
+                break;
             }
-            wires.push(kept.envelope.into_vec());
         }
         Response::Range(page(wires))
     }
@@ -221,5 +238,6 @@ impl Worker {
     pub(super) fn peers_ranges_forget(&mut self, peer: &PeerId) {
         self.ranges.queued.remove(peer);
         self.ranges.asking.remove(peer);
+        self.ranges.hopeless.retain(|(p, _), _| p != peer);
     }
 }

@@ -23,12 +23,15 @@ const MAX_FETCHES: usize = 1024;
 const MAX_TRIES: usize = 4;
 /// How long something is asked for, in milliseconds.
 const FETCH_MILLIS: u64 = 30_000;
+/// How long the evidence about somebody is not asked for again, in milliseconds.
+const EVIDENCE_MILLIS: u64 = 5_000;
 
 /// What was asked of a peer.
 pub(super) enum Question {
     Hello,
     Missing(Missing),
-    Heads(ContentId),
+    /// How many pages of them came.
+    Heads(ContentId, u32),
     Range(crate::checking::Chain, u64, u64),
     Lists,
     Charter,
@@ -50,6 +53,9 @@ pub(super) struct Fetches {
     tag: u64,
     questions: HashMap<u64, Question>,
     wanted: BTreeMap<Missing, Fetch>,
+    /// Of whom evidence was asked for lately, and when: an answer that brings nothing new is no
+    /// reason to ask again at once.
+    evidence: BTreeMap<Did, UnixMillis>,
 }
 
 impl Worker {
@@ -59,7 +65,7 @@ impl Worker {
             Request::Hello(_) => Question::Hello,
             Request::Lists(_) => Question::Lists,
             Request::Charter(_) => Question::Charter,
-            Request::Heads { channel, .. } => Question::Heads(channel.clone()),
+            Request::Heads { channel, .. } => Question::Heads(channel.clone(), 1),
             Request::Document(id) => Question::Missing(Missing::Document(id.clone())),
             Request::Identity(did) => Question::Missing(Missing::Did(did.clone())),
             // These say themselves what they are.
@@ -87,6 +93,17 @@ impl Worker {
     /// Something is missing: it is asked of the peer that passed on what needs it, then of others.
     pub(super) fn ask(&mut self, missing: Missing, peer: Option<PeerId>) {
         let now = self.now();
+        if let Missing::Evidence(did) = &missing
+            && !self.fetches.wanted.contains_key(&missing)
+        {
+            let lately = |t: &UnixMillis| now.millis_since(*t) < EVIDENCE_MILLIS;
+            if self.fetches.evidence.get(did).is_some_and(lately) {
+                return;
+            }
+            if self.fetches.evidence.len() < MAX_FETCHES {
+                self.fetches.evidence.insert(did.clone(), now);
+            }
+        }
         if !self.fetches.wanted.contains_key(&missing) {
             if self.fetches.wanted.len() >= MAX_FETCHES {
                 return;
@@ -110,7 +127,10 @@ impl Worker {
             return;
         }
         let named = fetch.named.iter().copied().find(|p| !fetch.tried.contains(p));
-        let next = named.or_else(|| self.peers.open().find(|p| !fetch.tried.contains(p)));
+        // Those that may read something here are somebody; a stranger may promise and not give.
+        let next = named
+            .or_else(|| self.peers.readers().find(|p| !fetch.tried.contains(p)))
+            .or_else(|| self.peers.open().find(|p| !fetch.tried.contains(p)));
         let Some(peer) = next.filter(|_| fetch.tried.len() < MAX_TRIES) else {
             self.fetches.wanted.remove(missing);
             return;
@@ -129,6 +149,8 @@ impl Worker {
 
     pub(super) fn tick_fetches(&mut self, now: UnixMillis) {
         self.fetches.wanted.retain(|_, f| now.millis_since(f.since) < FETCH_MILLIS);
+        // As long as an envelope may wait for it.
+        self.fetches.evidence.retain(|_, t| now.millis_since(*t) < FETCH_MILLIS);
     }
 
     /// A peer answered, or did not.
@@ -154,18 +176,19 @@ impl Worker {
                 let _ = self.greeted(peer, hello);
             }
             (Question::Missing(missing), response) => self.found(peer, &missing, response),
-            (Question::Heads(channel), Response::Heads { heads, more }) => {
-                self.heads_came(peer, &channel, &heads, more);
+            (Question::Heads(channel, pages), Response::Heads { heads, more }) => {
+                self.heads_came(peer, &channel, &heads, more.then_some(pages));
             }
             (Question::Range(chain, from, until), response) => {
                 self.range_came(peer, chain, (from, until), response);
             }
-            (Question::Heads(_), Response::Refused(_)) => self.peers.refused(&peer),
+            (Question::Heads(..), Response::Refused(_)) => self.peers.refused(&peer),
             (Question::Lists, Response::Lists(lists)) => {
                 self.lists_came(&lists, Some(peer));
             }
             (Question::Charter, Response::Document(pack)) => self.charter_came(&pack, true),
             (Question::Receipts(until), Response::Taken) => self.receipts_taken(peer, until),
+            (Question::Receipts(_), _) => self.receipts.handed_in_vain(&peer),
             _ => {}
         }
     }
@@ -199,10 +222,7 @@ impl Worker {
                 }
                 false
             }
-            (Missing::Evidence(_), Response::Lists(lists)) => {
-                self.lists_came(&lists, Some(peer));
-                true
-            }
+            (Missing::Evidence(_), Response::Lists(lists)) => self.lists_came(&lists, Some(peer)),
             _ => false,
         };
         if there {
@@ -232,6 +252,9 @@ impl Worker {
     /// to the framework.
     fn channel_came(&mut self, channel: &SignedChannel, bytes: &[u8]) -> bool {
         let now = self.now();
+        if self.is_unknown(&channel.descriptor().owner) {
+            self.ask(Missing::Did(channel.descriptor().owner.clone()), None);
+        }
         let check = channel.check_owner(&self.knowledge.material.identities, now);
         if check.outcome != Outcome::Passed || channel.descriptor().framework != self.framework() {
             tracing::warn!(channel = %channel.id(), code = %check.code, "{}", check.sentence);
@@ -254,7 +277,11 @@ impl Worker {
         if material.did.method() != "webvh" {
             return false;
         }
-        match self.knowledge.material.take_identity(material, true) {
+        // When it was obtained is for this node to say.
+        let now = self.now();
+        let material = IdentityMaterial { seen: now, confirmed: None, ..material.clone() };
+        let material = &material;
+        match self.knowledge.material.take_identity(material, false) {
             Ok(Some(_)) => {
                 self.checker.did_changed(&material.did);
                 self.rejudge();
@@ -284,7 +311,9 @@ impl Worker {
                 Secured::parse(bytes, Kind::Credential).ok().and_then(|s| StatusList::read(s).ok());
             let Some(list) = read else { continue };
             let key = (list.id.clone(), list.issuer.clone());
-            if asked.is_none() && !self.knowledge.material.seen.contains_key(&key) {
+            // Lists that nothing rests on are nobody's business: anybody can sign some.
+            let known = self.knowledge.material.seen.contains_key(&key);
+            if !known && !self.checker.wants_list(&key.0) {
                 continue;
             }
             if asked.is_some() && self.is_unknown(&key.1) {
@@ -313,15 +342,9 @@ impl Worker {
 
     /// Everything that waits for evidence is looked at again.
     pub(super) fn evidence_came(&mut self) {
-        let waiting: Vec<_> = self
-            .fetches
-            .wanted
-            .keys()
-            .filter(|m| matches!(m, Missing::Evidence(_)))
-            .cloned()
-            .collect();
-        for missing in waiting {
-            self.came(&missing);
+        let waiting: Vec<_> = self.fetches.evidence.keys().cloned().collect();
+        for did in waiting {
+            self.came(&Missing::Evidence(did));
         }
     }
 
@@ -375,7 +398,7 @@ impl Worker {
             }
             Request::Charter(_) => Response::NotHere,
             Request::Lists(known) => self.newer_lists(&known),
-            Request::Receipts(receipts) => self.receipts_came(&receipts),
+            Request::Receipts(receipts) => self.receipts_came(peer, &receipts),
             Request::Heads { channel, .. } | Request::Range { channel, .. }
                 if !self.guests.may_read(&name, &channel) =>
             {
@@ -406,5 +429,6 @@ impl Worker {
             fetch.named.retain(|p| p != peer);
         }
         self.peers_ranges_forget(peer);
+        self.receipts.handed_in_vain(peer);
     }
 }

@@ -43,6 +43,17 @@ impl Identities {
         if known.iter().any(|s| s.document == snapshot.document && s.witness == snapshot.witness) {
             return Ok(false);
         }
+        if did.method() == "webvh"
+            && let Some(held) = known.last()
+        {
+            if held.document.starts_with(&snapshot.document) {
+                // An older state of it, or the same.
+                return Ok(false);
+            }
+            if !snapshot.document.starts_with(&held.document) {
+                return Err(failed("its log does not go on from the one that is known".into()));
+            }
+        }
         known.push(snapshot);
         self.resolved.get_mut().remove(did);
         let found = OfflineResolver::new(self).resolve(did);
@@ -68,6 +79,12 @@ impl Identities {
                 Err(e)
             }
         }
+    }
+
+    /// Forgets what is known of a DID.
+    pub fn forget(&mut self, did: &Did) {
+        self.snapshots.remove(did);
+        self.resolved.get_mut().remove(did);
     }
 
     /// The material of a DID, for somebody who asks.

@@ -22,13 +22,15 @@ use gridpass_identity::time::UnixMillis;
 use gridpass_policy::channel::SignedChannel;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The most status lists that are kept.
 pub(super) const MAX_LISTS: usize = 4096;
+/// The most DIDs that are known without anything that is kept resting on them.
+const MAX_PASSING: usize = 1024;
 /// The largest file that is read: 16 MiB.
 pub const MAX_FILE: u64 = 16 * 1024 * 1024;
 
@@ -132,6 +134,8 @@ pub struct Material {
     /// What is known of DIDs.
     pub identities: Identities,
     memo: SignatureMemo,
+    /// DIDs that nothing that is kept rests on yet, the oldest first.
+    passing: VecDeque<Did>,
 }
 
 impl Material {
@@ -161,6 +165,7 @@ impl Material {
             seen: SeenLists::new(),
             identities: Identities::default(),
             memo: SignatureMemo::default(),
+            passing: VecDeque::new(),
         };
         let mut files = Vec::new();
         for entry in std::fs::read_dir(folder).map_err(io)? {
@@ -367,6 +372,16 @@ impl Material {
         if new.compare(&before) == Comparison::Same {
             return Ok(None);
         }
+        // Nothing proves the document of a did:web: a new one comes from the operator alone.
+        let foreign = new
+            .identities()
+            .iter()
+            .find(|m| m.did.method() != "webvh" && !before.identities().contains(m));
+        if let Some(foreign) = foreign {
+            let sentence = format!("it brings a document of {}, which proves nothing", foreign.did);
+            let code = gridpass_credentials::codes::TRUST_DOCUMENT_OTHER;
+            return Err(MaterialError::new(code, sentence));
+        }
         self.take_trust(bytes, now, true)?;
         Ok(Some(before))
     }
@@ -431,6 +446,15 @@ impl Material {
                 format!("it authorises {}, and this node is {}", authorisation.node, self.node);
             return Err(MaterialError::new(codes::NODE_AUTHORISATION, sentence));
         }
+        if let Some(held) = &self.authorisation
+            && held.authorisation.principal != authorisation.principal
+        {
+            let sentence = format!(
+                "it is of {}, and the node acts for {}",
+                authorisation.principal, held.authorisation.principal
+            );
+            return Err(MaterialError::new(codes::NODE_AUTHORISATION, sentence));
+        }
         let id = secured.id().clone();
         if keep {
             self.write(&format!("authorisation-{id}.jwt"), text.as_bytes())?;
@@ -455,7 +479,12 @@ impl Material {
         now: UnixMillis,
         keep: bool,
     ) -> Result<Option<Taken>, MaterialError> {
-        let checks = check_list(&list, &self.identities, now, &mut self.memo);
+        // What stands in the folder was checked when it came: a clock that is wrong today must not
+        // make the node forget which state it has seen.
+        let checks = match keep {
+            true => check_list(&list, &self.identities, now, &mut self.memo),
+            false => Vec::new(),
+        };
         if let Some(bad) = checks.iter().find(|c| c.outcome != Outcome::Passed) {
             return Err(MaterialError::new(bad.code, bad.sentence.clone()));
         }
@@ -468,14 +497,18 @@ impl Material {
             let sentence = format!("{MAX_LISTS} status lists are kept already");
             return Err(MaterialError::new(codes::NODE_FULL, sentence));
         }
-        if keep {
-            let name = format!("list-{}.jwt", hash(&format!("{} {}", key.1, key.0)));
-            self.write(&name, list.secured().text().as_bytes())?;
-        }
+        let text = list.secured().text().to_owned();
         self.seen.insert(key.clone(), list.order());
         match known.and_then(|i| self.lists.get_mut(i)) {
             Some(place) => *place = list,
             None => self.lists.push(list),
+        }
+        // It counts, whether or not there is room to keep it.
+        if keep {
+            let name = format!("list-{}.jwt", hash(&format!("{} {}", key.1, key.0)));
+            if let Err(e) = self.write(&name, text.as_bytes()) {
+                tracing::error!(code = %e.code(), "a status list counts and is not kept: {e}");
+            }
         }
         Ok(Some(Taken::List(key.0, key.1)))
     }
@@ -496,12 +529,36 @@ impl Material {
         if !new {
             return Ok(None);
         }
-        if keep {
-            let bytes = serde_json::to_vec(material)
-                .map_err(refused(gridpass_credentials::codes::PARCEL_MALFORMED))?;
-            self.write(&format!("identity-{}.json", hash(material.did.as_str())), &bytes)?;
+        let kept = self.folder.join(identity_file(&material.did)).exists();
+        if keep || kept {
+            self.write_identity(&material.did);
+        } else {
+            self.passing.push_back(material.did.clone());
+            if self.passing.len() > MAX_PASSING
+                && let Some(gone) = self.passing.pop_front()
+            {
+                self.identities.forget(&gone);
+            }
         }
         Ok(Some(Taken::Identity(material.did.clone())))
+    }
+
+    /// Keeps what is known of a DID from now on: something that is kept rests on it.
+    pub fn keep_identity(&mut self, did: &Did) {
+        if let Some(index) = self.passing.iter().position(|d| d == did) {
+            self.passing.remove(index);
+            self.write_identity(did);
+        }
+    }
+
+    fn write_identity(&self, did: &Did) {
+        let Some(material) = self.identities.material(did) else { return };
+        let written = serde_json::to_vec(&material)
+            .map_err(refused(gridpass_credentials::codes::PARCEL_MALFORMED))
+            .and_then(|bytes| self.write(&identity_file(did), &bytes));
+        if let Err(e) = written {
+            tracing::error!(%did, code = %e.code(), "what proves a DID is not kept: {e}");
+        }
     }
 
     /// Writes a file whole or not at all.
@@ -518,6 +575,10 @@ impl Material {
         write()
             .map_err(|e| MaterialError::new(codes::NODE_FOLDER, format!("{}: {e}", path.display())))
     }
+}
+
+fn identity_file(did: &Did) -> String {
+    format!("identity-{}.json", hash(did.as_str()))
 }
 
 fn hash(text: &str) -> String {

@@ -109,10 +109,9 @@ impl Worker {
         let issued = link.as_ref().map_or(now, |l| l.issued.max(now));
         let longest = descriptor.limits.max_lifetime_seconds.saturating_mul(1000);
         let lifetime = new.lifetime_millis.unwrap_or(longest.min(HOUR_MILLIS));
-        let schema = PayloadSchema::compile(&version.schema, &|id| self.knowledge.document(id));
         let mut attributes = new.attributes;
-        if let Ok(schema) = schema {
-            read_attributes(&schema, topic, payload, &mut attributes);
+        if let Some(schema) = self.checker.schema(channel, &version.schema) {
+            read_attributes(schema, topic, payload, &mut attributes);
         }
         let authorisation = material.authorisation.as_ref();
         Ok(Header {
@@ -175,7 +174,9 @@ impl Worker {
             let chain = self.own_chain(channel);
             let Some(head) = self.knowledge.store.newest(&chain) else { continue };
             let from = head.saturating_sub(u64::try_from(most).unwrap_or(u64::MAX)).max(1);
-            for kept in self.knowledge.store.range(&chain, from, head, usize::MAX) {
+            let any_time = UnixMillis::new(0);
+            let store = &self.knowledge.store;
+            for (_, kept) in store.range(&chain, (from, head), any_time, usize::MAX) {
                 if let Ok(envelope) = kept.envelope() {
                     all.push(envelope);
                 }
@@ -189,7 +190,7 @@ impl Worker {
     /// What became of an own message, as far as is known.
     pub(super) fn fate(&self, envelope: &Envelope) -> Value {
         /// The most receipts that are looked through for one message.
-        const MOST: usize = 4096;
+        const MOST: usize = 256;
         let header = envelope.header();
         let chain = Chain::of(header);
         let mut told: std::collections::BTreeMap<String, Value> = std::collections::BTreeMap::new();

@@ -1,13 +1,20 @@
 //! Peers that are connected: who they are, what they may read, how they behave.
 
 use super::worker::Worker;
-use crate::checking::{Missing, Source, Verdict};
+use crate::checking::{Known as _, Missing, Source, Verdict};
 use crate::net::{Command, topic_of};
 use crate::sync::{CharterHead, Hello, Request, Response, Visit};
+use gridpass_credentials::authorisation::{NodeAuthorisation, NodePurpose};
 use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::keeping::read_visa;
 use gridpass_credentials::secured::{Kind, Secured};
+use gridpass_credentials::signature::SignatureMemo;
+use gridpass_credentials::vcdm::Credential;
+use gridpass_credentials::verify::{AuthorisationExpectation, verify_authorisation};
 use gridpass_identity::code::Class;
+use gridpass_identity::did::Did;
 use gridpass_identity::key::PublicKey;
+use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use libp2p::PeerId;
 use serde_bytes::ByteBuf;
@@ -21,6 +28,9 @@ const JUDGE_MILLIS: u64 = 5_000;
 const PART_BELOW: f64 = -100.0;
 /// How long a peer is not spoken to that misbehaved, in milliseconds.
 const BLOCK_MILLIS: u64 = 10 * 60 * 1000;
+/// How old the status of a peer's authorisation may be, in seconds, to say for whom it acts; channels
+/// ask for less.
+pub(super) const MAX_STATUS_AGE_SECONDS: u64 = 30 * 24 * 3600;
 
 /// How far a peer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +57,10 @@ pub(super) struct Peer {
     /// How often it is still asked again what it refused: it may be judging this node yet.
     again: u8,
     ask_again: bool,
+    /// Whether its participant's authorisation of it holds.
+    proven: bool,
+    /// The score that gossip was told last.
+    told: f64,
     /// From when on it may have what was said, in channels without a right to history.
     from: BTreeMap<ContentId, UnixMillis>,
 }
@@ -56,6 +70,10 @@ pub(super) struct Peer {
 pub(super) struct Peers {
     all: BTreeMap<PeerId, Peer>,
     blocked: BTreeMap<PeerId, UnixMillis>,
+    /// Those with whom it ends when they have been told why.
+    to_part: BTreeSet<PeerId>,
+    /// Those that the operator shut out.
+    pub(super) shut: BTreeSet<PeerId>,
 }
 
 /// What an operator is shown of a peer.
@@ -98,6 +116,17 @@ impl Peers {
         })
     }
 
+    /// Those whose gate is open, and who may read something here.
+    pub(super) fn readers(&self) -> impl Iterator<Item = PeerId> {
+        let reads = |p: &Peer| p.stage == Stage::Open && !p.may.is_empty();
+        self.all.iter().filter(move |(_, p)| reads(p)).map(|(id, _)| *id)
+    }
+
+    /// Whether it is shown that it acts for the participant that it names.
+    pub(super) fn is_proven(&self, peer: &PeerId) -> bool {
+        self.all.get(peer).is_some_and(|p| p.proven)
+    }
+
     /// It refused what it may give a moment later.
     pub(super) fn refused(&mut self, peer: &PeerId) {
         if let Some(peer) = self.all.get_mut(peer) {
@@ -123,6 +152,8 @@ impl Worker {
             missing: BTreeSet::new(),
             again: 8,
             ask_again: false,
+            proven: false,
+            told: 0.0,
             from: BTreeMap::new(),
         };
         self.peers.all.insert(peer, state);
@@ -180,6 +211,11 @@ impl Worker {
         if state.hello.as_ref() == Some(&hello) {
             return Ok(());
         }
+        if state.hello.as_ref().is_some_and(|h| h.participant != hello.participant) {
+            tracing::info!(%peer, "a peer says that it is somebody else than before");
+            self.peers.to_part.insert(peer);
+            return Err(crate::codes::SENDER_SIGNER.id());
+        }
         let arrived = &mut self.knowledge.arrived;
         let mut keep = |bytes: &[u8]| {
             if let Ok(id) = ContentId::of_bytes(bytes) {
@@ -189,7 +225,7 @@ impl Worker {
         let name = peer.to_string();
         if let Err(code) = self.guests.hello(&name, &state.key, &hello, &mut keep) {
             tracing::info!(%peer, %code, "a peer is not who it says");
-            self.tell(Command::Part(peer));
+            self.peers.to_part.insert(peer);
             return Err(code.id());
         }
         if state.stage == Stage::Stranger {
@@ -219,10 +255,13 @@ impl Worker {
         {
             welcome.asks.insert(Missing::Evidence(participant.clone()));
         }
+        let (proven, missing) = self.proof_of(&peer);
+        welcome.asks.extend(missing);
         let channels = self.knowledge.material.channels.keys();
         let may: BTreeSet<ContentId> =
             channels.filter(|c| self.guests.may_read(&name, c)).cloned().collect();
         let Some(state) = self.peers.all.get_mut(&peer) else { return };
+        state.proven = proven;
         state.missing = welcome.asks.clone();
         for (channel, code) in &welcome.refused {
             tracing::debug!(%peer, %channel, %code, "it may not read");
@@ -235,22 +274,17 @@ impl Worker {
                     self.open(peer, may);
                 }
             }
-            // What it subscribed to beyond this ends with the connection; what it may read besides,
-            // it subscribes to on the next.
+            // What it subscribed to beyond this ends with the connection.
             Stage::Open if !state.may.is_subset(&may) => {
                 tracing::info!(%peer, "a peer may not read any more what it did");
                 self.tell(Command::Part(peer));
             }
             Stage::Open if state.may != may => {
-                let told = state
-                    .hello
-                    .as_ref()
-                    .is_some_and(|h| may.iter().all(|c| h.visits.iter().any(|v| &v.channel == c)));
-                let lately = now.millis_since(state.since) < JUDGE_MILLIS;
-                state.may = may.clone();
                 self.open_topics(peer, &may);
-                if !(told && lately) {
-                    self.tell(Command::Part(peer));
+                let from = self.history(&peer, &may);
+                if let Some(state) = self.peers.all.get_mut(&peer) {
+                    state.may = may;
+                    state.from = from;
                 }
             }
             Stage::Open => {}
@@ -279,8 +313,43 @@ impl Worker {
         self.tell(Command::Open { peer, topics });
     }
 
+    /// Whether a peer's participant authorised it, and what is missing to say so.
+    fn proof_of(&self, peer: &PeerId) -> (bool, Option<Missing>) {
+        let Some(hello) = self.peers.all.get(peer).and_then(|p| p.hello.as_ref()) else {
+            return (false, None);
+        };
+        let Some(bytes) = &hello.authorisation else {
+            // The participant is the node, whose key the connection proved.
+            return (true, None);
+        };
+        let read = Secured::parse(bytes, Kind::Credential).ok().and_then(|s| {
+            NodeAuthorisation::read(&Credential::read(s.document().clone()).ok()?).ok()
+        });
+        let (Some(authorisation), now) = (read, self.now()) else { return (false, None) };
+        let channel = authorisation.channels.as_ref().and_then(|c| c.first());
+        let expect = AuthorisationExpectation {
+            now,
+            clock: now,
+            principal: &hello.participant,
+            node: &authorisation.node,
+            purpose: NodePurpose::Messages,
+            channel,
+            max_status_age_seconds: MAX_STATUS_AGE_SECONDS,
+        };
+        let node = crate::net::peer_of(&authorisation.node);
+        let mut memo = SignatureMemo::default();
+        let report =
+            verify_authorisation(bytes, &self.knowledge.evidence(), &expect, &mut memo).report;
+        match report.outcome() {
+            Outcome::Passed => (node.as_ref() == Some(peer), None),
+            Outcome::Failed => (false, None),
+            Outcome::Indeterminate => (false, Some(Missing::Evidence(hello.participant.clone()))),
+        }
+    }
+
     /// From when on a peer may have what was said, where a channel keeps the earlier for those who
-    /// were members then: since the first of the visas that it shows was signed.
+    /// were members then: since the last of its own visas that it shows was signed. A holder may
+    /// show more than it needs, and so shorten this, and not lengthen it.
     fn history(&self, peer: &PeerId, may: &BTreeSet<ContentId>) -> BTreeMap<ContentId, UnixMillis> {
         let mut from = BTreeMap::new();
         let hello = self.peers.all.get(peer).and_then(|p| p.hello.as_ref());
@@ -290,7 +359,9 @@ impl Worker {
                 continue;
             }
             let bytes = crate::checking::Known::document(&self.knowledge, &visit.presentation);
-            let since = bytes.and_then(|b| first_signed(&b)).unwrap_or_else(|| self.now());
+            let holder = hello.map(|h| &h.participant);
+            let since = bytes.zip(holder).and_then(|(b, holder)| last_signed(&b, holder));
+            let since = since.unwrap_or_else(|| self.now());
             from.insert(visit.channel.clone(), since);
         }
         from
@@ -318,12 +389,14 @@ impl Worker {
 
     /// What a peer passes on tells how it behaves.
     pub(super) fn judge_peer(&mut self, peer: PeerId, verdict: Verdict, source: Source) {
+        if self.peers.blocked.contains_key(&peer) {
+            return;
+        }
         let Some(state) = self.peers.all.get_mut(&peer) else { return };
-        let before = state.score;
         match (verdict, source) {
             (Verdict::Fault, _) => state.score -= 25.0,
             // An honest peer passes none on; one with an older list may for a while.
-            (Verdict::Refuse, Source::Live) => state.score -= 1.0,
+            (Verdict::Refuse, Source::Live) => state.score -= 0.2,
             _ => return,
         }
         let score = state.score;
@@ -333,15 +406,14 @@ impl Worker {
             self.peers.blocked.insert(peer, until);
             self.metrics.blocked();
             self.tell(Command::Block(peer, true));
-        } else if (before - score).abs() > f64::EPSILON {
-            self.tell(Command::Score { peer, score });
         }
     }
 
     pub(super) fn tick_peers(&mut self, now: UnixMillis) {
-        let mut part = Vec::new();
+        let mut part: Vec<PeerId> = std::mem::take(&mut self.peers.to_part).into_iter().collect();
         let mut late = Vec::new();
         let mut again = Vec::new();
+        let mut scores = Vec::new();
         for (id, peer) in &mut self.peers.all {
             let age = now.millis_since(peer.since);
             match peer.stage {
@@ -356,6 +428,14 @@ impl Worker {
             }
             // Half of it is forgotten in about a minute.
             peer.score = if peer.score > -0.1 { 0.0 } else { peer.score * 0.99 };
+            // Gossip is told what it is now, also when it gets better.
+            if (peer.told - peer.score).abs() >= 1.0 || (peer.score == 0.0 && peer.told < 0.0) {
+                peer.told = peer.score;
+                scores.push((*id, peer.score));
+            }
+        }
+        for (peer, score) in scores {
+            self.tell(Command::Score { peer, score });
         }
         for peer in part {
             tracing::debug!(%peer, "a peer did not say who it is");
@@ -371,7 +451,9 @@ impl Worker {
             self.peers.blocked.iter().filter(|(_, t)| **t <= now).map(|(p, _)| *p).collect();
         for peer in over {
             self.peers.blocked.remove(&peer);
-            self.tell(Command::Block(peer, false));
+            if !self.peers.shut.contains(&peer) {
+                self.tell(Command::Block(peer, false));
+            }
         }
     }
 
@@ -383,12 +465,14 @@ impl Worker {
     }
 }
 
-/// When the first visa in a presentation was signed, as its signer says.
-fn first_signed(presentation: &[u8]) -> Option<UnixMillis> {
+/// When the last of a holder's visas in a presentation was signed, as its signer says.
+fn last_signed(presentation: &[u8], holder: &Did) -> Option<UnixMillis> {
     let secured = Secured::parse(presentation, Kind::Presentation).ok()?;
     let visas = secured.document().get("verifiableCredential")?.as_array()?.clone();
     let signed = visas.into_iter().filter_map(|visa| {
-        Secured::from_json(visa, Kind::Credential).ok().and_then(|s| s.signed_at())
+        let secured = Secured::from_json(visa, Kind::Credential).ok()?;
+        let (_, visa) = read_visa(secured.text()).ok()?;
+        secured.signed_at().filter(|_| &visa.subject == holder)
     });
-    signed.min()
+    signed.max()
 }

@@ -2,7 +2,7 @@
 
 use super::fetch::Question;
 use super::worker::Worker;
-use crate::checking::{Chain, Known as _};
+use crate::checking::{Chain, Known as _, Missing};
 use crate::receipt::{FORMAT_VERSION, MAX_ENTRIES, Receipt, Refusal, SignedReceipt, ranges};
 use crate::store::Entry;
 use crate::sync::{MAX_RECEIPTS, Request, Response};
@@ -10,59 +10,64 @@ use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::verify::{AuthorisationExpectation, verify_authorisation};
+use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{Resolver as _, TimeBasis};
 use gridpass_identity::time::UnixMillis;
 use libp2p::PeerId;
 use serde_bytes::ByteBuf;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A message's name, and why it was refused, if it was.
-type Fate = (EnvelopeId, Result<(), Vec<String>>);
+pub(super) type Fate = (EnvelopeId, Result<(), Vec<String>>);
 
-/// What became of messages of a chain, not yet signed for.
-#[derive(Default)]
-struct Open {
-    outcomes: BTreeMap<u64, Fate>,
-}
-
-/// Receipts that are due.
+/// Receipts on their way to senders.
 #[derive(Default)]
 pub(super) struct Receipts {
-    open: BTreeMap<Chain, Open>,
-    /// Own receipts that were kept with this group, and go out with the next tick.
+    /// Own receipts were kept since they were last handed over.
     due: bool,
+    /// Those who were handed some, and have not said that they have them.
+    handing: BTreeSet<PeerId>,
 }
 
 impl Receipts {
-    /// A message became durable here: delivered, or refused for these reasons.
-    pub(super) fn note(
-        &mut self,
-        chain: Chain,
-        sequence: u64,
-        id: EnvelopeId,
-        outcome: Result<(), Vec<String>>,
-    ) {
-        self.open.entry(chain).or_default().outcomes.insert(sequence, (id, outcome));
+    /// It was handed some, and did not take them: they are handed over again later.
+    pub(super) fn handed_in_vain(&mut self, peer: &PeerId) {
+        self.handing.remove(peer);
     }
 }
 
-/// The name under which is kept how far the receipts for a sender were handed over.
-fn cursor(sender: &gridpass_identity::did::Did) -> String {
-    format!("receipts for {sender}")
+/// How often what was not taken is handed over again, in ticks.
+const AGAIN_TICKS: u64 = 10;
+/// The most reasons that a receipt gives for one refusal.
+const MAX_REASONS: usize = 4;
+
+/// The name under which is kept how far the receipts for a sender were handed over to one of its
+/// nodes: each of them keeps them all.
+fn cursor(sender: &Did, peer: &PeerId) -> String {
+    format!("{CURSOR}{sender} at {peer}")
 }
 
+/// What the names of these cursors begin with.
+pub(super) const CURSOR: &str = "receipts for ";
+
 impl Worker {
-    /// Signs what is due. It is kept with the next group, and handed over after it.
-    pub(super) fn tick_receipts(&mut self, now: UnixMillis) {
-        if std::mem::take(&mut self.receipts.due) {
+    pub(super) fn tick_receipts(&mut self) {
+        let again = self.ticks.checked_rem(AGAIN_TICKS) == Some(0);
+        if std::mem::take(&mut self.receipts.due) || again {
             for peer in self.peers.open().collect::<Vec<_>>() {
                 self.hand_over_receipts(peer);
             }
         }
-        for (chain, open) in std::mem::take(&mut self.receipts.open) {
-            let mut all = open.outcomes.into_iter().peekable();
+    }
+
+    /// Signs for what this group keeps, and stages it with the group: a receipt is as durable as
+    /// what it is about.
+    pub(super) fn sign_receipts(&mut self, kept: BTreeMap<Chain, BTreeMap<u64, Fate>>) {
+        let now = self.now();
+        for (chain, fates) in kept {
+            let mut all = fates.into_iter().peekable();
             while all.peek().is_some() {
                 // The worst case is one entry for each message.
                 let batch: Vec<_> = all.by_ref().take(MAX_ENTRIES).collect();
@@ -76,7 +81,7 @@ impl Worker {
         let delivered = batch.iter().filter(|(_, (_, o))| o.is_ok()).map(|(n, _)| *n);
         let refused = batch.iter().filter_map(|(sequence, (_, outcome))| {
             let mut reasons = outcome.as_ref().err()?.clone();
-            reasons.truncate(16);
+            reasons.truncate(MAX_REASONS);
             Some(Refusal { sequence: *sequence, reasons })
         });
         let authorisation = self.knowledge.material.authorisation.as_ref();
@@ -104,10 +109,14 @@ impl Worker {
         }
     }
 
-    /// Hands the receipts over that a peer's participant has not got yet.
+    /// Hands the receipts over that a peer's participant has not got from here yet. Only to who is
+    /// shown to act for it.
     pub(super) fn hand_over_receipts(&mut self, peer: PeerId) {
+        if !self.peers.is_proven(&peer) || self.receipts.handing.contains(&peer) {
+            return;
+        }
         let Some(sender) = self.guests.participant(&peer.to_string()).cloned() else { return };
-        let after = self.knowledge.store.cursor(&cursor(&sender));
+        let after = self.knowledge.store.cursor(&cursor(&sender, &peer));
         let mut bytes = 0_usize;
         let due = self.knowledge.store.own_receipts(&sender, after, MAX_RECEIPTS);
         let due: Vec<_> = due
@@ -120,71 +129,126 @@ impl Worker {
         let Some((until, _)) = due.last() else { return };
         let question = Question::Receipts(*until);
         let receipts = due.into_iter().map(|(_, text)| ByteBuf::from(text)).collect();
+        self.receipts.handing.insert(peer);
         self.question_as(peer, Request::Receipts(receipts), question);
     }
 
     /// The peer's participant has the receipts up to this one.
     pub(super) fn receipts_taken(&mut self, peer: PeerId, until: u64) {
+        self.receipts.handing.remove(&peer);
         let Some(sender) = self.guests.participant(&peer.to_string()).cloned() else { return };
-        let reader = cursor(&sender);
-        if self.knowledge.store.cursor(&reader) >= until {
-            return;
+        let reader = cursor(&sender, &peer);
+        if self.knowledge.store.cursor(&reader) < until {
+            self.stage(Entry::Cursor { reader, number: until });
+            self.receipts.due = true;
         }
-        self.stage(Entry::Cursor { reader, number: until });
-        self.receipts.due = true;
     }
 
-    /// Receipts of others came. The answer goes out when they are durable.
-    pub(super) fn receipts_came(&mut self, receipts: &[ByteBuf]) -> Response {
+    /// Receipts of a peer's participant came. They are taken, or are none; where that cannot be said
+    /// yet, they come again. The answer goes out when they are durable.
+    pub(super) fn receipts_came(&mut self, peer: PeerId, receipts: &[ByteBuf]) -> Response {
         let mut memo = SignatureMemo::default();
+        let mut undecided = false;
         for text in receipts {
-            match self.check_receipt(text, &mut memo) {
-                Ok(()) => {
+            match self.check_receipt(&peer, text, &mut memo) {
+                Ok(true) => {
                     self.metrics.receipt();
                     self.stage(Entry::Receipt { own: false, receipt: text.clone() });
                 }
-                Err(why) => tracing::info!("a receipt was not taken: {why}"),
+                Ok(false) => {}
+                Err(Undecided::Not(why)) => tracing::info!(%peer, "a receipt was not taken: {why}"),
+                Err(Undecided::Yet(missing)) => {
+                    undecided = true;
+                    if let Some(missing) = missing {
+                        self.ask(missing, Some(peer));
+                    }
+                }
             }
         }
-        Response::Taken
+        if undecided { Response::NotHere } else { Response::Taken }
     }
 
-    /// Whether it is about messages of this node's, by who it says.
-    fn check_receipt(&self, text: &[u8], memo: &mut SignatureMemo) -> Result<(), String> {
+    /// Whether it is about messages of this participant, by who it says, who may say so; and whether
+    /// it says anything new.
+    fn check_receipt(
+        &self,
+        peer: &PeerId,
+        text: &[u8],
+        memo: &mut SignatureMemo,
+    ) -> Result<bool, Undecided> {
+        let not = |why: &str| Err(Undecided::Not(why.to_owned()));
         let now = self.now();
-        let signed = SignedReceipt::parse(text).map_err(|e| e.to_string())?;
+        let signed = SignedReceipt::parse(text).map_err(|e| Undecided::Not(e.to_string()))?;
         let receipt = signed.receipt();
-        let chain = receipt.chain().map_err(|e| e.to_string())?;
+        let chain = receipt.chain().map_err(|e| Undecided::Not(e.to_string()))?;
         if chain.sender != self.me.participant {
-            return Err("it is about messages of somebody else".into());
+            return not("it is about messages of somebody else");
         }
-        let newest = self.knowledge.store.at(&chain, receipt.until());
-        if newest.is_none_or(|link| link.id != receipt.newest) {
-            return Err("it is about messages that are not known here".into());
+        // Nobody hands over another's, and who may not read it was not delivered anything.
+        let name = peer.to_string();
+        if self.guests.participant(&name) != Some(&receipt.recipient) {
+            return not("it is somebody else's than the peer's");
         }
+        if !self.peers.is_proven(peer) || !self.guests.may_read(&name, &receipt.channel) {
+            return Err(Undecided::Yet(None));
+        }
+        let Some(link) = self.knowledge.store.at(&chain, receipt.until()) else {
+            // Of another node of this participant, whose messages have not come here.
+            return Err(Undecided::Yet(None));
+        };
+        if link.id != receipt.newest {
+            return not("it names another message than the one with that number");
+        }
+        let before = self.knowledge.store.receipts(&chain, receipt.until(), MAX_BEFORE);
+        let told = |r: &SignedReceipt| {
+            r.receipt().recipient == receipt.recipient
+                && r.receipt().delivered == receipt.delivered
+                && r.receipt().refused == receipt.refused
+        };
+        if before.iter().any(told) {
+            return Ok(false);
+        }
+        let unknown = || Undecided::Yet(Some(Missing::Did(signed.key().did().clone())));
         let resolution = self.knowledge.material.identities.resolve(signed.key().did());
-        let resolution = resolution.map_err(|e| e.to_string())?;
+        let resolution = resolution.map_err(|_| unknown())?;
         let purpose = Relationship::CapabilityInvocation;
         let (check, key) = resolution.key_at(signed.key(), purpose, now, TimeBasis::Claimed);
-        let key = key.filter(|_| check.outcome == Outcome::Passed).ok_or(check.sentence)?;
-        signed.verify(&key).map_err(|e| e.to_string())?;
-        if let Some(id) = &receipt.authorisation {
-            let bytes = self.knowledge.document(id).ok_or("its authorisation is not here")?;
-            let expect = AuthorisationExpectation {
-                now,
-                clock: now,
-                principal: &receipt.recipient,
-                node: signed.key().did(),
-                purpose: NodePurpose::Messages,
-                channel: Some(&receipt.channel),
-                max_status_age_seconds: u64::MAX / 2000,
-            };
-            let report = verify_authorisation(&bytes, &self.knowledge.evidence(), &expect, memo);
-            let deciding = report.report.deciding();
-            if report.report.outcome() != Outcome::Passed {
-                return Err(deciding.map_or_else(String::new, |c| c.sentence.clone()));
+        let Some(key) = key.filter(|_| check.outcome == Outcome::Passed) else {
+            return not(&check.sentence);
+        };
+        signed.verify(&key).map_err(|e| Undecided::Not(e.to_string()))?;
+        let Some(id) = &receipt.authorisation else { return Ok(true) };
+        let Some(bytes) = self.knowledge.document(id) else {
+            return Err(Undecided::Yet(Some(Missing::Document(id.clone()))));
+        };
+        let expect = AuthorisationExpectation {
+            // As of when it was signed: an authorisation that was renewed since does no harm.
+            now: receipt.issued.min(now),
+            clock: now,
+            principal: &receipt.recipient,
+            node: signed.key().did(),
+            purpose: NodePurpose::Messages,
+            channel: Some(&receipt.channel),
+            max_status_age_seconds: super::peers::MAX_STATUS_AGE_SECONDS,
+        };
+        let report = verify_authorisation(&bytes, &self.knowledge.evidence(), &expect, memo).report;
+        match report.outcome() {
+            Outcome::Passed => Ok(true),
+            Outcome::Indeterminate => {
+                Err(Undecided::Yet(Some(Missing::Evidence(receipt.recipient.clone()))))
             }
+            Outcome::Failed => not(report.deciding().map_or("", |c| c.sentence.as_str())),
         }
-        Ok(())
     }
 }
+
+/// Why a receipt was not taken.
+enum Undecided {
+    /// It is none.
+    Not(String),
+    /// Something is missing to say so.
+    Yet(Option<Missing>),
+}
+
+/// The most receipts that a new one is held against.
+const MAX_BEFORE: usize = 64;

@@ -45,7 +45,11 @@ pub(super) fn serve(path: &Path, node: &Node) -> Result<(), NodeError> {
         loop {
             tokio::select! {
                 accepted = listener.accept() => {
-                    let Ok((stream, _)) = accepted else { continue };
+                    let Ok((stream, _)) = accepted else {
+                        // Too many open files, mostly: it passes.
+                        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                        continue;
+                    };
                     let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
                     let server = server.clone();
                     tokio::spawn(async move {
@@ -80,7 +84,12 @@ impl Server {
                     write.write_all(&to_line(&Ok(json!({"stopped": true})))).await?;
                 }
                 Ok(Asked::Listen { after, reader }) => {
-                    return self.listen(&mut write, after, reader).await;
+                    let mut one = [0_u8; 1];
+                    // A listener says nothing more: what ends its side ends this.
+                    return tokio::select! {
+                        done = self.listen(&mut write, after, reader) => done,
+                        _ = read.read(&mut one) => Ok(()),
+                    };
                 }
                 Ok(asked) => {
                     let answer = ask(&self.tasks, asked).await;

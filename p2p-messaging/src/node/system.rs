@@ -99,7 +99,10 @@ impl Worker {
             return false;
         }
         tracing::warn!(sender = %chain.sender, first = %a.id(), second = %b.id(), "a sender contradicts itself");
-        self.stage(Entry::Fork { first: a.id().clone(), second: ByteBuf::from(second.to_vec()) });
+        // The one that is kept here is named, and the other is kept beside it.
+        let (named, kept) =
+            if self.knowledge.has(b.id()) { (b.id(), first) } else { (a.id(), second) };
+        self.stage(Entry::Fork { first: named.clone(), second: ByteBuf::from(kept.to_vec()) });
         true
     }
 

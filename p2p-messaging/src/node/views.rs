@@ -25,7 +25,7 @@ impl Worker {
             Asked::Send(new) => return self.send(new, reply),
             Asked::Peers => return self.show_peers(reply),
             Asked::Done { reader, number } => {
-                if reader.len() > 128 || reader.starts_with("receipts for ") {
+                if reader.len() > 128 || reader.starts_with(super::receipts::CURSOR) {
                     Err((codes::NODE_REQUEST, "a reader's name has at most 128 bytes".to_owned()))
                 } else {
                     self.stage(Entry::Cursor { reader, number });
@@ -61,6 +61,11 @@ impl Worker {
             },
             Asked::Block { node, blocked } => match peer_of(&node) {
                 Some(peer) => {
+                    if blocked {
+                        self.peers.shut.insert(peer);
+                    } else {
+                        self.peers.shut.remove(&peer);
+                    }
                     self.tell(Command::Block(peer, blocked));
                     Ok(json!({"node": node, "blocked": blocked}))
                 }
@@ -188,12 +193,8 @@ impl Worker {
 
     fn inbox(&self, after: u64, most: u32) -> Value {
         let most = usize::try_from(most).unwrap_or(MAX_INBOX).min(MAX_INBOX);
-        let (mut bytes, mut all, mut last) = (0_usize, Vec::new(), after);
-        for (number, kept) in self.knowledge.store.inbox(after, most) {
-            bytes = bytes.saturating_add(kept.envelope.len());
-            if bytes > MAX_INBOX_BYTES && !all.is_empty() {
-                break;
-            }
+        let (mut all, mut last) = (Vec::new(), after);
+        for (number, kept) in self.knowledge.store.inbox_up_to(after, most, MAX_INBOX_BYTES) {
             last = number;
             all.push(self.message(number, &kept));
         }

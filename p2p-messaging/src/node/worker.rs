@@ -9,7 +9,7 @@ use super::fetch::Fetches;
 use super::knowledge::Knowledge;
 use super::metrics::Metrics;
 use super::peers::Peers;
-use super::receipts::Receipts;
+use super::receipts::{Fate, Receipts};
 use super::ticket::Invitation;
 use super::{Me, NodeSettings};
 use crate::checking::{Arrival, Chain, Checked, Checker, Effect, Source, Verdict};
@@ -24,7 +24,7 @@ use hashlink::LruCache;
 use libp2p::gossipsub::{MessageAcceptance, MessageId, TopicHash};
 use libp2p::{Multiaddr, PeerId};
 use serde_bytes::ByteBuf;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -61,8 +61,6 @@ pub(super) enum After {
     Sent { reply: oneshot::Sender<ControlResult>, envelope: Box<Envelope> },
     /// Answer an operator.
     Answer(oneshot::Sender<ControlResult>, ControlResult),
-    /// Something of others was kept.
-    Kept { chain: Chain, sequence: u64, id: EnvelopeId, outcome: Result<(), Vec<String>> },
     /// Tell everybody.
     Announce(Announcement),
     /// Answer a peer.
@@ -87,6 +85,8 @@ pub(crate) struct Worker {
     /// Envelopes that wait, whose place in gossip is still open.
     unreported: HashMap<EnvelopeId, (MessageId, PeerId, UnixMillis)>,
     pub(super) after: Vec<After>,
+    /// What this group keeps that others are to be told of.
+    to_confirm: BTreeMap<Chain, BTreeMap<u64, Fate>>,
     /// Documents that are staged with the group.
     staged_documents: BTreeSet<ContentId>,
     pub(super) handed: LruCache<EnvelopeId, ()>,
@@ -132,6 +132,7 @@ impl Worker {
             folder: parts.folder,
             unreported: HashMap::new(),
             after: Vec::new(),
+            to_confirm: BTreeMap::new(),
             staged_documents: BTreeSet::new(),
             handed: LruCache::new(MAX_HANDED),
             newest: parts.newest,
@@ -313,6 +314,7 @@ impl Worker {
                 self.stage(Entry::Document(ByteBuf::from(bytes)));
             }
         }
+        self.knowledge.material.keep_identity(&header.sender);
         let Some(wire) = envelope.to_wire() else { return };
         let own = header.sender == self.me.participant;
         let (payload, sent_last_minute) = match &decided.question {
@@ -340,18 +342,17 @@ impl Worker {
         let receipts =
             self.checker.policy(&header.channel).is_some_and(|p| p.descriptor().receipts);
         if receipts && !own && (checked.deliver || !allowed) {
-            self.after.push(After::Kept {
-                chain: Chain::of(header),
-                sequence: header.sequence,
-                id: envelope.id().clone(),
-                outcome: if allowed { Ok(()) } else { Err(reasons) },
-            });
+            let outcome = if allowed { Ok(()) } else { Err(reasons) };
+            let fates = self.to_confirm.entry(Chain::of(header)).or_default();
+            fates.insert(header.sequence, (envelope.id().clone(), outcome));
         }
     }
 
     /// Makes the group durable, and does what was waiting for that.
     fn commit(&mut self) {
         self.staged_documents.clear();
+        let to_confirm = std::mem::take(&mut self.to_confirm);
+        self.sign_receipts(to_confirm);
         let after = std::mem::take(&mut self.after);
         let mut failed = None;
         if self.knowledge.store.staged() > 0 {
@@ -382,15 +383,12 @@ impl Worker {
                 (After::Answer(reply, answer), None) => {
                     let _ = reply.send(answer);
                 }
-                (After::Kept { chain, sequence, id, outcome }, None) => {
-                    self.receipts.note(chain, sequence, id, outcome);
-                }
                 (After::Announce(announcement), _) => self.announce(&announcement),
                 (After::Respond { reply, response }, None) => {
                     self.tell(Command::Answer { reply, response });
                 }
                 // Who gets no answer asks again.
-                (After::Kept { .. } | After::Respond { .. }, Some(_)) => {}
+                (After::Respond { .. }, Some(_)) => {}
             }
         }
     }
@@ -428,7 +426,7 @@ impl Worker {
         }
         self.tick_peers(now);
         self.tick_fetches(now);
-        self.tick_receipts(now);
+        self.tick_receipts();
         // Catching up every ten seconds; forgetting old payloads every hour.
         if self.ticks.checked_rem(self.settings.catch_up_seconds.max(1)) == Some(0) {
             self.rejudge();

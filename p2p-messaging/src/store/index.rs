@@ -417,18 +417,22 @@ impl Index {
         Some((Link { id, previous, issued }, spot))
     }
 
-    /// Where the messages of a chain stand, from one number to another, those that are here.
+    /// The messages of a chain from one number to another, those that are here: the number, when it
+    /// was made, and where it stands.
     pub(super) fn links(
         &self,
         chain: &Chain,
         from: u64,
         until: u64,
-    ) -> impl Iterator<Item = Spot> + use<> {
+    ) -> impl Iterator<Item = (u64, UnixMillis, Spot)> + use<> {
         let hash = chain_hash(chain);
         let range = link_key(&hash, from)..=link_key(&hash, until.max(from));
-        let rows = self.db.range(range).values();
-        rows.filter_map(|v| serde_ipld_dagcbor::from_slice::<LinkRow>(&v.ok()?).ok())
-            .map(|row| row.spot)
+        self.db.range(range).filter_map(|row| {
+            let (key, value) = row.ok()?;
+            let (_, sequence) = key.split_last_chunk::<8>()?;
+            let row: LinkRow = serde_ipld_dagcbor::from_slice(&value).ok()?;
+            Some((u64::from_be_bytes(*sequence), row.issued, row.spot))
+        })
     }
 
     /// Whether a proof is kept that somebody contradicted itself in a chain.

@@ -20,7 +20,7 @@ use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use index::{Index, Located, Spot};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// Why the store refused or failed.
@@ -297,28 +297,85 @@ impl Store {
         self.index.heads(channel)
     }
 
-    /// The envelopes of a chain from one number to another, those that are here, up to so many
-    /// bytes but at least one.
+    /// The envelopes of a chain from one number to another that were made since a time, those that
+    /// are here, each with its number in the chain: up to so many bytes, but at least one.
     #[must_use]
-    pub fn range(&self, chain: &Chain, from: u64, until: u64, most_bytes: usize) -> Vec<Kept> {
+    pub fn range(
+        &self,
+        chain: &Chain,
+        (from, until): (u64, u64),
+        since: UnixMillis,
+        most_bytes: usize,
+    ) -> Vec<(u64, Kept)> {
         let (mut found, mut bytes) = (Vec::new(), 0_usize);
-        for spot in self.index.links(chain, from, until) {
+        for (sequence, issued, spot) in self.index.links(chain, from, until) {
+            if issued < since {
+                continue;
+            }
             // Without its payload it proves something, and nobody can take it up.
             let Some((_, kept)) = self.kept(spot).filter(|(_, k)| k.whole) else { continue };
             bytes = bytes.saturating_add(kept.envelope.len());
             if bytes > most_bytes && !found.is_empty() {
                 break;
             }
-            found.push(kept);
+            found.push((sequence, kept));
         }
         found
+    }
+
+    /// What is missing of a chain from one number to another: so many holes at most, in order.
+    #[must_use]
+    pub fn holes(&self, chain: &Chain, from: u64, until: u64, most: usize) -> Vec<(u64, u64)> {
+        let staged: BTreeSet<u64> =
+            self.staged.links.keys().filter(|(c, _)| c == chain).map(|(_, n)| *n).collect();
+        let mut holes = Vec::new();
+        let mut next = from;
+        let mut note = |first: u64, last: u64| {
+            // What is only staged is not missing.
+            let mut first = first;
+            for number in staged.range(first..=last) {
+                if first < *number {
+                    holes.push((first, number.saturating_sub(1)));
+                }
+                first = number.saturating_add(1);
+            }
+            if first <= last {
+                holes.push((first, last));
+            }
+            holes.len() >= most
+        };
+        for (sequence, ..) in self.index.links(chain, from, until) {
+            if sequence > next && note(next, sequence.saturating_sub(1)) {
+                break;
+            }
+            next = sequence.saturating_add(1);
+        }
+        if next <= until {
+            note(next, until);
+        }
+        holes.truncate(most);
+        holes
     }
 
     /// What is delivered here, after a number, in the order in which it was taken in.
     #[must_use]
     pub fn inbox(&self, after: u64, most: usize) -> Vec<(u64, Kept)> {
+        self.inbox_up_to(after, most, usize::MAX)
+    }
+
+    /// The same, up to so many bytes but at least one.
+    #[must_use]
+    pub fn inbox_up_to(&self, after: u64, most: usize, most_bytes: usize) -> Vec<(u64, Kept)> {
+        let mut bytes = 0_usize;
         // Those that cannot be read any more do not end it.
-        self.index.inbox(after).filter_map(|spot| self.kept(spot)).take(most).collect()
+        let found = self.index.inbox(after).filter_map(|spot| self.kept(spot)).take(most);
+        found
+            .take_while(|(_, kept)| {
+                let first = bytes == 0;
+                bytes = bytes.saturating_add(kept.envelope.len());
+                first || bytes <= most_bytes
+            })
+            .collect()
     }
 
     /// Receipts of others that speak of a message: those that were found among so many.

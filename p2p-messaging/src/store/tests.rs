@@ -3,6 +3,8 @@ use crate::envelope::{Envelope, Header};
 use crate::test_kit::{NOW, cid, header, key};
 use serde_bytes::ByteBuf;
 
+const ANY_TIME: UnixMillis = UnixMillis::from_millis(0);
+
 fn chain_of(number: u8, count: u64) -> Vec<Envelope> {
     let key = key(number);
     let mut made: Vec<Envelope> = Vec::new();
@@ -55,8 +57,8 @@ fn holds(store: &Store, all: &[Envelope]) {
     let heads = store.heads(&chain.channel);
     assert_eq!(heads, [Head { chain: chain.clone(), newest: 20, whole: 20 }]);
     assert_eq!(store.newest(&chain), Some(20));
-    assert_eq!(store.range(&chain, 3, 7, usize::MAX).len(), 5);
-    assert_eq!(store.range(&chain, 3, 7, 1).len(), 1, "at least one");
+    assert_eq!(store.range(&chain, (3, 7), ANY_TIME, usize::MAX).len(), 5);
+    assert_eq!(store.range(&chain, (3, 7), ANY_TIME, 1).len(), 1, "at least one");
     let inbox = store.inbox(0, 100);
     assert_eq!(inbox.len(), 10);
     assert!(inbox.is_sorted_by_key(|(number, _)| *number));
@@ -207,7 +209,7 @@ fn a_fork_is_known_once_and_an_entry_that_is_too_long_costs_no_other() {
     assert!(Store::open(folder.path()).expect("opens").0.forked(&chain));
     // A range is bounded by what is here, not by what is asked for.
     let (store, _) = Store::open(folder.path()).expect("opens");
-    assert_eq!(store.range(&chain, 1, u64::MAX, usize::MAX).len(), 20);
+    assert_eq!(store.range(&chain, (1, u64::MAX), ANY_TIME, usize::MAX).len(), 20);
 }
 
 #[test]

@@ -276,8 +276,15 @@ pub fn check(global: &GlobalArgs) -> Outcomes {
             d.lost.0
         ));
     }
+    // Numbers behind an end that was cut off are not given again: nothing that was acknowledged.
+    let cuts = cut_ends(&folder);
+    let lost = found.log.missing.len() > cuts;
     for (first, last) in &found.log.missing {
-        text.push_str(&format!("MISSING  numbers {first} to {last}\n"));
+        let what = if lost { "MISSING" } else { "skipped" };
+        text.push_str(&format!("{what}  numbers {first} to {last}\n"));
+    }
+    if !found.log.missing.is_empty() && !lost {
+        text.push_str("         an end that was cut off is kept beside the log for each\n");
     }
     if let Some(path) = &found.log.cut_off {
         text.push_str(&format!("cut off  an unfinished end is kept in {}\n", path.display()));
@@ -287,14 +294,21 @@ pub fn check(global: &GlobalArgs) -> Outcomes {
         "bytes": store.bytes(),
         "damaged": damaged,
         "missing": found.log.missing,
+        "cutEnds": cuts,
         "cutOff": found.log.cut_off,
         "unknown": found.unknown,
     });
     let mut answer = Answer::new("gridpass.node.check/1", json, text);
-    if !found.log.damaged.is_empty() || !found.log.missing.is_empty() {
+    if !found.log.damaged.is_empty() || lost {
         answer.exit = crate::codes::exit_status(messaging_codes::LOG_DAMAGED.class());
     }
     Ok(answer)
+}
+
+/// How many unfinished ends were cut off and are kept in a store's folder.
+fn cut_ends(folder: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(|e| e.file_name().to_string_lossy().contains(".cut-at-")).count()
 }
 
 pub fn stop(global: &GlobalArgs) -> Outcomes {
