@@ -19,6 +19,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
+/// What a request counts as: most are short, and each may ask for a page.
+const REQUEST_BYTES: usize = 64 * 1024;
+
 struct Peer {
     address: Multiaddr,
     places: Arc<AtomicUsize>,
@@ -122,11 +125,11 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
     }
 
     /// Whether there is room for what a peer sends.
-    fn ticket(&self, peer: &PeerId) -> Option<Ticket> {
+    fn ticket(&self, peer: &PeerId, bytes: usize) -> Option<Ticket> {
         if !self.backlog.is_empty() || self.events.capacity() == 0 {
             return None;
         }
-        Ticket::take(&self.peers.get(peer)?.places)
+        Ticket::take(&self.peers.get(peer)?.places, bytes)
     }
 
     fn tick(&mut self) {
@@ -295,7 +298,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
                 propagation_source: peer,
                 message_id: id,
                 message,
-            }) => match self.ticket(&peer) {
+            }) => match self.ticket(&peer, message.data.len()) {
                 Some(ticket) => {
                     let (topic, data) = (message.topic, message.data);
                     self.tell(NetEvent::Gossip { peer, id, topic, data, ticket });
@@ -330,7 +333,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
         use request_response::{Event, Message};
         match event {
             Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
-                match self.ticket(&peer) {
+                match self.ticket(&peer, REQUEST_BYTES) {
                     Some(ticket) => {
                         let reply = Reply { channel, _ticket: ticket };
                         let request = Box::new(request);

@@ -31,30 +31,36 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::oneshot;
 
-/// The most things of one peer that are being worked on at once: who sends more is not heard until
-/// some are done, and nobody else waits for it.
-pub const MAX_TICKETS: usize = 128;
+/// How much of one peer is being worked on at once, in units of 4 KiB and at least one for each thing:
+/// who sends more is not heard until some is done, and nobody else waits for it.
+pub const MAX_UNITS: usize = 2048;
+/// The bytes of a unit.
+const UNIT: usize = 4096;
 /// The most commands that wait for the network.
 pub const MAX_COMMANDS: usize = 4096;
 
 /// A place among the things of a peer that are worked on; given back when it is dropped.
 #[derive(Debug)]
-pub struct Ticket(Arc<AtomicUsize>);
+pub struct Ticket {
+    places: Arc<AtomicUsize>,
+    units: usize,
+}
 
 impl Ticket {
-    /// Takes a place, if there is one.
+    /// Takes a place for so many bytes, if there is one.
     #[must_use]
-    pub fn take(places: &Arc<AtomicUsize>) -> Option<Self> {
+    pub fn take(places: &Arc<AtomicUsize>, bytes: usize) -> Option<Self> {
+        let units = bytes.div_ceil(UNIT).max(1);
         let taken = places.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
-            Some(n.saturating_add(1)).filter(|n| *n <= MAX_TICKETS)
+            Some(n.saturating_add(units)).filter(|n| *n <= MAX_UNITS)
         });
-        taken.ok().map(|_| Self(Arc::clone(places)))
+        taken.ok().map(|_| Self { places: Arc::clone(places), units })
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.places.fetch_sub(self.units, Ordering::Relaxed);
     }
 }
 

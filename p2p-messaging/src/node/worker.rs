@@ -24,7 +24,7 @@ use hashlink::LruCache;
 use libp2p::gossipsub::{MessageAcceptance, MessageId, TopicHash};
 use libp2p::{Multiaddr, PeerId};
 use serde_bytes::ByteBuf;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -87,8 +87,6 @@ pub(crate) struct Worker {
     pub(super) after: Vec<After>,
     /// What this group keeps that others are to be told of.
     to_confirm: BTreeMap<Chain, BTreeMap<u64, Fate>>,
-    /// Documents that are staged with the group.
-    staged_documents: BTreeSet<ContentId>,
     pub(super) handed: LruCache<EnvelopeId, ()>,
     pub(super) newest: watch::Sender<u64>,
     pub(super) metrics: Arc<Metrics>,
@@ -133,7 +131,6 @@ impl Worker {
             unreported: HashMap::new(),
             after: Vec::new(),
             to_confirm: BTreeMap::new(),
-            staged_documents: BTreeSet::new(),
             handed: LruCache::new(MAX_HANDED),
             newest: parts.newest,
             metrics: parts.metrics,
@@ -306,11 +303,9 @@ impl Worker {
         // The documents that its verification needs again, from now on as durable as itself.
         let named = [Some(&header.presentation), header.authorisation.as_ref()];
         for id in named.into_iter().flatten() {
-            if !self.staged_documents.contains(id)
-                && self.knowledge.store.document(id).is_none()
+            if !self.knowledge.store.has_document(id)
                 && let Some(bytes) = crate::checking::Known::document(&self.knowledge, id)
             {
-                self.staged_documents.insert(id.clone());
                 self.stage(Entry::Document(ByteBuf::from(bytes)));
             }
         }
@@ -350,7 +345,6 @@ impl Worker {
 
     /// Makes the group durable, and does what was waiting for that.
     fn commit(&mut self) {
-        self.staged_documents.clear();
         let to_confirm = std::mem::take(&mut self.to_confirm);
         self.sign_receipts(to_confirm);
         let after = std::mem::take(&mut self.after);

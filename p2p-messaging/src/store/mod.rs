@@ -273,6 +273,12 @@ impl Store {
         staged.max(self.index.head(chain).map(|h| h.newest))
     }
 
+    /// Whether a document was kept. Quicker than reading it.
+    #[must_use]
+    pub fn has_document(&self, id: &ContentId) -> bool {
+        self.staged.documents.contains_key(id) || self.index.document(id).is_some()
+    }
+
     /// A document by its name.
     #[must_use]
     pub fn document(&self, id: &ContentId) -> Option<Vec<u8>> {
