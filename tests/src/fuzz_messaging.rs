@@ -4,8 +4,10 @@ use crate::messages::{Market, Peer, Sender, scene};
 use crate::world::{NOW, Party};
 use gridpass_messaging::checking::{Source, Verdict};
 use gridpass_messaging::envelope::Envelope;
+use gridpass_messaging::node::Invitation;
+use gridpass_messaging::receipt::SignedReceipt;
 use gridpass_messaging::store::Entry;
-use gridpass_messaging::sync::{Request, Response};
+use gridpass_messaging::sync::{Announcement, Request, Response};
 use std::cell::RefCell;
 
 /// An envelope, with its payload or without: what is read is written as the same bytes, has one
@@ -55,6 +57,29 @@ pub fn sync(data: &[u8]) {
     if let Ok(response) = Response::decode(data) {
         let bytes = response.encode().expect("what was read can be sent");
         assert_eq!(Response::decode(&bytes), Ok(response));
+    }
+    if let Ok(announcement) = Announcement::decode(data) {
+        let bytes = announcement.encode().expect("what was read can be sent");
+        assert_eq!(Announcement::decode(&bytes), Ok(announcement));
+    }
+}
+
+/// A receipt: what is read speaks of something, of one chain, in order, and nobody else signed it.
+pub fn receipt(data: &[u8]) {
+    if let Ok(signed) = SignedReceipt::parse(data) {
+        let receipt = signed.receipt();
+        assert!(receipt.speaks_of(receipt.until()));
+        let stranger = Party::new(99).key.public_key();
+        assert!(signed.verify(&stranger).is_err());
+    }
+}
+
+/// A join ticket: what is read is written again and read the same.
+pub fn ticket(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(invitation) = Invitation::parse(text) {
+        let again = invitation.to_ticket().expect("what was read can be written");
+        assert_eq!(Invitation::parse(&again), Ok(invitation));
     }
 }
 

@@ -2,6 +2,7 @@
 //! delivered twice to the application, the logs are whole.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::arithmetic_side_effects, clippy::print_stdout)]
 
 mod common;
 

@@ -136,6 +136,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Whether everything holds beside what status lists say: issuer, chain, signature and claims.
+    #[must_use]
+    pub fn holds_but_for_status(&self) -> bool {
+        self.checks.iter().all(|c| c.outcome == Outcome::Passed || standing::is_status(c))
+    }
+
     /// Whether nothing is open but whether it is revoked or suspended now: issuer, chain, signature
     /// and claims hold. What is open for another reason may be anybody's invention.
     #[must_use]

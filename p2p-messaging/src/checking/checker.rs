@@ -46,8 +46,10 @@ pub struct Checker {
     pub(super) waiting: Waiting,
     /// The admissions that were given to be kept.
     pub(super) kept: LruCache<ContentId, ()>,
-    /// Status lists that something rests on whose status alone is open.
-    pub(super) wanted: LruCache<String, ()>,
+    /// Status lists that visas and authorisations rest on that hold beside, and who may sign each.
+    pub(super) wanted: LruCache<(String, Did), ()>,
+    /// Those of whom nothing is known, or too little, that something rests on.
+    pub(super) unknown: BTreeSet<Did>,
 }
 
 impl Checker {
@@ -65,7 +67,8 @@ impl Checker {
             rates: LruCache::new(limits.senders.max(1)),
             waiting: Waiting::new(*limits),
             kept: LruCache::new(limits.admissions.max(1)),
-            wanted: LruCache::new(limits.admissions.max(1)),
+            wanted: LruCache::new(limits.admissions.saturating_mul(4).max(1)),
+            unknown: BTreeSet::new(),
         }
     }
 
@@ -103,11 +106,17 @@ impl Checker {
         self.channels.get(channel).map(|c| &c.policy)
     }
 
-    /// Whether a status list is needed: a visa or authorisation names it of which everything holds
-    /// but that its status is not known. Others are nobody's but their signers'.
+    /// Whether a status list is needed: a visa or authorisation names it that holds beside, and this
+    /// signer may say something of it. Others are nobody's but their signers'.
     #[must_use]
-    pub fn wants_list(&self, id: &str) -> bool {
-        self.wanted.peek(id).is_some()
+    pub fn wants_list(&self, id: &str, signer: &Did) -> bool {
+        self.wanted.peek(&(id.to_owned(), signer.clone())).is_some()
+    }
+
+    /// Those of whom too little was known since this was asked last: an issuer without a document, a
+    /// key that is not in the state that is known.
+    pub fn take_unknown(&mut self) -> BTreeSet<Did> {
+        std::mem::take(&mut self.unknown)
     }
 
     /// A schema of a channel, where it is at hand.

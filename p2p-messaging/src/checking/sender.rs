@@ -6,20 +6,21 @@ use crate::envelope::{Envelope, Header};
 use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::verify::{
-    AuthorisationExpectation, AuthorisationReport, Expectation, verify_authorisation,
-    verify_presentation,
+    AuthorisationExpectation, AuthorisationReport, Evidence, Expectation, VisaReport,
+    verify_authorisation, verify_presentation,
 };
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::document::Relationship;
 use gridpass_identity::key::PublicKey;
-use gridpass_identity::report::Outcome;
+use gridpass_identity::report::{Check, Outcome};
 use gridpass_identity::resolve::{Source as DocumentSource, TimeBasis};
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::admission::AdmissionSource;
 use gridpass_policy::cache::AdmissionKey;
 use gridpass_policy::facts::{Admission, CheckFacts};
 use gridpass_policy::policy::Admitted;
+use std::collections::BTreeSet;
 
 /// Who speaks or asks in a channel, and by which documents.
 #[derive(Clone, Copy, Debug)]
@@ -180,20 +181,6 @@ impl Checker {
                 };
                 verify_authorisation(&a, &evidence, &expect, &mut self.memo)
             });
-        let mut genuine = false;
-        for verdict in &report.visas {
-            genuine |= verdict.outcome == Outcome::Passed || verdict.only_status_is_open();
-            if verdict.only_status_is_open() {
-                for entry in verdict.visa.iter().flat_map(|v| &v.status) {
-                    self.wanted.insert(entry.list.clone(), ());
-                }
-            }
-        }
-        // Of somebody who holds a genuine visa, its own list too: its nodes' authorisations name it.
-        if let Some(own) = node.as_ref().and_then(|n| n.authorisation.as_ref()).filter(|_| genuine)
-        {
-            self.wanted.insert(own.status.list.clone(), ());
-        }
         let facts = Admission::of_report(&AdmissionSource {
             channel: (channel.policy.id(), descriptor),
             sender: speaker.participant,
@@ -202,6 +189,60 @@ impl Checker {
             trust: evidence.trust,
             node: speaker.node.map(|(node, _)| node).zip(node.as_ref()),
         });
-        Ok(channel.policy.admit(facts))
+        let admitted = channel.policy.admit(facts);
+        self.note_what_is_needed(&report, node.as_ref(), speaker.participant, &evidence);
+        Ok(admitted)
+    }
+
+    /// Notes which status lists count for what holds beside, and of whom too little is known.
+    fn note_what_is_needed(
+        &mut self,
+        report: &VisaReport,
+        node: Option<&AuthorisationReport>,
+        participant: &Did,
+        evidence: &Evidence<'_>,
+    ) {
+        /// The most that are noted before somebody asks.
+        const MOST: usize = 64;
+        let outdated =
+            |checks: &[Check]| checks.iter().any(|c| c.code == identity_codes::KEY_NOT_LISTED);
+        let missing =
+            |did: &Did| evidence.resolver.resolve(did).is_err_and(|e| e.is_missing_evidence());
+        let mut unknown = BTreeSet::new();
+        if outdated(&report.checks) || node.is_some_and(|n| outdated(&n.report.checks)) {
+            unknown.insert(participant.clone());
+        }
+        let mut genuine = false;
+        for verdict in &report.visas {
+            let Some(visa) = &verdict.visa else { continue };
+            if outdated(&verdict.checks) || missing(&visa.issuer) {
+                unknown.insert(visa.issuer.clone());
+            }
+            if !verdict.holds_but_for_status() {
+                continue;
+            }
+            genuine = true;
+            let revokers = evidence.trust.definition(&visa.definition);
+            let revokers = revokers.and_then(|r| r.definition.revokers.as_ref());
+            let holders = report
+                .visas
+                .iter()
+                .filter_map(|v| v.visa.as_ref())
+                .filter(|v| revokers.is_some_and(|r| r.roles.contains(&v.definition)));
+            let signers: BTreeSet<&Did> = std::iter::once(&visa.issuer)
+                .chain(revokers.iter().flat_map(|r| &r.dids))
+                .chain(holders.map(|v| &v.subject))
+                .collect();
+            for entry in &visa.status {
+                for signer in &signers {
+                    self.wanted.insert((entry.list.clone(), (*signer).clone()), ());
+                }
+            }
+        }
+        // Of somebody who holds a genuine visa, its own list too: its nodes' authorisations name it.
+        if let Some(own) = node.and_then(|n| n.authorisation.as_ref()).filter(|_| genuine) {
+            self.wanted.insert((own.status.list.clone(), own.principal.clone()), ());
+        }
+        self.unknown.extend(unknown.into_iter().take(MOST.saturating_sub(self.unknown.len())));
     }
 }

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 /// The most that is held of what a peer says before it is known.
-const MAX_HELD: usize = 16;
+const MAX_HELD: usize = 32;
 
 type Filter = MaxCountSubscriptionFilter<Subscriptions>;
 type Gossip = gossipsub::Behaviour<IdentityTransform, Filter>;
@@ -222,11 +222,10 @@ impl NetworkBehaviour for Gated {
             return;
         }
         let held = self.held.entry(peer).or_default();
+        // Subscriptions come first; of what is said before the gate opens the rest is left to
+        // catching up.
         if held.len() < MAX_HELD {
             held.push_back((connection, event));
-        } else {
-            // Whoever talks without end before it says who it is, is not heard at all.
-            self.close.push_back(peer);
         }
     }
 

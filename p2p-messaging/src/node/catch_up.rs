@@ -25,13 +25,23 @@ const MAX_HOPELESS: usize = 16_384;
 /// The most pages that are looked through for one answer.
 const MAX_PAGES: usize = 16;
 
+/// A range, and whether the peer said that it has it.
+type Wanted = ((Chain, u64, u64), bool);
+
 /// Ranges to ask for, by peer.
 #[derive(Default)]
 pub(super) struct Ranges {
-    queued: BTreeMap<PeerId, VecDeque<(Chain, u64, u64)>>,
+    queued: BTreeMap<PeerId, VecDeque<Wanted>>,
     asking: BTreeMap<PeerId, Chain>,
-    /// Up to where a peer has nothing of a chain that is missing here, and since when that is known.
+    /// Up to where a peer gave of a chain what it has, and since when that is known.
     hopeless: HashMap<(PeerId, Chain), (u64, UnixMillis)>,
+}
+
+impl Ranges {
+    /// What was looked through is asked for again.
+    pub(super) fn look_again(&mut self) {
+        self.hopeless.clear();
+    }
 }
 
 impl Worker {
@@ -84,7 +94,7 @@ impl Worker {
                 from = from.max(until.saturating_add(1));
             }
             for (from, until) in self.knowledge.store.holes(&chain, from, head.newest, MAX_HOLES) {
-                self.want_range(peer, chain.clone(), from, until);
+                self.want_range(peer, (chain.clone(), from, until), true);
             }
         }
         let in_order = heads.windows(2).all(|pair| match pair {
@@ -102,13 +112,14 @@ impl Worker {
     }
 
     /// Envelopes of a chain are missing that a peer has, or may have.
-    pub(super) fn want_range(&mut self, peer: PeerId, chain: Chain, from: u64, until: u64) {
+    pub(super) fn want_range(&mut self, peer: PeerId, range: (Chain, u64, u64), has_it: bool) {
+        let (chain, from, until) = range;
         let queue = self.ranges.queued.entry(peer).or_default();
-        let covered = |(c, a, b): &(Chain, u64, u64)| c == &chain && *a <= from && until <= *b;
+        let covered = |((c, a, b), _): &Wanted| c == &chain && *a <= from && until <= *b;
         if queue.len() >= MAX_RANGES || queue.iter().any(covered) {
             return;
         }
-        queue.push_back((chain, from, until));
+        queue.push_back(((chain, from, until), has_it));
         self.next_range(peer);
     }
 
@@ -119,11 +130,12 @@ impl Worker {
         let Some(queue) = self.ranges.queued.get_mut(&peer) else { return };
         // What came meanwhile, by gossip or from another peer, is not asked for.
         let store = &self.knowledge.store;
-        let next = std::iter::from_fn(|| queue.pop_front()).find_map(|(chain, from, until)| {
-            let (from, _) = *store.holes(&chain, from, until, 1).first()?;
-            Some((chain, from, until))
-        });
-        let Some((chain, from, until)) = next else { return };
+        let next =
+            std::iter::from_fn(|| queue.pop_front()).find_map(|((chain, from, until), has_it)| {
+                let (from, _) = *store.holes(&chain, from, until, 1).first()?;
+                Some((chain, from, until, has_it))
+            });
+        let Some((chain, from, until, has_it)) = next else { return };
         self.ranges.asking.insert(peer, chain.clone());
         let request = Request::Range {
             channel: chain.channel.clone(),
@@ -132,7 +144,7 @@ impl Worker {
             from,
             until,
         };
-        self.question_as(peer, request, Question::Range(chain, from, until));
+        self.question_as(peer, request, Question::Range(chain, (from, until), has_it));
     }
 
     pub(super) fn range_came(
@@ -140,11 +152,12 @@ impl Worker {
         peer: PeerId,
         chain: Chain,
         (from, until): (u64, u64),
+        has_it: bool,
         response: Response,
     ) {
         self.ranges.asking.remove(&peer);
         if let Response::Range(envelopes) = response {
-            let (mut last, mut progress) = (from.saturating_sub(1), false);
+            let (mut last, mut waits) = (from.saturating_sub(1), false);
             for wire in &envelopes {
                 let Ok(envelope) = Envelope::parse(wire) else { break };
                 let header = envelope.header();
@@ -156,21 +169,29 @@ impl Worker {
                     break;
                 }
                 last = header.sequence;
-                progress |= self.take_caught_up(peer, wire);
+                waits |= self.take_caught_up(peer, wire) == Verdict::Wait;
             }
             if envelopes.is_empty() {
-                // It said that it has nothing there; others may.
-                self.nothing_there(peer, chain, until);
-            } else if progress && last < until {
-                let next = last.saturating_add(1);
-                let queue = self.ranges.queued.entry(peer).or_default();
-                queue.push_front((chain, next, until));
+                // It said that it has it, and gave nothing more of it; others may.
+                if has_it {
+                    self.looked_through(peer, chain, until);
+                }
+            } else if !waits && last >= from {
+                // Also what was not taken, such as what is too old, has been looked at.
+                if has_it {
+                    self.looked_through(peer, chain.clone(), last);
+                }
+                if last < until {
+                    let next = last.saturating_add(1);
+                    let queue = self.ranges.queued.entry(peer).or_default();
+                    queue.push_front(((chain, next, until), has_it));
+                }
             }
         }
         self.next_range(peer);
     }
 
-    fn nothing_there(&mut self, peer: PeerId, chain: Chain, until: u64) {
+    fn looked_through(&mut self, peer: PeerId, chain: Chain, until: u64) {
         if self.ranges.hopeless.len() >= MAX_HOPELESS {
             self.ranges.hopeless.clear();
         }
@@ -178,14 +199,14 @@ impl Worker {
         self.ranges.hopeless.insert((peer, chain), (until, now));
     }
 
-    /// Gives whether it brought anything. What waits comes again with the next round.
-    fn take_caught_up(&mut self, peer: PeerId, wire: &[u8]) -> bool {
+    /// What waits comes again with the next round.
+    fn take_caught_up(&mut self, peer: PeerId, wire: &[u8]) -> Verdict {
         let (now, name) = (self.now(), peer.to_string());
         let arrival = Arrival { source: Source::CatchUp, peer: &name, channel: None };
         let checked = self.checker.check(wire, arrival, &self.knowledge, now);
         self.metrics.checked(&checked);
         self.settle(&checked, Some(peer), Source::CatchUp);
-        matches!(checked.verdict, Verdict::Admit | Verdict::Refuse)
+        checked.verdict
     }
 
     /// What a peer is told of the chains of a channel.

@@ -32,7 +32,8 @@ pub(super) enum Question {
     Missing(Missing),
     /// How many pages of them came.
     Heads(ContentId, u32),
-    Range(crate::checking::Chain, u64, u64),
+    /// And whether the peer said that it has it.
+    Range(crate::checking::Chain, (u64, u64), bool),
     Lists,
     Charter,
     /// Up to this of the own receipts for the peer's participant.
@@ -53,9 +54,9 @@ pub(super) struct Fetches {
     tag: u64,
     questions: HashMap<u64, Question>,
     wanted: BTreeMap<Missing, Fetch>,
-    /// Of whom evidence was asked for lately, and when: an answer that brings nothing new is no
-    /// reason to ask again at once.
-    evidence: BTreeMap<Did, UnixMillis>,
+    /// Of whom evidence, or what proves it, was asked for lately, and when: an answer that brings
+    /// nothing new is no reason to ask again at once.
+    evidence: BTreeMap<(Did, bool), UnixMillis>,
 }
 
 impl Worker {
@@ -93,15 +94,19 @@ impl Worker {
     /// Something is missing: it is asked of the peer that passed on what needs it, then of others.
     pub(super) fn ask(&mut self, missing: Missing, peer: Option<PeerId>) {
         let now = self.now();
-        if let Missing::Evidence(did) = &missing
+        if let Missing::Evidence(did) | Missing::Did(did) = &missing
             && !self.fetches.wanted.contains_key(&missing)
         {
+            let key = match &missing {
+                Missing::Did(_) => (did.clone(), true),
+                _ => (did.clone(), false),
+            };
             let lately = |t: &UnixMillis| now.millis_since(*t) < EVIDENCE_MILLIS;
-            if self.fetches.evidence.get(did).is_some_and(lately) {
+            if self.fetches.evidence.get(&key).is_some_and(lately) {
                 return;
             }
             if self.fetches.evidence.len() < MAX_FETCHES {
-                self.fetches.evidence.insert(did.clone(), now);
+                self.fetches.evidence.insert(key, now);
             }
         }
         if !self.fetches.wanted.contains_key(&missing) {
@@ -179,8 +184,8 @@ impl Worker {
             (Question::Heads(channel, pages), Response::Heads { heads, more }) => {
                 self.heads_came(peer, &channel, &heads, more.then_some(pages));
             }
-            (Question::Range(chain, from, until), response) => {
-                self.range_came(peer, chain, (from, until), response);
+            (Question::Range(chain, range, has_it), response) => {
+                self.range_came(peer, chain, range, has_it, response);
             }
             (Question::Heads(..), Response::Refused(_)) => self.peers.refused(&peer),
             (Question::Lists, Response::Lists(lists)) => {
@@ -285,6 +290,7 @@ impl Worker {
             Ok(Some(_)) => {
                 self.checker.did_changed(&material.did);
                 self.rejudge();
+                self.evidence_came();
                 true
             }
             Ok(None) => false,
@@ -313,7 +319,7 @@ impl Worker {
             let key = (list.id.clone(), list.issuer.clone());
             // Lists that nothing rests on are nobody's business: anybody can sign some.
             let known = self.knowledge.material.seen.contains_key(&key);
-            if !known && !self.checker.wants_list(&key.0) {
+            if !known && !self.checker.wants_list(&key.0, &key.1) {
                 continue;
             }
             if asked.is_some() && self.is_unknown(&key.1) {
@@ -330,7 +336,13 @@ impl Worker {
                     self.after.push(super::worker::After::Announce(announcement));
                 }
                 Ok(None) => {}
-                Err(e) => tracing::info!(list = key.0, code = %e.code(), "{e}"),
+                Err(e) => {
+                    tracing::info!(list = key.0, code = %e.code(), "{e}");
+                    if e.code() == gridpass_identity::codes::KEY_NOT_LISTED {
+                        // Its signer has another key now than in the state that is known.
+                        self.ask(Missing::Did(key.1), asked);
+                    }
+                }
             }
         }
         if any {
@@ -342,8 +354,10 @@ impl Worker {
 
     /// Everything that waits for evidence is looked at again.
     pub(super) fn evidence_came(&mut self) {
+        // What was looked at before may come out otherwise now.
+        self.ranges.look_again();
         let waiting: Vec<_> = self.fetches.evidence.keys().cloned().collect();
-        for did in waiting {
+        for (did, _) in waiting.into_iter().filter(|(_, proof)| !proof) {
             self.came(&Missing::Evidence(did));
         }
     }

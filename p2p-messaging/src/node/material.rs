@@ -341,7 +341,7 @@ impl Material {
             let other = new.identities().iter().find(|m| {
                 m.did.method() == "web"
                     && held.identities().iter().any(|h| h.did == m.did)
-                    && !held.identities().contains(m)
+                    && !says_the_same(held.identities(), m)
             });
             if let Some(other) = other {
                 let sentence = format!("it has another document of {}", other.did);
@@ -376,7 +376,7 @@ impl Material {
         let foreign = new
             .identities()
             .iter()
-            .find(|m| m.did.method() != "webvh" && !before.identities().contains(m));
+            .find(|m| m.did.method() != "webvh" && !says_the_same(before.identities(), m));
         if let Some(foreign) = foreign {
             let sentence = format!("it brings a document of {}, which proves nothing", foreign.did);
             let code = gridpass_credentials::codes::TRUST_DOCUMENT_OTHER;
@@ -505,6 +505,7 @@ impl Material {
         }
         // It counts, whether or not there is room to keep it.
         if keep {
+            self.keep_identity(&key.1);
             let name = format!("list-{}.jwt", hash(&format!("{} {}", key.1, key.0)));
             if let Err(e) = self.write(&name, text.as_bytes()) {
                 tracing::error!(code = %e.code(), "a status list counts and is not kept: {e}");
@@ -529,10 +530,13 @@ impl Material {
         if !new {
             return Ok(None);
         }
-        let kept = self.folder.join(identity_file(&material.did)).exists();
-        if keep || kept {
-            self.write_identity(&material.did);
-        } else {
+        let did = &material.did;
+        let kept = self.folder.join(identity_file(did)).exists();
+        let of_trust = self.trust.iter().any(|t| t.identities().iter().any(|m| &m.did == did));
+        if keep || kept || of_trust {
+            self.passing.retain(|d| d != did);
+            self.write_identity(did);
+        } else if !self.passing.contains(did) {
             self.passing.push_back(material.did.clone());
             if self.passing.len() > MAX_PASSING
                 && let Some(gone) = self.passing.pop_front()
@@ -575,6 +579,13 @@ impl Material {
         write()
             .map_err(|e| MaterialError::new(codes::NODE_FOLDER, format!("{}: {e}", path.display())))
     }
+}
+
+/// Whether the same is known of a DID, whenever that was obtained.
+fn says_the_same(known: &[IdentityMaterial], new: &IdentityMaterial) -> bool {
+    known
+        .iter()
+        .any(|k| (&k.did, &k.document, &k.witness) == (&new.did, &new.document, &new.witness))
 }
 
 fn identity_file(did: &Did) -> String {

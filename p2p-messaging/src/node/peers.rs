@@ -12,6 +12,7 @@ use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::vcdm::Credential;
 use gridpass_credentials::verify::{AuthorisationExpectation, verify_authorisation};
 use gridpass_identity::code::Class;
+use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::key::PublicKey;
 use gridpass_identity::report::Outcome;
@@ -59,6 +60,8 @@ pub(super) struct Peer {
     ask_again: bool,
     /// Whether its participant's authorisation of it holds.
     proven: bool,
+    /// Since when it may not read what it did, as long as something is missing to say so.
+    doubted: Option<UnixMillis>,
     /// The score that gossip was told last.
     told: f64,
     /// From when on it may have what was said, in channels without a right to history.
@@ -153,10 +156,13 @@ impl Worker {
             again: 8,
             ask_again: false,
             proven: false,
+            doubted: None,
             told: 0.0,
             from: BTreeMap::new(),
         };
         self.peers.all.insert(peer, state);
+        // Gossip remembers what it was told when the peer was here before.
+        self.tell(Command::Score { peer, score: 0.0 });
         let hello = Request::Hello(self.hello());
         self.question(peer, hello);
     }
@@ -255,6 +261,7 @@ impl Worker {
         {
             welcome.asks.insert(Missing::Evidence(participant.clone()));
         }
+        welcome.asks.extend(self.checker.take_unknown().into_iter().map(Missing::Did));
         let (proven, missing) = self.proof_of(&peer);
         welcome.asks.extend(missing);
         let channels = self.knowledge.material.channels.keys();
@@ -274,6 +281,14 @@ impl Worker {
                     self.open(peer, may);
                 }
             }
+            // What is missing may say that it may: it is waited for, as when it came.
+            Stage::Open
+                if !state.may.is_subset(&may)
+                    && !welcome.asks.is_empty()
+                    && state.doubted.is_none_or(|t| now.millis_since(t) < JUDGE_MILLIS) =>
+            {
+                state.doubted.get_or_insert(now);
+            }
             // What it subscribed to beyond this ends with the connection.
             Stage::Open if !state.may.is_subset(&may) => {
                 tracing::info!(%peer, "a peer may not read any more what it did");
@@ -285,9 +300,10 @@ impl Worker {
                 if let Some(state) = self.peers.all.get_mut(&peer) {
                     state.may = may;
                     state.from = from;
+                    state.doubted = None;
                 }
             }
-            Stage::Open => {}
+            Stage::Open => state.doubted = None,
         }
         for missing in welcome.asks {
             self.ask(missing, Some(peer));
@@ -342,7 +358,11 @@ impl Worker {
             verify_authorisation(bytes, &self.knowledge.evidence(), &expect, &mut memo).report;
         match report.outcome() {
             Outcome::Passed => (node.as_ref() == Some(peer), None),
-            Outcome::Failed => (false, None),
+            Outcome::Failed => {
+                let outdated =
+                    report.checks.iter().any(|c| c.code == identity_codes::KEY_NOT_LISTED);
+                (false, outdated.then(|| Missing::Did(hello.participant.clone())))
+            }
             Outcome::Indeterminate => (false, Some(Missing::Evidence(hello.participant.clone()))),
         }
     }
@@ -419,6 +439,7 @@ impl Worker {
             match peer.stage {
                 Stage::Stranger if age > HELLO_MILLIS => part.push(*id),
                 Stage::Judging if age > JUDGE_MILLIS => late.push(*id),
+                Stage::Open if peer.doubted.is_some() => late.push(*id),
                 _ => {}
             }
             if peer.ask_again && peer.again > 0 {

@@ -29,15 +29,22 @@ pub(super) struct Receipts {
     due: bool,
     /// Those who were handed some, and have not said that they have them.
     handing: BTreeSet<PeerId>,
+    /// How often in a row something was missing to judge a peer's.
+    undecided: BTreeMap<PeerId, u32>,
 }
 
 impl Receipts {
     /// It was handed some, and did not take them: they are handed over again later.
     pub(super) fn handed_in_vain(&mut self, peer: &PeerId) {
         self.handing.remove(peer);
+        if self.undecided.len() > MAX_PEERS {
+            self.undecided.clear();
+        }
     }
 }
 
+/// How often a peer's receipts are judged again before those that cannot be are let go.
+const MAX_TRIES: u32 = 6;
 /// How often what was not taken is handed over again, in ticks.
 const AGAIN_TICKS: u64 = 10;
 /// The most reasons that a receipt gives for one refusal.
@@ -165,7 +172,10 @@ impl Worker {
                 }
             }
         }
-        if undecided { Response::NotHere } else { Response::Taken }
+        // What is missing does not come, after a while: the others are not held up for it.
+        let tries = self.receipts.undecided.entry(peer).or_default();
+        *tries = if undecided { tries.saturating_add(1) } else { 0 };
+        if undecided && *tries <= MAX_TRIES { Response::NotHere } else { Response::Taken }
     }
 
     /// Whether it is about messages of this participant, by who it says, who may say so; and whether
@@ -193,8 +203,8 @@ impl Worker {
             return Err(Undecided::Yet(None));
         }
         let Some(link) = self.knowledge.store.at(&chain, receipt.until()) else {
-            // Of another node of this participant, whose messages have not come here.
-            return Err(Undecided::Yet(None));
+            // Of another node of this participant, which is given its own.
+            return Ok(false);
         };
         if link.id != receipt.newest {
             return not("it names another message than the one with that number");
@@ -250,5 +260,7 @@ enum Undecided {
     Yet(Option<Missing>),
 }
 
+/// The most peers whose failed attempts are counted.
+const MAX_PEERS: usize = 1024;
 /// The most receipts that a new one is held against.
 const MAX_BEFORE: usize = 64;

@@ -92,7 +92,13 @@ impl Worker {
             use super::material::Taken;
             names.push(taken.to_string());
             match taken {
-                Taken::Trust => self.trust_changed(before.charter().charter()),
+                Taken::Trust => {
+                    self.trust_changed(before.charter().charter());
+                    let pack = self.knowledge.material.trust_bytes().to_vec();
+                    let pack = serde_bytes::ByteBuf::from(pack);
+                    self.after.push(After::Announce(crate::sync::Announcement::Charter(pack)));
+                    greet = true;
+                }
                 Taken::Channel(id) => joins.push(id.clone()),
                 Taken::Document(id) => {
                     self.schema_came(id);

@@ -12,7 +12,7 @@ use super::peers::Peers;
 use super::receipts::{Fate, Receipts};
 use super::ticket::Invitation;
 use super::{Me, NodeSettings};
-use crate::checking::{Arrival, Chain, Checked, Checker, Effect, Source, Verdict};
+use crate::checking::{Arrival, Chain, Checked, Checker, Effect, Missing, Source, Verdict};
 use crate::envelope::Envelope;
 use crate::net::{Command, NetEvent, Ticket, channel_of, topic_of};
 use crate::store::{Entry, Kept};
@@ -258,13 +258,16 @@ impl Worker {
             let code = checked.code;
             tracing::info!(%code, verdict = ?checked.verdict, "{}", checked.sentence);
         }
+        for did in self.checker.take_unknown() {
+            self.ask(Missing::Did(did), peer);
+        }
         let Some(envelope) = &checked.envelope else { return };
         for effect in &checked.effects {
             match effect {
                 Effect::Ask(missing) => self.ask(missing.clone(), peer),
                 Effect::Gap { chain, from, until } => {
                     if let Some(peer) = peer {
-                        self.want_range(peer, chain.clone(), *from, *until);
+                        self.want_range(peer, (chain.clone(), *from, *until), false);
                     }
                 }
                 Effect::Forked { first, .. } => self.forked(first, envelope),

@@ -5,7 +5,7 @@ use super::{PASSPHRASE, Place};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long something may take that is waited for.
@@ -72,6 +72,23 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         }
         assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Waits until something is there that takes longer than others.
+#[track_caller]
+pub fn until_within<T>(
+    patience: Duration,
+    what: &str,
+    mut look: impl FnMut() -> Option<T>,
+) -> (T, Duration) {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return (found, started.elapsed());
+        }
+        assert!(started.elapsed() < patience, "waited {patience:?} in vain for {what}");
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 
@@ -311,6 +328,35 @@ impl Network {
             status["listening"].as_array()?.first()?.as_str().map(str::to_owned)
         });
         std::fs::write(port, address).expect("noted");
+    }
+
+    /// Starts a node by another program, such as `ip netns exec …`, which must become the node; or
+    /// by none. With more arguments, such as where to listen.
+    pub fn start_by(&mut self, node: &str, program: &[&str], more: &[&str]) {
+        let log = std::fs::File::create(self.place.path(&format!("{node}.log"))).expect("a log");
+        let bare = self.place.bare();
+        let mut words = program.iter().map(std::ffi::OsStr::new).chain([bare.get_program()]);
+        let mut child = Command::new(words.next().expect("a program"))
+            .args(words)
+            .args(bare.get_args())
+            .args(["--passphrase-file", "passphrase.txt", "node", "run", "--profile", node])
+            .args(["--log", "info,gridpass_messaging=debug"])
+            .args(more)
+            .current_dir(self.place.dir.path())
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .envs(bare.get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("it starts");
+        let mut out = BufReader::new(child.stdout.take().expect("its output"));
+        let mut line = String::new();
+        out.read_line(&mut line).expect("a line");
+        let is_ready = line.starts_with("ready");
+        self.nodes.insert(node.to_owned(), Running { child, _out: out });
+        assert!(is_ready, "{node}: {line} {}", self.log(node));
     }
 
     /// What a node logged.

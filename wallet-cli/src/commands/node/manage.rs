@@ -21,7 +21,7 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass node add trust.json bids.signed.json bid.schema.json\n  \
-     gridpass node add presentation.json  from `gridpass visa present ROLE --to CHANNEL --for 30d`\n  \
+     gridpass node add presentation.json   from `gridpass visa present ROLE --to CHANNEL --for 30d`\n  \
      gridpass node add node-1.json        from `gridpass visa authorise-node NODE`\n  \
      gridpass node add lists.json         from `gridpass visa revoke`: it takes effect at once"
 ))]
@@ -55,7 +55,7 @@ pub struct InviteArgs {
 /// Find another node by its ticket, and take part in the channels that it invites to
 #[derive(Args)]
 #[command(after_help = help!(
-    "  gridpass node join gridpass-join-1:…\n  gridpass node join \"$(cat ticket.txt)\""
+    "  gridpass node join gridpass-join-1:…\n  gridpass node join ticket.txt        a file with the line"
 ))]
 pub struct JoinArgs {
     /// The ticket, or a file with it
