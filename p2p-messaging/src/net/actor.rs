@@ -12,7 +12,7 @@ use libp2p::multiaddr::Protocol;
 use libp2p::request_response::{self, OutboundRequestId};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{Swarm, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, identify, kad, mdns};
+use libp2p::{Multiaddr, PeerId, identify, kad, mdns, ping};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,6 +36,8 @@ struct Actor<E> {
     asked: HashMap<OutboundRequestId, u64>,
     book: Book,
     wanted: usize,
+    /// Whether peers are looked for: else only those that the operator named are dialled.
+    looks: bool,
     looked: Instant,
 }
 
@@ -65,6 +67,7 @@ pub fn start<E: From<NetEvent> + Send + 'static>(
         asked: HashMap::new(),
         book: Book::default(),
         wanted: usize::try_from(settings.wanted_peers).unwrap_or(usize::MAX),
+        looks: settings.discover || settings.lan,
         looked: now,
     };
     for address in &settings.peers {
@@ -162,7 +165,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
     }
 
     fn found(&mut self, peer: PeerId, addresses: impl IntoIterator<Item = Multiaddr>) {
-        if peer == *self.swarm.local_peer_id() {
+        if peer == *self.swarm.local_peer_id() || !self.looks {
             return;
         }
         for address in addresses {
@@ -311,6 +314,13 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
                 }
             },
             BehaviourEvent::Sync(event) => self.take_sync(event),
+            // libp2p leaves it to us to end what does not answer; the book dials again.
+            BehaviourEvent::Ping(ping::Event { peer, connection, result: Err(e) })
+                if !matches!(e, ping::Failure::Unsupported) =>
+            {
+                tracing::info!(%peer, "a connection fell silent: {e}");
+                self.swarm.close_connection(connection);
+            }
             BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
                 let speaks = |name: &str| info.protocols.iter().any(|p| p.as_ref() == name);
                 if speaks("/gridpass/kad/1") {

@@ -220,7 +220,12 @@ fn behaviour(
         gossip: Gated::new(gossip_config()?, scores())?,
         sync,
         identify: identify::Behaviour::new(identify),
-        ping: ping::Behaviour::default(),
+        // A connection that fell silent is found out within a minute.
+        ping: ping::Behaviour::new(
+            ping::Config::new()
+                .with_interval(Duration::from_secs(10))
+                .with_timeout(Duration::from_secs(10)),
+        ),
         kad: kad.into(),
         mdns: mdns.into(),
         relay_client,
