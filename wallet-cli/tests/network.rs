@@ -73,14 +73,10 @@ fn ten_nodes_of_five_participants_exchange_messages_and_receipts() {
 
 #[test]
 fn a_node_that_was_off_and_one_that_joins_later_are_given_what_they_missed() {
-    let mut network = Network::new();
-    network.participant("north", Role::Operator);
-    network.participant("south", Role::Operator);
-    network.participant("flexgen", Role::Aggregator);
-    for (node, participant) in [("north-1", "north"), ("flexgen-1", "flexgen")] {
-        network.node(node, participant);
-        network.start(node);
-    }
+    let mut network = Network::of(
+        &[("north", Role::Operator), ("south", Role::Operator), ("flexgen", Role::Aggregator)],
+        &[("north-1", "north"), ("flexgen-1", "flexgen")],
+    );
     network.sees("flexgen-1", 1);
     let mut sent: Vec<String> = (0..3).map(|n| network.bid("flexgen-1", n)).collect();
     network.has("north-1", &sent);
@@ -96,16 +92,10 @@ fn a_node_that_was_off_and_one_that_joins_later_are_given_what_they_missed() {
 
 #[test]
 fn a_visa_revoked_while_its_holder_is_connected_ends_what_it_sends() {
-    let mut network = Network::new();
-    network.participant("north", Role::Operator);
-    network.participant("flexgen", Role::Aggregator);
-    network.participant("homes", Role::Aggregator);
-    for (node, participant) in
-        [("north-1", "north"), ("flexgen-1", "flexgen"), ("homes-1", "homes")]
-    {
-        network.node(node, participant);
-        network.start(node);
-    }
+    let network = Network::of(
+        &[("north", Role::Operator), ("flexgen", Role::Aggregator), ("homes", Role::Aggregator)],
+        &[("north-1", "north"), ("flexgen-1", "flexgen"), ("homes-1", "homes")],
+    );
     for node in ["flexgen-1", "homes-1"] {
         network.sees(node, 1);
     }
@@ -134,15 +124,10 @@ fn a_visa_revoked_while_its_holder_is_connected_ends_what_it_sends() {
 
 #[test]
 fn a_node_whose_authorisation_is_withdrawn_is_cut_off_and_another_of_its_participant_is_not() {
-    let mut network = Network::new();
-    network.participant("north", Role::Operator);
-    network.participant("flexgen", Role::Aggregator);
-    for (node, participant) in
-        [("north-1", "north"), ("flexgen-1", "flexgen"), ("flexgen-2", "flexgen")]
-    {
-        network.node(node, participant);
-        network.start(node);
-    }
+    let network = Network::of(
+        &[("north", Role::Operator), ("flexgen", Role::Aggregator)],
+        &[("north-1", "north"), ("flexgen-1", "flexgen"), ("flexgen-2", "flexgen")],
+    );
     for node in ["flexgen-1", "flexgen-2"] {
         network.sees(node, 1);
     }
@@ -190,16 +175,10 @@ fn what_every_peer_would_refuse_is_not_sent_and_says_why() {
 
 #[test]
 fn an_order_is_answered_in_its_thread_and_a_third_is_not_given_it() {
-    let mut network = Network::new();
-    network.participant("north", Role::Operator);
-    network.participant("flexgen", Role::Aggregator);
-    network.participant("homes", Role::Aggregator);
-    for (node, participant) in
-        [("north-1", "north"), ("flexgen-1", "flexgen"), ("homes-1", "homes")]
-    {
-        network.node(node, participant);
-        network.start(node);
-    }
+    let network = Network::of(
+        &[("north", Role::Operator), ("flexgen", Role::Aggregator), ("homes", Role::Aggregator)],
+        &[("north-1", "north"), ("flexgen-1", "flexgen"), ("homes-1", "homes")],
+    );
     let to = network.participant_did("flexgen-1");
     let back = network.participant_did("north-1");
     network.lets_read("north-1", &to, 1);
@@ -243,14 +222,10 @@ fn an_order_is_answered_in_its_thread_and_a_third_is_not_given_it() {
 
 #[test]
 fn a_node_that_is_invited_to_a_channel_is_given_its_descriptor_and_schema() {
-    let mut network = Network::new();
-    network.participant("north", Role::Operator);
-    network.participant("south", Role::Operator);
-    network.participant("flexgen", Role::Aggregator);
-    for (node, participant) in [("north-1", "north"), ("flexgen-1", "flexgen")] {
-        network.node(node, participant);
-        network.start(node);
-    }
+    let mut network = Network::of(
+        &[("north", Role::Operator), ("south", Role::Operator), ("flexgen", Role::Aggregator)],
+        &[("north-1", "north"), ("flexgen-1", "flexgen")],
+    );
     network.node("south-1", "south");
     // It was given neither channel nor schema.
     let material = network.place.path("home/profiles/south-1/node/material");
@@ -273,16 +248,10 @@ fn a_node_that_is_invited_to_a_channel_is_given_its_descriptor_and_schema() {
 /// A subscriber that is frozen slows nobody else, and loses nothing.
 #[test]
 fn a_frozen_subscriber_slows_nobody_and_loses_nothing() {
-    let mut network = Network::new();
-    network.participant("north", Role::Operator);
-    network.participant("south", Role::Operator);
-    network.participant("flexgen", Role::Aggregator);
-    for (node, participant) in
-        [("flexgen-1", "flexgen"), ("north-1", "north"), ("south-1", "south")]
-    {
-        network.node(node, participant);
-        network.start(node);
-    }
+    let network = Network::of(
+        &[("north", Role::Operator), ("south", Role::Operator), ("flexgen", Role::Aggregator)],
+        &[("flexgen-1", "flexgen"), ("north-1", "north"), ("south-1", "south")],
+    );
     for node in ["north-1", "south-1"] {
         network.sees(node, 1);
     }

@@ -107,14 +107,11 @@ fn listen_until(ended: &AtomicBool, socket: &PathBuf) -> BTreeMap<String, u32> {
 
 #[test]
 fn nodes_that_are_killed_lose_nothing_acknowledged_and_deliver_nothing_twice() {
-    let mut network = Network::new();
-    network.participant("north", Role::Operator);
-    network.participant("flexgen", Role::Aggregator);
     let nodes = ["north-1", "flexgen-1"];
-    for (node, participant) in nodes.into_iter().zip(["north", "flexgen"]) {
-        network.node(node, participant);
-        network.start(node);
-    }
+    let mut network = Network::of(
+        &[("north", Role::Operator), ("flexgen", Role::Aggregator)],
+        &[("north-1", "north"), ("flexgen-1", "flexgen")],
+    );
     network.sees("flexgen-1", 1);
     let socket =
         |node: &str| network.place.path(&format!("home/profiles/{node}/node/control.sock"));

@@ -82,7 +82,7 @@ impl Worker {
         heads: &[ChainHead],
         pages: Option<u32>,
     ) {
-        let now = self.now();
+        let now = self.uptime();
         let known: HashMap<Chain, u64> =
             self.knowledge.store.heads(channel).into_iter().map(|h| (h.chain, h.whole)).collect();
         for head in heads {
@@ -195,7 +195,7 @@ impl Worker {
         if self.ranges.hopeless.len() >= MAX_HOPELESS {
             self.ranges.hopeless.clear();
         }
-        let now = self.now();
+        let now = self.uptime();
         self.ranges.hopeless.insert((peer, chain), (until, now));
     }
 

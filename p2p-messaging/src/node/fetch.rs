@@ -93,7 +93,7 @@ impl Worker {
 
     /// Something is missing: it is asked of the peer that passed on what needs it, then of others.
     pub(super) fn ask(&mut self, missing: Missing, peer: Option<PeerId>) {
-        let now = self.now();
+        let now = self.uptime();
         if let Missing::Evidence(did) | Missing::Did(did) = &missing
             && !self.fetches.wanted.contains_key(&missing)
         {

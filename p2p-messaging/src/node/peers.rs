@@ -148,7 +148,7 @@ impl Worker {
         let state = Peer {
             key,
             stage: Stage::Stranger,
-            since: self.now(),
+            since: self.uptime(),
             hello: None,
             may: BTreeSet::new(),
             score: 0.0,
@@ -236,7 +236,7 @@ impl Worker {
         }
         if state.stage == Stage::Stranger {
             state.stage = Stage::Judging;
-            state.since = (self.clock)();
+            state.since = super::worker::uptime(self.began);
         }
         tracing::info!(%peer, participant = %hello.participant, "a peer said who it is");
         let charter = hello.charter.clone();
@@ -252,7 +252,7 @@ impl Worker {
 
     /// Finds out what a peer may read, and opens its gate where that is known.
     pub(super) fn judge(&mut self, peer: PeerId) {
-        let (now, name) = (self.now(), peer.to_string());
+        let (now, uptime, name) = (self.now(), self.uptime(), peer.to_string());
         let mut welcome = self.guests.judge(&name, &mut self.checker, &self.knowledge, now);
         if let Some(participant) = self.guests.participant(&name).filter(|p| self.is_unknown(p)) {
             welcome.asks.insert(Missing::Did(participant.clone()));
@@ -276,7 +276,7 @@ impl Worker {
         match state.stage {
             Stage::Stranger => {}
             Stage::Judging => {
-                let waited = now.millis_since(state.since) >= JUDGE_MILLIS;
+                let waited = uptime.millis_since(state.since) >= JUDGE_MILLIS;
                 if welcome.asks.is_empty() || waited {
                     self.open(peer, may);
                 }
@@ -285,9 +285,9 @@ impl Worker {
             Stage::Open
                 if !state.may.is_subset(&may)
                     && !welcome.asks.is_empty()
-                    && state.doubted.is_none_or(|t| now.millis_since(t) < JUDGE_MILLIS) =>
+                    && state.doubted.is_none_or(|t| uptime.millis_since(t) < JUDGE_MILLIS) =>
             {
-                state.doubted.get_or_insert(now);
+                state.doubted.get_or_insert(uptime);
             }
             // What it subscribed to beyond this ends with the connection.
             Stage::Open if !state.may.is_subset(&may) => {
@@ -422,7 +422,7 @@ impl Worker {
         let score = state.score;
         if score <= PART_BELOW {
             tracing::warn!(%peer, "a peer is shut out for what it sent");
-            let until = (self.clock)().plus_millis(BLOCK_MILLIS);
+            let until = super::worker::uptime(self.began).plus_millis(BLOCK_MILLIS);
             self.peers.blocked.insert(peer, until);
             self.metrics.blocked();
             self.tell(Command::Block(peer, true));

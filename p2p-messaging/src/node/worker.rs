@@ -26,6 +26,7 @@ use libp2p::{Multiaddr, PeerId};
 use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// The most tasks that become durable together.
@@ -67,6 +68,11 @@ pub(super) enum After {
     Respond { reply: crate::net::Reply, response: Box<crate::sync::Response> },
 }
 
+/// How long ago that was.
+pub(super) fn uptime(since: Instant) -> UnixMillis {
+    UnixMillis::new(u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX))
+}
+
 pub(crate) struct Worker {
     pub(super) me: Me,
     pub(super) settings: NodeSettings,
@@ -92,6 +98,7 @@ pub(crate) struct Worker {
     pub(super) metrics: Arc<Metrics>,
     pub(super) listening: Vec<Multiaddr>,
     pub(super) started: UnixMillis,
+    pub(super) began: Instant,
     pub(super) damage: Vec<String>,
     pub(super) ticks: u64,
 }
@@ -136,6 +143,7 @@ impl Worker {
             metrics: parts.metrics,
             listening: Vec::new(),
             started: now,
+            began: Instant::now(),
             damage: parts.damage,
             ticks: 0,
         }
@@ -143,6 +151,12 @@ impl Worker {
 
     pub(super) fn now(&self) -> UnixMillis {
         (self.clock)()
+    }
+
+    /// How long it has been running: what is waited for is measured by this, since a clock can be
+    /// set back.
+    pub(super) fn uptime(&self) -> UnixMillis {
+        uptime(self.began)
     }
 
     /// Works until it is told to stop, or nobody can tell it anything any more.
@@ -222,7 +236,8 @@ impl Worker {
             (Verdict::Admit, _) => self.report(id, peer, MessageAcceptance::Accept),
             (Verdict::Fault, _) => self.report(id, peer, MessageAcceptance::Reject),
             (Verdict::Wait, Some(envelope)) => {
-                self.unreported.insert(envelope.id().clone(), (id, peer, now));
+                let since = self.uptime();
+                self.unreported.insert(envelope.id().clone(), (id, peer, since));
             }
             _ => self.report(id, peer, MessageAcceptance::Ignore),
         }
@@ -407,13 +422,13 @@ impl Worker {
     }
 
     fn tick(&mut self) {
-        let now = self.now();
+        let (now, uptime) = (self.now(), self.uptime());
         self.ticks = self.ticks.saturating_add(1);
         self.checker.give_up(now);
         let late: Vec<_> = self
             .unreported
             .iter()
-            .filter(|(_, (_, _, since))| now.millis_since(*since) > UNREPORTED_MILLIS)
+            .filter(|(_, (_, _, since))| uptime.millis_since(*since) > UNREPORTED_MILLIS)
             .map(|(id, _)| id.clone())
             .collect();
         for id in late {
@@ -421,8 +436,8 @@ impl Worker {
                 self.report(id, peer, MessageAcceptance::Ignore);
             }
         }
-        self.tick_peers(now);
-        self.tick_fetches(now);
+        self.tick_peers(uptime);
+        self.tick_fetches(uptime);
         self.tick_receipts();
         // Catching up every ten seconds; forgetting old payloads every hour.
         if self.ticks.checked_rem(self.settings.catch_up_seconds.max(1)) == Some(0) {

@@ -1,7 +1,7 @@
 //! A market of real nodes: a regulator, aggregators who bid, system operators who read, each
 //! participant with its wallet, each node with its own wallet, store and process.
 
-use super::{PASSPHRASE, Place};
+use super::{Place, Ran};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
@@ -103,178 +103,81 @@ impl Network {
         let mut network =
             Self { place, channels: BTreeMap::new(), nodes: BTreeMap::new(), ticket: None };
         network.wallet("regulator");
-        let place = &network.place;
-        place.ok(&[
-            "id",
-            "new",
-            "--name",
-            "root",
-            "--method",
-            "webvh",
-            "--location",
-            "regulator.example",
-            "--profile",
-            "regulator",
-        ]);
+        let call = |line: &str| network.call("regulator", line);
+        call("id new --name root --method webvh --location regulator.example");
         for role in [Role::Aggregator, Role::Operator] {
-            place.ok(&[
-                "role",
-                "define",
-                role.name(),
-                "--title",
-                "A role",
-                "--claim",
-                "zone:string",
-                "--profile",
-                "regulator",
-            ]);
+            call(&format!("role define {} --title Role --claim zone:string", role.name()));
         }
-        place.ok(&[
-            "charter",
-            "new",
-            "Flexibility",
-            "--role",
-            "flex.gb.aggregator",
-            "--role",
-            "flex.gb.dso",
-            "--profile",
-            "regulator",
-        ]);
-        place.ok(&["charter", "pack", "-o", "trust.json", "--profile", "regulator"]);
-        place.write("schema.json", SCHEMA);
-        network.channel(
-            BIDS,
-            &[
-                "--publish",
-                "flex.gb.aggregator:visa.zone == message.zone",
-                "--subscribe",
-                "flex.gb.dso",
-            ],
-        );
-        network.channel(
-            ORDERS,
-            &["--mode", "unicast", "--publish", "flex.gb.aggregator", "--publish", "flex.gb.dso"],
-        );
+        call("charter new Flexibility --role flex.gb.aggregator --role flex.gb.dso");
+        call("charter pack -o trust.json");
+        network.place.write("schema.json", SCHEMA);
+        let publish = "--publish flex.gb.aggregator:visa.zone==message.zone";
+        network.channel(BIDS, &format!("{publish} --subscribe flex.gb.dso"));
+        let both = "--publish flex.gb.aggregator --publish flex.gb.dso";
+        network.channel(ORDERS, &format!("--mode unicast {both}"));
         network
     }
 
+    /// The same with participants, and nodes of theirs that run.
+    pub fn of(participants: &[(&str, Role)], nodes: &[(&str, &str)]) -> Self {
+        let mut network = Self::new();
+        for (name, role) in participants {
+            network.participant(name, *role);
+        }
+        for (node, participant) in nodes {
+            network.node(node, participant);
+            network.start(node);
+        }
+        network
+    }
+
+    /// A call of a profile that must succeed, in words without spaces.
+    fn call(&self, profile: &str, line: &str) -> Ran {
+        let words: Vec<&str> = line.split_whitespace().chain(["--profile", profile]).collect();
+        self.place.ok(&words)
+    }
+
     fn wallet(&self, name: &str) {
-        let words = format!("{name}-words.txt");
-        self.place.ok(&["init", "--name", name, "--profile", name, "--recovery-out", &words]);
+        self.call(name, &format!("init --name {name} --recovery-out {name}-words.txt"));
     }
 
     /// A channel with the topic `bids`.
-    fn channel(&mut self, name: &'static str, more: &[&str]) {
-        let (draft, signed) = (format!("{name}.json"), format!("{name}.signed.json"));
-        let mut args = vec![
-            "channel",
-            "new",
-            name,
-            "--receipts",
-            "--max-per-minute",
-            "1000000",
-            "--topic",
-            "bids=schema.json",
-            "--attribute",
-            "bids.zone=text:/zone",
-            "-o",
-            &draft,
-            "--profile",
-            "regulator",
-        ];
-        args.extend(more);
-        self.place.ok(&args);
-        self.place.ok(&["channel", "sign", &draft, "-o", &signed, "--profile", "regulator"]);
-        let shown =
-            self.place.ok(&["--json", "channel", "show", &signed, "--profile", "regulator"]).json();
+    fn channel(&mut self, name: &'static str, more: &str) {
+        let topic = "--topic bids=schema.json --attribute bids.zone=text:/zone";
+        let limits = "--receipts --max-per-minute 1000000";
+        let call = |line: &str| self.call("regulator", line);
+        call(&format!("channel new {name} {limits} {topic} -o {name}.json {more}"));
+        call(&format!("channel sign {name}.json -o {name}.signed.json"));
+        let shown = call(&format!("--json channel show {name}.signed.json")).json();
         self.channels.insert(name, text(&shown, "cid"));
     }
 
     /// A participant with its visa, and presentations for both channels.
     pub fn participant(&self, name: &str, role: Role) {
         self.wallet(name);
-        let file = |what: &str| format!("{name}-{what}.json");
-        let place = &self.place;
-        let location = format!("{name}.example");
-        place.ok(&[
-            "id",
-            "new",
-            "--name",
-            "root",
-            "--method",
-            "webvh",
-            "--location",
-            &location,
-            "--profile",
-            name,
-        ]);
-        place.ok(&["charter", "verify", "trust.json", "--adopt", "--profile", name]);
-        let (request, visa) = (file("request"), file("visa"));
-        place.ok(&[
-            "visa",
-            "request",
-            role.name(),
-            "--claim",
-            "zone=GB-1",
-            "-o",
-            &request,
-            "--profile",
-            name,
-        ]);
-        place.ok(&["visa", "issue", &request, "-o", &visa, "--profile", "regulator"]);
-        place.ok(&["visa", "accept", &visa, "--profile", name]);
+        let call = |line: &str| self.call(name, line);
+        call(&format!("id new --name root --method webvh --location {name}.example"));
+        call("charter verify trust.json --adopt");
+        let role = role.name();
+        call(&format!("visa request {role} --claim zone=GB-1 -o {name}-request.json"));
+        self.call("regulator", &format!("visa issue {name}-request.json -o {name}-visa.json"));
+        call(&format!("visa accept {name}-visa.json"));
         for (channel, id) in &self.channels {
-            let shown = file(channel);
-            place.ok(&[
-                "visa",
-                "present",
-                role.name(),
-                "--to",
-                id,
-                "--for",
-                "30d",
-                "-o",
-                &shown,
-                "--profile",
-                name,
-            ]);
+            call(&format!("visa present {role} --to {id} --for 30d -o {name}-{channel}.json"));
         }
     }
 
     /// A node of a participant: its wallet, its authorisation, and what it needs. Not running.
     pub fn node(&self, node: &str, participant: &str) {
         self.wallet(node);
-        let made = self.place.ok(&[
-            "--json",
-            "id",
-            "new",
-            "--name",
-            "node",
-            "--method",
-            "key",
-            "--node",
-            "--profile",
-            node,
-        ]);
-        let did = made.json()["identity"]["did"].as_str().expect("a DID").to_owned();
-        let authorisation = format!("{node}-authorisation.json");
-        self.place.ok(&[
-            "visa",
-            "authorise-node",
-            &did,
-            "-o",
-            &authorisation,
-            "--profile",
-            participant,
-        ]);
-        let mut files = vec!["trust.json".to_owned(), "schema.json".to_owned(), authorisation];
+        let made = self.call(node, "--json id new --name node --method key --node").json();
+        let did = made["identity"]["did"].as_str().expect("a DID").to_owned();
+        self.call(participant, &format!("visa authorise-node {did} -o {node}-authorisation.json"));
+        let mut files = format!("trust.json schema.json {node}-authorisation.json");
         for channel in self.channels.keys() {
-            files.push(format!("{channel}.signed.json"));
-            files.push(format!("{participant}-{channel}.json"));
+            files.push_str(&format!(" {channel}.signed.json {participant}-{channel}.json"));
         }
-        let mut args = vec!["node", "add", "--profile", node];
-        args.extend(files.iter().map(String::as_str));
-        self.place.ok(&args);
+        self.call(node, &format!("node add {files}"));
     }
 
     /// The node's DID.
@@ -308,21 +211,7 @@ impl Network {
         // Only the first one has a port that others know; it keeps it when it starts again.
         let port = self.place.path(&format!("{node}.port"));
         let listen = std::fs::read_to_string(&port).unwrap_or("/ip4/127.0.0.1/tcp/0".into());
-        let log = std::fs::File::create(self.place.path(&format!("{node}.log"))).expect("a log");
-        let mut child = self
-            .place
-            .bare()
-            .args(["--passphrase-file", "passphrase.txt", "node", "run", "--profile", node])
-            .args(["--listen", &listen, "--log", "info,gridpass_messaging=debug"])
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .expect("it starts");
-        let mut out = BufReader::new(child.stdout.take().expect("its output"));
-        let mut line = String::new();
-        out.read_line(&mut line).expect("a line");
-        assert!(line.starts_with("ready"), "{node}: {line} {}", self.log(node));
-        self.nodes.insert(node.to_owned(), Running { child, _out: out });
+        self.start_by(node, &[], &["--listen", &listen]);
         let address = until("an address", || {
             let status = self.ask(node, &["node", "status"]);
             status["listening"].as_array()?.first()?.as_str().map(str::to_owned)
@@ -450,9 +339,4 @@ impl Network {
                 .then_some(())
         });
     }
-}
-
-/// The passphrase, for tests that start commands themselves.
-pub fn passphrase() -> &'static str {
-    PASSPHRASE
 }
