@@ -38,7 +38,8 @@ struct Actor<E> {
     wanted: usize,
     /// Whether peers are looked for: else only those that the operator named are dialled.
     looks: bool,
-    looked: Instant,
+    /// When peers were looked for last; not before there is somebody to ask.
+    looked: Option<Instant>,
 }
 
 /// Starts the network on the current runtime. `events` get what it tells; it ends when the commands
@@ -58,7 +59,6 @@ pub fn start<E: From<NetEvent> + Send + 'static>(
     for address in &settings.external {
         swarm.add_external_address(address.clone());
     }
-    let now = Instant::now();
     let mut actor = Actor {
         swarm,
         events,
@@ -68,7 +68,7 @@ pub fn start<E: From<NetEvent> + Send + 'static>(
         book: Book::default(),
         wanted: usize::try_from(settings.wanted_peers).unwrap_or(usize::MAX),
         looks: settings.discover || settings.lan,
-        looked: now,
+        looked: None,
     };
     for address in &settings.peers {
         actor.befriend(address.clone());
@@ -148,8 +148,9 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
                 tracing::debug!(%peer, "not dialled: {e}");
             }
         }
-        if found > 0 && now.duration_since(self.looked) > Duration::from_secs(30) {
-            self.looked = now;
+        let lately = |t: Instant| now.duration_since(t) < Duration::from_secs(30);
+        if found > 0 && connected > 0 && !self.looked.is_some_and(lately) {
+            self.looked = Some(now);
             if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
                 kad.get_closest_peers(PeerId::random());
             }
