@@ -114,3 +114,39 @@ impl Resolver for Identities {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gridpass_identity::time::UnixMillis;
+
+    fn material(document: &[u8]) -> IdentityMaterial {
+        let did = "did:webvh:QmfGEUAcMpzo25kF2Rhn8L5FAXysfGnkzjwdKoNPi615XQ:dso.example";
+        let snapshot = Snapshot {
+            seen: UnixMillis::new(1),
+            confirmed: None,
+            document: document.to_vec(),
+            witness: None,
+        };
+        IdentityMaterial::of(&Did::parse(did).expect("a DID"), &snapshot)
+    }
+
+    #[test]
+    fn a_log_that_does_not_hold_leaves_nothing_behind() {
+        let mut identities = Identities::default();
+        let bad = material(b"{}\n");
+        assert!(identities.take(&bad).is_err());
+        assert_eq!(identities.material(&bad.did), None);
+    }
+
+    #[test]
+    fn an_older_state_changes_nothing_and_another_history_is_refused() {
+        let mut identities = Identities::default();
+        let held = material(b"first\nsecond\n");
+        let snapshot = held.to_snapshot().expect("a snapshot");
+        identities.snapshots.insert(held.did.clone(), vec![snapshot]);
+        assert_eq!(identities.take(&material(b"first\n")).ok(), Some(false));
+        assert!(identities.take(&material(b"first\nother\n")).is_err());
+        assert_eq!(identities.material(&held.did), Some(held));
+    }
+}

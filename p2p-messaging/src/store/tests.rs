@@ -223,3 +223,37 @@ fn a_reader_finds_its_place_again() {
     let (store, _) = Store::open(folder.path()).expect("opens");
     assert_eq!((store.cursor("scada"), store.cursor("other")), (7, 0));
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+
+    /// Holes are exactly the numbers that are neither durable nor staged.
+    #[test]
+    fn holes_are_what_is_missing(
+        fates in proptest::collection::vec(0_u8..3, 20),
+        from in 1_u64..21,
+        length in 0_u64..20,
+    ) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut store, _) = Store::open_with(folder.path(), 3000).expect("opens");
+        let all = chain_of(1, 20);
+        let chain = Chain::of(all[0].header());
+        for (envelope, _) in all.iter().zip(&fates).filter(|(_, fate)| **fate == 0) {
+            store.stage(kept(envelope, true)).expect("stages");
+        }
+        store.commit(NOW).expect("commits");
+        for (envelope, _) in all.iter().zip(&fates).filter(|(_, fate)| **fate == 1) {
+            store.stage(kept(envelope, true)).expect("stages");
+        }
+        let until = from + length;
+        let holes = store.holes(&chain, from, until, usize::MAX);
+        let found: Vec<u64> = holes.iter().flat_map(|(a, b)| *a..=*b).collect();
+        let missing: Vec<u64> = (from..=until)
+            .filter(|n| fates.get(usize::try_from(n - 1).expect("small")).is_none_or(|f| *f == 2))
+            .collect();
+        proptest::prop_assert_eq!(found, missing);
+        let first = store.holes(&chain, from, until, 1);
+        proptest::prop_assert_eq!(first.first(), holes.first());
+        proptest::prop_assert!(first.len() <= 1);
+    }
+}
