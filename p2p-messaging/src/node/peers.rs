@@ -27,6 +27,8 @@ const HELLO_MILLIS: u64 = 15_000;
 const JUDGE_MILLIS: u64 = 5_000;
 /// The score from which a peer is parted with for a while.
 const PART_BELOW: f64 = -100.0;
+/// How long a peer may bring and read nothing before it makes room for others, in milliseconds.
+const IDLE_MILLIS: u64 = 60_000;
 /// How long a peer is not spoken to that misbehaved, in milliseconds.
 const BLOCK_MILLIS: u64 = 10 * 60 * 1000;
 /// How old the status of a peer's authorisation may be, in seconds, to say for whom it acts; channels
@@ -60,6 +62,8 @@ pub(super) struct Peer {
     ask_again: bool,
     /// Whether its participant's authorisation of it holds.
     proven: bool,
+    /// Whether something that it passed on was admitted.
+    useful: bool,
     /// Since when it may not read what it did, as long as something is missing to say so.
     doubted: Option<UnixMillis>,
     /// The score that gossip was told last.
@@ -156,6 +160,7 @@ impl Worker {
             again: 8,
             ask_again: false,
             proven: false,
+            useful: false,
             doubted: None,
             told: 0.0,
             from: BTreeMap::new(),
@@ -414,6 +419,10 @@ impl Worker {
         }
         let Some(state) = self.peers.all.get_mut(&peer) else { return };
         match (verdict, source) {
+            (Verdict::Admit, _) => {
+                state.useful = true;
+                return;
+            }
             (Verdict::Fault, _) => state.score -= 25.0,
             // An honest peer passes none on; one with an older list may for a while.
             (Verdict::Refuse, Source::Live) => state.score -= 0.2,
@@ -429,7 +438,28 @@ impl Worker {
         }
     }
 
+    /// Where places grow short, who may read nothing here and has brought nothing makes room, a few
+    /// at a time.
+    fn make_room(&mut self, now: UnixMillis) {
+        let most = usize::try_from(self.settings.network.max_peers).unwrap_or(usize::MAX);
+        if self.peers.all.len() < most.saturating_sub(most / 4) {
+            return;
+        }
+        let idle = |p: &Peer| {
+            p.stage == Stage::Open
+                && p.may.is_empty()
+                && !p.useful
+                && now.millis_since(p.since) > IDLE_MILLIS
+        };
+        let idle = self.peers.all.iter().filter(|(_, p)| idle(p)).map(|(id, _)| *id);
+        for peer in idle.take(4).collect::<Vec<_>>() {
+            tracing::info!(%peer, "a peer that brings and reads nothing makes room");
+            self.tell(Command::Part(peer));
+        }
+    }
+
     pub(super) fn tick_peers(&mut self, now: UnixMillis) {
+        self.make_room(now);
         let mut part: Vec<PeerId> = std::mem::take(&mut self.peers.to_part).into_iter().collect();
         let mut late = Vec::new();
         let mut again = Vec::new();
