@@ -18,13 +18,11 @@ pub enum KeepChannelError {
     /// A descriptor cannot be read.
     #[error(transparent)]
     Channel(#[from] ChannelError),
-    /// There is no such channel in the wallet.
-    #[error("the wallet has no channel {0:?}")]
+    /// There is no such channel.
+    #[error("there is no channel {0:?} here")]
     NotFound(String),
     /// Several owners have a channel of this name.
-    #[error(
-        "the wallet has channels named {0:?} of several owners or frameworks: name one by its CID"
-    )]
+    #[error("there are channels named {0:?} of several owners or frameworks: name one by its CID")]
     Ambiguous(String),
 }
 
@@ -83,16 +81,32 @@ pub fn channels(wallet: &Wallet) -> Result<Vec<SignedChannel>, KeepChannelError>
 /// # Errors
 /// [`KeepChannelError::NotFound`], [`KeepChannelError::Ambiguous`].
 pub fn channel(wallet: &Wallet, name: &str) -> Result<SignedChannel, KeepChannelError> {
+    find(&channels(wallet)?, name).cloned()
+}
+
+/// One of these channels, by CID, or the newest version of a name.
+///
+/// # Errors
+/// [`KeepChannelError::NotFound`], [`KeepChannelError::Ambiguous`].
+pub fn find<'c>(
+    all: impl IntoIterator<Item = &'c SignedChannel>,
+    name: &str,
+) -> Result<&'c SignedChannel, KeepChannelError> {
     let shown = || name.chars().take(80).collect();
-    let mut all = channels(wallet)?;
-    if let Some(index) = all.iter().position(|c| c.id().as_str() == name) {
-        return Ok(all.swap_remove(index));
+    let mut named = Vec::new();
+    for channel in all {
+        if channel.id().as_str() == name {
+            return Ok(channel);
+        }
+        if channel.descriptor().name.as_str() == name {
+            named.push(channel);
+        }
     }
-    all.retain(|c| c.descriptor().name.as_str() == name);
-    let newest = all.pop().ok_or_else(|| KeepChannelError::NotFound(shown()))?;
+    let newest = named.iter().max_by_key(|c| c.descriptor().version);
+    let newest = *newest.ok_or_else(|| KeepChannelError::NotFound(shown()))?;
     let whose =
         |c: &SignedChannel| (c.descriptor().owner.clone(), c.descriptor().framework.clone());
-    if all.iter().any(|c| whose(c) != whose(&newest)) {
+    if named.iter().any(|c| whose(c) != whose(newest)) {
         return Err(KeepChannelError::Ambiguous(shown()));
     }
     Ok(newest)

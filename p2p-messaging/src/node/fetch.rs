@@ -232,6 +232,9 @@ impl Worker {
         };
         if there {
             self.fetches.wanted.remove(missing);
+            if matches!(missing, Missing::Document(_)) {
+                self.compile_schemas(Some(peer));
+            }
             self.came(missing);
         } else {
             tracing::debug!(%peer, ?missing, "not there");
@@ -243,7 +246,6 @@ impl Worker {
     fn document_came(&mut self, id: &ContentId, bytes: Vec<u8>) -> bool {
         if id.verify(&bytes).is_ok() {
             self.knowledge.arrived.insert(id.clone(), bytes);
-            self.schema_came(id);
             return true;
         }
         // A descriptor is named by its content and travels with its owner's signature.
@@ -307,8 +309,8 @@ impl Worker {
         found.is_err_and(|e| e.is_missing_evidence())
     }
 
-    /// Status lists came, from a peer that was asked or by gossip. Each must hold; one that is not
-    /// known yet is taken only from a peer that was asked.
+    /// Status lists came, from a peer that was asked or by gossip. Each must hold, and something must
+    /// rest on it.
     pub(super) fn lists_came(&mut self, lists: &[ByteBuf], asked: Option<PeerId>) -> bool {
         let now = self.now();
         let mut any = false;

@@ -46,7 +46,9 @@ impl Identities {
         if did.method() == "webvh"
             && let Some(held) = known.last()
         {
-            if held.document.starts_with(&snapshot.document) {
+            // With the same log, more witnesses may have signed.
+            let same = held.document == snapshot.document;
+            if held.document.starts_with(&snapshot.document) && !same {
                 // An older state of it, or the same.
                 return Ok(false);
             }

@@ -65,6 +65,8 @@ pub struct OwnPresentation {
     pub id: ContentId,
     /// As it was signed.
     pub text: String,
+    /// When it was signed.
+    pub signed: UnixMillis,
     /// Until when it counts.
     pub expires: UnixMillis,
 }
@@ -76,6 +78,8 @@ pub struct OwnAuthorisation {
     pub id: ContentId,
     /// As it was signed.
     pub text: String,
+    /// When it was signed.
+    pub signed: UnixMillis,
     /// What it says.
     pub authorisation: NodeAuthorisation,
 }
@@ -123,9 +127,9 @@ pub struct Material {
     pub channels: BTreeMap<ContentId, SignedChannel>,
     /// Schemas and other documents.
     pub documents: BTreeMap<ContentId, Vec<u8>>,
-    /// Presentations by channel: the one that counts longest.
+    /// Presentations by channel: the one that was signed last.
     pub presentations: BTreeMap<ContentId, OwnPresentation>,
-    /// The authorisation that counts longest.
+    /// The authorisation that was signed last.
     pub authorisation: Option<OwnAuthorisation>,
     /// The newest state of each status list.
     pub lists: Vec<StatusList>,
@@ -243,10 +247,14 @@ impl Material {
                 .map_err(|e| MaterialError::new(e.code(), e.to_string()))?;
             return Ok(vec![self.take_channel(channel, keep)?]);
         }
-        if kind.starts_with("gridpass-") && value.get("formatVersion").is_some() {
+        // A schema's manifest has a type and a version too.
+        if serde_json::from_value::<ParcelKind>(Value::from(kind)).is_ok() {
             let parcel =
                 Parcel::parse(bytes).map_err(|e| MaterialError::new(e.code(), e.to_string()))?;
             return self.take_parcel(&parcel, now, keep);
+        }
+        if let Some(taken) = self.take_secured(bytes, now, keep)? {
+            return Ok(taken);
         }
         if let Ok(material) = serde_json::from_slice::<IdentityMaterial>(bytes) {
             return Ok(self.take_identity(&material, keep)?.into_iter().collect());
@@ -256,6 +264,28 @@ impl Material {
         self.take_document(id, canonical, keep).map(|t| vec![t])
     }
 
+    /// A status list, an authorisation or a presentation, in whatever form it was signed; nothing for
+    /// what is none of these.
+    fn take_secured(
+        &mut self,
+        bytes: &[u8],
+        now: UnixMillis,
+        keep: bool,
+    ) -> Result<Option<Vec<Taken>>, MaterialError> {
+        let trimmed = bytes.trim_ascii();
+        if let Ok(secured) = Secured::parse(trimmed, Kind::Credential) {
+            if let Ok(list) = StatusList::read(secured.clone()) {
+                return Ok(Some(self.take_list(list, now, keep)?.into_iter().collect()));
+            }
+            return Ok(Some(vec![self.take_authorisation(secured.text(), keep)?]));
+        }
+        if Secured::parse(trimmed, Kind::Presentation).is_ok() {
+            let text = String::from_utf8_lossy(trimmed).into_owned();
+            return Ok(Some(vec![self.take_presentation(&text, keep)?]));
+        }
+        Ok(None)
+    }
+
     /// What is no JSON: a JWT, or a document such as an XML schema.
     fn take_other(
         &mut self,
@@ -263,16 +293,8 @@ impl Material {
         now: UnixMillis,
         keep: bool,
     ) -> Result<Vec<Taken>, MaterialError> {
-        let trimmed = bytes.trim_ascii();
-        if let Ok(secured) = Secured::parse(trimmed, Kind::Credential) {
-            if let Ok(list) = StatusList::read(secured.clone()) {
-                return Ok(self.take_list(list, now, keep)?.into_iter().collect());
-            }
-            return Ok(vec![self.take_authorisation(secured.text(), keep)?]);
-        }
-        if Secured::parse(trimmed, Kind::Presentation).is_ok() {
-            let text = String::from_utf8_lossy(trimmed).into_owned();
-            return Ok(vec![self.take_presentation(&text, keep)?]);
+        if let Some(taken) = self.take_secured(bytes, now, keep)? {
+            return Ok(taken);
         }
         let id = ContentId::of_bytes(bytes)
             .map_err(refused(gridpass_credentials::codes::PARCEL_MALFORMED))?;
@@ -396,6 +418,14 @@ impl Material {
         Ok(Taken::Channel(id))
     }
 
+    /// Keeps a document, which was held against its name.
+    ///
+    /// # Errors
+    /// [`MaterialError`] if it cannot be written.
+    pub fn keep_document(&mut self, id: ContentId, bytes: Vec<u8>) -> Result<(), MaterialError> {
+        self.take_document(id, bytes, true).map(|_| ())
+    }
+
     fn take_document(
         &mut self,
         id: ContentId,
@@ -424,9 +454,10 @@ impl Material {
         if keep {
             self.write(&format!("presentation-{id}.jwt"), text.as_bytes())?;
         }
-        let longer = self.presentations.get(&channel).is_none_or(|p| p.expires <= expires);
-        if longer {
-            let own = OwnPresentation { id, text: text.to_owned(), expires };
+        // The last one says what its holder wants to show now, such as a visa that was renewed.
+        let signed = secured.signed_at().unwrap_or_else(|| UnixMillis::new(0));
+        if self.presentations.get(&channel).is_none_or(|p| p.signed <= signed) {
+            let own = OwnPresentation { id, text: text.to_owned(), signed, expires };
             self.presentations.insert(channel.clone(), own);
         }
         Ok(Taken::Presentation(channel))
@@ -459,12 +490,10 @@ impl Material {
         if keep {
             self.write(&format!("authorisation-{id}.jwt"), text.as_bytes())?;
         }
-        let until = |a: &OwnAuthorisation| a.authorisation.valid_until;
-        let longer =
-            self.authorisation.as_ref().is_none_or(|a| until(a) <= authorisation.valid_until);
-        if longer {
-            self.authorisation =
-                Some(OwnAuthorisation { id, text: text.to_owned(), authorisation });
+        let signed = secured.signed_at().unwrap_or_else(|| UnixMillis::new(0));
+        if self.authorisation.as_ref().is_none_or(|a| a.signed <= signed) {
+            let text = text.to_owned();
+            self.authorisation = Some(OwnAuthorisation { id, text, signed, authorisation });
         }
         Ok(Taken::Authorisation)
     }

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Code;
 use gridpass_identity::time::UnixMillis;
+use gridpass_policy::keeping;
 use gridpass_policy::payload::PayloadSchema;
 use gridpass_policy::topic::Topic;
 use serde_json::{Map, Value, json};
@@ -25,19 +26,9 @@ type Failed = (Code, String);
 impl Worker {
     /// A channel by its CID, or by its name where only one has it.
     pub(super) fn channel_named(&self, name: &str) -> Result<ContentId, Failed> {
-        let all = &self.knowledge.material.channels;
-        if let Some((id, _)) = all.iter().find(|(id, _)| id.as_str() == name) {
-            return Ok(id.clone());
-        }
-        let named =
-            |c: &&gridpass_policy::channel::SignedChannel| c.descriptor().name.as_str() == name;
-        let mut found: Vec<_> = all.values().filter(named).collect();
-        // A newer version replaces the one that it names.
-        found.sort_by_key(|c| c.descriptor().version);
-        match found.as_slice() {
-            [] => Err((codes::CHANNEL_UNKNOWN, format!("the node has no channel {name:?}"))),
-            [.., last] => Ok(last.id().clone()),
-        }
+        let all = self.knowledge.material.channels.values();
+        let found = keeping::find(all, name).map_err(|e| (e.code(), e.to_string()))?;
+        Ok(found.id().clone())
     }
 
     pub(super) fn send(&mut self, new: NewMessage, reply: oneshot::Sender<ControlResult>) {

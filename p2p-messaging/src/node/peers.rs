@@ -326,6 +326,7 @@ impl Worker {
         self.catch_up_with(peer);
         self.hand_over_receipts(peer);
         self.ask_what_was_invited_to(peer);
+        self.compile_schemas(Some(peer));
     }
 
     fn open_topics(&self, peer: PeerId, may: &BTreeSet<ContentId>) {

@@ -2,7 +2,7 @@
 //! effect at once.
 
 use super::worker::Worker;
-use crate::checking::{Chain, Known as _};
+use crate::checking::{Chain, Known as _, Missing};
 use crate::envelope::Envelope;
 use crate::net::{Command, topic_of};
 use crate::store::Entry;
@@ -11,12 +11,13 @@ use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{Resolver as _, TimeBasis};
-use gridpass_policy::payload::PayloadSchema;
+use gridpass_policy::payload::{PayloadSchema, SchemaError};
 use gridpass_policy::policy::Policy;
 use libp2p::PeerId;
 use libp2p::gossipsub::{MessageAcceptance, MessageId};
 use serde_bytes::ByteBuf;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl Worker {
@@ -116,65 +117,54 @@ impl Worker {
                 return;
             }
         };
-        let ids: Vec<ContentId> = policy
-            .descriptor()
-            .topics
-            .iter()
-            .flat_map(|t| &t.versions)
-            .map(|v| v.schema.clone())
-            .collect();
-        let mut schemas = BTreeMap::new();
-        let mut missing = Vec::new();
-        for id in ids {
-            match PayloadSchema::compile(&id, &|id| self.knowledge.document(id)) {
-                Ok(schema) => {
-                    schemas.insert(id, schema);
-                }
-                Err(e) => {
-                    tracing::info!(%channel, schema = %id, code = %e.code(), "no schema yet: {e}");
-                    missing.push(id);
-                }
-            }
-        }
+        let versions = policy.descriptor().topics.iter().flat_map(|t| &t.versions);
+        self.unready.extend(versions.map(|v| (channel.clone(), v.schema.clone())));
         let reads = self.reads(&channel);
-        self.checker.join(policy, schemas, reads);
+        self.checker.join(policy, BTreeMap::new(), reads);
+        self.compile_schemas(None);
         if reads {
             // Peers judge whoever subscribes by what it said before.
             self.greet_again();
             self.tell(Command::Subscribe(topic_of(&channel)));
         }
         tracing::info!(%channel, reads, "joined");
-        let open: Vec<_> = self.peers.open().collect();
-        for id in missing {
-            for peer in open.iter().take(1) {
-                self.ask(crate::checking::Missing::Document(id.clone()), Some(*peer));
+    }
+
+    /// Compiles the schemas of channels whose documents are all here, and asks for those that are
+    /// not: of this peer first, which has come or is known to have some.
+    pub(super) fn compile_schemas(&mut self, peer: Option<PeerId>) {
+        for (channel, id) in self.unready.clone() {
+            let read = RefCell::new(BTreeSet::new());
+            let documents = |id: &ContentId| {
+                read.borrow_mut().insert(id.clone());
+                self.knowledge.document(id)
+            };
+            match PayloadSchema::compile(&id, &documents) {
+                Ok(schema) => {
+                    // They are needed again after a restart.
+                    for part in read.into_inner() {
+                        self.keep_document(&part);
+                    }
+                    self.unready.remove(&(channel.clone(), id.clone()));
+                    self.checker.schema_came(&channel, id.clone(), schema);
+                    self.came(&Missing::Document(id));
+                }
+                Err(SchemaError::Missing(part)) => {
+                    tracing::info!(%channel, schema = %id, %part, "a schema is not here yet");
+                    self.ask(Missing::Document(part), peer);
+                }
+                Err(e) => {
+                    tracing::error!(%channel, schema = %id, code = %e.code(), "{e}");
+                    self.unready.remove(&(channel, id));
+                }
             }
         }
     }
 
-    /// A document came that may be the schema of a channel, or a part of one.
-    pub(super) fn schema_came(&mut self, id: &ContentId) {
-        let mut names = Vec::new();
-        for channel in self.knowledge.material.channels.keys() {
-            let Some(policy) = self.checker.policy(channel) else { continue };
-            let versions = policy.descriptor().topics.iter().flat_map(|t| &t.versions);
-            if versions.into_iter().any(|v| &v.schema == id) {
-                names.push(channel.clone());
-            }
-        }
-        for channel in names {
-            match PayloadSchema::compile(id, &|id| self.knowledge.document(id)) {
-                Ok(schema) => {
-                    // It is needed again after a restart.
-                    if let Some(bytes) = self.knowledge.arrived.get(id).cloned()
-                        && let Err(e) = self.knowledge.material.give(&bytes, (self.clock)())
-                    {
-                        tracing::error!(code = %e.code(), "{e}");
-                    }
-                    self.checker.schema_came(&channel, id.clone(), schema);
-                }
-                Err(e) => tracing::warn!(schema = %id, code = %e.code(), "{e}"),
-            }
+    fn keep_document(&mut self, id: &ContentId) {
+        let Some(bytes) = self.knowledge.arrived.get(id).cloned() else { return };
+        if let Err(e) = self.knowledge.material.keep_document(id.clone(), bytes) {
+            tracing::error!(document = %id, code = %e.code(), "{e}");
         }
     }
 }

@@ -101,7 +101,7 @@ impl Worker {
                 }
                 Taken::Channel(id) => joins.push(id.clone()),
                 Taken::Document(id) => {
-                    self.schema_came(id);
+                    self.compile_schemas(None);
                     self.came(&Missing::Document(id.clone()));
                 }
                 Taken::Presentation(id) => {

@@ -24,7 +24,7 @@ use hashlink::LruCache;
 use libp2p::gossipsub::{MessageAcceptance, MessageId, TopicHash};
 use libp2p::{Multiaddr, PeerId};
 use serde_bytes::ByteBuf;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -88,6 +88,8 @@ pub(crate) struct Worker {
     /// Those who invited this node, and to what.
     pub(super) invitations: Vec<Invitation>,
     pub(super) folder: std::path::PathBuf,
+    /// Schemas of channels that are not compiled yet: some of their documents are missing.
+    pub(super) unready: BTreeSet<(ContentId, ContentId)>,
     /// Envelopes that wait, whose place in gossip is still open.
     unreported: HashMap<EnvelopeId, (MessageId, PeerId, UnixMillis)>,
     pub(super) after: Vec<After>,
@@ -135,6 +137,7 @@ impl Worker {
             ranges: Ranges::default(),
             invitations: parts.invitations,
             folder: parts.folder,
+            unready: BTreeSet::new(),
             unreported: HashMap::new(),
             after: Vec::new(),
             to_confirm: BTreeMap::new(),
