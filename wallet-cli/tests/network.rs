@@ -5,13 +5,28 @@
 
 mod common;
 
-use common::network::{BIDS, Network, ORDERS, Role, until};
+use common::network::{BIDS, MODELS, Network, ORDERS, Role, until};
 use serde_json::Value;
 
 /// What a recipient says of a message.
 fn state_of(network: &Network, node: &str, id: &str, recipient: &str) -> Option<String> {
     let fate = network.ask(node, &["receipts", id]);
     Some(fate["recipients"].get(recipient)?["state"].as_str()?.to_owned())
+}
+
+/// Has a node send a bid that was frozen while something happened: it comes to send before it hears of
+/// it, or as soon as it does. Gives the bid, if it was sent.
+fn send_unaware(network: &Network, node: &str, happens: impl FnOnce()) -> Option<String> {
+    network.place.write("late.json", "{\"zone\": \"GB-1\", \"number\": 99}");
+    network.signal(node, "-STOP");
+    happens();
+    let ran = std::thread::scope(|scope| {
+        let args = ["--json", "send", BIDS, "bids", "late.json", "--profile", node];
+        let sending = scope.spawn(move || network.place.run_bare(&args));
+        network.signal(node, "-CONT");
+        sending.join().expect("it ends")
+    });
+    (ran.status == 0).then(|| ran.json()["id"].as_str().expect("an id").to_owned())
 }
 
 /// Two operators with three nodes, three aggregators with four, and one who restarts.
@@ -103,23 +118,17 @@ fn a_visa_revoked_while_its_holder_is_connected_ends_what_it_sends() {
     network.has("north-1", &before);
     let did = network.participant_did("flexgen-1");
     network.place.ok(&["visa", "revoke", &did, "-o", "lists.json", "--profile", "regulator"]);
-    // The list reaches the operator through somebody else's node.
-    network.ask("homes-1", &["node", "add", "lists.json"]);
-    until("the list at the operator's node", || {
-        network.log("north-1").contains("a newer status list").then_some(())
+    let sent = send_unaware(&network, "flexgen-1", || {
+        // The list reaches the operator through somebody else's node.
+        network.ask("homes-1", &["node", "add", "lists.json"]);
+        until("the list at the operator's node", || {
+            network.log("north-1").contains("a newer status list").then_some(())
+        });
     });
-    // A node that learned it too refuses its own participant.
-    let after = until("a refusal, or a message that goes nowhere", || {
-        let file = "late.json";
-        network.place.write(file, "{\"zone\": \"GB-1\", \"number\": 99}");
-        let args = ["--json", "send", BIDS, "bids", file, "--profile", "flexgen-1"];
-        let ran = network.place.run_bare(&args);
-        Some(if ran.status == 0 { ran.json()["id"].as_str().map(str::to_owned) } else { None })
-    });
-    let good = network.bid("homes-1", 2);
-    network.has("north-1", &[good]);
+    let good = vec![network.bid("homes-1", 2), network.bid("homes-1", 3)];
+    network.has("north-1", &good);
     let inbox = network.inbox("north-1");
-    assert!(after.is_none_or(|id| !inbox.contains(&id)), "it passed after the revocation");
+    assert!(sent.is_none_or(|id| !inbox.contains(&id)), "it passed after the revocation");
 }
 
 #[test]
@@ -135,17 +144,13 @@ fn a_node_whose_authorisation_is_withdrawn_is_cut_off_and_another_of_its_partici
     network.has("north-1", &before);
     let stolen = network.did("flexgen-1");
     network.place.ok(&["visa", "revoke", &stolen, "-o", "lists.json", "--profile", "flexgen"]);
-    network.ask("north-1", &["node", "add", "lists.json"]);
-    let file = "stolen.json";
-    network.place.write(file, "{\"zone\": \"GB-1\", \"number\": 9}");
-    let ran =
-        network.place.run_bare(&["--json", "send", BIDS, "bids", file, "--profile", "flexgen-1"]);
-    let good = network.bid("flexgen-2", 2);
-    network.has("north-1", &[good]);
-    if ran.status == 0 {
-        let id = ran.json()["id"].as_str().expect("an id").to_owned();
-        assert!(!network.inbox("north-1").contains(&id), "the stolen node still speaks");
-    }
+    let sent = send_unaware(&network, "flexgen-1", || {
+        network.ask("north-1", &["node", "add", "lists.json"]);
+    });
+    let good = vec![network.bid("flexgen-2", 2), network.bid("flexgen-2", 3)];
+    network.has("north-1", &good);
+    let inbox = network.inbox("north-1");
+    assert!(sent.is_none_or(|id| !inbox.contains(&id)), "the stolen node still speaks");
 }
 
 #[test]
@@ -245,6 +250,37 @@ fn a_node_that_is_invited_to_a_channel_is_given_its_descriptor_and_schema() {
     network.has("south-1", &sent);
 }
 
+#[test]
+fn a_schema_of_several_files_is_fetched_and_payloads_are_held_against_it() {
+    let mut network = Network::new();
+    network.channel_of_models();
+    for name in ["north", "south"] {
+        network.participant(name, Role::Operator);
+    }
+    network.node("north-1", "north");
+    network.call("north-1", "node add models.json main.xsd common.xsd");
+    network.start("north-1");
+    // It has the channel, and nothing of its schema.
+    network.node("south-1", "south");
+    network.start("south-1");
+    network.sees("south-1", 1);
+    let send = |text: &str| {
+        network.place.write("model.xml", text);
+        let args = ["--json", "send", MODELS, "models", "model.xml", "--profile", "north-1"];
+        network.place.run_bare(&args)
+    };
+    let refused = send("<Model zone='FR-1'/>");
+    assert_eq!(refused.error()["code"], "GP-PAYLOAD-SCHEMA", "{}", refused.stderr);
+    let sent = send("<Model zone='GB-1'/>").json()["id"].as_str().expect("an id").to_owned();
+    network.has("south-1", &[sent]);
+    // It knows them after a restart, with nobody to ask.
+    network.stop("north-1");
+    network.stop("south-1");
+    network.start_alone("south-1");
+    let args = ["--json", "send", MODELS, "models", "model.xml", "--profile", "south-1"];
+    assert_eq!(network.place.run_bare(&args).status, 0, "{}", network.log("south-1"));
+}
+
 /// A subscriber that is frozen slows nobody else, and loses nothing.
 #[test]
 fn a_frozen_subscriber_slows_nobody_and_loses_nothing() {
@@ -255,14 +291,9 @@ fn a_frozen_subscriber_slows_nobody_and_loses_nothing() {
     for node in ["north-1", "south-1"] {
         network.sees(node, 1);
     }
-    let signal = |signal: &str| {
-        let pid = network.pid("south-1").to_string();
-        let sent = std::process::Command::new("kill").args([signal, &pid]).status();
-        assert!(sent.expect("kill runs").success());
-    };
-    signal("-STOP");
+    network.signal("south-1", "-STOP");
     let sent: Vec<String> = (0..50).map(|n| network.bid("flexgen-1", n)).collect();
     network.has("north-1", &sent);
-    signal("-CONT");
+    network.signal("south-1", "-CONT");
     network.has("south-1", &sent);
 }

@@ -16,6 +16,21 @@ pub const BIDS: &str = "flex.gb.bids";
 /// The channel in which an operator orders something of one aggregator, who answers.
 pub const ORDERS: &str = "flex.gb.orders";
 
+/// The channel of [`Network::channel_of_models`].
+pub const MODELS: &str = "flex.gb.models";
+
+const MAIN_XSD: &str = r#"<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">
+    <xs:include schemaLocation="common.xsd"/>
+    <xs:element name="Model"><xs:complexType>
+        <xs:attribute name="zone" type="Zone" use="required"/>
+    </xs:complexType></xs:element>
+</xs:schema>"#;
+const COMMON_XSD: &str = r#"<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">
+    <xs:simpleType name="Zone"><xs:restriction base="xs:string">
+        <xs:pattern value="GB-[0-9]"/>
+    </xs:restriction></xs:simpleType>
+</xs:schema>"#;
+
 const SCHEMA: &str = r#"{"$schema": "https://json-schema.org/draft/2020-12/schema",
     "type": "object", "required": ["zone"], "properties": {"zone": {"type": "string"}}}"#;
 
@@ -132,7 +147,7 @@ impl Network {
     }
 
     /// A call of a profile that must succeed, in words without spaces.
-    fn call(&self, profile: &str, line: &str) -> Ran {
+    pub fn call(&self, profile: &str, line: &str) -> Ran {
         let words: Vec<&str> = line.split_whitespace().chain(["--profile", profile]).collect();
         self.place.ok(&words)
     }
@@ -144,10 +159,24 @@ impl Network {
     /// A channel with the topic `bids`.
     fn channel(&mut self, name: &'static str, more: &str) {
         let topic = "--topic bids=schema.json --attribute bids.zone=text:/zone";
+        self.channel_about(name, topic, more);
+    }
+
+    /// A channel in which operators send each other models, in XML by a schema of two files. Before
+    /// there are participants.
+    pub fn channel_of_models(&mut self) {
+        self.place.write("main.xsd", MAIN_XSD);
+        self.place.write("common.xsd", COMMON_XSD);
+        self.call("regulator", "schema pin main.xsd common.xsd -o models.json");
+        let topic = "--topic models=models.json --media-type application/xml";
+        self.channel_about(MODELS, topic, "--publish flex.gb.dso");
+    }
+
+    fn channel_about(&mut self, name: &'static str, topic: &str, more: &str) {
         let limits = "--receipts --max-per-minute 1000000";
         let call = |line: &str| self.call("regulator", line);
-        call(&format!("channel new {name} {limits} {topic} -o {name}.json {more}"));
-        call(&format!("channel sign {name}.json -o {name}.signed.json"));
+        call(&format!("channel new {name} {limits} {topic} -o {name}.draft.json {more}"));
+        call(&format!("channel sign {name}.draft.json -o {name}.signed.json"));
         let shown = call(&format!("--json channel show {name}.signed.json")).json();
         self.channels.insert(name, text(&shown, "cid"));
     }
@@ -253,9 +282,11 @@ impl Network {
         self.place.read(&format!("{node}.log"))
     }
 
-    /// The process of a node.
-    pub fn pid(&self, node: &str) -> i32 {
-        i32::try_from(self.nodes[node].child.id()).expect("a process")
+    /// Sends the process of a node a signal, such as `-STOP`.
+    pub fn signal(&self, node: &str, signal: &str) {
+        let pid = self.nodes[node].child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status();
+        assert!(sent.expect("kill runs").success());
     }
 
     /// Kills a node as a crash would.
