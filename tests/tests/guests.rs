@@ -90,6 +90,27 @@ fn a_node_reads_for_the_participant_that_authorised_it() {
 }
 
 #[test]
+fn case_17_a_peer_is_not_of_a_second_participant() {
+    let mut s = scene();
+    let mut guests = Guests::default();
+    let (node, other) = (s.node.clone(), Party::new(13));
+    let hello = s.hello(Some(&authorise(&s.operator, &node, |_| ())), &s.presentation);
+    assert!(comes(&mut s, &mut guests, &node, &hello));
+    // Another participant authorised the same node, in good order: one of both is a lie.
+    let second = Hello {
+        participant: other.did.clone(),
+        authorisation: Some(ByteBuf::from(authorise(&other, &node, |_| ()).text())),
+        ..hello.clone()
+    };
+    let refused = guests.hello("peer", &node.key.public_key(), &second, &mut |_| ());
+    assert_eq!(refused, Err(codes::SENDER_SIGNER));
+    assert_eq!(guests.participant("peer"), Some(&s.operator.did));
+    // When it comes again, it may come as the other.
+    guests.leave("peer");
+    assert!(guests.hello("peer", &node.key.public_key(), &second, &mut |_| ()).is_ok());
+}
+
+#[test]
 fn case_19_who_may_not_read_is_given_nothing_and_told_why() {
     let mut s = scene();
     let aggregator = s.operator.clone(); // the same key, with another visa

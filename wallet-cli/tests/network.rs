@@ -251,6 +251,37 @@ fn a_node_that_is_invited_to_a_channel_is_given_its_descriptor_and_schema() {
 }
 
 #[test]
+fn a_channel_that_is_left_brings_nothing_more_until_it_is_joined_again() {
+    let network = Network::of(
+        &[("north", Role::Operator), ("flexgen", Role::Aggregator)],
+        &[("north-1", "north"), ("flexgen-1", "flexgen")],
+    );
+    network.sees("flexgen-1", 1);
+    let mut bids = vec![network.bid("flexgen-1", 1)];
+    network.has("north-1", &bids);
+    network.call("north-1", &format!("node leave {BIDS}"));
+    let again = network.place.run_bare(&["node", "leave", BIDS, "--profile", "north-1"]);
+    assert_ne!(again.status, 0, "it was left before");
+    let (north, flexgen) =
+        (network.participant_did("north-1"), network.participant_did("flexgen-1"));
+    // It parts with those that it read for, and meets them again.
+    network.lets_read("north-1", &flexgen, 1);
+    network.lets_read("flexgen-1", &north, 1);
+    bids.push(network.bid("flexgen-1", 2));
+    let order =
+        network.ask("flexgen-1", &["send", ORDERS, "bids", "flexgen-1-bid.json", "--to", &north]);
+    let order = order["id"].as_str().expect("an id").to_owned();
+    network.has("north-1", std::slice::from_ref(&order));
+    // Gossip might bring it still: the peers have compared what they have.
+    assert_eq!(network.inbox("north-1"), [bids[0].clone(), order.clone()]);
+    let page = network.ask("north-1", &["inbox"]);
+    assert_eq!(page["messages"][0]["channelName"], BIDS, "what was said there is still shown");
+    network.call("north-1", &format!("node add {BIDS}.signed.json north-{BIDS}.json"));
+    bids.push(order);
+    network.has("north-1", &bids);
+}
+
+#[test]
 fn a_schema_of_several_files_is_fetched_and_payloads_are_held_against_it() {
     let mut network = Network::new();
     network.channel_of_models();

@@ -3,12 +3,13 @@
 use super::behaviour::{Behaviour, BehaviourEvent, build, topic_scores};
 use super::book::Book;
 use super::settings::NetworkSettings;
-use super::{Command, MAX_COMMANDS, NetEvent, NetworkView, PeerView, Reply, Ticket, key_of};
+use super::{
+    Command, MAX_COMMANDS, NetEvent, NetworkView, PeerView, Reply, Ticket, key_of, peer_in,
+};
 use crate::codes;
 use crate::sync::Response;
 use futures::StreamExt as _;
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, PublishError};
-use libp2p::multiaddr::Protocol;
 use libp2p::request_response::{self, OutboundRequestId};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{Swarm, SwarmEvent};
@@ -76,14 +77,6 @@ pub fn start<E: From<NetEvent> + Send + 'static>(
     let (sender, commands) = mpsc::channel(MAX_COMMANDS);
     tokio::spawn(actor.run(commands));
     Ok(sender)
-}
-
-/// The peer that an address ends in.
-fn peer_of(address: &Multiaddr) -> Option<PeerId> {
-    match address.iter().last()? {
-        Protocol::P2p(peer) => Some(peer),
-        _ => None,
-    }
 }
 
 impl<E: From<NetEvent> + Send + 'static> Actor<E> {
@@ -158,7 +151,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
     }
 
     fn befriend(&mut self, address: Multiaddr) {
-        if let Some(peer) = peer_of(&address)
+        if let Some(peer) = peer_in(&address)
             && peer != *self.swarm.local_peer_id()
         {
             self.book.note(peer, address, true, Instant::now());

@@ -23,6 +23,7 @@ use gridpass_identity::did::Did;
 use gridpass_identity::key::{KeyType, PublicKey};
 use gridpass_identity::method;
 use libp2p::gossipsub::{MessageAcceptance, MessageId, TopicHash};
+use libp2p::multiaddr::Protocol;
 use libp2p::request_response::ResponseChannel;
 use libp2p::{Multiaddr, PeerId};
 use serde::Serialize;
@@ -224,6 +225,14 @@ pub fn peer_of(node: &Did) -> Option<PeerId> {
     let key = method::key::to_public_key(node).ok().filter(|k| k.key_type() == KeyType::Ed25519)?;
     let key = libp2p::identity::ed25519::PublicKey::try_from_bytes(&key.to_bytes()).ok()?;
     Some(libp2p::identity::PublicKey::from(key).to_peer_id())
+}
+
+/// The peer that an address ends in.
+pub(crate) fn peer_in(address: &Multiaddr) -> Option<PeerId> {
+    match address.iter().last()? {
+        Protocol::P2p(peer) => Some(peer),
+        _ => None,
+    }
 }
 
 /// The key of a peer id, where it is Ed25519: the only ones that nodes have.

@@ -93,6 +93,11 @@ pub enum Asked {
         /// The ticket.
         ticket: String,
     },
+    /// Take part in a channel no more.
+    Leave {
+        /// The channel: its CID, or its name where only one has it.
+        channel: String,
+    },
     /// Take a file: a trust pack, channel, schema, presentation, authorisation or status lists.
     Add {
         /// Its bytes, in base64.

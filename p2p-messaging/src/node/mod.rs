@@ -7,9 +7,11 @@
 //! ```
 
 mod catch_up;
+mod channels;
 pub mod control;
 mod fetch;
 mod identities;
+mod invitations;
 mod knowledge;
 mod material;
 mod metrics;
@@ -18,12 +20,14 @@ mod peers;
 mod receipts;
 mod server;
 mod settings;
+mod standing;
 mod system;
 mod ticket;
 mod views;
 mod worker;
 
-pub use material::{MAX_FILE, Material, MaterialError, Taken};
+pub use invitations::Invitations;
+pub use material::{MAX_FILE, Material, MaterialError, OwnAuthorisation, OwnPresentation, Taken};
 pub use settings::{MetricsSettings, NodeSettings};
 pub use ticket::{Invitation, MAX_TICKET, PREFIX as TICKET_PREFIX, TicketError};
 
@@ -47,8 +51,6 @@ use worker::{Parts, Task, Worker};
 
 /// The most tasks that wait for the worker.
 const MAX_TASKS: usize = 4096;
-/// The file of those who invited this node.
-const INVITATIONS: &str = "invitations.json";
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -130,45 +132,6 @@ pub fn socket_of(folder: &Path) -> PathBuf {
     folder.join("control.sock")
 }
 
-pub(crate) fn write_invitations(folder: &Path, all: &[Invitation]) -> Result<(), NodeError> {
-    let path = folder.join(INVITATIONS);
-    let failed = |e: String| NodeError::Folder(path.clone(), e);
-    let bytes = serde_json::to_vec_pretty(all).map_err(|e| failed(e.to_string()))?;
-    let half = folder.join(".invitations.json");
-    std::fs::write(&half, bytes)
-        .and_then(|()| std::fs::rename(&half, &path))
-        .map_err(|e| failed(e.to_string()))
-}
-
-/// Invitations that were accepted.
-///
-/// # Errors
-/// [`NodeError::Folder`] for a file that cannot be read.
-pub fn invitations(folder: &Path) -> Result<Vec<Invitation>, NodeError> {
-    let path = folder.join(INVITATIONS);
-    match std::fs::read(&path) {
-        Ok(bytes) => {
-            serde_json::from_slice(&bytes).map_err(|e| NodeError::Folder(path, e.to_string()))
-        }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(e) => Err(NodeError::Folder(path, e.to_string())),
-    }
-}
-
-/// Notes an invitation for when the node starts.
-///
-/// # Errors
-/// [`NodeError::Folder`].
-pub fn note_invitation(folder: &Path, invitation: &Invitation) -> Result<(), NodeError> {
-    std::fs::create_dir_all(folder).map_err(|e| NodeError::Folder(folder.into(), e.to_string()))?;
-    let mut all = invitations(folder)?;
-    if !all.contains(invitation) {
-        all.push(invitation.clone());
-        write_invitations(folder, &all)?;
-    }
-    Ok(())
-}
-
 impl Node {
     /// Starts a node in its folder, on the current runtime. It answers on its socket when this
     /// returns.
@@ -185,8 +148,8 @@ impl Node {
         let keypair = net::keypair(&key.key).map_err(NodeError::Network)?;
         let peer = keypair.public().to_peer_id();
         let node = key.key_id.did().clone();
-        let invitations = invitations(folder)?;
-        for invitation in &invitations {
+        let invitations = Invitations::open(folder)?;
+        for invitation in invitations.all() {
             settings.network.peers.extend(invitation.addresses());
         }
         let (tasks, received) = mpsc::channel(MAX_TASKS);
@@ -222,7 +185,6 @@ impl Node {
                 metrics: shared,
                 damage,
                 invitations,
-                folder: place,
             });
             worker.join_all();
             worker.run(received);
@@ -327,25 +289,4 @@ fn open(
     let me = Me { participant, node, peer, key: key.key.clone(), key_id: key.key_id.clone() };
     let knowledge = Knowledge { store, material, arrived: Arrived::default(), trust };
     Ok((me, knowledge, found))
-}
-
-impl Worker {
-    /// Takes part in everything that it was given.
-    fn join_all(&mut self) {
-        let channels: Vec<_> = self.knowledge.material.channels.keys().cloned().collect();
-        self.tell(net::Command::Subscribe(net::topic_of(&self.framework())));
-        for channel in channels {
-            let now = self.now();
-            let identities = &self.knowledge.material.identities;
-            let signed = self.knowledge.material.channels.get(&channel);
-            let check = signed.map(|c| c.check_owner(identities, now));
-            let Some(check) = check else { continue };
-            if check.outcome == gridpass_identity::report::Outcome::Passed {
-                self.join(channel);
-            } else {
-                tracing::error!(%channel, code = %check.code, "{}", check.sentence);
-                self.damage.push(format!("channel {channel}: {} [{}]", check.sentence, check.code));
-            }
-        }
-    }
 }

@@ -1,21 +1,12 @@
 //! Peers that are connected: who they are, what they may read, how they behave.
 
 use super::worker::Worker;
-use crate::checking::{Known as _, Missing, Source, Verdict};
+use crate::checking::{Missing, Source, Verdict};
 use crate::net::{Command, topic_of};
 use crate::sync::{CharterHead, Hello, Request, Response, Visit};
-use gridpass_credentials::authorisation::{NodeAuthorisation, NodePurpose};
 use gridpass_credentials::content_id::ContentId;
-use gridpass_credentials::keeping::read_visa;
-use gridpass_credentials::secured::{Kind, Secured};
-use gridpass_credentials::signature::SignatureMemo;
-use gridpass_credentials::vcdm::Credential;
-use gridpass_credentials::verify::{AuthorisationExpectation, verify_authorisation};
 use gridpass_identity::code::Class;
-use gridpass_identity::codes as identity_codes;
-use gridpass_identity::did::Did;
 use gridpass_identity::key::PublicKey;
-use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use libp2p::PeerId;
 use serde_bytes::ByteBuf;
@@ -31,10 +22,6 @@ const PART_BELOW: f64 = -100.0;
 const IDLE_MILLIS: u64 = 60_000;
 /// How long a peer is not spoken to that misbehaved, in milliseconds.
 const BLOCK_MILLIS: u64 = 10 * 60 * 1000;
-/// How old the status of a peer's authorisation may be, in seconds, to say for whom it acts; channels
-/// ask for less.
-pub(super) const MAX_STATUS_AGE_SECONDS: u64 = 30 * 24 * 3600;
-
 /// How far a peer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -141,6 +128,11 @@ impl Peers {
         }
     }
 
+    pub(super) fn hello(&self, peer: &PeerId) -> Option<&Hello> {
+        self.all.get(peer).and_then(|p| p.hello.as_ref())
+    }
+
+    /// From when on it may have what was said in a channel.
     pub(super) fn from(&self, peer: &PeerId, channel: &ContentId) -> UnixMillis {
         let from = self.all.get(peer).and_then(|p| p.from.get(channel));
         from.copied().unwrap_or_else(|| UnixMillis::new(0))
@@ -221,11 +213,6 @@ impl Worker {
         };
         if state.hello.as_ref() == Some(&hello) {
             return Ok(());
-        }
-        if state.hello.as_ref().is_some_and(|h| h.participant != hello.participant) {
-            tracing::info!(%peer, "a peer says that it is somebody else than before");
-            self.peers.to_part.insert(peer);
-            return Err(crate::codes::SENDER_SIGNER.id());
         }
         let arrived = &mut self.knowledge.arrived;
         let mut keep = |bytes: &[u8]| {
@@ -335,64 +322,6 @@ impl Worker {
         self.tell(Command::Open { peer, topics });
     }
 
-    /// Whether a peer's participant authorised it, and what is missing to say so.
-    fn proof_of(&self, peer: &PeerId) -> (bool, Option<Missing>) {
-        let Some(hello) = self.peers.all.get(peer).and_then(|p| p.hello.as_ref()) else {
-            return (false, None);
-        };
-        let Some(bytes) = &hello.authorisation else {
-            // The participant is the node, whose key the connection proved.
-            return (true, None);
-        };
-        let read = Secured::parse(bytes, Kind::Credential).ok().and_then(|s| {
-            NodeAuthorisation::read(&Credential::read(s.document().clone()).ok()?).ok()
-        });
-        let (Some(authorisation), now) = (read, self.now()) else { return (false, None) };
-        let channel = authorisation.channels.as_ref().and_then(|c| c.first());
-        let expect = AuthorisationExpectation {
-            now,
-            clock: now,
-            principal: &hello.participant,
-            node: &authorisation.node,
-            purpose: NodePurpose::Messages,
-            channel,
-            max_status_age_seconds: MAX_STATUS_AGE_SECONDS,
-        };
-        let node = crate::net::peer_of(&authorisation.node);
-        let mut memo = SignatureMemo::default();
-        let report =
-            verify_authorisation(bytes, &self.knowledge.evidence(), &expect, &mut memo).report;
-        match report.outcome() {
-            Outcome::Passed => (node.as_ref() == Some(peer), None),
-            Outcome::Failed => {
-                let outdated =
-                    report.checks.iter().any(|c| c.code == identity_codes::KEY_NOT_LISTED);
-                (false, outdated.then(|| Missing::Did(hello.participant.clone())))
-            }
-            Outcome::Indeterminate => (false, Some(Missing::Evidence(hello.participant.clone()))),
-        }
-    }
-
-    /// From when on a peer may have what was said, where a channel keeps the earlier for those who
-    /// were members then: since the last of its own visas that it shows was signed. A holder may
-    /// show more than it needs, and so shorten this, and not lengthen it.
-    fn history(&self, peer: &PeerId, may: &BTreeSet<ContentId>) -> BTreeMap<ContentId, UnixMillis> {
-        let mut from = BTreeMap::new();
-        let hello = self.peers.all.get(peer).and_then(|p| p.hello.as_ref());
-        for visit in hello.iter().flat_map(|h| &h.visits).filter(|v| may.contains(&v.channel)) {
-            let policy = self.checker.policy(&visit.channel);
-            if policy.is_none_or(|p| p.descriptor().retention.history) {
-                continue;
-            }
-            let bytes = crate::checking::Known::document(&self.knowledge, &visit.presentation);
-            let holder = hello.map(|h| &h.participant);
-            let since = bytes.zip(holder).and_then(|(b, holder)| last_signed(&b, holder));
-            let since = since.unwrap_or_else(|| self.now());
-            from.insert(visit.channel.clone(), since);
-        }
-        from
-    }
-
     /// Everybody is judged again: something changed that visas rest on, or time went by.
     pub(super) fn rejudge(&mut self) {
         let peers: Vec<_> = self.peers.all.keys().copied().collect();
@@ -440,19 +369,22 @@ impl Worker {
     }
 
     /// Where places grow short, who may read nothing here and has brought nothing makes room, a few
-    /// at a time.
+    /// at a time; never those that the operator named.
     fn make_room(&mut self, now: UnixMillis) {
         let most = usize::try_from(self.settings.network.max_peers).unwrap_or(usize::MAX);
         if self.peers.all.len() < most.saturating_sub(most / 4) {
             return;
         }
-        let idle = |p: &Peer| {
+        let named: BTreeSet<_> =
+            self.settings.network.peers.iter().filter_map(crate::net::peer_in).collect();
+        let idle = |(id, p): &(&PeerId, &Peer)| {
             p.stage == Stage::Open
                 && p.may.is_empty()
                 && !p.useful
+                && !named.contains(id)
                 && now.millis_since(p.since) > IDLE_MILLIS
         };
-        let idle = self.peers.all.iter().filter(|(_, p)| idle(p)).map(|(id, _)| *id);
+        let idle = self.peers.all.iter().filter(idle).map(|(id, _)| *id);
         for peer in idle.take(4).collect::<Vec<_>>() {
             tracing::info!(%peer, "a peer that brings and reads nothing makes room");
             self.tell(Command::Part(peer));
@@ -515,16 +447,4 @@ impl Worker {
             Err(code) => Response::Refused(code.to_owned()),
         }
     }
-}
-
-/// When the last of a holder's visas in a presentation was signed, as its signer says.
-fn last_signed(presentation: &[u8], holder: &Did) -> Option<UnixMillis> {
-    let secured = Secured::parse(presentation, Kind::Presentation).ok()?;
-    let visas = secured.document().get("verifiableCredential")?.as_array()?.clone();
-    let signed = visas.into_iter().filter_map(|visa| {
-        let secured = Secured::from_json(visa, Kind::Credential).ok()?;
-        let (_, visa) = read_visa(secured.text()).ok()?;
-        secured.signed_at().filter(|_| &visa.subject == holder)
-    });
-    signed.max()
 }

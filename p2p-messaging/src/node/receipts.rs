@@ -239,7 +239,7 @@ impl Worker {
             node: signed.key().did(),
             purpose: NodePurpose::Messages,
             channel: Some(&receipt.channel),
-            max_status_age_seconds: super::peers::MAX_STATUS_AGE_SECONDS,
+            max_status_age_seconds: super::standing::MAX_STATUS_AGE_SECONDS,
         };
         let report = verify_authorisation(&bytes, &self.knowledge.evidence(), &expect, memo).report;
         match report.outcome() {

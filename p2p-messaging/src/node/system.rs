@@ -2,22 +2,16 @@
 //! effect at once.
 
 use super::worker::Worker;
-use crate::checking::{Chain, Known as _, Missing};
+use crate::checking::{Chain, Known as _};
 use crate::envelope::Envelope;
-use crate::net::{Command, topic_of};
 use crate::store::Entry;
 use crate::sync::Announcement;
-use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{Resolver as _, TimeBasis};
-use gridpass_policy::payload::{PayloadSchema, SchemaError};
-use gridpass_policy::policy::Policy;
 use libp2p::PeerId;
 use libp2p::gossipsub::{MessageAcceptance, MessageId};
 use serde_bytes::ByteBuf;
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl Worker {
@@ -105,66 +99,5 @@ impl Worker {
             if self.knowledge.has(b.id()) { (b.id(), first) } else { (a.id(), second) };
         self.stage(Entry::Fork { first: named.clone(), second: ByteBuf::from(kept.to_vec()) });
         true
-    }
-
-    /// Takes part in a channel that was given.
-    pub(super) fn join(&mut self, channel: ContentId) {
-        let Some(signed) = self.knowledge.material.channels.get(&channel) else { return };
-        let policy = match Policy::compile(signed.descriptor().clone()) {
-            Ok(policy) => policy,
-            Err(e) => {
-                tracing::error!(%channel, code = %e.code(), "{e}");
-                return;
-            }
-        };
-        let versions = policy.descriptor().topics.iter().flat_map(|t| &t.versions);
-        self.unready.extend(versions.map(|v| (channel.clone(), v.schema.clone())));
-        let reads = self.reads(&channel);
-        self.checker.join(policy, BTreeMap::new(), reads);
-        self.compile_schemas(None);
-        if reads {
-            // Peers judge whoever subscribes by what it said before.
-            self.greet_again();
-            self.tell(Command::Subscribe(topic_of(&channel)));
-        }
-        tracing::info!(%channel, reads, "joined");
-    }
-
-    /// Compiles the schemas of channels whose documents are all here, and asks for those that are
-    /// not: of this peer first, which has come or is known to have some.
-    pub(super) fn compile_schemas(&mut self, peer: Option<PeerId>) {
-        for (channel, id) in self.unready.clone() {
-            let read = RefCell::new(BTreeSet::new());
-            let documents = |id: &ContentId| {
-                read.borrow_mut().insert(id.clone());
-                self.knowledge.document(id)
-            };
-            match PayloadSchema::compile(&id, &documents) {
-                Ok(schema) => {
-                    // They are needed again after a restart.
-                    for part in read.into_inner() {
-                        self.keep_document(&part);
-                    }
-                    self.unready.remove(&(channel.clone(), id.clone()));
-                    self.checker.schema_came(&channel, id.clone(), schema);
-                    self.came(&Missing::Document(id));
-                }
-                Err(SchemaError::Missing(part)) => {
-                    tracing::info!(%channel, schema = %id, %part, "a schema is not here yet");
-                    self.ask(Missing::Document(part), peer);
-                }
-                Err(e) => {
-                    tracing::error!(%channel, schema = %id, code = %e.code(), "{e}");
-                    self.unready.remove(&(channel, id));
-                }
-            }
-        }
-    }
-
-    fn keep_document(&mut self, id: &ContentId) {
-        let Some(bytes) = self.knowledge.arrived.get(id).cloned() else { return };
-        if let Err(e) = self.knowledge.material.keep_document(id.clone(), bytes) {
-            tracing::error!(document = %id, code = %e.code(), "{e}");
-        }
     }
 }

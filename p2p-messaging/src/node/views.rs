@@ -35,6 +35,7 @@ impl Worker {
             }
             Asked::Add { content } => self.add(&content),
             Asked::Join { ticket } => self.use_ticket(&ticket),
+            Asked::Leave { channel } => self.leave(&channel),
             Asked::Invite { channels } => self.invite(channels),
             Asked::Status => Ok(self.status()),
             Asked::Metrics => Ok(Value::String(self.metrics.text())),
@@ -169,17 +170,11 @@ impl Worker {
         for address in invitation.addresses() {
             self.tell(Command::Befriend(address));
         }
-        let known = self.invitations.iter().any(|i| i == &invitation);
         let answer = json!({"addresses": invitation.addresses, "channels": invitation.channels});
-        if !known {
-            if let Some(peer) = invitation.peer().filter(|p| self.peers.is_open(p)) {
-                self.invitations.push(invitation);
-                self.ask_what_was_invited_to(peer);
-            } else {
-                self.invitations.push(invitation);
-            }
-            super::write_invitations(&self.folder, &self.invitations)
-                .map_err(|e| (e.code(), e.to_string()))?;
+        let peer = invitation.peer();
+        let new = self.invitations.note(invitation).map_err(|e| (e.code(), e.to_string()))?;
+        if let Some(peer) = peer.filter(|p| new && self.peers.is_open(p)) {
+            self.ask_what_was_invited_to(peer);
         }
         Ok(answer)
     }
@@ -187,11 +182,12 @@ impl Worker {
     /// Asks a peer for the channels that it invited to.
     pub(super) fn ask_what_was_invited_to(&mut self, peer: PeerId) {
         let mut wanted = Vec::new();
-        for invitation in self.invitations.iter().filter(|i| i.peer() == Some(peer)) {
+        for invitation in self.invitations.all().iter().filter(|i| i.peer() == Some(peer)) {
             wanted.extend(invitation.channels.iter().cloned());
         }
         for channel in wanted {
-            if !self.knowledge.material.channels.contains_key(&channel) {
+            let known = self.knowledge.material.channel(&channel).is_some();
+            if !known {
                 self.ask(Missing::Document(channel), Some(peer));
             }
         }
@@ -212,7 +208,7 @@ impl Worker {
             return json!({"number": number, "unreadable": true});
         };
         let header = envelope.header();
-        let channel = self.knowledge.material.channels.get(&header.channel);
+        let channel = self.knowledge.material.channel(&header.channel);
         let mut message = json!({
             "number": number,
             "id": envelope.id(),

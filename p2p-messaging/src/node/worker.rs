@@ -6,11 +6,11 @@
 use super::catch_up::Ranges;
 use super::control::{Asked, ControlResult};
 use super::fetch::Fetches;
+use super::invitations::Invitations;
 use super::knowledge::Knowledge;
 use super::metrics::Metrics;
 use super::peers::Peers;
 use super::receipts::{Fate, Receipts};
-use super::ticket::Invitation;
 use super::{Me, NodeSettings};
 use crate::checking::{Arrival, Chain, Checked, Checker, Effect, Missing, Source, Verdict};
 use crate::envelope::Envelope;
@@ -86,8 +86,7 @@ pub(crate) struct Worker {
     pub(super) receipts: Receipts,
     pub(super) ranges: Ranges,
     /// Those who invited this node, and to what.
-    pub(super) invitations: Vec<Invitation>,
-    pub(super) folder: std::path::PathBuf,
+    pub(super) invitations: Invitations,
     /// Schemas of channels that are not compiled yet: some of their documents are missing.
     pub(super) unready: BTreeSet<(ContentId, ContentId)>,
     /// Envelopes that wait, whose place in gossip is still open.
@@ -116,8 +115,7 @@ pub(super) struct Parts {
     pub newest: watch::Sender<u64>,
     pub metrics: Arc<Metrics>,
     pub damage: Vec<String>,
-    pub invitations: Vec<Invitation>,
-    pub folder: std::path::PathBuf,
+    pub invitations: Invitations,
 }
 
 impl Worker {
@@ -136,7 +134,6 @@ impl Worker {
             receipts: Receipts::default(),
             ranges: Ranges::default(),
             invitations: parts.invitations,
-            folder: parts.folder,
             unready: BTreeSet::new(),
             unreported: HashMap::new(),
             after: Vec::new(),
@@ -454,13 +451,12 @@ impl Worker {
     }
 
     fn forget_old(&mut self, now: UnixMillis) {
-        let mut retentions: HashMap<ContentId, u64> = HashMap::new();
-        for id in self.knowledge.material.channels.keys() {
-            if let Some(policy) = self.checker.policy(id) {
-                let seconds = policy.descriptor().retention.seconds;
-                retentions.insert(id.clone(), seconds.saturating_mul(1000));
-            }
-        }
+        let material = &self.knowledge.material;
+        // Also of those that were left: what was said there is kept no longer for that.
+        let retentions: HashMap<ContentId, u64> = (material.left.iter())
+            .chain(&material.channels)
+            .map(|(id, c)| (id.clone(), c.descriptor().retention.seconds.saturating_mul(1000)))
+            .collect();
         let over = |kept: &Kept| {
             kept.envelope().is_ok_and(|e| {
                 let header = e.header();

@@ -41,8 +41,9 @@ impl Guests {
     /// given to `keep`, so that it is found by its name.
     ///
     /// # Errors
-    /// The reason why it is nobody: the key is not the one of the node that it says, or there is no
-    /// authorisation.
+    /// The reason why it is nobody: the key is not the one of the node that it says, there is no
+    /// authorisation, or it acted for another participant before: a peer id is one participant's as
+    /// long as it is connected.
     pub fn hello(
         &mut self,
         peer: &str,
@@ -50,6 +51,9 @@ impl Guests {
         hello: &Hello,
         keep: &mut dyn FnMut(&[u8]),
     ) -> Result<(), Code> {
+        if self.peers.get(peer).is_some_and(|g| g.participant != hello.participant) {
+            return Err(codes::SENDER_SIGNER);
+        }
         let node = method::key::from_public_key(key).map_err(|e| e.code())?;
         let node = match &hello.authorisation {
             None if node == hello.participant => None,

@@ -12,7 +12,7 @@ use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::did::Did;
 use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::node::control::Asked;
-use gridpass_messaging::node::{Invitation, Material, material_of, note_invitation};
+use gridpass_messaging::node::{Invitation, Invitations, Material, material_of};
 use gridpass_messaging::store::Store;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -62,6 +62,17 @@ pub struct JoinArgs {
     ticket: String,
 }
 
+/// Take part in a channel no more; what was said there stays, as long as the channel says
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass node leave flex.gb.bids\n  \
+     gridpass node add bids.signed.json presentation.json   takes part in it again"
+))]
+pub struct LeaveArgs {
+    /// The channel: its CID, or its name where only one has it
+    channel: String,
+}
+
 /// Have nothing to do with a node
 #[derive(Args)]
 #[command(after_help = help!(
@@ -109,10 +120,7 @@ pub fn add(global: &GlobalArgs, args: &AddArgs) -> Outcomes {
             taken.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
         }
     } else {
-        let folder = folder(global)?;
-        let wallet = global.wallet()?;
-        let node = super::run::node_identity(&wallet, None)?.did;
-        let (mut material, _) = Material::open(&material_of(&folder), node, now())?;
+        let mut material = open_material(global, &folder(global)?)?;
         for (file, bytes) in contents {
             let all = material
                 .give(&bytes, now())
@@ -128,6 +136,12 @@ pub fn add(global: &GlobalArgs, args: &AddArgs) -> Outcomes {
         text.push_str("next: gridpass node run");
     }
     Ok(Answer::new("gridpass.node.add/1", json!({"taken": taken, "running": running}), text))
+}
+
+/// What the node was given, while it does not run.
+fn open_material(global: &GlobalArgs, folder: &std::path::Path) -> Result<Material, Failure> {
+    let node = super::run::node_identity(&global.wallet()?, None)?.did;
+    Ok(Material::open(&material_of(folder), node, now())?.0)
 }
 
 fn about(file: &std::path::Path, failure: Failure) -> Failure {
@@ -224,7 +238,8 @@ pub fn join(global: &GlobalArgs, args: &JoinArgs) -> Outcomes {
     if running {
         ask(global, &Asked::Join { ticket })?;
     } else {
-        note_invitation(&folder(global)?, &invitation)
+        Invitations::open(&folder(global)?)
+            .and_then(|mut all| all.note(invitation.clone()))
             .map_err(|e| Failure::new(e.code(), e.to_string()))?;
     }
     let mut text = format!("invited by {}\n", invitation.addresses.join("\n           "));
@@ -239,6 +254,27 @@ pub fn join(global: &GlobalArgs, args: &JoinArgs) -> Outcomes {
     let json = json!({"addresses": invitation.addresses, "channels": invitation.channels,
                       "running": running});
     Ok(Answer::new("gridpass.node.join/1", json, text))
+}
+
+pub fn leave(global: &GlobalArgs, args: &LeaveArgs) -> Outcomes {
+    let answer = if Client::is_running(global) {
+        ask(global, &Asked::Leave { channel: args.channel.clone() })?
+    } else {
+        let folder = folder(global)?;
+        let mut material = open_material(global, &folder)?;
+        let found = gridpass_policy::keeping::find(material.channels.values(), &args.channel)?;
+        let channel = found.id().clone();
+        material.leave(&channel)?;
+        Invitations::open(&folder)
+            .and_then(|mut all| all.leave(&channel))
+            .map_err(|e| Failure::new(e.code(), e.to_string()))?;
+        json!({"channel": channel})
+    };
+    let text = format!(
+        "left {}\nto take part again: gridpass node add CHANNEL PRESENTATION",
+        answer.get("channel").map(plain).unwrap_or_default()
+    );
+    Ok(Answer::new("gridpass.node.leave/1", answer, text))
 }
 
 pub fn block(global: &GlobalArgs, node: &str, blocked: bool) -> Outcomes {

@@ -121,7 +121,7 @@ fn hand_over(wallet: &Wallet, me: &Identity, folder: &Path) -> Result<(), Failur
         Err(e) => return Err(e.into()),
     }
     for channel in channels::channels(wallet)? {
-        if !material.channels.contains_key(channel.id()) {
+        if material.channel(channel.id()).is_none() {
             let text = channel.to_json().to_string();
             if let Err(e) = material.give(text.as_bytes(), now) {
                 note(format!("warning [{}]: the channel {}: {e}", e.code(), channel.id()));

@@ -1,0 +1,111 @@
+//! Taking part in channels, and no more.
+
+use super::control::ControlResult;
+use super::worker::Worker;
+use crate::checking::{Known as _, Missing};
+use crate::net::{Command, topic_of};
+use gridpass_credentials::content_id::ContentId;
+use gridpass_identity::report::Outcome;
+use gridpass_policy::payload::{PayloadSchema, SchemaError};
+use gridpass_policy::policy::Policy;
+use libp2p::PeerId;
+use serde_json::json;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Worker {
+    /// Takes part in everything that it was given.
+    pub(super) fn join_all(&mut self) {
+        let channels: Vec<_> = self.knowledge.material.channels.keys().cloned().collect();
+        self.tell(Command::Subscribe(topic_of(&self.framework())));
+        for channel in channels {
+            let now = self.now();
+            let identities = &self.knowledge.material.identities;
+            let signed = self.knowledge.material.channels.get(&channel);
+            let check = signed.map(|c| c.check_owner(identities, now));
+            let Some(check) = check else { continue };
+            if check.outcome == Outcome::Passed {
+                self.join(channel);
+            } else {
+                tracing::error!(%channel, code = %check.code, "{}", check.sentence);
+                self.damage.push(format!("channel {channel}: {} [{}]", check.sentence, check.code));
+            }
+        }
+    }
+    /// Takes part in a channel no more. What was said there stays, until it is forgotten as the
+    /// channel says.
+    pub(super) fn leave(&mut self, name: &str) -> ControlResult {
+        let channel = self.channel_named(name)?;
+        self.knowledge.material.leave(&channel).map_err(|e| (e.code(), e.to_string()))?;
+        self.invitations.leave(&channel).map_err(|e| (e.code(), e.to_string()))?;
+        self.tell(Command::Unsubscribe(topic_of(&channel)));
+        self.checker.leave(&channel);
+        self.unready.retain(|(c, _)| c != &channel);
+        tracing::info!(%channel, "left");
+        self.greet_again();
+        // Nobody reads it here any more: those who did are parted with, and come again without it.
+        self.rejudge();
+        Ok(json!({"channel": channel}))
+    }
+
+    /// Takes part in a channel that was given.
+    pub(super) fn join(&mut self, channel: ContentId) {
+        let Some(signed) = self.knowledge.material.channels.get(&channel) else { return };
+        let policy = match Policy::compile(signed.descriptor().clone()) {
+            Ok(policy) => policy,
+            Err(e) => {
+                tracing::error!(%channel, code = %e.code(), "{e}");
+                return;
+            }
+        };
+        let versions = policy.descriptor().topics.iter().flat_map(|t| &t.versions);
+        self.unready.extend(versions.map(|v| (channel.clone(), v.schema.clone())));
+        let reads = self.reads(&channel);
+        self.checker.join(policy, BTreeMap::new(), reads);
+        self.compile_schemas(None);
+        if reads {
+            // Peers judge whoever subscribes by what it said before.
+            self.greet_again();
+            self.tell(Command::Subscribe(topic_of(&channel)));
+        }
+        tracing::info!(%channel, reads, "joined");
+    }
+
+    /// Compiles the schemas of channels whose documents are all here, and asks for those that are
+    /// not: of this peer first, which has come or is known to have some.
+    pub(super) fn compile_schemas(&mut self, peer: Option<PeerId>) {
+        for (channel, id) in self.unready.clone() {
+            let read = RefCell::new(BTreeSet::new());
+            let documents = |id: &ContentId| {
+                read.borrow_mut().insert(id.clone());
+                self.knowledge.document(id)
+            };
+            match PayloadSchema::compile(&id, &documents) {
+                Ok(schema) => {
+                    // They are needed again after a restart.
+                    for part in read.into_inner() {
+                        self.keep_document(&part);
+                    }
+                    self.unready.remove(&(channel.clone(), id.clone()));
+                    self.checker.schema_came(&channel, id.clone(), schema);
+                    self.came(&Missing::Document(id));
+                }
+                Err(SchemaError::Missing(part)) => {
+                    tracing::info!(%channel, schema = %id, %part, "a schema is not here yet");
+                    self.ask(Missing::Document(part), peer);
+                }
+                Err(e) => {
+                    tracing::error!(%channel, schema = %id, code = %e.code(), "{e}");
+                    self.unready.remove(&(channel, id));
+                }
+            }
+        }
+    }
+
+    fn keep_document(&mut self, id: &ContentId) {
+        let Some(bytes) = self.knowledge.arrived.get(id).cloned() else { return };
+        if let Err(e) = self.knowledge.material.keep_document(id.clone(), bytes) {
+            tracing::error!(document = %id, code = %e.code(), "{e}");
+        }
+    }
+}

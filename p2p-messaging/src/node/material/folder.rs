@@ -1,0 +1,120 @@
+//! The files of a node's material: one thing in each, named by what it is, written whole or not at
+//! all. `spec/node.md`.
+
+use super::MaterialError;
+use crate::codes;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_identity::did::Did;
+use sha2::{Digest as _, Sha256};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Which comes first when they are read: what others are judged by.
+const ORDER: [&str; 6] = ["trust", "identity", "list", "document", "left", "channel"];
+
+/// The file of the trust pack.
+pub(super) const TRUST: &str = "trust.json";
+
+/// The folder.
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    /// Opens it, or makes it.
+    pub(super) fn open(path: &Path) -> Result<Self, MaterialError> {
+        std::fs::create_dir_all(path).map_err(|e| failed(path, &e))?;
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Its files, in the order in which they are taken.
+    pub(super) fn files(&self) -> Result<Vec<PathBuf>, MaterialError> {
+        let io = |e: std::io::Error| failed(&self.0, &e);
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(&self.0).map_err(io)? {
+            let path = entry.map_err(io)?.path();
+            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+            if !name.starts_with('.') {
+                let rank = ORDER.iter().position(|p| name.starts_with(p)).unwrap_or(ORDER.len());
+                files.push((rank, name, path));
+            }
+        }
+        files.sort();
+        Ok(files.into_iter().map(|(_, _, path)| path).collect())
+    }
+
+    pub(super) fn read(path: &Path) -> Result<Vec<u8>, MaterialError> {
+        std::fs::read(path).map_err(|e| failed(path, &e))
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.join(name).exists()
+    }
+
+    /// Writes a file whole or not at all.
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), MaterialError> {
+        let path = self.0.join(name);
+        let half = self.0.join(format!(".{name}"));
+        let write = || -> std::io::Result<()> {
+            let mut file = std::fs::File::create(&half)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            std::fs::rename(&half, &path)?;
+            std::fs::File::open(&self.0)?.sync_all()
+        };
+        write().map_err(|e| failed(&path, &e))
+    }
+
+    /// Removes a file; one that is not there is no error.
+    pub(super) fn remove(&self, name: &str) -> Result<(), MaterialError> {
+        let path = self.0.join(name);
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(failed(&path, &e)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn failed(path: &Path, e: &std::io::Error) -> MaterialError {
+    MaterialError::new(codes::NODE_FOLDER, format!("{}: {e}", path.display()))
+}
+
+pub(super) fn channel(id: &ContentId) -> String {
+    format!("channel-{id}.json")
+}
+
+/// The descriptor of a channel that was left.
+pub(super) fn left(id: &ContentId) -> String {
+    format!("left-{id}.json")
+}
+
+pub(super) fn is_left(path: &Path) -> bool {
+    path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("left-"))
+}
+
+pub(super) fn document(id: &ContentId) -> String {
+    format!("document-{id}")
+}
+
+pub(super) fn presentation(id: &ContentId) -> String {
+    format!("presentation-{id}.jwt")
+}
+
+pub(super) fn authorisation(id: &ContentId) -> String {
+    format!("authorisation-{id}.jwt")
+}
+
+/// By the list and its signer, so that a newer state replaces the older.
+pub(super) fn list(id: &str, signer: &Did) -> String {
+    format!("list-{}.jwt", hash(&format!("{signer} {id}")))
+}
+
+pub(super) fn identity(did: &Did) -> String {
+    format!("identity-{}.json", hash(did.as_str()))
+}
+
+fn hash(text: &str) -> String {
+    let mut hex = String::new();
+    for byte in Sha256::digest(text.as_bytes()).iter().take(16) {
+        hex.push_str(&format!("{byte:02x}"));
+    }
+    hex
+}

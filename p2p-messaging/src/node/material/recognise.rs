@@ -1,0 +1,179 @@
+//! What a file is, told by what is in it: nothing is believed here, and nothing is written.
+
+use super::MaterialError;
+use crate::codes;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gridpass_credentials::authorisation::NodeAuthorisation;
+use gridpass_credentials::codes as credential_codes;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::secured::{Kind, Secured};
+use gridpass_credentials::status::StatusList;
+use gridpass_credentials::trust::IdentityMaterial;
+use gridpass_credentials::vcdm::Credential;
+use gridpass_credentials::visa::VisaError;
+use gridpass_identity::json::{self, Limits};
+use gridpass_identity::time::UnixMillis;
+use gridpass_policy::channel::SignedChannel;
+use serde_json::Value;
+
+/// A presentation that the participant made for a channel.
+#[derive(Clone, Debug)]
+pub struct OwnPresentation {
+    /// Its name.
+    pub id: ContentId,
+    /// The channel.
+    pub channel: ContentId,
+    /// As it was signed.
+    pub text: String,
+    /// When it was signed.
+    pub signed: UnixMillis,
+    /// Until when it counts.
+    pub expires: UnixMillis,
+}
+
+/// The authorisation of a node.
+#[derive(Clone, Debug)]
+pub struct OwnAuthorisation {
+    /// Its name.
+    pub id: ContentId,
+    /// As it was signed.
+    pub text: String,
+    /// When it was signed.
+    pub signed: UnixMillis,
+    /// What it says.
+    pub authorisation: NodeAuthorisation,
+}
+
+/// What a file is.
+#[derive(Debug)]
+pub(super) enum Given {
+    Trust,
+    Channel(Box<SignedChannel>),
+    Parcel(Box<Parcel>),
+    List(Box<StatusList>),
+    Authorisation(Box<OwnAuthorisation>),
+    Presentation(Box<OwnPresentation>),
+    Identity(Box<IdentityMaterial>),
+    /// Anything else, such as a schema: its bytes as they are named.
+    Document(ContentId, Vec<u8>),
+}
+
+/// Tells what a file is.
+///
+/// # Errors
+/// [`MaterialError`] for what says that it is something, and is not.
+pub(super) fn recognise(bytes: &[u8]) -> Result<Given, MaterialError> {
+    let Ok(value) = json::parse_strict(bytes, Limits::DOCUMENT) else {
+        // A JWT, or a document such as an XML schema.
+        return match secured(bytes)? {
+            Some(given) => Ok(given),
+            None => {
+                let id = ContentId::of_bytes(bytes)
+                    .map_err(|e| MaterialError::new(e.code(), e.to_string()))?;
+                Ok(Given::Document(id, bytes.to_vec()))
+            }
+        };
+    };
+    let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
+    if kind == gridpass_credentials::trust::TYPE {
+        return Ok(Given::Trust);
+    }
+    if kind == gridpass_policy::channel::TYPE {
+        let channel =
+            SignedChannel::parse(bytes).map_err(|e| MaterialError::new(e.code(), e.to_string()))?;
+        return Ok(Given::Channel(Box::new(channel)));
+    }
+    // A schema's manifest has a type and a version too.
+    if serde_json::from_value::<ParcelKind>(Value::from(kind)).is_ok() {
+        let parcel =
+            Parcel::parse(bytes).map_err(|e| MaterialError::new(e.code(), e.to_string()))?;
+        return Ok(Given::Parcel(Box::new(parcel)));
+    }
+    if let Some(given) = secured(bytes)? {
+        return Ok(given);
+    }
+    if let Ok(material) = serde_json::from_slice::<IdentityMaterial>(bytes) {
+        return Ok(Given::Identity(Box::new(material)));
+    }
+    let (id, canonical) =
+        ContentId::of_json(&value).map_err(|e| MaterialError::new(e.code(), e.to_string()))?;
+    Ok(Given::Document(id, canonical))
+}
+
+/// A status list, an authorisation or a presentation, in whatever form it was signed; nothing for
+/// what is none of these.
+fn secured(bytes: &[u8]) -> Result<Option<Given>, MaterialError> {
+    let trimmed = bytes.trim_ascii();
+    if let Ok(secured) = Secured::parse(trimmed, Kind::Credential) {
+        if let Ok(list) = StatusList::read(secured.clone()) {
+            return Ok(Some(Given::List(Box::new(list))));
+        }
+        return authorisation(&secured).map(|a| Some(Given::Authorisation(Box::new(a))));
+    }
+    if let Ok(secured) = Secured::parse(trimmed, Kind::Presentation) {
+        return presentation(&secured).map(|p| Some(Given::Presentation(Box::new(p))));
+    }
+    Ok(None)
+}
+
+pub(super) fn list(text: &str) -> Result<StatusList, MaterialError> {
+    let secured = Secured::parse(text.as_bytes(), Kind::Credential)
+        .map_err(|e| MaterialError::new(e.code(), e.to_string()))?;
+    StatusList::read(secured).map_err(|e| MaterialError::new(e.code(), e.to_string()))
+}
+
+pub(super) fn authorisation_of(text: &str) -> Result<OwnAuthorisation, MaterialError> {
+    let secured = Secured::parse(text.as_bytes(), Kind::Credential)
+        .map_err(|e| MaterialError::new(e.code(), e.to_string()))?;
+    authorisation(&secured)
+}
+
+pub(super) fn presentation_of(text: &str) -> Result<OwnPresentation, MaterialError> {
+    let secured = Secured::parse(text.as_bytes(), Kind::Presentation)
+        .map_err(|e| MaterialError::new(e.code(), e.to_string()))?;
+    presentation(&secured)
+}
+
+fn authorisation(secured: &Secured) -> Result<OwnAuthorisation, MaterialError> {
+    let read = Credential::read(secured.document().clone())
+        .map_err(VisaError::from)
+        .and_then(|c| NodeAuthorisation::read(&c));
+    let authorisation = read.map_err(|e| {
+        let sentence = format!("a signed credential that is no authorisation of a node: {e}");
+        MaterialError::new(codes::NODE_AUTHORISATION, sentence)
+    })?;
+    Ok(OwnAuthorisation {
+        id: secured.id().clone(),
+        text: secured.text().to_owned(),
+        signed: secured.signed_at().unwrap_or_else(|| UnixMillis::new(0)),
+        authorisation,
+    })
+}
+
+fn presentation(secured: &Secured) -> Result<OwnPresentation, MaterialError> {
+    let malformed = || {
+        MaterialError::new(
+            credential_codes::PARCEL_MALFORMED,
+            "the presentation names no channel; make it with --to CHANNEL",
+        )
+    };
+    let (audience, expires) = binding_of(secured.text()).ok_or_else(malformed)?;
+    Ok(OwnPresentation {
+        id: secured.id().clone(),
+        channel: ContentId::parse(&audience).map_err(|_| malformed())?,
+        text: secured.text().to_owned(),
+        signed: secured.signed_at().unwrap_or_else(|| UnixMillis::new(0)),
+        expires,
+    })
+}
+
+/// For whom a presentation in JWT form was made, and until when: read, not believed.
+fn binding_of(text: &str) -> Option<(String, UnixMillis)> {
+    let payload = URL_SAFE_NO_PAD.decode(text.split('.').nth(1)?).ok()?;
+    let payload = json::parse_strict(&payload, Limits::DOCUMENT).ok()?;
+    let audience = payload.get("aud")?.as_str()?.to_owned();
+    let expires = payload.get("exp")?.as_u64()?;
+    Some((audience, UnixMillis::new(expires.saturating_mul(1000))))
+}

@@ -1,0 +1,90 @@
+//! The trust pack: the one at hand goes on, and is never exchanged for another.
+
+use super::{Material, MaterialError, Taken, folder};
+use gridpass_credentials::trust::{Comparison, IdentityMaterial, Trust};
+use gridpass_identity::time::UnixMillis;
+use std::sync::Arc;
+
+impl Material {
+    pub(super) fn take_trust(
+        &mut self,
+        bytes: &[u8],
+        now: UnixMillis,
+        keep: bool,
+    ) -> Result<Taken, MaterialError> {
+        let new = Trust::open(bytes, None, now)
+            .map_err(|e| MaterialError::new(e.code(), e.to_string()))?;
+        if let Some(held) = &self.trust {
+            let refuse = |code, sentence: &str| Err(MaterialError::new(code, sentence));
+            use gridpass_credentials::codes as credential_codes;
+            match new.compare(held) {
+                Comparison::Same | Comparison::Newer => {}
+                Comparison::Older => {
+                    let sentence = "its charter is older than the node's";
+                    return refuse(credential_codes::CHARTER_ROLLBACK, sentence);
+                }
+                Comparison::Fork => {
+                    let sentence = "its charter contradicts the node's";
+                    return refuse(credential_codes::CHARTER_FORK, sentence);
+                }
+                Comparison::Unrelated => {
+                    let sentence = "it belongs to another trust framework than the node's";
+                    return refuse(credential_codes::CHARTER_UNRELATED, sentence);
+                }
+            }
+            // What a newer pack says of a did:web would be its sender's word.
+            let other = new.identities().iter().find(|m| {
+                m.did.method() == "web"
+                    && held.identities().iter().any(|h| h.did == m.did)
+                    && !says_the_same(held.identities(), m)
+            });
+            if let Some(other) = other {
+                let sentence = format!("it has another document of {}", other.did);
+                return Err(MaterialError::new(credential_codes::TRUST_DOCUMENT_OTHER, sentence));
+            }
+        }
+        if keep {
+            self.folder.write(folder::TRUST, bytes)?;
+        }
+        self.identities.take_trust(&new);
+        self.trust = Some(Arc::new(new));
+        self.trust_bytes = bytes.to_vec();
+        Ok(Taken::Trust)
+    }
+
+    /// Takes a trust pack that arrived, if it goes on from the one at hand; gives the one before.
+    ///
+    /// # Errors
+    /// [`MaterialError`].
+    pub fn take_newer_trust(
+        &mut self,
+        bytes: &[u8],
+        now: UnixMillis,
+    ) -> Result<Option<Arc<Trust>>, MaterialError> {
+        let before = Arc::clone(self.trust()?);
+        let new = Trust::open(bytes, None, now)
+            .map_err(|e| MaterialError::new(e.code(), e.to_string()))?;
+        if new.compare(&before) == Comparison::Same {
+            return Ok(None);
+        }
+        // Nothing proves the document of a did:web: a new one comes from the operator alone.
+        let foreign = new
+            .identities()
+            .iter()
+            .find(|m| m.did.method() != "webvh" && !says_the_same(before.identities(), m));
+        if let Some(foreign) = foreign {
+            let sentence = format!("it brings a document of {}, which proves nothing", foreign.did);
+            let code = gridpass_credentials::codes::TRUST_DOCUMENT_OTHER;
+            return Err(MaterialError::new(code, sentence));
+        }
+        self.take_trust(bytes, now, true)?;
+        Ok(Some(before))
+    }
+}
+
+/// Whether the same is known of a DID, whenever that was obtained.
+fn says_the_same(known: &[IdentityMaterial], new: &IdentityMaterial) -> bool {
+    known
+        .iter()
+        .any(|k| (&k.did, &k.document, &k.witness) == (&new.did, &new.document, &new.witness))
+}

@@ -1,0 +1,173 @@
+//! What a node is given: told by what is in it, kept, and there again.
+
+#![allow(missing_docs)]
+
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::secured::{Binding, Form, Secured};
+use gridpass_credentials::visa::Purpose;
+use gridpass_identity::time::UnixMillis;
+use gridpass_messaging::codes;
+use gridpass_messaging::node::{Material, Taken};
+use gridpass_policy::channel::SignedChannel;
+use gridpass_tests::channels::{SCHEMA, schema};
+use gridpass_tests::messages::{Market, authorise};
+use gridpass_tests::world::{self, NOW, Party, days_ago, in_days};
+use std::path::Path;
+
+struct Scene {
+    market: Market,
+    owner: Party,
+    node: Party,
+    folder: tempfile::TempDir,
+}
+
+fn scene() -> Scene {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (owner, node) = (Party::new(11), Party::new(12));
+    Scene { market: Market::new(|_| ()), owner, node, folder }
+}
+
+impl Scene {
+    fn material(&self) -> Material {
+        open(self.folder.path(), &self.node)
+    }
+
+    fn trust(&self) -> Vec<u8> {
+        let charter = world::charter(&[&self.market.regulator], &[&self.market.role]);
+        let charter = world::sign_charter(charter, &[&self.market.regulator]);
+        world::pack(&[charter], &[&self.market.role])
+    }
+
+    fn channel(&self) -> Vec<u8> {
+        let descriptor = self.market.descriptor.clone();
+        let mut channel = SignedChannel::unsigned(descriptor.clone()).expect("a channel");
+        channel.sign(self.market.regulator.at(descriptor.dated)).expect("signs");
+        channel.to_json().to_string().into_bytes()
+    }
+
+    fn presentation(&self, form: Form, until: UnixMillis) -> Secured {
+        let visa = world::visa(&self.market.regulator, &self.owner, &self.market.role, |_| ());
+        let visa = world::issue(&self.market.regulator, &visa);
+        let audience = self.market.channel.to_string();
+        let binding = Binding { audience, nonce: None, expires: until };
+        world::present_as(&self.owner, &[&visa], form, &binding)
+    }
+}
+
+fn open(folder: &Path, node: &Party) -> Material {
+    let (material, unread) = Material::open(folder, node.did.clone(), NOW).expect("a folder");
+    assert!(unread.is_empty(), "{unread:?}");
+    material
+}
+
+#[test]
+fn everything_is_told_by_what_is_in_it_and_there_again() {
+    let s = scene();
+    let list = world::list(&s.market.regulator, Purpose::Revocation, &[]);
+    let presentation = s.presentation(Form::Jwt, in_days(30));
+    let authorisation = authorise(&s.owner, &s.node, |_| ());
+    // Manifests of schemas have a type and a version, as what is ours has.
+    let manifests: Vec<String> = ["gridpass-csv", "gridpass-xsd", "gridpass-cim"]
+        .map(|kind| format!(r#"{{"type":"{kind}","version":1,"files":[]}}"#))
+        .into();
+    let mut files: Vec<(Vec<u8>, Taken)> = vec![
+        (s.trust(), Taken::Trust),
+        (s.channel(), Taken::Channel(s.market.channel.clone())),
+        (SCHEMA.to_vec(), Taken::Document(schema())),
+        (b"<xs:schema/>\n".to_vec(), Taken::Document(named(b"<xs:schema/>\n"))),
+        (
+            format!(" {}\n", presentation.text()).into_bytes(),
+            Taken::Presentation(s.market.channel.clone()),
+        ),
+        (authorisation.text().into(), Taken::Authorisation),
+        (
+            list.secured().text().into(),
+            Taken::List(list.id.clone(), s.market.regulator.did.clone()),
+        ),
+    ];
+    for manifest in &manifests {
+        let id =
+            ContentId::of_json(&serde_json::from_str::<serde_json::Value>(manifest).expect("json"))
+                .expect("a CID");
+        files.push((manifest.clone().into_bytes(), Taken::Document(id.0)));
+    }
+    let mut material = s.material();
+    for (bytes, expected) in &files {
+        assert_eq!(material.give(bytes, NOW).expect("taken"), [expected.clone()]);
+    }
+    drop(material);
+    let again = s.material();
+    assert!(again.trust().is_ok());
+    assert!(again.channels.contains_key(&s.market.channel));
+    assert_eq!(again.documents.len(), 5);
+    assert_eq!(again.presentations[&s.market.channel].id, *presentation.id());
+    assert_eq!(again.authorisation.expect("one").id, *authorisation.id());
+    assert_eq!(again.lists.len(), 1);
+}
+
+fn named(bytes: &[u8]) -> ContentId {
+    ContentId::of_bytes(bytes).expect("a CID")
+}
+
+#[test]
+fn what_was_signed_last_counts_whichever_came_last() {
+    let s = scene();
+    let [older, newer] = [days_ago(3), days_ago(2)].map(|at| {
+        let authorisation = authorise(&s.owner, &s.node, |_| ());
+        let credential =
+            gridpass_credentials::vcdm::Credential::read(authorisation.document().clone());
+        world::sign_credential(&s.owner, &credential.expect("one"), Form::Jwt, at)
+    });
+    for order in [[&older, &newer], [&newer, &older]] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut material = open(folder.path(), &s.node);
+        for authorisation in order {
+            material.give(authorisation.text().as_bytes(), NOW).expect("taken");
+        }
+        assert_eq!(material.authorisation.as_ref().expect("one").id, *newer.id());
+        let again = open(folder.path(), &s.node);
+        assert_eq!(again.authorisation.expect("one").id, *newer.id());
+    }
+}
+
+#[test]
+fn an_authorisation_of_another_node_or_by_another_participant_is_refused() {
+    let s = scene();
+    let mut material = s.material();
+    let other = authorise(&s.owner, &Party::new(13), |_| ());
+    let e = material.give(other.text().as_bytes(), NOW).expect_err("another node's");
+    assert_eq!(e.code(), codes::NODE_AUTHORISATION);
+    let own = authorise(&s.owner, &s.node, |_| ());
+    material.give(own.text().as_bytes(), NOW).expect("taken");
+    let second = authorise(&Party::new(14), &s.node, |_| ());
+    let e = material.give(second.text().as_bytes(), NOW).expect_err("another participant's");
+    assert_eq!(e.code(), codes::NODE_AUTHORISATION);
+    // A visa is none, and is not taken for a document either.
+    let visa = world::visa(&s.market.regulator, &s.owner, &s.market.role, |_| ());
+    let visa = world::issue(&s.market.regulator, &visa);
+    let e = material.give(visa.text().as_bytes(), NOW).expect_err("a visa");
+    assert!(e.to_string().contains("no authorisation of a node"), "{e}");
+}
+
+#[test]
+fn a_channel_that_was_left_stays_left_until_it_is_given_again() {
+    let s = scene();
+    let mut material = s.material();
+    material.give(&s.channel(), NOW).expect("taken");
+    for days in [20, 30] {
+        let presentation = s.presentation(Form::Jwt, in_days(days));
+        material.give(presentation.text().as_bytes(), NOW).expect("taken");
+    }
+    assert!(material.leave(&s.market.channel).expect("left"));
+    assert!(!material.leave(&s.market.channel).expect("left"), "it was left before");
+    for material in [material, s.material()] {
+        assert!(material.channels.is_empty());
+        assert!(material.presentations.is_empty(), "also the one that was replaced");
+        let kept = material.channel(&s.market.channel).expect("for what was said there");
+        assert_eq!(kept.id(), &s.market.channel);
+    }
+    s.material().give(&s.channel(), NOW).expect("taken");
+    let again = s.material();
+    assert!(again.channels.contains_key(&s.market.channel));
+    assert!(again.left.is_empty());
+}
