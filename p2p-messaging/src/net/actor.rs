@@ -9,14 +9,15 @@ use super::{
 use crate::codes;
 use crate::sync::Response;
 use futures::StreamExt as _;
+use gridpass_identity::did::Did;
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, PublishError};
 use libp2p::request_response::{self, OutboundRequestId};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, identify, kad, mdns, ping};
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -34,6 +35,8 @@ struct Actor<E> {
     /// What must not be lost while the worker is busy: of the peers' making only connections.
     backlog: VecDeque<NetEvent>,
     peers: HashMap<PeerId, Peer>,
+    /// The places that the nodes of a participant share.
+    shares: HashMap<Did, Weak<AtomicUsize>>,
     asked: HashMap<OutboundRequestId, u64>,
     book: Book,
     wanted: usize,
@@ -65,6 +68,7 @@ pub fn start<E: From<NetEvent> + Send + 'static>(
         events,
         backlog: VecDeque::new(),
         peers: HashMap::new(),
+        shares: HashMap::new(),
         asked: HashMap::new(),
         book: Book::default(),
         wanted: usize::try_from(settings.wanted_peers).unwrap_or(usize::MAX),
@@ -170,6 +174,21 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
         }
     }
 
+    /// What is under way already stays counted where it was taken.
+    fn share(&mut self, peer: PeerId, participant: Option<Did>) {
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        state.places = match participant {
+            None => Arc::default(),
+            Some(participant) => {
+                self.shares.retain(|_, places| places.strong_count() > 0);
+                let held = self.shares.get(&participant).and_then(Weak::upgrade);
+                let places = held.unwrap_or_default();
+                self.shares.insert(participant, Arc::downgrade(&places));
+                places
+            }
+        };
+    }
+
     fn obey(&mut self, command: Command) {
         let behaviour = self.swarm.behaviour_mut();
         match command {
@@ -203,6 +222,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
                     behaviour.gossip.open(peer, topics);
                 }
             }
+            Command::Share(peer, participant) => self.share(peer, participant),
             Command::Score { peer, score } => {
                 behaviour.gossip.gossip().set_application_score(&peer, score);
             }

@@ -97,6 +97,9 @@ pub enum Command {
         /// To what.
         topics: HashSet<TopicHash>,
     },
+    /// Whom a peer acts for: all of its nodes share what one may have under way. Nobody, for one
+    /// that shares with nobody.
+    Share(PeerId, Option<Did>),
     /// How a peer behaves, beside gossip itself: 0 is well, less is worse.
     Score {
         /// Who.

@@ -22,6 +22,8 @@ pub struct NetworkSettings {
     pub relay: bool,
     /// The most peers.
     pub max_peers: u32,
+    /// The most nodes of one participant, beside those that the operator named.
+    pub max_peers_per_participant: u32,
     /// The most connections with one peer.
     pub max_connections_per_peer: u32,
     /// Where given: only these nodes, by their did:key.
@@ -45,6 +47,7 @@ impl Default for NetworkSettings {
             discover: true,
             relay: false,
             max_peers: 128,
+            max_peers_per_participant: 16,
             max_connections_per_peer: 4,
             allow: Vec::new(),
             block: Vec::new(),

@@ -191,7 +191,9 @@ impl Worker {
             (Question::Lists, Response::Lists(lists)) => {
                 self.lists_came(&lists, Some(peer));
             }
-            (Question::Charter, Response::Document(pack)) => self.charter_came(&pack, true),
+            (Question::Charter, Response::Document(pack)) => {
+                self.charter_came(&pack, true);
+            }
             (Question::Receipts(until), Response::Taken) => self.receipts_taken(peer, until),
             (Question::Receipts(_), _) => self.receipts.handed_in_vain(&peer),
             _ => {}

@@ -1,11 +1,14 @@
 //! What everybody in a framework is told: status lists, charters, proofs of contradiction. It takes
 //! effect at once.
 
+use super::peers::{FAULT, UNHELPFUL};
 use super::worker::Worker;
 use crate::checking::{Chain, Known as _};
 use crate::envelope::Envelope;
 use crate::store::Entry;
 use crate::sync::Announcement;
+use gridpass_credentials::secured::{Kind, Secured};
+use gridpass_credentials::status::StatusList;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{Resolver as _, TimeBasis};
@@ -14,35 +17,57 @@ use libp2p::gossipsub::{MessageAcceptance, MessageId};
 use serde_bytes::ByteBuf;
 use std::sync::Arc;
 
+/// What an announcement was good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// It counts from now on.
+    New,
+    /// Known, or not of interest here.
+    Known,
+    /// An honest peer rarely passes it on.
+    Unhelpful,
+    /// An honest peer never does.
+    Fault,
+}
+
 impl Worker {
     /// Something came on the framework's topic.
     pub(super) fn announced(&mut self, peer: PeerId, id: MessageId, data: &[u8]) {
         let accept = match Announcement::decode(data) {
-            Err(_) => MessageAcceptance::Reject,
-            Ok(Announcement::StatusList(list)) => {
-                let any = self.lists_came(&[list], None);
-                self.acceptance(any)
+            Err(_) => Use::Fault,
+            Ok(Announcement::StatusList(list)) => self.list_announced(&list),
+            Ok(Announcement::Charter(pack)) => self.charter_came(&pack, false),
+            Ok(Announcement::Fork(first, second)) => self.fork_came(&first, &second),
+        };
+        // What was of use here is passed on; what was not may be of use to others who ask for it.
+        let acceptance = match accept {
+            Use::New => MessageAcceptance::Accept,
+            Use::Known => MessageAcceptance::Ignore,
+            Use::Unhelpful => {
+                self.charge(peer, UNHELPFUL);
+                MessageAcceptance::Ignore
             }
-            Ok(Announcement::Charter(pack)) => {
-                let before = self.knowledge.trust.id().clone();
-                self.charter_came(&pack, false);
-                self.acceptance(&before != self.knowledge.trust.id())
-            }
-            Ok(Announcement::Fork(first, second)) => {
-                let new = self.fork_came(&first, &second);
-                self.acceptance(new)
+            Use::Fault => {
+                self.charge(peer, FAULT);
+                MessageAcceptance::Reject
             }
         };
-        self.report(id, peer, accept);
+        self.report(id, peer, acceptance);
     }
 
-    /// What was of use here is passed on; what was not may be of use to others who ask for it.
-    fn acceptance(&self, pass_on: bool) -> MessageAcceptance {
-        if pass_on { MessageAcceptance::Accept } else { MessageAcceptance::Ignore }
+    fn list_announced(&mut self, bytes: &ByteBuf) -> Use {
+        let read =
+            Secured::parse(bytes, Kind::Credential).ok().and_then(|s| StatusList::read(s).ok());
+        match read {
+            None => Use::Fault,
+            Some(_) if self.lists_came(std::slice::from_ref(bytes), None) => Use::New,
+            // Also one that nothing rests on here.
+            Some(_) => Use::Known,
+        }
     }
 
     /// A trust pack came: it counts if its charter goes on from the one at hand.
-    pub(super) fn charter_came(&mut self, pack: &[u8], announce: bool) {
+    pub(super) fn charter_came(&mut self, pack: &[u8], announce: bool) -> Use {
         let now = self.now();
         match self.knowledge.material.take_newer_trust(pack, now) {
             Ok(Some(before)) => {
@@ -51,9 +76,13 @@ impl Worker {
                     let pack = ByteBuf::from(pack.to_vec());
                     self.after.push(super::worker::After::Announce(Announcement::Charter(pack)));
                 }
+                Use::New
             }
-            Ok(None) => {}
-            Err(e) => tracing::warn!(code = %e.code(), "a charter was not taken: {e}"),
+            Ok(None) => Use::Known,
+            Err(e) => {
+                tracing::warn!(code = %e.code(), "a charter was not taken: {e}");
+                Use::Unhelpful
+            }
         }
     }
 
@@ -68,20 +97,24 @@ impl Worker {
         self.evidence_came();
     }
 
-    /// A proof came that a sender contradicts itself. Gives whether it is one, and new.
-    fn fork_came(&mut self, first: &[u8], second: &[u8]) -> bool {
+    /// A proof came that a sender contradicts itself.
+    fn fork_came(&mut self, first: &[u8], second: &[u8]) -> Use {
         let (Ok(a), Ok(b)) = (Envelope::parse_block(first), Envelope::parse_block(second)) else {
-            return false;
+            return Use::Fault;
         };
         let chain = Chain::of(a.header());
         let same_place = chain == Chain::of(b.header())
             && a.header().sequence == b.header().sequence
             && a.id() != b.id();
-        if !same_place || self.knowledge.forked(&chain) {
-            return false;
+        if !same_place {
+            return Use::Fault;
+        }
+        // Only of chains that are known here: else anybody could fill the log with its own.
+        if self.knowledge.forked(&chain) || self.knowledge.store.newest(&chain).is_none() {
+            return Use::Known;
         }
         let Ok(resolution) = self.knowledge.material.identities.resolve(chain.key.did()) else {
-            return false;
+            return Use::Known;
         };
         let signed = |envelope: &Envelope| {
             let purpose = Relationship::CapabilityInvocation;
@@ -89,15 +122,15 @@ impl Worker {
             let (check, key) = resolution.key_at(&chain.key, purpose, at, TimeBasis::Claimed);
             check.outcome == Outcome::Passed && key.is_some_and(|k| envelope.verify(&k).is_ok())
         };
-        // Only of chains that are known here: else anybody could fill the log with its own.
-        if self.knowledge.store.newest(&chain).is_none() || !signed(&a) || !signed(&b) {
-            return false;
+        if !signed(&a) || !signed(&b) {
+            // What is known of its keys here may be too old to say.
+            return Use::Unhelpful;
         }
         tracing::warn!(sender = %chain.sender, first = %a.id(), second = %b.id(), "a sender contradicts itself");
         // The one that is kept here is named, and the other is kept beside it.
         let (named, kept) =
             if self.knowledge.has(b.id()) { (b.id(), first) } else { (a.id(), second) };
         self.stage(Entry::Fork { first: named.clone(), second: ByteBuf::from(kept.to_vec()) });
-        true
+        Use::New
     }
 }

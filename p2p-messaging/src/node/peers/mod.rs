@@ -1,9 +1,14 @@
 //! Peers that are connected: who they are, what they may read, how they behave.
 
+mod accounts;
+mod conduct;
+
 use super::worker::Worker;
-use crate::checking::{Missing, Source, Verdict};
+use crate::checking::Missing;
 use crate::net::{Command, topic_of};
 use crate::sync::{CharterHead, Hello, Request, Response, Visit};
+use accounts::Accounts;
+pub(super) use conduct::{FAULT, UNHELPFUL};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Class;
 use gridpass_identity::key::PublicKey;
@@ -12,16 +17,12 @@ use libp2p::PeerId;
 use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How long a peer has to say who it is, in milliseconds.
-const HELLO_MILLIS: u64 = 15_000;
 /// How long is waited for what a peer's visas rest on before the gate opens with what is known.
 const JUDGE_MILLIS: u64 = 5_000;
-/// The score from which a peer is parted with for a while.
-const PART_BELOW: f64 = -100.0;
-/// How long a peer may bring and read nothing before it makes room for others, in milliseconds.
-const IDLE_MILLIS: u64 = 60_000;
-/// How long a peer is not spoken to that misbehaved, in milliseconds.
-const BLOCK_MILLIS: u64 = 10 * 60 * 1000;
+/// How often a peer may say within a while that it is or reads something else: one is forgotten
+/// every ten seconds.
+const MAX_CHANGES: u8 = 200;
+
 /// How far a peer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -49,6 +50,8 @@ pub(super) struct Peer {
     ask_again: bool,
     /// Whether its participant's authorisation of it holds.
     proven: bool,
+    /// How often it said lately that it is or reads something else than before.
+    changes: u8,
     /// Whether something that it passed on was admitted.
     useful: bool,
     /// Since when it may not read what it did, as long as something is missing to say so.
@@ -68,6 +71,8 @@ pub(super) struct Peers {
     to_part: BTreeSet<PeerId>,
     /// Those that the operator shut out.
     pub(super) shut: BTreeSet<PeerId>,
+    /// What their participants answer for.
+    accounts: Accounts,
 }
 
 /// What an operator is shown of a peer.
@@ -152,6 +157,7 @@ impl Worker {
             again: 8,
             ask_again: false,
             proven: false,
+            changes: 0,
             useful: false,
             doubted: None,
             told: 0.0,
@@ -166,6 +172,9 @@ impl Worker {
 
     pub(super) fn disconnected(&mut self, peer: &PeerId) {
         self.peers.all.remove(peer);
+        if let Some(participant) = self.guests.participant(&peer.to_string()) {
+            self.peers.accounts.leave(participant, peer);
+        }
         self.guests.leave(&peer.to_string());
         self.forget_peer(peer);
     }
@@ -214,6 +223,12 @@ impl Worker {
         if state.hello.as_ref() == Some(&hello) {
             return Ok(());
         }
+        // Each is judged anew, which costs more than saying it.
+        state.changes = state.changes.saturating_add(1);
+        if state.changes > MAX_CHANGES {
+            self.charge(peer, 1.0);
+            return Err(crate::codes::SYNC_BUSY.id());
+        }
         let arrived = &mut self.knowledge.arrived;
         let mut keep = |bytes: &[u8]| {
             if let Ok(id) = ContentId::of_bytes(bytes) {
@@ -259,8 +274,10 @@ impl Worker {
         let channels = self.knowledge.material.channels.keys();
         let may: BTreeSet<ContentId> =
             channels.filter(|c| self.guests.may_read(&name, c)).cloned().collect();
+        if !self.account_for(peer, proven) {
+            return;
+        }
         let Some(state) = self.peers.all.get_mut(&peer) else { return };
-        state.proven = proven;
         state.missing = welcome.asks.clone();
         for (channel, code) in &welcome.refused {
             tracing::debug!(%peer, %channel, %code, "it may not read");
@@ -339,105 +356,6 @@ impl Worker {
             self.peers.all.iter().filter(|(_, p)| waits(p)).map(|(id, _)| *id).collect();
         for peer in peers {
             self.judge(peer);
-        }
-    }
-
-    /// What a peer passes on tells how it behaves.
-    pub(super) fn judge_peer(&mut self, peer: PeerId, verdict: Verdict, source: Source) {
-        if self.peers.blocked.contains_key(&peer) {
-            return;
-        }
-        let Some(state) = self.peers.all.get_mut(&peer) else { return };
-        match (verdict, source) {
-            (Verdict::Admit, _) => {
-                state.useful = true;
-                return;
-            }
-            (Verdict::Fault, _) => state.score -= 25.0,
-            // An honest peer passes none on; one with an older list may for a while.
-            (Verdict::Refuse, Source::Live) => state.score -= 0.2,
-            _ => return,
-        }
-        let score = state.score;
-        if score <= PART_BELOW {
-            tracing::warn!(%peer, "a peer is shut out for what it sent");
-            let until = super::worker::uptime(self.began).plus_millis(BLOCK_MILLIS);
-            self.peers.blocked.insert(peer, until);
-            self.metrics.blocked();
-            self.tell(Command::Block(peer, true));
-        }
-    }
-
-    /// Where places grow short, who may read nothing here and has brought nothing makes room, a few
-    /// at a time; never those that the operator named.
-    fn make_room(&mut self, now: UnixMillis) {
-        let most = usize::try_from(self.settings.network.max_peers).unwrap_or(usize::MAX);
-        if self.peers.all.len() < most.saturating_sub(most / 4) {
-            return;
-        }
-        let named: BTreeSet<_> =
-            self.settings.network.peers.iter().filter_map(crate::net::peer_in).collect();
-        let idle = |(id, p): &(&PeerId, &Peer)| {
-            p.stage == Stage::Open
-                && p.may.is_empty()
-                && !p.useful
-                && !named.contains(id)
-                && now.millis_since(p.since) > IDLE_MILLIS
-        };
-        let idle = self.peers.all.iter().filter(idle).map(|(id, _)| *id);
-        for peer in idle.take(4).collect::<Vec<_>>() {
-            tracing::info!(%peer, "a peer that brings and reads nothing makes room");
-            self.tell(Command::Part(peer));
-        }
-    }
-
-    pub(super) fn tick_peers(&mut self, now: UnixMillis) {
-        self.make_room(now);
-        let mut part: Vec<PeerId> = std::mem::take(&mut self.peers.to_part).into_iter().collect();
-        let mut late = Vec::new();
-        let mut again = Vec::new();
-        let mut scores = Vec::new();
-        for (id, peer) in &mut self.peers.all {
-            let age = now.millis_since(peer.since);
-            match peer.stage {
-                Stage::Stranger if age > HELLO_MILLIS => part.push(*id),
-                Stage::Judging if age > JUDGE_MILLIS => late.push(*id),
-                Stage::Open if peer.doubted.is_some() => late.push(*id),
-                _ => {}
-            }
-            if peer.ask_again && peer.again > 0 {
-                peer.ask_again = false;
-                peer.again = peer.again.saturating_sub(1);
-                again.push(*id);
-            }
-            // Half of it is forgotten in about a minute.
-            peer.score = if peer.score > -0.1 { 0.0 } else { peer.score * 0.99 };
-            // Gossip is told what it is now, also when it gets better.
-            if (peer.told - peer.score).abs() >= 1.0 || (peer.score == 0.0 && peer.told < 0.0) {
-                peer.told = peer.score;
-                scores.push((*id, peer.score));
-            }
-        }
-        for (peer, score) in scores {
-            self.tell(Command::Score { peer, score });
-        }
-        for peer in part {
-            tracing::debug!(%peer, "a peer did not say who it is");
-            self.tell(Command::Part(peer));
-        }
-        for peer in again {
-            self.catch_up_with(peer);
-        }
-        for peer in late {
-            self.judge(peer);
-        }
-        let over: Vec<_> =
-            self.peers.blocked.iter().filter(|(_, t)| **t <= now).map(|(p, _)| *p).collect();
-        for peer in over {
-            self.peers.blocked.remove(&peer);
-            if !self.peers.shut.contains(&peer) {
-                self.tell(Command::Block(peer, false));
-            }
         }
     }
 
