@@ -114,7 +114,7 @@ function answer(request) {
       return document(found && bytes(JSON.stringify(found)));
     }
     case "lists":
-      return { lists: listsBeyond(asked).map(bytes) };
+      return { lists: { lists: listsBeyond(asked.known).map(bytes) } };
     case "heads":
       return { heads: { heads: [], more: false } };
     case "range":

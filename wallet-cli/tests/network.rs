@@ -282,6 +282,27 @@ fn a_channel_that_is_left_brings_nothing_more_until_it_is_joined_again() {
 }
 
 #[test]
+fn a_node_that_lost_its_store_goes_on_where_others_know_that_it_was() {
+    let mut network = Network::of(
+        &[("north", Role::Operator), ("flexgen", Role::Aggregator)],
+        &[("north-1", "north"), ("flexgen-1", "flexgen")],
+    );
+    network.sees("flexgen-1", 1);
+    let mut bids: Vec<_> = (0..3).map(|n| network.bid("flexgen-1", n)).collect();
+    network.has("north-1", &bids);
+    network.stop("flexgen-1");
+    std::fs::remove_dir_all(network.place.path("home/profiles/flexgen-1/node/store"))
+        .expect("removed");
+    network.start_alone("flexgen-1");
+    network.place.write("bid.json", r#"{"zone": "GB-1", "number": 4}"#);
+    let sent = network.ask("flexgen-1", &["send", BIDS, "bids", "bid.json"]);
+    assert_eq!(sent["sequence"], 4, "else it contradicts itself");
+    bids.push(sent["id"].as_str().expect("an id").to_owned());
+    network.has("north-1", &bids);
+    assert!(network.inbox("flexgen-1").is_empty(), "its own is not given to it");
+}
+
+#[test]
 fn a_schema_of_several_files_is_fetched_and_payloads_are_held_against_it() {
     let mut network = Network::new();
     network.channel_of_models();

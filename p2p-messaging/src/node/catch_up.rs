@@ -10,7 +10,7 @@ use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::time::UnixMillis;
 use libp2p::PeerId;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// The most ranges that wait for one peer.
 const MAX_RANGES: usize = 1024;
@@ -38,6 +38,12 @@ pub(super) struct Ranges {
 }
 
 impl Ranges {
+    /// Whether something of a chain is asked for, or will be.
+    pub(super) fn wants(&self, chain: &Chain) -> bool {
+        self.asking.values().any(|c| c == chain)
+            || self.queued.values().flatten().any(|((c, _, _), _)| c == chain)
+    }
+
     /// What was looked through is asked for again.
     pub(super) fn look_again(&mut self) {
         self.hopeless.clear();
@@ -47,8 +53,7 @@ impl Ranges {
 impl Worker {
     /// Compares with a peer what both know.
     pub(super) fn catch_up_with(&mut self, peer: PeerId) {
-        let lists = Request::Lists(self.list_heads());
-        self.question(peer, lists);
+        self.ask_for_lists(peer);
         let channels: Vec<_> = self.knowledge.material.channels.keys().cloned().collect();
         for channel in channels {
             if self.checker.policy(&channel).is_some() && self.reads(&channel) {
@@ -108,6 +113,8 @@ impl Worker {
             let request = Request::Heads { channel: channel.clone(), after };
             let question = Question::Heads(channel.clone(), pages.saturating_add(1));
             self.question_as(peer, request, question);
+        } else {
+            self.compared(channel);
         }
     }
 
@@ -189,6 +196,7 @@ impl Worker {
             }
         }
         self.next_range(peer);
+        self.send_parked();
     }
 
     fn looked_through(&mut self, peer: PeerId, chain: Chain, until: u64) {
@@ -210,8 +218,14 @@ impl Worker {
     }
 
     /// What a peer is told of the chains of a channel.
-    pub(super) fn heads(&self, channel: &ContentId, after: Option<&(Did, String)>) -> Response {
-        let all = self.knowledge.store.heads(channel).into_iter().map(|h| ChainHead {
+    pub(super) fn heads(
+        &self,
+        channel: &ContentId,
+        after: Option<&(Did, String)>,
+        of: impl Fn(&Did) -> bool,
+    ) -> Response {
+        let all = self.knowledge.store.heads(channel).into_iter();
+        let all = all.filter(|h| of(&h.chain.sender)).map(|h| ChainHead {
             sender: h.chain.sender,
             key: h.chain.key.as_str().to_owned(),
             whole: h.whole,
@@ -220,28 +234,29 @@ impl Worker {
         Response::heads(all.collect(), after)
     }
 
+    /// Envelopes of a chain that were made since then; all there are, also what was refused, for
+    /// their sender.
     pub(super) fn range(
         &mut self,
-        peer: PeerId,
         (channel, sender, key): (ContentId, Did, &str),
-        from: u64,
-        until: u64,
+        (from, until): (u64, u64),
+        since: Option<UnixMillis>,
     ) -> Response {
         let Ok(key) = DidUrl::parse(key) else {
             return Response::Refused(crate::codes::SYNC_MALFORMED.id().to_owned());
         };
-        let since = self.peers.from(&peer, &channel);
         let chain = Chain { channel, sender, key };
         let own = chain.sender == self.me.participant;
+        let made = since.unwrap_or_else(|| UnixMillis::new(0));
         let (mut wires, mut next) = (Vec::new(), from);
         // What was refused here is not passed on: others find out for themselves from whoever
         // allowed it.
         for _ in 0..MAX_PAGES {
-            let kept = self.knowledge.store.range(&chain, (next, until), since, MAX_PAGE);
+            let kept = self.knowledge.store.range(&chain, (next, until), made, MAX_PAGE);
             let Some((last, _)) = kept.last() else { break };
             next = last.saturating_add(1);
             for (_, kept) in kept {
-                if !kept.allowed {
+                if !kept.allowed && since.is_some() {
                     continue;
                 }
                 if own && let Ok(envelope) = kept.envelope() {
@@ -257,8 +272,11 @@ impl Worker {
     }
 
     pub(super) fn peers_ranges_forget(&mut self, peer: &PeerId) {
-        self.ranges.queued.remove(peer);
-        self.ranges.asking.remove(peer);
+        let queued = self.ranges.queued.remove(peer).into_iter().flatten().map(|((c, _, _), _)| c);
+        let asked: BTreeSet<_> = queued.chain(self.ranges.asking.remove(peer)).collect();
+        let (me, key) = (self.me.participant.clone(), self.me.key_id.clone());
+        let own = |c: &Chain| c.sender == me && c.key == key;
+        self.compare_again(|channel| asked.iter().any(|c| own(c) && &c.channel == channel));
         self.ranges.hopeless.retain(|(p, _), _| p != peer);
     }
 }

@@ -62,6 +62,7 @@ impl Worker {
         self.unready.extend(versions.map(|v| (channel.clone(), v.schema.clone())));
         let reads = self.reads(&channel);
         self.checker.join(policy, BTreeMap::new(), reads);
+        self.begin(&channel);
         self.compile_schemas(None);
         if reads {
             // Peers judge whoever subscribes by what it said before.

@@ -3,7 +3,7 @@
 use super::worker::Worker;
 use crate::checking::{Known as _, Missing};
 use crate::net::Command;
-use crate::sync::{ListHead, Request, Response};
+use crate::sync::{ListHead, ListKey, Request, Response};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::secured::{Kind, Secured};
 use gridpass_credentials::status::StatusList;
@@ -25,6 +25,8 @@ const MAX_TRIES: usize = 4;
 const FETCH_MILLIS: u64 = 30_000;
 /// How long the evidence about somebody is not asked for again, in milliseconds.
 const EVIDENCE_MILLIS: u64 = 5_000;
+/// The most pages of status lists that are asked for in a row.
+const MAX_LIST_PAGES: u32 = 64;
 
 /// What was asked of a peer.
 pub(super) enum Question {
@@ -34,7 +36,8 @@ pub(super) enum Question {
     Heads(ContentId, u32),
     /// And whether the peer said that it has it.
     Range(crate::checking::Chain, (u64, u64), bool),
-    Lists,
+    /// How many pages of them came.
+    Lists(u32),
     Charter,
     /// Up to this of the own receipts for the peer's participant.
     Receipts(u64),
@@ -64,7 +67,7 @@ impl Worker {
     pub(super) fn question(&mut self, peer: PeerId, request: Request) {
         let question = match &request {
             Request::Hello(_) => Question::Hello,
-            Request::Lists(_) => Question::Lists,
+            Request::Lists { .. } => Question::Lists(1),
             Request::Charter(_) => Question::Charter,
             Request::Heads { channel, .. } => Question::Heads(channel.clone(), 1),
             Request::Document(id) => Question::Missing(Missing::Document(id.clone())),
@@ -83,12 +86,21 @@ impl Worker {
     }
 
     /// The states of status lists that are known here.
-    pub(super) fn list_heads(&self) -> Vec<ListHead> {
-        let lists = self.knowledge.material.lists.iter().map(|l| {
-            let (version, dated) = l.order();
-            ListHead { list: l.id.clone(), signer: l.issuer.clone(), version, dated }
-        });
-        lists.take(crate::sync::MAX_HEADS).collect()
+    fn list_heads(&self) -> impl Iterator<Item = ListHead> {
+        self.knowledge.material.lists.iter().map(head_of)
+    }
+
+    /// Asks a peer for newer status lists.
+    pub(super) fn ask_for_lists(&mut self, peer: PeerId) {
+        let request = Request::lists(self.list_heads(), None);
+        self.question(peer, request);
+    }
+
+    fn ask_for_more_lists(&mut self, peer: PeerId, next: Option<ListKey>, pages: u32) {
+        if let Some(next) = next.filter(|_| pages < MAX_LIST_PAGES) {
+            let request = Request::lists(self.list_heads(), Some(next));
+            self.question_as(peer, request, Question::Lists(pages.saturating_add(1)));
+        }
     }
 
     /// Something is missing: it is asked of the peer that passed on what needs it, then of others.
@@ -147,7 +159,7 @@ impl Worker {
             Missing::Did(did) => Request::Identity(did.clone()),
             // Nobody's lists are believed without what proves their signer.
             Missing::Evidence(did) if self.is_unknown(did) => Request::Identity(did.clone()),
-            Missing::Evidence(_) => Request::Lists(self.list_heads()),
+            Missing::Evidence(_) => Request::lists(self.list_heads(), None),
         };
         self.question_as(peer, request, Question::Missing(missing.clone()));
     }
@@ -188,8 +200,9 @@ impl Worker {
                 self.range_came(peer, chain, range, has_it, response);
             }
             (Question::Heads(..), Response::Refused(_)) => self.peers.refused(&peer),
-            (Question::Lists, Response::Lists(lists)) => {
+            (Question::Lists(pages), Response::Lists { lists, next }) => {
                 self.lists_came(&lists, Some(peer));
+                self.ask_for_more_lists(peer, next, pages);
             }
             (Question::Charter, Response::Document(pack)) => {
                 self.charter_came(&pack, true);
@@ -212,8 +225,7 @@ impl Worker {
                 let material = serde_json::from_slice::<IdentityMaterial>(&bytes);
                 let there = material.is_ok_and(|m| &m.did == did && self.identity_came(&m));
                 if there {
-                    let lists = Request::Lists(self.list_heads());
-                    self.question(peer, lists);
+                    self.ask_for_lists(peer);
                 }
                 there
             }
@@ -223,13 +235,16 @@ impl Worker {
                     if let Some(fetch) = self.fetches.wanted.get_mut(missing) {
                         fetch.asking = true;
                     }
-                    let lists = Request::Lists(self.list_heads());
+                    let lists = Request::lists(self.list_heads(), None);
                     self.question_as(peer, lists, Question::Missing(missing.clone()));
                     return;
                 }
                 false
             }
-            (Missing::Evidence(_), Response::Lists(lists)) => self.lists_came(&lists, Some(peer)),
+            (Missing::Evidence(_), Response::Lists { lists, next }) => {
+                self.ask_for_more_lists(peer, next, 1);
+                self.lists_came(&lists, Some(peer))
+            }
             _ => false,
         };
         if there {
@@ -415,31 +430,29 @@ impl Worker {
                 Response::Document(ByteBuf::from(bytes))
             }
             Request::Charter(_) => Response::NotHere,
-            Request::Lists(known) => self.newer_lists(&known),
-            Request::Receipts(receipts) => self.receipts_came(peer, &receipts),
-            Request::Heads { channel, .. } | Request::Range { channel, .. }
-                if !self.guests.may_read(&name, &channel) =>
-            {
-                refused()
+            Request::Lists { known, after } => {
+                let lists = &self.knowledge.material.lists;
+                let all = lists.iter().map(|l| (head_of(l), l.secured().text()));
+                Response::lists(all, &known, after.as_ref())
             }
-            Request::Heads { channel, after } => self.heads(&channel, after.as_ref()),
+            Request::Receipts(receipts) => self.receipts_came(peer, &receipts),
+            // What it sent itself it may have, whether or not it may read what others send.
+            Request::Heads { channel, after } if self.guests.may_read(&name, &channel) => {
+                self.heads(&channel, after.as_ref(), |_| true)
+            }
+            Request::Heads { channel, after } => match self.proven(&peer) {
+                Some(own) => self.heads(&channel, after.as_ref(), |sender| sender == own),
+                None => refused(),
+            },
             Request::Range { channel, sender, key, from, until } => {
-                self.range(peer, (channel, sender, &key), from, until)
+                let own = self.proven(&peer) == Some(&sender);
+                if !own && !self.guests.may_read(&name, &channel) {
+                    return refused();
+                }
+                let since = (!own).then(|| self.peers.from(&peer, &channel));
+                self.range((channel, sender, &key), (from, until), since)
             }
         }
-    }
-
-    fn newer_lists(&self, known: &[ListHead]) -> Response {
-        let known: HashMap<_, _> =
-            known.iter().map(|h| ((&h.list, &h.signer), (h.version, h.dated))).collect();
-        let newer = self
-            .knowledge
-            .material
-            .lists
-            .iter()
-            .filter(|l| known.get(&(&l.id, &l.issuer)).is_none_or(|order| *order < l.order()));
-        let texts = newer.map(|l| l.secured().text().as_bytes().to_vec());
-        Response::Lists(crate::sync::page(texts))
     }
 
     pub(super) fn forget_peer(&mut self, peer: &PeerId) {
@@ -449,4 +462,9 @@ impl Worker {
         self.peers_ranges_forget(peer);
         self.receipts.handed_in_vain(peer);
     }
+}
+
+fn head_of(list: &StatusList) -> ListHead {
+    let (version, dated) = list.order();
+    ListHead { list: list.id.clone(), signer: list.issuer.clone(), version, dated }
 }

@@ -6,6 +6,7 @@
 //! control socket    --Asked----->  worker  --answer, when what it is about is durable-->
 //! ```
 
+mod beginnings;
 mod catch_up;
 mod channels;
 pub mod control;

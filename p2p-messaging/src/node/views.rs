@@ -22,7 +22,7 @@ const MAX_INBOX_BYTES: usize = 8 * 1024 * 1024;
 impl Worker {
     pub(super) fn control(&mut self, asked: Asked, reply: oneshot::Sender<ControlResult>) {
         let answer = match asked {
-            Asked::Send(new) => return self.send(new, reply),
+            Asked::Send(new) => return self.send_when_sure(new, reply),
             Asked::Peers => return self.show_peers(reply),
             Asked::Done { reader, number } => {
                 if reader.len() > 128 || reader.starts_with(super::receipts::CURSOR) {

@@ -3,6 +3,7 @@
 //! Tasks are taken in groups. What a group accepted becomes durable together, and only then is
 //! anything acknowledged: the answer to whoever sent it, the receipt, the listener.
 
+use super::beginnings::Beginnings;
 use super::catch_up::Ranges;
 use super::control::{Asked, ControlResult};
 use super::fetch::Fetches;
@@ -85,6 +86,7 @@ pub(crate) struct Worker {
     pub(super) fetches: Fetches,
     pub(super) receipts: Receipts,
     pub(super) ranges: Ranges,
+    pub(super) beginnings: Beginnings,
     /// Those who invited this node, and to what.
     pub(super) invitations: Invitations,
     /// Schemas of channels that are not compiled yet: some of their documents are missing.
@@ -133,6 +135,7 @@ impl Worker {
             fetches: Fetches::default(),
             receipts: Receipts::default(),
             ranges: Ranges::default(),
+            beginnings: Beginnings::default(),
             invitations: parts.invitations,
             unready: BTreeSet::new(),
             unreported: HashMap::new(),
@@ -439,6 +442,7 @@ impl Worker {
         self.tick_peers(uptime);
         self.tick_fetches(uptime);
         self.tick_receipts();
+        self.send_parked();
         // Catching up every ten seconds; forgetting old payloads every hour.
         if self.ticks.checked_rem(self.settings.catch_up_seconds.max(1)) == Some(0) {
             self.rejudge();

@@ -9,9 +9,11 @@
 //! Nothing here does input or output: bytes in, messages out, and the other way round.
 
 mod guests;
+mod lists;
 mod wire;
 
 pub use guests::{Guests, Welcome};
+pub use lists::ListKey;
 pub use wire::{
     Announcement, ChainHead, CharterHead, Hello, ListHead, MAX_AUTHORISATION, MAX_HEADS, MAX_PAGE,
     MAX_RECEIPTS, MAX_REQUEST, MAX_RESPONSE, MAX_VISITS, PROTOCOL, Request, Response, Visit,

@@ -145,8 +145,15 @@ pub enum Request {
         /// Up to this one.
         until: u64,
     },
-    /// Status lists that are newer than these.
-    Lists(Vec<ListHead>),
+    /// Status lists that are newer than these, among those after one.
+    Lists {
+        /// The states that are known, in the order of list and signer; where there are
+        /// [`MAX_HEADS`], nothing is said of those behind the last.
+        known: Vec<ListHead>,
+        /// Up to which list and signer it is known what the other has.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<(String, Did)>,
+    },
     /// What proves a DID: its did:webvh log.
     Identity(Did),
     /// The trust pack of a framework.
@@ -174,8 +181,14 @@ pub enum Response {
     },
     /// Envelopes as they travel, in order.
     Range(Vec<ByteBuf>),
-    /// Status lists, as they were signed.
-    Lists(Vec<ByteBuf>),
+    /// Status lists, as they were signed, in the order of list and signer.
+    Lists {
+        /// The lists.
+        lists: Vec<ByteBuf>,
+        /// Up to where these are all, if there may be more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<(String, Did)>,
+    },
     /// They were kept.
     Taken,
     /// It may not be answered: the reason's code.
@@ -242,7 +255,7 @@ impl Request {
                 }
                 Ok(())
             }
-            Self::Lists(heads) if heads.len() > MAX_HEADS => {
+            Self::Lists { known, .. } if known.len() > MAX_HEADS => {
                 Err(WireError("it has more than 1024 heads".into()))
             }
             Self::Receipts(all) if all.len() > MAX_RECEIPTS => {
@@ -250,7 +263,7 @@ impl Request {
             }
             Self::Document(_)
             | Self::Heads { .. }
-            | Self::Lists(_)
+            | Self::Lists { .. }
             | Self::Identity(_)
             | Self::Charter(_)
             | Self::Receipts(_) => Ok(()),

@@ -44,7 +44,8 @@ fn what_is_sent_is_read() {
         Request::Heads { channel: cid("c"), after: None },
         Request::Heads { channel: cid("c"), after: Some((did("alpha"), "k".into())) },
         range(1, u64::MAX),
-        Request::Lists(vec![list]),
+        Request::Lists { known: vec![list], after: None },
+        Request::lists([], Some(("urn:example:list".into(), did("regulator")))),
     ] {
         let bytes = request.encode().expect("bytes");
         assert_eq!(Request::decode(&bytes), Ok(request));
@@ -60,7 +61,7 @@ fn what_is_sent_is_read() {
         Response::NotHere,
         Response::heads(vec![head(2), head(1)], None),
         Response::Range(page([b"one".to_vec(), b"two".to_vec()])),
-        Response::Lists(Vec::new()),
+        Response::Lists { lists: Vec::new(), next: None },
         Response::Refused("GP-POLICY-UNMET".into()),
     ] {
         let bytes = response.encode().expect("bytes");

@@ -89,7 +89,9 @@ mod tests {
             accounts.leave(&north, node);
         }
         assert!(accounts.is_shut(&north));
-        accounts.tick();
+        for _ in 0..10 {
+            accounts.tick();
+        }
         assert!(!accounts.is_shut(&north), "it begins to be forgotten at once");
         for _ in 0..1000 {
             accounts.tick();

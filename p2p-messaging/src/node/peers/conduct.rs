@@ -49,10 +49,8 @@ impl Worker {
             self.shut_out(peer);
         }
         // Anybody can say that it acts for somebody.
-        let proven = self.peers.is_proven(&peer);
-        let participant = self.guests.participant(&peer.to_string()).filter(|_| proven);
-        let Some(participant) = participant else { return };
-        for node in self.peers.accounts.charge(participant, amount) {
+        let Some(participant) = self.proven(&peer).cloned() else { return };
+        for node in self.peers.accounts.charge(&participant, amount) {
             self.shut_out(node);
         }
     }

@@ -11,6 +11,7 @@ use accounts::Accounts;
 pub(super) use conduct::{FAULT, UNHELPFUL};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Class;
+use gridpass_identity::did::Did;
 use gridpass_identity::key::PublicKey;
 use gridpass_identity::time::UnixMillis;
 use libp2p::PeerId;
@@ -255,6 +256,12 @@ impl Worker {
             self.question(peer, Request::Charter(head.framework));
         }
         Ok(())
+    }
+
+    /// The participant that a peer is shown to act for.
+    pub(super) fn proven(&self, peer: &PeerId) -> Option<&Did> {
+        let proven = self.peers.is_proven(peer);
+        self.guests.participant(&peer.to_string()).filter(|_| proven)
     }
 
     /// Finds out what a peer may read, and opens its gate where that is known.
