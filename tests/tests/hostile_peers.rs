@@ -51,10 +51,12 @@ impl Peer {
         let Some(libp2p::multiaddr::Protocol::P2p(node)) = address.iter().last() else {
             panic!("{address} ends in no peer")
         };
-        let mut settings = NetworkSettings::default();
-        settings.listen = Vec::new();
-        settings.discover = false;
-        settings.peers = vec![address.clone()];
+        let settings = NetworkSettings {
+            listen: Vec::new(),
+            discover: false,
+            peers: vec![address.clone()],
+            ..NetworkSettings::default()
+        };
         let (events, mut received) = mpsc::channel::<NetEvent>(1024);
         let keypair = net::keypair(&party.key).expect("a key");
         let commands = net::start(keypair, &settings, events).expect("a network");
