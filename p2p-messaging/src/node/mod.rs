@@ -39,7 +39,7 @@ use crate::store::{Store, StoreError};
 use control::{Asked, ControlResult};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::{Did, DidUrl};
-use gridpass_identity::key::SecretKey;
+use gridpass_identity::key::{PublicKey, SecretKey};
 use gridpass_identity::time::UnixMillis;
 use knowledge::{Arrived, Knowledge};
 use libp2p::PeerId;
@@ -98,6 +98,7 @@ pub(crate) struct Me {
     node: Did,
     peer: PeerId,
     key: SecretKey,
+    public_key: PublicKey,
     key_id: DidUrl,
 }
 
@@ -287,7 +288,14 @@ fn open(
         .authorisation
         .as_ref()
         .map_or_else(|| node.clone(), |a| a.authorisation.principal.clone());
-    let me = Me { participant, node, peer, key: key.key.clone(), key_id: key.key_id.clone() };
+    let me = Me {
+        participant,
+        node,
+        peer,
+        key: key.key.clone(),
+        public_key: key.key.public_key(),
+        key_id: key.key_id.clone(),
+    };
     let knowledge = Knowledge { store, material, arrived: Arrived::default(), trust };
     Ok((me, knowledge, found))
 }

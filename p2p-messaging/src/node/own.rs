@@ -3,7 +3,7 @@
 
 use super::control::{ControlResult, NewMessage};
 use super::worker::{After, Worker};
-use crate::checking::{Arrival, Chain, Known as _, Source, Verdict};
+use crate::checking::{Chain, Known as _, Source, Verdict};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
 use crate::net::{Command, topic_of};
@@ -52,9 +52,8 @@ impl Worker {
         let wire = envelope
             .to_wire()
             .ok_or_else(|| (codes::ENVELOPE_MALFORMED, "it cannot be written".to_owned()))?;
-        let arrival = Arrival { source: Source::Live, peer: "this node", channel: None };
         let now = self.now();
-        let checked = self.checker.check(&wire, arrival, &self.knowledge, now);
+        let checked = self.checker.check_own(&wire, &self.me.public_key, &self.knowledge, now);
         // What others would refuse is not even kept: nobody has seen it, and its number is free.
         if checked.verdict != Verdict::Admit {
             let causes = checked.decided.iter().flat_map(|d| &d.ruling.reasons);
