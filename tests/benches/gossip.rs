@@ -110,8 +110,8 @@ async fn plain() -> f64 {
     COUNT as f64 / begun.elapsed().as_secs_f64()
 }
 
-/// How many were made durable at a node that were admitted: what is counted is checked, and the
-/// group that it is in is durable when the next is counted.
+/// How many were admitted at a node: each is counted when it is checked, and its group of at most 512
+/// is durable right after.
 fn admitted(node: &Node) -> u64 {
     let text = node.metrics()();
     let admitted = text.lines().filter(|l| l.contains("checked_total") && l.contains("admit"));
