@@ -73,10 +73,11 @@ impl Spaces {
         Ok(spaces)
     }
 
-    /// The address of a namespace at a bridge.
+    /// The address of a namespace at a bridge: one as public nodes have, since others are not asked
+    /// whether they reach a private one.
     pub fn address(bridge: usize, space: usize) -> Ipv4Addr {
         let byte = |n: usize| u8::try_from(n).expect("few");
-        Ipv4Addr::new(10, 77, byte(bridge), byte(space))
+        Ipv4Addr::new(11, 77, byte(bridge), byte(space))
     }
 
     /// Starts a node in a namespace, which listens there at these bridges.
