@@ -65,13 +65,13 @@ fn is_circuit(address: &str) -> bool {
 
 /// Waits until a node is reached at a relay; gives the address.
 fn place_at(network: &Network, node: &str, relay: &str) -> String {
-    let (place, took) = until_within(LONG, &format!("a place of {node} at the relay"), || {
+    let what = format!("a place of {node} at the relay");
+    let (place, _) = until_within(LONG, &what, || {
         let peers = network.ask(node, &["node", "peers"]);
         let external = peers["external"].as_array().expect("addresses").clone();
         let mut external = external.iter().filter_map(Value::as_str);
         external.find(|a| a.starts_with(&format!("{relay}/p2p-circuit/p2p/"))).map(str::to_owned)
     });
-    println!("{node} has a place at the relay after {took:?}");
     place
 }
 

@@ -186,7 +186,7 @@ fn behaviour(
     );
     let identify = identify::Config::new("/gridpass/1".into(), key.public())
         .with_agent_version(format!("gridpass/{}", env!("CARGO_PKG_VERSION")))
-        // A place at a relay comes after the connection with it: all would hear of it minutes later.
+        // A place at a relay comes after the connection with it: others would hear of it late.
         .with_push_listen_addr_updates(true);
     let kad = settings.discover.then(|| {
         let mut config = kad::Config::new(StreamProtocol::new("/gridpass/kad/1"));
