@@ -7,30 +7,14 @@
 mod common;
 
 use common::network::{Network, Role, until, until_within};
-use serde_json::Value;
-use std::collections::BTreeSet;
+use common::spaces::Spaces;
+use common::waiting::{LONG, confirmed, converges, knows, peers};
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
-
-/// How long a node may take to find its way back: a peer is dialled again after up to a minute.
-const LONG: Duration = Duration::from_secs(120);
-
-/// The peers of a node whose gate is open.
-fn peers(network: &Network, node: &str) -> Vec<Value> {
-    let peers = network.ask(node, &["node", "peers"]);
-    let peers = peers["peers"].as_array().expect("peers").clone();
-    peers.into_iter().filter(|p| p["stage"] == "open").collect()
-}
-
-/// Whether a node has a connection with one of a participant.
-fn knows(network: &Network, node: &str, participant: &str) -> bool {
-    peers(network, node).iter().any(|p| p["participant"] == participant)
-}
 
 /// Lets a node have a ticket of another that runs.
 fn join(network: &Network, node: &str, other: &str) {
@@ -41,114 +25,10 @@ fn join(network: &Network, node: &str, other: &str) {
     network.place.ok(&["node", "join", &ticket, "--profile", node]);
 }
 
-/// Waits until a node has exactly these messages, each once; gives how long that took.
-#[track_caller]
-fn converges(network: &Network, node: &str, ids: &[String]) -> Duration {
-    let all: BTreeSet<&String> = ids.iter().collect();
-    let (inbox, took) = until_within(LONG, &format!("{} messages at {node}", all.len()), || {
-        let inbox = network.inbox(node);
-        all.iter().all(|id| inbox.contains(id)).then_some(inbox)
-    });
-    assert_eq!(inbox.len(), all.len(), "{node} has something twice, or that nobody sent");
-    took
-}
-
-/// Waits until a sender is told that a recipient has each of these messages.
-#[track_caller]
-fn confirmed(network: &Network, node: &str, ids: &[String], recipient: &str) -> Duration {
-    let started = Instant::now();
-    for id in ids {
-        until_within(LONG, &format!("the receipt of {recipient} for {id}"), || {
-            let fate = network.ask(node, &["receipts", id]);
-            (fate["recipients"][recipient]["state"] == "delivered").then_some(())
-        });
-    }
-    started.elapsed()
-}
-
-/// Network namespaces joined by a bridge, which is in one of its own: nothing of the machine's own
-/// network is touched.
-struct Spaces {
-    names: Vec<String>,
-}
-
-impl Drop for Spaces {
-    fn drop(&mut self) {
-        for name in &self.names {
-            let _ = ip(&["netns", "delete", name]);
-        }
-    }
-}
-
-/// # Errors
-/// A sentence: there is no such command, or it refuses.
-fn ip(args: &[&str]) -> Result<(), String> {
-    let ran = Command::new("ip").args(args).output().map_err(|e| format!("ip: {e}"))?;
-    let why = || format!("ip {}: {}", args.join(" "), String::from_utf8_lossy(&ran.stderr).trim());
-    if ran.status.success() { Ok(()) } else { Err(why()) }
-}
-
-impl Spaces {
-    /// # Errors
-    /// A sentence: this process may not make them.
-    fn new(count: usize) -> Result<Self, String> {
-        static MADE: AtomicUsize = AtomicUsize::new(0);
-        let (process, made) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        let mut spaces = Self { names: Vec::new() };
-        for n in 0..=count {
-            let name = format!("gridpass-{process}-{made}-{n}");
-            ip(&["netns", "add", &name])?;
-            spaces.names.push(name);
-        }
-        let hub = spaces.names[0].clone();
-        ip(&["-n", &hub, "link", "add", "bridge0", "type", "bridge"])?;
-        ip(&["-n", &hub, "link", "set", "bridge0", "up"])?;
-        for (n, name) in spaces.names.iter().enumerate().skip(1) {
-            let (port, address) = (format!("port{n}"), format!("{}/24", Self::address(n)));
-            let pair = ["type", "veth", "peer", "name", &port, "netns", &hub];
-            ip(&[&["-n", name, "link", "add", "cable0"], &pair[..]].concat())?;
-            ip(&["-n", name, "address", "add", &address, "dev", "cable0"])?;
-            ip(&["-n", name, "link", "set", "lo", "up"])?;
-            ip(&["-n", name, "link", "set", "cable0", "up"])?;
-            ip(&["-n", &hub, "link", "set", &port, "master", "bridge0", "up"])?;
-        }
-        Ok(spaces)
-    }
-
-    fn address(space: usize) -> Ipv4Addr {
-        Ipv4Addr::new(10, 77, 0, u8::try_from(space).expect("few"))
-    }
-
-    /// Starts a node in a namespace.
-    fn start(&self, network: &mut Network, node: &str, space: usize, port: u16) {
-        let listen = format!("/ip4/{}/tcp/{port}", Self::address(space));
-        let program = ["ip", "netns", "exec", &self.names[space]];
-        network.start_by(node, &program, &["--listen", &listen]);
-    }
-
-    /// Pulls a namespace's cable out, or puts it back.
-    fn cable(&self, space: usize, state: &str) {
-        let port = format!("port{space}");
-        ip(&["-n", &self.names[0], "link", "set", &port, state]).expect("the cable moves");
-    }
-}
-
-/// Namespaces for a test, or nothing, said loudly, where they cannot be had.
-fn spaces(count: usize) -> Option<Spaces> {
-    let why = match Spaces::new(count) {
-        Ok(spaces) => return Some(spaces),
-        Err(why) => why,
-    };
-    // Past the test harness, which shows the output only of what fails.
-    let line = format!("SKIPPED: a test of a partition; no network namespaces: {why}\n");
-    std::io::stderr().write_all(line.as_bytes()).expect("said");
-    None
-}
-
 /// South's node and a bidder's are cut off together: first shortly, then longer than a ping waits.
 #[test]
 fn a_partition_heals_and_everybody_has_everything() {
-    let Some(spaces) = spaces(3) else { return };
+    let Some(spaces) = Spaces::joined(&[&[1, 2, 3]]) else { return };
     let mut network = Network::new();
     for (name, role) in [
         ("flexgen", Role::Aggregator),
@@ -159,15 +39,15 @@ fn a_partition_heals_and_everybody_has_everything() {
         network.participant(name, role);
         network.node(&format!("{name}-1"), name);
     }
-    spaces.start(&mut network, "flexgen-1", 1, 4801);
+    spaces.start(&mut network, "flexgen-1", (1, 4801), &[0], &[]);
     for (node, space) in [("north-1", 2), ("south-1", 3)] {
         join(&network, node, "flexgen-1");
-        spaces.start(&mut network, node, space, 4801);
+        spaces.start(&mut network, node, (space, 4801), &[0], &[]);
     }
     for other in ["flexgen-1", "south-1"] {
         join(&network, "homes-1", other);
     }
-    spaces.start(&mut network, "homes-1", 3, 4802);
+    spaces.start(&mut network, "homes-1", (3, 4802), &[0], &[]);
     let did = |name: &str| network.participant_did(&format!("{name}-1"));
     let (flexgen, north, south) = (did("flexgen"), did("north"), did("south"));
     // Also those who have no ticket of each other.
@@ -190,7 +70,7 @@ fn a_partition_heals_and_everybody_has_everything() {
     }
     let seconds = std::env::var("GRIDPASS_CUT_SECONDS").ok().and_then(|s| s.parse().ok());
     for seconds in [3, seconds.unwrap_or(45)] {
-        spaces.cable(3, "down");
+        spaces.cable(0, 3, "down");
         let cut = Instant::now();
         let mut outside = bids("flexgen-1", 5);
         let mut inside = bids("homes-1", 5);
@@ -207,7 +87,7 @@ fn a_partition_heals_and_everybody_has_everything() {
             cut.elapsed(),
             knows(&network, "flexgen-1", &south)
         );
-        spaces.cable(3, "up");
+        spaces.cable(0, 3, "up");
         let healed = Instant::now();
         sent = [&sent[..], &outside, &inside].concat();
         for node in ["north-1", "south-1"] {

@@ -1,33 +1,27 @@
 //! The task that owns the swarm.
 
+mod connections;
+mod requests;
+
 use super::behaviour::{Behaviour, BehaviourEvent, build, topic_scores};
 use super::book::Book;
+use super::relays::{Places, is_relayed};
 use super::settings::NetworkSettings;
-use super::{
-    Command, MAX_COMMANDS, NetEvent, NetworkView, PeerView, Reply, Ticket, key_of, peer_in,
-};
-use crate::codes;
-use crate::sync::Response;
+use super::{Command, MAX_COMMANDS, NetEvent, NetworkView, PeerView, Ticket, peer_in};
+use connections::Peer;
 use futures::StreamExt as _;
 use gridpass_identity::did::Did;
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, PublishError};
-use libp2p::request_response::{self, OutboundRequestId};
+use libp2p::multiaddr::Protocol;
+use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{Swarm, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, identify, kad, mdns, ping};
+use libp2p::swarm::{DialError, ListenError, Swarm, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, autonat, dcutr, identify, kad, mdns, ping, relay};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-
-/// What a request counts as: most are short, and each may ask for a page.
-const REQUEST_BYTES: usize = 64 * 1024;
-
-struct Peer {
-    address: Multiaddr,
-    places: Arc<AtomicUsize>,
-}
 
 struct Actor<E> {
     swarm: Swarm<Behaviour>,
@@ -39,6 +33,14 @@ struct Actor<E> {
     shares: HashMap<Did, Weak<AtomicUsize>>,
     asked: HashMap<OutboundRequestId, u64>,
     book: Book,
+    /// Where this node is reached through others.
+    places: Places,
+    /// Whether others are told that a relay is where it listens: the operator said nothing else.
+    lends: bool,
+    /// Why a connection was refused, if memory was the cause and there was none since.
+    short_of_memory: Option<String>,
+    /// Whether others reach this node directly, once they were asked.
+    reachable: Option<bool>,
     wanted: usize,
     /// Whether peers are looked for: else only those that the operator named are dialled.
     looks: bool,
@@ -71,16 +73,28 @@ pub fn start<E: From<NetEvent> + Send + 'static>(
         shares: HashMap::new(),
         asked: HashMap::new(),
         book: Book::default(),
+        places: Places::at(&settings.relays, Instant::now()),
+        lends: settings.relay && settings.external.is_empty(),
+        short_of_memory: None,
+        reachable: None,
         wanted: usize::try_from(settings.wanted_peers).unwrap_or(usize::MAX),
         looks: settings.discover || settings.lan,
         looked: None,
     };
-    for address in &settings.peers {
+    for address in settings.peers.iter().chain(&settings.relays) {
         actor.befriend(address.clone());
     }
     let (sender, commands) = mpsc::channel(MAX_COMMANDS);
     tokio::spawn(actor.run(commands));
     Ok(sender)
+}
+
+fn is_loopback(address: &Multiaddr) -> bool {
+    address.iter().any(|p| match p {
+        Protocol::Ip4(ip) => ip.is_loopback(),
+        Protocol::Ip6(ip) => ip.is_loopback(),
+        _ => false,
+    })
 }
 
 impl<E: From<NetEvent> + Send + 'static> Actor<E> {
@@ -143,8 +157,13 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
                 .build();
             if let Err(e) = self.swarm.dial(dial) {
                 tracing::debug!(%peer, "not dialled: {e}");
+                if let DialError::Denied { cause } = &e {
+                    self.refused(cause);
+                }
             }
         }
+        self.places.reserve(&mut self.swarm, |p| self.peers.contains_key(p), now);
+        self.leave_relays(now);
         let lately = |t: Instant| now.duration_since(t) < Duration::from_secs(30);
         if found > 0 && connected > 0 && !self.looked.is_some_and(lately) {
             self.looked = Some(now);
@@ -264,7 +283,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
         }
         let peers = self.peers.iter().map(|(id, peer)| PeerView {
             peer: id.to_string(),
-            address: peer.address.to_string(),
+            address: peer.address().map(ToString::to_string).unwrap_or_default(),
             score: gossip.peer_score(id),
             channels: subscribed.remove(id).unwrap_or_default(),
             pending: peer.places.load(Ordering::Relaxed),
@@ -273,33 +292,40 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
             peers: peers.collect(),
             listening: self.swarm.listeners().cloned().collect(),
             external: self.swarm.external_addresses().cloned().collect(),
+            reachable: self.reachable,
+            short_of_memory: self.short_of_memory.clone(),
         }
     }
 
     fn take(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::NewListenAddr { address, .. } => {
+                if self.lends && !is_relayed(&address) && !is_loopback(&address) {
+                    self.swarm.add_external_address(address.clone());
+                }
                 self.tell(NetEvent::Listening(address));
             }
-            SwarmEvent::ConnectionEstablished { peer_id, endpoint, num_established, .. } => {
-                if num_established.get() > 1 {
-                    return;
+            SwarmEvent::ExpiredListenAddr { address, .. } => self.not_listening(address),
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
+                if let Some(relay) = self.places.lost(listener_id, Instant::now()) {
+                    let why = reason.err().map(|e| format!(": {e:?}")).unwrap_or_default();
+                    tracing::warn!(%relay, "no place at a relay{why}");
                 }
-                let Some(key) = key_of(&peer_id) else {
-                    tracing::debug!(%peer_id, "its key is not Ed25519");
-                    let _ = self.swarm.disconnect_peer_id(peer_id);
-                    return;
-                };
-                let address = endpoint.get_remote_address().clone();
-                let peer = Peer { address, places: Arc::default() };
-                self.peers.insert(peer_id, peer);
-                self.tell(NetEvent::Connected { peer: peer_id, key });
+                for address in addresses {
+                    self.not_listening(address);
+                }
             }
-            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. }
-                if self.peers.remove(&peer_id).is_some() =>
-            {
-                self.book.parted(&peer_id, Instant::now());
-                self.tell(NetEvent::Disconnected(peer_id));
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.connected(peer_id, connection_id, &endpoint);
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
+                self.disconnected(peer_id, connection_id);
+            }
+            SwarmEvent::IncomingConnectionError {
+                error: ListenError::Denied { cause }, ..
+            }
+            | SwarmEvent::OutgoingConnectionError { error: DialError::Denied { cause }, .. } => {
+                self.refused(&cause);
             }
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
                 tracing::debug!(%peer, "not reached: {error}");
@@ -307,6 +333,13 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
             SwarmEvent::Behaviour(event) => self.take_behaviour(event),
             _ => {}
         }
+    }
+
+    fn not_listening(&mut self, address: Multiaddr) {
+        if self.lends {
+            self.swarm.remove_external_address(&address);
+        }
+        self.tell(NetEvent::NotListening(address));
     }
 
     fn take_behaviour(&mut self, event: BehaviourEvent) {
@@ -344,48 +377,23 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
             BehaviourEvent::Kad(kad::Event::RoutingUpdated { peer, addresses, .. }) => {
                 self.found(peer, addresses.into_vec());
             }
+            BehaviourEvent::RelayClient(relay::client::Event::ReservationReqAccepted {
+                relay_peer_id: relay,
+                ..
+            }) => self.places.given(&relay),
+            BehaviourEvent::Dcutr(dcutr::Event { remote_peer_id: peer, result }) => match result {
+                Ok(_) => tracing::debug!(%peer, "reached past the relay"),
+                Err(e) => tracing::debug!(%peer, "not reached past the relay: {e}"),
+            },
+            BehaviourEvent::Autonat(autonat::Event::StatusChanged { new, .. }) => {
+                self.judge_reach(&new);
+            }
             BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {
                 for (peer, address) in found {
                     self.found(peer, [address]);
                 }
             }
             _ => {}
-        }
-    }
-
-    fn take_sync(&mut self, event: request_response::Event<crate::sync::Request, Response>) {
-        use request_response::{Event, Message};
-        match event {
-            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
-                match self.ticket(&peer, REQUEST_BYTES) {
-                    Some(ticket) => {
-                        let reply = Reply { channel, _ticket: ticket };
-                        let request = Box::new(request);
-                        self.tell(NetEvent::Asked { peer, request, reply });
-                    }
-                    None => {
-                        let busy = Response::Refused(codes::SYNC_BUSY.id().to_owned());
-                        let _ = self.swarm.behaviour_mut().sync.send_response(channel, busy);
-                    }
-                }
-            }
-            Event::Message {
-                peer, message: Message::Response { request_id, response }, ..
-            } => {
-                if let Some(tag) = self.asked.remove(&request_id) {
-                    self.tell(NetEvent::Answered { peer, tag, result: Ok(Box::new(response)) });
-                }
-            }
-            Event::OutboundFailure { peer, request_id, error, .. } => {
-                if let Some(tag) = self.asked.remove(&request_id) {
-                    let result = Err(error.to_string());
-                    self.tell(NetEvent::Answered { peer, tag, result });
-                }
-            }
-            Event::InboundFailure { peer, error, .. } => {
-                tracing::debug!(%peer, "its request was not answered: {error}");
-            }
-            Event::ResponseSent { .. } => {}
         }
     }
 }

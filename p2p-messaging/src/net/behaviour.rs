@@ -185,7 +185,9 @@ fn behaviour(
         sync_config,
     );
     let identify = identify::Config::new("/gridpass/1".into(), key.public())
-        .with_agent_version(format!("gridpass/{}", env!("CARGO_PKG_VERSION")));
+        .with_agent_version(format!("gridpass/{}", env!("CARGO_PKG_VERSION")))
+        // A place at a relay comes after the connection with it: others would hear of it late.
+        .with_push_listen_addr_updates(true);
     let kad = settings.discover.then(|| {
         let mut config = kad::Config::new(StreamProtocol::new("/gridpass/kad/1"));
         config.set_periodic_bootstrap_interval(Some(Duration::from_secs(300)));
@@ -206,6 +208,8 @@ fn behaviour(
             max_circuit_duration: Duration::from_secs(3600),
             max_circuit_bytes: 64 * 1024 * 1024,
             max_circuits: 128,
+            // Four would be four peers of a node that is reached through it alone.
+            max_circuits_per_peer: 16,
             ..relay::Config::default()
         };
         relay::Behaviour::new(me, config)

@@ -10,6 +10,7 @@ mod behaviour;
 mod book;
 mod codec;
 mod gate;
+mod relays;
 mod settings;
 
 pub use actor::start;
@@ -145,6 +146,8 @@ pub struct Reply {
 pub enum NetEvent {
     /// An address on which it listens.
     Listening(Multiaddr),
+    /// One on which it does not any more.
+    NotListening(Multiaddr),
     /// A peer is connected; the connection proved its key.
     Connected {
         /// Who.
@@ -220,6 +223,10 @@ pub struct NetworkView {
     pub external: Vec<Multiaddr>,
     /// Who is connected.
     pub peers: Vec<PeerView>,
+    /// Whether others reach it directly, once they were asked.
+    pub reachable: Option<bool>,
+    /// Why no new connection is taken, if memory is short.
+    pub short_of_memory: Option<String>,
 }
 
 /// The peer id of a node, by its did:key; nothing for one that is not Ed25519.

@@ -18,8 +18,12 @@ pub struct NetworkSettings {
     pub lan: bool,
     /// Whether peers are looked for through other peers (Kademlia).
     pub discover: bool,
-    /// Whether this node carries connections for nodes behind NAT.
+    /// Whether this node carries connections for nodes that others do not reach. They are told of it
+    /// at its `external` addresses or, where there are none, at those that it listens on.
     pub relay: bool,
+    /// Relays through which others reach this node, each address ending in `/p2p/…`: it keeps in
+    /// touch with them, and tells others its address at each.
+    pub relays: Vec<Multiaddr>,
     /// The most peers.
     pub max_peers: u32,
     /// The most nodes of one participant, beside those that the operator named.
@@ -46,6 +50,7 @@ impl Default for NetworkSettings {
             lan: false,
             discover: true,
             relay: false,
+            relays: Vec::new(),
             max_peers: 128,
             max_peers_per_participant: 16,
             max_connections_per_peer: 4,

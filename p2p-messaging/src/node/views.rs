@@ -10,7 +10,7 @@ use crate::store::{Entry, Kept};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::ContentId;
-use libp2p::PeerId;
+use libp2p::{Multiaddr, PeerId};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -154,8 +154,9 @@ impl Worker {
         }
         let peer = self.me.peer;
         let known = self.settings.network.external.iter().chain(&self.listening);
-        let addresses: Vec<String> =
-            known.map(|a| format!("{a}/p2p/{peer}")).take(MAX_ADDRESSES).collect();
+        // An address at a relay ends in the peer already.
+        let ended = |a: &Multiaddr| a.clone().with_p2p(peer).ok().map(|a| a.to_string());
+        let addresses: Vec<String> = known.filter_map(ended).take(MAX_ADDRESSES).collect();
         let invitation = Invitation { framework: self.framework(), addresses, channels };
         let ticket = invitation.to_ticket().map_err(|e| (e.code(), e.to_string()))?;
         Ok(json!({"ticket": ticket, "addresses": invitation.addresses}))
@@ -267,6 +268,8 @@ impl Worker {
             "peers": peers.collect::<Vec<_>>(),
             "listening": view.listening,
             "external": view.external,
+            "reachable": view.reachable,
+            "shortOfMemory": view.short_of_memory,
         });
         let _ = reply.send(Ok(answer));
     }

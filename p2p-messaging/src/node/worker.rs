@@ -206,6 +206,10 @@ impl Worker {
                 tracing::info!(%address, "listening");
                 self.listening.push(address);
             }
+            NetEvent::NotListening(address) => {
+                tracing::info!(%address, "not listening any more");
+                self.listening.retain(|a| *a != address);
+            }
             NetEvent::Connected { peer, key } => self.connected(peer, key),
             NetEvent::Disconnected(peer) => self.disconnected(&peer),
             NetEvent::Gossip { peer, id, topic, data, ticket } => {

@@ -3,6 +3,8 @@
 #![allow(dead_code, unreachable_pub)] // each test file uses its part
 
 pub mod network;
+pub mod spaces;
+pub mod waiting;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

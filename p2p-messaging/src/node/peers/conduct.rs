@@ -94,7 +94,8 @@ impl Worker {
 
     /// Those that the operator named.
     fn named(&self) -> BTreeSet<PeerId> {
-        self.settings.network.peers.iter().filter_map(peer_in).collect()
+        let settings = &self.settings.network;
+        settings.peers.iter().chain(&settings.relays).filter_map(peer_in).collect()
     }
 
     /// Where places grow short, who may read nothing here and has brought nothing makes room, a few

@@ -215,6 +215,12 @@ pub fn peers(global: &GlobalArgs) -> Outcomes {
     if text.is_empty() {
         text.push_str("nobody is connected\nnext: gridpass node join TICKET");
     }
+    if answer.get("reachable") == Some(&Value::Bool(false)) {
+        text = format!("others do not reach this node but through relays\n{text}");
+    }
+    if let Some(why) = answer.get("shortOfMemory").and_then(Value::as_str) {
+        text = format!("NO NEW CONNECTIONS: {why}\n{text}");
+    }
     Ok(Answer::new("gridpass.node.peers/1", answer, text))
 }
 
