@@ -72,6 +72,9 @@ pub struct Receipt {
     /// Delivered: ranges of numbers, each from and up to, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub delivered: Vec<(u64, u64)>,
+    /// Kept for others, unread: ranges as those of `delivered`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<(u64, u64)>,
     /// Refused, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Refusal>,
@@ -92,14 +95,15 @@ impl Receipt {
     /// The greatest number that it speaks of.
     #[must_use]
     pub fn until(&self) -> u64 {
-        let delivered = self.delivered.iter().map(|(_, until)| *until).max();
-        delivered.max(self.refused.iter().map(|r| r.sequence).max()).unwrap_or_default()
+        let taken = self.delivered.iter().chain(&self.kept).map(|(_, until)| *until).max();
+        taken.max(self.refused.iter().map(|r| r.sequence).max()).unwrap_or_default()
     }
 
     /// Whether it says what became of a message.
     #[must_use]
     pub fn speaks_of(&self, sequence: u64) -> bool {
-        self.delivered.iter().any(|(from, until)| (*from..=*until).contains(&sequence))
+        covers(&self.delivered, sequence)
+            || covers(&self.kept, sequence)
             || self.refused.iter().any(|r| r.sequence == sequence)
     }
 
@@ -120,22 +124,29 @@ impl Receipt {
         if self.format_version != FORMAT_VERSION {
             return refuse("its version is not known");
         }
-        let entries = self.delivered.len().saturating_add(self.refused.len());
+        let taken = self.delivered.len().saturating_add(self.kept.len());
+        let entries = taken.saturating_add(self.refused.len());
         if entries == 0 || entries > MAX_ENTRIES {
             return refuse("it speaks of nothing, or of more than 256 ranges");
         }
-        let mut last = 0;
-        for (from, until) in &self.delivered {
-            if *from <= last || until < from {
-                return refuse("its ranges are not in order");
+        for ranges in [&self.delivered, &self.kept] {
+            let mut last = 0;
+            for (from, until) in ranges {
+                if *from <= last || until < from {
+                    return refuse("its ranges are not in order");
+                }
+                last = *until;
             }
-            last = *until;
+        }
+        let overlap = |(a, b): &(u64, u64)| self.kept.iter().any(|(c, d)| a <= d && c <= b);
+        if self.delivered.iter().any(overlap) {
+            return refuse("something is delivered and only kept");
         }
         let mut last = 0;
         for refusal in &self.refused {
-            let covered = |(from, until): &(u64, u64)| (*from..=*until).contains(&refusal.sequence);
-            if refusal.sequence <= last || self.delivered.iter().any(covered) {
-                return refuse("its refusals are not in order, or delivered too");
+            let taken = [&self.delivered, &self.kept];
+            if refusal.sequence <= last || taken.iter().any(|r| covers(r, refusal.sequence)) {
+                return refuse("its refusals are not in order, or were taken too");
             }
             let fine = |r: &String| r.len() <= 64 && r.starts_with("GP-");
             if refusal.reasons.len() > 16 || !refusal.reasons.iter().all(fine) {
@@ -204,6 +215,12 @@ impl SignedReceipt {
     }
 }
 
+/// Whether a number is in one of these ranges.
+#[must_use]
+pub fn covers(ranges: &[(u64, u64)], number: u64) -> bool {
+    ranges.iter().any(|(from, until)| (*from..=*until).contains(&number))
+}
+
 /// Numbers as ranges.
 #[must_use]
 pub fn ranges(numbers: impl IntoIterator<Item = u64>) -> Vec<(u64, u64)> {
@@ -233,6 +250,7 @@ mod tests {
             authorisation: None,
             issued: NOW,
             delivered: vec![(1, 3), (5, 5)],
+            kept: Vec::new(),
             refused: vec![Refusal { sequence: 4, reasons: vec!["GP-POLICY-UNMET".into()] }],
             newest: EnvelopeId::of_block(b"a block").expect("a name"),
         }
@@ -258,7 +276,9 @@ mod tests {
 
     #[test]
     fn what_contradicts_itself_is_none() {
-        let bends: [fn(&mut Receipt); 6] = [
+        let bends: [fn(&mut Receipt); 8] = [
+            |r| r.kept = vec![(5, 6)],
+            |r| r.kept = vec![(4, 4)],
             |r| r.delivered = vec![(5, 5), (1, 3)],
             |r| r.delivered = vec![(3, 1)],
             |r| r.delivered = vec![(1, 4)],

@@ -60,12 +60,15 @@ pub struct Case {
     /// The visas that it shows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<Held>,
-    /// It asks to send this message. This, `subscribe` or `use`.
+    /// It asks to send this message. This, `subscribe`, `keep` or `use`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub publish: Option<Message>,
     /// It asks to receive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscribe: Option<Nothing>,
+    /// It asks to hold sealed messages for others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Nothing>,
     /// It asks to use data.
     #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
     pub usage: Option<UseFacts>,
@@ -214,13 +217,14 @@ impl CaseFile {
             lists: Vec::new(),
             rests_on: RestsOn::default(),
         };
-        let question = match (&case.publish, case.subscribe, &case.usage) {
-            (Some(message), None, None) => {
+        let question = match (&case.publish, case.subscribe, case.keep, &case.usage) {
+            (Some(message), None, None, None) => {
                 Question::Publish(Box::new(self.message(message, policy.descriptor(), at)?))
             }
-            (None, Some(Nothing {}), None) => Question::Subscribe,
-            (None, None, Some(asked)) => Question::Use(asked.clone()),
-            _ => return Err("a case has exactly one of publish, subscribe, use".into()),
+            (None, Some(Nothing {}), None, None) => Question::Subscribe,
+            (None, None, Some(Nothing {}), None) => Question::Keep,
+            (None, None, None, Some(asked)) => Question::Use(asked.clone()),
+            _ => return Err("a case has exactly one of publish, subscribe, keep, use".into()),
         };
         Ok((admission, question, at))
     }

@@ -67,7 +67,7 @@ pub(crate) fn schema(reads: &ReadsByRole, attributes: &AttributeTypes, slots: us
     );
     let _ = writeln!(
         text,
-        "action publish, subscribe, \"use\" appliesTo {{\n  principal: Participant,\n  \
+        "action publish, subscribe, keep, \"use\" appliesTo {{\n  principal: Participant,\n  \
          resource: Channel,\n  context: {{\n    checks: String, // passed or failed\n    \
          time: Long, // milliseconds since 1970, as every time here\n    \
          minuteOfWeek: Long, // in UTC, from Monday 00:00\n    issued?: Long,\n    \

@@ -162,6 +162,10 @@ pub struct ChannelDescriptor {
     pub publish: Vec<Requirement>,
     /// What receivers must satisfy.
     pub subscribe: Vec<Requirement>,
+    /// What keepers must satisfy: they hold sealed messages for others, and read none. Nobody, if
+    /// empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<Requirement>,
     /// What messages are about.
     pub topics: Vec<Topic>,
     /// Who can read payloads.
@@ -194,6 +198,8 @@ pub struct CheckedChannel {
     pub publish: BTreeMap<String, Vec<CheckedRequirement>>,
     /// What receivers must satisfy.
     pub subscribe: Vec<CheckedRequirement>,
+    /// What keepers must satisfy; nobody is one, if empty.
+    pub keep: Vec<CheckedRequirement>,
     /// What uses of the data must satisfy, by action.
     pub terms: BTreeMap<crate::odrl::Action, Vec<CheckedRequirement>>,
 }
@@ -294,6 +300,11 @@ impl ChannelDescriptor {
         if self.publish.is_empty() || self.subscribe.is_empty() {
             return Err("publish or subscribe asks for nothing: whoever may do it, say so".into());
         }
+        if !self.keep.is_empty() && self.sealing == Sealing::None {
+            return Err(
+                "keepers of a channel that does not seal would read it: let them subscribe".into(),
+            );
+        }
         let size = |list: &[Requirement]| {
             list.iter().map(Requirement::size).fold(0, usize::saturating_add)
         };
@@ -302,7 +313,7 @@ impl ChannelDescriptor {
             .topics
             .iter()
             .map(|t| size(&self.publish).saturating_add(size(&t.publish)))
-            .fold(size(&self.subscribe), usize::saturating_add);
+            .fold(size(&self.subscribe).saturating_add(size(&self.keep)), usize::saturating_add);
         if whole > MAX_CONDITIONS {
             return Err(format!(
                 "its requirements, over all topics, have {whole} parts, comparisons and DIDs, and \
@@ -321,6 +332,8 @@ impl ChannelDescriptor {
         let none = AttributeTypes::new();
         let subscribe = requirement::check_all(&self.subscribe, &none, &mut reads)
             .map_err(|e| format!("subscribe: {e}"))?;
+        let keep = requirement::check_all(&self.keep, &none, &mut reads)
+            .map_err(|e| format!("keep: {e}"))?;
         let terms = match &self.terms {
             None => BTreeMap::new(),
             Some(terms) => terms.compile(&mut reads).map_err(|e| format!("terms: {e}"))?,
@@ -328,7 +341,7 @@ impl ChannelDescriptor {
         if reads.len() > 64 {
             return Err("it names more than 64 roles".into());
         }
-        Ok(CheckedChannel { attributes, reads, publish, subscribe, terms })
+        Ok(CheckedChannel { attributes, reads, publish, subscribe, keep, terms })
     }
 }
 

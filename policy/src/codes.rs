@@ -172,6 +172,9 @@ gridpass_identity::codes! {
         "The file of policy cases cannot be read.",
         "Correct it as the message says; spec/policy-cases.md has the format.";
     // Terms
+    NO_KEEPERS = "GP-NO-KEEPERS", Denied,
+        "The channel has nobody hold messages for others.",
+        "Ask the channel's owner for a version of it with `keep`, or subscribe.";
     ACTION_NOT_PERMITTED = "GP-ACTION-NOT-PERMITTED", Denied,
         "No permission of the data's terms covers this action; what is not permitted is denied.",
         "Ask the channel's owner for terms that permit it.";

@@ -327,6 +327,8 @@ pub enum Question {
     Publish(Box<MessageFacts>),
     /// Whether it may receive.
     Subscribe,
+    /// Whether it may hold sealed messages for others.
+    Keep,
     /// Whether it may use what it received.
     Use(UseFacts),
 }

@@ -78,7 +78,8 @@ fn error(code: Code, place: impl Into<String>, sentence: impl Into<String>) -> L
 }
 
 fn lint_exclusions(checked: &CheckedChannel, found: &mut Vec<Lint>) {
-    let lists = [("subscribe".to_owned(), &checked.subscribe)].into_iter();
+    let lists = [("subscribe".to_owned(), &checked.subscribe), ("keep".to_owned(), &checked.keep)]
+        .into_iter();
     let lists =
         lists.chain(checked.publish.iter().map(|(t, r)| (format!("publish, topic {t}"), r)));
     let terms = checked.terms.iter().map(|(a, r)| (format!("terms, {a}"), r));

@@ -61,6 +61,7 @@ impl PolicyError {
 enum SetName {
     Publish(String),
     Subscribe,
+    Keep,
     Use(Action),
 }
 
@@ -150,6 +151,10 @@ impl Policy {
         }
         let subscribe = Asking::compile(&checked.subscribe, &checked.reads, &checked.attributes)?;
         asking.insert(SetName::Subscribe, subscribe);
+        if !checked.keep.is_empty() {
+            let keep = Asking::compile(&checked.keep, &checked.reads, &checked.attributes)?;
+            asking.insert(SetName::Keep, keep);
+        }
         for (action, requirements) in &checked.terms {
             let set = Asking::compile(requirements, &checked.reads, &odrl::attributes())?;
             asking.insert(SetName::Use(*action), set);
@@ -323,6 +328,7 @@ fn name_of(question: &Question) -> SetName {
     match question {
         Question::Publish(message) => SetName::Publish(message.topic.clone()),
         Question::Subscribe => SetName::Subscribe,
+        Question::Keep => SetName::Keep,
         Question::Use(asked) => SetName::Use(asked.action),
     }
 }
@@ -333,6 +339,10 @@ fn nothing_asked(question: &Question) -> Option<Reason> {
         Question::Use(asked) => {
             let sentence = format!("no permission covers to {} the data", asked.action);
             Some(Reason::of_facts(codes::ACTION_NOT_PERMITTED.id(), sentence))
+        }
+        Question::Keep => {
+            let sentence = "nobody keeps messages for others in this channel".to_owned();
+            Some(Reason::of_facts(codes::NO_KEEPERS.id(), sentence))
         }
         Question::Publish(_) | Question::Subscribe => None,
     }

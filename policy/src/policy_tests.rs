@@ -43,6 +43,7 @@ fn channel(publish: Vec<Requirement>) -> ChannelDescriptor {
         mode: Mode::Broadcast,
         publish,
         subscribe: vec![requirement("dso", json!({"role": "flex.gb.dso"}))],
+        keep: Vec::new(),
         topics: vec![Topic {
             name: "bids".into(),
             title: "Bids".into(),
@@ -209,6 +210,28 @@ fn a_suspended_visa_is_named_with_the_reason_of_its_verification() {
     assert!(
         cause.sentence.contains("flex.gb.aggregator by did:example:regulator: suspended since")
     );
+}
+
+#[test]
+fn a_keeper_holds_what_it_may_not_read_and_only_what_is_sealed() {
+    let keep = vec![requirement("keeper", json!({"role": "flex.gb.keeper"}))];
+    let open = ChannelDescriptor {
+        keep: keep.clone(),
+        ..channel(vec![requirement("any", json!({"role": "flex.gb.aggregator"}))])
+    };
+    assert_eq!(open.encode().expect_err("not sealed").code(), codes::REQUIREMENT_MALFORMED);
+    let sealed = ChannelDescriptor { sealing: Sealing::Members, ..open };
+    let policy = compile(sealed.clone());
+    let holds = |role: &str| vec![visa(1, role, &json!({}), Finding::Passed)];
+    let verdict = |role: &str, question: &Question| ask(&policy, holds(role), question).verdict;
+    assert_eq!(verdict("flex.gb.keeper", &Question::Keep), Verdict::Allow);
+    assert_eq!(verdict("flex.gb.keeper", &Question::Subscribe), Verdict::Deny);
+    assert_eq!(verdict("flex.gb.dso", &Question::Keep), Verdict::Deny);
+    // Where nobody is one, nobody is.
+    let none = compile(ChannelDescriptor { keep: Vec::new(), ..sealed });
+    let denied = ask(&none, holds("flex.gb.keeper"), &Question::Keep);
+    assert_eq!(denied.verdict, Verdict::Deny);
+    assert_eq!(denied.reasons[0].code, codes::NO_KEEPERS.id());
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub(crate) struct Names {
     principal: EntityUid,
     publish: EntityUid,
     subscribe: EntityUid,
+    keep: EntityUid,
     usage: EntityUid,
     resource: EntityUid,
 }
@@ -28,6 +29,7 @@ impl Names {
             principal: uid("Participant", sender.did.as_str())?,
             publish: uid("Action", "publish")?,
             subscribe: uid("Action", "subscribe")?,
+            keep: uid("Action", "keep")?,
             usage: uid("Action", "use")?,
             resource: uid("Channel", "this")?,
         })
@@ -139,6 +141,7 @@ pub(crate) fn of_view(
     let action = match question {
         Question::Publish(_) => &names.publish,
         Question::Subscribe => &names.subscribe,
+        Question::Keep => &names.keep,
         Question::Use(_) => &names.usage,
     };
     let (principal, resource) = (names.principal.clone(), names.resource.clone());

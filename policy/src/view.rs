@@ -187,7 +187,7 @@ impl RequestView {
         };
         match question {
             Question::Publish(message) => Self::of_message(message, attributes, empty),
-            Question::Subscribe => empty,
+            Question::Subscribe | Question::Keep => empty,
             Question::Use(asked) => Self { attributes: of_use(asked), ..empty },
         }
     }

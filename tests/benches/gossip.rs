@@ -130,6 +130,7 @@ fn message(number: usize) -> Asked {
         recipients: Vec::new(),
         thread: None,
         attributes,
+        sealed: false,
         lifetime_millis: None,
     })
 }

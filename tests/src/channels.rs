@@ -60,6 +60,7 @@ pub fn bids(owner: &Did, bend: impl FnOnce(&mut ChannelDescriptor)) -> ChannelDe
             "system operators read bids",
             json!({"role": "flex.gb.dso"}),
         )],
+        keep: Vec::new(),
         topics: vec![Topic {
             name: "bids".into(),
             title: "Bids".into(),

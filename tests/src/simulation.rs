@@ -276,7 +276,7 @@ impl World {
             node: None,
             presentation: shown.id(),
         };
-        if node.checker.may_subscribe(&speaker, &node.memory, now).verdict == Verdict::Admit {
+        if node.checker.may_have(&speaker, &node.memory, now).0.is_some() {
             node.readers.insert(other);
         }
     }

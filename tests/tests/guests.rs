@@ -7,9 +7,11 @@ use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::secured::{Binding, Form, Secured};
 use gridpass_credentials::status::Change;
 use gridpass_credentials::visa::Purpose;
-use gridpass_messaging::checking::Missing;
+use gridpass_messaging::checking::{Missing, Right};
 use gridpass_messaging::codes;
 use gridpass_messaging::sync::{Guests, Hello, Visit};
+use gridpass_policy::channel::Sealing;
+use gridpass_tests::channels;
 use gridpass_tests::messages::{Market, Peer, authorise, later};
 use gridpass_tests::world::{self, NOW, Party, in_days};
 use serde_bytes::ByteBuf;
@@ -66,7 +68,7 @@ fn comes(scene: &mut Scene, guests: &mut Guests, key: &Party, hello: &Hello) -> 
         scene.host.memory.learn_bytes(ContentId::of_bytes(&bytes).expect("a name"), bytes);
     }
     guests.judge("peer", &mut scene.host.checker, &scene.host.memory, NOW);
-    guests.may_read("peer", &scene.market.channel)
+    guests.right("peer", &scene.market.channel) == Some(Right::Read)
 }
 
 #[test]
@@ -86,7 +88,7 @@ fn a_node_reads_for_the_participant_that_authorised_it() {
     let operator = s.operator.clone();
     assert!(comes(&mut s, &mut guests, &operator, &hello));
     guests.leave("peer");
-    assert!(!guests.may_read("peer", &s.market.channel));
+    assert!(guests.right("peer", &s.market.channel).is_none());
 }
 
 #[test]
@@ -108,6 +110,36 @@ fn case_17_a_peer_is_not_of_a_second_participant() {
     // When it comes again, it may come as the other.
     guests.leave("peer");
     assert!(guests.hello("peer", &node.key.public_key(), &second, &mut |_| ()).is_ok());
+}
+
+#[test]
+fn case_19_a_keeper_is_given_what_is_sealed_to_keep_and_not_to_read() {
+    let market = Market::with_operators(|d| {
+        d.sealing = Sealing::Members;
+        d.keep = vec![channels::requirement(
+            "keeper",
+            "aggregators keep for each other",
+            serde_json::json!({"role": "flex.gb.aggregator"}),
+        )];
+    });
+    let who = Party::new(11);
+    for (operator, right) in [(false, Right::Keep), (true, Right::Read)] {
+        let presentation = presentation(&market, &who, operator);
+        let mut host = market.peer(&Party::new(3), &[&presentation], market.lists(&[&who]));
+        let mut guests = Guests::default();
+        let visit =
+            Visit { channel: market.channel.clone(), presentation: presentation.id().clone() };
+        let hello = Hello {
+            agent: "a test".into(),
+            participant: who.did.clone(),
+            authorisation: None,
+            visits: vec![visit],
+            charter: None,
+        };
+        guests.hello("peer", &who.key.public_key(), &hello, &mut |_| ()).expect("somebody");
+        guests.judge("peer", &mut host.checker, &host.memory, NOW);
+        assert_eq!(guests.right("peer", &market.channel), Some(right));
+    }
 }
 
 #[test]
@@ -149,6 +181,6 @@ fn case_16_a_reader_whose_visa_is_revoked_is_given_nothing_more() {
     s.host.memory.lists.push(list);
     assert_eq!(s.host.checker.status_list_came(&id, &signer).len(), 1);
     let welcome = guests.judge("peer", &mut s.host.checker, &s.host.memory, later(300));
-    assert!(!guests.may_read("peer", &s.market.channel));
+    assert!(guests.right("peer", &s.market.channel).is_none());
     assert!(welcome.admitted.is_empty() && welcome.refused.len() == 1, "{welcome:?}");
 }

@@ -215,6 +215,7 @@ impl Scene {
                 .as_object()
                 .cloned()
                 .unwrap_or(Map::new()),
+            sealed: false,
             lifetime_millis: None,
         });
         let id = ask(&self.honest, message).await["id"].clone();

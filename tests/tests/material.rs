@@ -93,7 +93,8 @@ fn everything_is_told_by_what_is_in_it_and_there_again() {
     }
     let mut material = s.material();
     for (bytes, expected) in &files {
-        assert_eq!(material.give(bytes, NOW).expect("taken"), [expected.clone()]);
+        let taken = material.give(bytes, NOW).expect("taken");
+        assert_eq!(taken, std::slice::from_ref(expected));
     }
     drop(material);
     let again = s.material();

@@ -81,11 +81,10 @@ fn start_as(name: &str, until: i32) -> Server {
     let mut authority = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let authority_cert = authority.self_signed(&key).expect("a certificate");
-    let issuer = rcgen::Issuer::new(authority, key);
     let server_key = rcgen::KeyPair::generate().expect("a key");
     let mut server = rcgen::CertificateParams::new(vec![name.into()]).expect("parameters");
     server.not_after = rcgen::date_time_ymd(until, 1, 1);
-    let server = server.signed_by(&server_key, &issuer).expect("a certificate");
+    let server = server.signed_by(&server_key, &authority_cert, &key).expect("a certificate");
     let secret = rustls::pki_types::PrivateKeyDer::try_from(server_key.serialize_der());
     let config = rustls::ServerConfig::builder_with_provider(Arc::new(
         rustls::crypto::ring::default_provider(),

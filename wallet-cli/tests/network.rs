@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::network::{BIDS, MODELS, Network, ORDERS, Role, until};
+use common::network::{BIDS, MODELS, Network, ORDERS, Role, SEALED, until};
 use serde_json::Value;
 
 /// What a recipient says of a message.
@@ -300,6 +300,65 @@ fn a_node_that_lost_its_store_goes_on_where_others_know_that_it_was() {
     bids.push(sent["id"].as_str().expect("an id").to_owned());
     network.has("north-1", &bids);
     assert!(network.inbox("flexgen-1").is_empty(), "its own is not given to it");
+}
+
+#[test]
+fn a_keeper_holds_a_sealed_message_that_it_cannot_read_until_its_recipient_comes() {
+    let mut network = Network::new();
+    network.channel_with_keepers();
+    for (name, role) in
+        [("keeper", Role::Aggregator), ("flexgen", Role::Aggregator), ("north", Role::Operator)]
+    {
+        network.participant(name, role);
+    }
+    for (node, participant) in
+        [("keeper-1", "keeper"), ("flexgen-1", "flexgen"), ("north-1", "north")]
+    {
+        network.node(node, participant);
+    }
+    network.start("keeper-1");
+    network.start("flexgen-1");
+    let flexgen = network.participant_did("flexgen-1");
+    network.sees("keeper-1", 1);
+    let bid = r#"{"zone": "GB-1", "price": "71.50"}"#;
+    network.place.write("bid.json", bid);
+    let send = |file: &str, more: &[&str]| {
+        let args = ["--json", "send", SEALED, "bids", file, "--attribute", "zone=GB-1"];
+        network.place.run_bare(&[&args, more, &["--profile", "flexgen-1"]].concat())
+    };
+    // Plaintext is never passed on here.
+    let plain = send("bid.json", &[]);
+    assert_eq!(plain.error()["code"], "GP-MESSAGE-SEALING");
+    // Sealed to north alone, which is not there.
+    let made = network.call("north", "--json id new --name box --method key").json();
+    let to = made["identity"]["did"].as_str().expect("a DID").to_owned();
+    network.call("flexgen", &format!("seal bid.json --to {to} --unsigned -o sealed.json"));
+    let sent = send("sealed.json", &["--sealed"]);
+    assert_eq!(sent.status, 0, "{}", sent.stderr);
+    let id = sent.json()["id"].as_str().expect("an id").to_owned();
+    let keeper = network.participant_did("keeper-1");
+    until("the keeper confirms", || {
+        let fate = network.ask("flexgen-1", &["receipts", &id]);
+        (fate["state"] == "stored" && fate["keepers"][&keeper].is_object()).then_some(())
+    });
+    assert!(network.inbox("keeper-1").is_empty(), "it reads nothing");
+    let status = network.ask("keeper-1", &["node", "status"]);
+    let sealed = &network.channels[SEALED];
+    let channels = status["channels"].as_array().expect("channels");
+    assert!(channels.iter().any(|c| c["id"] == *sealed && c["keeps"] == true), "{status}");
+    // The sender is gone when its recipient comes.
+    network.stop("flexgen-1");
+    network.start("north-1");
+    network.has("north-1", &[id]);
+    let message = network.ask("north-1", &["inbox"])["messages"][0].clone();
+    assert_eq!(message["sender"], flexgen);
+    assert_eq!(message["sealed"], true);
+    network.place.write("got.json", message["text"].as_str().expect("text"));
+    let open = ["open", "got.json", "--insecure-accept-unsigned", "--profile"];
+    let opened = network.place.run(&[&open[..], &["north"]].concat());
+    assert_eq!((opened.status, opened.text()), (0, bid));
+    let opened = network.place.run(&[&open[..], &["keeper"]].concat());
+    assert_ne!(opened.status, 0, "the keeper reads it");
 }
 
 #[test]

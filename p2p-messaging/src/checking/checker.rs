@@ -5,7 +5,7 @@ use super::rate::Rate;
 use super::sequence::Order;
 use super::waiting::{Hold, Waiting};
 use super::{
-    Arrival, Chain, Checked, Effect, Held, Known, Limits, Missing, Source, Speaker, Verdict,
+    Arrival, Chain, Checked, Effect, Held, Known, Limits, Missing, Right, Source, Speaker, Verdict,
 };
 use crate::codes;
 use crate::envelope::{Envelope, EnvelopeError};
@@ -88,6 +88,19 @@ impl Checker {
         if let Some(channel) = self.channels.get_mut(channel) {
             channel.schemas.insert(id, schema);
         }
+    }
+
+    /// Whether what is admitted in a channel is delivered here, or only carried for others.
+    pub fn set_reads(&mut self, channel: &ContentId, reads: bool) {
+        if let Some(channel) = self.channels.get_mut(channel) {
+            channel.reads = reads;
+        }
+    }
+
+    /// Whether what is admitted in a channel is delivered here.
+    #[must_use]
+    pub fn reads(&self, channel: &ContentId) -> bool {
+        self.channels.get(channel).is_some_and(|c| c.reads)
     }
 
     /// What was to be kept could not be: it will be given again.
@@ -245,12 +258,34 @@ impl Checker {
         }
     }
 
-    /// Whether somebody may receive what is sent in a channel: asked before anything is given to
-    /// it, by gossip or by catching up, and again when what it rests on changed. The caller has seen
-    /// that the peer holds the participant's or its node's key: presentations are known to many.
-    pub fn may_subscribe(
+    /// Whether somebody may be given what is sent in a channel, and as what: asked before anything is
+    /// given to it, by gossip or by catching up, and again when what it rests on changed. The caller
+    /// has seen that the peer holds the participant's or its node's key: presentations are known to
+    /// many. Who may neither read nor keep is told why it may not read.
+    pub fn may_have(
         &mut self,
         speaker: &Speaker<'_>,
+        known: &dyn Known,
+        now: UnixMillis,
+    ) -> (Option<Right>, Checked) {
+        let reads = self.ask(speaker, &Question::Subscribe, known, now);
+        if reads.verdict == Verdict::Admit {
+            return (Some(Right::Read), reads);
+        }
+        let kept = |c: &Channel| !c.policy.descriptor().keep.is_empty();
+        if self.channels.get(speaker.channel).is_some_and(kept) {
+            let keeps = self.ask(speaker, &Question::Keep, known, now);
+            if keeps.verdict == Verdict::Admit {
+                return (Some(Right::Keep), keeps);
+            }
+        }
+        (None, reads)
+    }
+
+    fn ask(
+        &mut self,
+        speaker: &Speaker<'_>,
+        question: &Question,
         known: &dyn Known,
         now: UnixMillis,
     ) -> Checked {
@@ -270,7 +305,7 @@ impl Checker {
             let sentence = "its presentation or node authorisation does not hold";
             return Checked::new(Verdict::Refuse, policy_codes::POLICY_UNMET, sentence);
         };
-        let ruling = channel.policy.rule(admitted, &Question::Subscribe, now);
+        let ruling = channel.policy.rule(admitted, question, now);
         outcome(&ruling)
     }
 

@@ -143,6 +143,15 @@ impl Checked {
     }
 }
 
+/// As what somebody may be given what is said in a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    /// To hold it for others: it is sealed, and not to them.
+    Keep,
+    /// To read it.
+    Read,
+}
+
 /// Bounds of a checker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

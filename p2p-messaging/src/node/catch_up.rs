@@ -56,14 +56,14 @@ impl Worker {
         self.ask_for_lists(peer);
         let channels: Vec<_> = self.knowledge.material.channels.keys().cloned().collect();
         for channel in channels {
-            if self.checker.policy(&channel).is_some() && self.reads(&channel) {
+            if self.checker.policy(&channel).is_some() && self.takes_part(&channel) {
                 self.question(peer, Request::Heads { channel, after: None });
             }
         }
     }
 
-    /// Whether this node takes in what is said in a channel.
-    pub(super) fn reads(&self, channel: &ContentId) -> bool {
+    /// Whether this node takes in what is said in a channel, to read it or to keep it for others.
+    pub(super) fn takes_part(&self, channel: &ContentId) -> bool {
         self.knowledge.material.presentations.contains_key(channel)
     }
 

@@ -2,7 +2,7 @@
 
 use super::control::ControlResult;
 use super::worker::Worker;
-use crate::checking::{Known as _, Missing};
+use crate::checking::{Known as _, Missing, Right, Speaker};
 use crate::net::{Command, topic_of};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::report::Outcome;
@@ -60,8 +60,9 @@ impl Worker {
         };
         let versions = policy.descriptor().topics.iter().flat_map(|t| &t.versions);
         self.unready.extend(versions.map(|v| (channel.clone(), v.schema.clone())));
-        let reads = self.reads(&channel);
+        let reads = self.takes_part(&channel);
         self.checker.join(policy, BTreeMap::new(), reads);
+        self.judge_self();
         self.begin(&channel);
         self.compile_schemas(None);
         if reads {
@@ -70,6 +71,36 @@ impl Worker {
             self.tell(Command::Subscribe(topic_of(&channel)));
         }
         tracing::info!(%channel, reads, "joined");
+    }
+
+    /// Finds out whether this node reads or only keeps, where a channel has keepers. As long as that
+    /// cannot be said it counts as reading: nothing that it may read is lost to it.
+    pub(super) fn judge_self(&mut self) {
+        let now = self.now();
+        let material = &self.knowledge.material;
+        let kept = |id: &ContentId| {
+            self.checker.policy(id).is_some_and(|p| !p.descriptor().keep.is_empty())
+        };
+        let own: Vec<_> = (material.presentations.iter())
+            .filter(|(channel, _)| kept(channel))
+            .map(|(channel, own)| (channel.clone(), own.id.clone()))
+            .collect();
+        let authorisation = material.authorisation.as_ref().map(|a| a.id.clone());
+        for (channel, presentation) in own {
+            let speaker = Speaker {
+                channel: &channel,
+                participant: &self.me.participant,
+                node: authorisation
+                    .as_ref()
+                    .filter(|_| self.me.participant != self.me.node)
+                    .map(|id| (&self.me.node, id)),
+                presentation: &presentation,
+            };
+            let (right, _) = self.checker.may_have(&speaker, &self.knowledge, now);
+            if let Some(right) = right {
+                self.checker.set_reads(&channel, right == Right::Read);
+            }
+        }
     }
 
     /// Compiles the schemas of channels whose documents are all here, and asks for those that are

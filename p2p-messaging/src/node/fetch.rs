@@ -437,7 +437,7 @@ impl Worker {
             }
             Request::Receipts(receipts) => self.receipts_came(peer, &receipts),
             // What it sent itself it may have, whether or not it may read what others send.
-            Request::Heads { channel, after } if self.guests.may_read(&name, &channel) => {
+            Request::Heads { channel, after } if self.guests.right(&name, &channel).is_some() => {
                 self.heads(&channel, after.as_ref(), |_| true)
             }
             Request::Heads { channel, after } => match self.proven(&peer) {
@@ -446,7 +446,7 @@ impl Worker {
             },
             Request::Range { channel, sender, key, from, until } => {
                 let own = self.proven(&peer) == Some(&sender);
-                if !own && !self.guests.may_read(&name, &channel) {
+                if !own && self.guests.right(&name, &channel).is_none() {
                     return refused();
                 }
                 let since = (!own).then(|| self.peers.from(&peer, &channel));

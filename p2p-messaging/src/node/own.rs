@@ -7,6 +7,7 @@ use crate::checking::{Chain, Known as _, Source, Verdict};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
 use crate::net::{Command, topic_of};
+use crate::receipt::covers;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::ContentId;
@@ -100,7 +101,8 @@ impl Worker {
         let longest = descriptor.limits.max_lifetime_seconds.saturating_mul(1000);
         let lifetime = new.lifetime_millis.unwrap_or(longest.min(HOUR_MILLIS));
         let mut attributes = new.attributes;
-        if let Some(schema) = self.checker.schema(channel, &version.schema) {
+        let schema = self.checker.schema(channel, &version.schema).filter(|_| !new.sealed);
+        if let Some(schema) = schema {
             read_attributes(schema, topic, payload, &mut attributes);
         }
         let authorisation = material.authorisation.as_ref();
@@ -123,7 +125,7 @@ impl Worker {
             recipients: new.recipients,
             thread: new.thread,
             attributes,
-            sealed: false,
+            sealed: new.sealed,
         })
     }
 
@@ -184,8 +186,13 @@ impl Worker {
         let header = envelope.header();
         let chain = Chain::of(header);
         let mut told: std::collections::BTreeMap<String, Value> = std::collections::BTreeMap::new();
+        let mut keepers = serde_json::Map::new();
         for signed in self.knowledge.store.receipts(&chain, header.sequence, MOST) {
             let receipt = signed.receipt();
+            if covers(&receipt.kept, header.sequence) {
+                keepers.insert(receipt.recipient.to_string(), json!({"at": receipt.issued}));
+                continue;
+            }
             let refusal = receipt.refused.iter().find(|r| r.sequence == header.sequence);
             let state = match refusal {
                 None => json!({"state": "delivered", "at": receipt.issued}),
@@ -200,7 +207,8 @@ impl Worker {
                 told.insert(recipient, state);
             }
         }
-        let handed = self.handed.contains_key(envelope.id()) || !told.is_empty();
+        let handed =
+            self.handed.contains_key(envelope.id()) || !told.is_empty() || !keepers.is_empty();
         let over = self.now() >= header.expires;
         for recipient in &header.recipients {
             let state = match (over, handed) {
@@ -217,7 +225,12 @@ impl Worker {
             "sequence": header.sequence,
             "issued": header.issued,
             "expires": header.expires,
-            "state": if handed { "sent" } else { "queued" },
+            "state": match (handed, keepers.is_empty()) {
+                (false, _) => "queued",
+                (true, true) => "sent",
+                (true, false) => "stored",
+            },
+            "keepers": keepers,
             "recipients": told,
         })
     }

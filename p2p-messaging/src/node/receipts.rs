@@ -2,7 +2,7 @@
 
 use super::fetch::Question;
 use super::worker::Worker;
-use crate::checking::{Chain, Known as _, Missing};
+use crate::checking::{Chain, Known as _, Missing, Right};
 use crate::receipt::{FORMAT_VERSION, MAX_ENTRIES, Receipt, Refusal, SignedReceipt, ranges};
 use crate::store::Entry;
 use crate::sync::{MAX_RECEIPTS, Request, Response};
@@ -12,15 +12,22 @@ use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::verify::{AuthorisationExpectation, verify_authorisation};
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
-use gridpass_identity::report::Outcome;
+use gridpass_identity::report::Outcome as CheckOutcome;
 use gridpass_identity::resolve::{Resolver as _, TimeBasis};
 use gridpass_identity::time::UnixMillis;
 use libp2p::PeerId;
 use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A message's name, and why it was refused, if it was.
-pub(super) type Fate = (EnvelopeId, Result<(), Vec<String>>);
+/// What became of a message here.
+pub(super) enum Outcome {
+    Delivered,
+    Kept,
+    Refused(Vec<String>),
+}
+
+/// A message's name, and what became of it.
+pub(super) type Fate = (EnvelopeId, Outcome);
 
 /// Receipts on their way to senders.
 #[derive(Default)]
@@ -85,12 +92,17 @@ impl Worker {
 
     fn sign_receipt(&mut self, chain: &Chain, batch: &[(u64, Fate)], now: UnixMillis) {
         let Some((_, (newest, _))) = batch.last() else { return };
-        let delivered = batch.iter().filter(|(_, (_, o))| o.is_ok()).map(|(n, _)| *n);
-        let refused = batch.iter().filter_map(|(sequence, (_, outcome))| {
-            let mut reasons = outcome.as_ref().err()?.clone();
-            reasons.truncate(MAX_REASONS);
-            Some(Refusal { sequence: *sequence, reasons })
-        });
+        let (mut delivered, mut kept, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        for (sequence, (_, outcome)) in batch {
+            match outcome {
+                Outcome::Delivered => delivered.push(*sequence),
+                Outcome::Kept => kept.push(*sequence),
+                Outcome::Refused(reasons) => {
+                    let reasons = reasons.iter().take(MAX_REASONS).cloned().collect();
+                    refused.push(Refusal { sequence: *sequence, reasons });
+                }
+            }
+        }
         let authorisation = self.knowledge.material.authorisation.as_ref();
         let receipt = Receipt {
             format_version: FORMAT_VERSION,
@@ -103,7 +115,8 @@ impl Worker {
                 .map(|a| a.id.clone()),
             issued: now,
             delivered: ranges(delivered),
-            refused: refused.collect(),
+            kept: ranges(kept),
+            refused,
             newest: newest.clone(),
         };
         match receipt.sign(&self.me.key, &self.me.key_id) {
@@ -199,7 +212,9 @@ impl Worker {
         if self.guests.participant(&name) != Some(&receipt.recipient) {
             return not("it is somebody else's than the peer's");
         }
-        if !self.peers.is_proven(peer) || !self.guests.may_read(&name, &receipt.channel) {
+        let needed = if receipt.delivered.is_empty() { Right::Keep } else { Right::Read };
+        let right = self.guests.right(&name, &receipt.channel);
+        if !self.peers.is_proven(peer) || right.is_none_or(|right| right < needed) {
             return Err(Undecided::Yet(None));
         }
         let Some(link) = self.knowledge.store.at(&chain, receipt.until()) else {
@@ -213,6 +228,7 @@ impl Worker {
         let told = |r: &SignedReceipt| {
             r.receipt().recipient == receipt.recipient
                 && r.receipt().delivered == receipt.delivered
+                && r.receipt().kept == receipt.kept
                 && r.receipt().refused == receipt.refused
         };
         if before.iter().any(told) {
@@ -223,7 +239,7 @@ impl Worker {
         let resolution = resolution.map_err(|_| unknown())?;
         let purpose = Relationship::CapabilityInvocation;
         let (check, key) = resolution.key_at(signed.key(), purpose, now, TimeBasis::Claimed);
-        let Some(key) = key.filter(|_| check.outcome == Outcome::Passed) else {
+        let Some(key) = key.filter(|_| check.outcome == CheckOutcome::Passed) else {
             return not(&check.sentence);
         };
         signed.verify(&key).map_err(|e| Undecided::Not(e.to_string()))?;
@@ -243,11 +259,11 @@ impl Worker {
         };
         let report = verify_authorisation(&bytes, &self.knowledge.evidence(), &expect, memo).report;
         match report.outcome() {
-            Outcome::Passed => Ok(true),
-            Outcome::Indeterminate => {
+            CheckOutcome::Passed => Ok(true),
+            CheckOutcome::Indeterminate => {
                 Err(Undecided::Yet(Some(Missing::Evidence(receipt.recipient.clone()))))
             }
-            Outcome::Failed => not(report.deciding().map_or("", |c| c.sentence.as_str())),
+            CheckOutcome::Failed => not(report.deciding().map_or("", |c| c.sentence.as_str())),
         }
     }
 }

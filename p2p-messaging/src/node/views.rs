@@ -3,7 +3,7 @@
 use super::control::{Asked, ControlResult};
 use super::ticket::{Invitation, MAX_ADDRESSES};
 use super::worker::{After, Worker};
-use crate::checking::Missing;
+use crate::checking::{Missing, Right};
 use crate::codes;
 use crate::net::{Command, NetworkView, peer_of};
 use crate::store::{Entry, Kept};
@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::ContentId;
 use libp2p::{Multiaddr, PeerId};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use tokio::sync::oneshot;
 
 /// The most messages in one answer.
@@ -248,6 +249,10 @@ impl Worker {
             return;
         };
         let framework = self.framework();
+        let of = |peer: &str, all: &BTreeSet<ContentId>, right: Right| {
+            let has = |c: &&ContentId| self.guests.right(peer, c) == Some(right);
+            all.iter().filter(has).cloned().collect::<Vec<_>>()
+        };
         let peers = view.peers.iter().map(|p| {
             let id = p.peer.parse::<PeerId>().ok();
             let info = id.and_then(|id| self.peers.info(&id));
@@ -257,7 +262,8 @@ impl Worker {
                 "participant": self.guests.participant(&p.peer),
                 "stage": info.as_ref().map(|i| i.stage),
                 "agent": info.as_ref().and_then(|i| i.agent),
-                "mayRead": info.as_ref().map(|i| i.may),
+                "mayRead": info.as_ref().map(|i| of(&p.peer, i.may, Right::Read)),
+                "keeps": info.as_ref().map(|i| of(&p.peer, i.may, Right::Keep)),
                 "behaviour": info.as_ref().map(|i| i.score),
                 "gossipScore": p.score,
                 "subscribed": p.channels.iter().filter(|c| **c != framework).collect::<Vec<_>>(),
@@ -297,6 +303,7 @@ impl Worker {
                 "name": descriptor.name,
                 "version": descriptor.version,
                 "joined": self.checker.policy(id).is_some(),
+                "keeps": material.presentations.contains_key(id) && !self.checker.reads(id),
                 "presentationExpires": self.expiry_of(id),
                 "senders": heads.len(),
                 "gaps": gaps,

@@ -11,7 +11,7 @@ use super::invitations::Invitations;
 use super::knowledge::Knowledge;
 use super::metrics::Metrics;
 use super::peers::Peers;
-use super::receipts::{Fate, Receipts};
+use super::receipts::{Fate, Outcome, Receipts};
 use super::{Me, NodeSettings};
 use crate::checking::{Arrival, Chain, Checked, Checker, Effect, Missing, Source, Verdict};
 use crate::envelope::Envelope;
@@ -339,7 +339,7 @@ impl Worker {
         let own = header.sender == self.me.participant;
         let (payload, sent_last_minute) = match &decided.question {
             Question::Publish(facts) => (facts.payload.clone(), facts.sent_last_minute),
-            Question::Subscribe | Question::Use(_) => (None, None),
+            Question::Subscribe | Question::Keep | Question::Use(_) => (None, None),
         };
         let reasons: Vec<String> = decided.ruling.reasons.iter().map(|r| r.code.clone()).collect();
         let allowed = checked.verdict == Verdict::Admit;
@@ -361,8 +361,14 @@ impl Worker {
         }
         let receipts =
             self.checker.policy(&header.channel).is_some_and(|p| p.descriptor().receipts);
-        if receipts && !own && (checked.deliver || !allowed) {
-            let outcome = if allowed { Ok(()) } else { Err(reasons) };
+        let keeps = allowed && header.sealed && !self.checker.reads(&header.channel);
+        let outcome = match (allowed, checked.deliver) {
+            (false, _) => Some(Outcome::Refused(reasons)),
+            (true, true) => Some(Outcome::Delivered),
+            // For somebody else, who is told so by none but its keepers.
+            (true, false) => keeps.then_some(Outcome::Kept),
+        };
+        if let Some(outcome) = outcome.filter(|_| receipts && !own) {
             let fates = self.to_confirm.entry(Chain::of(header)).or_default();
             fates.insert(header.sequence, (envelope.id().clone(), outcome));
         }

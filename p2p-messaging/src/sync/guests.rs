@@ -2,7 +2,7 @@
 //! come, and again whenever something that their visas rest on changed.
 
 use super::wire::Hello;
-use crate::checking::{Checker, Effect, Known, Missing, Speaker, Verdict};
+use crate::checking::{Checker, Effect, Known, Missing, Right, Speaker};
 use crate::codes;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Code;
@@ -15,9 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What became of a hello.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Welcome {
-    /// The channels that it may read from now on, and could not before.
+    /// The channels that it may have from now on, to read or to keep, and could not before.
     pub admitted: BTreeSet<ContentId>,
-    /// The channels that it may not read, each with the reason.
+    /// The channels that it may neither read nor keep, each with the reason.
     pub refused: BTreeMap<ContentId, Code>,
     /// What is missing to say more.
     pub asks: BTreeSet<Missing>,
@@ -27,7 +27,7 @@ struct Guest {
     participant: Did,
     node: Option<(Did, ContentId)>,
     visits: BTreeMap<ContentId, ContentId>,
-    admitted: BTreeSet<ContentId>,
+    admitted: BTreeMap<ContentId, Right>,
 }
 
 /// The peers that are connected and known by name.
@@ -67,7 +67,7 @@ impl Guests {
         let visits =
             hello.visits.iter().map(|v| (v.channel.clone(), v.presentation.clone())).collect();
         let participant = hello.participant.clone();
-        let guest = Guest { participant, node, visits, admitted: BTreeSet::new() };
+        let guest = Guest { participant, node, visits, admitted: BTreeMap::new() };
         self.peers.insert(peer.to_owned(), guest);
         Ok(())
     }
@@ -88,7 +88,7 @@ impl Guests {
     ) -> Welcome {
         let mut welcome = Welcome::default();
         let Some(guest) = self.peers.get_mut(peer) else { return welcome };
-        let mut admitted = BTreeSet::new();
+        let mut admitted = BTreeMap::new();
         for (channel, presentation) in &guest.visits {
             let speaker = Speaker {
                 channel,
@@ -96,16 +96,16 @@ impl Guests {
                 node: guest.node.as_ref().map(|(node, id)| (node, id)),
                 presentation,
             };
-            let found = checker.may_subscribe(&speaker, known, now);
+            let (right, found) = checker.may_have(&speaker, known, now);
             welcome.asks.extend(found.effects.iter().filter_map(|e| match e {
                 Effect::Ask(missing) => Some(missing.clone()),
                 _ => None,
             }));
-            if found.verdict == Verdict::Admit {
-                if !guest.admitted.contains(channel) {
+            if let Some(right) = right {
+                if !guest.admitted.contains_key(channel) {
                     welcome.admitted.insert(channel.clone());
                 }
-                admitted.insert(channel.clone());
+                admitted.insert(channel.clone(), right);
             } else {
                 welcome.refused.insert(channel.clone(), found.code);
             }
@@ -114,10 +114,10 @@ impl Guests {
         welcome
     }
 
-    /// Whether a peer may be given what is said in a channel.
+    /// As what a peer may be given what is said in a channel.
     #[must_use]
-    pub fn may_read(&self, peer: &str, channel: &ContentId) -> bool {
-        self.peers.get(peer).is_some_and(|g| g.admitted.contains(channel))
+    pub fn right(&self, peer: &str, channel: &ContentId) -> Option<Right> {
+        self.peers.get(peer).and_then(|g| g.admitted.get(channel).copied())
     }
 
     /// The participant that a peer acts for.

@@ -18,6 +18,8 @@ pub const ORDERS: &str = "flex.gb.orders";
 
 /// The channel of [`Network::channel_of_models`].
 pub const MODELS: &str = "flex.gb.models";
+/// Sealed, with keepers.
+pub const SEALED: &str = "flex.gb.sealed";
 
 const MAIN_XSD: &str = r#"<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">
     <xs:include schemaLocation="common.xsd"/>
@@ -170,6 +172,13 @@ impl Network {
         self.call("regulator", "schema pin main.xsd common.xsd -o models.json");
         let topic = "--topic models=models.json --media-type application/xml";
         self.channel_about(MODELS, topic, "--publish flex.gb.dso");
+    }
+
+    /// A channel that seals, whose messages aggregators keep for the operators. Before there are
+    /// participants.
+    pub fn channel_with_keepers(&mut self) {
+        let who = "--publish flex.gb.aggregator --subscribe flex.gb.dso --keep flex.gb.aggregator";
+        self.channel(SEALED, &format!("--sealing members --history {who}"));
     }
 
     fn channel_about(&mut self, name: &'static str, topic: &str, more: &str) {

@@ -280,7 +280,7 @@ impl Worker {
         welcome.asks.extend(missing);
         let channels = self.knowledge.material.channels.keys();
         let may: BTreeSet<ContentId> =
-            channels.filter(|c| self.guests.may_read(&name, c)).cloned().collect();
+            channels.filter(|c| self.guests.right(&name, c).is_some()).cloned().collect();
         if !self.account_for(peer, proven) {
             return;
         }
@@ -348,6 +348,7 @@ impl Worker {
 
     /// Everybody is judged again: something changed that visas rest on, or time went by.
     pub(super) fn rejudge(&mut self) {
+        self.judge_self();
         let peers: Vec<_> = self.peers.all.keys().copied().collect();
         for peer in peers {
             if self.peers.is_known(&peer) {

@@ -72,6 +72,9 @@ pub struct NewArgs {
     /// A role that receivers must hold; several: any of them [default: those who publish]
     #[arg(long, value_name = "ROLE")]
     pub subscribe: Vec<String>,
+    /// A role whose holders keep sealed messages for others, and read none; several: any of them
+    #[arg(long, value_name = "ROLE")]
+    pub keep: Vec<String>,
     /// A topic and the file with its schema
     #[arg(long, value_name = "NAME=SCHEMA", required = true)]
     pub topic: Vec<String>,

@@ -60,6 +60,7 @@ pub fn new(global: &GlobalArgs, args: &NewArgs) -> Outcomes {
         .iter()
         .map(|s| s.split_once(':').map_or(s.as_str(), |(role, _)| role).to_owned())
         .collect();
+    let keep = (!args.keep.is_empty()).then(|| roles("keep", "keepers hold", &args.keep));
     let terms = args.terms.as_deref().map(read_terms).transpose()?;
     let seconds = |text: &str| parse_duration(text).map(|ms| ms / 1000);
     let descriptor = ChannelDescriptor {
@@ -79,6 +80,7 @@ pub fn new(global: &GlobalArgs, args: &NewArgs) -> Outcomes {
         },
         publish: vec![roles("publish", "senders hold", &args.publish)],
         subscribe: vec![roles("subscribe", "receivers hold", &subscribe)],
+        keep: keep.into_iter().collect(),
         topics,
         sealing: match args.sealing {
             SealingArg::None => Sealing::None,

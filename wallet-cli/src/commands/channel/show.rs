@@ -50,6 +50,12 @@ fn in_words(policy: &Policy) -> String {
     for requirement in &policy.checked().subscribe {
         text.push_str(&line(requirement));
     }
+    if !policy.checked().keep.is_empty() {
+        text.push_str("To keep for others, unread:\n");
+    }
+    for requirement in &policy.checked().keep {
+        text.push_str(&line(requirement));
+    }
     for topic in &channel.topics {
         let answer = topic.answered_by.as_ref().map(|t| format!(", answered by {t}"));
         text.push_str(&format!(

@@ -176,6 +176,9 @@ pub fn status(global: &GlobalArgs) -> Outcomes {
             }
             until => format!("  presentation     until {until}\n"),
         });
+        if channel.get("keeps") == Some(&Value::Bool(true)) {
+            out.push_str("  keeps            what others sealed; reads nothing here\n");
+        }
         for gap in channel.get("gaps").and_then(Value::as_array).into_iter().flatten() {
             let text = |name: &str| gap.get(name).map(plain).unwrap_or_default();
             out.push_str(&format!(
@@ -203,9 +206,11 @@ pub fn peers(global: &GlobalArgs) -> Outcomes {
     let mut text = String::new();
     for peer in answer.get("peers").and_then(Value::as_array).into_iter().flatten() {
         let of = |name: &str| peer.get(name).map(plain).unwrap_or_default();
-        let reads = peer.get("mayRead").and_then(Value::as_array).map_or(0, Vec::len);
+        let count = |name| peer.get(name).and_then(Value::as_array).map_or(0, Vec::len);
+        let (reads, keeps) = (count("mayRead"), count("keeps"));
+        let keeps = if keeps > 0 { format!(", keeps {keeps}") } else { String::new() };
         text.push_str(&format!(
-            "{}\n  for       {}\n  at        {}\n  gate      {}, may read {reads} channels\n",
+            "{}\n  for       {}\n  at        {}\n  gate      {}, may read {reads} channels{keeps}\n",
             of("peer"),
             of("participant"),
             of("address"),

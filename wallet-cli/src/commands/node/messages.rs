@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
     "  gridpass send flex.gb.bids bids bid.json\n  \
      echo '{\"zone\": \"GB-1\"}' | gridpass send flex.gb.bids bids -\n  \
      gridpass send flex.gb.orders orders order.json --to did:webvh:… --wait 30s\n  \
+     gridpass send flex.gb.orders orders sealed.json --sealed --to did:webvh:…   from `gridpass seal`\n  \
      (the node checks it first as every peer will: what they would refuse is not sent)"
 ))]
 pub struct SendArgs {
@@ -45,6 +46,9 @@ pub struct SendArgs {
     /// An attribute of the header; those that the payload says are read from it
     #[arg(long = "attribute", value_name = "NAME=VALUE")]
     attributes: Vec<String>,
+    /// The payload is sealed already, for those who are to read it
+    #[arg(long)]
+    sealed: bool,
     /// For how long it counts [default: the channel's longest, up to 1h]
     #[arg(long = "for", value_name = "TIME")]
     lifetime: Option<String>,
@@ -125,6 +129,7 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         recipients: args.to.iter().map(|d| Did::parse(d)).collect::<Result<_, _>>()?,
         thread: args.thread.as_deref().map(EnvelopeId::parse).transpose()?,
         attributes,
+        sealed: args.sealed,
         lifetime_millis: args.lifetime.as_deref().map(parse_duration).transpose()?,
     };
     // What was taken in before cannot be an answer.
@@ -267,6 +272,9 @@ fn fate(message: &Value) -> String {
         let state = said.get("state").and_then(Value::as_str).unwrap_or_default();
         let reasons = said.get("reasons").map(|r| json!(r).to_string()).unwrap_or_default();
         text.push_str(&format!("  {state:<10} {recipient} {reasons}\n"));
+    }
+    for keeper in message.get("keepers").and_then(Value::as_object).into_iter().flatten() {
+        text.push_str(&format!("  kept by    {}\n", keeper.0));
     }
     text
 }

@@ -40,7 +40,7 @@ pub struct SimulateArgs {
     /// The presentation, made for the channel (its CID as the audience); - for standard input
     presentation: PathBuf,
     /// Send a message of this topic
-    #[arg(long, value_name = "TOPIC", required_unless_present_any = ["subscribe", "use_action"])]
+    #[arg(long, value_name = "TOPIC", required_unless_present_any = ["subscribe", "keep", "use_action"])]
     topic: Option<String>,
     /// The topic's version [default: the newest]
     #[arg(long, value_name = "N", requires = "topic")]
@@ -60,8 +60,11 @@ pub struct SimulateArgs {
     /// Ask to receive instead
     #[arg(long, conflicts_with = "topic")]
     subscribe: bool,
+    /// Ask to hold sealed messages for others instead
+    #[arg(long, conflicts_with_all = ["topic", "subscribe"])]
+    keep: bool,
     /// Ask to use data instead: an action such as derive
-    #[arg(long = "use", id = "use_action", value_name = "ACTION", conflicts_with_all = ["topic", "subscribe"])]
+    #[arg(long = "use", id = "use_action", value_name = "ACTION", conflicts_with_all = ["topic", "subscribe", "keep"])]
     use_action: Option<String>,
     /// What the data is to be used for
     #[arg(long, value_name = "TEXT", requires = "use_action")]
@@ -159,6 +162,9 @@ fn question(
             purpose: args.purpose.clone(),
             undertakes: args.undertake.clone(),
         }));
+    }
+    if args.keep {
+        return Ok(Question::Keep);
     }
     let Some(name) = args.topic.as_ref().filter(|_| !args.subscribe) else {
         return Ok(Question::Subscribe);
