@@ -107,6 +107,20 @@ impl Receipt {
             || self.refused.iter().any(|r| r.sequence == sequence)
     }
 
+    /// Whether it says of any message what these do not say already.
+    #[must_use]
+    pub fn adds_to(&self, before: &[Receipt]) -> bool {
+        let said = |which: fn(&Receipt) -> &Vec<(u64, u64)>| -> Vec<(u64, u64)> {
+            before.iter().flat_map(|r| which(r).iter().copied()).collect()
+        };
+        let refused = |n: u64| before.iter().any(|r| r.refused.iter().any(|f| f.sequence == n));
+        let delivered = said(|r| &r.delivered);
+        let kept = said(|r| &r.kept);
+        self.delivered.iter().any(|range| !covered(*range, &delivered))
+            || self.kept.iter().any(|range| !covered(*range, &kept))
+            || self.refused.iter().any(|f| !refused(f.sequence) && !covers(&delivered, f.sequence))
+    }
+
     /// Signs it.
     ///
     /// # Errors
@@ -215,6 +229,19 @@ impl SignedReceipt {
     }
 }
 
+/// Whether all numbers of a range are in one or another of these.
+fn covered((mut from, until): (u64, u64), ranges: &[(u64, u64)]) -> bool {
+    while from <= until {
+        let next = ranges.iter().filter(|(a, b)| (*a..=*b).contains(&from)).map(|(_, b)| *b).max();
+        match next.map(|end| end.checked_add(1)) {
+            None => return false,
+            Some(None) => return true,
+            Some(Some(next)) => from = next,
+        }
+    }
+    true
+}
+
 /// Whether a number is in one of these ranges.
 #[must_use]
 pub fn covers(ranges: &[(u64, u64)], number: u64) -> bool {
@@ -272,6 +299,25 @@ mod tests {
         let by_node = Receipt { authorisation: Some(cid("authorisation")), ..receipt() };
         let text = by_node.sign(&key(3), &did_of(&key(3))).expect("signs");
         assert!(SignedReceipt::parse(text.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_receipt_adds_what_was_not_said() {
+        let said = |delivered: &[(u64, u64)], refused: &[u64]| Receipt {
+            delivered: delivered.to_vec(),
+            refused: refused
+                .iter()
+                .map(|n| Refusal { sequence: *n, reasons: Vec::new() })
+                .collect(),
+            ..receipt()
+        };
+        let before = [said(&[(1, 3)], &[9]), said(&[(4, 6)], &[])];
+        assert!(!said(&[(2, 5)], &[9]).adds_to(&before), "two together say it");
+        assert!(!said(&[], &[2]).adds_to(&before), "what was delivered stays so");
+        assert!(said(&[(2, 7)], &[]).adds_to(&before));
+        assert!(said(&[(9, 9)], &[]).adds_to(&before), "another node delivered it");
+        assert!(said(&[], &[10]).adds_to(&before));
+        assert!(said(&[(u64::MAX, u64::MAX)], &[]).adds_to(&[]));
     }
 
     #[test]

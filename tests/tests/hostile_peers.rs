@@ -6,7 +6,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_messaging::envelope::Envelope;
 use gridpass_messaging::net::{self, Command, NetEvent, NetworkSettings, topic_of};
 use gridpass_messaging::node::Node;
@@ -201,6 +201,14 @@ impl Scene {
         scene
     }
 
+    /// What the operator was delivered.
+    async fn inbox(&self) -> Vec<EnvelopeId> {
+        let inbox = ask(&self.operator, Asked::Inbox { after: 0, most: 1000 }).await;
+        let messages = inbox["messages"].as_array().expect("messages");
+        let id = |m: &Value| EnvelopeId::parse(m["id"].as_str().expect("an id")).expect("an id");
+        messages.iter().map(id).collect()
+    }
+
     /// The honest one sends, and the operator is given it.
     async fn is_heard(&self, number: u64) {
         let payload = json!({"zone": "GB-1", "quantityKw": 5, "number": number}).to_string();
@@ -224,7 +232,6 @@ impl Scene {
             let inbox = ask(&self.operator, Asked::Inbox { after: 0, most: 1000 }).await;
             let messages = inbox["messages"].as_array().expect("messages");
             if messages.iter().any(|m| m["id"] == id) {
-                assert!(messages.iter().all(|m| m["sender"] == self.honest.participant.as_str()));
                 return;
             }
             assert!(started.elapsed() < PATIENCE, "the honest one is not heard");
@@ -295,6 +302,55 @@ async fn case_18_who_floods_with_what_is_refused_is_shut_out() {
     assert!(sent >= 300, "shut out after {sent}: an honest peer could come to this");
     assert!(s.blocked().await);
     s.is_heard(9999).await;
+    let inbox = ask(&s.operator, Asked::Inbox { after: 0, most: 1000 }).await;
+    let honest = |m: &Value| m["sender"] == s.honest.participant.as_str();
+    assert!(
+        inbox["messages"].as_array().expect("messages").iter().all(honest),
+        "one was delivered"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_breaks_its_own_chains_costs_nobody_else_its_place() {
+    let s = Scene::new().await;
+    for number in 61..69 {
+        let party = Party::new(number);
+        let presentation = s.market.presentation(&party);
+        let peer = Peer::new(&party, &s.market, &s.address).await;
+        let text = presentation.text().as_bytes().to_vec();
+        peer.shared.lock().expect("not poisoned").documents.insert(presentation.id().clone(), text);
+        peer.enter(s.hello(&party, None), &s.market).await;
+        // In good order, and then one that does not follow from it.
+        let mut sender = Sender::new(&party, &presentation, &s.market.channel);
+        let good = sender.send(clock());
+        peer.send(&good).await;
+        let started = Instant::now();
+        while !s.inbox().await.contains(good.id()) {
+            assert!(started.elapsed() < PATIENCE, "it is not delivered");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let other = ContentId::of_bytes(b"another").expect("a CID").to_string();
+        let broken = sender.send_with(clock(), |h| {
+            h.previous = EnvelopeId::parse(&other.replacen("bafkrei", "bafyrei", 1)).ok();
+        });
+        assert!(broken.header().previous.is_some());
+        peer.send(&broken).await;
+    }
+    // Whoever tells of it does not answer for it.
+    s.is_heard(1).await;
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(3) {
+        let peers = ask(&s.honest, Asked::Peers).await;
+        let operator = peers["peers"]
+            .as_array()
+            .expect("peers")
+            .iter()
+            .find(|p| p["participant"] == s.operator.participant.as_str());
+        let behaviour = operator.and_then(|p| p["behaviour"].as_f64()).expect("it is connected");
+        assert!(behaviour > -5.0, "the operator answers for it: {behaviour}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    s.is_heard(2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

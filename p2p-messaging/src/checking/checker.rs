@@ -261,7 +261,7 @@ impl Checker {
     /// Whether somebody may be given what is sent in a channel, and as what: asked before anything is
     /// given to it, by gossip or by catching up, and again when what it rests on changed. The caller
     /// has seen that the peer holds the participant's or its node's key: presentations are known to
-    /// many. Who may neither read nor keep is told why it may not read.
+    /// many. Whoever may not read is told why, and what is missing to say more.
     pub fn may_have(
         &mut self,
         speaker: &Speaker<'_>,
@@ -276,7 +276,7 @@ impl Checker {
         if self.channels.get(speaker.channel).is_some_and(kept) {
             let keeps = self.ask(speaker, &Question::Keep, known, now);
             if keeps.verdict == Verdict::Admit {
-                return (Some(Right::Keep), keeps);
+                return (Some(Right::Keep), reads);
             }
         }
         (None, reads)

@@ -155,7 +155,8 @@ fn behaviour(
     settings: &NetworkSettings,
 ) -> Result<Behaviour, Boxed> {
     let me = key.public().to_peer_id();
-    let max = settings.max_peers.saturating_mul(2);
+    // Else few peers with many connections would take all of them.
+    let max = settings.max_peers.saturating_mul(settings.max_connections_per_peer);
     let limits = connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(Some(settings.max_peers))
         .with_max_pending_outgoing(Some(settings.max_peers))

@@ -1,17 +1,26 @@
 //! Where the own chain begins. A node that kept nothing of its own in a channel may have sent there
 //! before, and lost its store: beginning at 1 again would contradict what others have of it for ever. It
-//! asks them first, and sends when it knows; where nobody is there to ask, it begins after a while.
+//! asks those first who may know, and sends when it knows; where nobody is there to ask, it begins after a
+//! while.
 
 use super::control::{ControlResult, NewMessage};
 use super::worker::Worker;
 use crate::codes;
+use crate::sync::Request;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::time::UnixMillis;
+use libp2p::PeerId;
 use std::collections::{BTreeMap, VecDeque};
 use tokio::sync::oneshot;
 
-/// How long somebody is waited for who may know, in milliseconds.
-const ALONE_MILLIS: u64 = 5_000;
+/// How long somebody is waited for who may know, in milliseconds: peers that have just met are still
+/// finding out what each may have.
+const ALONE_MILLIS: u64 = 10_000;
+/// How long others may say more after the first one said how far it knows the channel, in
+/// milliseconds: it may know less than they.
+const GRACE_MILLIS: u64 = 2_000;
+/// How long is waited for what was said to be there and does not come, in milliseconds.
+const STUCK_MILLIS: u64 = 30_000;
 /// How often it is waited for anew.
 const MAX_AGAIN: u8 = 6;
 /// The most messages that wait to be sent.
@@ -19,10 +28,20 @@ const MAX_PARKED: usize = 1024;
 
 struct Unsure {
     since: UnixMillis,
-    /// Somebody said how far it knows all chains of the channel.
-    compared: bool,
-    /// How often it is still begun anew: who was giving the own chain went away.
+    /// When somebody who may have the channel first said how far it knows all of its chains.
+    compared: Option<UnixMillis>,
+    /// How far the own chain was known, and since when no more of it came.
+    head: Option<u64>,
+    moved: UnixMillis,
+    /// How often it is still begun anew: who was giving the own chain went away, or something was
+    /// missing to judge it.
     again: u8,
+}
+
+impl Unsure {
+    fn new(now: UnixMillis, again: u8) -> Self {
+        Self { since: now, compared: None, head: None, moved: now, again }
+    }
 }
 
 /// Channels in which this node does not know yet where its chain begins.
@@ -33,41 +52,57 @@ pub(super) struct Beginnings {
 }
 
 impl Worker {
-    /// Takes part in a channel: nothing of its own may be there.
+    /// Takes part in a channel: where nothing of its own is here, others are asked.
     pub(super) fn begin(&mut self, channel: &ContentId) {
-        if self.knowledge.store.newest(&self.own_chain(channel)).is_none() {
-            let since = self.uptime();
-            let unsure = Unsure { since, compared: false, again: MAX_AGAIN };
-            self.beginnings.unsure.entry(channel.clone()).or_insert(unsure);
+        if !self.takes_part(channel)
+            || self.knowledge.store.newest(&self.own_chain(channel)).is_some()
+        {
+            return;
+        }
+        let unsure = Unsure::new(self.uptime(), MAX_AGAIN);
+        self.beginnings.unsure.insert(channel.clone(), unsure);
+        for peer in self.peers.open().collect::<Vec<_>>() {
+            self.question(peer, Request::Heads { channel: channel.clone(), after: None });
         }
     }
 
-    /// A peer has said of all chains of a channel how far it knows them.
-    pub(super) fn compared(&mut self, channel: &ContentId) {
-        if let Some(unsure) = self.beginnings.unsure.get_mut(channel) {
-            unsure.compared = true;
+    /// A peer has said of all chains of a channel how far it knows them. Only who may have them can
+    /// know.
+    pub(super) fn compared(&mut self, peer: PeerId, channel: &ContentId) {
+        let now = self.uptime();
+        if let Some(unsure) = self.beginnings.unsure.get_mut(channel)
+            && self.guests.right(&peer.to_string(), channel).is_some()
+        {
+            unsure.compared.get_or_insert(now);
             self.send_parked();
         }
     }
 
-    /// A peer is gone that was to give these channels' own chains: others may know them.
-    pub(super) fn compare_again(&mut self, gone: impl Fn(&ContentId) -> bool) {
+    /// The own chains of these channels do not come from who was asked: others may know them, or the
+    /// same later.
+    pub(super) fn compare_again(&mut self, failed: impl Fn(&ContentId) -> bool) {
         let now = self.uptime();
         for (channel, unsure) in &mut self.beginnings.unsure {
-            if unsure.compared && unsure.again > 0 && gone(channel) {
-                *unsure =
-                    Unsure { since: now, compared: false, again: unsure.again.saturating_sub(1) };
+            if unsure.compared.is_some() && unsure.again > 0 && failed(channel) {
+                *unsure = Unsure::new(now, unsure.again.saturating_sub(1));
             }
         }
     }
 
     /// Whether it is known where the own chain goes on.
     fn is_sure(&mut self, channel: &ContentId) -> bool {
-        let Some(unsure) = self.beginnings.unsure.get(channel) else { return true };
-        let alone = self.uptime().millis_since(unsure.since) >= ALONE_MILLIS;
+        let (now, chain) = (self.uptime(), self.own_chain(channel));
+        let Some(unsure) = self.beginnings.unsure.get_mut(channel) else { return true };
+        let head = self.knowledge.store.newest(&chain);
+        if unsure.head != head {
+            (unsure.head, unsure.moved) = (head, now);
+        }
         let sure = match unsure.compared {
-            true => !self.ranges.wants(&self.own_chain(channel)),
-            false => alone,
+            None => now.millis_since(unsure.since) >= ALONE_MILLIS,
+            Some(first) => {
+                let stuck = now.millis_since(unsure.moved.max(first)) >= STUCK_MILLIS;
+                now.millis_since(first) >= GRACE_MILLIS && (stuck || !self.ranges.wants(&chain))
+            }
         };
         if sure {
             self.beginnings.unsure.remove(channel);

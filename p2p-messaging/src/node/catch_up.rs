@@ -88,6 +88,13 @@ impl Worker {
         pages: Option<u32>,
     ) {
         let now = self.uptime();
+        let in_order = heads.windows(2).all(|pair| match pair {
+            [a, b] => (&a.sender, &a.key) < (&b.sender, &b.key),
+            _ => true,
+        });
+        if !in_order {
+            return;
+        }
         let known: HashMap<Chain, u64> =
             self.knowledge.store.heads(channel).into_iter().map(|h| (h.chain, h.whole)).collect();
         for head in heads {
@@ -102,19 +109,13 @@ impl Worker {
                 self.want_range(peer, (chain.clone(), from, until), true);
             }
         }
-        let in_order = heads.windows(2).all(|pair| match pair {
-            [a, b] => (&a.sender, &a.key) < (&b.sender, &b.key),
-            _ => true,
-        });
-        if let (Some(pages), Some(last)) = (pages.filter(|p| *p < MAX_HEAD_PAGES), heads.last())
-            && in_order
-        {
+        if let (Some(pages), Some(last)) = (pages.filter(|p| *p < MAX_HEAD_PAGES), heads.last()) {
             let after = Some((last.sender.clone(), last.key.clone()));
             let request = Request::Heads { channel: channel.clone(), after };
             let question = Question::Heads(channel.clone(), pages.saturating_add(1));
             self.question_as(peer, request, question);
         } else {
-            self.compared(channel);
+            self.compared(peer, channel);
         }
     }
 
@@ -183,6 +184,9 @@ impl Worker {
                 if has_it {
                     self.looked_through(peer, chain, until);
                 }
+            } else if waits && chain.sender == self.me.participant {
+                // Where the own chain goes on is not known before it is judged.
+                self.compare_again(|channel| channel == &chain.channel);
             } else if !waits && last >= from {
                 // Also what was not taken, such as what is too old, has been looked at.
                 if has_it {

@@ -5,6 +5,7 @@ use super::worker::Worker;
 use crate::checking::{Known as _, Missing, Right, Speaker};
 use crate::net::{Command, topic_of};
 use gridpass_credentials::content_id::ContentId;
+use gridpass_identity::code::Class;
 use gridpass_identity::report::Outcome;
 use gridpass_policy::payload::{PayloadSchema, SchemaError};
 use gridpass_policy::policy::Policy;
@@ -37,7 +38,6 @@ impl Worker {
     pub(super) fn leave(&mut self, name: &str) -> ControlResult {
         let channel = self.channel_named(name)?;
         self.knowledge.material.leave(&channel).map_err(|e| (e.code(), e.to_string()))?;
-        self.invitations.leave(&channel).map_err(|e| (e.code(), e.to_string()))?;
         self.tell(Command::Unsubscribe(topic_of(&channel)));
         self.checker.leave(&channel);
         self.unready.retain(|(c, _)| c != &channel);
@@ -45,6 +45,7 @@ impl Worker {
         self.greet_again();
         // Nobody reads it here any more: those who did are parted with, and come again without it.
         self.rejudge();
+        self.invitations.leave(&channel).map_err(|e| (e.code(), e.to_string()))?;
         Ok(json!({"channel": channel}))
     }
 
@@ -96,9 +97,14 @@ impl Worker {
                     .map(|id| (&self.me.node, id)),
                 presentation: &presentation,
             };
-            let (right, _) = self.checker.may_have(&speaker, &self.knowledge, now);
-            if let Some(right) = right {
-                self.checker.set_reads(&channel, right == Right::Read);
+            let (right, reads) = self.checker.may_have(&speaker, &self.knowledge, now);
+            match right {
+                Some(Right::Read) => self.checker.set_reads(&channel, true),
+                // Only where it is certain: what it may read and does not take is lost to it.
+                Some(Right::Keep) if reads.code.class() != Class::Indeterminate => {
+                    self.checker.set_reads(&channel, false);
+                }
+                _ => {}
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Asking peers: questions and their answers, and what is missing, from whoever may have it.
 
 use super::worker::Worker;
-use crate::checking::{Known as _, Missing};
+use crate::checking::Missing;
 use crate::net::Command;
 use crate::sync::{ListHead, ListKey, Request, Response};
 use gridpass_credentials::content_id::ContentId;
@@ -352,7 +352,7 @@ impl Worker {
                     any = true;
                     self.checker.status_list_came(&key.0, &key.1);
                     let announcement = crate::sync::Announcement::StatusList(bytes.clone());
-                    self.after.push(super::worker::After::Announce(announcement));
+                    self.after.push(super::group::After::Announce(announcement));
                 }
                 Ok(None) => {}
                 Err(e) => {
@@ -393,68 +393,6 @@ impl Worker {
         self.judge_those_waiting_for(what);
     }
 
-    /// What a peer asks.
-    pub(super) fn asked(&mut self, peer: PeerId, request: Request, reply: crate::net::Reply) {
-        let keeps = matches!(request, Request::Receipts(_));
-        let response = Box::new(self.response(peer, request));
-        if keeps {
-            self.after.push(super::worker::After::Respond { reply, response });
-        } else {
-            self.tell(Command::Answer { reply, response });
-        }
-    }
-
-    fn response(&mut self, peer: PeerId, request: Request) -> Response {
-        let refused = || Response::Refused(crate::codes::SYNC_STRANGER.id().to_owned());
-        let request = match request {
-            Request::Hello(hello) => return self.answer_hello(peer, hello),
-            _ if !self.peers.is_known(&peer) => return refused(),
-            request => request,
-        };
-        let name = peer.to_string();
-        match request {
-            Request::Hello(_) => refused(),
-            Request::Document(id) => match self.knowledge.document(&id) {
-                Some(bytes) if bytes.len() <= crate::sync::MAX_PAGE => {
-                    Response::Document(ByteBuf::from(bytes))
-                }
-                _ => Response::NotHere,
-            },
-            Request::Identity(did) => {
-                let material = self.knowledge.material.identities.material(&did);
-                let bytes = material.and_then(|m| serde_json::to_vec(&m).ok());
-                bytes.map_or(Response::NotHere, |b| Response::Document(ByteBuf::from(b)))
-            }
-            Request::Charter(framework) if framework == self.framework() => {
-                let bytes = self.knowledge.material.trust_bytes().to_vec();
-                Response::Document(ByteBuf::from(bytes))
-            }
-            Request::Charter(_) => Response::NotHere,
-            Request::Lists { known, after } => {
-                let lists = &self.knowledge.material.lists;
-                let all = lists.iter().map(|l| (head_of(l), l.secured().text()));
-                Response::lists(all, &known, after.as_ref())
-            }
-            Request::Receipts(receipts) => self.receipts_came(peer, &receipts),
-            // What it sent itself it may have, whether or not it may read what others send.
-            Request::Heads { channel, after } if self.guests.right(&name, &channel).is_some() => {
-                self.heads(&channel, after.as_ref(), |_| true)
-            }
-            Request::Heads { channel, after } => match self.proven(&peer) {
-                Some(own) => self.heads(&channel, after.as_ref(), |sender| sender == own),
-                None => refused(),
-            },
-            Request::Range { channel, sender, key, from, until } => {
-                let own = self.proven(&peer) == Some(&sender);
-                if !own && self.guests.right(&name, &channel).is_none() {
-                    return refused();
-                }
-                let since = (!own).then(|| self.peers.from(&peer, &channel));
-                self.range((channel, sender, &key), (from, until), since)
-            }
-        }
-    }
-
     pub(super) fn forget_peer(&mut self, peer: &PeerId) {
         for fetch in self.fetches.wanted.values_mut() {
             fetch.named.retain(|p| p != peer);
@@ -464,7 +402,7 @@ impl Worker {
     }
 }
 
-fn head_of(list: &StatusList) -> ListHead {
+pub(super) fn head_of(list: &StatusList) -> ListHead {
     let (version, dated) = list.order();
     ListHead { list: list.id.clone(), signer: list.issuer.clone(), version, dated }
 }

@@ -4,6 +4,7 @@ use super::NodeError;
 use super::ticket::Invitation;
 use gridpass_credentials::content_id::ContentId;
 use serde::{Deserialize, Serialize};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The version of the file. `spec/node.md`.
@@ -66,8 +67,9 @@ impl Invitations {
             let sentence = format!("{MAX_INVITATIONS} invitations are noted already");
             return Err(NodeError::Folder(self.path.clone(), sentence));
         }
-        self.all.push(invitation);
-        self.write().map(|()| true)
+        let mut all = self.all.clone();
+        all.push(invitation);
+        self.write(all).map(|()| true)
     }
 
     /// Nobody is asked for a channel any more; gives whether somebody was.
@@ -77,24 +79,33 @@ impl Invitations {
     pub fn leave(&mut self, channel: &ContentId) -> Result<bool, NodeError> {
         let invited = self.all.iter().any(|i| i.channels.contains(channel));
         if invited {
-            for invitation in &mut self.all {
+            let mut all = self.all.clone();
+            for invitation in &mut all {
                 invitation.channels.retain(|c| c != channel);
             }
-            self.write()?;
+            self.write(all)?;
         }
         Ok(invited)
     }
 
-    fn write(&self) -> Result<(), NodeError> {
+    /// Writes them whole or not at all; they count when they are written.
+    fn write(&mut self, all: Vec<Invitation>) -> Result<(), NodeError> {
         let failed = |e: String| NodeError::Folder(self.path.clone(), e);
-        let file = File { version: VERSION, invitations: self.all.clone() };
+        let file = File { version: VERSION, invitations: all };
         let bytes = serde_json::to_vec_pretty(&file).map_err(|e| failed(e.to_string()))?;
         let half = self.path.with_file_name(".invitations.json");
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)
-            .and_then(|()| std::fs::write(&half, bytes))
-            .and_then(|()| std::fs::rename(&half, &self.path))
-            .map_err(|e| failed(e.to_string()))
+        let write = || -> std::io::Result<()> {
+            std::fs::create_dir_all(folder)?;
+            let mut out = std::fs::File::create(&half)?;
+            out.write_all(&bytes)?;
+            out.sync_all()?;
+            std::fs::rename(&half, &self.path)?;
+            std::fs::File::open(folder)?.sync_all()
+        };
+        write().map_err(|e| failed(e.to_string()))?;
+        self.all = file.invitations;
+        Ok(())
     }
 }
 

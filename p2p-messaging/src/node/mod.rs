@@ -6,11 +6,13 @@
 //! control socket    --Asked----->  worker  --answer, when what it is about is durable-->
 //! ```
 
+mod answering;
 mod beginnings;
 mod catch_up;
 mod channels;
 pub mod control;
 mod fetch;
+mod group;
 mod identities;
 mod invitations;
 mod knowledge;
@@ -21,6 +23,7 @@ mod peers;
 mod receipts;
 mod server;
 mod settings;
+mod settling;
 mod standing;
 mod system;
 mod ticket;

@@ -2,7 +2,8 @@
 //! before it goes out.
 
 use super::control::{ControlResult, NewMessage};
-use super::worker::{After, Worker};
+use super::group::After;
+use super::worker::Worker;
 use crate::checking::{Chain, Known as _, Source, Verdict};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
@@ -57,6 +58,8 @@ impl Worker {
         let checked = self.checker.check_own(&wire, &self.me.public_key, &self.knowledge, now);
         // What others would refuse is not even kept: nobody has seen it, and its number is free.
         if checked.verdict != Verdict::Admit {
+            // The facts about the sender were to be kept with it.
+            self.checker.nothing_was_kept();
             let causes = checked.decided.iter().flat_map(|d| &d.ruling.reasons);
             let more: Vec<_> = causes.map(|r| format!("{} [{}]", r.sentence, r.code)).collect();
             let sentence = if more.len() > 1 { more.join("; ") } else { checked.sentence };

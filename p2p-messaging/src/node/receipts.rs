@@ -168,14 +168,15 @@ impl Worker {
     /// yet, they come again. The answer goes out when they are durable.
     pub(super) fn receipts_came(&mut self, peer: PeerId, receipts: &[ByteBuf]) -> Response {
         let mut memo = SignatureMemo::default();
-        let mut undecided = false;
+        let (mut undecided, mut taken) = (false, Vec::new());
         for text in receipts {
-            match self.check_receipt(&peer, text, &mut memo) {
-                Ok(true) => {
+            match self.check_receipt(&peer, text, &taken, &mut memo) {
+                Ok(Some(receipt)) => {
+                    taken.push(receipt);
                     self.metrics.receipt();
                     self.stage(Entry::Receipt { own: false, receipt: text.clone() });
                 }
-                Ok(false) => {}
+                Ok(None) => {}
                 Err(Undecided::Not(why)) => tracing::info!(%peer, "a receipt was not taken: {why}"),
                 Err(Undecided::Yet(missing)) => {
                     undecided = true;
@@ -197,8 +198,9 @@ impl Worker {
         &self,
         peer: &PeerId,
         text: &[u8],
+        taken: &[Receipt],
         memo: &mut SignatureMemo,
-    ) -> Result<bool, Undecided> {
+    ) -> Result<Option<Receipt>, Undecided> {
         let not = |why: &str| Err(Undecided::Not(why.to_owned()));
         let now = self.now();
         let signed = SignedReceipt::parse(text).map_err(|e| Undecided::Not(e.to_string()))?;
@@ -219,20 +221,20 @@ impl Worker {
         }
         let Some(link) = self.knowledge.store.at(&chain, receipt.until()) else {
             // Of another node of this participant, which is given its own.
-            return Ok(false);
+            return Ok(None);
         };
         if link.id != receipt.newest {
             return not("it names another message than the one with that number");
         }
-        let before = self.knowledge.store.receipts(&chain, receipt.until(), MAX_BEFORE);
-        let told = |r: &SignedReceipt| {
-            r.receipt().recipient == receipt.recipient
-                && r.receipt().delivered == receipt.delivered
-                && r.receipt().kept == receipt.kept
-                && r.receipt().refused == receipt.refused
+        let known = self.knowledge.store.receipts(&chain, receipt.until(), MAX_BEFORE);
+        let known = known.iter().map(SignedReceipt::receipt).chain(taken);
+        let same = |r: &&Receipt| {
+            r.recipient == receipt.recipient
+                && (&r.channel, &r.key) == (&receipt.channel, &receipt.key)
         };
-        if before.iter().any(told) {
-            return Ok(false);
+        let before: Vec<Receipt> = known.filter(same).cloned().collect();
+        if !receipt.adds_to(&before) {
+            return Ok(None);
         }
         let unknown = || Undecided::Yet(Some(Missing::Did(signed.key().did().clone())));
         let resolution = self.knowledge.material.identities.resolve(signed.key().did());
@@ -243,7 +245,7 @@ impl Worker {
             return not(&check.sentence);
         };
         signed.verify(&key).map_err(|e| Undecided::Not(e.to_string()))?;
-        let Some(id) = &receipt.authorisation else { return Ok(true) };
+        let Some(id) = &receipt.authorisation else { return Ok(Some(receipt.clone())) };
         let Some(bytes) = self.knowledge.document(id) else {
             return Err(Undecided::Yet(Some(Missing::Document(id.clone()))));
         };
@@ -259,7 +261,7 @@ impl Worker {
         };
         let report = verify_authorisation(&bytes, &self.knowledge.evidence(), &expect, memo).report;
         match report.outcome() {
-            CheckOutcome::Passed => Ok(true),
+            CheckOutcome::Passed => Ok(Some(receipt.clone())),
             CheckOutcome::Indeterminate => {
                 Err(Undecided::Yet(Some(Missing::Evidence(receipt.recipient.clone()))))
             }

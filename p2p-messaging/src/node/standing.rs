@@ -2,6 +2,7 @@
 
 use super::worker::Worker;
 use crate::checking::{Known as _, Missing};
+use crate::sync::Hello;
 use gridpass_credentials::authorisation::{NodeAuthorisation, NodePurpose};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping::read_visa;
@@ -30,9 +31,7 @@ impl Worker {
             // The participant is the node, whose key the connection proved.
             return (true, None);
         };
-        let read = Secured::parse(bytes, Kind::Credential).ok().and_then(|s| {
-            NodeAuthorisation::read(&Credential::read(s.document().clone()).ok()?).ok()
-        });
+        let read = authorisation_of(hello);
         let (Some(authorisation), now) = (read, self.now()) else { return (false, None) };
         let channel = authorisation.channels.as_ref().and_then(|c| c.first());
         let expect = AuthorisationExpectation {
@@ -82,6 +81,12 @@ impl Worker {
         }
         from
     }
+}
+
+/// The authorisation that a hello brings: read, not believed.
+pub(super) fn authorisation_of(hello: &Hello) -> Option<NodeAuthorisation> {
+    let secured = Secured::parse(hello.authorisation.as_ref()?, Kind::Credential).ok()?;
+    NodeAuthorisation::read(&Credential::read(secured.document().clone()).ok()?).ok()
 }
 
 /// When the last of a holder's visas in a presentation was signed, as its signer says.

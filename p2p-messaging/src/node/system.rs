@@ -74,7 +74,7 @@ impl Worker {
                 self.trust_changed(before.charter().charter());
                 if announce {
                     let pack = ByteBuf::from(pack.to_vec());
-                    self.after.push(super::worker::After::Announce(Announcement::Charter(pack)));
+                    self.after.push(super::group::After::Announce(Announcement::Charter(pack)));
                 }
                 Use::New
             }
@@ -107,7 +107,7 @@ impl Worker {
             && a.header().sequence == b.header().sequence
             && a.id() != b.id();
         if !same_place {
-            return Use::Fault;
+            return Use::Unhelpful;
         }
         // Only of chains that are known here: else anybody could fill the log with its own.
         if self.knowledge.forked(&chain) || self.knowledge.store.newest(&chain).is_none() {

@@ -1,8 +1,9 @@
 //! What an operator is shown, and what it can ask of the worker.
 
 use super::control::{Asked, ControlResult};
+use super::group::After;
 use super::ticket::{Invitation, MAX_ADDRESSES};
-use super::worker::{After, Worker};
+use super::worker::Worker;
 use crate::checking::{Missing, Right};
 use crate::codes;
 use crate::net::{Command, NetworkView, peer_of};
@@ -86,8 +87,14 @@ impl Worker {
             .map_err(|_| (codes::NODE_REQUEST, "the content is not base64".to_owned()))?;
         let now = self.now();
         let before = std::sync::Arc::clone(&self.knowledge.trust);
-        let taken =
-            self.knowledge.material.give(&bytes, now).map_err(|e| (e.code(), e.to_string()))?;
+        let taken = match self.knowledge.material.give(&bytes, now) {
+            Ok(taken) => taken,
+            Err(e) => {
+                // A part of it may have been taken, such as a list beside one that is none.
+                self.lists_may_have_changed();
+                return Err((e.code(), e.to_string()));
+            }
+        };
         let mut names = Vec::new();
         let (mut greet, mut joins) = (false, Vec::new());
         for taken in &taken {
@@ -132,6 +139,16 @@ impl Worker {
         }
         self.rejudge();
         Ok(json!({"taken": names}))
+    }
+
+    fn lists_may_have_changed(&mut self) {
+        let lists = &self.knowledge.material.lists;
+        let all: Vec<_> = lists.iter().map(|l| (l.id.clone(), l.issuer.clone())).collect();
+        for (id, signer) in all {
+            self.checker.status_list_came(&id, &signer);
+        }
+        self.evidence_came();
+        self.rejudge();
     }
 
     /// Status lists that the operator gave are told to everybody.

@@ -7,24 +7,22 @@ use super::beginnings::Beginnings;
 use super::catch_up::Ranges;
 use super::control::{Asked, ControlResult};
 use super::fetch::Fetches;
+use super::group::After;
 use super::invitations::Invitations;
 use super::knowledge::Knowledge;
 use super::metrics::Metrics;
 use super::peers::Peers;
-use super::receipts::{Fate, Outcome, Receipts};
+use super::receipts::{Fate, Receipts};
 use super::{Me, NodeSettings};
-use crate::checking::{Arrival, Chain, Checked, Checker, Effect, Missing, Source, Verdict};
-use crate::envelope::Envelope;
-use crate::net::{Command, NetEvent, Ticket, channel_of, topic_of};
-use crate::store::{Entry, Kept};
-use crate::sync::{Announcement, Guests};
+use crate::checking::{Chain, Checker};
+use crate::net::{Command, NetEvent};
+use crate::store::Kept;
+use crate::sync::Guests;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::time::UnixMillis;
-use gridpass_policy::facts::Question;
 use hashlink::LruCache;
-use libp2p::gossipsub::{MessageAcceptance, MessageId, TopicHash};
+use libp2p::gossipsub::{MessageAcceptance, MessageId};
 use libp2p::{Multiaddr, PeerId};
-use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
@@ -57,18 +55,6 @@ impl From<NetEvent> for Task {
     }
 }
 
-/// What is done once the group is durable, or not.
-pub(super) enum After {
-    /// Answer an operator whose message it is, and send it.
-    Sent { reply: oneshot::Sender<ControlResult>, envelope: Box<Envelope> },
-    /// Answer an operator.
-    Answer(oneshot::Sender<ControlResult>, ControlResult),
-    /// Tell everybody.
-    Announce(Announcement),
-    /// Answer a peer.
-    Respond { reply: crate::net::Reply, response: Box<crate::sync::Response> },
-}
-
 /// How long ago that was.
 pub(super) fn uptime(since: Instant) -> UnixMillis {
     UnixMillis::new(u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX))
@@ -92,10 +78,10 @@ pub(crate) struct Worker {
     /// Schemas of channels that are not compiled yet: some of their documents are missing.
     pub(super) unready: BTreeSet<(ContentId, ContentId)>,
     /// Envelopes that wait, whose place in gossip is still open.
-    unreported: HashMap<EnvelopeId, (MessageId, PeerId, UnixMillis)>,
+    pub(super) unreported: HashMap<EnvelopeId, (MessageId, PeerId, UnixMillis)>,
     pub(super) after: Vec<After>,
     /// What this group keeps that others are to be told of.
-    to_confirm: BTreeMap<Chain, BTreeMap<u64, Fate>>,
+    pub(super) to_confirm: BTreeMap<Chain, BTreeMap<u64, Fate>>,
     pub(super) handed: LruCache<EnvelopeId, ()>,
     pub(super) newest: watch::Sender<u64>,
     pub(super) metrics: Arc<Metrics>,
@@ -203,8 +189,10 @@ impl Worker {
     fn take_event(&mut self, event: NetEvent) {
         match event {
             NetEvent::Listening(address) => {
-                tracing::info!(%address, "listening");
-                self.listening.push(address);
+                if !self.listening.contains(&address) {
+                    tracing::info!(%address, "listening");
+                    self.listening.push(address);
+                }
             }
             NetEvent::NotListening(address) => {
                 tracing::info!(%address, "not listening any more");
@@ -226,212 +214,10 @@ impl Worker {
         }
     }
 
-    fn gossip(&mut self, peer: PeerId, id: MessageId, topic: &TopicHash, data: &[u8], _: Ticket) {
-        let Some(channel) = channel_of(topic) else {
-            self.report(id, peer, MessageAcceptance::Ignore);
-            return;
-        };
-        if channel == self.framework() {
-            self.announced(peer, id, data);
-            return;
-        }
-        let (now, name) = (self.now(), peer.to_string());
-        let arrival = Arrival { source: Source::Live, peer: &name, channel: Some(&channel) };
-        let checked = self.checker.check(data, arrival, &self.knowledge, now);
-        self.metrics.checked(&checked);
-        match (checked.verdict, &checked.envelope) {
-            (Verdict::Admit, _) => self.report(id, peer, MessageAcceptance::Accept),
-            (Verdict::Fault, _) => self.report(id, peer, MessageAcceptance::Reject),
-            (Verdict::Wait, Some(envelope)) => {
-                let since = self.uptime();
-                self.unreported.insert(envelope.id().clone(), (id, peer, since));
-            }
-            _ => self.report(id, peer, MessageAcceptance::Ignore),
-        }
-        self.settle(&checked, Some(peer), Source::Live);
-    }
-
-    pub(super) fn report(&self, id: MessageId, peer: PeerId, acceptance: MessageAcceptance) {
-        self.tell(Command::Report { id, peer, acceptance });
-    }
-
-    /// What waited is decided: gossip may pass it on.
-    pub(super) fn report_late(&mut self, checked: &Checked) {
-        let Some(envelope) = &checked.envelope else { return };
-        if checked.verdict == Verdict::Wait {
-            return;
-        }
-        if let Some((id, peer, _)) = self.unreported.remove(envelope.id()) {
-            let acceptance = match checked.verdict {
-                Verdict::Admit => MessageAcceptance::Accept,
-                Verdict::Fault => MessageAcceptance::Reject,
-                Verdict::Refuse | Verdict::Wait | Verdict::Ignore => MessageAcceptance::Ignore,
-            };
-            self.report(id, peer, acceptance);
-        }
-    }
-
-    /// Does what a verdict asks for. What is to be kept is staged.
-    pub(super) fn settle(&mut self, checked: &Checked, peer: Option<PeerId>, source: Source) {
-        if let Some(peer) = peer {
-            self.judge_peer(peer, checked.verdict, source);
-        }
-        if matches!(checked.verdict, Verdict::Refuse | Verdict::Fault) {
-            let code = checked.code;
-            tracing::info!(%code, verdict = ?checked.verdict, "{}", checked.sentence);
-        }
-        for did in self.checker.take_unknown() {
-            self.ask(Missing::Did(did), peer);
-        }
-        let Some(envelope) = &checked.envelope else { return };
-        for effect in &checked.effects {
-            match effect {
-                Effect::Ask(missing) => self.ask(missing.clone(), peer),
-                Effect::Gap { chain, from, until } => {
-                    if let Some(peer) = peer {
-                        self.want_range(peer, (chain.clone(), *from, *until), false);
-                    }
-                }
-                Effect::Forked { first, .. } => self.forked(first, envelope),
-                Effect::Keep(admission) => {
-                    if let Ok((_, bytes)) = admission.encode() {
-                        self.stage(Entry::Document(ByteBuf::from(bytes)));
-                    }
-                }
-            }
-        }
-        if matches!(checked.verdict, Verdict::Admit | Verdict::Refuse) {
-            self.keep(checked, envelope, source);
-        }
-    }
-
-    pub(super) fn stage(&mut self, entry: Entry) {
-        if let Err(e) = self.knowledge.store.stage(entry) {
-            tracing::error!(code = %e.code(), "not staged: {e}");
-        }
-    }
-
-    fn forked(&mut self, first: &EnvelopeId, second: &Envelope) {
-        let Ok(block) = second.to_block() else { return };
-        tracing::warn!(sender = %second.header().sender, %first, second = %second.id(), "a sender contradicts itself");
-        let known = self.knowledge.store.envelope(first).and_then(|(_, k)| k.envelope().ok());
-        let second = ByteBuf::from(block);
-        self.stage(Entry::Fork { first: first.clone(), second: second.clone() });
-        if let Some(first) = known.and_then(|e| e.to_block().ok()) {
-            self.after.push(After::Announce(Announcement::Fork(ByteBuf::from(first), second)));
-        }
-    }
-
-    fn keep(&mut self, checked: &Checked, envelope: &Envelope, source: Source) {
-        let Some(decided) = &checked.decided else { return };
-        let header = envelope.header();
-        // The documents that its verification needs again, from now on as durable as itself.
-        let named = [Some(&header.presentation), header.authorisation.as_ref()];
-        for id in named.into_iter().flatten() {
-            if !self.knowledge.store.has_document(id)
-                && let Some(bytes) = crate::checking::Known::document(&self.knowledge, id)
-            {
-                self.stage(Entry::Document(ByteBuf::from(bytes)));
-            }
-        }
-        self.knowledge.material.keep_identity(&header.sender);
-        let Some(wire) = envelope.to_wire() else { return };
-        let own = header.sender == self.me.participant;
-        let (payload, sent_last_minute) = match &decided.question {
-            Question::Publish(facts) => (facts.payload.clone(), facts.sent_last_minute),
-            Question::Subscribe | Question::Keep | Question::Use(_) => (None, None),
-        };
-        let reasons: Vec<String> = decided.ruling.reasons.iter().map(|r| r.code.clone()).collect();
-        let allowed = checked.verdict == Verdict::Admit;
-        let kept = Kept {
-            envelope: ByteBuf::from(wire),
-            whole: true,
-            allowed,
-            deliver: checked.deliver && !own,
-            caught_up: source == Source::CatchUp,
-            at: decided.at,
-            admission: decided.admission.clone(),
-            payload,
-            sent_last_minute,
-            reasons: reasons.clone(),
-        };
-        if let Err(e) = self.knowledge.store.stage_envelope(envelope, kept) {
-            tracing::error!(code = %e.code(), "not staged: {e}");
-            return;
-        }
-        let receipts =
-            self.checker.policy(&header.channel).is_some_and(|p| p.descriptor().receipts);
-        let keeps = allowed && header.sealed && !self.checker.reads(&header.channel);
-        let outcome = match (allowed, checked.deliver) {
-            (false, _) => Some(Outcome::Refused(reasons)),
-            (true, true) => Some(Outcome::Delivered),
-            // For somebody else, who is told so by none but its keepers.
-            (true, false) => keeps.then_some(Outcome::Kept),
-        };
-        if let Some(outcome) = outcome.filter(|_| receipts && !own) {
-            let fates = self.to_confirm.entry(Chain::of(header)).or_default();
-            fates.insert(header.sequence, (envelope.id().clone(), outcome));
-        }
-    }
-
-    /// Makes the group durable, and does what was waiting for that.
-    fn commit(&mut self) {
-        let to_confirm = std::mem::take(&mut self.to_confirm);
-        self.sign_receipts(to_confirm);
-        let after = std::mem::take(&mut self.after);
-        let mut failed = None;
-        if self.knowledge.store.staged() > 0 {
-            match self.knowledge.store.commit(self.now()) {
-                Ok(numbers) => {
-                    self.metrics.kept(numbers.len());
-                    if let Some(last) = numbers.last() {
-                        self.newest.send_replace(*last);
-                    }
-                }
-                Err(e) => {
-                    tracing::error!(code = %e.code(), "nothing of this group was kept: {e}");
-                    self.checker.nothing_was_kept();
-                    self.metrics.failed();
-                    failed = Some(e.to_string());
-                }
-            }
-        }
-        for after in after {
-            match (after, &failed) {
-                (After::Sent { reply, .. }, Some(why)) => {
-                    let _ = reply.send(Err((crate::codes::NOT_DURABLE, why.clone())));
-                }
-                (After::Answer(reply, _), Some(why)) => {
-                    let _ = reply.send(Err((crate::codes::NOT_DURABLE, why.clone())));
-                }
-                (After::Sent { reply, envelope }, None) => self.send_out(reply, &envelope),
-                (After::Answer(reply, answer), None) => {
-                    let _ = reply.send(answer);
-                }
-                (After::Announce(announcement), _) => self.announce(&announcement),
-                (After::Respond { reply, response }, None) => {
-                    self.tell(Command::Answer { reply, response });
-                }
-                // Who gets no answer asks again.
-                (After::Respond { .. }, Some(_)) => {}
-            }
-        }
-    }
-
     /// The framework that everybody here belongs to: its first charter.
     pub(super) fn framework(&self) -> ContentId {
         let history = self.knowledge.trust.history();
         history.first().map_or_else(ContentId::of_nothing, |c| c.id().clone())
-    }
-
-    pub(super) fn announce(&self, announcement: &Announcement) {
-        match announcement.encode() {
-            Ok(data) => {
-                let topic = topic_of(&self.framework());
-                self.tell(Command::Publish { topic, data, envelope: None });
-            }
-            Err(e) => tracing::error!("not announced: {e}"),
-        }
     }
 
     fn tick(&mut self) {

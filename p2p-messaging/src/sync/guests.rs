@@ -90,6 +90,11 @@ impl Guests {
         let Some(guest) = self.peers.get_mut(peer) else { return welcome };
         let mut admitted = BTreeMap::new();
         for (channel, presentation) in &guest.visits {
+            // Nothing is asked for, for a channel that is not here.
+            if checker.policy(channel).is_none() {
+                welcome.refused.insert(channel.clone(), codes::CHANNEL_UNKNOWN);
+                continue;
+            }
             let speaker = Speaker {
                 channel,
                 participant: &guest.participant,

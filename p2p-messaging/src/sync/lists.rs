@@ -1,10 +1,13 @@
 //! Comparing status lists: the asker says which states it knows, a part at a time in the order of
 //! list and signer, and is given those of that part that are newer, a page at a time.
 
-use super::wire::{ListHead, MAX_HEADS, MAX_PAGE, Request, Response};
+use super::wire::{ListHead, MAX_HEADS, MAX_PAGE, MAX_REQUEST, Request, Response};
 use gridpass_identity::did::Did;
 use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, HashMap};
+
+/// The most bytes of what is said to be known.
+const MAX_KNOWN: usize = MAX_REQUEST / 2;
 
 /// A list by its id and its signer.
 pub type ListKey = (String, Did);
@@ -19,8 +22,17 @@ impl Request {
     pub fn lists(known: impl IntoIterator<Item = ListHead>, after: Option<ListKey>) -> Self {
         let known: BTreeMap<_, _> = known.into_iter().map(|h| (key(&h), h)).collect();
         let beyond = known.into_iter().filter(|(k, _)| after.as_ref().is_none_or(|a| k > a));
-        let known = beyond.take(MAX_HEADS).map(|(_, h)| h).collect();
-        Self::Lists { known, after }
+        let (mut said, mut bytes, mut until) = (Vec::new(), 0_usize, None);
+        for (key, head) in beyond {
+            bytes = bytes.saturating_add(key.0.len()).saturating_add(key.1.as_str().len());
+            bytes = bytes.saturating_add(128);
+            if said.len() >= MAX_HEADS || (bytes > MAX_KNOWN && !said.is_empty()) {
+                until = said.last().map(self::key);
+                break;
+            }
+            said.push(head);
+        }
+        Self::Lists { known: said, after, until }
     }
 }
 
@@ -30,19 +42,18 @@ impl Response {
     pub fn lists<'l>(
         all: impl IntoIterator<Item = (ListHead, &'l str)>,
         known: &[ListHead],
-        after: Option<&ListKey>,
+        (after, until): (Option<&ListKey>, Option<&ListKey>),
     ) -> Self {
         let all: BTreeMap<_, _> = all.into_iter().map(|(h, text)| (key(&h), (h, text))).collect();
-        // An asker that filled its request did not say what it knows behind that.
-        let until = known.iter().map(key).max().filter(|_| known.len() >= MAX_HEADS);
         let states: HashMap<_, _> = known.iter().map(|h| (key(h), (h.version, h.dated))).collect();
         let (mut lists, mut bytes, mut next) = (Vec::new(), 0_usize, None);
         for (key, (head, text)) in all {
             if after.is_some_and(|a| key <= *a) {
                 continue;
             }
-            if until.as_ref().is_some_and(|until| key > *until) {
-                next = until;
+            // Of those behind it the asker did not say what it knows.
+            if until.is_some_and(|until| key > *until) {
+                next = until.cloned();
                 break;
             }
             let newer = states.get(&key).is_none_or(|state| *state < (head.version, head.dated));
@@ -70,7 +81,9 @@ mod tests {
 
     fn head(number: u32, version: u64) -> ListHead {
         let signer = Did::parse(&format!("did:example:{}", number % 3)).expect("a DID");
-        let list = format!("urn:example:{number}");
+        // Some are as long as an id may be.
+        let long = if number % 7 == 0 { 4000 } else { 0 };
+        let list = format!("urn:example:{number}{:a<long$}", "");
         ListHead { list, signer, version, dated: UnixMillis::new(0) }
     }
 
@@ -80,9 +93,9 @@ mod tests {
         for _ in 0..10_000 {
             let request = Request::lists(known.to_vec(), after.clone());
             assert!(request.encode().is_ok());
-            let Request::Lists { known: part, .. } = request else { panic!("lists") };
+            let Request::Lists { known: part, until, .. } = request else { panic!("lists") };
             let all = here.iter().map(|(h, text)| (h.clone(), text.as_str()));
-            let response = Response::lists(all, &part, after.as_ref());
+            let response = Response::lists(all, &part, (after.as_ref(), until.as_ref()));
             assert!(response.encode().is_ok());
             let Response::Lists { lists, next } = response else { panic!("lists") };
             given.extend(lists.iter().map(|l| String::from_utf8_lossy(l).into_owned()));

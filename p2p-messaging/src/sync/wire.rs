@@ -147,12 +147,14 @@ pub enum Request {
     },
     /// Status lists that are newer than these, among those after one.
     Lists {
-        /// The states that are known, in the order of list and signer; where there are
-        /// [`MAX_HEADS`], nothing is said of those behind the last.
+        /// The states that are known, in the order of list and signer.
         known: Vec<ListHead>,
         /// Up to which list and signer it is known what the other has.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<(String, Did)>,
+        /// Up to where `known` is all that is known; to the end, if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<(String, Did)>,
     },
     /// What proves a DID: its did:webvh log.
     Identity(Did),
@@ -311,8 +313,15 @@ impl Response {
         let mut all: Vec<_> =
             all.into_iter().filter(|h| after.is_none_or(|a| order(h) > *a)).collect();
         all.sort_by_key(order);
-        let more = all.len() > MAX_HEADS;
-        all.truncate(MAX_HEADS);
+        let (found, mut bytes) = (all.len(), 0_usize);
+        let mut fits = |h: &ChainHead| {
+            bytes = bytes.saturating_add(h.sender.as_str().len()).saturating_add(h.key.len());
+            bytes = bytes.saturating_add(64);
+            bytes <= MAX_PAGE
+        };
+        let fitting = all.iter().take(MAX_HEADS).take_while(|h| fits(h)).count();
+        all.truncate(fitting);
+        let more = all.len() < found;
         Self::Heads { heads: all, more }
     }
 }

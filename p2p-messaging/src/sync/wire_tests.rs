@@ -44,7 +44,7 @@ fn what_is_sent_is_read() {
         Request::Heads { channel: cid("c"), after: None },
         Request::Heads { channel: cid("c"), after: Some((did("alpha"), "k".into())) },
         range(1, u64::MAX),
-        Request::Lists { known: vec![list], after: None },
+        Request::Lists { known: vec![list], after: None, until: None },
         Request::lists([], Some(("urn:example:list".into(), did("regulator")))),
     ] {
         let bytes = request.encode().expect("bytes");

@@ -65,9 +65,13 @@ impl Folder {
 
     /// Removes a file; one that is not there is no error.
     pub(super) fn remove(&self, name: &str) -> Result<(), MaterialError> {
-        let path = self.0.join(name);
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(failed(&path, &e)),
+        self.remove_file(&self.0.join(name))
+    }
+
+    /// The same, by its path.
+    pub(super) fn remove_file(&self, path: &Path) -> Result<(), MaterialError> {
+        match std::fs::remove_file(path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(failed(path, &e)),
             _ => Ok(()),
         }
     }

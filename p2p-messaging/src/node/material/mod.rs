@@ -267,14 +267,15 @@ impl Material {
     pub fn leave(&mut self, id: &ContentId) -> Result<bool, MaterialError> {
         let Some(channel) = self.channels.get(id) else { return Ok(false) };
         self.folder.write(&folder::left(id), channel.to_json().to_string().as_bytes())?;
-        self.folder.remove(&folder::channel(id))?;
-        // Also those that a later one replaced.
+        // Whatever they are called, also presentations that a later one replaced.
         for path in self.folder.files()? {
-            let given = Folder::read(&path).and_then(|bytes| recognise(&bytes));
-            if let Ok(Given::Presentation(own)) = given
-                && &own.channel == id
-            {
-                self.folder.remove(&folder::presentation(&own.id))?;
+            let of_it = match Folder::read(&path).and_then(|bytes| recognise(&bytes)) {
+                Ok(Given::Channel(channel)) => channel.id() == id && !folder::is_left(&path),
+                Ok(Given::Presentation(own)) => &own.channel == id,
+                _ => false,
+            };
+            if of_it {
+                self.folder.remove_file(&path)?;
             }
         }
         self.presentations.remove(id);

@@ -69,10 +69,11 @@ impl Worker {
     pub(super) fn account_for(&mut self, peer: PeerId, proven: bool) -> bool {
         let Some(state) = self.peers.all.get_mut(&peer) else { return false };
         let before = std::mem::replace(&mut state.proven, proven);
-        let Some(participant) = self.guests.participant(&peer.to_string()) else { return true };
+        let name = peer.to_string();
+        let Some(participant) = self.guests.participant(&name).cloned() else { return true };
         if !proven {
             if before {
-                self.peers.accounts.leave(participant, &peer);
+                self.peers.accounts.leave(&participant, &peer);
                 self.tell(Command::Share(peer, None));
             }
             return true;
@@ -80,15 +81,21 @@ impl Worker {
         if before {
             return true;
         }
-        let count = self.peers.accounts.enter(participant, peer);
+        let count = self.peers.accounts.enter(&participant, peer);
         let most = self.settings.network.max_peers_per_participant;
         let crowded = usize::try_from(most).is_ok_and(|most| count > most);
-        if self.peers.accounts.is_shut(participant) || (crowded && !self.named().contains(&peer)) {
+        if self.peers.accounts.is_shut(&participant) || (crowded && !self.named().contains(&peer)) {
             tracing::info!(%peer, %participant, count, "its participant has no place for it here");
+            // Also if the connection lasts: it is nobody until it says again who it is.
+            self.peers.accounts.leave(&participant, &peer);
+            self.guests.leave(&name);
+            if let Some(state) = self.peers.all.get_mut(&peer) {
+                (state.proven, state.hello, state.stage) = (false, None, Stage::Stranger);
+            }
             self.tell(Command::Part(peer));
             return false;
         }
-        self.tell(Command::Share(peer, Some(participant.clone())));
+        self.tell(Command::Share(peer, Some(participant)));
         true
     }
 

@@ -51,6 +51,8 @@ pub(super) struct Peer {
     ask_again: bool,
     /// Whether its participant's authorisation of it holds.
     proven: bool,
+    /// The channels that the authorisation is for; all, if it names none.
+    only: Option<BTreeSet<ContentId>>,
     /// How often it said lately that it is or reads something else than before.
     changes: u8,
     /// Whether something that it passed on was admitted.
@@ -138,6 +140,11 @@ impl Peers {
         self.all.get(peer).and_then(|p| p.hello.as_ref())
     }
 
+    /// Whether its gate is open for a channel: from when on it may have it is known then too.
+    pub(super) fn may(&self, peer: &PeerId, channel: &ContentId) -> bool {
+        self.all.get(peer).is_some_and(|p| p.stage == Stage::Open && p.may.contains(channel))
+    }
+
     /// From when on it may have what was said in a channel.
     pub(super) fn from(&self, peer: &PeerId, channel: &ContentId) -> UnixMillis {
         let from = self.all.get(peer).and_then(|p| p.from.get(channel));
@@ -158,6 +165,7 @@ impl Worker {
             again: 8,
             ask_again: false,
             proven: false,
+            only: None,
             changes: 0,
             useful: false,
             doubted: None,
@@ -248,6 +256,9 @@ impl Worker {
         }
         tracing::info!(%peer, participant = %hello.participant, "a peer said who it is");
         let charter = hello.charter.clone();
+        state.only = super::standing::authorisation_of(&hello)
+            .and_then(|a| a.channels)
+            .map(|channels| channels.into_iter().collect());
         state.hello = Some(hello);
         self.judge(peer);
         if let Some(head) = charter.filter(|h| h.framework == self.framework())
@@ -262,6 +273,12 @@ impl Worker {
     pub(super) fn proven(&self, peer: &PeerId) -> Option<&Did> {
         let proven = self.peers.is_proven(peer);
         self.guests.participant(&peer.to_string()).filter(|_| proven)
+    }
+
+    /// The same, where it may act for it in this channel.
+    pub(super) fn speaks_for(&self, peer: &PeerId, channel: &ContentId) -> Option<&Did> {
+        let only = self.peers.all.get(peer)?.only.as_ref();
+        self.proven(peer).filter(|_| only.is_none_or(|only| only.contains(channel)))
     }
 
     /// Finds out what a peer may read, and opens its gate where that is known.

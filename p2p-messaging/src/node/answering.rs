@@ -1,0 +1,72 @@
+//! What peers ask, and what each may be told.
+
+use super::fetch::head_of;
+use super::group::After;
+use super::worker::Worker;
+use crate::checking::Known as _;
+use crate::codes;
+use crate::net::{Command, Reply};
+use crate::sync::{MAX_PAGE, Request, Response};
+use libp2p::PeerId;
+use serde_bytes::ByteBuf;
+
+impl Worker {
+    /// What a peer asks.
+    pub(super) fn asked(&mut self, peer: PeerId, request: Request, reply: Reply) {
+        let keeps = matches!(request, Request::Receipts(_));
+        let response = Box::new(self.response(peer, request));
+        if keeps {
+            self.after.push(After::Respond { reply, response });
+        } else {
+            self.tell(Command::Answer { reply, response });
+        }
+    }
+
+    fn response(&mut self, peer: PeerId, request: Request) -> Response {
+        let refused = || Response::Refused(codes::SYNC_STRANGER.id().to_owned());
+        let request = match request {
+            Request::Hello(hello) => return self.answer_hello(peer, hello),
+            _ if !self.peers.is_known(&peer) => return refused(),
+            request => request,
+        };
+        match request {
+            Request::Hello(_) => refused(),
+            Request::Document(id) => match self.knowledge.document(&id) {
+                Some(bytes) if bytes.len() <= MAX_PAGE => Response::Document(ByteBuf::from(bytes)),
+                _ => Response::NotHere,
+            },
+            Request::Identity(did) => {
+                let material = self.knowledge.material.identities.material(&did);
+                let bytes = material.and_then(|m| serde_json::to_vec(&m).ok());
+                bytes.map_or(Response::NotHere, |b| Response::Document(ByteBuf::from(b)))
+            }
+            Request::Charter(framework) if framework == self.framework() => {
+                let bytes = self.knowledge.material.trust_bytes().to_vec();
+                Response::Document(ByteBuf::from(bytes))
+            }
+            Request::Charter(_) => Response::NotHere,
+            Request::Lists { known, after, until } => {
+                let lists = &self.knowledge.material.lists;
+                let all = lists.iter().map(|l| (head_of(l), l.secured().text()));
+                Response::lists(all, &known, (after.as_ref(), until.as_ref()))
+            }
+            Request::Receipts(receipts) => self.receipts_came(peer, &receipts),
+            // What it sent itself it may have, whether or not it may read what others send.
+            Request::Heads { channel, after } if self.peers.may(&peer, &channel) => {
+                self.heads(&channel, after.as_ref(), |_| true)
+            }
+            Request::Heads { channel, after } => match self.speaks_for(&peer, &channel) {
+                Some(own) => self.heads(&channel, after.as_ref(), |sender| sender == own),
+                None => refused(),
+            },
+            Request::Range { channel, sender, key, from, until } => {
+                let own = self.speaks_for(&peer, &channel) == Some(&sender);
+                if !own && !self.peers.may(&peer, &channel) {
+                    return refused();
+                }
+                let since = (!own).then(|| self.peers.from(&peer, &channel));
+                self.range((channel, sender, &key), (from, until), since)
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What comes by gossip, and what follows from a verdict.
+
+use super::group::After;
+use super::receipts::Outcome;
+use super::worker::Worker;
+use crate::checking::{Arrival, Chain, Checked, Effect, Missing, Source, Verdict};
+use crate::envelope::Envelope;
+use crate::net::{Command, Ticket, channel_of};
+use crate::store::{Entry, Kept};
+use crate::sync::Announcement;
+use gridpass_credentials::content_id::EnvelopeId;
+use gridpass_policy::facts::Question;
+use libp2p::PeerId;
+use libp2p::gossipsub::{MessageAcceptance, MessageId, TopicHash};
+use serde_bytes::ByteBuf;
+
+impl Worker {
+    pub(super) fn gossip(
+        &mut self,
+        peer: PeerId,
+        id: MessageId,
+        topic: &TopicHash,
+        data: &[u8],
+        _: Ticket,
+    ) {
+        let Some(channel) = channel_of(topic) else {
+            self.report(id, peer, MessageAcceptance::Ignore);
+            return;
+        };
+        if channel == self.framework() {
+            self.announced(peer, id, data);
+            return;
+        }
+        let (now, name) = (self.now(), peer.to_string());
+        let arrival = Arrival { source: Source::Live, peer: &name, channel: Some(&channel) };
+        let checked = self.checker.check(data, arrival, &self.knowledge, now);
+        self.metrics.checked(&checked);
+        match (checked.verdict, &checked.envelope) {
+            (Verdict::Admit, _) => self.report(id, peer, MessageAcceptance::Accept),
+            (Verdict::Fault, _) => self.report(id, peer, MessageAcceptance::Reject),
+            (Verdict::Wait, Some(envelope)) => {
+                let since = self.uptime();
+                self.unreported.insert(envelope.id().clone(), (id, peer, since));
+            }
+            _ => self.report(id, peer, MessageAcceptance::Ignore),
+        }
+        self.settle(&checked, Some(peer), Source::Live);
+    }
+
+    pub(super) fn report(&self, id: MessageId, peer: PeerId, acceptance: MessageAcceptance) {
+        self.tell(Command::Report { id, peer, acceptance });
+    }
+
+    /// What waited is decided: gossip may pass it on.
+    pub(super) fn report_late(&mut self, checked: &Checked) {
+        let Some(envelope) = &checked.envelope else { return };
+        if checked.verdict == Verdict::Wait {
+            return;
+        }
+        if let Some((id, peer, _)) = self.unreported.remove(envelope.id()) {
+            let acceptance = match checked.verdict {
+                Verdict::Admit => MessageAcceptance::Accept,
+                Verdict::Fault => MessageAcceptance::Reject,
+                Verdict::Refuse | Verdict::Wait | Verdict::Ignore => MessageAcceptance::Ignore,
+            };
+            self.report(id, peer, acceptance);
+        }
+    }
+
+    /// Does what a verdict asks for. What is to be kept is staged.
+    pub(super) fn settle(&mut self, checked: &Checked, peer: Option<PeerId>, source: Source) {
+        if let Some(peer) = peer {
+            self.judge_peer(peer, checked.verdict, source);
+        }
+        if matches!(checked.verdict, Verdict::Refuse | Verdict::Fault) {
+            let code = checked.code;
+            tracing::info!(%code, verdict = ?checked.verdict, "{}", checked.sentence);
+        }
+        for did in self.checker.take_unknown() {
+            self.ask(Missing::Did(did), peer);
+        }
+        let Some(envelope) = &checked.envelope else { return };
+        for effect in &checked.effects {
+            match effect {
+                Effect::Ask(missing) => self.ask(missing.clone(), peer),
+                Effect::Gap { chain, from, until } => {
+                    if let Some(peer) = peer {
+                        self.want_range(peer, (chain.clone(), *from, *until), false);
+                    }
+                }
+                Effect::Forked { first, .. } => self.forked(first, envelope),
+                Effect::Keep(admission) => {
+                    if let Ok((_, bytes)) = admission.encode() {
+                        self.stage(Entry::Document(ByteBuf::from(bytes)));
+                    }
+                }
+            }
+        }
+        if matches!(checked.verdict, Verdict::Admit | Verdict::Refuse) {
+            self.keep(checked, envelope, source);
+        }
+    }
+
+    fn forked(&mut self, first: &EnvelopeId, second: &Envelope) {
+        let Ok(block) = second.to_block() else { return };
+        let sequence = second.header().sequence;
+        tracing::warn!(sender = %second.header().sender, %first, second = %second.id(), "a sender contradicts itself");
+        let known = self.knowledge.store.envelope(first).and_then(|(_, k)| k.envelope().ok());
+        let second = ByteBuf::from(block);
+        self.stage(Entry::Fork { first: first.clone(), second: second.clone() });
+        // Two of one number are a proof to everybody; that a number does not follow from the one before
+        // is seen by whoever has both.
+        let proof = known.filter(|e| e.header().sequence == sequence);
+        if let Some(first) = proof.and_then(|e| e.to_block().ok()) {
+            self.after.push(After::Announce(Announcement::Fork(ByteBuf::from(first), second)));
+        }
+    }
+
+    fn keep(&mut self, checked: &Checked, envelope: &Envelope, source: Source) {
+        let Some(decided) = &checked.decided else { return };
+        let header = envelope.header();
+        // The documents that its verification needs again, from now on as durable as itself.
+        let named = [Some(&header.presentation), header.authorisation.as_ref()];
+        for id in named.into_iter().flatten() {
+            if !self.knowledge.store.has_document(id)
+                && let Some(bytes) = crate::checking::Known::document(&self.knowledge, id)
+            {
+                self.stage(Entry::Document(ByteBuf::from(bytes)));
+            }
+        }
+        self.knowledge.material.keep_identity(&header.sender);
+        let Some(wire) = envelope.to_wire() else { return };
+        let own = header.sender == self.me.participant;
+        let (payload, sent_last_minute) = match &decided.question {
+            Question::Publish(facts) => (facts.payload.clone(), facts.sent_last_minute),
+            Question::Subscribe | Question::Keep | Question::Use(_) => (None, None),
+        };
+        let reasons: Vec<String> = decided.ruling.reasons.iter().map(|r| r.code.clone()).collect();
+        let allowed = checked.verdict == Verdict::Admit;
+        let kept = Kept {
+            envelope: ByteBuf::from(wire),
+            whole: true,
+            allowed,
+            deliver: checked.deliver && !own,
+            caught_up: source == Source::CatchUp,
+            at: decided.at,
+            admission: decided.admission.clone(),
+            payload,
+            sent_last_minute,
+            reasons: reasons.clone(),
+        };
+        if let Err(e) = self.knowledge.store.stage_envelope(envelope, kept) {
+            tracing::error!(code = %e.code(), "not staged: {e}");
+            return;
+        }
+        let receipts =
+            self.checker.policy(&header.channel).is_some_and(|p| p.descriptor().receipts);
+        let keeps = allowed && header.sealed && !self.checker.reads(&header.channel);
+        let outcome = match (allowed, checked.deliver) {
+            (false, _) => Some(Outcome::Refused(reasons)),
+            (true, true) => Some(Outcome::Delivered),
+            // For somebody else, who is told so by none but its keepers.
+            (true, false) => keeps.then_some(Outcome::Kept),
+        };
+        if let Some(outcome) = outcome.filter(|_| receipts && !own) {
+            let fates = self.to_confirm.entry(Chain::of(header)).or_default();
+            fates.insert(header.sequence, (envelope.id().clone(), outcome));
+        }
+    }
+}
