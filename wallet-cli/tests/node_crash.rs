@@ -113,6 +113,8 @@ fn nodes_that_are_killed_lose_nothing_acknowledged_and_deliver_nothing_twice() {
         &[("north-1", "north"), ("flexgen-1", "flexgen")],
     );
     network.sees("flexgen-1", 1);
+    // A node that has sent nothing asks its peers first whether it did: under these kills for ever.
+    network.has("north-1", &[network.bid("flexgen-1", 0)]);
     let socket =
         |node: &str| network.place.path(&format!("home/profiles/{node}/node/control.sock"));
     let (sender, reader) = (socket("flexgen-1"), socket("north-1"));

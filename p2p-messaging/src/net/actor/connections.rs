@@ -6,6 +6,7 @@ use super::Actor;
 use libp2p::autonat::NatStatus;
 use libp2p::core::ConnectedPoint;
 use libp2p::memory_connection_limits::MemoryUsageLimitExceeded;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionDenied, ConnectionId};
 use libp2p::{Multiaddr, PeerId};
 use std::sync::Arc;
@@ -15,10 +16,17 @@ use std::time::{Duration, Instant};
 /// How long a direct connection must stand before one through a relay ends: the other side has it by
 /// then too.
 const SETTLED: Duration = Duration::from_secs(2);
+/// How long a connection through a relay has to become a direct one, before another is made: it may
+/// have been made when neither side knew yet where it is reached. Each time three times as long.
+const UPGRADE: Duration = Duration::from_secs(10);
+/// How often that is tried.
+const MAX_AGAIN: u32 = 3;
 
 /// A peer that is connected.
 pub(super) struct Peer {
     connections: Vec<Connection>,
+    /// How often another connection through a relay was made.
+    again: u32,
     pub(super) places: Arc<AtomicUsize>,
 }
 
@@ -26,6 +34,7 @@ struct Connection {
     id: ConnectionId,
     address: Multiaddr,
     since: Instant,
+    dialled: bool,
 }
 
 /// The other end. Of one that came through a relay libp2p says only who it is.
@@ -39,8 +48,8 @@ fn address_of(endpoint: &ConnectedPoint) -> Multiaddr {
 }
 
 impl Peer {
-    fn add(&mut self, id: ConnectionId, address: Multiaddr, since: Instant) {
-        self.connections.push(Connection { id, address, since });
+    fn add(&mut self, id: ConnectionId, address: Multiaddr, since: Instant, dialled: bool) {
+        self.connections.push(Connection { id, address, since, dialled });
     }
 
     /// Its address: that of a direct connection, where there is one.
@@ -49,15 +58,38 @@ impl Peer {
         direct.or(self.connections.first()).map(|c| &c.address)
     }
 
-    /// Its connections through relays that a direct one has made superfluous.
+    /// Where it is dialled through a relay once more, so that both sides try again to have a direct
+    /// connection.
+    fn dial_again(&mut self, now: Instant) -> Option<Multiaddr> {
+        if self.again >= MAX_AGAIN || self.connections.iter().any(|c| !is_relayed(&c.address)) {
+            return None;
+        }
+        let newest = self.connections.iter().map(|c| c.since).max()?;
+        let wait = UPGRADE.saturating_mul(3_u32.saturating_pow(self.again));
+        if now.saturating_duration_since(newest) < wait {
+            return None;
+        }
+        let address = self.connections.iter().find(|c| c.dialled)?.address.clone();
+        self.again = self.again.saturating_add(1);
+        Some(address)
+    }
+
+    /// Its connections through relays that a direct one has made superfluous, or a later one that had
+    /// its time.
     fn superfluous(&self, now: Instant) -> Vec<ConnectionId> {
         let settled = |c: &Connection| {
             !is_relayed(&c.address) && now.saturating_duration_since(c.since) >= SETTLED
         };
-        if !self.connections.iter().any(settled) {
-            return Vec::new();
+        let relayed = self.connections.iter().filter(|c| is_relayed(&c.address));
+        if self.connections.iter().any(settled) {
+            return relayed.map(|c| c.id).collect();
         }
-        self.connections.iter().filter(|c| is_relayed(&c.address)).map(|c| c.id).collect()
+        let newest = relayed.clone().max_by_key(|c| (c.since, c.id));
+        let older = |c: &&Connection| {
+            newest
+                .is_some_and(|n| n.id != c.id && now.saturating_duration_since(n.since) >= UPGRADE)
+        };
+        relayed.filter(older).map(|c| c.id).collect()
     }
 }
 
@@ -67,7 +99,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
         let (address, now) = (address_of(endpoint), Instant::now());
         if let Some(peer) = self.peers.get_mut(&id) {
             tracing::debug!(peer = %id, %address, "one more connection");
-            peer.add(by, address, now);
+            peer.add(by, address, now, endpoint.is_dialer());
             return;
         }
         let Some(key) = key_of(&id) else {
@@ -76,8 +108,8 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
             return;
         };
         tracing::debug!(peer = %id, %address, "connected");
-        let mut peer = Peer { connections: Vec::new(), places: Arc::default() };
-        peer.add(by, address, now);
+        let mut peer = Peer { connections: Vec::new(), again: 0, places: Arc::default() };
+        peer.add(by, address, now, endpoint.is_dialer());
         self.peers.insert(id, peer);
         self.tell(NetEvent::Connected { peer: id, key });
     }
@@ -89,6 +121,25 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
             self.peers.remove(&id);
             self.book.parted(&id, Instant::now());
             self.tell(NetEvent::Disconnected(id));
+        }
+    }
+
+    /// Tries again to reach those directly who are reached through relays alone.
+    pub(super) fn try_directly(&mut self, now: Instant) {
+        let again: Vec<_> = self
+            .peers
+            .iter_mut()
+            .filter_map(|(id, peer)| Some((*id, peer.dial_again(now)?)))
+            .collect();
+        for (peer, address) in again {
+            tracing::debug!(%peer, %address, "through the relay once more, to be reached directly");
+            let dial = DialOpts::peer_id(peer)
+                .addresses(vec![address])
+                .condition(PeerCondition::NotDialing)
+                .build();
+            if let Err(e) = self.swarm.dial(dial) {
+                tracing::debug!(%peer, "not dialled: {e}");
+            }
         }
     }
 
@@ -138,15 +189,41 @@ mod tests {
     #[test]
     fn a_connection_through_a_relay_ends_when_a_direct_one_has_stood_a_while() {
         let start = Instant::now();
-        let mut peer = Peer { connections: Vec::new(), places: Arc::default() };
+        let mut peer = Peer { connections: Vec::new(), again: 0, places: Arc::default() };
         let address = |text: &str| text.parse::<Multiaddr>().expect("an address");
         let (relayed, direct) = (ConnectionId::new_unchecked(1), ConnectionId::new_unchecked(2));
-        peer.add(relayed, address("/ip4/10.0.0.1/tcp/1/p2p-circuit"), start);
+        peer.add(relayed, address("/ip4/10.0.0.1/tcp/1/p2p-circuit"), start, true);
         assert_eq!(peer.address(), Some(&address("/ip4/10.0.0.1/tcp/1/p2p-circuit")));
         assert!(peer.superfluous(start + SETTLED).is_empty());
-        peer.add(direct, address("/ip4/10.0.0.2/tcp/1"), start + SETTLED);
+        peer.add(direct, address("/ip4/10.0.0.2/tcp/1"), start + SETTLED, false);
         assert_eq!(peer.address(), Some(&address("/ip4/10.0.0.2/tcp/1")));
         assert!(peer.superfluous(start + SETTLED).is_empty());
         assert_eq!(peer.superfluous(start + SETTLED + SETTLED), [relayed]);
+    }
+
+    #[test]
+    fn who_is_reached_through_a_relay_alone_is_dialled_again_a_few_times() {
+        let start = Instant::now();
+        let mut peer = Peer { connections: Vec::new(), again: 0, places: Arc::default() };
+        let address: Multiaddr = "/ip4/10.0.0.1/tcp/1/p2p-circuit".parse().expect("an address");
+        let mut number = 1;
+        peer.add(ConnectionId::new_unchecked(number), address.clone(), start, true);
+        let mut dialled = Vec::new();
+        for second in 0..400 {
+            let now = start + Duration::from_secs(second);
+            if peer.dial_again(now).is_some() {
+                dialled.push(second);
+                number += 1;
+                peer.add(ConnectionId::new_unchecked(number), address.clone(), now, true);
+            }
+            let gone = peer.superfluous(now);
+            peer.connections.retain(|c| !gone.contains(&c.id));
+        }
+        assert_eq!(dialled, [10, 40, 130]);
+        assert_eq!(peer.connections.len(), 1, "one is left");
+        let direct = "/ip4/10.0.0.2/tcp/1".parse().expect("an address");
+        peer.again = 0;
+        peer.add(ConnectionId::new_unchecked(99), direct, start, true);
+        assert_eq!(peer.dial_again(start + Duration::from_secs(4000)), None);
     }
 }
