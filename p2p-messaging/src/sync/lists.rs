@@ -82,7 +82,7 @@ mod tests {
     fn head(number: u32, version: u64) -> ListHead {
         let signer = Did::parse(&format!("did:example:{}", number % 3)).expect("a DID");
         // Some are as long as an id may be.
-        let long = if number % 7 == 0 { 4000 } else { 0 };
+        let long = if number.is_multiple_of(7) { 4000 } else { 0 };
         let list = format!("urn:example:{number}{:a<long$}", "");
         ListHead { list, signer, version, dated: UnixMillis::new(0) }
     }
