@@ -12,7 +12,7 @@ use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::verify::{AuthorisationExpectation, verify_authorisation};
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
-use gridpass_identity::report::Outcome as CheckOutcome;
+use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{Resolver as _, TimeBasis};
 use gridpass_identity::time::UnixMillis;
 use libp2p::PeerId;
@@ -20,14 +20,11 @@ use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of a message here.
-pub(super) enum Outcome {
+pub(super) enum Fate {
     Delivered,
     Kept,
     Refused(Vec<String>),
 }
-
-/// A message's name, and what became of it.
-pub(super) type Fate = (EnvelopeId, Outcome);
 
 /// Receipts on their way to senders.
 #[derive(Default)]
@@ -78,7 +75,10 @@ impl Worker {
 
     /// Signs for what this group keeps, and stages it with the group: a receipt is as durable as
     /// what it is about.
-    pub(super) fn sign_receipts(&mut self, kept: BTreeMap<Chain, BTreeMap<u64, Fate>>) {
+    pub(super) fn sign_receipts(
+        &mut self,
+        kept: BTreeMap<Chain, BTreeMap<u64, (EnvelopeId, Fate)>>,
+    ) {
         let now = self.now();
         for (chain, fates) in kept {
             let mut all = fates.into_iter().peekable();
@@ -90,14 +90,19 @@ impl Worker {
         }
     }
 
-    fn sign_receipt(&mut self, chain: &Chain, batch: &[(u64, Fate)], now: UnixMillis) {
+    fn sign_receipt(
+        &mut self,
+        chain: &Chain,
+        batch: &[(u64, (EnvelopeId, Fate))],
+        now: UnixMillis,
+    ) {
         let Some((_, (newest, _))) = batch.last() else { return };
         let (mut delivered, mut kept, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-        for (sequence, (_, outcome)) in batch {
-            match outcome {
-                Outcome::Delivered => delivered.push(*sequence),
-                Outcome::Kept => kept.push(*sequence),
-                Outcome::Refused(reasons) => {
+        for (sequence, (_, fate)) in batch {
+            match fate {
+                Fate::Delivered => delivered.push(*sequence),
+                Fate::Kept => kept.push(*sequence),
+                Fate::Refused(reasons) => {
                     let reasons = reasons.iter().take(MAX_REASONS).cloned().collect();
                     refused.push(Refusal { sequence: *sequence, reasons });
                 }
@@ -241,7 +246,7 @@ impl Worker {
         let resolution = resolution.map_err(|_| unknown())?;
         let purpose = Relationship::CapabilityInvocation;
         let (check, key) = resolution.key_at(signed.key(), purpose, now, TimeBasis::Claimed);
-        let Some(key) = key.filter(|_| check.outcome == CheckOutcome::Passed) else {
+        let Some(key) = key.filter(|_| check.outcome == Outcome::Passed) else {
             return not(&check.sentence);
         };
         signed.verify(&key).map_err(|e| Undecided::Not(e.to_string()))?;
@@ -261,11 +266,11 @@ impl Worker {
         };
         let report = verify_authorisation(&bytes, &self.knowledge.evidence(), &expect, memo).report;
         match report.outcome() {
-            CheckOutcome::Passed => Ok(Some(receipt.clone())),
-            CheckOutcome::Indeterminate => {
+            Outcome::Passed => Ok(Some(receipt.clone())),
+            Outcome::Indeterminate => {
                 Err(Undecided::Yet(Some(Missing::Evidence(receipt.recipient.clone()))))
             }
-            CheckOutcome::Failed => not(report.deciding().map_or("", |c| c.sentence.as_str())),
+            Outcome::Failed => not(report.deciding().map_or("", |c| c.sentence.as_str())),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What comes by gossip, and what follows from a verdict.
 
 use super::group::After;
-use super::receipts::Outcome;
+use super::receipts::Fate;
 use super::worker::Worker;
 use crate::checking::{Arrival, Chain, Checked, Effect, Missing, Source, Verdict};
 use crate::envelope::Envelope;
@@ -156,15 +156,15 @@ impl Worker {
         let receipts =
             self.checker.policy(&header.channel).is_some_and(|p| p.descriptor().receipts);
         let keeps = allowed && header.sealed && !self.checker.reads(&header.channel);
-        let outcome = match (allowed, checked.deliver) {
-            (false, _) => Some(Outcome::Refused(reasons)),
-            (true, true) => Some(Outcome::Delivered),
+        let fate = match (allowed, checked.deliver) {
+            (false, _) => Some(Fate::Refused(reasons)),
+            (true, true) => Some(Fate::Delivered),
             // For somebody else, who is told so by none but its keepers.
-            (true, false) => keeps.then_some(Outcome::Kept),
+            (true, false) => keeps.then_some(Fate::Kept),
         };
-        if let Some(outcome) = outcome.filter(|_| receipts && !own) {
+        if let Some(fate) = fate.filter(|_| receipts && !own) {
             let fates = self.to_confirm.entry(Chain::of(header)).or_default();
-            fates.insert(header.sequence, (envelope.id().clone(), outcome));
+            fates.insert(header.sequence, (envelope.id().clone(), fate));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What everybody in a framework is told: status lists, charters, proofs of contradiction. It takes
 //! effect at once.
 
+use super::group::After;
 use super::peers::{FAULT, UNHELPFUL};
 use super::worker::Worker;
 use crate::checking::{Chain, Known as _};
@@ -74,7 +75,7 @@ impl Worker {
                 self.trust_changed(before.charter().charter());
                 if announce {
                     let pack = ByteBuf::from(pack.to_vec());
-                    self.after.push(super::group::After::Announce(Announcement::Charter(pack)));
+                    self.after.push(After::Announce(Announcement::Charter(pack)));
                 }
                 Use::New
             }

@@ -81,7 +81,7 @@ pub(crate) struct Worker {
     pub(super) unreported: HashMap<EnvelopeId, (MessageId, PeerId, UnixMillis)>,
     pub(super) after: Vec<After>,
     /// What this group keeps that others are to be told of.
-    pub(super) to_confirm: BTreeMap<Chain, BTreeMap<u64, Fate>>,
+    pub(super) to_confirm: BTreeMap<Chain, BTreeMap<u64, (EnvelopeId, Fate)>>,
     pub(super) handed: LruCache<EnvelopeId, ()>,
     pub(super) newest: watch::Sender<u64>,
     pub(super) metrics: Arc<Metrics>,

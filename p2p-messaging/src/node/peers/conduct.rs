@@ -13,6 +13,8 @@ use std::collections::BTreeSet;
 pub(in crate::node) const FAULT: f64 = 30.0;
 /// What it is charged for what an honest peer rarely passes on.
 pub(in crate::node) const UNHELPFUL: f64 = 0.2;
+/// What it is charged for saying once more that it is or reads something else, when that was too often.
+pub(super) const RESTLESS: f64 = 1.0;
 /// The score from which a peer is parted with for a while: gossip would not listen to it any more.
 const PART_BELOW: f64 = GRAYLIST;
 /// How long a peer is not spoken to that misbehaved, in milliseconds.

@@ -235,7 +235,7 @@ impl Worker {
         // Each is judged anew, which costs more than saying it.
         state.changes = state.changes.saturating_add(1);
         if state.changes > MAX_CHANGES {
-            self.charge(peer, 1.0);
+            self.charge(peer, conduct::RESTLESS);
             return Err(crate::codes::SYNC_BUSY.id());
         }
         let arrived = &mut self.knowledge.arrived;

@@ -1,0 +1,310 @@
+//! A peer that says what a test wants it to say, and the nodes that it says it to.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_credentials::secured::Secured;
+use gridpass_identity::did::Did;
+use gridpass_messaging::envelope::Envelope;
+use gridpass_messaging::net::{self, Command, NetEvent, NetworkSettings, topic_of};
+use gridpass_messaging::node::Node;
+use gridpass_messaging::node::control::{Asked, NewMessage};
+use gridpass_messaging::sync::{Hello, Request, Response, Visit};
+use gridpass_tests::messages::Market;
+use gridpass_tests::nodes;
+use gridpass_tests::world::Party;
+use libp2p::Multiaddr;
+use serde_bytes::ByteBuf;
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+
+/// How long something may take that is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A peer that says what a test wants it to say.
+pub(crate) struct Peer {
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) shared: Arc<Mutex<Shared>>,
+    pub(crate) node: libp2p::PeerId,
+    pub(crate) framework: ContentId,
+}
+
+#[derive(Default)]
+pub(crate) struct Shared {
+    pub(crate) connected: bool,
+    pub(crate) partings: usize,
+    /// What it answers when it is asked for a document.
+    pub(crate) documents: HashMap<ContentId, Vec<u8>>,
+    pub(crate) hello: Option<Hello>,
+    pub(crate) asked: HashMap<u64, oneshot::Sender<Result<Response, String>>>,
+    pub(crate) tags: u64,
+}
+
+impl Peer {
+    /// Connects with a node, and says nothing.
+    pub(crate) async fn new(party: &Party, market: &Market, address: &Multiaddr) -> Self {
+        let Some(libp2p::multiaddr::Protocol::P2p(node)) = address.iter().last() else {
+            panic!("{address} ends in no peer")
+        };
+        let settings = NetworkSettings {
+            listen: Vec::new(),
+            discover: false,
+            peers: vec![address.clone()],
+            ..NetworkSettings::default()
+        };
+        let (events, mut received) = mpsc::channel::<NetEvent>(1024);
+        let keypair = net::keypair(&party.key).expect("a key");
+        let commands = net::start(keypair, &settings, events).expect("a network");
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let (mine, answers) = (Arc::clone(&shared), commands.clone());
+        tokio::spawn(async move {
+            while let Some(event) = received.recv().await {
+                let answer = take(&mut mine.lock().expect("not poisoned"), event);
+                if let Some(command) = answer {
+                    answers.send(command).await.expect("a network");
+                }
+            }
+        });
+        let framework = market.descriptor.framework.clone();
+        let peer = Self { commands, shared, node, framework };
+        peer.until("connected", |s| s.connected).await;
+        peer
+    }
+
+    pub(crate) async fn until(&self, what: &str, look: impl Fn(&Shared) -> bool) {
+        until(what, || look(&self.shared.lock().expect("not poisoned")).then_some(())).await;
+    }
+
+    pub(crate) async fn tell(&self, command: Command) {
+        self.commands.send(command).await.expect("a network");
+    }
+
+    pub(crate) async fn ask(&self, request: Request) -> Result<Response, String> {
+        let (answer, answered) = oneshot::channel();
+        let tag = {
+            let mut shared = self.shared.lock().expect("not poisoned");
+            shared.tags += 1;
+            let tag = shared.tags;
+            shared.asked.insert(tag, answer);
+            tag
+        };
+        self.tell(Command::Ask { peer: self.node, request: Box::new(request), tag }).await;
+        answered.await.unwrap_or_else(|_| Err("the connection ended".into()))
+    }
+
+    /// Gives a document to who asks for it.
+    pub(crate) fn has(&self, document: &Secured) {
+        let text = document.text().as_bytes().to_vec();
+        let mut shared = self.shared.lock().expect("not poisoned");
+        shared.documents.insert(document.id().clone(), text);
+    }
+
+    /// Asks for the first messages of a sender.
+    pub(crate) async fn range(&self, market: &Market, sender: &Did) -> Response {
+        let key = sender.with_fragment(sender.method_specific_id()).expect("a key id");
+        let request = Request::Range {
+            channel: market.channel.clone(),
+            sender: sender.clone(),
+            key: key.as_str().to_owned(),
+            from: 1,
+            until: 10,
+        };
+        self.ask(request).await.expect("an answer")
+    }
+
+    /// Says who it is, and takes part in the gossip of the channel.
+    pub(crate) async fn enter(&self, hello: Hello, market: &Market) {
+        self.shared.lock().expect("not poisoned").hello = Some(hello.clone());
+        let answer = self.ask(Request::Hello(hello)).await;
+        assert!(matches!(answer, Ok(Response::Hello(_))), "{answer:?}");
+        let topics = [topic_of(&market.channel), topic_of(&self.framework)];
+        for topic in &topics {
+            self.tell(Command::Subscribe(topic.clone())).await;
+        }
+        self.tell(Command::Open { peer: self.node, topics: topics.into() }).await;
+    }
+
+    pub(crate) async fn publish(&self, topic: &ContentId, data: Vec<u8>) {
+        let topic = topic_of(topic);
+        self.tell(Command::Publish { topic, data, envelope: None }).await;
+    }
+
+    pub(crate) async fn send(&self, envelope: &Envelope) {
+        let wire = envelope.to_wire().expect("written");
+        self.publish(&envelope.header().channel, wire).await;
+    }
+
+    /// Goes on until it is parted with; gives how often it did something.
+    pub(crate) async fn until_shut_out(
+        &self,
+        most: usize,
+        mut act: impl AsyncFnMut(usize),
+    ) -> usize {
+        for number in 0..most {
+            if self.shared.lock().expect("not poisoned").partings > 0 {
+                return number;
+            }
+            act(number).await;
+            // As fast as a peer gets answers; not faster than the network can take.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        self.until("it is parted with", |s| s.partings > 0).await;
+        most
+    }
+}
+
+pub(crate) fn take(shared: &mut Shared, event: NetEvent) -> Option<Command> {
+    match event {
+        NetEvent::Connected { .. } => shared.connected = true,
+        NetEvent::Disconnected(_) => {
+            shared.partings += 1;
+            shared.asked.clear();
+        }
+        NetEvent::Asked { request, reply, .. } => {
+            let response = match *request {
+                Request::Hello(_) => match &shared.hello {
+                    Some(hello) => Response::Hello(hello.clone()),
+                    None => Response::NotHere,
+                },
+                Request::Document(id) => match shared.documents.get(&id) {
+                    Some(bytes) => Response::Document(ByteBuf::from(bytes.clone())),
+                    None => Response::NotHere,
+                },
+                _ => Response::NotHere,
+            };
+            return Some(Command::Answer { reply, response: Box::new(response) });
+        }
+        NetEvent::Answered { tag, result, .. } => {
+            if let Some(answer) = shared.asked.remove(&tag) {
+                let _ = answer.send(result.map(|r| *r));
+            }
+        }
+        _ => {}
+    }
+    None
+}
+
+pub(crate) async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// An operator's node, an honest aggregator's that sends to it, and the market.
+pub(crate) struct Scene {
+    pub(crate) market: Market,
+    pub(crate) operator: Node,
+    pub(crate) honest: Node,
+    pub(crate) address: Multiaddr,
+    pub(crate) _folders: [tempfile::TempDir; 2],
+}
+
+impl Scene {
+    pub(crate) async fn new() -> Self {
+        let market = Market::with_operators(|d| {
+            d.limits.max_messages_per_minute = 1_000_000;
+            d.retention.history = false;
+        });
+        let folders = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+        let operator = nodes::start(folders[0].path(), &market, &Party::new(21), true).await;
+        let address = address(&operator).await;
+        let honest = nodes::start(folders[1].path(), &market, &Party::new(22), false).await;
+        let scene = Self { market, operator, honest, address, _folders: folders };
+        let ticket = ask(&scene.operator, Asked::Invite { channels: Vec::new() }).await;
+        let ticket = ticket["ticket"].as_str().expect("a ticket").to_owned();
+        ask(&scene.honest, Asked::Join { ticket }).await;
+        // Heard once: from now on what it rests on is known.
+        scene.is_heard(0).await;
+        scene
+    }
+
+    /// What the operator was delivered.
+    pub(crate) async fn inbox(&self) -> Vec<EnvelopeId> {
+        let inbox = ask(&self.operator, Asked::Inbox { after: 0, most: 1000 }).await;
+        let messages = inbox["messages"].as_array().expect("messages");
+        let id = |m: &Value| EnvelopeId::parse(m["id"].as_str().expect("an id")).expect("an id");
+        messages.iter().map(id).collect()
+    }
+
+    /// The honest one sends, and the operator is given it.
+    pub(crate) async fn is_heard(&self, number: u64) {
+        let payload = json!({"zone": "GB-1", "quantityKw": 5, "number": number}).to_string();
+        let message = Asked::Send(NewMessage {
+            channel: self.market.channel.to_string(),
+            topic: "bids".into(),
+            version: None,
+            payload: STANDARD.encode(payload),
+            recipients: Vec::new(),
+            thread: None,
+            attributes: json!({"zone": "GB-1", "quantityKw": 5})
+                .as_object()
+                .cloned()
+                .unwrap_or(Map::new()),
+            sealed: false,
+            lifetime_millis: None,
+        });
+        let id = ask(&self.honest, message).await["id"].clone();
+        let started = Instant::now();
+        loop {
+            let inbox = ask(&self.operator, Asked::Inbox { after: 0, most: 1000 }).await;
+            let messages = inbox["messages"].as_array().expect("messages");
+            if messages.iter().any(|m| m["id"] == id) {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "the honest one is not heard");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What a participant says of itself that its own node is.
+    pub(crate) fn hello(&self, party: &Party, presentation: Option<&ContentId>) -> Hello {
+        let visit =
+            |p: &ContentId| Visit { channel: self.market.channel.clone(), presentation: p.clone() };
+        Hello {
+            agent: "hostile".into(),
+            participant: party.did.clone(),
+            authorisation: None,
+            visits: presentation.iter().map(|p| visit(p)).collect(),
+            charter: None,
+        }
+    }
+
+    /// A peer of a participant that sends and reads nothing, and has its presentation.
+    pub(crate) async fn publisher(&self, party: &Party, presentation: &Secured) -> Peer {
+        let peer = Peer::new(party, &self.market, &self.address).await;
+        peer.has(presentation);
+        peer.enter(self.hello(party, None), &self.market).await;
+        peer
+    }
+
+    pub(crate) async fn blocked(&self) -> bool {
+        let figures = ask(&self.operator, Asked::Metrics).await;
+        figures.as_str().expect("text").contains("gridpass_blocked_peers_total 1\n")
+    }
+}
+
+pub(crate) async fn ask(node: &Node, asked: Asked) -> Value {
+    node.ask(asked).await.unwrap_or_else(|(code, message)| panic!("{code}: {message}"))
+}
+
+/// Where a node listens, with its peer id.
+pub(crate) async fn address(node: &Node) -> Multiaddr {
+    let started = Instant::now();
+    loop {
+        let status = ask(node, Asked::Status).await;
+        if let Some(address) = status["listening"][0].as_str() {
+            let peer = status["peer"].as_str().expect("a peer");
+            return format!("{address}/p2p/{peer}").parse().expect("an address");
+        }
+        assert!(started.elapsed() < PATIENCE, "it does not listen");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
