@@ -46,6 +46,33 @@ gridpass_identity::codes! {
     SEQUENCE_GAP = "GP-SEQUENCE-GAP", Indeterminate,
         "Envelopes of the sender that come before this one have not arrived.",
         "They are asked for; `gridpass node status` shows what is missing.";
+    SEALING_MALFORMED = "GP-SEALING-MALFORMED", Malformed,
+        "The bytes are not a sealed payload, an epoch, or keys that were handed over.",
+        "Nothing: whoever made them has to make them as spec/sealing.md says.";
+    SEALING_EPOCH = "GP-SEALING-EPOCH", Failed,
+        "The envelope names an epoch that is another sender's, for other recipients, or too old.",
+        "Nothing: the peer that passed it on answers for it.";
+    EPOCH_MISSING = "GP-EPOCH-MISSING", Indeterminate,
+        "The epoch that the envelope names has not arrived.",
+        "It is asked for; the envelope waits for it.";
+    SEALING_HELD = "GP-SEALING-HELD", Ok,
+        "The payload is sealed to nobody who is known not to be entitled to it.",
+        "Nothing to do.";
+    SEALING_STRANGER = "GP-SEALING-STRANGER", Denied,
+        "The payload is sealed to somebody who may not read the channel.",
+        "The sender has to begin an epoch without it: its node does so with the next message.";
+    SEALING_LEFT_OUT = "GP-SEALING-LEFT-OUT", Denied,
+        "The payload was not sealed to this participant's node, which may read the channel and said so.",
+        "Ask the sender for it: its node hands the key over when it hears from this one.";
+    SEALING_NO_KEY = "GP-SEALING-NO-KEY", Indeterminate,
+        "The key of the payload has not arrived.",
+        "It is asked for; the message is delivered when it comes.";
+    SEALING_BROKEN = "GP-SEALING-BROKEN", Failed,
+        "The payload does not open with the key that its sender handed over.",
+        "Do not rely on it; ask the sender.";
+    SEALING_TOO_MANY = "GP-SEALING-TOO-MANY", Denied,
+        "More nodes may read the channel than one epoch has room for.",
+        "Send to named recipients, or in several channels.";
     PRESENTATION_MISSING = "GP-PRESENTATION-MISSING", Indeterminate,
         "The presentation that the envelope names has not arrived.",
         "It is asked for; the envelope waits for it.";

@@ -117,8 +117,8 @@ pub struct Header {
     pub thread: Option<EnvelopeId>,
     /// The attributes of the topic.
     pub attributes: Map<String, Value>,
-    /// Whether the payload is sealed.
-    pub sealed: bool,
+    /// The epoch whose key the payload is sealed with; absent where it is not sealed.
+    pub epoch: Option<ContentId>,
 }
 
 impl Header {
@@ -126,6 +126,12 @@ impl Header {
     #[must_use]
     pub fn node(&self) -> Option<&Did> {
         Some(self.key.did()).filter(|did| *did != &self.sender)
+    }
+
+    /// Whether the payload is sealed.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.epoch.is_some()
     }
 
     /// Refuses what contradicts itself, whatever the channel.
@@ -196,8 +202,8 @@ struct Ours {
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     attributes: Map<String, Value>,
     payload_bytes: u64,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    sealed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    epoch: Option<ContentId>,
 }
 
 fn encode_header(header: &Header, payload_bytes: u64) -> Result<Vec<u8>, EnvelopeError> {
@@ -223,7 +229,7 @@ fn encode_header(header: &Header, payload_bytes: u64) -> Result<Vec<u8>, Envelop
             thread: header.thread.clone(),
             attributes: header.attributes.clone(),
             payload_bytes,
-            sealed: header.sealed,
+            epoch: header.epoch.clone(),
         },
     };
     json::canonicalize(&protected).map_err(|e| malformed(e.to_string()))
@@ -234,10 +240,9 @@ fn spells_out_a_default(gp: &Value) -> bool {
     let Some(members) = gp.as_object() else { return false };
     members.iter().any(|(name, value)| match value {
         Value::Null => true,
-        Value::Bool(set) => name == "sealed" && !set,
         Value::Array(list) => name == "recipients" && list.is_empty(),
         Value::Object(map) => name == "attributes" && map.is_empty(),
-        Value::Number(_) | Value::String(_) => false,
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     })
 }
 
@@ -284,7 +289,7 @@ fn read_header(bytes: &[u8]) -> Result<(Header, u64), EnvelopeError> {
         recipients: ours.recipients,
         thread: ours.thread,
         attributes: ours.attributes,
-        sealed: ours.sealed,
+        epoch: ours.epoch,
     };
     header.check()?;
     Ok((header, payload_bytes))

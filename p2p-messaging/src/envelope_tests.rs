@@ -102,7 +102,7 @@ fn one_content_has_one_encoding() {
         ),
         (
             "a default spelt out",
-            with_header(text.replacen("\"sender\"", "\"sealed\":false,\"sender\"", 1)),
+            with_header(text.replacen("\"expires\"", "\"epoch\":null,\"expires\"", 1)),
         ),
         (
             "no recipients spelt out",
@@ -150,7 +150,7 @@ fn the_vectors_are_those_that_are_made() {
         h.thread = Some(EnvelopeId::of_block(b"thread").expect("a name"));
         h.recipients = vec![did_of(&key(3)).did().clone()];
         h.attributes = json!({"zone": "GB-1", "quantityKw": -500}).as_object().cloned().expect("x");
-        h.sealed = true;
+        h.epoch = Some(cid("epoch"));
         h
     };
     let mut cases = Vec::new();
@@ -216,7 +216,7 @@ proptest! {
         let mut header = header(&key(1));
         header.sequence = sequence;
         header.previous = (sequence > 1).then(|| EnvelopeId::of_block(b"before").expect("a name"));
-        header.sealed = sealed;
+        header.epoch = sealed.then(|| cid("epoch"));
         header.recipients =
             (10..10 + recipients).map(|n| did_of(&key(n)).did().clone()).collect();
         let made = Envelope::sign(header, payload, &key(1)).expect("signs");

@@ -10,6 +10,7 @@
 //! | make or read a message | [`envelope::Header`], [`envelope::Envelope`] |
 //! | check one | [`checking::Checker`] |
 //! | keep what was accepted, and find it | [`log::Log`], [`store::Store`] |
+//! | seal payloads, and hand over keys | [`mod@sealing`] |
 //! | speak with another peer | [`mod@sync`] |
 //! | know what a reason means | [`mod@codes`] |
 
@@ -22,6 +23,7 @@ pub mod log;
 pub mod net;
 pub mod node;
 pub mod receipt;
+pub mod sealing;
 pub mod store;
 pub mod sync;
 #[cfg(test)]

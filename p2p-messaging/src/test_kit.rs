@@ -42,6 +42,6 @@ pub(crate) fn header(key: &SecretKey) -> Header {
         recipients: Vec::new(),
         thread: None,
         attributes: Map::new(),
-        sealed: false,
+        epoch: None,
     }
 }

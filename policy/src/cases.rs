@@ -290,6 +290,7 @@ impl CaseFile {
             attributes: message.attributes.clone(),
             signature: message.signature.clone().unwrap_or_else(|| holds("assumed by the case")),
             payload: message.payload.clone(),
+            sealing: None,
             sent_last_minute: message.sent_last_minute,
         })
     }

@@ -33,6 +33,9 @@ pub(crate) fn check(
         check_topic(channel.1, attributes, message, now, &mut reasons);
         check_message(channel.1, message, now, &mut reasons);
         must_have_passed("signature", &message.signature, &mut reasons);
+        if let Some(sealing) = &message.sealing {
+            must_have_passed("sealing", sealing, &mut reasons);
+        }
         if let Some(payload) = &message.payload {
             must_have_passed("payload", payload, &mut reasons);
         }

@@ -294,6 +294,9 @@ pub struct MessageFacts {
     pub attributes: Map<String, Value>,
     /// How the envelope's signature stands.
     pub signature: CheckFacts,
+    /// To whom the payload is sealed; absent where it is not, or where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealing: Option<CheckFacts>,
     /// How the payload fits its schema; absent where it was not looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<CheckFacts>,

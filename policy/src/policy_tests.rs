@@ -150,6 +150,7 @@ fn message(attributes: &Json) -> MessageFacts {
         attributes: attributes.as_object().cloned().unwrap_or_default(),
         signature: passed(),
         payload: None,
+        sealing: None,
         sent_last_minute: Some(0),
     }
 }

@@ -130,7 +130,6 @@ fn message(number: usize) -> Asked {
         recipients: Vec::new(),
         thread: None,
         attributes,
-        sealed: false,
         lifetime_millis: None,
     })
 }

@@ -161,6 +161,7 @@ pub fn bid(zone: &str, quantity_kw: i64) -> Question {
         attributes: attributes.as_object().expect("an object").clone(),
         signature: CheckFacts::new(Outcome::Passed, code, "the signature fits"),
         payload: None,
+        sealing: None,
         sent_last_minute: Some(0),
     }))
 }

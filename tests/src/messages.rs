@@ -18,11 +18,13 @@ use gridpass_messaging::checking::{
     Arrival, Chain, Checked, Checker, Effect, Known, Limits, Link, Missing, Source, Verdict,
 };
 use gridpass_messaging::envelope::{Envelope, Header};
+use gridpass_messaging::sealing::{Opening, Ring};
 use gridpass_messaging::store::Kept;
 use gridpass_policy::channel::ChannelDescriptor;
 use gridpass_policy::policy::Policy;
 use serde_bytes::ByteBuf;
 use serde_json::json;
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -172,7 +174,7 @@ impl Sender {
             recipients: Vec::new(),
             thread: None,
             attributes: attributes.as_object().expect("an object").clone(),
-            sealed: false,
+            epoch: None,
         }
     }
 
@@ -237,6 +239,7 @@ pub fn kept(envelope: &Envelope) -> Kept {
         at: NOW,
         admission: ContentId::of_nothing(),
         payload: None,
+        sealing: None,
         sent_last_minute: None,
         reasons: Vec::new(),
     }
@@ -277,6 +280,8 @@ pub struct Memory {
     ids: HashSet<EnvelopeId>,
     links: HashMap<(Chain, u64), Link>,
     heads: HashMap<Chain, u64>,
+    /// The keys of sealed channels.
+    pub ring: RefCell<Ring>,
     /// Chains of which a proof is kept that they contradict themselves.
     pub forks: HashSet<Chain>,
 }
@@ -292,6 +297,7 @@ impl Memory {
             ids: HashSet::new(),
             links: HashMap::new(),
             heads: HashMap::new(),
+            ring: RefCell::default(),
             forks: HashSet::new(),
         };
         documents.iter().for_each(|d| memory.learn(d));
@@ -343,6 +349,10 @@ impl Known for Memory {
 
     fn document(&self, id: &ContentId) -> Option<Vec<u8>> {
         self.documents.get(id).cloned()
+    }
+
+    fn open(&self, envelope: &Envelope) -> Opening {
+        self.ring.borrow_mut().open(envelope)
     }
 
     fn evidence(&self) -> Evidence<'_> {

@@ -39,6 +39,19 @@ pub fn presentation(market: &Market, party: &Party, operator: bool) -> Secured {
 /// # Panics
 /// If it does not start.
 pub async fn start(folder: &Path, market: &Market, party: &Party, operator: bool) -> Node {
+    start_with(folder, market, party, &presentation(market, party, operator)).await
+}
+
+/// The same, with a presentation of its own.
+///
+/// # Panics
+/// If it does not start.
+pub async fn start_with(
+    folder: &Path,
+    market: &Market,
+    party: &Party,
+    presentation: &Secured,
+) -> Node {
     let place = material_of(folder);
     let (mut material, _) = Material::open(&place, party.did.clone(), NOW).expect("a folder");
     let roles: Vec<_> =
@@ -51,7 +64,7 @@ pub async fn start(folder: &Path, market: &Market, party: &Party, operator: bool
         world::pack(&[charter], &roles),
         channel.to_json().to_string().into_bytes(),
         SCHEMA.to_vec(),
-        presentation(market, party, operator).text().as_bytes().to_vec(),
+        presentation.text().as_bytes().to_vec(),
     ];
     let lists = market.lists(&[]);
     files.extend(lists.iter().map(|l| l.secured().text().as_bytes().to_vec()));

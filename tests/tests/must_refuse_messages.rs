@@ -7,7 +7,6 @@ use gridpass_identity::codes as identity_codes;
 use gridpass_messaging::checking::{Arrival, Checked, Effect, Missing, Source, Verdict};
 use gridpass_messaging::codes;
 use gridpass_messaging::envelope::Header;
-use gridpass_policy::channel::Sealing;
 use gridpass_policy::codes as policy_codes;
 use gridpass_tests::channels;
 use gridpass_tests::messages::{Market, Sender, admitted, expect, later, scene};
@@ -363,21 +362,4 @@ fn what_is_dated_back_behind_what_is_known_proves_the_sender_wrong() {
     let checked = peer.receive_by(&backdated, Source::CatchUp, NOW);
     expect(&checked, Verdict::Ignore, codes::ENVELOPE_ORDER);
     assert!(matches!(checked.effects[..], [Effect::Forked { .. }]));
-}
-
-#[test]
-fn case_15_plaintext_in_a_channel_that_seals_is_refused_and_sealed_in_one_that_does_not() {
-    for (sealing, seals) in [(Sealing::Members, true), (Sealing::None, false)] {
-        let market = Market::new(|d| d.sealing = sealing);
-        let aggregator = Party::new(2);
-        let presentation = market.presentation(&aggregator);
-        let mut sender = Sender::new(&aggregator, &presentation, &market.channel);
-        let mut peer = market.peer(&Party::new(3), &[&presentation], market.lists(&[]));
-        let wrong = sender.clone().send_with(NOW, |h| h.sealed = !seals);
-        let checked = peer.receive(&wrong, NOW);
-        expect(&checked, Verdict::Refuse, policy_codes::MESSAGE_SEALING);
-        assert!(!checked.deliver);
-        let mut other = market.peer(&Party::new(3), &[&presentation], market.lists(&[]));
-        admitted(&other.receive(&sender.send_with(NOW, |h| h.sealed = seals), NOW));
-    }
 }

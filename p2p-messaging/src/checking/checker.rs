@@ -2,6 +2,7 @@
 
 use super::deciding::{out_of_time, outcome};
 use super::rate::Rate;
+use super::sealed::Epochs;
 use super::sequence::Order;
 use super::waiting::{Hold, Waiting};
 use super::{
@@ -46,6 +47,7 @@ pub struct Checker {
     pub(super) waiting: Waiting,
     /// The admissions that were given to be kept.
     pub(super) kept: LruCache<ContentId, ()>,
+    pub(super) epochs: Epochs,
     /// Status lists that visas and authorisations rest on that hold beside, and who may sign each.
     pub(super) wanted: LruCache<(String, Did), ()>,
     /// Those of whom nothing is known, or too little, that something rests on.
@@ -67,6 +69,7 @@ impl Checker {
             rates: LruCache::new(limits.senders.max(1)),
             waiting: Waiting::new(*limits),
             kept: LruCache::new(limits.admissions.max(1)),
+            epochs: Epochs::default(),
             wanted: LruCache::new(limits.admissions.saturating_mul(4).max(1)),
             unknown: BTreeSet::new(),
         }
@@ -142,25 +145,35 @@ impl Checker {
     /// judged anew.
     pub fn status_list_came(&mut self, list: &str, signer: &Did) -> Vec<AdmissionKey> {
         self.past.clear();
+        self.epochs.doubt();
         self.admissions.status_list_came(list, signer)
     }
 
     /// What is known of a DID changed. Gives those who must be judged anew.
     pub fn did_changed(&mut self, did: &Did) -> Vec<AdmissionKey> {
         self.past.clear();
+        self.epochs.doubt();
         self.admissions.did_changed(did)
     }
 
     /// A role definition came. Gives those who must be judged anew.
     pub fn definition_came(&mut self, definition: &ContentId) -> Vec<AdmissionKey> {
         self.past.clear();
+        self.epochs.doubt();
         self.admissions.definition_came(definition)
     }
 
     /// The charter changed. Gives those who must be judged anew.
     pub fn charter_changed(&mut self, before: &Charter, after: &Charter) -> Vec<AdmissionKey> {
         self.past.clear();
+        self.epochs.doubt();
         self.admissions.charter_changed(before, after)
+    }
+
+    /// How often something changed that rights rest on.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.epochs.changes()
     }
 
     /// How many envelopes wait.
@@ -377,7 +390,11 @@ impl Checker {
             }
             return checked;
         }
-        let mut checked = self.decide(envelope, source, known, (at, now), signature);
+        let sealing = match self.check_sealing(envelope, source, known, now) {
+            Ok(sealing) => sealing,
+            Err(checked) => return *checked,
+        };
+        let mut checked = self.decide(envelope, source, known, (at, now), (signature, sealing));
         if let (Order::Gap { from, until }, Verdict::Admit) = (&order, checked.verdict) {
             let (chain, from, until) = (Chain::of(header), *from, *until);
             checked.effects.push(Effect::Gap { chain, from, until });

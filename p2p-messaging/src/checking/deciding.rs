@@ -6,6 +6,7 @@ use super::rate::Rate;
 use super::{Checked, Decided, Effect, Known, Missing, Source, Speaker, Verdict, sender};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
+use crate::sealing::Opening;
 use gridpass_credentials::codes as credential_codes;
 use gridpass_identity::code::Code;
 use gridpass_identity::codes as identity_codes;
@@ -25,7 +26,7 @@ impl Checker {
         source: Source,
         known: &dyn Known,
         (at, now): (UnixMillis, UnixMillis),
-        signature: CheckFacts,
+        (signature, sealing): (CheckFacts, Option<CheckFacts>),
     ) -> Checked {
         let header = envelope.header();
         let speaker = Speaker::of(header);
@@ -53,16 +54,21 @@ impl Checker {
         let Some(admitted) = admitted else {
             return Checked::new(Verdict::Ignore, policy_codes::ADMISSION_EXPIRED, "it ended");
         };
+        let for_me = header.recipients.is_empty() || header.recipients.contains(&self.me);
+        let reads = channel.reads && for_me;
         let mut facts = message_facts(envelope, signature, sent);
+        facts.sealing = sealing;
         let mut ruling = channel.ask(admitted, &facts, at);
-        let mut unchecked = false;
+        let (mut unchecked, mut unopened) = (false, false);
         if ruling.verdict == PolicyVerdict::Allow {
-            match channel.check_payload(envelope) {
+            let own = header.sender == self.me;
+            match channel.look_at_payload(envelope, known, reads || own) {
                 Payload::Checked(payload) => {
                     facts.payload = Some(payload);
                     ruling = channel.ask(admitted, &facts, at);
                 }
                 Payload::NoSchema => unchecked = true,
+                Payload::NoKey => unopened = true,
                 Payload::Unseen => {}
             }
         }
@@ -74,14 +80,14 @@ impl Checker {
         if checked.verdict == Verdict::Refuse {
             checked.verdict = finality(&ruling, admitted.admission(), source);
         }
-        let for_me = header.recipients.is_empty() || header.recipients.contains(&self.me);
-        let reads = channel.reads && for_me;
         if checked.verdict == Verdict::Admit && reads && unchecked {
             let sentence = format!("the schema {} has not arrived", header.schema);
             let missing = Missing::Document(header.schema.clone());
             return *sender::wait(missing, codes::SCHEMA_NOT_HERE, sentence);
         }
-        checked.deliver = checked.verdict == Verdict::Admit && reads;
+        let admitted_here = checked.verdict == Verdict::Admit && reads;
+        checked.deliver = admitted_here && !unopened;
+        checked.unopened = admitted_here && unopened;
         if checked.verdict == Verdict::Wait {
             effects.push(Effect::Ask(Missing::Evidence(header.sender.clone())));
         }
@@ -102,6 +108,16 @@ impl Checker {
             (None, _) => {}
         }
         checked
+    }
+
+    /// How the payload of a sealed message fits that was opened later; nothing if its schema is not
+    /// at hand.
+    #[must_use]
+    pub fn check_opened(&self, header: &Header, payload: &[u8]) -> Option<CheckFacts> {
+        match self.channels.get(&header.channel)?.check_payload(header, payload) {
+            Payload::Checked(facts) => Some(facts),
+            Payload::NoSchema | Payload::NoKey | Payload::Unseen => None,
+        }
     }
 
     /// What is remembered of a sender, as of a time.
@@ -152,12 +168,33 @@ impl Channel {
         self.policy.rule(admitted, &Question::Publish(Box::new(facts.clone())), at)
     }
 
-    /// Whether the payload fits, where it can be read here and its schema is at hand.
-    fn check_payload(&self, envelope: &Envelope) -> Payload {
+    /// Whether the payload fits, where it can be read here and its schema is at hand. A sealed one is
+    /// opened where it is for this participant, or its own.
+    fn look_at_payload(&self, envelope: &Envelope, known: &dyn Known, ours: bool) -> Payload {
         let header = envelope.header();
-        let Some(payload) = envelope.payload().filter(|_| !header.sealed) else {
+        let Some(payload) = envelope.payload() else { return Payload::Unseen };
+        if !header.is_sealed() {
+            return self.check_payload(header, payload);
+        }
+        if !ours {
             return Payload::Unseen;
-        };
+        }
+        // Where its key comes later, it is checked then.
+        if !self.schemas.contains_key(&header.schema) {
+            return Payload::NoSchema;
+        }
+        match known.open(envelope) {
+            Opening::Open(payload) => self.check_payload(header, &payload),
+            Opening::NoKey => Payload::NoKey,
+            Opening::Broken(e) => Payload::Checked(CheckFacts::new(
+                gridpass_identity::report::Outcome::Failed,
+                e.code(),
+                e.to_string(),
+            )),
+        }
+    }
+
+    fn check_payload(&self, header: &Header, payload: &[u8]) -> Payload {
         let topic = self.policy.descriptor().topic(&header.topic);
         let (Some(schema), Some(topic)) = (self.schemas.get(&header.schema), topic) else {
             return Payload::NoSchema;
@@ -186,6 +223,8 @@ enum Payload {
     Checked(CheckFacts),
     /// It could be read, and its schema is not at hand.
     NoSchema,
+    /// It is sealed, for this participant, and its key is not at hand.
+    NoKey,
     /// It is sealed, or withheld.
     Unseen,
 }
@@ -284,7 +323,7 @@ pub(super) fn outcome(ruling: &Ruling) -> Checked {
 }
 
 /// The code that a record names.
-fn code_of(id: &str) -> Option<Code> {
+pub(super) fn code_of(id: &str) -> Option<Code> {
     let tables = [policy_codes::ALL, credential_codes::ALL, identity_codes::ALL, codes::ALL];
     tables.into_iter().flatten().find(|c| c.id() == id).copied()
 }
@@ -308,9 +347,10 @@ fn message_facts(envelope: &Envelope, signature: CheckFacts, sent: Option<u64>) 
         issued: header.issued,
         expires: header.expires,
         payload_bytes: envelope.payload_bytes(),
-        sealed: header.sealed,
+        sealed: header.is_sealed(),
         attributes: header.attributes.clone(),
         signature,
+        sealing: None,
         payload: None,
         sent_last_minute: sent,
     }

@@ -1,6 +1,7 @@
 //! What a checker is told of what is stored.
 
-use crate::envelope::Header;
+use crate::envelope::{Envelope, Header};
+use crate::sealing::Opening;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::verify::Evidence;
 use gridpass_identity::did::{Did, DidUrl};
@@ -50,8 +51,13 @@ pub trait Known {
     fn head(&self, chain: &Chain) -> Option<u64>;
     /// Whether a proof is kept that a chain contradicts itself.
     fn forked(&self, chain: &Chain) -> bool;
-    /// A document by its name: a presentation, or an authorisation. Its bytes were held against it.
+    /// A document by its name: a presentation, an authorisation, or an epoch. Its bytes were held against it.
     fn document(&self, id: &ContentId) -> Option<Vec<u8>>;
     /// What presentations and authorisations are judged by.
     fn evidence(&self) -> Evidence<'_>;
+    /// The payload of a sealed envelope, where its key is at hand.
+    fn open(&self, envelope: &Envelope) -> Opening {
+        let _ = envelope;
+        Opening::NoKey
+    }
 }

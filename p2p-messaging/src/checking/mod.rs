@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! size, decoding -> channel -> time -> duplicate -> sequence -> key and signature
-//!     -> presentation and authorisation -> admission -> policy -> schema
+//!     -> presentation and authorisation -> admission -> epoch -> policy -> schema
 //! ```
 //!
 //! What the channel's descriptor decides is the same on every peer that has the same documents, and
@@ -16,6 +16,7 @@ mod checker;
 mod deciding;
 mod facts;
 mod rate;
+mod sealed;
 mod sender;
 mod sequence;
 mod waiting;
@@ -123,6 +124,8 @@ pub struct Checked {
     /// Whether it is to be delivered here: it is admitted, for this participant, and its payload
     /// fits or is sealed.
     pub deliver: bool,
+    /// Whether it would be delivered here, and its key has not come.
+    pub unopened: bool,
     /// The decision, where it came to one.
     pub decided: Option<Box<Decided>>,
     /// What to do besides.
@@ -137,6 +140,7 @@ impl Checked {
             sentence: sentence.into(),
             envelope: None,
             deliver: false,
+            unopened: false,
             decided: None,
             effects: Vec::new(),
         }

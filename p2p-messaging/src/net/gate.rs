@@ -39,6 +39,21 @@ pub fn channel_of(topic: &TopicHash) -> Option<ContentId> {
     ContentId::parse(topic.as_str().strip_prefix(TOPIC_PREFIX)?).ok()
 }
 
+/// The gossip topic of what nodes say to each other about a sealed channel's keys.
+#[must_use]
+pub fn keys_topic_of(channel: &ContentId) -> TopicHash {
+    TopicHash::from_raw(format!("{TOPIC_PREFIX}{channel}{KEYS_SUFFIX}"))
+}
+
+const KEYS_SUFFIX: &str = "/keys";
+
+/// The channel of such a topic.
+#[must_use]
+pub fn channel_of_keys(topic: &TopicHash) -> Option<ContentId> {
+    let rest = topic.as_str().strip_prefix(TOPIC_PREFIX)?;
+    ContentId::parse(rest.strip_suffix(KEYS_SUFFIX)?).ok()
+}
+
 /// What each peer may subscribe to, and of whom gossipsub is asking: its filter is told no peer.
 #[derive(Default)]
 struct Entries {

@@ -15,7 +15,7 @@ mod settings;
 
 pub use actor::start;
 pub use behaviour::{GRAYLIST, gossip_id, keypair};
-pub use gate::{channel_of, topic_of};
+pub use gate::{channel_of, channel_of_keys, keys_topic_of, topic_of};
 pub use settings::NetworkSettings;
 
 use crate::sync::{Request, Response};

@@ -3,7 +3,7 @@
 use super::control::ControlResult;
 use super::worker::Worker;
 use crate::checking::{Known as _, Missing, Right, Speaker};
-use crate::net::{Command, topic_of};
+use crate::net::{Command, keys_topic_of, topic_of};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Class;
 use gridpass_identity::report::Outcome;
@@ -39,7 +39,9 @@ impl Worker {
         let channel = self.channel_named(name)?;
         self.knowledge.material.leave(&channel).map_err(|e| (e.code(), e.to_string()))?;
         self.tell(Command::Unsubscribe(topic_of(&channel)));
+        self.tell(Command::Unsubscribe(keys_topic_of(&channel)));
         self.checker.leave(&channel);
+        self.leave_circle(&channel);
         self.unready.retain(|(c, _)| c != &channel);
         tracing::info!(%channel, "left");
         self.greet_again();
@@ -70,6 +72,9 @@ impl Worker {
             // Peers judge whoever subscribes by what it said before.
             self.greet_again();
             self.tell(Command::Subscribe(topic_of(&channel)));
+            if self.seals(&channel) {
+                self.tell(Command::Subscribe(keys_topic_of(&channel)));
+            }
         }
         tracing::info!(%channel, reads, "joined");
     }

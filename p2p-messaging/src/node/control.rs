@@ -35,9 +35,6 @@ pub struct NewMessage {
     /// Attributes of the header; those that the payload says are read from it.
     #[serde(default)]
     pub attributes: Map<String, Value>,
-    /// The payload was sealed by the application: for its recipients, or the channel's readers.
-    #[serde(default)]
-    pub sealed: bool,
     /// For how long it counts, in milliseconds; the channel's longest, up to an hour, if not said.
     #[serde(default)]
     pub lifetime_millis: Option<u64>,

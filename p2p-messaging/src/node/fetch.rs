@@ -391,6 +391,7 @@ impl Worker {
             self.settle(&checked, None, held.source());
         }
         self.judge_those_waiting_for(what);
+        self.state_again();
     }
 
     pub(super) fn forget_peer(&mut self, peer: &PeerId) {

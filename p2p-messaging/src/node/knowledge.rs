@@ -1,7 +1,10 @@
 //! What the checking core is told: the store, the material, and documents that arrived lately.
 
 use super::material::Material;
+use super::opener::Opener;
 use crate::checking::{Chain, Known, Link};
+use crate::envelope::Envelope;
+use crate::sealing::Opening;
 use crate::store::Store;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::trust::Trust;
@@ -57,6 +60,8 @@ pub(super) struct Knowledge {
     pub arrived: Arrived,
     /// What is trusted.
     pub trust: Arc<Trust>,
+    /// The keys of sealed channels.
+    pub opener: Opener,
 }
 
 impl Known for Knowledge {
@@ -95,6 +100,10 @@ impl Known for Knowledge {
         }
         let role = self.trust.definition(id)?;
         role.definition.encode().ok().map(|(_, bytes)| bytes)
+    }
+
+    fn open(&self, envelope: &Envelope) -> Opening {
+        self.opener.open(envelope, &self.store, &|id| self.document(id))
     }
 
     fn evidence(&self) -> Evidence<'_> {

@@ -18,13 +18,16 @@ mod invitations;
 mod knowledge;
 mod material;
 mod metrics;
+mod opener;
 mod own;
 mod peers;
 mod receipts;
+mod sealing;
 mod server;
 mod settings;
 mod settling;
 mod standing;
+mod statements;
 mod system;
 mod ticket;
 mod views;
@@ -299,6 +302,7 @@ fn open(
         public_key: key.key.public_key(),
         key_id: key.key_id.clone(),
     };
-    let knowledge = Knowledge { store, material, arrived: Arrived::default(), trust };
+    let opener = opener::Opener::new(me.node.clone(), me.key.clone());
+    let knowledge = Knowledge { store, material, arrived: Arrived::default(), trust, opener };
     Ok((me, knowledge, found))
 }

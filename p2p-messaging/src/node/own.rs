@@ -48,7 +48,8 @@ impl Worker {
             .decode(&new.payload)
             .map_err(|_| (codes::NODE_REQUEST, "the payload is not base64".to_owned()))?;
         let channel = self.channel_named(&new.channel)?;
-        let header = self.header(&channel, new, &payload)?;
+        let mut header = self.header(&channel, new, &payload)?;
+        let payload = self.seal(&mut header, payload)?;
         let envelope =
             Envelope::sign(header, payload, &self.me.key).map_err(|e| (e.code(), e.to_string()))?;
         let wire = envelope
@@ -104,7 +105,7 @@ impl Worker {
         let longest = descriptor.limits.max_lifetime_seconds.saturating_mul(1000);
         let lifetime = new.lifetime_millis.unwrap_or(longest.min(HOUR_MILLIS));
         let mut attributes = new.attributes;
-        let schema = self.checker.schema(channel, &version.schema).filter(|_| !new.sealed);
+        let schema = self.checker.schema(channel, &version.schema);
         if let Some(schema) = schema {
             read_attributes(schema, topic, payload, &mut attributes);
         }
@@ -128,7 +129,7 @@ impl Worker {
             recipients: new.recipients,
             thread: new.thread,
             attributes,
-            sealed: new.sealed,
+            epoch: None,
         })
     }
 

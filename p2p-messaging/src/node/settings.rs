@@ -11,6 +11,9 @@ pub struct NodeSettings {
     pub version: u32,
     /// How often a peer is asked what it knows, in seconds.
     pub catch_up_seconds: u64,
+    /// How long the payloads of a sealed channel are sealed with one key at most, in seconds; 84 hours at
+    /// most.
+    pub epoch_seconds: u64,
     /// The network.
     pub network: NetworkSettings,
     /// Figures.
@@ -31,6 +34,7 @@ impl Default for NodeSettings {
         Self {
             version: 1,
             catch_up_seconds: 10,
+            epoch_seconds: 24 * 3600,
             network: NetworkSettings::default(),
             metrics: MetricsSettings::default(),
         }

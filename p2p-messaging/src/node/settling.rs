@@ -4,8 +4,8 @@ use super::group::After;
 use super::receipts::Fate;
 use super::worker::Worker;
 use crate::checking::{Arrival, Chain, Checked, Effect, Missing, Source, Verdict};
-use crate::envelope::Envelope;
-use crate::net::{Command, Ticket, channel_of};
+use crate::envelope::{Envelope, Header};
+use crate::net::{Command, Ticket, channel_of, channel_of_keys};
 use crate::store::{Entry, Kept};
 use crate::sync::Announcement;
 use gridpass_credentials::content_id::EnvelopeId;
@@ -23,6 +23,10 @@ impl Worker {
         data: &[u8],
         _: Ticket,
     ) {
+        if let Some(channel) = channel_of_keys(topic) {
+            self.stated(peer, id, &channel, data);
+            return;
+        }
         let Some(channel) = channel_of(topic) else {
             self.report(id, peer, MessageAcceptance::Ignore);
             return;
@@ -120,7 +124,8 @@ impl Worker {
         let Some(decided) = &checked.decided else { return };
         let header = envelope.header();
         // The documents that its verification needs again, from now on as durable as itself.
-        let named = [Some(&header.presentation), header.authorisation.as_ref()];
+        let named =
+            [Some(&header.presentation), header.authorisation.as_ref(), header.epoch.as_ref()];
         for id in named.into_iter().flatten() {
             if !self.knowledge.store.has_document(id)
                 && let Some(bytes) = crate::checking::Known::document(&self.knowledge, id)
@@ -131,9 +136,9 @@ impl Worker {
         self.knowledge.material.keep_identity(&header.sender);
         let Some(wire) = envelope.to_wire() else { return };
         let own = header.sender == self.me.participant;
-        let (payload, sent_last_minute) = match &decided.question {
-            Question::Publish(facts) => (facts.payload.clone(), facts.sent_last_minute),
-            Question::Subscribe | Question::Keep | Question::Use(_) => (None, None),
+        let facts = match &decided.question {
+            Question::Publish(facts) => Some(facts),
+            Question::Subscribe | Question::Keep | Question::Use(_) => None,
         };
         let reasons: Vec<String> = decided.ruling.reasons.iter().map(|r| r.code.clone()).collect();
         let allowed = checked.verdict == Verdict::Admit;
@@ -145,26 +150,37 @@ impl Worker {
             caught_up: source == Source::CatchUp,
             at: decided.at,
             admission: decided.admission.clone(),
-            payload,
-            sent_last_minute,
+            payload: facts.and_then(|f| f.payload.clone()),
+            sealing: facts.and_then(|f| f.sealing.clone()),
+            sent_last_minute: facts.and_then(|f| f.sent_last_minute),
             reasons: reasons.clone(),
         };
         if let Err(e) = self.knowledge.store.stage_envelope(envelope, kept) {
             tracing::error!(code = %e.code(), "not staged: {e}");
             return;
         }
-        let receipts =
-            self.checker.policy(&header.channel).is_some_and(|p| p.descriptor().receipts);
-        let keeps = allowed && header.sealed && !self.checker.reads(&header.channel);
+        let keeps = allowed && header.is_sealed() && !self.checker.reads(&header.channel);
         let fate = match (allowed, checked.deliver) {
             (false, _) => Some(Fate::Refused(reasons)),
             (true, true) => Some(Fate::Delivered),
-            // For somebody else, who is told so by none but its keepers.
+            // It is confirmed when it is opened. For somebody else, who is told so by none but its keepers.
             (true, false) => keeps.then_some(Fate::Kept),
         };
-        if let Some(fate) = fate.filter(|_| receipts && !own) {
+        if checked.unopened && !own {
+            self.note_unopened(envelope);
+        }
+        if let Some(fate) = fate {
+            self.confirm(header, envelope.id().clone(), fate);
+        }
+    }
+
+    /// Confirms a message to its sender, where the channel has receipts.
+    pub(super) fn confirm(&mut self, header: &Header, id: EnvelopeId, fate: Fate) {
+        let receipts =
+            self.checker.policy(&header.channel).is_some_and(|p| p.descriptor().receipts);
+        if receipts && header.sender != self.me.participant {
             let fates = self.to_confirm.entry(Chain::of(header)).or_default();
-            fates.insert(header.sequence, (envelope.id().clone(), fate));
+            fates.insert(header.sequence, (id, fate));
         }
     }
 }

@@ -69,17 +69,27 @@ impl Worker {
         let mut from = BTreeMap::new();
         let hello = self.peers.hello(peer);
         for visit in hello.iter().flat_map(|h| &h.visits).filter(|v| may.contains(&v.channel)) {
-            let policy = self.checker.policy(&visit.channel);
-            if policy.is_none_or(|p| p.descriptor().retention.history) {
-                continue;
-            }
-            let bytes = crate::checking::Known::document(&self.knowledge, &visit.presentation);
-            let holder = hello.map(|h| &h.participant);
-            let since = bytes.zip(holder).and_then(|(b, holder)| last_signed(&b, holder));
-            let since = since.unwrap_or_else(|| self.now());
+            let Some(holder) = hello.map(|h| &h.participant) else { continue };
+            let since = self.readable_from(&visit.channel, holder, &visit.presentation);
             from.insert(visit.channel.clone(), since);
         }
         from
+    }
+
+    /// The same for whoever shows a presentation.
+    pub(super) fn readable_from(
+        &self,
+        channel: &ContentId,
+        holder: &Did,
+        presentation: &ContentId,
+    ) -> UnixMillis {
+        let policy = self.checker.policy(channel);
+        if policy.is_none_or(|p| p.descriptor().retention.history) {
+            return UnixMillis::new(0);
+        }
+        let bytes = crate::checking::Known::document(&self.knowledge, presentation);
+        let since = bytes.and_then(|b| last_signed(&b, holder));
+        since.unwrap_or_else(|| self.now())
     }
 }
 

@@ -4,9 +4,10 @@ use super::control::{Asked, ControlResult};
 use super::group::After;
 use super::ticket::{Invitation, MAX_ADDRESSES};
 use super::worker::Worker;
-use crate::checking::{Missing, Right};
+use crate::checking::{Known as _, Missing, Right};
 use crate::codes;
 use crate::net::{Command, NetworkView, peer_of};
+use crate::sealing::Opening;
 use crate::store::{Entry, Kept};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -244,11 +245,17 @@ impl Worker {
             "recipients": header.recipients,
             "thread": header.thread,
             "attributes": header.attributes,
-            "sealed": header.sealed,
+            "sealed": header.is_sealed(),
             "caughtUp": kept.caught_up,
             "decidedAt": kept.at,
         });
-        if let (Some(map), Some(payload)) = (message.as_object_mut(), envelope.payload()) {
+        let opened = match self.knowledge.open(&envelope) {
+            _ if !header.is_sealed() => None,
+            Opening::Open(payload) => Some(payload),
+            Opening::NoKey | Opening::Broken(_) => return message,
+        };
+        let payload = opened.as_ref().map(|p| p.as_slice()).or(envelope.payload());
+        if let (Some(map), Some(payload)) = (message.as_object_mut(), payload) {
             map.insert("payload".into(), STANDARD.encode(payload).into());
             if let Ok(text) = std::str::from_utf8(payload) {
                 map.insert("text".into(), text.into());
@@ -322,6 +329,7 @@ impl Worker {
                 "joined": self.checker.policy(id).is_some(),
                 "keeps": material.presentations.contains_key(id) && !self.checker.reads(id),
                 "presentationExpires": self.expiry_of(id),
+                "sealing": self.sealing_of(id),
                 "senders": heads.len(),
                 "gaps": gaps,
                 "listsTooOld": old,

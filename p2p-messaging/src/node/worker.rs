@@ -13,6 +13,7 @@ use super::knowledge::Knowledge;
 use super::metrics::Metrics;
 use super::peers::Peers;
 use super::receipts::{Fate, Receipts};
+use super::sealing::Sealing;
 use super::{Me, NodeSettings};
 use crate::checking::{Chain, Checker};
 use crate::net::{Command, NetEvent};
@@ -82,6 +83,7 @@ pub(crate) struct Worker {
     pub(super) after: Vec<After>,
     /// What this group keeps that others are to be told of.
     pub(super) to_confirm: BTreeMap<Chain, BTreeMap<u64, (EnvelopeId, Fate)>>,
+    pub(super) sealing: Sealing,
     pub(super) handed: LruCache<EnvelopeId, ()>,
     pub(super) newest: watch::Sender<u64>,
     pub(super) metrics: Arc<Metrics>,
@@ -127,6 +129,7 @@ impl Worker {
             unreported: HashMap::new(),
             after: Vec::new(),
             to_confirm: BTreeMap::new(),
+            sealing: Sealing::default(),
             handed: LruCache::new(MAX_HANDED),
             newest: parts.newest,
             metrics: parts.metrics,
@@ -238,6 +241,7 @@ impl Worker {
         self.tick_peers(uptime);
         self.tick_fetches(uptime);
         self.tick_receipts();
+        self.tick_sealing();
         self.send_parked();
         // Catching up every ten seconds; forgetting old payloads every hour.
         if self.ticks.checked_rem(self.settings.catch_up_seconds.max(1)) == Some(0) {

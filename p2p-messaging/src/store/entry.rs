@@ -29,6 +29,27 @@ pub enum Entry {
         /// As it was signed.
         receipt: ByteBuf,
     },
+    /// A sealed message that was opened later, since its key came later: it is delivered with this
+    /// number, or refused.
+    Opened {
+        /// Which.
+        envelope: EnvelopeId,
+        /// Whether it is delivered here.
+        deliver: bool,
+        /// How its payload fits its schema.
+        payload: CheckFacts,
+        /// When it was opened.
+        at: UnixMillis,
+    },
+    /// The document of an own epoch.
+    Epoch(ByteBuf),
+    /// Keys that a sender handed to this node, and the epochs that they are of.
+    Grant {
+        /// The epochs.
+        epochs: Vec<ContentId>,
+        /// The statement, as it was signed.
+        statement: ByteBuf,
+    },
     /// How far an application has read.
     Cursor {
         /// The application\'s name for itself.
@@ -60,6 +81,9 @@ pub struct Kept {
     /// How the payload fits its schema, where it was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<CheckFacts>,
+    /// To whom the payload is sealed, where that was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealing: Option<CheckFacts>,
     /// How many of the sender had come in the minute before, where that was counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_last_minute: Option<u64>,

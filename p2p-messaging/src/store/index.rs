@@ -7,6 +7,7 @@ use crate::checking::{Chain, Link};
 use crate::envelope::Envelope;
 use crate::log::Place;
 use crate::receipt::SignedReceipt;
+use crate::sealing::Epoch;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::time::UnixMillis;
@@ -100,7 +101,7 @@ struct Meta {
     log: String,
 }
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const META: &[u8] = b"m";
 
 /// The index, in sled.
@@ -160,6 +161,18 @@ fn receipt_key(chain: &[u8; 32], until: u64, number: u64) -> Vec<u8> {
 fn own_receipt_key(sender: &Did, number: u64) -> Vec<u8> {
     let hash: [u8; 32] = Sha256::digest(sender.as_str()).into();
     [b"o".as_slice(), &hash, &number.to_be_bytes()].concat()
+}
+
+fn opened_key(id: &EnvelopeId) -> Vec<u8> {
+    [b"p", id.as_str().as_bytes()].concat()
+}
+
+fn epoch_key(chain: &[u8; 32], first: u64) -> Vec<u8> {
+    [b"e".as_slice(), chain, &first.to_be_bytes()].concat()
+}
+
+fn grant_key(epoch: &ContentId, number: u64) -> Vec<u8> {
+    [b"g", epoch.as_str().as_bytes(), &number.to_be_bytes()].concat()
 }
 
 fn cursor_key(reader: &str) -> Vec<u8> {
@@ -289,9 +302,28 @@ impl Index {
                 }
             }
             Entry::Receipt { own, receipt } => self.note_receipt(spot, *own, receipt),
+            Entry::Opened { envelope, deliver, .. } => {
+                self.put(opened_key(envelope), &spot);
+                if *deliver {
+                    self.put(inbox_key(spot.number), &spot);
+                }
+            }
+            Entry::Epoch(bytes) => self.note_epoch(spot, bytes),
+            Entry::Grant { epochs, .. } => {
+                for epoch in epochs {
+                    self.put(grant_key(epoch, spot.number), &spot);
+                }
+            }
             Entry::Cursor { reader, number } => self.put(cursor_key(reader), number),
         }
         self.count(spot);
+    }
+
+    fn note_epoch(&mut self, spot: Spot, bytes: &[u8]) {
+        let Ok(epoch) = Epoch::parse(bytes) else { return };
+        let Some(chain) = epoch.chain() else { return };
+        self.put(document_key(epoch.id()), &spot);
+        self.put(epoch_key(&chain_hash(&chain), epoch.first()), &epoch.id());
     }
 
     fn note_receipt(&mut self, spot: Spot, own: bool, text: &[u8]) {
@@ -379,6 +411,19 @@ impl Index {
                     && held(self.row(&document_key(&id)))
                 {
                     self.put(document_key(&id), &spot);
+                }
+            }
+            Entry::Opened { envelope, .. } => {
+                self.put(opened_key(envelope), &spot);
+                let key = inbox_key(spot.number);
+                if held(self.row(&key)) {
+                    self.put(key, &spot);
+                }
+            }
+            Entry::Epoch(bytes) => self.note_epoch(spot, bytes),
+            Entry::Grant { epochs, .. } => {
+                for epoch in epochs {
+                    self.put(grant_key(epoch, spot.number), &spot);
                 }
             }
             // What they say does not hang on where they stand, and a later one may say another thing.
@@ -481,6 +526,30 @@ impl Index {
     ) -> impl Iterator<Item = Spot> + use<> {
         let first = own_receipt_key(sender, after.saturating_add(1));
         let range = first..=own_receipt_key(sender, u64::MAX);
+        self.db.range(range).values().filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
+    }
+
+    pub(super) fn opened(&self, id: &EnvelopeId) -> bool {
+        self.row::<Spot>(&opened_key(id)).is_some()
+    }
+
+    /// The own epochs of a chain, in order, each with its first number.
+    pub(super) fn own_epochs(
+        &self,
+        chain: &Chain,
+    ) -> impl Iterator<Item = (u64, ContentId)> + use<> {
+        let hash = chain_hash(chain);
+        let range = epoch_key(&hash, 0)..=epoch_key(&hash, u64::MAX);
+        self.db.range(range).filter_map(|row| {
+            let (key, value) = row.ok()?;
+            let (_, first) = key.split_last_chunk::<8>()?;
+            Some((u64::from_be_bytes(*first), serde_ipld_dagcbor::from_slice(&value).ok()?))
+        })
+    }
+
+    /// Where keys of an epoch stand that were handed to this node.
+    pub(super) fn grants(&self, epoch: &ContentId) -> impl Iterator<Item = Spot> + use<> {
+        let range = grant_key(epoch, 0)..=grant_key(epoch, u64::MAX);
         self.db.range(range).values().filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
     }
 

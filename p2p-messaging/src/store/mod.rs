@@ -71,6 +71,7 @@ struct Staged {
     newest: HashMap<Chain, u64>,
     documents: HashMap<ContentId, Vec<u8>>,
     forks: HashSet<Chain>,
+    opened: HashSet<EnvelopeId>,
 }
 
 /// What the index notes of an entry.
@@ -175,7 +176,7 @@ impl Store {
                 self.stage_located(located, body);
                 return Ok(());
             }
-            Entry::Document(bytes) => {
+            Entry::Document(bytes) | Entry::Epoch(bytes) => {
                 let id = ContentId::of_bytes(bytes).map_err(|_| StoreError::Entry)?;
                 self.staged.documents.insert(id, bytes.to_vec());
             }
@@ -183,7 +184,10 @@ impl Store {
                 let other = Envelope::parse_block(second).map_err(|_| StoreError::Entry)?;
                 self.staged.forks.insert(Chain::of(other.header()));
             }
-            Entry::Cursor { .. } | Entry::Receipt { .. } => {}
+            Entry::Opened { envelope, .. } => {
+                self.staged.opened.insert(envelope.clone());
+            }
+            Entry::Cursor { .. } | Entry::Receipt { .. } | Entry::Grant { .. } => {}
         }
         self.staged.entries.push((Noted::Other(entry), body));
         Ok(())
@@ -260,6 +264,24 @@ impl Store {
         self.index.link(chain, sequence).map(|(link, _)| link)
     }
 
+    /// The number of the first message of a chain that was made since a time; of a chain that is here
+    /// whole.
+    #[must_use]
+    pub fn first_since(&self, chain: &Chain, since: UnixMillis) -> Option<u64> {
+        let newest = self.newest(chain)?;
+        let (mut low, mut high) = (1_u64, newest.saturating_add(1));
+        // Their times do not go back.
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.at(chain, middle).is_some_and(|link| link.issued >= since) {
+                high = middle;
+            } else {
+                low = middle.saturating_add(1);
+            }
+        }
+        (low <= newest).then_some(low)
+    }
+
     /// Whether a proof is kept that a chain contradicts itself.
     #[must_use]
     pub fn forked(&self, chain: &Chain) -> bool {
@@ -286,7 +308,9 @@ impl Store {
             return Some(staged.clone());
         }
         match self.read(self.index.document(id)?)? {
-            Entry::Document(bytes) if id.verify(&bytes).is_ok() => Some(bytes.into_vec()),
+            Entry::Document(bytes) | Entry::Epoch(bytes) if id.verify(&bytes).is_ok() => {
+                Some(bytes.into_vec())
+            }
             _ => None,
         }
     }
@@ -295,6 +319,28 @@ impl Store {
     #[must_use]
     pub fn envelope(&self, id: &EnvelopeId) -> Option<(u64, Kept)> {
         self.kept(self.index.envelope(id)?)
+    }
+
+    /// Whether a sealed envelope was opened later than it came.
+    #[must_use]
+    pub fn opened(&self, id: &EnvelopeId) -> bool {
+        self.staged.opened.contains(id) || self.index.opened(id)
+    }
+
+    /// The own epochs of a chain in order, each with the number of its first message.
+    #[must_use]
+    pub fn own_epochs(&self, chain: &Chain) -> Vec<(u64, ContentId)> {
+        self.index.own_epochs(chain).collect()
+    }
+
+    /// The statements by which this node was handed keys of an epoch, so many at most.
+    #[must_use]
+    pub fn grants(&self, epoch: &ContentId, most: usize) -> Vec<Vec<u8>> {
+        let read = |spot| match self.read(spot)? {
+            Entry::Grant { statement, .. } => Some(statement.into_vec()),
+            _ => None,
+        };
+        self.index.grants(epoch).filter_map(read).take(most).collect()
     }
 
     /// What is known of the chains of a channel.
@@ -374,7 +420,7 @@ impl Store {
     pub fn inbox_up_to(&self, after: u64, most: usize, most_bytes: usize) -> Vec<(u64, Kept)> {
         let mut bytes = 0_usize;
         // Those that cannot be read any more do not end it.
-        let found = self.index.inbox(after).filter_map(|spot| self.kept(spot)).take(most);
+        let found = self.index.inbox(after).filter_map(|spot| self.delivered(spot)).take(most);
         found
             .take_while(|(_, kept)| {
                 let first = bytes == 0;
@@ -492,6 +538,18 @@ impl Store {
     fn read(&self, spot: Spot) -> Option<Entry> {
         let record = self.log.read(spot.number, spot.place()).ok()?;
         Entry::decode(&record.body)
+    }
+
+    /// What is delivered with a number: an envelope, or one that came before and was opened then.
+    fn delivered(&self, spot: Spot) -> Option<(u64, Kept)> {
+        match self.read(spot)? {
+            Entry::Envelope(kept) => Some((spot.number, *kept)),
+            Entry::Opened { envelope, .. } => {
+                let (_, kept) = self.envelope(&envelope)?;
+                Some((spot.number, kept))
+            }
+            _ => None,
+        }
     }
 
     fn kept(&self, spot: Spot) -> Option<(u64, Kept)> {

@@ -26,6 +26,7 @@ fn kept(envelope: &Envelope, deliver: bool) -> Entry {
         at: NOW,
         admission: cid("admission"),
         payload: None,
+        sealing: None,
         sent_last_minute: Some(0),
         reasons: Vec::new(),
     }))

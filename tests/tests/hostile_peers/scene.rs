@@ -248,7 +248,6 @@ impl Scene {
                 .as_object()
                 .cloned()
                 .unwrap_or(Map::new()),
-            sealed: false,
             lifetime_millis: None,
         });
         let id = ask(&self.honest, message).await["id"].clone();

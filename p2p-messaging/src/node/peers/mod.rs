@@ -5,7 +5,7 @@ mod conduct;
 
 use super::worker::Worker;
 use crate::checking::Missing;
-use crate::net::{Command, topic_of};
+use crate::net::{Command, keys_topic_of, topic_of};
 use crate::sync::{CharterHead, Hello, Request, Response, Visit};
 use accounts::Accounts;
 pub(super) use conduct::{FAULT, UNHELPFUL};
@@ -335,6 +335,7 @@ impl Worker {
                     state.from = from;
                     state.doubted = None;
                 }
+                self.say_memberships(&peer);
             }
             Stage::Open => state.doubted = None,
         }
@@ -351,15 +352,31 @@ impl Worker {
             state.may = may;
             state.from = from;
         }
+        self.say_memberships(&peer);
         self.catch_up_with(peer);
         self.hand_over_receipts(peer);
         self.ask_what_was_invited_to(peer);
         self.compile_schemas(Some(peer));
     }
 
+    /// In sealed channels, whoever comes is told who may read.
+    fn say_memberships(&mut self, peer: &PeerId) {
+        for channel in self.sealed_visits(peer) {
+            self.say_membership(&channel);
+        }
+    }
+
+    /// The sealed channels in which a peer takes part, to read or to send: it hears who is handed keys.
+    fn sealed_visits(&self, peer: &PeerId) -> Vec<ContentId> {
+        let visits = self.peers.hello(peer).filter(|_| self.peers.is_proven(peer));
+        let visits = visits.iter().flat_map(|h| &h.visits).map(|v| &v.channel);
+        visits.filter(|c| self.seals(c)).cloned().collect()
+    }
+
     fn open_topics(&self, peer: PeerId, may: &BTreeSet<ContentId>) {
         let mut topics: std::collections::HashSet<_> = may.iter().map(topic_of).collect();
         topics.insert(topic_of(&self.framework()));
+        topics.extend(self.sealed_visits(&peer).iter().map(keys_topic_of));
         self.tell(Command::Open { peer, topics });
     }
 

@@ -24,8 +24,8 @@ use std::time::{Duration, Instant};
     "  gridpass send flex.gb.bids bids bid.json\n  \
      echo '{\"zone\": \"GB-1\"}' | gridpass send flex.gb.bids bids -\n  \
      gridpass send flex.gb.orders orders order.json --to did:webvh:… --wait 30s\n  \
-     gridpass send flex.gb.orders orders sealed.json --sealed --to did:webvh:…   from `gridpass seal`\n  \
-     (the node checks it first as every peer will: what they would refuse is not sent)"
+     (the node checks it first as every peer will: what they would refuse is not sent; in a channel\n   \
+     that seals, it seals the payload to those who may read)"
 ))]
 pub struct SendArgs {
     /// The channel, by name or CID
@@ -46,9 +46,6 @@ pub struct SendArgs {
     /// An attribute of the header; those that the payload says are read from it
     #[arg(long = "attribute", value_name = "NAME=VALUE")]
     attributes: Vec<String>,
-    /// The payload is sealed already, for those who are to read it
-    #[arg(long)]
-    sealed: bool,
     /// For how long it counts [default: the channel's longest, up to 1h]
     #[arg(long = "for", value_name = "TIME")]
     lifetime: Option<String>,
@@ -129,7 +126,6 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         recipients: args.to.iter().map(|d| Did::parse(d)).collect::<Result<_, _>>()?,
         thread: args.thread.as_deref().map(EnvelopeId::parse).transpose()?,
         attributes,
-        sealed: args.sealed,
         lifetime_millis: args.lifetime.as_deref().map(parse_duration).transpose()?,
     };
     // What was taken in before cannot be an answer.

@@ -212,6 +212,7 @@ fn question(
         attributes,
         signature: CheckFacts::new(Outcome::Passed, identity_codes::SIGNATURE_VALID, assumed),
         payload: None,
+        sealing: None,
         sent_last_minute: None,
     })))
 }

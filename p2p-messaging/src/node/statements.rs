@@ -1,0 +1,348 @@
+//! What nodes say to each other in a sealed channel: that they may read, and which keys they are given.
+
+use super::sealing::may_be_handed;
+use super::worker::Worker;
+use crate::checking::{Known as _, Missing, Right};
+use crate::net::{Command, keys_topic_of};
+use crate::sealing::{
+    Epoch, Grant, HandedKey, MAX_GRANTED, MAX_LACKS, Member, Membership, SignedStatement, Statement,
+};
+use crate::store::Entry;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_identity::did::Did;
+use gridpass_identity::time::UnixMillis;
+use hashlink::LruCache;
+use libp2p::PeerId;
+use libp2p::gossipsub::{MessageAcceptance, MessageId};
+use serde_bytes::ByteBuf;
+use std::collections::BTreeMap;
+
+/// How far the time of a statement may be off, in milliseconds.
+const FRESH_MILLIS: u64 = 10 * 60 * 1000;
+/// How soon a node says again that it may read, in milliseconds; each time half as soon, up to every
+/// five minutes.
+const AGAIN_MILLIS: u64 = 5_000;
+const SELDOM_MILLIS: u64 = 5 * 60 * 1000;
+/// How often at most it says so, in milliseconds: peers do not pass on more.
+const PAUSE_MILLIS: u64 = 2_000;
+/// How often at most one node is handed keys where nothing changed, in milliseconds.
+const HAND_MILLIS: u64 = 5_000;
+/// The most statements that wait for what their signer's right rests on, and how long.
+const MAX_WAITING: usize = 256;
+const WAITING_MILLIS: u64 = 30_000;
+/// The most nodes whose last statement is remembered.
+const MAX_HEARD: usize = 8192;
+/// The most grants to one node at once.
+const MAX_GRANTS: usize = 16;
+
+struct Waiting {
+    peer: PeerId,
+    id: MessageId,
+    data: Vec<u8>,
+    since: UnixMillis,
+}
+
+/// Statements that were made, heard, and wait.
+pub(super) struct Statements {
+    /// When this node last said that it may read, and how often since something happened.
+    said: BTreeMap<ContentId, (UnixMillis, u32)>,
+    /// Channels in which it is to say so as soon as it may.
+    due: std::collections::BTreeSet<ContentId>,
+    heard: LruCache<(ContentId, Did, Did), UnixMillis>,
+    handed: LruCache<(ContentId, Did), UnixMillis>,
+    waiting: Vec<Waiting>,
+}
+
+impl Default for Statements {
+    fn default() -> Self {
+        Self {
+            said: BTreeMap::new(),
+            due: std::collections::BTreeSet::new(),
+            heard: LruCache::new(MAX_HEARD),
+            handed: LruCache::new(MAX_HEARD),
+            waiting: Vec::new(),
+        }
+    }
+}
+
+impl Worker {
+    /// Says that this node may read, soon and then again: somebody came, or something is lacked.
+    pub(super) fn say_membership(&mut self, channel: &ContentId) {
+        if self.seals(channel) {
+            let statements = &mut self.sealing.statements;
+            statements.due.insert(channel.clone());
+            if let Some((_, times)) = statements.said.get_mut(channel) {
+                *times = 0;
+            }
+        }
+    }
+
+    /// Says nothing more in a channel that was left.
+    pub(super) fn leave_circle(&mut self, channel: &ContentId) {
+        self.sealing.statements.said.remove(channel);
+        self.sealing.statements.due.remove(channel);
+        self.sealing.circles.remove(channel);
+    }
+
+    /// As what this node asks to read a channel.
+    fn own_membership(&self, channel: &ContentId) -> Option<Member> {
+        let presentation = self.knowledge.material.presentations.get(channel)?.id.clone();
+        let authorisation = self.knowledge.material.authorisation.as_ref();
+        Some(Member {
+            node: self.me.node.clone(),
+            participant: self.me.participant.clone(),
+            authorisation: authorisation
+                .filter(|_| self.me.participant != self.me.node)
+                .map(|a| a.id.clone()),
+            presentation,
+        })
+    }
+
+    pub(super) fn tick_statements(&mut self) {
+        let (now, clock) = (self.uptime(), self.now());
+        let statements = &mut self.sealing.statements;
+        for (channel, (at, times)) in &statements.said {
+            let pause = AGAIN_MILLIS.saturating_mul(1_u64.checked_shl(*times).unwrap_or(u64::MAX));
+            if now.millis_since(*at) >= pause.min(SELDOM_MILLIS) {
+                statements.due.insert(channel.clone());
+            }
+        }
+        let soon = |c: &ContentId| {
+            statements.said.get(c).is_none_or(|(at, _)| now.millis_since(*at) >= PAUSE_MILLIS)
+        };
+        let due: Vec<_> = statements.due.iter().filter(|c| soon(c)).cloned().collect();
+        for channel in due {
+            self.sealing.statements.due.remove(&channel);
+            let Some(member) = self.own_membership(&channel) else { continue };
+            // Who only sends has nothing to open.
+            let speaker = member.speaker(&channel);
+            let (right, _) = self.checker.may_have(&speaker, &self.knowledge, clock);
+            if right != Some(Right::Read) {
+                continue;
+            }
+            let lacks = self.lacks(&channel, MAX_LACKS);
+            let said = &mut self.sealing.statements.said;
+            let times = said.get(&channel).map_or(0, |(_, times)| times.saturating_add(1));
+            said.insert(channel.clone(), (now, times));
+            let said = Membership { channel: channel.clone(), member, issued: clock, lacks };
+            self.state(&Statement::Membership(said));
+        }
+        let waiting = std::mem::take(&mut self.sealing.statements.waiting);
+        let (over, waits): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|w| now.millis_since(w.since) > WAITING_MILLIS);
+        self.sealing.statements.waiting = waits;
+        for waiting in over {
+            self.report(waiting.id, waiting.peer, MessageAcceptance::Ignore);
+        }
+    }
+
+    fn state(&self, statement: &Statement) {
+        match statement.sign(&self.me.key, &self.me.key_id) {
+            Ok(text) => {
+                let topic = keys_topic_of(statement.channel());
+                self.tell(Command::Publish { topic, data: text.into_bytes(), envelope: None });
+            }
+            Err(e) => tracing::error!("not stated: {e}"),
+        }
+    }
+
+    /// A statement came by the gossip about a channel's keys.
+    pub(super) fn stated(&mut self, peer: PeerId, id: MessageId, channel: &ContentId, data: &[u8]) {
+        let acceptance = match SignedStatement::parse(data) {
+            Ok(signed) if signed.statement().channel() == channel => {
+                let (issued, now) = (signed.statement().issued(), self.now());
+                let off = now.millis_since(issued).max(issued.millis_since(now));
+                match signed.statement() {
+                    _ if off > FRESH_MILLIS || !self.seals(channel) => MessageAcceptance::Ignore,
+                    Statement::Membership(said) => match self.membership(said, peer) {
+                        Some(acceptance) => acceptance,
+                        None => {
+                            let since = self.uptime();
+                            let statements = &mut self.sealing.statements;
+                            if statements.waiting.len() < MAX_WAITING {
+                                let data = data.to_vec();
+                                statements.waiting.push(Waiting { peer, id, data, since });
+                                return;
+                            }
+                            MessageAcceptance::Ignore
+                        }
+                    },
+                    Statement::Grant(grant, issued) => {
+                        let (from, to) = (grant.chain.key.did(), &grant.to);
+                        if !self.is_news(channel, from, to, *issued) {
+                            MessageAcceptance::Ignore
+                        } else if grant.to == self.me.node {
+                            self.granted(signed.statement(), data);
+                            MessageAcceptance::Accept
+                        } else if self.knowledge.head(&grant.chain).is_some() {
+                            MessageAcceptance::Accept
+                        } else {
+                            // Nobody here heard of the sender.
+                            MessageAcceptance::Ignore
+                        }
+                    }
+                }
+            }
+            // Its signature is by the key that it names: everybody sees that it does not fit.
+            Ok(_) | Err(_) => MessageAcceptance::Reject,
+        };
+        self.report(id, peer, acceptance);
+    }
+
+    /// Whether somebody said nothing later to somebody, and not just now either.
+    fn is_news(&mut self, channel: &ContentId, from: &Did, to: &Did, issued: UnixMillis) -> bool {
+        let place = (channel.clone(), from.clone(), to.clone());
+        let heard = &mut self.sealing.statements.heard;
+        let news = heard.get(&place).is_none_or(|last| issued > *last);
+        if news {
+            heard.insert(place, issued);
+        }
+        news
+    }
+
+    /// Somebody says that it may read: nothing if that cannot be said yet.
+    fn membership(&mut self, said: &Membership, peer: PeerId) -> Option<MessageAcceptance> {
+        let (channel, member, now) = (&said.channel, &said.member, self.now());
+        if member.node == self.me.node {
+            return Some(MessageAcceptance::Accept);
+        }
+        let named = [Some(&member.presentation), member.authorisation.as_ref()];
+        let missing: Vec<_> = named
+            .into_iter()
+            .flatten()
+            .filter(|id| self.knowledge.document(id).is_none())
+            .map(|id| Missing::Document(id.clone()))
+            .collect();
+        if !missing.is_empty() {
+            for missing in missing {
+                self.ask(missing, Some(peer));
+            }
+            return None;
+        }
+        let (right, found) = self.checker.may_have(&member.speaker(channel), &self.knowledge, now);
+        if right.is_none() && found.code.class() == gridpass_identity::code::Class::Indeterminate {
+            self.ask(Missing::Evidence(member.participant.clone()), Some(peer));
+            for did in self.checker.take_unknown() {
+                self.ask(Missing::Did(did), Some(peer));
+            }
+            return None;
+        }
+        let to = member.node.clone();
+        if !self.is_news(channel, &member.node, &to, said.issued) {
+            return Some(MessageAcceptance::Ignore);
+        }
+        let may = may_be_handed(&mut self.checker, &self.knowledge, channel, member, now);
+        let circle = self.sealing.circles.entry(channel.clone()).or_default();
+        let news = circle.heard(member.clone(), may, now);
+        if !may {
+            return Some(MessageAcceptance::Ignore);
+        }
+        tracing::debug!(%channel, node = %member.node, "may be handed keys");
+        // It is judged by them again and again, also after a restart of others.
+        for id in [Some(&member.presentation), member.authorisation.as_ref()].into_iter().flatten()
+        {
+            if !self.knowledge.store.has_document(id)
+                && let Some(bytes) = self.knowledge.document(id)
+            {
+                self.stage(Entry::Document(ByteBuf::from(bytes)));
+            }
+        }
+        if news {
+            // Who came does not know who is here.
+            self.say_membership(channel);
+        }
+        self.grant(channel, member, news || !said.lacks.is_empty());
+        Some(MessageAcceptance::Accept)
+    }
+
+    /// Hands a node the keys of own epochs that it may have, and was not handed by their documents.
+    fn grant(&mut self, channel: &ContentId, member: &Member, wanted: bool) {
+        let (now, place) = (self.uptime(), (channel.clone(), member.node.clone()));
+        let handed = self.sealing.statements.handed.get(&place).copied();
+        let lately = handed.is_some_and(|at| now.millis_since(at) < HAND_MILLIS);
+        if lately || !wanted {
+            return;
+        }
+        let keys = self.keys_for(channel, member);
+        if keys.is_empty() {
+            return;
+        }
+        self.sealing.statements.handed.insert(place, now);
+        let chain = self.own_chain(channel);
+        if let Some(circle) = self.sealing.circles.get_mut(channel) {
+            for epoch in keys.iter().filter_map(|k| k.epoch.as_ref()) {
+                circle.granted(epoch, member);
+            }
+        }
+        let issued = self.now();
+        let newest_first: Vec<HandedKey> = keys.into_iter().rev().collect();
+        for (n, some) in newest_first.chunks(MAX_GRANTED).take(MAX_GRANTS).enumerate() {
+            match Grant::new(&chain, &member.node, some) {
+                Ok(grant) => {
+                    // Each is news to those who pass them on.
+                    let at = issued.plus_millis(u64::try_from(n).unwrap_or_default());
+                    self.state(&Statement::Grant(grant, at));
+                }
+                Err(e) => tracing::error!(node = %member.node, "not handed over: {e}"),
+            }
+        }
+    }
+
+    /// The keys of own epochs from where on a member may read.
+    fn keys_for(&self, channel: &ContentId, member: &Member) -> Vec<HandedKey> {
+        let chain = self.own_chain(channel);
+        let since = self.readable_from(channel, &member.participant, &member.presentation);
+        let Some(first) = self.knowledge.store.first_since(&chain, since) else {
+            return Vec::new();
+        };
+        let epochs = self.knowledge.store.own_epochs(&chain);
+        // Those that began before the first message that it may have, and may reach to it.
+        let most = MAX_GRANTED.saturating_mul(MAX_GRANTS);
+        let reach = first.saturating_sub(crate::sealing::MAX_STEPS);
+        let near = epochs.into_iter().rev().take_while(|(begins, _)| *begins >= reach);
+        let mut keys = Vec::new();
+        for (begins, id) in near.take(most) {
+            let Some(bytes) = self.knowledge.document(&id) else { continue };
+            let Ok(epoch) = Epoch::parse(&bytes) else { continue };
+            let to = epoch.recipients();
+            let for_it = to.is_empty() || to.contains(&member.participant);
+            if !for_it || epoch.members().iter().any(|m| m.node == member.node) {
+                continue;
+            }
+            let from = first.max(begins);
+            keys.extend(self.knowledge.opener.chain_key((&id, &bytes), &chain, from));
+        }
+        keys.reverse();
+        keys
+    }
+
+    /// This node was handed keys.
+    fn granted(&mut self, statement: &Statement, data: &[u8]) {
+        let Some((chain, keys)) = self.knowledge.opener.take(statement) else {
+            tracing::warn!("keys came that do not open");
+            return;
+        };
+        tracing::info!(sender = %chain.sender, keys = keys.len(), "keys came");
+        let epochs = keys.iter().filter_map(|k| k.epoch.clone()).collect();
+        let statement = ByteBuf::from(data.to_vec());
+        self.stage(Entry::Grant { epochs, statement });
+        for handed in &keys {
+            self.knowledge.opener.hold(&chain, handed);
+        }
+        for handed in &keys {
+            self.open_what_waited(&chain, handed);
+        }
+    }
+
+    /// Something came that statements may have waited for.
+    pub(super) fn state_again(&mut self) {
+        for waiting in std::mem::take(&mut self.sealing.statements.waiting) {
+            let Ok(signed) = SignedStatement::parse(&waiting.data) else { continue };
+            let Statement::Membership(said) = signed.statement() else { continue };
+            match self.membership(said, waiting.peer) {
+                Some(acceptance) => self.report(waiting.id, waiting.peer, acceptance),
+                None => self.sealing.statements.waiting.push(waiting),
+            }
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Case 15, and what else the checking core refuses of sealed messages: its code, and that the good
+//! twin beside it is admitted.
+
+#![allow(missing_docs)]
+
+use gridpass_credentials::secured::Secured;
+use gridpass_credentials::status::Change;
+use gridpass_credentials::visa::Purpose;
+use gridpass_identity::did::Did;
+use gridpass_identity::time::UnixMillis;
+use gridpass_messaging::checking::{Chain, Effect, Missing, Source, Verdict};
+use gridpass_messaging::codes;
+use gridpass_messaging::sealing::{MAX_EPOCH_MILLIS, Member};
+use gridpass_policy::channel::{ChannelDescriptor, Mode, Sealing};
+use gridpass_policy::codes as policy_codes;
+use gridpass_tests::messages::{Market, Peer, Sender, admitted, expect, later};
+use gridpass_tests::nodes;
+use gridpass_tests::sealed::{Sealer, member};
+use gridpass_tests::world::{self, NOW, Party};
+
+/// An aggregator who sends, two operators who read, and a relay who looks on.
+struct Scene {
+    market: Market,
+    sender: Sender,
+    bidder: Secured,
+    north: (Party, Secured),
+    south: (Party, Secured),
+}
+
+impl Scene {
+    fn new(bend: impl FnOnce(&mut ChannelDescriptor)) -> Self {
+        let market = Market::with_operators(|d| {
+            d.sealing = Sealing::Members;
+            bend(d);
+        });
+        let aggregator = Party::new(2);
+        let bidder = nodes::presentation(&market, &aggregator, false);
+        let operator = |n: u8| {
+            let party = Party::new(n);
+            let presentation = nodes::presentation(&market, &party, true);
+            (party, presentation)
+        };
+        let sender = Sender::new(&aggregator, &bidder, &market.channel);
+        Self { sender, bidder, north: operator(3), south: operator(4), market }
+    }
+
+    fn members(&self) -> [Member; 2] {
+        [member(&self.north.0, &self.north.1), member(&self.south.0, &self.south.1)]
+    }
+
+    fn begin(&self, to: &[Did]) -> Sealer {
+        let members = self.members();
+        let named = |m: &&Member| to.is_empty() || to.contains(&m.participant);
+        let members: Vec<Member> = members.iter().filter(named).cloned().collect();
+        Sealer::begin(&self.sender, to, &members, NOW)
+    }
+
+    /// Somebody who knows all documents, and the epoch.
+    fn peer(&self, party: &Party, sealer: &Sealer) -> Peer {
+        let documents = [&self.bidder, &self.north.1, &self.south.1];
+        let mut peer = self.market.peer(party, &documents, self.market.lists(&[]));
+        peer.memory.learn_bytes(sealer.epoch.id().clone(), sealer.document.clone());
+        peer
+    }
+
+    fn relay(&self, sealer: &Sealer) -> Peer {
+        self.peer(&Party::new(9), sealer)
+    }
+}
+
+#[test]
+fn case_15_plaintext_in_a_channel_that_seals_is_refused_and_sealed_in_one_that_does_not() {
+    for (sealing, seals) in [(Sealing::Members, true), (Sealing::None, false)] {
+        let mut scene = Scene::new(|d| d.sealing = sealing);
+        let mut sealed = scene.begin(&[]);
+        let (plain, sealed_one) = (scene.sender.send(NOW), sealed.send(NOW));
+        let (wrong, right) = if seals { (plain, sealed_one) } else { (sealed_one, plain) };
+        let checked = scene.relay(&sealed).receive(&wrong, NOW);
+        expect(&checked, Verdict::Refuse, policy_codes::MESSAGE_SEALING);
+        assert!(!checked.deliver);
+        admitted(&scene.relay(&sealed).receive(&right, NOW));
+    }
+}
+
+#[test]
+fn case_15_what_is_called_sealed_and_is_not_is_a_fault() {
+    let scene = Scene::new(|_| ());
+    let mut sealer = scene.begin(&[]);
+    let mut header = scene.sender.header("GB-1", NOW);
+    header.epoch = Some(sealer.epoch.id().clone());
+    let plain = scene.sender.sign(header, b"{\"bid\":5}");
+    let checked = scene.relay(&sealer).receive(&plain, NOW);
+    expect(&checked, Verdict::Fault, codes::SEALING_MALFORMED);
+    admitted(&scene.relay(&sealer).receive(&sealer.send(NOW), NOW));
+}
+
+#[test]
+fn case_15_a_message_that_is_sealed_to_one_who_is_not_entitled_is_refused() {
+    let scene = Scene::new(|_| ());
+    // An aggregator may send here, and not read.
+    let crony = Party::new(5);
+    let presented = nodes::presentation(&scene.market, &crony, false);
+    let [north, south] = scene.members();
+    let members = [north, south, member(&crony, &presented)];
+    let mut sealer = Sealer::begin(&scene.sender, &[], &members, NOW);
+    let bid = sealer.send(NOW);
+    for (party, at) in [(&Party::new(9), "a relay"), (&scene.north.0, "a reader")] {
+        let mut peer = scene.peer(party, &sealer);
+        peer.memory.learn(&presented);
+        let checked = peer.receive(&bid, NOW);
+        expect(&checked, Verdict::Refuse, codes::SEALING_STRANGER);
+        assert!(!checked.deliver, "{at}");
+    }
+    // Who cannot say so passes it on: others can.
+    admitted(&scene.relay(&sealer).receive(&bid, NOW));
+    // What is caught up with was judged by those who were there.
+    let mut late = scene.relay(&sealer);
+    late.memory.learn(&presented);
+    admitted(&late.receive_by(&bid, Source::CatchUp, NOW));
+}
+
+#[test]
+fn case_15_whose_right_ended_is_left_out_within_the_time_that_the_channel_gives() {
+    // The lists are an hour old, and may be two.
+    const HOUR: u64 = 3_600_000;
+    let scene = Scene::new(|d| d.max_status_age_seconds = 2 * 3600);
+    let mut sealer = scene.begin(&[]);
+    let mut relay = scene.relay(&sealer);
+    admitted(&relay.receive(&sealer.send(NOW), NOW));
+    let operators = scene.market.operators.as_ref().expect("a role");
+    let regulator = &scene.market.regulator;
+    let visa = world::visa(regulator, &scene.south.0, operators, |_| ());
+    let status = visa.status.first().expect("a status");
+    let change = Change { index: status.index, set: true, at: later(200) };
+    let revoked = |relay: &mut Peer, dated: UnixMillis, version: u64| {
+        for purpose in Purpose::ALL {
+            let set = if purpose == status.purpose { &[change][..] } else { &[] };
+            let list = world::list_by(regulator, regulator, purpose, set, |l| {
+                l["validFrom"] = serde_json::json!(dated);
+                l["credentialSubject"]["statusList"]["version"] = serde_json::json!(version);
+            });
+            relay.memory.lists.push(list);
+            relay.checker.status_list_came(&regulator.list_id(purpose), &regulator.did);
+        }
+    };
+    revoked(&mut relay, later(200), 6);
+    // The sender need not have heard of it.
+    admitted(&relay.receive(&sealer.send(later(300)), later(300)));
+    revoked(&mut relay, later(HOUR), 7);
+    admitted(&relay.receive(&sealer.send(later(HOUR)), later(HOUR)));
+    revoked(&mut relay, later(2 * HOUR), 8);
+    let then = later(2 * HOUR + 1_000);
+    let checked = relay.receive(&sealer.send(then), then);
+    expect(&checked, Verdict::Refuse, codes::SEALING_STRANGER);
+    // In an epoch without it, it goes on.
+    let [north, _] = scene.members();
+    let mut next = Sealer::begin(&sealer.sender, &[], &[north], then);
+    relay.memory.learn_bytes(next.epoch.id().clone(), next.document.clone());
+    admitted(&relay.receive(&next.send(then), then));
+}
+
+#[test]
+fn case_15_who_is_left_out_is_not_given_what_it_cannot_open() {
+    let scene = Scene::new(|_| ());
+    let [north, _] = scene.members();
+    let mut sealer = Sealer::begin(&scene.sender, &[], &[north], NOW);
+    let bid = sealer.send(NOW);
+    let mut peers = [&scene.north.0, &scene.south.0].map(|p| scene.peer(p, &sealer));
+    let chain = Chain::of(bid.header());
+    peers[0].memory.ring.get_mut().insert(&chain, &sealer.taken_by(&scene.north.0));
+    let [north, south] = peers.map(|mut p| p.receive(&bid, NOW));
+    assert!(north.deliver && !north.unopened, "{}", north.sentence);
+    admitted(&south);
+    assert!(!south.deliver && south.unopened, "it is passed on, and waits for its key");
+}
+
+#[test]
+fn an_epoch_is_waited_for_and_is_of_its_sender_recipients_and_time() {
+    let scene = Scene::new(|d| d.mode = Mode::Unicast);
+    let to = [scene.north.0.did.clone()];
+    let mut sealer = scene.begin(&to);
+    let good = sealer.clone().send(NOW);
+    admitted(&scene.relay(&sealer).receive(&good, NOW));
+    // It has not come.
+    let mut without = scene.market.peer(&Party::new(9), &[&scene.bidder], scene.market.lists(&[]));
+    let checked = without.receive(&good, NOW);
+    expect(&checked, Verdict::Wait, codes::EPOCH_MISSING);
+    let missing = Effect::Ask(Missing::Document(sealer.epoch.id().clone()));
+    assert!(checked.effects.contains(&missing), "{:?}", checked.effects);
+    // It is for somebody else.
+    let other = sealer.clone().send_with(NOW, |h| h.recipients = vec![scene.south.0.did.clone()]);
+    expect(&scene.relay(&sealer).receive(&other, NOW), Verdict::Fault, codes::SEALING_EPOCH);
+    // It is another sender's.
+    let thief = Party::new(7);
+    let presented = nodes::presentation(&scene.market, &thief, false);
+    let mut stolen =
+        Sealer { sender: Sender::new(&thief, &presented, &scene.market.channel), ..sealer.clone() };
+    let mut relay = scene.relay(&sealer);
+    relay.memory.learn(&presented);
+    expect(&relay.receive(&stolen.send(NOW), NOW), Verdict::Fault, codes::SEALING_EPOCH);
+    // It began too long ago, or later than the message.
+    let late = NOW.plus_millis(MAX_EPOCH_MILLIS + 1);
+    let old = sealer.clone().send(late);
+    let mut relay = scene.relay(&sealer);
+    relay.memory.lists = Vec::new();
+    expect(&relay.receive(&old, late), Verdict::Fault, codes::SEALING_EPOCH);
+    let before = UnixMillis::new(NOW.get() - 1);
+    let early = sealer.send(before);
+    expect(&scene.relay(&sealer).receive(&early, NOW), Verdict::Fault, codes::SEALING_EPOCH);
+}
+
+#[test]
+fn what_is_in_a_sealed_message_is_held_against_the_schema_by_whoever_opens_it() {
+    use gridpass_messaging::sealing::{Place, SealedPayload};
+    let scene = Scene::new(|_| ());
+    let sealer = scene.begin(&[]);
+    let mut header = scene.sender.header("GB-1", NOW);
+    header.epoch = Some(sealer.epoch.id().clone());
+    let place = Place {
+        channel: &header.channel,
+        sender: &header.sender,
+        key: &header.key,
+        sequence: 1,
+        epoch: sealer.epoch.id(),
+    };
+    let key = sealer.key.message();
+    let not_json = SealedPayload::seal(b"<bid/>", &key, &place, [1; 12]).expect("sealed");
+    let other = SealedPayload::seal(b"{}", &sealer.key.next().message(), &place, [1; 12]);
+    let cases = [
+        (not_json, policy_codes::PAYLOAD_MALFORMED),
+        (other.expect("sealed"), codes::SEALING_BROKEN),
+    ];
+    for (payload, code) in cases {
+        let bytes = payload.encode().expect("bytes");
+        let bent = scene.sender.sign(header.clone(), &bytes);
+        let mut reader = scene.peer(&scene.north.0, &sealer);
+        let chain = Chain::of(&header);
+        reader.memory.ring.get_mut().insert(&chain, &sealer.taken_by(&scene.north.0));
+        let checked = reader.receive(&bent, NOW);
+        expect(&checked, Verdict::Refuse, code);
+        // Who cannot open it has nothing against it.
+        admitted(&scene.relay(&sealer).receive(&bent, NOW));
+    }
+}
