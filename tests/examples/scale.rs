@@ -1,0 +1,8 @@
+use gridpass_tests::simulation::*;
+fn main() {
+    let n: usize = std::env::args().nth(1).and_then(|a| a.parse().ok()).unwrap_or(50);
+    let t = std::time::Instant::now();
+    let o = run(Setting::of(1, n).troubled());
+    eprintln!("{:?}", t.elapsed());
+    println!("{:#?}\n{:?}\n{:?} checked {} peers {} waited {} fetched {} queued {}", o.measures(), o.broken(), o.verdicts, o.checked, o.most_peers, o.waited, o.fetched, o.queued);
+}
