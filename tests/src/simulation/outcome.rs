@@ -37,7 +37,7 @@ pub struct Outcome {
     pub leaks: u64,
     /// Envelopes that were delivered more than once.
     pub twice: u64,
-    /// Envelopes made after their sender was revoked, delivered by a node that had the list.
+    /// Envelopes of the revoked that were delivered by a node that had the list.
     pub late: u64,
     /// Who shut out whom first, and when.
     pub shut_out: BTreeMap<(usize, usize), u64>,
@@ -115,16 +115,11 @@ impl Outcome {
         first..first + super::setting::VICTIMS
     }
 
-    /// Whether an envelope must come to everybody: of an honest aggregator that kept its visa, or
-    /// that lost it long enough after.
+    /// Whether an envelope must come to everybody: of an honest aggregator that kept its visa. What
+    /// the revoked sent before is not taken up late: who was away then never gets it.
     fn is_accepted(&self, sent: &Sent) -> bool {
         let aggregator = self.nodes.get(sent.author).is_some_and(|n| n.kind == Kind::Aggregator);
-        aggregator && (sent.author != 0 || sent.at < REVOKED - self.spread())
-    }
-
-    /// How long what was sent before a revocation may be on its way without waiting for catching up.
-    fn spread(&self) -> u64 {
-        10_000
+        aggregator && sent.author != 0
     }
 
     /// What must come to everybody.
@@ -135,7 +130,19 @@ impl Outcome {
     /// Envelopes of the revoked, made after that, that a node delivered before it knew.
     pub fn taken_of_the_revoked<'o>(&'o self, node: &'o Node) -> impl Iterator<Item = u32> + 'o {
         let of = |n: &u32| self.sent.get(n).is_some_and(|s| s.author == 0 && s.at > REVOKED);
-        node.delivered.keys().copied().filter(move |n| of(n) && !self.backdated.contains(n))
+        node.delivered.keys().copied().filter(of)
+    }
+
+    /// Of a thousand deliveries that there could be of what the revoked sent in time, how many there
+    /// are not.
+    #[must_use]
+    pub fn lost_with_the_revoked(&self) -> u64 {
+        let before = self.sent.iter().filter(|(_, s)| s.author == 0 && s.at < REVOKED);
+        let before: Vec<u32> = before.map(|(n, _)| *n).collect();
+        let lacks = |n: &Node| before.iter().filter(|b| !n.delivered.contains_key(b)).count();
+        let (readers, lacking) =
+            self.readers().fold((0, 0), |(r, l), (_, n)| (r + 1, l + lacks(n)));
+        (lacking * 1000 / (readers * before.len()).max(1)) as u64
     }
 
     /// What does not hold and must, a sentence each; none, if all is well.
@@ -160,7 +167,7 @@ impl Outcome {
         }
         must(self.leaks == 0, format!("{} were given to who may not read", self.leaks));
         must(self.twice == 0, format!("{} were delivered twice", self.twice));
-        must(self.late == 0, format!("{} of the revoked were delivered late", self.late));
+        must(self.late == 0, format!("{} of the revoked were delivered by who knew", self.late));
         let honest = |n: &usize| self.nodes.get(*n).is_some_and(|n| n.kind.is_honest());
         let wronged = self.shut_out.keys().filter(|(a, b)| honest(a) && honest(b) && *b != 0);
         let wronged = wronged.count();
