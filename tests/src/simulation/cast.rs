@@ -7,11 +7,13 @@ use crate::dice::Dice;
 use crate::messages::{Market, Sender};
 use crate::world::{self, NOW, Party, in_days};
 use gridpass_credentials::secured::{Binding, Form, Secured};
+use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::status::{Change, StatusList};
+use gridpass_credentials::verify::{Expectation, verify_presentation};
 use gridpass_credentials::visa::{Purpose, Visa};
 use gridpass_identity::key::{KeyType, SecretKey};
 use gridpass_identity::method;
-use gridpass_messaging::checking::Chain;
+use gridpass_messaging::checking::{Chain, Known as _};
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::Arc;
 
@@ -64,8 +66,32 @@ impl World {
         for (kind, count) in kinds.into_iter().chain(adversaries) {
             (0..count).for_each(|of_kind| world.add(kind, of_kind, &lists));
         }
+        world.share_signatures();
         world.link();
         world
+    }
+
+    /// Signatures of visas, presentations and the first status lists that fit are found to fit once:
+    /// the memo holds only what stays true for ever, so that no verdict can change by it. Envelopes
+    /// and later lists are verified by every node.
+    fn share_signatures(&mut self) {
+        let mut memo = SignatureMemo::default();
+        if let Some(first) = self.nodes.first() {
+            for node in &self.nodes {
+                let expect = Expectation {
+                    now: NOW,
+                    clock: NOW,
+                    audience: Some(self.market.channel.as_str()),
+                    nonce: None,
+                    presenter: Some(&node.party.did),
+                };
+                let text = node.presentation.text().as_bytes();
+                let _ = verify_presentation(text, &first.memory.evidence(), &expect, &mut memo);
+            }
+        }
+        for node in self.nodes.iter_mut().filter(|n| n.serves()) {
+            node.checker.begin_with(memo.clone());
+        }
     }
 
     fn add(&mut self, kind: Kind, of_kind: usize, lists: &[StatusList]) {
@@ -142,13 +168,6 @@ impl World {
         let number = self.lists.len() - 1;
         let item = self.item(What::List(number), usize::MAX);
         self.list_items.push(item);
-    }
-}
-
-impl World {
-    /// Who reads, keeps to the rules, and keeps its visa.
-    pub(super) fn is_entitled(&self, node: usize) -> bool {
-        self.nodes[node].kind == Kind::Operator && node != self.revoked()[1]
     }
 }
 

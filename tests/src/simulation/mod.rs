@@ -9,8 +9,9 @@
 //! -> outcome: what must hold, and the measures
 //! ```
 //!
-//! Every verdict is the core's own, and every signature is verified by every node: nothing is shared
-//! between nodes but bytes. What is modelled and not run are libp2p and the node's actor; the
+//! Every verdict is the core's own, and every envelope is verified by every node. Shared is only what
+//! stays true for ever, and so changes no verdict: that the signatures of visas, presentations and the
+//! first status lists fit. What is modelled and not run are libp2p and the node's actor; the
 //! numbers of the model are in [`rules`]. Time goes by only on the wire: checking takes none.
 
 mod adversaries;

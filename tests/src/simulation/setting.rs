@@ -111,10 +111,10 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// A market of so many honest nodes, a tenth of which bid.
+    /// A market of so many honest nodes; a tenth of them bid, at most forty.
     #[must_use]
     pub fn of(seed: u64, nodes: usize) -> Self {
-        let aggregators = nodes.div_ceil(10);
+        let aggregators = nodes.div_ceil(10).min(40);
         Self {
             seed,
             aggregators,
@@ -144,20 +144,20 @@ impl Setting {
 }
 
 /// How long is traded, in milliseconds.
-pub const TRADE: u64 = 300_000;
+pub(super) const TRADE: u64 = 300_000;
 /// When it ends.
-pub const END: u64 = 540_000;
+pub(super) const END: u64 = 540_000;
 /// When somebody is revoked.
 pub const REVOKED: u64 = 150_000;
 /// When the network parts.
-pub const PARTS: u64 = 60_000;
+pub(super) const PARTS: u64 = 60_000;
 /// When it heals.
-pub const HEALS: u64 = 120_000;
+pub(super) const HEALS: u64 = 120_000;
 /// From when on adversaries crowd their victims.
-pub const CROWDS: u64 = 60_000;
+pub(super) const CROWDS: u64 = 60_000;
 /// Until when.
-pub const LEAVES: u64 = 240_000;
+pub(super) const LEAVES: u64 = 240_000;
 /// How many are crowded.
-pub const VICTIMS: usize = 3;
+pub(super) const VICTIMS: usize = 3;
 /// How many nodes of an eclipse are of one participant: more than a node lets in.
-pub const NODES_OF_ONE: usize = 20;
+pub(super) const NODES_OF_ONE: usize = 20;
