@@ -23,6 +23,7 @@ mod mesh;
 mod node;
 mod outcome;
 pub mod rules;
+pub mod scenarios;
 mod setting;
 mod taking;
 
