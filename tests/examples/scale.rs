@@ -89,7 +89,7 @@ impl Row {
             "shutOutMillis": d(&m.shut_out), "borneUntilShutOut": d(&m.borne),
             "borneNeverShutOut": d(&m.never), "proofMillis": d(&m.proof),
             "reconnectedMillis": d(&m.reconnected), "lostWithRevokedPerMille": self.lost,
-            "turnedAway": self.turned_away, "mostPeers": self.most_peers, "mostWaiting": self.waited,
+            "meshHeldPerCent": d(&m.held), "turnedAway": self.turned_away, "mostPeers": self.most_peers, "mostWaiting": self.waited,
             "broken": self.broken, "verdicts": verdicts,
         })
     }

@@ -7,6 +7,9 @@ use gridpass_messaging::envelope::Envelope;
 use serde_json::json;
 use std::sync::Arc;
 
+/// Between two of a vandal's messages.
+const VANDAL_MILLIS: u64 = 1_000;
+
 impl World {
     pub(super) fn send(&mut self, index: usize) {
         match self.nodes[index].kind {
@@ -27,6 +30,9 @@ impl World {
             }
             Kind::Equivocator => self.equivocate(index),
             Kind::Vandal => {
+                if self.now + VANDAL_MILLIS < TRADE {
+                    self.at(self.now + VANDAL_MILLIS, Event::Send(index));
+                }
                 let clock = self.clock();
                 let made = self.nodes[index].sender.send(clock);
                 let mut wire = made.to_wire().expect("a payload");

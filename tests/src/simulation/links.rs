@@ -1,7 +1,7 @@
 //! Who is connected with whom: dialling and its pauses, places, shutting out, partitions, nodes that
 //! go down and come up.
 
-use super::node::{Dial, Peer, TOPICS};
+use super::node::{CHANNEL, Dial, FRAMEWORK, Peer, TOPICS};
 use super::rules::{
     BLOCK_MILLIS, DIAL_FIRST, DIAL_LAST, DIALLED, IDLE_MILLIS, MAKE_ROOM, MAX_CONNECTIONS,
     MAX_NODES, MAX_PEERS, SHUT_BELOW,
@@ -38,6 +38,11 @@ impl World {
                 }
             }
         }
+        if self.setting.eclipse == Some(Eclipse::Whole) {
+            for victim in self.victims() {
+                self.dials(0, victim);
+            }
+        }
         for one in known {
             self.dial(one);
         }
@@ -59,7 +64,10 @@ impl World {
         let victims = self.victims();
         let taken = self.setting.eclipse == Some(Eclipse::Whole)
             && self.crowded
-            && (victims.contains(&one) || victims.contains(&other));
+            && (victims.contains(&one) || victims.contains(&other))
+            // Whoever is revoked is one of theirs.
+            && one != 0
+            && other != 0;
         let parted = self.parted && side(one) != side(other);
         self.nodes[one].up && self.nodes[other].up && !parted && if crowd { self.crowded } else { !taken }
     }
@@ -97,7 +105,9 @@ impl World {
             return false;
         }
         if !(place(one, other) && place(other, one)) {
-            self.outcome.turned_away += u64::from(self.nodes[one].kind.is_honest());
+            let honest = self.nodes[one].kind.is_honest();
+            let full = [one, other].iter().any(|n| self.nodes[*n].peers.len() >= MAX_CONNECTIONS);
+            self.outcome.turned_away += u64::from(honest && full);
             return false;
         }
         self.nodes[one].peers.insert(other, Peer::new(true, now));
@@ -256,6 +266,13 @@ impl World {
     /// Adversaries begin to crowd their victims, or end it.
     pub(super) fn crowd(&mut self, crowded: bool) {
         self.crowded = crowded;
+        for victim in self.victims().filter(|_| !crowded) {
+            let mesh = self.nodes[victim].peers.iter().filter(|(_, p)| p.mesh[CHANNEL].is_some());
+            let (all, held) = mesh.fold((0, 0), |(all, held), (id, _)| {
+                (all + 1, held + u64::from(!self.nodes[*id].kind.is_honest()))
+            });
+            self.outcome.held.push(held * 100 / u64::max(all, 1));
+        }
         for one in 0..self.nodes.len() {
             let others: Vec<usize> = self.nodes[one].peers.keys().copied().collect();
             for other in others {
@@ -269,6 +286,6 @@ impl World {
     /// Whether a peer counts as subscribed to a topic.
     pub(super) fn is_subscribed(peer: &Peer, topic: usize) -> bool {
         debug_assert!(topic < TOPICS);
-        topic == super::node::FRAMEWORK || peer.reads
+        topic == FRAMEWORK || peer.reads
     }
 }

@@ -58,6 +58,8 @@ pub struct Measures {
     pub never: Distribution,
     /// From an equivocator's first two until a reader has proof.
     pub proof: Distribution,
+    /// How many of a hundred mesh places of each victim adversaries held when they left.
+    pub held: Distribution,
     /// From coming up again until an honest peer is connected.
     pub reconnected: Distribution,
 }
@@ -116,6 +118,7 @@ impl Outcome {
             shut_out: Distribution::of(times),
             borne: Distribution::of(borne),
             never: Distribution::of(never),
+            held: Distribution::of(self.held.iter().copied()),
             reconnected: Distribution::of(self.reconnected.iter().copied()),
         }
     }

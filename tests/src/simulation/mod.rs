@@ -177,13 +177,13 @@ impl World {
             self.at(phase, Event::Tick(index));
             let kind = self.nodes[index].kind;
             match kind {
-                Kind::Aggregator | Kind::Equivocator | Kind::Vandal | Kind::Eavesdropper => {
+                Kind::Aggregator | Kind::Equivocator | Kind::Eavesdropper => {
                     for _ in 0..self.setting.messages {
                         let at = 5_000 + self.dice.below(setting::TRADE - 5_000);
                         self.at(at, Event::Send(index));
                     }
                 }
-                Kind::Flooder(_) => self.at(30_000, Event::Send(index)),
+                Kind::Flooder(_) | Kind::Vandal => self.at(30_000, Event::Send(index)),
                 Kind::Operator if self.setting.churn && self.dice.below(4) == 0 => {
                     let down = 10_000 + self.dice.below(200_000);
                     self.at(down, Event::Power(index, false));
@@ -201,6 +201,14 @@ impl World {
             self.at(setting::PARTS, Event::Part(true));
             self.at(setting::PARTS + rules::SILENT_MILLIS, Event::CloseParted);
             self.at(setting::HEALS, Event::Part(false));
+        }
+        let sybils = self.setting.adversaries.iter().any(|(kind, _)| *kind == Kind::Sybil);
+        if sybils && self.setting.churn {
+            // Their victims lose their places, and want them again.
+            for victim in self.victims() {
+                self.at(setting::CROWDS + 40_000, Event::Power(victim, false));
+                self.at(setting::CROWDS + 70_000, Event::Power(victim, true));
+            }
         }
         self.at(setting::REVOKED, Event::Revoke);
         self.at(setting::CROWDS, Event::Crowd(true));

@@ -2,7 +2,7 @@
 
 use super::node::Node;
 use super::rules::MAX_FETCHES;
-use super::setting::{END, Eclipse, Flood, Kind, REVOKED};
+use super::setting::{Kind, REVOKED};
 use super::{Setting, What, World};
 use gridpass_messaging::checking::{Limits, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +53,8 @@ pub struct Outcome {
     pub turned_away: u64,
     /// Connections that were ended since their participant had too many.
     pub crowded_out: u64,
+    /// How many of a hundred places in each victim's mesh adversaries held when they left.
+    pub held: Vec<u64>,
     /// The most peers of a node.
     pub most_peers: u64,
     /// The most envelopes that waited at a node.
@@ -202,17 +204,5 @@ impl Outcome {
         let _ = writeln!(text, "{:?} {:?} {:?}", self.sent, self.verdicts, self.shut_out);
         let _ = writeln!(text, "{:?} {:?} {}", self.borne, self.reconnected, self.turned_away);
         text
-    }
-
-    /// Whether what is measured is of victims who were cut off from everybody.
-    #[must_use]
-    pub fn is_whole_eclipse(&self) -> bool {
-        self.setting().eclipse == Some(Eclipse::Whole) && END > 0
-    }
-
-    /// Whether anybody floods so.
-    #[must_use]
-    pub fn has_flood(&self, flood: Flood) -> bool {
-        self.setting().adversaries.iter().any(|(k, _)| *k == Kind::Flooder(flood))
     }
 }
