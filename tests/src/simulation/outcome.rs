@@ -124,6 +124,13 @@ impl Outcome {
         aggregator && sent.author != 0
     }
 
+    /// Whether a node has a peer at the end that reads too and gives what it has.
+    #[must_use]
+    pub fn has_honest_reader(&self, index: usize) -> bool {
+        let honest = |n: &usize| self.nodes.get(*n).is_some_and(|n| n.kind == Kind::Operator);
+        self.nodes.get(index).is_some_and(|n| n.peers.keys().any(honest))
+    }
+
     /// What must come to everybody.
     pub fn accepted(&self) -> impl Iterator<Item = (u32, &Sent)> {
         self.sent.iter().filter(|(_, s)| self.is_accepted(s)).map(|(n, s)| (*n, s))

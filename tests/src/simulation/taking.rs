@@ -215,7 +215,9 @@ impl World {
     /// A status list came: it counts if it is newer. It takes effect before the next message.
     pub(super) fn list_came(&mut self, to: usize, list: usize, gossip: Option<u32>) -> bool {
         let now = self.now;
-        if self.nodes[to].kind == Kind::Laggard || list <= self.nodes[to].list {
+        // Whoever is revoked does nothing to make it known.
+        let unwilling = self.nodes[to].kind == Kind::Laggard || to == self.revoked()[0];
+        if unwilling || list <= self.nodes[to].list {
             return false;
         }
         let new = self.lists[list].clone();
@@ -247,7 +249,7 @@ impl World {
             let to = self.dice.below(self.nodes.len() as u64) as usize;
             let node: &Node = &self.nodes[to];
             let victim = self.victims().contains(&to);
-            if node.kind.is_honest() && node.up && !victim {
+            if node.kind.is_honest() && node.up && !victim && to != 0 {
                 self.list_came(to, newest, None);
                 left -= 1;
             }
