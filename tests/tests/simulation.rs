@@ -33,7 +33,7 @@ fn every_entitled_subscriber_gets_every_accepted_message_and_no_one_else_any() {
 #[test]
 fn a_run_is_the_same_every_time() {
     let setting = || {
-        let kinds = [Kind::Withholder, Kind::Equivocator, Kind::Flooder(Flood::Denied)];
+        let kinds = [Kind::Withholder, Kind::Equivocator, Kind::Flooder(Flood::DeniedSlowly)];
         kinds.into_iter().fold(Setting::of(9, 30).troubled(), |s, kind| s.with(kind, 2))
     };
     let (one, two) = (run(setting()).transcript(), run(setting()).transcript());
@@ -139,24 +139,25 @@ fn a_fifth_that_withholds_parts_nobody() {
 }
 
 #[test]
-fn one_honest_reader_among_the_neighbours_is_enough() {
-    // Three of four withhold, so that some have no other neighbours: of those nothing is said.
+fn one_way_through_honest_readers_is_enough() {
+    // Three of four withhold, so that there are islands: of those nothing is said.
     let outcome = run(small(15).with(Kind::Withholder, 180));
     let accepted: Vec<u32> = outcome.accepted().map(|(number, _)| number).collect();
+    let main = outcome.main_land();
     let (mut with, mut without) = (0, 0);
     for (index, node) in outcome.readers() {
         let lacks = accepted.iter().filter(|n| !node.delivered.contains_key(n)).count();
-        match outcome.has_honest_reader(index) {
+        match main.contains(&index) {
             true => {
                 assert_eq!(lacks, 0, "node {index}");
                 with += 1;
             }
-            // Known: it has only what its senders give it themselves.
+            // Known: there is only what senders give it themselves.
             false => without += lacks,
         }
     }
     assert!(with > 40 && without > 0, "{with}, {without}");
-    assert!(outcome.measures().caught_up > 50, "gossip alone does not do");
+    assert!(outcome.measures().caught_up > 0, "gossip alone does not do");
 }
 
 #[test]
@@ -164,6 +165,18 @@ fn equivocators_are_found_out_by_every_reader() {
     let outcome = holds(small(16).troubled().with(Kind::Equivocator, 3));
     assert_eq!(outcome.twins.len(), 3);
     assert_eq!(outcome.measures().proof.count, 3 * 53);
+}
+
+/// Known not to hold: a proof is told by gossip alone, and heads say how many there are, not which.
+#[test]
+fn a_single_contradiction_is_missed_by_who_was_away() {
+    let outcome = run(Setting { messages: 1, ..small(18) }.troubled().with(Kind::Equivocator, 3));
+    let missed = |b: &String| b.contains("missed");
+    let broken = outcome.broken();
+    assert!(broken.iter().any(missed), "it holds now: change spec/threat-model.md");
+    assert!(broken.iter().all(missed), "{broken:#?}");
+    let knows = outcome.readers().filter(|(_, n)| n.forks.len() == 3).count();
+    assert!(knows * 2 > outcome.readers().count(), "most know of all: {knows}");
 }
 
 #[test]

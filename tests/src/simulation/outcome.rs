@@ -124,11 +124,31 @@ impl Outcome {
         aggregator && sent.author != 0
     }
 
-    /// Whether a node has a peer at the end that reads too and gives what it has.
+    /// The peers of a node at the end that read too and give what they have.
     #[must_use]
-    pub fn has_honest_reader(&self, index: usize) -> bool {
+    pub fn honest_readers_of(&self, index: usize) -> Vec<usize> {
         let honest = |n: &usize| self.nodes.get(*n).is_some_and(|n| n.kind == Kind::Operator);
-        self.nodes.get(index).is_some_and(|n| n.peers.keys().any(honest))
+        let peers = self.nodes.get(index).map(|n| &n.peers);
+        peers.into_iter().flatten().map(|(id, _)| *id).filter(honest).collect()
+    }
+
+    /// The most readers that are connected with each other through honest readers alone.
+    #[must_use]
+    pub fn main_land(&self) -> BTreeSet<usize> {
+        let (mut main, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        for (index, _) in self.readers() {
+            let (mut land, mut next) = (BTreeSet::new(), vec![index]);
+            while let Some(one) = next.pop().filter(|_| !seen.contains(&index)) {
+                if land.insert(one) {
+                    next.extend(self.honest_readers_of(one));
+                }
+            }
+            seen.extend(land.iter().copied());
+            if land.len() > main.len() {
+                main = land;
+            }
+        }
+        main
     }
 
     /// What must come to everybody.
