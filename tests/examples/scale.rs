@@ -72,9 +72,7 @@ impl Row {
     }
 
     fn json(&self) -> Value {
-        let d = |d: &Distribution| {
-            json!({"count": d.count, "p50": d.p50, "p90": d.p90, "p99": d.p99, "max": d.max})
-        };
+        let d = |d: &Distribution| json!({"count": d.count, "p50": d.p50, "p90": d.p90, "p99": d.p99, "max": d.max});
         let m = &self.measures;
         let verdicts: Vec<Value> = self
             .verdicts
@@ -217,7 +215,10 @@ fn main() -> ExitCode {
     let rows = run_all(all);
     if arguments.json {
         let runs: Vec<Value> = rows.iter().map(Row::json).collect();
-        println!("{:#}", json!({"schema": "gridpass.scale/1", "seed": arguments.seed, "runs": runs}));
+        println!(
+            "{:#}",
+            json!({"schema": "gridpass.scale/1", "seed": arguments.seed, "runs": runs})
+        );
     } else if !arguments.write {
         print!("{}", tables(arguments.seed, &rows));
     }

@@ -86,7 +86,8 @@ fn sybils_fill_places_and_neither_read_nor_part_anybody() {
 
 #[test]
 fn the_mesh_of_a_victim_keeps_places_for_those_that_it_dialled() {
-    let outcome = holds(Setting { eclipse: Some(Eclipse::Mesh), ..small(10) }.with(Kind::Eclipser, 80));
+    let outcome =
+        holds(Setting { eclipse: Some(Eclipse::Mesh), ..small(10) }.with(Kind::Eclipser, 80));
     assert!(outcome.crowded_out > 0, "of one participant there are not too many");
     let found = outcome.measures();
     assert!(found.held.max > 0 && found.held.max < 100, "{:?}", found.held);

@@ -69,7 +69,10 @@ impl World {
             && one != 0
             && other != 0;
         let parted = self.parted && side(one) != side(other);
-        self.nodes[one].up && self.nodes[other].up && !parted && if crowd { self.crowded } else { !taken }
+        self.nodes[one].up
+            && self.nodes[other].up
+            && !parted
+            && if crowd { self.crowded } else { !taken }
     }
 
     /// Dials whoever is not connected and whose turn it is.
@@ -166,12 +169,8 @@ impl World {
         if !hides && node.documents.insert(whose) {
             node.memory.learn(&shown);
         }
-        let speaker = Speaker {
-            channel: &channel,
-            participant: &did,
-            node: None,
-            presentation: shown.id(),
-        };
+        let speaker =
+            Speaker { channel: &channel, participant: &did, node: None, presentation: shown.id() };
         let reads = node.checker.may_have(&speaker, &node.memory, now).0.is_some();
         if let Some(peer) = node.peers.get_mut(&other) {
             peer.reads = reads;
@@ -204,8 +203,7 @@ impl World {
     pub(super) fn close_parted(&mut self) {
         for one in 0..self.nodes.len() {
             let across = |n: &&usize| side(**n) != side(one);
-            let others: Vec<usize> =
-                self.nodes[one].peers.keys().filter(across).copied().collect();
+            let others: Vec<usize> = self.nodes[one].peers.keys().filter(across).copied().collect();
             others.into_iter().for_each(|other| self.close(one, other));
         }
     }

@@ -132,7 +132,10 @@ mod tests {
     fn ranks_are_the_nearest() {
         let found = Distribution::of(1..=200);
         assert_eq!((found.p50, found.p90, found.p99, found.max), (100, 180, 198, 200));
-        assert_eq!(Distribution::of([7]), Distribution { count: 1, p50: 7, p90: 7, p99: 7, max: 7 });
+        assert_eq!(
+            Distribution::of([7]),
+            Distribution { count: 1, p50: 7, p90: 7, p99: 7, max: 7 }
+        );
         assert_eq!(Distribution::of([]), Distribution::default());
     }
 }

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Every verdict is the core's own, and every envelope is verified by every node. Shared is only what
-//! stays true for ever, and so changes no verdict: that the signatures of visas, presentations and the
-//! first status lists fit. What is modelled and not run are libp2p and the node's actor; the
+//! stays true for ever, and so changes no verdict: that the signatures of senders'
+//! visas and presentations and of the first status lists fit. What is modelled and not run are libp2p and the node's actor; the
 //! numbers of the model are in [`rules`]. Time goes by only on the wire: checking takes none.
 
 mod adversaries;
@@ -285,7 +285,9 @@ impl World {
             }
             Message::AskHeads => self.answer_heads(to, from),
             Message::Heads(heads) => self.heads_came(to, from, &heads),
-            Message::AskRange(chain, first, last) => self.answer_range(to, from, chain, first, last),
+            Message::AskRange(chain, first, last) => {
+                self.answer_range(to, from, chain, first, last)
+            }
             Message::Range { chain, asked, items } => {
                 self.range_came(to, from, chain, asked, &items);
             }
