@@ -90,7 +90,7 @@ fn the_mesh_of_a_victim_keeps_places_for_those_that_it_dialled() {
         holds(Setting { eclipse: Some(Eclipse::Mesh), ..small(10) }.with(Kind::Eclipser, 80));
     assert!(outcome.crowded_out > 0, "of one participant there are not too many");
     let found = outcome.measures();
-    assert!(found.held.max > 0 && found.held.max < 100, "{:?}", found.held);
+    assert!(found.held.max > 0 && found.held.max <= 85, "{:?}", found.held);
     assert!(found.victims.p99 < 60_000, "{:?}", found.victims);
 }
 

@@ -40,7 +40,7 @@ impl World {
         if self.nodes[index].serves() {
             self.tell(index);
             self.tick_fetches(index);
-            if self.nodes[index].ticks % CATCH_UP_TICKS == 0 {
+            if self.nodes[index].ticks.is_multiple_of(CATCH_UP_TICKS) {
                 self.catch_up_with_somebody(index);
             }
         }
@@ -108,7 +108,7 @@ impl World {
                 mesh.push(taken);
             }
         }
-        if self.nodes[index].ticks % BETTER_TICKS == 0 && mesh.len() > 1 {
+        if self.nodes[index].ticks.is_multiple_of(BETTER_TICKS) && mesh.len() > 1 {
             mesh.sort_by(|a, b| a.1.total_cmp(&b.1));
             let middle = mesh.len() / 2;
             let median = match mesh.len() % 2 {
