@@ -1,5 +1,5 @@
-//! The numbers by which a node behaves beside its checking core, copied from where they stand: most
-//! of them are private to the node or to gossipsub, so a test holds two of them against the code.
+//! The numbers by which a node behaves beside its checking core, copied from where they stand, since
+//! most are private to the node. Those that can be seen from outside are held against the code below.
 
 /// gossipsub's heartbeat, `net/behaviour.rs`; the node's own tick is as long.
 pub const TICK_MILLIS: u64 = 1_000;
@@ -93,3 +93,39 @@ pub const DIAL_LAST: u64 = 60_000;
 pub const DIALLED: usize = 8;
 /// Ping's interval and timeout of `net/behaviour.rs`: then a connection that fell silent is closed.
 pub const SILENT_MILLIS: u64 = 20_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gridpass_messaging::net::NetworkSettings;
+    use gridpass_messaging::node::NodeSettings;
+    use libp2p::gossipsub;
+
+    #[test]
+    fn the_numbers_are_those_of_the_node_and_of_gossipsub() {
+        let network = NetworkSettings::default();
+        assert_eq!(network.max_peers as usize, MAX_PEERS);
+        assert_eq!(network.max_peers_per_participant as usize, MAX_NODES);
+        let connections = network.max_peers * network.max_connections_per_peer;
+        assert_eq!(connections as usize, MAX_CONNECTIONS);
+        assert_eq!(network.wanted_peers as usize, 2 * DIALLED);
+        assert_eq!(NodeSettings::default().catch_up_seconds, CATCH_UP_TICKS);
+        assert_eq!(gridpass_messaging::sync::MAX_PAGE, MAX_PAGE);
+        let gossip = gossipsub::Config::default();
+        let mesh = [gossip.mesh_n(), gossip.mesh_n_low(), gossip.mesh_n_high()];
+        assert_eq!(mesh, [MESH, MESH_LOW, MESH_HIGH]);
+        assert_eq!(gossip.mesh_outbound_min(), MESH_OUTBOUND);
+        assert_eq!(gossip.retain_scores(), MESH_BEST);
+        assert_eq!(gossip.gossip_lazy(), LAZY);
+        assert_eq!(gossip.gossip_factor() * LAZY_PART as f64, 1.0);
+        assert_eq!(
+            (gossip.history_gossip() as u64, gossip.history_length() as u64),
+            (TOLD_TICKS, HELD_TICKS)
+        );
+        assert_eq!(gossip.prune_backoff().as_millis() as u64, BACKOFF_MILLIS);
+        assert_eq!(gossip.opportunistic_graft_ticks(), BETTER_TICKS);
+        assert_eq!(gossip.opportunistic_graft_peers(), BETTER);
+        let thresholds = gossipsub::PeerScoreThresholds::default();
+        assert_eq!(thresholds.opportunistic_graft_threshold, BETTER_BELOW);
+    }
+}
