@@ -13,6 +13,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use futures::StreamExt as _;
 use gridpass_messaging::node::Node;
 use gridpass_messaging::node::control::{Asked, NewMessage};
+use gridpass_policy::channel::Sealing;
 use gridpass_tests::messages::Market;
 use gridpass_tests::nodes;
 use gridpass_tests::world::Party;
@@ -136,10 +137,11 @@ fn message(number: usize) -> Asked {
 
 /// Two nodes: each message signed, checked and made durable by the sender, and admitted, decided,
 /// logged and made durable by the receiver.
-async fn gridpass() -> f64 {
+async fn gridpass(sealing: Sealing) -> f64 {
     let market = Market::with_operators(|d| {
         d.limits.max_messages_per_minute = 1_000_000;
         d.receipts = true;
+        d.sealing = sealing;
     });
     let folders = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];
     let sender = Arc::new(nodes::start(folders[0].path(), &market, &Party::new(2), false).await);
@@ -155,6 +157,14 @@ async fn gridpass() -> f64 {
         let peers = sender.ask(Asked::Peers).await.expect("peers");
         let may = |p: &Value| p["subscribed"].as_array().is_some_and(|s| !s.is_empty());
         if peers["peers"].as_array().expect("peers").iter().any(may) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Sealed from the first one on to somebody.
+    while sealing == Sealing::Members {
+        let status = sender.ask(Asked::Status).await.expect("its status");
+        if status["channels"][0]["sealing"]["members"] == 1 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -199,10 +209,13 @@ fn gossip(_: &mut Criterion) {
     println!("{COUNT} messages of {PAYLOAD} bytes, {UNDER_WAY} under way");
     for _ in 0..3 {
         let plain = runtime.block_on(plain());
-        let ours = runtime.block_on(gridpass());
+        let ours = runtime.block_on(gridpass(Sealing::None));
+        let sealed = runtime.block_on(gridpass(Sealing::Members));
         println!(
-            "plain gossipsub {plain:>9.0}/s   two nodes {ours:>9.0}/s   ratio {:.2}",
-            ours / plain
+            "plain gossipsub {plain:>9.0}/s   two nodes {ours:>9.0}/s   ratio {:.2}   \
+             sealed {sealed:>9.0}/s   to unsealed {:.2}",
+            ours / plain,
+            sealed / ours
         );
     }
 }

@@ -55,6 +55,7 @@ pub const TARGETS: &[Target] = &[
     ("record", policy::record),
     ("role", credentials::role),
     ("sd_jwt", credentials::sd_jwt),
+    ("sealing", messaging::sealing),
     ("status_list", credentials::status_list),
     ("sync", messaging::sync),
     ("ticket", messaging::ticket),

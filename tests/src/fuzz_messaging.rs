@@ -6,6 +6,7 @@ use gridpass_messaging::checking::{Source, Verdict};
 use gridpass_messaging::envelope::Envelope;
 use gridpass_messaging::node::Invitation;
 use gridpass_messaging::receipt::SignedReceipt;
+use gridpass_messaging::sealing::{Epoch, SealedPayload, SignedStatement, Statement};
 use gridpass_messaging::store::Entry;
 use gridpass_messaging::sync::{Announcement, Request, Response};
 use std::cell::RefCell;
@@ -23,6 +24,24 @@ pub fn envelope(data: &[u8]) {
     }
     if let Ok(read) = Envelope::parse_block(data) {
         assert_eq!(read.to_block().expect("a block"), data);
+    }
+}
+
+/// What sealed channels read: sealed payloads, epochs, statements. What is read has one encoding, says
+/// who signed it, and opens for nobody that it is not for.
+pub fn sealing(data: &[u8]) {
+    let stranger = Party::new(99);
+    if let Ok(read) = SealedPayload::parse(data) {
+        assert_eq!(read.encode().expect("bytes"), data);
+    }
+    if let Ok(epoch) = Epoch::parse(data) {
+        assert!(epoch.id().verify(data).is_ok());
+        assert!(epoch.take(&stranger.did, &stranger.key).is_err());
+    }
+    if let Ok(signed) = SignedStatement::parse(data)
+        && let Statement::Grant(grant, _) = signed.statement()
+    {
+        assert!(grant.take(&stranger.key).is_err());
     }
 }
 

@@ -42,6 +42,8 @@ struct Actor<E> {
     /// Whether others reach this node directly, once they were asked.
     reachable: Option<bool>,
     wanted: usize,
+    /// How many peers there may be, those that it dialled itself aside.
+    max_peers: usize,
     /// Whether peers are looked for: else only those that the operator named are dialled.
     looks: bool,
     /// When peers were looked for last; not before there is somebody to ask.
@@ -75,6 +77,7 @@ pub fn start<E: From<NetEvent> + Send + 'static>(
         book: Book::default(),
         places: Places::at(&settings.relays, Instant::now()),
         lends: settings.relay && settings.external.is_empty(),
+        max_peers: usize::try_from(settings.max_peers).unwrap_or(usize::MAX),
         short_of_memory: None,
         reachable: None,
         wanted: usize::try_from(settings.wanted_peers).unwrap_or(usize::MAX),

@@ -107,6 +107,12 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
             let _ = self.swarm.disconnect_peer_id(id);
             return;
         };
+        // Whom it dialled itself it wants; others find no place when all are taken.
+        if !endpoint.is_dialer() && self.peers.len() >= self.max_peers {
+            tracing::debug!(peer = %id, %address, "there is no place for another peer");
+            let _ = self.swarm.disconnect_peer_id(id);
+            return;
+        }
         tracing::debug!(peer = %id, %address, "connected");
         let mut peer = Peer { connections: Vec::new(), again: 0, places: Arc::default() };
         peer.add(by, address, now, endpoint.is_dialer());

@@ -179,6 +179,19 @@ pub fn status(global: &GlobalArgs) -> Outcomes {
         if channel.get("keeps") == Some(&Value::Bool(true)) {
             out.push_str("  keeps            what others sealed; reads nothing here\n");
         }
+        if let Some(sealing) = channel.get("sealing").filter(|s| s.is_object()) {
+            let count = |name: &str| sealing.get(name).map(plain).unwrap_or_default();
+            out.push_str(&format!(
+                "  sealed           to {} nodes, as far as is known here\n",
+                count("members")
+            ));
+            if count("unopened") != "0" {
+                out.push_str(&format!(
+                    "  unopened         {} messages wait for their key\n",
+                    count("unopened")
+                ));
+            }
+        }
         for gap in channel.get("gaps").and_then(Value::as_array).into_iter().flatten() {
             let text = |name: &str| gap.get(name).map(plain).unwrap_or_default();
             out.push_str(&format!(
