@@ -11,6 +11,7 @@
 //! | check one | [`checking::Checker`] |
 //! | keep what was accepted, and find it | [`log::Log`], [`store::Store`] |
 //! | speak with another peer | [`mod@sync`] |
+//! | give and get blocks by their CIDs | [`exchange::Library`], [`exchange::Exchange`] |
 //! | know what a reason means | [`mod@codes`] |
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // tests may overflow, and then fail
@@ -18,6 +19,7 @@
 pub mod checking;
 pub mod codes;
 pub mod envelope;
+pub mod exchange;
 pub mod log;
 pub mod net;
 pub mod node;

@@ -7,7 +7,9 @@ use super::behaviour::{Behaviour, BehaviourEvent, build, topic_scores};
 use super::book::Book;
 use super::relays::{Places, is_relayed};
 use super::settings::NetworkSettings;
+use super::streams::Streams;
 use super::{Command, MAX_COMMANDS, NetEvent, NetworkView, PeerView, Ticket, peer_in};
+use crate::exchange::{Exchange, Library, Nothing, PROTOCOL_1_1, PROTOCOL_1_2};
 use connections::Peer;
 use futures::StreamExt as _;
 use gridpass_identity::did::Did;
@@ -25,6 +27,7 @@ use tokio::sync::mpsc;
 
 struct Actor<E> {
     swarm: Swarm<Behaviour>,
+    exchange: Exchange,
     events: mpsc::Sender<E>,
     /// What must not be lost while the worker is busy: of the peers' making only connections.
     backlog: VecDeque<NetEvent>,
@@ -48,25 +51,50 @@ struct Actor<E> {
     looked: Option<Instant>,
 }
 
-/// Starts the network on the current runtime. `events` get what it tells; it ends when the commands
-/// end.
+/// The most streams that came and were not looked at.
+const MAX_INCOMING: usize = 256;
+
+/// Starts the network of a peer that has nothing to give in block exchange.
 ///
 /// # Errors
-/// A sentence: an address that cannot be listened on, or a transport that cannot be had.
+/// As for [`start_with`].
 pub fn start<E: From<NetEvent> + Send + 'static>(
     keypair: libp2p::identity::Keypair,
     settings: &NetworkSettings,
     events: mpsc::Sender<E>,
 ) -> Result<mpsc::Sender<Command>, String> {
-    let mut swarm = build(keypair, settings)?;
+    start_with(keypair, settings, events, Arc::new(Nothing)).map(|(commands, _)| commands)
+}
+
+/// Starts the network on the current runtime. `events` get what it tells; it ends when the commands
+/// end. Peers are given blocks of the library.
+///
+/// # Errors
+/// A sentence: an address that cannot be listened on, or a transport that cannot be had.
+pub fn start_with<E: From<NetEvent> + Send + 'static>(
+    keypair: libp2p::identity::Keypair,
+    settings: &NetworkSettings,
+    events: mpsc::Sender<E>,
+    library: Arc<dyn Library>,
+) -> Result<(mpsc::Sender<Command>, Exchange), String> {
+    let (streams_in, streams) = mpsc::channel(MAX_INCOMING);
+    let mut swarm = build(keypair, settings, Streams::new(streams_in))?;
     for address in &settings.listen {
         swarm.listen_on(address.clone()).map_err(|e| format!("{address}: {e}"))?;
     }
     for address in &settings.external {
         swarm.add_external_address(address.clone());
     }
+    let (sender, commands) = mpsc::channel(MAX_COMMANDS);
+    let telling = events.clone();
+    let tell = move |event: NetEvent| {
+        // Who goes on is accused again.
+        let _ = telling.try_send(event.into());
+    };
+    let exchange = Exchange::start(library, sender.downgrade(), streams, tell);
     let mut actor = Actor {
         swarm,
+        exchange: exchange.clone(),
         events,
         backlog: VecDeque::new(),
         peers: HashMap::new(),
@@ -84,9 +112,8 @@ pub fn start<E: From<NetEvent> + Send + 'static>(
     for address in settings.peers.iter().chain(&settings.relays) {
         actor.befriend(address.clone());
     }
-    let (sender, commands) = mpsc::channel(MAX_COMMANDS);
     tokio::spawn(actor.run(commands));
-    Ok(sender)
+    Ok((sender, exchange))
 }
 
 fn is_loopback(address: &Multiaddr) -> bool {
@@ -258,6 +285,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
             Command::Answer { reply, response } => {
                 let _ = behaviour.sync.send_response(reply.channel, *response);
             }
+            Command::OpenStream { peer, reply } => behaviour.streams.open(peer, reply),
             Command::Befriend(address) => self.befriend(address),
             Command::Part(peer) => {
                 let _ = self.swarm.disconnect_peer_id(peer);
@@ -373,6 +401,10 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
                 let speaks = |name: &str| info.protocols.iter().any(|p| p.as_ref() == name);
                 if speaks("/gridpass/kad/1") {
                     self.found(peer_id, info.listen_addrs);
+                }
+                let exchanges = speaks(PROTOCOL_1_2) || speaks(PROTOCOL_1_1);
+                if self.peers.contains_key(&peer_id) {
+                    self.exchange.speaks(peer_id, exchanges);
                 }
             }
             BehaviourEvent::Kad(kad::Event::RoutingUpdated { peer, addresses, .. }) => {

@@ -203,6 +203,10 @@ impl Worker {
             NetEvent::Gossip { peer, id, topic, data, ticket } => {
                 self.gossip(peer, id, &topic, &data, ticket);
             }
+            NetEvent::Misbehaved { peer, why } => {
+                tracing::warn!(%peer, "{why}");
+                self.charge(peer, super::peers::FAULT);
+            }
             NetEvent::Asked { peer, request, reply } => self.asked(peer, *request, reply),
             NetEvent::Answered { peer, tag, result } => self.answered(peer, tag, result),
             NetEvent::Published { envelope, result: Ok(()) } => {
