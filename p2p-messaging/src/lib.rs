@@ -11,6 +11,7 @@
 //! | check one | [`checking::Checker`] |
 //! | keep what was accepted, and find it | [`log::Log`], [`store::Store`] |
 //! | speak with another peer | [`mod@sync`] |
+//! | publish and fetch documents | [`content::ContentStore`] |
 //! | give and get blocks by their CIDs | [`exchange::Library`], [`exchange::Exchange`] |
 //! | know what a reason means | [`mod@codes`] |
 
@@ -18,6 +19,7 @@
 
 pub mod checking;
 pub mod codes;
+pub mod content;
 pub mod envelope;
 pub mod exchange;
 pub mod log;

@@ -218,6 +218,12 @@ impl Exchange {
         lock(&self.0.speakers).contains(peer)
     }
 
+    /// Whether any connected peer speaks the protocol.
+    #[must_use]
+    pub fn has_speakers(&self) -> bool {
+        !lock(&self.0.speakers).is_empty()
+    }
+
     /// The connected peers that speak the protocol.
     #[must_use]
     pub fn speakers(&self) -> Vec<PeerId> {
