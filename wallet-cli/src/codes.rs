@@ -61,7 +61,7 @@ gridpass_identity::codes! {
         "The text is not the address of a Kubo node's RPC.",
         "Write it as --kubo http://127.0.0.1:5001, without a path.";
     KUBO_UNREACHABLE = "GP-KUBO-UNREACHABLE", Network,
-        "The Kubo node does not answer at this address.",
+        "No Kubo node answers at this address, or not as one does.",
         "Start it with `ipfs daemon`, and see `ipfs config Addresses.API`.";
     KUBO_REFUSED = "GP-KUBO-REFUSED", NotFound,
         "The Kubo node answered that it has not, or cannot do, what it was asked.",

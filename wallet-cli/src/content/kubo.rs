@@ -79,8 +79,8 @@ impl Kubo {
 
     fn refused(&self, e: &Error) -> ContentError {
         let code = match e {
-            Error::Client(_) => codes::KUBO_UNREACHABLE,
-            _ => codes::KUBO_REFUSED,
+            Error::Api(_) => codes::KUBO_REFUSED,
+            _ => codes::KUBO_UNREACHABLE,
         };
         error(code, format!("{}: {e}", self.address))
     }
@@ -156,13 +156,15 @@ impl ContentStore for Kubo {
 
     fn status(&mut self, id: Option<&ContentId>) -> Result<Value, ContentError> {
         let version = self.wait(PATIENCE, self.client.version())?;
-        let me = self.wait(PATIENCE, self.client.id(None))?;
+        // `id` says less than the library wants to read of it.
+        let me = self.wait(PATIENCE, self.client.config_get_string("Identity.PeerID"))?;
+        let addresses = self.wait(PATIENCE, self.client.swarm_addrs_local())?;
         let peers = self.wait(PATIENCE, self.client.swarm_peers())?;
         let peers: Vec<_> = peers.peers.iter().map(|p| p.peer.clone()).collect();
         let mut status = json!({
             "kubo": version.version,
-            "peer": me.id,
-            "addresses": me.addresses,
+            "peer": me.value,
+            "addresses": addresses.strings,
             "peers": peers,
         });
         if let (Some(id), Some(map)) = (id, status.as_object_mut()) {
