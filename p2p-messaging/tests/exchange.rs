@@ -184,7 +184,10 @@ async fn who_gives_other_bytes_is_named_and_another_gives_the_right_ones() {
     until("it is accused", || alice.has_accused(&liar)).await;
     for _ in 0..8 {
         let found = alice.exchange.fetch(&cid, &[liar.id, honest.id]).await.expect("honest has it");
-        assert_eq!((found.bytes.as_slice(), found.from), (&b"issuers: the regulator"[..], honest.id));
+        assert_eq!(
+            (found.bytes.as_slice(), found.from),
+            (&b"issuers: the regulator"[..], honest.id)
+        );
         assert!(found.altered.iter().all(|p| *p == liar.id));
     }
     assert!(!alice.has_accused(&honest));
@@ -243,8 +246,14 @@ async fn what_is_no_message_or_too_long_or_was_not_asked_for_is_held_against_who
     // A length of four MiB and more, before anything of it is read.
     let too_long = vec![0x81, 0x80, 0x80, 0x02];
     // More than anybody needs who was asked for nothing.
-    let unasked = Message { blocks: vec![Block::new(0x55, vec![1; 200_000]).expect("a block")], ..Message::default() };
-    let short = Message { blocks: vec![Block::new(0x55, vec![1; 20]).expect("a block")], ..Message::default() };
+    let unasked = Message {
+        blocks: vec![Block::new(0x55, vec![1; 200_000]).expect("a block")],
+        ..Message::default()
+    };
+    let short = Message {
+        blocks: vec![Block::new(0x55, vec![1; 20]).expect("a block")],
+        ..Message::default()
+    };
     for bytes in [rubbish, too_long, framed(unasked), framed(short)] {
         let (alice, mallory) = (Peer::new().await, Peer::new().await);
         mallory.meets(&alice).await;
@@ -265,8 +274,7 @@ async fn who_wants_without_end_costs_nobody_else_an_answer() {
     let (alice, mallory, bob) = (Peer::new().await, Peer::new().await, Peer::new().await);
     mallory.meets(&alice).await;
     bob.meets(&alice).await;
-    let large: Vec<_> =
-        (0..64_u8).map(|n| alice.books.add(&vec![n; 1024 * 1024])).collect();
+    let large: Vec<_> = (0..64_u8).map(|n| alice.books.add(&vec![n; 1024 * 1024])).collect();
     let cid = alice.books.add(b"what bob wants");
     // On streams of its own it wants everything again and again.
     let all = Message { wants: large.iter().map(|c| wants(*c)).collect(), ..Message::default() };

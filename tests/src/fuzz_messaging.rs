@@ -84,7 +84,9 @@ pub fn bitswap(data: &[u8]) {
             let digest = digest_of(&block.cid).expect("sha2-256");
             assert_eq!(digest, <[u8; 32]>::from(Sha256::digest(&block.data)));
         }
-        for wanted in message.wants.iter().map(|w| &w.cid).chain(message.presences.iter().map(|p| &p.0)) {
+        for wanted in
+            message.wants.iter().map(|w| &w.cid).chain(message.presences.iter().map(|p| &p.0))
+        {
             assert!(digest_of(wanted).is_some());
         }
         let weight = message.weight();

@@ -159,7 +159,8 @@ fn a_kubo_node_publishes_pins_and_gives_by_its_rpc() {
     assert!(kubo.ok(&["pin", "ls", "-q", "--type=recursive"]).contains(cid));
     let fetched = place.run_bare(&[&["ipfs", "fetch", cid], &store[..]].concat());
     assert_eq!(fetched.stdout, std::fs::read(place.path("role.json")).expect("the file"));
-    let status = place.ok_json("gridpass.ipfs.status/1", &[&["ipfs", "status", cid], &store[..]].concat());
+    let status =
+        place.ok_json("gridpass.ipfs.status/1", &[&["ipfs", "status", cid], &store[..]].concat());
     assert_eq!((&status["here"], &status["pinned"]), (&Value::Bool(true), &Value::Bool(true)));
     assert_eq!(status["peer"], kubo.peer.as_str());
     place.ok(&[&["ipfs", "pin", cid], &store[..]].concat());
@@ -173,7 +174,8 @@ fn a_kubo_node_publishes_pins_and_gives_by_its_rpc() {
     }
     // What is not there.
     let absent = "bafkreie4mq4gxlpzyyewu7j6d4lkq5bzu25qd6g4sk3w66jormny77grai";
-    let status = place.ok_json("gridpass.ipfs.status/1", &[&["ipfs", "status", absent], &store[..]].concat());
+    let status = place
+        .ok_json("gridpass.ipfs.status/1", &[&["ipfs", "status", absent], &store[..]].concat());
     assert_eq!((&status["here"], &status["pinned"]), (&Value::Bool(false), &Value::Bool(false)));
 }
 
@@ -199,7 +201,11 @@ fn what_cannot_be_published_or_had_is_refused_and_says_what_to_do() {
         ("GP-KUBO-UNREACHABLE", 6, [&["role", "publish", "role.json"], &kubo[..]].concat()),
         ("GP-KUBO-UNREACHABLE", 6, [&["ipfs", "status"], &kubo[..]].concat()),
         ("GP-KUBO-ADDRESS", 2, vec!["ipfs", "status", "--kubo", "localhost"]),
-        ("GP-CID-MALFORMED", 16, vec!["ipfs", "fetch", "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG"]),
+        (
+            "GP-CID-MALFORMED",
+            16,
+            vec!["ipfs", "fetch", "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG"],
+        ),
     ] {
         place.refused(code, status, &args);
     }
@@ -221,7 +227,11 @@ fn what_a_store_gives_is_written_only_if_it_hashes_to_its_name() {
     });
     let place = Place::new();
     let cid = "bafkreie4mq4gxlpzyyewu7j6d4lkq5bzu25qd6g4sk3w66jormny77grai";
-    let error = place.refused("GP-CID-OTHER", 10, &["ipfs", "fetch", cid, "--kubo", &address, "--out", "f"]);
+    let error = place.refused(
+        "GP-CID-OTHER",
+        10,
+        &["ipfs", "fetch", cid, "--kubo", &address, "--out", "f"],
+    );
     assert!(error["message"].as_str().expect("text").contains(&address), "{error}");
     assert!(!place.path("f").exists());
 }

@@ -156,10 +156,7 @@ impl Message {
     /// Whether it says nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.full
-            && self.wants.is_empty()
-            && self.blocks.is_empty()
-            && self.presences.is_empty()
+        !self.full && self.wants.is_empty() && self.blocks.is_empty() && self.presences.is_empty()
     }
 
     /// As it travels, without the length before it.
@@ -172,8 +169,10 @@ impl Message {
             want_type: i32::from(want.wanted == Wanted::Have),
             send_dont_have: want.send_dont_have,
         };
-        let wantlist = (self.full || !self.wants.is_empty())
-            .then(|| raw::Wantlist { entries: self.wants.iter().map(entry).collect(), full: self.full });
+        let wantlist = (self.full || !self.wants.is_empty()).then(|| raw::Wantlist {
+            entries: self.wants.iter().map(entry).collect(),
+            full: self.full,
+        });
         let block = |block: Block| raw::Block { prefix: prefix(&block.cid), data: block.data };
         let presence = |(cid, here): &(Cid, bool)| raw::Presence {
             cid: cid.to_bytes(),
@@ -234,7 +233,8 @@ fn count(bytes: &[u8]) -> Result<(), BitswapError> {
     ) -> Result<(), BitswapError> {
         let mut most = MAX_ENTRIES.saturating_mul(4);
         while bytes.has_remaining() {
-            most = most.checked_sub(1).ok_or_else(|| BitswapError("it has too many parts".into()))?;
+            most =
+                most.checked_sub(1).ok_or_else(|| BitswapError("it has too many parts".into()))?;
             let (tag, wire) = decode_key(&mut bytes).map_err(malformed)?;
             if wire == WireType::LengthDelimited {
                 let length = decode_varint(&mut bytes).map_err(malformed)?;
@@ -334,7 +334,8 @@ mod tests {
     #[test]
     fn reads_what_the_specification_spells() {
         let bytes = [
-            0x1a, 0x0d, 0x0a, 0x04, 0x01, 0x55, 0x12, 0x20, 0x12, 0x05, b'h', b'e', b'l', b'l', b'o',
+            0x1a, 0x0d, 0x0a, 0x04, 0x01, 0x55, 0x12, 0x20, 0x12, 0x05, b'h', b'e', b'l', b'l',
+            b'o',
         ];
         let read = Message::parse(&bytes).expect("a message");
         assert_eq!(read.blocks, [block(b"hello")]);
@@ -353,7 +354,8 @@ mod tests {
     #[test]
     fn refuses_what_takes_more_room_than_it_says() {
         // Two bytes for each want: an empty one.
-        for (entry, outer) in [(&[0x0a, 0x00][..], true), (&[0x1a, 0x00], false), (&[0x22, 0x00], false)]
+        for (entry, outer) in
+            [(&[0x0a, 0x00][..], true), (&[0x1a, 0x00], false), (&[0x22, 0x00], false)]
         {
             let mut parts = entry.repeat(MAX_ENTRIES + 1);
             if outer {

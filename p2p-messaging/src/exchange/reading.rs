@@ -66,7 +66,10 @@ pub(super) async fn read(
         match next(&mut stream, &desk).await {
             Ok(Some(message)) => {
                 if desk.take(message) == Taken::Unasked {
-                    shared.accuse(desk.peer, "it sent bytes that are not those that it was asked for");
+                    shared.accuse(
+                        desk.peer,
+                        "it sent bytes that are not those that it was asked for",
+                    );
                     return;
                 }
                 writing::wake(&shared, &desk);

@@ -89,10 +89,7 @@ impl NetworkBehaviour for Streams {
         match event {}
     }
 
-    fn poll(
-        &mut self,
-        _: &mut Context<'_>,
-    ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         match self.to_open.pop_front() {
             Some((peer_id, event)) => {
                 let handler = NotifyHandler::Any;
@@ -150,8 +147,11 @@ impl ConnectionHandler for Handler {
         event: ConnectionEvent<'_, Negotiation, Negotiation, (), Reply>,
     ) {
         match event {
-            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol, .. }) => {
-                if self.incoming.try_send((self.peer, protocol)).is_err() {
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
+                protocol, ..
+            }) => {
+                let handed = self.incoming.try_send((self.peer, protocol));
+                if handed.is_err() {
                     tracing::debug!(peer = %self.peer, "a stream came that nobody takes up");
                 }
             }

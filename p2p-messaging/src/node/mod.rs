@@ -205,9 +205,8 @@ impl Node {
         thread.map_err(|e| NodeError::Folder(folder.into(), e.to_string()))?;
         let gone = || NodeError::Network("the worker ended".into());
         let (participant, node, found) = is_ready.await.map_err(|_| gone())??;
-        let network_now =
-            net::start_with::<Task>(keypair, &network_settings, tasks.clone(), shelf)
-                .map_err(NodeError::Network)?;
+        let network_now = net::start_with::<Task>(keypair, &network_settings, tasks.clone(), shelf)
+            .map_err(NodeError::Network)?;
         network.send(network_now).map_err(|_| gone())?;
         let ticking = tasks.clone();
         tokio::spawn(async move {

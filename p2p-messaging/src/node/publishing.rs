@@ -96,9 +96,7 @@ impl Worker {
         let document = STANDARD
             .decode(content)
             .map_err(|_| (codes::NODE_REQUEST, "the content is not base64".to_owned()))
-            .and_then(|bytes| {
-                PublicDocument::read(&bytes).map_err(|e| (e.code, e.message))
-            });
+            .and_then(|bytes| PublicDocument::read(&bytes).map_err(|e| (e.code, e.message)));
         let kept = document.and_then(|document| {
             match document.kind {
                 // As every trust pack that is given: it must go on from the one at hand, and
@@ -137,8 +135,7 @@ impl Worker {
             return;
         }
         let Ok(cid) = id.to_cid() else { return };
-        let open: Vec<_> =
-            self.peers.open().filter(|p| self.exchange.is_speaker(p)).collect();
+        let open: Vec<_> = self.peers.open().filter(|p| self.exchange.is_speaker(p)).collect();
         let exchange = self.exchange.clone();
         self.exchange.spawn(async move {
             let started = Instant::now();

@@ -2,8 +2,8 @@
 
 use super::arguments::{definition, differences, parse_duration, read_definition, trimmed};
 use super::sign::{identity, parse_dids};
-use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input, rng};
 use crate::content::{StoreArgs, kept_at};
+use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use clap::{Args, Subcommand, ValueEnum};

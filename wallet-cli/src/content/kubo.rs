@@ -129,7 +129,8 @@ impl ContentStore for Kubo {
     }
 
     fn pin(&mut self, id: &ContentId) -> Result<Kept, ContentError> {
-        self.wait(SEARCHING, self.client.pin_add(id.as_str(), false))?;
+        // A block without links is all that this pins, and what was pinned so before stays so.
+        self.wait(SEARCHING, self.client.pin_add(id.as_str(), true))?;
         Ok(Kept { at: vec![self.name()] })
     }
 
