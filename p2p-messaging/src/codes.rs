@@ -134,6 +134,12 @@ gridpass_identity::codes! {
     SYNC_BUSY = "GP-SYNC-BUSY", Timeout,
         "The peer works on as much for the asker as it does for one.",
         "Nothing: it is asked again, or another is.";
+    CONTENT_KIND = "GP-CONTENT-KIND", Malformed,
+        "The document is none that is published: anybody could have it from then on.",
+        "Publish role definitions, charters and trust packs; give everything else to those who need it.";
+    CONTENT_NOT_FOUND = "GP-CONTENT-NOT-FOUND", NotFound,
+        "Nobody who was asked has a document of this CID.",
+        "`gridpass ipfs status` says who is asked; connect with somebody who has it, or name a Kubo node with --kubo.";
     // The log
     LOG_DAMAGED = "GP-LOG-DAMAGED", Failed,
         "The log has a place whose checksum does not fit: what was written there is lost.",

@@ -12,13 +12,17 @@
 //! | keep what was accepted, and find it | [`log::Log`], [`store::Store`] |
 //! | seal payloads, and hand over keys | [`mod@sealing`] |
 //! | speak with another peer | [`mod@sync`] |
+//! | publish and fetch documents | [`content::ContentStore`] |
+//! | give and get blocks by their CIDs | [`exchange::Library`], [`exchange::Exchange`] |
 //! | know what a reason means | [`mod@codes`] |
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // tests may overflow, and then fail
 
 pub mod checking;
 pub mod codes;
+pub mod content;
 pub mod envelope;
+pub mod exchange;
 pub mod log;
 pub mod net;
 pub mod node;

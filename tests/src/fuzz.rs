@@ -32,6 +32,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target.
 pub const TARGETS: &[Target] = &[
     ("backup", backup),
+    ("bitswap", messaging::bitswap),
     ("channel", policy::channel),
     ("charter", credentials::charter),
     ("checking", messaging::checking),

@@ -4,11 +4,13 @@ use crate::messages::{Market, Peer, Sender, scene};
 use crate::world::{NOW, Party};
 use gridpass_messaging::checking::{Source, Verdict};
 use gridpass_messaging::envelope::Envelope;
+use gridpass_messaging::exchange::message::{Message, digest_of};
 use gridpass_messaging::node::Invitation;
 use gridpass_messaging::receipt::SignedReceipt;
 use gridpass_messaging::sealing::{Epoch, SealedPayload, SignedStatement, Statement};
 use gridpass_messaging::store::Entry;
 use gridpass_messaging::sync::{Announcement, Request, Response};
+use sha2::{Digest as _, Sha256};
 use std::cell::RefCell;
 
 /// An envelope, with its payload or without: what is read is written as the same bytes, has one
@@ -90,6 +92,26 @@ pub fn receipt(data: &[u8]) {
         assert!(receipt.speaks_of(receipt.until()));
         let stranger = Party::new(99).key.public_key();
         assert!(signed.verify(&stranger).is_err());
+    }
+}
+
+/// A message of block exchange: what is read is written again and read the same, and every block is
+/// called by its own bytes.
+pub fn bitswap(data: &[u8]) {
+    if let Ok(message) = Message::parse(data) {
+        for block in &message.blocks {
+            let digest = digest_of(&block.cid).expect("sha2-256");
+            assert_eq!(digest, <[u8; 32]>::from(Sha256::digest(&block.data)));
+        }
+        for wanted in
+            message.wants.iter().map(|w| &w.cid).chain(message.presences.iter().map(|p| &p.0))
+        {
+            assert!(digest_of(wanted).is_some());
+        }
+        let weight = message.weight();
+        let bytes = message.clone().into_bytes();
+        assert!(bytes.len() <= weight);
+        assert_eq!(Message::parse(&bytes), Ok(message));
     }
 }
 

@@ -57,6 +57,18 @@ gridpass_identity::codes! {
     LISTEN = "GP-LISTEN", Configuration,
         "The server cannot listen on this address, or stopped listening.",
         "Choose another port with --listen 127.0.0.1:PORT, or 0 for a free one.";
+    KUBO_ADDRESS = "GP-KUBO-ADDRESS", Usage,
+        "The text is not the address of a Kubo node's RPC.",
+        "Write it as --kubo http://127.0.0.1:5001, without a path.";
+    KUBO_UNREACHABLE = "GP-KUBO-UNREACHABLE", Network,
+        "No Kubo node answers at this address, or not as one does.",
+        "Start it with `ipfs daemon`, and see `ipfs config Addresses.API`.";
+    KUBO_REFUSED = "GP-KUBO-REFUSED", NotFound,
+        "The Kubo node answered that it has not, or cannot do, what it was asked.",
+        "See the message.";
+    KUBO_TIMEOUT = "GP-KUBO-TIMEOUT", Timeout,
+        "The Kubo node did not answer in time: mostly it looks for a document that no peer of its has.",
+        "Name the Kubo node among `peers` in the configuration of a node that has the document, and call again.";
     IN_ORDER = "GP-IN-ORDER", Ok,
         "This was looked at and is in order.",
         "Nothing to do.";

@@ -220,7 +220,7 @@ pub fn read_text(path: &Path, limit: u64, malformed: Code) -> Result<String, Fai
 #[derive(Args, Clone, Debug)]
 pub struct OutputArgs {
     /// Write to this file instead of standard output
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, alias = "out", value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Replace the file if it exists
     #[arg(long)]

@@ -7,6 +7,7 @@
 
 mod codes;
 mod commands;
+mod content;
 mod context;
 mod fetch;
 mod output;
@@ -83,6 +84,8 @@ enum Command {
     Outbox(commands::node::OutboxArgs),
     Receipts(commands::node::ReceiptsArgs),
     #[command(subcommand)]
+    Ipfs(commands::ipfs::IpfsCommand),
+    #[command(subcommand)]
     Config(commands::node::ConfigCommand),
     Sign(commands::sign::SignArgs),
     VerifySignature(commands::sign::VerifyArgs),
@@ -116,6 +119,7 @@ fn run(cli: &Cli) -> Outcomes {
         Command::Inbox(args) => commands::node::inbox(global, args),
         Command::Outbox(args) => commands::node::outbox(global, args),
         Command::Receipts(args) => commands::node::receipts(global, args),
+        Command::Ipfs(command) => commands::ipfs::run(global, command),
         Command::Config(command) => commands::node::config(global, command),
         Command::Sign(args) => commands::sign::sign(global, args),
         Command::VerifySignature(args) => commands::sign::verify(global, args),

@@ -195,6 +195,7 @@ failure_from!(
     gridpass_credentials::trust::TrustError,
     gridpass_credentials::visa::VisaError,
     gridpass_identity::did::DidError,
+    gridpass_messaging::content::ContentError,
     gridpass_messaging::node::MaterialError,
     gridpass_identity::document::DocumentError,
     gridpass_identity::jwe::JweError,

@@ -2,12 +2,13 @@
 
 mod connections;
 mod requests;
+mod starting;
 
-use super::behaviour::{Behaviour, BehaviourEvent, build, topic_scores};
+use super::behaviour::{Behaviour, BehaviourEvent, topic_scores};
 use super::book::Book;
 use super::relays::{Places, is_relayed};
-use super::settings::NetworkSettings;
-use super::{Command, MAX_COMMANDS, NetEvent, NetworkView, PeerView, Ticket, peer_in};
+use super::{Command, NetEvent, NetworkView, PeerView, Ticket, peer_in};
+use crate::exchange::{Exchange, PROTOCOL_1_1, PROTOCOL_1_2};
 use connections::Peer;
 use futures::StreamExt as _;
 use gridpass_identity::did::Did;
@@ -23,8 +24,11 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
+pub use starting::{start, start_with};
+
 struct Actor<E> {
     swarm: Swarm<Behaviour>,
+    exchange: Exchange,
     events: mpsc::Sender<E>,
     /// What must not be lost while the worker is busy: of the peers' making only connections.
     backlog: VecDeque<NetEvent>,
@@ -48,48 +52,6 @@ struct Actor<E> {
     looks: bool,
     /// When peers were looked for last; not before there is somebody to ask.
     looked: Option<Instant>,
-}
-
-/// Starts the network on the current runtime. `events` get what it tells; it ends when the commands
-/// end.
-///
-/// # Errors
-/// A sentence: an address that cannot be listened on, or a transport that cannot be had.
-pub fn start<E: From<NetEvent> + Send + 'static>(
-    keypair: libp2p::identity::Keypair,
-    settings: &NetworkSettings,
-    events: mpsc::Sender<E>,
-) -> Result<mpsc::Sender<Command>, String> {
-    let mut swarm = build(keypair, settings)?;
-    for address in &settings.listen {
-        swarm.listen_on(address.clone()).map_err(|e| format!("{address}: {e}"))?;
-    }
-    for address in &settings.external {
-        swarm.add_external_address(address.clone());
-    }
-    let mut actor = Actor {
-        swarm,
-        events,
-        backlog: VecDeque::new(),
-        peers: HashMap::new(),
-        shares: HashMap::new(),
-        asked: HashMap::new(),
-        book: Book::default(),
-        places: Places::at(&settings.relays, Instant::now()),
-        lends: settings.relay && settings.external.is_empty(),
-        max_peers: usize::try_from(settings.max_peers).unwrap_or(usize::MAX),
-        short_of_memory: None,
-        reachable: None,
-        wanted: usize::try_from(settings.wanted_peers).unwrap_or(usize::MAX),
-        looks: settings.discover || settings.lan,
-        looked: None,
-    };
-    for address in settings.peers.iter().chain(&settings.relays) {
-        actor.befriend(address.clone());
-    }
-    let (sender, commands) = mpsc::channel(MAX_COMMANDS);
-    tokio::spawn(actor.run(commands));
-    Ok(sender)
 }
 
 fn is_loopback(address: &Multiaddr) -> bool {
@@ -261,6 +223,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
             Command::Answer { reply, response } => {
                 let _ = behaviour.sync.send_response(reply.channel, *response);
             }
+            Command::OpenStream { peer, reply } => behaviour.streams.open(peer, reply),
             Command::Befriend(address) => self.befriend(address),
             Command::Part(peer) => {
                 let _ = self.swarm.disconnect_peer_id(peer);
@@ -376,6 +339,10 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
                 let speaks = |name: &str| info.protocols.iter().any(|p| p.as_ref() == name);
                 if speaks("/gridpass/kad/1") {
                     self.found(peer_id, info.listen_addrs);
+                }
+                let exchanges = speaks(PROTOCOL_1_2) || speaks(PROTOCOL_1_1);
+                if self.peers.contains_key(&peer_id) {
+                    self.exchange.speaks(peer_id, exchanges);
                 }
             }
             BehaviourEvent::Kad(kad::Event::RoutingUpdated { peer, addresses, .. }) => {

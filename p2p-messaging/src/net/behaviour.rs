@@ -4,6 +4,7 @@
 use super::codec::{SYNC, SyncCodec};
 use super::gate::Gated;
 use super::settings::NetworkSettings;
+use super::streams::Streams;
 use crate::envelope::MAX_WIRE;
 use gridpass_identity::key::SecretKey;
 use libp2p::allow_block_list::{self, AllowedPeers, BlockedPeers};
@@ -26,6 +27,7 @@ pub(super) struct Behaviour {
     allowed: Toggle<allow_block_list::Behaviour<AllowedPeers>>,
     pub(super) gossip: Gated,
     pub(super) sync: request_response::Behaviour<SyncCodec>,
+    pub(super) streams: Streams,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
     pub(super) kad: Toggle<kad::Behaviour<kad::store::MemoryStore>>,
@@ -128,6 +130,7 @@ pub fn keypair(key: &SecretKey) -> Result<libp2p::identity::Keypair, String> {
 pub(super) fn build(
     keypair: libp2p::identity::Keypair,
     settings: &NetworkSettings,
+    streams: Streams,
 ) -> Result<Swarm<Behaviour>, String> {
     let text = |e: &dyn std::fmt::Display| e.to_string();
     let swarm = SwarmBuilder::with_existing_identity(keypair)
@@ -139,7 +142,7 @@ pub(super) fn build(
         .map_err(|e| text(&e))?
         .with_relay_client(noise::Config::new, yamux::Config::default)
         .map_err(|e| text(&e))?
-        .with_behaviour(|key, relay_client| behaviour(key, relay_client, settings))
+        .with_behaviour(|key, relay_client| behaviour(key, relay_client, settings, streams))
         .map_err(|e| text(&e))?
         // Ten seconds would part those who have little to say.
         .with_swarm_config(|c| c.with_idle_connection_timeout(Duration::from_secs(120)))
@@ -153,6 +156,7 @@ fn behaviour(
     key: &libp2p::identity::Keypair,
     relay_client: relay::client::Behaviour,
     settings: &NetworkSettings,
+    streams: Streams,
 ) -> Result<Behaviour, Boxed> {
     let me = key.public().to_peer_id();
     // Else few peers with many connections would take all of them.
@@ -224,6 +228,7 @@ fn behaviour(
         allowed: allowed.into(),
         gossip: Gated::new(gossip_config()?, scores())?,
         sync,
+        streams,
         identify: identify::Behaviour::new(identify),
         // A connection that fell silent is found out within a minute.
         ping: ping::Behaviour::new(

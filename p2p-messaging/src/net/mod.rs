@@ -12,12 +12,14 @@ mod codec;
 mod gate;
 mod relays;
 mod settings;
+mod streams;
 
-pub use actor::start;
+pub use actor::{start, start_with};
 pub use behaviour::{GRAYLIST, gossip_id, keypair};
 pub use gate::{channel_of, channel_of_keys, keys_topic_of, topic_of};
 pub use settings::NetworkSettings;
 
+use crate::exchange::{OpenError, Opened};
 use crate::sync::{Request, Response};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::Did;
@@ -124,6 +126,13 @@ pub enum Command {
         /// The answer.
         response: Box<Response>,
     },
+    /// Open a stream for block exchange with a peer that is connected.
+    OpenStream {
+        /// With whom.
+        peer: PeerId,
+        /// For the stream; dropped where the peer is gone.
+        reply: oneshot::Sender<Result<Opened, OpenError>>,
+    },
     /// Keep in touch with a peer.
     Befriend(Multiaddr),
     /// End the connections with a peer; it may come again.
@@ -169,6 +178,13 @@ pub enum NetEvent {
         data: Vec<u8>,
         /// Its place.
         ticket: Ticket,
+    },
+    /// A peer did what no honest one does, in block exchange.
+    Misbehaved {
+        /// Who.
+        peer: PeerId,
+        /// What.
+        why: &'static str,
     },
     /// A peer asks.
     Asked {

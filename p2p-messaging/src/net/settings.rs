@@ -28,6 +28,9 @@ pub struct NetworkSettings {
     pub max_peers: u32,
     /// The most nodes of one participant, beside those that the operator named.
     pub max_peers_per_participant: u32,
+    /// The most peers that do not say who they are and stay to have public documents by their CIDs,
+    /// as a Kubo node does, beside those that the operator named.
+    pub max_visitors: u32,
     /// The most connections with one peer.
     pub max_connections_per_peer: u32,
     /// Where given: only these nodes, by their did:key.
@@ -53,6 +56,7 @@ impl Default for NetworkSettings {
             relays: Vec::new(),
             max_peers: 128,
             max_peers_per_participant: 16,
+            max_visitors: 16,
             max_connections_per_peer: 4,
             allow: Vec::new(),
             block: Vec::new(),

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 impl Worker {
     /// Takes part in everything that it was given.
     pub(super) fn join_all(&mut self) {
+        self.fill_shelf();
         let channels: Vec<_> = self.knowledge.material.channels.keys().cloned().collect();
         self.tell(Command::Subscribe(topic_of(&self.framework())));
         for channel in channels {
@@ -76,6 +77,7 @@ impl Worker {
                 self.tell(Command::Subscribe(keys_topic_of(&channel)));
             }
         }
+        self.fill_shelf();
         tracing::info!(%channel, reads, "joined");
     }
 
@@ -128,6 +130,7 @@ impl Worker {
                     // They are needed again after a restart.
                     for part in read.into_inner() {
                         self.keep_document(&part);
+                        self.shelve_schema(&part);
                     }
                     self.unready.remove(&(channel.clone(), id.clone()));
                     self.checker.schema_came(&channel, id.clone(), schema);

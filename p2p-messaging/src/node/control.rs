@@ -103,6 +103,33 @@ pub enum Asked {
         /// Its bytes, in base64.
         content: String,
     },
+    /// Keep a public document from now on, and give it to who asks for it by its CID. Answered when
+    /// it is kept and, where it is to be, told to the peers.
+    Publish {
+        /// Its bytes, in base64.
+        content: String,
+        /// Whether everybody is told of it, and keeps it too.
+        peers: bool,
+    },
+    /// Keep a public document that somebody has, from now on.
+    Pin {
+        /// Its name.
+        cid: ContentId,
+        /// Whether everybody is told of it, and keeps it too.
+        peers: bool,
+    },
+    /// The bytes under a name.
+    Fetch {
+        /// The name.
+        cid: ContentId,
+        /// Of the peers, not of this node.
+        peers: bool,
+    },
+    /// What there is to give by CIDs, and who else gives.
+    Content {
+        /// Who has this one.
+        cid: Option<ContentId>,
+    },
     /// Have nothing to do with a node, or have again.
     Block {
         /// Its did:key.

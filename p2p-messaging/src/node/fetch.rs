@@ -1,5 +1,6 @@
 //! Asking peers: questions and their answers, and what is missing, from whoever may have it.
 
+use super::publishing::Purpose;
 use super::worker::Worker;
 use crate::checking::Missing;
 use crate::net::Command;
@@ -48,6 +49,8 @@ struct Fetch {
     /// Those that passed on what needs it: the first to ask.
     named: Vec<PeerId>,
     asking: bool,
+    /// Whether it was asked for by block exchange too: of those also who do not say who they are.
+    exchanged: bool,
     since: UnixMillis,
 }
 
@@ -125,8 +128,8 @@ impl Worker {
             if self.fetches.wanted.len() >= MAX_FETCHES {
                 return;
             }
-            let fetch =
-                Fetch { tried: BTreeSet::new(), named: Vec::new(), asking: false, since: now };
+            let (tried, named) = (BTreeSet::new(), Vec::new());
+            let fetch = Fetch { tried, named, asking: false, exchanged: false, since: now };
             self.fetches.wanted.insert(missing.clone(), fetch);
         }
         if let (Some(fetch), Some(peer)) = (self.fetches.wanted.get_mut(&missing), peer)
@@ -149,7 +152,13 @@ impl Worker {
             .or_else(|| self.peers.readers().find(|p| !fetch.tried.contains(p)))
             .or_else(|| self.peers.open().find(|p| !fetch.tried.contains(p)));
         let Some(peer) = next.filter(|_| fetch.tried.len() < MAX_TRIES) else {
-            self.fetches.wanted.remove(missing);
+            match missing {
+                Missing::Document(id) if !fetch.exchanged && self.exchange.has_speakers() => {
+                    (fetch.asking, fetch.exchanged) = (true, true);
+                    self.fetch_block(id.clone(), Vec::new(), Purpose::Missing);
+                }
+                _ => drop(self.fetches.wanted.remove(missing)),
+            }
             return;
         };
         fetch.asking = true;
@@ -248,14 +257,30 @@ impl Worker {
             _ => false,
         };
         if there {
-            self.fetches.wanted.remove(missing);
-            if matches!(missing, Missing::Document(_)) {
-                self.compile_schemas(Some(peer));
-            }
-            self.came(missing);
+            self.is_there(missing, Some(peer));
         } else {
             tracing::debug!(%peer, ?missing, "not there");
             self.try_next(missing);
+        }
+    }
+
+    fn is_there(&mut self, missing: &Missing, peer: Option<PeerId>) {
+        self.fetches.wanted.remove(missing);
+        if matches!(missing, Missing::Document(_)) {
+            self.compile_schemas(peer);
+        }
+        self.came(missing);
+    }
+
+    /// A document came by block exchange, or did not.
+    pub(super) fn exchanged(&mut self, id: &ContentId, bytes: Option<Vec<u8>>) {
+        let missing = Missing::Document(id.clone());
+        let Some(fetch) = self.fetches.wanted.get_mut(&missing) else { return };
+        fetch.asking = false;
+        if bytes.is_some_and(|bytes| self.document_came(id, bytes)) {
+            self.is_there(&missing, None);
+        } else {
+            self.try_next(&missing);
         }
     }
 

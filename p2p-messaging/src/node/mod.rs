@@ -21,11 +21,13 @@ mod metrics;
 mod opener;
 mod own;
 mod peers;
+mod publishing;
 mod receipts;
 mod sealing;
 mod server;
 mod settings;
 mod settling;
+mod shelf;
 mod standing;
 mod statements;
 mod system;
@@ -167,6 +169,8 @@ impl Node {
         let (network, told) = oneshot::channel();
         let (stopped_in, stopped) = watch::channel(false);
         let place = folder.to_owned();
+        let shelf = Arc::new(shelf::Shelf::default());
+        let (on_shelf, waiting) = (Arc::clone(&shelf), tasks.downgrade());
         let (shared, network_settings) = (Arc::clone(&metrics), settings.network.clone());
         // The core's schemas cannot be shared between threads: it is made where it is used.
         let thread = std::thread::Builder::new().name("gridpass-worker".into()).spawn(move || {
@@ -180,7 +184,7 @@ impl Node {
             };
             newest_in.send_replace(knowledge.store.last_number());
             let _ = ready.send(Ok((me.participant.clone(), me.node.clone(), damage.clone())));
-            let Ok(net) = told.blocking_recv() else { return };
+            let Ok((net, exchange)) = told.blocking_recv() else { return };
             let checker = Checker::new(me.participant.clone(), &Limits::default());
             let mut worker = Worker::new(Parts {
                 me,
@@ -189,6 +193,9 @@ impl Node {
                 checker,
                 knowledge,
                 net,
+                exchange,
+                shelf: on_shelf,
+                tasks: waiting,
                 newest: newest_in,
                 metrics: shared,
                 damage,
@@ -201,9 +208,9 @@ impl Node {
         thread.map_err(|e| NodeError::Folder(folder.into(), e.to_string()))?;
         let gone = || NodeError::Network("the worker ended".into());
         let (participant, node, found) = is_ready.await.map_err(|_| gone())??;
-        let commands = net::start::<Task>(keypair, &network_settings, tasks.clone())
+        let network_now = net::start_with::<Task>(keypair, &network_settings, tasks.clone(), shelf)
             .map_err(NodeError::Network)?;
-        network.send(commands).map_err(|_| gone())?;
+        network.send(network_now).map_err(|_| gone())?;
         let ticking = tasks.clone();
         tokio::spawn(async move {
             let mut tick = tokio::time::interval(Duration::from_secs(1));

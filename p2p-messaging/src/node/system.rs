@@ -35,6 +35,8 @@ impl Worker {
     /// Something came on the framework's topic.
     pub(super) fn announced(&mut self, peer: PeerId, id: MessageId, data: &[u8]) {
         let accept = match Announcement::decode(data) {
+            // It is reported on when it was fetched.
+            Ok(Announcement::Published(document)) => return self.published(peer, id, document),
             Err(_) => Use::Fault,
             Ok(Announcement::StatusList(list)) => self.list_announced(&list),
             Ok(Announcement::Charter(pack)) => self.charter_came(&pack, false),
@@ -94,6 +96,7 @@ impl Worker {
         let after = self.knowledge.trust.charter().charter().clone();
         tracing::info!(version = after.version, "a newer charter");
         self.checker.charter_changed(before, &after);
+        self.fill_shelf();
         self.rejudge();
         self.evidence_came();
     }

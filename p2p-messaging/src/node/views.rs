@@ -27,6 +27,10 @@ impl Worker {
         let answer = match asked {
             Asked::Send(new) => return self.send_when_sure(new, reply),
             Asked::Peers => return self.show_peers(reply),
+            Asked::Publish { content, peers } => return self.publish(&content, peers, reply),
+            Asked::Pin { cid, peers } => return self.pin(cid, peers, reply),
+            Asked::Fetch { cid, peers } => return self.show_block(cid, peers, reply),
+            Asked::Content { cid } => return self.show_content(cid, reply),
             Asked::Done { reader, number } => {
                 if reader.len() > 128 || reader.starts_with(super::receipts::CURSOR) {
                     Err((codes::NODE_REQUEST, "a reader's name has at most 128 bytes".to_owned()))
@@ -82,7 +86,7 @@ impl Worker {
         let _ = reply.send(answer);
     }
 
-    fn add(&mut self, content: &str) -> ControlResult {
+    pub(super) fn add(&mut self, content: &str) -> ControlResult {
         let bytes = STANDARD
             .decode(content)
             .map_err(|_| (codes::NODE_REQUEST, "the content is not base64".to_owned()))?;
@@ -138,6 +142,7 @@ impl Worker {
         for channel in joins {
             self.join(channel);
         }
+        self.fill_shelf();
         self.rejudge();
         Ok(json!({"taken": names}))
     }

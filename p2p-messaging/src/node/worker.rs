@@ -12,10 +12,13 @@ use super::invitations::Invitations;
 use super::knowledge::Knowledge;
 use super::metrics::Metrics;
 use super::peers::Peers;
+use super::publishing::Came;
 use super::receipts::{Fate, Receipts};
 use super::sealing::Sealing;
+use super::shelf::Shelf;
 use super::{Me, NodeSettings};
 use crate::checking::{Chain, Checker};
+use crate::exchange::Exchange;
 use crate::net::{Command, NetEvent};
 use crate::store::Kept;
 use crate::sync::Guests;
@@ -44,6 +47,8 @@ pub(crate) enum Task {
     Net(Box<NetEvent>),
     /// An operator asks.
     Control(Box<Asked>, oneshot::Sender<ControlResult>),
+    /// A block came that was asked for, or did not.
+    Came(Box<Came>),
     /// A little time went by.
     Tick,
     /// Make durable what is there, and end.
@@ -69,6 +74,13 @@ pub(crate) struct Worker {
     pub(super) guests: Guests,
     pub(super) knowledge: Knowledge,
     pub(super) net: mpsc::Sender<Command>,
+    pub(super) exchange: Exchange,
+    /// What anybody may have by its CID.
+    pub(super) shelf: Arc<Shelf>,
+    /// Own tasks to come.
+    pub(super) tasks: mpsc::WeakSender<Task>,
+    /// Published documents that are being fetched, and who told of them.
+    pub(super) fetching: Vec<(PeerId, ContentId)>,
     pub(super) peers: Peers,
     pub(super) fetches: Fetches,
     pub(super) receipts: Receipts,
@@ -102,6 +114,9 @@ pub(super) struct Parts {
     pub checker: Checker,
     pub knowledge: Knowledge,
     pub net: mpsc::Sender<Command>,
+    pub exchange: Exchange,
+    pub shelf: Arc<Shelf>,
+    pub tasks: mpsc::WeakSender<Task>,
     pub newest: watch::Sender<u64>,
     pub metrics: Arc<Metrics>,
     pub damage: Vec<String>,
@@ -119,6 +134,10 @@ impl Worker {
             guests: Guests::default(),
             knowledge: parts.knowledge,
             net: parts.net,
+            exchange: parts.exchange,
+            shelf: parts.shelf,
+            tasks: parts.tasks,
+            fetching: Vec::new(),
             peers: Peers::default(),
             fetches: Fetches::default(),
             receipts: Receipts::default(),
@@ -176,6 +195,7 @@ impl Worker {
         match task {
             Task::Net(event) => self.take_event(*event),
             Task::Control(asked, reply) => self.control(*asked, reply),
+            Task::Came(came) => self.block_came(*came),
             Task::Tick => self.tick(),
             Task::Stop(done) => return Some(done),
         }
@@ -205,6 +225,10 @@ impl Worker {
             NetEvent::Disconnected(peer) => self.disconnected(&peer),
             NetEvent::Gossip { peer, id, topic, data, ticket } => {
                 self.gossip(peer, id, &topic, &data, ticket);
+            }
+            NetEvent::Misbehaved { peer, why } => {
+                tracing::warn!(%peer, "{why}");
+                self.charge(peer, super::peers::FAULT);
             }
             NetEvent::Asked { peer, request, reply } => self.asked(peer, *request, reply),
             NetEvent::Answered { peer, tag, result } => self.answered(peer, tag, result),

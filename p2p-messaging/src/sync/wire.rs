@@ -336,6 +336,8 @@ pub enum Announcement {
     Charter(ByteBuf),
     /// The blocks of two envelopes that contradict each other.
     Fork(ByteBuf, ByteBuf),
+    /// A role definition that somebody published: its CID. Whoever passes it on has it.
+    Published(ContentId),
 }
 
 impl Announcement {

@@ -5,6 +5,7 @@
 
 #![allow(missing_docs)]
 
+mod blocks;
 mod scene;
 
 use base64::Engine as _;

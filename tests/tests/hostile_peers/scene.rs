@@ -6,6 +6,7 @@ use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::secured::Secured;
 use gridpass_identity::did::Did;
 use gridpass_messaging::envelope::Envelope;
+use gridpass_messaging::exchange::{Exchange, Library, Nothing};
 use gridpass_messaging::net::{self, Command, NetEvent, NetworkSettings, topic_of};
 use gridpass_messaging::node::Node;
 use gridpass_messaging::node::control::{Asked, NewMessage};
@@ -27,6 +28,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// A peer that says what a test wants it to say.
 pub(crate) struct Peer {
     pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) exchange: Exchange,
     pub(crate) shared: Arc<Mutex<Shared>>,
     pub(crate) node: libp2p::PeerId,
     pub(crate) framework: ContentId,
@@ -46,6 +48,16 @@ pub(crate) struct Shared {
 impl Peer {
     /// Connects with a node, and says nothing.
     pub(crate) async fn new(party: &Party, market: &Market, address: &Multiaddr) -> Self {
+        Self::with(party, market, address, Arc::new(Nothing)).await
+    }
+
+    /// The same, with blocks to give.
+    pub(crate) async fn with(
+        party: &Party,
+        market: &Market,
+        address: &Multiaddr,
+        library: Arc<dyn Library>,
+    ) -> Self {
         let Some(libp2p::multiaddr::Protocol::P2p(node)) = address.iter().last() else {
             panic!("{address} ends in no peer")
         };
@@ -57,7 +69,8 @@ impl Peer {
         };
         let (events, mut received) = mpsc::channel::<NetEvent>(1024);
         let keypair = net::keypair(&party.key).expect("a key");
-        let commands = net::start(keypair, &settings, events).expect("a network");
+        let (commands, exchange) =
+            net::start_with(keypair, &settings, events, library).expect("a network");
         let shared = Arc::new(Mutex::new(Shared::default()));
         let (mine, answers) = (Arc::clone(&shared), commands.clone());
         tokio::spawn(async move {
@@ -69,7 +82,7 @@ impl Peer {
             }
         });
         let framework = market.descriptor.framework.clone();
-        let peer = Self { commands, shared, node, framework };
+        let peer = Self { commands, exchange, shared, node, framework };
         peer.until("connected", |s| s.connected).await;
         peer
     }

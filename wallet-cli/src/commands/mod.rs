@@ -9,6 +9,7 @@ pub mod explain;
 pub mod generate;
 pub mod id;
 pub mod init;
+pub mod ipfs;
 pub mod node;
 pub mod policy;
 pub mod resolve;

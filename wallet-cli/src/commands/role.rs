@@ -2,6 +2,7 @@
 
 use super::arguments::{definition, differences, parse_duration, read_definition, trimmed};
 use super::sign::{identity, parse_dids};
+use crate::content::{StoreArgs, kept_at};
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
@@ -11,6 +12,7 @@ use gridpass_credentials::keeping;
 use gridpass_credentials::requirement::Requirement;
 use gridpass_credentials::role::{self, IssuerRevocation, Parties, RoleDefinition, RoleName};
 use gridpass_identity::wallet::Wallet;
+use gridpass_messaging::content::PublicDocument;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -19,13 +21,15 @@ use std::path::{Path, PathBuf};
 #[command(after_help = help!(
     "  gridpass role define flex.gb.aggregator --title 'Aggregator' --claim zone:string\n  \
      gridpass role show flex.gb.aggregator\n  \
-     gridpass role diff flex.gb.aggregator new.json"
+     gridpass role diff flex.gb.aggregator new.json\n  \
+     gridpass role publish aggregator.json --to peers"
 ))]
 pub enum RoleCommand {
     Define(Box<DefineArgs>),
     Show(ShowArgs),
     List(ListArgs),
     Diff(DiffArgs),
+    Publish(PublishArgs),
 }
 
 /// What becomes of visas when their issuer's authority is revoked.
@@ -131,12 +135,28 @@ pub struct DiffArgs {
     new: String,
 }
 
+/// Publish a definition: anybody can have it by its CID from then on
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass role publish aggregator.json                    the running node keeps and gives it\n  \
+     gridpass role publish flex.gb.aggregator --to peers      its peers keep it too\n  \
+     gridpass role publish aggregator.json --kubo http://127.0.0.1:5001\n  \
+     (it takes effect when a charter lists it)"
+))]
+pub struct PublishArgs {
+    /// File, or name or CID of one of the wallet's
+    role: String,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
 pub fn run(global: &GlobalArgs, command: &RoleCommand) -> Outcomes {
     match command {
         RoleCommand::Define(args) => define(global, args),
         RoleCommand::Show(args) => show(global, args),
         RoleCommand::List(_) => list(global),
         RoleCommand::Diff(args) => diff(global, args),
+        RoleCommand::Publish(args) => publish(global, args),
     }
 }
 
@@ -287,6 +307,27 @@ fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
         Some(raw) => answer.with_raw(raw),
         None => answer,
     })
+}
+
+fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
+    let (id, definition) = find(global, &args.role)?;
+    let (_, bytes) = definition.encode()?;
+    let mut store = args.store.open(global)?;
+    let kept = store.publish(&PublicDocument::read(&bytes)?)?;
+    let json = json!({
+        "cid": id,
+        "name": definition.name,
+        "version": definition.version,
+        "store": store.name(),
+        "at": kept.at,
+    });
+    let text = format!(
+        "Role {} {} is published\n  CID  {id}\n{}next: gridpass ipfs fetch {id}",
+        definition.name,
+        definition.version,
+        kept_at(&kept)
+    );
+    Ok(Answer::new("gridpass.role.publish/1", json, text))
 }
 
 fn list(global: &GlobalArgs) -> Outcomes {

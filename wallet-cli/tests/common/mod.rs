@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub)] // each test file uses its part
 
+pub mod kubo;
 pub mod network;
 pub mod spaces;
 pub mod waiting;

@@ -98,6 +98,15 @@ pub(super) fn document(id: &ContentId) -> String {
     format!("document-{id}")
 }
 
+/// A role definition that somebody else published.
+pub(super) fn published(id: &ContentId) -> String {
+    format!("published-{id}.json")
+}
+
+pub(super) fn is_published(path: &Path) -> bool {
+    path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("published-"))
+}
+
 pub(super) fn presentation(id: &ContentId) -> String {
     format!("presentation-{id}.jwt")
 }

@@ -2,6 +2,7 @@
 //! itself (a newer status list, log or charter) replaces its older state there.
 
 mod folder;
+mod published;
 mod recognise;
 mod trust;
 
@@ -111,6 +112,8 @@ pub struct Material {
     memo: SignatureMemo,
     /// DIDs that nothing that is kept rests on yet, the oldest first.
     passing: VecDeque<Did>,
+    /// Role definitions that others published, the oldest first.
+    published: VecDeque<ContentId>,
 }
 
 impl Material {
@@ -138,6 +141,7 @@ impl Material {
             identities: Identities::default(),
             memo: SignatureMemo::default(),
             passing: VecDeque::new(),
+            published: VecDeque::new(),
         };
         let mut unread = Vec::new();
         for path in material.folder.files()? {
@@ -149,6 +153,11 @@ impl Material {
                     && let Some(channel) = material.channels.remove(id)
                 {
                     material.left.insert(id.clone(), channel);
+                }
+                if let [Taken::Document(id)] = taken.as_slice()
+                    && folder::is_published(&path)
+                {
+                    material.published.push_back(id.clone());
                 }
             });
             if let Err(e) = taken {

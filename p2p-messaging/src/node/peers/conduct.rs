@@ -129,18 +129,39 @@ impl Worker {
         }
     }
 
+    /// Of those that did not say who they are: who does not stay to have public documents. Where there
+    /// are too many, those who stayed longest make room.
+    fn unwelcome(&self, mut silent: Vec<(UnixMillis, PeerId)>) -> Vec<PeerId> {
+        if silent.is_empty() {
+            return Vec::new();
+        }
+        silent.sort();
+        let named = self.named();
+        let (mut visitors, mut unwelcome) = (Vec::new(), Vec::new());
+        for (_, peer) in silent {
+            match (self.exchange.is_speaker(&peer), named.contains(&peer)) {
+                (true, true) => {}
+                (true, false) => visitors.push(peer),
+                (false, _) => unwelcome.push(peer),
+            }
+        }
+        let most = usize::try_from(self.settings.network.max_visitors).unwrap_or(usize::MAX);
+        unwelcome.extend(visitors.iter().take(visitors.len().saturating_sub(most)));
+        unwelcome
+    }
+
     pub(in crate::node) fn tick_peers(&mut self, now: UnixMillis) {
         self.make_room(now);
         self.peers.accounts.tick();
         let mut part: Vec<PeerId> = std::mem::take(&mut self.peers.to_part).into_iter().collect();
-        let mut late = Vec::new();
+        let (mut late, mut silent) = (Vec::new(), Vec::new());
         let mut again = Vec::new();
         let mut scores = Vec::new();
         let ten_seconds = self.ticks.checked_rem(10) == Some(0);
         for (id, peer) in &mut self.peers.all {
             let age = now.millis_since(peer.since);
             match peer.stage {
-                Stage::Stranger if age > HELLO_MILLIS => part.push(*id),
+                Stage::Stranger if age > HELLO_MILLIS => silent.push((peer.since, *id)),
                 Stage::Judging if age > JUDGE_MILLIS => late.push(*id),
                 Stage::Open if peer.doubted.is_some() => late.push(*id),
                 _ => {}
@@ -161,6 +182,7 @@ impl Worker {
                 scores.push((*id, peer.score));
             }
         }
+        part.extend(self.unwelcome(silent));
         for (peer, score) in scores {
             self.tell(Command::Score { peer, score });
         }

@@ -1,5 +1,6 @@
 //! What `gridpass charter` takes.
 
+use crate::content::MaybeStoreArgs;
 use crate::context::OutputArgs;
 use crate::help;
 use clap::{Args, Subcommand};
@@ -139,11 +140,15 @@ pub struct AmendArgs {
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass charter publish from-no.json from-se.json -o trust.json\n  \
-     (writes the trust pack; send it to every participant)"
+     (writes the trust pack; send it to every participant)\n  \
+     gridpass charter publish --to peers              charter, pack and definitions, by their CIDs\n  \
+     gridpass charter publish --kubo http://127.0.0.1:5001"
 ))]
 pub struct PublishArgs {
     /// Copies of the same charter, each with one or more signatures
     pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub store: MaybeStoreArgs,
     #[command(flatten)]
     pub output: OutputArgs,
 }

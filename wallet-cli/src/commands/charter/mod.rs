@@ -7,6 +7,7 @@ pub use args::CharterCommand;
 use super::arguments::{definition, identities_of, parse_duration, trimmed};
 use super::resolve::parse_time;
 use super::sign::{identity, parse_dids};
+use crate::content::MaybeStoreArgs;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::output::{Answer, Failure, Outcomes};
 use args::{
@@ -27,6 +28,7 @@ use gridpass_identity::report::{Check, Report};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::Identity;
+use gridpass_messaging::content::PublicDocument;
 use serde_json::{Value, json};
 
 pub fn run(global: &GlobalArgs, command: &CharterCommand) -> Outcomes {
@@ -318,15 +320,25 @@ fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
         }
     };
     let bytes = keeping::pinned_bytes(&wallet)?;
-    let json =
-        json!({"charter": merged.id(), "pack": trust.id(), "version": merged.charter().version});
-    let text = format!(
+    // A node that runs for this profile opens no wallet, but this one may be in its way.
+    drop(wallet);
+    let published = publish_to(global, &args.store, &trust, &bytes)?;
+    let json = json!({
+        "charter": merged.id(),
+        "pack": trust.id(),
+        "version": merged.charter().version,
+        "published": published,
+    });
+    let mut text = format!(
         "Charter {:?}, version {}, is in force and pinned\n  trust pack  {}\nnext: send the pack to \
          every participant, and tell them this CID by another way",
         merged.charter().name,
         merged.charter().version,
         trust.id()
     );
+    for one in &published {
+        text.push_str(&format!("\npublished {} {}", one.what, one.cid));
+    }
     let answer = Answer::new("gridpass.charter.publish/1", json, text);
     if args.output.output.is_none() {
         return Ok(answer);
@@ -335,6 +347,36 @@ fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
         Some(raw) => answer.with_raw(raw),
         None => answer,
     })
+}
+
+/// A document that was published with a charter.
+#[derive(serde::Serialize)]
+struct Published {
+    what: &'static str,
+    cid: ContentId,
+    at: Vec<String>,
+}
+
+/// Publishes the pack, the charter that it ends with, and what that lists, where a store is named.
+fn publish_to(
+    global: &GlobalArgs,
+    store: &MaybeStoreArgs,
+    trust: &Trust,
+    pack: &[u8],
+) -> Result<Vec<Published>, Failure> {
+    let Some(mut store) = store.open(global)? else { return Ok(Vec::new()) };
+    let (_, charter) = ContentId::of_json(trust.charter().charter())?;
+    let mut documents = vec![("trust pack", pack.to_vec()), ("charter", charter)];
+    for (_, role) in trust.definitions() {
+        documents.push(("role definition", role.definition.encode()?.1));
+    }
+    let mut published = Vec::new();
+    for (what, bytes) in documents {
+        let document = PublicDocument::read(trimmed(&bytes))?;
+        let kept = store.publish(&document)?;
+        published.push(Published { what, cid: document.id, at: kept.at });
+    }
+    Ok(published)
 }
 
 fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {

@@ -1,6 +1,6 @@
 //! `gridpass node`, `send`, `listen`, `inbox`, `outbox`, `receipts` and `config`: the message layer.
 
-mod client;
+pub mod client;
 mod manage;
 mod messages;
 mod run;
