@@ -162,9 +162,10 @@ async fn gridpass(sealing: Sealing) -> f64 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // Sealed from the first one on to somebody.
-    while sealing == Sealing::Members {
+    let members = u64::from(sealing == Sealing::Members);
+    loop {
         let status = sender.ask(Asked::Status).await.expect("its status");
-        if status["channels"][0]["sealing"]["members"] == 1 {
+        if status["channels"][0]["sealing"]["members"].as_u64().unwrap_or_default() >= members {
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -103,9 +103,11 @@ impl World {
             // From the first on that it is entitled to, if it is to all that follow in the epoch.
             if !entitled.contains(&node) {
                 keys.remove(&epoch);
-            } else if !keys.contains_key(&epoch) {
-                let from = self.own.chain_key(&epoch, &chain, header.sequence).expect("its own");
-                keys.insert(epoch, from);
+            } else {
+                let own = &mut self.own;
+                keys.entry(epoch.clone()).or_insert_with(|| {
+                    own.chain_key(&epoch, &chain, header.sequence).expect("its own")
+                });
             }
         }
         let keys: Vec<_> = keys.into_values().collect();
