@@ -20,7 +20,13 @@ fn network() -> Network {
         &[("north", Role::Operator), ("south", Role::Operator), ("flexgen", Role::Aggregator)],
         &[("north-1", "north"), ("south-1", "south"), ("flexgen-1", "flexgen")],
     );
-    network.sees("north-1", 2);
+    for node in ["north-1", "south-1", "flexgen-1"] {
+        network.sees(node, 2);
+        until("everybody exchanges blocks with everybody", || {
+            let status = network.ask(node, &["ipfs", "status"]);
+            (texts(&status["peers"]).len() >= 2).then_some(())
+        });
+    }
     network
 }
 
