@@ -5,7 +5,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use gridpass_identity::did::Did;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::document::{DidDocument, Relationship};
 use gridpass_identity::json::{self, Limits};
 use gridpass_identity::jwk::Jwk;
@@ -13,6 +14,9 @@ use gridpass_identity::jws::{self, Header, JwsIn, SignatureVerdict};
 use gridpass_identity::key::{KeyType, PublicKey, SecretKey};
 use gridpass_identity::resolve::{NoSnapshots, OfflineResolver, Resolver as _};
 use gridpass_messaging::envelope::Envelope;
+use gridpass_messaging::sealing::{
+    ChainKey, Epoch, MessageKey, Place, SealedPayload, SignedStatement, Statement, padded,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -87,6 +91,7 @@ fn every_published_vector_holds() {
                 "sd-jwt" => sd_jwt(case),
                 "bitstring" => bitstring(case),
                 "envelope" => envelope(case),
+                "sealing" => sealing(case),
                 other => panic!("{name}: no runner for the kind {other}"),
             };
             failures.extend(differences(&name, case, &found));
@@ -95,8 +100,8 @@ fn every_published_vector_holds() {
     }
     println!("{} vectors: {cases_by_file:#?}", cases_by_file.values().sum::<usize>());
     assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
-    assert!(cases_by_file.len() >= 17, "files were lost: {cases_by_file:?}");
-    assert!(cases_by_file.values().sum::<usize>() >= 173, "cases were lost: {cases_by_file:?}");
+    assert!(cases_by_file.len() >= 18, "files were lost: {cases_by_file:?}");
+    assert!(cases_by_file.values().sum::<usize>() >= 183, "cases were lost: {cases_by_file:?}");
 }
 
 fn differences(file: &str, case: &Case, found: &Found) -> Vec<String> {
@@ -199,6 +204,69 @@ fn bitstring(case: &Case) -> Found {
 }
 
 /// Presentation, trust pack, status lists and a time in; the report out, member by member.
+/// A step of the chain key, a sealed payload, or a document or statement of a sealed channel.
+fn sealing(case: &Case) -> Found {
+    let bytes = |name: &str| unhex(case.text(name).unwrap_or_else(|| panic!("{name}")));
+    let secret = |name: &str| <[u8; 32]>::try_from(bytes(name)).expect("32 bytes");
+    if let Some(steps) = case.input.get("steps") {
+        let start = ChainKey::new(secret("chain_key_hex"));
+        let there = start.forward(steps.as_u64().expect("a number")).expect("near");
+        return Found::from([
+            ("chain_key_hex", json!(hex(there.expose()))),
+            ("message_key_hex", json!(hex(there.message().expose()))),
+        ]);
+    }
+    let node =
+        || SecretKey::from_bytes(KeyType::Ed25519, &secret("node_secret_hex")).expect("a key");
+    if let Some(document) = case.text("document") {
+        let epoch = match Epoch::parse(document.as_bytes()) {
+            Ok(epoch) => epoch,
+            Err(e) => return refused(e.code()),
+        };
+        let did = Did::parse(case.text("node").expect("a node")).expect("a DID");
+        let handed = epoch.take(&did, &node()).expect("it opens");
+        return Found::from([
+            ("cid", json!(epoch.id())),
+            ("first", json!(handed.first)),
+            ("chain_key_hex", json!(hex(handed.key.expose()))),
+        ]);
+    }
+    if let Some(text) = case.text("statement") {
+        let signed = match SignedStatement::parse(text.as_bytes()) {
+            Ok(signed) => signed,
+            Err(e) => return refused(e.code()),
+        };
+        return match signed.statement() {
+            Statement::Membership(said) => {
+                Found::from([("node", json!(said.member.node)), ("lacks", json!(said.lacks))])
+            }
+            Statement::Grant(grant, _) => {
+                let keys = grant.take(&node()).expect("it opens");
+                let [handed] = keys.as_slice() else { panic!("one key") };
+                Found::from([
+                    ("from", json!(handed.from)),
+                    ("chain_key_hex", json!(hex(handed.key.expose()))),
+                ])
+            }
+        };
+    }
+    let name = |name: &str| ContentId::parse(case.text(name).expect("a CID")).expect("a CID");
+    let (channel, epoch) = (name("channel"), name("epoch"));
+    let sender = Did::parse(case.text("sender").expect("a sender")).expect("a DID");
+    let key = DidUrl::parse(case.text("key").expect("a key")).expect("a DID URL");
+    let sequence = case.input["sequence"].as_u64().expect("a number");
+    let place = Place { channel: &channel, sender: &sender, key: &key, sequence, epoch: &epoch };
+    let message = MessageKey::new(secret("message_key_hex"));
+    let nonce = <[u8; 12]>::try_from(bytes("nonce_hex")).expect("12 bytes");
+    let payload = bytes("payload_hex");
+    let sealed = SealedPayload::seal(&payload, &message, &place, nonce).expect("sealed");
+    assert_eq!(sealed.open(&message, &place).expect("opens").as_slice(), payload);
+    Found::from([
+        ("padded", json!(padded(payload.len()))),
+        ("sealed_hex", json!(hex(&sealed.encode().expect("bytes")))),
+    ])
+}
+
 fn envelope(case: &Case) -> Found {
     let bytes = |name: &str| case.text(name).map(unhex);
     let read = match (bytes("wire_hex"), bytes("block_hex")) {
