@@ -3,6 +3,7 @@
 
 #![allow(missing_docs)]
 
+use gridpass_credentials::authorisation::{NodeAuthorisation, NodePurpose};
 use gridpass_credentials::secured::Secured;
 use gridpass_credentials::status::Change;
 use gridpass_credentials::visa::Purpose;
@@ -13,7 +14,7 @@ use gridpass_messaging::codes;
 use gridpass_messaging::sealing::{MAX_EPOCH_MILLIS, Member};
 use gridpass_policy::channel::{ChannelDescriptor, Mode, Sealing};
 use gridpass_policy::codes as policy_codes;
-use gridpass_tests::messages::{Market, Peer, Sender, admitted, expect, later};
+use gridpass_tests::messages::{Market, Peer, Sender, admitted, authorise, expect, later};
 use gridpass_tests::nodes;
 use gridpass_tests::sealed::{Sealer, member};
 use gridpass_tests::world::{self, NOW, Party};
@@ -117,6 +118,50 @@ fn case_15_a_message_that_is_sealed_to_one_who_is_not_entitled_is_refused() {
     let mut late = scene.relay(&sealer);
     late.memory.learn(&presented);
     admitted(&late.receive_by(&bid, Source::CatchUp, NOW));
+}
+
+#[test]
+fn case_15_a_node_is_handed_keys_by_its_participants_authorisation_alone() {
+    let scene = Scene::new(|_| ());
+    let south = &scene.south;
+    let (node, other) = (Party::new(20), Party::new(21));
+    let both = |a: &mut NodeAuthorisation| {
+        a.purposes = [NodePurpose::Messages, NodePurpose::Sealing].into();
+    };
+    let cases = [
+        ("authorised", authorise(&south.0, &node, both), true, true),
+        ("it is not known whether it was withdrawn", authorise(&south.0, &node, both), false, true),
+        ("for messages alone", authorise(&south.0, &node, |_| ()), true, false),
+        ("for another node", authorise(&south.0, &other, both), true, false),
+        ("by somebody else", authorise(&scene.north.0, &node, both), true, false),
+    ];
+    for (what, authorisation, listed, good) in cases {
+        let member = Member {
+            node: node.did.clone(),
+            participant: south.0.did.clone(),
+            authorisation: Some(authorisation.id().clone()),
+            presentation: south.1.id().clone(),
+        };
+        let mut sealer = Sealer::begin(&scene.sender, &[], &[member], NOW);
+        let mut relay = scene.relay(&sealer);
+        if listed {
+            relay.memory.lists = scene.market.lists(&[&south.0, &scene.north.0]);
+        }
+        // As long as it is not here it is asked for, and nothing is said.
+        let first = sealer.send(NOW);
+        let before = relay.receive(&first, NOW);
+        admitted(&before);
+        assert!(relay.checker.take_wanted().contains(authorisation.id()), "{what}");
+        relay.memory.learn(&authorisation);
+        relay.checker.did_changed(&south.0.did);
+        let checked = relay.receive(&sealer.send(NOW), NOW);
+        if good {
+            assert_eq!(checked.verdict, Verdict::Admit, "{what}: {}", checked.sentence);
+        } else {
+            assert_eq!(checked.verdict, Verdict::Refuse, "{what}");
+            expect(&checked, Verdict::Refuse, codes::SEALING_STRANGER);
+        }
+    }
 }
 
 #[test]

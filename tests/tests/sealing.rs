@@ -124,6 +124,15 @@ impl Running {
         .await;
     }
 
+    /// Waits until so many messages wait for their key.
+    async fn lacks(&self, count: u64) {
+        until("what waits for its key", async || {
+            let status = self.node.ask(Asked::Status).await.ok()?;
+            (status["channels"][0]["sealing"]["unopened"] == count).then_some(())
+        })
+        .await;
+    }
+
     async fn add(&self, content: &[u8]) {
         let content = STANDARD.encode(content);
         self.node.ask(Asked::Add { content }).await.expect("taken");
@@ -169,7 +178,7 @@ impl Kept {
                 if let Some(handed) = taken {
                     ring.insert(&chain, &handed);
                 }
-                for text in store.grants(&epoch, 1000) {
+                for text in store.grants(&epoch, &chain, 1000) {
                     let signed = SignedStatement::parse(&text).expect("a statement");
                     let Statement::Grant(grant, _) = signed.statement() else { panic!("a grant") };
                     for handed in grant.take(&self.party.key).unwrap_or_default() {
@@ -236,6 +245,7 @@ async fn readers_are_handed_keys_also_by_a_sender_that_they_are_not_connected_wi
     flexgen.joins(&north).await;
     south.joins(&north).await;
     flexgen.knows_members(2).await;
+    // It knows from before to whom it seals, and is not connected with south now either.
     let third = flexgen.send(3, &[]).await;
     south.has(&[(&first, 1), (&second, 2), (&third, 3)]).await;
 }
@@ -303,6 +313,36 @@ async fn who_joins_reads_from_then_on_or_all_where_the_channel_says_so() {
         let stores = [&north.store, &south.store];
         assert_eq!(south.opens(&north.envelopes, &stores), [history, true]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_key_over_a_restart_is_handed_it_when_the_sender_is_back() {
+    let market = market(true);
+    let north = Running::start(&market, 72, true).await;
+    let flexgen = Running::start(&market, 71, false).await;
+    flexgen.joins(&north).await;
+    flexgen.knows_members(1).await;
+    let sent = flexgen.send(1, &[]).await;
+    north.has(&[(&sent, 1)]).await;
+    let Running { party, folder, node } = flexgen;
+    node.stop().await;
+    drop(node);
+    // It catches up with what it cannot open, and nobody is there to ask.
+    let south = Running::start(&market, 73, true).await;
+    south.joins(&north).await;
+    south.lacks(1).await;
+    let south = south.again(&market, true).await;
+    south.joins(&north).await;
+    south.lacks(1).await;
+    assert!(south.inbox().await.is_empty());
+    let node = nodes::start(folder.path(), &market, &party, false).await;
+    let flexgen = Running { party, folder, node };
+    flexgen.joins(&north).await;
+    south.has(&[(&sent, 1)]).await;
+    // And once only, also after another restart.
+    let south = south.again(&market, true).await;
+    south.has(&[(&sent, 1)]).await;
+    south.lacks(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -115,6 +115,7 @@ impl Checker {
     /// What was to be kept could not be: it will be given again.
     pub fn nothing_was_kept(&mut self) {
         self.kept.clear();
+        self.epochs.forget();
     }
 
     /// Leaves a channel.
@@ -396,11 +397,25 @@ impl Checker {
             }
             return checked;
         }
-        let sealing = match self.check_sealing(envelope, source, known, now) {
+        let sealing = match self.check_sealing(envelope, known) {
             Ok(sealing) => sealing,
             Err(checked) => return *checked,
         };
-        let mut checked = self.decide(envelope, source, known, (at, now), (signature, sealing));
+        let sealed = sealing.is_some() && source == Source::Live;
+        let facts = (signature.clone(), sealing);
+        let mut checked = self.decide(envelope, source, known, (at, now), facts);
+        // The sender's own right comes first: it costs less than that of all to whom it seals.
+        if sealed
+            && checked.verdict == Verdict::Admit
+            && let Some(found) = self.check_members(header, known, now)
+        {
+            let facts = (signature, Some(found));
+            let admitted = std::mem::replace(
+                &mut checked,
+                self.decide(envelope, source, known, (at, now), facts),
+            );
+            checked.effects.extend(admitted.effects);
+        }
         if let (Order::Gap { from, until }, Verdict::Admit) = (&order, checked.verdict) {
             let (chain, from, until) = (Chain::of(header), *from, *until);
             checked.effects.push(Effect::Gap { chain, from, until });

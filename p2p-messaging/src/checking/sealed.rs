@@ -3,11 +3,13 @@
 //! may not read.
 
 use super::deciding::code_of;
-use super::{Checked, Checker, Known, Missing, Source, Speaker, Verdict, sender};
+use super::{Checked, Checker, Known, Missing, Right, Speaker, Verdict, sender};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
 use crate::sealing::{Epoch, MAX_EPOCH_MILLIS, Member, SealedPayload};
+use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::verify::{AuthorisationExpectation, verify_authorisation};
 use gridpass_identity::code::{Class, Code};
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
@@ -16,12 +18,15 @@ use gridpass_policy::codes as policy_codes;
 use gridpass_policy::decision::{Ruling, Verdict as PolicyVerdict};
 use gridpass_policy::facts::{CheckFacts, Question};
 use hashlink::LruCache;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The most epochs that are remembered, without their keys.
-const MAX_REMEMBERED: usize = 64;
+const MAX_REMEMBERED: usize = 256;
 /// The most of those that epochs are sealed to whose standing is remembered.
 const MAX_STOOD: usize = 4096;
+/// The most documents that are asked for at once.
+const MAX_WANTED: usize = 64;
 /// How long it counts what was found out about those that an epoch is sealed to, in milliseconds.
 const JUDGED_MILLIS: u64 = 10_000;
 
@@ -45,17 +50,29 @@ pub(super) struct Epochs {
     /// How those stood that epochs are sealed to, as long as they are remembered.
     stood: LruCache<(ContentId, Member), Stood>,
     changes: u64,
+    /// Documents of members that are not here.
+    wanted: BTreeSet<ContentId>,
 }
 
 impl Default for Epochs {
     fn default() -> Self {
-        Self { seen: LruCache::new(MAX_REMEMBERED), stood: LruCache::new(MAX_STOOD), changes: 0 }
+        Self {
+            seen: LruCache::new(MAX_REMEMBERED),
+            stood: LruCache::new(MAX_STOOD),
+            changes: 0,
+            wanted: BTreeSet::new(),
+        }
     }
 }
 
 impl Epochs {
     pub(super) fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// Nothing that was said of epochs was kept.
+    pub(super) fn forget(&mut self) {
+        self.seen.clear();
     }
 
     /// Something changed that rights rest on: all are judged again.
@@ -72,14 +89,12 @@ fn fault(code: Code, sentence: impl Into<String>) -> Box<Checked> {
 }
 
 impl Checker {
-    /// What there is to say of how a message is sealed; nothing where it is not, or the channel does
-    /// not seal.
+    /// What there is to say of how a message is sealed, its members aside; nothing where it is not, or
+    /// the channel does not seal.
     pub(super) fn check_sealing(
         &mut self,
         envelope: &Envelope,
-        source: Source,
         known: &dyn Known,
-        now: UnixMillis,
     ) -> Result<Option<CheckFacts>, Box<Checked>> {
         let header = envelope.header();
         let Some(id) = &header.epoch else { return Ok(None) };
@@ -97,19 +112,28 @@ impl Checker {
             let sentence = "its epoch begins after it, or began too long before it";
             return Err(fault(codes::SEALING_EPOCH, sentence));
         }
-        // What is caught up with is judged by whoever was there; lists of today say nothing of then.
-        let stranger = match source {
-            Source::Live => self.stranger(header, id, &epoch, known, now),
-            Source::CatchUp => None,
-        };
-        Ok(Some(match stranger {
-            Some((code, sentence)) => CheckFacts::new(Outcome::Failed, code, sentence),
-            None => CheckFacts::new(
-                Outcome::Passed,
-                codes::SEALING_HELD,
-                format!("sealed to {} nodes", epoch.members().len()),
-            ),
-        }))
+        let sentence = format!("sealed to {} nodes", epoch.members().len());
+        Ok(Some(CheckFacts::new(Outcome::Passed, codes::SEALING_HELD, sentence)))
+    }
+
+    /// Whether a message that would be admitted is sealed to somebody who may not read. What is caught
+    /// up with is judged by whoever was there: lists of today say nothing of then.
+    pub(super) fn check_members(
+        &mut self,
+        header: &Header,
+        known: &dyn Known,
+        now: UnixMillis,
+    ) -> Option<CheckFacts> {
+        let id = header.epoch.as_ref()?;
+        let epoch = self.epoch(id, known).ok()?;
+        let (code, sentence) = self.stranger(header, id, &epoch, known, now)?;
+        Some(CheckFacts::new(Outcome::Failed, code, sentence))
+    }
+
+    /// Documents of those that messages are sealed to, which are not here: whoever passed the messages
+    /// on may have them.
+    pub fn take_wanted(&mut self) -> BTreeSet<ContentId> {
+        std::mem::take(&mut self.epochs.wanted)
     }
 
     fn epoch(&mut self, id: &ContentId, known: &dyn Known) -> Result<Arc<Epoch>, Box<Checked>> {
@@ -148,7 +172,11 @@ impl Checker {
         for member in epoch.members() {
             // Of whom nothing is here, nothing is said.
             let named = [Some(&member.presentation), member.authorisation.as_ref()];
-            if named.into_iter().flatten().any(|id| known.document(id).is_none()) {
+            let missing = named.into_iter().flatten().filter(|id| known.document(id).is_none());
+            let missing: Vec<_> = missing.cloned().collect();
+            if !missing.is_empty() {
+                let room = MAX_WANTED.saturating_sub(self.epochs.wanted.len());
+                self.epochs.wanted.extend(missing.into_iter().take(room));
                 continue;
             }
             if let Some(why) = self.may_not_read(&header.channel, member, known, now) {
@@ -174,12 +202,16 @@ impl Checker {
         now: UnixMillis,
     ) -> Option<String> {
         let place = (channel.clone(), member.clone());
-        let ruling = self.rule_subscribe(&member.speaker(channel), known, now)?;
-        if ruling.verdict == PolicyVerdict::Allow {
+        let (ruling, open) = self.rule_subscribe(&member.speaker(channel), known, now)?;
+        let authorised = self.may_be_handed_keys(channel, member, known, now);
+        if ruling.verdict == PolicyVerdict::Allow && authorised != Outcome::Failed {
             self.epochs.stood.insert(place, Stood::Entitled);
             return None;
         }
-        if ruling.reasons.iter().all(|r| r.code == policy_codes::POLICY_UNDECIDED.id()) {
+        // What is missing may say that it may.
+        let undecided =
+            |r: &gridpass_policy::decision::Reason| r.code == policy_codes::POLICY_UNDECIDED.id();
+        if authorised != Outcome::Failed && (open || ruling.reasons.iter().all(undecided)) {
             return None;
         }
         let codes_of = |r: &gridpass_policy::decision::Reason| {
@@ -200,24 +232,75 @@ impl Checker {
                 return None;
             }
         }
-        let first = ruling.reasons.first();
-        Some(first.map_or_else(String::new, |r| r.sentence.clone()))
+        let first = ruling.reasons.first().map(|r| r.sentence.clone());
+        Some(first.unwrap_or_else(|| "its node is not authorised to be handed keys".into()))
     }
 
-    /// What the channel says of somebody who wants to read; nothing where something is missing.
+    /// Whether a member's node is authorised to be handed keys.
+    fn may_be_handed_keys(
+        &mut self,
+        channel: &ContentId,
+        member: &Member,
+        known: &dyn Known,
+        now: UnixMillis,
+    ) -> Outcome {
+        let Some(id) = &member.authorisation else { return Outcome::Passed };
+        let Some(authorisation) = known.document(id) else { return Outcome::Indeterminate };
+        let oldest = self.policy(channel).map(|p| p.descriptor().max_status_age_seconds);
+        let expect = AuthorisationExpectation {
+            now,
+            clock: now,
+            principal: &member.participant,
+            node: &member.node,
+            purpose: NodePurpose::Sealing,
+            channel: Some(channel),
+            max_status_age_seconds: oldest.unwrap_or_default(),
+        };
+        let evidence = known.evidence();
+        verify_authorisation(&authorisation, &evidence, &expect, &mut self.memo).report.outcome()
+    }
+
+    /// Whether a node may be handed the keys of a channel: its participant may read, and authorised it
+    /// to be.
+    pub fn may_be_handed(
+        &mut self,
+        channel: &ContentId,
+        member: &Member,
+        known: &dyn Known,
+        now: UnixMillis,
+    ) -> bool {
+        let (right, _) = self.may_have(&member.speaker(channel), known, now);
+        let is_itself = member.participant == member.node;
+        right == Some(Right::Read)
+            && is_itself == member.authorisation.is_none()
+            && self.may_be_handed_keys(channel, member, known, now) == Outcome::Passed
+    }
+
+    /// What the channel says of somebody who wants to read, and whether something that is missing may
+    /// say otherwise; nothing where a document is.
     fn rule_subscribe(
         &mut self,
         speaker: &Speaker<'_>,
         known: &dyn Known,
         now: UnixMillis,
-    ) -> Option<Ruling> {
+    ) -> Option<(Ruling, bool)> {
         let key = speaker.key();
+        // What failed is not remembered, and counts all the same.
+        let mut fresh = None;
         if self.admissions.get(&key, now).is_none() {
-            let admitted = self.admit(speaker, known, now, now).ok()?;
-            self.admissions.insert(admitted);
+            fresh = Some(self.admit(speaker, known, now, now).ok()?);
         }
         let channel = self.channels.get(speaker.channel)?;
-        let admitted = self.admissions.get(&key, now)?;
-        Some(channel.policy.rule(admitted, &Question::Subscribe, now))
+        let admitted = match fresh.as_mut() {
+            Some(fresh) => fresh,
+            None => self.admissions.get(&key, now)?,
+        };
+        let facts = admitted.admission();
+        let open = !facts.has_failed() && facts.is_open();
+        let ruling = channel.policy.rule(admitted, &Question::Subscribe, now);
+        if let Some(fresh) = fresh {
+            self.admissions.insert(fresh);
+        }
+        Some((ruling, open))
     }
 }

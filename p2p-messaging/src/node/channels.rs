@@ -69,6 +69,7 @@ impl Worker {
         self.judge_self();
         self.begin(&channel);
         self.compile_schemas(None);
+        self.begin_sealing(&channel);
         if reads {
             // Peers judge whoever subscribes by what it said before.
             self.greet_again();

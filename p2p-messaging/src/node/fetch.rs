@@ -416,7 +416,7 @@ impl Worker {
             self.settle(&checked, None, held.source());
         }
         self.judge_those_waiting_for(what);
-        self.state_again();
+        self.statements_may_go_on();
     }
 
     pub(super) fn forget_peer(&mut self, peer: &PeerId) {

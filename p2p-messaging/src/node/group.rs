@@ -30,6 +30,7 @@ impl Worker {
 
     /// Makes the group durable, and does what was waiting for that.
     pub(super) fn commit(&mut self) {
+        self.state_again();
         let to_confirm = std::mem::take(&mut self.to_confirm);
         self.sign_receipts(to_confirm);
         let after = std::mem::take(&mut self.after);
@@ -45,6 +46,7 @@ impl Worker {
                 Err(e) => {
                     tracing::error!(code = %e.code(), "nothing of this group was kept: {e}");
                     self.checker.nothing_was_kept();
+                    self.seal_anew();
                     self.metrics.failed();
                     failed = Some(e.to_string());
                 }

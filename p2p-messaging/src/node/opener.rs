@@ -31,16 +31,18 @@ impl Opener {
     }
 
     /// Holds a key that was made or handed over.
-    pub(super) fn hold(&self, chain: &Chain, handed: &HandedKey) {
+    ///
+    /// Whether it opens something that none did before.
+    pub(super) fn hold(&self, chain: &Chain, handed: &HandedKey) -> bool {
         if let Some(epoch) = &handed.epoch {
             self.missed.borrow_mut().remove(epoch);
         }
-        self.ring.borrow_mut().insert(chain, handed);
+        self.ring.borrow_mut().insert(chain, handed)
     }
 
-    /// Whether there is a key of an epoch.
-    pub(super) fn has(&self, epoch: &ContentId, chain: &Chain) -> bool {
-        self.ring.borrow().has(epoch, chain)
+    /// Whether there is a key of a message of an epoch.
+    pub(super) fn has(&self, epoch: &ContentId, chain: &Chain, sequence: u64) -> bool {
+        self.ring.borrow().has(epoch, chain, sequence)
     }
 
     /// What a grant to this node has in it.
@@ -74,7 +76,7 @@ impl Opener {
         chain: &Chain,
         sequence: u64,
     ) -> Option<HandedKey> {
-        if !self.ring.borrow().has(epoch, chain) {
+        if !self.ring.borrow().has(epoch, chain, sequence) {
             let own = Epoch::parse(bytes).ok()?.take(&self.node, &self.secret).ok()?;
             self.hold(chain, &own);
         }
@@ -94,10 +96,11 @@ impl Opener {
         }
         let chain = Chain::of(header);
         let epoch = document(id).and_then(|bytes| Epoch::parse(&bytes).ok());
+        let here = epoch.is_some();
         let named = epoch.filter(|e| e.check(header).is_ok());
         let mut found = named.and_then(|e| e.take(&self.node, &self.secret).ok());
         if found.is_none() {
-            let grants = store.grants(id, MAX_GRANTS).into_iter();
+            let grants = store.grants(id, &chain, MAX_GRANTS).into_iter();
             let taken = grants
                 .filter_map(|text| self.take(SignedStatement::parse(&text).ok()?.statement()))
                 .filter(|(of, _)| of == &chain)
@@ -107,6 +110,8 @@ impl Opener {
         }
         match found {
             Some(handed) => self.ring.borrow_mut().insert(&chain, &handed),
+            // Its document may come.
+            None if !here => false,
             None => {
                 self.missed.borrow_mut().insert(id.clone(), ());
                 false

@@ -2,17 +2,14 @@
 
 use super::receipts::Fate;
 use super::worker::Worker;
-use crate::checking::{Chain, Checker, Known as _, Right};
+use crate::checking::{Chain, Known as _};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
 use crate::sealing::{
-    ChainKey, Circle, Epoch, HandedKey, MAX_EPOCH_MILLIS, Member, Opening, Place, SealedPayload,
+    ChainKey, Circle, Epoch, HandedKey, MAX_EPOCH_MILLIS, Opening, Place, SealedPayload,
 };
 use crate::store::Entry;
-use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
-use gridpass_credentials::signature::SignatureMemo;
-use gridpass_credentials::verify::{AuthorisationExpectation, verify_authorisation};
 use gridpass_identity::code::Code;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
@@ -42,40 +39,17 @@ pub(super) struct Sealing {
     /// As of which state of the checker those in the circles were judged, and when.
     judged: BTreeMap<ContentId, (u64, UnixMillis)>,
     unopened: BTreeMap<(Chain, u64), Unopened>,
+    /// Whether more wait for their keys than are noted.
+    more_waits: bool,
     pub(super) statements: super::statements::Statements,
+}
+
+fn key_and_id((place, unopened): (&(Chain, u64), &Unopened)) -> ((Chain, u64), EnvelopeId) {
+    (place.clone(), unopened.id.clone())
 }
 
 /// How long a judgement of those in a circle counts where nothing changed: visas end with time.
 const JUDGED_MILLIS: u64 = 10_000;
-
-/// Whether a node may be handed the keys of a channel.
-pub(super) fn may_be_handed(
-    checker: &mut Checker,
-    knowledge: &super::knowledge::Knowledge,
-    channel: &ContentId,
-    member: &Member,
-    now: UnixMillis,
-) -> bool {
-    let (right, _) = checker.may_have(&member.speaker(channel), knowledge, now);
-    if right != Some(Right::Read) {
-        return false;
-    }
-    let Some(id) = &member.authorisation else { return member.participant == member.node };
-    let Some(authorisation) = knowledge.document(id) else { return false };
-    let oldest = checker.policy(channel).map(|p| p.descriptor().max_status_age_seconds);
-    let expect = AuthorisationExpectation {
-        now,
-        clock: now,
-        principal: &member.participant,
-        node: &member.node,
-        purpose: NodePurpose::Sealing,
-        channel: Some(channel),
-        max_status_age_seconds: oldest.unwrap_or_default(),
-    };
-    let mut memo = SignatureMemo::default();
-    let report = verify_authorisation(&authorisation, &knowledge.evidence(), &expect, &mut memo);
-    report.report.outcome() == Outcome::Passed
-}
 
 fn random<const N: usize>() -> Result<[u8; N], (Code, String)> {
     let mut bytes = [0_u8; N];
@@ -156,7 +130,7 @@ impl Worker {
         }
         let (checker, knowledge) = (&mut self.checker, &self.knowledge);
         if let Some(circle) = self.sealing.circles.get_mut(channel) {
-            circle.judge(|m| may_be_handed(checker, knowledge, channel, m, now));
+            circle.judge(|m| checker.may_be_handed(channel, m, knowledge, now));
         }
         self.sealing.judged.insert(channel.clone(), (state, now));
     }
@@ -166,13 +140,17 @@ impl Worker {
         let header = envelope.header();
         let Some(epoch) = header.epoch.clone() else { return };
         if self.sealing.unopened.len() >= MAX_UNOPENED {
-            // It is opened all the same when its key comes.
+            self.sealing.more_waits = true;
+            return;
+        }
+        let place = (Chain::of(header), header.sequence);
+        if self.sealing.unopened.contains_key(&place) {
             return;
         }
         let asked = self.sealing.unopened.values().any(|u| u.epoch == epoch);
         let (id, since) = (envelope.id().clone(), self.uptime());
         let unopened = Unopened { id, epoch, since, told: false };
-        self.sealing.unopened.insert((Chain::of(header), header.sequence), unopened);
+        self.sealing.unopened.insert(place, unopened);
         if !asked {
             self.say_membership(&header.channel.clone());
         }
@@ -193,31 +171,109 @@ impl Worker {
     }
 
     /// Keys of a chain came: what they open is delivered, as what came with their number.
-    pub(super) fn open_what_waited(&mut self, chain: &Chain, handed: &HandedKey) {
-        let until = handed.first.saturating_add(crate::sealing::MAX_STEPS);
-        let mut from = handed.from;
-        loop {
-            /// How much is looked at at once.
-            const BYTES: usize = 4 * 1024 * 1024;
-            let found = self.knowledge.store.range(chain, (from, until), UnixMillis::new(0), BYTES);
-            let Some((last, _)) = found.last() else { return };
-            from = last.saturating_add(1);
-            for (_, kept) in found {
-                let Ok(envelope) = kept.envelope() else { continue };
-                let of_this = envelope.header().epoch == handed.epoch;
-                let wanted = kept.allowed && !kept.deliver && of_this;
-                if wanted && !self.knowledge.store.opened(envelope.id()) {
-                    self.open_late(&envelope);
+    pub(super) fn open_what_waited(&mut self, chain: &Chain) {
+        let of_it = |((c, _), _): &(&(Chain, u64), &Unopened)| c == chain;
+        let all: Vec<_> = self.sealing.unopened.iter().filter(of_it).map(key_and_id).collect();
+        for (place, id) in all {
+            self.try_again(&place, &id);
+        }
+        if std::mem::take(&mut self.sealing.more_waits) {
+            self.find_unopened(&chain.channel.clone());
+        }
+    }
+
+    /// Opens a message that waits, where its key is here now.
+    fn try_again(&mut self, place: &(Chain, u64), id: &EnvelopeId) {
+        let epoch = self.sealing.unopened.get(place).map(|u| u.epoch.clone());
+        if !epoch.is_some_and(|e| self.knowledge.opener.has(&e, &place.0, place.1)) {
+            return;
+        }
+        let kept = self.knowledge.store.envelope(id).filter(|(_, kept)| kept.whole);
+        match kept.and_then(|(_, kept)| kept.envelope().ok()) {
+            Some(envelope) if !self.knowledge.store.opened(id) => self.open_late(&envelope),
+            // It is only staged yet, or it is opened; what is forgotten is not opened any more.
+            _ if self.knowledge.store.has(id) && self.knowledge.store.envelope(id).is_none() => {}
+            _ => drop(self.sealing.unopened.remove(place)),
+        }
+    }
+
+    /// Finds again what waits for keys in a channel: after a start, or where something was not kept.
+    pub(super) fn find_unopened(&mut self, channel: &ContentId) {
+        /// How many of the newest of each chain are looked at, and bytes of them.
+        const MOST: u64 = 1024;
+        const BYTES: usize = 16 * 1024 * 1024;
+        if !self.seals(channel) || !self.checker.reads(channel) {
+            return;
+        }
+        for head in self.knowledge.store.heads(channel) {
+            let from = head.newest.saturating_sub(MOST).max(1);
+            let any_time = UnixMillis::new(0);
+            let store = &self.knowledge.store;
+            let found = store.range(&head.chain, (from, head.newest), any_time, BYTES);
+            let waits: Vec<_> = found
+                .into_iter()
+                .filter(|(_, kept)| kept.allowed && !kept.deliver)
+                .filter_map(|(_, kept)| kept.envelope().ok())
+                .filter(|e| self.is_for_me(e.header()) && !self.knowledge.store.opened(e.id()))
+                .collect();
+            for envelope in waits {
+                match self.knowledge.open(&envelope) {
+                    Opening::NoKey => self.note_unopened(&envelope),
+                    Opening::Open(_) | Opening::Broken(_) => self.open_late(&envelope),
                 }
             }
         }
     }
 
+    /// Whether a message of somebody else is for this participant.
+    fn is_for_me(&self, header: &Header) -> bool {
+        let to = &header.recipients;
+        header.is_sealed()
+            && header.sender != self.me.participant
+            && (to.is_empty() || to.contains(&self.me.participant))
+    }
+
+    /// Takes part in a sealed channel: those that own epochs were sealed to are known again, and what
+    /// waits for its key is found.
+    pub(super) fn begin_sealing(&mut self, channel: &ContentId) {
+        /// How many of the last own epochs are read.
+        const EPOCHS: usize = 16;
+        if !self.seals(channel) {
+            return;
+        }
+        let chain = self.own_chain(channel);
+        let own = self.knowledge.store.own_epochs(&chain);
+        let now = self.now();
+        for (_, id) in own.into_iter().rev().take(EPOCHS) {
+            let epoch = self.knowledge.document(&id).and_then(|b| Epoch::parse(&b).ok());
+            let circle = self.sealing.circles.entry(channel.clone()).or_default();
+            for member in epoch.iter().flat_map(Epoch::members) {
+                if !circle.knows(&member.node) {
+                    // Whether it may still is found out with the next message.
+                    circle.heard(member.clone(), false, now);
+                }
+            }
+        }
+        self.sealing.judged.remove(channel);
+        self.find_unopened(channel);
+    }
+
+    /// Nothing of a group was kept: what was begun in it was not.
+    pub(super) fn seal_anew(&mut self) {
+        self.sealing.statements.forget_what_was_handed();
+        for (channel, circle) in &mut self.sealing.circles {
+            tracing::debug!(%channel, "epochs begin anew");
+            circle.begin_anew();
+        }
+        let channels: Vec<_> = self.knowledge.material.channels.keys().cloned().collect();
+        for channel in channels {
+            self.find_unopened(&channel);
+        }
+    }
+
     fn open_late(&mut self, envelope: &Envelope) {
         let header = envelope.header();
-        let to = &header.recipients;
-        let for_me = to.is_empty() || to.contains(&self.me.participant);
-        if !for_me || !self.checker.reads(&header.channel) || header.key == self.me.key_id {
+        if !self.is_for_me(header) || !self.checker.reads(&header.channel) {
             return;
         }
         let payload = match self.knowledge.open(envelope) {
@@ -229,8 +285,11 @@ impl Worker {
             )),
             Opening::NoKey => None,
         };
-        // Without its schema it is tried again with the next key, or when it is read again.
-        let Some(payload) = payload else { return };
+        let Some(payload) = payload else {
+            // Its schema may come.
+            self.note_unopened(envelope);
+            return;
+        };
         let chain = Chain::of(header);
         self.sealing.unopened.remove(&(chain.clone(), header.sequence));
         let deliver = payload.outcome == gridpass_policy::facts::Finding::Passed;
@@ -262,18 +321,9 @@ impl Worker {
             }
         }
         // A key may have come in the same group as what it opens.
-        let here = |((chain, _), u): &(&(Chain, u64), &Unopened)| {
-            self.knowledge.opener.has(&u.epoch, chain)
-        };
-        let ids: Vec<_> =
-            self.sealing.unopened.iter().filter(here).map(|(_, u)| u.id.clone()).collect();
-        for id in ids {
-            if let Some(Ok(envelope)) =
-                self.knowledge.store.envelope(&id).map(|(_, kept)| kept.envelope())
-                && !self.knowledge.store.opened(&id)
-            {
-                self.open_late(&envelope);
-            }
+        let all: Vec<_> = self.sealing.unopened.iter().map(key_and_id).collect();
+        for (place, id) in all {
+            self.try_again(&place, &id);
         }
         self.tick_statements();
     }

@@ -74,7 +74,7 @@ impl Worker {
     /// Does what a verdict asks for. What is to be kept is staged.
     pub(super) fn settle(&mut self, checked: &Checked, peer: Option<PeerId>, source: Source) {
         if let Some(peer) = peer {
-            self.judge_peer(peer, checked.verdict, source);
+            self.judge_peer(peer, checked, source);
         }
         if matches!(checked.verdict, Verdict::Refuse | Verdict::Fault) {
             let code = checked.code;
@@ -82,6 +82,9 @@ impl Worker {
         }
         for did in self.checker.take_unknown() {
             self.ask(Missing::Did(did), peer);
+        }
+        for id in self.checker.take_wanted() {
+            self.ask(Missing::Document(id), peer);
         }
         let Some(envelope) = &checked.envelope else { return };
         for effect in &checked.effects {
@@ -124,13 +127,16 @@ impl Worker {
         let Some(decided) = &checked.decided else { return };
         let header = envelope.header();
         // The documents that its verification needs again, from now on as durable as itself.
-        let named =
-            [Some(&header.presentation), header.authorisation.as_ref(), header.epoch.as_ref()];
+        // An epoch only with a message that is in it.
+        let epoch = header.epoch.as_ref().filter(|_| checked.verdict == Verdict::Admit);
+        let named = [Some(&header.presentation), header.authorisation.as_ref(), epoch];
         for id in named.into_iter().flatten() {
             if !self.knowledge.store.has_document(id)
                 && let Some(bytes) = crate::checking::Known::document(&self.knowledge, id)
             {
-                self.stage(Entry::Document(ByteBuf::from(bytes)));
+                let bytes = ByteBuf::from(bytes);
+                let own = Some(id) == epoch && header.key == self.me.key_id;
+                self.stage(if own { Entry::Epoch(bytes) } else { Entry::Document(bytes) });
             }
         }
         self.knowledge.material.keep_identity(&header.sender);

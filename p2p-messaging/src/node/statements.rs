@@ -1,6 +1,6 @@
 //! What nodes say to each other in a sealed channel: that they may read, and which keys they are given.
 
-use super::sealing::may_be_handed;
+use super::peers::FAULT;
 use super::worker::Worker;
 use crate::checking::{Known as _, Missing, Right};
 use crate::net::{Command, keys_topic_of};
@@ -9,6 +9,7 @@ use crate::sealing::{
 };
 use crate::store::Entry;
 use gridpass_credentials::content_id::ContentId;
+use gridpass_identity::code::Class;
 use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use hashlink::LruCache;
@@ -32,14 +33,27 @@ const MAX_WAITING: usize = 256;
 const WAITING_MILLIS: u64 = 30_000;
 /// The most nodes whose last statement is remembered.
 const MAX_HEARD: usize = 8192;
+/// How many of those one peer may have passed on.
+const MAX_WAITING_OF_ONE: usize = 32;
 /// The most grants to one node at once.
 const MAX_GRANTS: usize = 16;
+/// How long somebody's statements to somebody are apart, in milliseconds, but for so many at once.
+const APART_MILLIS: u64 = 1_000;
+const MAX_AT_ONCE: u32 = 16;
 
 struct Waiting {
     peer: PeerId,
     id: MessageId,
-    data: Vec<u8>,
+    said: Membership,
     since: UnixMillis,
+}
+
+/// What was heard last.
+struct Heard {
+    issued: UnixMillis,
+    /// When the first of those came that came at once, and how many.
+    at: UnixMillis,
+    at_once: u32,
 }
 
 /// Statements that were made, heard, and wait.
@@ -48,9 +62,18 @@ pub(super) struct Statements {
     said: BTreeMap<ContentId, (UnixMillis, u32)>,
     /// Channels in which it is to say so as soon as it may.
     due: std::collections::BTreeSet<ContentId>,
-    heard: LruCache<(ContentId, Did, Did), UnixMillis>,
+    heard: LruCache<(ContentId, Did, Did), Heard>,
     handed: LruCache<(ContentId, Did), UnixMillis>,
     waiting: Vec<Waiting>,
+    /// Something came that they may have waited for.
+    again: bool,
+}
+
+impl Statements {
+    /// What was handed over may not have been kept.
+    pub(super) fn forget_what_was_handed(&mut self) {
+        self.handed.clear();
+    }
 }
 
 impl Default for Statements {
@@ -61,6 +84,7 @@ impl Default for Statements {
             heard: LruCache::new(MAX_HEARD),
             handed: LruCache::new(MAX_HEARD),
             waiting: Vec::new(),
+            again: false,
         }
     }
 }
@@ -112,14 +136,17 @@ impl Worker {
         };
         let due: Vec<_> = statements.due.iter().filter(|c| soon(c)).cloned().collect();
         for channel in due {
-            self.sealing.statements.due.remove(&channel);
             let Some(member) = self.own_membership(&channel) else { continue };
-            // Who only sends has nothing to open.
             let speaker = member.speaker(&channel);
-            let (right, _) = self.checker.may_have(&speaker, &self.knowledge, clock);
+            let (right, found) = self.checker.may_have(&speaker, &self.knowledge, clock);
             if right != Some(Right::Read) {
+                // Who only sends has nothing to open; what is not known yet is asked again.
+                if found.code.class() != Class::Indeterminate {
+                    self.sealing.statements.due.remove(&channel);
+                }
                 continue;
             }
+            self.sealing.statements.due.remove(&channel);
             let lacks = self.lacks(&channel, MAX_LACKS);
             let said = &mut self.sealing.statements.said;
             let times = said.get(&channel).map_or(0, |(_, times)| times.saturating_add(1));
@@ -154,37 +181,40 @@ impl Worker {
                 let off = now.millis_since(issued).max(issued.millis_since(now));
                 match signed.statement() {
                     _ if off > FRESH_MILLIS || !self.seals(channel) => MessageAcceptance::Ignore,
-                    Statement::Membership(said) => match self.membership(said, peer) {
-                        Some(acceptance) => acceptance,
-                        None => {
-                            let since = self.uptime();
-                            let statements = &mut self.sealing.statements;
-                            if statements.waiting.len() < MAX_WAITING {
-                                let data = data.to_vec();
-                                statements.waiting.push(Waiting { peer, id, data, since });
-                                return;
-                            }
+                    Statement::Membership(said) => {
+                        let waiting = &self.sealing.statements.waiting;
+                        let of_it = waiting.iter().filter(|w| w.peer == peer).count();
+                        if waiting.len() >= MAX_WAITING || of_it >= MAX_WAITING_OF_ONE {
                             MessageAcceptance::Ignore
+                        } else if let Some(acceptance) = self.membership(said, peer) {
+                            acceptance
+                        } else {
+                            let (said, since) = (said.clone(), self.uptime());
+                            let waiting = Waiting { peer, id, said, since };
+                            self.sealing.statements.waiting.push(waiting);
+                            return;
                         }
-                    },
+                    }
                     Statement::Grant(grant, issued) => {
                         let (from, to) = (grant.chain.key.did(), &grant.to);
-                        if !self.is_news(channel, from, to, *issued) {
+                        // Nobody is handed keys by somebody of whom nothing is known here.
+                        let known = self.knowledge.head(&grant.chain).is_some();
+                        if !known || !self.is_news(channel, from, to, *issued) {
                             MessageAcceptance::Ignore
-                        } else if grant.to == self.me.node {
-                            self.granted(signed.statement(), data);
-                            MessageAcceptance::Accept
-                        } else if self.knowledge.head(&grant.chain).is_some() {
-                            MessageAcceptance::Accept
                         } else {
-                            // Nobody here heard of the sender.
-                            MessageAcceptance::Ignore
+                            if grant.to == self.me.node {
+                                self.granted(signed.statement(), data);
+                            }
+                            MessageAcceptance::Accept
                         }
                     }
                 }
             }
             // Its signature is by the key that it names: everybody sees that it does not fit.
-            Ok(_) | Err(_) => MessageAcceptance::Reject,
+            Ok(_) | Err(_) => {
+                self.charge(peer, FAULT);
+                MessageAcceptance::Reject
+            }
         };
         self.report(id, peer, acceptance);
     }
@@ -192,12 +222,21 @@ impl Worker {
     /// Whether somebody said nothing later to somebody, and not just now either.
     fn is_news(&mut self, channel: &ContentId, from: &Did, to: &Did, issued: UnixMillis) -> bool {
         let place = (channel.clone(), from.clone(), to.clone());
+        let now = self.uptime();
         let heard = &mut self.sealing.statements.heard;
-        let news = heard.get(&place).is_none_or(|last| issued > *last);
-        if news {
-            heard.insert(place, issued);
+        let Some(last) = heard.get_mut(&place) else {
+            heard.insert(place, Heard { issued, at: now, at_once: 1 });
+            return true;
+        };
+        if issued <= last.issued {
+            return false;
         }
-        news
+        if now.millis_since(last.at) >= APART_MILLIS {
+            (last.at, last.at_once) = (now, 0);
+        }
+        last.at_once = last.at_once.saturating_add(1);
+        last.issued = issued;
+        last.at_once <= MAX_AT_ONCE
     }
 
     /// Somebody says that it may read: nothing if that cannot be said yet.
@@ -220,7 +259,7 @@ impl Worker {
             return None;
         }
         let (right, found) = self.checker.may_have(&member.speaker(channel), &self.knowledge, now);
-        if right.is_none() && found.code.class() == gridpass_identity::code::Class::Indeterminate {
+        if right.is_none() && found.code.class() == Class::Indeterminate {
             self.ask(Missing::Evidence(member.participant.clone()), Some(peer));
             for did in self.checker.take_unknown() {
                 self.ask(Missing::Did(did), Some(peer));
@@ -231,7 +270,7 @@ impl Worker {
         if !self.is_news(channel, &member.node, &to, said.issued) {
             return Some(MessageAcceptance::Ignore);
         }
-        let may = may_be_handed(&mut self.checker, &self.knowledge, channel, member, now);
+        let may = self.checker.may_be_handed(channel, member, &self.knowledge, now);
         let circle = self.sealing.circles.entry(channel.clone()).or_default();
         let news = circle.heard(member.clone(), may, now);
         if !may {
@@ -247,28 +286,30 @@ impl Worker {
                 self.stage(Entry::Document(ByteBuf::from(bytes)));
             }
         }
-        if news {
-            // Who came does not know who is here.
-            self.say_membership(channel);
-        }
-        self.grant(channel, member, news || !said.lacks.is_empty());
+        self.grant(channel, member, Some(&said.lacks).filter(|_| !news));
         Some(MessageAcceptance::Accept)
     }
 
-    /// Hands a node the keys of own epochs that it may have, and was not handed by their documents.
-    fn grant(&mut self, channel: &ContentId, member: &Member, wanted: bool) {
+    /// Hands a node the keys of own epochs that it may have, and was not handed by their documents: of
+    /// those that it lacks, or of all.
+    fn grant(&mut self, channel: &ContentId, member: &Member, lacks: Option<&Vec<ContentId>>) {
         let (now, place) = (self.uptime(), (channel.clone(), member.node.clone()));
         let handed = self.sealing.statements.handed.get(&place).copied();
         let lately = handed.is_some_and(|at| now.millis_since(at) < HAND_MILLIS);
-        if lately || !wanted {
+        if lately || lacks.is_some_and(Vec::is_empty) {
             return;
         }
-        let keys = self.keys_for(channel, member);
-        if keys.is_empty() {
+        let chain = self.own_chain(channel);
+        let mut epochs = self.knowledge.store.own_epochs(&chain);
+        epochs.retain(|(_, id)| lacks.is_none_or(|lacks| lacks.contains(id)));
+        if epochs.is_empty() {
             return;
         }
         self.sealing.statements.handed.insert(place, now);
-        let chain = self.own_chain(channel);
+        let keys = self.keys_for(channel, member, epochs);
+        if keys.is_empty() {
+            return;
+        }
         if let Some(circle) = self.sealing.circles.get_mut(channel) {
             for epoch in keys.iter().filter_map(|k| k.epoch.as_ref()) {
                 circle.granted(epoch, member);
@@ -288,14 +329,18 @@ impl Worker {
         }
     }
 
-    /// The keys of own epochs from where on a member may read.
-    fn keys_for(&self, channel: &ContentId, member: &Member) -> Vec<HandedKey> {
+    /// The keys of these own epochs from where on a member may read.
+    fn keys_for(
+        &self,
+        channel: &ContentId,
+        member: &Member,
+        epochs: Vec<(u64, ContentId)>,
+    ) -> Vec<HandedKey> {
         let chain = self.own_chain(channel);
         let since = self.readable_from(channel, &member.participant, &member.presentation);
         let Some(first) = self.knowledge.store.first_since(&chain, since) else {
             return Vec::new();
         };
-        let epochs = self.knowledge.store.own_epochs(&chain);
         // Those that began before the first message that it may have, and may reach to it.
         let most = MAX_GRANTED.saturating_mul(MAX_GRANTS);
         let reach = first.saturating_sub(crate::sealing::MAX_STEPS);
@@ -323,23 +368,32 @@ impl Worker {
             return;
         };
         tracing::info!(sender = %chain.sender, keys = keys.len(), "keys came");
-        let epochs = keys.iter().filter_map(|k| k.epoch.clone()).collect();
-        let statement = ByteBuf::from(data.to_vec());
-        self.stage(Entry::Grant { epochs, statement });
-        for handed in &keys {
-            self.knowledge.opener.hold(&chain, handed);
+        let news: Vec<_> = keys.iter().filter(|k| self.knowledge.opener.hold(&chain, k)).collect();
+        if news.is_empty() {
+            return;
         }
-        for handed in &keys {
-            self.open_what_waited(&chain, handed);
-        }
+        self.stage(Entry::Grant {
+            channel: chain.channel.clone(),
+            sender: chain.sender.clone(),
+            key: chain.key.as_str().to_owned(),
+            epochs: news.iter().filter_map(|k| k.epoch.clone()).collect(),
+            statement: ByteBuf::from(data.to_vec()),
+        });
+        self.open_what_waited(&chain);
     }
 
     /// Something came that statements may have waited for.
+    pub(super) fn statements_may_go_on(&mut self) {
+        self.sealing.statements.again = true;
+    }
+
+    /// Looks again at the statements that wait, once for all that came.
     pub(super) fn state_again(&mut self) {
+        if !std::mem::take(&mut self.sealing.statements.again) {
+            return;
+        }
         for waiting in std::mem::take(&mut self.sealing.statements.waiting) {
-            let Ok(signed) = SignedStatement::parse(&waiting.data) else { continue };
-            let Statement::Membership(said) = signed.statement() else { continue };
-            match self.membership(said, waiting.peer) {
+            match self.membership(&waiting.said, waiting.peer) {
                 Some(acceptance) => self.report(waiting.id, waiting.peer, acceptance),
                 None => self.sealing.statements.waiting.push(waiting),
             }

@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The most nodes that are remembered of one channel.
 const MAX_KNOWN: usize = 4096;
+/// The most nodes of one participant: the one that was silent longest makes room for another.
+const MAX_NODES: usize = 16;
 /// The most sets of recipients with an epoch under way.
 const MAX_UNDER_WAY: usize = 1024;
 /// How long an epoch counts at least before somebody who joins begins another, in milliseconds:
@@ -78,15 +80,28 @@ impl Circle {
     pub fn heard(&mut self, member: Member, may: bool, now: UnixMillis) -> bool {
         let before = self.heard.get(&member.node);
         let news = before.is_none_or(|h| h.member != member || h.may != may);
-        if before.is_none() && self.heard.len() >= MAX_KNOWN {
+        if before.is_none() {
+            let of_it = |h: &&Heard| h.member.participant == member.participant;
+            let own = self.heard.values().filter(of_it);
             // One that may not read makes room, and else the one that was silent longest.
-            let gone = self.heard.values().min_by_key(|h| (h.may, h.last));
+            let gone = if own.clone().count() >= MAX_NODES {
+                own.min_by_key(|h| (h.may, h.last))
+            } else {
+                let all = Some(&self.heard).filter(|all| all.len() >= MAX_KNOWN);
+                all.and_then(|all| all.values().min_by_key(|h| (h.may, h.last)))
+            };
             if let Some(node) = gone.map(|h| h.member.node.clone()) {
                 self.heard.remove(&node);
             }
         }
         self.heard.insert(member.node.clone(), Heard { member, may, last: now });
         news
+    }
+
+    /// Whether a node was heard of.
+    #[must_use]
+    pub fn knows(&self, node: &Did) -> bool {
+        self.heard.contains_key(node)
     }
 
     /// Finds out again who may read.
@@ -136,8 +151,12 @@ impl Circle {
         audience.sort();
         let epoch = self.epochs.get_mut(&audience)?;
         let age = now.millis_since(epoch.begun);
-        let left = !epoch.members.is_subset(&members) || !epoch.granted.is_subset(&members);
-        let joined = members.len() > epoch.members.len() && age >= JOIN_MILLIS;
+        // By other documents than before a node still acts for the same participant.
+        let nodes: BTreeMap<&Did, &Did> =
+            members.iter().map(|m| (&m.node, &m.participant)).collect();
+        let may = |m: &Member| nodes.get(&m.node).is_some_and(|p| **p == m.participant);
+        let left = !epoch.members.iter().chain(&epoch.granted).all(may);
+        let joined = !members.is_subset(&epoch.members) && age >= JOIN_MILLIS;
         // A clock that was set back says nothing of how old it is.
         let over = age >= longest_millis || now < epoch.begun;
         let steps = sequence.checked_sub(epoch.first).filter(|s| *s < MAX_STEPS);
@@ -159,6 +178,11 @@ impl Circle {
         if let Some(under_way) = self.epochs.values_mut().find(|e| &e.id == epoch) {
             under_way.granted.insert(member.clone());
         }
+    }
+
+    /// Forgets the epochs that are under way: the next messages begin others.
+    pub fn begin_anew(&mut self) {
+        self.epochs.clear();
     }
 
     /// An epoch began.

@@ -254,11 +254,41 @@ fn a_clock_that_is_set_back_begins_another_epoch() {
 }
 
 #[test]
+fn other_documents_of_a_node_begin_no_epoch_at_once() {
+    let mut circle = Circle::default();
+    circle.heard(member(2), true, NOW);
+    let secret = ChainKey::new([1; 32]);
+    let members = circle.members(&[]);
+    let (epoch, _) = Epoch::begin(&chain_of(1), 1, NOW, &[], &members, &secret).expect("an epoch");
+    circle.begin(&epoch, secret);
+    circle.heard(Member { presentation: cid("another"), ..member(2) }, true, NOW);
+    assert!(circle.current(&[], 1, NOW, DAY).is_some());
+    assert!(circle.current(&[], 2, NOW.plus_millis(JOIN_MILLIS), DAY).is_none());
+}
+
+#[test]
+fn nodes_of_one_participant_take_no_places_of_others() {
+    let mut circle = Circle::default();
+    circle.heard(member(2), true, NOW);
+    let of_one = |n: usize| {
+        let mut member = member(3);
+        member.node = Did::parse(&format!("did:webvh:x:{n}.example")).expect("a DID");
+        member
+    };
+    for n in 0..1000 {
+        circle.heard(of_one(n), true, NOW.plus_millis(u64::try_from(n).expect("small")));
+    }
+    assert_eq!(circle.len(), 1 + MAX_NODES);
+    assert!(circle.has(&member(2).node) && circle.has(&of_one(999).node));
+}
+
+#[test]
 fn so_many_are_remembered_and_who_may_not_read_makes_room() {
     let mut circle = Circle::default();
     let many = |n: usize| {
         let mut member = member(2);
         member.node = Did::parse(&format!("did:webvh:x:{n}.example")).expect("a DID");
+        member.participant = member.node.clone();
         member
     };
     for n in 0..MAX_KNOWN {

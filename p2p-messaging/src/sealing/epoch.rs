@@ -160,6 +160,10 @@ impl Epoch {
         if document.members.len() > MAX_MEMBERS || !ordered || !nodes {
             return Err(malformed("its recipients or members are not in order, or too many"));
         }
+        let acts = |m: &Member| (m.node == m.participant) == m.authorisation.is_none();
+        if !document.members.iter().all(acts) {
+            return Err(malformed("an authorisation stands there exactly where a node acts"));
+        }
         let all = &document.recipients;
         if !all.is_empty() && document.members.iter().any(|m| !all.contains(&m.participant)) {
             return Err(malformed("a member of it is no recipient"));
@@ -355,8 +359,15 @@ mod tests {
         more["recipients"] = serde_json::json!([member(2).participant]);
         let bytes = json::canonicalize(&more).expect("bytes");
         assert!(Epoch::parse(&bytes).is_err(), "a member is no recipient");
-        let twice = [member(2), member(2)];
+        // Somebody's node without its authorisation, and a participant that needs none.
         let secret = ChainKey::new([5; 32]);
+        for bent in [
+            Member { participant: member(4).participant, ..member(2) },
+            Member { authorisation: Some(cid("authorisation")), ..member(2) },
+        ] {
+            assert!(Epoch::begin(&chain_of(1), 4, NOW, &[], &[bent], &secret).is_err());
+        }
+        let twice = [member(2), member(2)];
         assert!(Epoch::begin(&chain_of(1), 4, NOW, &[], &twice, &secret).is_err());
         let many = vec![member(2); MAX_MEMBERS + 1];
         let found = Epoch::begin(&chain_of(1), 4, NOW, &[], &many, &secret);

@@ -74,10 +74,11 @@ impl Ring {
         self.held.remove(&(epoch.clone(), chain.clone()));
     }
 
-    /// Whether there is a key of an epoch.
+    /// Whether there is a key of a message of an epoch.
     #[must_use]
-    pub fn has(&self, epoch: &ContentId, chain: &Chain) -> bool {
-        self.held.peek(&(epoch.clone(), chain.clone())).is_some()
+    pub fn has(&self, epoch: &ContentId, chain: &Chain, sequence: u64) -> bool {
+        let held = self.held.peek(&(epoch.clone(), chain.clone()));
+        held.is_some_and(|h| h.from <= sequence)
     }
 
     /// How many epochs there are keys of.

@@ -1,7 +1,9 @@
 //! What a node writes into its log. `spec/log.md` section 5.
 
+use crate::checking::Chain;
 use crate::envelope::{Envelope, EnvelopeError};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::facts::CheckFacts;
 use serde::{Deserialize, Serialize};
@@ -45,6 +47,12 @@ pub enum Entry {
     Epoch(ByteBuf),
     /// Keys that a sender handed to this node, and the epochs that they are of.
     Grant {
+        /// The channel.
+        channel: ContentId,
+        /// The sender.
+        sender: Did,
+        /// The sender's key.
+        key: String,
         /// The epochs.
         epochs: Vec<ContentId>,
         /// The statement, as it was signed.
@@ -103,6 +111,15 @@ impl Kept {
         } else {
             Envelope::parse_block(&self.envelope)
         }
+    }
+}
+
+impl Entry {
+    /// Whose keys a grant is of.
+    pub(super) fn granted_by(&self) -> Option<Chain> {
+        let Self::Grant { channel, sender, key, .. } = self else { return None };
+        let key = DidUrl::parse(key).ok()?;
+        Some(Chain { channel: channel.clone(), sender: sender.clone(), key })
     }
 }
 

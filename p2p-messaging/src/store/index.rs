@@ -167,12 +167,14 @@ fn opened_key(id: &EnvelopeId) -> Vec<u8> {
     [b"p", id.as_str().as_bytes()].concat()
 }
 
-fn epoch_key(chain: &[u8; 32], first: u64) -> Vec<u8> {
-    [b"e".as_slice(), chain, &first.to_be_bytes()].concat()
+/// By its first number, and by its name: of a message that was not sent after all the number is
+/// used again.
+fn epoch_key(chain: &[u8; 32], first: u64, id: &str) -> Vec<u8> {
+    [b"e".as_slice(), chain, &first.to_be_bytes(), id.as_bytes()].concat()
 }
 
-fn grant_key(epoch: &ContentId, number: u64) -> Vec<u8> {
-    [b"g", epoch.as_str().as_bytes(), &number.to_be_bytes()].concat()
+fn grant_key(epoch: &ContentId, chain: &[u8; 32], number: u64) -> Vec<u8> {
+    [b"g", epoch.as_str().as_bytes(), chain, &number.to_be_bytes()].concat()
 }
 
 fn cursor_key(reader: &str) -> Vec<u8> {
@@ -310,8 +312,9 @@ impl Index {
             }
             Entry::Epoch(bytes) => self.note_epoch(spot, bytes),
             Entry::Grant { epochs, .. } => {
+                let Some(chain) = entry.granted_by() else { return self.count(spot) };
                 for epoch in epochs {
-                    self.put(grant_key(epoch, spot.number), &spot);
+                    self.put(grant_key(epoch, &chain_hash(&chain), spot.number), &spot);
                 }
             }
             Entry::Cursor { reader, number } => self.put(cursor_key(reader), number),
@@ -323,7 +326,10 @@ impl Index {
         let Ok(epoch) = Epoch::parse(bytes) else { return };
         let Some(chain) = epoch.chain() else { return };
         self.put(document_key(epoch.id()), &spot);
-        self.put(epoch_key(&chain_hash(&chain), epoch.first()), &epoch.id());
+        self.put(
+            epoch_key(&chain_hash(&chain), epoch.first(), epoch.id().as_str()),
+            &epoch.first(),
+        );
     }
 
     fn note_receipt(&mut self, spot: Spot, own: bool, text: &[u8]) {
@@ -422,8 +428,9 @@ impl Index {
             }
             Entry::Epoch(bytes) => self.note_epoch(spot, bytes),
             Entry::Grant { epochs, .. } => {
+                let Some(chain) = entry.granted_by() else { return };
                 for epoch in epochs {
-                    self.put(grant_key(epoch, spot.number), &spot);
+                    self.put(grant_key(epoch, &chain_hash(&chain), spot.number), &spot);
                 }
             }
             // What they say does not hang on where they stand, and a later one may say another thing.
@@ -538,19 +545,27 @@ impl Index {
         &self,
         chain: &Chain,
     ) -> impl Iterator<Item = (u64, ContentId)> + use<> {
-        let hash = chain_hash(chain);
-        let range = epoch_key(&hash, 0)..=epoch_key(&hash, u64::MAX);
-        self.db.range(range).filter_map(|row| {
-            let (key, value) = row.ok()?;
-            let (_, first) = key.split_last_chunk::<8>()?;
-            Some((u64::from_be_bytes(*first), serde_ipld_dagcbor::from_slice(&value).ok()?))
+        let prefix = [b"e".as_slice(), &chain_hash(chain)].concat();
+        let names = prefix.len().saturating_add(8);
+        self.db.scan_prefix(prefix).filter_map(move |row| {
+            let (key, first) = row.ok()?;
+            let id = ContentId::parse(std::str::from_utf8(key.get(names..)?).ok()?).ok()?;
+            Some((serde_ipld_dagcbor::from_slice(&first).ok()?, id))
         })
     }
 
-    /// Where keys of an epoch stand that were handed to this node.
-    pub(super) fn grants(&self, epoch: &ContentId) -> impl Iterator<Item = Spot> + use<> {
-        let range = grant_key(epoch, 0)..=grant_key(epoch, u64::MAX);
-        self.db.range(range).values().filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
+    /// Where keys of an epoch stand that were handed to this node, the newest first.
+    pub(super) fn grants(
+        &self,
+        epoch: &ContentId,
+        chain: &Chain,
+    ) -> impl Iterator<Item = Spot> + use<> {
+        let hash = chain_hash(chain);
+        let range = grant_key(epoch, &hash, 0)..=grant_key(epoch, &hash, u64::MAX);
+        self.db
+            .range(range)
+            .rev()
+            .filter_map(|row| serde_ipld_dagcbor::from_slice(&row.ok()?.1).ok())
     }
 
     pub(super) fn cursor(&self, reader: &str) -> u64 {

@@ -333,14 +333,14 @@ impl Store {
         self.index.own_epochs(chain).collect()
     }
 
-    /// The statements by which this node was handed keys of an epoch, so many at most.
+    /// The statements by which this node was handed keys of an epoch, the newest first, so many at most.
     #[must_use]
-    pub fn grants(&self, epoch: &ContentId, most: usize) -> Vec<Vec<u8>> {
+    pub fn grants(&self, epoch: &ContentId, chain: &Chain, most: usize) -> Vec<Vec<u8>> {
         let read = |spot| match self.read(spot)? {
             Entry::Grant { statement, .. } => Some(statement.into_vec()),
             _ => None,
         };
-        self.index.grants(epoch).filter_map(read).take(most).collect()
+        self.index.grants(epoch, chain).filter_map(read).take(most).collect()
     }
 
     /// What is known of the chains of a channel.

@@ -3,7 +3,7 @@
 
 use super::super::worker::{Worker, uptime};
 use super::{JUDGE_MILLIS, Peer, Stage};
-use crate::checking::{Source, Verdict};
+use crate::checking::{Checked, Source, Verdict};
 use crate::net::{Command, GRAYLIST, peer_in};
 use gridpass_identity::time::UnixMillis;
 use libp2p::PeerId;
@@ -26,8 +26,12 @@ const IDLE_MILLIS: u64 = 60_000;
 
 impl Worker {
     /// What a peer passes on tells how it behaves.
-    pub(in crate::node) fn judge_peer(&mut self, peer: PeerId, verdict: Verdict, source: Source) {
-        match (verdict, source) {
+    pub(in crate::node) fn judge_peer(&mut self, peer: PeerId, checked: &Checked, source: Source) {
+        // Whether what is sealed fits its schema, and whether all to whom it is sealed may read, is not
+        // seen by everybody.
+        let sealed = checked.envelope.as_ref().is_some_and(|e| e.header().is_sealed());
+        match (checked.verdict, source) {
+            (Verdict::Refuse, _) if sealed => {}
             (Verdict::Admit, _) => {
                 if let Some(state) = self.peers.all.get_mut(&peer) {
                     state.useful = true;

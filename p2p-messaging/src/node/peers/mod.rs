@@ -61,6 +61,8 @@ pub(super) struct Peer {
     doubted: Option<UnixMillis>,
     /// The score that gossip was told last.
     told: f64,
+    /// The sealed channels whose keys it hears of.
+    hears: BTreeSet<ContentId>,
     /// From when on it may have what was said, in channels without a right to history.
     from: BTreeMap<ContentId, UnixMillis>,
 }
@@ -170,6 +172,7 @@ impl Worker {
             useful: false,
             doubted: None,
             told: 0.0,
+            hears: BTreeSet::new(),
             from: BTreeMap::new(),
         };
         self.peers.all.insert(peer, state);
@@ -335,13 +338,28 @@ impl Worker {
                     state.from = from;
                     state.doubted = None;
                 }
-                self.say_memberships(&peer);
             }
             Stage::Open => state.doubted = None,
         }
         for missing in welcome.asks {
             self.ask(missing, Some(peer));
         }
+        self.let_hear(peer);
+    }
+
+    /// Who takes part in more sealed channels than before hears of their keys.
+    fn let_hear(&mut self, peer: PeerId) {
+        let hears: BTreeSet<ContentId> = self.sealed_visits(&peer).into_iter().collect();
+        let Some(state) = self.peers.all.get_mut(&peer).filter(|p| p.stage == Stage::Open) else {
+            return;
+        };
+        if state.hears == hears {
+            return;
+        }
+        state.hears = hears;
+        let may = state.may.clone();
+        self.open_topics(peer, &may);
+        self.say_memberships(&peer);
     }
 
     fn open(&mut self, peer: PeerId, may: BTreeSet<ContentId>) {
@@ -352,7 +370,6 @@ impl Worker {
             state.may = may;
             state.from = from;
         }
-        self.say_memberships(&peer);
         self.catch_up_with(peer);
         self.hand_over_receipts(peer);
         self.ask_what_was_invited_to(peer);
