@@ -204,6 +204,18 @@ fn market(history: bool) -> Market {
     })
 }
 
+/// Two who read, and one who sends and is connected with the first alone; it knows of both.
+async fn market_of_three() -> (Market, [Running; 3]) {
+    let market = market(true);
+    let north = Running::start(&market, 72, true).await;
+    let south = Running::start(&market, 73, true).await;
+    let flexgen = Running::start(&market, 71, false).await;
+    south.joins(&north).await;
+    flexgen.joins(&north).await;
+    flexgen.knows_members(2).await;
+    (market, [north, south, flexgen])
+}
+
 /// The regulator's list, by which somebody's operator visa is revoked now.
 fn revoked(market: &Market, party: &Party) -> Vec<u8> {
     let operators = market.operators.as_ref().expect("a role");
@@ -219,13 +231,7 @@ fn revoked(market: &Market, party: &Party) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_are_handed_keys_also_by_a_sender_that_they_are_not_connected_with() {
-    let market = market(true);
-    let north = Running::start(&market, 72, true).await;
-    let south = Running::start(&market, 73, true).await;
-    let flexgen = Running::start(&market, 71, false).await;
-    south.joins(&north).await;
-    flexgen.joins(&north).await;
-    flexgen.knows_members(2).await;
+    let (market, [north, south, flexgen]) = market_of_three().await;
     let first = flexgen.send(1, &[]).await;
     let second = flexgen.send(2, &[]).await;
     for reader in [&north, &south] {
@@ -252,13 +258,7 @@ async fn readers_are_handed_keys_also_by_a_sender_that_they_are_not_connected_wi
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whose_visa_is_revoked_opens_nothing_that_is_sealed_from_then_on() {
-    let market = market(true);
-    let north = Running::start(&market, 72, true).await;
-    let south = Running::start(&market, 73, true).await;
-    let flexgen = Running::start(&market, 71, false).await;
-    south.joins(&north).await;
-    flexgen.joins(&north).await;
-    flexgen.knows_members(2).await;
+    let (market, [north, south, flexgen]) = market_of_three().await;
     let before = flexgen.send(1, &[]).await;
     south.has(&[(&before, 1)]).await;
     flexgen.add(&revoked(&market, &south.party)).await;
