@@ -4,6 +4,7 @@
 use super::cutting::{Opener, digest_of};
 use super::{Digest, FileError, FileKey, Manifest, malformed};
 use gridpass_credentials::content_id::ContentId;
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The manifest, as it travels.
-pub(super) const MANIFEST: &str = "manifest";
+pub(crate) const MANIFEST: &str = "manifest";
 /// The lists, one after the other.
 pub(super) const DIGESTS: &str = "digests";
 /// The blocks.
@@ -221,6 +222,25 @@ impl Held {
     #[must_use]
     pub fn has(&self, number: u64) -> bool {
         self.bits().has(number)
+    }
+
+    /// The next block that is neither here nor among `skip`, from one on and around the end.
+    #[must_use]
+    pub fn missing_from(&self, from: u64, skip: &BTreeSet<u64>) -> Option<u64> {
+        let (have, blocks) = (self.bits(), self.manifest.blocks());
+        let look = |mut number: u64, until: u64| {
+            while number < until {
+                if number.is_multiple_of(8) && have.bits.get(index(number / 8)) == Some(&0xff) {
+                    number = number.saturating_add(8);
+                } else if have.has(number) || skip.contains(&number) {
+                    number = number.saturating_add(1);
+                } else {
+                    return Some(number);
+                }
+            }
+            None
+        };
+        look(from, blocks).or_else(|| look(0, from.min(blocks)))
     }
 
     /// The digest of a block.
@@ -433,7 +453,27 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bits_are_those_that_were_set(blocks in 1_u64..70, set in proptest::collection::vec((0_u64..70, any::<bool>()), 0..100)) {
+        fn what_is_missing_is_found_once(
+            here in proptest::collection::btree_set(0_u64..30, 0..30),
+            from in 0_u64..40,
+        ) {
+            let (_folder, held, _) = staged(&content(30 * 1024), None);
+            (0..30).for_each(|n| held.bits().set(n, here.contains(&n)));
+            let mut found = BTreeSet::new();
+            while let Some(number) = held.missing_from(from, &found) {
+                let after: Vec<u64> = (from..30).chain(0..from.min(30)).collect();
+                let first = after.iter().find(|n| !here.contains(n) && !found.contains(n));
+                prop_assert_eq!(Some(&number), first);
+                found.insert(number);
+            }
+            prop_assert_eq!(found.len() + here.len(), 30);
+        }
+
+        #[test]
+        fn bits_are_those_that_were_set(
+            blocks in 1_u64..70,
+            set in proptest::collection::vec((0_u64..70, any::<bool>()), 0..100),
+        ) {
             let mut bits = Bits::of(blocks, false);
             let mut model = std::collections::BTreeSet::new();
             for (number, here) in set.into_iter().filter(|(n, _)| *n < blocks) {

@@ -80,8 +80,7 @@ impl Manifest {
         if self.r#type != TYPE || self.format_version != VERSION {
             return Err(malformed("it is no manifest of a version that is known"));
         }
-        if !(MIN_BLOCK..=MAX_BLOCK).contains(&self.block_size)
-            || !self.block_size.is_power_of_two()
+        if !(MIN_BLOCK..=MAX_BLOCK).contains(&self.block_size) || !self.block_size.is_power_of_two()
         {
             return Err(malformed("its blocks are of a size that none has"));
         }
@@ -214,7 +213,8 @@ mod tests {
         assert_eq!(made.lists().len(), 2);
         assert_eq!(made.read_list(0, &[7; 32 * 8192]).expect("read").len(), 8192);
         assert_eq!(made.read_list(1, &[7; 32]).expect("read").len(), 1);
-        for (number, length) in [(0, 32 * 8191), (0, 32 * 8193), (1, 0), (1, 64), (1, 31), (2, 32)] {
+        for (number, length) in [(0, 32 * 8191), (0, 32 * 8193), (1, 0), (1, 64), (1, 31), (2, 32)]
+        {
             assert!(made.read_list(number, &vec![7; length]).is_err(), "{number} {length}");
         }
     }

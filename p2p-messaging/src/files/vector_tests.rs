@@ -67,15 +67,15 @@ fn cases() -> Vec<Value> {
 fn the_published_vectors_are_made_again() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../spec/vectors/files.json");
     let made = json!({
-        "source": "p2p-messaging/src/files/vector_tests.rs",
-        "note": "spec/files.md. The byte at n of a content is n modulo 251.",
+        "source": "Gridpass, spec/files.md",
+        "kind": "files",
+        "note": "the byte at n of a content is n modulo 251",
         "cases": cases(),
     });
     if std::env::var_os("GRIDPASS_WRITE_VECTORS").is_some() {
         let text = serde_json::to_string_pretty(&made).expect("text");
         std::fs::write(path, format!("{text}\n")).expect("written");
     }
-    let read: Value =
-        serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON");
+    let read: Value = serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON");
     assert_eq!(read, made);
 }
