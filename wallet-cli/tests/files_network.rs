@@ -124,15 +124,16 @@ fn a_file_comes_whole_to_three_recipients_with_two_interruptions() {
     }
     let mut memory = Vec::new();
     // One recipient is killed.
-    let before = has_blocks(&network, "south-1", &message, blocks / 8);
+    let before = has_blocks(&network, "south-1", &message, blocks / 3);
     memory.push(network.peak_memory("south-1"));
     network.kill("south-1");
     assert!(before < blocks, "it was in the middle: {before} of {blocks}");
     network.start_alone("south-1");
     let after = here(&network, "south-1", &message);
+    assert!(after > 0, "it goes on where it stood");
     println!("south-1 had {before} of {blocks} blocks when it was killed, and {after} after");
     // The sender is stopped.
-    has_blocks(&network, "south-1", &message, blocks / 3);
+    has_blocks(&network, "south-1", &message, blocks / 2);
     memory.push(network.peak_memory("north-1"));
     network.stop("north-1");
     let had: Vec<_> = recipients.iter().map(|n| here(&network, n, &message)).collect();
@@ -211,7 +212,18 @@ fn must_refuse_19_a_files_cid_handed_to_a_third_party_gets_it_no_block() {
     let names = [file.as_str(), block.as_str(), list.as_str()];
     let ask = |node: &str, cid: &str| {
         let out = format!("{node}-{cid}");
-        network.place.run_bare(&["--json", "ipfs", "fetch", cid, "-o", &out, "--profile", node])
+        network.place.run_bare(&[
+            "--json",
+            "ipfs",
+            "fetch",
+            cid,
+            "--from",
+            "peers",
+            "-o",
+            &out,
+            "--profile",
+            node,
+        ])
     };
     // An operator who may read the channel and is not named; an aggregator who may not read it.
     for cid in names {

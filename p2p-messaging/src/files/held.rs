@@ -364,7 +364,7 @@ mod tests {
     }
 
     fn content(length: usize) -> Vec<u8> {
-        (0..length).map(|n| (n * n / 7) as u8).collect()
+        (0..length).map(|n| u8::try_from(n * n / 7 % 256).expect("a byte")).collect()
     }
 
     #[test]

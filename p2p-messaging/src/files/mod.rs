@@ -48,7 +48,7 @@ pub enum FileError {
     #[error("{0}")]
     Malformed(String),
     /// More than a file has.
-    #[error("a file has at most {MAX_BLOCKS} blocks: {} GiB", MAX_BLOCKS * BLOCK as u64 / (1 << 30))]
+    #[error("a file has at most {MAX_BLOCKS} blocks, which are 256 GiB")]
     TooLong,
     /// Bytes that are not those that were sent.
     #[error("block {0} is not as it was sent")]

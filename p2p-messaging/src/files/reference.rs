@@ -134,6 +134,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_fits_the_published_schema() {
+        let schema = serde_json::from_str(SCHEMA).expect("JSON");
+        let schema = gridpass_credentials::schema::Schema::compile(&schema).expect("a schema");
+        for key in [None, Some(FileKey::new([0xff; 32]))] {
+            let mut payload = Reference { key, ..reference() }.to_payload(Map::new());
+            assert_eq!(schema.violations(&payload), Vec::<String>::new());
+            payload["key"] = json!("short");
+            assert!(!schema.violations(&payload).is_empty());
+        }
+    }
+
+    #[test]
     fn nothing_else_is() {
         let refused = |name: &str, value: Value| {
             let mut payload = reference().to_payload(Map::new());

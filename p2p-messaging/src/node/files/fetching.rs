@@ -23,8 +23,10 @@ const FIRST_WINDOW: u32 = 4;
 const LOOK: Duration = Duration::from_millis(250);
 /// How long is waited before asking again who had nothing.
 const AGAIN: Duration = Duration::from_millis(500);
-/// How often is made durable what came: at most so much is fetched again after a crash.
+/// How often is made durable what came: about so much is fetched again after a crash.
 const SAVE: Duration = Duration::from_secs(2);
+/// Or after how many blocks.
+const SAVE_BLOCKS: u64 = 128;
 /// A block that comes later than this came too slowly.
 const SLOW: Duration = Duration::from_secs(10);
 
@@ -169,7 +171,7 @@ async fn blocks(
     let begins = files.begins.checked_rem(held.manifest().blocks()).unwrap_or_default();
     let mut lanes: BTreeMap<PeerId, Lane> = BTreeMap::new();
     let (mut flying, mut flights) = (BTreeSet::new(), FuturesUnordered::<Flight>::new());
-    let (mut looked, mut saved) = (None::<Instant>, Instant::now());
+    let (mut looked, mut saved) = (None::<Instant>, (Instant::now(), held.count()));
     let mut saving: Option<tokio::task::JoinHandle<Result<(), FileError>>> = None;
     while here.should_run() {
         if looked.is_none_or(|at| at.elapsed() >= LOOK) {
@@ -226,9 +228,11 @@ async fn blocks(
             && let Some(done) = saving.take()
         {
             done.await.unwrap_or_else(|e| Err(FileError::Io(e.to_string())))?;
-            saved = Instant::now();
         }
-        if saving.is_none() && saved.elapsed() >= SAVE {
+        let (since, before) = saved;
+        let new = held.count().saturating_sub(before);
+        if saving.is_none() && (new >= SAVE_BLOCKS || (new > 0 && since.elapsed() >= SAVE)) {
+            saved = (Instant::now(), held.count());
             let held = Arc::clone(held);
             saving = Some(tokio::task::spawn_blocking(move || held.sync()));
         }
@@ -277,7 +281,7 @@ impl Lane {
                 self.misses = self.misses.saturating_add(1);
                 // It has little: it is asked now and then.
                 if self.misses >= MAX_WINDOW {
-                    self.rests_until = Some(Instant::now() + AGAIN);
+                    self.rests_until = Instant::now().checked_add(AGAIN);
                     self.misses = 0;
                 }
             }

@@ -240,7 +240,8 @@ impl FileHere {
         let rate = match (live.samples.front(), live.samples.back()) {
             (Some((from, before)), Some((until, after))) if live.running => {
                 let millis = until.duration_since(*from).as_millis().max(1);
-                u64::try_from(u128::from(after.saturating_sub(*before)) * 1000 / millis).ok()
+                let bytes = u128::from(after.saturating_sub(*before)).saturating_mul(1000);
+                bytes.checked_div(millis).and_then(|rate| u64::try_from(rate).ok())
             }
             _ => None,
         };
