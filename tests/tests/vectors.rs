@@ -87,7 +87,7 @@ fn every_published_vector_holds() {
                 "sd-jwt" => sd_jwt(case),
                 "bitstring" => bitstring(case),
                 "envelope" => envelope(case),
-                "files" => file(case),
+                "files" => file_blocks(case),
                 other => panic!("{name}: no runner for the kind {other}"),
             };
             failures.extend(differences(&name, case, &found));
@@ -225,7 +225,7 @@ fn envelope(case: &Case) -> Found {
 }
 
 /// The byte at n of the content is n modulo 251.
-fn file(case: &Case) -> Found {
+fn file_blocks(case: &Case) -> Found {
     use gridpass_credentials::content_id::ContentId;
     use gridpass_messaging::files::cutting::digest_of;
     use gridpass_messaging::files::{FileKey, Reference, Sealer};
