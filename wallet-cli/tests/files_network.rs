@@ -2,7 +2,8 @@
 //!
 //! `GRIDPASS_FILE_MIB` says how long the long one is.
 
-#![allow(clippy::panic)] // a test
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::arithmetic_side_effects)]
 
 mod common;
 
@@ -221,6 +222,7 @@ fn must_refuse_19_a_files_cid_handed_to_a_third_party_gets_it_no_block() {
             "peers",
             "-o",
             &out,
+            "--force",
             "--profile",
             node,
         ])

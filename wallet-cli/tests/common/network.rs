@@ -319,7 +319,7 @@ impl Network {
         let status = std::fs::read_to_string(path).expect("it runs");
         let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).expect("a line");
         let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
-        kilobytes * 1024 / 1_000_000
+        kilobytes.saturating_mul(1024) / 1_000_000
     }
 
     /// Kills a node as a crash would.
