@@ -140,6 +140,28 @@ gridpass_identity::codes! {
     CONTENT_NOT_FOUND = "GP-CONTENT-NOT-FOUND", NotFound,
         "Nobody who was asked has a document of this CID.",
         "`gridpass ipfs status` says who is asked; connect with somebody who has it, or name a Kubo node with --kubo.";
+    // Files
+    FILE_MALFORMED = "GP-FILE-MALFORMED", Malformed,
+        "The bytes are not a manifest, a list of blocks, or a reference to a file.",
+        "Nothing: whoever made them has to make them as spec/files.md says.";
+    FILE_TOO_LONG = "GP-FILE-TOO-LONG", Usage,
+        "The file has more bytes than one file may have.",
+        "Split it, and send its parts.";
+    FILE_DAMAGED = "GP-FILE-DAMAGED", Failed,
+        "A block of the file is not as it was sent: damaged on disk, or sealed with another key.",
+        "`gridpass file fetch` gets again what is damaged; if it stays so, ask the sender.";
+    FILE_IO = "GP-FILE-IO", Configuration,
+        "The operating system refused to read or write a part of the file.",
+        "See the message: mostly a full disk. Make room; then `gridpass file resume` goes on where it stood.";
+    FILE_UNKNOWN = "GP-FILE-UNKNOWN", NotFound,
+        "The node has no such file, or the message refers to none.",
+        "`gridpass file status` lists the files; `gridpass inbox` the messages that refer to some.";
+    FILE_SEALING = "GP-FILE-SEALING", Configuration,
+        "The file is sealed where the channel is not, or plain where it is, or was made for another channel.",
+        "Send it with `gridpass file send`, which asks the node how the channel is.";
+    FILE_LATE = "GP-FILE-LATE", Timeout,
+        "The file is not whole yet.",
+        "The node goes on: `gridpass file status` says how far it is, and why it stands still.";
     // The log
     LOG_DAMAGED = "GP-LOG-DAMAGED", Failed,
         "The log has a place whose checksum does not fit: what was written there is lost.",

@@ -13,6 +13,7 @@
 //! | seal payloads, and hand over keys | [`mod@sealing`] |
 //! | speak with another peer | [`mod@sync`] |
 //! | publish and fetch documents | [`content::ContentStore`] |
+//! | cut, seal and join files | [`mod@files`] |
 //! | give and get blocks by their CIDs | [`exchange::Library`], [`exchange::Exchange`] |
 //! | know what a reason means | [`mod@codes`] |
 
@@ -23,6 +24,7 @@ pub mod codes;
 pub mod content;
 pub mod envelope;
 pub mod exchange;
+pub mod files;
 pub mod log;
 pub mod net;
 pub mod node;

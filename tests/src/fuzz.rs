@@ -43,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     ("document", document),
     ("entry", messaging::entry),
     ("envelope", messaging::envelope),
+    ("file", messaging::file),
     ("json", json_strict),
     ("jwe", jwe),
     ("jwk", jwk),

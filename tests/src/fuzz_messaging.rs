@@ -5,6 +5,7 @@ use crate::world::{NOW, Party};
 use gridpass_messaging::checking::{Source, Verdict};
 use gridpass_messaging::envelope::Envelope;
 use gridpass_messaging::exchange::message::{Message, digest_of};
+use gridpass_messaging::files::{FileKey, MAX_BLOCKS, Manifest, Opener, Reference};
 use gridpass_messaging::node::Invitation;
 use gridpass_messaging::receipt::SignedReceipt;
 use gridpass_messaging::sealing::{Epoch, SealedPayload, SignedStatement, Statement};
@@ -66,6 +67,30 @@ fn check_with(data: &[u8], market: &Market, sender: &Sender, peer: &mut Peer) {
         }
     } else {
         assert!(matches!(checked.verdict, Verdict::Fault | Verdict::Ignore));
+    }
+}
+
+/// A manifest of a file and a reference to one: what is read is written as the same, is bounded, and
+/// its blocks lie side by side.
+pub fn file(data: &[u8]) {
+    if let Ok(manifest) = Manifest::parse(data) {
+        assert_eq!(manifest.encode().expect("bytes"), data);
+        let (blocks, lists) = (manifest.blocks(), manifest.lists().len());
+        assert!(blocks <= MAX_BLOCKS && lists <= 128);
+        for number in [0, blocks / 2, blocks.saturating_sub(1)].into_iter().filter(|n| *n < blocks)
+        {
+            let end = manifest.place_of(number) + manifest.bytes_of(number);
+            assert!(manifest.is_last(number) || end == manifest.place_of(number + 1));
+        }
+        for number in 0..=lists {
+            assert!(manifest.read_list(number, data).is_err() || !data.is_empty());
+        }
+        let _ = Opener::new(manifest, Some(&FileKey::new([7; 32])), 1);
+    }
+    if let Ok(reference) = Reference::parse(data) {
+        assert!(Reference::is_one(data) && !reference.name.contains(['/', '\\']));
+        let payload = reference.to_payload(serde_json::Map::new()).to_string();
+        assert_eq!(Reference::parse(payload.as_bytes()), Ok(reference));
     }
 }
 

@@ -92,6 +92,7 @@ fn every_published_vector_holds() {
                 "bitstring" => bitstring(case),
                 "envelope" => envelope(case),
                 "sealing" => sealing(case),
+                "files" => file_blocks(case),
                 other => panic!("{name}: no runner for the kind {other}"),
             };
             failures.extend(differences(&name, case, &found));
@@ -288,6 +289,49 @@ fn envelope(case: &Case) -> Found {
         ("jws", json!(jws)),
         ("protected", json!(String::from_utf8(protected).expect("text"))),
         ("signature", json!(signature)),
+    ])
+}
+
+/// The byte at n of the content is n modulo 251.
+fn file_blocks(case: &Case) -> Found {
+    use gridpass_credentials::content_id::ContentId;
+    use gridpass_messaging::files::cutting::digest_of;
+    use gridpass_messaging::files::{FileKey, Reference, Sealer};
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let number = |name: &str| case.input[name].as_u64().expect("a number");
+    let channel = ContentId::parse(case.text("channel").expect("a channel")).expect("a CID");
+    let key = case.input["key_hex"].as_str().map(unhex);
+    let key = key.map(|k| FileKey::new(k.try_into().expect("32 bytes")));
+    let block_size = u32::try_from(number("block_size")).expect("small");
+    let content: Vec<u8> =
+        (0..number("content_bytes")).map(|n| u8::try_from(n % 251).expect("small")).collect();
+    let mut sealer = Sealer::new(&channel, key.as_ref(), block_size);
+    let whole = usize::try_from(block_size).expect("small");
+    let count = content.len().div_ceil(whole).max(1);
+    let blocks: Vec<_> = (0..count)
+        .map(|n| {
+            let mut part = content[n * whole..content.len().min((n + 1) * whole)].to_vec();
+            sealer.next(&mut part, n + 1 == count).expect("a block")
+        })
+        .filter(|block| !block.is_empty())
+        .collect();
+    let (manifest, digests, size) = sealer.finish().expect("a manifest");
+    let bytes = manifest.encode().expect("bytes");
+    let id = ContentId::of_bytes(&bytes).expect("a name");
+    let reference = Reference {
+        manifest: id.clone(),
+        size,
+        name: "meters.csv".into(),
+        media_type: "text/csv".into(),
+        key,
+    };
+    let named: Vec<_> = blocks.iter().map(|b| hex(&digest_of(b))).collect();
+    Found::from([
+        ("block_sha256_hex", json!(named)),
+        ("list_hex", json!(hex(digests.as_flattened()))),
+        ("manifest_hex", json!(hex(&bytes))),
+        ("manifest", json!(id)),
+        ("reference", reference.to_payload(serde_json::Map::new())),
     ])
 }
 

@@ -84,6 +84,8 @@ enum Command {
     Outbox(commands::node::OutboxArgs),
     Receipts(commands::node::ReceiptsArgs),
     #[command(subcommand)]
+    File(commands::node::FileCommand),
+    #[command(subcommand)]
     Ipfs(commands::ipfs::IpfsCommand),
     #[command(subcommand)]
     Config(commands::node::ConfigCommand),
@@ -119,6 +121,7 @@ fn run(cli: &Cli) -> Outcomes {
         Command::Inbox(args) => commands::node::inbox(global, args),
         Command::Outbox(args) => commands::node::outbox(global, args),
         Command::Receipts(args) => commands::node::receipts(global, args),
+        Command::File(command) => commands::node::file(global, command),
         Command::Ipfs(command) => commands::ipfs::run(global, command),
         Command::Config(command) => commands::node::config(global, command),
         Command::Sign(args) => commands::sign::sign(global, args),

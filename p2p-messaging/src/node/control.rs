@@ -130,6 +130,40 @@ pub enum Asked {
         /// Who has this one.
         cid: Option<ContentId>,
     },
+    /// Take over a file that was staged in the folder of the node's files.
+    FileAdd {
+        /// The name of its folder there.
+        staged: String,
+    },
+    /// Fetch the file that a delivered message refers to, from now on.
+    FileFetch {
+        /// The message.
+        message: EnvelopeId,
+    },
+    /// How it stands with files.
+    Files {
+        /// Only this one: the CID of its manifest, or of a message that refers to it.
+        file: Option<String>,
+    },
+    /// Look whether a block is damaged on disk, and get it again if it is.
+    FileCheck {
+        /// Of which file.
+        file: String,
+        /// Its number.
+        block: u64,
+    },
+    /// Let a file stand, or go on with it.
+    FilePause {
+        /// Which.
+        file: String,
+        /// Which of both.
+        paused: bool,
+    },
+    /// Keep and give a file no more.
+    FileRemove {
+        /// Which.
+        file: String,
+    },
     /// Have nothing to do with a node, or have again.
     Block {
         /// Its did:key.

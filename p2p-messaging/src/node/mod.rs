@@ -12,6 +12,7 @@ mod catch_up;
 mod channels;
 pub mod control;
 mod fetch;
+mod files;
 mod group;
 mod identities;
 mod invitations;
@@ -35,6 +36,7 @@ mod ticket;
 mod views;
 mod worker;
 
+pub use files::files_of;
 pub use invitations::Invitations;
 pub use material::{MAX_FILE, Material, MaterialError, OwnAuthorisation, OwnPresentation, Taken};
 pub use settings::{MetricsSettings, NodeSettings};
@@ -170,6 +172,10 @@ impl Node {
         let (stopped_in, stopped) = watch::channel(false);
         let place = folder.to_owned();
         let shelf = Arc::new(shelf::Shelf::default());
+        let (files, unread) = files::Files::open(folder, &peer)
+            .map_err(|e| NodeError::Folder(files_of(folder), e.to_string()))?;
+        let files = Arc::new(files);
+        let library = Arc::new(files::Both(Arc::clone(&shelf), Arc::clone(&files)));
         let (on_shelf, waiting) = (Arc::clone(&shelf), tasks.downgrade());
         let (shared, network_settings) = (Arc::clone(&metrics), settings.network.clone());
         // The core's schemas cannot be shared between threads: it is made where it is used.
@@ -195,6 +201,7 @@ impl Node {
                 net,
                 exchange,
                 shelf: on_shelf,
+                files,
                 tasks: waiting,
                 newest: newest_in,
                 metrics: shared,
@@ -202,14 +209,17 @@ impl Node {
                 invitations,
             });
             worker.join_all();
+            worker.go_on_with_files();
             worker.run(received);
             stopped_in.send_replace(true);
         });
         thread.map_err(|e| NodeError::Folder(folder.into(), e.to_string()))?;
         let gone = || NodeError::Network("the worker ended".into());
-        let (participant, node, found) = is_ready.await.map_err(|_| gone())??;
-        let network_now = net::start_with::<Task>(keypair, &network_settings, tasks.clone(), shelf)
-            .map_err(NodeError::Network)?;
+        let (participant, node, mut found) = is_ready.await.map_err(|_| gone())??;
+        found.extend(unread);
+        let network_now =
+            net::start_with::<Task>(keypair, &network_settings, tasks.clone(), library)
+                .map_err(NodeError::Network)?;
         network.send(network_now).map_err(|_| gone())?;
         let ticking = tasks.clone();
         tokio::spawn(async move {

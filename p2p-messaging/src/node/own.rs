@@ -48,6 +48,7 @@ impl Worker {
             .decode(&new.payload)
             .map_err(|_| (codes::NODE_REQUEST, "the payload is not base64".to_owned()))?;
         let channel = self.channel_named(&new.channel)?;
+        let file = self.file_in(&channel, &payload)?;
         let mut header = self.header(&channel, new, &payload)?;
         let payload = self.seal(&mut header, payload)?;
         let envelope =
@@ -65,6 +66,10 @@ impl Worker {
             let more: Vec<_> = causes.map(|r| format!("{} [{}]", r.sentence, r.code)).collect();
             let sentence = if more.len() > 1 { more.join("; ") } else { checked.sentence };
             return Err((checked.code, sentence));
+        }
+        if let Some(Err(failed)) = file.map(|file| self.offer_file(&file, &envelope)) {
+            self.checker.nothing_was_kept();
+            return Err(failed);
         }
         self.settle(&checked, None, Source::Live);
         Ok(envelope)

@@ -41,6 +41,12 @@ impl Worker {
                 }
             }
             Asked::Add { content } => self.add(&content),
+            Asked::FileAdd { staged } => self.file_add(&staged),
+            Asked::FileFetch { message } => self.file_fetch(&message),
+            Asked::Files { file } => self.files_shown(file.as_deref()),
+            Asked::FileCheck { file, block } => self.file_check(&file, block),
+            Asked::FilePause { file, paused } => self.file_pause(&file, paused),
+            Asked::FileRemove { file } => self.file_remove(&file),
             Asked::Join { ticket } => self.use_ticket(&ticket),
             Asked::Leave { channel } => self.leave(&channel),
             Asked::Invite { channels } => self.invite(channels),

@@ -7,6 +7,7 @@ use super::beginnings::Beginnings;
 use super::catch_up::Ranges;
 use super::control::{Asked, ControlResult};
 use super::fetch::Fetches;
+use super::files::Files;
 use super::group::After;
 use super::invitations::Invitations;
 use super::knowledge::Knowledge;
@@ -77,6 +78,8 @@ pub(crate) struct Worker {
     pub(super) exchange: Exchange,
     /// What anybody may have by its CID.
     pub(super) shelf: Arc<Shelf>,
+    /// What those may have who may read the messages that refer to it.
+    pub(super) files: Arc<Files>,
     /// Own tasks to come.
     pub(super) tasks: mpsc::WeakSender<Task>,
     /// Published documents that are being fetched, and who told of them.
@@ -116,6 +119,7 @@ pub(super) struct Parts {
     pub net: mpsc::Sender<Command>,
     pub exchange: Exchange,
     pub shelf: Arc<Shelf>,
+    pub files: Arc<Files>,
     pub tasks: mpsc::WeakSender<Task>,
     pub newest: watch::Sender<u64>,
     pub metrics: Arc<Metrics>,
@@ -136,6 +140,7 @@ impl Worker {
             net: parts.net,
             exchange: parts.exchange,
             shelf: parts.shelf,
+            files: parts.files,
             tasks: parts.tasks,
             fetching: Vec::new(),
             peers: Peers::default(),
@@ -285,6 +290,7 @@ impl Worker {
             .chain(&material.channels)
             .map(|(id, c)| (id.clone(), c.descriptor().retention.seconds.saturating_mul(1000)))
             .collect();
+        self.forget_files(now, &retentions);
         let over = |kept: &Kept| {
             kept.envelope().is_ok_and(|e| {
                 let header = e.header();

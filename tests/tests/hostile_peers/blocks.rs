@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 
 /// Gives what it was told to give under each name.
 #[derive(Default)]
-struct Given(Mutex<HashMap<String, Vec<u8>>>);
+pub(crate) struct Given(Mutex<HashMap<String, Vec<u8>>>);
 
 impl Given {
-    fn give(&self, id: &ContentId, bytes: &[u8]) {
+    pub(crate) fn give(&self, id: &ContentId, bytes: &[u8]) {
         self.0.lock().expect("not poisoned").insert(id.to_string(), bytes.to_vec());
     }
 }
@@ -56,7 +56,7 @@ async fn peer(s: &Scene, number: u8, given: &Arc<Given>) -> Peer {
     peer
 }
 
-fn peer_id(party: &Party) -> String {
+pub(crate) fn peer_id(party: &Party) -> String {
     gridpass_messaging::net::peer_of(&party.did).expect("a peer id").to_string()
 }
 

@@ -6,6 +6,7 @@
 #![allow(missing_docs)]
 
 mod blocks;
+mod files;
 mod scene;
 
 use base64::Engine as _;

@@ -21,6 +21,11 @@ pub const MODELS: &str = "flex.gb.models";
 /// Sealed, with keepers.
 pub const SEALED: &str = "flex.gb.sealed";
 
+/// Sealed, in which operators send each other files.
+pub const FILES: &str = "flex.gb.files";
+/// Open, in which operators send all of them files.
+pub const MAPS: &str = "flex.gb.maps";
+
 const MAIN_XSD: &str = r#"<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">
     <xs:include schemaLocation="common.xsd"/>
     <xs:element name="Model"><xs:complexType>
@@ -181,6 +186,16 @@ impl Network {
         self.channel(SEALED, &format!("--sealing members --history {who}"));
     }
 
+    /// Two channels in which operators send each other files. Before there are participants.
+    pub fn channels_of_files(&mut self) {
+        self.call("regulator", "file schema -o file.json");
+        let topic = "--topic files=file.json";
+        let who = "--publish flex.gb.dso --subscribe flex.gb.dso";
+        let sealed = format!("--mode multicast --sealing members {who}");
+        self.channel_about(FILES, topic, &sealed);
+        self.channel_about(MAPS, topic, who);
+    }
+
     fn channel_about(&mut self, name: &'static str, topic: &str, more: &str) {
         let limits = "--receipts --max-per-minute 1000000";
         let call = |line: &str| self.call("regulator", line);
@@ -296,6 +311,15 @@ impl Network {
         let pid = self.nodes[node].child.id().to_string();
         let sent = Command::new("kill").args([signal, &pid]).status();
         assert!(sent.expect("kill runs").success());
+    }
+
+    /// The most memory that the process of a node had at once, in MB.
+    pub fn peak_memory(&self, node: &str) -> u64 {
+        let path = format!("/proc/{}/status", self.nodes[node].child.id());
+        let status = std::fs::read_to_string(path).expect("it runs");
+        let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).expect("a line");
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kilobytes.saturating_mul(1024) / 1_000_000
     }
 
     /// Kills a node as a crash would.

@@ -3,6 +3,7 @@
 mod accounts;
 mod conduct;
 
+use super::files::PeerRights;
 use super::worker::Worker;
 use crate::checking::Missing;
 use crate::net::{Command, keys_topic_of, topic_of};
@@ -184,6 +185,7 @@ impl Worker {
 
     pub(super) fn disconnected(&mut self, peer: &PeerId) {
         self.peers.all.remove(peer);
+        self.note_rights(peer);
         if let Some(participant) = self.guests.participant(&peer.to_string()) {
             self.peers.accounts.leave(participant, peer);
         }
@@ -286,6 +288,27 @@ impl Worker {
 
     /// Finds out what a peer may read, and opens its gate where that is known.
     pub(super) fn judge(&mut self, peer: PeerId) {
+        self.find_out(peer);
+        self.note_rights(&peer);
+    }
+
+    /// What was found out counts for blocks of files from now on.
+    fn note_rights(&self, peer: &PeerId) {
+        let rights = self.peers.all.get(peer).map(|state| {
+            // What was taken from it counts at once, also while it is parted with.
+            let name = peer.to_string();
+            let open = state.may.iter().filter(|_| state.stage == Stage::Open);
+            let may = open.filter(|c| self.guests.right(&name, c).is_some());
+            PeerRights {
+                participant: self.proven(peer).cloned(),
+                only: state.only.clone(),
+                may: may.map(|c| (c.clone(), self.peers.from(peer, c))).collect(),
+            }
+        });
+        self.files.rights.set(*peer, rights);
+    }
+
+    fn find_out(&mut self, peer: PeerId) {
         let (now, uptime, name) = (self.now(), self.uptime(), peer.to_string());
         let mut welcome = self.guests.judge(&name, &mut self.checker, &self.knowledge, now);
         if let Some(participant) = self.guests.participant(&name).filter(|p| self.is_unknown(p)) {

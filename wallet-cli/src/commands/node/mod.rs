@@ -1,10 +1,13 @@
 //! `gridpass node`, `send`, `listen`, `inbox`, `outbox`, `receipts` and `config`: the message layer.
 
 pub mod client;
+mod file;
+mod file_content;
 mod manage;
 mod messages;
 mod run;
 
+pub use file::{FileCommand, file};
 pub use messages::{InboxArgs, ListenArgs, OutboxArgs, ReceiptsArgs, SendArgs};
 pub use messages::{inbox, listen, outbox, receipts, send};
 

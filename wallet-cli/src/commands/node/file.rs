@@ -1,0 +1,321 @@
+//! `gridpass file`: files too large for a message.
+
+use super::client::ask;
+use super::file_content::{Sent, fetched, stage};
+use crate::commands::arguments::parse_duration;
+use crate::context::{GlobalArgs, OutputArgs};
+use crate::help;
+use crate::output::{Answer, Failure, Outcomes, note};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::{Args, Subcommand};
+use gridpass_credentials::content_id::EnvelopeId;
+use gridpass_identity::did::Did;
+use gridpass_messaging::codes as messaging_codes;
+use gridpass_messaging::files::Reference;
+use gridpass_messaging::files::reference::{self, is_name};
+use gridpass_messaging::node::control::{Asked, NewMessage};
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+
+/// Send and fetch files that are too large for a message: network models, meter files
+#[derive(Subcommand)]
+#[command(after_help = help!(
+    "  gridpass file schema -o file.json            then: channel new … --topic files=file.json\n  \
+     gridpass file send flex.gb.models files north.xml --to did:webvh:…\n  \
+     gridpass file fetch bafyrei… -o north.xml    the message, as `gridpass inbox` names it\n  \
+     gridpass file status"
+))]
+pub enum FileCommand {
+    Send(SendArgs),
+    Fetch(FetchArgs),
+    Status(StatusArgs),
+    Pause(WhichArgs),
+    Resume(ResumeArgs),
+    Remove(RemoveArgs),
+    Schema(SchemaArgs),
+}
+
+/// Cut a file into blocks, sealed where the channel is, and send a message that refers to it
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass file send flex.gb.models files north.xml\n  \
+     gridpass file send flex.gb.models files meters.csv --to did:webvh:… --media-type text/csv\n  \
+     gridpass file send flex.gb.bids files bids.zip --member zone=GB-1\n  \
+     (the node keeps the blocks, and gives them to those who may read the message, as long as the\n   \
+     channel keeps messages; a topic for files has the schema that `gridpass file schema` prints)"
+))]
+pub struct SendArgs {
+    /// The channel, by name or CID
+    channel: String,
+    /// The topic
+    topic: String,
+    /// The file
+    file: PathBuf,
+    /// To whom, by DID: nobody else is given a block
+    #[arg(long, value_name = "DID")]
+    to: Vec<String>,
+    /// What it is called for those who get it [default: the file's own name]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// What it is
+    #[arg(long, value_name = "TYPE", default_value = "application/octet-stream")]
+    media_type: String,
+    /// A member of the message beside the reference, where the topic's schema asks for one
+    #[arg(long = "member", value_name = "NAME=VALUE")]
+    members: Vec<String>,
+    /// The message that began the conversation
+    #[arg(long, value_name = "ID")]
+    thread: Option<String>,
+    /// For how long the message counts [default: the channel's longest, up to 1h]
+    #[arg(long = "for", value_name = "TIME")]
+    lifetime: Option<String>,
+}
+
+/// Fetch the file of a message from those who have it, and write it
+///
+/// The node fetches it block by block, from several peers at once, and goes on after a break or a
+/// restart. With -o this waits until the file is whole, and writes it; without, it returns at once.
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass file fetch bafyrei… -o north.xml\n  \
+     gridpass file fetch bafyrei…                 only begin; see `gridpass file status`\n  \
+     gridpass file fetch bafyrei… -o north.xml --wait 10m"
+))]
+pub struct FetchArgs {
+    /// The message that refers to it
+    message: String,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Wait at most this long; the node goes on
+    #[arg(long, value_name = "TIME")]
+    wait: Option<String>,
+}
+
+/// How far files are, how fast, from whom, and why one stands still
+#[derive(Args)]
+#[command(after_help = help!("  gridpass file status\n  gridpass file status bafyrei… --json"))]
+pub struct StatusArgs {
+    /// Only this one: its CID, or a message that refers to it
+    file: Option<String>,
+}
+
+/// Let a file stand until it is resumed
+#[derive(Args)]
+#[command(after_help = help!("  gridpass file pause bafyrei…\n  gridpass file pause bafkrei… --json"))]
+pub struct WhichArgs {
+    /// Its CID, or a message that refers to it
+    file: String,
+}
+
+/// Go on with a file that was paused, or that stopped
+#[derive(Args)]
+#[command(after_help = help!("  gridpass file resume bafyrei…\n  gridpass file resume bafkrei… --json"))]
+pub struct ResumeArgs {
+    /// Its CID, or a message that refers to it
+    file: String,
+}
+
+/// Remove a file from the node: it is given to nobody any more
+#[derive(Args)]
+#[command(after_help = help!("  gridpass file remove bafyrei…\n  gridpass file remove bafkrei… --json"))]
+pub struct RemoveArgs {
+    /// Its CID, or a message that refers to it
+    file: String,
+}
+
+/// Print the schema of a topic for files
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass file schema -o file.json\n  \
+     gridpass channel new flex.gb.models --topic files=file.json --publish flex.gb.dso -o models.json\n  \
+     gridpass topic add models.json files --schema file.json -o models-2.json"
+))]
+pub struct SchemaArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+pub fn file(global: &GlobalArgs, command: &FileCommand) -> Outcomes {
+    match command {
+        FileCommand::Send(args) => send(global, args),
+        FileCommand::Fetch(args) => fetch(global, args),
+        FileCommand::Status(args) => status(global, args),
+        FileCommand::Pause(args) => pause(global, &args.file, true),
+        FileCommand::Resume(args) => pause(global, &args.file, false),
+        FileCommand::Remove(args) => remove(global, args),
+        FileCommand::Schema(args) => schema(args),
+    }
+}
+
+fn members(given: &[String]) -> Result<Map<String, Value>, Failure> {
+    let mut members = Map::new();
+    for text in given {
+        let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            let message = format!("{text:?} is not NAME=VALUE");
+            return Err(Failure::new(crate::codes::CLAIM_ARGUMENT, message));
+        };
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        members.insert(name.to_owned(), value);
+    }
+    Ok(members)
+}
+
+fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
+    let members = members(&args.members)?;
+    let own = args.file.file_name().and_then(|n| n.to_str());
+    let name = args.name.as_deref().or(own).filter(|n| is_name(n));
+    let name = name.ok_or_else(|| {
+        let message = "a name has up to 255 bytes, no way and nothing that is not printed";
+        Failure::new(crate::codes::USAGE, message).next("Name the file with --name.")
+    })?;
+    let lifetime_millis = args.lifetime.as_deref().map(parse_duration).transpose()?;
+    let recipients = args.to.iter().map(|d| Did::parse(d)).collect::<Result<_, _>>()?;
+    let thread = args.thread.as_deref().map(EnvelopeId::parse).transpose()?;
+    let Sent { file, size, key, sealed, new } = stage(global, &args.channel, &args.file)?;
+    let reference = Reference {
+        manifest: file.clone(),
+        size,
+        name: name.to_owned(),
+        media_type: args.media_type.clone(),
+        key,
+    };
+    let message = NewMessage {
+        channel: args.channel.clone(),
+        topic: args.topic.clone(),
+        version: None,
+        payload: STANDARD.encode(reference.to_payload(members).to_string()),
+        recipients,
+        thread,
+        attributes: Map::new(),
+        lifetime_millis,
+    };
+    let mut sent = ask(global, &Asked::Send(message)).map_err(|e| {
+        if new {
+            // Nobody was told of it.
+            let _ = ask(global, &Asked::FileRemove { file: file.to_string() });
+        }
+        match e.code {
+            code if code == messaging_codes::NO_TOPIC => e.next(
+                "The channel's owner adds one: `gridpass file schema -o file.json`, and `gridpass \
+                 topic add CHANNEL.json files --schema file.json`.",
+            ),
+            _ => e,
+        }
+    })?;
+    if let Some(map) = sent.as_object_mut() {
+        map.extend([
+            ("file".to_owned(), json!(file)),
+            ("size".to_owned(), json!(size)),
+            ("sealed".to_owned(), json!(sealed)),
+        ]);
+    }
+    let id = sent.get("id").and_then(Value::as_str).unwrap_or_default();
+    let text = format!(
+        "sent {id}\n  file      {file}\n  size      {size} bytes{}\n\
+         next: gridpass file status {id}     keep the node running: others fetch it from here\n",
+        if sealed { ", sealed" } else { "" }
+    );
+    Ok(Answer::new("gridpass.file.send/1", sent, text))
+}
+
+fn fetch(global: &GlobalArgs, args: &FetchArgs) -> Outcomes {
+    args.output.check()?;
+    let wait = args.wait.as_deref().map(parse_duration).transpose()?;
+    let message = EnvelopeId::parse(&args.message)?;
+    let mut begun = ask(global, &Asked::FileFetch { message })?;
+    let reference = begun.get("reference").map(Value::to_string).unwrap_or_default();
+    let reference = Reference::parse(reference.as_bytes())
+        .map_err(|e| Failure::new(e.code(), e.to_string()))?;
+    if let Some(map) = begun.as_object_mut() {
+        // Who reads the answer need not have the key.
+        map.remove("reference");
+        map.remove("folder");
+    }
+    if args.output.output.is_none() {
+        let status = begun.get("status").cloned().unwrap_or_default();
+        let text = format!("{}next: gridpass file fetch {} -o FILE\n", line(&status), args.message);
+        return Ok(Answer::new("gridpass.file.fetch/1", begun, text));
+    }
+    let done = fetched(global, &reference, &args.output, wait)?;
+    let Some(path) = args.output.file() else { return Ok(Answer::default()) };
+    let text = format!("{}  {} bytes\n", path.display(), reference.size);
+    let json = json!({"file": reference.manifest, "status": done, "output": path});
+    Ok(Answer::new("gridpass.file.fetch/1", json, text))
+}
+
+/// A file in words.
+pub(super) fn line(file: &Value) -> String {
+    let of = |name: &str| file.get(name).and_then(Value::as_str).unwrap_or_default();
+    let number = |name: &str| file.get(name).and_then(Value::as_u64);
+    let name: String = of("name").chars().filter(|c| !c.is_control()).collect();
+    let (bytes, size) = (number("bytes").unwrap_or_default(), number("size").unwrap_or_default());
+    let percent = bytes.saturating_mul(100).checked_div(size).unwrap_or(100);
+    let mut text = format!("{:<8} {percent:>3} %  {bytes} of {size}", of("state"));
+    if let Some(rate) = number("bytesPerSecond") {
+        text.push_str(&format!("  {:.1} MB/s", precise(rate) / 1e6));
+    }
+    let peers = |name: &str| file.get(name).and_then(Value::as_object).map_or(0, Map::len);
+    if peers("from") > 0 {
+        text.push_str(&format!("  from {} peers", peers("from")));
+    }
+    if peers("given") > 0 {
+        text.push_str(&format!("  given to {} peers", peers("given")));
+    }
+    if let Some(altered) = file.get("altered").and_then(Value::as_array).filter(|a| !a.is_empty()) {
+        text.push_str(&format!("  {} sent other bytes", json!(altered)));
+    }
+    match (of("why"), of("code")) {
+        ("", _) => {}
+        (why, "") => text.push_str(&format!("  {why}")),
+        (why, code) => text.push_str(&format!("  {why} [{code}]")),
+    }
+    format!("{text}  {name}\n")
+}
+
+/// For people, who do not read the last digits.
+#[allow(clippy::cast_precision_loss)]
+fn precise(number: u64) -> f64 {
+    number as f64
+}
+
+fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
+    let answer = ask(global, &Asked::Files { file: args.file.clone() })?;
+    let mut text = String::new();
+    for file in answer.get("files").and_then(Value::as_array).into_iter().flatten() {
+        let id = file.get("file").and_then(Value::as_str).unwrap_or_default();
+        text.push_str(&format!("{id}\n  {}", line(file)));
+    }
+    if text.is_empty() {
+        text.push_str("no files");
+    }
+    Ok(Answer::new("gridpass.file.status/1", answer, text))
+}
+
+fn pause(global: &GlobalArgs, file: &str, paused: bool) -> Outcomes {
+    let answer = ask(global, &Asked::FilePause { file: file.to_owned(), paused })?;
+    let (schema, text) = match paused {
+        true => ("gridpass.file.pause/1", format!("paused; next: gridpass file resume {file}")),
+        false => ("gridpass.file.resume/1", "it goes on".to_owned()),
+    };
+    Ok(Answer::new(schema, answer, text))
+}
+
+fn remove(global: &GlobalArgs, args: &RemoveArgs) -> Outcomes {
+    let answer = ask(global, &Asked::FileRemove { file: args.file.clone() })?;
+    Ok(Answer::new("gridpass.file.remove/1", answer, "removed"))
+}
+
+fn schema(args: &SchemaArgs) -> Outcomes {
+    let schema: Value = serde_json::from_str(reference::SCHEMA)
+        .map_err(|e| Failure::new(messaging_codes::FILE_MALFORMED, e.to_string()))?;
+    let raw = args.output.write(reference::SCHEMA.as_bytes().to_vec())?;
+    let answer = Answer::new("gridpass.file.schema/1", json!({"value": schema}), "");
+    Ok(match raw {
+        Some(raw) => answer.with_raw(raw),
+        None => {
+            note("next: gridpass channel new NAME --topic files=FILE …");
+            answer
+        }
+    })
+}
