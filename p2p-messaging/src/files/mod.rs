@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Whoever has the reference gets manifest, lists and blocks from whoever has them and may give them to
-//! it, and holds each against its name. [`manifest`], [`reference`] and [`cutting`] have no I/O;
+//! it, and holds each against its name. [`manifest`], [`mod@reference`] and [`cutting`] have no I/O;
 //! [`stage`] and [`held`] are what is on disk. `spec/files.md`.
 
 pub mod cutting;
