@@ -204,6 +204,18 @@ fn market(history: bool) -> Market {
     })
 }
 
+/// One who reads, and one who sends and has sent it the first message.
+async fn market_of_two(history: bool) -> (Market, [Running; 2], String) {
+    let market = market(history);
+    let north = Running::start(&market, 72, true).await;
+    let flexgen = Running::start(&market, 71, false).await;
+    flexgen.joins(&north).await;
+    flexgen.knows_members(1).await;
+    let sent = flexgen.send(1, &[]).await;
+    north.has(&[(&sent, 1)]).await;
+    (market, [north, flexgen], sent)
+}
+
 /// Two who read, and one who sends and is connected with the first alone; it knows of both.
 async fn market_of_three() -> (Market, [Running; 3]) {
     let market = market(true);
@@ -278,13 +290,7 @@ async fn whose_visa_is_revoked_opens_nothing_that_is_sealed_from_then_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_joins_reads_from_then_on_or_all_where_the_channel_says_so() {
     for history in [false, true] {
-        let market = market(history);
-        let north = Running::start(&market, 72, true).await;
-        let flexgen = Running::start(&market, 71, false).await;
-        flexgen.joins(&north).await;
-        flexgen.knows_members(1).await;
-        let before = flexgen.send(1, &[]).await;
-        north.has(&[(&before, 1)]).await;
+        let (market, [north, flexgen], before) = market_of_two(history).await;
         // A visa says by the second when it was signed: in a later one than the message.
         let said = clock();
         while clock().floor_to_second() <= said {
@@ -317,13 +323,7 @@ async fn who_joins_reads_from_then_on_or_all_where_the_channel_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_a_key_over_a_restart_is_handed_it_when_the_sender_is_back() {
-    let market = market(true);
-    let north = Running::start(&market, 72, true).await;
-    let flexgen = Running::start(&market, 71, false).await;
-    flexgen.joins(&north).await;
-    flexgen.knows_members(1).await;
-    let sent = flexgen.send(1, &[]).await;
-    north.has(&[(&sent, 1)]).await;
+    let (market, [north, flexgen], sent) = market_of_two(true).await;
     let Running { party, folder, node } = flexgen;
     node.stop().await;
     drop(node);
@@ -347,13 +347,7 @@ async fn who_waits_for_a_key_over_a_restart_is_handed_it_when_the_sender_is_back
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_secret_is_on_the_disk_of_a_node_beside_its_own_key() {
-    let market = market(true);
-    let north = Running::start(&market, 72, true).await;
-    let flexgen = Running::start(&market, 71, false).await;
-    flexgen.joins(&north).await;
-    flexgen.knows_members(1).await;
-    let sent = flexgen.send(1, &[]).await;
-    north.has(&[(&sent, 1)]).await;
+    let (market, [north, flexgen], sent) = market_of_two(true).await;
     for running in [&flexgen, &north] {
         running.node.stop().await;
         let mut files = 0;
