@@ -27,6 +27,9 @@
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // tests may overflow, and then fail
 
+pub mod build;
 pub mod codes;
+pub mod content;
 pub mod documents;
 pub mod scenario;
+pub mod schemas;

@@ -37,8 +37,8 @@ pub enum DocumentPlan {
     ReserveBid(ReserveBid),
     /// What a market took: JSON. It names the bids by their steps.
     MarketResult(MarketResult),
-    /// A call in the form of IEC 62325: `Activation_MarketDocument`. Answers a `reserve-bid`, or
-    /// nothing.
+    /// A call in the form of IEC 62325: `Activation_MarketDocument`. Answers a `reserve-bid`, a
+    /// `flex-order`, or nothing.
     Activation(Activation),
     /// Activated or unavailable: `Activation_MarketDocument`. Answers an `activation`.
     ActivationResponse(ActivationResponse),
@@ -46,6 +46,92 @@ pub enum DocumentPlan {
     DeliveryReport(Delivered),
     /// A CIM equipment model (IEC 61970-301) in RDF/XML. Only in files.
     GridModel(GridModel),
+}
+
+impl DocumentPlan {
+    /// The schema that it fits, by its name in [`crate::schemas`].
+    #[must_use]
+    pub fn schema(&self) -> &'static str {
+        match self {
+            Self::PrequalificationRequest(_) => "prequalification-request",
+            Self::PrequalificationReport(_) => "prequalification-report",
+            Self::FlexibilityNeeds(_) => "flexibility-needs",
+            Self::OperatingLimits(_) => "operating-limits",
+            Self::DPrognosis(_) => "d-prognosis",
+            Self::FlexReservationUpdate(_) => "flex-reservation-update",
+            Self::FlexRequest(_) => "flex-request",
+            Self::FlexOffer(_) => "flex-offer",
+            Self::FlexOrder(_) => "flex-order",
+            Self::FlexResponse(_) => "flex-response",
+            Self::FlexSettlement(_) => "flex-settlement",
+            Self::Metering(_) => "metering",
+            Self::IntervalReadings(_) => "interval-readings",
+            Self::ReserveBid(_) => "reserve-bid",
+            Self::MarketResult(_) => "market-result",
+            Self::Activation(_) | Self::ActivationResponse(_) => "activation",
+            Self::DeliveryReport(_) => "delivery-report",
+            Self::GridModel(_) => "grid-model",
+        }
+    }
+
+    /// The name of its root in UFTP, if it is a document that UFTP answers with a response.
+    #[must_use]
+    pub fn uftp_root(&self) -> Option<&'static str> {
+        match self {
+            Self::DPrognosis(_) => Some("D-Prognosis"),
+            Self::FlexReservationUpdate(_) => Some("FlexReservationUpdate"),
+            Self::FlexRequest(_) => Some("FlexRequest"),
+            Self::FlexOffer(_) => Some("FlexOffer"),
+            Self::FlexOrder(_) => Some("FlexOrder"),
+            Self::FlexSettlement(_) => Some("FlexSettlement"),
+            Self::Metering(_) => Some("Metering"),
+            Self::PrequalificationRequest(_)
+            | Self::PrequalificationReport(_)
+            | Self::FlexibilityNeeds(_)
+            | Self::OperatingLimits(_)
+            | Self::FlexResponse(_)
+            | Self::IntervalReadings(_)
+            | Self::ReserveBid(_)
+            | Self::MarketResult(_)
+            | Self::Activation(_)
+            | Self::ActivationResponse(_)
+            | Self::DeliveryReport(_)
+            | Self::GridModel(_) => None,
+        }
+    }
+
+    /// Whether it can answer such a document, or stand without one.
+    #[must_use]
+    pub fn may_answer(&self, answered: Option<&Self>) -> bool {
+        match self {
+            Self::PrequalificationReport(_) => {
+                matches!(answered, Some(Self::PrequalificationRequest(_)))
+            }
+            Self::FlexOffer(_) => matches!(answered, Some(Self::FlexRequest(_))),
+            Self::FlexOrder(_) => matches!(answered, Some(Self::FlexOffer(_))),
+            Self::FlexSettlement(_) => matches!(answered, Some(Self::FlexOrder(_))),
+            Self::FlexResponse(_) => answered.is_some_and(|a| a.uftp_root().is_some()),
+            Self::Activation(_) => {
+                matches!(answered, None | Some(Self::ReserveBid(_) | Self::FlexOrder(_)))
+            }
+            Self::ActivationResponse(_) => matches!(answered, Some(Self::Activation(_))),
+            Self::DeliveryReport(_) => {
+                matches!(answered, Some(Self::FlexOrder(_) | Self::Activation(_)))
+            }
+            Self::GridModel(_) => answered.is_none(),
+            // They may stand in anybody's thread.
+            Self::PrequalificationRequest(_)
+            | Self::FlexibilityNeeds(_)
+            | Self::OperatingLimits(_)
+            | Self::DPrognosis(_)
+            | Self::FlexReservationUpdate(_)
+            | Self::FlexRequest(_)
+            | Self::Metering(_)
+            | Self::IntervalReadings(_)
+            | Self::ReserveBid(_)
+            | Self::MarketResult(_) => true,
+        }
+    }
 }
 
 /// See [`DocumentPlan::PrequalificationRequest`].
