@@ -1,14 +1,12 @@
-//! `gridpass demo`: everything that works today, on real wallets in a folder of their own.
+//! `gridpass demo --tour`: wallets, keys, seals and visas, in a folder of their own.
 
 mod visas;
 
-use super::init::{build_in_place, create_wallet};
 use crate::codes;
+use crate::commands::init::{build_in_place, create_wallet};
 use crate::context::{now, rng};
-use crate::help;
 use crate::output::{Answer, Failure, Outcomes, note};
 use crate::secrets::{HandedOver, write_private_file};
-use clap::Args;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
@@ -25,21 +23,8 @@ use gridpass_identity::wallet::messages::Signing;
 use gridpass_identity::wallet::sled_store::SledStore;
 use gridpass_identity::wallet::slot::{Passphrase, RecoveryPhrase, Unlock};
 use gridpass_identity::wallet::{LockedWallet, Wallet};
-use rand_core::Rng as _;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-
-/// Show what works today, on real wallets: sign, seal, rotate, back up; issue, present, revoke
-#[derive(Args)]
-#[command(after_help = help!(
-    "  gridpass demo\n  \
-     gridpass demo --keep /tmp/grid      look around afterwards with the ordinary commands"
-))]
-pub struct DemoArgs {
-    /// Keep the wallets in this new folder, with their passphrase in a file
-    #[arg(long, value_name = "DIR")]
-    keep: Option<PathBuf>,
-}
 
 const BID: &[u8] = br#"{"zone":"north","mw":10,"eur_per_mwh":84}"#;
 
@@ -150,29 +135,15 @@ impl Story {
     }
 }
 
-pub fn run(_: &crate::context::GlobalArgs, args: &DemoArgs) -> Outcomes {
-    let temporary;
-    let home = match &args.keep {
-        Some(dir) if dir.exists() => {
-            let message = format!("{} exists already", dir.display());
-            return Err(Failure::new(codes::FILE_EXISTS, message)
-                .next("Name a folder that does not exist yet with --keep."));
-        }
-        Some(dir) => dir.clone(),
-        None => {
-            temporary = tempfile::tempdir()
-                .map_err(|e| Failure::new(codes::FILE_NOT_WRITTEN, e.to_string()))?;
-            temporary.path().join("home")
-        }
-    };
-    let passphrase = random_passphrase();
+pub fn run(home: &Path, keep: bool) -> Outcomes {
+    let passphrase = super::cast::random_passphrase();
     let mut story = Story::default();
-    play(&home, &Passphrase::new(&passphrase), &mut story)?;
+    play(home, &Passphrase::new(&passphrase), &mut story)?;
     let mut text = format!("\n{} steps, each as it must be.\n", story.report.checks.len());
     if story.report.outcome() != Outcome::Passed {
         text = "\nA step did not come out as it must: please report it.\n".into();
     }
-    if args.keep.is_some() {
+    if keep {
         let file = home.join("passphrase.txt");
         write_private_file(&file, format!("{passphrase}\n").as_bytes())?;
         text.push_str(&format!(
@@ -184,16 +155,10 @@ pub fn run(_: &crate::context::GlobalArgs, args: &DemoArgs) -> Outcomes {
         text.push_str("next: gridpass init --name YOUR-NAME (or this again with --keep DIR)\n");
     }
     let mut answer =
-        Answer::new("gridpass.demo/1", json!({ "home": args.keep }), "").with_report(&story.report);
+        Answer::new("gridpass.demo.tour/1", json!({ "home": keep.then_some(home) }), "")
+            .with_report(&story.report);
     answer.text = text;
     Ok(answer)
-}
-
-/// The wallets of the demonstration hold nothing of worth, and are thrown away or kept with it.
-fn random_passphrase() -> String {
-    let mut bytes = [0_u8; 16];
-    rng().fill_bytes(&mut bytes);
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn play(home: &Path, passphrase: &Passphrase, story: &mut Story) -> Result<(), Failure> {

@@ -1,0 +1,274 @@
+//! `gridpass demo`: a market process with real wallets, nodes and messages, in a folder of its own.
+
+mod cast;
+mod copyist;
+mod nodes;
+mod play;
+mod screen;
+mod tour;
+
+use crate::codes;
+use crate::help;
+use crate::output::{Answer, Failure, Outcomes};
+use cast::{Cast, profile_of};
+use clap::Args;
+use gridpass_examples::scenario::{Kind, Scenario, Step};
+use nodes::Nodes;
+use play::{Play, Shown};
+use screen::{Mark, Screen};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Watch a market day on real messages: wallets, visas, nodes, and what is refused
+///
+/// Starts a process for each participant's node, plays a market process through its phases, and
+/// says of each message who was delivered it, or why it was refused. Nothing is installed, nothing
+/// leaves this machine.
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass demo\n  \
+     gridpass demo --keep /tmp/day              look around afterwards with the ordinary commands\n  \
+     gridpass demo --list                       other market processes\n  \
+     gridpass demo --scenario market-day --seed 7 --scale 3\n  \
+     gridpass demo --tour                       wallets, keys and visas without a network"
+))]
+pub struct DemoArgs {
+    /// Keep wallets, stores and logs in this new folder
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+    /// Which market process [default: market-day]
+    #[arg(long, value_name = "NAME", conflicts_with = "tour")]
+    scenario: Option<String>,
+    /// List the market processes
+    #[arg(long, conflicts_with_all = ["scenario", "tour", "keep"])]
+    list: bool,
+    /// What the documents are made from: the same number, the same amounts
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// So many times the aggregators and their bids
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    scale: u16,
+    /// Show wallets, keys, seals and visas instead, without any network
+    #[arg(long)]
+    tour: bool,
+}
+
+pub fn run(_: &crate::context::GlobalArgs, args: &DemoArgs) -> Outcomes {
+    if args.list {
+        return Ok(listed());
+    }
+    let temporary;
+    let home = match &args.keep {
+        Some(dir) if dir.exists() => {
+            let message = format!("{} exists already", dir.display());
+            return Err(Failure::new(codes::FILE_EXISTS, message)
+                .next("Name a folder that does not exist yet with --keep."));
+        }
+        Some(dir) => std::path::absolute(dir)
+            .map_err(|e| Failure::new(codes::FILE_NOT_WRITTEN, e.to_string()))?,
+        None => {
+            temporary = tempfile::tempdir()
+                .map_err(|e| Failure::new(codes::FILE_NOT_WRITTEN, e.to_string()))?;
+            temporary.path().join("home")
+        }
+    };
+    if args.tour {
+        return tour::run(&home, args.keep.is_some());
+    }
+    let scenario = match &args.scenario {
+        None => Scenario::default(),
+        Some(name) => Scenario::by_name(name).ok_or_else(|| {
+            Failure::new(codes::SCENARIO_UNKNOWN, format!("there is no scenario {name:?}"))
+        })?,
+    };
+    play(&scenario.scaled(usize::from(args.scale)), &home, args)
+}
+
+fn listed() -> Answer {
+    let all = Scenario::all();
+    let text: String =
+        all.iter().map(|s| format!("{:<28} {}\n", s.name, s.title)).collect::<Vec<_>>().concat();
+    let json: Vec<Value> = all
+        .iter()
+        .map(|s| {
+            json!({"name": s.name, "title": s.title, "description": s.description,
+                   "source": s.source, "interfaces": s.interfaces})
+        })
+        .collect();
+    let text = format!("{text}\nnext: gridpass demo --scenario NAME");
+    Answer::new("gridpass.demo.list/1", json!({"scenarios": json}), text)
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Regulator => "regulator",
+        Kind::Tso => "TSO",
+        Kind::Dso => "DSO",
+        Kind::MarketOperator => "market operator",
+        Kind::Aggregator => "aggregator",
+        Kind::Resource => "energy resource",
+        Kind::Consumer => "consumer",
+        Kind::Auditor => "auditor",
+    }
+}
+
+/// Who needs a node: whoever takes part in a channel, revokes something, or is the root.
+fn with_nodes(scenario: &Scenario) -> Vec<String> {
+    let mut names: Vec<&str> = vec![&scenario.root];
+    for channel in &scenario.channels {
+        names.extend(scenario.members(channel.name.as_str()).iter().map(|p| p.name.as_str()));
+    }
+    for (_, step) in scenario.steps() {
+        if let Step::Revoke(revoke) = step
+            && let Some((_, visa)) = scenario.visa(&revoke.visa)
+        {
+            names.push(&visa.issuer);
+        }
+    }
+    let all = scenario.participants.iter().map(|p| &p.name);
+    all.filter(|name| names.contains(&name.as_str())).cloned().collect()
+}
+
+fn play(scenario: &Scenario, home: &Path, args: &DemoArgs) -> Outcomes {
+    let (screen, started) = (Screen::new(), Instant::now());
+    screen.title(&scenario.title, &scenario.description);
+    screen.title("Who takes part", "");
+    screen.busy("making wallets, DIDs, role definitions, the charter, channels and visas");
+    let mut cast = Cast::assemble(scenario, home)?;
+    let names = with_nodes(scenario);
+    screen.busy("making the nodes' keys, and authorising them");
+    cast.equip(&names)?;
+    screen.busy("starting a process for each node");
+    let mut nodes = Nodes::new(&cast);
+    nodes.start(&names)?;
+    nodes.introduce()?;
+    let rows: Vec<[String; 4]> = scenario
+        .participants
+        .iter()
+        .map(|p| {
+            let process =
+                nodes.process(&p.name).map_or("no node".into(), |id| format!("process {id}"));
+            [p.name.clone(), kind(p.kind).into(), process, p.title.clone()]
+        })
+        .collect();
+    screen.step(Mark::Done, "every participant has a wallet, a DID and its visas", "");
+    screen.table(&rows);
+    let met = format!("{} nodes run, and know each other", names.len());
+    screen.step(
+        Mark::Done,
+        &met,
+        &format!("{:.1} s since the start", started.elapsed().as_secs_f64()),
+    );
+    let mut play = Play::new(cast, nodes, args.seed);
+    let mut shown: Vec<Shown> = Vec::new();
+    for phase in &scenario.phases {
+        screen.title(&title_of(&phase.phase.to_string()), &phase.says);
+        for step in &phase.steps {
+            screen.busy(step.says());
+            let (mark, result) = play.take(&phase.phase.to_string(), step);
+            screen.step(mark, &result.says, &result.detail);
+            shown.push(result);
+        }
+    }
+    end(&mut play, &screen, shown, started, args)
+}
+
+fn title_of(phase: &str) -> String {
+    let mut letters = phase.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// What came of it all, and where to look next.
+fn end(
+    play: &mut Play<'_>,
+    screen: &Screen,
+    mut shown: Vec<Shown>,
+    started: Instant,
+    args: &DemoArgs,
+) -> Outcomes {
+    screen.title("The end of the day", "");
+    screen.busy("waiting for the last receipts");
+    let receipts =
+        nodes::until("the receipts", || Ok(play.unconfirmed()?.is_empty().then_some(())));
+    let count = |outcome: &str| shown.iter().filter(|s| s.outcome == outcome).count();
+    let (mark, says) = match &receipts {
+        Ok(()) => {
+            (Mark::Done, format!("all recipients of {} messages signed a receipt", play.sent.len()))
+        }
+        Err(_) => (Mark::Failed, format!("no receipt: {}", play.unconfirmed()?.join("; "))),
+    };
+    screen.step(mark, &says, "");
+    let mut failed = count("failed");
+    if receipts.is_err() {
+        failed = failed.saturating_add(1);
+    }
+    let mut rows = vec![["participant", "sent", "delivered", ""].map(str::to_owned)];
+    for participant in &play.cast.scenario.participants {
+        let name = &participant.name;
+        let sent = play.sent.values().filter(|s| s.from == *name).count();
+        let delivered = play.delivered_count(name);
+        rows.push([name.clone(), sent.to_string(), delivered.to_string(), String::new()]);
+    }
+    screen.table(&rows);
+    let seconds = started.elapsed().as_secs_f64();
+    let mut text = format!(
+        "\n{} messages delivered and confirmed, {} tries refused as they must be, in {seconds:.0} s.\n",
+        play.sent.len(),
+        count("refused")
+    );
+    for refused in shown.iter().filter(|s| s.outcome == "refused") {
+        let code = refused.code.as_deref().unwrap_or_default();
+        text.push_str(&format!("  {:<28} {code}\n", refused.step));
+    }
+    for bad in shown.iter().filter(|s| s.outcome == "failed") {
+        text.push_str(&format!("  FAILED  {}: {}\n", bad.step, bad.detail));
+    }
+    let members: Vec<Value> = play
+        .cast
+        .scenario
+        .participants
+        .iter()
+        .map(|p| json!({"name": p.name, "kind": p.kind, "did": play.cast.did(&p.name).ok()}))
+        .collect();
+    let json = json!({
+        "scenario": play.cast.scenario.name,
+        "seed": args.seed,
+        "home": args.keep,
+        "participants": members,
+        "messages": play.sent.len(),
+        "refused": count("refused"),
+        "failed": failed,
+        "revocationMillis": play.reached,
+        "seconds": (seconds * 10.0).round() / 10.0,
+        "steps": std::mem::take(&mut shown),
+    });
+    text.push_str(&next(play, args));
+    let mut answer = Answer::new("gridpass.demo/2", json, text);
+    if failed > 0 {
+        answer.exit = codes::exit_status(gridpass_identity::code::Class::Failed);
+    }
+    let names: Vec<String> = play.nodes.names().map(str::to_owned).collect();
+    for name in names {
+        // What does not end by itself is ended with this process.
+        let _ = play.nodes.stop(&name);
+    }
+    Ok(answer)
+}
+
+fn next(play: &Play<'_>, args: &DemoArgs) -> String {
+    if args.keep.is_none() {
+        return "next: gridpass demo --keep DIR     to look around in it with the ordinary commands\n".into();
+    }
+    let home = play.cast.home.display();
+    let passphrase = play.cast.passphrase_file.display();
+    let name = play.sent.values().next().map_or("regulator", |s| s.from.as_str());
+    format!(
+        "next, with  --home {home} --passphrase-file {passphrase}\n  \
+         gridpass visa list --profile {name}\n  \
+         gridpass node run --profile {node}          then, beside it:\n  \
+         gridpass outbox --profile {node}\n",
+        node = profile_of(name)
+    )
+}
