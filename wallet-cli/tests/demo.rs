@@ -42,8 +42,8 @@ fn the_market_day_ends_well_and_what_must_be_refused_is_and_the_folder_can_be_lo
     // With the ordinary commands.
     let look = |profile: &str, words: &[&str]| {
         let home = ["--home", "day", "--passphrase-file", "day/passphrase.txt", "--json"];
-        let ran = place.run_bare(&[&home, &["--profile", profile], words].concat());
-        assert_eq!(ran.status, 0, "{words:?}: {}", ran.err);
+        let ran = place.run_bare(&[&home[..], &["--profile", profile], words].concat());
+        assert_eq!(ran.status, 0, "{words:?}: {}", ran.stderr);
         ran.json()
     };
     let visas = look("alpha", &["visa", "list"]);
