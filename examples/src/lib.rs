@@ -33,3 +33,4 @@ pub mod content;
 pub mod documents;
 pub mod scenario;
 pub mod schemas;
+pub mod table;

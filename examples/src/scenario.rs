@@ -7,6 +7,7 @@ mod load;
 mod plan;
 mod scale;
 mod step;
+mod steps;
 
 pub use load::ScenarioError;
 pub use plan::{

@@ -33,6 +33,14 @@ pub fn is_eic(code: &str) -> bool {
     code.len() == LENGTH && eic(body) == code && !code.ends_with('-')
 }
 
+/// A code for a name: one in 37 would end with `-`, which none may, so that there are three to choose
+/// from. The name may be cut off at its end.
+#[must_use]
+pub fn eic_of(begin: &str, name: &str) -> String {
+    let codes = ["X", "Y", "Z"].map(|letter| eic(&format!("{begin}{letter}{name}")));
+    codes.into_iter().find(|code| is_eic(code)).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +54,13 @@ mod tests {
         }
         for wrong in ["10YFI-1--------V", "10YFI-1--------", "", "10YFI-1---é----U"] {
             assert!(!is_eic(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_name_has_a_code() {
+        for number in 0..10_000 {
+            assert!(is_eic(&eic_of("99W", &number.to_string())), "{number}");
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::plan::{Activation, Direction, Measure, Reserve, ReserveBid, Verdict};
 use super::quantity::{Decimal, day_of, minute, minutes_after, second};
 use super::xml::Xml;
-use super::{Chance, eic, uuid};
+use super::{Chance, eic_of, uuid};
 use gridpass_identity::time::UnixMillis;
 use std::io::{self, Write};
 
@@ -64,7 +64,7 @@ pub fn bids(plan: &ReserveBid, seed: u64, label: &str) -> Vec<Bid> {
             };
             Bid {
                 id: uuid(seed, &format!("bid/{label}/{number}")),
-                resource: eic(&format!("99W{number:05}")),
+                resource: eic_of("99W", &number.to_string()),
                 amount,
                 cents: chance.about(i64::from(plan.eur_per_mwh).saturating_mul(100), 20),
                 minute: number % 96 * QUARTER,

@@ -16,7 +16,7 @@ pub mod uftp;
 mod xml;
 
 pub use chance::{Chance, uuid};
-pub use eic::{eic, is_eic};
+pub use eic::{eic, eic_of, is_eic};
 pub use plan::{
     Activation, ActivationResponse, Delivered, Direction, DocumentPlan, FlexOffer, FlexOrder,
     FlexResponse, FlexibilityNeeds, GridModel, IntervalReadings, MarketResult, Measure, Metering,

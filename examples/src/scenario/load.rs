@@ -41,7 +41,22 @@ impl From<JsonError> for ScenarioError {
 }
 
 /// The published scenarios, the default first.
-pub(super) const PUBLISHED: &[&str] = &[include_str!("../../scenarios/market-day.json")];
+const PUBLISHED: &[&str] = &[
+    include_str!("../../scenarios/market-day.json"),
+    include_str!("../../scenarios/onenet-cyprus.json"),
+    include_str!("../../scenarios/onenet-spain.json"),
+    include_str!("../../scenarios/onenet-france.json"),
+    include_str!("../../scenarios/onenet-czech-congestion.json"),
+    include_str!("../../scenarios/onenet-czech-reactive.json"),
+    include_str!("../../scenarios/onenet-czech-voltage.json"),
+    include_str!("../../scenarios/onenet-slovenia-congestion.json"),
+    include_str!("../../scenarios/onenet-slovenia-voltage.json"),
+    include_str!("../../scenarios/onenet-hungary-voltage.json"),
+    include_str!("../../scenarios/onenet-hungary-overload.json"),
+    include_str!("../../scenarios/sysflex-germany.json"),
+    include_str!("../../scenarios/sysflex-italy.json"),
+    include_str!("../../scenarios/sysflex-finland.json"),
+];
 
 static ALL: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
     // A test reads each: one that cannot be read never leaves this project.

@@ -1,7 +1,7 @@
 //! The same scenario with more participants: for load, and to watch many at once.
 
 use super::{Expect, Scenario, SendFile, SendMessage, Step};
-use crate::documents::{DocumentPlan, eic};
+use crate::documents::{DocumentPlan, eic_of};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -62,7 +62,9 @@ impl Scale {
                 let mut copy = participant.clone();
                 copy.title = format!("{} {number}", copy.title);
                 copy.name = copy_of(&copy.name, number);
-                copy.eic = eic(&format!("99X{}", copy.name.to_uppercase()));
+                // The number first: what is too long is cut off.
+                let name = format!("{number}{}", participant.name.to_uppercase());
+                copy.eic = eic_of("99X", &name);
                 for visa in &mut copy.visas {
                     visa.id = copy_of(&visa.id, number);
                 }
@@ -143,9 +145,10 @@ impl Scale {
     }
 
     fn extend_send(&self, send: &mut SendMessage, copied: &BTreeSet<String>) {
-        self.with_copies(&mut send.to, &self.names);
+        // What is refused is shown as it stands: to more recipients, it would be refused for that.
         if let Expect::Delivered(readers) = &mut send.expect {
             self.with_copies(readers, &self.names);
+            self.with_copies(&mut send.to, &self.names);
         }
         if let DocumentPlan::MarketResult(result) = &mut send.document {
             self.with_copies(&mut result.taken, copied);
