@@ -52,14 +52,14 @@ impl Copyist {
         Ok(Self { runtime, commands, events, me })
     }
 
-    /// Sends bytes in a channel to so many of those that it is connected with, as soon as they have
+    /// Sends messages in a channel to so many of those that it is connected with, as soon as they have
     /// heard who it is.
     pub fn send(
         &mut self,
         channel: &ContentId,
         framework: &ContentId,
         to: usize,
-        data: Vec<u8>,
+        all: Vec<Vec<u8>>,
     ) -> Result<(), Failure> {
         let hello = Hello {
             agent: "copyist".into(),
@@ -102,7 +102,10 @@ impl Copyist {
                 }
             }
             let [topic, _] = topics;
-            tell(Command::Publish { topic, data, envelope: None }).await.ok()
+            for data in all {
+                tell(Command::Publish { topic: topic.clone(), data, envelope: None }).await.ok()?;
+            }
+            Some(())
         };
         let within = async { tokio::time::timeout(super::nodes::PATIENCE, meeting).await };
         let sent = self.runtime.block_on(within);

@@ -23,6 +23,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
+const SIGNATURE_INVALID: &str = "GP-SIGNATURE-INVALID";
+
 /// A message that was sent.
 pub struct Sent {
     pub id: EnvelopeId,
@@ -105,7 +107,8 @@ impl<'s> Play<'s> {
         Self {
             cast,
             nodes,
-            moment: Moment { seed, day: time, time },
+            // What is traded is tomorrow's.
+            moment: Moment { seed, day: time.plus_millis(24 * 3600 * 1000), time },
             sent: BTreeMap::new(),
             inboxes: BTreeMap::new(),
             reached: BTreeMap::new(),
@@ -373,7 +376,12 @@ impl<'s> Play<'s> {
 
     fn replay(&mut self, step: &Replay) -> Result<Seen, Failure> {
         let bytes = self.copied(&step.of)?;
-        self.publish_copy(&step.of, bytes, &step.expect)
+        // Who knows the bytes does not look at them again. That it came is known by what comes after it.
+        let mut changed = bytes.clone();
+        if let Some(byte) = changed.last_mut() {
+            *byte ^= 1;
+        }
+        self.publish_copies(&step.of, vec![bytes, changed], &step.expect, Some(SIGNATURE_INVALID))
     }
 
     fn tamper(&mut self, step: &Tamper) -> Result<Seen, Failure> {
@@ -383,16 +391,17 @@ impl<'s> Play<'s> {
             Some(byte) => *byte ^= 1,
             None => return Ok(Seen::failed("the message has no such part")),
         }
-        self.publish_copy(&step.of, bytes, &step.expect)
+        self.publish_copies(&step.of, vec![bytes], &step.expect, None)
     }
 
-    /// Somebody who copied a message publishes it; somebody must say the code, and nobody may be
-    /// delivered it another time.
-    fn publish_copy(
+    /// Somebody who copied a message publishes copies of it. Somebody must say the code, or, of the
+    /// last one, `or`; and nobody may be delivered it another time.
+    fn publish_copies(
         &mut self,
         of: &str,
-        bytes: Vec<u8>,
+        copies: Vec<Vec<u8>>,
         expect: &Refusal,
+        or: Option<&str>,
     ) -> Result<Seen, Failure> {
         let Some(Step::Send(original)) = self.scenario().step(of) else {
             return Ok(Seen::failed("that step sends no message"));
@@ -406,22 +415,26 @@ impl<'s> Play<'s> {
         let mut before = Vec::new();
         for name in &readers {
             self.look_into(name)?;
-            before.push((name.clone(), self.nodes.times(name, &expect.code)?));
+            let last = or.map_or(Ok(0), |code| self.nodes.times(name, code))?;
+            before.push((name.clone(), self.nodes.times(name, &expect.code)?, last));
         }
         let addresses: Vec<String> = readers.iter().filter_map(|n| self.nodes.address(n)).collect();
         let mut copyist = Copyist::connect(&addresses)?;
-        copyist.send(&id, &framework, addresses.len(), bytes)?;
+        copyist.send(&id, &framework, addresses.len(), copies)?;
         let mut who = Vec::new();
         copyist.linger(|| {
-            let mut said = Vec::new();
-            for (name, times) in &before {
+            let (mut said, mut passed) = (Vec::new(), false);
+            for (name, times, last) in &before {
                 if self.nodes.times(name, &expect.code)? > *times {
                     said.push(name.clone());
                 }
+                passed |= match or {
+                    Some(code) => self.nodes.times(name, code)? > *last,
+                    None => !said.is_empty(),
+                };
             }
-            let any = !said.is_empty();
             who = said;
-            Ok(any)
+            Ok(passed)
         })?;
         let Some(sent) = self.sent.get(of).map(|s| s.id.clone()) else {
             return Ok(Seen::failed("that step sent no message"));
@@ -431,6 +444,10 @@ impl<'s> Play<'s> {
             if self.times(name, &sent) != 1 {
                 return Ok(Seen::failed(format!("{name} was not delivered it exactly once")));
             }
+        }
+        if who.is_empty() {
+            let detail = "everybody knew it by its bytes; nobody was delivered it again";
+            return Ok(Seen { mark: Mark::Refused, detail: detail.into(), code: None });
         }
         let detail = format!(
             "{} said {}; nobody was delivered it again: {}",
