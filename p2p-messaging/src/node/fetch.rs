@@ -1,9 +1,11 @@
 //! Asking peers: questions and their answers, and what is missing, from whoever may have it.
 
+use super::catch_up::Wanted;
 use super::publishing::Purpose;
 use super::worker::Worker;
 use crate::checking::Missing;
-use crate::net::Command;
+use crate::envelope::Envelope;
+use crate::net::{Command, NoAnswer};
 use crate::sync::{ListHead, ListKey, Request, Response};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::secured::{Kind, Secured};
@@ -32,11 +34,10 @@ const MAX_LIST_PAGES: u32 = 64;
 /// What was asked of a peer.
 pub(super) enum Question {
     Hello,
-    Missing(Missing),
+    Missing(Missing, Owed),
     /// How many pages of them came.
     Heads(ContentId, u32),
-    /// And whether the peer said that it has it.
-    Range(crate::checking::Chain, (u64, u64), bool),
+    Range(Wanted),
     /// How many pages of them came.
     Lists(u32),
     Charter,
@@ -44,10 +45,32 @@ pub(super) enum Question {
     Receipts(u64),
 }
 
+impl Question {
+    /// That there is no answer says nothing about the peer.
+    fn excuse(&mut self) {
+        match self {
+            Self::Missing(_, owed) => *owed = Owed::Maybe,
+            Self::Range(wanted) => wanted.claim.excuse(),
+            Self::Hello | Self::Heads(..) | Self::Lists(_) | Self::Charter | Self::Receipts(_) => {}
+        }
+    }
+}
+
+/// Whether a peer must have what it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owed {
+    /// It passed on an envelope that cannot be judged without it.
+    Named,
+    /// It may have it.
+    Maybe,
+}
+
 struct Fetch {
     tried: BTreeSet<PeerId>,
     /// Those that passed on what needs it: the first to ask.
     named: Vec<PeerId>,
+    /// Those of them that must have it.
+    owing: BTreeSet<PeerId>,
     asking: bool,
     /// Whether it was asked for by block exchange too: of those also who do not say who they are.
     exchanged: bool,
@@ -73,8 +96,8 @@ impl Worker {
             Request::Lists { .. } => Question::Lists(1),
             Request::Charter(_) => Question::Charter,
             Request::Heads { channel, .. } => Question::Heads(channel.clone(), 1),
-            Request::Document(id) => Question::Missing(Missing::Document(id.clone())),
-            Request::Identity(did) => Question::Missing(Missing::Did(did.clone())),
+            Request::Document(id) => Question::Missing(Missing::Document(id.clone()), Owed::Maybe),
+            Request::Identity(did) => Question::Missing(Missing::Did(did.clone()), Owed::Maybe),
             // These say themselves what they are.
             Request::Range { .. } | Request::Receipts(_) => return,
         };
@@ -106,8 +129,33 @@ impl Worker {
         }
     }
 
+    /// Something is missing to judge an envelope: who passed it on has judged it, and must have what it
+    /// names and what proves its signer.
+    pub(super) fn ask_who_passed_on(
+        &mut self,
+        missing: Missing,
+        peer: Option<PeerId>,
+        envelope: &Envelope,
+    ) {
+        let header = envelope.header();
+        let named = match &missing {
+            Missing::Document(id) => {
+                [Some(&header.presentation), header.authorisation.as_ref(), header.epoch.as_ref()]
+                    .contains(&Some(id))
+            }
+            Missing::Did(did) => [&header.sender, header.key.did()].contains(&did),
+            // What it rests on may have changed since.
+            Missing::Evidence(_) => false,
+        };
+        self.ask_as(missing, peer, if named { Owed::Named } else { Owed::Maybe });
+    }
+
     /// Something is missing: it is asked of the peer that passed on what needs it, then of others.
     pub(super) fn ask(&mut self, missing: Missing, peer: Option<PeerId>) {
+        self.ask_as(missing, peer, Owed::Maybe);
+    }
+
+    fn ask_as(&mut self, missing: Missing, peer: Option<PeerId>, owed: Owed) {
         let now = self.uptime();
         if let Missing::Evidence(did) | Missing::Did(did) = &missing
             && !self.fetches.wanted.contains_key(&missing)
@@ -128,8 +176,14 @@ impl Worker {
             if self.fetches.wanted.len() >= MAX_FETCHES {
                 return;
             }
-            let (tried, named) = (BTreeSet::new(), Vec::new());
-            let fetch = Fetch { tried, named, asking: false, exchanged: false, since: now };
+            let fetch = Fetch {
+                tried: BTreeSet::new(),
+                named: Vec::new(),
+                owing: BTreeSet::new(),
+                asking: false,
+                exchanged: false,
+                since: now,
+            };
             self.fetches.wanted.insert(missing.clone(), fetch);
         }
         if let (Some(fetch), Some(peer)) = (self.fetches.wanted.get_mut(&missing), peer)
@@ -137,6 +191,9 @@ impl Worker {
             && !fetch.named.contains(&peer)
         {
             fetch.named.push(peer);
+            if owed == Owed::Named {
+                fetch.owing.insert(peer);
+            }
         }
         self.try_next(&missing);
     }
@@ -163,6 +220,7 @@ impl Worker {
         };
         fetch.asking = true;
         fetch.tried.insert(peer);
+        let owed = if fetch.owing.contains(&peer) { Owed::Named } else { Owed::Maybe };
         let request = match missing {
             Missing::Document(id) => Request::Document(id.clone()),
             Missing::Did(did) => Request::Identity(did.clone()),
@@ -170,7 +228,7 @@ impl Worker {
             Missing::Evidence(did) if self.is_unknown(did) => Request::Identity(did.clone()),
             Missing::Evidence(_) => Request::lists(self.list_heads(), None),
         };
-        self.question_as(peer, request, Question::Missing(missing.clone()));
+        self.question_as(peer, request, Question::Missing(missing.clone(), owed));
     }
 
     pub(super) fn tick_fetches(&mut self, now: UnixMillis) {
@@ -184,13 +242,16 @@ impl Worker {
         &mut self,
         peer: PeerId,
         tag: u64,
-        result: Result<Box<Response>, String>,
+        result: Result<Box<Response>, NoAnswer>,
     ) {
-        let Some(question) = self.fetches.questions.remove(&tag) else { return };
+        let Some(mut question) = self.fetches.questions.remove(&tag) else { return };
         let response = match result {
             Ok(response) => *response,
             Err(why) => {
                 tracing::debug!(%peer, "no answer: {why}");
+                if why == NoAnswer::Gone {
+                    question.excuse();
+                }
                 Response::NotHere
             }
         };
@@ -201,14 +262,15 @@ impl Worker {
             (Question::Hello, Response::Hello(hello)) => {
                 let _ = self.greeted(peer, hello);
             }
-            (Question::Missing(missing), response) => self.found(peer, &missing, response),
+            (Question::Missing(missing, owed), response) => {
+                self.found(peer, (&missing, owed), response);
+            }
             (Question::Heads(channel, pages), Response::Heads { heads, more }) => {
                 self.heads_came(peer, &channel, &heads, more.then_some(pages));
             }
-            (Question::Range(chain, range, has_it), response) => {
-                self.range_came(peer, chain, range, has_it, response);
-            }
+            (Question::Range(wanted), response) => self.range_came(peer, wanted, response),
             (Question::Heads(..), Response::Refused(_)) => self.peers.refused(&peer),
+            (Question::Heads(..), _) => self.peers.gave(&peer, false),
             (Question::Lists(pages), Response::Lists { lists, next }) => {
                 self.lists_came(&lists, Some(peer));
                 self.ask_for_more_lists(peer, next, pages);
@@ -222,10 +284,12 @@ impl Worker {
         }
     }
 
-    fn found(&mut self, peer: PeerId, missing: &Missing, response: Response) {
+    fn found(&mut self, peer: PeerId, (missing, owed): (&Missing, Owed), response: Response) {
         if let Some(fetch) = self.fetches.wanted.get_mut(missing) {
             fetch.asking = false;
         }
+        // What it knows of a DID may be no more than is known here.
+        let has = matches!((missing, &response), (Missing::Did(_), Response::Document(_)));
         let there = match (missing, response) {
             (Missing::Document(id), Response::Document(bytes)) => {
                 self.document_came(id, bytes.into_vec())
@@ -245,7 +309,8 @@ impl Worker {
                         fetch.asking = true;
                     }
                     let lists = Request::lists(self.list_heads(), None);
-                    self.question_as(peer, lists, Question::Missing(missing.clone()));
+                    let again = Question::Missing(missing.clone(), Owed::Maybe);
+                    self.question_as(peer, lists, again);
                     return;
                 }
                 false
@@ -260,6 +325,9 @@ impl Worker {
             self.is_there(missing, Some(peer));
         } else {
             tracing::debug!(%peer, ?missing, "not there");
+            if owed == Owed::Named && !has {
+                self.promise_broken(peer);
+            }
             self.try_next(missing);
         }
     }

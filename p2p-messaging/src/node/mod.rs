@@ -14,6 +14,7 @@ pub mod control;
 mod fetch;
 mod files;
 mod group;
+mod heads;
 mod identities;
 mod invitations;
 mod knowledge;

@@ -9,6 +9,7 @@ use super::control::{Asked, ControlResult};
 use super::fetch::Fetches;
 use super::files::Files;
 use super::group::After;
+use super::heads::Newest;
 use super::invitations::Invitations;
 use super::knowledge::Knowledge;
 use super::metrics::Metrics;
@@ -88,6 +89,7 @@ pub(crate) struct Worker {
     pub(super) fetches: Fetches,
     pub(super) receipts: Receipts,
     pub(super) ranges: Ranges,
+    pub(super) newest_given: Newest,
     pub(super) beginnings: Beginnings,
     /// Those who invited this node, and to what.
     pub(super) invitations: Invitations,
@@ -147,6 +149,7 @@ impl Worker {
             fetches: Fetches::default(),
             receipts: Receipts::default(),
             ranges: Ranges::default(),
+            newest_given: Newest::default(),
             beginnings: Beginnings::default(),
             invitations: parts.invitations,
             unready: BTreeSet::new(),
@@ -298,6 +301,7 @@ impl Worker {
                 now.millis_since(header.issued) > kept_for
             })
         };
+        self.newest_given.forget();
         match self.knowledge.store.forget(&over) {
             Ok((0, damaged)) if damaged.is_empty() => {}
             Ok((count, damaged)) => tracing::info!(count, ?damaged, "payloads were forgotten"),

@@ -192,7 +192,7 @@ pub(crate) fn take(shared: &mut Shared, event: NetEvent) -> Option<Command> {
         }
         NetEvent::Answered { tag, result, .. } => {
             if let Some(answer) = shared.asked.remove(&tag) {
-                let _ = answer.send(result.map(|r| *r));
+                let _ = answer.send(result.map(|r| *r).map_err(|e| e.to_string()));
             }
         }
         _ => {}
