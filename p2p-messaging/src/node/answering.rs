@@ -1,6 +1,6 @@
 //! What peers ask, and what each may be told.
 
-use super::fetch::head_of;
+use super::evidence::head_of;
 use super::group::After;
 use super::worker::Worker;
 use crate::checking::Known as _;

@@ -3,6 +3,7 @@
 //! when it was made.
 
 use super::fetch::Question;
+use super::peers::Denial;
 use super::worker::Worker;
 use crate::checking::{Arrival, Chain, Source, Verdict};
 use crate::envelope::Envelope;
@@ -132,7 +133,6 @@ impl Worker {
             let Ok(chain) = head.chain(channel) else { continue };
             let store = &self.knowledge.store;
             let here = store.at(&chain, head.newest);
-            agrees &= here.as_ref().is_some_and(|link| link.id == head.message);
             let mut from = known.get(&chain).copied().unwrap_or_default().saturating_add(1);
             let mut looked_at = 0;
             if let Some((until, since)) = self.ranges.hopeless.get(&(peer, chain.clone()))
@@ -141,6 +141,9 @@ impl Worker {
                 looked_at = *until;
                 from = from.max(until.saturating_add(1));
             }
+            // What it gave and was not taken, such as what is too old, it has given.
+            agrees &= head.newest <= looked_at
+                || here.as_ref().is_some_and(|link| link.id == head.message);
             let mut wanted = store.holes(&chain, from, head.newest, MAX_HOLES);
             // Another one than here has that number: it is proof of a contradiction.
             if here.is_some_and(|link| link.id != head.message)
@@ -211,8 +214,9 @@ impl Worker {
     pub(super) fn range_came(&mut self, peer: PeerId, wanted: Wanted, response: Response) {
         self.ranges.asking.remove(&peer);
         let Wanted { chain, from, until, claim } = wanted;
-        let mut given = false;
+        let (mut given, mut denial) = (false, Denial::Silent);
         if let Response::Range(envelopes) = response {
+            denial = Denial::Said;
             let (mut last, mut waits) = (from.saturating_sub(1), false);
             for wire in &envelopes {
                 let Ok(envelope) = Envelope::parse(wire) else { break };
@@ -257,7 +261,7 @@ impl Worker {
             if !given && chain.sender != self.me.participant {
                 tracing::info!(%peer, sender = %chain.sender, until, "a peer does not give what it named");
                 self.forget_claims(&peer);
-                self.promise_broken(peer);
+                self.promise_broken(peer, denial);
                 self.look_again_later(&peer);
             }
         }

@@ -110,6 +110,10 @@ impl Worker {
     ) -> Response {
         let own = self.speaks_for(peer, channel).cloned();
         let (reads, since) = (self.peers.may(peer, channel), self.peers.from(peer, channel));
+        let descriptor =
+            self.checker.policy(channel).map(gridpass_policy::policy::Policy::descriptor);
+        let kept_for = descriptor.map_or(u64::MAX, |d| d.retention.seconds.saturating_mul(1000));
+        let now = self.now();
         let store = &self.knowledge.store;
         let (mut all, mut room) = (Vec::new(), MAX_LOOKED_AT);
         for head in store.heads(channel) {
@@ -125,7 +129,9 @@ impl Worker {
                 link.map(|l| Given { number: head.newest, id: l.id, issued: l.issued })
             } else if reads {
                 let found = self.newest_given.of(store, chain, head.newest, &mut room);
-                found.filter(|given| given.issued >= since)
+                // What is too old is not taken up by anybody.
+                let counts = |given: &Given| now.millis_since(given.issued) <= kept_for;
+                found.filter(|given| given.issued >= since && counts(given))
             } else {
                 None
             };

@@ -174,6 +174,9 @@ impl Worker {
             // It is confirmed when it is opened. For somebody else, who is told so by none but its keepers.
             (true, false) => keeps.then_some(Fate::Kept),
         };
+        if allowed && !own {
+            self.heard(&header.channel);
+        }
         if checked.unopened && !own {
             self.note_unopened(envelope);
         }

@@ -344,6 +344,7 @@ impl Worker {
                 "senders": heads.len(),
                 "gaps": gaps,
                 "listsTooOld": old,
+                "silent": self.silence_of(id),
             })
         });
         let authorisation = material.authorisation.as_ref();

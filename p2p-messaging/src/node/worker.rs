@@ -18,6 +18,7 @@ use super::publishing::Came;
 use super::receipts::{Fate, Receipts};
 use super::sealing::Sealing;
 use super::shelf::Shelf;
+use super::silence::Hearing;
 use super::{Me, NodeSettings};
 use crate::checking::{Chain, Checker};
 use crate::exchange::Exchange;
@@ -101,6 +102,7 @@ pub(crate) struct Worker {
     /// What this group keeps that others are to be told of.
     pub(super) to_confirm: BTreeMap<Chain, BTreeMap<u64, (EnvelopeId, Fate)>>,
     pub(super) sealing: Sealing,
+    pub(super) hearing: Hearing,
     pub(super) handed: LruCache<EnvelopeId, ()>,
     pub(super) newest: watch::Sender<u64>,
     pub(super) metrics: Arc<Metrics>,
@@ -157,6 +159,7 @@ impl Worker {
             after: Vec::new(),
             to_confirm: BTreeMap::new(),
             sealing: Sealing::default(),
+            hearing: Hearing::default(),
             handed: LruCache::new(MAX_HANDED),
             newest: parts.newest,
             metrics: parts.metrics,
@@ -274,6 +277,7 @@ impl Worker {
         self.tick_fetches(uptime);
         self.tick_receipts();
         self.tick_sealing();
+        self.tick_hearing();
         self.send_parked();
         // Catching up every ten seconds; forgetting old payloads every hour.
         if self.ticks.checked_rem(self.settings.catch_up_seconds.max(1)) == Some(0) {

@@ -3,8 +3,9 @@
 
 use super::node::{Claim, Fetch, Node, Stored, Wanted};
 use super::rules::{
-    EVIDENCE_MILLIS, FETCH_MILLIS, HOPELESS_MILLIS, LOOK_AGAIN_MILLIS, MAX_FETCHES, MAX_HOLES,
-    MAX_PAGE, MAX_RANGES, MAX_TRIES, REQUEST_MILLIS, ROUNDS,
+    BROKEN_MOST, BROKEN_MOST_SILENT, EVIDENCE_MILLIS, FETCH_MILLIS, HOPELESS_MILLIS,
+    LOOK_AGAIN_MILLIS, MAX_FETCHES, MAX_HOLES, MAX_PAGE, MAX_RANGES, MAX_TRIES, REQUEST_MILLIS,
+    ROUNDS,
 };
 use super::setting::Kind;
 use super::{Message, What, World};
@@ -55,10 +56,10 @@ impl World {
         due.into_iter().for_each(|peer| self.catch_up_with(index, peer));
     }
 
-    fn promise_broken(&mut self, index: usize, peer: usize) {
+    fn promise_broken(&mut self, index: usize, peer: usize, most: u32) {
         let now = self.now;
         let state = self.nodes[index].peers.get_mut(&peer);
-        if let Some(amount) = state.and_then(|p| p.broke_a_promise(now)) {
+        if let Some(amount) = state.and_then(|p| p.broke_a_promise(most, now)) {
             self.charge(index, peer, amount);
         }
     }
@@ -100,7 +101,7 @@ impl World {
             let first = looked_at + 1;
             let stored = node.chains.get(chain);
             let here = stored.and_then(|s| s.at(*newest));
-            agrees &= here == Some(*item);
+            agrees &= here == Some(*item) || *newest <= looked_at;
             let mut wanted = match stored {
                 Some(stored) => stored.holes(first, *newest, MAX_HOLES),
                 None if first <= *newest => vec![(first, *newest)],
@@ -235,19 +236,19 @@ impl World {
                 state.ranges.push_front(Wanted { from: last + 1, ..wanted });
             }
         }
-        self.claimed(to, from, wanted, given);
+        self.claimed(to, from, wanted, given.then_some(()).ok_or(BROKEN_MOST));
         self.next_range(to, from);
     }
 
-    /// What a peer named was given, or not.
-    fn claimed(&mut self, to: usize, from: usize, wanted: Wanted, given: bool) {
+    /// What a peer named was given, or not: then what it costs at most, in fives.
+    fn claimed(&mut self, to: usize, from: usize, wanted: Wanted, given: Result<(), u32>) {
         let Claim::Last(_) = wanted.claim else { return };
         let Some(state) = self.nodes[to].peers.get_mut(&from) else { return };
-        state.barren = !given;
-        if !given {
+        state.barren = given.is_err();
+        if let Err(most) = given {
             state.ranges.retain(|w| w.claim == Claim::None);
             state.look_again.get_or_insert(self.now + LOOK_AGAIN_MILLIS);
-            self.promise_broken(to, from);
+            self.promise_broken(to, from, most);
         }
     }
 
@@ -307,24 +308,24 @@ impl World {
         };
         let stuck: Vec<(usize, Wanted)> = node.peers.iter().filter_map(stuck).collect();
         for whose in late {
-            self.not_shown(index, whose);
+            self.not_shown(index, whose, BROKEN_MOST_SILENT);
             self.try_next(index, whose);
         }
         for (peer, wanted) in stuck {
             if let Some(state) = self.nodes[index].peers.get_mut(&peer) {
                 state.asking = None;
             }
-            self.claimed(index, peer, wanted, false);
+            self.claimed(index, peer, wanted, Err(BROKEN_MOST_SILENT));
             self.next_range(index, peer);
         }
     }
 
     /// Who was asked last for a presentation did not give it: if it passed on what names it, it must
     /// have it.
-    fn not_shown(&mut self, index: usize, whose: usize) {
+    fn not_shown(&mut self, index: usize, whose: usize, most: u32) {
         let Some(fetch) = self.nodes[index].fetches.get(&whose) else { return };
         if let Some(peer) = fetch.tried.last().copied().filter(|p| fetch.named.contains(p)) {
-            self.promise_broken(index, peer);
+            self.promise_broken(index, peer, most);
         }
     }
 
@@ -334,7 +335,7 @@ impl World {
             fetch.asked = 0;
         }
         if !has {
-            self.not_shown(to, whose);
+            self.not_shown(to, whose, BROKEN_MOST);
             self.try_next(to, whose);
             return;
         }

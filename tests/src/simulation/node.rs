@@ -2,8 +2,8 @@
 //! gossipsub keep for each peer.
 
 use super::rules::{
-    BROKEN, BROKEN_MOST, DENIED_FORGOTTEN, FORGETS, FORGOTTEN_MILLIS, INVALID, MAX_DENIED,
-    SEEN_MILLIS, SHUT_BELOW, TOGETHER_MILLIS,
+    BROKEN, DENIED_FORGOTTEN, FORGETS, FORGOTTEN_MILLIS, INVALID, MAX_DENIED, SEEN_MILLIS,
+    SHUT_BELOW, TOGETHER_MILLIS,
 };
 use super::setting::Kind;
 use crate::messages::{Memory, Sender};
@@ -219,7 +219,7 @@ impl Peer {
     }
 
     /// It did not give what it must have. Gives what that costs.
-    pub(super) fn broke_a_promise(&mut self, now: u64) -> Option<f64> {
+    pub(super) fn broke_a_promise(&mut self, most: u32, now: u64) -> Option<f64> {
         self.barren = true;
         let (in_a_row, last) = &mut self.broken;
         match last.map(|last| now - last) {
@@ -228,7 +228,7 @@ impl Peer {
             Some(_) | None => *in_a_row = 0,
         }
         *last = Some(now);
-        *in_a_row = (*in_a_row + 1).min(BROKEN_MOST);
+        *in_a_row = (*in_a_row + 1).min(most);
         Some(BROKEN * f64::from(*in_a_row))
     }
 

@@ -58,8 +58,10 @@ pub const MAX_DENIED: f64 = 400.0;
 pub const DENIED_FORGOTTEN: f64 = 2.0 / 60.0;
 /// `BROKEN` of `node/peers/promises.rs`.
 pub const BROKEN: f64 = 5.0;
-/// `MOST` of `node/peers/promises.rs`.
+/// `MOST_SAID` of `node/peers/promises.rs`.
 pub const BROKEN_MOST: u32 = 6;
+/// `MOST_SILENT` of `node/peers/promises.rs`.
+pub const BROKEN_MOST_SILENT: u32 = 3;
 /// `TOGETHER_MILLIS` of `node/peers/promises.rs`.
 pub const TOGETHER_MILLIS: u64 = 5_000;
 /// `FORGOTTEN_MILLIS` of `node/peers/promises.rs`.

@@ -2,7 +2,7 @@
 //! for.
 
 use super::super::worker::{Worker, uptime};
-use super::{JUDGE_MILLIS, Peer, Stage};
+use super::{Denial, JUDGE_MILLIS, Peer, Stage};
 use crate::checking::{Checked, Source, Verdict};
 use crate::net::{Command, GRAYLIST, peer_in};
 use gridpass_identity::time::UnixMillis;
@@ -61,11 +61,11 @@ impl Worker {
     }
 
     /// A peer did not give what it must have.
-    pub(in crate::node) fn promise_broken(&mut self, peer: PeerId) {
+    pub(in crate::node) fn promise_broken(&mut self, peer: PeerId, denial: Denial) {
         let now = uptime(self.began);
         let Some(state) = self.peers.all.get_mut(&peer) else { return };
         state.barren = true;
-        if let Some(amount) = state.promises.broken(now) {
+        if let Some(amount) = state.promises.broken(denial, now) {
             self.charge(peer, amount);
         }
     }

@@ -17,6 +17,7 @@ use gridpass_identity::did::Did;
 use gridpass_identity::key::PublicKey;
 use gridpass_identity::time::UnixMillis;
 use libp2p::PeerId;
+pub(super) use promises::Denial;
 use promises::Promises;
 use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, BTreeSet};

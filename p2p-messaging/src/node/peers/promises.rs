@@ -8,19 +8,33 @@
 //! | it was restarted, or stood still: many questions fail together | those of five seconds count once |
 //! | it forgot meanwhile what was too old | what it named then is not asked for any more; it is asked once more what it has |
 //! | now and then an answer is lost | what comes less often than once a minute is five points, of which half is forgotten by the next |
+//! | its line is too slow for a page in the time that there is | silence, once for each question and look, never adds up to that |
 
 use gridpass_identity::time::UnixMillis;
 
 /// What the first broken promise costs, and each further one more than the one before it.
 const BROKEN: f64 = 5.0;
-/// It costs this many times that at most: as much as a fault.
-const MOST: u32 = 6;
+/// It costs this many times that at most, where the peer said that it is not here, or gave something
+/// else: as much as a fault.
+const MOST_SAID: u32 = 6;
+/// Where it was silent. A silent peer is looked at again every thirty seconds, so that 58 points are the
+/// most that it comes to; but silence about many small things comes every five.
+const MOST_SILENT: u32 = 3;
 /// What is not given within so long, in milliseconds, counts once: it has one cause.
 const TOGETHER_MILLIS: u64 = 5_000;
 /// After so long without another, in milliseconds, the next one is the first again.
 const FORGOTTEN_MILLIS: u64 = 60_000;
 /// How soon somebody who broke a promise is asked once more what it has, in milliseconds.
 const LOOK_AGAIN_MILLIS: u64 = 10_000;
+
+/// How something was not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::node) enum Denial {
+    /// It said that it is not here, or gave something else.
+    Said,
+    /// It did not answer, or said that it is busy.
+    Silent,
+}
 
 /// How a peer keeps what it promises.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,14 +46,18 @@ pub(super) struct Promises {
 
 impl Promises {
     /// It did not give what it said it has. Gives what that costs.
-    pub(super) fn broken(&mut self, now: UnixMillis) -> Option<f64> {
+    pub(super) fn broken(&mut self, denial: Denial, now: UnixMillis) -> Option<f64> {
         match self.last.map(|last| now.millis_since(last)) {
             Some(age) if age < TOGETHER_MILLIS => return None,
             Some(age) if age < FORGOTTEN_MILLIS => {}
             Some(_) | None => self.in_a_row = 0,
         }
         self.last = Some(now);
-        self.in_a_row = self.in_a_row.saturating_add(1).min(MOST);
+        let most = match denial {
+            Denial::Said => MOST_SAID,
+            Denial::Silent => MOST_SILENT,
+        };
+        self.in_a_row = self.in_a_row.saturating_add(1).min(most);
         Some(BROKEN * f64::from(self.in_a_row))
     }
 
@@ -73,8 +91,8 @@ mod tests {
     }
 
     impl Peer {
-        fn breaks(&mut self) {
-            let charge = self.promises.broken(UnixMillis::new(self.now * 1000));
+        fn breaks(&mut self, denial: Denial) {
+            let charge = self.promises.broken(denial, UnixMillis::new(self.now * 1000));
             self.score -= charge.unwrap_or_default();
             self.worst = self.worst.min(self.score);
         }
@@ -96,7 +114,7 @@ mod tests {
         let mut peer = Peer::default();
         // All that it was asked fails at once, and what it had not yet kept is gone.
         for _ in 0..100 {
-            (0..1000).for_each(|_| peer.breaks());
+            (0..1000).for_each(|_| peer.breaks(Denial::Said));
             peer.goes_on(60);
         }
         assert!(peer.worst < 0.0 && peer.worst > -12.0, "{}", peer.worst);
@@ -107,7 +125,7 @@ mod tests {
         let mut peer = Peer::default();
         // What was asked before runs into its time, for as long as questions take.
         for _ in 0..20 {
-            (0..64).for_each(|_| peer.breaks());
+            (0..64).for_each(|_| peer.breaks(Denial::Silent));
             peer.goes_on(1);
         }
         assert!(!peer.is_shut_out(), "{}", peer.worst);
@@ -118,7 +136,7 @@ mod tests {
         let mut peer = Peer::default();
         // Once an hour; what it named before is not asked for after the first.
         for _ in 0..24 {
-            peer.breaks();
+            peer.breaks(Denial::Said);
             peer.promises.look_again_later(UnixMillis::new(peer.now * 1000));
             peer.goes_on(9);
             assert!(!peer.promises.looks_again(UnixMillis::new(peer.now * 1000)));
@@ -135,21 +153,33 @@ mod tests {
         let mut peer = Peer::default();
         // A question a second, all day.
         for _ in 0..864 {
-            peer.breaks();
+            peer.breaks(Denial::Silent);
             peer.goes_on(100);
         }
         assert!(peer.worst > -12.0, "{}", peer.worst);
     }
 
     #[test]
+    fn whose_line_is_too_slow_for_a_page_stays() {
+        let mut peer = Peer::default();
+        // It is looked at again ten seconds after each question that ran into its time.
+        for _ in 0..3000 {
+            peer.breaks(Denial::Silent);
+            peer.goes_on(30);
+        }
+        assert!(peer.worst > -60.0, "{}", peer.worst);
+    }
+
+    #[test]
     fn who_gives_nothing_of_what_it_names_is_shut_out() {
-        // By saying so, each time that it is looked at again; and by silence.
-        for (pause, within) in [(10, 90), (30, 300)] {
+        // Each time that it is looked at again; and while it names ever more that it does not have.
+        let floods = [(Denial::Said, 10, 90), (Denial::Said, 1, 60), (Denial::Silent, 1, 60)];
+        for (denial, pause, within) in floods {
             let mut peer = Peer::default();
             while !peer.is_shut_out() {
-                peer.breaks();
+                peer.breaks(denial);
                 peer.goes_on(pause);
-                assert!(peer.now <= within, "every {pause} s: {}", peer.worst);
+                assert!(peer.now <= within, "{denial:?} every {pause} s: {}", peer.worst);
             }
         }
     }
