@@ -110,6 +110,9 @@ gridpass_identity::codes! {
     NODE_NOT_RUNNING = "GP-NODE-NOT-RUNNING", Network,
         "No node answers for this profile.",
         "Start it with `gridpass node run`, and call this again.";
+    NODE_SILENT = "GP-NODE-SILENT", Indeterminate,
+        "Nothing is heard in a channel, and of those who read it only peers of one participant are connected, or none.",
+        "Ask others whether the channel is quiet; name peers of more than one operator under `peers` in the configuration.";
     NODE_BUSY = "GP-NODE-BUSY", Timeout,
         "The node has as much to do as it takes on.",
         "Call again in a moment.";

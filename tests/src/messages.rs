@@ -411,9 +411,7 @@ impl Peer {
         {
             self.memory.forks.insert(Chain::of(envelope.header()));
         }
-        if let (Verdict::Admit | Verdict::Refuse, Some(envelope)) =
-            (checked.verdict, &checked.envelope)
-        {
+        if let Some(envelope) = checked.envelope.as_ref().filter(|_| checked.keep) {
             self.memory.keep(envelope);
         }
     }

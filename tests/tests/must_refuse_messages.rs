@@ -3,14 +3,17 @@
 
 #![allow(missing_docs)]
 
+use gridpass_credentials::secured::{Binding, Form};
 use gridpass_identity::codes as identity_codes;
-use gridpass_messaging::checking::{Arrival, Checked, Effect, Missing, Source, Verdict};
+use gridpass_messaging::checking::{
+    Arrival, Checked, Effect, Known as _, Missing, Source, Verdict,
+};
 use gridpass_messaging::codes;
 use gridpass_messaging::envelope::Header;
 use gridpass_policy::codes as policy_codes;
 use gridpass_tests::channels;
 use gridpass_tests::messages::{Market, Sender, admitted, expect, later, scene};
-use gridpass_tests::world::{NOW, Party};
+use gridpass_tests::world::{self, NOW, Party};
 
 #[test]
 fn case_12_a_replay_is_taken_once() {
@@ -223,6 +226,75 @@ fn case_18_more_messages_in_a_minute_than_the_channel_allows() {
         let old = sender.send(later(120_000));
         admitted(&peer.receive_by(&old, Source::CatchUp, later(130_000)));
     }
+}
+
+#[test]
+fn case_18_what_is_caught_up_with_claims_no_more_of_a_minute_than_honest_nodes_send() {
+    let market = Market::new(|d| d.limits.max_messages_per_minute = 3);
+    let aggregator = Party::new(2);
+    let presentation = market.presentation(&aggregator);
+    let mut sender = Sender::new(&aggregator, &presentation, &market.channel);
+    let mut peer = market.peer(&Party::new(3), &[&presentation], market.lists(&[]));
+    let now = later(3_600_000);
+    // All that is allowed, an hour long.
+    for minute in 0..30 {
+        for _ in 0..3 {
+            let said = sender.send(later(minute * 60_000));
+            admitted(&peer.receive_by(&said, Source::CatchUp, now));
+        }
+    }
+    // Two nodes that do not hear each other, and a clock that is set back by the skew: three times.
+    let at = later(40 * 60_000);
+    for _ in 0..9 {
+        admitted(&peer.receive_by(&sender.send(at), Source::CatchUp, now));
+    }
+    for _ in 0..100 {
+        let checked = peer.receive_by(&sender.send(at), Source::CatchUp, now);
+        expect(&checked, Verdict::Ignore, policy_codes::MESSAGE_RATE);
+    }
+    // A later minute is another.
+    let said = sender.send(later(41 * 60_000));
+    admitted(&peer.receive_by(&said, Source::CatchUp, now));
+}
+
+#[test]
+fn case_18_the_first_refusals_of_an_hour_are_kept_and_no_others() {
+    let market = Market::new(|d| d.limits.max_messages_per_minute = 1_000_000);
+    let aggregator = Party::new(2);
+    let presentation = market.presentation(&aggregator);
+    let mut sender = Sender::new(&aggregator, &presentation, &market.channel);
+    let mut peer = market.peer(&Party::new(3), &[&presentation], market.lists(&[]));
+    let mut denied = |peer: &mut gridpass_tests::messages::Peer, at| {
+        let said = sender.send_with(at, |h| {
+            h.attributes.insert("zone".into(), "GB-9".into());
+        });
+        let checked = peer.receive(&said, at);
+        assert_eq!(checked.verdict, Verdict::Refuse, "{checked:?}");
+        assert_eq!(checked.keep, peer.memory.has(said.id()));
+        (checked.keep, checked.code)
+    };
+    let all: Vec<_> = (0..200).map(|_| denied(&mut peer, NOW)).collect();
+    assert_eq!(all.iter().filter(|(kept, _)| *kept).count(), 60);
+    assert!(all.iter().all(|(_, code)| *code == all[0].1), "what is not kept is refused no less");
+    assert!(denied(&mut peer, later(3_600_000)).0, "the next hour has room again");
+    // Who shows no visa that counts shares its room with all such.
+    let mut kept = 0;
+    for number in 50..60 {
+        let party = Party::new(number);
+        let visa = world::visa(&party, &party, &market.role, |_| ());
+        let visa = world::issue(&party, &visa);
+        let audience = market.channel.to_string();
+        let binding = Binding { audience, nonce: None, expires: world::in_days(30) };
+        let shown = world::present_as(&party, &[&visa], Form::Jwt, &binding);
+        peer.memory.learn(&shown);
+        let mut stranger = Sender::new(&party, &shown, &market.channel);
+        for _ in 0..50 {
+            let checked = peer.receive(&stranger.send(NOW), NOW);
+            assert_eq!(checked.verdict, Verdict::Refuse, "{checked:?}");
+            kept += usize::from(checked.keep);
+        }
+    }
+    assert_eq!(kept, 240);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::deciding::{out_of_time, outcome};
 use super::rate::Rate;
+use super::refusals::Refusals;
 use super::sealed::Epochs;
 use super::sequence::Order;
 use super::waiting::{Hold, Waiting};
@@ -44,6 +45,9 @@ pub struct Checker {
     pub(super) memo: SignatureMemo,
     pub(super) keys: LruCache<DidUrl, PublicKey>,
     pub(super) rates: LruCache<(ContentId, Did), Rate>,
+    /// How many of a sender that were caught up with say that they were made in a minute.
+    pub(super) claimed: LruCache<(ContentId, Did, u64), u64>,
+    pub(super) refusals: Refusals,
     pub(super) waiting: Waiting,
     /// The admissions that were given to be kept.
     pub(super) kept: LruCache<ContentId, ()>,
@@ -67,6 +71,8 @@ impl Checker {
             memo: SignatureMemo::default(),
             keys: LruCache::new(limits.senders.max(1)),
             rates: LruCache::new(limits.senders.max(1)),
+            claimed: LruCache::new(limits.senders.max(1)),
+            refusals: Refusals::new(limits.senders),
             waiting: Waiting::new(*limits),
             kept: LruCache::new(limits.admissions.max(1)),
             epochs: Epochs::default(),

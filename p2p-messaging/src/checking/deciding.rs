@@ -2,14 +2,16 @@
 //! and what a denial is worth.
 
 use super::checker::{Channel, Checker};
-use super::rate::Rate;
+use super::rate::{Rate, claimed_most, minute};
 use super::{Checked, Decided, Effect, Known, Missing, Source, Speaker, Verdict, sender};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
 use crate::sealing::Opening;
 use gridpass_credentials::codes as credential_codes;
+use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Code;
 use gridpass_identity::codes as identity_codes;
+use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::cache::AdmissionKey;
 use gridpass_policy::codes as policy_codes;
@@ -91,13 +93,23 @@ impl Checker {
         if checked.verdict == Verdict::Wait {
             effects.push(Effect::Ask(Missing::Evidence(header.sender.clone())));
         }
-        let is_kept = matches!(checked.verdict, Verdict::Admit | Verdict::Refuse);
-        if is_kept && !self.kept.contains_key(&admission) {
+        checked.keep = match checked.verdict {
+            Verdict::Admit => true,
+            Verdict::Refuse => {
+                let visas = &admitted.admission().visas;
+                let has_visa = visas.iter().any(|v| v.standing.outcome == Finding::Passed);
+                let place = (&header.channel, &header.sender);
+                let bytes = envelope.to_wire().map_or(0, |wire| wire.len());
+                self.refusals.take(place, has_visa, bytes, now)
+            }
+            Verdict::Wait | Verdict::Fault | Verdict::Ignore => false,
+        };
+        if checked.keep && !self.kept.contains_key(&admission) {
             effects.push(Effect::Keep(Box::new(admitted.admission().clone())));
             self.kept.insert(admission.clone(), ());
         }
         let question = Question::Publish(Box::new(facts));
-        if is_kept {
+        if matches!(checked.verdict, Verdict::Admit | Verdict::Refuse) {
             self.count(header, source, now);
         }
         checked.decided = Some(Box::new(Decided { at, admission, question, ruling }));
@@ -140,10 +152,15 @@ impl Checker {
         self.past.get(key, at)
     }
 
-    /// How many of the sender were kept in the last minute.
+    /// How many of the sender came in the last minute. Of what is caught up with nothing is said, unless
+    /// more of them say that they were made in one minute than any honest node sends.
     fn sent(&mut self, header: &Header, source: Source, now: UnixMillis) -> Option<u64> {
         if source == Source::CatchUp {
-            return None;
+            let descriptor = self.channels.get(&header.channel)?.policy.descriptor();
+            let a_minute = descriptor.limits.max_messages_per_minute;
+            let most = claimed_most(a_minute, descriptor.clock_skew_seconds);
+            let claimed = self.claimed.get(&claim(header)).copied()?;
+            return Some(claimed).filter(|claimed| *claimed >= most);
         }
         let key = (header.channel.clone(), header.sender.clone());
         let rate = self.rates.get(&key).map(|r| r.at(now)).unwrap_or_default();
@@ -152,14 +169,17 @@ impl Checker {
         Some(rate.now.saturating_add(rate.before.saturating_mul(left) / 60_000))
     }
 
-    /// Counts one that is kept: what somebody sends in another's name is not counted as its.
+    /// Counts one that is its sender's: what somebody sends in another's name is not counted as its.
     fn count(&mut self, header: &Header, source: Source, now: UnixMillis) {
-        if source == Source::Live {
-            let key = (header.channel.clone(), header.sender.clone());
-            let rate = self.rates.entry(key).or_insert_with(Rate::default);
-            *rate = rate.at(now);
-            rate.now = rate.now.saturating_add(1);
+        if source == Source::CatchUp {
+            let claimed = self.claimed.entry(claim(header)).or_insert_with(u64::default);
+            *claimed = claimed.saturating_add(1);
+            return;
         }
+        let key = (header.channel.clone(), header.sender.clone());
+        let rate = self.rates.entry(key).or_insert_with(Rate::default);
+        *rate = rate.at(now);
+        rate.now = rate.now.saturating_add(1);
     }
 }
 
@@ -216,6 +236,11 @@ impl Channel {
             ),
         })
     }
+}
+
+/// In which minute a sender says that it made a message.
+fn claim(header: &Header) -> (ContentId, Did, u64) {
+    (header.channel.clone(), header.sender.clone(), minute(header.issued))
 }
 
 /// What is known of a payload.

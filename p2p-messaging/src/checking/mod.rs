@@ -16,6 +16,7 @@ mod checker;
 mod deciding;
 mod facts;
 mod rate;
+mod refusals;
 mod sealed;
 mod sender;
 mod sequence;
@@ -60,7 +61,7 @@ pub enum Verdict {
     /// Authentic, and allowed: it is passed on.
     Admit,
     /// Authentic, of a sender who is who it says, and not allowed, whatever may still come: it is
-    /// kept as refused, and not passed on.
+    /// not passed on, and kept as refused, the first of each sender in an hour.
     Refuse,
     /// Something is missing; it is held for a while.
     Wait,
@@ -121,6 +122,9 @@ pub struct Checked {
     pub sentence: String,
     /// The envelope, where it could be read.
     pub envelope: Option<Box<Envelope>>,
+    /// Whether it takes its place in its chain and is kept: it is admitted, or one of the first that
+    /// were refused.
+    pub keep: bool,
     /// Whether it is to be delivered here: it is admitted, for this participant, and its payload
     /// fits or is sealed.
     pub deliver: bool,
@@ -139,6 +143,7 @@ impl Checked {
             code,
             sentence: sentence.into(),
             envelope: None,
+            keep: false,
             deliver: false,
             unopened: false,
             decided: None,

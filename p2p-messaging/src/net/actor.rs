@@ -7,7 +7,7 @@ mod starting;
 use super::behaviour::{Behaviour, BehaviourEvent, topic_scores};
 use super::book::Book;
 use super::relays::{Places, is_relayed};
-use super::{Command, NetEvent, NetworkView, PeerView, Ticket, peer_in};
+use super::{Command, NetEvent, NetworkView, NoAnswer, PeerView, Ticket, peer_in};
 use crate::exchange::{Exchange, PROTOCOL_1_1, PROTOCOL_1_2};
 use connections::Peer;
 use futures::StreamExt as _;
@@ -216,7 +216,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
                     let id = behaviour.sync.send_request(&peer, *request);
                     self.asked.insert(id, tag);
                 } else {
-                    let result = Err("it is not connected".to_owned());
+                    let result = Err(NoAnswer::Gone);
                     self.tell(NetEvent::Answered { peer, tag, result });
                 }
             }

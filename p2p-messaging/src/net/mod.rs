@@ -27,7 +27,7 @@ use gridpass_identity::key::{KeyType, PublicKey};
 use gridpass_identity::method;
 use libp2p::gossipsub::{MessageAcceptance, MessageId, TopicHash};
 use libp2p::multiaddr::Protocol;
-use libp2p::request_response::ResponseChannel;
+use libp2p::request_response::{OutboundFailure, ResponseChannel};
 use libp2p::{Multiaddr, PeerId};
 use serde::Serialize;
 use std::collections::HashSet;
@@ -202,7 +202,7 @@ pub enum NetEvent {
         /// Of the question.
         tag: u64,
         /// The answer, or why there is none.
-        result: Result<Box<Response>, String>,
+        result: Result<Box<Response>, NoAnswer>,
     },
     /// An envelope was sent by gossip, or why not.
     Published {
@@ -211,6 +211,28 @@ pub enum NetEvent {
         /// What became of it.
         result: Result<(), String>,
     },
+}
+
+/// Why a peer did not answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    /// There was no connection, or it ended: that says nothing about the peer.
+    #[error("the connection ended")]
+    Gone,
+    /// It was asked, and did not answer in time, or nothing that is an answer.
+    #[error("{0}")]
+    Silent(String),
+}
+
+impl From<OutboundFailure> for NoAnswer {
+    fn from(failure: OutboundFailure) -> Self {
+        match failure {
+            OutboundFailure::DialFailure | OutboundFailure::ConnectionClosed => Self::Gone,
+            silent @ (OutboundFailure::Timeout
+            | OutboundFailure::UnsupportedProtocols
+            | OutboundFailure::Io(_)) => Self::Silent(silent.to_string()),
+        }
+    }
 }
 
 /// A peer as the network sees it.

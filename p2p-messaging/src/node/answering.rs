@@ -1,6 +1,6 @@
 //! What peers ask, and what each may be told.
 
-use super::fetch::head_of;
+use super::evidence::head_of;
 use super::group::After;
 use super::worker::Worker;
 use crate::checking::Known as _;
@@ -52,13 +52,13 @@ impl Worker {
             }
             Request::Receipts(receipts) => self.receipts_came(peer, &receipts),
             // What it sent itself it may have, whether or not it may read what others send.
-            Request::Heads { channel, after } if self.peers.may(&peer, &channel) => {
-                self.heads(&channel, after.as_ref(), |_| true)
+            Request::Heads { channel, after } => {
+                let own = self.speaks_for(&peer, &channel).is_some();
+                match own || self.peers.may(&peer, &channel) {
+                    true => self.heads(&peer, &channel, after.as_ref()),
+                    false => refused(),
+                }
             }
-            Request::Heads { channel, after } => match self.speaks_for(&peer, &channel) {
-                Some(own) => self.heads(&channel, after.as_ref(), |sender| sender == own),
-                None => refused(),
-            },
             Request::Range { channel, sender, key, from, until } => {
                 let own = self.speaks_for(&peer, &channel) == Some(&sender);
                 if !own && !self.peers.may(&peer, &channel) {

@@ -1,12 +1,15 @@
 //! Catching up: heads are compared, and ranges that are missing are asked for, one at a time of each
-//! peer. What comes is judged as of when it was made.
+//! peer; and so is a message that a peer names and that is another one here. What comes is judged as of
+//! when it was made.
 
 use super::fetch::Question;
+use super::peers::Denial;
 use super::worker::Worker;
 use crate::checking::{Arrival, Chain, Source, Verdict};
 use crate::envelope::Envelope;
+use crate::store::Store;
 use crate::sync::{ChainHead, MAX_PAGE, Request, Response, page};
-use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::time::UnixMillis;
 use libp2p::PeerId;
@@ -24,9 +27,37 @@ const HOPELESS_MILLIS: u64 = 10 * 60 * 1000;
 const MAX_HOPELESS: usize = 16_384;
 /// The most pages that are looked through for one answer.
 const MAX_PAGES: usize = 16;
+/// Of so many rounds all but one go to peers that read.
+const ROUNDS: u64 = 4;
 
-/// A range, and whether the peer said that it has it.
-type Wanted = ((Chain, u64, u64), bool);
+/// What a peer said of a range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// Nothing: it passed on what comes after.
+    None,
+    /// It has later ones.
+    Later,
+    /// It has the last one of it, and this is its name.
+    Last(EnvelopeId),
+}
+
+impl Claim {
+    /// That nothing came says nothing about the peer.
+    pub(super) fn excuse(&mut self) {
+        if let Self::Last(_) = self {
+            *self = Self::Later;
+        }
+    }
+}
+
+/// A range to ask for.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub chain: Chain,
+    pub from: u64,
+    pub until: u64,
+    pub claim: Claim,
+}
 
 /// Ranges to ask for, by peer.
 #[derive(Default)]
@@ -41,7 +72,7 @@ impl Ranges {
     /// Whether something of a chain is asked for, or will be.
     pub(super) fn wants(&self, chain: &Chain) -> bool {
         self.asking.values().any(|c| c == chain)
-            || self.queued.values().flatten().any(|((c, _, _), _)| c == chain)
+            || self.queued.values().flatten().any(|w| &w.chain == chain)
     }
 
     /// What was looked through is asked for again.
@@ -67,15 +98,15 @@ impl Worker {
         self.knowledge.material.presentations.contains_key(channel)
     }
 
+    /// Those that read are asked in most of the rounds, one after the other, so that others, however
+    /// many they are, do not keep them from being asked; and among them those that gave what they said.
     pub(super) fn catch_up_with_somebody(&mut self) {
-        let open: Vec<_> = self.peers.open().collect();
-        // One after the other: the time is as good as dice here.
         let turn =
             self.ticks.checked_div(self.settings.catch_up_seconds.max(1)).unwrap_or_default();
-        if let Some(index) = usize::try_from(turn).unwrap_or_default().checked_rem(open.len())
-            && let Some(peer) = open.get(index)
-        {
-            self.catch_up_with(*peer);
+        let (readers, others): (Vec<_>, Vec<_>) =
+            self.peers.open().partition(|peer| self.peers.is_worth_asking(peer));
+        if let Some(peer) = whose_turn(turn, &readers, &others) {
+            self.catch_up_with(peer);
         }
     }
 
@@ -97,17 +128,40 @@ impl Worker {
         }
         let known: HashMap<Chain, u64> =
             self.knowledge.store.heads(channel).into_iter().map(|h| (h.chain, h.whole)).collect();
+        let mut agrees = !heads.is_empty() || known.is_empty();
         for head in heads {
             let Ok(chain) = head.chain(channel) else { continue };
+            let store = &self.knowledge.store;
+            let here = store.at(&chain, head.newest);
             let mut from = known.get(&chain).copied().unwrap_or_default().saturating_add(1);
+            let mut looked_at = 0;
             if let Some((until, since)) = self.ranges.hopeless.get(&(peer, chain.clone()))
                 && now.millis_since(*since) < HOPELESS_MILLIS
             {
+                looked_at = *until;
                 from = from.max(until.saturating_add(1));
             }
-            for (from, until) in self.knowledge.store.holes(&chain, from, head.newest, MAX_HOLES) {
-                self.want_range(peer, (chain.clone(), from, until), true);
+            // What it gave and was not taken, such as what is too old, it has given.
+            agrees &= head.newest <= looked_at
+                || here.as_ref().is_some_and(|link| link.id == head.message);
+            let mut wanted = store.holes(&chain, from, head.newest, MAX_HOLES);
+            // Another one than here has that number: it is proof of a contradiction.
+            if here.is_some_and(|link| link.id != head.message)
+                && head.newest > looked_at
+                && !store.forked(&chain)
+            {
+                wanted.push((head.newest, head.newest));
             }
+            for (from, until) in wanted {
+                let claim = match until == head.newest {
+                    true => Claim::Last(head.message.clone()),
+                    false => Claim::Later,
+                };
+                self.want_range(peer, Wanted { chain: chain.clone(), from, until, claim });
+            }
+        }
+        if pages.is_none() {
+            self.peers.gave(&peer, agrees);
         }
         if let (Some(pages), Some(last)) = (pages.filter(|p| *p < MAX_HEAD_PAGES), heads.last()) {
             let after = Some((last.sender.clone(), last.key.clone()));
@@ -120,14 +174,15 @@ impl Worker {
     }
 
     /// Envelopes of a chain are missing that a peer has, or may have.
-    pub(super) fn want_range(&mut self, peer: PeerId, range: (Chain, u64, u64), has_it: bool) {
-        let (chain, from, until) = range;
+    pub(super) fn want_range(&mut self, peer: PeerId, wanted: Wanted) {
         let queue = self.ranges.queued.entry(peer).or_default();
-        let covered = |((c, a, b), _): &Wanted| c == &chain && *a <= from && until <= *b;
+        let covered = |w: &Wanted| {
+            w.chain == wanted.chain && w.from <= wanted.from && wanted.until <= w.until
+        };
         if queue.len() >= MAX_RANGES || queue.iter().any(covered) {
             return;
         }
-        queue.push_back(((chain, from, until), has_it));
+        queue.push_back(wanted);
         self.next_range(peer);
     }
 
@@ -138,33 +193,30 @@ impl Worker {
         let Some(queue) = self.ranges.queued.get_mut(&peer) else { return };
         // What came meanwhile, by gossip or from another peer, is not asked for.
         let store = &self.knowledge.store;
-        let next =
-            std::iter::from_fn(|| queue.pop_front()).find_map(|((chain, from, until), has_it)| {
-                let (from, _) = *store.holes(&chain, from, until, 1).first()?;
-                Some((chain, from, until, has_it))
-            });
-        let Some((chain, from, until, has_it)) = next else { return };
-        self.ranges.asking.insert(peer, chain.clone());
+        let next = std::iter::from_fn(|| queue.pop_front()).find_map(|wanted| {
+            let Wanted { chain, from, until, .. } = &wanted;
+            let hole = store.holes(chain, *from, *until, 1).first().map(|(from, _)| *from);
+            let from = hole.or_else(|| contradicted(store, &wanted))?;
+            Some(Wanted { from, ..wanted })
+        });
+        let Some(next) = next else { return };
+        self.ranges.asking.insert(peer, next.chain.clone());
         let request = Request::Range {
-            channel: chain.channel.clone(),
-            sender: chain.sender.clone(),
-            key: chain.key.as_str().to_owned(),
-            from,
-            until,
+            channel: next.chain.channel.clone(),
+            sender: next.chain.sender.clone(),
+            key: next.chain.key.as_str().to_owned(),
+            from: next.from,
+            until: next.until,
         };
-        self.question_as(peer, request, Question::Range(chain, (from, until), has_it));
+        self.question_as(peer, request, Question::Range(next));
     }
 
-    pub(super) fn range_came(
-        &mut self,
-        peer: PeerId,
-        chain: Chain,
-        (from, until): (u64, u64),
-        has_it: bool,
-        response: Response,
-    ) {
+    pub(super) fn range_came(&mut self, peer: PeerId, wanted: Wanted, response: Response) {
         self.ranges.asking.remove(&peer);
+        let Wanted { chain, from, until, claim } = wanted;
+        let (mut given, mut denial) = (false, Denial::Silent);
         if let Response::Range(envelopes) = response {
+            denial = Denial::Said;
             let (mut last, mut waits) = (from.saturating_sub(1), false);
             for wire in &envelopes {
                 let Ok(envelope) = Envelope::parse(wire) else { break };
@@ -177,30 +229,63 @@ impl Worker {
                     break;
                 }
                 last = header.sequence;
+                given |= matches!(&claim, Claim::Last(id) if id == envelope.id());
                 waits |= self.take_caught_up(peer, wire) == Verdict::Wait;
             }
+            // As long as it goes on, the last one may still come.
+            given |= last >= from && last < until;
             if envelopes.is_empty() {
-                // It said that it has it, and gave nothing more of it; others may.
-                if has_it {
-                    self.looked_through(peer, chain, until);
+                // It said that it has later ones, and gave nothing of these; others may.
+                if claim == Claim::Later {
+                    self.looked_through(peer, chain.clone(), until);
                 }
             } else if waits && chain.sender == self.me.participant {
                 // Where the own chain goes on is not known before it is judged.
                 self.compare_again(|channel| channel == &chain.channel);
             } else if !waits && last >= from {
                 // Also what was not taken, such as what is too old, has been looked at.
-                if has_it {
+                if claim != Claim::None {
                     self.looked_through(peer, chain.clone(), last);
                 }
                 if last < until {
-                    let next = last.saturating_add(1);
+                    let from = last.saturating_add(1);
+                    let (chain, claim) = (chain.clone(), claim.clone());
                     let queue = self.ranges.queued.entry(peer).or_default();
-                    queue.push_front(((chain, next, until), has_it));
+                    queue.push_front(Wanted { chain, from, until, claim });
                 }
+            }
+        }
+        if let Claim::Last(_) = claim {
+            self.peers.gave(&peer, given);
+            // Of the own chain all is told that there is, also what cannot be given any more.
+            if !given && chain.sender != self.me.participant {
+                tracing::info!(%peer, sender = %chain.sender, until, "a peer does not give what it named");
+                self.forget_claims(&peer);
+                self.promise_broken(peer, denial);
+                self.look_again_later(&peer);
             }
         }
         self.next_range(peer);
         self.send_parked();
+    }
+
+    /// What a peer named is not asked of it any more: it is asked once more what it has.
+    fn forget_claims(&mut self, peer: &PeerId) {
+        let Some(queue) = self.ranges.queued.get_mut(peer) else { return };
+        let all = std::mem::take(queue);
+        let (kept, gone): (VecDeque<_>, VecDeque<_>) =
+            all.into_iter().partition(|w| w.claim == Claim::None);
+        *queue = kept;
+        let chains = gone.into_iter().map(|w| w.chain).collect();
+        self.own_is_not_given(&chains);
+    }
+
+    /// Ranges of these chains do not come after all: where the own are among them, others are asked how
+    /// far they know them.
+    fn own_is_not_given(&mut self, chains: &BTreeSet<Chain>) {
+        let (me, key) = (self.me.participant.clone(), self.me.key_id.clone());
+        let own = |c: &Chain| c.sender == me && c.key == key;
+        self.compare_again(|channel| chains.iter().any(|c| own(c) && &c.channel == channel));
     }
 
     fn looked_through(&mut self, peer: PeerId, chain: Chain, until: u64) {
@@ -221,23 +306,6 @@ impl Worker {
         checked.verdict
     }
 
-    /// What a peer is told of the chains of a channel.
-    pub(super) fn heads(
-        &self,
-        channel: &ContentId,
-        after: Option<&(Did, String)>,
-        of: impl Fn(&Did) -> bool,
-    ) -> Response {
-        let all = self.knowledge.store.heads(channel).into_iter();
-        let all = all.filter(|h| of(&h.chain.sender)).map(|h| ChainHead {
-            sender: h.chain.sender,
-            key: h.chain.key.as_str().to_owned(),
-            whole: h.whole,
-            newest: h.newest,
-        });
-        Response::heads(all.collect(), after)
-    }
-
     /// Envelopes of a chain that were made since then; all there are, also what was refused, for
     /// their sender.
     pub(super) fn range(
@@ -254,8 +322,11 @@ impl Worker {
         let made = since.unwrap_or_else(|| UnixMillis::new(0));
         let (mut wires, mut next) = (Vec::new(), from);
         // What was refused here is not passed on: others find out for themselves from whoever
-        // allowed it.
-        for _ in 0..MAX_PAGES {
+        // allowed it. Behind a great many of them the last one, which may have been named, is looked for.
+        for page in 0..=MAX_PAGES {
+            if page == MAX_PAGES {
+                next = until;
+            }
             let kept = self.knowledge.store.range(&chain, (next, until), made, MAX_PAGE);
             let Some((last, _)) = kept.last() else { break };
             next = last.saturating_add(1);
@@ -276,11 +347,57 @@ impl Worker {
     }
 
     pub(super) fn peers_ranges_forget(&mut self, peer: &PeerId) {
-        let queued = self.ranges.queued.remove(peer).into_iter().flatten().map(|((c, _, _), _)| c);
+        let queued = self.ranges.queued.remove(peer).into_iter().flatten().map(|w| w.chain);
         let asked: BTreeSet<_> = queued.chain(self.ranges.asking.remove(peer)).collect();
-        let (me, key) = (self.me.participant.clone(), self.me.key_id.clone());
-        let own = |c: &Chain| c.sender == me && c.key == key;
-        self.compare_again(|channel| asked.iter().any(|c| own(c) && &c.channel == channel));
+        self.own_is_not_given(&asked);
         self.ranges.hopeless.retain(|(p, _), _| p != peer);
+    }
+}
+
+/// Who is asked in a round: in one of four those that are not preferred.
+fn whose_turn(turn: u64, preferred: &[PeerId], others: &[PeerId]) -> Option<PeerId> {
+    let of_others = turn.checked_div(ROUNDS).unwrap_or_default();
+    let last = turn.checked_rem(ROUNDS) == Some(ROUNDS.saturating_sub(1));
+    let of_preferred = turn.saturating_sub(of_others);
+    let (number, among) = match (last && !others.is_empty()) || preferred.is_empty() {
+        true if preferred.is_empty() => (turn, others),
+        true => (of_others, others),
+        false if others.is_empty() => (turn, preferred),
+        false => (of_preferred, preferred),
+    };
+    let index = usize::try_from(number).unwrap_or_default().checked_rem(among.len())?;
+    among.get(index).copied()
+}
+
+/// The last number of a range, where the peer has another message there than is known here, and nothing
+/// yet shows it.
+fn contradicted(store: &Store, wanted: &Wanted) -> Option<u64> {
+    let Claim::Last(named) = &wanted.claim else { return None };
+    let here = store.at(&wanted.chain, wanted.until)?;
+    (&here.id != named && !store.forked(&wanted.chain)).then_some(wanted.until)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_are_asked_in_three_of_four_rounds_and_everybody_in_turn() {
+        let peers = |count: usize| (0..count).map(|_| PeerId::random()).collect::<Vec<_>>();
+        let (readers, others) = (peers(5), peers(400));
+        let asked: Vec<_> =
+            (0..20).filter_map(|turn| whose_turn(turn, &readers, &others)).collect();
+        assert_eq!(asked.iter().filter(|p| readers.contains(p)).count(), 15);
+        for reader in &readers {
+            assert_eq!(asked.iter().filter(|p| *p == reader).count(), 3);
+        }
+        assert_eq!(asked.iter().filter(|p| others.contains(p)).collect::<BTreeSet<_>>().len(), 5);
+        // Where there are only these or those, each round is theirs.
+        for (preferred, others) in [(&readers[..], &[][..]), (&[][..], &readers[..])] {
+            let asked: BTreeSet<_> =
+                (0..5).filter_map(|turn| whose_turn(turn, preferred, others)).collect();
+            assert_eq!(asked.len(), 5);
+        }
+        assert_eq!(whose_turn(7, &[], &[]), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::control::ControlResult;
 use super::worker::Worker;
-use crate::checking::{Known as _, Missing, Right, Speaker};
+use crate::checking::{Known as _, Missing, Right};
 use crate::net::{Command, keys_topic_of, topic_of};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Class;
@@ -118,18 +118,8 @@ impl Worker {
             .filter(|(channel, _)| kept(channel))
             .map(|(channel, own)| (channel.clone(), own.id.clone()))
             .collect();
-        let authorisation = material.authorisation.as_ref().map(|a| a.id.clone());
         for (channel, presentation) in own {
-            let speaker = Speaker {
-                channel: &channel,
-                participant: &self.me.participant,
-                node: authorisation
-                    .as_ref()
-                    .filter(|_| self.me.participant != self.me.node)
-                    .map(|id| (&self.me.node, id)),
-                presentation: &presentation,
-            };
-            let (right, reads) = self.checker.may_have(&speaker, &self.knowledge, now);
+            let (right, reads) = self.own_right(&channel, &presentation, now);
             match right {
                 Some(Right::Read) => self.checker.set_reads(&channel, true),
                 // Only where it is certain: what it may read and does not take is lost to it.

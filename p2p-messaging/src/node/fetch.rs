@@ -1,21 +1,19 @@
 //! Asking peers: questions and their answers, and what is missing, from whoever may have it.
 
+use super::catch_up::Wanted;
+use super::evidence::head_of;
+use super::peers::Denial;
 use super::publishing::Purpose;
 use super::worker::Worker;
 use crate::checking::Missing;
-use crate::net::Command;
+use crate::envelope::Envelope;
+use crate::net::{Command, NoAnswer};
 use crate::sync::{ListHead, ListKey, Request, Response};
 use gridpass_credentials::content_id::ContentId;
-use gridpass_credentials::secured::{Kind, Secured};
-use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::IdentityMaterial;
 use gridpass_identity::did::Did;
-use gridpass_identity::report::Outcome;
-use gridpass_identity::resolve::Resolver as _;
 use gridpass_identity::time::UnixMillis;
-use gridpass_policy::channel::SignedChannel;
 use libp2p::PeerId;
-use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The most things that are asked for at once.
@@ -32,11 +30,10 @@ const MAX_LIST_PAGES: u32 = 64;
 /// What was asked of a peer.
 pub(super) enum Question {
     Hello,
-    Missing(Missing),
+    Missing(Missing, Owed),
     /// How many pages of them came.
     Heads(ContentId, u32),
-    /// And whether the peer said that it has it.
-    Range(crate::checking::Chain, (u64, u64), bool),
+    Range(Wanted),
     /// How many pages of them came.
     Lists(u32),
     Charter,
@@ -44,10 +41,32 @@ pub(super) enum Question {
     Receipts(u64),
 }
 
+impl Question {
+    /// That there is no answer says nothing about the peer.
+    fn excuse(&mut self) {
+        match self {
+            Self::Missing(_, owed) => *owed = Owed::Maybe,
+            Self::Range(wanted) => wanted.claim.excuse(),
+            Self::Hello | Self::Heads(..) | Self::Lists(_) | Self::Charter | Self::Receipts(_) => {}
+        }
+    }
+}
+
+/// Whether a peer must have what it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owed {
+    /// It passed on an envelope that cannot be judged without it.
+    Named,
+    /// It may have it.
+    Maybe,
+}
+
 struct Fetch {
     tried: BTreeSet<PeerId>,
     /// Those that passed on what needs it: the first to ask.
     named: Vec<PeerId>,
+    /// Those of them that must have it.
+    owing: BTreeSet<PeerId>,
     asking: bool,
     /// Whether it was asked for by block exchange too: of those also who do not say who they are.
     exchanged: bool,
@@ -73,8 +92,8 @@ impl Worker {
             Request::Lists { .. } => Question::Lists(1),
             Request::Charter(_) => Question::Charter,
             Request::Heads { channel, .. } => Question::Heads(channel.clone(), 1),
-            Request::Document(id) => Question::Missing(Missing::Document(id.clone())),
-            Request::Identity(did) => Question::Missing(Missing::Did(did.clone())),
+            Request::Document(id) => Question::Missing(Missing::Document(id.clone()), Owed::Maybe),
+            Request::Identity(did) => Question::Missing(Missing::Did(did.clone()), Owed::Maybe),
             // These say themselves what they are.
             Request::Range { .. } | Request::Receipts(_) => return,
         };
@@ -106,8 +125,33 @@ impl Worker {
         }
     }
 
+    /// Something is missing to judge an envelope: who passed it on has judged it, and must have what it
+    /// names and what proves its signer.
+    pub(super) fn ask_who_passed_on(
+        &mut self,
+        missing: Missing,
+        peer: Option<PeerId>,
+        envelope: &Envelope,
+    ) {
+        let header = envelope.header();
+        let named = match &missing {
+            Missing::Document(id) => {
+                [Some(&header.presentation), header.authorisation.as_ref(), header.epoch.as_ref()]
+                    .contains(&Some(id))
+            }
+            Missing::Did(did) => [&header.sender, header.key.did()].contains(&did),
+            // What it rests on may have changed since.
+            Missing::Evidence(_) => false,
+        };
+        self.ask_as(missing, peer, if named { Owed::Named } else { Owed::Maybe });
+    }
+
     /// Something is missing: it is asked of the peer that passed on what needs it, then of others.
     pub(super) fn ask(&mut self, missing: Missing, peer: Option<PeerId>) {
+        self.ask_as(missing, peer, Owed::Maybe);
+    }
+
+    fn ask_as(&mut self, missing: Missing, peer: Option<PeerId>, owed: Owed) {
         let now = self.uptime();
         if let Missing::Evidence(did) | Missing::Did(did) = &missing
             && !self.fetches.wanted.contains_key(&missing)
@@ -128,8 +172,14 @@ impl Worker {
             if self.fetches.wanted.len() >= MAX_FETCHES {
                 return;
             }
-            let (tried, named) = (BTreeSet::new(), Vec::new());
-            let fetch = Fetch { tried, named, asking: false, exchanged: false, since: now };
+            let fetch = Fetch {
+                tried: BTreeSet::new(),
+                named: Vec::new(),
+                owing: BTreeSet::new(),
+                asking: false,
+                exchanged: false,
+                since: now,
+            };
             self.fetches.wanted.insert(missing.clone(), fetch);
         }
         if let (Some(fetch), Some(peer)) = (self.fetches.wanted.get_mut(&missing), peer)
@@ -137,6 +187,9 @@ impl Worker {
             && !fetch.named.contains(&peer)
         {
             fetch.named.push(peer);
+            if owed == Owed::Named {
+                fetch.owing.insert(peer);
+            }
         }
         self.try_next(&missing);
     }
@@ -163,6 +216,7 @@ impl Worker {
         };
         fetch.asking = true;
         fetch.tried.insert(peer);
+        let owed = if fetch.owing.contains(&peer) { Owed::Named } else { Owed::Maybe };
         let request = match missing {
             Missing::Document(id) => Request::Document(id.clone()),
             Missing::Did(did) => Request::Identity(did.clone()),
@@ -170,7 +224,7 @@ impl Worker {
             Missing::Evidence(did) if self.is_unknown(did) => Request::Identity(did.clone()),
             Missing::Evidence(_) => Request::lists(self.list_heads(), None),
         };
-        self.question_as(peer, request, Question::Missing(missing.clone()));
+        self.question_as(peer, request, Question::Missing(missing.clone(), owed));
     }
 
     pub(super) fn tick_fetches(&mut self, now: UnixMillis) {
@@ -184,31 +238,39 @@ impl Worker {
         &mut self,
         peer: PeerId,
         tag: u64,
-        result: Result<Box<Response>, String>,
+        result: Result<Box<Response>, NoAnswer>,
     ) {
-        let Some(question) = self.fetches.questions.remove(&tag) else { return };
-        let response = match result {
-            Ok(response) => *response,
+        let Some(mut question) = self.fetches.questions.remove(&tag) else { return };
+        let (response, denial) = match result {
+            Ok(response) => (*response, Denial::Said),
             Err(why) => {
                 tracing::debug!(%peer, "no answer: {why}");
-                Response::NotHere
+                if why == NoAnswer::Gone {
+                    question.excuse();
+                }
+                (Response::NotHere, Denial::Silent)
             }
         };
         if let Response::Refused(code) = &response {
             tracing::debug!(%peer, code, "it does not answer");
         }
+        let denial = match &response {
+            Response::Refused(_) => Denial::Silent,
+            _ => denial,
+        };
         match (question, response) {
             (Question::Hello, Response::Hello(hello)) => {
                 let _ = self.greeted(peer, hello);
             }
-            (Question::Missing(missing), response) => self.found(peer, &missing, response),
+            (Question::Missing(missing, owed), response) => {
+                self.found(peer, (&missing, owed, denial), response);
+            }
             (Question::Heads(channel, pages), Response::Heads { heads, more }) => {
                 self.heads_came(peer, &channel, &heads, more.then_some(pages));
             }
-            (Question::Range(chain, range, has_it), response) => {
-                self.range_came(peer, chain, range, has_it, response);
-            }
+            (Question::Range(wanted), response) => self.range_came(peer, wanted, response),
             (Question::Heads(..), Response::Refused(_)) => self.peers.refused(&peer),
+            (Question::Heads(..), _) => self.peers.gave(&peer, false),
             (Question::Lists(pages), Response::Lists { lists, next }) => {
                 self.lists_came(&lists, Some(peer));
                 self.ask_for_more_lists(peer, next, pages);
@@ -222,10 +284,17 @@ impl Worker {
         }
     }
 
-    fn found(&mut self, peer: PeerId, missing: &Missing, response: Response) {
+    fn found(
+        &mut self,
+        peer: PeerId,
+        (missing, owed, denial): (&Missing, Owed, Denial),
+        response: Response,
+    ) {
         if let Some(fetch) = self.fetches.wanted.get_mut(missing) {
             fetch.asking = false;
         }
+        // What it knows of a DID may be no more than is known here.
+        let has = matches!((missing, &response), (Missing::Did(_), Response::Document(_)));
         let there = match (missing, response) {
             (Missing::Document(id), Response::Document(bytes)) => {
                 self.document_came(id, bytes.into_vec())
@@ -245,7 +314,8 @@ impl Worker {
                         fetch.asking = true;
                     }
                     let lists = Request::lists(self.list_heads(), None);
-                    self.question_as(peer, lists, Question::Missing(missing.clone()));
+                    let again = Question::Missing(missing.clone(), Owed::Maybe);
+                    self.question_as(peer, lists, again);
                     return;
                 }
                 false
@@ -260,6 +330,9 @@ impl Worker {
             self.is_there(missing, Some(peer));
         } else {
             tracing::debug!(%peer, ?missing, "not there");
+            if owed == Owed::Named && !has {
+                self.promise_broken(peer, denial);
+            }
             self.try_next(missing);
         }
     }
@@ -282,118 +355,6 @@ impl Worker {
         } else {
             self.try_next(&missing);
         }
-    }
-
-    /// A document came, of the name that was asked for.
-    fn document_came(&mut self, id: &ContentId, bytes: Vec<u8>) -> bool {
-        if id.verify(&bytes).is_ok() {
-            self.knowledge.arrived.insert(id.clone(), bytes);
-            return true;
-        }
-        // A descriptor is named by its content and travels with its owner's signature.
-        match SignedChannel::parse(&bytes) {
-            Ok(channel) if channel.id() == id => self.channel_came(&channel, &bytes),
-            _ => false,
-        }
-    }
-
-    /// A channel came that somebody was invited to: it counts if its owner signed it and it belongs
-    /// to the framework.
-    fn channel_came(&mut self, channel: &SignedChannel, bytes: &[u8]) -> bool {
-        let now = self.now();
-        if self.is_unknown(&channel.descriptor().owner) {
-            self.ask(Missing::Did(channel.descriptor().owner.clone()), None);
-        }
-        let check = channel.check_owner(&self.knowledge.material.identities, now);
-        if check.outcome != Outcome::Passed || channel.descriptor().framework != self.framework() {
-            tracing::warn!(channel = %channel.id(), code = %check.code, "{}", check.sentence);
-            return false;
-        }
-        match self.knowledge.material.give(bytes, now) {
-            Ok(_) => {
-                self.join(channel.id().clone());
-                true
-            }
-            Err(e) => {
-                tracing::error!(code = %e.code(), "{e}");
-                false
-            }
-        }
-    }
-
-    fn identity_came(&mut self, material: &IdentityMaterial) -> bool {
-        // Only a did:webvh log proves itself.
-        if material.did.method() != "webvh" {
-            return false;
-        }
-        // When it was obtained is for this node to say.
-        let now = self.now();
-        let material = IdentityMaterial { seen: now, confirmed: None, ..material.clone() };
-        let material = &material;
-        match self.knowledge.material.take_identity(material, false) {
-            Ok(Some(_)) => {
-                self.checker.did_changed(&material.did);
-                self.rejudge();
-                self.evidence_came();
-                true
-            }
-            Ok(None) => false,
-            Err(e) => {
-                tracing::warn!(did = %material.did, code = %e.code(), "{e}");
-                false
-            }
-        }
-    }
-
-    /// Whether nothing is known of a DID.
-    pub(super) fn is_unknown(&self, did: &Did) -> bool {
-        let found = self.knowledge.material.identities.resolve(did);
-        found.is_err_and(|e| e.is_missing_evidence())
-    }
-
-    /// Status lists came, from a peer that was asked or by gossip. Each must hold, and something must
-    /// rest on it.
-    pub(super) fn lists_came(&mut self, lists: &[ByteBuf], asked: Option<PeerId>) -> bool {
-        let now = self.now();
-        let mut any = false;
-        for bytes in lists {
-            let read =
-                Secured::parse(bytes, Kind::Credential).ok().and_then(|s| StatusList::read(s).ok());
-            let Some(list) = read else { continue };
-            let key = (list.id.clone(), list.issuer.clone());
-            // Lists that nothing rests on are nobody's business: anybody can sign some.
-            let known = self.knowledge.material.seen.contains_key(&key);
-            if !known && !self.checker.wants_list(&key.0, &key.1) {
-                continue;
-            }
-            if asked.is_some() && self.is_unknown(&key.1) {
-                // It comes again with what proves its signer.
-                self.ask(Missing::Did(key.1), asked);
-                continue;
-            }
-            match self.knowledge.material.take_list(list, now, true) {
-                Ok(Some(_)) => {
-                    tracing::info!(list = key.0, signer = %key.1, "a newer status list");
-                    any = true;
-                    self.checker.status_list_came(&key.0, &key.1);
-                    let announcement = crate::sync::Announcement::StatusList(bytes.clone());
-                    self.after.push(super::group::After::Announce(announcement));
-                }
-                Ok(None) => {}
-                Err(e) => {
-                    tracing::info!(list = key.0, code = %e.code(), "{e}");
-                    if e.code() == gridpass_identity::codes::KEY_NOT_LISTED {
-                        // Its signer has another key now than in the state that is known.
-                        self.ask(Missing::Did(key.1), asked);
-                    }
-                }
-            }
-        }
-        if any {
-            self.rejudge();
-            self.evidence_came();
-        }
-        any
     }
 
     /// Everything that waits for evidence is looked at again.
@@ -429,9 +390,4 @@ impl Worker {
         self.peers_ranges_forget(peer);
         self.receipts.handed_in_vain(peer);
     }
-}
-
-pub(super) fn head_of(list: &StatusList) -> ListHead {
-    let (version, dated) = list.order();
-    ListHead { list: list.id.clone(), signer: list.issuer.clone(), version, dated }
 }

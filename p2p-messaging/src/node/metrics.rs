@@ -28,6 +28,7 @@ pub(crate) struct Metrics {
     waiting: Gauge,
     peers: Gauge,
     log_bytes: Gauge,
+    silent: Gauge,
 }
 
 impl Default for Metrics {
@@ -44,6 +45,7 @@ impl Default for Metrics {
             waiting: Gauge::default(),
             peers: Gauge::default(),
             log_bytes: Gauge::default(),
+            silent: Gauge::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("checked", "Envelopes checked, by verdict", metrics.checked.clone());
@@ -55,6 +57,8 @@ impl Default for Metrics {
         registry.register("waiting", "Envelopes that wait", metrics.waiting.clone());
         registry.register("peers", "Peers connected", metrics.peers.clone());
         registry.register("log_bytes", "Size of the log", metrics.log_bytes.clone());
+        let help = "Channels in which nothing is heard, with readers of one participant or none";
+        registry.register("silent_channels", help, metrics.silent.clone());
         metrics
     }
 }
@@ -103,6 +107,10 @@ impl Metrics {
         self.waiting.set(small(waiting));
         self.peers.set(small(peers));
         self.log_bytes.set(i64::try_from(log_bytes).unwrap_or(i64::MAX));
+    }
+
+    pub(super) fn silent(&self, channels: usize) {
+        self.silent.set(i64::try_from(channels).unwrap_or(i64::MAX));
     }
 
     /// The text that Prometheus reads.

@@ -1,5 +1,6 @@
 //! What comes by gossip, and what follows from a verdict.
 
+use super::catch_up::{Claim, Wanted};
 use super::group::After;
 use super::receipts::Fate;
 use super::worker::Worker;
@@ -89,10 +90,11 @@ impl Worker {
         let Some(envelope) = &checked.envelope else { return };
         for effect in &checked.effects {
             match effect {
-                Effect::Ask(missing) => self.ask(missing.clone(), peer),
+                Effect::Ask(missing) => self.ask_who_passed_on(missing.clone(), peer, envelope),
                 Effect::Gap { chain, from, until } => {
                     if let Some(peer) = peer {
-                        self.want_range(peer, (chain.clone(), *from, *until), false);
+                        let (chain, claim) = (chain.clone(), Claim::None);
+                        self.want_range(peer, Wanted { chain, from: *from, until: *until, claim });
                     }
                 }
                 Effect::Forked { first, .. } => self.forked(first, envelope),
@@ -103,7 +105,7 @@ impl Worker {
                 }
             }
         }
-        if matches!(checked.verdict, Verdict::Admit | Verdict::Refuse) {
+        if checked.keep {
             self.keep(checked, envelope, source);
         }
     }
@@ -172,6 +174,9 @@ impl Worker {
             // It is confirmed when it is opened. For somebody else, who is told so by none but its keepers.
             (true, false) => keeps.then_some(Fate::Kept),
         };
+        if allowed && !own {
+            self.heard(&header.channel);
+        }
         if checked.unopened && !own {
             self.note_unopened(envelope);
         }

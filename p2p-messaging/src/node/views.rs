@@ -349,6 +349,7 @@ impl Worker {
                 "gaps": gaps,
                 "listsTooOld": old,
                 "contradictions": self.contradictions(id),
+                "silent": self.silence_of(id),
             })
         });
         let authorisation = material.authorisation.as_ref();

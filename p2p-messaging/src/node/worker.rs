@@ -11,6 +11,7 @@ use super::disk::Disk;
 use super::fetch::Fetches;
 use super::files::Files;
 use super::group::After;
+use super::heads::Newest;
 use super::invitations::Invitations;
 use super::knowledge::Knowledge;
 use super::metrics::Metrics;
@@ -19,6 +20,7 @@ use super::publishing::Came;
 use super::receipts::{Fate, Receipts};
 use super::sealing::Sealing;
 use super::shelf::Shelf;
+use super::silence::Hearing;
 use super::{Me, NodeSettings};
 use crate::checking::{Chain, Checker};
 use crate::exchange::Exchange;
@@ -90,6 +92,7 @@ pub(crate) struct Worker {
     pub(super) fetches: Fetches,
     pub(super) receipts: Receipts,
     pub(super) ranges: Ranges,
+    pub(super) newest_given: Newest,
     pub(super) beginnings: Beginnings,
     /// Those who invited this node, and to what.
     pub(super) invitations: Invitations,
@@ -106,6 +109,7 @@ pub(crate) struct Worker {
     /// What this group keeps that others are to be told of.
     pub(super) to_confirm: BTreeMap<Chain, BTreeMap<u64, (EnvelopeId, Fate)>>,
     pub(super) sealing: Sealing,
+    pub(super) hearing: Hearing,
     pub(super) handed: LruCache<EnvelopeId, ()>,
     pub(super) newest: watch::Sender<u64>,
     pub(super) metrics: Arc<Metrics>,
@@ -155,6 +159,7 @@ impl Worker {
             fetches: Fetches::default(),
             receipts: Receipts::default(),
             ranges: Ranges::default(),
+            newest_given: Newest::default(),
             beginnings: Beginnings::default(),
             invitations: parts.invitations,
             unready: BTreeSet::new(),
@@ -165,6 +170,7 @@ impl Worker {
             under_way: None,
             to_confirm: BTreeMap::new(),
             sealing: Sealing::default(),
+            hearing: Hearing::default(),
             handed: LruCache::new(MAX_HANDED),
             newest: parts.newest,
             metrics: parts.metrics,
@@ -292,6 +298,7 @@ impl Worker {
         self.tick_fetches(uptime);
         self.tick_receipts();
         self.tick_sealing();
+        self.tick_hearing();
         self.send_parked();
         // Catching up every ten seconds; forgetting old payloads every hour.
         if self.ticks.checked_rem(self.settings.catch_up_seconds.max(1)) == Some(0) {
@@ -320,6 +327,7 @@ impl Worker {
                 now.millis_since(header.issued) > kept_for
             })
         };
+        self.newest_given.forget();
         match self.knowledge.store.forget(&over) {
             Ok((0, damaged)) if damaged.is_empty() => {}
             Ok((count, damaged)) => tracing::info!(count, ?damaged, "payloads were forgotten"),

@@ -2,7 +2,7 @@
 
 use crate::checking::Chain;
 use crate::codes;
-use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::time::UnixMillis;
@@ -87,8 +87,10 @@ pub struct ChainHead {
     pub key: String,
     /// All from 1 to this one are known.
     pub whole: u64,
-    /// The greatest number that is known.
+    /// The greatest number of which the message is given to the asker.
     pub newest: u64,
+    /// The message with that number: who names it gives it.
+    pub message: EnvelopeId,
 }
 
 impl ChainHead {
@@ -316,7 +318,7 @@ impl Response {
         let (found, mut bytes) = (all.len(), 0_usize);
         let mut fits = |h: &ChainHead| {
             bytes = bytes.saturating_add(h.sender.as_str().len()).saturating_add(h.key.len());
-            bytes = bytes.saturating_add(64);
+            bytes = bytes.saturating_add(160);
             bytes <= MAX_PAGE
         };
         let fitting = all.iter().take(MAX_HEADS).take_while(|h| fits(h)).count();

@@ -20,7 +20,10 @@ fn hello(visits: usize) -> Hello {
 
 fn head(number: usize) -> ChainHead {
     let sender = did(&format!("s{number:05}"));
-    ChainHead { key: format!("{sender}#k"), sender, whole: 1, newest: 2 }
+    let message = ContentId::of_bytes(&number.to_be_bytes()).expect("a name").to_string();
+    let message = message.replacen("bafkrei", "bafyrei", 1);
+    let message = EnvelopeId::parse(&message).expect("an id");
+    ChainHead { key: format!("{sender}#k"), sender, whole: 1, newest: 2, message }
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What gossip does not bring: heads are compared, ranges asked for, documents fetched, status lists
 //! asked for. As the node does it, one range at a time of each peer.
 
-use super::node::{Fetch, Node};
+use super::node::{Claim, Fetch, Node, Stored, Wanted};
 use super::rules::{
-    EVIDENCE_MILLIS, FETCH_MILLIS, HOPELESS_MILLIS, MAX_FETCHES, MAX_HOLES, MAX_PAGE, MAX_RANGES,
-    MAX_TRIES, REQUEST_MILLIS,
+    BROKEN_MOST, BROKEN_MOST_SILENT, EVIDENCE_MILLIS, FETCH_MILLIS, HOPELESS_MILLIS,
+    LOOK_AGAIN_MILLIS, MAX_FETCHES, MAX_HOLES, MAX_PAGE, MAX_RANGES, MAX_TRIES, REQUEST_MILLIS,
+    ROUNDS,
 };
 use super::setting::Kind;
 use super::{Message, What, World};
@@ -26,14 +27,40 @@ impl World {
         }
     }
 
+    /// Those that read, and gave what they said, are asked in three of four rounds.
     pub(super) fn catch_up_with_somebody(&mut self, index: usize) {
         let node = &self.nodes[index];
         let turn = (node.ticks / super::rules::CATCH_UP_TICKS) as usize;
-        if node.peers.is_empty() {
-            return;
-        }
-        if let Some(peer) = node.peers.keys().nth(turn % node.peers.len()).copied() {
-            self.catch_up_with(index, peer);
+        let (readers, others): (Vec<usize>, Vec<usize>) =
+            node.peers.keys().partition(|id| node.peers[*id].reads && !node.peers[*id].barren);
+        let last = turn % ROUNDS == ROUNDS - 1;
+        let (number, among) = match (readers.is_empty(), others.is_empty()) {
+            (true, true) => return,
+            (true, false) => (turn, others),
+            (false, true) => (turn, readers),
+            (false, false) if last => (turn / ROUNDS, others),
+            (false, false) => (turn - turn / ROUNDS, readers),
+        };
+        self.catch_up_with(index, among[number % among.len()]);
+    }
+
+    /// Who broke a promise is asked once more what it has.
+    pub(super) fn look_again(&mut self, index: usize) {
+        let now = self.now;
+        let due = self.nodes[index].peers.iter_mut().filter_map(|(id, peer)| {
+            let due = peer.look_again.is_some_and(|at| at <= now);
+            peer.look_again = peer.look_again.filter(|_| !due);
+            due.then_some(*id)
+        });
+        let due: Vec<usize> = due.collect();
+        due.into_iter().for_each(|peer| self.catch_up_with(index, peer));
+    }
+
+    fn promise_broken(&mut self, index: usize, peer: usize, most: u32) {
+        let now = self.now;
+        let state = self.nodes[index].peers.get_mut(&peer);
+        if let Some(amount) = state.and_then(|p| p.broke_a_promise(most, now)) {
+            self.charge(index, peer, amount);
         }
     }
 
@@ -47,52 +74,64 @@ impl World {
         }
         let node = &self.nodes[to];
         // A withholder promises what it could have; one that eclipses says nothing.
-        let heads: Vec<(usize, u64)> = match node.kind {
+        let newest = |author: usize, chain: &Stored| {
+            chain.newest_given().map(|(number, item)| (author, number, item))
+        };
+        let heads: Vec<(usize, u64, u32)> = match node.kind {
             Kind::Eclipser => Vec::new(),
             Kind::Withholder => (0..self.setting.aggregators)
-                .map(|author| (author, self.nodes[author].sender.sent))
+                .filter_map(|author| newest(author, self.nodes[author].chains.get(&author)?))
                 .collect(),
-            _ => node.chains.iter().map(|(author, c)| (*author, c.newest())).collect(),
+            _ => node.chains.iter().filter_map(|(author, c)| newest(*author, c)).collect(),
         };
-        if !heads.is_empty() {
-            self.put(to, from, Message::Heads(heads));
-        }
+        self.put(to, from, Message::Heads(heads));
     }
 
-    pub(super) fn heads_came(&mut self, to: usize, from: usize, heads: &[(usize, u64)]) {
+    pub(super) fn heads_came(&mut self, to: usize, from: usize, heads: &[(usize, u64, u32)]) {
         let now = self.now;
-        for (chain, newest) in heads {
+        let mut agrees = !heads.is_empty() || self.nodes[to].chains.is_empty();
+        for (chain, newest, item) in heads {
             let node = &self.nodes[to];
-            let mut first = 1;
+            let mut looked_at = 0;
             if let Some((until, since)) = node.peers.get(&from).and_then(|p| p.hopeless.get(chain))
                 && now - since < HOPELESS_MILLIS
             {
-                first = until + 1;
+                looked_at = *until;
             }
-            let holes = match node.chains.get(chain) {
+            let first = looked_at + 1;
+            let stored = node.chains.get(chain);
+            let here = stored.and_then(|s| s.at(*newest));
+            agrees &= here == Some(*item) || *newest <= looked_at;
+            let mut wanted = match stored {
                 Some(stored) => stored.holes(first, *newest, MAX_HOLES),
                 None if first <= *newest => vec![(first, *newest)],
                 None => Vec::new(),
             };
-            for (first, last) in holes {
-                self.want_range(to, from, (*chain, first, last), true);
+            // Another one than here has that number.
+            let other = here.is_some_and(|here| here != *item);
+            if other && *newest > looked_at && !node.forks.contains_key(chain) {
+                wanted.push((*newest, *newest));
             }
+            for (from_number, until) in wanted {
+                let claim = if until == *newest { Claim::Last(*item) } else { Claim::Later };
+                let wanted = Wanted { chain: *chain, from: from_number, until, claim };
+                self.want_range(to, from, wanted);
+            }
+        }
+        if let Some(peer) = self.nodes[to].peers.get_mut(&from) {
+            peer.barren = !agrees;
         }
     }
 
-    pub(super) fn want_range(
-        &mut self,
-        index: usize,
-        peer: usize,
-        (chain, first, last): (usize, u64, u64),
-        has_it: bool,
-    ) {
+    pub(super) fn want_range(&mut self, index: usize, peer: usize, wanted: Wanted) {
         let Some(state) = self.nodes[index].peers.get_mut(&peer) else { return };
-        let covered = |r: &(usize, u64, u64, bool)| r.0 == chain && r.1 <= first && last <= r.2;
+        let covered = |w: &Wanted| {
+            w.chain == wanted.chain && w.from <= wanted.from && wanted.until <= w.until
+        };
         if state.ranges.len() >= MAX_RANGES || state.ranges.iter().any(covered) {
             return;
         }
-        state.ranges.push_back((chain, first, last, has_it));
+        state.ranges.push_back(wanted);
         self.next_range(index, peer);
     }
 
@@ -100,21 +139,28 @@ impl World {
         let now = self.now;
         let node = &mut self.nodes[index];
         let Some(state) = node.peers.get_mut(&peer) else { return };
-        if state.asking.is_some_and(|t| now - t < REQUEST_MILLIS) {
+        if state.asking.is_some() {
             return;
         }
-        state.asking = None;
-        while let Some((chain, first, last, has_it)) = state.ranges.pop_front() {
-            // What came meanwhile is not asked for.
-            let next = match node.chains.get(&chain) {
-                Some(stored) => stored.holes(first, last, 1).first().map(|h| h.0),
-                None => Some(first),
+        while let Some(wanted) = state.ranges.pop_front() {
+            // What came meanwhile is not asked for, unless the peer has another one.
+            let next = match node.chains.get(&wanted.chain) {
+                Some(stored) => {
+                    let hole = stored.holes(wanted.from, wanted.until, 1).first().map(|h| h.0);
+                    let here = stored.at(wanted.until);
+                    let other = match wanted.claim {
+                        Claim::Last(item) => here.is_some_and(|here| here != item),
+                        Claim::None | Claim::Later => false,
+                    };
+                    let other = other && !node.forks.contains_key(&wanted.chain);
+                    hole.or(other.then_some(wanted.until))
+                }
+                None => Some(wanted.from),
             };
-            if let Some(next) = next {
-                state.asking = Some(now);
-                // Whether the peer said that it has it comes back with the answer.
-                state.ranges.push_front((chain, next, last, has_it));
-                self.put(index, peer, Message::AskRange(chain, next, last));
+            if let Some(from) = next {
+                let wanted = Wanted { from, ..wanted };
+                state.asking = Some((wanted, now));
+                self.put(index, peer, Message::AskRange(wanted.chain, from, wanted.until));
                 return;
             }
         }
@@ -154,35 +200,56 @@ impl World {
         (first, until): (u64, u64),
         items: &[u32],
     ) {
+        let asked = self.nodes[to].peers.get(&from).and_then(|p| p.asking);
+        // An answer that came too late is none.
+        if let Some((wanted, _)) = asked
+            && (wanted.chain, wanted.from, wanted.until) == (chain, first, until)
+        {
+            self.range_answered(to, from, wanted, items);
+        }
+    }
+
+    fn range_answered(&mut self, to: usize, from: usize, wanted: Wanted, items: &[u32]) {
         let now = self.now;
         let Some(state) = self.nodes[to].peers.get_mut(&from) else { return };
         state.asking = None;
-        let asked = |r: &(usize, u64, u64, bool)| (r.0, r.1, r.2) == (chain, first, until);
-        let has_it = state.ranges.front().is_some_and(|r| asked(r) && r.3);
-        if state.ranges.front().is_some_and(asked) {
-            state.ranges.pop_front();
-        }
-        let (mut last, mut waits) = (first - 1, false);
+        let (mut last, mut waits, mut given) = (wanted.from - 1, false, false);
         for item in items {
             let What::Envelope { wire, number, .. } = self.items[*item as usize].what.clone()
             else {
                 break;
             };
             last = number;
+            given |= wanted.claim == Claim::Last(*item);
             self.note_what_was_given(to, from, *item);
             let verdict = self.take(to, from, *item, &wire, Node::source(true));
             waits |= verdict == Some(Verdict::Wait);
         }
-        let looked_through = if items.is_empty() { until } else { last };
+        given |= !items.is_empty() && last < wanted.until;
         if let Some(state) = self.nodes[to].peers.get_mut(&from) {
-            if has_it && !waits {
-                state.hopeless.insert(chain, (looked_through, now));
+            if items.is_empty() && wanted.claim == Claim::Later {
+                state.hopeless.insert(wanted.chain, (wanted.until, now));
+            } else if !items.is_empty() && !waits && wanted.claim != Claim::None {
+                state.hopeless.insert(wanted.chain, (last, now));
             }
-            if !items.is_empty() && !waits && last < until {
-                state.ranges.push_front((chain, last + 1, until, has_it));
+            if !items.is_empty() && !waits && last < wanted.until {
+                state.ranges.push_front(Wanted { from: last + 1, ..wanted });
             }
         }
+        self.claimed(to, from, wanted, given.then_some(()).ok_or(BROKEN_MOST));
         self.next_range(to, from);
+    }
+
+    /// What a peer named was given, or not: then what it costs at most, in fives.
+    fn claimed(&mut self, to: usize, from: usize, wanted: Wanted, given: Result<(), u32>) {
+        let Claim::Last(_) = wanted.claim else { return };
+        let Some(state) = self.nodes[to].peers.get_mut(&from) else { return };
+        state.barren = given.is_err();
+        if let Err(most) = given {
+            state.ranges.retain(|w| w.claim == Claim::None);
+            state.look_again.get_or_insert(self.now + LOOK_AGAIN_MILLIS);
+            self.promise_broken(to, from, most);
+        }
     }
 
     /// A presentation is missing: it is asked of whoever passed on what needs it, then of others.
@@ -235,21 +302,30 @@ impl World {
         let late = |f: &Fetch| f.asked > 0 && now - (f.asked - 1) >= REQUEST_MILLIS;
         let late: Vec<usize> =
             node.fetches.iter().filter(|(_, f)| late(f)).map(|(w, _)| *w).collect();
-        let stuck = |t: u64| now - t >= REQUEST_MILLIS;
-        let stuck: Vec<usize> = node
-            .peers
-            .iter()
-            .filter(|(_, p)| p.asking.is_some_and(stuck))
-            .map(|(id, _)| *id)
-            .collect();
-        late.into_iter().for_each(|whose| self.try_next(index, whose));
-        for peer in stuck {
-            // It did not answer: the node takes that for an answer with nothing.
+        let stuck = |(id, p): (&usize, &super::node::Peer)| {
+            let (wanted, since) = p.asking?;
+            (now - since >= REQUEST_MILLIS).then_some((*id, wanted))
+        };
+        let stuck: Vec<(usize, Wanted)> = node.peers.iter().filter_map(stuck).collect();
+        for whose in late {
+            self.not_shown(index, whose, BROKEN_MOST_SILENT);
+            self.try_next(index, whose);
+        }
+        for (peer, wanted) in stuck {
             if let Some(state) = self.nodes[index].peers.get_mut(&peer) {
-                state.ranges.pop_front();
                 state.asking = None;
             }
+            self.claimed(index, peer, wanted, Err(BROKEN_MOST_SILENT));
             self.next_range(index, peer);
+        }
+    }
+
+    /// Who was asked last for a presentation did not give it: if it passed on what names it, it must
+    /// have it.
+    fn not_shown(&mut self, index: usize, whose: usize, most: u32) {
+        let Some(fetch) = self.nodes[index].fetches.get(&whose) else { return };
+        if let Some(peer) = fetch.tried.last().copied().filter(|p| fetch.named.contains(p)) {
+            self.promise_broken(index, peer, most);
         }
     }
 
@@ -259,6 +335,7 @@ impl World {
             fetch.asked = 0;
         }
         if !has {
+            self.not_shown(to, whose, BROKEN_MOST);
             self.try_next(to, whose);
             return;
         }

@@ -1,10 +1,10 @@
 //! Who is connected with whom: dialling and its pauses, places, shutting out, partitions, nodes that
 //! go down and come up.
 
-use super::node::{CHANNEL, Dial, FRAMEWORK, Peer, TOPICS};
+use super::node::{Account, CHANNEL, Dial, FRAMEWORK, Peer, TOPICS};
 use super::rules::{
     BLOCK_MILLIS, DIAL_FIRST, DIAL_LAST, DIALLED, IDLE_MILLIS, MAKE_ROOM, MAX_CONNECTIONS,
-    MAX_NODES, MAX_PEERS, SHUT_BELOW,
+    MAX_DENIED, MAX_NODES, MAX_PEERS, SHUT_BELOW,
 };
 use super::setting::{Flood, Kind, VICTIMS};
 use super::{Eclipse, World};
@@ -146,7 +146,7 @@ impl World {
         }
         let participant = self.nodes[other].participant;
         let node = &self.nodes[one];
-        let ends = node.accounts.get(&participant).is_some_and(|score| *score <= SHUT_BELOW);
+        let ends = node.accounts.get(&participant).is_some_and(Account::is_shut);
         let same = |peer: &&usize| self.nodes[**peer].participant == participant;
         let count = node.peers.keys().filter(same).count();
         if ends || (count > MAX_NODES && !node.dials.contains_key(&other)) {
@@ -229,16 +229,33 @@ impl World {
         let participant = self.nodes[other].participant;
         let Some(peer) = self.nodes[one].peers.get_mut(&other) else { return };
         peer.score -= amount;
-        let mut out = Vec::new();
-        if peer.score <= GRAYLIST {
-            out.push(other);
-        }
+        let out = (peer.score <= GRAYLIST).then_some(other);
         let account = self.nodes[one].accounts.entry(participant).or_default();
-        *account -= amount;
-        if *account <= SHUT_BELOW {
-            let same = |peer: &&usize| self.nodes[**peer].participant == participant;
-            out.extend(self.nodes[one].peers.keys().filter(same));
+        account.score -= amount;
+        let all = account.score <= SHUT_BELOW;
+        self.shut_out(one, out);
+        if all {
+            self.shut_out_all(one, participant);
         }
+    }
+
+    /// What a participant's own node brings is denied to it.
+    pub(super) fn denied(&mut self, one: usize, other: usize) {
+        let participant = self.nodes[other].participant;
+        let account = self.nodes[one].accounts.entry(participant).or_default();
+        account.denied += 1.0;
+        if account.denied >= MAX_DENIED {
+            self.shut_out_all(one, participant);
+        }
+    }
+
+    fn shut_out_all(&mut self, one: usize, participant: usize) {
+        let same = |peer: &usize| self.nodes[*peer].participant == participant;
+        let all: Vec<usize> = self.nodes[one].peers.keys().copied().filter(same).collect();
+        self.shut_out(one, all);
+    }
+
+    fn shut_out(&mut self, one: usize, out: impl IntoIterator<Item = usize>) {
         for peer in out {
             self.nodes[one].shut.insert(peer, self.now + BLOCK_MILLIS);
             self.outcome.shut_out.entry((one, peer)).or_insert(self.now);

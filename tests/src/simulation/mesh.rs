@@ -19,10 +19,7 @@ impl World {
         node.ticks += 1;
         node.checker.give_up(clock);
         node.shut.retain(|_, until| *until > now);
-        node.accounts.retain(|_, score| {
-            *score = if *score > -0.1 { 0.0 } else { *score * super::rules::FORGETS };
-            *score < 0.0
-        });
+        node.accounts.retain(|_, account| account.forget());
         node.peers.values_mut().for_each(Peer::forget);
         let ticks = node.ticks;
         while node.recent.front().is_some_and(|(tick, _)| tick + HELD_TICKS <= ticks) {
@@ -40,6 +37,7 @@ impl World {
         if self.nodes[index].serves() {
             self.tell(index);
             self.tick_fetches(index);
+            self.look_again(index);
             if self.nodes[index].ticks.is_multiple_of(CATCH_UP_TICKS) {
                 self.catch_up_with_somebody(index);
             }

@@ -80,9 +80,14 @@ enum Message {
     AskLists(usize),
     Lists(Option<usize>),
     AskHeads,
-    Heads(Vec<(usize, u64)>),
+    /// Of each chain the number of the newest, and which it is.
+    Heads(Vec<(usize, u64, u32)>),
     AskRange(usize, u64, u64),
-    Range { chain: usize, asked: (u64, u64), items: Vec<u32> },
+    Range {
+        chain: usize,
+        asked: (u64, u64),
+        items: Vec<u32>,
+    },
 }
 
 enum Event {
@@ -309,7 +314,7 @@ impl World {
             Message::AskLists(_) => 400,
             Message::Lists(Some(list)) => 16 + of(self.list_items[*list]),
             Message::AskHeads => 80,
-            Message::Heads(heads) => 16 + 140 * heads.len(),
+            Message::Heads(heads) => 16 + 210 * heads.len(),
             Message::AskRange(..) => 260,
             Message::Range { items, .. } => 16 + items.iter().map(|i| of(*i)).sum::<usize>(),
         };

@@ -1,7 +1,10 @@
 //! What one node knows and remembers: its checking core, and around it what the real node and
 //! gossipsub keep for each peer.
 
-use super::rules::{FORGETS, INVALID, SEEN_MILLIS};
+use super::rules::{
+    BROKEN, DENIED_FORGOTTEN, FORGETS, FORGOTTEN_MILLIS, INVALID, MAX_DENIED, SEEN_MILLIS,
+    SHUT_BELOW, TOGETHER_MILLIS,
+};
 use super::setting::Kind;
 use crate::messages::{Memory, Sender};
 use crate::world::Party;
@@ -30,7 +33,7 @@ pub struct Node {
     pub(super) dials: BTreeMap<usize, Dial>,
     pub(super) peers: BTreeMap<usize, Peer>,
     /// What participants answer for.
-    pub(super) accounts: BTreeMap<usize, f64>,
+    pub(super) accounts: BTreeMap<usize, Account>,
     /// Who is shut out, and until when.
     pub(super) shut: BTreeMap<usize, u64>,
     pub(super) up: bool,
@@ -67,6 +70,45 @@ pub(super) struct Dial {
     pub wait: u64,
 }
 
+/// What a participant answers for.
+#[derive(Default)]
+pub(super) struct Account {
+    pub score: f64,
+    /// How many of its own messages, brought by its own nodes, were denied to it lately.
+    pub denied: f64,
+}
+
+impl Account {
+    pub(super) fn is_shut(&self) -> bool {
+        self.score <= SHUT_BELOW || self.denied >= MAX_DENIED
+    }
+
+    /// A second went by. Gives whether anything is left.
+    pub(super) fn forget(&mut self) -> bool {
+        self.score = if self.score > -0.1 { 0.0 } else { self.score * FORGETS };
+        self.denied = (self.denied - DENIED_FORGOTTEN).max(0.0);
+        self.score < 0.0 || self.denied > 0.0
+    }
+}
+
+/// What a peer said of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    None,
+    Later,
+    /// It has the last one: this.
+    Last(u32),
+}
+
+/// A range to ask for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub chain: usize,
+    pub from: u64,
+    pub until: u64,
+    pub claim: Claim,
+}
+
 /// Somebody who is connected.
 pub(super) struct Peer {
     /// Whether this node dialled.
@@ -85,11 +127,17 @@ pub(super) struct Peer {
     pub useful: bool,
     /// What is on its way to it.
     pub queued: u32,
-    /// Ranges to ask for, and since when one is asked for.
-    pub ranges: VecDeque<(usize, u64, u64, bool)>,
-    pub asking: Option<u64>,
+    /// Ranges to ask for, the one that is asked for, and since when.
+    pub ranges: VecDeque<Wanted>,
+    pub asking: Option<(Wanted, u64)>,
     /// Up to where it gave of a chain what it has, and since when.
     pub hopeless: BTreeMap<usize, (u64, u64)>,
+    /// Whether it gave nothing when it was asked last, or not what it said.
+    pub barren: bool,
+    /// How many promises it broke in a row, and when the last.
+    broken: (u32, Option<u64>),
+    /// When it is asked once more what it has.
+    pub look_again: Option<u64>,
 }
 
 /// A document that is asked for.
@@ -119,6 +167,17 @@ impl Stored {
 
     pub(super) fn newest(&self) -> u64 {
         self.items.last_key_value().map(|(n, _)| *n).unwrap_or_default()
+    }
+
+    /// The newest that is given to others, with its number.
+    pub(super) fn newest_given(&self) -> Option<(u64, u32)> {
+        let given =
+            |(number, (item, allowed)): (&u64, &(u32, bool))| allowed.then_some((*number, *item));
+        self.items.iter().rev().find_map(given)
+    }
+
+    pub(super) fn at(&self, number: u64) -> Option<u32> {
+        self.items.get(&number).map(|(item, _)| *item)
     }
 
     /// Ranges that are missing.
@@ -153,7 +212,24 @@ impl Peer {
             ranges: VecDeque::new(),
             asking: None,
             hopeless: BTreeMap::new(),
+            barren: false,
+            broken: (0, None),
+            look_again: None,
         }
+    }
+
+    /// It did not give what it must have. Gives what that costs.
+    pub(super) fn broke_a_promise(&mut self, most: u32, now: u64) -> Option<f64> {
+        self.barren = true;
+        let (in_a_row, last) = &mut self.broken;
+        match last.map(|last| now - last) {
+            Some(age) if age < TOGETHER_MILLIS => return None,
+            Some(age) if age < FORGOTTEN_MILLIS => {}
+            Some(_) | None => *in_a_row = 0,
+        }
+        *last = Some(now);
+        *in_a_row = (*in_a_row + 1).min(most);
+        Some(BROKEN * f64::from(*in_a_row))
     }
 
     /// What gossip thinks of it: P1, P2 and P4 of each topic, and the node's own score.

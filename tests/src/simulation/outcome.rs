@@ -162,6 +162,16 @@ impl Outcome {
         node.delivered.keys().copied().filter(of)
     }
 
+    /// How many messages of flooders a node kept.
+    #[must_use]
+    pub fn kept_of_floods(&self, node: &Node) -> usize {
+        let flooder = |author: &usize| {
+            self.nodes.get(*author).is_some_and(|n| matches!(n.kind, Kind::Flooder(_)))
+        };
+        let chains = node.chains.iter().filter(|(author, _)| flooder(author));
+        chains.map(|(_, chain)| chain.items.len()).sum()
+    }
+
     /// Of a thousand deliveries that there could be of what the revoked sent in time, how many there
     /// are not.
     #[must_use]

@@ -52,6 +52,24 @@ pub const BLOCK_MILLIS: u64 = 600_000;
 pub const IDLE_MILLIS: u64 = 60_000;
 /// `SHUT_BELOW` of `node/peers/accounts.rs`.
 pub const SHUT_BELOW: f64 = -200.0;
+/// `MAX_DENIED` of `node/peers/accounts.rs`.
+pub const MAX_DENIED: f64 = 400.0;
+/// `DENIED_FORGOTTEN` of `node/peers/accounts.rs`: how many of them a second.
+pub const DENIED_FORGOTTEN: f64 = 2.0 / 60.0;
+/// `BROKEN` of `node/peers/promises.rs`.
+pub const BROKEN: f64 = 5.0;
+/// `MOST_SAID` of `node/peers/promises.rs`.
+pub const BROKEN_MOST: u32 = 6;
+/// `MOST_SILENT` of `node/peers/promises.rs`.
+pub const BROKEN_MOST_SILENT: u32 = 3;
+/// `TOGETHER_MILLIS` of `node/peers/promises.rs`.
+pub const TOGETHER_MILLIS: u64 = 5_000;
+/// `FORGOTTEN_MILLIS` of `node/peers/promises.rs`.
+pub const FORGOTTEN_MILLIS: u64 = 60_000;
+/// `LOOK_AGAIN_MILLIS` of `node/peers/promises.rs`.
+pub const LOOK_AGAIN_MILLIS: u64 = 10_000;
+/// `ROUNDS` of `node/catch_up.rs`: of so many all but one go to peers that read.
+pub const ROUNDS: usize = 4;
 /// How much of a score is left after a second, there and for the marks of gossip.
 pub const FORGETS: f64 = 0.99;
 /// `UNREPORTED_MILLIS` of `node/worker.rs`: later gossip does not pass on what waited.

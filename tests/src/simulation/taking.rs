@@ -1,7 +1,7 @@
 //! What comes, the core's verdict on it, and what follows: kept, delivered, passed on, asked for,
 //! charged.
 
-use super::node::Node;
+use super::node::{Claim, Node, Wanted};
 use super::rules::{FAULT, UNHELPFUL, UNREPORTED_MILLIS};
 use super::setting::Kind;
 use super::{Item, What, World};
@@ -97,6 +97,9 @@ impl World {
             if from == author && !self.nodes[author].kind.is_honest() {
                 self.outcome.bore(to, from, self.now);
             }
+            if checked.verdict == Verdict::Refuse && self.nodes[from].participant == author {
+                self.denied(to, from);
+            }
             match (checked.verdict, source) {
                 (Verdict::Admit, _) => {
                     if let Some(peer) = self.nodes[to].peers.get_mut(&from) {
@@ -127,7 +130,9 @@ impl World {
                 Effect::Ask(Missing::Did(_)) | Effect::Keep(_) => {}
                 Effect::Gap { chain, from: first, until } => {
                     if let (Some(peer), Some(chain)) = (from, self.chains.get(chain).copied()) {
-                        self.want_range(to, peer, (chain, *first, *until), false);
+                        let wanted =
+                            Wanted { chain, from: *first, until: *until, claim: Claim::None };
+                        self.want_range(to, peer, wanted);
                     }
                 }
                 Effect::Forked { first, .. } => {
@@ -135,7 +140,7 @@ impl World {
                 }
             }
         }
-        if matches!(checked.verdict, Verdict::Admit | Verdict::Refuse) {
+        if checked.keep {
             let allowed = checked.verdict == Verdict::Admit;
             let place = envelope.header().sequence;
             let node = &mut self.nodes[to];

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::secured::{Binding, Form};
 use gridpass_messaging::node::control::Asked;
-use gridpass_messaging::sync::{Announcement, Request, Response, Visit};
+use gridpass_messaging::sync::{Announcement, ChainHead, Request, Response, Visit};
 use gridpass_policy::channel::SignedChannel;
 use gridpass_tests::messages::{Market, Sender, authorise};
 use gridpass_tests::nodes::clock;
@@ -32,6 +32,7 @@ async fn case_18_who_floods_with_what_is_refused_is_shut_out() {
     let peer = s.publisher(&party, &presentation).await;
     // Its visa is for another zone than it bids in: authentic, and refused by everybody.
     let mut sender = Sender::new(&party, &presentation, &s.market.channel);
+    let before = ask(&s.operator, Asked::Status).await["lastNumber"].as_u64().expect("a number");
     let sent = peer
         .until_shut_out(5000, async |number| {
             let envelope = sender.send_with(clock(), |h| {
@@ -43,6 +44,9 @@ async fn case_18_who_floods_with_what_is_refused_is_shut_out() {
             }
         })
         .await;
+    // The first of an hour are kept, and confirmed, and no others.
+    let after = ask(&s.operator, Asked::Status).await["lastNumber"].as_u64().expect("a number");
+    assert!(after < before + 200, "{sent} were sent, and the log grew from {before} to {after}");
     // A few are an older list's fault at most; so many are the peer's.
     assert!(sent >= 300, "shut out after {sent}: an honest peer could come to this");
     assert!(s.blocked().await);
@@ -121,6 +125,66 @@ async fn case_18_presentations_without_end_fill_nothing() {
     let limits = gridpass_messaging::checking::Limits::default();
     assert!(most <= u64::try_from(limits.waiting_per_peer).expect("small"), "{most} wait");
     s.is_heard(9999).await;
+    // It goes on, and is asked each time for what it does not have.
+    peer.until_shut_out(600, async |number| {
+        let envelope = sender.send_with(clock(), |h| {
+            h.presentation = ContentId::of_bytes(format!("{number}").as_bytes()).expect("a CID");
+        });
+        peer.send(&envelope).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    })
+    .await;
+    assert!(s.blocked().await);
+    s.is_heard(10_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_another_message_of_a_number_is_asked_for_it_and_that_is_proof() {
+    let s = Scene::new().await;
+    let party = Party::new(37);
+    let presentation = s.market.presentation(&party);
+    let sender = Sender::new(&party, &presentation, &s.market.channel);
+    let said = |sender: &Sender, kilowatts: u64, number: u64, previous| {
+        let mut header = sender.header("GB-1", clock());
+        header.attributes.insert("quantityKw".into(), kilowatts.into());
+        (header.sequence, header.previous) = (number, previous);
+        sender.sign(header, b"{\"bid\":5}")
+    };
+    let peer = s.publisher(&party, &presentation).await;
+    let first = said(&sender, 5, 1, None);
+    let second = said(&sender, 5, 2, Some(first.id().clone()));
+    for envelope in [&first, &second] {
+        peer.send(envelope).await;
+        let started = Instant::now();
+        while !s.inbox().await.contains(envelope.id()) {
+            assert!(started.elapsed() < PATIENCE, "it is not delivered");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    // Somebody else has another first one, and knows no second: its newest is below the own.
+    let twin = said(&sender, 6, 1, None);
+    let other = Party::new(38);
+    let witness = Peer::new(&other, &s.market, &s.address).await;
+    {
+        let mut shared = witness.shared.lock().expect("not poisoned");
+        shared.heads = vec![ChainHead {
+            sender: party.did.clone(),
+            key: twin.header().key.as_str().to_owned(),
+            whole: 1,
+            newest: 1,
+            message: twin.id().clone(),
+        }];
+        shared.given = vec![twin];
+    }
+    witness.enter(s.hello(&other, None), &s.market).await;
+    peer.until("the proof is told", |s| s.forks > 0).await;
+    // Whoever shows it answers for nothing.
+    let peers = ask(&s.operator, Asked::Peers).await;
+    let shown = peers["peers"].as_array().expect("peers").iter();
+    let shown = shown.filter(|p| p["participant"] == other.did.as_str());
+    let behaviour: Vec<_> = shown.map(|p| p["behaviour"].as_f64().expect("a number")).collect();
+    assert_eq!(behaviour, [0.0]);
+    s.is_heard(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

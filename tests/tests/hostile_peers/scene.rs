@@ -10,7 +10,7 @@ use gridpass_messaging::exchange::{Exchange, Library, Nothing};
 use gridpass_messaging::net::{self, Command, NetEvent, NetworkSettings, topic_of};
 use gridpass_messaging::node::Node;
 use gridpass_messaging::node::control::{Asked, NewMessage};
-use gridpass_messaging::sync::{Hello, Request, Response, Visit};
+use gridpass_messaging::sync::{Announcement, ChainHead, Hello, Request, Response, Visit, page};
 use gridpass_tests::messages::Market;
 use gridpass_tests::nodes;
 use gridpass_tests::world::Party;
@@ -40,6 +40,11 @@ pub(crate) struct Shared {
     pub(crate) partings: usize,
     /// What it answers when it is asked for a document.
     pub(crate) documents: HashMap<ContentId, Vec<u8>>,
+    /// What it says of chains, and what it gives of them.
+    pub(crate) heads: Vec<ChainHead>,
+    pub(crate) given: Vec<Envelope>,
+    /// The proofs of contradiction that it was told of.
+    pub(crate) forks: usize,
     pub(crate) hello: Option<Hello>,
     pub(crate) asked: HashMap<u64, oneshot::Sender<Result<Response, String>>>,
     pub(crate) tags: u64,
@@ -186,14 +191,24 @@ pub(crate) fn take(shared: &mut Shared, event: NetEvent) -> Option<Command> {
                     Some(bytes) => Response::Document(ByteBuf::from(bytes.clone())),
                     None => Response::NotHere,
                 },
+                Request::Heads { .. } => Response::heads(shared.heads.clone(), None),
+                Request::Range { from, until, .. } => {
+                    let asked = |e: &&Envelope| (from..=until).contains(&e.header().sequence);
+                    let given = shared.given.iter().filter(asked);
+                    Response::Range(page(given.map(|e| e.to_wire().expect("written"))))
+                }
                 _ => Response::NotHere,
             };
             return Some(Command::Answer { reply, response: Box::new(response) });
         }
         NetEvent::Answered { tag, result, .. } => {
             if let Some(answer) = shared.asked.remove(&tag) {
-                let _ = answer.send(result.map(|r| *r));
+                let _ = answer.send(result.map(|r| *r).map_err(|e| e.to_string()));
             }
+        }
+        NetEvent::Gossip { data, .. } => {
+            let announced = Announcement::decode(&data);
+            shared.forks += usize::from(matches!(announced, Ok(Announcement::Fork(..))));
         }
         _ => {}
     }

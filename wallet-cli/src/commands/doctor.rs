@@ -1,6 +1,8 @@
 //! `gridpass doctor`: what on this machine could get in the way, and what to do about it.
 
 use crate::codes;
+use crate::commands::node::client::Client;
+use crate::commands::node::silence;
 use crate::context::{GlobalArgs, now};
 use crate::help;
 use crate::output::{Answer, Outcomes};
@@ -10,13 +12,18 @@ use gridpass_identity::report::{Check, Report};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::LockedWallet;
 use gridpass_identity::wallet::sled_store::SledStore;
-use serde_json::json;
+use gridpass_messaging::codes::NODE_SILENT;
+use gridpass_messaging::node::control::Asked;
+use serde_json::{Value, json};
 use std::path::Path;
+use std::time::Duration;
 
 /// 2026-01-01T00:00:00Z: this program did not exist before.
 const MADE_AFTER: UnixMillis = UnixMillis::from_millis(1_767_225_600_000);
 /// A backup older than this is worth a word, in milliseconds: 90 days.
 const OLD_BACKUP: u64 = 90 * 24 * 3600 * 1000;
+/// How long a node is waited for.
+const ANSWERS: Duration = Duration::from_secs(2);
 
 /// Look for what could get in the way: folders, permissions, damage, backups, the clock
 #[derive(Args)]
@@ -45,8 +52,26 @@ pub fn run(global: &GlobalArgs, _: &DoctorArgs) -> Outcomes {
     for profile in global.profiles()? {
         check_wallet(&mut report, &profile, &global.profile_dir(&profile)?, now);
     }
+    check_node(&mut report, global);
     let json = json!({ "version": version, "home": home });
     Ok(Answer::new("gridpass.doctor/1", json, "").with_report(&report))
+}
+
+/// What the profile's node says, where it runs.
+fn check_node(report: &mut Report, global: &GlobalArgs) {
+    let status = Client::connect(global).and_then(|mut client| {
+        client.within(ANSWERS)?;
+        client.ask(&Asked::Status)
+    });
+    let Ok(status) = status else { return };
+    let channels = status.get("channels").and_then(Value::as_array);
+    for channel in channels.into_iter().flatten() {
+        let name = channel.get("name").and_then(Value::as_str).unwrap_or_default();
+        if let Some(silent) = channel.get("silent").filter(|s| s.is_object()) {
+            let sentence = format!("channel {name}: {}", silence(silent));
+            report.push(Check::indeterminate("channel", NODE_SILENT, sentence));
+        }
+    }
 }
 
 #[cfg(unix)]

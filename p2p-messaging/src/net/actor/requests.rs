@@ -34,7 +34,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
             }
             Event::OutboundFailure { peer, request_id, error, .. } => {
                 if let Some(tag) = self.asked.remove(&request_id) {
-                    let result = Err(error.to_string());
+                    let result = Err(error.into());
                     self.tell(NetEvent::Answered { peer, tag, result });
                 }
             }

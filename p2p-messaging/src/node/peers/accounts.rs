@@ -9,10 +9,26 @@ use std::collections::{BTreeMap, BTreeSet};
 /// is parted with before.
 const SHUT_BELOW: f64 = -200.0;
 
+/// So many denied messages of its own, from its own nodes, shut a participant out, however slowly they
+/// come; as many as shut out a peer at once that passes them on.
+const MAX_DENIED: f64 = 400.0;
+/// How many of them are forgotten in a second: two a minute are borne for ever.
+const DENIED_FORGOTTEN: f64 = 2.0 / 60.0;
+/// The most participants that are remembered while none of their nodes is here.
+const MAX_GONE: usize = 16_384;
+
 #[derive(Default)]
 struct Account {
     nodes: BTreeSet<PeerId>,
     score: f64,
+    /// How many messages of its own, brought by its own nodes, were denied to it lately.
+    denied: f64,
+}
+
+impl Account {
+    fn is_shut(&self) -> bool {
+        self.score <= SHUT_BELOW || self.denied >= MAX_DENIED
+    }
 }
 
 /// The participants whose nodes are connected, or who misbehaved lately.
@@ -39,25 +55,39 @@ impl Accounts {
     pub(super) fn charge(&mut self, participant: &Did, amount: f64) -> Vec<PeerId> {
         let Some(account) = self.0.get_mut(participant) else { return Vec::new() };
         account.score -= amount;
-        let shut = account.score <= SHUT_BELOW;
-        account.nodes.iter().filter(|_| shut).copied().collect()
+        account.nodes.iter().filter(|_| account.score <= SHUT_BELOW).copied().collect()
+    }
+
+    /// A node of a participant sent what is denied to it; gives all of its nodes, where that is too
+    /// often.
+    pub(super) fn denied(&mut self, participant: &Did) -> Vec<PeerId> {
+        let Some(account) = self.0.get_mut(participant) else { return Vec::new() };
+        account.denied += 1.0;
+        account.nodes.iter().filter(|_| account.denied >= MAX_DENIED).copied().collect()
     }
 
     /// Whether its nodes are not let in.
     pub(super) fn is_shut(&self, participant: &Did) -> bool {
-        self.0.get(participant).is_some_and(|a| a.score <= SHUT_BELOW)
+        self.0.get(participant).is_some_and(Account::is_shut)
     }
 
-    /// A second went by: half is forgotten in about a minute.
+    /// A second went by: half of a score is forgotten in about a minute.
     pub(super) fn tick(&mut self) {
         for account in self.0.values_mut() {
+            account.denied = (account.denied - DENIED_FORGOTTEN).max(0.0);
             account.score = if account.score > -0.1 { 0.0 } else { account.score * 0.99 };
         }
         self.drop_settled();
     }
 
     fn drop_settled(&mut self) {
-        self.0.retain(|_, a| !a.nodes.is_empty() || a.score < 0.0);
+        let mut gone = 0_usize;
+        self.0.retain(|_, a| {
+            let here = !a.nodes.is_empty();
+            let owes = a.score < 0.0 || a.denied > 0.0;
+            gone = gone.saturating_add(usize::from(!here && owes));
+            here || (owes && gone <= MAX_GONE)
+        });
     }
 }
 
@@ -97,5 +127,28 @@ mod tests {
             accounts.tick();
         }
         assert_eq!(accounts.0.len(), 1, "only who is here is remembered");
+    }
+    #[test]
+    fn what_is_denied_to_a_participant_adds_up_however_slowly_it_comes() {
+        let (north, south) = (did("north"), did("south"));
+        for (pause, most) in [(0, 400), (1, 420), (10, 600)] {
+            let mut accounts = Accounts::default();
+            accounts.enter(&north, PeerId::random());
+            accounts.enter(&south, PeerId::random());
+            let sent = (1..=most).find(|_| {
+                (0..pause).for_each(|_| accounts.tick());
+                !accounts.denied(&north).is_empty()
+            });
+            assert!(sent.is_some_and(|n| n >= 400), "every {pause} s: {sent:?}");
+            assert!(accounts.is_shut(&north) && !accounts.is_shut(&south));
+        }
+        // An operator who tries again now and then is borne, and so is one whose node learns late.
+        let mut accounts = Accounts::default();
+        accounts.enter(&north, PeerId::random());
+        assert!((0..300).all(|_| accounts.denied(&north).is_empty()));
+        for _ in 0..100_000 {
+            (0..30).for_each(|_| accounts.tick());
+            assert!(accounts.denied(&north).is_empty());
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! for.
 
 use super::super::worker::{Worker, uptime};
-use super::{JUDGE_MILLIS, Peer, Stage};
+use super::{Denial, JUDGE_MILLIS, Peer, Stage};
 use crate::checking::{Checked, Source, Verdict};
 use crate::net::{Command, GRAYLIST, peer_in};
 use gridpass_identity::time::UnixMillis;
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 /// What a peer is charged for what every honest one would have refused: the third is the last.
 pub(in crate::node) const FAULT: f64 = 30.0;
-/// What it is charged for what an honest peer rarely passes on.
+/// What it is charged for what an honest peer rarely passes on: the 400th at once is the last.
 pub(in crate::node) const UNHELPFUL: f64 = 0.2;
 /// What it is charged for saying once more that it is or reads something else, when that was too often.
 pub(super) const RESTLESS: f64 = 1.0;
@@ -30,6 +30,9 @@ impl Worker {
         // Whether what is sealed fits its schema, and whether all to whom it is sealed may read, is not
         // seen by everybody.
         let sealed = checked.envelope.as_ref().is_some_and(|e| e.header().is_sealed());
+        if checked.verdict == Verdict::Refuse && !sealed {
+            self.denied(&peer, checked);
+        }
         match (checked.verdict, source) {
             (Verdict::Refuse, _) if sealed => {}
             (Verdict::Admit, _) => {
@@ -41,6 +44,37 @@ impl Worker {
             // An honest peer passes none on; one with an older list may for a while.
             (Verdict::Refuse, Source::Live) => self.charge(peer, UNHELPFUL),
             _ => {}
+        }
+    }
+
+    /// A peer passed on what is denied to the participant that it acts for. Others who pass it on may
+    /// have an older list; a sender's own node asks itself first whether what it sends is allowed, and
+    /// hears soon of what changed. So this is forgotten slowly, and shuts out also who takes its time.
+    fn denied(&mut self, peer: &PeerId, checked: &Checked) {
+        let Some(participant) = self.proven(peer).cloned() else { return };
+        if checked.envelope.as_ref().is_none_or(|e| e.header().sender != participant) {
+            return;
+        }
+        for node in self.peers.accounts.denied(&participant) {
+            self.shut_out(node);
+        }
+    }
+
+    /// A peer did not give what it must have.
+    pub(in crate::node) fn promise_broken(&mut self, peer: PeerId, denial: Denial) {
+        let now = uptime(self.began);
+        let Some(state) = self.peers.all.get_mut(&peer) else { return };
+        state.barren = true;
+        if let Some(amount) = state.promises.broken(denial, now) {
+            self.charge(peer, amount);
+        }
+    }
+
+    /// It is asked once more, in a while, how far it knows the channels.
+    pub(in crate::node) fn look_again_later(&mut self, peer: &PeerId) {
+        let now = uptime(self.began);
+        if let Some(state) = self.peers.all.get_mut(peer) {
+            state.promises.look_again_later(now);
         }
     }
 
@@ -173,6 +207,9 @@ impl Worker {
             if peer.ask_again && peer.again > 0 {
                 peer.ask_again = false;
                 peer.again = peer.again.saturating_sub(1);
+                again.push(*id);
+            }
+            if peer.promises.looks_again(now) {
                 again.push(*id);
             }
             if ten_seconds {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod conduct;
+mod promises;
 
 use super::files::PeerRights;
 use super::worker::Worker;
@@ -16,6 +17,8 @@ use gridpass_identity::did::Did;
 use gridpass_identity::key::PublicKey;
 use gridpass_identity::time::UnixMillis;
 use libp2p::PeerId;
+pub(super) use promises::Denial;
+use promises::Promises;
 use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,6 +61,9 @@ pub(super) struct Peer {
     changes: u8,
     /// Whether something that it passed on was admitted.
     useful: bool,
+    promises: Promises,
+    /// Whether it gave nothing when it was last compared with, or not what it said.
+    barren: bool,
     /// Since when it may not read what it did, as long as something is missing to say so.
     doubted: Option<UnixMillis>,
     /// The score that gossip was told last.
@@ -127,6 +133,20 @@ impl Peers {
         self.all.iter().filter(move |(_, p)| reads(p)).map(|(id, _)| *id)
     }
 
+    /// Whether it is asked first when something may be missing: it may read something here, and gave
+    /// what it said when it was asked last.
+    pub(super) fn is_worth_asking(&self, peer: &PeerId) -> bool {
+        let worth = |p: &Peer| p.stage == Stage::Open && !p.may.is_empty() && !p.barren;
+        self.all.get(peer).is_some_and(worth)
+    }
+
+    /// What it said of its chains is what is known here, or came from it; or not.
+    pub(super) fn gave(&mut self, peer: &PeerId, gave: bool) {
+        if let Some(peer) = self.all.get_mut(peer) {
+            peer.barren = !gave;
+        }
+    }
+
     /// Whether it is shown that it acts for the participant that it names.
     pub(super) fn is_proven(&self, peer: &PeerId) -> bool {
         self.all.get(peer).is_some_and(|p| p.proven)
@@ -171,6 +191,8 @@ impl Worker {
             only: None,
             changes: 0,
             useful: false,
+            promises: Promises::default(),
+            barren: false,
             doubted: None,
             told: 0.0,
             hears: BTreeSet::new(),

@@ -197,6 +197,9 @@ pub fn status(global: &GlobalArgs) -> Outcomes {
                 ));
             }
         }
+        if let Some(silent) = channel.get("silent").filter(|s| s.is_object()) {
+            out.push_str(&format!("  SILENT           {}\n", silence(silent)));
+        }
         for gap in channel.get("gaps").and_then(Value::as_array).into_iter().flatten() {
             let text = |name: &str| gap.get(name).map(plain).unwrap_or_default();
             out.push_str(&format!(
@@ -251,6 +254,16 @@ pub fn lists(global: &GlobalArgs) -> Outcomes {
         out.push_str("none\n");
     }
     Ok(Answer::new("gridpass.node.lists/1", answer, out))
+}
+
+/// A channel in which nothing is heard, as a sentence.
+pub fn silence(silent: &Value) -> String {
+    let text = |name: &str| silent.get(name).map(plain).unwrap_or_default();
+    let readers = match text("participants").as_str() {
+        "0" => "nobody who reads it is connected".to_owned(),
+        _ => format!("the {} connected peers that read it are of one participant", text("readers")),
+    };
+    format!("nothing was heard since {}, and {readers}", text("since"))
 }
 
 pub fn peers(global: &GlobalArgs) -> Outcomes {

@@ -8,6 +8,7 @@ mod messages;
 mod run;
 
 pub use file::{FileCommand, file};
+pub use manage::silence;
 pub use messages::{InboxArgs, ListenArgs, OutboxArgs, ReceiptsArgs, SendArgs};
 pub use messages::{inbox, listen, outbox, receipts, send};
 
