@@ -45,7 +45,6 @@ struct State {
     own: HashMap<Digest, Own>,
     lately: LruCache<Digest, ()>,
     writing: bool,
-    closed: bool,
 }
 
 /// What is between this node and one peer.
@@ -96,7 +95,6 @@ impl Desk {
             own: HashMap::new(),
             lately: LruCache::new(MAX_LATELY),
             writing: false,
-            closed: false,
         };
         Self {
             peer,
@@ -124,9 +122,6 @@ impl Desk {
         let room = Arc::clone(&self.room).acquire_owned().await.ok()?;
         let (said, answer) = oneshot::channel();
         let mut state = lock(&self.state);
-        if state.closed {
-            return None;
-        }
         let ask = match state.own.get_mut(&digest) {
             // Who has asked for the block need not ask whether it is there.
             Some(own) if own.wanted == Wanted::Block || own.wanted == wanted => {
@@ -182,7 +177,7 @@ impl Desk {
             let full = state.theirs.len() >= MAX_WANTS && !state.theirs.contains_key(&want.cid);
             if want.wanted == Wanted::Nothing {
                 state.theirs.remove(&want.cid);
-            } else if !full && !state.closed {
+            } else if !full {
                 state.theirs.insert(want.cid, want);
             }
         }
@@ -225,6 +220,11 @@ impl Desk {
         lock(&self.state).theirs.pop_front().map(|(_, want)| want)
     }
 
+    /// What the peer wanted it asks for again, if it still wants it.
+    pub(super) fn forget_theirs(&self) {
+        lock(&self.state).theirs.clear();
+    }
+
     pub(super) fn has_work(&self) -> bool {
         let state = lock(&self.state);
         !state.theirs.is_empty() || !state.to_ask.is_empty()
@@ -233,32 +233,23 @@ impl Desk {
     /// Whether somebody is to begin writing: one at a time.
     pub(super) fn begin_writing(&self) -> bool {
         let mut state = lock(&self.state);
-        let begin = !state.writing && !state.closed;
-        state.writing |= begin;
-        begin
+        !std::mem::replace(&mut state.writing, true)
     }
 
     /// Ends writing, unless there is something to write.
     pub(super) fn end_writing(&self) -> bool {
         let mut state = lock(&self.state);
-        let end = state.closed || (state.theirs.is_empty() && state.to_ask.is_empty());
+        let end = state.theirs.is_empty() && state.to_ask.is_empty();
         state.writing = !end;
         end
     }
 
-    /// The peer cannot be told anything: nobody waits for it, and it waits for nothing.
+    /// The peer cannot be told anything, or is gone: nobody waits for it, and it waits for nothing.
     pub(super) fn unreachable(&self) {
         let mut state = lock(&self.state);
         state.theirs.clear();
         state.to_ask.clear();
         state.fail(&Said::NotHere);
-    }
-
-    /// The peer is gone.
-    pub(super) fn close(&self) {
-        lock(&self.state).closed = true;
-        self.unreachable();
-        self.work.notify_one();
     }
 }
 

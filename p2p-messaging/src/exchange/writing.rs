@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// The bytes from which a message is long enough: with one more block it is still one.
 const ENOUGH: usize = 1024 * 1024;
+/// How many things that a peer wants are looked up before others have their turn.
+const MAX_LOOKED_UP: usize = 64;
 /// How long a peer has to take a message.
 const ONE_MESSAGE: Duration = Duration::from_secs(60);
 /// How long a stream is kept without anything to say.
@@ -33,6 +35,12 @@ async fn write(shared: Arc<Shared>, desk: Arc<Desk>) {
     let mut opened: Option<Opened> = None;
     let mut message = make(&shared, &desk).await;
     loop {
+        if message.is_empty() && desk.has_work() {
+            // What was looked up is not here, and nobody wants to be told so.
+            tokio::task::yield_now().await;
+            message = make(&shared, &desk).await;
+            continue;
+        }
         if message.is_empty() {
             let _ = tokio::time::timeout(SILENCE, desk.work.notified()).await;
             if desk.end_writing() {
@@ -57,13 +65,16 @@ async fn write(shared: Arc<Shared>, desk: Arc<Desk>) {
     }
 }
 
-/// Says one thing: on the stream that there is, or where the other side ended that, on a new one.
+/// Says one thing: on the stream that there is, or where the other side ended that, on a new one what
+/// is wanted. It may have come back meanwhile, and have forgotten what it asked for: what it still wants
+/// it asks for again.
 async fn say(
     shared: &Shared,
     desk: &Desk,
     opened: &mut Option<Opened>,
     message: Message,
 ) -> Result<(), String> {
+    let wants = message.wants.clone();
     let (mut message, mut bytes) = (Some(message), Vec::new());
     for _ in 0..2_u8 {
         let fresh = opened.is_none();
@@ -81,7 +92,14 @@ async fn say(
         match sending.await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(e)) if fresh => return Err(e.to_string()),
-            Ok(Err(_)) => *opened = None,
+            Ok(Err(_)) => {
+                *opened = None;
+                desk.forget_theirs();
+                if wants.is_empty() {
+                    return Ok(());
+                }
+                bytes = framed(Message { wants: wants.clone(), ..Message::default() });
+            }
             Err(_) => return Err("it does not take what it wants".into()),
         }
     }
@@ -108,11 +126,13 @@ async fn make(shared: &Arc<Shared>, desk: &Arc<Desk>) -> Message {
     let Ok(_place) = shared.lookups.acquire().await else { return message };
     let (library, asking) = (Arc::clone(&shared.library), Arc::clone(desk));
     let looking = tokio::task::spawn_blocking(move || {
-        let mut next = Some(first);
+        let (mut next, mut looked_up) = (Some(first), 0_usize);
         while let Some(want) = next {
             look_up(library.as_ref(), &asking, &want, &mut message);
-            let entries = message.blocks.len().max(message.presences.len());
-            if entries >= MAX_ENTRIES || message.weight() >= ENOUGH {
+            looked_up = looked_up.saturating_add(1);
+            let entries = message.blocks.len().max(message.presences.len()).max(looked_up);
+            // Who wants more lets others go first.
+            if entries >= MAX_LOOKED_UP || message.weight() >= ENOUGH {
                 break;
             }
             next = asking.next_want();

@@ -125,7 +125,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
         peer.connections.retain(|c| c.id != by);
         if peer.connections.is_empty() {
             self.peers.remove(&id);
-            self.exchange.speaks(id, false);
+            self.exchange.gone(id);
             self.book.parted(&id, Instant::now());
             self.tell(NetEvent::Disconnected(id));
         }
