@@ -1,5 +1,6 @@
 //! Asking peers: questions and their answers, and what is missing, from whoever may have it.
 
+use super::knowledge::is_evidence;
 use super::publishing::Purpose;
 use super::worker::Worker;
 use crate::checking::Missing;
@@ -287,8 +288,12 @@ impl Worker {
     /// A document came, of the name that was asked for.
     fn document_came(&mut self, id: &ContentId, bytes: Vec<u8>) -> bool {
         if id.verify(&bytes).is_ok() {
-            self.knowledge.arrived.insert(id.clone(), bytes);
-            return true;
+            // A stranger has this node ask for any name: what else comes under it is not taken.
+            let wanted = is_evidence(&bytes) || self.is_schema_part(id);
+            if wanted {
+                self.knowledge.arrived.insert(id.clone(), bytes);
+            }
+            return wanted;
         }
         // A descriptor is named by its content and travels with its owner's signature.
         match SignedChannel::parse(&bytes) {

@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) partings: usize,
     /// What it answers when it is asked for a document.
     pub(crate) documents: HashMap<ContentId, Vec<u8>>,
+    /// Which documents it was asked for.
+    pub(crate) documents_asked: Vec<ContentId>,
     pub(crate) hello: Option<Hello>,
     pub(crate) asked: HashMap<u64, oneshot::Sender<Result<Response, String>>>,
     pub(crate) tags: u64,
@@ -182,10 +184,14 @@ pub(crate) fn take(shared: &mut Shared, event: NetEvent) -> Option<Command> {
                     Some(hello) => Response::Hello(hello.clone()),
                     None => Response::NotHere,
                 },
-                Request::Document(id) => match shared.documents.get(&id) {
-                    Some(bytes) => Response::Document(ByteBuf::from(bytes.clone())),
-                    None => Response::NotHere,
-                },
+                Request::Document(id) => {
+                    let answer = shared
+                        .documents
+                        .get(&id)
+                        .map(|bytes| Response::Document(ByteBuf::from(bytes.clone())));
+                    shared.documents_asked.push(id);
+                    answer.unwrap_or(Response::NotHere)
+                }
                 _ => Response::NotHere,
             };
             return Some(Command::Answer { reply, response: Box::new(response) });
