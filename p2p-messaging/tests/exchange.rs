@@ -346,6 +346,8 @@ async fn who_wants_what_is_not_here_again_and_again_takes_no_place_for_ever() {
         mallory.meets(&alice).await;
         let (alice_id, bytes) = (alice.id, bytes.clone());
         strangers.push(tokio::spawn(async move {
+            // All of it: a peer whose commands are dropped is gone.
+            let mallory = mallory;
             let mut stream = mallory.exchange.open(alice_id).await.expect("a stream").stream;
             while stream.write_all(&bytes).await.is_ok() && stream.flush().await.is_ok() {}
         }));

@@ -40,7 +40,10 @@ struct Own {
 }
 
 struct State {
-    theirs: LinkedHashMap<Cid, Want>,
+    /// And during which meeting it was wanted.
+    theirs: LinkedHashMap<Cid, (Want, u64)>,
+    /// How many connections there were so far.
+    meetings: u64,
     to_ask: VecDeque<Want>,
     own: HashMap<Digest, Own>,
     lately: LruCache<Digest, ()>,
@@ -91,6 +94,7 @@ impl Desk {
     pub(super) fn new(peer: PeerId) -> Self {
         let state = State {
             theirs: LinkedHashMap::new(),
+            meetings: 0,
             to_ask: VecDeque::new(),
             own: HashMap::new(),
             lately: LruCache::new(MAX_LATELY),
@@ -178,7 +182,8 @@ impl Desk {
             if want.wanted == Wanted::Nothing {
                 state.theirs.remove(&want.cid);
             } else if !full {
-                state.theirs.insert(want.cid, want);
+                let meeting = state.meetings;
+                state.theirs.insert(want.cid, (want, meeting));
             }
         }
         let mut taken = Taken::Well;
@@ -215,14 +220,22 @@ impl Desk {
         state.to_ask.drain(..count).collect()
     }
 
-    /// The next thing that the peer wants.
-    pub(super) fn next_want(&self) -> Option<Want> {
-        lock(&self.state).theirs.pop_front().map(|(_, want)| want)
+    /// The next thing that the peer wants, and whether there was no other connection since it said so.
+    pub(super) fn next_want(&self) -> Option<(Want, bool)> {
+        let mut state = lock(&self.state);
+        let (_, (want, meeting)) = state.theirs.pop_front()?;
+        Some((want, meeting == state.meetings))
     }
 
-    /// What the peer wanted it asks for again, if it still wants it.
-    pub(super) fn forget_theirs(&self) {
-        lock(&self.state).theirs.clear();
+    /// The peer is connected once more: it may be another process that knows nothing of the one before.
+    pub(super) fn met(&self) {
+        let mut state = lock(&self.state);
+        state.meetings = state.meetings.wrapping_add(1);
+    }
+
+    /// How many connections there were so far.
+    pub(super) fn meetings(&self) -> u64 {
+        lock(&self.state).meetings
     }
 
     pub(super) fn has_work(&self) -> bool {

@@ -214,6 +214,14 @@ impl Exchange {
         }
     }
 
+    /// There is another connection with a peer.
+    pub(crate) fn met(&self, peer: PeerId) {
+        let desk = lock(&self.0.desks).get(&peer).cloned();
+        if let Some(desk) = desk {
+            desk.met();
+        }
+    }
+
     /// A peer is not connected any more. Its desk stays: should it come back, what it was asked for is
     /// known, and its streams are counted on.
     pub(crate) fn gone(&self, peer: PeerId) {
@@ -374,6 +382,22 @@ mod tests {
         assert!(exchange.0.desk(peer).place().is_none(), "what is read still counts");
         drop(places);
         assert!(exchange.0.desk(peer).place().is_some());
+    }
+
+    #[tokio::test]
+    async fn what_was_wanted_before_another_connection_is_not_given_on_it() {
+        let (exchange, peer) = (exchange(), PeerId::random());
+        let cid = Block::new(0x55, b"here".to_vec()).expect("a block").cid;
+        let want = message::Want { cid, wanted: Wanted::Block, send_dont_have: true };
+        let wants = || Message { wants: vec![want.clone()], ..Message::default() };
+        let desk = exchange.0.desk(peer);
+        desk.take(wants());
+        assert_eq!(desk.next_want(), Some((want.clone(), true)));
+        desk.take(wants());
+        exchange.met(peer);
+        assert_eq!(desk.next_want(), Some((want.clone(), false)), "who is it now?");
+        desk.take(wants());
+        assert_eq!(desk.next_want(), Some((want.clone(), true)), "it asked again");
     }
 
     #[tokio::test]

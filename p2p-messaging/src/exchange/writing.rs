@@ -33,11 +33,13 @@ pub(super) fn wake(shared: &Arc<Shared>, desk: &Arc<Desk>) {
 /// Says what there is to say until there is nothing any more.
 async fn write(shared: Arc<Shared>, desk: Arc<Desk>) {
     let mut opened: Option<Opened> = None;
+    let mut since = desk.meetings();
     let mut message = make(&shared, &desk).await;
     loop {
         if message.is_empty() && desk.has_work() {
             // What was looked up is not here, and nobody wants to be told so.
             tokio::task::yield_now().await;
+            since = desk.meetings();
             message = make(&shared, &desk).await;
             continue;
         }
@@ -46,11 +48,14 @@ async fn write(shared: Arc<Shared>, desk: Arc<Desk>) {
             if desk.end_writing() {
                 break;
             }
+            since = desk.meetings();
             message = make(&shared, &desk).await;
             continue;
         }
+        let meeting = desk.meetings();
         let (written, next) =
-            tokio::join!(say(&shared, &desk, &mut opened, message), make(&shared, &desk));
+            tokio::join!(say(&shared, &desk, &mut opened, (message, since)), make(&shared, &desk));
+        since = meeting;
         if let Err(why) = written {
             tracing::debug!(peer = %desk.peer, "block exchange: {why}");
             opened = None;
@@ -65,24 +70,23 @@ async fn write(shared: Arc<Shared>, desk: Arc<Desk>) {
     }
 }
 
-/// Says one thing: on the stream that there is, or where the other side ended that, on a new one what
-/// is wanted. It may have come back meanwhile, and have forgotten what it asked for: what it still wants
-/// it asks for again.
+/// Says one thing: on the stream that there is, or where the other side ended that, on a new one.
 async fn say(
     shared: &Shared,
     desk: &Desk,
     opened: &mut Option<Opened>,
-    message: Message,
+    (message, since): (Message, u64),
 ) -> Result<(), String> {
-    let wants = message.wants.clone();
-    let (mut message, mut bytes) = (Some(message), Vec::new());
+    let (instead, mut message) = (taken_back(&message), Some(message));
+    let mut bytes = Vec::new();
     for _ in 0..2_u8 {
         let fresh = opened.is_none();
         let there = match opened {
             Some(there) => there,
             None => opened.insert(shared.open(desk.peer).await.map_err(|e| e.to_string())?),
         };
-        if let Some(mut message) = message.take() {
+        let again = (desk.meetings() != since).then(|| instead.clone());
+        if let Some(mut message) = again.or_else(|| message.take()) {
             if !there.tells_what_it_has {
                 message.presences.clear();
             }
@@ -92,18 +96,20 @@ async fn say(
         match sending.await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(e)) if fresh => return Err(e.to_string()),
-            Ok(Err(_)) => {
-                *opened = None;
-                desk.forget_theirs();
-                if wants.is_empty() {
-                    return Ok(());
-                }
-                bytes = framed(Message { wants: wants.clone(), ..Message::default() });
-            }
+            Ok(Err(_)) => *opened = None,
             Err(_) => return Err("it does not take what it wants".into()),
         }
     }
     Err("it takes nothing".into())
+}
+
+/// What is said instead where the peer was connected once more since: it may have forgotten what it asked
+/// for, and take its blocks for others. It is told that they are not here: what it still wants it asks
+/// for again.
+fn taken_back(message: &Message) -> Message {
+    let blocks = message.blocks.iter().map(|block| (block.cid, false));
+    let presences = message.presences.iter().copied().chain(blocks).collect();
+    Message { wants: message.wants.clone(), presences, ..Message::default() }
 }
 
 fn framed(message: Message) -> Vec<u8> {
@@ -127,8 +133,12 @@ async fn make(shared: &Arc<Shared>, desk: &Arc<Desk>) -> Message {
     let (library, asking) = (Arc::clone(&shared.library), Arc::clone(desk));
     let looking = tokio::task::spawn_blocking(move || {
         let (mut next, mut looked_up) = (Some(first), 0_usize);
-        while let Some(want) = next {
-            look_up(library.as_ref(), &asking, &want, &mut message);
+        while let Some((want, now)) = next {
+            match now {
+                true => look_up(library.as_ref(), &asking, &want, &mut message),
+                // As if it had been answered before.
+                false => message.presences.push((want.cid, false)),
+            }
             looked_up = looked_up.saturating_add(1);
             let entries = message.blocks.len().max(message.presences.len()).max(looked_up);
             // Who wants more lets others go first.

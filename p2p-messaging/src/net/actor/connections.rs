@@ -100,6 +100,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
         if let Some(peer) = self.peers.get_mut(&id) {
             tracing::debug!(peer = %id, %address, "one more connection");
             peer.add(by, address, now, endpoint.is_dialer());
+            self.exchange.met(id);
             return;
         }
         let Some(key) = key_of(&id) else {
@@ -117,6 +118,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
         let mut peer = Peer { connections: Vec::new(), again: 0, places: Arc::default() };
         peer.add(by, address, now, endpoint.is_dialer());
         self.peers.insert(id, peer);
+        self.exchange.met(id);
         self.tell(NetEvent::Connected { peer: id, key });
     }
 
