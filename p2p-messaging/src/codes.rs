@@ -165,6 +165,9 @@ gridpass_identity::codes! {
     FILE_LATE = "GP-FILE-LATE", Timeout,
         "The file is not whole yet.",
         "The node goes on: `gridpass file status` says how far it is, and why it stands still.";
+    FILE_PAUSED = "GP-FILE-PAUSED", Conflict,
+        "The operator lets the file stand.",
+        "`gridpass file resume` goes on with it; then fetch it again.";
     // The log
     LOG_DAMAGED = "GP-LOG-DAMAGED", Failed,
         "The log has a place whose checksum does not fit: what was written there is lost.",

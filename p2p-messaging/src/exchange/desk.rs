@@ -40,12 +40,14 @@ struct Own {
 }
 
 struct State {
-    theirs: LinkedHashMap<Cid, Want>,
+    /// And during which meeting it was wanted.
+    theirs: LinkedHashMap<Cid, (Want, u64)>,
+    /// How many connections there were so far.
+    meetings: u64,
     to_ask: VecDeque<Want>,
     own: HashMap<Digest, Own>,
     lately: LruCache<Digest, ()>,
     writing: bool,
-    closed: bool,
 }
 
 /// What is between this node and one peer.
@@ -92,11 +94,11 @@ impl Desk {
     pub(super) fn new(peer: PeerId) -> Self {
         let state = State {
             theirs: LinkedHashMap::new(),
+            meetings: 0,
             to_ask: VecDeque::new(),
             own: HashMap::new(),
             lately: LruCache::new(MAX_LATELY),
             writing: false,
-            closed: false,
         };
         Self {
             peer,
@@ -124,9 +126,6 @@ impl Desk {
         let room = Arc::clone(&self.room).acquire_owned().await.ok()?;
         let (said, answer) = oneshot::channel();
         let mut state = lock(&self.state);
-        if state.closed {
-            return None;
-        }
         let ask = match state.own.get_mut(&digest) {
             // Who has asked for the block need not ask whether it is there.
             Some(own) if own.wanted == Wanted::Block || own.wanted == wanted => {
@@ -182,8 +181,9 @@ impl Desk {
             let full = state.theirs.len() >= MAX_WANTS && !state.theirs.contains_key(&want.cid);
             if want.wanted == Wanted::Nothing {
                 state.theirs.remove(&want.cid);
-            } else if !full && !state.closed {
-                state.theirs.insert(want.cid, want);
+            } else if !full {
+                let meeting = state.meetings;
+                state.theirs.insert(want.cid, (want, meeting));
             }
         }
         let mut taken = Taken::Well;
@@ -220,9 +220,22 @@ impl Desk {
         state.to_ask.drain(..count).collect()
     }
 
-    /// The next thing that the peer wants.
-    pub(super) fn next_want(&self) -> Option<Want> {
-        lock(&self.state).theirs.pop_front().map(|(_, want)| want)
+    /// The next thing that the peer wants, and whether there was no other connection since it said so.
+    pub(super) fn next_want(&self) -> Option<(Want, bool)> {
+        let mut state = lock(&self.state);
+        let (_, (want, meeting)) = state.theirs.pop_front()?;
+        Some((want, meeting == state.meetings))
+    }
+
+    /// The peer is connected once more: it may be another process that knows nothing of the one before.
+    pub(super) fn met(&self) {
+        let mut state = lock(&self.state);
+        state.meetings = state.meetings.wrapping_add(1);
+    }
+
+    /// How many connections there were so far.
+    pub(super) fn meetings(&self) -> u64 {
+        lock(&self.state).meetings
     }
 
     pub(super) fn has_work(&self) -> bool {
@@ -233,32 +246,23 @@ impl Desk {
     /// Whether somebody is to begin writing: one at a time.
     pub(super) fn begin_writing(&self) -> bool {
         let mut state = lock(&self.state);
-        let begin = !state.writing && !state.closed;
-        state.writing |= begin;
-        begin
+        !std::mem::replace(&mut state.writing, true)
     }
 
     /// Ends writing, unless there is something to write.
     pub(super) fn end_writing(&self) -> bool {
         let mut state = lock(&self.state);
-        let end = state.closed || (state.theirs.is_empty() && state.to_ask.is_empty());
+        let end = state.theirs.is_empty() && state.to_ask.is_empty();
         state.writing = !end;
         end
     }
 
-    /// The peer cannot be told anything: nobody waits for it, and it waits for nothing.
+    /// The peer cannot be told anything, or is gone: nobody waits for it, and it waits for nothing.
     pub(super) fn unreachable(&self) {
         let mut state = lock(&self.state);
         state.theirs.clear();
         state.to_ask.clear();
         state.fail(&Said::NotHere);
-    }
-
-    /// The peer is gone.
-    pub(super) fn close(&self) {
-        lock(&self.state).closed = true;
-        self.unreachable();
-        self.work.notify_one();
     }
 }
 

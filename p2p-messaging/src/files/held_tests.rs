@@ -4,6 +4,7 @@ use super::super::stage::stage;
 use super::*;
 use crate::test_kit::cid;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 fn staged(content: &[u8], key: Option<&FileKey>) -> (tempfile::TempDir, Held, u64) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -78,6 +79,8 @@ fn what_is_damaged_on_disk_is_not_given() {
     let mut nowhere = Vec::new();
     let joined = held.write_content(None, size, &mut nowhere, &mut |_| {});
     assert_eq!(joined, Err(FileError::Damaged(2)));
+    held.blocks.write_all_at(b"!", 4096).expect("written");
+    assert_eq!(held.damaged(&mut |_| {}), [2, 4]);
     // Nor is what a manifest or a list does not name.
     let id = held.id().clone();
     drop(held);
@@ -89,13 +92,15 @@ fn what_is_damaged_on_disk_is_not_given() {
 }
 
 #[test]
-fn what_says_what_is_here_and_cannot_be_read_says_nothing() {
+fn what_says_what_is_here_and_cannot_be_read_is_made_anew_from_the_blocks() {
     let (folder, held, _) = staged(&content(5000), None);
     let id = held.id().clone();
+    held.blocks.write_all_at(b"!", 2048).expect("written");
     drop(held);
     for bytes in [vec![], vec![2, 0x1f], vec![1], vec![1, 0xff], vec![1, 0x1f, 0]] {
         std::fs::write(folder.path().join(HAVE), bytes).expect("written");
-        assert_eq!(Held::open(folder.path(), &id).expect("opens").count(), 0);
+        let held = Held::open(folder.path(), &id).expect("opens");
+        assert_eq!((held.count(), held.has(2), held.is_unsaved()), (4, false, true));
     }
     std::fs::write(folder.path().join(HAVE), [1, 0x15]).expect("written");
     assert_eq!(Held::open(folder.path(), &id).expect("opens").count(), 3);
@@ -109,8 +114,8 @@ proptest! {
     ) {
         let (_folder, held, _) = staged(&content(30 * 1024), None);
         (0..30).for_each(|n| held.bits().set(n, here.contains(&n)));
-        let mut found = BTreeSet::new();
-        while let Some(number) = held.missing_from(from, &found) {
+        let mut found = BTreeSet::<u64>::new();
+        while let Some(number) = held.missing_from(from, &|n: u64| found.contains(&n)) {
             let after: Vec<u64> = (from..30).chain(0..from.min(30)).collect();
             let first = after.iter().find(|n| !here.contains(n) && !found.contains(n));
             prop_assert_eq!(Some(&number), first);

@@ -163,6 +163,15 @@ impl Worker {
         }
     }
 
+    /// Whether a schema of a channel is not read yet for want of this document.
+    pub(super) fn is_schema_part(&self, id: &ContentId) -> bool {
+        let documents = |id: &ContentId| self.knowledge.document(id);
+        self.unready.iter().any(|(_, schema)| match PayloadSchema::compile(schema, &documents) {
+            Err(SchemaError::Missing(part)) => &part == id,
+            _ => false,
+        })
+    }
+
     fn keep_document(&mut self, id: &ContentId) {
         let Some(bytes) = self.knowledge.arrived.get(id).cloned() else { return };
         if let Err(e) = self.knowledge.material.keep_document(id.clone(), bytes) {
