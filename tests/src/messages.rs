@@ -282,6 +282,8 @@ pub struct Memory {
     heads: HashMap<Chain, u64>,
     /// The keys of sealed channels.
     pub ring: RefCell<Ring>,
+    /// What the epochs cost of which a message was kept.
+    epochs: HashMap<ContentId, Outline>,
     /// Chains of which a proof is kept that they contradict themselves.
     pub forks: HashSet<Chain>,
 }
@@ -298,6 +300,7 @@ impl Memory {
             links: HashMap::new(),
             heads: HashMap::new(),
             ring: RefCell::default(),
+            epochs: HashMap::new(),
             forks: HashSet::new(),
         };
         documents.iter().for_each(|d| memory.learn(d));
@@ -328,6 +331,15 @@ impl Memory {
         *head = (*head).max(header.sequence);
         self.links.insert((chain, header.sequence), link);
     }
+
+    /// Keeps the epoch of an envelope that was admitted.
+    pub fn keep_epoch(&mut self, header: &Header) {
+        if let Some(id) = &header.epoch
+            && let Some(epoch) = self.documents.get(id).and_then(|b| Outline::read(b))
+        {
+            self.epochs.insert(id.clone(), epoch);
+        }
+    }
 }
 
 impl Known for Memory {
@@ -349,6 +361,16 @@ impl Known for Memory {
 
     fn document(&self, id: &ContentId) -> Option<Vec<u8>> {
         self.documents.get(id).cloned()
+    }
+
+    fn keeps_epoch(&self, id: &ContentId) -> bool {
+        self.epochs.contains_key(id)
+    }
+
+    fn epochs_cost(&self, sender: (&ContentId, &Did), hour: u64) -> u64 {
+        let of_it =
+            |e: &&Outline| (&e.chain.channel, &e.chain.sender) == sender && e.hour() == hour;
+        self.epochs.values().filter(of_it).map(|e| e.cost).sum()
     }
 
     fn open(&self, envelope: &Envelope) -> Opening {
@@ -415,6 +437,9 @@ impl Peer {
             (checked.verdict, &checked.envelope)
         {
             self.memory.keep(envelope);
+            if checked.verdict == Verdict::Admit {
+                self.memory.keep_epoch(envelope.header());
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use super::deciding::code_of;
 use super::{Checked, Checker, Known, Missing, Right, Speaker, Verdict, sender};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
-use crate::sealing::{Epoch, MAX_EPOCH_MILLIS, Member, SealedPayload};
+use crate::sealing::{Epoch, MAX_EPOCH_MILLIS, Member, SealedPayload, Standing, allowance};
 use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::verify::{AuthorisationExpectation, verify_authorisation};
@@ -32,6 +32,8 @@ const JUDGED_MILLIS: u64 = 10_000;
 
 struct Seen {
     epoch: Arc<Epoch>,
+    /// Whether it was kept with a message: it counted against its sender's allowance then.
+    counted: bool,
     /// What was found out about its members, and when.
     judged: Option<(UnixMillis, Option<(Code, String)>)>,
 }
@@ -112,8 +114,34 @@ impl Checker {
             let sentence = "its epoch begins after it, or began too long before it";
             return Err(fault(codes::SEALING_EPOCH, sentence));
         }
+        if let Some(sentence) = self.is_one_too_many(header, id, &epoch, known) {
+            return Ok(Some(CheckFacts::new(Outcome::Failed, codes::SEALING_EPOCHS, sentence)));
+        }
         let sentence = format!("sealed to {} nodes", epoch.members().len());
         Ok(Some(CheckFacts::new(Outcome::Passed, codes::SEALING_HELD, sentence)))
+    }
+
+    /// Why an epoch is not taken of which no message was: its sender began as many in that hour as anybody
+    /// takes. Else who may send could fill disks with one for each message.
+    fn is_one_too_many(
+        &mut self,
+        header: &Header,
+        id: &ContentId,
+        epoch: &Epoch,
+        known: &dyn Known,
+    ) -> Option<String> {
+        let seen = self.epochs.seen.get_mut(id)?;
+        seen.counted = seen.counted || known.keeps_epoch(id);
+        if seen.counted {
+            return None;
+        }
+        let hour = allowance::hour_of(epoch.begun());
+        let before = known.epochs_cost((&header.channel, &header.sender), hour);
+        let most = allowance::EPOCHS_AN_HOUR;
+        (before.saturating_add(epoch.cost()) > most).then(|| {
+            let began = format!("{before} bytes of its sender's epochs began in that hour");
+            format!("{began}, its own has {}, and {most} are taken", epoch.cost())
+        })
     }
 
     /// Whether a message that would be admitted is sealed to somebody who may not read. What is caught
@@ -147,7 +175,7 @@ impl Checker {
         };
         let epoch = Epoch::parse(&bytes).map_err(|e| fault(e.code(), e.to_string()))?;
         let epoch = Arc::new(epoch.without_keys());
-        let seen = Seen { epoch: Arc::clone(&epoch), judged: None };
+        let seen = Seen { epoch: Arc::clone(&epoch), counted: false, judged: None };
         self.epochs.seen.insert(id.clone(), seen);
         Ok(epoch)
     }
@@ -261,19 +289,25 @@ impl Checker {
     }
 
     /// Whether a node may be handed the keys of a channel: its participant may read, and authorised it
-    /// to be.
+    /// to be. And until when that counts by time alone.
     pub fn may_be_handed(
         &mut self,
         channel: &ContentId,
         member: &Member,
         known: &dyn Known,
         now: UnixMillis,
-    ) -> bool {
-        let (right, _) = self.may_have(&member.speaker(channel), known, now);
+    ) -> Standing {
+        let speaker = member.speaker(channel);
+        let (right, _) = self.may_have(&speaker, known, now);
         let is_itself = member.participant == member.node;
-        right == Some(Right::Read)
+        let may = right == Some(Right::Read)
             && is_itself == member.authorisation.is_none()
-            && self.may_be_handed_keys(channel, member, known, now) == Outcome::Passed
+            && self.may_be_handed_keys(channel, member, known, now) == Outcome::Passed;
+        // Of who may not, another thing may come to be true without a change: a visa begins to count.
+        let soon = now.plus_millis(JUDGED_MILLIS);
+        let facts = self.admissions.get(&speaker.key(), now).map(|a| a.admission());
+        let until = facts.filter(|f| may && !f.is_open()).map_or(soon, |f| f.expires);
+        Standing { may, until }
     }
 
     /// What the channel says of somebody who wants to read, and whether something that is missing may

@@ -9,6 +9,7 @@ use crate::store::Store;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::trust::Trust;
 use gridpass_credentials::verify::Evidence;
+use gridpass_identity::did::Did;
 use hashlink::LruCache;
 use std::sync::Arc;
 
@@ -100,6 +101,14 @@ impl Known for Knowledge {
         }
         let role = self.trust.definition(id)?;
         role.definition.encode().ok().map(|(_, bytes)| bytes)
+    }
+
+    fn keeps_epoch(&self, id: &ContentId) -> bool {
+        self.store.has_document(id)
+    }
+
+    fn epochs_cost(&self, sender: (&ContentId, &Did), hour: u64) -> u64 {
+        self.store.epochs_cost(sender, hour)
     }
 
     fn open(&self, envelope: &Envelope) -> Opening {

@@ -13,6 +13,7 @@ mod channels;
 pub mod control;
 mod fetch;
 mod files;
+mod grants;
 mod group;
 mod identities;
 mod invitations;
@@ -33,6 +34,7 @@ mod standing;
 mod statements;
 mod system;
 mod ticket;
+mod unopened;
 mod views;
 mod worker;
 
@@ -249,6 +251,13 @@ impl Node {
     pub fn metrics(&self) -> impl Fn() -> String + Clone + Send + Sync + 'static {
         let metrics = Arc::clone(&self.metrics);
         move || metrics.text()
+    }
+
+    /// Lets it believe that so much more time went by since it started: what it waits for comes the sooner.
+    /// For tests.
+    #[doc(hidden)]
+    pub async fn hurry(&self, by: Duration) {
+        let _ = self.tasks.send(Task::Hurry(by)).await;
     }
 
     /// Waits until somebody stops it over its socket.

@@ -1,8 +1,10 @@
 //! A sender's side of a sealed channel: who may read, which epoch is under way for whom, and when
 //! another has to begin. No clock, no randomness.
 
+use super::allowance::{self, JOINS_AN_HOUR};
 use super::epoch::Epoch;
 use super::ratchet::{ChainKey, MAX_STEPS};
+use super::sending::Terms;
 use crate::checking::Speaker;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::did::Did;
@@ -48,11 +50,48 @@ impl Member {
     }
 }
 
+/// What was found out about a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether it may be handed keys.
+    pub may: bool,
+    /// Until when that counts where nothing changes but the time.
+    pub until: UnixMillis,
+}
+
+impl Standing {
+    /// Of a node of which nothing was found out yet.
+    pub const UNKNOWN: Self = Self { may: false, until: UnixMillis::from_millis(0) };
+}
+
+/// By what is known, and when, something is found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AsOf {
+    /// How often something changed that rights rest on.
+    pub changes: u64,
+    /// The time.
+    pub now: UnixMillis,
+}
+
 struct Heard {
     member: Member,
-    /// Whether it may read, as far as was found out last.
-    may: bool,
+    /// What was found out last, and when.
+    standing: Standing,
+    judged: AsOf,
     last: UnixMillis,
+}
+
+impl Heard {
+    fn may(&self) -> bool {
+        self.standing.may
+    }
+
+    /// Whether it has to be found out again.
+    fn is_due(&self, as_of: AsOf) -> bool {
+        self.judged.changes != as_of.changes
+            || as_of.now >= self.standing.until
+            || as_of.now < self.judged.now
+    }
 }
 
 /// The epoch that is under way for a set of recipients.
@@ -60,6 +99,7 @@ struct UnderWay {
     id: ContentId,
     first: u64,
     begun: UnixMillis,
+    cost: u64,
     members: BTreeSet<Member>,
     /// Those who were or will be handed its key beside its document.
     granted: BTreeSet<Member>,
@@ -77,24 +117,25 @@ pub struct Circle {
 
 impl Circle {
     /// A node said that it may read, and that was found to be so or not. Whether this is news.
-    pub fn heard(&mut self, member: Member, may: bool, now: UnixMillis) -> bool {
+    pub fn heard(&mut self, member: Member, standing: Standing, judged: AsOf) -> bool {
         let before = self.heard.get(&member.node);
-        let news = before.is_none_or(|h| h.member != member || h.may != may);
+        let news = before.is_none_or(|h| h.member != member || h.may() != standing.may);
         if before.is_none() {
             let of_it = |h: &&Heard| h.member.participant == member.participant;
             let own = self.heard.values().filter(of_it);
             // One that may not read makes room, and else the one that was silent longest.
             let gone = if own.clone().count() >= MAX_NODES {
-                own.min_by_key(|h| (h.may, h.last))
+                own.min_by_key(|h| (h.may(), h.last))
             } else {
                 let all = Some(&self.heard).filter(|all| all.len() >= MAX_KNOWN);
-                all.and_then(|all| all.values().min_by_key(|h| (h.may, h.last)))
+                all.and_then(|all| all.values().min_by_key(|h| (h.may(), h.last)))
             };
             if let Some(node) = gone.map(|h| h.member.node.clone()) {
                 self.heard.remove(&node);
             }
         }
-        self.heard.insert(member.node.clone(), Heard { member, may, last: now });
+        let last = judged.now;
+        self.heard.insert(member.node.clone(), Heard { member, standing, judged, last });
         news
     }
 
@@ -104,25 +145,42 @@ impl Circle {
         self.heard.contains_key(node)
     }
 
-    /// Finds out again who may read.
-    pub fn judge(&mut self, mut may: impl FnMut(&Member) -> bool) {
-        for heard in self.heard.values_mut() {
-            heard.may = may(&heard.member);
+    /// Finds out again who may read, of those who may be meant by these recipients (of all, if there are
+    /// none): where something changed, or the time has come at which it could have. So many at most, those
+    /// who could first. How many were looked at.
+    pub fn judge(
+        &mut self,
+        as_of: AsOf,
+        recipients: &[Did],
+        most: usize,
+        mut look: impl FnMut(&Member) -> Standing,
+    ) -> usize {
+        let named = |m: &Member| recipients.is_empty() || recipients.contains(&m.participant);
+        let mut due: Vec<_> =
+            self.heard.values_mut().filter(|h| h.is_due(as_of) && named(&h.member)).collect();
+        if due.len() > most {
+            due.sort_by_key(|h| (!h.may(), h.judged.now));
+            due.truncate(most);
         }
+        for heard in &mut due {
+            heard.standing = look(&heard.member);
+            heard.judged = as_of;
+        }
+        due.len()
     }
 
     /// Those who may read what is for these recipients; for all, if there are none.
     #[must_use]
     pub fn members(&self, recipients: &[Did]) -> Vec<Member> {
         let named = |m: &Member| recipients.is_empty() || recipients.contains(&m.participant);
-        let all = self.heard.values().filter(|h| h.may).map(|h| &h.member);
+        let all = self.heard.values().filter(|h| h.may()).map(|h| &h.member);
         all.filter(|m| named(m)).cloned().collect()
     }
 
     /// How many may read.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.heard.values().filter(|h| h.may).count()
+        self.heard.values().filter(|h| h.may()).count()
     }
 
     /// Whether nobody may.
@@ -134,7 +192,7 @@ impl Circle {
     /// Whether a node may read.
     #[must_use]
     pub fn has(&self, node: &Did) -> bool {
-        self.heard.get(node).is_some_and(|h| h.may)
+        self.heard.get(node).is_some_and(Heard::may)
     }
 
     /// The epoch of the next message, and its key; nothing where another epoch has to begin: for the
@@ -144,7 +202,7 @@ impl Circle {
         recipients: &[Did],
         sequence: u64,
         now: UnixMillis,
-        longest_millis: u64,
+        terms: Terms,
     ) -> Option<(ContentId, ChainKey)> {
         let members: BTreeSet<Member> = self.members(recipients).into_iter().collect();
         let mut audience = recipients.to_vec();
@@ -156,9 +214,12 @@ impl Circle {
             members.iter().map(|m| (&m.node, &m.participant)).collect();
         let may = |m: &Member| nodes.get(&m.node).is_some_and(|p| **p == m.participant);
         let left = !epoch.members.iter().chain(&epoch.granted).all(may);
-        let joined = !members.is_subset(&epoch.members) && age >= JOIN_MILLIS;
+        // Who joined is handed the key beside it as long as peers might not take another epoch.
+        let pause = allowance::join_pause(epoch.cost).max(JOIN_MILLIS);
+        let spare = terms.spent.saturating_add(epoch.cost) <= JOINS_AN_HOUR;
+        let joined = !members.is_subset(&epoch.members) && age >= pause && spare;
         // A clock that was set back says nothing of how old it is.
-        let over = age >= longest_millis || now < epoch.begun;
+        let over = age >= terms.longest_millis || now < epoch.begun;
         let steps = sequence.checked_sub(epoch.first).filter(|s| *s < MAX_STEPS);
         if left || joined || over || steps.is_none() {
             return None;
@@ -197,6 +258,7 @@ impl Circle {
             id: epoch.id().clone(),
             first: epoch.first(),
             begun: epoch.begun(),
+            cost: epoch.cost(),
             members: epoch.members().iter().cloned().collect(),
             granted: BTreeSet::new(),
             at: epoch.first(),

@@ -5,9 +5,11 @@
 //! acknowledged before it returned.
 
 mod entry;
+mod forgetting;
 mod index;
 
 pub use entry::{Entry, Kept};
+pub use forgetting::Forgetting;
 pub use index::Head;
 
 use crate::checking::{Chain, Link};
@@ -15,6 +17,7 @@ use crate::codes;
 use crate::envelope::Envelope;
 use crate::log::{Log, LogError, Opened, Place, Record};
 use crate::receipt::SignedReceipt;
+use crate::sealing::Outline;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
@@ -70,6 +73,8 @@ struct Staged {
     links: HashMap<(Chain, u64), Link>,
     newest: HashMap<Chain, u64>,
     documents: HashMap<ContentId, Vec<u8>>,
+    /// What epochs cost, by channel, sender and hour.
+    epochs: HashMap<(ContentId, Did, u64), u64>,
     forks: HashSet<Chain>,
     opened: HashSet<EnvelopeId>,
 }
@@ -176,10 +181,11 @@ impl Store {
                 self.stage_located(located, body);
                 return Ok(());
             }
-            Entry::Document(bytes) | Entry::Epoch(bytes) => {
+            Entry::Document(bytes) => {
                 let id = ContentId::of_bytes(bytes).map_err(|_| StoreError::Entry)?;
                 self.staged.documents.insert(id, bytes.to_vec());
             }
+            Entry::Epoch(bytes) => self.stage_epoch(bytes)?,
             Entry::Fork { second, .. } => {
                 let other = Envelope::parse_block(second).map_err(|_| StoreError::Entry)?;
                 self.staged.forks.insert(Chain::of(other.header()));
@@ -187,7 +193,10 @@ impl Store {
             Entry::Opened { envelope, .. } => {
                 self.staged.opened.insert(envelope.clone());
             }
-            Entry::Cursor { .. } | Entry::Receipt { .. } | Entry::Grant { .. } => {}
+            Entry::Cursor { .. }
+            | Entry::Receipt { .. }
+            | Entry::Grant { .. }
+            | Entry::Forgotten(_) => {}
         }
         self.staged.entries.push((Noted::Other(entry), body));
         Ok(())
@@ -211,6 +220,20 @@ impl Store {
         self.staged.ids.insert(link.id.clone());
         self.staged.links.insert((chain.clone(), *sequence), link.clone());
         self.staged.entries.push((Noted::Envelope(Box::new(located)), body));
+    }
+
+    fn stage_epoch(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        let id = ContentId::of_bytes(bytes).map_err(|_| StoreError::Entry)?;
+        let epoch = Outline::read(bytes).ok_or(StoreError::Entry)?;
+        let hour = epoch.hour();
+        let is_new = !self.has_document(&id);
+        self.staged.documents.insert(id, bytes.to_vec());
+        if is_new {
+            let Chain { channel, sender, .. } = epoch.chain;
+            let cost = self.staged.epochs.entry((channel, sender, hour)).or_default();
+            *cost = cost.saturating_add(epoch.cost);
+        }
+        Ok(())
     }
 
     /// How many entries are not yet durable.
@@ -331,6 +354,20 @@ impl Store {
     #[must_use]
     pub fn own_epochs(&self, chain: &Chain) -> Vec<(u64, ContentId)> {
         self.index.own_epochs(chain).collect()
+    }
+
+    /// What the epochs of a sender in a channel cost that are kept and began in an hour.
+    #[must_use]
+    pub fn epochs_cost(&self, sender: (&ContentId, &Did), hour: u64) -> u64 {
+        let place = (sender.0.clone(), sender.1.clone(), hour);
+        let staged = self.staged.epochs.get(&place).copied().unwrap_or_default();
+        self.index.epochs_cost(sender, hour).saturating_add(staged)
+    }
+
+    /// How many grants of an epoch are kept, so many at most.
+    #[must_use]
+    pub fn count_grants(&self, epoch: &ContentId, chain: &Chain, most: usize) -> usize {
+        self.index.grants(epoch, chain).take(most).count()
     }
 
     /// The statements by which this node was handed keys of an epoch, the newest first, so many at most.
@@ -477,64 +514,6 @@ impl Store {
         self.index.cursor(reader)
     }
 
-    /// Forgets the payloads in closed files of those for which `forgets` says so; names, headers and
-    /// signatures stay. Gives how many were forgotten, and the files that are damaged and were left
-    /// as they are.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn forget(
-        &mut self,
-        forgets: &dyn Fn(&Kept) -> bool,
-    ) -> Result<(u64, Vec<u64>), StoreError> {
-        let (mut count, mut damaged) = (0_u64, Vec::new());
-        for segment in self.log.closed() {
-            let mut any = false;
-            self.log.each_in(segment, &mut |_, record| {
-                let entry = Entry::decode(&record.body);
-                any |= entry.is_some_and(|e| shorter(&e, forgets).is_some());
-            })?;
-            if !any {
-                continue;
-            }
-            // Interrupted between the log and the index, the index is made again.
-            self.index.doubt()?;
-            let mut shortened: HashMap<u64, Entry> = HashMap::new();
-            let mut here = 0_u64;
-            let rewritten = self.log.rewrite(segment, &mut |record| {
-                let entry = Entry::decode(&record.body)?;
-                let short = shorter(&entry, forgets);
-                if short.is_some() {
-                    here = here.saturating_add(1);
-                }
-                let entry = short.unwrap_or(entry);
-                let body = entry.encode();
-                shortened.insert(record.number, entry);
-                body
-            });
-            let places = match rewritten {
-                Ok(places) => places,
-                Err(LogError::Damaged(_)) => {
-                    self.index.sure();
-                    self.index.write()?;
-                    damaged.push(segment);
-                    continue;
-                }
-                // Nobody knows which file is there: the index stays in doubt.
-                Err(e) => return Err(e.into()),
-            };
-            count = count.saturating_add(here);
-            for (number, place) in places {
-                if let Some(entry) = shortened.get(&number) {
-                    self.index.moved(Spot::new(number, place), entry);
-                }
-            }
-            self.index.sure();
-            self.index.write()?;
-        }
-        Ok((count, damaged))
-    }
-
     fn read(&self, spot: Spot) -> Option<Entry> {
         let record = self.log.read(spot.number, spot.place()).ok()?;
         Entry::decode(&record.body)
@@ -563,16 +542,6 @@ impl Store {
 /// An entry as it is written; not one that the log does not take, since it takes a group whole.
 fn body_of(entry: &Entry) -> Result<Vec<u8>, StoreError> {
     entry.encode().filter(|b| b.len() <= crate::log::MAX_BODY).ok_or(StoreError::Entry)
-}
-
-fn shorter(entry: &Entry, forgets: &dyn Fn(&Kept) -> bool) -> Option<Entry> {
-    let Entry::Envelope(kept) = entry else { return None };
-    if !kept.whole || !forgets(kept) {
-        return None;
-    }
-    let block = kept.envelope().ok()?.to_block().ok()?;
-    let envelope = serde_bytes::ByteBuf::from(block);
-    Some(Entry::Envelope(Box::new(Kept { envelope, whole: false, ..(**kept).clone() })))
 }
 
 #[cfg(test)]

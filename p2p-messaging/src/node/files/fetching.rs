@@ -27,6 +27,8 @@ const AGAIN: Duration = Duration::from_millis(500);
 const SAVE: Duration = Duration::from_secs(2);
 /// Or after how many blocks.
 const SAVE_BLOCKS: u64 = 128;
+/// How long is waited for room on a full disk before it is tried again.
+const FULL: Duration = Duration::from_secs(5);
 /// A block that comes later than this came too slowly.
 const SLOW: Duration = Duration::from_secs(10);
 
@@ -60,12 +62,16 @@ pub(super) fn start(files: &Arc<Files>, exchange: &Exchange, here: &Arc<FileHere
     exchange.spawn(async move {
         loop {
             let ended = run(&files, &on, &here).await;
+            if let Err(FileError::Full(_)) = &ended {
+                wait_for_room(&here, ended).await;
+                continue;
+            }
             // Resumed while it came to an end.
             let again = ended.is_ok() && here.should_run();
             let mut live = here.live();
-            if let Err(e) = ended {
+            live.failed = ended.err();
+            if let Some(e) = &live.failed {
                 tracing::warn!(file = %here.id, code = %e.code(), "fetching stopped: {e}");
-                live.failed = Some(e);
             }
             if !again {
                 live.running = false;
@@ -77,6 +83,25 @@ pub(super) fn start(files: &Arc<Files>, exchange: &Exchange, here: &Arc<FileHere
             tracing::info!(file = %here.id, "a file is here");
         }
     });
+}
+
+/// The disk is full: it is named, and after a while it goes on with what is durable.
+async fn wait_for_room(here: &Arc<FileHere>, ended: Result<(), FileError>) {
+    if let Err(e) = ended {
+        tracing::warn!(file = %here.id, code = %e.code(), "fetching waits: {e}");
+        here.live().failed = Some(e);
+    }
+    let _ = tokio::time::timeout(FULL, here.wake.notified()).await;
+    if here.held().is_some() && here.should_run() {
+        let again = Arc::clone(here);
+        // What was written since may be here or not.
+        match blocking(move || Held::open(&again.folder, &again.id)).await {
+            Ok(held) => drop(here.hold(held)),
+            Err(e) => {
+                tracing::warn!(file = %here.id, code = %e.code(), "it is not read again: {e}")
+            }
+        }
+    }
 }
 
 async fn run(
@@ -173,6 +198,7 @@ async fn blocks(
     let (mut flying, mut flights) = (BTreeSet::new(), FuturesUnordered::<Flight>::new());
     let (mut looked, mut saved) = (None::<Instant>, (Instant::now(), held.count()));
     let mut saving: Option<tokio::task::JoinHandle<Result<(), FileError>>> = None;
+    let mut failed = None;
     while here.should_run() {
         if looked.is_none_or(|at| at.elapsed() >= LOOK) {
             let now = peers(files, exchange, here);
@@ -214,7 +240,8 @@ async fn blocks(
             Some((peer, number, took, came)) = flights.next() => {
                 flying.remove(&number);
                 if let Came::Failed(e) = came {
-                    return Err(e);
+                    failed = Some(e);
+                    break;
                 }
                 landed(here, peer, &came);
                 if let Some(lane) = lanes.get_mut(&peer) {
@@ -239,9 +266,10 @@ async fn blocks(
     }
     here.sample();
     if let Some(saving) = saving {
+        // Also where it failed: two do not write one file at once.
         saving.await.unwrap_or_else(|e| Err(FileError::Io(e.to_string())))?;
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }
 
 fn landed(here: &FileHere, peer: PeerId, came: &Came) {
@@ -250,7 +278,7 @@ fn landed(here: &FileHere, peer: PeerId, came: &Came) {
         Came::Here => {
             let count = live.from.entry(peer).or_default();
             *count = count.saturating_add(1);
-            live.why = None;
+            (live.why, live.failed) = (None, None);
         }
         Came::Altered => {
             live.altered.insert(peer);
