@@ -12,13 +12,14 @@ use gridpass_credentials::trust::Trust;
 use gridpass_credentials::verify::{Evidence, SeenLists};
 use gridpass_credentials::visa::{Purpose, StatusEntry};
 use gridpass_identity::code::Code;
+use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{NoSnapshots, OfflineResolver};
 use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::checking::{
     Arrival, Chain, Checked, Checker, Effect, Known, Limits, Link, Missing, Source, Verdict,
 };
 use gridpass_messaging::envelope::{Envelope, Header};
-use gridpass_messaging::sealing::{Opening, Ring};
+use gridpass_messaging::sealing::{Opening, Outline, Ring};
 use gridpass_messaging::store::Kept;
 use gridpass_policy::channel::ChannelDescriptor;
 use gridpass_policy::policy::Policy;
@@ -330,6 +331,13 @@ impl Memory {
         let head = self.heads.entry(chain.clone()).or_default();
         *head = (*head).max(header.sequence);
         self.links.insert((chain, header.sequence), link);
+    }
+
+    /// As if epochs of a sender's chain had begun at a time that cost so much.
+    pub fn spend(&mut self, chain: Chain, begun: UnixMillis, cost: u64) {
+        let first = u64::try_from(self.epochs.len()).unwrap_or(u64::MAX);
+        let id = ContentId::of_bytes(&first.to_be_bytes()).expect("a name");
+        self.epochs.insert(id, Outline { chain, first, begun, cost });
     }
 
     /// Keeps the epoch of an envelope that was admitted.

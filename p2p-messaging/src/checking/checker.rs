@@ -69,7 +69,7 @@ impl Checker {
             rates: LruCache::new(limits.senders.max(1)),
             waiting: Waiting::new(*limits),
             kept: LruCache::new(limits.admissions.max(1)),
-            epochs: Epochs::default(),
+            epochs: Epochs::new(limits.epochs_an_hour),
             wanted: LruCache::new(limits.admissions.saturating_mul(4).max(1)),
             unknown: BTreeSet::new(),
         }
@@ -397,7 +397,7 @@ impl Checker {
             }
             return checked;
         }
-        let sealing = match self.check_sealing(envelope, known) {
+        let sealing = match self.check_sealing(envelope, known, now) {
             Ok(sealing) => sealing,
             Err(checked) => return *checked,
         };
@@ -415,6 +415,9 @@ impl Checker {
                 self.decide(envelope, source, known, (at, now), facts),
             );
             checked.effects.extend(admitted.effects);
+        }
+        if checked.verdict == Verdict::Admit {
+            self.count_epoch(header, known, now);
         }
         if let (Order::Gap { from, until }, Verdict::Admit) = (&order, checked.verdict) {
             let (chain, from, until) = (Chain::of(header), *from, *until);

@@ -4,7 +4,7 @@ use super::worker::Worker;
 use crate::checking::{Chain, Known as _};
 use crate::codes;
 use crate::sealing::allowance::{self, Allowance};
-use crate::sealing::{Epoch, Grant, HandedKey, MAX_GRANTED, Member, Statement};
+use crate::sealing::{Grant, HandedKey, MAX_GRANTED, Member, Statement, leaves_out};
 use crate::store::Entry;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::did::Did;
@@ -141,10 +141,7 @@ impl Worker {
         let mut keys = Vec::new();
         for (begins, id) in near.take(most) {
             let Some(bytes) = self.knowledge.document(&id) else { continue };
-            let Ok(epoch) = Epoch::parse(&bytes) else { continue };
-            let to = epoch.recipients();
-            let for_it = to.is_empty() || to.contains(&member.participant);
-            if !for_it || epoch.members().iter().any(|m| m.node == member.node) {
+            if !leaves_out(&bytes, &member.participant, &member.node) {
                 continue;
             }
             let from = first.max(begins);

@@ -9,6 +9,9 @@ use gridpass_identity::time::UnixMillis;
 
 /// What the epochs of a sender may cost that begin in one hour.
 pub const EPOCHS_AN_HOUR: u64 = 64 * 1024 * 1024;
+/// What those may cost that come to a node in one hour, whenever they say that they began: who dates them
+/// back uses up many hours at once, and who was away for weeks catches up all the same.
+pub const ARRIVALS_AN_HOUR: u64 = 4 * EPOCHS_AN_HOUR;
 /// What a node's own may cost: half, since another node of its participant, of which it does not hear,
 /// may begin as many.
 pub const OWN_EPOCHS_AN_HOUR: u64 = EPOCHS_AN_HOUR / 2;

@@ -103,6 +103,8 @@ struct UnderWay {
     members: BTreeSet<Member>,
     /// Those who were or will be handed its key beside its document.
     granted: BTreeSet<Member>,
+    /// As of which change of the circle it was looked at, and whether somebody had joined.
+    looked: Option<(u64, bool)>,
     /// How far its chain key was moved on: up to this message.
     at: u64,
     key: ChainKey,
@@ -112,6 +114,8 @@ struct UnderWay {
 #[derive(Default)]
 pub struct Circle {
     heard: BTreeMap<Did, Heard>,
+    /// How often somebody came, went, or was found to stand otherwise.
+    changes: u64,
     epochs: BTreeMap<Vec<Did>, UnderWay>,
 }
 
@@ -133,6 +137,9 @@ impl Circle {
             if let Some(node) = gone.map(|h| h.member.node.clone()) {
                 self.heard.remove(&node);
             }
+        }
+        if news {
+            self.changes = self.changes.saturating_add(1);
         }
         let last = judged.now;
         self.heard.insert(member.node.clone(), Heard { member, standing, judged, last });
@@ -162,11 +169,17 @@ impl Circle {
             due.sort_by_key(|h| (!h.may(), h.judged.now));
             due.truncate(most);
         }
+        let mut changed = false;
         for heard in &mut due {
-            heard.standing = look(&heard.member);
-            heard.judged = as_of;
+            let found = look(&heard.member);
+            changed |= found.may != heard.may();
+            (heard.standing, heard.judged) = (found, as_of);
         }
-        due.len()
+        let count = due.len();
+        if changed {
+            self.changes = self.changes.saturating_add(1);
+        }
+        count
     }
 
     /// Those who may read what is for these recipients; for all, if there are none.
@@ -204,33 +217,51 @@ impl Circle {
         now: UnixMillis,
         terms: Terms,
     ) -> Option<(ContentId, ChainKey)> {
-        let members: BTreeSet<Member> = self.members(recipients).into_iter().collect();
         let mut audience = recipients.to_vec();
         audience.sort();
+        let changes = self.changes;
+        let looked = self.epochs.get(&audience)?.looked.filter(|(of, _)| *of == changes);
+        let joined = match looked {
+            Some((_, joined)) => joined,
+            None => self.look_at(&audience)?,
+        };
         let epoch = self.epochs.get_mut(&audience)?;
         let age = now.millis_since(epoch.begun);
-        // By other documents than before a node still acts for the same participant.
-        let nodes: BTreeMap<&Did, &Did> =
-            members.iter().map(|m| (&m.node, &m.participant)).collect();
-        let may = |m: &Member| nodes.get(&m.node).is_some_and(|p| **p == m.participant);
-        let left = !epoch.members.iter().chain(&epoch.granted).all(may);
         // Who joined is handed the key beside it as long as peers might not take another epoch.
         let pause = allowance::join_pause(epoch.cost).max(JOIN_MILLIS);
         let spare = terms.spent.saturating_add(epoch.cost) <= JOINS_AN_HOUR;
-        let joined = !members.is_subset(&epoch.members) && age >= pause && spare;
+        let joined = joined && age >= pause && spare;
         // A clock that was set back says nothing of how old it is.
         let over = age >= terms.longest_millis || now < epoch.begun;
         let steps = sequence.checked_sub(epoch.first).filter(|s| *s < MAX_STEPS);
-        if left || joined || over || steps.is_none() {
+        if joined || over || steps.is_none() {
             return None;
         }
         // What was passed over is not needed again: own messages are opened with the first key.
         let on = sequence.checked_sub(epoch.at)?;
         epoch.key = epoch.key.forward(on).ok()?;
         epoch.at = sequence;
-        // Who joined meanwhile is entitled to this message, and will be handed its key.
-        epoch.granted.extend(members.difference(&epoch.members).cloned().collect::<Vec<_>>());
         Some((epoch.id.clone(), epoch.key.clone()))
+    }
+
+    /// Whether somebody joined since the epoch for these began; nothing where somebody may not read any
+    /// more who is in it or was granted it.
+    fn look_at(&mut self, audience: &[Did]) -> Option<bool> {
+        let members: BTreeSet<Member> = self.members(audience).into_iter().collect();
+        let epoch = self.epochs.get_mut(audience)?;
+        // By other documents than before a node still acts for the same participant.
+        let nodes: BTreeMap<&Did, &Did> =
+            members.iter().map(|m| (&m.node, &m.participant)).collect();
+        let may = |m: &Member| nodes.get(&m.node).is_some_and(|p| **p == m.participant);
+        if !epoch.members.iter().chain(&epoch.granted).all(may) {
+            return None;
+        }
+        // Who joined meanwhile is entitled to what is sent, and will be handed its key.
+        let new: Vec<_> = members.difference(&epoch.members).cloned().collect();
+        let joined = !new.is_empty();
+        epoch.granted.extend(new);
+        epoch.looked = Some((self.changes, joined));
+        Some(joined)
     }
 
     /// A node was handed the key of an epoch beside its document: when its right ends, so does the
@@ -238,6 +269,7 @@ impl Circle {
     pub fn granted(&mut self, epoch: &ContentId, member: &Member) {
         if let Some(under_way) = self.epochs.values_mut().find(|e| &e.id == epoch) {
             under_way.granted.insert(member.clone());
+            under_way.looked = None;
         }
     }
 
@@ -261,6 +293,7 @@ impl Circle {
             cost: epoch.cost(),
             members: epoch.members().iter().cloned().collect(),
             granted: BTreeSet::new(),
+            looked: None,
             at: epoch.first(),
             key,
         };

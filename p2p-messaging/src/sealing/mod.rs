@@ -27,7 +27,7 @@ mod statement;
 pub use circle::{AsOf, Circle, Member, Standing};
 pub use epoch::{Epoch, EpochError, FORMAT_VERSION, MAX_EPOCH, MAX_MEMBERS, TYPE};
 pub use grant::{Grant, GrantError, HandedKey, MAX_GRANTED};
-pub use outline::Outline;
+pub use outline::{Outline, leaves_out};
 pub use payload::{OVERHEAD, Place, SealedPayload, padded};
 pub use ratchet::{ChainKey, MAX_STEPS, MessageKey};
 pub use ring::{Opening, Ring};

@@ -30,6 +30,27 @@ struct Row {
     begun: UnixMillis,
 }
 
+#[derive(Deserialize)]
+struct Readers {
+    #[serde(default)]
+    recipients: Vec<String>,
+    members: Vec<Node>,
+}
+
+#[derive(Deserialize)]
+struct Node {
+    node: String,
+}
+
+/// Whether an epoch is for a participant, and its document hands the key to another than this node.
+#[must_use]
+pub fn leaves_out(document: &[u8], participant: &Did, node: &Did) -> bool {
+    let Ok(read) = serde_json::from_slice::<Readers>(document) else { return false };
+    let to = &read.recipients;
+    let for_it = to.is_empty() || to.iter().any(|d| d == participant.as_str());
+    for_it && !read.members.iter().any(|m| m.node == node.as_str())
+}
+
 impl Outline {
     /// Reads that of a document.
     #[must_use]
@@ -54,9 +75,9 @@ impl Outline {
 #[cfg(test)]
 mod tests {
     use super::super::grant::chain_of;
-    use super::super::{ChainKey, Epoch};
+    use super::super::{ChainKey, Epoch, Member};
     use super::*;
-    use crate::test_kit::NOW;
+    use crate::test_kit::{NOW, cid, did_of, key};
 
     #[test]
     fn it_says_what_the_document_says() {
@@ -67,5 +88,27 @@ mod tests {
         assert_eq!((outline.first, outline.begun), (epoch.first(), epoch.begun()));
         assert_eq!(outline.cost, epoch.cost());
         assert_eq!(Outline::read(b"{}"), None);
+    }
+
+    #[test]
+    fn it_says_whom_it_is_for_and_leaves_out() {
+        let [two, three, four] = [2, 3, 4].map(|n| did_of(&key(n)).did().clone());
+        let member = Member {
+            node: two.clone(),
+            participant: two.clone(),
+            authorisation: None,
+            presentation: cid("presentation"),
+        };
+        let begin = |to: &[Did]| {
+            let secret = ChainKey::new([5; 32]);
+            let members = std::slice::from_ref(&member);
+            Epoch::begin(&chain_of(1), 4, NOW, to, members, &secret).expect("begun").1
+        };
+        let (all, some) = (begin(&[]), begin(&[two.clone(), three.clone()]));
+        assert!(!leaves_out(&all, &two, &two) && !leaves_out(&some, &two, &two));
+        assert!(leaves_out(&all, &two, &four) && leaves_out(&some, &two, &four), "another node");
+        assert!(leaves_out(&all, &three, &three) && leaves_out(&some, &three, &three));
+        assert!(leaves_out(&all, &four, &four) && !leaves_out(&some, &four, &four));
+        assert!(!leaves_out(b"{}", &four, &four));
     }
 }

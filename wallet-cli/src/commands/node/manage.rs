@@ -191,6 +191,12 @@ pub fn status(global: &GlobalArgs) -> Outcomes {
                     count("unopened")
                 ));
             }
+            if count("leftOut") != "0" {
+                out.push_str(&format!(
+                    "  left out         {} of them for long: their senders were told\n",
+                    count("leftOut")
+                ));
+            }
         }
         for gap in channel.get("gaps").and_then(Value::as_array).into_iter().flatten() {
             let text = |name: &str| gap.get(name).map(plain).unwrap_or_default();
