@@ -48,7 +48,7 @@ pub fn hour_of(begun: UnixMillis) -> u64 {
 /// milliseconds: those who join all day begin no more than may be begun for them.
 #[must_use]
 pub fn join_pause(cost: u64) -> u64 {
-    cost.saturating_mul(HOUR_MILLIS) / JOINS_AN_HOUR
+    cost.saturating_mul(HOUR_MILLIS).div_ceil(JOINS_AN_HOUR)
 }
 
 /// What was taken within an hour, by the time that a node has been running.
