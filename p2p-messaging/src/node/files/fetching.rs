@@ -119,10 +119,8 @@ async fn run(
     let fetched = blocks(files, exchange, here, &held).await;
     // Also where it failed: what came is not fetched again.
     let (saving, removed) = (Arc::clone(&held), here.live().removed);
-    if !removed {
-        blocking(move || saving.sync()).await?;
-    }
-    fetched
+    let saved = if removed { Ok(()) } else { blocking(move || saving.sync()).await };
+    fetched.and(saved)
 }
 
 async fn blocking<T: Send + 'static>(
@@ -265,11 +263,12 @@ async fn blocks(
         }
     }
     here.sample();
-    if let Some(saving) = saving {
+    let saved = match saving {
         // Also where it failed: two do not write one file at once.
-        saving.await.unwrap_or_else(|e| Err(FileError::Io(e.to_string())))?;
-    }
-    failed.map_or(Ok(()), Err)
+        Some(saving) => saving.await.unwrap_or_else(|e| Err(FileError::Io(e.to_string()))),
+        None => Ok(()),
+    };
+    failed.map_or(saved, Err)
 }
 
 fn landed(here: &FileHere, peer: PeerId, came: &Came) {
