@@ -1,11 +1,13 @@
 //! The thread that checks and keeps: it owns the checking core, the store and what the node knows.
 //!
 //! Tasks are taken in groups. What a group accepted becomes durable together, and only then is
-//! anything acknowledged: the answer to whoever sent it, the receipt, the listener.
+//! anything acknowledged: the answer to whoever sent it, the receipt, the listener. While one group
+//! is on its way to the disk, the next is checked.
 
 use super::beginnings::Beginnings;
 use super::catch_up::Ranges;
 use super::control::{Asked, ControlResult};
+use super::disk::Disk;
 use super::fetch::Fetches;
 use super::files::Files;
 use super::group::After;
@@ -99,9 +101,14 @@ pub(crate) struct Worker {
     pub(super) invitations: Invitations,
     /// Schemas of channels that are not compiled yet: some of their documents are missing.
     pub(super) unready: BTreeSet<(ContentId, ContentId)>,
+    /// Channels of which cannot be said yet whether their owners signed them.
+    pub(super) unsure: BTreeSet<ContentId>,
     /// Envelopes that wait, whose place in gossip is still open.
     pub(super) unreported: HashMap<EnvelopeId, (MessageId, PeerId, UnixMillis)>,
     pub(super) after: Vec<After>,
+    pub(super) disk: Disk,
+    /// What waits for the group that is on its way to the disk.
+    pub(super) under_way: Option<Vec<After>>,
     /// What this group keeps that others are to be told of.
     pub(super) to_confirm: BTreeMap<Chain, BTreeMap<u64, (EnvelopeId, Fate)>>,
     pub(super) sealing: Sealing,
@@ -131,6 +138,7 @@ pub(super) struct Parts {
     pub metrics: Arc<Metrics>,
     pub damage: Vec<String>,
     pub invitations: Invitations,
+    pub disk: Disk,
 }
 
 impl Worker {
@@ -156,8 +164,11 @@ impl Worker {
             beginnings: Beginnings::default(),
             invitations: parts.invitations,
             unready: BTreeSet::new(),
+            unsure: BTreeSet::new(),
             unreported: HashMap::new(),
             after: Vec::new(),
+            disk: parts.disk,
+            under_way: None,
             to_confirm: BTreeMap::new(),
             sealing: Sealing::default(),
             handed: LruCache::new(MAX_HANDED),
@@ -183,7 +194,7 @@ impl Worker {
 
     /// Works until it is told to stop, or nobody can tell it anything any more.
     pub(crate) fn run(mut self, mut tasks: mpsc::Receiver<Task>) {
-        while let Some(first) = tasks.blocking_recv() {
+        while let Some(first) = self.next(&mut tasks) {
             let mut stop = self.take(first);
             // What else is there already becomes durable with it.
             let mut taken = 1_usize;
@@ -196,10 +207,20 @@ impl Worker {
             }
             self.commit();
             if let Some(stop) = stop {
+                let _ = self.finish();
                 let _ = stop.send(());
                 return;
             }
         }
+    }
+
+    /// The next task. Where there is none yet, what is on its way to the disk comes first.
+    fn next(&mut self, tasks: &mut mpsc::Receiver<Task>) -> Option<Task> {
+        if let Ok(task) = tasks.try_recv() {
+            return Some(task);
+        }
+        let _ = self.finish();
+        tasks.blocking_recv()
     }
 
     fn take(&mut self, task: Task) -> Option<oneshot::Sender<()>> {
@@ -281,6 +302,7 @@ impl Worker {
         self.send_parked();
         // Catching up every ten seconds; forgetting old payloads every hour.
         if self.ticks.checked_rem(self.settings.catch_up_seconds.max(1)) == Some(0) {
+            self.join_if_signed_now();
             self.rejudge();
             self.catch_up_with_somebody();
         }

@@ -179,9 +179,10 @@ fn an_epoch_is_forgotten_and_its_name_stays() {
     check(&scene);
     // Its record has the name, and its number.
     let mut names = Vec::new();
-    let each = &mut |_, record: &Record| match Entry::decode(&record.body) {
-        Some(Entry::Forgotten(id)) => names.push(id),
-        _ => {}
+    let each = &mut |_, record: &Record| {
+        if let Some(Entry::Forgotten(id)) = Entry::decode(&record.body) {
+            names.push(id);
+        }
     };
     scene.store.log.each(each).expect("reads");
     assert_eq!(names, ids[..1]);

@@ -568,6 +568,12 @@ impl Index {
         self.row::<Spot>(&fork_key(chain)).is_some()
     }
 
+    /// Where the proofs stand that senders contradict themselves.
+    pub(super) fn forks(&self) -> impl Iterator<Item = Spot> + use<> {
+        let rows = self.db.scan_prefix(b"f").values();
+        rows.filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
+    }
+
     pub(super) fn head(&self, chain: &Chain) -> Option<Head> {
         let row = self.row(&head_key(&chain.channel, &chain_hash(chain)))?;
         to_head(row)

@@ -33,6 +33,7 @@ pub enum NodeCommand {
     Run(run::RunArgs),
     Add(manage::AddArgs),
     Status(manage::StatusArgs),
+    Lists(manage::ListsArgs),
     Peers(manage::PeersArgs),
     Invite(manage::InviteArgs),
     Join(manage::JoinArgs),
@@ -74,6 +75,7 @@ pub fn run(global: &GlobalArgs, command: &NodeCommand) -> Outcomes {
         NodeCommand::Run(args) => run::run(global, args),
         NodeCommand::Add(args) => manage::add(global, args),
         NodeCommand::Status(_) => manage::status(global),
+        NodeCommand::Lists(_) => manage::lists(global),
         NodeCommand::Peers(_) => manage::peers(global),
         NodeCommand::Invite(args) => manage::invite(global, args),
         NodeCommand::Join(args) => manage::join(global, args),
@@ -131,6 +133,6 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// A code by its name: what a node answered.
-fn code_of(id: &str) -> gridpass_identity::code::Code {
+pub fn code_of(id: &str) -> gridpass_identity::code::Code {
     codes::all().into_iter().find(|c| c.id() == id).unwrap_or(messaging_codes::NODE_REQUEST)
 }
