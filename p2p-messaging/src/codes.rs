@@ -70,6 +70,12 @@ gridpass_identity::codes! {
     SEALING_BROKEN = "GP-SEALING-BROKEN", Failed,
         "The payload does not open with the key that its sender handed over.",
         "Do not rely on it; ask the sender.";
+    SEALING_EPOCHS = "GP-SEALING-EPOCHS", Denied,
+        "More epochs of the sender's messages began within an hour than its peers take.",
+        "Its node begins fewer by itself: send again in the next hour, or to those to whom it sent lately.";
+    SEALING_GRANTS = "GP-SEALING-GRANTS", Denied,
+        "A sender handed over more keys within an hour, or for one epoch, than a node takes.",
+        "They are asked for again in the next hour; if it goes on, ask the sender.";
     SEALING_TOO_MANY = "GP-SEALING-TOO-MANY", Denied,
         "More nodes may read the channel than one epoch has room for.",
         "Send to named recipients, or in several channels.";
@@ -155,7 +161,10 @@ gridpass_identity::codes! {
         "`gridpass file fetch` gets again what is damaged; if it stays so, ask the sender.";
     FILE_IO = "GP-FILE-IO", Configuration,
         "The operating system refused to read or write a part of the file.",
-        "See the message: mostly a full disk. Make room; then `gridpass file resume` goes on where it stood.";
+        "See the message: mostly permissions. When it is mended, `gridpass file resume` goes on where it stood.";
+    FILE_FULL = "GP-FILE-FULL", Configuration,
+        "There is no room on the disk for more of the file.",
+        "Make room: the node looks again every few seconds, and goes on where it stood.";
     FILE_UNKNOWN = "GP-FILE-UNKNOWN", NotFound,
         "The node has no such file, or the message refers to none.",
         "`gridpass file status` lists the files; `gridpass inbox` the messages that refer to some.";

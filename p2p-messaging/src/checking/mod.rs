@@ -178,6 +178,9 @@ pub struct Limits {
     pub waiting_millis: u64,
     /// The most senders whose rate is counted.
     pub senders: usize,
+    /// What the epochs of one sender in a channel may cost that come in an hour:
+    /// [`crate::sealing::allowance`].
+    pub epochs_an_hour: u64,
 }
 
 impl Default for Limits {
@@ -190,6 +193,7 @@ impl Default for Limits {
             waiting_bytes_per_peer: 4 * 1024 * 1024,
             waiting_millis: 30_000,
             senders: 16_384,
+            epochs_an_hour: crate::sealing::allowance::ARRIVALS_AN_HOUR,
         }
     }
 }

@@ -139,3 +139,33 @@ proptest! {
         prop_assert_eq!(Bits::decode(&bits.encode(), blocks), Some(bits));
     }
 }
+
+/// `/dev/full` refuses what is written as a full disk does.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_named_and_costs_nothing_that_is_here() {
+    let (_from, whole, _) = staged(&content(10_000), None);
+    let to = tempfile::tempdir().expect("a folder");
+    let manifest = whole.manifest().clone();
+    let list = whole.read(Part::List(0)).expect("here");
+    let block = |number| whole.read(Part::Block(number)).expect("here");
+    let held = Held::begin(to.path(), whole.id(), &manifest, &[list]).expect("begun");
+    held.put(0, &block(0)).expect("put");
+    held.sync().expect("durable");
+    drop(held);
+    let (blocks, aside) = (to.path().join(BLOCKS), to.path().join("aside"));
+    std::fs::rename(&blocks, &aside).expect("aside");
+    std::os::unix::fs::symlink("/dev/full", &blocks).expect("a full disk");
+    let held = Held::open(to.path(), whole.id()).expect("opens");
+    let refused = held.put(1, &block(1)).expect_err("there is no room");
+    assert!(matches!(refused, FileError::Full(_)), "{refused:?}");
+    assert_eq!(refused.code(), crate::codes::FILE_FULL);
+    assert!(!held.has(1) && held.count() == 1);
+    std::fs::rename(&aside, &blocks).expect("room again");
+    let held = Held::open(to.path(), whole.id()).expect("opens");
+    assert_eq!(held.count(), 1);
+    for number in 1..manifest.blocks() {
+        held.put(number, &block(number)).expect("put");
+    }
+    assert!(held.is_whole() && held.read(Part::Block(0)).expect("here") == block(0));
+}

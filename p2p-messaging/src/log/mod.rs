@@ -289,6 +289,12 @@ impl Log {
         all.split_last().map(|(_, closed)| closed.to_vec()).unwrap_or_default()
     }
 
+    /// The file that is written to, by its first number.
+    #[must_use]
+    pub fn open_file(&self) -> Option<u64> {
+        self.segments.last().map(Segment::first)
+    }
+
     /// Writes a closed file anew, each record with what `shorten` makes of its body; numbers and
     /// times stay. Gives the new places. Interrupted at any point, the old file or the new one is
     /// there, whole.

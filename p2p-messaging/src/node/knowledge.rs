@@ -12,6 +12,7 @@ use gridpass_credentials::secured::{Kind, Secured};
 use gridpass_credentials::trust::Trust;
 use gridpass_credentials::vcdm::Credential;
 use gridpass_credentials::verify::Evidence;
+use gridpass_identity::did::Did;
 use hashlink::LruCache;
 use std::sync::Arc;
 
@@ -140,6 +141,14 @@ impl Known for Knowledge {
 
     fn document(&self, id: &ContentId) -> Option<Vec<u8>> {
         self.arrived.get(id).cloned().or_else(|| self.kept(id))
+    }
+
+    fn keeps_epoch(&self, id: &ContentId) -> bool {
+        self.store.has_document(id)
+    }
+
+    fn epochs_cost(&self, sender: (&ContentId, &Did), hour: u64) -> u64 {
+        self.store.epochs_cost(sender, hour)
     }
 
     fn open(&self, envelope: &Envelope) -> Opening {

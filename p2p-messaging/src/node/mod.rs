@@ -15,6 +15,7 @@ mod disk;
 mod evidence;
 mod fetch;
 mod files;
+mod grants;
 mod group;
 mod heads;
 mod identities;
@@ -37,6 +38,7 @@ mod standing;
 mod statements;
 mod system;
 mod ticket;
+mod unopened;
 mod views;
 mod worker;
 
@@ -256,6 +258,13 @@ impl Node {
     pub fn metrics(&self) -> impl Fn() -> String + Clone + Send + Sync + 'static {
         let metrics = Arc::clone(&self.metrics);
         move || metrics.text()
+    }
+
+    /// Lets it believe that so much more time went by since it started: what it waits for comes the sooner.
+    /// For tests.
+    #[doc(hidden)]
+    pub async fn hurry(&self, by: Duration) {
+        let _ = self.tasks.send(Task::Hurry(by)).await;
     }
 
     /// Whether what comes is kept: the last group became durable. A node for which this is not so

@@ -137,8 +137,8 @@ impl Worker {
                 && let Some(bytes) = crate::checking::Known::document(&self.knowledge, id)
             {
                 let bytes = ByteBuf::from(bytes);
-                let own = Some(id) == epoch && header.key == self.me.key_id;
-                self.stage(if own { Entry::Epoch(bytes) } else { Entry::Document(bytes) });
+                let is_epoch = Some(id) == epoch;
+                self.stage(if is_epoch { Entry::Epoch(bytes) } else { Entry::Document(bytes) });
             }
         }
         self.knowledge.material.keep_identity(&header.sender);

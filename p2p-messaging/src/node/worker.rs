@@ -25,7 +25,8 @@ use super::{Me, NodeSettings};
 use crate::checking::{Chain, Checker};
 use crate::exchange::Exchange;
 use crate::net::{Command, NetEvent};
-use crate::store::Kept;
+use crate::sealing::{MAX_EPOCH_MILLIS, Outline};
+use crate::store::{Forgetting, Kept};
 use crate::sync::Guests;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::time::UnixMillis;
@@ -34,7 +35,7 @@ use libp2p::gossipsub::{MessageAcceptance, MessageId};
 use libp2p::{Multiaddr, PeerId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// The most tasks that become durable together.
@@ -44,6 +45,9 @@ const GROUP: usize = 512;
 const UNREPORTED_MILLIS: u64 = 4000;
 /// How many of the own messages are remembered as handed to the network.
 const MAX_HANDED: usize = 65_536;
+
+/// How long keys are kept whose epoch does not come, in milliseconds.
+const GRANT_MILLIS: u64 = 24 * 3600 * 1000;
 
 /// What the worker does next.
 #[derive(Debug)]
@@ -56,6 +60,8 @@ pub(crate) enum Task {
     Came(Box<Came>),
     /// A little time went by.
     Tick,
+    /// Much time went by, as a test has it.
+    Hurry(Duration),
     /// Make durable what is there, and end.
     Stop(oneshot::Sender<()>),
 }
@@ -229,6 +235,7 @@ impl Worker {
             Task::Control(asked, reply) => self.control(*asked, reply),
             Task::Came(came) => self.block_came(*came),
             Task::Tick => self.tick(),
+            Task::Hurry(by) => self.began = self.began.checked_sub(by).unwrap_or(self.began),
             Task::Stop(done) => return Some(done),
         }
         None
@@ -328,9 +335,18 @@ impl Worker {
             })
         };
         self.newest_given.forget();
-        match self.knowledge.store.forget(&over) {
+        // No message names an epoch that began longer ago.
+        let epoch_over = |epoch: &Outline| {
+            let kept_for = retentions.get(&epoch.chain.channel).copied().unwrap_or(u64::MAX);
+            now.millis_since(epoch.begun) > kept_for.saturating_add(MAX_EPOCH_MILLIS)
+        };
+        let grants_before = UnixMillis::new(now.get().saturating_sub(GRANT_MILLIS));
+        let what = Forgetting { payload: &over, epoch: &epoch_over, grants_before };
+        match self.knowledge.store.forget(&what) {
             Ok((0, damaged)) if damaged.is_empty() => {}
-            Ok((count, damaged)) => tracing::info!(count, ?damaged, "payloads were forgotten"),
+            Ok((count, damaged)) => {
+                tracing::info!(count, ?damaged, "payloads and keys were forgotten")
+            }
             Err(e) => tracing::error!(code = %e.code(), "forgetting failed: {e}"),
         }
     }

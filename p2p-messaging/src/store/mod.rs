@@ -7,10 +7,12 @@
 //! between belongs to the next group, and is dropped with the one before it where that fails.
 
 mod entry;
+mod forgetting;
 mod index;
 mod staged;
 
 pub use entry::{Entry, Kept};
+pub use forgetting::Forgetting;
 pub use index::Head;
 
 use crate::checking::{Chain, Link};
@@ -18,6 +20,7 @@ use crate::codes;
 use crate::envelope::Envelope;
 use crate::log::{Appended, Appending, Log, LogError, Opened, Place, Record};
 use crate::receipt::SignedReceipt;
+use crate::sealing::Outline;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
@@ -155,7 +158,15 @@ impl Store {
     /// # Errors
     /// [`StoreError::Entry`] for one that cannot be written.
     pub fn stage(&mut self, entry: Entry) -> Result<(), StoreError> {
-        self.staged.take(entry)
+        let epoch = match &entry {
+            Entry::Epoch(bytes) => Some(self.new_epoch(bytes)?),
+            _ => None,
+        };
+        self.staged.take(entry)?;
+        if let Some(epoch) = epoch.flatten() {
+            self.staged.count_epoch(&epoch);
+        }
+        Ok(())
     }
 
     /// The same for an envelope that was read before: `kept` holds this one.
@@ -340,6 +351,26 @@ impl Store {
         self.index.own_epochs(chain).collect()
     }
 
+    /// What the epochs of a sender in a channel cost that are kept and began in an hour.
+    #[must_use]
+    pub fn epochs_cost(&self, sender: (&ContentId, &Did), hour: u64) -> u64 {
+        let pending = self.pending().map(|p| p.epochs_cost(sender, hour)).into_iter();
+        pending.fold(self.index.epochs_cost(sender, hour), u64::saturating_add)
+    }
+
+    /// An epoch, where it was not kept before.
+    fn new_epoch(&self, bytes: &[u8]) -> Result<Option<Outline>, StoreError> {
+        let id = ContentId::of_bytes(bytes).map_err(|_| StoreError::Entry)?;
+        let epoch = Outline::read(bytes).ok_or(StoreError::Entry)?;
+        Ok(Some(epoch).filter(|_| !self.has_document(&id)))
+    }
+
+    /// How many grants of an epoch are kept, so many at most.
+    #[must_use]
+    pub fn count_grants(&self, epoch: &ContentId, chain: &Chain, most: usize) -> usize {
+        self.index.grants(epoch, chain).take(most).count()
+    }
+
     /// The statements by which this node was handed keys of an epoch, the newest first, so many at most.
     #[must_use]
     pub fn grants(&self, epoch: &ContentId, chain: &Chain, most: usize) -> Vec<Vec<u8>> {
@@ -484,64 +515,6 @@ impl Store {
         self.index.cursor(reader)
     }
 
-    /// Forgets the payloads in closed files of those for which `forgets` says so; names, headers and
-    /// signatures stay. Gives how many were forgotten, and the files that are damaged and were left
-    /// as they are.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn forget(
-        &mut self,
-        forgets: &dyn Fn(&Kept) -> bool,
-    ) -> Result<(u64, Vec<u64>), StoreError> {
-        let (mut count, mut damaged) = (0_u64, Vec::new());
-        for segment in self.log.closed() {
-            let mut any = false;
-            self.log.each_in(segment, &mut |_, record| {
-                let entry = Entry::decode(&record.body);
-                any |= entry.is_some_and(|e| shorter(&e, forgets).is_some());
-            })?;
-            if !any {
-                continue;
-            }
-            // Interrupted between the log and the index, the index is made again.
-            self.index.doubt()?;
-            let mut shortened: HashMap<u64, Entry> = HashMap::new();
-            let mut here = 0_u64;
-            let rewritten = self.log.rewrite(segment, &mut |record| {
-                let entry = Entry::decode(&record.body)?;
-                let short = shorter(&entry, forgets);
-                if short.is_some() {
-                    here = here.saturating_add(1);
-                }
-                let entry = short.unwrap_or(entry);
-                let body = entry.encode();
-                shortened.insert(record.number, entry);
-                body
-            });
-            let places = match rewritten {
-                Ok(places) => places,
-                Err(LogError::Damaged(_)) => {
-                    self.index.sure();
-                    self.index.write()?;
-                    damaged.push(segment);
-                    continue;
-                }
-                // Nobody knows which file is there: the index stays in doubt.
-                Err(e) => return Err(e.into()),
-            };
-            count = count.saturating_add(here);
-            for (number, place) in places {
-                if let Some(entry) = shortened.get(&number) {
-                    self.index.moved(Spot::new(number, place), entry);
-                }
-            }
-            self.index.sure();
-            self.index.write()?;
-        }
-        Ok((count, damaged))
-    }
-
     fn read(&self, spot: Spot) -> Option<Entry> {
         let record = self.log.read(spot.number, spot.place()).ok()?;
         Entry::decode(&record.body)
@@ -565,16 +538,6 @@ impl Store {
             _ => None,
         }
     }
-}
-
-fn shorter(entry: &Entry, forgets: &dyn Fn(&Kept) -> bool) -> Option<Entry> {
-    let Entry::Envelope(kept) = entry else { return None };
-    if !kept.whole || !forgets(kept) {
-        return None;
-    }
-    let block = kept.envelope().ok()?.to_block().ok()?;
-    let envelope = serde_bytes::ByteBuf::from(block);
-    Some(Entry::Envelope(Box::new(Kept { envelope, whole: false, ..(**kept).clone() })))
 }
 
 #[cfg(test)]

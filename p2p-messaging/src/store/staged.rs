@@ -5,7 +5,9 @@ use super::entry::{Entry, Kept};
 use super::index::Located;
 use crate::checking::{Chain, Link};
 use crate::envelope::Envelope;
+use crate::sealing::Outline;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_identity::did::Did;
 use std::collections::{HashMap, HashSet};
 
 /// What the index notes of an entry.
@@ -24,6 +26,8 @@ pub(super) struct Staged {
     links: HashMap<(Chain, u64), Link>,
     newest: HashMap<Chain, u64>,
     documents: HashMap<ContentId, Vec<u8>>,
+    /// What new epochs cost, by channel, sender and hour.
+    epochs: HashMap<(ContentId, Did, u64), u64>,
     forks: HashSet<Chain>,
     opened: HashSet<EnvelopeId>,
 }
@@ -48,7 +52,10 @@ impl Staged {
             Entry::Opened { envelope, .. } => {
                 self.opened.insert(envelope.clone());
             }
-            Entry::Cursor { .. } | Entry::Receipt { .. } | Entry::Grant { .. } => {}
+            Entry::Cursor { .. }
+            | Entry::Receipt { .. }
+            | Entry::Grant { .. }
+            | Entry::Forgotten(_) => {}
         }
         self.noted.push(Noted::Other(entry));
         self.bodies.push(body);
@@ -117,6 +124,21 @@ impl Staged {
 
     pub(super) fn document(&self, id: &ContentId) -> Option<&[u8]> {
         self.documents.get(id).map(Vec::as_slice)
+    }
+
+    pub(super) fn count_epoch(&mut self, epoch: &Outline) {
+        let Chain { channel, sender, .. } = epoch.chain.clone();
+        let cost = self.epochs.entry((channel, sender, epoch.hour())).or_default();
+        *cost = cost.saturating_add(epoch.cost);
+    }
+
+    pub(super) fn epochs_cost(&self, (channel, sender): (&ContentId, &Did), hour: u64) -> u64 {
+        // Most often there is none, and the key is not to be had for nothing.
+        if self.epochs.is_empty() {
+            return 0;
+        }
+        let place = (channel.clone(), sender.clone(), hour);
+        self.epochs.get(&place).copied().unwrap_or_default()
     }
 
     pub(super) fn forked(&self, chain: &Chain) -> bool {

@@ -271,3 +271,37 @@ async fn a_message_in_another_channel_gives_nobody_a_file() {
     assert_eq!(refused.expect_err("refused").0.id(), "GP-FILE-SEALING");
     assert_eq!(shown(&s, &message).await["messages"].as_array().map(Vec::len), Some(1));
 }
+
+/// `/dev/full` refuses what is written as a full disk does.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_waits_while_the_disk_is_full_and_goes_on_when_there_is_room() {
+    let s = Scene::new().await;
+    let content: Vec<u8> = (0..500_000_u32).flat_map(|n| [n as u8, (n >> 9) as u8]).collect();
+    let (message, held) = send(&s, &content).await;
+    let place = files_of(s._folders[0].path()).join(held.id().as_str());
+    std::fs::create_dir_all(&place).expect("a folder");
+    let blocks = place.join("blocks");
+    std::os::unix::fs::symlink("/dev/full", &blocks).expect("a full disk");
+    until("the message is there", async || s.inbox().await.contains(&message)).await;
+    ask(&s.operator, Asked::FileFetch { message: message.clone() }).await;
+    let shown = async || {
+        let asked = Asked::Files { file: Some(message.to_string()) };
+        ask(&s.operator, asked).await["files"][0].clone()
+    };
+    until("the full disk is named", async || shown().await["code"] == "GP-FILE-FULL").await;
+    let waits = shown().await;
+    assert_eq!((&waits["state"], &waits["here"]), (&json!("waiting"), &json!(0)), "{waits}");
+    let why = waits["why"].as_str().expect("why");
+    assert!(why.contains("blocks") && why.contains("No space left"), "{why}");
+    // Messages go on meanwhile, and so does the file when there is room: nobody has to say so.
+    s.is_heard(1).await;
+    std::fs::remove_file(&blocks).expect("room again");
+    until("the file is whole", async || shown().await["state"] == "whole").await;
+    assert!(shown().await["code"].is_null());
+    let came = Held::open(&place, held.id()).expect("held");
+    let mut joined = Vec::new();
+    let size = u64::try_from(content.len()).expect("small");
+    came.write_content(None, size, &mut joined, &mut |_| {}).expect("whole");
+    assert!(joined == content);
+}

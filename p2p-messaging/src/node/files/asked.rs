@@ -1,7 +1,7 @@
 //! What the operator asks about files, and what messages say of them.
 
 use super::here::FileHere;
-use super::library::{MAX_FILES, STAGED, is_unused};
+use super::library::{MAX_FILES, STAGED};
 use super::{Offer, fetching};
 use crate::checking::Known as _;
 use crate::codes;
@@ -250,20 +250,7 @@ impl Worker {
         self.files.clear_away();
         for here in self.files.all() {
             fetching::vouch(&self.files, &self.exchange, &here);
-            let over = |offer: &Offer| {
-                let kept_for = retentions.get(&offer.channel).copied().unwrap_or(u64::MAX);
-                now.millis_since(offer.issued) > kept_for
-            };
-            let gone = here.with_offers(|all| match all {
-                [] => is_unused(&here.folder),
-                all => all.iter().all(over),
-            });
-            if gone {
-                tracing::info!(file = %here.id, "a file was forgotten");
-                if let Err(e) = self.files.remove(&here.id) {
-                    tracing::error!(file = %here.id, code = %e.code(), "{e}");
-                }
-            }
         }
+        self.files.forget(now, retentions);
     }
 }

@@ -29,6 +29,8 @@ const SAVE_BLOCKS: u64 = 128;
 const VOUCH: Duration = Duration::from_secs(5);
 /// The bytes of the disk that are left to others: a file does not stop the messages.
 const SPARE: u64 = 256 * 1024 * 1024;
+/// How long is waited for room on a full disk before it is tried again.
+const FULL: Duration = Duration::from_secs(5);
 
 pub(super) enum Came {
     Here,
@@ -51,12 +53,16 @@ pub(super) fn start(files: &Arc<Files>, exchange: &Exchange, here: &Arc<FileHere
     exchange.spawn(async move {
         loop {
             let ended = run(&files, &on, &here).await;
+            if let Err(FileError::Full(_)) = &ended {
+                wait_for_room(&here, ended).await;
+                continue;
+            }
             let mut live = here.live();
             // Resumed while it came to an end.
             let again = ended.is_ok() && here.is_due(&live);
-            if let Err(e) = ended {
+            live.failed = ended.err();
+            if let Some(e) = &live.failed {
                 tracing::warn!(file = %here.id, code = %e.code(), "fetching stopped: {e}");
-                live.failed = Some(e);
             }
             if !again {
                 live.running = false;
@@ -68,6 +74,25 @@ pub(super) fn start(files: &Arc<Files>, exchange: &Exchange, here: &Arc<FileHere
             tracing::info!(file = %here.id, "a file is here");
         }
     });
+}
+
+/// The disk is full: it is named, and after a while it goes on with what is durable.
+async fn wait_for_room(here: &Arc<FileHere>, ended: Result<(), FileError>) {
+    if let Err(e) = ended {
+        tracing::warn!(file = %here.id, code = %e.code(), "fetching waits: {e}");
+        here.live().failed = Some(e);
+    }
+    let _ = tokio::time::timeout(FULL, here.wake.notified()).await;
+    if here.held().is_some() && here.should_run() {
+        let again = Arc::clone(here);
+        // What was written since may be here or not.
+        match blocking(move || Held::open(&again.folder, &again.id)).await {
+            Ok(held) => drop(here.hold(held)),
+            Err(e) => {
+                tracing::warn!(file = %here.id, code = %e.code(), "it is not read again: {e}")
+            }
+        }
+    }
 }
 
 async fn run(
@@ -85,10 +110,8 @@ async fn run(
     let fetched = blocks(files, exchange, here, &held).await;
     // Also where it failed: what came is not fetched again.
     let (saving, removed) = (Arc::clone(&held), here.live().removed);
-    if !removed {
-        blocking(move || saving.sync()).await?;
-    }
-    fetched
+    let saved = if removed { Ok(()) } else { blocking(move || saving.sync()).await };
+    fetched.and(saved)
 }
 
 async fn blocking<T: Send + 'static>(
@@ -214,6 +237,7 @@ async fn blocks(
     let (mut flying, mut flights) = (BTreeSet::new(), FuturesUnordered::<Flight>::new());
     let (mut looked, mut saved) = (None::<Instant>, (Instant::now(), held.count()));
     let mut saving: Option<tokio::task::JoinHandle<Result<(), FileError>>> = None;
+    let mut failed = None;
     while here.should_run() && !held.is_whole() {
         if looked.is_none_or(|at| at.elapsed() >= LOOK) {
             lanes.are(&peers(files, exchange, here));
@@ -249,7 +273,8 @@ async fn blocks(
             Some((peer, number, took, came)) = flights.next() => {
                 flying.remove(&number);
                 if let Came::Failed(e) = came {
-                    return Err(e);
+                    failed = Some(e);
+                    break;
                 }
                 landed(here, peer, &came);
                 lanes.landed(&peer, (number, took), &came, Instant::now());
@@ -271,10 +296,12 @@ async fn blocks(
         }
     }
     here.sample();
-    if let Some(saving) = saving {
-        saving.await.unwrap_or_else(|e| Err(FileError::Io(e.to_string())))?;
-    }
-    Ok(())
+    let saved = match saving {
+        // Also where it failed: two do not write one file at once.
+        Some(saving) => saving.await.unwrap_or_else(|e| Err(FileError::Io(e.to_string()))),
+        None => Ok(()),
+    };
+    failed.map_or(saved, Err)
 }
 
 fn landed(here: &FileHere, peer: PeerId, came: &Came) {
@@ -283,7 +310,7 @@ fn landed(here: &FileHere, peer: PeerId, came: &Came) {
         Came::Here => {
             let count = live.from.entry(peer).or_default();
             *count = count.saturating_add(1);
-            live.why = None;
+            (live.why, live.failed) = (None, None);
         }
         Came::Altered => {
             live.altered.insert(peer);

@@ -309,6 +309,7 @@ impl FileHere {
         let status = match (whole, state.wanted, state.paused, &live.failed) {
             (true, ..) => "whole",
             (_, _, true, _) => "paused",
+            (.., Some(FileError::Full(_))) => "waiting",
             (.., Some(_)) => "stopped",
             (_, true, ..) if live.why.is_some() || !live.running => "waiting",
             (_, true, ..) => "fetching",

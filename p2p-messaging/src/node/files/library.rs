@@ -1,5 +1,6 @@
 //! The files of a node, and their blocks for those who may have them.
 
+use super::Offer;
 use super::here::FileHere;
 use super::rights::Rights;
 use crate::exchange::Library;
@@ -7,9 +8,10 @@ use crate::exchange::message::digest_of;
 use crate::files::held::Part;
 use crate::files::{FileError, Held};
 use gridpass_credentials::content_id::ContentId;
+use gridpass_identity::time::UnixMillis;
 use ipld_core::cid::{Cid, Version};
 use libp2p::PeerId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
@@ -133,6 +135,26 @@ impl Files {
         self.take_away(&gone.folder)
     }
 
+    /// Forgets those with the last message that refers to them, and those that nobody sent.
+    pub(super) fn forget(&self, now: UnixMillis, retentions: &HashMap<ContentId, u64>) {
+        for here in self.all() {
+            let over = |offer: &Offer| {
+                let kept_for = retentions.get(&offer.channel).copied().unwrap_or(u64::MAX);
+                now.millis_since(offer.issued) > kept_for
+            };
+            let gone = here.with_offers(|all| match all {
+                [] => is_unused(&here.folder),
+                all => all.iter().all(over),
+            });
+            if gone {
+                tracing::info!(file = %here.id, "a file was forgotten");
+                if let Err(e) = self.remove(&here.id) {
+                    tracing::error!(file = %here.id, code = %e.code(), "{e}");
+                }
+            }
+        }
+    }
+
     /// What a CID names, if a peer may have it now.
     fn part(&self, peer: &PeerId, cid: &Cid) -> Option<(Arc<FileHere>, Arc<Held>, Part)> {
         let raw = cid.version() == Version::V1 && cid.codec() == RAW;
@@ -194,3 +216,7 @@ impl<A: Library, B: Library> Library for Both<A, B> {
         self.0.block(peer, cid).or_else(|| self.1.block(peer, cid))
     }
 }
+
+#[cfg(test)]
+#[path = "library_tests.rs"]
+mod tests;

@@ -196,6 +196,12 @@ pub fn status(global: &GlobalArgs) -> Outcomes {
                     count("unopened")
                 ));
             }
+            if count("leftOut") != "0" {
+                out.push_str(&format!(
+                    "  left out         {} of them for long: their senders were told\n",
+                    count("leftOut")
+                ));
+            }
         }
         if let Some(silent) = channel.get("silent").filter(|s| s.is_object()) {
             out.push_str(&format!("  SILENT           {}\n", silence(silent)));
