@@ -88,6 +88,18 @@ fn fault(code: Code, sentence: impl Into<String>) -> Box<Checked> {
     Box::new(Checked::new(Verdict::Fault, code, sentence))
 }
 
+/// Whether a message may name an epoch: its chain's, and not too old.
+pub(crate) fn epoch_facts(header: &Header, epoch: &Epoch) -> Result<CheckFacts, (Code, String)> {
+    epoch.check(header).map_err(|e| (e.code(), e.to_string()))?;
+    let age = header.issued.millis_since(epoch.begun());
+    if header.issued < epoch.begun() || age > MAX_EPOCH_MILLIS {
+        let sentence = "its epoch begins after it, or began too long before it";
+        return Err((codes::SEALING_EPOCH, sentence.into()));
+    }
+    let sentence = format!("sealed to {} nodes", epoch.members().len());
+    Ok(CheckFacts::new(Outcome::Passed, codes::SEALING_HELD, sentence))
+}
+
 impl Checker {
     /// What there is to say of how a message is sealed, its members aside; nothing where it is not, or
     /// the channel does not seal.
@@ -106,14 +118,7 @@ impl Checker {
             return Err(fault(e.code(), e.to_string()));
         }
         let epoch = self.epoch(id, known)?;
-        epoch.check(header).map_err(|e| fault(e.code(), e.to_string()))?;
-        let age = header.issued.millis_since(epoch.begun());
-        if header.issued < epoch.begun() || age > MAX_EPOCH_MILLIS {
-            let sentence = "its epoch begins after it, or began too long before it";
-            return Err(fault(codes::SEALING_EPOCH, sentence));
-        }
-        let sentence = format!("sealed to {} nodes", epoch.members().len());
-        Ok(Some(CheckFacts::new(Outcome::Passed, codes::SEALING_HELD, sentence)))
+        epoch_facts(header, &epoch).map(Some).map_err(|(code, why)| fault(code, why))
     }
 
     /// Whether a message that would be admitted is sealed to somebody who may not read. What is caught

@@ -11,8 +11,10 @@
 mod files;
 mod frame;
 mod scan;
+mod snapshot;
 
 pub use frame::MAX_BODY;
+pub use snapshot::LogSnapshot;
 
 use crate::codes;
 use files::{Segment, Segments};
