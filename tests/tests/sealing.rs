@@ -347,7 +347,7 @@ async fn who_waits_for_a_key_over_a_restart_is_handed_it_when_the_sender_is_back
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_secret_is_on_the_disk_of_a_node_beside_its_own_key() {
-    let (market, [north, flexgen], sent) = market_of_two(true).await;
+    let (_, [north, flexgen], _) = market_of_two(true).await;
     for running in [&flexgen, &north] {
         running.node.stop().await;
         let mut files = 0;
