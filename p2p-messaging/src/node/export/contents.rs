@@ -226,7 +226,10 @@ impl<'f> Finding<'f> {
                 all.insert(cid.to_string(), cid);
             }
         }
-        for id in named.iter().filter(|id| !all.contains_key(id.as_str())) {
+        for id in named {
+            if all.contains_key(id.as_str()) {
+                continue;
+            }
             let of_node = self.material.lists.iter().find(|l| l.secured().id() == id);
             let text = of_node.map(|l| l.secured().text().as_bytes().to_vec());
             let cid = match text {

@@ -10,6 +10,7 @@ mod run;
 pub use file::{FileCommand, file};
 pub use messages::{InboxArgs, ListenArgs, OutboxArgs, ReceiptsArgs, SendArgs};
 pub use messages::{inbox, listen, outbox, receipts, send};
+pub use run::node_identity;
 
 use crate::codes;
 use crate::context::GlobalArgs;
@@ -121,7 +122,7 @@ impl ConfigArgs {
 }
 
 /// The folder of the profile's node.
-fn folder(global: &GlobalArgs) -> Result<PathBuf, Failure> {
+pub fn folder(global: &GlobalArgs) -> Result<PathBuf, Failure> {
     Ok(folder_of(&global.profile_dir(&global.profile()?)?))
 }
 
