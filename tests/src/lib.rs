@@ -6,6 +6,7 @@
 
 pub mod channels;
 pub mod dice;
+pub mod evidence;
 pub mod fuzz;
 pub mod fuzz_credentials;
 pub mod fuzz_messaging;

@@ -15,7 +15,7 @@ use gridpass_identity::resolve::{
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::sled_store::SledStore;
 use gridpass_identity::wallet::{LockedWallet, Wallet};
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -295,12 +295,11 @@ impl OutputArgs {
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
-        let mut file = builder.tempfile_in(dir).map_err(failed)?;
-        let mut out = std::io::BufWriter::new(&mut file);
+        let file = builder.tempfile_in(dir).map_err(failed)?;
+        let mut out = std::io::BufWriter::new(file);
         let made = fill(&mut out)?;
         let settle = || -> std::io::Result<()> {
-            out.flush()?;
-            drop(out);
+            let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
             file.as_file().sync_all()?;
             if self.force {
                 file.persist(path)?;

@@ -32,7 +32,7 @@ pub use writing::{Contents, Source, Written, write};
 
 use crate::codes;
 use gridpass_identity::code::Code;
-use ipld_core::cid::Cid;
+pub use ipld_core::cid::Cid;
 
 /// Why a file was refused as a bundle.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
