@@ -289,7 +289,7 @@ fn an_exporter_that_alters_what_it_recorded_is_found_out() {
     let unfit = |p: &mut Parts| {
         let facts = p.entries.messages[0].facts.as_mut().expect("facts");
         facts.outcome = Finding::Failed;
-        facts.code = "GP-PAYLOAD-UNFIT".into();
+        facts.code = "GP-PAYLOAD-SCHEMA".into();
     };
     let found = bent(&scene, unfit);
     assert!(found.contains(&"payload Indeterminate GP-FACTS-OPEN".to_owned()), "{found:?}");
