@@ -7,7 +7,8 @@
 use gridpass_messaging::bundle::Bundle;
 use gridpass_messaging::checking::Source;
 use gridpass_messaging::node::Payloads;
-use gridpass_tests::evidence::{Parts, Scene, sections, without};
+use gridpass_tests::evidence::Scene;
+use gridpass_tests::parts::{Parts, sections, without};
 use gridpass_tests::world::NOW;
 use serde_json::{Value, json};
 use std::path::Path;

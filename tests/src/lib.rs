@@ -14,6 +14,7 @@ pub mod fuzz_policy;
 pub mod interop;
 pub mod messages;
 pub mod nodes;
+pub mod parts;
 pub mod sealed;
 pub mod simulation;
 pub mod world;

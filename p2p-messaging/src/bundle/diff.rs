@@ -2,7 +2,7 @@
 //! decided otherwise, or of which their receipts say other things.
 
 use super::Bundle;
-use super::manifest::MessageEntry;
+use super::entries::MessageEntry;
 use crate::receipt::{SignedReceipt, covers};
 use gridpass_identity::did::Did;
 use serde::Serialize;

@@ -11,6 +11,7 @@
 
 mod car;
 mod diff;
+mod entries;
 mod manifest;
 mod reading;
 mod verify;
@@ -18,10 +19,13 @@ mod writing;
 
 pub use car::{MAX_BLOCK, MAX_BLOCKS, MAX_BUNDLE};
 pub use diff::{Difference, Differences, compare};
+pub use entries::{
+    Disclosed, ForkEntry, IdentityEntry, MessageEntry, OpenedEntry, PayloadState, ReceiptEntry,
+    SignedDescriptor,
+};
 pub use manifest::{
-    Disclosed, Exporter, FORMAT_VERSION, ForkEntry, IdentityEntry, JudgedBy, Kind, Lack,
-    MAX_MISSING, Manifest, MessageEntry, OpenedEntry, PAGE, Pages, PayloadState, ReceiptEntry,
-    Selection, SignedDescriptor, TYP, TYPE,
+    Exporter, FORMAT_VERSION, JudgedBy, Kind, Lack, MAX_MISSING, Manifest, PAGE, Pages, Selection,
+    TYP, TYPE,
 };
 pub use reading::{Bundle, Entries};
 pub use verify::{

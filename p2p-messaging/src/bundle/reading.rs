@@ -2,12 +2,11 @@
 //! names found or noted as missing. Nothing that is signed is believed here.
 
 use super::car::{self, DAG_CBOR, RAW, Section, is_name};
-use super::manifest::{
-    ForkEntry, IdentityEntry, Kind, Manifest, MessageEntry, PAGE, PayloadState, ReceiptEntry,
-    SignedDescriptor, TYP, decode,
+use super::entries::{
+    ForkEntry, IdentityEntry, MessageEntry, PayloadState, ReceiptEntry, SignedDescriptor,
 };
+use super::manifest::{Kind, Manifest, PAGE, TYP, decode};
 use super::{BundleError, malformed};
-use crate::envelope::Envelope;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gridpass_credentials::content_id::ContentId;
@@ -179,13 +178,11 @@ impl<'b> Bundle<'b> {
         let entries = std::mem::take(&mut self.entries);
         for entry in &entries.messages {
             self.find(Kind::Messages, &entry.envelope, DAG_CBOR, order)?;
-            let here = entry.payload == PayloadState::Here;
-            let block = self.block(&entry.envelope).filter(|_| here);
-            // What is no envelope has no payload: it is told as such later.
-            if let Some(envelope) = block.and_then(|b| Envelope::parse_block(b).ok())
-                && let Ok(cid) = envelope.payload_id().to_cid()
-            {
-                self.find(Kind::Messages, &cid, RAW, order)?;
+            if entry.content.is_some() != (entry.payload == PayloadState::Here) {
+                return Err(malformed("a payload is named exactly where it is in the file"));
+            }
+            if let Some(content) = &entry.content {
+                self.find(Kind::Messages, content, RAW, order)?;
             }
         }
         let alone = [

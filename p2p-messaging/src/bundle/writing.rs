@@ -1,10 +1,8 @@
 //! Writing a bundle: first its lists, which are small, then its blocks, one after the other.
 
 use super::car::{DAG_CBOR, RAW, header, name_of, section};
-use super::manifest::{
-    ForkEntry, IdentityEntry, Kind, Manifest, MessageEntry, PAGE, Pages, ReceiptEntry,
-    SignedDescriptor, TYP, encode,
-};
+use super::entries::{ForkEntry, IdentityEntry, MessageEntry, ReceiptEntry, SignedDescriptor};
+use super::manifest::{Kind, Manifest, PAGE, Pages, TYP, encode};
 use super::{BundleError, malformed};
 use gridpass_identity::did::DidUrl;
 use gridpass_identity::jws::{self, Header};
@@ -128,9 +126,8 @@ pub fn write(
     for entry in &contents.messages {
         let (block, payload) = source.message(entry)?;
         out.put(&entry.envelope, &block)?;
-        if let Some(payload) = payload {
-            let cid = name_of(RAW, &payload).map_err(io::Error::other)?;
-            out.put(&cid, &payload)?;
+        if let Some((content, payload)) = entry.content.as_ref().zip(payload) {
+            out.put(content, &payload)?;
         }
     }
     for cid in Kind::ALL.into_iter().flat_map(|kind| links(contents, kind)) {

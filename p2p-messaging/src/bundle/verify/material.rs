@@ -2,28 +2,22 @@
 //! cannot.
 
 use super::in_parallel;
+use super::known::{Known, KnownDids, read_identities};
 use super::report::Audit;
-use crate::bundle::manifest::{MessageEntry, PayloadState};
-use crate::bundle::{Bundle, IdentityEntry};
+use crate::bundle::Bundle;
+use crate::bundle::entries::{MessageEntry, PayloadState};
 use crate::codes;
 use crate::envelope::Envelope;
-use crate::identities::Identities;
 use crate::receipt::SignedReceipt;
 use crate::sealing::Epoch;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::role::RoleDefinition;
 use gridpass_credentials::secured::{Kind as SecuredKind, Secured};
 use gridpass_credentials::status::StatusList;
-use gridpass_credentials::trust::{IdentityMaterial, LIMITS, Trust, TrustError, TrustPack};
+use gridpass_credentials::trust::{LIMITS, Trust, TrustError, TrustPack};
 use gridpass_identity::code::Code;
-use gridpass_identity::did::Did;
 use gridpass_identity::json;
 use gridpass_identity::report::Outcome;
-use gridpass_identity::resolve::{
-    NoSnapshots, OfflineResolver, Resolution, ResolveError, Resolver,
-};
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::channel::SignedChannel;
 use gridpass_policy::decision::parse_admission;
@@ -31,15 +25,10 @@ use gridpass_policy::facts::Admission;
 use gridpass_policy::payload::{PayloadSchema, SchemaError};
 use gridpass_policy::policy::Policy;
 use ipld_core::cid::Cid;
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most problems of parts that are told one by one.
 const MAX_PROBLEMS: usize = 256;
-
-/// What is known of DIDs: of logs and documents, resolved once.
-#[derive(Default)]
-struct Known(HashMap<Did, Result<Resolution, ResolveError>>);
 
 /// All that was read.
 pub(super) struct Material<'b> {
@@ -140,7 +129,7 @@ impl<'b> Material<'b> {
 
     /// What resolves DIDs: for one thread.
     pub(super) fn resolver(&self) -> KnownDids<'_> {
-        KnownDids { known: &self.known, own: RefCell::default() }
+        self.known.resolver()
     }
 
     /// The trust pack as of a charter; nothing where that is not in its history.
@@ -211,28 +200,8 @@ impl<'b> Material<'b> {
     }
 }
 
-/// Resolves DIDs by what the trust pack knows and what proves itself.
-pub(super) struct KnownDids<'m> {
-    known: &'m Known,
-    own: RefCell<HashMap<Did, Resolution>>,
-}
-
-impl Resolver for KnownDids<'_> {
-    fn resolve(&self, did: &Did) -> Result<Resolution, ResolveError> {
-        if let Some(found) = self.known.0.get(did) {
-            return found.clone();
-        }
-        if let Some(found) = self.own.borrow().get(did) {
-            return Ok(found.clone());
-        }
-        let found = OfflineResolver::new(&NoSnapshots).resolve(did)?;
-        self.own.borrow_mut().insert(did.clone(), found.clone());
-        Ok(found)
-    }
-}
-
 /// Problems as they are found.
-struct Problems(Vec<Audit>);
+pub(super) struct Problems(Vec<Audit>);
 
 impl Problems {
     fn push(&mut self, audit: Audit) {
@@ -241,11 +210,11 @@ impl Problems {
         }
     }
 
-    fn open(&mut self, code: Code, sentence: String, name: &impl ToString) {
+    pub(super) fn open(&mut self, code: Code, sentence: String, name: &impl ToString) {
         self.push(Audit::open("parts", code, sentence).on([name.to_string()]));
     }
 
-    fn failed(&mut self, code: Code, sentence: String, name: &impl ToString) {
+    pub(super) fn failed(&mut self, code: Code, sentence: String, name: &impl ToString) {
         self.push(Audit::failed("parts", code, sentence).on([name.to_string()]));
     }
 }
@@ -308,49 +277,6 @@ fn read_receipts(bundle: &Bundle<'_>, problems: &mut Problems) -> Vec<Option<Sig
         });
     }
     all
-}
-
-/// What the trust pack knows of DIDs, and logs in the bundle that go on from it or begin anew.
-fn read_identities(bundle: &Bundle<'_>, trust: &Trust, problems: &mut Problems) -> Known {
-    let mut identities = Identities::default();
-    identities.take_trust(trust);
-    let mut dids: BTreeSet<Did> = trust.identities().iter().map(|m| m.did.clone()).collect();
-    let mut refused: HashMap<Did, ResolveError> = HashMap::new();
-    for entry in &bundle.entries().identities {
-        // Nothing in a bundle proves a document of did:web.
-        if entry.did.method() != "webvh" {
-            continue;
-        }
-        let Some(material) = material_of(bundle, entry) else { continue };
-        dids.insert(entry.did.clone());
-        if let Err(e) = identities.take(&material) {
-            let (code, sentence) = (e.code(), e.to_string());
-            match e.is_missing_evidence() {
-                true => problems.open(code, sentence, &entry.did),
-                false => problems.failed(code, sentence, &entry.did),
-            }
-            refused.insert(entry.did.clone(), e);
-        }
-    }
-    let resolve = |did: Did| {
-        let found = match (identities.resolve(&did), refused.remove(&did)) {
-            (Err(ResolveError::NotFound(_)), Some(why)) => Err(why),
-            (found, _) => found,
-        };
-        (did, found)
-    };
-    Known(dids.into_iter().map(resolve).collect())
-}
-
-fn material_of(bundle: &Bundle<'_>, entry: &IdentityEntry) -> Option<IdentityMaterial> {
-    let encoded = |cid: &Cid| bundle.block(cid).map(|bytes| STANDARD.encode(bytes));
-    let witness = match &entry.witness {
-        None => None,
-        Some(cid) => Some(encoded(cid)?),
-    };
-    let document = encoded(&entry.document)?;
-    let (did, seen, confirmed) = (entry.did.clone(), entry.seen, entry.confirmed);
-    Some(IdentityMaterial { did, seen, confirmed, document, witness })
 }
 
 /// The trust pack as it was when earlier charters of its own history were the newest. Their definitions

@@ -1,16 +1,16 @@
 //! One message: the numbered checks of `spec/bundle.md` section 5.
 
 use super::chains::Chains;
-use super::material::{KnownDids, Material, no_envelope};
+use super::known::KnownDids;
+use super::material::{Material, no_envelope};
 use super::receipts::{Receipts, key_at};
 use super::report::{Audit, MessageReport, Note, ReceiptReport, Times, worst};
 use super::senders::{Part, Sender, Senders};
-use crate::bundle::manifest::{MessageEntry, PayloadState};
-use crate::checking::{Chain, code_of, epoch_facts, message_facts, payload_facts, signature_facts};
+use crate::bundle::entries::MessageEntry;
+use crate::checking::{Chain, code_of, message_facts, signature_facts};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
 use crate::receipt::{Receipt, SignedReceipt, covers};
-use crate::sealing::{MessageKey, Place, SealedPayload};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::{Did, DidUrl};
@@ -19,7 +19,7 @@ use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::codes as policy_codes;
 use gridpass_policy::decision::Verdict;
-use gridpass_policy::facts::{CheckFacts, Finding, Question};
+use gridpass_policy::facts::Question;
 use gridpass_policy::payload::PayloadSchema;
 use gridpass_policy::policy::Admitted;
 use std::collections::{BTreeSet, HashMap};
@@ -27,14 +27,14 @@ use std::sync::Arc;
 
 /// What every message is judged by.
 pub(super) struct Context<'m> {
-    material: &'m Material<'m>,
+    pub(super) material: &'m Material<'m>,
     senders: &'m Senders,
     receipts: &'m Receipts,
     chains: &'m Chains,
     channel: Arc<Audit>,
     signed: Arc<Audit>,
     nobody: Arc<Audit>,
-    unsealed: Arc<Audit>,
+    pub(super) unsealed: Arc<Audit>,
 }
 
 /// What one thread remembers from message to message.
@@ -44,7 +44,7 @@ pub(super) struct Memory<'m> {
     keys: HashMap<DidUrl, PublicKey>,
     admitted: HashMap<ContentId, Admitted>,
     /// Schemas, where they can be had.
-    schemas: HashMap<ContentId, Option<PayloadSchema>>,
+    pub(super) schemas: HashMap<ContentId, Option<PayloadSchema>>,
 }
 
 impl<'m> Context<'m> {
@@ -216,112 +216,6 @@ impl<'m> Context<'m> {
         }
     }
 
-    fn payload(&self, entry: &MessageEntry, envelope: &Envelope, memory: &mut Memory<'m>) -> Audit {
-        let name = "payload";
-        let id = envelope.payload_id();
-        let bytes = match entry.payload {
-            PayloadState::Withheld | PayloadState::Gone => {
-                let sentence = "it is not in the bundle; its hash is signed";
-                return Audit::passed(name, codes::PAYLOAD_WITHHELD, sentence).on([id]);
-            }
-            PayloadState::Here => match self.material.payload(envelope) {
-                Some(bytes) => bytes,
-                None => {
-                    let sentence = "it is listed as being there, and is not";
-                    return Audit::open(name, codes::BUNDLE_PART_MISSING, sentence).on([id]);
-                }
-            },
-        };
-        let header = envelope.header();
-        if !header.is_sealed() {
-            return self.fits(header, entry.facts.as_ref(), bytes, memory).on([id, &header.schema]);
-        }
-        let opened = entry.opened.as_ref().map(|o| &o.facts);
-        match self.opened(entry, header, bytes) {
-            None => {
-                let sentence = "it is sealed, and hashes to what was signed";
-                Audit::passed(name, codes::BUNDLE_INTACT, sentence).on([id])
-            }
-            Some(Err(audit)) => audit.on([id]),
-            Some(Ok(payload)) => {
-                let recorded = entry.facts.as_ref().or(opened);
-                self.fits(header, recorded, &payload, memory).on([id, &header.schema])
-            }
-        }
-    }
-
-    /// A sealed payload as a disclosed key opens it.
-    fn opened(
-        &self,
-        entry: &MessageEntry,
-        header: &Header,
-        bytes: &[u8],
-    ) -> Option<Result<Vec<u8>, Audit>> {
-        let (key, epoch) = (entry.key.as_ref()?, header.epoch.as_ref()?);
-        let failed = |code, sentence: String| Some(Err(Audit::failed("payload", code, sentence)));
-        let Ok(key) = <[u8; 32]>::try_from(key.as_slice()) else {
-            return failed(codes::SEALING_MALFORMED, "the disclosed key has not 32 bytes".into());
-        };
-        let place = Place {
-            channel: &header.channel,
-            sender: &header.sender,
-            key: &header.key,
-            sequence: header.sequence,
-            epoch,
-        };
-        let opened =
-            SealedPayload::parse(bytes).and_then(|s| s.open(&MessageKey::new(key), &place));
-        match opened {
-            Ok(payload) => Some(Ok(payload.to_vec())),
-            Err(e) => failed(e.code(), e.to_string()),
-        }
-    }
-
-    fn fits(
-        &self,
-        header: &Header,
-        recorded: Option<&CheckFacts>,
-        payload: &[u8],
-        memory: &mut Memory<'m>,
-    ) -> Audit {
-        let name = "payload";
-        let Some(recorded) = recorded else {
-            let sentence = "it hashes to what was signed; nobody held it against its schema";
-            return Audit::passed(name, codes::BUNDLE_INTACT, sentence);
-        };
-        let policy = self.material.policy.as_ref();
-        let topic = policy.and_then(|p| p.descriptor().topic(&header.topic));
-        let schema = memory.schemas.entry(header.schema.clone());
-        let schema = schema.or_insert_with(|| self.material.schema(&header.schema).ok());
-        let (Some(topic), Some(schema)) = (topic, schema) else {
-            let sentence = "the schema that it was held against is not there";
-            return Audit::open(name, codes::SCHEMA_NOT_HERE, sentence);
-        };
-        let made = payload_facts(schema, topic, header, payload);
-        same_facts(name, recorded, &made)
-    }
-
-    fn sealing(&self, entry: &MessageEntry, envelope: &Envelope) -> Arc<Audit> {
-        let (name, header) = ("sealing", envelope.header());
-        let Some(id) = &header.epoch else { return Arc::clone(&self.unsealed) };
-        let Some(epoch) = self.material.epochs.get(id) else {
-            let passed = entry.sealing.as_ref().is_none_or(|s| s.outcome == Finding::Passed);
-            // Nobody keeps an epoch for what was refused for another reason.
-            let audit = if passed && !entry.allowed {
-                let sentence = "it was refused for another reason, and its epoch not kept";
-                Audit::passed(name, codes::NOTHING_ASKED, sentence)
-            } else {
-                Audit::open(name, codes::EPOCH_MISSING, "its epoch is not there")
-            };
-            return Arc::new(audit.on([id]));
-        };
-        Arc::new(match (epoch_facts(header, epoch), &entry.sealing) {
-            (Err((code, sentence)), _) => Audit::failed(name, code, sentence).on([id]),
-            (Ok(made), Some(recorded)) => same_facts(name, recorded, &made).on([id]),
-            (Ok(made), None) => Audit::passed(name, codes::FACTS_CONFIRMED, made.sentence).on([id]),
-        })
-    }
-
     fn decision(
         &self,
         entry: &MessageEntry,
@@ -416,21 +310,6 @@ impl<'m> Context<'m> {
         let due = |r: &&Did| &header.sender == exporter || *r == exporter;
         let without = header.recipients.iter().filter(due).filter(|r| !heard.contains(r));
         without.cloned().collect()
-    }
-}
-
-/// How a recorded fact stands to the one that was made again.
-fn same_facts(name: &'static str, recorded: &CheckFacts, made: &CheckFacts) -> Audit {
-    if (recorded.outcome, &recorded.code) == (made.outcome, &made.code) {
-        return Audit::passed(name, codes::FACTS_CONFIRMED, made.sentence.clone());
-    }
-    let sentence = format!(
-        "by the evidence: {} [{}]; recorded was: {} [{}]",
-        made.sentence, made.code, recorded.sentence, recorded.code
-    );
-    match (recorded.outcome, made.outcome) {
-        (Finding::Passed, Finding::Failed) => Audit::failed(name, codes::FACTS_DIFFER, sentence),
-        _ => Audit::open(name, codes::FACTS_OPEN, sentence),
     }
 }
 

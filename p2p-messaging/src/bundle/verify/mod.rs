@@ -10,8 +10,11 @@
 //! What is shared, such as a presentation that a thousand messages name, is judged once.
 
 mod chains;
+mod facts;
+mod known;
 mod material;
 mod messages;
+mod payloads;
 mod receipts;
 mod report;
 mod senders;
@@ -23,7 +26,7 @@ pub use report::{
 };
 
 use super::Bundle;
-use super::manifest::MessageEntry;
+use super::entries::MessageEntry;
 use gridpass_credentials::trust::{Trust, TrustError};
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;

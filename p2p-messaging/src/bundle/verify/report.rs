@@ -1,7 +1,8 @@
 //! What an audit says: the checks of the bundle, and of each message, with the hashes of what each rests
 //! on. The same bundle, trust pack and time give the same report, byte for byte.
 
-use super::super::manifest::{Exporter, JudgedBy, PayloadState, Selection};
+use super::super::entries::PayloadState;
+use super::super::manifest::{Exporter, JudgedBy, Selection};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::verify::Age;
 use gridpass_identity::code::Code;

@@ -5,7 +5,7 @@ use super::chains::Chains;
 use super::material::Material;
 use super::receipts::{Acting, Receipts, key_at};
 use super::report::{Audit, BundleSummary, Counts, MessageReport, TrustSummary, worst};
-use crate::bundle::manifest::PayloadState;
+use crate::bundle::entries::PayloadState;
 use crate::codes;
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::verify::Age;

@@ -1,11 +1,12 @@
 //! Everything that verifying the selected messages needs: found in the log and among what the node was
 //! given, or noted as missing.
 
+use super::blocks::{Blocks, block_of, envelope_of, read_document, read_entry};
 use super::gathering::{At, Gathered};
-use super::{Export, ExportError, Payloads, Progress};
+use super::{Export, ExportError, Payloads};
 use crate::bundle::{
-    Contents, ForkEntry, IdentityEntry, Kind, Lack, MessageEntry, PayloadState, ReceiptEntry,
-    SignedDescriptor, Source, envelope_link, raw_link,
+    Contents, ForkEntry, IdentityEntry, Kind, Lack, ReceiptEntry, SignedDescriptor, envelope_link,
+    raw_link,
 };
 use crate::envelope::Envelope;
 use crate::files::{Reference, held::read_bounded};
@@ -46,17 +47,6 @@ pub(super) struct Finding<'f> {
     dids: BTreeSet<Did>,
     /// The ids of status lists of which the newest state goes in.
     list_ids: BTreeSet<String>,
-}
-
-/// Where the bytes of a bundle come from.
-pub(super) struct Blocks<'f> {
-    log: &'f LogSnapshot,
-    messages: HashMap<u64, At>,
-    held: HashMap<Cid, Vec<u8>>,
-    logged: HashMap<Cid, At>,
-    written: u64,
-    pub(super) of: u64,
-    pub(super) progress: Option<&'f mut dyn FnMut(Progress)>,
 }
 
 impl<'f> Finding<'f> {
@@ -104,15 +94,7 @@ impl<'f> Finding<'f> {
         contents.files = self.files(asked);
         contents.identities = self.identities();
         let messages = gathered.messages.iter().map(|m| (m.at.number, m.at)).collect();
-        let blocks = Blocks {
-            log: self.log,
-            messages,
-            held: self.held,
-            logged: self.logged,
-            written: 0,
-            of: 0,
-            progress: None,
-        };
+        let blocks = Blocks::new(self.log, messages, self.held, self.logged);
         Ok((contents, blocks, self.missing.into_iter().collect()))
     }
 
@@ -356,57 +338,4 @@ impl Wanted {
         wanted.authorisations.extend(material.authorisation.as_ref().map(|a| a.id.clone()));
         wanted
     }
-}
-
-impl Source for Blocks<'_> {
-    fn message(&mut self, entry: &MessageEntry) -> io::Result<(Vec<u8>, Option<Vec<u8>>)> {
-        let gone = || io::Error::other(format!("record {} cannot be read", entry.number));
-        let at = self.messages.get(&entry.number).ok_or_else(gone)?;
-        let envelope = envelope_of(self.log, *at).ok_or_else(gone)?;
-        let block = envelope.to_block().map_err(io::Error::other)?;
-        let here = entry.payload == PayloadState::Here;
-        let payload = envelope.payload().filter(|_| here).map(<[u8]>::to_vec);
-        self.written = self.written.saturating_add(1);
-        if self.written.checked_rem(4096) == Some(0)
-            && let Some(progress) = &mut self.progress
-        {
-            progress(Progress::Written { messages: self.written, of: self.of });
-        }
-        Ok((block, payload))
-    }
-
-    fn block(&mut self, cid: &Cid) -> io::Result<Vec<u8>> {
-        if let Some(bytes) = self.held.get(cid) {
-            return Ok(bytes.clone());
-        }
-        let gone = || io::Error::other(format!("the block {cid} cannot be read any more"));
-        let at = self.logged.get(cid).ok_or_else(gone)?;
-        match read_entry(self.log, *at).ok_or_else(gone)? {
-            Entry::Document(bytes) | Entry::Epoch(bytes) => Ok(bytes.into_vec()),
-            Entry::Receipt { receipt, .. } => Ok(receipt.into_vec()),
-            _ => Err(gone()),
-        }
-    }
-}
-
-fn read_entry(log: &LogSnapshot, at: At) -> Option<Entry> {
-    Entry::decode(&log.read(at.number, at.place).ok()?.body)
-}
-
-fn read_document(log: &LogSnapshot, at: At) -> Option<Vec<u8>> {
-    match read_entry(log, at)? {
-        Entry::Document(bytes) | Entry::Epoch(bytes) => Some(bytes.into_vec()),
-        _ => None,
-    }
-}
-
-fn envelope_of(log: &LogSnapshot, at: At) -> Option<Envelope> {
-    match read_entry(log, at)? {
-        Entry::Envelope(kept) => kept.envelope().ok(),
-        _ => None,
-    }
-}
-
-fn block_of(log: &LogSnapshot, at: At) -> Option<Vec<u8>> {
-    envelope_of(log, at)?.to_block().ok()
 }

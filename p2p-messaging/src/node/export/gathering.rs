@@ -158,9 +158,11 @@ impl Gathered {
             (PayloadState::Here, false) => PayloadState::Gone,
             (state, _) => state,
         };
+        let here = payload == PayloadState::Here;
         let entry = MessageEntry {
             envelope: link,
             payload,
+            content: here.then(|| envelope.payload_id().to_cid().ok()).flatten(),
             number: at.number,
             logged,
             allowed: kept.allowed,

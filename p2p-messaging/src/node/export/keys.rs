@@ -1,7 +1,8 @@
 //! The keys of sealed messages that go into a bundle: each opens one message, and no other.
 
 use super::super::NodeKey;
-use super::gathering::{At, Gathered};
+use super::blocks::read_entry as read;
+use super::gathering::Gathered;
 use crate::checking::Chain;
 use crate::envelope::Header;
 use crate::log::LogSnapshot;
@@ -68,8 +69,4 @@ fn find(
         _ => None,
     });
     taken.flatten().filter(|k| k.epoch.as_ref() == Some(id)).min_by_key(|k| k.from)
-}
-
-fn read(log: &LogSnapshot, at: At) -> Option<Entry> {
-    Entry::decode(&log.read(at.number, at.place).ok()?.body)
 }

@@ -11,6 +11,7 @@
 //! log, again    -> the file, block by block
 //! ```
 
+mod blocks;
 mod contents;
 mod gathering;
 mod keys;
