@@ -11,9 +11,15 @@ use gridpass_identity::code::Code;
 use gridpass_identity::report::Outcome;
 use gridpass_policy::facts::{Admission, CheckFacts, Finding, NodeFacts, VisaFacts};
 
+/// Whether a finding was made again as it was recorded: of what passed the code says no more.
+pub(super) fn same(recorded: &CheckFacts, made: &CheckFacts) -> bool {
+    let passed = recorded.outcome == Finding::Passed;
+    recorded.outcome == made.outcome && (passed || recorded.code == made.code)
+}
+
 /// How a recorded finding stands to the one that was made again.
-fn stand(recorded: &CheckFacts, made: &CheckFacts) -> (Outcome, Code) {
-    if (recorded.outcome, &recorded.code) == (made.outcome, &made.code) {
+pub(super) fn stand(recorded: &CheckFacts, made: &CheckFacts) -> (Outcome, Code) {
+    if same(recorded, made) {
         return (Outcome::Passed, codes::FACTS_CONFIRMED);
     }
     match (recorded.outcome, made.outcome) {
@@ -23,7 +29,7 @@ fn stand(recorded: &CheckFacts, made: &CheckFacts) -> (Outcome, Code) {
 }
 
 fn told(what: &str, recorded: &CheckFacts, made: &CheckFacts) -> String {
-    if (recorded.outcome, &recorded.code) == (made.outcome, &made.code) {
+    if same(recorded, made) {
         return format!("{what}: {} [{}], as recorded", made.sentence, made.code);
     }
     format!(

@@ -1,5 +1,6 @@
 //! The payload of a message: whether it is there, fits as was recorded, and how it is sealed.
 
+use super::facts::{same, stand};
 use super::messages::{Context, Memory};
 use super::report::Audit;
 use crate::bundle::entries::{MessageEntry, PayloadState};
@@ -130,15 +131,12 @@ impl<'m> Context<'m> {
 
 /// How a recorded fact stands to the one that was made again.
 fn same_facts(name: &'static str, recorded: &CheckFacts, made: &CheckFacts) -> Audit {
-    if (recorded.outcome, &recorded.code) == (made.outcome, &made.code) {
+    if same(recorded, made) {
         return Audit::passed(name, codes::FACTS_CONFIRMED, made.sentence.clone());
     }
     let sentence = format!(
         "by the evidence: {} [{}]; recorded was: {} [{}]",
         made.sentence, made.code, recorded.sentence, recorded.code
     );
-    match (recorded.outcome, made.outcome) {
-        (Finding::Passed, Finding::Failed) => Audit::failed(name, codes::FACTS_DIFFER, sentence),
-        _ => Audit::open(name, codes::FACTS_OPEN, sentence),
-    }
+    Audit::new(name, stand(recorded, made), sentence)
 }
