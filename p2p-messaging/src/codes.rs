@@ -177,6 +177,67 @@ gridpass_identity::codes! {
     FILE_PAUSED = "GP-FILE-PAUSED", Conflict,
         "The operator lets the file stand.",
         "`gridpass file resume` goes on with it; then fetch it again.";
+    // Evidence bundles
+    BUNDLE_MALFORMED = "GP-BUNDLE-MALFORMED", Malformed,
+        "The file is no evidence bundle in its one form: cut off, out of order, or with blocks that nothing lists.",
+        "Ask the exporter for it again; compare the SHA-256 of both files.";
+    BUNDLE_VERSION = "GP-BUNDLE-VERSION", Malformed,
+        "The evidence bundle is of a version that this one does not know.",
+        "Verify it with a newer Gridpass.";
+    BUNDLE_BLOCK = "GP-BUNDLE-BLOCK", Failed,
+        "A block of the evidence bundle was altered: its bytes hash to another name.",
+        "Do not rely on the file; ask the exporter for it again.";
+    BUNDLE_PART_MISSING = "GP-BUNDLE-PART-MISSING", Indeterminate,
+        "Something that is needed to decide is not in the evidence bundle.",
+        "Ask the exporter, or another participant, for a bundle with it.";
+    BUNDLE_INTACT = "GP-BUNDLE-INTACT", Ok,
+        "The part is in its one form, and hashes to the name by which others refer to it.",
+        "Nothing to do.";
+    BUNDLE_SIGNED = "GP-BUNDLE-SIGNED", Ok,
+        "The exporter signed the manifest of the evidence bundle.",
+        "Nothing to do.";
+    BUNDLE_EXPORTER = "GP-BUNDLE-EXPORTER", Failed,
+        "The manifest of the evidence bundle is not signed by the participant that it names, or its node.",
+        "Messages still prove themselves; do not believe what the bundle says was recorded.";
+    BUNDLE_FRAMEWORK = "GP-BUNDLE-FRAMEWORK", Untrusted,
+        "The evidence bundle belongs to another trust framework than the trust pack.",
+        "Verify it with the trust pack of its framework, obtained from its signers and not with the bundle.";
+    BUNDLE_SELECTION = "GP-BUNDLE-SELECTION", Failed,
+        "A message in the evidence bundle is none of those that it says it is of, or stands there twice.",
+        "Ask the exporter for a bundle of the right selection.";
+    BUNDLE_FORK = "GP-BUNDLE-FORK", Failed,
+        "What the evidence bundle gives as proof that a sender contradicts itself proves nothing.",
+        "Do not hold it against the sender; ask the exporter.";
+    FACTS_CONFIRMED = "GP-FACTS-CONFIRMED", Ok,
+        "What was recorded was established again from its evidence.",
+        "Nothing to do.";
+    FACTS_DIFFER = "GP-FACTS-DIFFER", Failed,
+        "The evidence contradicts what was recorded.",
+        "Do not rely on the decision; ask the exporter how it came to it.";
+    FACTS_OPEN = "GP-FACTS-OPEN", Indeterminate,
+        "What was recorded does not follow from the evidence at hand, and is not contradicted by it.",
+        "Ask other participants for their bundles, and compare with `gridpass audit diff`.";
+    CHARTER_AHEAD = "GP-CHARTER-AHEAD", Indeterminate,
+        "It was decided by a charter that the trust pack does not have.",
+        "Get the framework's newer trust pack from its signers, and verify again.";
+    REVOKED_UNHEARD = "GP-REVOKED-UNHEARD", Ok,
+        "A visa or authorisation had been revoked when the message was decided, and the exporter had not heard of it.",
+        "Compare with the channel's maxStatusAgeSeconds: within it, the decision was right.";
+    PAYLOAD_WITHHELD = "GP-PAYLOAD-WITHHELD", Ok,
+        "The payload is not in the evidence bundle; the hash of it was signed.",
+        "Ask for the payload and compare its hash, if you need to see it.";
+    SEQUENCE_KEPT = "GP-SEQUENCE-KEPT", Ok,
+        "The message stands in its place among those of its sender.",
+        "Nothing to do.";
+    NOTHING_ASKED = "GP-NOTHING-ASKED", Ok,
+        "There is nothing of this kind to verify.",
+        "Nothing to do.";
+    RECEIPT_HOLDS = "GP-RECEIPT-HOLDS", Ok,
+        "A receipt is signed by the recipient or its node, and speaks of the message.",
+        "Nothing to do.";
+    RECEIPT_NONE = "GP-RECEIPT-NONE", Ok,
+        "Nobody's receipt for the message is there.",
+        "Ask its recipients for their bundles, if it matters whether they had it.";
     // The log
     LOG_DAMAGED = "GP-LOG-DAMAGED", Failed,
         "The log has a place whose checksum does not fit: what was written there is lost.",

@@ -27,6 +27,11 @@ pub use facts::{Chain, Known, Link};
 pub use sender::Speaker;
 pub use waiting::{Held, Missing};
 
+// What an auditor asks again of what is recorded.
+pub(crate) use deciding::{code_of, message_facts, payload_facts};
+pub(crate) use sealed::epoch_facts;
+pub(crate) use sender::{Established, establish, signature_facts};
+
 use crate::envelope::Envelope;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;

@@ -119,6 +119,18 @@ fn one_too_many(header: &Header, epoch: &Epoch, known: &dyn Known) -> Option<Str
     })
 }
 
+/// Whether a message may name an epoch: its chain's, and not too old.
+pub(crate) fn epoch_facts(header: &Header, epoch: &Epoch) -> Result<CheckFacts, (Code, String)> {
+    epoch.check(header).map_err(|e| (e.code(), e.to_string()))?;
+    let age = header.issued.millis_since(epoch.begun());
+    if header.issued < epoch.begun() || age > MAX_EPOCH_MILLIS {
+        let sentence = "its epoch begins after it, or began too long before it";
+        return Err((codes::SEALING_EPOCH, sentence.into()));
+    }
+    let sentence = format!("sealed to {} nodes", epoch.members().len());
+    Ok(CheckFacts::new(Outcome::Passed, codes::SEALING_HELD, sentence))
+}
+
 impl Checker {
     /// What there is to say of how a message is sealed, its members aside; nothing where it is not, or
     /// the channel does not seal.
@@ -138,12 +150,7 @@ impl Checker {
             return Err(fault(e.code(), e.to_string()));
         }
         let epoch = self.epoch(id, known)?;
-        epoch.check(header).map_err(|e| fault(e.code(), e.to_string()))?;
-        let age = header.issued.millis_since(epoch.begun());
-        if header.issued < epoch.begun() || age > MAX_EPOCH_MILLIS {
-            let sentence = "its epoch begins after it, or began too long before it";
-            return Err(fault(codes::SEALING_EPOCH, sentence));
-        }
+        let facts = epoch_facts(header, &epoch).map_err(|(code, why)| fault(code, why))?;
         if !self.is_counted(id, known) {
             if let Some(sentence) = one_too_many(header, &epoch, known) {
                 return Ok(Some(CheckFacts::new(Outcome::Failed, codes::SEALING_EPOCHS, sentence)));
@@ -159,8 +166,7 @@ impl Checker {
                 )));
             }
         }
-        let sentence = format!("sealed to {} nodes", epoch.members().len());
-        Ok(Some(CheckFacts::new(Outcome::Passed, codes::SEALING_HELD, sentence)))
+        Ok(Some(facts))
     }
 
     /// A message was admitted: if it is the first of its epoch, that is counted as of now.

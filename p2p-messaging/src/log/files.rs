@@ -17,9 +17,9 @@ use std::sync::Arc;
 /// What every file begins with.
 const MAGIC: &[u8; 16] = b"gridpass-log 1\n\0";
 /// The magic, and the salt twice.
-const HEAD: usize = 48;
+pub(super) const HEAD: usize = 48;
 const LOCK: &str = "log.lock";
-const SUFFIX: &str = ".gplog";
+pub(super) const SUFFIX: &str = ".gplog";
 /// A file that is larger is not one that was written here.
 const MAX_FILE: u64 = 8 * 1024 * 1024 * 1024;
 
@@ -389,7 +389,7 @@ fn head(salt: &Salt) -> Vec<u8> {
 
 /// Every salt that stands in a file: all files of a log have the same one, twice, so that a damaged
 /// beginning costs nothing else.
-fn salts(files: &[(u64, PathBuf)]) -> Result<Vec<Salt>, LogError> {
+pub(super) fn salts(files: &[(u64, PathBuf)]) -> Result<Vec<Salt>, LogError> {
     let mut found: Vec<Salt> = Vec::new();
     for (_, path) in files {
         let mut head = [0; HEAD];

@@ -12,9 +12,11 @@ mod appending;
 mod files;
 mod frame;
 mod scan;
+mod snapshot;
 
 pub use appending::{Appended, Appending};
 pub use frame::MAX_BODY;
+pub use snapshot::LogSnapshot;
 
 use crate::codes;
 use files::{Segment, Segments};

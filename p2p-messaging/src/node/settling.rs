@@ -10,7 +10,7 @@ use crate::net::{Command, Ticket, channel_of, channel_of_keys};
 use crate::store::{Entry, Kept};
 use crate::sync::Announcement;
 use gridpass_credentials::content_id::EnvelopeId;
-use gridpass_policy::facts::Question;
+use gridpass_policy::facts::{Admission, Question};
 use libp2p::PeerId;
 use libp2p::gossipsub::{MessageAcceptance, MessageId, TopicHash};
 use serde_bytes::ByteBuf;
@@ -102,11 +102,28 @@ impl Worker {
                     if let Ok((_, bytes)) = admission.encode() {
                         self.stage(Entry::Document(ByteBuf::from(bytes)));
                     }
+                    self.keep_lists(admission);
                 }
             }
         }
         if checked.keep {
             self.keep(checked, envelope, source);
+        }
+    }
+
+    /// Keeps the status lists that were read as they are now: newer ones take their place among what
+    /// the node was given, and an auditor asks what was known.
+    fn keep_lists(&mut self, admission: &Admission) {
+        for named in &admission.lists {
+            let id = &named.evidence;
+            if self.knowledge.store.has_document(id) {
+                continue;
+            }
+            let list = self.knowledge.material.lists.iter().find(|l| l.secured().id() == id);
+            let text = list.map(|l| l.secured().text().as_bytes().to_vec());
+            if let Some(bytes) = text.filter(|bytes| id.verify(bytes).is_ok()) {
+                self.stage(Entry::Document(ByteBuf::from(bytes)));
+            }
         }
     }
 

@@ -6,8 +6,8 @@ mod published;
 mod recognise;
 mod trust;
 
-use super::identities::Identities;
 use crate::codes;
+use crate::identities::Identities;
 use folder::Folder;
 use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::content_id::ContentId;

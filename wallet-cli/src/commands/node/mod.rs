@@ -11,6 +11,7 @@ pub use file::{FileCommand, file};
 pub use manage::silence;
 pub use messages::{InboxArgs, ListenArgs, OutboxArgs, ReceiptsArgs, SendArgs};
 pub use messages::{inbox, listen, outbox, receipts, send};
+pub use run::node_identity;
 
 use crate::codes;
 use crate::context::GlobalArgs;
@@ -124,7 +125,7 @@ impl ConfigArgs {
 }
 
 /// The folder of the profile's node.
-fn folder(global: &GlobalArgs) -> Result<PathBuf, Failure> {
+pub fn folder(global: &GlobalArgs) -> Result<PathBuf, Failure> {
     Ok(folder_of(&global.profile_dir(&global.profile()?)?))
 }
 

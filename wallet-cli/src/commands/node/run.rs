@@ -91,7 +91,7 @@ fn log(args: &RunArgs) -> Result<(), Failure> {
 }
 
 /// The identity of the node: the one named, the only node, or the only identity.
-pub(super) fn node_identity(wallet: &Wallet, name: Option<&str>) -> Result<Identity, Failure> {
+pub fn node_identity(wallet: &Wallet, name: Option<&str>) -> Result<Identity, Failure> {
     if name.is_none() {
         let all = wallet.identities()?;
         let mut nodes = all.iter().filter(|i| i.kind == IdentityKind::Node);
