@@ -277,7 +277,10 @@ def _item(data: bytes, at: int, levels: int, code: str) -> tuple[Any, int]:
     major, value, at = data[at] >> 5, data[at] & 31, at + 1
     if major == 7:
         if value == 27 and at + 8 <= len(data):
-            return struct.unpack(">d", data[at:at + 8])[0], at + 8
+            number = struct.unpack(">d", data[at:at + 8])[0]
+            if number != number or number in (float("inf"), float("-inf")):
+                raise Fault(code, "NaN or infinity")
+            return number, at + 8
         if value not in (20, 21, 22):
             raise Fault(code, "DAG-CBOR")
         return {20: False, 21: True, 22: None}[value], at

@@ -254,13 +254,13 @@ class Auditor:
     @staticmethod
     def open(payload: bytes, key: bytes, gp: dict[str, Any], kid: str) -> bytes:
         """sealing.md 2: an untagged COSE_Encrypt0 in deterministic encoding, and PADMÉ."""
-        head, mark = b"\x83\x43\xa1\x01\x18\x18\xa1\x05\x4c", len(payload) - 21
-        length = next((s for s in (1, 2, 3, 5) if cbor(bytes(max(0, mark - s)))[:s] == payload[21:21 + s]), 0)
+        head, rest = b"\x83\x44\xa1\x01\x18\x18\xa1\x05\x4c", payload[21:]
+        length = next((size for size in (1, 2, 3, 5) if cbor(rest[size:]) == rest), 0)
         if not payload.startswith(head) or not length:
             raise Fault("GP-SEALING-MALFORMED", "COSE_Encrypt0")
         outside = cbor(["gridpass-sealing/1", gp["channel"], gp["sender"], kid, gp["sequence"], gp["epoch"]])
         aad = cbor(["Encrypt0", b"\xa1\x01\x18\x18", outside])
-        padded = ChaCha20Poly1305(key).decrypt(payload[9:21], payload[21 + length:], aad)
+        padded = ChaCha20Poly1305(key).decrypt(payload[9:21], rest[length:], aad)
         high = len(padded).bit_length() - 1
         if len(padded) < 256 or len(padded) % (1 << (high - high.bit_length())) or not padded.rstrip(b"\0").endswith(b"\x80"):
             raise Fault("GP-SEALING-MALFORMED", "PADMÉ")

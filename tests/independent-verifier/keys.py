@@ -79,6 +79,8 @@ def jwk_key(jwk: Any) -> Key:
     kinds = {("OKP", "Ed25519"): "x", ("OKP", "X25519"): "x", ("EC", "P-256"): "xy"}
     kind = (jwk.get("kty"), jwk.get("crv")) if isinstance(jwk, dict) else ("", "")
     coordinates = kinds.get(kind) if all(isinstance(part, str) for part in kind) else None
+    if not isinstance(jwk, dict) or not all(isinstance(jwk.get(name), str) for name in ("kty", "crv", "x")):
+        raise Fault("GP-DID-MALFORMED", "JWK")
     others = {"x", "y", "d", "p", "q", "dp", "dq", "qi", "oth", "k", "n", "e"} - set(coordinates or "")
     if coordinates is None or others & jwk.keys():
         raise Fault("GP-KEY-MALFORMED", "JWK")
