@@ -291,7 +291,7 @@ def _item(data: bytes, at: int, levels: int, code: str) -> tuple[Any, int]:
         value, at = int.from_bytes(data[at:at + size], "big"), at + size
     if major < 2:
         return (value if major == 0 else -1 - value), at
-    if value > len(data) - at:
+    if major != 6 and value > len(data) - at:
         raise Fault(code, "a length that is not there")
     if major in (2, 3):
         raw = bytes(data[at:at + value])
