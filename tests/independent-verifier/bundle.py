@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import mmap
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterator, Mapping
+from typing import Any, Callable, Iterator
 
-from base import DAG_CBOR, FAILED, OPEN, PASSED, RAW, Check, Fault, Link, canonical, cid, cid_text, jcs, members, parse_cid, read_cbor, sha256
+from base import DAG_CBOR, FAILED, OPEN, RAW, Check, Fault, Link, canonical, cid, cid_text, jcs, members, parse_cid, read_cbor, sha256
 from credentials import Authorisation, Presentation, StatusList, read_authorisation, read_list, read_presentation
 from envelope import Envelope, Receipt, read_envelope, read_receipt
 from jose import Jws, read_jws
@@ -43,8 +43,9 @@ def read_car(data: Bytes) -> tuple[bytes, dict[bytes, tuple[int, int]]]:
     need(size <= 256 and at + size <= len(data), "header")
     header = read_cbor(data[at:at + size], BAD)
     roots = header.get("roots") if isinstance(header, dict) else None
-    need(roots and isinstance(roots, list) and len(roots) == 1 and isinstance(roots[0], Link)
-         and header == {"roots": roots, "version": 1} and header["version"] is not True, "header")
+    if not isinstance(roots, list) or len(roots) != 1 or not isinstance(roots[0], Link) \
+            or header != {"roots": roots, "version": 1} or header["version"] is True:
+        raise Fault(BAD, "header")
     at += size
     found: dict[bytes, tuple[int, int]] = {}
     while at < len(data):
@@ -164,7 +165,7 @@ class Bundle:
 
 
 def _manifest(root: Jws) -> dict[str, Any]:
-    manifest = read_cbor(root.payload, BAD)
+    manifest: dict[str, Any] = read_cbor(root.payload, BAD)
     need(isinstance(manifest, dict) and manifest.get("type") == "gridpass-bundle", "type")
     if manifest.get("formatVersion") != 1 or manifest["formatVersion"] is True:
         raise Fault("GP-BUNDLE-VERSION")
@@ -247,8 +248,9 @@ def read_parts(bundle: Bundle, trust: Trust) -> None:
                 if block is not None:
                     need(link.raw[1] == RAW, "codec")
                     read(block, entry)
-            except Fault as fault:
-                bundle.parts.append(Check("parts", FAILED, fault.code, f"{kind} {link.text}: {fault.why}"))
+            except (Fault, KeyError, TypeError, ValueError, AttributeError) as error:
+                code = error.code if isinstance(error, Fault) else BAD
+                bundle.parts.append(Check("parts", FAILED, code, f"{kind} {link.text}: {error}"))
 
     def admission(block: bytes, entry: Any) -> None:
         document = canonical(block)
@@ -266,7 +268,10 @@ def read_parts(bundle: Bundle, trust: Trust) -> None:
         document = canonical(block)
         if cid(jcs(without_proof(document))) != entry["channel"]:
             raise Fault("GP-CID-OTHER", "descriptor")
-        need(document.get("type") == "gridpass-channel" and document.get("formatVersion") == 1, "descriptor")
+        members(document, "type formatVersion framework name version dated owner title mode publish subscribe topics sealing retention "
+                "receipts limits maxStatusAgeSeconds clockSkewSeconds indeterminate", "previous keep terms proof", "GP-CHANNEL-MALFORMED")
+        if document["type"] != "gridpass-channel" or document["formatVersion"] != 1:
+            raise Fault("GP-CHANNEL-MALFORMED")
         bundle.descriptors[entry["channel"]] = document
 
     def definition(block: bytes, entry: Any) -> None:

@@ -20,12 +20,9 @@ class Envelope:
     payload: Link
     signature: bytes
     header: dict[str, Any]
+    gp: dict[str, Any]
     issued: int
     expires: int
-
-    @property
-    def gp(self) -> dict[str, Any]:
-        return self.header["gp"]
 
     @property
     def chain(self) -> tuple[str, str, str]:
@@ -33,7 +30,7 @@ class Envelope:
 
     @property
     def sequence(self) -> int:
-        return self.gp["sequence"]
+        return int(self.gp["sequence"])
 
     @property
     def signing_input(self) -> bytes:
@@ -53,7 +50,7 @@ def name_of(text: Any, codec: str) -> bool:
         parse_cid(text)
     except Fault:
         return False
-    return text.startswith(codec)
+    return str(text).startswith(codec)
 
 
 def _header(protected: bytes) -> dict[str, Any]:
@@ -95,7 +92,7 @@ def read_envelope(data: bytes) -> tuple[Envelope, bytes | None]:
     block = cbor([protected, link, signature])
     issued, expires = (millis(header["gp"][name], MALFORMED) for name in ("issued", "expires"))
     need(issued < expires, "issued before expires")
-    return Envelope(cid(block, DAG_CBOR), block, protected, link, signature, header, issued, expires), payload
+    return Envelope(cid(block, DAG_CBOR), block, protected, link, signature, header, header["gp"], issued, expires), payload
 
 
 @dataclass

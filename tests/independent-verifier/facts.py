@@ -15,7 +15,7 @@ def facts_of(entry: dict[str, Any], envelope: Envelope, admission: dict[str, Any
     gp, at, limits, skew = envelope.gp, entry["at"], channel["limits"], channel["clockSkewSeconds"] * 1000
     node = did_of(envelope.header["kid"])
     perhaps: set[str] = set()
-    topic = next((one for one in channel["topics"] if one["name"] == gp["topic"]), {})
+    topic: dict[str, Any] = next((one for one in channel["topics"] if one["name"] == gp["topic"]), {})
     version = next((one for one in topic.get("versions", []) if one["version"] == gp["topicVersion"]), None)
     retired = version and "retired" in version and (version["retired"] is True or millis(version["retired"]) <= at)
     recipients, sent = gp.get("recipients", []), entry.get("sentLastMinute", 0)

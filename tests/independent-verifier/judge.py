@@ -91,8 +91,9 @@ class Auditor:
             judge = Judge(self.trust, self.trust.resolver, lists, at, clock, None)
             return judge.authorisation(found, participant, did_of(kid), self.channel, "messages")
 
-        check = judged(chosen)
-        if check.outcome == PASSED and any(one.bit(found.status.index) for one in later if found.status.index < len(one.bits) * 8):
+        check, index = judged(chosen), found.status.index
+        after = any(one.bit(index) for one in later if index < len(one.bits) * 8)
+        if check.code == "GP-VISA-REVOKED" and chosen[0].at(index, at) is False or check.outcome == PASSED and after:
             return Check("authorisation", OPEN, "GP-VISA-REVOKED", "only later")
         return check
 

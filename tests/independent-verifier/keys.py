@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from base import FAILED, OPEN, PASSED, Check, Fault, b58, b64u, millis, read_object, to_b58, to_b64u
+from base import FAILED, OPEN, PASSED, Check, Fault, b58, b64u, millis, read_object, to_b58
 
 P = 2**255 - 19
 D = -121665 * pow(121666, -1, P) % P
@@ -77,10 +77,10 @@ def multikey(text: Any) -> Key:
 
 def jwk_key(jwk: Any) -> Key:
     kinds = {("OKP", "Ed25519"): "x", ("OKP", "X25519"): "x", ("EC", "P-256"): "xy"}
-    kind = (jwk.get("kty"), jwk.get("crv")) if isinstance(jwk, dict) else ("", "")
-    coordinates = kinds.get(kind) if all(isinstance(part, str) for part in kind) else None
     if not isinstance(jwk, dict) or not all(isinstance(jwk.get(name), str) for name in ("kty", "crv", "x")):
         raise Fault("GP-DID-MALFORMED", "JWK")
+    kind: tuple[str, str] = jwk["kty"], jwk["crv"]
+    coordinates = kinds.get(kind)
     others = {"x", "y", "d", "p", "q", "dp", "dq", "qi", "oth", "k", "n", "e"} - set(coordinates or "")
     if coordinates is None or others & jwk.keys():
         raise Fault("GP-KEY-MALFORMED", "JWK")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import gzip
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from base import DAG_CBOR, RAW, Link, b64u, cbor, cid, cid_bytes, jcs, parse_cid, rfc3339, sha256, to_b58, to_b64u
+from base import DAG_CBOR, RAW, Link, cbor, cid, cid_bytes, jcs, rfc3339, sha256, to_b58, to_b64u
 from keys import Key
 from webvh import digest, replaced
 
@@ -109,7 +108,7 @@ class Scene:
             "maxStatusAgeSeconds": 86400, "clockSkewSeconds": 60, "indeterminate": "deny"}
         self.channel = cid(jcs(self.descriptor))
         self.signed_descriptor = jcs(self.descriptor | {"proof": [self.root.proof(self.descriptor, NOW - 50 * DAY)]})
-        self.lists = {name: self.list(name) for name in ("revocation", "suspension", "nodes")}
+        self.lists = {name: self.make_list(name) for name in ("revocation", "suspension", "nodes")}
         self.visa = self.make_visa()
         self.authorisation = self.make_authorisation()
         self.presentation = self.present([self.visa])
@@ -123,7 +122,7 @@ class Scene:
         self.made = NOW + HOUR
         self.signer = self.dso
 
-    def list(self, kind: str, dated: int = NOW - HOUR, version: int = 1, changes: list[dict[str, Any]] | None = None) -> bytes:
+    def make_list(self, kind: str, dated: int = NOW - HOUR, version: int = 1, changes: list[dict[str, Any]] | None = None) -> bytes:
         if kind == "nodes":
             return status_list(self.own, self.did, "urn:x:nodes", "revocation", dated, version, changes or [])
         return status_list(self.root, self.root.did, f"urn:x:{kind}", kind, dated, version, changes or [])
@@ -226,8 +225,8 @@ class Scene:
                 for link in links:
                     order.append((link.raw, blocks.get(link.raw, b"")))
                     if kind == "messages" and one["payload"] == "here" and link.raw in blocks:
-                        envelope = next(block for block, _ in self.envelopes if cid_bytes(block, DAG_CBOR) == link.raw)
-                        payload = next(payload for block, payload in self.envelopes if block == envelope)
+                        envelope = next(b for b, _ in self.envelopes if cid_bytes(b, DAG_CBOR) == link.raw)
+                        payload = next(p for b, p in self.envelopes if b == envelope)
                         order.append((cid_bytes(payload), blocks.get(cid_bytes(payload), b"")))
         unique = {name: data for name, data in order if data}
         return car(list(unique.items()))

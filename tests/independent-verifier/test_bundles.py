@@ -117,7 +117,8 @@ class Exporter(unittest.TestCase):
     def cut(self, kind: str, number: int = 0) -> Make:
         def change(manifest: Any, kinds: Any, blocks: Any) -> None:
             entry = kinds[kind][number]
-            del blocks[(entry if not isinstance(entry, dict) else entry.get("document") or entry.get("signed") or entry.get("envelope")).raw]
+            names = ("document", "signed", "envelope")
+            del blocks[(entry if not isinstance(entry, dict) else next(entry[name] for name in names if name in entry)).raw]
         return lambda scene: change
 
     def test_missing(self) -> None:
@@ -164,7 +165,7 @@ class Exporter(unittest.TestCase):
 
     def test_revoked(self) -> None:
         def make(scene: Scene) -> None:
-            scene.lists["revocation"] = scene.list("revocation", changes=[{"index": 7, "set": True, "at": rfc3339(NOW - 2 * HOUR)}])
+            scene.lists["revocation"] = scene.make_list("revocation", changes=[{"index": 7, "set": True, "at": rfc3339(NOW - 2 * HOUR)}])
             self.again(scene)
         self.expect("failed", "GP-FACTS-DIFFER", make)
 
@@ -176,14 +177,14 @@ class Exporter(unittest.TestCase):
 
     def test_status_too_old(self) -> None:
         def make(scene: Scene) -> None:
-            scene.lists["suspension"] = scene.list("suspension", NOW - 2 * DAY)
+            scene.lists["suspension"] = scene.make_list("suspension", NOW - 2 * DAY)
             self.again(scene)
         self.expect("indeterminate", "GP-FACTS-OPEN", make)
 
     def test_a_list_by_a_stranger(self) -> None:
         def make(scene: Scene) -> None:
             root, scene.root.secret = scene.root.secret, Signer(9).secret
-            scene.lists["revocation"] = scene.list("revocation")
+            scene.lists["revocation"] = scene.make_list("revocation")
             scene.root.secret = root
             self.again(scene)
         self.expect("indeterminate", "GP-STATUS-UNKNOWN", make)

@@ -138,7 +138,8 @@ def enough(charter: Charter, rule: dict[str, Any], resolver: Resolver, now: int,
         if did in rule["signers"] and check.outcome == OPEN:
             unknown.add(did)
         if did in rule["signers"] and key and did not in signers and key not in keys:
-            signers.add(did), keys.add(key)
+            signers.add(did)
+            keys.add(key)
     if len(signers) >= rule["threshold"]:
         return Check("charter", PASSED, "GP-CHARTER-SIGNED")
     if len(signers | unknown) >= rule["threshold"]:

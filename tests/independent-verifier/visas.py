@@ -12,7 +12,7 @@ from trust import Definition, Resolver, Trust
 RANK = {PASSED: 0, OPEN: 1, FAILED: 2}
 ANNOTATIONS = {"$schema", "$id", "title", "description", "default", "examples", "$comment", "format", "deprecated",
                "readOnly", "writeOnly", "contentEncoding", "contentMediaType"}
-TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None), "number": (int, float)}
+TYPES: dict[str, Any] = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None), "number": (int, float)}
 
 
 def schema_fits(schema: Any, value: Any, whole: bool) -> bool | None:
@@ -93,11 +93,11 @@ class Judge:
         for found, check in mine:
             if check.outcome != PASSED:
                 return None, Check(entry.purpose, OPEN, check.code if check.code == NOT_CHECKED else "GP-STATUS-UNKNOWN", check.says)
-        found = sorted((f for f, _ in mine), key=lambda f: (-1 if f.version is None else f.version, f.dated))
-        for one in found:
-            if any(o.version == one.version and one.version is not None and o.bits != one.bits for o in found):
+        ordered = sorted((one for one, _ in mine), key=lambda one: (-1 if one.version is None else one.version, one.dated))
+        for one in ordered:
+            if any(o.version == one.version and one.version is not None and o.bits != one.bits for o in ordered):
                 return None, Check(entry.purpose, OPEN, "GP-STATUS-FORK", entry.list)
-        return (found[-1], None) if found else (None, None)
+        return (ordered[-1], None) if ordered else (None, None)
 
     def status(self, visa: Visa, entry: Entry, definition: Definition | None, limit: int | None) -> Check:
         """The union of all who may revoke; `limit` in seconds, how old a list may be that says clear."""

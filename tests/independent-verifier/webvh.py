@@ -32,7 +32,7 @@ def replaced(value: Any, old: str, new: str) -> Any:
 
 def texts(value: Any, most: int = 64) -> list[str]:
     need(isinstance(value, list) and len(value) <= most and all(isinstance(v, str) for v in value), "a list of texts")
-    return value
+    return list(value)
 
 
 def signed_by(document: dict[str, Any], proof: Any, keys: list[str]) -> str:
@@ -52,8 +52,8 @@ def witnesses(value: Any) -> tuple[int, list[str]]:
     need(value.keys() == {"threshold", "witnesses"}, "witness")
     listed = value["witnesses"]
     need(isinstance(listed, list) and 0 < len(listed) <= 64, "witnesses")
-    ids = [entry.get("id") if isinstance(entry, dict) and len(entry) == 1 else None for entry in listed]
-    need(all(isinstance(i, str) and i.startswith("did:key:") for i in ids) and len(set(ids)) == len(ids), "witnesses")
+    ids = [str(entry.get("id")) if isinstance(entry, dict) and len(entry) == 1 else "" for entry in listed]
+    need(all(i.startswith("did:key:") for i in ids) and len(set(ids)) == len(ids), "witnesses")
     need(isinstance(value["threshold"], int) and 0 < value["threshold"] <= len(ids), "threshold")
     return value["threshold"], [i.removeprefix("did:key:") for i in ids]
 
