@@ -6,7 +6,7 @@ import mmap
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterator
 
-from base import DAG_CBOR, FAILED, OPEN, RAW, Check, Fault, Link, canonical, cid, cid_text, jcs, members, parse_cid, read_cbor, sha256
+from base import DAG_CBOR, FAILED, OPEN, RAW, Check, Fault, Link, canonical, cid, cid_text, jcs, members, millis, parse_cid, read_cbor, rfc3339, sha256
 from credentials import Authorisation, Presentation, StatusList, read_authorisation, read_list, read_presentation
 from envelope import Envelope, Receipt, read_envelope, read_receipt
 from jose import Jws, read_jws
@@ -22,6 +22,13 @@ Bytes = mmap.mmap | bytes
 def need(holds: Any, why: str) -> None:
     if not holds:
         raise Fault(BAD, why)
+
+
+def moment(text: Any) -> int:
+    """A time as this format writes it: UTC, with as few digits as it needs."""
+    value = millis(text, BAD)
+    need(rfc3339(value) == text, "a time")
+    return value
 
 
 def _varint(data: Bytes, at: int) -> tuple[int, int]:
@@ -92,8 +99,11 @@ def _entry(kind: str, entry: Any) -> None:
     members(entry, required, optional, BAD)
     for name in ("envelope", "signed", "document", "witness", "first", "second", "receipt"):
         need(name not in entry or isinstance(entry[name], Link), name)
-    for name in ("number", "logged", "seen", "confirmed", "at", "sentLastMinute"):
+    for name in ("number", "sentLastMinute"):
         need(name not in entry or type(entry[name]) is int and entry[name] >= 0, name)
+    for name in ("logged", "at", "seen", "confirmed"):
+        if name in entry:
+            entry[name] = moment(entry[name])
     for name in ("channel", "did"):
         need(name not in entry or isinstance(entry[name], str), name)
     if kind == "messages":
@@ -136,8 +146,9 @@ class Bundle:
         """The entries of a kind, in order; pages that are missing are passed over."""
         for page in self.manifest["pages"].get(kind, []):
             block = self.block(page)
-            if block is not None:
-                yield from read_cbor(block, BAD)
+            for entry in read_cbor(block, BAD) if block is not None else []:
+                _entry(kind, entry)
+                yield entry
 
     def links(self, kind: str, entry: Any) -> Iterator[bytes]:
         if isinstance(entry, Link):
@@ -175,8 +186,9 @@ def _manifest(root: Jws) -> dict[str, Any]:
     selection = members(manifest["selection"], "channel", "from until participant thread", BAD)
     need(is_did(exporter["participant"]), "participant")
     need(("authorisation" in exporter) == (did_of(root.header["kid"]) != exporter["participant"]), "authorisation")
-    numbers = [manifest["made"], manifest["last"]] + [selection[n] for n in ("from", "until") if n in selection]
-    need(all(type(number) is int and number >= 0 for number in numbers), "times and numbers")
+    manifest["made"] = moment(manifest["made"])
+    selection |= {name: moment(selection[name]) for name in ("from", "until") if name in selection}
+    need(type(manifest["last"]) is int and manifest["last"] >= 0, "last")
     need(manifest["payloads"] in ("here", "withheld"), "payloads")
     for text in (manifest["framework"], selection["channel"], *manifest["trust"].values()):
         parse_cid(text)

@@ -18,6 +18,7 @@ from trust import Trust, proof_counts, without_proof
 from visas import Judge, Standing
 
 STATUS = {"GP-VISA-REVOKED", "GP-VISA-SUSPENDED", "GP-ISSUER-REVOKED", "GP-ISSUER-REVOKED-ENDS", "GP-ISSUER-REVOKED-WHEN"}
+Again = tuple[list[Check], int | None]  # the checks, and when the admission ends
 KEEP_CODE = {NOT_CHECKED, "GP-CHARTER-AHEAD", "GP-STATUS-UNKNOWN", "GP-BUNDLE-PART-MISSING"}
 
 
@@ -60,7 +61,7 @@ class Auditor:
         self.channel_check = self.judge_channel()
         self.forked: set[tuple[tuple[str, str, str], int]] = set()
         self.fork_checks = [self.judge_fork(first, second) for first, second in bundle.forks]
-        self.admission_results: dict[tuple[str, int], tuple[list[Check], Check, bool]] = {}
+        self.made_again: dict[tuple[str | None, ...], Again] = {}
         self.receipts_of: dict[tuple[str, str, str], list[tuple[Receipt, Check]]] = {}
         self.receipt_checks: list[Check] = []
         for receipt in bundle.receipts:
@@ -85,10 +86,9 @@ class Auditor:
         heard = [one for one in mine if one.dated <= at + FIVE_MINUTES]
         chosen = heard[-1:] or mine[:1]
         later = [one for one in mine if one not in chosen]
-        clock = max([at] + [one.dated for one in chosen])
 
         def judged(lists: list[StatusList]) -> Check:
-            judge = Judge(self.trust, self.trust.resolver, lists, at, clock, None)
+            judge = Judge(self.trust, self.trust.resolver, lists, at, max([at] + [one.dated for one in lists]), 30 * 86_400)
             return judge.authorisation(found, participant, did_of(kid), self.channel, "messages")
 
         check, index = judged(chosen), found.status.index
@@ -238,13 +238,16 @@ class Auditor:
         gp = envelope.gp
         if "epoch" not in gp:
             return Check("sealing", PASSED, "not-sealed")
-        epoch = self.bundle.epochs.get(gp["epoch"])
+        epoch, recorded = self.bundle.epochs.get(gp["epoch"]), message.entry.get("sealing")
+        told = isinstance(recorded, dict) and recorded.get("outcome") == FAILED and str(recorded.get("code")).startswith("GP-SEALING-")
+        if epoch is None and not message.entry["allowed"] and not told:
+            return Check("sealing", PASSED, "refused-for-another-reason")
         if epoch is None:
             return Check("sealing", OPEN, "GP-EPOCH-MISSING", gp["epoch"])
         same = (epoch["channel"], epoch["sender"], epoch["key"]) == envelope.chain and epoch.get("recipients") == \
             (sorted(gp["recipients"]) if "recipients" in gp else None)
         if not same or not 0 <= gp["sequence"] - epoch["first"] < 65_536 or not 0 <= envelope.issued - epoch["begun"] <= 7 * 86_400_000:
-            return Check("sealing", FAILED, "GP-SEALING-EPOCH")
+            return Check("sealing", PASSED if told else FAILED, "GP-SEALING-EPOCH")
         if "key" in message.entry and message.payload is not None:
             try:
                 self.open(message.payload, message.entry["key"], gp, envelope.header["kid"])
@@ -280,30 +283,42 @@ class Auditor:
                 missing[0] = Check("node", PASSED, "no-node")
             return missing
         try:
-            clock = entry["logged"] if entry["caughtUp"] else millis(admission["judged"])
-            checks = self.again(admission, envelope, max(clock, millis(admission["judged"])))
+            if admission["trust"]["framework"] != self.trust.framework or admission["channel"] != self.channel:
+                code = "GP-FACTS-DIFFER" if admission["channel"] != self.channel else "GP-BUNDLE-FRAMEWORK"
+                return [Check(name, FAILED, code, "the admission's") for name in (*names, "decision")]
+            checks, end = self.again(entry["admission"], admission, envelope)
+            if entry["allowed"] and end is not None and entry["at"] >= end:
+                checks = [*checks[:3], worst([checks[3], Check("status", OPEN, "GP-FACTS-OPEN", f"the admission ended {end}")], "status")]
             decision = self.decide(entry, envelope, admission)
         except (Fault, KeyError, TypeError, AttributeError) as error:
             return [Check(name, FAILED, "GP-FACTS-DIFFER", f"an admission that cannot be read: {error}") for name in (*names, "decision")]
         return checks + [worst([decision, *checks], "decision", decision.code)]
 
-    def again(self, admission: dict[str, Any], envelope: Envelope, clock: int) -> list[Check]:
-        key = (jcs_text([admission, envelope.gp["presentation"], envelope.gp.get("authorisation")]), clock)
-        if key not in self.admission_results:
-            self.admission_results[key] = self._again(admission, envelope, clock)  # type: ignore[assignment]
-        return self.admission_results[key]  # type: ignore[return-value]
+    def again(self, name: str, admission: dict[str, Any], envelope: Envelope) -> Again:
+        """The admission made again, once for each that messages name."""
+        gp = envelope.gp
+        key = (name, envelope.header["kid"], gp["sender"], gp["presentation"], gp.get("authorisation"))
+        if key not in self.made_again:
+            naming = [m.entry for m in self.messages if m.entry["admission"] == name]
+            late = all(entry["caughtUp"] for entry in naming)
+            judged = millis(admission["judged"])
+            clock = max(judged, min(entry["logged"] for entry in naming)) if late else judged
+            self.made_again[key] = self._again(admission, envelope, judged, clock)
+        return self.made_again[key]
 
-    def _again(self, admission: dict[str, Any], envelope: Envelope, clock: int) -> list[Check]:
-        gp, at = envelope.gp, millis(admission["judged"])
+    def _again(self, admission: dict[str, Any], envelope: Envelope, at: int, clock: int) -> Again:
+        gp = envelope.gp
         trust = self.trust.up_to(admission["trust"]["charter"])
         if trust is None:
             ahead = Check("", OPEN, "GP-CHARTER-AHEAD", admission["trust"]["charter"])
             return [ahead.named(name) if name != "node" or "authorisation" in gp else Check("node", PASSED, "no-node")
-                    for name in ("node", "presentation", "visas", "status")]
+                    for name in ("node", "presentation", "visas", "status")], None
         named = [one["evidence"] for one in admission["lists"]]
         lists = [self.bundle.lists[name] for name in named if name in self.bundle.lists]
         judge = Judge(trust, self.trust.resolver, lists, at, clock, self.max_age)
-        return [self.node(admission, envelope, judge), *self.presented(admission, envelope, judge)]
+        checks = [self.node(admission, envelope, judge), *self.presented(admission, envelope, judge)]
+        ends = [moment for moment in judge.moments + [at + (self.max_age or 0) * 1000] if moment > at]
+        return checks, min(ends, default=None)
 
     def node(self, admission: dict[str, Any], envelope: Envelope, judge: Judge) -> Check:
         gp = envelope.gp

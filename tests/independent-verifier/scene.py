@@ -194,16 +194,16 @@ class Scene:
         for number, (block, payload) in enumerate(self.envelopes, 1):
             if self.payloads == "here":
                 put(payload)
-            messages.append({"envelope": put(block, DAG_CBOR), "payload": self.payloads, "number": number, "logged": NOW + number * 1000 + 50,
-                             "allowed": True, "deliver": True, "caughtUp": False, "at": NOW + number * 1000 + 20, "admission": admission.text,
+            messages.append({"envelope": put(block, DAG_CBOR), "payload": self.payloads, "number": number, "logged": rfc3339(NOW + number * 1000 + 50),
+                             "allowed": True, "deliver": True, "caughtUp": False, "at": rfc3339(NOW + number * 1000 + 20), "admission": admission.text,
                              "facts": {"outcome": "passed", "code": "GP-PAYLOAD-FITS", "sentence": ""}} | self.entry_changes.get(number, {}))
         kinds: dict[str, list[Any]] = {
             "messages": messages, "admissions": [admission], "presentations": [put(self.presentation)], "authorisations": [put(self.authorisation)],
             "descriptors": [{"channel": self.channel, "signed": put(self.signed_descriptor)}], "schemas": [put(b"{}")], "definitions": [put(jcs(self.definition))],
             "lists": sorted((put(data) for data in self.lists.values()), key=lambda link: link.text),
-            "identities": [{"did": self.did, "seen": NOW, "document": put(self.log)}],
+            "identities": [{"did": self.did, "seen": rfc3339(NOW), "document": put(self.log)}],
             "forks": [{"first": put(a, DAG_CBOR), "second": put(b, DAG_CBOR)} for a, b in self.forks],
-            "receipts": [{"number": 10 + n, "logged": NOW + 60_000, "receipt": put(data)} for n, data in enumerate(self.receipts)]}
+            "receipts": [{"number": 10 + n, "logged": rfc3339(NOW + 60_000), "receipt": put(data)} for n, data in enumerate(self.receipts)]}
         return {kind: found for kind, found in kinds.items() if found}, blocks
 
     def bundle(self, change: Any = None) -> bytes:
@@ -211,7 +211,7 @@ class Scene:
         kinds, blocks = self.parts()
         manifest: dict[str, Any] = {
             "type": "gridpass-bundle", "formatVersion": 1, "framework": self.charter, "trust": {"pack": cid(self.pack), "charter": self.charter},
-            "exporter": {"participant": self.signer.did}, "made": self.made, "last": 99, "selection": self.selection, "payloads": self.payloads,
+            "exporter": {"participant": self.signer.did}, "made": rfc3339(self.made), "last": 99, "selection": self.selection, "payloads": self.payloads,
             "pages": {}, "missing": []}
         if change:
             change(manifest, kinds, blocks)

@@ -255,12 +255,12 @@ class Exporter(unittest.TestCase):
         self.chain_case("indeterminate", "GP-SEQUENCE-GAP", lambda scene: scene.envelopes.pop(0) and None)
         self.chain_case("failed", "GP-SEQUENCE-FORK", lambda scene: scene.envelopes.append(
             scene.envelope(3, cid(scene.envelopes[1][0], DAG_CBOR), b'{"kW":9}')))
-        self.chain_case("failed", "GP-BUNDLE-SELECTION", lambda scene: None, until=NOW + 2500)
+        self.chain_case("failed", "GP-BUNDLE-SELECTION", lambda scene: None, until=rfc3339(NOW + 2500))
 
     def test_first_of_a_selection(self) -> None:
         def make(scene: Scene) -> None:
             scene.envelopes.pop(0)
-            scene.selection["from"] = NOW + 1500
+            scene.selection["from"] = rfc3339(NOW + 1500)
         self.expect("passed", None, make)
 
     def test_forks(self) -> None:
@@ -288,7 +288,7 @@ class Exporter(unittest.TestCase):
         self.expect("failed", "GP-RECEIPT-MALFORMED", overlap)
 
     def test_decisions(self) -> None:
-        for changes, outcome in (({"at": NOW + HOUR}, "failed"), ({"allowed": False}, "failed"),
+        for changes, outcome in (({"at": rfc3339(NOW + HOUR)}, "failed"), ({"allowed": False}, "failed"),
                                  ({"sentLastMinute": 101}, "failed"), ({"allowed": False, "reasons": ["GP-MESSAGE-RATE"], "sentLastMinute": 101}, "passed"),
                                  ({"allowed": True, "reasons": ["GP-POLICY-UNMET"]}, "failed"), ({"allowed": False, "reasons": ["GP-POLICY-UNMET"]}, "passed"),
                                  ({"facts": {"outcome": "failed", "code": "GP-PAYLOAD-UNFIT"}}, "failed")):

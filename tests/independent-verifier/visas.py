@@ -78,6 +78,7 @@ class Judge:
         self.own_checks: dict[str, list[Check]] = {}
         self.holders: dict[str, set[str]] = {}
         self.by_role = False
+        self.moments: list[int] = []  # at which the same evidence may be judged otherwise
         self.lists: list[tuple[StatusList, Check]] = []
         for found in lists:
             checks = found.secured.checks(found.signer, "assertionMethod", found.secured.signed, clock, resolver)
@@ -129,6 +130,8 @@ class Judge:
         return self.fresh(found, entry, limit)
 
     def fresh(self, found: StatusList, entry: Entry, limit: int | None) -> Check:
+        self.moments += [found.until] if found.until is not None else []
+        self.moments += [found.dated + limit * 1000 + 1] if limit is not None else []
         old = limit is not None and self.clock - found.dated > limit * 1000
         if old or found.until is not None and self.clock >= found.until:
             return Check(entry.purpose, OPEN, "GP-STATUS-STALE", found.evidence)
@@ -182,6 +185,7 @@ class Judge:
         return checks
 
     def validity(self, visa: Visa, at: int) -> list[Check]:
+        self.moments += [visa.since, visa.until]
         if at < visa.since or at >= visa.until:
             code = "GP-VISA-NOT-YET" if at < visa.since else "GP-VISA-EXPIRED"
             return [Check("validity", FAILED, code)] + self.retirement(visa, at)
@@ -192,7 +196,9 @@ class Judge:
         if "retired" not in role:
             return []
         retired = millis(role["retired"])
-        if visa.secured.signed >= retired or at >= retired + role.get("graceSeconds", 0) * 1000:
+        grace = retired + role.get("graceSeconds", 0) * 1000
+        self.moments += [retired, grace]
+        if visa.secured.signed >= retired or at >= grace:
             return [Check("retirement", FAILED, "GP-ROLE-RETIRED")]
         return [Check("retirement", PASSED, "GP-ROLE-IN-GRACE")] if at >= retired else []
 
@@ -291,6 +297,7 @@ class Judge:
     def presentation(self, shown: Presentation, audience: str, presenter: str | None, nonce: str | None = None) -> tuple[list[Check], list[Standing]]:
         """The presentation's own checks, and a standing of each visa in it."""
         secured = shown.secured
+        self.moments += [secured.expires] if secured.expires is not None else []
         fits = audience in secured.audience
         own = [Check("audience", PASSED, "GP-AUDIENCE-FITS") if fits else Check("audience", FAILED, "GP-AUDIENCE-OTHER")]
         if secured.nonce is not None or nonce is not None:
@@ -334,6 +341,7 @@ class Judge:
     def authorisation(self, found: Authorisation, participant: str, node: str, channel: str, purpose: str) -> Check:
         """Whether a node acts for a participant."""
         secured = found.secured
+        self.moments += [found.since, found.until]
         checks = secured.checks(participant, "assertionMethod", secured.signed, self.clock, self.resolver)
         named = (found.participant, found.node) == (participant, node) and purpose in found.purposes \
             and (found.channels is None or channel in found.channels)
