@@ -302,6 +302,46 @@ class Exporter(unittest.TestCase):
             scene.made = NOW + 3 * DAY
         self.expect("failed", "GP-SIGNED-IN-FUTURE", make)
 
+    def by_node(self, scene: Scene) -> Any:
+        scene.signer = scene.node
+        return lambda m, k, b: m.update(exporter={"participant": scene.did, "authorisation": cid(scene.authorisation)})
+
+    def test_a_node_exports(self) -> None:
+        self.expect("passed", None, self.by_node)
+
+        def stranger(scene: Scene) -> Any:
+            self.by_node(scene)
+            return lambda m, k, b: m.update(exporter={"participant": scene.dso.did, "authorisation": cid(scene.authorisation)})
+        self.expect("failed", "GP-BUNDLE-EXPORTER", stranger)
+
+        def revoked(dated: int, at: int) -> Make:
+            def make(scene: Scene) -> Any:
+                scene.lists["new"] = scene.make_list("nodes", dated, 2, [{"index": 3, "set": True, "at": rfc3339(at)}])
+                return self.by_node(scene)
+            return make
+        made = NOW + HOUR
+        self.expect("failed", "GP-BUNDLE-EXPORTER", revoked(made, made - HOUR // 2))
+        self.expect("indeterminate", "GP-VISA-REVOKED", revoked(made + HOUR, made + HOUR // 2))
+
+    def test_caught_up(self) -> None:
+        def make(scene: Scene) -> None:
+            late = rfc3339(NOW + 3 * HOUR)
+            scene.entry_changes = {n: {"caughtUp": True, "logged": late} for n in (1, 2, 3)}
+        self.expect("passed", None, make)
+
+        def revoked(scene: Scene) -> None:
+            make(scene)
+            scene.lists["revocation"] = scene.make_list("revocation", NOW + HOUR, changes=[{"index": 7, "set": True, "at": rfc3339(NOW + HOUR)}])
+            self.again(scene)
+        self.expect("failed", "GP-FACTS-DIFFER", revoked)
+
+    def test_an_admission_that_had_ended(self) -> None:
+        def make(scene: Scene) -> None:
+            scene.lists["revocation"] = scene.make_list("revocation", NOW - DAY + 1500)
+            self.again(scene)
+        report = self.expect("indeterminate", "GP-FACTS-OPEN", make)
+        self.assertEqual([message["outcome"] for message in report["messages"]], ["passed", "indeterminate", "indeterminate"])
+
     def test_version(self) -> None:
         self.expect("failed", "GP-BUNDLE-VERSION", lambda scene: lambda m, k, b: m.update(formatVersion=2))
 
