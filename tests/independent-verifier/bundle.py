@@ -69,9 +69,10 @@ def read_car(data: Bytes) -> tuple[bytes, dict[bytes, tuple[int, int]]]:
     return roots[0].raw, found
 
 
+LINKS = ("envelope", "content", "signed", "document", "witness", "first", "second", "receipt")  # in order, of all kinds
 KINDS: dict[str, tuple[str, str]] = {  # members of an entry that is a map: needed, optional
     "messages": ("envelope payload number logged allowed deliver caughtUp at admission",
-                 "facts sealing sentLastMinute reasons opened key"),
+                 "content facts sealing sentLastMinute reasons opened key"),
     "admissions": ("", ""), "presentations": ("", ""), "authorisations": ("", ""),
     "descriptors": ("channel signed", ""), "schemas": ("", ""), "definitions": ("", ""), "lists": ("", ""),
     "identities": ("did seen document", "confirmed witness"), "epochs": ("", ""), "forks": ("first second", ""),
@@ -97,7 +98,7 @@ def _entry(kind: str, entry: Any) -> None:
         need(isinstance(entry, Link), kind)
         return
     members(entry, required, optional, BAD)
-    for name in ("envelope", "signed", "document", "witness", "first", "second", "receipt"):
+    for name in LINKS:
         need(name not in entry or isinstance(entry[name], Link), name)
     for name in ("number", "sentLastMinute"):
         need(name not in entry or type(entry[name]) is int and entry[name] >= 0, name)
@@ -109,6 +110,7 @@ def _entry(kind: str, entry: Any) -> None:
     if kind == "messages":
         need(all(isinstance(entry[name], bool) for name in ("allowed", "deliver", "caughtUp")), "a message's booleans")
         need(entry["payload"] in ("here", "withheld", "gone") and isinstance(entry["admission"], str), "payload or admission")
+        need((entry["payload"] == "here") == ("content" in entry), "content")
         need("key" not in entry or isinstance(entry["key"], bytes) and len(entry["key"]) == 32, "key")
         reasons = entry.get("reasons", [])
         need(isinstance(reasons, list) and len(reasons) <= 4096 and all(isinstance(code, str) for code in reasons), "reasons")
@@ -150,18 +152,6 @@ class Bundle:
                 _entry(kind, entry)
                 yield entry
 
-    def links(self, kind: str, entry: Any) -> Iterator[bytes]:
-        if isinstance(entry, Link):
-            yield entry.raw
-            return
-        for name in ("envelope", "signed", "document", "witness", "first", "second", "receipt"):
-            if name in entry:
-                yield entry[name].raw
-        if kind == "messages" and entry["payload"] == "here" and (block := self.block(entry["envelope"])) is not None:
-            parts = read_cbor(block, BAD)
-            if isinstance(parts, list) and len(parts) == 3 and isinstance(parts[1], Link):
-                yield parts[1].raw
-
     def message(self, entry: dict[str, Any]) -> Message:
         block = self.block(entry["envelope"])
         if block is None:
@@ -170,7 +160,7 @@ class Bundle:
             envelope, travelling = read_envelope(block)
             if travelling is not None or entry["envelope"].raw[1] != DAG_CBOR:
                 raise Fault("GP-ENVELOPE-MALFORMED", "not a block")
-            return Message(entry, envelope, self.block(envelope.payload) if entry["payload"] == "here" else None, None)
+            return Message(entry, envelope, self.block(entry["content"]) if "content" in entry else None, None)
         except Fault as fault:
             return Message(entry, None, None, Check("bytes", FAILED, fault.code, fault.why))
 
@@ -242,7 +232,7 @@ def open_bundle(data: Bytes) -> Bundle:
                 order = _order(kind, entry)
                 need(last is None or last < order, f"{kind} out of order")
                 last = order
-                for name in bundle.links(kind, entry):
+                for name in [entry.raw] if isinstance(entry, Link) else [entry[n].raw for n in LINKS if n in entry]:
                     meet(name)
                     if name not in where:
                         bundle.parts.append(Check("parts", OPEN, "GP-BUNDLE-PART-MISSING", f"{kind}: {cid_text(name)}"))

@@ -228,6 +228,8 @@ class Auditor:
     def payload(self, message: Message, envelope: Envelope) -> Check:
         if message.entry["payload"] != "here":
             return Check("payload", PASSED, "GP-PAYLOAD-WITHHELD")
+        if message.entry["content"] != envelope.payload:
+            return Check("payload", FAILED, "GP-CID-OTHER", "content is not what the envelope links to")
         if message.payload is None:
             return part_missing("payload", envelope.payload.text)
         if len(message.payload) != envelope.gp["payloadBytes"]:

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from base import DAG_CBOR, RAW, Link, cbor, cid, cid_bytes, jcs, rfc3339, sha256, to_b58, to_b64u
+from bundle import LINKS, read_car
 from keys import Key
 from webvh import digest, replaced
 
@@ -192,9 +193,8 @@ class Scene:
         admission = put(jcs(self.admission))
         messages = []
         for number, (block, payload) in enumerate(self.envelopes, 1):
-            if self.payloads == "here":
-                put(payload)
-            messages.append({"envelope": put(block, DAG_CBOR), "payload": self.payloads, "number": number, "logged": rfc3339(NOW + number * 1000 + 50),
+            content = {"content": put(payload)} if self.payloads == "here" else {}
+            messages.append(content | {"envelope": put(block, DAG_CBOR), "payload": self.payloads, "number": number, "logged": rfc3339(NOW + number * 1000 + 50),
                              "allowed": True, "deliver": True, "caughtUp": False, "at": rfc3339(NOW + number * 1000 + 20), "admission": admission.text,
                              "facts": {"outcome": "passed", "code": "GP-PAYLOAD-FITS", "sentence": ""}} | self.entry_changes.get(number, {}))
         kinds: dict[str, list[Any]] = {
@@ -221,13 +221,8 @@ class Scene:
         order = [(cid_bytes(root), root)] + [(cid_bytes(page, DAG_CBOR), page) for page in pages.values()]
         for kind, found in kinds.items():
             for one in found:
-                links = [one] if isinstance(one, Link) else [one[n] for n in ("envelope", "signed", "document", "first", "second", "receipt") if n in one]
-                for link in links:
-                    order.append((link.raw, blocks.get(link.raw, b"")))
-                    if kind == "messages" and one["payload"] == "here" and link.raw in blocks:
-                        envelope = next(b for b, _ in self.envelopes if cid_bytes(b, DAG_CBOR) == link.raw)
-                        payload = next(p for b, p in self.envelopes if b == envelope)
-                        order.append((cid_bytes(payload), blocks.get(cid_bytes(payload), b"")))
+                links = [one] if isinstance(one, Link) else [one[n] for n in LINKS if n in one]
+                order += [(link.raw, blocks.get(link.raw, b"")) for link in links]
         unique = {name: data for name, data in order if data}
         return car(list(unique.items()))
 
@@ -246,5 +241,4 @@ def car(blocks: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def uncar(data: bytes) -> list[tuple[bytes, bytes]]:
-    from bundle import read_car
     return [(name, data[start:end]) for name, (start, end) in read_car(data)[1].items()]

@@ -145,6 +145,13 @@ class Exporter(unittest.TestCase):
             return lambda m, k, b: b.pop(cid_bytes(scene.envelopes[1][1])) and None
         self.expect("indeterminate", "GP-BUNDLE-PART-MISSING", make)
 
+    def test_another_payload(self) -> None:
+        def make(scene: Scene) -> Any:
+            def change(manifest: Any, kinds: Any, blocks: Any) -> None:
+                kinds["messages"][0]["content"] = kinds["messages"][1]["content"]
+            return change
+        self.expect("failed", "GP-CID-OTHER", make)
+
     def test_claims_in_the_admission(self) -> None:
         for name, value in (("claims", {"zone": "GB-2"}), ("role", "flex.gb.other"), ("validUntil", rfc3339(NOW + 99 * DAY)), ("issuer", "did:x:y")):
             def make(scene: Scene) -> None:
