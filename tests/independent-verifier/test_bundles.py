@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any, Callable
 
 from base import DAG_CBOR, Fault, cid, cid_bytes, jcs, rfc3339, to_b64u
-from keys import Version
+from keys import Version, key_at, read_document
+from credentials import read_list
+from jose import read_jws
 from scene import DAY, HOUR, NOW, Scene, Signer, car, uncar, vh_document, webvh
+from trust import open_pack
 from verify import main, verify
 from webvh import read_log
 
@@ -385,6 +388,35 @@ class Logs(unittest.TestCase):
         with self.assertRaises(Fault):
             read_log(did, log, None, NOW - 2 * DAY)
 
+    def test_hashes_and_proofs(self) -> None:
+        did, log = webvh(self.update, self.own, NOW - DAY)
+        entry = json.loads(log)
+        entry["versionId"] = entry["versionId"][:-1] + ("a" if entry["versionId"][-1] != "a" else "b")
+        renamed = {name: value for name, value in entry.items() if name != "proof"}
+        for bad in (renamed | {"proof": [self.update.proof(renamed, NOW)]}, json.loads(log) | {"proof": entry["proof"] + [self.own.proof(renamed, NOW)]},
+                    json.loads(log) | {"proof": [self.update.proof(renamed, NOW)]}, json.loads(log) | {"proof": []}):
+            with self.assertRaises(Fault):
+                self.read(did, jcs(bad))
+
+    def test_keys_over_time(self) -> None:
+        other = vh_document("did:webvh:{SCID}:aggregator.example", Signer(8))
+        other["verificationMethod"][0]["id"] = "#key-2"
+        other |= {name: ["#key-2"] for name in ("assertionMethod", "authentication", "capabilityInvocation")}
+        did, log = webvh(self.update, self.own, NOW - DAY, [{"state": other}, {"parameters": {"deactivated": True}, "state": other}])
+        versions, began = self.read(did, log)[0], NOW - DAY
+
+        def code(fragment: str, at: int, purpose: str = "assertionMethod") -> str:
+            return key_at(versions, f"{did}#{fragment}", purpose, at, True)[0].code
+        self.assertEqual([code("key-1", began - 1), code("key-1", began), code("key-1", began + 2999), code("key-1", began + 3000)],
+                         ["GP-DID-NOT-YET", "GP-KEY-ROTATED-SINCE", "GP-KEY-ROTATED-SINCE", "GP-DID-DEACTIVATED"])
+        self.assertEqual([code("key-2", began), code("key-2", began + 2000), code("key-1", began, "keyAgreement")],
+                         ["GP-KEY-NOT-LISTED", "GP-KEY-ROTATED-SINCE", "GP-KEY-NOT-LISTED"])
+        versions.pop()
+        self.assertEqual([code("key-1", NOW), code("key-2", NOW)], ["GP-KEY-ROTATED", "GP-KEY-CURRENT"])
+        versions[-1].document = read_document(other | {"id": did, "verificationMethod": [other["verificationMethod"][0] | {
+            "controller": did, "revoked": rfc3339(NOW)}]}, did)
+        self.assertEqual([code("key-2", NOW - 1), code("key-2", NOW)], ["GP-KEY-COMPROMISED-SINCE", "GP-KEY-COMPROMISED"])
+
     def test_deactivated(self) -> None:
         did, log = webvh(self.update, self.own, NOW - DAY, [{"parameters": {"deactivated": True}}])
         self.assertIsNone(self.read(did, log)[0][-1].document)
@@ -410,6 +442,29 @@ class Logs(unittest.TestCase):
         self.assertTrue(self.read(did, log, proofs(self.witness))[1])
         with self.assertRaises(Fault):
             self.read(did, log, proofs(Signer(9)))
+
+
+class Packs(unittest.TestCase):
+    def test_signers(self) -> None:
+        scene = Scene()
+        pack = json.loads(scene.pack)
+        charter = {name: value for name, value in pack["charters"][0].items() if name != "proof"}
+        stranger = Signer(9).proof(charter, NOW - 60 * DAY)
+        wrong = scene.root.proof(charter | {"name": "Other"}, NOW - 60 * DAY)
+        for proofs in ([], [stranger], [wrong], [stranger | {"verificationMethod": scene.root.kid}]):
+            with self.assertRaises(Fault) as caught:
+                open_pack(jcs(pack | {"charters": [charter | {"proof": proofs}]}), NOW)
+            self.assertEqual(caught.exception.code, "GP-CHARTER-SIGNERS-TOO-FEW")
+        with self.assertRaises(Fault) as caught:
+            open_pack(jcs(pack | {"definitions": []}), NOW)
+        self.assertEqual(caught.exception.code, "GP-DEFINITION-MISSING")
+
+    def test_a_list_that_an_old_key_dates_ahead(self) -> None:
+        signer = Signer(1)
+        document = read_jws(Scene().make_list("nodes").decode()).payload
+        for late, good in ((300_000, True), (301_000, False)):
+            with contextlib.nullcontext() if good else self.assertRaises(Fault):
+                read_list(signer.credential(json.loads(document) | {"validFrom": rfc3339(NOW + late)}, NOW))
 
 
 class Command(unittest.TestCase):

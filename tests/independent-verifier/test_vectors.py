@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import struct
 import unittest
+from hashlib import sha512
 from pathlib import Path
 from typing import Any, Iterator
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from base import DAG_CBOR, Fault, cbor, cid, jcs, jcs_text, millis, read_cbor, read_json, sha256, worst
 from credentials import NOT_CHECKED, expand, read_list, read_presentation
 from envelope import read_envelope
 from jose import proof_fits, proof_input, read_jws, read_sd_jwt
 from judge import Auditor
-from keys import D, ORDER_8, P, Document, did_jwk, did_key, fits, jwk_key, multikey
+from keys import D, GROUP, ORDER_8, P, SMALL_Y, Document, checked_key, did_jwk, did_key, fits, jwk_key, multikey
+from scene import Signer
 from trust import open_pack
 from visas import Judge
 
@@ -172,11 +176,17 @@ class Own(unittest.TestCase):
 
     def test_small_order(self) -> None:
         self.assertEqual((D * pow(ORDER_8, 4, P) + 2 * ORDER_8 * ORDER_8 - 1) % P, 0)
-        with self.assertRaises(Fault):
-            multikey("z6MkeXATEjyXENzBXBxgC5EHk2JE5aqd7qMGGtDpLUH1e2Sj")
-        # R of small order, S = 0: the equation with cofactor would let it through for some messages.
-        key = multikey("z6Mkon3Necd6NkkyfoGoHxid2znGc59LU3K7mubaRcFbLfLX")
-        self.assertFalse(fits(key, b"", b"\1" + bytes(63)))
+        for y in SMALL_Y:
+            with self.assertRaises(Fault):
+                checked_key("Ed25519", y.to_bytes(32, "little"))
+        # R is the identity and S = k·a: the equation holds, and only the rule about R refuses it.
+        signer, message, r = Signer(3), b"message", (1).to_bytes(32, "little")
+        secret = int.from_bytes(sha512(bytes([3]) * 32).digest()[:32], "little") & ~7 & (1 << 254) - 1 | 1 << 254
+        k = int.from_bytes(sha512(r + signer.key.raw + message).digest(), "little")
+        forged = r + (k * secret % GROUP).to_bytes(32, "little")
+        Ed25519PublicKey.from_public_bytes(signer.key.raw).verify(forged, message)
+        self.assertFalse(fits(signer.key, message, forged))
+        self.assertTrue(fits(signer.key, message, signer.secret.sign(message)))
 
     def test_one_encoding(self) -> None:
         for bad in ("1800", "a2616200616100", "9f00ff", "fb7ff8000000000000", "f97e00", "c100", "0000"):
