@@ -413,6 +413,7 @@ class Logs(unittest.TestCase):
                          ["GP-KEY-NOT-LISTED", "GP-KEY-ROTATED-SINCE", "GP-KEY-NOT-LISTED"])
         versions.pop()
         self.assertEqual([code("key-1", NOW), code("key-2", NOW)], ["GP-KEY-ROTATED", "GP-KEY-CURRENT"])
+        self.assertEqual(key_at(versions, f"{did}#key-1", "assertionMethod", NOW, True)[0].outcome, "failed")
         versions[-1].document = read_document(other | {"id": did, "verificationMethod": [other["verificationMethod"][0] | {
             "controller": did, "revoked": rfc3339(NOW)}]}, did)
         self.assertEqual([code("key-2", NOW - 1), code("key-2", NOW)], ["GP-KEY-COMPROMISED-SINCE", "GP-KEY-COMPROMISED"])
