@@ -73,7 +73,9 @@ def differences(mine: dict[str, Any], other: dict[str, Any]) -> list[str]:
         checks = {check["name"]: check for check in messages.get(message["id"], {}).get("checks", [])}
         for check in message["checks"]:
             there = checks.get(check["check"])
-            if there and there["outcome"] != check["outcome"]:
+            if there is None:
+                found.append(f"message {message['number']}, {check['check']}: theirs says nothing")
+            elif there["outcome"] != check["outcome"]:
                 found.append(f"message {message['number']}, {check['check']}: {check['outcome']} {check['code']}, "
                              f"theirs {there['outcome']} {there['code']}")
     return found
