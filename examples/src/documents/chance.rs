@@ -32,7 +32,8 @@ impl Chance {
 
     /// A number below `end`; 0 where there is none.
     pub fn below(&mut self, end: u32) -> u32 {
-        u32::try_from(self.next() % u64::from(end.max(1))).unwrap_or_default()
+        let number = self.next().checked_rem(u64::from(end)).unwrap_or_default();
+        u32::try_from(number).unwrap_or_default()
     }
 
     /// An amount, more or less: from 100 − `percent` to 100 + `percent` percent of it.

@@ -21,7 +21,8 @@ pub fn eic(begin: &str) -> String {
     let sum = weighted
         .map(|(sign, weight)| value(*sign).unwrap_or_default().saturating_mul(weight))
         .fold(0, usize::saturating_add);
-    let check = 36_usize.saturating_sub(sum.saturating_sub(1) % SIGNS.len());
+    let check =
+        36_usize.saturating_sub(sum.saturating_sub(1).checked_rem(SIGNS.len()).unwrap_or_default());
     code.push(SIGNS.get(check).copied().unwrap_or(b'-'));
     String::from_utf8_lossy(&code).into_owned()
 }

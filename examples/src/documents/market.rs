@@ -67,7 +67,7 @@ pub fn bids(plan: &ReserveBid, seed: u64, label: &str) -> Vec<Bid> {
                 resource: eic_of("99W", &number.to_string()),
                 amount,
                 cents: chance.about(i64::from(plan.eur_per_mwh).saturating_mul(100), 20),
-                minute: number % 96 * QUARTER,
+                minute: number.checked_rem(96).unwrap_or_default().saturating_mul(QUARTER),
             }
         })
         .collect()

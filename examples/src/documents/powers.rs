@@ -29,8 +29,9 @@ impl Powers {
             .map(|(number, at)| {
                 let from_middle = at.saturating_sub(half).abs().min(half);
                 let share = half.saturating_mul(2).saturating_sub(from_middle);
-                let height = peak.saturating_mul(share) / half.saturating_mul(2);
-                let watts = chance.about(height, 10).min(peak) / 1000 * 1000;
+                let height =
+                    peak.saturating_mul(share).checked_div(half.saturating_mul(2)).unwrap_or(peak);
+                let watts = whole_kilowatts(chance.about(height, 10).min(peak));
                 (number, watts.max(1000).saturating_neg())
             })
             .collect();
@@ -84,11 +85,17 @@ pub fn options(offer: &FlexOffer, requested: &Powers, seed: u64, label: &str) ->
     let count = offer.options.clamp(1, 8);
     (0..count)
         .map(|number| {
-            let less = offer.share_percent.saturating_mul(number) / count;
+            let less =
+                offer.share_percent.saturating_mul(number).checked_div(count).unwrap_or_default();
             let powers = requested.share(offer.share_percent.min(100).saturating_sub(less).max(1));
             let price = powers.price(offer.eur_per_mwh);
             let reference = uuid(seed, &format!("option/{label}/{number}"));
             OfferOption { reference, powers, price }
         })
         .collect()
+}
+
+/// Watts, rounded down to whole kilowatts.
+fn whole_kilowatts(watts: i64) -> i64 {
+    watts.saturating_sub(watts.checked_rem(1000).unwrap_or_default())
 }

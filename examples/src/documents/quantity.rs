@@ -15,7 +15,9 @@ pub struct Decimal {
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let one = 10_u64.saturating_pow(self.places);
-        let (whole, rest) = (self.units.unsigned_abs() / one, self.units.unsigned_abs() % one);
+        let units = self.units.unsigned_abs();
+        let whole = units.checked_div(one).unwrap_or_default();
+        let rest = units.checked_rem(one).unwrap_or_default();
         let sign = if self.units < 0 { "-" } else { "" };
         if self.places == 0 {
             return write!(f, "{sign}{whole}");

@@ -90,13 +90,21 @@ pub fn prequalification_request(
             let pick = usize::try_from(chance.below(6)).unwrap_or_default();
             let technology = TECHNOLOGIES.get(pick).copied().unwrap_or("load");
             // The first has what does not divide.
-            let rest = if number == 0 { plan.capacity_kw % count } else { 0 };
+            let rest = if number == 0 {
+                plan.capacity_kw.checked_rem(count).unwrap_or_default()
+            } else {
+                0
+            };
             Resource {
                 id: uuid(stamp.chance.0, &format!("resource/{}/{number}", stamp.chance.1)),
                 name: format!("Resource {}", number.saturating_add(1)),
                 technology,
                 connection_kv: if chance.below(3) == 0 { "20" } else { "0.4" },
-                capacity_kw: (plan.capacity_kw / count).saturating_add(rest),
+                capacity_kw: plan
+                    .capacity_kw
+                    .checked_div(count)
+                    .unwrap_or_default()
+                    .saturating_add(rest),
             }
         })
         .collect();
@@ -186,7 +194,9 @@ pub fn flexibility_needs(
                 start: second(start),
                 end: second(minutes_after(start, HOUR)),
                 direction: "up",
-                quantity: chance.about(i64::from(plan.peak) * 3 / 4, 30).min(i64::from(plan.peak)),
+                quantity: chance
+                    .about(three_quarters(i64::from(plan.peak)), 30)
+                    .min(i64::from(plan.peak)),
                 probability_percent: 50_u32.saturating_add(chance.below(50)),
             }
         })
@@ -230,8 +240,8 @@ pub fn operating_limits(
     let feeders = (1..=plan.feeders.clamp(1, 500))
         .map(|number| Feeder {
             feeder: format!("Feeder {number}"),
-            import_kw: chance.about(peak * 3 / 4, 30).min(peak),
-            export_kw: chance.about(peak / 2, 30).min(peak),
+            import_kw: chance.about(three_quarters(peak), 30).min(peak),
+            export_kw: chance.about(peak.div_euclid(2), 30).min(peak),
         })
         .collect();
     let day = date(stamp.day);
@@ -309,4 +319,8 @@ pub fn delivery_report(
         delivered_percent: percent,
     };
     write(&document, out)
+}
+
+fn three_quarters(of: i64) -> i64 {
+    of.saturating_mul(3).div_euclid(4)
 }

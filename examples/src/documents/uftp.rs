@@ -15,6 +15,9 @@ const TIME_ZONE: &str = "Africa/Abidjan";
 /// The quarters of an hour of a day.
 pub(super) const QUARTERS: u32 = 96;
 
+/// Writes the beginning of a document with these attributes.
+type Begin<'w> = dyn FnMut(&[(&str, &str)]) -> io::Result<()> + 'w;
+
 /// Who writes to whom, when, about which day.
 #[derive(Clone, Debug)]
 pub struct Envelope {
@@ -33,11 +36,7 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    fn message(
-        &self,
-        more: &[(&str, &str)],
-        write: &mut dyn FnMut(&[(&str, &str)]) -> io::Result<()>,
-    ) -> io::Result<()> {
+    fn message(&self, more: &[(&str, &str)], write: &mut Begin<'_>) -> io::Result<()> {
         let time = second(self.time);
         let mut all = vec![
             ("Version", "3.0.0"),
@@ -51,12 +50,7 @@ impl Envelope {
         write(&all)
     }
 
-    fn flex(
-        &self,
-        zone: &str,
-        more: &[(&str, &str)],
-        write: &mut dyn FnMut(&[(&str, &str)]) -> io::Result<()>,
-    ) -> io::Result<()> {
+    fn flex(&self, zone: &str, more: &[(&str, &str)], write: &mut Begin<'_>) -> io::Result<()> {
         let period = date(self.day);
         let mut all = vec![
             ("ISP-Duration", "PT15M"),
@@ -257,7 +251,13 @@ impl Envelope {
         self.message(&more, &mut |a| xml.begin("FlexSettlement", a))?;
         let ordered = option.powers.sum().max(1);
         let missing = ordered.saturating_sub(delivered.sum()).max(0);
-        let penalty = option.price.units.saturating_mul(missing) / ordered * 2;
+        let penalty = option
+            .price
+            .units
+            .saturating_mul(missing)
+            .checked_div(ordered)
+            .unwrap_or_default()
+            .saturating_mul(2);
         let net = option.price.units.saturating_sub(penalty);
         let [price, penalty, net] = [option.price.units, penalty, net]
             .map(|units| Decimal { units, places: 4 }.to_string());
@@ -330,7 +330,9 @@ impl Envelope {
         for (profile, unit, divided) in [("Power", "kW", 1), ("ImportEnergy", "kWh", 4)] {
             xml.begin("Profile", &[("ProfileType", profile), ("Unit", unit)])?;
             for (number, watts) in (1_u32..).zip(&watts) {
-                let value = Decimal { units: watts / divided, places: 3 }.to_string();
+                let value =
+                    Decimal { units: watts.checked_div(divided).unwrap_or_default(), places: 3 }
+                        .to_string();
                 xml.empty("ISP", &[("Start", &number.to_string()), ("Value", &value)])?;
             }
             xml.end()?;

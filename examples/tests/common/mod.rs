@@ -19,7 +19,7 @@ const DAY: u64 = 24 * 3_600_000;
 pub(crate) fn names(scenario: &Scenario) -> Names {
     let did = |domain: &str| Did::parse(&format!("did:web:{domain}")).expect("a DID");
     let dids = scenario.participants.iter().map(|p| (p.name.clone(), did(&p.domain()))).collect();
-    let from = UnixMillis::new(AT.get() - 30 * DAY);
+    let from = UnixMillis::new(AT.get().saturating_sub(DAY.saturating_mul(30)));
     Names { dids, from, until: AT.plus_millis(300 * DAY) }
 }
 

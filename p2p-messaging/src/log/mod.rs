@@ -121,7 +121,9 @@ impl Opened {
             let (file, after) = (d.file.display(), d.lost.0);
             let place = format!("{file} is damaged from byte {} to {}", d.from, d.until);
             let lost = match d.lost.1 {
-                Some(next) if next > after => format!("records {after} to {} are lost", next - 1),
+                Some(next) if next > after => {
+                    format!("records {after} to {} are lost", next.saturating_sub(1))
+                }
                 Some(_) => "no record is lost".into(),
                 None => format!("what follows number {after} is lost"),
             };

@@ -27,7 +27,7 @@ use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use index::{Index, Spot};
 use staged::{Noted, Staged};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Why the store refused or failed.

@@ -136,7 +136,7 @@ impl Gathered {
                     }
                 }
             }
-            Entry::Cursor { .. } => {}
+            Entry::Cursor { .. } | Entry::Forgotten(_) => {}
         }
     }
 

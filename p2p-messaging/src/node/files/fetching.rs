@@ -245,8 +245,8 @@ async fn blocks(
             here.sample();
             looked = Some(Instant::now());
         }
-        while !short {
-            let Ok(place) = Arc::clone(&files.room).try_acquire_owned() else { break };
+        let room = || Arc::clone(&files.room).try_acquire_owned().ok().filter(|_| !short);
+        while let Some(place) = room() {
             let next = lanes.next(held, &flying, Instant::now());
             let Some((peer, number)) = next else { break };
             let Some(cid) = held.digest(number).and_then(cid_of) else { break };

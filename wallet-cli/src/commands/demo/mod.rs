@@ -2,6 +2,7 @@
 
 mod cast;
 mod copyist;
+mod evidence;
 mod nodes;
 mod play;
 mod screen;
@@ -204,6 +205,21 @@ fn end(
     if receipts.is_err() {
         failed = failed.saturating_add(1);
     }
+    screen.busy("writing evidence bundles, and verifying them without a network");
+    let bundles = evidence::gather(play)?;
+    for bundle in &bundles {
+        let (mark, outcome) = match bundle.outcome.as_str() {
+            "passed" => (Mark::Done, "everything holds"),
+            "indeterminate" => (Mark::Done, "nothing fails, something cannot be said"),
+            _ => (Mark::Failed, "something does not hold"),
+        };
+        if mark == Mark::Failed {
+            failed = failed.saturating_add(1);
+        }
+        let says = format!("{}: {} messages, {outcome}", bundle.channel, bundle.messages);
+        let detail = format!("exported by {}, verified offline [{}]", bundle.exporter, bundle.code);
+        screen.step(mark, &says, &detail);
+    }
     let mut rows = vec![["participant", "sent", "delivered", ""].map(str::to_owned)];
     for participant in &play.cast.scenario.participants {
         let name = &participant.name;
@@ -240,6 +256,7 @@ fn end(
         "messages": play.sent.len(),
         "refused": count("refused"),
         "failed": failed,
+        "evidence": bundles,
         "revocationMillis": play.reached,
         "seconds": (seconds * 10.0).round() / 10.0,
         "steps": std::mem::take(&mut shown),
@@ -266,9 +283,11 @@ fn next(play: &Play<'_>, args: &DemoArgs) -> String {
     let name = play.sent.values().next().map_or("regulator", |s| s.from.as_str());
     format!(
         "next, with  --home {home} --passphrase-file {passphrase}\n  \
+         gridpass audit verify {home}/evidence/{channel}.car --trust {home}/trust.json\n  \
          gridpass visa list --profile {name}\n  \
          gridpass node run --profile {node}          then, beside it:\n  \
          gridpass outbox --profile {node}\n",
-        node = profile_of(name)
+        node = profile_of(name),
+        channel = play.cast.scenario.channels.first().map_or("", |c| c.name.as_str()),
     )
 }

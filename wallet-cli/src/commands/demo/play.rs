@@ -31,6 +31,7 @@ pub struct Sent {
     thread: EnvelopeId,
     pub from: String,
     pub to: Vec<String>,
+    channel: String,
 }
 
 /// How a step came out.
@@ -268,7 +269,12 @@ impl<'s> Play<'s> {
     ) -> Result<(), Failure> {
         let id = EnvelopeId::parse(&text_of(answer, "id"))?;
         let thread = thread.unwrap_or_else(|| id.clone());
-        let sent = Sent { id, thread, from: from.to_owned(), to: to.to_vec() };
+        let channel = match self.scenario().step(step) {
+            Some(Step::Send(s)) => s.channel.clone(),
+            Some(Step::SendFile(s)) => s.channel.clone(),
+            _ => String::new(),
+        };
+        let sent = Sent { id, thread, from: from.to_owned(), to: to.to_vec(), channel };
         self.sent.insert(step.to_owned(), sent);
         Ok(())
     }
@@ -328,20 +334,37 @@ impl<'s> Play<'s> {
     }
 
     /// A call of this program, as an operator makes it.
-    fn call(&self, name: &str, words: &[String]) -> Result<Value, Failure> {
+    pub fn call(&self, name: &str, words: &[String]) -> Result<Value, Failure> {
+        let (ran, answer) = self.called(name, words)?;
+        if ran {
+            return Ok(answer);
+        }
+        let code = crate::commands::node::code_of(&text_of(&answer, "code"));
+        Err(Failure::new(code, text_of(&answer, "message")))
+    }
+
+    /// The same, with whether it succeeded: what it answered, or its error.
+    pub fn called(&self, name: &str, words: &[String]) -> Result<(bool, Value), Failure> {
         let mut command = self.nodes.command(name)?;
         let failed = |e: &dyn std::fmt::Display| {
             Failure::new(gridpass_identity::codes::INTERNAL, e.to_string())
         };
         let ran = command.arg("--json").args(words).output().map_err(|e| failed(&e))?;
-        if ran.status.success() {
-            return serde_json::from_slice(&ran.stdout).map_err(|e| failed(&e));
+        if let Ok(answer) = serde_json::from_slice(&ran.stdout) {
+            return Ok((ran.status.success(), answer));
         }
         let told = String::from_utf8_lossy(&ran.stderr);
         let error = told.lines().rev().find_map(|l| serde_json::from_str::<Value>(l).ok());
-        let error = error.unwrap_or_default();
-        let code = crate::commands::node::code_of(&text_of(&error, "code"));
-        Err(Failure::new(code, text_of(&error, "message")))
+        Ok((false, error.unwrap_or_default()))
+    }
+
+    /// Whose node was delivered most of what was said in a channel, of those that run.
+    pub fn best_reader(&self, channel: &str) -> Option<String> {
+        let said: Vec<&Sent> = self.sent.values().filter(|s| s.channel == channel).collect();
+        let members = self.cast.scenario.members(channel);
+        let running = members.iter().map(|p| &p.name).filter(|n| self.nodes.runs(n));
+        let best = running.max_by_key(|name| said.iter().filter(|s| s.to.contains(name)).count());
+        best.filter(|_| !said.is_empty()).cloned()
     }
 
     fn revoke(&mut self, step: &Revoke) -> Result<Seen, Failure> {
