@@ -7,6 +7,7 @@ use ipld_core::cid::Cid;
 use libp2p::PeerId;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// The most that a peer may want at once; what it wants beyond that is not looked at.
@@ -17,6 +18,10 @@ const MAX_OWN: usize = 256;
 const MAX_STREAMS: usize = 4;
 /// How many blocks that were asked for are remembered: an answer may come late, or twice.
 const MAX_LATELY: usize = 4096;
+
+/// Two that dial each other have two connections at once: no process ends and comes back in so short a
+/// time.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 type Digest = [u8; 32];
 
@@ -40,10 +45,10 @@ struct Own {
 }
 
 struct State {
-    /// And during which meeting it was wanted.
-    theirs: LinkedHashMap<Cid, (Want, u64)>,
-    /// How many connections there were so far.
-    meetings: u64,
+    /// And when it was wanted.
+    theirs: LinkedHashMap<Cid, (Want, Instant)>,
+    /// When the last connection was made.
+    met: Option<Instant>,
     to_ask: VecDeque<Want>,
     own: HashMap<Digest, Own>,
     lately: LruCache<Digest, ()>,
@@ -94,7 +99,7 @@ impl Desk {
     pub(super) fn new(peer: PeerId) -> Self {
         let state = State {
             theirs: LinkedHashMap::new(),
-            meetings: 0,
+            met: None,
             to_ask: VecDeque::new(),
             own: HashMap::new(),
             lately: LruCache::new(MAX_LATELY),
@@ -182,8 +187,7 @@ impl Desk {
             if want.wanted == Wanted::Nothing {
                 state.theirs.remove(&want.cid);
             } else if !full {
-                let meeting = state.meetings;
-                state.theirs.insert(want.cid, (want, meeting));
+                state.theirs.insert(want.cid, (want, Instant::now()));
             }
         }
         let mut taken = Taken::Well;
@@ -223,19 +227,18 @@ impl Desk {
     /// The next thing that the peer wants, and whether there was no other connection since it said so.
     pub(super) fn next_want(&self) -> Option<(Want, bool)> {
         let mut state = lock(&self.state);
-        let (_, (want, meeting)) = state.theirs.pop_front()?;
-        Some((want, meeting == state.meetings))
+        let (_, (want, at)) = state.theirs.pop_front()?;
+        Some((want, !state.was_met_since(at)))
     }
 
     /// The peer is connected once more: it may be another process that knows nothing of the one before.
-    pub(super) fn met(&self) {
-        let mut state = lock(&self.state);
-        state.meetings = state.meetings.wrapping_add(1);
+    pub(super) fn met(&self, at: Instant) {
+        lock(&self.state).met = Some(at);
     }
 
-    /// How many connections there were so far.
-    pub(super) fn meetings(&self) -> u64 {
-        lock(&self.state).meetings
+    /// Whether it was connected once more since.
+    pub(super) fn was_met_since(&self, at: Instant) -> bool {
+        lock(&self.state).was_met_since(at)
     }
 
     pub(super) fn has_work(&self) -> bool {
@@ -267,6 +270,11 @@ impl Desk {
 }
 
 impl State {
+    fn was_met_since(&self, at: Instant) -> bool {
+        let since = |met: Instant| met.checked_duration_since(at);
+        self.met.and_then(since).is_some_and(|since| since > AT_ONCE)
+    }
+
     fn fail(&mut self, said: &Said) {
         for (digest, own) in std::mem::take(&mut self.own) {
             self.lately.insert(digest, ());

@@ -31,7 +31,7 @@ use message::{Wanted, digest_of};
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// Version 1.2 of the protocol.
@@ -218,7 +218,7 @@ impl Exchange {
     pub(crate) fn met(&self, peer: PeerId) {
         let desk = lock(&self.0.desks).get(&peer).cloned();
         if let Some(desk) = desk {
-            desk.met();
+            desk.met(Instant::now());
         }
     }
 
@@ -356,60 +356,5 @@ impl Exchange {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::desk::Taken;
-    use super::message::{Block, Message};
-    use super::*;
-
-    fn exchange() -> Exchange {
-        let (commands, _) = mpsc::channel(1);
-        let (_, incoming) = mpsc::channel(1);
-        Exchange::start(Arc::new(Nothing), commands.downgrade(), incoming, |_| ())
-    }
-
-    #[tokio::test]
-    async fn a_peer_that_takes_its_word_back_has_no_more_streams_than_any_other() {
-        let (exchange, peer) = (exchange(), PeerId::random());
-        exchange.speaks(peer, true);
-        let places: Vec<_> = std::iter::from_fn(|| exchange.0.desk(peer).place()).collect();
-        assert_eq!(places.len(), 4);
-        for speaks in [false, true] {
-            exchange.speaks(peer, speaks);
-            assert_eq!(exchange.is_speaker(&peer), speaks);
-            assert!(exchange.0.desk(peer).place().is_none(), "a fifth stream is read");
-        }
-        exchange.gone(peer);
-        assert!(exchange.0.desk(peer).place().is_none(), "what is read still counts");
-        drop(places);
-        assert!(exchange.0.desk(peer).place().is_some());
-    }
-
-    #[tokio::test]
-    async fn what_was_wanted_before_another_connection_is_not_given_on_it() {
-        let (exchange, peer) = (exchange(), PeerId::random());
-        let cid = Block::new(0x55, b"here".to_vec()).expect("a block").cid;
-        let want = message::Want { cid, wanted: Wanted::Block, send_dont_have: true };
-        let wants = || Message { wants: vec![want.clone()], ..Message::default() };
-        let desk = exchange.0.desk(peer);
-        desk.take(wants());
-        assert_eq!(desk.next_want(), Some((want.clone(), true)));
-        desk.take(wants());
-        exchange.met(peer);
-        assert_eq!(desk.next_want(), Some((want.clone(), false)), "who is it now?");
-        desk.take(wants());
-        assert_eq!(desk.next_want(), Some((want.clone(), true)), "it asked again");
-    }
-
-    #[tokio::test]
-    async fn what_was_asked_before_a_reconnection_may_come_after_it() {
-        let (exchange, peer) = (exchange(), PeerId::random());
-        let block = Block::new(0x55, b"late".to_vec()).expect("a block");
-        let waiting = exchange.0.desk(peer).want(block.cid, Wanted::Block).await.expect("asked");
-        exchange.gone(peer);
-        assert_eq!(waiting.answer().await, Said::NotHere);
-        let come = |block| Message { blocks: vec![block], ..Message::default() };
-        assert_eq!(exchange.0.desk(peer).take(come(block)), Taken::Well);
-        let other = Block::new(0x55, b"never asked for".to_vec()).expect("a block");
-        assert_eq!(exchange.0.desk(peer).take(come(other)), Taken::Unasked);
-    }
-}
+#[path = "exchange_tests.rs"]
+mod tests;

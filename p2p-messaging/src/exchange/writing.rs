@@ -7,7 +7,7 @@ use super::{Opened, Shared};
 use futures::{AsyncWrite, AsyncWriteExt as _};
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The bytes from which a message is long enough: with one more block it is still one.
 const ENOUGH: usize = 1024 * 1024;
@@ -33,13 +33,13 @@ pub(super) fn wake(shared: &Arc<Shared>, desk: &Arc<Desk>) {
 /// Says what there is to say until there is nothing any more.
 async fn write(shared: Arc<Shared>, desk: Arc<Desk>) {
     let mut opened: Option<Opened> = None;
-    let mut since = desk.meetings();
+    let mut since = Instant::now();
     let mut message = make(&shared, &desk).await;
     loop {
         if message.is_empty() && desk.has_work() {
             // What was looked up is not here, and nobody wants to be told so.
             tokio::task::yield_now().await;
-            since = desk.meetings();
+            since = Instant::now();
             message = make(&shared, &desk).await;
             continue;
         }
@@ -48,14 +48,14 @@ async fn write(shared: Arc<Shared>, desk: Arc<Desk>) {
             if desk.end_writing() {
                 break;
             }
-            since = desk.meetings();
+            since = Instant::now();
             message = make(&shared, &desk).await;
             continue;
         }
-        let meeting = desk.meetings();
+        let now = Instant::now();
         let (written, next) =
             tokio::join!(say(&shared, &desk, &mut opened, (message, since)), make(&shared, &desk));
-        since = meeting;
+        since = now;
         if let Err(why) = written {
             tracing::debug!(peer = %desk.peer, "block exchange: {why}");
             opened = None;
@@ -75,7 +75,7 @@ async fn say(
     shared: &Shared,
     desk: &Desk,
     opened: &mut Option<Opened>,
-    (message, since): (Message, u64),
+    (message, since): (Message, Instant),
 ) -> Result<(), String> {
     let (instead, mut message) = (taken_back(&message), Some(message));
     let mut bytes = Vec::new();
@@ -85,7 +85,7 @@ async fn say(
             Some(there) => there,
             None => opened.insert(shared.open(desk.peer).await.map_err(|e| e.to_string())?),
         };
-        let again = (desk.meetings() != since).then(|| instead.clone());
+        let again = (desk.was_met_since(since)).then(|| instead.clone());
         if let Some(mut message) = again.or_else(|| message.take()) {
             if !there.tells_what_it_has {
                 message.presences.clear();
