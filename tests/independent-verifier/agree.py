@@ -61,6 +61,11 @@ def theirs(program: str, data: bytes, pack: bytes, at: str) -> dict[str, Any]:
         inner: dict[str, Any] = report.get("report", report)
         return inner
     except ValueError:
+        pass
+    try:
+        # A file that is no bundle, or an altered one, is refused before there is a report.
+        return {"outcome": "failed", "code": json.loads(ran.stderr)["code"], "messages": []}
+    except (ValueError, KeyError):
         return {"outcome": f"exit code {ran.returncode}", "code": ran.stderr.decode(errors="replace")[:200]}
 
 

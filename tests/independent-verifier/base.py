@@ -349,4 +349,4 @@ def millis(text: Any, code: str = "GP-TIME-MALFORMED") -> int:
 
 def rfc3339(at: int) -> str:
     text = (datetime(1970, 1, 1) + timedelta(milliseconds=at)).isoformat(timespec="milliseconds")
-    return text.removesuffix(".000") + "Z"
+    return text.rstrip("0").removesuffix(".") + "Z"

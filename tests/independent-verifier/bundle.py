@@ -287,7 +287,8 @@ def read_parts(bundle: Bundle, trust: Trust) -> None:
     def epoch(block: bytes, entry: Any) -> None:
         document = canonical(block)
         members(document, "type formatVersion channel sender key first begun members keys", "recipients", "GP-SEALING-MALFORMED")
-        need(document["type"] == "GridpassEpoch" and type(document["first"]) is int and type(document["begun"]) is int, "epoch")
+        need(document["type"] == "GridpassEpoch" and type(document["first"]) is int, "epoch")
+        document["begun"] = millis(document["begun"], "GP-SEALING-MALFORMED")
         bundle.epochs[cid(block)] = document
 
     def manifest(block: bytes, entry: Any) -> None:

@@ -51,8 +51,15 @@ pub fn gather(play: &Play<'_>) -> Result<Vec<Verified>, Failure> {
         let (_, verified) = play.called(
             &exporter,
             &words(&[
-                "audit", "verify", &place(&bundle), "--trust", &trust, "--report", &report,
-                "--html", &html,
+                "audit",
+                "verify",
+                &place(&bundle),
+                "--trust",
+                &trust,
+                "--report",
+                &report,
+                "--html",
+                &html,
             ]),
         )?;
         let text = |name: &str| super::nodes::text_of(&verified, name);
