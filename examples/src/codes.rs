@@ -12,5 +12,5 @@ gridpass_identity::codes! {
         "Give the step a document, and the step that it answers in `replyTo`.";
     DOCUMENT_IO = "GP-DOCUMENT-IO", Internal,
         "The document could not be written.",
-        "Look at the reason in the message: is there room on the disk?";
+        "Look at the reason in the message: whether there is room on the disk.";
 }

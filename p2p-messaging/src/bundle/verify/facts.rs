@@ -101,8 +101,20 @@ pub(super) fn compare(
         status.found.insert(0, (open, sentence));
     }
     if missing.is_empty() && charter_known && recorded.lists != again.lists {
-        let sentence = "the status lists that were read are others than the record says".into();
-        status.add((Outcome::Failed, codes::FACTS_DIFFER), sentence);
+        // Of a visa that cannot be looked at, no list is read.
+        let fewer = again.lists.iter().all(|list| recorded.lists.contains(list));
+        let open = visas.found.iter().any(|((outcome, _), _)| *outcome == Outcome::Indeterminate);
+        let (outcome, sentence) = match fewer && open {
+            true => (
+                (Outcome::Indeterminate, codes::FACTS_OPEN),
+                "not all the status lists that the record names are read again",
+            ),
+            false => (
+                (Outcome::Failed, codes::FACTS_DIFFER),
+                "the status lists that were read are others than the record says",
+            ),
+        };
+        status.add(outcome, sentence.into());
     }
     for list in &recorded.lists {
         let age = recorded.judged.millis_since(list.dated) / 1000;

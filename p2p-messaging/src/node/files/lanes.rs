@@ -194,7 +194,8 @@ mod tests {
     /// A file of so many blocks of which none is here.
     fn missing(blocks: usize) -> (tempfile::TempDir, tempfile::TempDir, Held, Held) {
         let (from, to) = (tempfile::tempdir().expect("one"), tempfile::tempdir().expect("one"));
-        let content: Vec<u8> = (0..blocks * 256).flat_map(|n| (n as u32).to_be_bytes()).collect();
+        let words = 0..u32::try_from(blocks * 256).expect("few");
+        let content: Vec<u8> = words.flat_map(u32::to_be_bytes).collect();
         let made = stage(&mut &content[..], from.path(), &cid("channel"), None, 1024, &mut |_| {});
         let (id, _) = made.expect("staged");
         let whole = Held::open(from.path(), &id).expect("opens");
