@@ -70,6 +70,12 @@ gridpass_identity::codes! {
     SEALING_BROKEN = "GP-SEALING-BROKEN", Failed,
         "The payload does not open with the key that its sender handed over.",
         "Do not rely on it; ask the sender.";
+    SEALING_EPOCHS = "GP-SEALING-EPOCHS", Denied,
+        "More epochs of the sender's messages began within an hour than its peers take.",
+        "Its node begins fewer by itself: send again in the next hour, or to those to whom it sent lately.";
+    SEALING_GRANTS = "GP-SEALING-GRANTS", Denied,
+        "A sender handed over more keys within an hour, or for one epoch, than a node takes.",
+        "They are asked for again in the next hour; if it goes on, ask the sender.";
     SEALING_TOO_MANY = "GP-SEALING-TOO-MANY", Denied,
         "More nodes may read the channel than one epoch has room for.",
         "Send to named recipients, or in several channels.";
@@ -155,7 +161,10 @@ gridpass_identity::codes! {
         "`gridpass file fetch` gets again what is damaged; if it stays so, ask the sender.";
     FILE_IO = "GP-FILE-IO", Configuration,
         "The operating system refused to read or write a part of the file.",
-        "See the message: mostly a full disk. Make room; then `gridpass file resume` goes on where it stood.";
+        "See the message: mostly permissions. When it is mended, `gridpass file resume` goes on where it stood.";
+    FILE_FULL = "GP-FILE-FULL", Configuration,
+        "There is no room on the disk for more of the file.",
+        "Make room: the node looks again every few seconds, and goes on where it stood.";
     FILE_UNKNOWN = "GP-FILE-UNKNOWN", NotFound,
         "The node has no such file, or the message refers to none.",
         "`gridpass file status` lists the files; `gridpass inbox` the messages that refer to some.";
@@ -165,6 +174,70 @@ gridpass_identity::codes! {
     FILE_LATE = "GP-FILE-LATE", Timeout,
         "The file is not whole yet.",
         "The node goes on: `gridpass file status` says how far it is, and why it stands still.";
+    FILE_PAUSED = "GP-FILE-PAUSED", Conflict,
+        "The operator lets the file stand.",
+        "`gridpass file resume` goes on with it; then fetch it again.";
+    // Evidence bundles
+    BUNDLE_MALFORMED = "GP-BUNDLE-MALFORMED", Malformed,
+        "The file is no evidence bundle in its one form: cut off, out of order, or with blocks that nothing lists.",
+        "Ask the exporter for it again; compare the SHA-256 of both files.";
+    BUNDLE_VERSION = "GP-BUNDLE-VERSION", Malformed,
+        "The evidence bundle is of a version that this one does not know.",
+        "Verify it with a newer Gridpass.";
+    BUNDLE_BLOCK = "GP-BUNDLE-BLOCK", Failed,
+        "A block of the evidence bundle was altered: its bytes hash to another name.",
+        "Do not rely on the file; ask the exporter for it again.";
+    BUNDLE_PART_MISSING = "GP-BUNDLE-PART-MISSING", Indeterminate,
+        "Something that is needed to decide is not in the evidence bundle.",
+        "Ask the exporter, or another participant, for a bundle with it.";
+    BUNDLE_INTACT = "GP-BUNDLE-INTACT", Ok,
+        "The part is in its one form, and hashes to the name by which others refer to it.",
+        "Nothing to do.";
+    BUNDLE_SIGNED = "GP-BUNDLE-SIGNED", Ok,
+        "The exporter signed the manifest of the evidence bundle.",
+        "Nothing to do.";
+    BUNDLE_EXPORTER = "GP-BUNDLE-EXPORTER", Failed,
+        "The manifest of the evidence bundle is not signed by the participant that it names, or its node.",
+        "Messages still prove themselves; do not believe what the bundle says was recorded.";
+    BUNDLE_FRAMEWORK = "GP-BUNDLE-FRAMEWORK", Untrusted,
+        "The evidence bundle belongs to another trust framework than the trust pack.",
+        "Verify it with the trust pack of its framework, obtained from its signers and not with the bundle.";
+    BUNDLE_SELECTION = "GP-BUNDLE-SELECTION", Failed,
+        "A message in the evidence bundle is none of those that it says it is of, or stands there twice.",
+        "Ask the exporter for a bundle of the right selection.";
+    BUNDLE_FORK = "GP-BUNDLE-FORK", Failed,
+        "What the evidence bundle gives as proof that a sender contradicts itself proves nothing.",
+        "Do not hold it against the sender; ask the exporter.";
+    FACTS_CONFIRMED = "GP-FACTS-CONFIRMED", Ok,
+        "What was recorded was established again from its evidence.",
+        "Nothing to do.";
+    FACTS_DIFFER = "GP-FACTS-DIFFER", Failed,
+        "The evidence contradicts what was recorded.",
+        "Do not rely on the decision; ask the exporter how it came to it.";
+    FACTS_OPEN = "GP-FACTS-OPEN", Indeterminate,
+        "What was recorded does not follow from the evidence at hand, and is not contradicted by it.",
+        "Ask other participants for their bundles, and compare with `gridpass audit diff`.";
+    CHARTER_AHEAD = "GP-CHARTER-AHEAD", Indeterminate,
+        "It was decided by a charter that the trust pack does not have.",
+        "Get the framework's newer trust pack from its signers, and verify again.";
+    REVOKED_UNHEARD = "GP-REVOKED-UNHEARD", Ok,
+        "A visa or authorisation had been revoked when the message was decided, and the exporter had not heard of it.",
+        "Compare with the channel's maxStatusAgeSeconds: within it, the decision was right.";
+    PAYLOAD_WITHHELD = "GP-PAYLOAD-WITHHELD", Ok,
+        "The payload is not in the evidence bundle; the hash of it was signed.",
+        "Ask for the payload and compare its hash, if you need to see it.";
+    SEQUENCE_KEPT = "GP-SEQUENCE-KEPT", Ok,
+        "The message stands in its place among those of its sender.",
+        "Nothing to do.";
+    NOTHING_ASKED = "GP-NOTHING-ASKED", Ok,
+        "There is nothing of this kind to verify.",
+        "Nothing to do.";
+    RECEIPT_HOLDS = "GP-RECEIPT-HOLDS", Ok,
+        "A receipt is signed by the recipient or its node, and speaks of the message.",
+        "Nothing to do.";
+    RECEIPT_NONE = "GP-RECEIPT-NONE", Ok,
+        "Nobody's receipt for the message is there.",
+        "Ask its recipients for their bundles, if it matters whether they had it.";
     // The log
     LOG_DAMAGED = "GP-LOG-DAMAGED", Failed,
         "The log has a place whose checksum does not fit: what was written there is lost.",

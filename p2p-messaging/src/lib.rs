@@ -14,17 +14,20 @@
 //! | speak with another peer | [`mod@sync`] |
 //! | publish and fetch documents | [`content::ContentStore`] |
 //! | cut, seal and join files | [`mod@files`] |
+//! | write and verify what an auditor reads | [`mod@bundle`] |
 //! | give and get blocks by their CIDs | [`exchange::Library`], [`exchange::Exchange`] |
 //! | know what a reason means | [`mod@codes`] |
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // tests may overflow, and then fail
 
+pub mod bundle;
 pub mod checking;
 pub mod codes;
 pub mod content;
 pub mod envelope;
 pub mod exchange;
 pub mod files;
+mod identities;
 pub mod log;
 pub mod net;
 pub mod node;

@@ -20,6 +20,9 @@ pub const FORMAT_VERSION: u32 = 1;
 pub const TYP: &str = "gridpass-receipt+jwt";
 /// The longest receipt, in bytes.
 pub const MAX_RECEIPT: usize = 64 * 1024;
+/// How old the status of the authorisation of a node that signs may be, in seconds: channels ask for
+/// less of what they deliver.
+pub const MAX_STATUS_AGE_SECONDS: u64 = 30 * 24 * 3600;
 /// The most ranges and refusals.
 pub const MAX_ENTRIES: usize = 256;
 

@@ -25,6 +25,8 @@ struct Books {
     here: Mutex<HashMap<Cid, Vec<u8>>>,
     only_for: Mutex<Option<PeerId>>,
     given: AtomicUsize,
+    /// How long it takes to say that a book is there, and to fetch one.
+    slow: Mutex<(Duration, Duration)>,
 }
 
 impl Books {
@@ -39,6 +41,10 @@ impl Books {
         self.here.lock().expect("not poisoned").insert(cid, data.to_vec());
     }
 
+    fn takes(&self, to_look: Duration, to_fetch: Duration) {
+        *self.slow.lock().expect("not poisoned") = (to_look, to_fetch);
+    }
+
     fn may(&self, peer: &PeerId) -> bool {
         self.only_for.lock().expect("not poisoned").is_none_or(|p| p == *peer)
     }
@@ -46,12 +52,16 @@ impl Books {
 
 impl Library for Books {
     fn has(&self, peer: &PeerId, cid: &Cid) -> bool {
+        let (to_look, _) = *self.slow.lock().expect("not poisoned");
+        std::thread::sleep(to_look);
         self.may(peer) && self.here.lock().expect("not poisoned").contains_key(cid)
     }
 
     fn block(&self, peer: &PeerId, cid: &Cid) -> Option<Vec<u8>> {
         let block = self.here.lock().expect("not poisoned").get(cid).cloned();
         self.given.fetch_add(1, Ordering::Relaxed);
+        let (_, to_fetch) = *self.slow.lock().expect("not poisoned");
+        std::thread::sleep(to_fetch);
         block.filter(|_| self.may(peer))
     }
 }
@@ -311,4 +321,94 @@ async fn who_waits_for_a_peer_that_goes_is_told_at_once() {
     drop(bob);
     let last = tokio::time::timeout(PATIENCE, waiting).await.expect("it ends").expect("it ends");
     assert_eq!(last, Some(Err(FetchError::NotThere(1))));
+}
+
+/// Names of nothing.
+fn names(count: u32) -> Vec<Cid> {
+    let name = |n: u32| Block::new(0x55, n.to_be_bytes().to_vec()).expect("a block").cid;
+    (0..count).map(name).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wants_what_is_not_here_again_and_again_takes_no_place_for_ever() {
+    let (alice, bob) = (Peer::new().await, Peer::new().await);
+    bob.meets(&alice).await;
+    let cid = alice.books.add(b"what bob wants");
+    // As long as looking into a few files takes.
+    alice.books.takes(Duration::ZERO, Duration::from_millis(3));
+    let want = |cid: Cid| Want { cid, wanted: Wanted::Block, send_dont_have: false };
+    let all = names(1024).into_iter().map(want).collect();
+    let bytes = framed(Message { wants: all, ..Message::default() });
+    // More than there are places, each of whom fills up what was looked up.
+    let mut strangers = Vec::new();
+    for _ in 0..10 {
+        let mallory = Peer::new().await;
+        mallory.meets(&alice).await;
+        let (alice_id, bytes) = (alice.id, bytes.clone());
+        strangers.push(tokio::spawn(async move {
+            // All of it: a peer whose commands are dropped is gone.
+            let mallory = mallory;
+            let mut stream = mallory.exchange.open(alice_id).await.expect("a stream").stream;
+            while stream.write_all(&bytes).await.is_ok() && stream.flush().await.is_ok() {}
+        }));
+    }
+    let given = || alice.books.given.load(Ordering::Relaxed);
+    let before = given();
+    until("every place is taken", || given() > before + 100).await;
+    for _ in 0..3 {
+        let started = Instant::now();
+        assert_eq!(bob.fetch(&cid, &[&alice]).await, Ok(b"what bob wants".to_vec()));
+        assert!(started.elapsed() < Duration::from_secs(10), "bob waited {:?}", started.elapsed());
+    }
+    strangers.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_stands_behind_forty_that_have_nothing_is_asked_too() {
+    let (alice, bob) = (Peer::new().await, Peer::new().await);
+    alice.meets(&bob).await;
+    let cid = bob.books.add(b"bob alone has it");
+    let mut all: Vec<_> = (0..40).map(|_| PeerId::random()).collect();
+    all.push(bob.id);
+    let found = alice.exchange.fetch(&cid, &all).await.expect("bob has it");
+    assert_eq!(found.from, bob.id);
+    assert_eq!(alice.exchange.who_has(&cid, &all).await, [bob.id]);
+    let absent = alice.exchange.fetch(&names(1)[0], &all).await;
+    assert_eq!(absent, Err(FetchError::NotThere(41)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_promises_a_block_and_does_not_give_it_keeps_nobody_waiting() {
+    let (alice, idle, honest) = (Peer::new().await, Peer::new().await, Peer::new().await);
+    alice.meets(&idle).await;
+    alice.meets(&honest).await;
+    let cid = honest.books.add(b"here it is");
+    idle.books.add(b"here it is");
+    idle.books.takes(Duration::ZERO, Duration::from_secs(15));
+    // The honest one is the last to say that it has it.
+    honest.books.takes(Duration::from_millis(500), Duration::ZERO);
+    let started = Instant::now();
+    let found = alice.exchange.fetch(&cid, &[idle.id, honest.id]).await.expect("one gives it");
+    assert_eq!(found.from, honest.id);
+    assert!(started.elapsed() < Duration::from_secs(10), "waited {:?}", started.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_answers_after_a_reconnection_what_was_asked_before_it_is_not_accused() {
+    let (alice, bob) = (Peer::new().await, Peer::new().await);
+    alice.meets(&bob).await;
+    let cid = bob.books.add(b"late");
+    bob.books.takes(Duration::ZERO, Duration::from_secs(2));
+    let (exchange, bob_id) = (alice.exchange.clone(), bob.id);
+    let asking = tokio::spawn(async move { exchange.fetch(&cid, &[bob_id]).await });
+    let given = || bob.books.given.load(Ordering::Relaxed);
+    until("bob looks for it", || given() > 0).await;
+    alice.commands.send(Command::Part(bob.id)).await.expect("a network");
+    let gone = asking.await.expect("it ends");
+    assert_eq!(gone, Err(FetchError::NotThere(1)));
+    alice.meets(&bob).await;
+    // What bob looks for now comes behind what it had begun to look for.
+    let other = bob.books.add(b"another");
+    assert_eq!(alice.fetch(&other, &[&bob]).await, Ok(b"another".to_vec()));
+    assert!(!alice.has_accused(&bob), "it answered what it was asked");
 }

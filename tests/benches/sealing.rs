@@ -1,5 +1,6 @@
 //! What sealing costs, as a multiple of one Ed25519 verification in the same run: a payload sealed and
-//! opened, and an epoch begun for 10, 100 and 1,000 members.
+//! opened, an epoch begun for 10, 100 and 1,000 members, and 1,000 members judged: by their visas and status
+//! lists, whether they may be handed keys.
 //!
 //! `cargo bench -p gridpass-tests --bench sealing`; BENCHMARKS.md keeps the last table.
 
@@ -8,12 +9,18 @@
 #![allow(missing_docs, clippy::arithmetic_side_effects)]
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use gridpass_credentials::secured::{Binding, Form};
+use gridpass_credentials::visa::Purpose;
 use gridpass_identity::key::{KeyType, SecretKey};
 use gridpass_identity::method;
-use gridpass_messaging::checking::Chain;
-use gridpass_messaging::sealing::{ChainKey, Epoch, Member, Place, SealedPayload};
-use gridpass_tests::messages::{Market, Sender};
-use gridpass_tests::world::{NOW, Party};
+use gridpass_messaging::checking::{Chain, Checker};
+use gridpass_messaging::sealing::{
+    AsOf, ChainKey, Circle, Epoch, Member, Place, SealedPayload, Standing,
+};
+use gridpass_policy::channel::Sealing;
+use gridpass_tests::messages::{Market, Peer, Sender};
+use gridpass_tests::sealed::member;
+use gridpass_tests::world::{self, NOW, Party};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -82,5 +89,51 @@ fn sealing(_: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, sealing);
+/// A circle of so many operators, whom a sender judges.
+fn judging(_: &mut Criterion) {
+    const MANY: u32 = 1000;
+    let market = Market::with_operators(|d| d.sealing = Sealing::Members);
+    let operators = market.operators.as_ref().expect("a role");
+    let audience = market.channel.to_string();
+    let binding = Binding { audience, nonce: None, expires: world::in_days(30) };
+    let mut peer = market.peer(&Party::new(2), &[], market.lists(&[]));
+    let mut members = Vec::new();
+    for n in 0..MANY {
+        let mut party = Party::new(3);
+        let mut seed = [9; 32];
+        seed[..4].copy_from_slice(&n.to_be_bytes());
+        party.key = SecretKey::from_bytes(KeyType::Ed25519, &seed).expect("a key");
+        party.did = method::key::from_public_key(&party.key.public_key()).expect("a DID");
+        let multikey = party.key.public_key().to_multikey();
+        party.key_id = party.did.with_fragment(&multikey).expect("a key's name");
+        let visa = world::visa(&market.regulator, &party, operators, |_| ());
+        let visa = world::issue(&market.regulator, &visa);
+        let presented = world::present_as(&party, &[&visa], Form::Jwt, &binding);
+        peer.memory.learn(&presented);
+        members.push(member(&party, &presented));
+    }
+    let mut circle = Circle::default();
+    for member in members {
+        let never = AsOf { changes: 0, now: NOW };
+        circle.heard(member, Standing::UNKNOWN, never);
+    }
+    let (channel, regulator) = (&market.channel, &market.regulator);
+    let Peer { checker, memory } = &mut peer;
+    let mut judge = |what: &str, most: usize, before: &mut dyn FnMut(&mut Checker)| {
+        before(checker);
+        let start = Instant::now();
+        let as_of = AsOf { changes: checker.changes(), now: NOW };
+        let looked =
+            circle.judge(as_of, &[], most, |m| checker.may_be_handed(channel, m, memory, NOW));
+        println!("{what:<40} {:>12.1?} of {looked}, {} may", start.elapsed(), circle.len());
+    };
+    let list = regulator.list_id(Purpose::Revocation);
+    let mut came = |c: &mut Checker| drop(c.status_list_came(&list, &regulator.did));
+    judge("judged for the first time", usize::MAX, &mut |_| ());
+    judge("judged again, nothing changed", usize::MAX, &mut |_| ());
+    judge("judged again, a status list came", usize::MAX, &mut came);
+    judge("judged again with a tick, another came", 64, &mut came);
+}
+
+criterion_group!(benches, sealing, judging);
 criterion_main!(benches);

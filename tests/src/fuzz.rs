@@ -33,6 +33,7 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("backup", backup),
     ("bitswap", messaging::bitswap),
+    ("bundle", messaging::bundle),
     ("channel", policy::channel),
     ("charter", credentials::charter),
     ("checking", messaging::checking),

@@ -2,6 +2,7 @@
 
 use crate::messages::{Market, Peer, Sender, scene};
 use crate::world::{NOW, Party};
+use gridpass_messaging::bundle::{Bundle, Manifest as BundleManifest, verify};
 use gridpass_messaging::checking::{Source, Verdict};
 use gridpass_messaging::envelope::Envelope;
 use gridpass_messaging::exchange::message::{Message, digest_of};
@@ -158,4 +159,24 @@ pub fn entry(data: &[u8]) {
             let _ = kept.envelope();
         }
     }
+}
+
+/// An evidence bundle and its manifest: what is read is bounded and in its one form, and verifying it
+/// ends, with nothing passed that nobody signed.
+pub fn bundle(data: &[u8]) {
+    thread_local! {
+        static PACK: Vec<u8> = crate::evidence::pack_of(&Market::with_operators(|_| ()));
+    }
+    if let Ok(manifest) = BundleManifest::parse(data) {
+        assert_eq!(manifest.encode().expect("bytes"), data);
+    }
+    let Ok(read) = Bundle::parse(data) else { return };
+    let listed = read.entries().messages.len();
+    let report = PACK.with(|pack| verify(&read, pack, crate::evidence::LATER, None));
+    let report = report.expect("a trust pack that holds");
+    assert_eq!((report.counts.messages, report.messages.len()), (listed, listed));
+    if !read.missing().is_empty() {
+        assert_ne!(report.outcome, gridpass_identity::report::Outcome::Passed);
+    }
+    assert!(report.to_json().is_ok());
 }

@@ -6,6 +6,7 @@
 
 pub mod channels;
 pub mod dice;
+pub mod evidence;
 pub mod fuzz;
 pub mod fuzz_credentials;
 pub mod fuzz_messaging;
@@ -13,6 +14,7 @@ pub mod fuzz_policy;
 pub mod interop;
 pub mod messages;
 pub mod nodes;
+pub mod parts;
 pub mod sealed;
 pub mod simulation;
 pub mod world;

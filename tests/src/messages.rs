@@ -12,13 +12,14 @@ use gridpass_credentials::trust::Trust;
 use gridpass_credentials::verify::{Evidence, SeenLists};
 use gridpass_credentials::visa::{Purpose, StatusEntry};
 use gridpass_identity::code::Code;
+use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{NoSnapshots, OfflineResolver};
 use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::checking::{
     Arrival, Chain, Checked, Checker, Effect, Known, Limits, Link, Missing, Source, Verdict,
 };
 use gridpass_messaging::envelope::{Envelope, Header};
-use gridpass_messaging::sealing::{Opening, Ring};
+use gridpass_messaging::sealing::{Opening, Outline, Ring};
 use gridpass_messaging::store::Kept;
 use gridpass_policy::channel::ChannelDescriptor;
 use gridpass_policy::policy::Policy;
@@ -282,6 +283,8 @@ pub struct Memory {
     heads: HashMap<Chain, u64>,
     /// The keys of sealed channels.
     pub ring: RefCell<Ring>,
+    /// What the epochs cost of which a message was kept.
+    epochs: HashMap<ContentId, Outline>,
     /// Chains of which a proof is kept that they contradict themselves.
     pub forks: HashSet<Chain>,
 }
@@ -298,6 +301,7 @@ impl Memory {
             links: HashMap::new(),
             heads: HashMap::new(),
             ring: RefCell::default(),
+            epochs: HashMap::new(),
             forks: HashSet::new(),
         };
         documents.iter().for_each(|d| memory.learn(d));
@@ -328,6 +332,22 @@ impl Memory {
         *head = (*head).max(header.sequence);
         self.links.insert((chain, header.sequence), link);
     }
+
+    /// As if epochs of a sender's chain had begun at a time that cost so much.
+    pub fn spend(&mut self, chain: Chain, begun: UnixMillis, cost: u64) {
+        let first = u64::try_from(self.epochs.len()).unwrap_or(u64::MAX);
+        let id = ContentId::of_bytes(&first.to_be_bytes()).expect("a name");
+        self.epochs.insert(id, Outline { chain, first, begun, cost });
+    }
+
+    /// Keeps the epoch of an envelope that was admitted.
+    pub fn keep_epoch(&mut self, header: &Header) {
+        if let Some(id) = &header.epoch
+            && let Some(epoch) = self.documents.get(id).and_then(|b| Outline::read(b))
+        {
+            self.epochs.insert(id.clone(), epoch);
+        }
+    }
 }
 
 impl Known for Memory {
@@ -349,6 +369,16 @@ impl Known for Memory {
 
     fn document(&self, id: &ContentId) -> Option<Vec<u8>> {
         self.documents.get(id).cloned()
+    }
+
+    fn keeps_epoch(&self, id: &ContentId) -> bool {
+        self.epochs.contains_key(id)
+    }
+
+    fn epochs_cost(&self, sender: (&ContentId, &Did), hour: u64) -> u64 {
+        let of_it =
+            |e: &&Outline| (&e.chain.channel, &e.chain.sender) == sender && e.hour() == hour;
+        self.epochs.values().filter(of_it).map(|e| e.cost).sum()
     }
 
     fn open(&self, envelope: &Envelope) -> Opening {
@@ -413,6 +443,9 @@ impl Peer {
         }
         if let Some(envelope) = checked.envelope.as_ref().filter(|_| checked.keep) {
             self.memory.keep(envelope);
+            if checked.verdict == Verdict::Admit {
+                self.memory.keep_epoch(envelope.header());
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use gridpass_credentials::secured::{Binding, Form, Secured};
 use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::node::{Material, Node, NodeKey, NodeSettings, material_of};
 use gridpass_policy::channel::SignedChannel;
+use serde_json::Value;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -34,6 +35,17 @@ pub fn presentation(market: &Market, party: &Party, operator: bool) -> Secured {
     world::present_as(party, &[&visa], Form::Jwt, &binding)
 }
 
+/// The channel of a market, as its owner signs it.
+///
+/// # Panics
+/// If it cannot be signed.
+#[must_use]
+pub fn channel(market: &Market) -> Value {
+    let mut channel = SignedChannel::unsigned(market.descriptor.clone()).expect("a channel");
+    channel.sign(market.regulator.at(market.descriptor.dated)).expect("signs");
+    channel.to_json()
+}
+
 /// Starts a node that a participant is itself.
 ///
 /// # Panics
@@ -58,11 +70,9 @@ pub async fn start_with(
         [Some(&market.role), market.operators.as_ref()].into_iter().flatten().collect();
     let charter =
         world::sign_charter(world::charter(&[&market.regulator], &roles), &[&market.regulator]);
-    let mut channel = SignedChannel::unsigned(market.descriptor.clone()).expect("a channel");
-    channel.sign(market.regulator.at(market.descriptor.dated)).expect("signs");
     let mut files = vec![
         world::pack(&[charter], &roles),
-        channel.to_json().to_string().into_bytes(),
+        channel(market).to_string().into_bytes(),
         SCHEMA.to_vec(),
         presentation.text().as_bytes().to_vec(),
     ];

@@ -4,70 +4,22 @@
 #![allow(missing_docs)]
 
 use gridpass_credentials::authorisation::{NodeAuthorisation, NodePurpose};
-use gridpass_credentials::secured::Secured;
+use gridpass_credentials::secured::{Binding, Form};
 use gridpass_credentials::status::Change;
 use gridpass_credentials::visa::Purpose;
-use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
-use gridpass_messaging::checking::{Chain, Effect, Missing, Source, Verdict};
+use gridpass_messaging::checking::{Chain, Checker, Effect, Limits, Missing, Source, Verdict};
 use gridpass_messaging::codes;
-use gridpass_messaging::sealing::{MAX_EPOCH_MILLIS, Member};
-use gridpass_policy::channel::{ChannelDescriptor, Mode, Sealing};
+use gridpass_messaging::envelope::Envelope;
+use gridpass_messaging::sealing::allowance::{EPOCHS_AN_HOUR, LEAST_COST};
+use gridpass_messaging::sealing::{AsOf, Circle, MAX_EPOCH_MILLIS, Member};
+use gridpass_policy::channel::{Mode, Sealing};
 use gridpass_policy::codes as policy_codes;
-use gridpass_tests::messages::{Market, Peer, Sender, admitted, authorise, expect, later};
+use gridpass_tests::channels;
+use gridpass_tests::messages::{Peer, Sender, admitted, authorise, expect, later};
 use gridpass_tests::nodes;
-use gridpass_tests::sealed::{Sealer, member};
+use gridpass_tests::sealed::{Scene, Sealer, member};
 use gridpass_tests::world::{self, NOW, Party};
-
-/// An aggregator who sends, two operators who read, and a relay who looks on.
-struct Scene {
-    market: Market,
-    sender: Sender,
-    bidder: Secured,
-    north: (Party, Secured),
-    south: (Party, Secured),
-}
-
-impl Scene {
-    fn new(bend: impl FnOnce(&mut ChannelDescriptor)) -> Self {
-        let market = Market::with_operators(|d| {
-            d.sealing = Sealing::Members;
-            bend(d);
-        });
-        let aggregator = Party::new(2);
-        let bidder = nodes::presentation(&market, &aggregator, false);
-        let operator = |n: u8| {
-            let party = Party::new(n);
-            let presentation = nodes::presentation(&market, &party, true);
-            (party, presentation)
-        };
-        let sender = Sender::new(&aggregator, &bidder, &market.channel);
-        Self { sender, bidder, north: operator(3), south: operator(4), market }
-    }
-
-    fn members(&self) -> [Member; 2] {
-        [member(&self.north.0, &self.north.1), member(&self.south.0, &self.south.1)]
-    }
-
-    fn begin(&self, to: &[Did]) -> Sealer {
-        let members = self.members();
-        let named = |m: &&Member| to.is_empty() || to.contains(&m.participant);
-        let members: Vec<Member> = members.iter().filter(named).cloned().collect();
-        Sealer::begin(&self.sender, to, &members, NOW)
-    }
-
-    /// Somebody who knows all documents, and the epoch.
-    fn peer(&self, party: &Party, sealer: &Sealer) -> Peer {
-        let documents = [&self.bidder, &self.north.1, &self.south.1];
-        let mut peer = self.market.peer(party, &documents, self.market.lists(&[]));
-        peer.memory.learn_bytes(sealer.epoch.id().clone(), sealer.document.clone());
-        peer
-    }
-
-    fn relay(&self, sealer: &Sealer) -> Peer {
-        self.peer(&Party::new(9), sealer)
-    }
-}
 
 #[test]
 fn case_15_plaintext_in_a_channel_that_seals_is_refused_and_sealed_in_one_that_does_not() {
@@ -286,4 +238,119 @@ fn what_is_in_a_sealed_message_is_held_against_the_schema_by_whoever_opens_it() 
         // Who cannot open it has nothing against it.
         admitted(&scene.relay(&sealer).receive(&bent, NOW));
     }
+}
+
+const HOUR_MILLIS: u64 = 3_600_000;
+
+/// Another epoch of a sender, and its first message.
+fn another(scene: &mut Scene, relay: &mut Peer, at: UnixMillis) -> (Sealer, Envelope) {
+    let mut sealer = scene.begin_at(at);
+    relay.memory.learn_bytes(sealer.epoch.id().clone(), sealer.document.clone());
+    let first = sealer.send(at);
+    scene.sender = sealer.sender.clone();
+    (sealer, first)
+}
+
+#[test]
+fn a_message_of_an_epoch_beyond_what_anybody_takes_in_an_hour_is_refused() {
+    let mut scene = Scene::new(|_| ());
+    let first = scene.begin(&[]);
+    let mut relay = scene.relay(&first);
+    let (mut inside, bid) = another(&mut scene, &mut relay, NOW);
+    admitted(&relay.receive(&bid, NOW));
+    // As if so many had begun that one more has room.
+    let spent = EPOCHS_AN_HOUR - 3 * LEAST_COST.max(inside.epoch.cost());
+    let chain = Chain::of(bid.header());
+    relay.memory.spend(chain.clone(), NOW, spent);
+    let (_, bid) = another(&mut scene, &mut relay, NOW);
+    admitted(&relay.receive(&bid, NOW));
+    relay.memory.spend(chain, NOW, EPOCHS_AN_HOUR - spent);
+    // One more, live or caught up with: it is refused, and named.
+    for source in [Source::Live, Source::CatchUp] {
+        let (_, bid) = another(&mut scene, &mut relay, NOW);
+        let checked = relay.receive_by(&bid, source, NOW);
+        expect(&checked, Verdict::Refuse, codes::SEALING_EPOCHS);
+        assert!(checked.sentence.contains(&EPOCHS_AN_HOUR.to_string()), "{}", checked.sentence);
+        assert!(!checked.deliver);
+    }
+    // What is sealed in an epoch that was taken goes on, as does everybody else.
+    inside.sender = scene.sender.clone();
+    admitted(&relay.receive(&inside.send(NOW), NOW));
+    scene.sender = inside.sender;
+    let other = Party::new(8);
+    let presented = nodes::presentation(&scene.market, &other, false);
+    relay.memory.learn(&presented);
+    let sender = Sender::new(&other, &presented, &scene.market.channel);
+    let mut theirs = Sealer::begin(&sender, &[], &scene.members(), NOW);
+    relay.memory.learn_bytes(theirs.epoch.id().clone(), theirs.document.clone());
+    admitted(&relay.receive(&theirs.send(NOW), NOW));
+    // And so does the sender, in the next hour.
+    let next = UnixMillis::new((NOW.get() / HOUR_MILLIS + 1) * HOUR_MILLIS);
+    let (_, bid) = another(&mut scene, &mut relay, UnixMillis::new(next.get() - 1));
+    expect(&relay.receive(&bid, next), Verdict::Refuse, codes::SEALING_EPOCHS);
+    let (_, bid) = another(&mut scene, &mut relay, next);
+    admitted(&relay.receive(&bid, next));
+}
+
+#[test]
+fn whose_visa_ends_by_time_is_found_out_about_in_that_millisecond() {
+    let scene = Scene::new(|_| ());
+    let ends = later(90_000);
+    let operators = scene.market.operators.as_ref().expect("a role");
+    let west = Party::new(6);
+    let visa = world::visa(&scene.market.regulator, &west, operators, |v| v.valid_until = ends);
+    let visa = world::issue(&scene.market.regulator, &visa);
+    let audience = scene.market.channel.to_string();
+    let binding = Binding { audience, nonce: None, expires: world::in_days(30) };
+    let presented = world::present_as(&west, &[&visa], Form::Jwt, &binding);
+    let west = member(&west, &presented);
+    let sealer = scene.begin(&[]);
+    let mut peer = scene.peer(&Party::new(2), &sealer);
+    peer.memory.learn(&presented);
+    let channel = &scene.market.channel;
+    let mut circle = Circle::default();
+    let Peer { checker, memory } = &mut peer;
+    for one in scene.members().into_iter().chain([west.clone()]) {
+        let found = checker.may_be_handed(channel, &one, memory, NOW);
+        assert!(found.may, "{}", one.participant);
+        circle.heard(one, found, AsOf { changes: checker.changes(), now: NOW });
+    }
+    let mut judge = |circle: &mut Circle, now| {
+        let as_of = AsOf { changes: checker.changes(), now };
+        circle.judge(as_of, &[], 9, |m| checker.may_be_handed(channel, m, memory, now))
+    };
+    // A millisecond before nobody is even looked at; then the one whose visa ends.
+    let before = UnixMillis::new(ends.get() - 1);
+    assert_eq!((judge(&mut circle, before), circle.has(&west.node)), (0, true));
+    assert_eq!((judge(&mut circle, ends), circle.has(&west.node)), (1, false));
+    assert_eq!(circle.len(), 2);
+}
+
+#[test]
+fn of_who_dates_epochs_back_no_more_are_taken_in_an_hour_than_of_who_catches_up() {
+    let mut scene = Scene::new(|_| ());
+    let first = scene.begin(&[]);
+    let mut relay = scene.relay(&first);
+    let limits = Limits { epochs_an_hour: 5 * LEAST_COST, ..Limits::default() };
+    relay.checker = Checker::new(Party::new(9).did, &limits);
+    relay.checker.join(scene.market.policy(), channels::schemas(), true);
+    // One in each of many hours, so that in none of them there are too many.
+    let mut taken = Vec::new();
+    let mut last = None;
+    let now = NOW.plus_millis(9 * HOUR_MILLIS);
+    for hours in 1..=8 {
+        let at = NOW.plus_millis(hours * HOUR_MILLIS);
+        let (_, bid) = another(&mut scene, &mut relay, at);
+        taken.push(relay.receive_by(&bid, Source::CatchUp, now));
+        last = Some(bid);
+    }
+    let (admitted, ignored) = taken.split_at(5);
+    for checked in admitted {
+        assert_eq!(checked.verdict, Verdict::Admit, "{}", checked.sentence);
+    }
+    ignored.iter().for_each(|c| expect(c, Verdict::Ignore, codes::SEALING_EPOCHS));
+    // Nothing was kept of those: an hour later they come again.
+    let (last, later) = (last.expect("one"), now.plus_millis(HOUR_MILLIS));
+    let again = relay.receive_by(&last, Source::CatchUp, later);
+    assert_eq!(again.verdict, Verdict::Admit, "{}", again.sentence);
 }

@@ -13,6 +13,7 @@ use gridpass_identity::jwk::Jwk;
 use gridpass_identity::jws::{self, Header, JwsIn, SignatureVerdict};
 use gridpass_identity::key::{KeyType, PublicKey, SecretKey};
 use gridpass_identity::resolve::{NoSnapshots, OfflineResolver, Resolver as _};
+use gridpass_messaging::bundle::{Bundle, Manifest};
 use gridpass_messaging::envelope::Envelope;
 use gridpass_messaging::sealing::{
     ChainKey, Epoch, MessageKey, Place, SealedPayload, SignedStatement, Statement, padded,
@@ -93,6 +94,7 @@ fn every_published_vector_holds() {
                 "envelope" => envelope(case),
                 "sealing" => sealing(case),
                 "files" => file_blocks(case),
+                "bundle" => bundle(case),
                 other => panic!("{name}: no runner for the kind {other}"),
             };
             failures.extend(differences(&name, case, &found));
@@ -266,6 +268,34 @@ fn sealing(case: &Case) -> Found {
         ("padded", json!(padded(payload.len()))),
         ("sealed_hex", json!(hex(&sealed.encode().expect("bytes")))),
     ])
+}
+
+/// A bundle or its manifest: what is read of it. Verifying more is for the tests of audits.
+fn bundle(case: &Case) -> Found {
+    if let Some(manifest) = case.text("manifest_hex") {
+        return match Manifest::parse(&unhex(manifest)) {
+            Err(e) => refused(e.code()),
+            Ok(read) => Found::from([
+                ("channel", json!(read.selection.channel)),
+                ("participant", json!(read.exporter.participant)),
+                ("made", json!(read.made)),
+                ("payloads", json!(read.payloads)),
+            ]),
+        };
+    }
+    let file = unhex(case.text("file_hex").expect("a file"));
+    match Bundle::parse(&file) {
+        Err(e) => refused(e.code()),
+        Ok(read) => {
+            let missing = read.missing().iter().map(|(_, cid)| cid.to_string());
+            let messages = read.entries().messages.iter().map(|m| m.envelope.to_string());
+            Found::from([
+                ("root", json!(read.root().to_string())),
+                ("missing", json!(missing.collect::<Vec<_>>())),
+                ("messages", json!(messages.collect::<Vec<_>>())),
+            ])
+        }
+    }
 }
 
 fn envelope(case: &Case) -> Found {

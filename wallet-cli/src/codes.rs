@@ -69,6 +69,12 @@ gridpass_identity::codes! {
     KUBO_TIMEOUT = "GP-KUBO-TIMEOUT", Timeout,
         "The Kubo node did not answer in time: mostly it looks for a document that no peer of its has.",
         "Name the Kubo node among `peers` in the configuration of a node that has the document, and call again.";
+    SCENARIO_UNKNOWN = "GP-SCENARIO-UNKNOWN", NotFound,
+        "There is no market process of this name.",
+        "`gridpass demo --list` names them.";
+    DEMO_STUCK = "GP-DEMO-STUCK", Timeout,
+        "The demonstration waited for something that did not come.",
+        "Run it with --keep DIR and look into DIR/logs; if the machine was not overloaded, please report it.";
     IN_ORDER = "GP-IN-ORDER", Ok,
         "This was looked at and is in order.",
         "Nothing to do.";
@@ -83,6 +89,7 @@ pub fn all() -> Vec<Code> {
         .chain(gridpass_credentials::codes::ALL)
         .chain(gridpass_policy::codes::ALL)
         .chain(gridpass_messaging::codes::ALL)
+        .chain(gridpass_examples::codes::ALL)
         .copied()
         .collect();
     codes.sort_by_key(|code| code.id());

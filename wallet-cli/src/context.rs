@@ -15,7 +15,7 @@ use gridpass_identity::resolve::{
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::sled_store::SledStore;
 use gridpass_identity::wallet::{LockedWallet, Wallet};
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -260,15 +260,46 @@ impl OutputArgs {
     }
 
     fn write_with_mode(&self, bytes: Vec<u8>, mode: u32) -> Result<Option<Vec<u8>>, Failure> {
-        let Some(path) = self.file() else { return Ok(Some(bytes)) };
+        if self.file().is_none() {
+            return Ok(Some(bytes));
+        }
+        self.stream_with_mode(mode, |out| {
+            let written = out.write_all(&bytes);
+            written.map_err(|e| Failure::new(codes::FILE_NOT_WRITTEN, e.to_string()))
+        })?;
+        Ok(None)
+    }
+
+    /// Lets `fill` write the file, whole or not at all: what is too large to be held.
+    pub fn stream<T>(
+        &self,
+        fill: impl FnOnce(&mut dyn std::io::Write) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.stream_with_mode(0o666, fill)
+    }
+
+    fn stream_with_mode<T>(
+        &self,
+        mode: u32,
+        fill: impl FnOnce(&mut dyn std::io::Write) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let Some(path) = self.file() else {
+            return Err(Failure::new(codes::USAGE, "no file is named to write to"));
+        };
         self.check()?;
         let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let write = || -> std::io::Result<()> {
-            let mut builder = tempfile::Builder::new();
-            #[cfg(unix)]
-            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
-            let mut file = builder.tempfile_in(dir)?;
-            file.write_all(&bytes)?;
+        let failed = |e: std::io::Error| match e.kind() {
+            std::io::ErrorKind::AlreadyExists => file_exists(path),
+            _ => Failure::new(codes::FILE_NOT_WRITTEN, format!("{}: {e}", path.display())),
+        };
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+        let file = builder.tempfile_in(dir).map_err(failed)?;
+        let mut out = std::io::BufWriter::new(file);
+        let made = fill(&mut out)?;
+        let settle = || -> std::io::Result<()> {
+            let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
             file.as_file().sync_all()?;
             if self.force {
                 file.persist(path)?;
@@ -277,11 +308,8 @@ impl OutputArgs {
             }
             std::fs::File::open(dir)?.sync_all()
         };
-        write().map_err(|e| match e.kind() {
-            std::io::ErrorKind::AlreadyExists => file_exists(path),
-            _ => Failure::new(codes::FILE_NOT_WRITTEN, format!("{}: {e}", path.display())),
-        })?;
-        Ok(None)
+        settle().map_err(failed)?;
+        Ok(made)
     }
 }
 

@@ -88,6 +88,8 @@ enum Command {
     #[command(subcommand)]
     Ipfs(commands::ipfs::IpfsCommand),
     #[command(subcommand)]
+    Audit(commands::audit::AuditCommand),
+    #[command(subcommand)]
     Config(commands::node::ConfigCommand),
     Sign(commands::sign::SignArgs),
     VerifySignature(commands::sign::VerifyArgs),
@@ -123,6 +125,7 @@ fn run(cli: &Cli) -> Outcomes {
         Command::Receipts(args) => commands::node::receipts(global, args),
         Command::File(command) => commands::node::file(global, command),
         Command::Ipfs(command) => commands::ipfs::run(global, command),
+        Command::Audit(command) => commands::audit::run(global, command),
         Command::Config(command) => commands::node::config(global, command),
         Command::Sign(args) => commands::sign::sign(global, args),
         Command::VerifySignature(args) => commands::sign::verify(global, args),

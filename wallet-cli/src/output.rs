@@ -102,18 +102,21 @@ fn report_text(report: &Report) -> String {
 pub fn checks_text(checks: &[Check]) -> String {
     let mut text = String::new();
     for check in checks {
-        let (mark, color) = match check.outcome {
-            Outcome::Passed => ("passed", AnsiColor::Green),
-            Outcome::Failed => ("FAILED", AnsiColor::Red),
-            Outcome::Indeterminate => ("unknown", AnsiColor::Yellow),
-        };
-        let style = Style::new().fg_color(Some(color.into()));
-        text.push_str(&format!(
-            "{style}{mark:<8}{style:#} {:<10} {} [{}]\n",
-            check.name, check.sentence, check.code
-        ));
+        let mark = mark(check.outcome);
+        text.push_str(&format!("{mark} {:<10} {} [{}]\n", check.name, check.sentence, check.code));
     }
     text
+}
+
+/// An outcome as a coloured word, as wide as every other.
+pub fn mark(outcome: Outcome) -> String {
+    let (mark, color) = match outcome {
+        Outcome::Passed => ("passed", AnsiColor::Green),
+        Outcome::Failed => ("FAILED", AnsiColor::Red),
+        Outcome::Indeterminate => ("unknown", AnsiColor::Yellow),
+    };
+    let style = Style::new().fg_color(Some(color.into()));
+    format!("{style}{mark:<8}{style:#}")
 }
 
 /// Why a command did not do its work.
@@ -195,7 +198,9 @@ failure_from!(
     gridpass_credentials::trust::TrustError,
     gridpass_credentials::visa::VisaError,
     gridpass_identity::did::DidError,
+    gridpass_messaging::bundle::BundleError,
     gridpass_messaging::content::ContentError,
+    gridpass_messaging::node::ExportError,
     gridpass_messaging::node::MaterialError,
     gridpass_identity::document::DocumentError,
     gridpass_identity::jwe::JweError,

@@ -448,11 +448,11 @@ fn explain_doctor_completions_man_and_help_answer() {
 #[test]
 fn the_demonstration_runs_and_leaves_wallets_to_look_at() {
     let place = Place::new();
-    let json = place.ok_json("gridpass.demo/1", &["demo", "--keep", "grid"]);
+    let json = place.ok_json("gridpass.demo.tour/1", &["demo", "--tour", "--keep", "grid"]);
     assert_eq!(json["outcome"], "passed");
     let args =
         ["--home", "grid", "--profile", "dso-north", "--passphrase-file", "grid/passphrase.txt"];
     let list = place.ok(&[&args[..], &["id", "list"]].concat());
     assert!(list.text().contains("did:webvh:"), "{}", list.text());
-    place.refused("GP-FILE-EXISTS", 8, &["demo", "--keep", "grid"]);
+    place.refused("GP-FILE-EXISTS", 8, &["demo", "--tour", "--keep", "grid"]);
 }

@@ -267,4 +267,52 @@ fn a_block_that_is_damaged_on_disk_is_named_and_got_again() {
     fetch(&network, "south-1", &message, "second.bin");
     assert!(hash(&network.place.path("second.bin")) == hash(&network.place.path("map.bin")));
     assert!(network.log("south-1").contains("a block of a file is damaged on disk"));
+    // Many, and not the first: what goes into a stream is looked at before its first byte.
+    let damage = || {
+        for block in 2..8 {
+            kept.write_all_at(b"damage", block * 256 * 1024).expect("written");
+        }
+    };
+    damage();
+    let piped = ["file", "fetch", &message, "-o", "-", "--wait", "9m", "--profile", "south-1"];
+    let piped = network.place.run_bare(&piped);
+    assert_eq!(piped.status, 0, "{}", piped.stderr);
+    assert!(piped.stdout == std::fs::read(network.place.path("map.bin")).expect("the file"));
+    // Into a file too. While it is paused, nobody waits for ever.
+    damage();
+    network.ask("south-1", &["file", "pause", &message]);
+    let args = ["--json", "file", "fetch", &message, "-o", "third.bin", "--profile", "south-1"];
+    assert_eq!(network.place.run_bare(&args).error()["code"], "GP-FILE-PAUSED");
+    assert!(!network.place.path("third.bin").exists());
+    network.ask("south-1", &["file", "resume", &message]);
+    fetch(&network, "south-1", &message, "third.bin");
+    assert!(hash(&network.place.path("third.bin")) == hash(&network.place.path("map.bin")));
+}
+
+#[test]
+fn a_folder_whose_state_was_never_written_is_no_end_of_its_file() {
+    let mut network = network(&["north", "south"]);
+    write_file(&network.place.path("map.bin"), 1);
+    let (message, file) = send(&network, "north-1", MAPS, "map.bin", &[]);
+    network.has("south-1", std::slice::from_ref(&message));
+    fetch(&network, "south-1", &message, "first.bin");
+    for node in ["north-1", "south-1"] {
+        network.stop(node);
+        let folder = network.place.path(&format!("home/profiles/{node}/node/files")).join(&file);
+        std::fs::remove_file(folder.join("state.json")).expect("a state");
+        network.start_alone(node);
+        let all = network.ask(node, &["file", "status"]);
+        assert_eq!(all["files"].as_array().map(Vec::len), Some(0), "{all}");
+    }
+    // The one has every block still; the other sends it once more.
+    fetch(&network, "south-1", &message, "second.bin");
+    assert!(hash(&network.place.path("second.bin")) == hash(&network.place.path("map.bin")));
+    let from = status(&network, "south-1", &message)["from"].clone();
+    assert!(from.as_object().is_some_and(serde_json::Map::is_empty), "{from}");
+    let (again, same) = send(&network, "north-1", MAPS, "map.bin", &[]);
+    assert_eq!(same, file);
+    network.ask("south-1", &["file", "remove", &file]);
+    network.has("south-1", std::slice::from_ref(&again));
+    fetch(&network, "south-1", &again, "third.bin");
+    assert!(hash(&network.place.path("third.bin")) == hash(&network.place.path("map.bin")));
 }

@@ -75,7 +75,7 @@ impl Checker {
             refusals: Refusals::new(limits.senders),
             waiting: Waiting::new(*limits),
             kept: LruCache::new(limits.admissions.max(1)),
-            epochs: Epochs::default(),
+            epochs: Epochs::new(limits.epochs_an_hour),
             wanted: LruCache::new(limits.admissions.saturating_mul(4).max(1)),
             unknown: BTreeSet::new(),
         }
@@ -410,7 +410,7 @@ impl Checker {
             }
             return checked;
         }
-        let sealing = match self.check_sealing(envelope, known) {
+        let sealing = match self.check_sealing(envelope, known, now) {
             Ok(sealing) => sealing,
             Err(checked) => return *checked,
         };
@@ -428,6 +428,9 @@ impl Checker {
                 self.decide(envelope, source, known, (at, now), facts),
             );
             checked.effects.extend(admitted.effects);
+        }
+        if checked.verdict == Verdict::Admit {
+            self.count_epoch(header, known, now);
         }
         if let (Order::Gap { from, until }, Verdict::Admit) = (&order, checked.verdict) {
             let (chain, from, until) = (Chain::of(header), *from, *until);

@@ -12,6 +12,7 @@ use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Code;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
+use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::cache::AdmissionKey;
 use gridpass_policy::codes as policy_codes;
@@ -19,7 +20,9 @@ use gridpass_policy::decision::{Ruling, Verdict as PolicyVerdict};
 use gridpass_policy::facts::{
     Admission, CheckFacts, EnvelopeFacts, Finding, MessageFacts, Question,
 };
+use gridpass_policy::payload::PayloadSchema;
 use gridpass_policy::policy::Admitted;
+use gridpass_policy::topic::Topic;
 
 impl Checker {
     pub(super) fn decide(
@@ -206,11 +209,9 @@ impl Channel {
         match known.open(envelope) {
             Opening::Open(payload) => self.check_payload(header, &payload),
             Opening::NoKey => Payload::NoKey,
-            Opening::Broken(e) => Payload::Checked(CheckFacts::new(
-                gridpass_identity::report::Outcome::Failed,
-                e.code(),
-                e.to_string(),
-            )),
+            Opening::Broken(e) => {
+                Payload::Checked(CheckFacts::new(Outcome::Failed, e.code(), e.to_string()))
+            }
         }
     }
 
@@ -219,22 +220,31 @@ impl Channel {
         let (Some(schema), Some(topic)) = (self.schemas.get(&header.schema), topic) else {
             return Payload::NoSchema;
         };
-        let mut found = schema.validate(payload);
-        if found.is_empty() {
-            found = schema.check_attributes(topic, &header.attributes, payload);
+        Payload::Checked(payload_facts(schema, topic, header, payload))
+    }
+}
+
+/// How a payload fits its schema, and the attributes of its header.
+pub(crate) fn payload_facts(
+    schema: &PayloadSchema,
+    topic: &Topic,
+    header: &Header,
+    payload: &[u8],
+) -> CheckFacts {
+    let mut found = schema.validate(payload);
+    if found.is_empty() {
+        found = schema.check_attributes(topic, &header.attributes, payload);
+    }
+    match found.first() {
+        None => CheckFacts::new(
+            Outcome::Passed,
+            policy_codes::PAYLOAD_FITS,
+            "it fits its topic's schema",
+        ),
+        Some(first) => {
+            let sentence = format!("{}: {}", first.place, first.sentence);
+            CheckFacts::new(Outcome::Failed, first.code, sentence)
         }
-        Payload::Checked(match found.first() {
-            None => CheckFacts::new(
-                gridpass_identity::report::Outcome::Passed,
-                policy_codes::PAYLOAD_FITS,
-                "it fits its topic's schema",
-            ),
-            Some(first) => CheckFacts::new(
-                gridpass_identity::report::Outcome::Failed,
-                first.code,
-                format!("{}: {}", first.place, first.sentence),
-            ),
-        })
     }
 }
 
@@ -348,12 +358,17 @@ pub(super) fn outcome(ruling: &Ruling) -> Checked {
 }
 
 /// The code that a record names.
-pub(super) fn code_of(id: &str) -> Option<Code> {
+pub(crate) fn code_of(id: &str) -> Option<Code> {
     let tables = [policy_codes::ALL, credential_codes::ALL, identity_codes::ALL, codes::ALL];
     tables.into_iter().flatten().find(|c| c.id() == id).copied()
 }
 
-fn message_facts(envelope: &Envelope, signature: CheckFacts, sent: Option<u64>) -> MessageFacts {
+/// What an envelope's header says, with what was found out about it.
+pub(crate) fn message_facts(
+    envelope: &Envelope,
+    signature: CheckFacts,
+    sent: Option<u64>,
+) -> MessageFacts {
     let header = envelope.header();
     MessageFacts {
         envelope: Some(EnvelopeFacts {

@@ -53,6 +53,11 @@ pub trait Known {
     fn forked(&self, chain: &Chain) -> bool;
     /// A document by its name: a presentation, an authorisation, or an epoch. Its bytes were held against it.
     fn document(&self, id: &ContentId) -> Option<Vec<u8>>;
+    /// Whether an epoch was kept with a message of it.
+    fn keeps_epoch(&self, id: &ContentId) -> bool;
+    /// What the epochs of a sender in a channel cost, by all of its keys, that were kept and say that they
+    /// began in an hour: [`crate::sealing::allowance`].
+    fn epochs_cost(&self, sender: (&ContentId, &Did), hour: u64) -> u64;
     /// What presentations and authorisations are judged by.
     fn evidence(&self) -> Evidence<'_>;
     /// The payload of a sealed envelope, where its key is at hand.

@@ -27,6 +27,11 @@ pub use facts::{Chain, Known, Link};
 pub use sender::Speaker;
 pub use waiting::{Held, Missing};
 
+// What an auditor asks again of what is recorded.
+pub(crate) use deciding::{code_of, message_facts, payload_facts};
+pub(crate) use sealed::epoch_facts;
+pub(crate) use sender::{Established, establish, signature_facts};
+
 use crate::envelope::Envelope;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;
@@ -178,6 +183,9 @@ pub struct Limits {
     pub waiting_millis: u64,
     /// The most senders whose rate is counted.
     pub senders: usize,
+    /// What the epochs of one sender in a channel may cost that come in an hour:
+    /// [`crate::sealing::allowance`].
+    pub epochs_an_hour: u64,
 }
 
 impl Default for Limits {
@@ -190,6 +198,7 @@ impl Default for Limits {
             waiting_bytes_per_peer: 4 * 1024 * 1024,
             waiting_millis: 30_000,
             senders: 16_384,
+            epochs_an_hour: crate::sealing::allowance::ARRIVALS_AN_HOUR,
         }
     }
 }

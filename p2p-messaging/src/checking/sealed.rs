@@ -6,11 +6,13 @@ use super::deciding::code_of;
 use super::{Checked, Checker, Known, Missing, Right, Speaker, Verdict, sender};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
-use crate::sealing::{Epoch, MAX_EPOCH_MILLIS, Member, SealedPayload};
+use crate::sealing::allowance::{self, Allowance};
+use crate::sealing::{Epoch, MAX_EPOCH_MILLIS, Member, SealedPayload, Standing};
 use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::verify::{AuthorisationExpectation, verify_authorisation};
 use gridpass_identity::code::{Class, Code};
+use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::channel::Sealing;
@@ -27,13 +29,23 @@ const MAX_REMEMBERED: usize = 256;
 const MAX_STOOD: usize = 4096;
 /// The most documents that are asked for at once.
 const MAX_WANTED: usize = 64;
-/// How long it counts what was found out about those that an epoch is sealed to, in milliseconds.
+/// How long it counts what was found out about somebody of whom something is open, in milliseconds.
 const JUDGED_MILLIS: u64 = 10_000;
 
 struct Seen {
     epoch: Arc<Epoch>,
-    /// What was found out about its members, and when.
-    judged: Option<(UnixMillis, Option<(Code, String)>)>,
+    /// Whether it was kept with a message: it counted against its sender's allowance then.
+    counted: bool,
+    judged: Option<Judged>,
+}
+
+/// What was found out about the members of an epoch.
+#[derive(Clone)]
+struct Judged {
+    at: UnixMillis,
+    /// Until when it counts where nothing changes but the time.
+    until: UnixMillis,
+    stranger: Option<(Code, String)>,
 }
 
 /// How somebody stood when it was looked at.
@@ -49,23 +61,26 @@ pub(super) struct Epochs {
     seen: LruCache<ContentId, Seen>,
     /// How those stood that epochs are sealed to, as long as they are remembered.
     stood: LruCache<(ContentId, Member), Stood>,
+    /// What came of each sender in a channel in the last hour.
+    arrived: LruCache<(ContentId, Did), Allowance>,
+    most_arrive: u64,
     changes: u64,
     /// Documents of members that are not here.
     wanted: BTreeSet<ContentId>,
 }
 
-impl Default for Epochs {
-    fn default() -> Self {
+impl Epochs {
+    pub(super) fn new(most_arrive: u64) -> Self {
         Self {
             seen: LruCache::new(MAX_REMEMBERED),
             stood: LruCache::new(MAX_STOOD),
+            arrived: LruCache::new(MAX_STOOD),
+            most_arrive,
             changes: 0,
             wanted: BTreeSet::new(),
         }
     }
-}
 
-impl Epochs {
     pub(super) fn changes(&self) -> u64 {
         self.changes
     }
@@ -88,6 +103,34 @@ fn fault(code: Code, sentence: impl Into<String>) -> Box<Checked> {
     Box::new(Checked::new(Verdict::Fault, code, sentence))
 }
 
+fn sender_of(header: &Header) -> (ContentId, Did) {
+    (header.channel.clone(), header.sender.clone())
+}
+
+/// Why an epoch is not taken of which no message was: its sender began as many in that hour as anybody
+/// takes. Else who may send could fill disks with one for each message.
+fn one_too_many(header: &Header, epoch: &Epoch, known: &dyn Known) -> Option<String> {
+    let hour = allowance::hour_of(epoch.begun());
+    let before = known.epochs_cost((&header.channel, &header.sender), hour);
+    let most = allowance::EPOCHS_AN_HOUR;
+    (before.saturating_add(epoch.cost()) > most).then(|| {
+        let began = format!("{before} bytes of its sender's epochs began in that hour");
+        format!("{began}, its own has {}, and {most} are taken", epoch.cost())
+    })
+}
+
+/// Whether a message may name an epoch: its chain's, and not too old.
+pub(crate) fn epoch_facts(header: &Header, epoch: &Epoch) -> Result<CheckFacts, (Code, String)> {
+    epoch.check(header).map_err(|e| (e.code(), e.to_string()))?;
+    let age = header.issued.millis_since(epoch.begun());
+    if header.issued < epoch.begun() || age > MAX_EPOCH_MILLIS {
+        let sentence = "its epoch begins after it, or began too long before it";
+        return Err((codes::SEALING_EPOCH, sentence.into()));
+    }
+    let sentence = format!("sealed to {} nodes", epoch.members().len());
+    Ok(CheckFacts::new(Outcome::Passed, codes::SEALING_HELD, sentence))
+}
+
 impl Checker {
     /// What there is to say of how a message is sealed, its members aside; nothing where it is not, or
     /// the channel does not seal.
@@ -95,6 +138,7 @@ impl Checker {
         &mut self,
         envelope: &Envelope,
         known: &dyn Known,
+        now: UnixMillis,
     ) -> Result<Option<CheckFacts>, Box<Checked>> {
         let header = envelope.header();
         let Some(id) = &header.epoch else { return Ok(None) };
@@ -106,14 +150,41 @@ impl Checker {
             return Err(fault(e.code(), e.to_string()));
         }
         let epoch = self.epoch(id, known)?;
-        epoch.check(header).map_err(|e| fault(e.code(), e.to_string()))?;
-        let age = header.issued.millis_since(epoch.begun());
-        if header.issued < epoch.begun() || age > MAX_EPOCH_MILLIS {
-            let sentence = "its epoch begins after it, or began too long before it";
-            return Err(fault(codes::SEALING_EPOCH, sentence));
+        let facts = epoch_facts(header, &epoch).map_err(|(code, why)| fault(code, why))?;
+        if !self.is_counted(id, known) {
+            if let Some(sentence) = one_too_many(header, &epoch, known) {
+                return Ok(Some(CheckFacts::new(Outcome::Failed, codes::SEALING_EPOCHS, sentence)));
+            }
+            let arrived = self.epochs.arrived.get(&sender_of(header)).copied().unwrap_or_default();
+            let most = self.epochs.most_arrive;
+            if !arrived.has_room(now, epoch.cost(), most) {
+                let sentence = format!("{most} bytes of its sender's epochs are taken in an hour");
+                return Err(Box::new(Checked::new(
+                    Verdict::Ignore,
+                    codes::SEALING_EPOCHS,
+                    sentence,
+                )));
+            }
         }
-        let sentence = format!("sealed to {} nodes", epoch.members().len());
-        Ok(Some(CheckFacts::new(Outcome::Passed, codes::SEALING_HELD, sentence)))
+        Ok(Some(facts))
+    }
+
+    /// A message was admitted: if it is the first of its epoch, that is counted as of now.
+    pub(super) fn count_epoch(&mut self, header: &Header, known: &dyn Known, now: UnixMillis) {
+        let Some(id) = &header.epoch else { return };
+        if self.is_counted(id, known) {
+            return;
+        }
+        let cost = self.epochs.seen.get(id).map_or(0, |seen| seen.epoch.cost());
+        let arrived = self.epochs.arrived.entry(sender_of(header));
+        arrived.or_insert_with(Allowance::default).take(now, cost);
+    }
+
+    /// Whether an epoch was kept with a message.
+    fn is_counted(&mut self, id: &ContentId, known: &dyn Known) -> bool {
+        let Some(seen) = self.epochs.seen.get_mut(id) else { return false };
+        seen.counted = seen.counted || known.keeps_epoch(id);
+        seen.counted
     }
 
     /// Whether a message that would be admitted is sealed to somebody who may not read. What is caught
@@ -147,7 +218,7 @@ impl Checker {
         };
         let epoch = Epoch::parse(&bytes).map_err(|e| fault(e.code(), e.to_string()))?;
         let epoch = Arc::new(epoch.without_keys());
-        let seen = Seen { epoch: Arc::clone(&epoch), judged: None };
+        let seen = Seen { epoch: Arc::clone(&epoch), counted: false, judged: None };
         self.epochs.seen.insert(id.clone(), seen);
         Ok(epoch)
     }
@@ -162,13 +233,14 @@ impl Checker {
         now: UnixMillis,
     ) -> Option<(Code, String)> {
         let judged = self.epochs.seen.get(id).and_then(|s| s.judged.clone());
-        if let Some((at, found)) = judged
-            && now >= at
-            && now.millis_since(at) < JUDGED_MILLIS
+        if let Some(judged) = judged
+            && now >= judged.at
+            && now < judged.until
         {
-            return found;
+            return judged.stranger;
         }
-        let mut found = None;
+        let soon = now.plus_millis(JUDGED_MILLIS);
+        let (mut until, mut stranger) = (UnixMillis::MAX, None);
         for member in epoch.members() {
             // Of whom nothing is here, nothing is said.
             let named = [Some(&member.presentation), member.authorisation.as_ref()];
@@ -177,22 +249,34 @@ impl Checker {
             if !missing.is_empty() {
                 let room = MAX_WANTED.saturating_sub(self.epochs.wanted.len());
                 self.epochs.wanted.extend(missing.into_iter().take(room));
+                until = until.min(soon);
                 continue;
             }
-            if let Some(why) = self.may_not_read(&header.channel, member, known, now) {
-                let sentence =
-                    format!("it is sealed to {}, who may not read: {why}", member.participant);
-                found = Some((codes::SEALING_STRANGER, sentence));
-                break;
+            match self.may_not_read(&header.channel, member, known, now) {
+                Ok(ends) => until = until.min(ends),
+                Err(why) => {
+                    let sentence =
+                        format!("it is sealed to {}, who may not read: {why}", member.participant);
+                    stranger = Some((codes::SEALING_STRANGER, sentence));
+                    until = until.min(soon);
+                    break;
+                }
             }
         }
         if let Some(seen) = self.epochs.seen.get_mut(id) {
-            seen.judged = Some((now, found.clone()));
+            seen.judged = Some(Judged { at: now, until, stranger: stranger.clone() });
         }
-        found
+        stranger
     }
 
-    /// Why somebody may certainly not read. Who lost its right a moment ago is not held against a
+    /// Until when it counts that somebody may read, where nothing changes but the time.
+    fn until(&mut self, speaker: &Speaker<'_>, now: UnixMillis) -> UnixMillis {
+        let facts = self.admissions.get(&speaker.key(), now).map(|a| a.admission());
+        let soon = now.plus_millis(JUDGED_MILLIS);
+        facts.filter(|f| !f.is_open()).map_or(soon, |f| f.expires)
+    }
+
+    /// Why somebody may certainly not read; else, until when that need not be asked again. Who lost its right a moment ago is not held against a
     /// sender that may not have heard of it, as long as the channel lets its knowledge be that old.
     fn may_not_read(
         &mut self,
@@ -200,19 +284,27 @@ impl Checker {
         member: &Member,
         known: &dyn Known,
         now: UnixMillis,
-    ) -> Option<String> {
+    ) -> Result<UnixMillis, String> {
         let place = (channel.clone(), member.clone());
-        let (ruling, open) = self.rule_subscribe(&member.speaker(channel), known, now)?;
+        let soon = now.plus_millis(JUDGED_MILLIS);
+        let speaker = member.speaker(channel);
+        let Some((ruling, open)) = self.rule_subscribe(&speaker, known, now) else {
+            return Ok(soon);
+        };
         let authorised = self.may_be_handed_keys(channel, member, known, now);
         if ruling.verdict == PolicyVerdict::Allow && authorised != Outcome::Failed {
             self.epochs.stood.insert(place, Stood::Entitled);
-            return None;
+            return Ok(if authorised == Outcome::Passed {
+                self.until(&speaker, now)
+            } else {
+                soon
+            });
         }
         // What is missing may say that it may.
         let undecided =
             |r: &gridpass_policy::decision::Reason| r.code == policy_codes::POLICY_UNDECIDED.id();
         if authorised != Outcome::Failed && (open || ruling.reasons.iter().all(undecided)) {
-            return None;
+            return Ok(soon);
         }
         let codes_of = |r: &gridpass_policy::decision::Reason| {
             let causes = r.causes.iter().filter_map(|c| code_of(&c.code));
@@ -227,13 +319,14 @@ impl Checker {
         };
         if let Some(since) = since {
             self.epochs.stood.insert(place, Stood::Lost(since));
-            let grace = self.channels.get(channel)?.policy.descriptor().max_status_age_seconds;
-            if now.millis_since(since) <= grace.saturating_mul(1000) {
-                return None;
+            let grace = self.policy(channel).map(|p| p.descriptor().max_status_age_seconds);
+            let grace = grace.unwrap_or_default().saturating_mul(1000);
+            if now.millis_since(since) <= grace {
+                return Ok(soon);
             }
         }
         let first = ruling.reasons.first().map(|r| r.sentence.clone());
-        Some(first.unwrap_or_else(|| "its node is not authorised to be handed keys".into()))
+        Err(first.unwrap_or_else(|| "its node is not authorised to be handed keys".into()))
     }
 
     /// Whether a member's node is authorised to be handed keys.
@@ -261,19 +354,24 @@ impl Checker {
     }
 
     /// Whether a node may be handed the keys of a channel: its participant may read, and authorised it
-    /// to be.
+    /// to be. And until when that counts by time alone.
     pub fn may_be_handed(
         &mut self,
         channel: &ContentId,
         member: &Member,
         known: &dyn Known,
         now: UnixMillis,
-    ) -> bool {
-        let (right, _) = self.may_have(&member.speaker(channel), known, now);
+    ) -> Standing {
+        let speaker = member.speaker(channel);
+        let (right, _) = self.may_have(&speaker, known, now);
         let is_itself = member.participant == member.node;
-        right == Some(Right::Read)
+        let may = right == Some(Right::Read)
             && is_itself == member.authorisation.is_none()
-            && self.may_be_handed_keys(channel, member, known, now) == Outcome::Passed
+            && self.may_be_handed_keys(channel, member, known, now) == Outcome::Passed;
+        // Of who may not, another thing may come to be true without a change: a visa begins to count.
+        let soon = now.plus_millis(JUDGED_MILLIS);
+        let until = if may { self.until(&speaker, now) } else { soon };
+        Standing { may, until }
     }
 
     /// What the channel says of somebody who wants to read, and whether something that is missing may

@@ -5,6 +5,7 @@ use crate::codes;
 use crate::envelope::{Envelope, Header};
 use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::verify::{
     AuthorisationExpectation, AuthorisationReport, Evidence, Expectation, VisaReport,
     verify_authorisation, verify_presentation,
@@ -19,7 +20,7 @@ use gridpass_identity::time::UnixMillis;
 use gridpass_policy::admission::AdmissionSource;
 use gridpass_policy::cache::AdmissionKey;
 use gridpass_policy::facts::{Admission, CheckFacts};
-use gridpass_policy::policy::Admitted;
+use gridpass_policy::policy::{Admitted, Policy};
 use std::collections::BTreeSet;
 
 /// Who speaks or asks in a channel, and by which documents.
@@ -68,6 +69,61 @@ pub(super) fn wait(
     Box::new(checked)
 }
 
+/// What presentation and authorisation of a speaker say, and the facts that follow.
+pub(crate) struct Established {
+    pub(crate) admission: Admission,
+    pub(crate) report: VisaReport,
+    pub(crate) node: Option<AuthorisationReport>,
+}
+
+/// Establishes the facts about a speaker in a channel, judged for a time, by what is known now.
+pub(crate) fn establish(
+    speaker: &Speaker<'_>,
+    (presentation, authorisation): (&[u8], Option<&[u8]>),
+    policy: &Policy,
+    evidence: &Evidence<'_>,
+    (at, now): (UnixMillis, UnixMillis),
+    memo: &mut SignatureMemo,
+) -> Established {
+    let descriptor = policy.descriptor();
+    let expect = Expectation {
+        now: at,
+        clock: now,
+        audience: Some(speaker.channel.as_str()),
+        nonce: None,
+        presenter: Some(speaker.participant),
+    };
+    let report = verify_presentation(presentation, evidence, &expect, memo);
+    let node: Option<AuthorisationReport> =
+        authorisation.zip(speaker.node).map(|(a, (node, _))| {
+            let expect = AuthorisationExpectation {
+                now: at,
+                clock: now,
+                principal: speaker.participant,
+                node,
+                purpose: NodePurpose::Messages,
+                channel: Some(speaker.channel),
+                max_status_age_seconds: descriptor.max_status_age_seconds,
+            };
+            verify_authorisation(a, evidence, &expect, memo)
+        });
+    let admission = Admission::of_report(&AdmissionSource {
+        channel: (policy.id(), descriptor),
+        sender: speaker.participant,
+        report: &report,
+        clock: now,
+        trust: evidence.trust,
+        node: speaker.node.map(|(node, _)| node).zip(node.as_ref()),
+    });
+    Established { admission, report, node }
+}
+
+/// The fact that a message carries the signature that its header names.
+pub(crate) fn signature_facts(header: &Header) -> CheckFacts {
+    let sentence = format!("signed with {}", header.key);
+    CheckFacts::new(Outcome::Passed, identity_codes::SIGNATURE_VALID, sentence)
+}
+
 impl Checker {
     /// The signature by the key that the header names. A signature that does not fit is at fault
     /// whoever looks; a key that cannot be resolved here is not. By whom the caller knows it to be
@@ -83,11 +139,7 @@ impl Checker {
         let (key, proves_itself) = self.key_of(&header.key, known, at)?;
         let verified = if signed_by == Some(&key) { Ok(()) } else { envelope.verify(&key) };
         match verified {
-            Ok(()) => Ok(CheckFacts::new(
-                Outcome::Passed,
-                identity_codes::SIGNATURE_VALID,
-                format!("signed with {}", header.key),
-            )),
+            Ok(()) => Ok(signature_facts(header)),
             Err(e) => {
                 // By the key that the DID itself says, everybody sees it; by one that is known from
                 // elsewhere, only whoever knows the same.
@@ -161,39 +213,13 @@ impl Checker {
             let left = Checked::new(Verdict::Ignore, codes::CHANNEL_UNKNOWN, "left meanwhile");
             return Err(Box::new(left));
         };
-        let descriptor = channel.policy.descriptor();
         let evidence = known.evidence();
-        let expect = Expectation {
-            now: at,
-            clock: now,
-            audience: Some(speaker.channel.as_str()),
-            nonce: None,
-            presenter: Some(speaker.participant),
-        };
-        let report = verify_presentation(&presentation, &evidence, &expect, &mut self.memo);
-        let node: Option<AuthorisationReport> =
-            authorisation.zip(speaker.node).map(|(a, (node, _))| {
-                let expect = AuthorisationExpectation {
-                    now: at,
-                    clock: now,
-                    principal: speaker.participant,
-                    node,
-                    purpose: NodePurpose::Messages,
-                    channel: Some(speaker.channel),
-                    max_status_age_seconds: descriptor.max_status_age_seconds,
-                };
-                verify_authorisation(&a, &evidence, &expect, &mut self.memo)
-            });
-        let facts = Admission::of_report(&AdmissionSource {
-            channel: (channel.policy.id(), descriptor),
-            sender: speaker.participant,
-            report: &report,
-            clock: now,
-            trust: evidence.trust,
-            node: speaker.node.map(|(node, _)| node).zip(node.as_ref()),
-        });
-        let admitted = channel.policy.admit(facts);
-        self.note_what_is_needed(&report, node.as_ref(), speaker.participant, &evidence);
+        let documents = (presentation.as_slice(), authorisation.as_deref());
+        let found =
+            establish(speaker, documents, &channel.policy, &evidence, (at, now), &mut self.memo);
+        let admitted = channel.policy.admit(found.admission);
+        let (report, node) = (&found.report, found.node.as_ref());
+        self.note_what_is_needed(report, node, speaker.participant, &evidence);
         Ok(admitted)
     }
 

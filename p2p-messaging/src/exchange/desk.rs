@@ -7,6 +7,7 @@ use ipld_core::cid::Cid;
 use libp2p::PeerId;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// The most that a peer may want at once; what it wants beyond that is not looked at.
@@ -17,6 +18,10 @@ const MAX_OWN: usize = 256;
 const MAX_STREAMS: usize = 4;
 /// How many blocks that were asked for are remembered: an answer may come late, or twice.
 const MAX_LATELY: usize = 4096;
+
+/// Two that dial each other have two connections at once: no process ends and comes back in so short a
+/// time.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 type Digest = [u8; 32];
 
@@ -40,12 +45,14 @@ struct Own {
 }
 
 struct State {
-    theirs: LinkedHashMap<Cid, Want>,
+    /// And when it was wanted.
+    theirs: LinkedHashMap<Cid, (Want, Instant)>,
+    /// When the last connection was made.
+    met: Option<Instant>,
     to_ask: VecDeque<Want>,
     own: HashMap<Digest, Own>,
     lately: LruCache<Digest, ()>,
     writing: bool,
-    closed: bool,
 }
 
 /// What is between this node and one peer.
@@ -92,11 +99,11 @@ impl Desk {
     pub(super) fn new(peer: PeerId) -> Self {
         let state = State {
             theirs: LinkedHashMap::new(),
+            met: None,
             to_ask: VecDeque::new(),
             own: HashMap::new(),
             lately: LruCache::new(MAX_LATELY),
             writing: false,
-            closed: false,
         };
         Self {
             peer,
@@ -124,9 +131,6 @@ impl Desk {
         let room = Arc::clone(&self.room).acquire_owned().await.ok()?;
         let (said, answer) = oneshot::channel();
         let mut state = lock(&self.state);
-        if state.closed {
-            return None;
-        }
         let ask = match state.own.get_mut(&digest) {
             // Who has asked for the block need not ask whether it is there.
             Some(own) if own.wanted == Wanted::Block || own.wanted == wanted => {
@@ -182,8 +186,8 @@ impl Desk {
             let full = state.theirs.len() >= MAX_WANTS && !state.theirs.contains_key(&want.cid);
             if want.wanted == Wanted::Nothing {
                 state.theirs.remove(&want.cid);
-            } else if !full && !state.closed {
-                state.theirs.insert(want.cid, want);
+            } else if !full {
+                state.theirs.insert(want.cid, (want, Instant::now()));
             }
         }
         let mut taken = Taken::Well;
@@ -220,9 +224,21 @@ impl Desk {
         state.to_ask.drain(..count).collect()
     }
 
-    /// The next thing that the peer wants.
-    pub(super) fn next_want(&self) -> Option<Want> {
-        lock(&self.state).theirs.pop_front().map(|(_, want)| want)
+    /// The next thing that the peer wants, and whether there was no other connection since it said so.
+    pub(super) fn next_want(&self) -> Option<(Want, bool)> {
+        let mut state = lock(&self.state);
+        let (_, (want, at)) = state.theirs.pop_front()?;
+        Some((want, !state.was_met_since(at)))
+    }
+
+    /// The peer is connected once more: it may be another process that knows nothing of the one before.
+    pub(super) fn met(&self, at: Instant) {
+        lock(&self.state).met = Some(at);
+    }
+
+    /// Whether it was connected once more since.
+    pub(super) fn was_met_since(&self, at: Instant) -> bool {
+        lock(&self.state).was_met_since(at)
     }
 
     pub(super) fn has_work(&self) -> bool {
@@ -233,36 +249,32 @@ impl Desk {
     /// Whether somebody is to begin writing: one at a time.
     pub(super) fn begin_writing(&self) -> bool {
         let mut state = lock(&self.state);
-        let begin = !state.writing && !state.closed;
-        state.writing |= begin;
-        begin
+        !std::mem::replace(&mut state.writing, true)
     }
 
     /// Ends writing, unless there is something to write.
     pub(super) fn end_writing(&self) -> bool {
         let mut state = lock(&self.state);
-        let end = state.closed || (state.theirs.is_empty() && state.to_ask.is_empty());
+        let end = state.theirs.is_empty() && state.to_ask.is_empty();
         state.writing = !end;
         end
     }
 
-    /// The peer cannot be told anything: nobody waits for it, and it waits for nothing.
+    /// The peer cannot be told anything, or is gone: nobody waits for it, and it waits for nothing.
     pub(super) fn unreachable(&self) {
         let mut state = lock(&self.state);
         state.theirs.clear();
         state.to_ask.clear();
         state.fail(&Said::NotHere);
     }
-
-    /// The peer is gone.
-    pub(super) fn close(&self) {
-        lock(&self.state).closed = true;
-        self.unreachable();
-        self.work.notify_one();
-    }
 }
 
 impl State {
+    fn was_met_since(&self, at: Instant) -> bool {
+        let since = |met: Instant| met.checked_duration_since(at);
+        self.met.and_then(since).is_some_and(|since| since > AT_ONCE)
+    }
+
     fn fail(&mut self, said: &Said) {
         for (digest, own) in std::mem::take(&mut self.own) {
             self.lately.insert(digest, ());

@@ -29,8 +29,9 @@ use libp2p::PeerId;
 use libp2p::swarm::Stream;
 use message::{Wanted, digest_of};
 use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// Version 1.2 of the protocol.
@@ -42,8 +43,12 @@ pub const PROTOCOL_1_1: &str = "/ipfs/bitswap/1.1.0";
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a peer has to say whether it has a block.
 const HAVE_PATIENCE: Duration = Duration::from_secs(5);
-/// The most peers that are asked for one block.
+/// The most peers that are asked for one block at a time: others when one of them has answered.
 const MAX_ASKED: usize = 32;
+/// How long who said that it has a block is waited for before another is asked too.
+const HURRY: Duration = Duration::from_secs(3);
+/// The most peers that give one block at a time.
+const MAX_GIVING: usize = 4;
 /// So many peers are not connected: from then on what nobody uses is cleared away.
 const MAX_DESKS: usize = 4096;
 /// How many blocks are looked up at once, for all peers together.
@@ -200,15 +205,30 @@ impl Exchange {
         Self(shared)
     }
 
-    /// A peer said that it speaks the protocol, or is gone.
+    /// A peer said that it speaks the protocol, or that it does not any more.
     pub(crate) fn speaks(&self, peer: PeerId, speaks: bool) {
         if speaks {
             lock(&self.0.speakers).insert(peer);
         } else {
             lock(&self.0.speakers).remove(&peer);
-            if let Some(desk) = lock(&self.0.desks).remove(&peer) {
-                desk.close();
-            }
+        }
+    }
+
+    /// There is another connection with a peer.
+    pub(crate) fn met(&self, peer: PeerId) {
+        let desk = lock(&self.0.desks).get(&peer).cloned();
+        if let Some(desk) = desk {
+            desk.met(Instant::now());
+        }
+    }
+
+    /// A peer is not connected any more. Its desk stays: should it come back, what it was asked for is
+    /// known, and its streams are counted on.
+    pub(crate) fn gone(&self, peer: PeerId) {
+        self.speaks(peer, false);
+        let desk = lock(&self.0.desks).get(&peer).cloned();
+        if let Some(desk) = desk {
+            desk.unreachable();
         }
     }
 
@@ -243,9 +263,9 @@ impl Exchange {
         self.0.runtime.spawn(task);
     }
 
-    /// Which of these peers say that they have a block, within five seconds.
+    /// Which of these peers say that they have a block, each within five seconds.
     pub async fn who_has(&self, cid: &Cid, peers: &[PeerId]) -> Vec<PeerId> {
-        let mut asked = self.ask_all(cid, peers);
+        let mut asked = pin!(self.ask_all(cid, peers));
         let mut have = Vec::new();
         while let Some((peer, said)) = asked.next().await {
             if matches!(said, Said::Here | Said::Block(_)) {
@@ -255,16 +275,18 @@ impl Exchange {
         have
     }
 
+    /// Asks all of these, so many at once.
     fn ask_all(
         &self,
         cid: &Cid,
         peers: &[PeerId],
-    ) -> FuturesUnordered<impl Future<Output = (PeerId, Said)> + use<>> {
-        let ask = |peer: &PeerId| {
-            let (exchange, cid, peer) = (self.clone(), *cid, *peer);
+    ) -> impl futures::Stream<Item = (PeerId, Said)> + Send + use<> {
+        let (exchange, cid) = (self.clone(), *cid);
+        let ask = move |peer: PeerId| {
+            let exchange = exchange.clone();
             async move { (peer, exchange.want(peer, cid, Wanted::Have, HAVE_PATIENCE).await) }
         };
-        peers.iter().take(MAX_ASKED).map(ask).collect()
+        futures::stream::iter(peers.to_vec()).map(ask).buffer_unordered(MAX_ASKED)
     }
 
     /// Asks one peer for a block, or whether it has it.
@@ -278,8 +300,9 @@ impl Exchange {
         tokio::time::timeout(patience, asking).await.unwrap_or(Said::NotHere)
     }
 
-    /// Gets a block from one of these peers: they are asked who has it, and those who do give it, one
-    /// after the other until one gives its bytes.
+    /// Gets a block from one of these peers: they are asked who has it, and those who do give it, the
+    /// earlier of `peers` before the later. Who has said that it has it and does not give it does not
+    /// keep the others waiting.
     ///
     /// # Errors
     /// [`FetchError`]; it names who sent other bytes.
@@ -287,40 +310,51 @@ impl Exchange {
         if digest_of(cid).is_none() {
             return Err(FetchError::Name(*cid));
         }
-        let mut altered = Vec::new();
-        let fetched = |bytes, from, altered| Ok(Fetched { bytes, from, altered });
+        let give = |peer: PeerId| async move {
+            (peer, self.want(peer, *cid, Wanted::Block, PATIENCE).await)
+        };
+        let (mut altered, mut promised) = (Vec::new(), Vec::new());
         // One alone need not be asked twice.
-        let mut asked = match peers {
-            [_] => FuturesUnordered::new(),
+        let asked = match peers {
+            [one] => {
+                promised.push(*one);
+                self.ask_all(cid, &[])
+            }
             _ => self.ask_all(cid, peers),
         };
-        let mut only = match peers {
-            [one] => Some(*one),
-            _ => None,
-        };
+        let (mut asked, mut giving) = (pin!(asked.fuse()), FuturesUnordered::new());
+        let mut last = tokio::time::Instant::now();
         loop {
-            let peer = match only.take() {
-                Some(peer) => peer,
-                None => match asked.next().await {
-                    None => break,
-                    Some((from, Said::Block(bytes))) => return fetched(bytes, from, altered),
-                    Some((peer, Said::Here)) => peer,
-                    Some((peer, Said::Altered)) => {
-                        altered.push(peer);
-                        continue;
-                    }
-                    Some((_, Said::NotHere)) => continue,
-                },
+            let hurry = giving.is_empty() || (last.elapsed() >= HURRY && giving.len() < MAX_GIVING);
+            if hurry && !promised.is_empty() {
+                // The peers in their order: who is likely to give it stands before the others.
+                let place = |p: &PeerId| peers.iter().position(|of| of == p);
+                promised.sort_by_key(place);
+                giving.push(give(promised.remove(0)));
+                last = tokio::time::Instant::now();
+            }
+            let late = last.checked_add(HURRY).unwrap_or(last);
+            let (peer, said) = tokio::select! {
+                biased;
+                Some(given) = giving.next() => given,
+                Some(answer) = asked.next() => answer,
+                () = tokio::time::sleep_until(late), if !promised.is_empty() && giving.len() < MAX_GIVING => continue,
+                else => break,
             };
-            match self.want(peer, *cid, Wanted::Block, PATIENCE).await {
-                Said::Block(bytes) => return fetched(bytes, peer, altered),
+            match said {
+                Said::Block(bytes) => return Ok(Fetched { bytes, from: peer, altered }),
+                Said::Here => promised.push(peer),
                 Said::Altered => altered.push(peer),
-                Said::Here | Said::NotHere => {}
+                Said::NotHere => {}
             }
         }
         match altered.as_slice() {
-            [] => Err(FetchError::NotThere(peers.len().min(MAX_ASKED))),
+            [] => Err(FetchError::NotThere(peers.len())),
             _ => Err(FetchError::Altered(altered)),
         }
     }
 }
+
+#[cfg(test)]
+#[path = "exchange_tests.rs"]
+mod tests;

@@ -17,7 +17,9 @@ const SILENCE: Duration = Duration::from_secs(120);
 /// How long a message may take from its first byte to its last.
 const ONE_MESSAGE: Duration = Duration::from_secs(60);
 /// The bytes for which room is made before they come.
-const CHUNK: usize = 64 * 1024;
+const CHUNK: usize = 4 * 1024;
+/// A message of more bytes is read on a thread of its own: hashing megabytes would keep others waiting.
+const LONG: usize = 64 * 1024;
 
 fn malformed(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
@@ -97,8 +99,7 @@ async fn next<T: AsyncRead + Unpin>(io: &mut T, desk: &Desk) -> io::Result<Optio
         return Err(malformed("a message is longer than it may be"));
     }
     let bytes = tokio::time::timeout(ONE_MESSAGE, body(io, length)).await.map_err(late)??;
-    let message = if length > CHUNK {
-        // Hashing megabytes would keep others waiting.
+    let message = if length > LONG {
         tokio::task::spawn_blocking(move || Message::parse(&bytes)).await.map_err(malformed)?
     } else {
         Message::parse(&bytes)

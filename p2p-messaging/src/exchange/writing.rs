@@ -7,10 +7,12 @@ use super::{Opened, Shared};
 use futures::{AsyncWrite, AsyncWriteExt as _};
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The bytes from which a message is long enough: with one more block it is still one.
 const ENOUGH: usize = 1024 * 1024;
+/// How many things that a peer wants are looked up before others have their turn.
+const MAX_LOOKED_UP: usize = 64;
 /// How long a peer has to take a message.
 const ONE_MESSAGE: Duration = Duration::from_secs(60);
 /// How long a stream is kept without anything to say.
@@ -31,18 +33,29 @@ pub(super) fn wake(shared: &Arc<Shared>, desk: &Arc<Desk>) {
 /// Says what there is to say until there is nothing any more.
 async fn write(shared: Arc<Shared>, desk: Arc<Desk>) {
     let mut opened: Option<Opened> = None;
+    let mut since = Instant::now();
     let mut message = make(&shared, &desk).await;
     loop {
+        if message.is_empty() && desk.has_work() {
+            // What was looked up is not here, and nobody wants to be told so.
+            tokio::task::yield_now().await;
+            since = Instant::now();
+            message = make(&shared, &desk).await;
+            continue;
+        }
         if message.is_empty() {
             let _ = tokio::time::timeout(SILENCE, desk.work.notified()).await;
             if desk.end_writing() {
                 break;
             }
+            since = Instant::now();
             message = make(&shared, &desk).await;
             continue;
         }
+        let now = Instant::now();
         let (written, next) =
-            tokio::join!(say(&shared, &desk, &mut opened, message), make(&shared, &desk));
+            tokio::join!(say(&shared, &desk, &mut opened, (message, since)), make(&shared, &desk));
+        since = now;
         if let Err(why) = written {
             tracing::debug!(peer = %desk.peer, "block exchange: {why}");
             opened = None;
@@ -62,16 +75,18 @@ async fn say(
     shared: &Shared,
     desk: &Desk,
     opened: &mut Option<Opened>,
-    message: Message,
+    (message, since): (Message, Instant),
 ) -> Result<(), String> {
-    let (mut message, mut bytes) = (Some(message), Vec::new());
+    let (instead, mut message) = (taken_back(&message), Some(message));
+    let mut bytes = Vec::new();
     for _ in 0..2_u8 {
         let fresh = opened.is_none();
         let there = match opened {
             Some(there) => there,
             None => opened.insert(shared.open(desk.peer).await.map_err(|e| e.to_string())?),
         };
-        if let Some(mut message) = message.take() {
+        let again = (desk.was_met_since(since)).then(|| instead.clone());
+        if let Some(mut message) = again.or_else(|| message.take()) {
             if !there.tells_what_it_has {
                 message.presences.clear();
             }
@@ -86,6 +101,15 @@ async fn say(
         }
     }
     Err("it takes nothing".into())
+}
+
+/// What is said instead where the peer was connected once more since: it may have forgotten what it asked
+/// for, and take its blocks for others. It is told that they are not here: what it still wants it asks
+/// for again.
+fn taken_back(message: &Message) -> Message {
+    let blocks = message.blocks.iter().map(|block| (block.cid, false));
+    let presences = message.presences.iter().copied().chain(blocks).collect();
+    Message { wants: message.wants.clone(), presences, ..Message::default() }
 }
 
 fn framed(message: Message) -> Vec<u8> {
@@ -108,11 +132,17 @@ async fn make(shared: &Arc<Shared>, desk: &Arc<Desk>) -> Message {
     let Ok(_place) = shared.lookups.acquire().await else { return message };
     let (library, asking) = (Arc::clone(&shared.library), Arc::clone(desk));
     let looking = tokio::task::spawn_blocking(move || {
-        let mut next = Some(first);
-        while let Some(want) = next {
-            look_up(library.as_ref(), &asking, &want, &mut message);
-            let entries = message.blocks.len().max(message.presences.len());
-            if entries >= MAX_ENTRIES || message.weight() >= ENOUGH {
+        let (mut next, mut looked_up) = (Some(first), 0_usize);
+        while let Some((want, now)) = next {
+            match now {
+                true => look_up(library.as_ref(), &asking, &want, &mut message),
+                // As if it had been answered before.
+                false => message.presences.push((want.cid, false)),
+            }
+            looked_up = looked_up.saturating_add(1);
+            let entries = message.blocks.len().max(message.presences.len()).max(looked_up);
+            // Who wants more lets others go first.
+            if entries >= MAX_LOOKED_UP || message.weight() >= ENOUGH {
                 break;
             }
             next = asking.next_want();

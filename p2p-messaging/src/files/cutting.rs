@@ -156,14 +156,7 @@ impl Opener {
     /// # Errors
     /// [`FileError::Malformed`] where manifest and reference contradict each other.
     pub fn new(manifest: Manifest, key: Option<&FileKey>, size: u64) -> Result<Self, FileError> {
-        if manifest.sealed != key.is_some() {
-            return Err(malformed("a sealed file has a key, and no other has one"));
-        }
-        let block = u64::from(manifest.block_size);
-        let filled = manifest.size.saturating_sub(size);
-        if size > manifest.size || filled > block || (!manifest.sealed && filled != 0) {
-            return Err(malformed("the reference gives another size than the manifest"));
-        }
+        manifest.fits(key.is_some(), size)?;
         let cipher = key.map(|k| Cipher::new(k, &manifest.channel));
         Ok(Self { cipher, manifest, size, next: 0 })
     }

@@ -4,11 +4,12 @@
 use super::cutting::{Opener, digest_of};
 use super::{Digest, FileError, FileKey, Manifest, malformed};
 use gridpass_credentials::content_id::ContentId;
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The manifest, as it travels.
@@ -71,6 +72,11 @@ impl Bits {
     }
 }
 
+fn named(id: &ContentId) -> Result<Digest, FileError> {
+    let cid = id.to_cid().map_err(malformed)?;
+    crate::exchange::message::digest_of(&cid).ok_or_else(|| malformed("a name by another hash"))
+}
+
 fn index(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
@@ -84,8 +90,12 @@ pub struct Held {
     digests: Vec<Digest>,
     /// The numbers of the blocks, ordered by their digests.
     ordered: Vec<u32>,
+    /// The digests of the manifest and the lists.
+    described: HashMap<Digest, Part>,
     blocks: File,
     have: Mutex<Bits>,
+    /// Whether more is here than is durable.
+    unsaved: AtomicBool,
 }
 
 /// What is asked for by its name.
@@ -174,19 +184,48 @@ impl Held {
         let blocks = options.open(&path).map_err(|e| FileError::io(&path, &e))?;
         let have = read_bounded(&folder.join(HAVE), (1 << 20) + 1).ok();
         let have = have.and_then(|bytes| Bits::decode(&bytes, manifest.blocks()));
-        if have.is_none() {
-            tracing::warn!(file = %id, "which blocks are here is not known: none is believed to be");
-        }
+        let known = have.is_some();
         let have = have.unwrap_or_else(|| Bits::of(manifest.blocks(), false));
-        Ok(Self {
+        let mut described = HashMap::from([(named(id)?, Part::Manifest)]);
+        for (number, name) in manifest.lists().iter().enumerate() {
+            described.insert(named(name)?, Part::List(number));
+        }
+        let held = Self {
             id: id.clone(),
             folder: folder.to_owned(),
             manifest,
             digests,
             ordered,
+            described,
             blocks,
             have: Mutex::new(have),
-        })
+            unsaved: AtomicBool::new(false),
+        };
+        if !known {
+            let here = held.recount();
+            tracing::warn!(file = %id, here, "which blocks are here was not known: each was looked at");
+        }
+        Ok(held)
+    }
+
+    /// Holds every block against its digest. Gives how many are here.
+    fn recount(&self) -> u64 {
+        for number in 0..self.manifest.blocks() {
+            let here = self.on_disk(number).is_some();
+            self.bits().set(number, here);
+        }
+        self.unsaved.store(true, Ordering::Relaxed);
+        self.count()
+    }
+
+    /// Which blocks are damaged: all are looked at, and those are not here any more. `progress` is told
+    /// how many bytes were read.
+    pub fn damaged(&self, progress: &mut dyn FnMut(u64)) -> Vec<u64> {
+        let damaged = |number: &u64| {
+            progress(self.manifest.place_of(*number));
+            self.block(*number).is_err()
+        };
+        (0..self.manifest.blocks()).filter(damaged).collect()
     }
 
     fn bits(&self) -> MutexGuard<'_, Bits> {
@@ -224,15 +263,21 @@ impl Held {
         self.bits().has(number)
     }
 
-    /// The next block that is neither here nor among `skip`, from one on and around the end.
+    /// Whether more is here than is durable.
     #[must_use]
-    pub fn missing_from(&self, from: u64, skip: &BTreeSet<u64>) -> Option<u64> {
+    pub fn is_unsaved(&self) -> bool {
+        self.unsaved.load(Ordering::Relaxed)
+    }
+
+    /// The next block that is neither here nor to be skipped, from one on and around the end.
+    #[must_use]
+    pub fn missing_from(&self, from: u64, skip: &dyn Fn(u64) -> bool) -> Option<u64> {
         let (have, blocks) = (self.bits(), self.manifest.blocks());
         let look = |mut number: u64, until: u64| {
             while number < until {
                 if number.is_multiple_of(8) && have.bits.get(index(number / 8)) == Some(&0xff) {
                     number = number.saturating_add(8);
-                } else if have.has(number) || skip.contains(&number) {
+                } else if have.has(number) || skip(number) {
                     number = number.saturating_add(1);
                 } else {
                     return Some(number);
@@ -259,15 +304,7 @@ impl Held {
         if let Some(number) = same.map(|n| u64::from(*n)).find(|n| have.has(*n)) {
             return Some(Part::Block(number));
         }
-        drop(have);
-        let named = |id: &ContentId| {
-            let cid = id.to_cid().ok();
-            cid.and_then(|c| crate::exchange::message::digest_of(&c)).as_ref() == Some(digest)
-        };
-        if named(&self.id) {
-            return Some(Part::Manifest);
-        }
-        self.manifest.lists().iter().position(named).map(Part::List)
+        self.described.get(digest).copied()
     }
 
     /// The bytes of a part, held against its name. What is damaged is not here any more.
@@ -286,15 +323,18 @@ impl Held {
     }
 
     fn block(&self, number: u64) -> Result<Vec<u8>, FileError> {
-        let mut bytes = vec![0; index(self.manifest.bytes_of(number))];
-        let read = self.blocks.read_exact_at(&mut bytes, self.manifest.place_of(number));
-        let whole = read.is_ok() && self.digest(number) == Some(&digest_of(&bytes));
-        if whole && self.has(number) {
+        if let Some(bytes) = self.on_disk(number).filter(|_| self.has(number)) {
             return Ok(bytes);
         }
         self.bits().set(number, false);
         tracing::error!(file = %self.id, number, "a block of a file is damaged on disk");
         Err(FileError::Damaged(number))
+    }
+
+    fn on_disk(&self, number: u64) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; index(self.manifest.bytes_of(number))];
+        let read = self.blocks.read_exact_at(&mut bytes, self.manifest.place_of(number));
+        (read.is_ok() && self.digest(number) == Some(&digest_of(&bytes))).then_some(bytes)
     }
 
     /// Puts a block in its place.
@@ -311,6 +351,7 @@ impl Held {
         let written = self.blocks.write_all_at(bytes, self.manifest.place_of(number));
         written.map_err(|e| FileError::io(&self.folder.join(BLOCKS), &e))?;
         self.bits().set(number, true);
+        self.unsaved.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -319,10 +360,15 @@ impl Held {
     /// # Errors
     /// [`FileError::Io`].
     pub fn sync(&self) -> Result<(), FileError> {
+        self.unsaved.store(false, Ordering::Relaxed);
         let have = self.bits().clone();
         let path = self.folder.join(BLOCKS);
-        self.blocks.sync_data().map_err(|e| FileError::io(&path, &e))?;
-        write_whole(&self.folder, HAVE, &have.encode())
+        let synced = self.blocks.sync_data().map_err(|e| FileError::io(&path, &e));
+        let written = synced.and_then(|()| write_whole(&self.folder, HAVE, &have.encode()));
+        if written.is_err() {
+            self.unsaved.store(true, Ordering::Relaxed);
+        }
+        written
     }
 
     /// Writes the content of a file that is whole. `progress` is told how many bytes were written.

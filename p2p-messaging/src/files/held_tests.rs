@@ -4,6 +4,7 @@ use super::super::stage::stage;
 use super::*;
 use crate::test_kit::cid;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 fn staged(content: &[u8], key: Option<&FileKey>) -> (tempfile::TempDir, Held, u64) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -78,6 +79,8 @@ fn what_is_damaged_on_disk_is_not_given() {
     let mut nowhere = Vec::new();
     let joined = held.write_content(None, size, &mut nowhere, &mut |_| {});
     assert_eq!(joined, Err(FileError::Damaged(2)));
+    held.blocks.write_all_at(b"!", 4096).expect("written");
+    assert_eq!(held.damaged(&mut |_| {}), [2, 4]);
     // Nor is what a manifest or a list does not name.
     let id = held.id().clone();
     drop(held);
@@ -89,13 +92,15 @@ fn what_is_damaged_on_disk_is_not_given() {
 }
 
 #[test]
-fn what_says_what_is_here_and_cannot_be_read_says_nothing() {
+fn what_says_what_is_here_and_cannot_be_read_is_made_anew_from_the_blocks() {
     let (folder, held, _) = staged(&content(5000), None);
     let id = held.id().clone();
+    held.blocks.write_all_at(b"!", 2048).expect("written");
     drop(held);
     for bytes in [vec![], vec![2, 0x1f], vec![1], vec![1, 0xff], vec![1, 0x1f, 0]] {
         std::fs::write(folder.path().join(HAVE), bytes).expect("written");
-        assert_eq!(Held::open(folder.path(), &id).expect("opens").count(), 0);
+        let held = Held::open(folder.path(), &id).expect("opens");
+        assert_eq!((held.count(), held.has(2), held.is_unsaved()), (4, false, true));
     }
     std::fs::write(folder.path().join(HAVE), [1, 0x15]).expect("written");
     assert_eq!(Held::open(folder.path(), &id).expect("opens").count(), 3);
@@ -109,8 +114,8 @@ proptest! {
     ) {
         let (_folder, held, _) = staged(&content(30 * 1024), None);
         (0..30).for_each(|n| held.bits().set(n, here.contains(&n)));
-        let mut found = BTreeSet::new();
-        while let Some(number) = held.missing_from(from, &found) {
+        let mut found = BTreeSet::<u64>::new();
+        while let Some(number) = held.missing_from(from, &|n: u64| found.contains(&n)) {
             let after: Vec<u64> = (from..30).chain(0..from.min(30)).collect();
             let first = after.iter().find(|n| !here.contains(n) && !found.contains(n));
             prop_assert_eq!(Some(&number), first);
@@ -133,4 +138,34 @@ proptest! {
         prop_assert_eq!(bits.count, model.len() as u64);
         prop_assert_eq!(Bits::decode(&bits.encode(), blocks), Some(bits));
     }
+}
+
+/// `/dev/full` refuses what is written as a full disk does.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_named_and_costs_nothing_that_is_here() {
+    let (_from, whole, _) = staged(&content(10_000), None);
+    let to = tempfile::tempdir().expect("a folder");
+    let manifest = whole.manifest().clone();
+    let list = whole.read(Part::List(0)).expect("here");
+    let block = |number| whole.read(Part::Block(number)).expect("here");
+    let held = Held::begin(to.path(), whole.id(), &manifest, &[list]).expect("begun");
+    held.put(0, &block(0)).expect("put");
+    held.sync().expect("durable");
+    drop(held);
+    let (blocks, aside) = (to.path().join(BLOCKS), to.path().join("aside"));
+    std::fs::rename(&blocks, &aside).expect("aside");
+    std::os::unix::fs::symlink("/dev/full", &blocks).expect("a full disk");
+    let held = Held::open(to.path(), whole.id()).expect("opens");
+    let refused = held.put(1, &block(1)).expect_err("there is no room");
+    assert!(matches!(refused, FileError::Full(_)), "{refused:?}");
+    assert_eq!(refused.code(), crate::codes::FILE_FULL);
+    assert!(!held.has(1) && held.count() == 1);
+    std::fs::rename(&aside, &blocks).expect("room again");
+    let held = Held::open(to.path(), whole.id()).expect("opens");
+    assert_eq!(held.count(), 1);
+    for number in 1..manifest.blocks() {
+        held.put(number, &block(number)).expect("put");
+    }
+    assert!(held.is_whole() && held.read(Part::Block(0)).expect("here") == block(0));
 }

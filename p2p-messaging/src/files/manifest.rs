@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub const TAG: u32 = 16;
 /// The longest manifest.
 const MAX_MANIFEST: usize = 64 * 1024;
+/// The fewest bytes of the blocks of a file that has more than one list of them, to be fetched.
+pub const MIN_OF_MANY: u32 = 64 * 1024;
 const TYPE: &str = "gridpass-file-manifest";
 const VERSION: u32 = 1;
 
@@ -141,6 +143,30 @@ impl Manifest {
     #[must_use]
     pub fn is_last(&self, number: u64) -> bool {
         number.saturating_add(1) == self.blocks()
+    }
+
+    /// Whether it can be that of a file of which a reference says so: a sealed one is filled up by less
+    /// than a block, or to one; and of many blocks none is small, so that nobody is busy for long with
+    /// little.
+    ///
+    /// # Errors
+    /// [`FileError::Malformed`].
+    pub fn fits(&self, sealed: bool, size: u64) -> Result<(), FileError> {
+        if self.sealed != sealed {
+            return Err(malformed("a sealed file has a key, and no other has one"));
+        }
+        let filled = self.size.saturating_sub(size);
+        let most = if sealed { u64::from(self.block_size) } else { 0 };
+        if size > self.size || filled > most {
+            return Err(malformed("the reference gives another size than the manifest"));
+        }
+        Ok(())
+    }
+
+    /// Whether its blocks are too small for so many.
+    #[must_use]
+    pub fn is_fragmented(&self) -> bool {
+        self.lists.len() > 1 && self.block_size < MIN_OF_MANY
     }
 
     /// The digests of a list, which was held against its name.

@@ -59,6 +59,9 @@ pub enum FileError {
     /// The operating system refused.
     #[error("{0}")]
     Io(String),
+    /// The disk is full, or its owner may not have more of it.
+    #[error("{0}")]
+    Full(String),
 }
 
 impl FileError {
@@ -70,11 +73,17 @@ impl FileError {
             Self::TooLong => codes::FILE_TOO_LONG,
             Self::Damaged(_) | Self::End => codes::FILE_DAMAGED,
             Self::Io(_) => codes::FILE_IO,
+            Self::Full(_) => codes::FILE_FULL,
         }
     }
 
     pub(crate) fn io(path: &Path, e: &std::io::Error) -> Self {
-        Self::Io(format!("{}: {e}", path.display()))
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        let message = format!("{}: {e}", path.display());
+        match e.kind() {
+            StorageFull | QuotaExceeded => Self::Full(message),
+            _ => Self::Io(message),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The files of a log: each begins with a line that says what it is and the log's salt, and is named
 //! by the number of its first record.
 
+use super::appending::Tail;
 use super::frame::{self, Salt};
 use super::scan::{Unread, scan};
 use super::{Damage, LogError, Opened, Place, Record};
@@ -11,13 +12,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What every file begins with.
 const MAGIC: &[u8; 16] = b"gridpass-log 1\n\0";
 /// The magic, and the salt twice.
-const HEAD: usize = 48;
+pub(super) const HEAD: usize = 48;
 const LOCK: &str = "log.lock";
-const SUFFIX: &str = ".gplog";
+pub(super) const SUFFIX: &str = ".gplog";
 /// A file that is larger is not one that was written here.
 const MAX_FILE: u64 = 8 * 1024 * 1024 * 1024;
 
@@ -39,7 +41,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, LogError> {
 pub(super) struct Segment {
     first: u64,
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
     salt: Salt,
     length: u64,
     /// Its beginning is damaged: nothing more is written into it.
@@ -63,19 +65,14 @@ impl Segment {
         self.closed
     }
 
-    /// Appends and syncs. An error says whether the file is as it was before.
-    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), (LogError, bool)> {
-        if let Err(e) = self.file.write_all_at(bytes, self.length) {
-            // What was written of it, and was never acknowledged, is taken back.
-            let clean = self.file.set_len(self.length).is_ok();
-            return Err((LogError::io("appending to", &self.path, e), clean));
-        }
-        if let Err(e) = self.file.sync_data() {
-            // The kernel may have dropped what it could not write: nobody knows what is there.
-            return Err((LogError::io("syncing", &self.path, e), false));
-        }
-        self.length = self.length.saturating_add(as_u64(bytes.len()));
-        Ok(())
+    /// Its end, for whoever writes there.
+    pub(super) fn tail(&self) -> Tail {
+        Tail { path: self.path.clone(), file: Arc::clone(&self.file), length: self.length }
+    }
+
+    /// So many bytes were appended.
+    pub(super) fn grew(&mut self, bytes: usize) {
+        self.length = self.length.saturating_add(as_u64(bytes));
     }
 
     pub(super) fn read(&self, number: u64, offset: u64) -> Result<Option<Record>, LogError> {
@@ -141,7 +138,7 @@ impl Segments {
         folder: &Path,
         each: &mut dyn FnMut(Place, &Record),
     ) -> Result<(Self, Opened, u64), LogError> {
-        let mut found = Vec::new();
+        let (mut found, mut cut_ends) = (Vec::new(), 0_usize);
         let listing = fs::read_dir(folder).map_err(|e| LogError::io("listing", folder, e))?;
         for entry in listing {
             let path = entry.map_err(|e| LogError::io("listing", folder, e))?.path();
@@ -151,13 +148,16 @@ impl Segments {
                 fs::remove_file(&path).map_err(|e| LogError::io("removing", &path, e))?;
             } else if let Some(first) = name.strip_suffix(SUFFIX).and_then(|n| n.parse().ok()) {
                 found.push((first, path));
+            } else if name.contains(".cut-at-") {
+                cut_ends = cut_ends.saturating_add(1);
             }
         }
         found.sort();
         let salts = salts(&found)?;
         let salt = salts.first().copied().unwrap_or_else(new_salt);
         let mut segments = Self { folder: folder.to_owned(), salt, all: Vec::new() };
-        let (mut opened, mut last, count) = (Opened::default(), 0, found.len());
+        let (mut opened, mut last, count) =
+            (Opened { cut_ends, ..Opened::default() }, 0, found.len());
         for (place, (first, path)) in (1_usize..).zip(found) {
             if let Some(raw) = segments.read_in(first, path, place == count, &salts)? {
                 segments.take_in(raw, place == count, &mut last, &mut opened, each)?;
@@ -184,7 +184,14 @@ impl Segments {
             return Err(LogError::Version(path));
         }
         let salt = self.salt;
-        let mut segment = Segment { first, path: path.clone(), file, salt, length, closed: false };
+        let mut segment = Segment {
+            first,
+            path: path.clone(),
+            file: Arc::new(file),
+            salt,
+            length,
+            closed: false,
+        };
         let bytes = segment.bytes()?;
         if is_another_version(&bytes) {
             return Err(LogError::Version(path));
@@ -323,7 +330,7 @@ impl Segments {
             return Err(LogError::io("beginning", &path, e));
         }
         let (length, salt) = (as_u64(head.len()), self.salt);
-        self.all.push(Segment { first, path, file, salt, length, closed: false });
+        self.all.push(Segment { first, path, file: Arc::new(file), salt, length, closed: false });
         Ok(())
     }
 
@@ -370,7 +377,7 @@ impl Segments {
             .and_then(|()| sync_folder(&folder))
             .map_err(|e| LogError::io("replacing", &path, e))?;
         let file = OpenOptions::new().read(true).write(true).open(&path);
-        segment.file = file.map_err(|e| LogError::io("opening", &path, e))?;
+        segment.file = Arc::new(file.map_err(|e| LogError::io("opening", &path, e))?);
         segment.length = as_u64(bytes.len());
         Ok(places)
     }
@@ -382,7 +389,7 @@ fn head(salt: &Salt) -> Vec<u8> {
 
 /// Every salt that stands in a file: all files of a log have the same one, twice, so that a damaged
 /// beginning costs nothing else.
-fn salts(files: &[(u64, PathBuf)]) -> Result<Vec<Salt>, LogError> {
+pub(super) fn salts(files: &[(u64, PathBuf)]) -> Result<Vec<Salt>, LogError> {
     let mut found: Vec<Salt> = Vec::new();
     for (_, path) in files {
         let mut head = [0; HEAD];

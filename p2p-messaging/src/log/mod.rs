@@ -8,11 +8,15 @@
 //! listed in [`Opened`]; a record that was not written whole is cut off, and what is cut off is
 //! kept beside. The format stands in `spec/log.md`.
 
+mod appending;
 mod files;
 mod frame;
 mod scan;
+mod snapshot;
 
+pub use appending::{Appended, Appending};
 pub use frame::MAX_BODY;
+pub use snapshot::LogSnapshot;
 
 use crate::codes;
 use files::{Segment, Segments};
@@ -97,6 +101,47 @@ pub struct Opened {
     pub missing: Vec<(u64, u64)>,
     /// The end of the last file, which was not a whole record, was cut off and is kept there.
     pub cut_off: Option<PathBuf>,
+    /// How many ends that were cut off earlier are kept beside: the numbers that they had room for
+    /// are missing, too, and nothing with them that was acknowledged.
+    pub cut_ends: usize,
+}
+
+impl Opened {
+    /// Whether records are missing that nothing explains: a file of the log is gone.
+    #[must_use]
+    pub fn lacks_records(&self) -> bool {
+        self.missing.len() > self.cut_ends
+    }
+
+    /// What an operator has to know of it, each with its code.
+    #[must_use]
+    pub fn told(&self) -> Vec<(Code, String)> {
+        let mut told = Vec::new();
+        for d in &self.damaged {
+            let (file, after) = (d.file.display(), d.lost.0);
+            let place = format!("{file} is damaged from byte {} to {}", d.from, d.until);
+            let lost = match d.lost.1 {
+                Some(next) if next > after => {
+                    format!("records {after} to {} are lost", next.saturating_sub(1))
+                }
+                Some(_) => "no record is lost".into(),
+                None => format!("what follows number {after} is lost"),
+            };
+            told.push((codes::LOG_DAMAGED, format!("{place}: {lost}")));
+        }
+        if self.lacks_records() {
+            for (first, last) in &self.missing {
+                let sentence = format!("records {first} to {last} are gone, with their file");
+                told.push((codes::LOG_DAMAGED, sentence));
+            }
+        }
+        if let Some(path) = &self.cut_off {
+            let sentence =
+                format!("an unfinished end was cut off, and is kept in {}", path.display());
+            told.push((codes::LOG_TORN, sentence));
+        }
+        told
+    }
 }
 
 /// A record that was read.
@@ -126,6 +171,8 @@ pub struct Log {
     next: u64,
     segment_bytes: u64,
     stopped: Option<String>,
+    /// Records are on their way to the disk.
+    under_way: bool,
     // Held for as long as the log is open.
     _lock: File,
 }
@@ -168,7 +215,10 @@ impl Log {
             // The next file's name says that the numbers of what was cut off are not given again.
             segments.begin(next)?;
         }
-        Ok((Self { segments, next, segment_bytes, stopped: None, _lock: lock }, opened))
+        Ok((
+            Self { segments, next, segment_bytes, stopped: None, under_way: false, _lock: lock },
+            opened,
+        ))
     }
 
     /// Appends records and waits until they are on the disk. Gives their numbers and places.
@@ -181,37 +231,11 @@ impl Log {
         at: UnixMillis,
         bodies: &[Vec<u8>],
     ) -> Result<Vec<(u64, Place)>, LogError> {
-        if let Some(why) = &self.stopped {
-            return Err(LogError::Stopped(why.clone()));
-        }
-        if bodies.is_empty() {
+        if bodies.is_empty() && self.stopped.is_none() {
             return Ok(Vec::new());
         }
-        if self.segments.last().is_none_or(|s| s.is_closed() || s.length() >= self.segment_bytes) {
-            self.segments.begin(self.next)?;
-        }
-        let mut bytes = Vec::new();
-        let mut written = Vec::new();
-        let mut number = self.next;
-        let Some(segment) = self.segments.last_mut() else {
-            return Err(LogError::Stopped("no file was begun".into()));
-        };
-        let (mut offset, salt) = (segment.length(), *segment.salt());
-        for body in bodies {
-            let size = frame::write(&mut bytes, &salt, number, at, body)
-                .ok_or(LogError::TooLong(body.len()))?;
-            written.push((number, Place { segment: segment.first(), offset }));
-            offset = offset.saturating_add(u64::try_from(size).unwrap_or(u64::MAX));
-            number = number.saturating_add(1);
-        }
-        if let Err((error, clean)) = segment.append(&bytes) {
-            if !clean {
-                self.stopped = Some(error.to_string());
-            }
-            return Err(error);
-        }
-        self.next = number;
-        Ok(written)
+        let appending = self.begin_append(at, bodies)?;
+        self.end_append(appending.run())
     }
 
     /// Reads the record at a place.
@@ -267,6 +291,12 @@ impl Log {
     pub fn closed(&self) -> Vec<u64> {
         let all: Vec<u64> = self.segments.iter().map(Segment::first).collect();
         all.split_last().map(|(_, closed)| closed.to_vec()).unwrap_or_default()
+    }
+
+    /// The file that is written to, by its first number.
+    #[must_use]
+    pub fn open_file(&self) -> Option<u64> {
+        self.segments.last().map(Segment::first)
     }
 
     /// Writes a closed file anew, each record with what `shorten` makes of its body; numbers and

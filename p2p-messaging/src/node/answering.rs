@@ -3,7 +3,6 @@
 use super::evidence::head_of;
 use super::group::After;
 use super::worker::Worker;
-use crate::checking::Known as _;
 use crate::codes;
 use crate::net::{Command, Reply};
 use crate::sync::{MAX_PAGE, Request, Response};
@@ -31,7 +30,7 @@ impl Worker {
         };
         match request {
             Request::Hello(_) => refused(),
-            Request::Document(id) => match self.knowledge.document(&id) {
+            Request::Document(id) => match self.knowledge.document_for_peers(&id) {
                 Some(bytes) if bytes.len() <= MAX_PAGE => Response::Document(ByteBuf::from(bytes)),
                 _ => Response::NotHere,
             },

@@ -21,19 +21,42 @@ impl Worker {
         let channels: Vec<_> = self.knowledge.material.channels.keys().cloned().collect();
         self.tell(Command::Subscribe(topic_of(&self.framework())));
         for channel in channels {
-            let now = self.now();
-            let identities = &self.knowledge.material.identities;
-            let signed = self.knowledge.material.channels.get(&channel);
-            let check = signed.map(|c| c.check_owner(identities, now));
-            let Some(check) = check else { continue };
-            if check.outcome == Outcome::Passed {
+            self.join_if_signed(channel);
+        }
+    }
+
+    /// Takes part in a channel that was given, if its owner signed it. Where that cannot be said yet,
+    /// the owner's DID is asked for, and it is looked at again.
+    pub(super) fn join_if_signed(&mut self, channel: ContentId) {
+        let now = self.now();
+        let Some(signed) = self.knowledge.material.channels.get(&channel) else { return };
+        let owner = signed.descriptor().owner.clone();
+        let check = signed.check_owner(&self.knowledge.material.identities, now);
+        match check.outcome {
+            Outcome::Passed => {
+                self.unsure.remove(&channel);
                 self.join(channel);
-            } else {
+            }
+            Outcome::Indeterminate => {
+                tracing::info!(%channel, code = %check.code, "{}", check.sentence);
+                self.unsure.insert(channel);
+                self.ask(Missing::Did(owner), None);
+            }
+            Outcome::Failed => {
+                self.unsure.remove(&channel);
                 tracing::error!(%channel, code = %check.code, "{}", check.sentence);
                 self.damage.push(format!("channel {channel}: {} [{}]", check.sentence, check.code));
             }
         }
     }
+
+    /// Looks again at the channels of which could not be said who signed them.
+    pub(super) fn join_if_signed_now(&mut self) {
+        for channel in self.unsure.clone() {
+            self.join_if_signed(channel);
+        }
+    }
+
     /// Takes part in a channel no more. What was said there stays, until it is forgotten as the
     /// channel says.
     pub(super) fn leave(&mut self, name: &str) -> ControlResult {
@@ -44,6 +67,7 @@ impl Worker {
         self.checker.leave(&channel);
         self.leave_circle(&channel);
         self.unready.retain(|(c, _)| c != &channel);
+        self.unsure.remove(&channel);
         tracing::info!(%channel, "left");
         self.greet_again();
         // Nobody reads it here any more: those who did are parted with, and come again without it.
@@ -52,7 +76,7 @@ impl Worker {
         Ok(json!({"channel": channel}))
     }
 
-    /// Takes part in a channel that was given.
+    /// Takes part in a channel.
     pub(super) fn join(&mut self, channel: ContentId) {
         let Some(signed) = self.knowledge.material.channels.get(&channel) else { return };
         let policy = match Policy::compile(signed.descriptor().clone()) {
@@ -137,6 +161,15 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Whether a schema of a channel is not read yet for want of this document.
+    pub(super) fn is_schema_part(&self, id: &ContentId) -> bool {
+        let documents = |id: &ContentId| self.knowledge.document(id);
+        self.unready.iter().any(|(_, schema)| match PayloadSchema::compile(schema, &documents) {
+            Err(SchemaError::Missing(part)) => &part == id,
+            _ => false,
+        })
     }
 
     fn keep_document(&mut self, id: &ContentId) {

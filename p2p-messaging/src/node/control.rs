@@ -46,6 +46,8 @@ pub struct NewMessage {
 pub enum Asked {
     /// How it is.
     Status,
+    /// The status lists that count here.
+    Lists,
     /// Who is connected.
     Peers,
     /// The figures for Prometheus.
@@ -80,6 +82,11 @@ pub enum Asked {
     },
     /// What recipients say of one own message.
     Receipts {
+        /// Which.
+        envelope: EnvelopeId,
+    },
+    /// A message as it was signed, to show to somebody.
+    Envelope {
         /// Which.
         envelope: EnvelopeId,
     },

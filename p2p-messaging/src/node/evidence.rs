@@ -1,5 +1,6 @@
 //! What came of what was asked for: it counts where it proves itself.
 
+use super::knowledge::is_evidence;
 use super::worker::Worker;
 use crate::checking::Missing;
 use crate::sync::ListHead;
@@ -29,8 +30,12 @@ impl Worker {
     /// A document came, of the name that was asked for.
     pub(super) fn document_came(&mut self, id: &ContentId, bytes: Vec<u8>) -> bool {
         if id.verify(&bytes).is_ok() {
-            self.knowledge.arrived.insert(id.clone(), bytes);
-            return true;
+            // A stranger has this node ask for any name: what else comes under it is not taken.
+            let wanted = is_evidence(&bytes) || self.is_schema_part(id);
+            if wanted {
+                self.knowledge.arrived.insert(id.clone(), bytes);
+            }
+            return wanted;
         }
         // A descriptor is named by its content and travels with its owner's signature.
         match SignedChannel::parse(&bytes) {

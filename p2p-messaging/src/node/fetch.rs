@@ -376,6 +376,9 @@ impl Worker {
 
     /// Something came: what waited for it is checked again, one after the other.
     pub(super) fn came(&mut self, what: &Missing) {
+        if let Missing::Did(_) = what {
+            self.join_if_signed_now();
+        }
         let now = self.now();
         for held in self.checker.came(what) {
             let checked = self.checker.check_again(&held, &self.knowledge, now);

@@ -98,7 +98,7 @@ impl Worker {
         let header = second.header().clone();
         let sequence = header.sequence;
         tracing::warn!(sender = %header.sender, %first, second = %second.id(), "a sender contradicts itself");
-        let known = self.knowledge.store.envelope(first).and_then(|(_, k)| k.envelope().ok());
+        let known = self.knowledge.store.seen(first).and_then(|k| k.envelope().ok());
         let second = ByteBuf::from(block);
         self.stage(Entry::Fork { first: first.clone(), second: second.clone() });
         // Two of one number are a proof to everybody; that a number does not follow from the one before

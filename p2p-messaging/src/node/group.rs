@@ -5,7 +5,7 @@ use super::worker::Worker;
 use crate::codes;
 use crate::envelope::Envelope;
 use crate::net::{Command, topic_of};
-use crate::store::Entry;
+use crate::store::{Entry, StoreError};
 use crate::sync::Announcement;
 use tokio::sync::oneshot;
 
@@ -28,37 +28,66 @@ impl Worker {
         }
     }
 
-    /// Makes the group durable, and does what was waiting for that.
+    /// Gives the group to the disk, once the one before it is there, and goes on.
     pub(super) fn commit(&mut self) {
         self.state_again();
         let to_confirm = std::mem::take(&mut self.to_confirm);
         self.sign_receipts(to_confirm);
+        let kept_before = self.finish();
         let after = std::mem::take(&mut self.after);
-        let mut failed = None;
-        if self.knowledge.store.staged() > 0 {
-            match self.knowledge.store.commit(self.now()) {
-                Ok(numbers) => {
-                    self.metrics.kept(numbers.len());
-                    if let Some(last) = numbers.last() {
-                        self.newest.send_replace(*last);
-                    }
+        if let Err(why) = kept_before {
+            // It rests on what was not kept.
+            self.do_after(after, Some(&why));
+        } else if self.knowledge.store.staged() == 0 {
+            self.do_after(after, None);
+        } else {
+            match self.knowledge.store.begin_commit(self.now()) {
+                Ok(appending) => {
+                    self.disk.give(appending);
+                    self.under_way = Some(after);
                 }
-                Err(e) => {
-                    tracing::error!(code = %e.code(), "nothing of this group was kept: {e}");
-                    self.checker.nothing_was_kept();
-                    self.seal_anew();
-                    self.metrics.failed();
-                    failed = Some(e.to_string());
-                }
+                Err(e) => self.nothing_kept(after, &e),
             }
         }
-        for after in after {
-            match (after, &failed) {
-                (After::Sent { reply, .. }, Some(why)) => {
-                    let _ = reply.send(Err((codes::NOT_DURABLE, why.clone())));
+    }
+
+    /// Waits until the group that is on its way to the disk is there, and does what was waiting for
+    /// that. An error says why nothing of it was kept, nor of what was taken in since.
+    pub(super) fn finish(&mut self) -> Result<(), String> {
+        let Some(after) = self.under_way.take() else { return Ok(()) };
+        let ended = match self.disk.wait() {
+            Some(appended) => self.knowledge.store.end_commit(appended),
+            None => Err(self.knowledge.store.lost()),
+        };
+        match ended {
+            Ok(numbers) => {
+                self.metrics.kept(numbers.len());
+                if let Some(last) = numbers.last() {
+                    self.newest.send_replace(*last);
                 }
-                (After::Answer(reply, _), Some(why)) => {
-                    let _ = reply.send(Err((codes::NOT_DURABLE, why.clone())));
+                self.do_after(after, None);
+                Ok(())
+            }
+            Err(e) => {
+                self.nothing_kept(after, &e);
+                Err(e.to_string())
+            }
+        }
+    }
+
+    fn nothing_kept(&mut self, after: Vec<After>, why: &StoreError) {
+        tracing::error!(code = %why.code(), "nothing of this group was kept: {why}");
+        self.checker.nothing_was_kept();
+        self.seal_anew();
+        self.metrics.failed();
+        self.do_after(after, Some(&why.to_string()));
+    }
+
+    fn do_after(&mut self, after: Vec<After>, failed: Option<&str>) {
+        for after in after {
+            match (after, failed) {
+                (After::Sent { reply, .. } | After::Answer(reply, _), Some(why)) => {
+                    let _ = reply.send(Err((codes::NOT_DURABLE, why.to_owned())));
                 }
                 (After::Sent { reply, envelope }, None) => self.send_out(reply, &envelope),
                 (After::Answer(reply, answer), None) => {

@@ -153,7 +153,7 @@ impl Worker {
 mod tests {
     use super::*;
     use crate::envelope::{Envelope, Header};
-    use crate::store::{Entry, Kept};
+    use crate::store::{Entry, Forgetting, Kept};
     use crate::test_kit::{NOW, cid, header, key};
     use serde_bytes::ByteBuf;
 
@@ -256,13 +256,18 @@ mod tests {
         (1..=3).for_each(|number| scene.keep(&[(number, true)]));
         assert_eq!(scene.named(&mut 100), Some(3));
         let second_and_third = |kept: &Kept| kept.envelope().is_ok_and(|e| e.header().sequence > 1);
-        let (count, _) = scene.store.forget(&second_and_third).expect("forgets");
+        let what = Forgetting {
+            payload: &second_and_third,
+            epoch: &|_| false,
+            grants_before: UnixMillis::new(0),
+        };
+        let (count, _) = scene.store.forget(&what).expect("forgets");
         scene.newest.forget();
         // The newest file is open still, and keeps what it has.
         assert_eq!(count, 1);
         assert_eq!(scene.named(&mut 100), Some(3));
         scene.keep(&[(4, false)]);
-        let (count, _) = scene.store.forget(&second_and_third).expect("forgets");
+        let (count, _) = scene.store.forget(&what).expect("forgets");
         scene.newest.forget();
         assert_eq!((count, scene.named(&mut 100)), (1, Some(1)));
     }

@@ -6,6 +6,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
@@ -19,6 +20,8 @@ pub(crate) struct Metrics {
     checked: Family<Outcome, Counter>,
     kept: Counter,
     failed: Counter,
+    /// The last group was not kept.
+    failing: AtomicBool,
     sent: Counter,
     receipts: Counter,
     blocked: Counter,
@@ -35,6 +38,7 @@ impl Default for Metrics {
             checked: Family::default(),
             kept: Counter::default(),
             failed: Counter::default(),
+            failing: AtomicBool::new(false),
             sent: Counter::default(),
             receipts: Counter::default(),
             blocked: Counter::default(),
@@ -73,10 +77,17 @@ impl Metrics {
 
     pub(super) fn kept(&self, count: usize) {
         self.kept.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+        self.failing.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn failed(&self) {
         self.failed.inc();
+        self.failing.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the last group was kept.
+    pub(super) fn keeps(&self) -> bool {
+        !self.failing.load(Ordering::Relaxed)
     }
 
     pub(super) fn sent(&self) {

@@ -11,13 +11,15 @@ mod beginnings;
 mod catch_up;
 mod channels;
 pub mod control;
+mod disk;
 mod evidence;
+mod export;
 mod fetch;
 mod files;
 mod forks;
+mod grants;
 mod group;
 mod heads;
-mod identities;
 mod invitations;
 mod knowledge;
 mod material;
@@ -38,9 +40,11 @@ mod standing;
 mod statements;
 mod system;
 mod ticket;
+mod unopened;
 mod views;
 mod worker;
 
+pub use export::{Export, ExportError, Exported, Keys, Payloads, Progress, export};
 pub use files::files_of;
 pub use invitations::Invitations;
 pub use material::{MAX_FILE, Material, MaterialError, OwnAuthorisation, OwnPresentation, Taken};
@@ -183,6 +187,8 @@ impl Node {
         let library = Arc::new(files::Both(Arc::clone(&shelf), Arc::clone(&files)));
         let (on_shelf, waiting) = (Arc::clone(&shelf), tasks.downgrade());
         let (shared, network_settings) = (Arc::clone(&metrics), settings.network.clone());
+        let disk = disk::Disk::start();
+        let disk = disk.map_err(|e| NodeError::Folder(folder.into(), e.to_string()))?;
         // The core's schemas cannot be shared between threads: it is made where it is used.
         let thread = std::thread::Builder::new().name("gridpass-worker".into()).spawn(move || {
             let found = open(&place, &key, node, peer, clock);
@@ -212,6 +218,7 @@ impl Node {
                 metrics: shared,
                 damage,
                 invitations,
+                disk,
             });
             worker.join_all();
             worker.go_on_with_files();
@@ -254,6 +261,20 @@ impl Node {
     pub fn metrics(&self) -> impl Fn() -> String + Clone + Send + Sync + 'static {
         let metrics = Arc::clone(&self.metrics);
         move || metrics.text()
+    }
+
+    /// Lets it believe that so much more time went by since it started: what it waits for comes the sooner.
+    /// For tests.
+    #[doc(hidden)]
+    pub async fn hurry(&self, by: Duration) {
+        let _ = self.tasks.send(Task::Hurry(by)).await;
+    }
+
+    /// Whether what comes is kept: the last group became durable. A node for which this is not so
+    /// acknowledges nothing.
+    pub fn keeps(&self) -> impl Fn() -> bool + Clone + Send + Sync + 'static {
+        let metrics = Arc::clone(&self.metrics);
+        move || metrics.keeps()
     }
 
     /// Waits until somebody stops it over its socket.
@@ -311,7 +332,11 @@ fn open(
         unread.iter().map(|(path, e)| format!("{}: {e} [{}]", path.display(), e.code())).collect();
     let trust = Arc::clone(material.trust()?);
     let (store, opened) = Store::open(&folder.join("store"))?;
-    found.extend(opened.log.damaged.iter().map(|d| format!("the log is damaged: {d:?}")));
+    found.extend(opened.log.told().iter().map(|(code, sentence)| format!("{sentence} [{code}]")));
+    if opened.unknown > 0 {
+        let unknown = opened.unknown;
+        found.push(format!("{unknown} records of a later version are kept, and not read"));
+    }
     let participant = material
         .authorisation
         .as_ref()

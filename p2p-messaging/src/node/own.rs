@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Code;
 use gridpass_identity::time::UnixMillis;
+use gridpass_policy::decision::Reason;
 use gridpass_policy::keeping;
 use gridpass_policy::payload::PayloadSchema;
 use gridpass_policy::topic::Topic;
@@ -62,9 +63,9 @@ impl Worker {
         if checked.verdict != Verdict::Admit {
             // The facts about the sender were to be kept with it.
             self.checker.nothing_was_kept();
-            let causes = checked.decided.iter().flat_map(|d| &d.ruling.reasons);
-            let more: Vec<_> = causes.map(|r| format!("{} [{}]", r.sentence, r.code)).collect();
-            let sentence = if more.len() > 1 { more.join("; ") } else { checked.sentence };
+            let reasons = checked.decided.iter().flat_map(|d| &d.ruling.reasons);
+            let all: Vec<_> = reasons.map(with_causes).collect();
+            let sentence = if all.is_empty() { checked.sentence } else { all.join("; ") };
             return Err((checked.code, sentence));
         }
         if let Some(Err(failed)) = file.map(|file| self.offer_file(&file, &envelope)) {
@@ -246,6 +247,16 @@ impl Worker {
 
     pub(super) fn expiry_of(&self, channel: &ContentId) -> Option<UnixMillis> {
         self.knowledge.material.presentations.get(channel).map(|p| p.expires)
+    }
+}
+
+/// A reason with what it comes from, each with its code.
+fn with_causes(reason: &Reason) -> String {
+    let causes: Vec<_> =
+        reason.causes.iter().map(|c| format!("{} [{}]", c.sentence, c.code)).collect();
+    match causes.as_slice() {
+        [] => format!("{} [{}]", reason.sentence, reason.code),
+        all => format!("{}: {}", reason.sentence, all.join(", ")),
     }
 }
 

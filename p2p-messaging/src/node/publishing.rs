@@ -258,8 +258,11 @@ impl Worker {
     /// A peer says that somebody published a role definition. It is fetched, and passed on when it is
     /// here: whoever passes it on has it.
     pub(super) fn published(&mut self, peer: PeerId, message: MessageId, id: ContentId) {
-        if self.shelf.get(&id).is_some() {
-            self.report(message, peer, MessageAcceptance::Accept);
+        if let Some(bytes) = self.shelf.get(&id) {
+            // Other documents are given by their names too, and told to nobody: who passed that on
+            // would answer for it.
+            let acceptance = self.judge_published(peer, &id, &bytes);
+            self.report(message, peer, acceptance);
             return;
         }
         let of_one = self.fetching.iter().filter(|(p, _)| *p == peer).count();
@@ -304,26 +307,40 @@ impl Worker {
                 return MessageAcceptance::Ignore;
             }
         };
-        match PublicDocument::read(&bytes) {
-            Ok(document) if document.kind == PublicKind::RoleDefinition => {}
-            _ => {
-                tracing::warn!(%peer, %id, "what was published as one is no role definition");
-                self.charge(peer, FAULT);
-                return MessageAcceptance::Reject;
-            }
+        let acceptance = self.judge_published(peer, id, &bytes);
+        if acceptance != MessageAcceptance::Accept {
+            return acceptance;
         }
-        self.shelf.put(id, &bytes);
-        match self.knowledge.material.keep_published(id.clone(), bytes) {
+        match self.knowledge.material.keep_published(id.clone(), bytes.clone()) {
             Ok(gone) => {
                 tracing::info!(%id, "a role definition was published");
+                self.shelf.put(id, &bytes);
                 if let Some(gone) = gone.filter(|g| self.knowledge.trust.definition(g).is_none()) {
                     self.shelf.remove(&gone);
                 }
                 self.came(&Missing::Document(id.clone()));
             }
-            Err(e) => tracing::error!(%id, code = %e.code(), "a definition is not kept: {e}"),
+            Err(e) => {
+                tracing::error!(%id, code = %e.code(), "a definition is not kept: {e}");
+                // Whoever passes it on has it.
+                return MessageAcceptance::Ignore;
+            }
         }
         MessageAcceptance::Accept
+    }
+
+    /// Whether what a peer told of is a role definition.
+    fn judge_published(&mut self, peer: PeerId, id: &ContentId, bytes: &[u8]) -> MessageAcceptance {
+        match PublicDocument::read(bytes) {
+            Ok(document) if document.kind == PublicKind::RoleDefinition => {
+                MessageAcceptance::Accept
+            }
+            _ => {
+                tracing::warn!(%peer, %id, "what was published as one is no role definition");
+                self.charge(peer, FAULT);
+                MessageAcceptance::Reject
+            }
+        }
     }
 
     /// Parts of a schema that the node reads messages by are public with it.

@@ -7,7 +7,7 @@ use crate::receipt::{FORMAT_VERSION, MAX_ENTRIES, Receipt, Refusal, SignedReceip
 use crate::store::Entry;
 use crate::sync::{MAX_RECEIPTS, Request, Response};
 use gridpass_credentials::authorisation::NodePurpose;
-use gridpass_credentials::content_id::EnvelopeId;
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::verify::{AuthorisationExpectation, verify_authorisation};
 use gridpass_identity::did::Did;
@@ -177,6 +177,7 @@ impl Worker {
         for text in receipts {
             match self.check_receipt(&peer, text, &taken, &mut memo) {
                 Ok(Some(receipt)) => {
+                    self.keep_authorisation(receipt.authorisation.as_ref());
                     taken.push(receipt);
                     self.metrics.receipt();
                     self.stage(Entry::Receipt { own: false, receipt: text.clone() });
@@ -195,6 +196,14 @@ impl Worker {
         let tries = self.receipts.undecided.entry(peer).or_default();
         *tries = if undecided { tries.saturating_add(1) } else { 0 };
         if undecided && *tries <= MAX_TRIES { Response::NotHere } else { Response::Taken }
+    }
+
+    /// Keeps by what somebody else's node signed a receipt: an auditor asks for it.
+    fn keep_authorisation(&mut self, id: Option<&ContentId>) {
+        let Some(id) = id.filter(|id| !self.knowledge.store.has_document(id)) else { return };
+        if let Some(bytes) = self.knowledge.document(id) {
+            self.stage(Entry::Document(ByteBuf::from(bytes)));
+        }
     }
 
     /// Whether it is about messages of this participant, by who it says, who may say so; and whether

@@ -1,16 +1,18 @@
 //! Sealing what is sent, and opening what came before its key did.
 
 use super::receipts::Fate;
+use super::unopened::{Place, Unopened};
 use super::worker::Worker;
 use crate::checking::{Chain, Known as _};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
 use crate::sealing::{
-    ChainKey, Circle, Epoch, HandedKey, MAX_EPOCH_MILLIS, Opening, Place, SealedPayload,
+    AsOf, ChainKey, Circle, Epoch, InEpoch, MAX_EPOCH_MILLIS, Opening, Standing, Terms, allowance,
 };
 use crate::store::Entry;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;
+use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::channel::Sealing as ChannelSealing;
@@ -18,38 +20,16 @@ use serde_bytes::ByteBuf;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// The most messages whose key is waited for.
-const MAX_UNOPENED: usize = 4096;
-/// How long a key is waited for before the sender is told that this node was left out, in
-/// milliseconds.
-const LEFT_OUT_MILLIS: u64 = 30_000;
-
-/// A message that is here, for this participant, and without its key.
-struct Unopened {
-    id: EnvelopeId,
-    epoch: ContentId,
-    since: UnixMillis,
-    told: bool,
-}
-
 /// What a node knows of its sealed channels.
 #[derive(Default)]
 pub(super) struct Sealing {
     pub(super) circles: BTreeMap<ContentId, Circle>,
-    /// As of which state of the checker those in the circles were judged, and when.
-    judged: BTreeMap<ContentId, (u64, UnixMillis)>,
-    unopened: BTreeMap<(Chain, u64), Unopened>,
-    /// Whether more wait for their keys than are noted.
-    more_waits: bool,
+    unopened: Unopened,
     pub(super) statements: super::statements::Statements,
 }
 
-fn key_and_id((place, unopened): (&(Chain, u64), &Unopened)) -> ((Chain, u64), EnvelopeId) {
-    (place.clone(), unopened.id.clone())
-}
-
-/// How long a judgement of those in a circle counts where nothing changed: visas end with time.
-const JUDGED_MILLIS: u64 = 10_000;
+/// How many of those in circles are judged with a tick. A message waits for those that it is for.
+const JUDGED_A_TICK: usize = 64;
 
 fn random<const N: usize>() -> Result<[u8; N], (Code, String)> {
     let mut bytes = [0_u8; N];
@@ -74,118 +54,84 @@ impl Worker {
         if !self.seals(&header.channel) {
             return Ok(payload);
         }
-        let (epoch, key) = self.epoch_for(header)?;
-        let place = Place {
-            channel: &header.channel,
-            sender: &header.sender,
-            key: &header.key,
-            sequence: header.sequence,
-            epoch: &epoch,
-        };
-        let sealed = SealedPayload::seal(&payload, &key.message(), &place, random()?)
-            .and_then(|sealed| sealed.encode())
-            .map_err(|e| (e.code(), e.to_string()))?;
-        header.epoch = Some(epoch);
-        Ok(sealed)
+        let epoch = self.epoch_for(header)?;
+        epoch.seal(header, &payload, random()?).map_err(|e| (e.code(), e.to_string()))
     }
 
     /// The epoch of a message that is about to be sent, and its key.
-    fn epoch_for(&mut self, header: &Header) -> Result<(ContentId, ChainKey), (Code, String)> {
-        let (channel, now) = (&header.channel, header.issued);
-        self.judge_circle(channel);
-        let circle = self.sealing.circles.entry(channel.clone()).or_default();
-        let longest = self.settings.epoch_seconds.saturating_mul(1000).min(MAX_EPOCH_MILLIS / 2);
-        if let Some(found) = circle.current(&header.recipients, header.sequence, now, longest) {
-            return Ok(found);
-        }
-        let chain = Chain::of(header);
-        let members = circle.members(&header.recipients);
-        let key = ChainKey::new(random()?);
-        let (epoch, bytes) =
-            Epoch::begin(&chain, header.sequence, now, &header.recipients, &members, &key)
-                .map_err(|e| (e.code(), e.to_string()))?;
-        let id = epoch.id().clone();
-        tracing::info!(%channel, epoch = %id, members = members.len(), "an epoch begins");
-        let own = HandedKey {
-            epoch: Some(id.clone()),
-            first: header.sequence,
-            from: header.sequence,
-            key: key.clone(),
+    fn epoch_for(&mut self, header: &Header) -> Result<InEpoch, (Code, String)> {
+        let channel = &header.channel;
+        self.judge_circle(channel, &header.recipients, usize::MAX);
+        let hour = allowance::hour_of(header.issued);
+        let terms = Terms {
+            longest_millis: self
+                .settings
+                .epoch_seconds
+                .saturating_mul(1000)
+                .min(MAX_EPOCH_MILLIS / 2),
+            spent: self.knowledge.store.epochs_cost((channel, &header.sender), hour),
         };
-        self.knowledge.opener.hold(&chain, &own);
-        circle.begin(&epoch, key.clone());
-        self.stage(Entry::Epoch(ByteBuf::from(bytes)));
-        Ok((id, key))
+        let circle = self.sealing.circles.entry(channel.clone()).or_default();
+        let fresh = ChainKey::new(random()?);
+        let mut found =
+            circle.epoch_for(header, terms, fresh).map_err(|e| (e.code(), e.to_string()))?;
+        if let Some(beginning) = found.beginning.take() {
+            let members = beginning.epoch.members().len();
+            tracing::info!(%channel, epoch = %found.id, members, "an epoch begins");
+            self.knowledge.opener.hold(&Chain::of(header), &beginning.own);
+            self.stage(Entry::Epoch(ByteBuf::from(beginning.document)));
+        }
+        Ok(found)
     }
 
-    /// Finds out again who may read a channel, where something changed or time went by.
-    pub(super) fn judge_circle(&mut self, channel: &ContentId) {
-        let (state, now) = (self.checker.changes(), self.now());
-        let before = self.sealing.judged.get(channel);
-        let counts = |(of, at): &(u64, UnixMillis)| {
-            *of == state && now >= *at && now.millis_since(*at) < JUDGED_MILLIS
-        };
-        if before.is_some_and(counts) {
-            return;
-        }
+    /// Finds out again who may read a channel, of those who may be meant by these recipients, where
+    /// something changed or could have with time: so many at most. How many were looked at.
+    fn judge_circle(&mut self, channel: &ContentId, to: &[Did], most: usize) -> usize {
+        let as_of = AsOf { changes: self.checker.changes(), now: self.now() };
         let (checker, knowledge) = (&mut self.checker, &self.knowledge);
-        if let Some(circle) = self.sealing.circles.get_mut(channel) {
-            circle.judge(|m| checker.may_be_handed(channel, m, knowledge, now));
+        let Some(circle) = self.sealing.circles.get_mut(channel) else { return 0 };
+        circle.judge(as_of, to, most, |m| checker.may_be_handed(channel, m, knowledge, as_of.now))
+    }
+
+    /// Finds out again, little by little, who may read.
+    fn tick_circles(&mut self) {
+        let mut most = JUDGED_A_TICK;
+        for channel in self.sealing.circles.keys().cloned().collect::<Vec<_>>() {
+            most = most.saturating_sub(self.judge_circle(&channel, &[], most));
         }
-        self.sealing.judged.insert(channel.clone(), (state, now));
     }
 
     /// A message came whose key is not here: it is asked for.
     pub(super) fn note_unopened(&mut self, envelope: &Envelope) {
         let header = envelope.header();
         let Some(epoch) = header.epoch.clone() else { return };
-        if self.sealing.unopened.len() >= MAX_UNOPENED {
-            self.sealing.more_waits = true;
-            return;
-        }
         let place = (Chain::of(header), header.sequence);
-        if self.sealing.unopened.contains_key(&place) {
-            return;
-        }
-        let asked = self.sealing.unopened.values().any(|u| u.epoch == epoch);
-        let (id, since) = (envelope.id().clone(), self.uptime());
-        let unopened = Unopened { id, epoch, since, told: false };
-        self.sealing.unopened.insert(place, unopened);
-        if !asked {
+        let of = (envelope.id().clone(), epoch);
+        let now = self.uptime();
+        if self.sealing.unopened.note(place, of, now) {
             self.say_membership(&header.channel.clone());
         }
     }
 
     /// The epochs of a channel whose keys are missing, the newest first.
     pub(super) fn lacks(&self, channel: &ContentId, most: usize) -> Vec<ContentId> {
-        let here = self.sealing.unopened.iter().filter(|((c, _), _)| &c.channel == channel);
-        let mut all: Vec<_> = here.map(|(_, u)| (u.since, &u.epoch)).collect();
-        all.sort_by_key(|(since, _)| std::cmp::Reverse(*since));
-        let mut lacks: Vec<ContentId> = Vec::new();
-        for (_, epoch) in all {
-            if lacks.len() < most && !lacks.contains(epoch) {
-                lacks.push(epoch.clone());
-            }
-        }
-        lacks
+        self.sealing.unopened.lacks(channel, most)
     }
 
     /// Keys of a chain came: what they open is delivered, as what came with their number.
     pub(super) fn open_what_waited(&mut self, chain: &Chain) {
-        let of_it = |((c, _), _): &(&(Chain, u64), &Unopened)| c == chain;
-        let all: Vec<_> = self.sealing.unopened.iter().filter(of_it).map(key_and_id).collect();
-        for (place, id) in all {
+        for (place, id) in self.sealing.unopened.of(Some(chain)) {
             self.try_again(&place, &id);
         }
-        if std::mem::take(&mut self.sealing.more_waits) {
+        if self.sealing.unopened.take_more() {
             self.find_unopened(&chain.channel.clone());
         }
     }
 
     /// Opens a message that waits, where its key is here now.
-    fn try_again(&mut self, place: &(Chain, u64), id: &EnvelopeId) {
-        let epoch = self.sealing.unopened.get(place).map(|u| u.epoch.clone());
-        if !epoch.is_some_and(|e| self.knowledge.opener.has(&e, &place.0, place.1)) {
+    fn try_again(&mut self, place: &Place, id: &EnvelopeId) {
+        let epoch = self.sealing.unopened.epoch(place);
+        if !epoch.is_some_and(|e| self.knowledge.opener.has(e, &place.0, place.1)) {
             return;
         }
         let kept = self.knowledge.store.envelope(id).filter(|(_, kept)| kept.whole);
@@ -193,7 +139,7 @@ impl Worker {
             Some(envelope) if !self.knowledge.store.opened(id) => self.open_late(&envelope),
             // It is only staged yet, or it is opened; what is forgotten is not opened any more.
             _ if self.knowledge.store.has(id) && self.knowledge.store.envelope(id).is_none() => {}
-            _ => drop(self.sealing.unopened.remove(place)),
+            _ => self.sealing.unopened.remove(place),
         }
     }
 
@@ -243,18 +189,18 @@ impl Worker {
         }
         let chain = self.own_chain(channel);
         let own = self.knowledge.store.own_epochs(&chain);
-        let now = self.now();
+        let (now, changes) = (self.now(), self.checker.changes());
         for (_, id) in own.into_iter().rev().take(EPOCHS) {
             let epoch = self.knowledge.document(&id).and_then(|b| Epoch::parse(&b).ok());
             let circle = self.sealing.circles.entry(channel.clone()).or_default();
             for member in epoch.iter().flat_map(Epoch::members) {
                 if !circle.knows(&member.node) {
                     // Whether it may still is found out with the next message.
-                    circle.heard(member.clone(), false, now);
+                    let as_of = AsOf { changes, now };
+                    circle.heard(member.clone(), Standing::UNKNOWN, as_of);
                 }
             }
         }
-        self.sealing.judged.remove(channel);
         self.find_unopened(channel);
     }
 
@@ -302,15 +248,9 @@ impl Worker {
 
     /// Tells senders that this node was left out, where it waited long enough.
     pub(super) fn tick_sealing(&mut self) {
-        let now = self.uptime();
-        let mut left_out = Vec::new();
-        for ((chain, sequence), unopened) in &mut self.sealing.unopened {
-            if !unopened.told && now.millis_since(unopened.since) >= LEFT_OUT_MILLIS {
-                unopened.told = true;
-                left_out.push((chain.clone(), *sequence, unopened.id.clone()));
-            }
-        }
-        for (chain, sequence, id) in left_out {
+        self.tick_circles();
+        let left_out = self.sealing.unopened.left_out(self.uptime());
+        for ((chain, sequence), id) in left_out {
             tracing::warn!(sender = %chain.sender, sequence, "its key was not handed to this node");
             let receipts =
                 self.checker.policy(&chain.channel).is_some_and(|p| p.descriptor().receipts);
@@ -321,8 +261,7 @@ impl Worker {
             }
         }
         // A key may have come in the same group as what it opens.
-        let all: Vec<_> = self.sealing.unopened.iter().map(key_and_id).collect();
-        for (place, id) in all {
+        for (place, id) in self.sealing.unopened.of(None) {
             self.try_again(&place, &id);
         }
         self.tick_statements();
@@ -334,7 +273,7 @@ impl Worker {
             return Value::Null;
         }
         let members = self.sealing.circles.get(channel).map_or(0, Circle::len);
-        let unopened = self.sealing.unopened.keys().filter(|(c, _)| &c.channel == channel).count();
-        json!({"members": members, "unopened": unopened})
+        let (unopened, left_out) = self.sealing.unopened.count(channel);
+        json!({"members": members, "unopened": unopened, "leftOut": left_out})
     }
 }

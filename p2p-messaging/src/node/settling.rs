@@ -8,7 +8,7 @@ use crate::envelope::{Envelope, Header};
 use crate::net::{Command, Ticket, channel_of, channel_of_keys};
 use crate::store::{Entry, Kept};
 use gridpass_credentials::content_id::EnvelopeId;
-use gridpass_policy::facts::Question;
+use gridpass_policy::facts::{Admission, Question};
 use libp2p::PeerId;
 use libp2p::gossipsub::{MessageAcceptance, MessageId, TopicHash};
 use serde_bytes::ByteBuf;
@@ -100,11 +100,28 @@ impl Worker {
                     if let Ok((_, bytes)) = admission.encode() {
                         self.stage(Entry::Document(ByteBuf::from(bytes)));
                     }
+                    self.keep_lists(admission);
                 }
             }
         }
         if checked.keep {
             self.keep(checked, envelope, source);
+        }
+    }
+
+    /// Keeps the status lists that were read as they are now: newer ones take their place among what
+    /// the node was given, and an auditor asks what was known.
+    fn keep_lists(&mut self, admission: &Admission) {
+        for named in &admission.lists {
+            let id = &named.evidence;
+            if self.knowledge.store.has_document(id) {
+                continue;
+            }
+            let list = self.knowledge.material.lists.iter().find(|l| l.secured().id() == id);
+            let text = list.map(|l| l.secured().text().as_bytes().to_vec());
+            if let Some(bytes) = text.filter(|bytes| id.verify(bytes).is_ok()) {
+                self.stage(Entry::Document(ByteBuf::from(bytes)));
+            }
         }
     }
 
@@ -120,8 +137,8 @@ impl Worker {
                 && let Some(bytes) = crate::checking::Known::document(&self.knowledge, id)
             {
                 let bytes = ByteBuf::from(bytes);
-                let own = Some(id) == epoch && header.key == self.me.key_id;
-                self.stage(if own { Entry::Epoch(bytes) } else { Entry::Document(bytes) });
+                let is_epoch = Some(id) == epoch;
+                self.stage(if is_epoch { Entry::Epoch(bytes) } else { Entry::Document(bytes) });
             }
         }
         self.knowledge.material.keep_identity(&header.sender);

@@ -17,9 +17,8 @@ use gridpass_identity::time::UnixMillis;
 use libp2p::PeerId;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How old the status of a peer's authorisation may be, in seconds, to say for whom it acts; channels
-/// ask for less.
-pub(super) const MAX_STATUS_AGE_SECONDS: u64 = 30 * 24 * 3600;
+/// How old the status of a peer's authorisation may be to say for whom it acts.
+pub(super) use crate::receipt::MAX_STATUS_AGE_SECONDS;
 
 impl Worker {
     /// Whether a peer's participant authorised it, and what is missing to say so.

@@ -1,12 +1,11 @@
 //! What nodes say to each other in a sealed channel: that they may read, and which keys they are given.
 
+use super::grants::Grants;
 use super::peers::FAULT;
 use super::worker::Worker;
 use crate::checking::{Known as _, Missing, Right};
 use crate::net::{Command, keys_topic_of};
-use crate::sealing::{
-    Epoch, Grant, HandedKey, MAX_GRANTED, MAX_LACKS, Member, Membership, SignedStatement, Statement,
-};
+use crate::sealing::{AsOf, MAX_LACKS, Member, Membership, SignedStatement, Statement};
 use crate::store::Entry;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Class;
@@ -26,8 +25,6 @@ const AGAIN_MILLIS: u64 = 5_000;
 const SELDOM_MILLIS: u64 = 5 * 60 * 1000;
 /// How often at most it says so, in milliseconds: peers do not pass on more.
 const PAUSE_MILLIS: u64 = 2_000;
-/// How often at most one node is handed keys where nothing changed, in milliseconds.
-const HAND_MILLIS: u64 = 5_000;
 /// The most statements that wait for what their signer's right rests on, and how long.
 const MAX_WAITING: usize = 256;
 const WAITING_MILLIS: u64 = 30_000;
@@ -35,8 +32,6 @@ const WAITING_MILLIS: u64 = 30_000;
 const MAX_HEARD: usize = 8192;
 /// How many of those one peer may have passed on.
 const MAX_WAITING_OF_ONE: usize = 32;
-/// The most grants to one node at once.
-const MAX_GRANTS: usize = 16;
 /// How long somebody's statements to somebody are apart, in milliseconds, but for so many at once.
 const APART_MILLIS: u64 = 1_000;
 const MAX_AT_ONCE: u32 = 16;
@@ -63,7 +58,7 @@ pub(super) struct Statements {
     /// Channels in which it is to say so as soon as it may.
     due: std::collections::BTreeSet<ContentId>,
     heard: LruCache<(ContentId, Did, Did), Heard>,
-    handed: LruCache<(ContentId, Did), UnixMillis>,
+    pub(super) grants: Grants,
     waiting: Vec<Waiting>,
     /// Something came that they may have waited for.
     again: bool,
@@ -72,7 +67,7 @@ pub(super) struct Statements {
 impl Statements {
     /// What was handed over may not have been kept.
     pub(super) fn forget_what_was_handed(&mut self) {
-        self.handed.clear();
+        self.grants.forget_what_was_handed();
     }
 }
 
@@ -82,7 +77,7 @@ impl Default for Statements {
             said: BTreeMap::new(),
             due: std::collections::BTreeSet::new(),
             heard: LruCache::new(MAX_HEARD),
-            handed: LruCache::new(MAX_HEARD),
+            grants: Grants::default(),
             waiting: Vec::new(),
             again: false,
         }
@@ -163,13 +158,18 @@ impl Worker {
         }
     }
 
-    fn state(&self, statement: &Statement) {
+    /// Says it to everybody. Gives how many bytes that took.
+    pub(super) fn state(&self, statement: &Statement) -> usize {
         match statement.sign(&self.me.key, &self.me.key_id) {
             Ok(text) => {
-                let topic = keys_topic_of(statement.channel());
+                let (topic, bytes) = (keys_topic_of(statement.channel()), text.len());
                 self.tell(Command::Publish { topic, data: text.into_bytes(), envelope: None });
+                bytes
             }
-            Err(e) => tracing::error!("not stated: {e}"),
+            Err(e) => {
+                tracing::error!("not stated: {e}");
+                0
+            }
         }
     }
 
@@ -270,10 +270,11 @@ impl Worker {
         if !self.is_news(channel, &member.node, &to, said.issued) {
             return Some(MessageAcceptance::Ignore);
         }
-        let may = self.checker.may_be_handed(channel, member, &self.knowledge, now);
+        let as_of = AsOf { changes: self.checker.changes(), now };
+        let found = self.checker.may_be_handed(channel, member, &self.knowledge, now);
         let circle = self.sealing.circles.entry(channel.clone()).or_default();
-        let news = circle.heard(member.clone(), may, now);
-        if !may {
+        let news = circle.heard(member.clone(), found, as_of);
+        if !found.may {
             return Some(MessageAcceptance::Ignore);
         }
         tracing::debug!(%channel, node = %member.node, "may be handed keys");
@@ -288,98 +289,6 @@ impl Worker {
         }
         self.grant(channel, member, Some(&said.lacks).filter(|_| !news));
         Some(MessageAcceptance::Accept)
-    }
-
-    /// Hands a node the keys of own epochs that it may have, and was not handed by their documents: of
-    /// those that it lacks, or of all.
-    fn grant(&mut self, channel: &ContentId, member: &Member, lacks: Option<&Vec<ContentId>>) {
-        let (now, place) = (self.uptime(), (channel.clone(), member.node.clone()));
-        let handed = self.sealing.statements.handed.get(&place).copied();
-        let lately = handed.is_some_and(|at| now.millis_since(at) < HAND_MILLIS);
-        if lately || lacks.is_some_and(Vec::is_empty) {
-            return;
-        }
-        let chain = self.own_chain(channel);
-        let mut epochs = self.knowledge.store.own_epochs(&chain);
-        epochs.retain(|(_, id)| lacks.is_none_or(|lacks| lacks.contains(id)));
-        if epochs.is_empty() {
-            return;
-        }
-        self.sealing.statements.handed.insert(place, now);
-        let keys = self.keys_for(channel, member, epochs);
-        if keys.is_empty() {
-            return;
-        }
-        if let Some(circle) = self.sealing.circles.get_mut(channel) {
-            for epoch in keys.iter().filter_map(|k| k.epoch.as_ref()) {
-                circle.granted(epoch, member);
-            }
-        }
-        let issued = self.now();
-        let newest_first: Vec<HandedKey> = keys.into_iter().rev().collect();
-        for (n, some) in newest_first.chunks(MAX_GRANTED).take(MAX_GRANTS).enumerate() {
-            match Grant::new(&chain, &member.node, some) {
-                Ok(grant) => {
-                    // Each is news to those who pass them on.
-                    let at = issued.plus_millis(u64::try_from(n).unwrap_or_default());
-                    self.state(&Statement::Grant(grant, at));
-                }
-                Err(e) => tracing::error!(node = %member.node, "not handed over: {e}"),
-            }
-        }
-    }
-
-    /// The keys of these own epochs from where on a member may read.
-    fn keys_for(
-        &self,
-        channel: &ContentId,
-        member: &Member,
-        epochs: Vec<(u64, ContentId)>,
-    ) -> Vec<HandedKey> {
-        let chain = self.own_chain(channel);
-        let since = self.readable_from(channel, &member.participant, &member.presentation);
-        let Some(first) = self.knowledge.store.first_since(&chain, since) else {
-            return Vec::new();
-        };
-        // Those that began before the first message that it may have, and may reach to it.
-        let most = MAX_GRANTED.saturating_mul(MAX_GRANTS);
-        let reach = first.saturating_sub(crate::sealing::MAX_STEPS);
-        let near = epochs.into_iter().rev().take_while(|(begins, _)| *begins >= reach);
-        let mut keys = Vec::new();
-        for (begins, id) in near.take(most) {
-            let Some(bytes) = self.knowledge.document(&id) else { continue };
-            let Ok(epoch) = Epoch::parse(&bytes) else { continue };
-            let to = epoch.recipients();
-            let for_it = to.is_empty() || to.contains(&member.participant);
-            if !for_it || epoch.members().iter().any(|m| m.node == member.node) {
-                continue;
-            }
-            let from = first.max(begins);
-            keys.extend(self.knowledge.opener.chain_key((&id, &bytes), &chain, from));
-        }
-        keys.reverse();
-        keys
-    }
-
-    /// This node was handed keys.
-    fn granted(&mut self, statement: &Statement, data: &[u8]) {
-        let Some((chain, keys)) = self.knowledge.opener.take(statement) else {
-            tracing::warn!("keys came that do not open");
-            return;
-        };
-        tracing::info!(sender = %chain.sender, keys = keys.len(), "keys came");
-        let news: Vec<_> = keys.iter().filter(|k| self.knowledge.opener.hold(&chain, k)).collect();
-        if news.is_empty() {
-            return;
-        }
-        self.stage(Entry::Grant {
-            channel: chain.channel.clone(),
-            sender: chain.sender.clone(),
-            key: chain.key.as_str().to_owned(),
-            epochs: news.iter().filter_map(|k| k.epoch.clone()).collect(),
-            statement: ByteBuf::from(data.to_vec()),
-        });
-        self.open_what_waited(&chain);
     }
 
     /// Something came that statements may have waited for.

@@ -11,7 +11,7 @@ use crate::sealing::Opening;
 use crate::store::{Entry, Kept};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use libp2p::{Multiaddr, PeerId};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -21,6 +21,8 @@ use tokio::sync::oneshot;
 const MAX_INBOX: usize = 1000;
 /// The most bytes of them: the answer is one line.
 const MAX_INBOX_BYTES: usize = 8 * 1024 * 1024;
+/// The most contradictions that are shown.
+const MAX_FORKS: usize = 64;
 
 impl Worker {
     pub(super) fn control(&mut self, asked: Asked, reply: oneshot::Sender<ControlResult>) {
@@ -51,6 +53,7 @@ impl Worker {
             Asked::Leave { channel } => self.leave(&channel),
             Asked::Invite { channels } => self.invite(channels),
             Asked::Status => Ok(self.status()),
+            Asked::Lists => Ok(self.lists()),
             Asked::Metrics => Ok(Value::String(self.metrics.text())),
             Asked::Inbox { after, most } => Ok(self.inbox(after, most)),
             Asked::Listen { after, reader } => {
@@ -61,6 +64,7 @@ impl Worker {
             Asked::Outbox { most } => Ok(
                 json!({"messages": self.outbox(usize::try_from(most).unwrap_or(1).min(MAX_INBOX))}),
             ),
+            Asked::Envelope { envelope } => self.signed(&envelope),
             Asked::Receipts { envelope } => match self.knowledge.store.envelope(&envelope) {
                 Some((_, kept)) => match kept.envelope() {
                     Ok(envelope) if envelope.header().sender == self.me.participant => {
@@ -146,7 +150,7 @@ impl Worker {
             self.greet_again();
         }
         for channel in joins {
-            self.join(channel);
+            self.join_if_signed(channel);
         }
         self.fill_shelf();
         self.rejudge();
@@ -344,6 +348,7 @@ impl Worker {
                 "senders": heads.len(),
                 "gaps": gaps,
                 "listsTooOld": old,
+                "contradictions": self.contradictions(id),
                 "silent": self.silence_of(id),
             })
         });
@@ -365,7 +370,41 @@ impl Worker {
             "logBytes": self.knowledge.store.bytes(),
             "lastNumber": self.knowledge.store.last_number(),
             "damage": self.damage,
+            "keeps": self.metrics.keeps(),
             "channels": channels.collect::<Vec<_>>(),
         })
+    }
+    /// Who contradicted itself in a channel, and by which messages.
+    fn contradictions(&self, channel: &ContentId) -> Vec<Value> {
+        let all = self.knowledge.store.forks(MAX_FORKS);
+        let here = all.iter().filter(|(_, second)| second.header().channel == *channel);
+        here.map(|(first, second)| {
+            let header = second.header();
+            json!({"sender": header.sender, "key": header.key, "sequence": header.sequence,
+                   "first": first, "second": second.id()})
+        })
+        .collect()
+    }
+
+    /// A message as it travels, or its block where the payload is not kept any more.
+    fn signed(&self, id: &EnvelopeId) -> ControlResult {
+        let Some((_, kept)) = self.knowledge.store.envelope(id) else {
+            let message = format!("there is no message {id}");
+            return Err((gridpass_credentials::codes::NOT_KEPT, message));
+        };
+        Ok(json!({"id": id, "whole": kept.whole, "allowed": kept.allowed,
+                  "envelope": STANDARD.encode(&kept.envelope)}))
+    }
+
+    /// The status lists that count here.
+    fn lists(&self) -> Value {
+        let material = &self.knowledge.material;
+        let all = material.lists.iter().map(|list| {
+            let (version, dated) = list.order();
+            let since = material.since.get(&(list.id.clone(), list.issuer.clone()));
+            json!({"list": list.id, "signer": list.issuer, "version": version, "dated": dated,
+                   "since": since})
+        });
+        json!({"lists": all.collect::<Vec<_>>()})
     }
 }

@@ -1,11 +1,13 @@
 //! The thread that checks and keeps: it owns the checking core, the store and what the node knows.
 //!
 //! Tasks are taken in groups. What a group accepted becomes durable together, and only then is
-//! anything acknowledged: the answer to whoever sent it, the receipt, the listener.
+//! anything acknowledged: the answer to whoever sent it, the receipt, the listener. While one group
+//! is on its way to the disk, the next is checked.
 
 use super::beginnings::Beginnings;
 use super::catch_up::Ranges;
 use super::control::{Asked, ControlResult};
+use super::disk::Disk;
 use super::fetch::Fetches;
 use super::files::Files;
 use super::forks::Proofs;
@@ -24,7 +26,8 @@ use super::{Me, NodeSettings};
 use crate::checking::{Chain, Checker};
 use crate::exchange::Exchange;
 use crate::net::{Command, NetEvent};
-use crate::store::Kept;
+use crate::sealing::{MAX_EPOCH_MILLIS, Outline};
+use crate::store::{Forgetting, Kept};
 use crate::sync::Guests;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::time::UnixMillis;
@@ -33,7 +36,7 @@ use libp2p::gossipsub::{MessageAcceptance, MessageId};
 use libp2p::{Multiaddr, PeerId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// The most tasks that become durable together.
@@ -43,6 +46,9 @@ const GROUP: usize = 512;
 const UNREPORTED_MILLIS: u64 = 4000;
 /// How many of the own messages are remembered as handed to the network.
 const MAX_HANDED: usize = 65_536;
+
+/// How long keys are kept whose epoch does not come, in milliseconds.
+const GRANT_MILLIS: u64 = 24 * 3600 * 1000;
 
 /// What the worker does next.
 #[derive(Debug)]
@@ -55,6 +61,8 @@ pub(crate) enum Task {
     Came(Box<Came>),
     /// A little time went by.
     Tick,
+    /// Much time went by, as a test has it.
+    Hurry(Duration),
     /// Make durable what is there, and end.
     Stop(oneshot::Sender<()>),
 }
@@ -98,9 +106,14 @@ pub(crate) struct Worker {
     pub(super) invitations: Invitations,
     /// Schemas of channels that are not compiled yet: some of their documents are missing.
     pub(super) unready: BTreeSet<(ContentId, ContentId)>,
+    /// Channels of which cannot be said yet whether their owners signed them.
+    pub(super) unsure: BTreeSet<ContentId>,
     /// Envelopes that wait, whose place in gossip is still open.
     pub(super) unreported: HashMap<EnvelopeId, (MessageId, PeerId, UnixMillis)>,
     pub(super) after: Vec<After>,
+    pub(super) disk: Disk,
+    /// What waits for the group that is on its way to the disk.
+    pub(super) under_way: Option<Vec<After>>,
     /// What this group keeps that others are to be told of.
     pub(super) to_confirm: BTreeMap<Chain, BTreeMap<u64, (EnvelopeId, Fate)>>,
     pub(super) sealing: Sealing,
@@ -131,6 +144,7 @@ pub(super) struct Parts {
     pub metrics: Arc<Metrics>,
     pub damage: Vec<String>,
     pub invitations: Invitations,
+    pub disk: Disk,
 }
 
 impl Worker {
@@ -158,8 +172,11 @@ impl Worker {
             beginnings: Beginnings::default(),
             invitations: parts.invitations,
             unready: BTreeSet::new(),
+            unsure: BTreeSet::new(),
             unreported: HashMap::new(),
             after: Vec::new(),
+            disk: parts.disk,
+            under_way: None,
             to_confirm: BTreeMap::new(),
             sealing: Sealing::default(),
             hearing: Hearing::default(),
@@ -186,7 +203,7 @@ impl Worker {
 
     /// Works until it is told to stop, or nobody can tell it anything any more.
     pub(crate) fn run(mut self, mut tasks: mpsc::Receiver<Task>) {
-        while let Some(first) = tasks.blocking_recv() {
+        while let Some(first) = self.next(&mut tasks) {
             let mut stop = self.take(first);
             // What else is there already becomes durable with it.
             let mut taken = 1_usize;
@@ -199,10 +216,20 @@ impl Worker {
             }
             self.commit();
             if let Some(stop) = stop {
+                let _ = self.finish();
                 let _ = stop.send(());
                 return;
             }
         }
+    }
+
+    /// The next task. Where there is none yet, what is on its way to the disk comes first.
+    fn next(&mut self, tasks: &mut mpsc::Receiver<Task>) -> Option<Task> {
+        if let Ok(task) = tasks.try_recv() {
+            return Some(task);
+        }
+        let _ = self.finish();
+        tasks.blocking_recv()
     }
 
     fn take(&mut self, task: Task) -> Option<oneshot::Sender<()>> {
@@ -211,6 +238,7 @@ impl Worker {
             Task::Control(asked, reply) => self.control(*asked, reply),
             Task::Came(came) => self.block_came(*came),
             Task::Tick => self.tick(),
+            Task::Hurry(by) => self.began = self.began.checked_sub(by).unwrap_or(self.began),
             Task::Stop(done) => return Some(done),
         }
         None
@@ -284,6 +312,7 @@ impl Worker {
         self.send_parked();
         // Catching up every ten seconds; forgetting old payloads every hour.
         if self.ticks.checked_rem(self.settings.catch_up_seconds.max(1)) == Some(0) {
+            self.join_if_signed_now();
             self.rejudge();
             self.catch_up_with_somebody();
         }
@@ -309,9 +338,18 @@ impl Worker {
             })
         };
         self.newest_given.forget();
-        match self.knowledge.store.forget(&over) {
+        // No message names an epoch that began longer ago.
+        let epoch_over = |epoch: &Outline| {
+            let kept_for = retentions.get(&epoch.chain.channel).copied().unwrap_or(u64::MAX);
+            now.millis_since(epoch.begun) > kept_for.saturating_add(MAX_EPOCH_MILLIS)
+        };
+        let grants_before = UnixMillis::new(now.get().saturating_sub(GRANT_MILLIS));
+        let what = Forgetting { payload: &over, epoch: &epoch_over, grants_before };
+        match self.knowledge.store.forget(&what) {
             Ok((0, damaged)) if damaged.is_empty() => {}
-            Ok((count, damaged)) => tracing::info!(count, ?damaged, "payloads were forgotten"),
+            Ok((count, damaged)) => {
+                tracing::info!(count, ?damaged, "payloads and keys were forgotten")
+            }
             Err(e) => tracing::error!(code = %e.code(), "forgetting failed: {e}"),
         }
     }

@@ -1,8 +1,10 @@
 //! A sender's side of a sealed channel: who may read, which epoch is under way for whom, and when
 //! another has to begin. No clock, no randomness.
 
+use super::allowance::{self, JOINS_AN_HOUR};
 use super::epoch::Epoch;
 use super::ratchet::{ChainKey, MAX_STEPS};
+use super::sending::Terms;
 use crate::checking::Speaker;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::did::Did;
@@ -48,11 +50,48 @@ impl Member {
     }
 }
 
+/// What was found out about a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether it may be handed keys.
+    pub may: bool,
+    /// Until when that counts where nothing changes but the time.
+    pub until: UnixMillis,
+}
+
+impl Standing {
+    /// Of a node of which nothing was found out yet.
+    pub const UNKNOWN: Self = Self { may: false, until: UnixMillis::from_millis(0) };
+}
+
+/// By what is known, and when, something is found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AsOf {
+    /// How often something changed that rights rest on.
+    pub changes: u64,
+    /// The time.
+    pub now: UnixMillis,
+}
+
 struct Heard {
     member: Member,
-    /// Whether it may read, as far as was found out last.
-    may: bool,
+    /// What was found out last, and when.
+    standing: Standing,
+    judged: AsOf,
     last: UnixMillis,
+}
+
+impl Heard {
+    fn may(&self) -> bool {
+        self.standing.may
+    }
+
+    /// Whether it has to be found out again.
+    fn is_due(&self, as_of: AsOf) -> bool {
+        self.judged.changes != as_of.changes
+            || as_of.now >= self.standing.until
+            || as_of.now < self.judged.now
+    }
 }
 
 /// The epoch that is under way for a set of recipients.
@@ -60,9 +99,12 @@ struct UnderWay {
     id: ContentId,
     first: u64,
     begun: UnixMillis,
+    cost: u64,
     members: BTreeSet<Member>,
     /// Those who were or will be handed its key beside its document.
     granted: BTreeSet<Member>,
+    /// As of which change of the circle it was looked at, and whether somebody had joined.
+    looked: Option<(u64, bool)>,
     /// How far its chain key was moved on: up to this message.
     at: u64,
     key: ChainKey,
@@ -72,29 +114,35 @@ struct UnderWay {
 #[derive(Default)]
 pub struct Circle {
     heard: BTreeMap<Did, Heard>,
+    /// How often somebody came, went, or was found to stand otherwise.
+    changes: u64,
     epochs: BTreeMap<Vec<Did>, UnderWay>,
 }
 
 impl Circle {
     /// A node said that it may read, and that was found to be so or not. Whether this is news.
-    pub fn heard(&mut self, member: Member, may: bool, now: UnixMillis) -> bool {
+    pub fn heard(&mut self, member: Member, standing: Standing, judged: AsOf) -> bool {
         let before = self.heard.get(&member.node);
-        let news = before.is_none_or(|h| h.member != member || h.may != may);
+        let news = before.is_none_or(|h| h.member != member || h.may() != standing.may);
         if before.is_none() {
             let of_it = |h: &&Heard| h.member.participant == member.participant;
             let own = self.heard.values().filter(of_it);
             // One that may not read makes room, and else the one that was silent longest.
             let gone = if own.clone().count() >= MAX_NODES {
-                own.min_by_key(|h| (h.may, h.last))
+                own.min_by_key(|h| (h.may(), h.last))
             } else {
                 let all = Some(&self.heard).filter(|all| all.len() >= MAX_KNOWN);
-                all.and_then(|all| all.values().min_by_key(|h| (h.may, h.last)))
+                all.and_then(|all| all.values().min_by_key(|h| (h.may(), h.last)))
             };
             if let Some(node) = gone.map(|h| h.member.node.clone()) {
                 self.heard.remove(&node);
             }
         }
-        self.heard.insert(member.node.clone(), Heard { member, may, last: now });
+        if news {
+            self.changes = self.changes.saturating_add(1);
+        }
+        let last = judged.now;
+        self.heard.insert(member.node.clone(), Heard { member, standing, judged, last });
         news
     }
 
@@ -104,25 +152,48 @@ impl Circle {
         self.heard.contains_key(node)
     }
 
-    /// Finds out again who may read.
-    pub fn judge(&mut self, mut may: impl FnMut(&Member) -> bool) {
-        for heard in self.heard.values_mut() {
-            heard.may = may(&heard.member);
+    /// Finds out again who may read, of those who may be meant by these recipients (of all, if there are
+    /// none): where something changed, or the time has come at which it could have. So many at most, those
+    /// who could first. How many were looked at.
+    pub fn judge(
+        &mut self,
+        as_of: AsOf,
+        recipients: &[Did],
+        most: usize,
+        mut look: impl FnMut(&Member) -> Standing,
+    ) -> usize {
+        let named = |m: &Member| recipients.is_empty() || recipients.contains(&m.participant);
+        let mut due: Vec<_> =
+            self.heard.values_mut().filter(|h| h.is_due(as_of) && named(&h.member)).collect();
+        if due.len() > most {
+            due.sort_by_key(|h| (!h.may(), h.judged.now));
+            due.truncate(most);
         }
+        let mut changed = false;
+        for heard in &mut due {
+            let found = look(&heard.member);
+            changed |= found.may != heard.may();
+            (heard.standing, heard.judged) = (found, as_of);
+        }
+        let count = due.len();
+        if changed {
+            self.changes = self.changes.saturating_add(1);
+        }
+        count
     }
 
     /// Those who may read what is for these recipients; for all, if there are none.
     #[must_use]
     pub fn members(&self, recipients: &[Did]) -> Vec<Member> {
         let named = |m: &Member| recipients.is_empty() || recipients.contains(&m.participant);
-        let all = self.heard.values().filter(|h| h.may).map(|h| &h.member);
+        let all = self.heard.values().filter(|h| h.may()).map(|h| &h.member);
         all.filter(|m| named(m)).cloned().collect()
     }
 
     /// How many may read.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.heard.values().filter(|h| h.may).count()
+        self.heard.values().filter(|h| h.may()).count()
     }
 
     /// Whether nobody may.
@@ -134,7 +205,7 @@ impl Circle {
     /// Whether a node may read.
     #[must_use]
     pub fn has(&self, node: &Did) -> bool {
-        self.heard.get(node).is_some_and(|h| h.may)
+        self.heard.get(node).is_some_and(Heard::may)
     }
 
     /// The epoch of the next message, and its key; nothing where another epoch has to begin: for the
@@ -144,32 +215,53 @@ impl Circle {
         recipients: &[Did],
         sequence: u64,
         now: UnixMillis,
-        longest_millis: u64,
+        terms: Terms,
     ) -> Option<(ContentId, ChainKey)> {
-        let members: BTreeSet<Member> = self.members(recipients).into_iter().collect();
         let mut audience = recipients.to_vec();
         audience.sort();
+        let changes = self.changes;
+        let looked = self.epochs.get(&audience)?.looked.filter(|(of, _)| *of == changes);
+        let joined = match looked {
+            Some((_, joined)) => joined,
+            None => self.look_at(&audience)?,
+        };
         let epoch = self.epochs.get_mut(&audience)?;
         let age = now.millis_since(epoch.begun);
-        // By other documents than before a node still acts for the same participant.
-        let nodes: BTreeMap<&Did, &Did> =
-            members.iter().map(|m| (&m.node, &m.participant)).collect();
-        let may = |m: &Member| nodes.get(&m.node).is_some_and(|p| **p == m.participant);
-        let left = !epoch.members.iter().chain(&epoch.granted).all(may);
-        let joined = !members.is_subset(&epoch.members) && age >= JOIN_MILLIS;
+        // Who joined is handed the key beside it as long as peers might not take another epoch.
+        let pause = allowance::join_pause(epoch.cost).max(JOIN_MILLIS);
+        let spare = terms.spent.saturating_add(epoch.cost) <= JOINS_AN_HOUR;
+        let joined = joined && age >= pause && spare;
         // A clock that was set back says nothing of how old it is.
-        let over = age >= longest_millis || now < epoch.begun;
+        let over = age >= terms.longest_millis || now < epoch.begun;
         let steps = sequence.checked_sub(epoch.first).filter(|s| *s < MAX_STEPS);
-        if left || joined || over || steps.is_none() {
+        if joined || over || steps.is_none() {
             return None;
         }
         // What was passed over is not needed again: own messages are opened with the first key.
         let on = sequence.checked_sub(epoch.at)?;
         epoch.key = epoch.key.forward(on).ok()?;
         epoch.at = sequence;
-        // Who joined meanwhile is entitled to this message, and will be handed its key.
-        epoch.granted.extend(members.difference(&epoch.members).cloned().collect::<Vec<_>>());
         Some((epoch.id.clone(), epoch.key.clone()))
+    }
+
+    /// Whether somebody joined since the epoch for these began; nothing where somebody may not read any
+    /// more who is in it or was granted it.
+    fn look_at(&mut self, audience: &[Did]) -> Option<bool> {
+        let members: BTreeSet<Member> = self.members(audience).into_iter().collect();
+        let epoch = self.epochs.get_mut(audience)?;
+        // By other documents than before a node still acts for the same participant.
+        let nodes: BTreeMap<&Did, &Did> =
+            members.iter().map(|m| (&m.node, &m.participant)).collect();
+        let may = |m: &Member| nodes.get(&m.node).is_some_and(|p| **p == m.participant);
+        if !epoch.members.iter().chain(&epoch.granted).all(may) {
+            return None;
+        }
+        // Who joined meanwhile is entitled to what is sent, and will be handed its key.
+        let new: Vec<_> = members.difference(&epoch.members).cloned().collect();
+        let joined = !new.is_empty();
+        epoch.granted.extend(new);
+        epoch.looked = Some((self.changes, joined));
+        Some(joined)
     }
 
     /// A node was handed the key of an epoch beside its document: when its right ends, so does the
@@ -177,6 +269,7 @@ impl Circle {
     pub fn granted(&mut self, epoch: &ContentId, member: &Member) {
         if let Some(under_way) = self.epochs.values_mut().find(|e| &e.id == epoch) {
             under_way.granted.insert(member.clone());
+            under_way.looked = None;
         }
     }
 
@@ -197,8 +290,10 @@ impl Circle {
             id: epoch.id().clone(),
             first: epoch.first(),
             begun: epoch.begun(),
+            cost: epoch.cost(),
             members: epoch.members().iter().cloned().collect(),
             granted: BTreeSet::new(),
+            looked: None,
             at: epoch.first(),
             key,
         };

@@ -5,6 +5,13 @@ use crate::envelope::Envelope;
 use crate::test_kit::{NOW, cid, did_of, header, key};
 use proptest::prelude::*;
 
+const TERMS: Terms = Terms { longest_millis: DAY, spent: 0 };
+const MAY: Standing = Standing { may: true, until: UnixMillis::MAX };
+
+fn at(now: UnixMillis) -> AsOf {
+    AsOf { changes: 0, now }
+}
+
 const DAY: u64 = 24 * 3600 * 1000;
 
 fn member(number: u8) -> Member {
@@ -15,6 +22,7 @@ fn member(number: u8) -> Member {
 /// A sender, and up to six nodes that come and go.
 struct World {
     circle: Circle,
+    changes: u64,
     /// The sender's own keys.
     own: Ring,
     now: UnixMillis,
@@ -43,6 +51,7 @@ impl World {
         let nodes = 2..8;
         Self {
             circle: Circle::default(),
+            changes: 0,
             own: Ring::default(),
             now: NOW,
             sent: Vec::new(),
@@ -56,7 +65,7 @@ impl World {
         let chain = chain_of(1);
         let recipients: Vec<Did> = to.map(|n| member(n).participant).into_iter().collect();
         let sequence = u64::try_from(self.sent.len()).expect("few") + 1;
-        let current = self.circle.current(&recipients, sequence, self.now, DAY);
+        let current = self.circle.current(&recipients, sequence, self.now, TERMS);
         let (epoch, secret) = current.unwrap_or_else(|| {
             let secret = ChainKey::new([u8::try_from(self.epochs.len()).expect("few"); 32]);
             let members = self.circle.members(&recipients);
@@ -127,12 +136,16 @@ impl World {
         match *step {
             Step::Join(n) => {
                 self.may.insert(n);
-                self.circle.heard(member(n), true, self.now);
+                self.circle.heard(member(n), MAY, at(self.now));
             }
             Step::End(n) => {
                 self.may.remove(&n);
                 let may = self.may.clone();
-                self.circle.judge(|m| may.iter().any(|n| member(*n) == *m));
+                self.changes += 1;
+                let as_of = AsOf { changes: self.changes, now: self.now };
+                let look =
+                    |m: &Member| Standing { may: may.iter().any(|n| member(*n) == *m), ..MAY };
+                self.circle.judge(as_of, &[], usize::MAX, look);
             }
             Step::Send { to } => self.send(to),
             Step::Pass(millis) => self.now = self.now.plus_millis(millis),
@@ -243,40 +256,40 @@ fn an_epoch_ends_with_the_right_of_anybody_in_it_with_time_and_with_whom_it_is_f
 #[test]
 fn a_clock_that_is_set_back_begins_another_epoch() {
     let mut circle = Circle::default();
-    circle.heard(member(2), true, NOW);
+    circle.heard(member(2), MAY, at(NOW));
     let secret = ChainKey::new([1; 32]);
     let members = circle.members(&[]);
     let (epoch, _) = Epoch::begin(&chain_of(1), 1, NOW, &[], &members, &secret).expect("an epoch");
     circle.begin(&epoch, secret);
-    assert!(circle.current(&[], 1, NOW, DAY).is_some());
-    assert!(circle.current(&[], 2, UnixMillis::new(NOW.get() - 1), DAY).is_none());
-    assert!(circle.current(&[], 1 + MAX_STEPS, NOW, DAY).is_none(), "it is full");
+    assert!(circle.current(&[], 1, NOW, TERMS).is_some());
+    assert!(circle.current(&[], 2, UnixMillis::new(NOW.get() - 1), TERMS).is_none());
+    assert!(circle.current(&[], 1 + MAX_STEPS, NOW, TERMS).is_none(), "it is full");
 }
 
 #[test]
 fn other_documents_of_a_node_begin_no_epoch_at_once() {
     let mut circle = Circle::default();
-    circle.heard(member(2), true, NOW);
+    circle.heard(member(2), MAY, at(NOW));
     let secret = ChainKey::new([1; 32]);
     let members = circle.members(&[]);
     let (epoch, _) = Epoch::begin(&chain_of(1), 1, NOW, &[], &members, &secret).expect("an epoch");
     circle.begin(&epoch, secret);
-    circle.heard(Member { presentation: cid("another"), ..member(2) }, true, NOW);
-    assert!(circle.current(&[], 1, NOW, DAY).is_some());
-    assert!(circle.current(&[], 2, NOW.plus_millis(JOIN_MILLIS), DAY).is_none());
+    circle.heard(Member { presentation: cid("another"), ..member(2) }, MAY, at(NOW));
+    assert!(circle.current(&[], 1, NOW, TERMS).is_some());
+    assert!(circle.current(&[], 2, NOW.plus_millis(JOIN_MILLIS), TERMS).is_none());
 }
 
 #[test]
 fn nodes_of_one_participant_take_no_places_of_others() {
     let mut circle = Circle::default();
-    circle.heard(member(2), true, NOW);
+    circle.heard(member(2), MAY, at(NOW));
     let of_one = |n: usize| {
         let mut member = member(3);
         member.node = Did::parse(&format!("did:webvh:x:{n}.example")).expect("a DID");
         member
     };
     for n in 0..1000 {
-        circle.heard(of_one(n), true, NOW.plus_millis(u64::try_from(n).expect("small")));
+        circle.heard(of_one(n), MAY, at(NOW.plus_millis(u64::try_from(n).expect("small"))));
     }
     assert_eq!(circle.len(), 1 + MAX_NODES);
     assert!(circle.has(&member(2).node) && circle.has(&of_one(999).node));
@@ -292,9 +305,58 @@ fn so_many_are_remembered_and_who_may_not_read_makes_room() {
         member
     };
     for n in 0..MAX_KNOWN {
-        circle.heard(many(n), n != 7, NOW);
+        circle.heard(many(n), Standing { may: n != 7, ..MAY }, at(NOW));
     }
-    circle.heard(many(MAX_KNOWN), true, NOW);
+    circle.heard(many(MAX_KNOWN), MAY, at(NOW));
     assert!(circle.has(&many(0).node) && circle.has(&many(MAX_KNOWN).node));
     assert_eq!(circle.len(), MAX_KNOWN);
+}
+
+#[test]
+fn a_right_that_ends_by_time_is_found_out_about_then_and_not_before() {
+    let mut circle = Circle::default();
+    let ends = NOW.plus_millis(5_000);
+    circle.heard(member(2), Standing { may: true, until: ends }, at(NOW));
+    circle.heard(member(3), MAY, at(NOW));
+    let looked = |circle: &mut Circle, as_of: AsOf| {
+        let mut looked = Vec::new();
+        let count = circle.judge(as_of, &[], usize::MAX, |m| {
+            looked.push(m.node.clone());
+            Standing { may: as_of.now < ends || m.node != member(2).node, ..MAY }
+        });
+        assert_eq!(count, looked.len());
+        looked
+    };
+    assert!(looked(&mut circle, at(NOW.plus_millis(4_999))).is_empty());
+    assert_eq!(circle.len(), 2);
+    assert_eq!(looked(&mut circle, at(ends)), [member(2).node]);
+    assert!(!circle.has(&member(2).node) && circle.has(&member(3).node));
+    assert!(looked(&mut circle, at(ends)).is_empty(), "once");
+    // Something changed, or the clock was set back: all are looked at.
+    assert_eq!(looked(&mut circle, AsOf { changes: 1, now: ends }).len(), 2);
+    assert_eq!(looked(&mut circle, AsOf { changes: 1, now: NOW }).len(), 2);
+}
+
+#[test]
+fn so_many_are_looked_at_at_once_those_first_who_could_read() {
+    let mut circle = Circle::default();
+    for number in 2..8 {
+        let standing = Standing { may: number % 2 == 0, ..MAY };
+        circle.heard(member(number), standing, at(NOW));
+    }
+    let as_of = AsOf { changes: 1, now: NOW };
+    let none = Standing { may: false, ..MAY };
+    assert_eq!(circle.judge(as_of, &[], 2, |_| none), 2);
+    assert_eq!(circle.len(), 1);
+    // Whom a message is for is looked at, and nobody else.
+    let to = [member(3).participant];
+    let mut looked = Vec::new();
+    circle.judge(as_of, &to, usize::MAX, |m| {
+        looked.push(m.node.clone());
+        none
+    });
+    assert_eq!(looked, [member(3).node]);
+    assert_eq!(circle.judge(as_of, &[], 2, |_| none), 2);
+    assert_eq!(circle.judge(as_of, &[], 2, |_| none), 1);
+    assert_eq!((circle.judge(as_of, &[], 2, |_| none), circle.len()), (0, 0));
 }

@@ -3,7 +3,7 @@
 
 use super::grant::{self, HandedKey};
 use super::ratchet::ChainKey;
-use super::{Member, SealingError};
+use super::{Member, SealingError, allowance};
 use crate::checking::Chain;
 use crate::codes;
 use crate::envelope::{Header, MAX_RECIPIENTS};
@@ -37,6 +37,17 @@ pub enum EpochError {
     /// There are more nodes than one epoch has room for.
     #[error("{0} nodes may read it, and an epoch has room for {MAX_MEMBERS}")]
     TooMany(usize),
+    /// So many began in this hour that peers may not take another.
+    #[error(
+        "epochs of {spent} bytes began in this hour; another has {cost}, and a node begins {} at most",
+        allowance::OWN_EPOCHS_AN_HOUR
+    )]
+    TooSoon {
+        /// What those cost.
+        spent: u64,
+        /// What another costs.
+        cost: u64,
+    },
     /// It is another sender's, or for other recipients, or begins later.
     #[error("it is not an epoch of the message that names it: {0}")]
     NotOf(&'static str),
@@ -49,6 +60,7 @@ impl EpochError {
         match self {
             Self::Malformed(_) => codes::SEALING_MALFORMED,
             Self::TooMany(_) => codes::SEALING_TOO_MANY,
+            Self::TooSoon { .. } => codes::SEALING_EPOCHS,
             Self::NotOf(_) => codes::SEALING_EPOCH,
         }
     }
@@ -80,6 +92,7 @@ struct Document {
 pub struct Epoch {
     document: Document,
     id: ContentId,
+    cost: u64,
     keys: Option<JweIn>,
 }
 
@@ -178,7 +191,8 @@ impl Epoch {
             return Err(malformed("its key is sealed to others than its members"));
         }
         let id = ContentId::of_bytes(bytes).map_err(malformed)?;
-        Ok(Self { document, id, keys: Some(keys) })
+        let cost = allowance::cost_of(bytes.len());
+        Ok(Self { document, id, cost, keys: Some(keys) })
     }
 
     /// Its name.
@@ -193,6 +207,12 @@ impl Epoch {
         let of = &self.document;
         let key = DidUrl::parse(&of.key).ok()?;
         Some(Chain { channel: of.channel.clone(), sender: of.sender.clone(), key })
+    }
+
+    /// What it costs of its sender's allowance.
+    #[must_use]
+    pub fn cost(&self) -> u64 {
+        self.cost
     }
 
     /// The number of the message that begins it.

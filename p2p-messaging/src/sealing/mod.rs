@@ -13,20 +13,25 @@
 /// The longest that an epoch lasts, in milliseconds: 7 days.
 pub const MAX_EPOCH_MILLIS: u64 = 7 * 24 * 3600 * 1000;
 
+pub mod allowance;
 mod circle;
 mod epoch;
 mod grant;
+mod outline;
 mod payload;
 mod ratchet;
 mod ring;
+mod sending;
 mod statement;
 
-pub use circle::{Circle, Member};
+pub use circle::{AsOf, Circle, Member, Standing};
 pub use epoch::{Epoch, EpochError, FORMAT_VERSION, MAX_EPOCH, MAX_MEMBERS, TYPE};
 pub use grant::{Grant, GrantError, HandedKey, MAX_GRANTED};
+pub use outline::{Outline, leaves_out};
 pub use payload::{OVERHEAD, Place, SealedPayload, padded};
 pub use ratchet::{ChainKey, MAX_STEPS, MessageKey};
 pub use ring::{Opening, Ring};
+pub use sending::{Beginning, InEpoch, Terms};
 pub use statement::{
     MAX_LACKS, MAX_STATEMENT, Membership, SignedStatement, Statement, StatementError,
 };

@@ -43,7 +43,7 @@ pub enum Entry {
         /// When it was opened.
         at: UnixMillis,
     },
-    /// The document of an own epoch.
+    /// The document of an epoch, an own or another's, of which a message is kept.
     Epoch(ByteBuf),
     /// Keys that a sender handed to this node, and the epochs that they are of.
     Grant {
@@ -58,6 +58,9 @@ pub enum Entry {
         /// The statement, as it was signed.
         statement: ByteBuf,
     },
+    /// What was the document of an epoch, or a statement that granted keys, and is forgotten: its name, the
+    /// CID of its bytes.
+    Forgotten(ContentId),
     /// How far an application has read.
     Cursor {
         /// The application\'s name for itself.

@@ -7,7 +7,7 @@ use crate::checking::{Chain, Link};
 use crate::envelope::Envelope;
 use crate::log::Place;
 use crate::receipt::SignedReceipt;
-use crate::sealing::Epoch;
+use crate::sealing::Outline;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::time::UnixMillis;
@@ -82,6 +82,13 @@ struct HeadRow {
 }
 
 #[derive(Serialize, Deserialize)]
+struct EpochRow {
+    first: u64,
+    /// The record that it stands in.
+    number: u64,
+}
+
+#[derive(Serialize, Deserialize)]
 struct LinkRow {
     id: EnvelopeId,
     previous: Option<EnvelopeId>,
@@ -101,7 +108,7 @@ struct Meta {
     log: String,
 }
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const META: &[u8] = b"m";
 
 /// The index, in sled.
@@ -171,6 +178,17 @@ fn opened_key(id: &EnvelopeId) -> Vec<u8> {
 /// used again.
 fn epoch_key(chain: &[u8; 32], first: u64, id: &str) -> Vec<u8> {
     [b"e".as_slice(), chain, &first.to_be_bytes(), id.as_bytes()].concat()
+}
+
+/// By the hour in which they began.
+fn cost_key(channel: &ContentId, sender: &Did, hour: u64) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    for part in [channel.as_str(), sender.as_str()] {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    let hash: [u8; 32] = hash.finalize().into();
+    [b"b".as_slice(), &hash, &hour.to_be_bytes()].concat()
 }
 
 fn grant_key(epoch: &ContentId, chain: &[u8; 32], number: u64) -> Vec<u8> {
@@ -285,6 +303,11 @@ impl Index {
         }
     }
 
+    /// No row is empty that says something.
+    fn drop_row(&mut self, key: Vec<u8>) {
+        self.changed.insert(key, Vec::new());
+    }
+
     /// Notes a record; seen at once, written with [`Index::write`].
     pub(super) fn note(&mut self, spot: Spot, entry: &Entry) {
         match entry {
@@ -317,19 +340,69 @@ impl Index {
                     self.put(grant_key(epoch, &chain_hash(&chain), spot.number), &spot);
                 }
             }
+            Entry::Forgotten(_) => {}
             Entry::Cursor { reader, number } => self.put(cursor_key(reader), number),
         }
         self.count(spot);
     }
 
     fn note_epoch(&mut self, spot: Spot, bytes: &[u8]) {
-        let Ok(epoch) = Epoch::parse(bytes) else { return };
-        let Some(chain) = epoch.chain() else { return };
-        self.put(document_key(epoch.id()), &spot);
-        self.put(
-            epoch_key(&chain_hash(&chain), epoch.first(), epoch.id().as_str()),
-            &epoch.first(),
-        );
+        let (Some(epoch), Ok(id)) = (Outline::read(bytes), ContentId::of_bytes(bytes)) else {
+            return;
+        };
+        self.put(document_key(&id), &spot);
+        let key = epoch_key(&chain_hash(&epoch.chain), epoch.first, id.as_str());
+        // It costs once, however often it is noted.
+        if self.row::<EpochRow>(&key).is_none() {
+            self.count_cost(&epoch, |before| before.saturating_add(epoch.cost));
+        }
+        self.put(key, &EpochRow { first: epoch.first, number: spot.number });
+    }
+
+    fn count_cost(&mut self, epoch: &Outline, change: impl Fn(u64) -> u64) {
+        let Chain { channel, sender, .. } = &epoch.chain;
+        let before = self.epochs_cost((channel, sender), epoch.hour());
+        let key = cost_key(channel, sender, epoch.hour());
+        match change(before) {
+            0 => self.drop_row(key),
+            after => self.put(key, &after),
+        }
+    }
+
+    /// What the epochs of a sender cost that began in an hour.
+    pub(super) fn epochs_cost(&self, (channel, sender): (&ContentId, &Did), hour: u64) -> u64 {
+        self.row(&cost_key(channel, sender, hour)).unwrap_or_default()
+    }
+
+    /// What stood in a record is forgotten: it is not found any more.
+    pub(super) fn forgotten(&mut self, number: u64, entry: &Entry) {
+        match entry {
+            Entry::Epoch(bytes) => {
+                let (Some(epoch), Ok(id)) = (Outline::read(bytes), ContentId::of_bytes(bytes))
+                else {
+                    return;
+                };
+                let key = epoch_key(&chain_hash(&epoch.chain), epoch.first, id.as_str());
+                if self.row::<EpochRow>(&key).is_some_and(|r| r.number == number) {
+                    self.drop_row(key);
+                    self.drop_row(document_key(&id));
+                    self.count_cost(&epoch, |before| before.saturating_sub(epoch.cost));
+                }
+            }
+            Entry::Grant { epochs, .. } => {
+                let Some(chain) = entry.granted_by() else { return };
+                for epoch in epochs {
+                    self.drop_row(grant_key(epoch, &chain_hash(&chain), number));
+                }
+            }
+            Entry::Envelope(_)
+            | Entry::Document(_)
+            | Entry::Fork { .. }
+            | Entry::Receipt { .. }
+            | Entry::Opened { .. }
+            | Entry::Forgotten(_)
+            | Entry::Cursor { .. } => {}
+        }
     }
 
     fn note_receipt(&mut self, spot: Spot, own: bool, text: &[u8]) {
@@ -434,7 +507,7 @@ impl Index {
                 }
             }
             // What they say does not hang on where they stand, and a later one may say another thing.
-            Entry::Fork { .. } | Entry::Cursor { .. } => {}
+            Entry::Fork { .. } | Entry::Cursor { .. } | Entry::Forgotten(_) => {}
             Entry::Receipt { own, receipt } => self.note_receipt(spot, *own, receipt),
         }
     }
@@ -446,7 +519,10 @@ impl Index {
         self.put(META.to_vec(), &meta);
         let mut batch = sled::Batch::default();
         for (key, row) in &self.changed {
-            batch.insert(key.as_slice(), row.as_slice());
+            match row.is_empty() {
+                true => batch.remove(key.as_slice()),
+                false => batch.insert(key.as_slice(), row.as_slice()),
+            }
         }
         let applied = self.db.apply_batch(batch);
         applied.map_err(|e| StoreError::Index(PathBuf::new(), e.to_string()))?;
@@ -490,6 +566,12 @@ impl Index {
     /// Whether a proof is kept that somebody contradicted itself in a chain.
     pub(super) fn forked(&self, chain: &Chain) -> bool {
         self.row::<Spot>(&fork_key(chain)).is_some()
+    }
+
+    /// Where the proofs stand that senders contradict themselves.
+    pub(super) fn forks(&self) -> impl Iterator<Item = Spot> + use<> {
+        let rows = self.db.scan_prefix(b"f").values();
+        rows.filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
     }
 
     pub(super) fn head(&self, chain: &Chain) -> Option<Head> {
@@ -548,9 +630,10 @@ impl Index {
         let prefix = [b"e".as_slice(), &chain_hash(chain)].concat();
         let names = prefix.len().saturating_add(8);
         self.db.scan_prefix(prefix).filter_map(move |row| {
-            let (key, first) = row.ok()?;
+            let (key, row) = row.ok()?;
             let id = ContentId::parse(std::str::from_utf8(key.get(names..)?).ok()?).ok()?;
-            Some((serde_ipld_dagcbor::from_slice(&first).ok()?, id))
+            let row: EpochRow = serde_ipld_dagcbor::from_slice(&row).ok()?;
+            Some((row.first, id))
         })
     }
 

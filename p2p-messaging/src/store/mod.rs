@@ -2,25 +2,32 @@
 //!
 //! [`Store::stage`] takes entries in: they are seen at once, so that the next message of a chain is
 //! checked against them. [`Store::commit`] makes all of them durable together; nothing is
-//! acknowledged before it returned.
+//! acknowledged before it returned. Who has other work meanwhile begins with [`Store::begin_commit`],
+//! lets another thread wait for the disk, and ends with [`Store::end_commit`]: what is staged in
+//! between belongs to the next group, and is dropped with the one before it where that fails.
 
 mod entry;
+mod forgetting;
 mod index;
+mod staged;
 
 pub use entry::{Entry, Kept};
+pub use forgetting::Forgetting;
 pub use index::Head;
 
 use crate::checking::{Chain, Link};
 use crate::codes;
 use crate::envelope::Envelope;
-use crate::log::{Log, LogError, Opened, Place, Record};
+use crate::log::{Appended, Appending, Log, LogError, Opened, Place, Record};
 use crate::receipt::SignedReceipt;
+use crate::sealing::Outline;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
-use index::{Index, Located, Spot};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use index::{Index, Spot};
+use staged::{Noted, Staged};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Why the store refused or failed.
@@ -61,25 +68,6 @@ pub struct Found {
     pub unknown: u64,
 }
 
-/// Entries that are seen, and not yet durable.
-#[derive(Default)]
-struct Staged {
-    /// What the index needs of each, and how it is written.
-    entries: Vec<(Noted, Vec<u8>)>,
-    ids: HashSet<EnvelopeId>,
-    links: HashMap<(Chain, u64), Link>,
-    newest: HashMap<Chain, u64>,
-    documents: HashMap<ContentId, Vec<u8>>,
-    forks: HashSet<Chain>,
-    opened: HashSet<EnvelopeId>,
-}
-
-/// What the index notes of an entry.
-enum Noted {
-    Envelope(Box<Located>),
-    Other(Entry),
-}
-
 /// Takes the records of a log into its index.
 struct Intake {
     index: Index,
@@ -116,6 +104,8 @@ pub struct Store {
     log: Log,
     index: Index,
     staged: Staged,
+    /// On its way to the disk.
+    under_way: Staged,
     index_failed: Option<String>,
 }
 
@@ -159,8 +149,8 @@ impl Store {
         index.belongs_to(&log.identity());
         index.write()?;
         found.log = opened;
-        let staged = Staged::default();
-        Ok((Self { log, index, staged, index_failed: None }, found))
+        let (staged, under_way) = (Staged::default(), Staged::default());
+        Ok((Self { log, index, staged, under_way, index_failed: None }, found))
     }
 
     /// Takes an entry in: seen at once, durable after [`Store::commit`].
@@ -168,28 +158,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::Entry`] for one that cannot be written.
     pub fn stage(&mut self, entry: Entry) -> Result<(), StoreError> {
-        let body = body_of(&entry)?;
-        match &entry {
-            Entry::Envelope(kept) => {
-                let envelope = kept.envelope().map_err(|_| StoreError::Entry)?;
-                let located = Located::of(&envelope, kept.deliver);
-                self.stage_located(located, body);
-                return Ok(());
-            }
-            Entry::Document(bytes) | Entry::Epoch(bytes) => {
-                let id = ContentId::of_bytes(bytes).map_err(|_| StoreError::Entry)?;
-                self.staged.documents.insert(id, bytes.to_vec());
-            }
-            Entry::Fork { second, .. } => {
-                let other = Envelope::parse_block(second).map_err(|_| StoreError::Entry)?;
-                self.staged.forks.insert(Chain::of(other.header()));
-            }
-            Entry::Opened { envelope, .. } => {
-                self.staged.opened.insert(envelope.clone());
-            }
-            Entry::Cursor { .. } | Entry::Receipt { .. } | Entry::Grant { .. } => {}
+        let epoch = match &entry {
+            Entry::Epoch(bytes) => Some(self.new_epoch(bytes)?),
+            _ => None,
+        };
+        self.staged.take(entry)?;
+        if let Some(epoch) = epoch.flatten() {
+            self.staged.count_epoch(&epoch);
         }
-        self.staged.entries.push((Noted::Other(entry), body));
         Ok(())
     }
 
@@ -198,25 +174,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Entry`] for one that cannot be written.
     pub fn stage_envelope(&mut self, envelope: &Envelope, kept: Kept) -> Result<(), StoreError> {
-        let located = Located::of(envelope, kept.deliver);
-        let body = body_of(&Entry::Envelope(Box::new(kept)))?;
-        self.stage_located(located, body);
-        Ok(())
+        self.staged.take_envelope(envelope, kept)
     }
 
-    fn stage_located(&mut self, located: Located, body: Vec<u8>) {
-        let Located { chain, sequence, link, .. } = &located;
-        let newest = self.staged.newest.entry(chain.clone()).or_default();
-        *newest = (*newest).max(*sequence);
-        self.staged.ids.insert(link.id.clone());
-        self.staged.links.insert((chain.clone(), *sequence), link.clone());
-        self.staged.entries.push((Noted::Envelope(Box::new(located)), body));
-    }
-
-    /// How many entries are not yet durable.
+    /// How many entries were taken in since a commit was begun.
     #[must_use]
     pub fn staged(&self) -> usize {
-        self.staged.entries.len()
+        self.staged.len()
     }
 
     /// Makes all that was taken in durable. Gives the number of each.
@@ -224,7 +188,19 @@ impl Store {
     /// # Errors
     /// [`StoreError::Log`]: then nothing of it was kept, nor is seen any more.
     pub fn commit(&mut self, now: UnixMillis) -> Result<Vec<u64>, StoreError> {
-        let staged = std::mem::take(&mut self.staged);
+        if self.staged.len() == 0 {
+            return Ok(Vec::new());
+        }
+        let appending = self.begin_commit(now)?;
+        self.end_commit(appending.run())
+    }
+
+    /// Begins to make all that was taken in durable: one group at a time.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub fn begin_commit(&mut self, now: UnixMillis) -> Result<Appending, StoreError> {
+        let group = std::mem::take(&mut self.staged);
         // What the index cannot say is there might be taken twice.
         if let Some(why) = &self.index_failed {
             return Err(StoreError::Index(PathBuf::from("index"), why.clone()));
@@ -232,9 +208,22 @@ impl Store {
         if self.index.has_failed() {
             return Err(StoreError::Index(PathBuf::from("index"), "it cannot be read".into()));
         }
-        let (noted, bodies): (Vec<_>, Vec<_>) = staged.entries.into_iter().unzip();
-        let written = self.log.append(now, &bodies)?;
-        for ((number, place), noted) in written.iter().zip(&noted) {
+        let appending = self.log.begin_append(now, group.bodies())?;
+        self.under_way = group;
+        Ok(appending)
+    }
+
+    /// Ends what [`Store::begin_commit`] began. Gives the number of each entry.
+    ///
+    /// # Errors
+    /// [`StoreError::Log`]: then nothing of it was kept, nor of what was taken in since, which may
+    /// rest on it.
+    pub fn end_commit(&mut self, appended: Appended) -> Result<Vec<u64>, StoreError> {
+        let group = std::mem::take(&mut self.under_way);
+        let written = self.log.end_append(appended).inspect_err(|_| {
+            self.staged = Staged::default();
+        })?;
+        for ((number, place), noted) in written.iter().zip(group.noted()) {
             let spot = Spot::new(*number, *place);
             match noted {
                 Noted::Envelope(located) => self.index.note_envelope(spot, located),
@@ -247,18 +236,29 @@ impl Store {
         Ok(written.into_iter().map(|(number, _)| number).collect())
     }
 
+    /// The group that is under way will never be heard of: neither it nor what was taken in since
+    /// is seen any more, and nothing more is taken in until the store is opened again.
+    pub fn lost(&mut self) -> StoreError {
+        (self.staged, self.under_way) = (Staged::default(), Staged::default());
+        LogError::Stopped("nobody tells what was written".into()).into()
+    }
+
+    /// What is seen and not yet durable: what is taken in, and what is on its way to the disk.
+    fn pending(&self) -> [&Staged; 2] {
+        [&self.staged, &self.under_way]
+    }
+
     /// Whether an envelope was kept, allowed or refused.
     #[must_use]
     pub fn has(&self, id: &EnvelopeId) -> bool {
-        self.staged.ids.contains(id) || self.index.envelope(id).is_some()
+        self.pending().iter().any(|s| s.has(id)) || self.index.envelope(id).is_some()
     }
 
     /// The message of a chain with a number.
     #[must_use]
     pub fn at(&self, chain: &Chain, sequence: u64) -> Option<Link> {
-        if !self.staged.links.is_empty()
-            && let Some(link) = self.staged.links.get(&(chain.clone(), sequence))
-        {
+        let pending = self.pending().into_iter().find_map(|s| s.link(chain, sequence));
+        if let Some(link) = pending {
             return Some(link.clone());
         }
         self.index.link(chain, sequence).map(|(link, _)| link)
@@ -285,27 +285,38 @@ impl Store {
     /// Whether a proof is kept that a chain contradicts itself.
     #[must_use]
     pub fn forked(&self, chain: &Chain) -> bool {
-        self.staged.forks.contains(chain) || self.index.forked(chain)
+        self.pending().iter().any(|s| s.forked(chain)) || self.index.forked(chain)
+    }
+
+    /// The proofs that senders contradict themselves: the name of the one that was kept first, and the
+    /// other; so many at most.
+    #[must_use]
+    pub fn forks(&self, most: usize) -> Vec<(EnvelopeId, Envelope)> {
+        let read = |spot| match self.read(spot)? {
+            Entry::Fork { first, second } => Some((first, Envelope::parse_block(&second).ok()?)),
+            _ => None,
+        };
+        self.index.forks().filter_map(read).take(most).collect()
     }
 
     /// The greatest number of a chain that is known.
     #[must_use]
     pub fn newest(&self, chain: &Chain) -> Option<u64> {
-        let staged = self.staged.newest.get(chain).copied();
-        staged.max(self.index.head(chain).map(|h| h.newest))
+        let pending = self.pending().iter().filter_map(|s| s.newest(chain)).max();
+        pending.max(self.index.head(chain).map(|h| h.newest))
     }
 
     /// Whether a document was kept. Quicker than reading it.
     #[must_use]
     pub fn has_document(&self, id: &ContentId) -> bool {
-        self.staged.documents.contains_key(id) || self.index.document(id).is_some()
+        self.pending().iter().any(|s| s.document(id).is_some()) || self.index.document(id).is_some()
     }
 
     /// A document by its name.
     #[must_use]
     pub fn document(&self, id: &ContentId) -> Option<Vec<u8>> {
-        if let Some(staged) = self.staged.documents.get(id) {
-            return Some(staged.clone());
+        if let Some(pending) = self.pending().iter().find_map(|s| s.document(id)) {
+            return Some(pending.to_vec());
         }
         match self.read(self.index.document(id)?)? {
             Entry::Document(bytes) | Entry::Epoch(bytes) if id.verify(&bytes).is_ok() => {
@@ -321,16 +332,43 @@ impl Store {
         self.kept(self.index.envelope(id)?)
     }
 
+    /// An envelope, also one that is not durable yet.
+    #[must_use]
+    pub fn seen(&self, id: &EnvelopeId) -> Option<Kept> {
+        let pending = self.pending().into_iter().find_map(|s| s.envelope(id));
+        pending.or_else(|| self.envelope(id).map(|(_, kept)| kept))
+    }
+
     /// Whether a sealed envelope was opened later than it came.
     #[must_use]
     pub fn opened(&self, id: &EnvelopeId) -> bool {
-        self.staged.opened.contains(id) || self.index.opened(id)
+        self.pending().iter().any(|s| s.opened(id)) || self.index.opened(id)
     }
 
     /// The own epochs of a chain in order, each with the number of its first message.
     #[must_use]
     pub fn own_epochs(&self, chain: &Chain) -> Vec<(u64, ContentId)> {
         self.index.own_epochs(chain).collect()
+    }
+
+    /// What the epochs of a sender in a channel cost that are kept and began in an hour.
+    #[must_use]
+    pub fn epochs_cost(&self, sender: (&ContentId, &Did), hour: u64) -> u64 {
+        let pending = self.pending().map(|p| p.epochs_cost(sender, hour)).into_iter();
+        pending.fold(self.index.epochs_cost(sender, hour), u64::saturating_add)
+    }
+
+    /// An epoch, where it was not kept before.
+    fn new_epoch(&self, bytes: &[u8]) -> Result<Option<Outline>, StoreError> {
+        let id = ContentId::of_bytes(bytes).map_err(|_| StoreError::Entry)?;
+        let epoch = Outline::read(bytes).ok_or(StoreError::Entry)?;
+        Ok(Some(epoch).filter(|_| !self.has_document(&id)))
+    }
+
+    /// How many grants of an epoch are kept, so many at most.
+    #[must_use]
+    pub fn count_grants(&self, epoch: &ContentId, chain: &Chain, most: usize) -> usize {
+        self.index.grants(epoch, chain).take(most).count()
     }
 
     /// The statements by which this node was handed keys of an epoch, the newest first, so many at most.
@@ -379,7 +417,7 @@ impl Store {
     #[must_use]
     pub fn holes(&self, chain: &Chain, from: u64, until: u64, most: usize) -> Vec<(u64, u64)> {
         let staged: BTreeSet<u64> =
-            self.staged.links.keys().filter(|(c, _)| c == chain).map(|(_, n)| *n).collect();
+            self.pending().into_iter().flat_map(|s| s.numbers(chain)).collect();
         let mut holes = Vec::new();
         let mut next = from;
         let mut note = |first: u64, last: u64| {
@@ -477,64 +515,6 @@ impl Store {
         self.index.cursor(reader)
     }
 
-    /// Forgets the payloads in closed files of those for which `forgets` says so; names, headers and
-    /// signatures stay. Gives how many were forgotten, and the files that are damaged and were left
-    /// as they are.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn forget(
-        &mut self,
-        forgets: &dyn Fn(&Kept) -> bool,
-    ) -> Result<(u64, Vec<u64>), StoreError> {
-        let (mut count, mut damaged) = (0_u64, Vec::new());
-        for segment in self.log.closed() {
-            let mut any = false;
-            self.log.each_in(segment, &mut |_, record| {
-                let entry = Entry::decode(&record.body);
-                any |= entry.is_some_and(|e| shorter(&e, forgets).is_some());
-            })?;
-            if !any {
-                continue;
-            }
-            // Interrupted between the log and the index, the index is made again.
-            self.index.doubt()?;
-            let mut shortened: HashMap<u64, Entry> = HashMap::new();
-            let mut here = 0_u64;
-            let rewritten = self.log.rewrite(segment, &mut |record| {
-                let entry = Entry::decode(&record.body)?;
-                let short = shorter(&entry, forgets);
-                if short.is_some() {
-                    here = here.saturating_add(1);
-                }
-                let entry = short.unwrap_or(entry);
-                let body = entry.encode();
-                shortened.insert(record.number, entry);
-                body
-            });
-            let places = match rewritten {
-                Ok(places) => places,
-                Err(LogError::Damaged(_)) => {
-                    self.index.sure();
-                    self.index.write()?;
-                    damaged.push(segment);
-                    continue;
-                }
-                // Nobody knows which file is there: the index stays in doubt.
-                Err(e) => return Err(e.into()),
-            };
-            count = count.saturating_add(here);
-            for (number, place) in places {
-                if let Some(entry) = shortened.get(&number) {
-                    self.index.moved(Spot::new(number, place), entry);
-                }
-            }
-            self.index.sure();
-            self.index.write()?;
-        }
-        Ok((count, damaged))
-    }
-
     fn read(&self, spot: Spot) -> Option<Entry> {
         let record = self.log.read(spot.number, spot.place()).ok()?;
         Entry::decode(&record.body)
@@ -558,21 +538,6 @@ impl Store {
             _ => None,
         }
     }
-}
-
-/// An entry as it is written; not one that the log does not take, since it takes a group whole.
-fn body_of(entry: &Entry) -> Result<Vec<u8>, StoreError> {
-    entry.encode().filter(|b| b.len() <= crate::log::MAX_BODY).ok_or(StoreError::Entry)
-}
-
-fn shorter(entry: &Entry, forgets: &dyn Fn(&Kept) -> bool) -> Option<Entry> {
-    let Entry::Envelope(kept) = entry else { return None };
-    if !kept.whole || !forgets(kept) {
-        return None;
-    }
-    let block = kept.envelope().ok()?.to_block().ok()?;
-    let envelope = serde_bytes::ByteBuf::from(block);
-    Some(Entry::Envelope(Box::new(Kept { envelope, whole: false, ..(**kept).clone() })))
 }
 
 #[cfg(test)]

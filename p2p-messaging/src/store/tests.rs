@@ -5,6 +5,11 @@ use serde_bytes::ByteBuf;
 
 const ANY_TIME: UnixMillis = UnixMillis::from_millis(0);
 
+/// Payloads alone are forgotten.
+fn payloads(payload: &dyn Fn(&Kept) -> bool) -> Forgetting<'_> {
+    Forgetting { payload, epoch: &|_| false, grants_before: ANY_TIME }
+}
+
 fn chain_of(number: u8, count: u64) -> Vec<Envelope> {
     let key = key(number);
     let mut made: Vec<Envelope> = Vec::new();
@@ -144,7 +149,7 @@ fn payloads_are_forgotten_and_proofs_hold() {
     let before = store.log.bytes();
     store.stage(Entry::Cursor { reader: "scada".into(), number: 11 }).expect("stages");
     store.commit(NOW).expect("commits");
-    let (forgotten, damaged) = store.forget(&|k| k.allowed).expect("forgets");
+    let (forgotten, damaged) = store.forget(&payloads(&|k| k.allowed)).expect("forgets");
     assert!(damaged.is_empty());
     assert_eq!(store.cursor("scada"), 11);
     assert!(forgotten > 8 && store.log.bytes() < before);
@@ -157,7 +162,7 @@ fn payloads_are_forgotten_and_proofs_hold() {
         assert!(kept.iter().flatten().all(|e| e.verify(&key).is_ok()));
     };
     check(&store);
-    assert_eq!(store.forget(&|_| true).expect("nothing more"), (0, Vec::new()));
+    assert_eq!(store.forget(&payloads(&|_| true)).expect("nothing more"), (0, Vec::new()));
     drop(store);
     check(&Store::open_with(folder.path(), 3000).expect("opens").0);
     std::fs::remove_dir_all(folder.path().join("index")).expect("removes");
@@ -183,7 +188,7 @@ fn what_is_damaged_is_not_taken_for_something_that_is_here() {
     assert!(!store.has(all[0].id()), "somebody else may still have it");
     assert!(store.has(all[1].id()));
     assert_eq!(store.inbox(0, 100).len(), 9);
-    let (_, damaged) = store.forget(&|_| true).expect("goes on");
+    let (_, damaged) = store.forget(&payloads(&|_| true)).expect("goes on");
     assert_eq!(damaged, [1]);
     store.stage(kept(&all[0], true)).expect("stages");
     store.commit(NOW).expect("commits");
@@ -257,4 +262,58 @@ proptest::proptest! {
         proptest::prop_assert_eq!(first.first(), holes.first());
         proptest::prop_assert!(first.len() <= 1);
     }
+}
+
+#[test]
+fn what_is_on_its_way_to_the_disk_is_seen_and_delivered_when_it_is_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = Store::open(folder.path()).expect("opens");
+    let all = chain_of(2, 3);
+    let chain = Chain::of(all[0].header());
+    store.stage(kept(&all[0], true)).expect("stages");
+    let first = store.begin_commit(NOW).expect("begins");
+    store.stage(kept(&all[1], true)).expect("stages");
+    store.stage(Entry::Document(ByteBuf::from("a document"))).expect("stages");
+    for (sequence, envelope) in [(1, &all[0]), (2, &all[1])] {
+        assert!(store.has(envelope.id()) && store.envelope(envelope.id()).is_none());
+        let seen = store.seen(envelope.id()).expect("seen").envelope().expect("an envelope");
+        assert_eq!(seen.id(), envelope.id());
+        assert_eq!(&store.at(&chain, sequence).expect("a link").id, envelope.id());
+    }
+    assert_eq!((store.newest(&chain), store.staged()), (Some(2), 2));
+    assert_eq!(store.holes(&chain, 1, 3, 9), [(3, 3)]);
+    assert!(store.inbox(0, 9).is_empty(), "not delivered before it is durable");
+    // One at a time.
+    assert!(store.begin_commit(NOW).is_err());
+    assert!(store.has(all[0].id()) && !store.has(all[1].id()));
+    assert_eq!(store.end_commit(first.run()).expect("ends"), [1]);
+    store.stage(kept(&all[1], true)).expect("stages");
+    let second = store.begin_commit(NOW).expect("begins");
+    assert_eq!(store.end_commit(second.run()).expect("ends"), [2]);
+    assert_eq!(store.inbox(0, 9).len(), 2);
+    drop(store);
+    let (store, found) = Store::open(folder.path()).expect("opens");
+    assert_eq!((found.log.records, store.newest(&chain)), (2, Some(2)));
+}
+
+#[test]
+fn with_a_group_that_failed_goes_what_was_taken_in_since() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = Store::open(folder.path()).expect("opens");
+    let all = chain_of(2, 2);
+    let chain = Chain::of(all[0].header());
+    store.stage(kept(&all[0], true)).expect("stages");
+    let first = store.begin_commit(NOW).expect("begins");
+    store.stage(kept(&all[1], true)).expect("stages");
+    drop(first);
+    assert_eq!(store.lost().code(), codes::LOG_IO);
+    assert!(!store.has(all[0].id()) && !store.has(all[1].id()) && store.newest(&chain).is_none());
+    // Nobody knows what is on the disk.
+    store.stage(kept(&all[0], true)).expect("stages");
+    assert!(store.commit(NOW).is_err() && !store.has(all[0].id()));
+    drop(store);
+    let (mut store, found) = Store::open(folder.path()).expect("opens");
+    assert_eq!(found.log.records, 0);
+    store.stage(kept(&all[0], true)).expect("stages");
+    assert_eq!(store.commit(NOW).expect("commits"), [1]);
 }

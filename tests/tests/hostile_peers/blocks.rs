@@ -7,30 +7,40 @@ use gridpass_credentials::role::RoleDefinition;
 use gridpass_messaging::exchange::Library;
 use gridpass_messaging::node::control::Asked;
 use gridpass_messaging::sync::Announcement;
+use gridpass_tests::channels;
 use gridpass_tests::world::Party;
 use ipld_core::cid::Cid;
 use libp2p::PeerId;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Gives what it was told to give under each name.
 #[derive(Default)]
-pub(crate) struct Given(Mutex<HashMap<String, Vec<u8>>>);
+pub(crate) struct Given {
+    blocks: Mutex<HashMap<String, Vec<u8>>>,
+    asked: Mutex<HashSet<String>>,
+}
 
 impl Given {
     pub(crate) fn give(&self, id: &ContentId, bytes: &[u8]) {
-        self.0.lock().expect("not poisoned").insert(id.to_string(), bytes.to_vec());
+        self.blocks.lock().expect("not poisoned").insert(id.to_string(), bytes.to_vec());
+    }
+
+    /// Whether somebody wanted to know whether it is here.
+    pub(crate) fn was_asked(&self, id: &ContentId) -> bool {
+        self.asked.lock().expect("not poisoned").contains(id.as_str())
     }
 }
 
 impl Library for Given {
     fn has(&self, _: &PeerId, cid: &Cid) -> bool {
-        self.0.lock().expect("not poisoned").contains_key(&cid.to_string())
+        self.asked.lock().expect("not poisoned").insert(cid.to_string());
+        self.blocks.lock().expect("not poisoned").contains_key(&cid.to_string())
     }
 
     fn block(&self, _: &PeerId, cid: &Cid) -> Option<Vec<u8>> {
-        self.0.lock().expect("not poisoned").get(&cid.to_string()).cloned()
+        self.blocks.lock().expect("not poisoned").get(&cid.to_string()).cloned()
     }
 }
 
@@ -166,4 +176,23 @@ async fn definitions_without_end_fill_nothing() {
     assert!(has(&s.operator, &first).await, "what was pinned is there");
     assert!(has(&s.operator, &last).await, "and what came last");
     s.is_heard(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_everybody_has_and_is_no_definition_is_not_passed_on_as_published() {
+    let s = Scene::new().await;
+    let publisher = peer(&s, 85, &Arc::new(Given::default())).await;
+    // Each node has these, and gives them by their names.
+    let known = [s.market.channel.clone(), publisher.framework.clone(), channels::schema()];
+    for id in &known {
+        assert!(has(&s.operator, id).await, "{id}");
+    }
+    let told = publisher
+        .until_shut_out(known.len(), async |number| announce(&publisher, &known[number]).await)
+        .await;
+    assert!(told >= 2, "shut out after {told}");
+    // The two honest ones have nothing against each other.
+    s.is_heard(1).await;
+    let figures = ask(&s.honest, Asked::Metrics).await;
+    assert!(figures.as_str().expect("text").contains("gridpass_blocked_peers_total 0\n"));
 }

@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) given: Vec<Envelope>,
     /// The proofs of contradiction that it was told of.
     pub(crate) forks: usize,
+    /// Which documents it was asked for.
+    pub(crate) documents_asked: Vec<ContentId>,
     pub(crate) hello: Option<Hello>,
     pub(crate) asked: HashMap<u64, oneshot::Sender<Result<Response, String>>>,
     pub(crate) tags: u64,
@@ -187,10 +189,14 @@ pub(crate) fn take(shared: &mut Shared, event: NetEvent) -> Option<Command> {
                     Some(hello) => Response::Hello(hello.clone()),
                     None => Response::NotHere,
                 },
-                Request::Document(id) => match shared.documents.get(&id) {
-                    Some(bytes) => Response::Document(ByteBuf::from(bytes.clone())),
-                    None => Response::NotHere,
-                },
+                Request::Document(id) => {
+                    let answer = shared
+                        .documents
+                        .get(&id)
+                        .map(|bytes| Response::Document(ByteBuf::from(bytes.clone())));
+                    shared.documents_asked.push(id);
+                    answer.unwrap_or(Response::NotHere)
+                }
                 Request::Heads { .. } => Response::heads(shared.heads.clone(), None),
                 Request::Range { from, until, .. } => {
                     let asked = |e: &&Envelope| (from..=until).contains(&e.header().sequence);

@@ -1,6 +1,7 @@
 //! The commands, one module each.
 
 pub mod arguments;
+pub mod audit;
 pub mod channel;
 pub mod charter;
 pub mod demo;

@@ -100,6 +100,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
         if let Some(peer) = self.peers.get_mut(&id) {
             tracing::debug!(peer = %id, %address, "one more connection");
             peer.add(by, address, now, endpoint.is_dialer());
+            self.exchange.met(id);
             return;
         }
         let Some(key) = key_of(&id) else {
@@ -117,6 +118,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
         let mut peer = Peer { connections: Vec::new(), again: 0, places: Arc::default() };
         peer.add(by, address, now, endpoint.is_dialer());
         self.peers.insert(id, peer);
+        self.exchange.met(id);
         self.tell(NetEvent::Connected { peer: id, key });
     }
 
@@ -125,7 +127,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
         peer.connections.retain(|c| c.id != by);
         if peer.connections.is_empty() {
             self.peers.remove(&id);
-            self.exchange.speaks(id, false);
+            self.exchange.gone(id);
             self.book.parted(&id, Instant::now());
             self.tell(NetEvent::Disconnected(id));
         }

@@ -1,7 +1,7 @@
 //! What the operator asks about files, and what messages say of them.
 
 use super::here::FileHere;
-use super::library::{MAX_FILES, STAGED, is_unused};
+use super::library::{MAX_FILES, STAGED};
 use super::{Offer, fetching};
 use crate::checking::Known as _;
 use crate::codes;
@@ -59,13 +59,16 @@ impl Worker {
         {
             return Err(unknown("it is not whole, or of a channel that the node has not"));
         }
-        drop(held);
+        // With its state, so that under its name it is whole or not there.
+        FileHere::new(&from, &id, Some(held)).change(|_| ()).map_err(|e| failed(&e))?;
         let folder = self.files.folder.join(id.as_str());
-        let renamed = std::fs::rename(&from, &folder);
+        if folder.exists() {
+            // What is there could not be read when the node began.
+            self.files.take_away(&folder).map_err(|e| failed(&e))?;
+        }
+        let renamed = std::fs::rename(&from, &folder).and_then(|()| self.files.sync());
         renamed.map_err(|e| failed(&FileError::io(&folder, &e)))?;
-        let held = Held::open(&folder, &id).map_err(|e| failed(&e))?;
-        let here = FileHere::new(&folder, &id, Some(held));
-        here.change(|_| ()).map_err(|e| failed(&e))?;
+        let here = FileHere::open(&folder, &id).map_err(|e| failed(&e))?;
         self.files.insert(here);
         Ok(json!({"file": id, "new": true}))
     }
@@ -105,8 +108,8 @@ impl Worker {
         sending: &Sending,
         envelope: &Envelope,
     ) -> Result<(), Failed> {
-        let offer = Offer::of(envelope);
-        sending.here.offered(offer, &sending.reference, false).map_err(|e| failed(&e))
+        let offered = sending.here.offered(Offer::of(envelope), &sending.reference, false);
+        offered.and_then(|()| sending.here.vouch(envelope.id())).map_err(|e| failed(&e))
     }
 
     /// Fetches the file that a message refers to, from now on.
@@ -150,13 +153,35 @@ impl Worker {
             }
             None => {
                 let folder = self.files.folder.join(id.as_str());
-                let made = std::fs::create_dir_all(&folder);
+                let made = std::fs::create_dir_all(&folder).and_then(|()| self.files.sync());
                 made.map_err(|e| failed(&FileError::io(&folder, &e)))?;
-                self.files.insert(FileHere::new(&folder, id, None))
+                // What is there could not be read when the node began.
+                let held = Held::open(&folder, id).ok();
+                self.files.insert(FileHere::new(&folder, id, held))
             }
         };
-        here.offered(Offer::of(&envelope), &reference, true).map_err(|e| failed(&e))?;
+        let offer = Offer::of(&envelope);
+        let mut vouched = own;
+        if let Some(held) = here.held() {
+            let manifest = held.manifest();
+            if manifest.channel != offer.channel {
+                let sentence = format!("{} was made for another channel", here.id);
+                return Err((codes::FILE_SEALING, sentence));
+            }
+            let fits = manifest.fits(reference.key.is_some(), reference.size);
+            fits.map_err(|e| failed(&e))?;
+            // Who may have it may pass it on.
+            let entitled = |offers: &mut dyn Iterator<Item = &Offer>| {
+                self.files.rights.entitled(&offer.sender, offers)
+            };
+            vouched |= here.given_by(&manifest.channel, entitled);
+        }
+        here.offered(offer, &reference, true).map_err(|e| failed(&e))?;
+        if vouched {
+            here.vouch(message).map_err(|e| failed(&e))?;
+        }
         fetching::start(&self.files, &self.exchange, &here);
+        fetching::vouch(&self.files, &self.exchange, &here);
         let folder = &here.folder;
         let reference = reference.to_payload(serde_json::Map::new());
         Ok(json!({"file": id, "reference": reference, "folder": folder, "status": here.show()}))
@@ -194,6 +219,10 @@ impl Worker {
     pub(in crate::node) fn file_pause(&self, file: &str, paused: bool) -> ControlResult {
         let here = self.file_named(file)?;
         here.change(|state| state.paused = paused).map_err(|e| failed(&e))?;
+        if !paused {
+            // Who gave other bytes is asked once more.
+            here.live().altered.clear();
+        }
         fetching::start(&self.files, &self.exchange, &here);
         Ok(json!({"file": here.id, "paused": paused}))
     }
@@ -218,21 +247,10 @@ impl Worker {
         now: UnixMillis,
         retentions: &HashMap<ContentId, u64>,
     ) {
+        self.files.clear_away();
         for here in self.files.all() {
-            let over = |offer: &Offer| {
-                let kept_for = retentions.get(&offer.channel).copied().unwrap_or(u64::MAX);
-                now.millis_since(offer.issued) > kept_for
-            };
-            let gone = here.with_offers(|all| match all {
-                [] => is_unused(&here.folder),
-                all => all.iter().all(over),
-            });
-            if gone {
-                tracing::info!(file = %here.id, "a file was forgotten");
-                if let Err(e) = self.files.remove(&here.id) {
-                    tracing::error!(file = %here.id, code = %e.code(), "{e}");
-                }
-            }
+            fetching::vouch(&self.files, &self.exchange, &here);
         }
+        self.files.forget(now, retentions);
     }
 }

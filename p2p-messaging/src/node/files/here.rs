@@ -3,7 +3,7 @@
 use super::Offer;
 use crate::files::held::{read_bounded, write_whole};
 use crate::files::{FileError, Held, Reference};
-use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use libp2p::PeerId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -47,6 +47,8 @@ pub(super) struct State {
     pub paused: bool,
     /// The messages that refer to it.
     pub offers: Vec<Offer>,
+    /// Those of them by which others are given it: whose senders are known to have it, or may.
+    pub vouched: BTreeSet<EnvelopeId>,
 }
 
 /// What is going on.
@@ -61,6 +63,8 @@ pub(super) struct Live {
     pub from: BTreeMap<PeerId, u64>,
     /// Those that sent other bytes.
     pub altered: BTreeSet<PeerId>,
+    /// When senders were last asked whether they have what they refer to.
+    pub vouching: Option<Instant>,
     /// How many blocks were given to whom.
     pub given: BTreeMap<PeerId, u64>,
     samples: VecDeque<(Instant, u64)>,
@@ -70,6 +74,8 @@ pub(super) struct FileHere {
     pub id: ContentId,
     pub folder: PathBuf,
     state: Mutex<State>,
+    /// Who writes the state: not held by who reads it.
+    writing: Mutex<()>,
     held: RwLock<Option<Arc<Held>>>,
     live: Mutex<Live>,
     /// Something changed that its task looks at.
@@ -89,6 +95,7 @@ impl State {
             wanted: false,
             paused: false,
             offers: Vec::new(),
+            vouched: BTreeSet::new(),
         }
     }
 }
@@ -100,6 +107,7 @@ impl FileHere {
             id: id.clone(),
             folder: folder.to_owned(),
             state: Mutex::new(State::new(id)),
+            writing: Mutex::default(),
             held: RwLock::new(held.map(Arc::new)),
             live: Mutex::default(),
             wake: Notify::new(),
@@ -144,35 +152,79 @@ impl FileHere {
         look(&self.lock_state().offers)
     }
 
+    /// Those by which it is asked for: all in its channel, as far as that is known.
+    pub(super) fn asked_by<T>(&self, look: impl FnOnce(&[&Offer]) -> T) -> T {
+        let held = self.held();
+        let channel = held.as_ref().map(|h| &h.manifest().channel);
+        let state = self.lock_state();
+        let of = |o: &&Offer| channel.is_none_or(|c| c == &o.channel);
+        look(&state.offers.iter().filter(of).collect::<Vec<_>>())
+    }
+
+    /// Those by which others are given it: nobody gets a file by naming it.
+    pub(super) fn given_by<T>(
+        &self,
+        channel: &ContentId,
+        look: impl FnOnce(&mut dyn Iterator<Item = &Offer>) -> T,
+    ) -> T {
+        let state = self.lock_state();
+        let of = |o: &&Offer| &o.channel == channel && state.vouched.contains(&o.message);
+        look(&mut state.offers.iter().filter(of))
+    }
+
+    /// Those by which others are not given it.
+    pub(super) fn unvouched(&self) -> Vec<Offer> {
+        let state = self.lock_state();
+        state.offers.iter().filter(|o| !state.vouched.contains(&o.message)).cloned().collect()
+    }
+
+    /// By a message others are given it from now on.
+    pub(super) fn vouch(&self, message: &EnvelopeId) -> Result<(), FileError> {
+        self.change(|state| {
+            if state.offers.iter().any(|o| &o.message == message) {
+                state.vouched.insert(message.clone());
+            }
+        })
+    }
+
     /// Changes what is kept about it, durably, or not at all.
     pub(super) fn change(&self, change: impl FnOnce(&mut State)) -> Result<(), FileError> {
-        let mut state = self.lock_state();
-        let mut changed = state.clone();
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = self.state();
         change(&mut changed);
+        let kept = |o: &Offer, of: &EnvelopeId| &o.message == of;
+        let offers = &changed.offers;
+        changed.vouched.retain(|of| offers.iter().any(|o| kept(o, of)));
         let bytes =
             serde_json::to_vec(&changed).map_err(|e| FileError::Malformed(e.to_string()))?;
         write_whole(&self.folder, STATE, &bytes)?;
-        *state = changed;
-        drop(state);
+        *self.lock_state() = changed;
+        drop(writing);
         self.wake.notify_one();
         Ok(())
     }
 
-    /// A message refers to it.
+    /// A message refers to it. What it is called and how long it is say the messages until its manifest is
+    /// here; after that, none does any more.
     pub(super) fn offered(
         &self,
         offer: Offer,
         reference: &Reference,
         wanted: bool,
     ) -> Result<(), FileError> {
+        let described = self.held().is_some();
         self.change(|state| {
-            state.name.clone_from(&reference.name);
-            state.media_type.clone_from(&reference.media_type);
-            (state.size, state.sealed) = (reference.size, reference.key.is_some());
+            if !described || state.offers.is_empty() {
+                state.name.clone_from(&reference.name);
+                state.media_type.clone_from(&reference.media_type);
+                (state.size, state.sealed) = (reference.size, reference.key.is_some());
+            }
             state.wanted |= wanted;
             if !state.offers.iter().any(|o| o.message == offer.message) {
                 if state.offers.len() >= MAX_OFFERS {
-                    state.offers.remove(0);
+                    let vouched = |o: &Offer| state.vouched.contains(&o.message);
+                    let first = state.offers.iter().position(|o| !vouched(o)).unwrap_or(0);
+                    state.offers.remove(first);
                 }
                 state.offers.push(offer);
             }
@@ -195,10 +247,18 @@ impl FileHere {
 
     /// Whether it is to be fetched on.
     pub(super) fn should_run(&self) -> bool {
+        let live = self.live();
+        self.is_due(&live)
+    }
+
+    /// The same, for who has looked what is going on.
+    pub(super) fn is_due(&self, live: &Live) -> bool {
         let state = self.lock_state();
         let wants = state.wanted && !state.paused;
         drop(state);
-        wants && !self.live().removed && !self.is_whole()
+        // Also where all is here and not durable.
+        let done = self.held().is_some_and(|h| h.is_whole() && !h.is_unsaved());
+        wants && !live.removed && !done
     }
 
     /// A block was given to a peer.
@@ -236,7 +296,8 @@ impl FileHere {
         let (state, held, bytes) = (self.state(), self.held(), self.bytes());
         let live = self.live();
         // Until all of it is durable, it is not.
-        let whole = !live.running && held.as_ref().is_some_and(|h| h.is_whole());
+        let whole =
+            !live.running && live.failed.is_none() && held.as_ref().is_some_and(|h| h.is_whole());
         let rate = match (live.samples.front(), live.samples.back()) {
             (Some((from, before)), Some((until, after))) if live.running => {
                 let millis = until.duration_since(*from).as_millis().max(1);
@@ -248,6 +309,7 @@ impl FileHere {
         let status = match (whole, state.wanted, state.paused, &live.failed) {
             (true, ..) => "whole",
             (_, _, true, _) => "paused",
+            (.., Some(FileError::Full(_))) => "waiting",
             (.., Some(_)) => "stopped",
             (_, true, ..) if live.why.is_some() || !live.running => "waiting",
             (_, true, ..) => "fetching",

@@ -1,5 +1,6 @@
 //! The files of a node, and their blocks for those who may have them.
 
+use super::Offer;
 use super::here::FileHere;
 use super::rights::Rights;
 use crate::exchange::Library;
@@ -7,9 +8,10 @@ use crate::exchange::message::digest_of;
 use crate::files::held::Part;
 use crate::files::{FileError, Held};
 use gridpass_credentials::content_id::ContentId;
+use gridpass_identity::time::UnixMillis;
 use ipld_core::cid::{Cid, Version};
 use libp2p::PeerId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
@@ -17,6 +19,8 @@ use tokio::sync::Semaphore;
 
 /// What a folder that is being staged begins with.
 pub(super) const STAGED: &str = "new-";
+/// And one that is being removed.
+const REMOVED: &str = "new-removed-";
 /// How long a folder may be staged, or kept without a message that refers to it.
 pub(super) const UNUSED: Duration = Duration::from_secs(24 * 3600);
 /// The blocks that are on their way at once, for all files together: what fetching takes of memory.
@@ -60,8 +64,6 @@ impl Files {
                     Ok(here) => drop(all.insert(id, Arc::new(here))),
                     Err(e) => unread.push(format!("{}: {e} [{}]", path.display(), e.code())),
                 }
-            } else if name.starts_with(STAGED) && is_unused(&path) {
-                let _ = std::fs::remove_dir_all(&path);
             }
         }
         let last = me.to_bytes().last_chunk::<8>().copied().unwrap_or_default();
@@ -72,7 +74,37 @@ impl Files {
             all: RwLock::new(all),
             room: Arc::new(Semaphore::new(ROOM)),
         };
+        files.clear_away();
         Ok((files, unread))
+    }
+
+    /// Removes what was being removed, and what was cut and never sent.
+    pub(super) fn clear_away(&self) {
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return };
+        let over = |path: &PathBuf| {
+            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            name.starts_with(REMOVED) || (name.starts_with(STAGED) && is_unused(path))
+        };
+        let over: Vec<_> = entries.flatten().map(|e| e.path()).filter(over).collect();
+        for path in over {
+            if let Err(e) = remove_folder(path) {
+                tracing::warn!("a folder of files is not cleared away: {e}");
+            }
+        }
+    }
+
+    /// Takes a folder out of the way at once: what is half removed is not opened again.
+    pub(super) fn take_away(&self, from: &Path) -> Result<(), FileError> {
+        let mut random = [0_u8; 8];
+        getrandom::fill(&mut random).map_err(|e| FileError::Io(e.to_string()))?;
+        let out = self.folder.join(format!("{REMOVED}{:016x}", u64::from_be_bytes(random)));
+        let moved = std::fs::rename(from, &out).and_then(|()| self.sync());
+        moved.and_then(|()| remove_folder(out)).map_err(|e| FileError::io(from, &e))
+    }
+
+    /// Makes durable which folders there are.
+    pub(super) fn sync(&self) -> std::io::Result<()> {
+        std::fs::File::open(&self.folder)?.sync_all()
     }
 
     pub(super) fn all(&self) -> Vec<Arc<FileHere>> {
@@ -100,27 +132,46 @@ impl Files {
         let Some(gone) = gone else { return Ok(()) };
         gone.live().removed = true;
         gone.wake.notify_one();
-        // Out of the way at once: what is half removed is not opened again.
-        let out = self.folder.join(format!("{STAGED}removed-{id}"));
-        let removed = std::fs::rename(&gone.folder, &out).and_then(|()| {
-            // Gigabytes take a moment, and nobody waits for them.
-            std::thread::Builder::new()
-                .name("gridpass-remove".into())
-                .spawn(move || std::fs::remove_dir_all(out))
-        });
-        removed.map(drop).map_err(|e| FileError::io(&gone.folder, &e))
+        self.take_away(&gone.folder)
+    }
+
+    /// Forgets those with the last message that refers to them, and those that nobody sent.
+    pub(super) fn forget(&self, now: UnixMillis, retentions: &HashMap<ContentId, u64>) {
+        for here in self.all() {
+            let over = |offer: &Offer| {
+                let kept_for = retentions.get(&offer.channel).copied().unwrap_or(u64::MAX);
+                now.millis_since(offer.issued) > kept_for
+            };
+            let gone = here.with_offers(|all| match all {
+                [] => is_unused(&here.folder),
+                all => all.iter().all(over),
+            });
+            if gone {
+                tracing::info!(file = %here.id, "a file was forgotten");
+                if let Err(e) = self.remove(&here.id) {
+                    tracing::error!(file = %here.id, code = %e.code(), "{e}");
+                }
+            }
+        }
     }
 
     /// What a CID names, if a peer may have it now.
     fn part(&self, peer: &PeerId, cid: &Cid) -> Option<(Arc<FileHere>, Arc<Held>, Part)> {
         let raw = cid.version() == Version::V1 && cid.codec() == RAW;
         let digest = digest_of(cid).filter(|_| raw)?;
+        if !self.rights.knows(peer) {
+            return None;
+        }
         // Two files of open channels may have a block in common: any that the peer may have will do.
-        self.all().into_iter().find_map(|here| {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        all.values().find_map(|here| {
             let held = here.held()?;
+            let channel = &held.manifest().channel;
+            if !here.given_by(channel, |offers| self.rights.allow(peer, offers)) {
+                return None;
+            }
             let part = held.find(&digest)?;
-            let allowed = here.with_offers(|offers| self.rights.allow(peer, offers));
-            allowed.then_some((here, held, part))
+            Some((Arc::clone(here), held, part))
         })
     }
 }
@@ -138,6 +189,12 @@ impl Library for Files {
         }
         Some(bytes)
     }
+}
+
+/// Gigabytes take a moment, and nobody waits for them.
+fn remove_folder(path: PathBuf) -> std::io::Result<()> {
+    let remove = std::thread::Builder::new().name("gridpass-remove".into());
+    remove.spawn(move || std::fs::remove_dir_all(path)).map(drop)
 }
 
 /// Whether nothing was done in a folder for a day.
@@ -159,3 +216,7 @@ impl<A: Library, B: Library> Library for Both<A, B> {
         self.0.block(peer, cid).or_else(|| self.1.block(peer, cid))
     }
 }
+
+#[cfg(test)]
+#[path = "library_tests.rs"]
+mod tests;

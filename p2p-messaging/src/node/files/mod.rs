@@ -9,6 +9,7 @@
 mod asked;
 mod fetching;
 mod here;
+mod lanes;
 mod library;
 mod rights;
 
@@ -50,3 +51,6 @@ impl Offer {
         }
     }
 }
+
+#[cfg(test)]
+mod staging_tests;

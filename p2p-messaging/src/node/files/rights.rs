@@ -36,24 +36,63 @@ impl Rights {
 
     /// Whether a message that referred to a file lets a peer have it: it acts for the sender; or it may
     /// have what was said in the channel then, and acts for a recipient, where some are named.
-    pub(super) fn allow(&self, peer: &PeerId, offers: &[Offer]) -> bool {
+    pub(super) fn allow<'o>(
+        &self,
+        peer: &PeerId,
+        offers: impl IntoIterator<Item = &'o Offer>,
+    ) -> bool {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        all.get(peer).is_some_and(|rights| offers.iter().any(|o| rights.allow(o)))
+        all.get(peer).is_some_and(|rights| offers.into_iter().any(|o| rights.allow(o)))
     }
 
-    /// Those that it lets have it.
-    pub(super) fn allowed(&self, offers: &[Offer]) -> Vec<PeerId> {
+    /// Whether anything is known of a peer: of a stranger nothing need be looked up.
+    pub(super) fn knows(&self, peer: &PeerId) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(peer)
+    }
+
+    /// Those that these let have it: first those that act for a sender.
+    pub(super) fn allowed(&self, offers: &[&Offer]) -> Vec<PeerId> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let allowed = all.iter().filter(|(_, rights)| offers.iter().any(|o| rights.allow(o)));
-        allowed.map(|(peer, _)| *peer).collect()
+        let mut allowed: Vec<_> =
+            allowed.map(|(peer, rights)| (!offers.iter().any(|o| rights.sent(o)), *peer)).collect();
+        allowed.sort();
+        allowed.into_iter().map(|(_, peer)| peer).collect()
+    }
+
+    /// Those that act for the sender of a message.
+    pub(super) fn of_sender(&self, offer: &Offer) -> Vec<PeerId> {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter(|(_, rights)| rights.sent(offer)).map(|(peer, _)| *peer).collect()
+    }
+
+    /// Whether a participant may have it by these, as far as one that acts for it is connected.
+    pub(super) fn entitled<'o>(
+        &self,
+        participant: &Did,
+        offers: impl IntoIterator<Item = &'o Offer>,
+    ) -> bool {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let its: Vec<_> =
+            all.values().filter(|r| r.participant.as_ref() == Some(participant)).collect();
+        offers.into_iter().any(|o| its.iter().any(|rights| rights.allow(o)))
     }
 }
 
 impl PeerRights {
+    /// For whom it acts in a channel.
+    fn acts_for(&self, channel: &ContentId) -> Option<&Did> {
+        let only = self.only.as_ref().is_none_or(|only| only.contains(channel));
+        self.participant.as_ref().filter(|_| only)
+    }
+
+    fn sent(&self, offer: &Offer) -> bool {
+        self.acts_for(&offer.channel) == Some(&offer.sender)
+    }
+
     fn allow(&self, offer: &Offer) -> bool {
-        let only = self.only.as_ref().is_none_or(|only| only.contains(&offer.channel));
-        let acts_for = self.participant.as_ref().filter(|_| only);
-        if acts_for == Some(&offer.sender) {
+        let acts_for = self.acts_for(&offer.channel);
+        if self.sent(offer) {
             return true;
         }
         self.may.get(&offer.channel).is_some_and(|from| *from <= offer.issued)
@@ -119,11 +158,11 @@ mod tests {
         assert!(!rights.allow(&peer, &offers));
         rights.set(peer, Some(reader(2)));
         assert!(rights.allow(&peer, &offers) && !rights.allow(&peer, &[]));
-        assert_eq!(rights.allowed(&offers), [peer]);
+        assert_eq!(rights.allowed(&[&offers[0], &offers[1]]), [peer]);
         rights.set(peer, Some(PeerRights { may: BTreeMap::new(), ..reader(2) }));
         assert!(!rights.allow(&peer, &offers));
         rights.set(peer, Some(reader(2)));
         rights.set(peer, None);
-        assert!(!rights.allow(&peer, &offers) && rights.allowed(&offers).is_empty());
+        assert!(!rights.allow(&peer, &offers) && rights.allowed(&[&offers[1]]).is_empty());
     }
 }

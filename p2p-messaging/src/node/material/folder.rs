@@ -34,11 +34,14 @@ impl Folder {
             let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
             if !name.starts_with('.') {
                 let rank = ORDER.iter().position(|p| name.starts_with(p)).unwrap_or(ORDER.len());
-                files.push((rank, name, path));
+                // What others published, in the order in which it came: the oldest makes room first.
+                let came = is_published(&path).then(|| path.metadata().and_then(|m| m.modified()));
+                let came = came.and_then(Result::ok);
+                files.push((rank, came, name, path));
             }
         }
         files.sort();
-        Ok(files.into_iter().map(|(_, _, path)| path).collect())
+        Ok(files.into_iter().map(|(.., path)| path).collect())
     }
 
     pub(super) fn read(path: &Path) -> Result<Vec<u8>, MaterialError> {
@@ -130,4 +133,31 @@ fn hash(text: &str) -> String {
         hex.push_str(&format!("{byte:02x}"));
     }
     hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_kit::cid;
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn what_others_published_is_read_in_the_order_in_which_it_came() {
+        let place = tempfile::tempdir().expect("a folder");
+        let folder = Folder::open(place.path()).expect("opens");
+        let mut names: Vec<_> = ["one", "two", "three", "four"].map(|n| published(&cid(n))).into();
+        names.sort();
+        names.reverse();
+        for (number, name) in (1_u64..).zip(&names) {
+            folder.write(name, b"{}").expect("written");
+            let file = std::fs::File::options().append(true).open(place.path().join(name));
+            let came = SystemTime::UNIX_EPOCH + Duration::from_secs(number);
+            file.expect("there").set_modified(came).expect("dated");
+        }
+        folder.write(TRUST, b"{}").expect("written");
+        names.insert(0, TRUST.to_owned());
+        let read: Vec<_> = folder.files().expect("a list");
+        let read: Vec<_> = read.iter().filter_map(|p| p.file_name()?.to_str()).collect();
+        assert_eq!(read, names);
+    }
 }

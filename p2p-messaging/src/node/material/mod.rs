@@ -6,8 +6,8 @@ mod published;
 mod recognise;
 mod trust;
 
-use super::identities::Identities;
 use crate::codes;
+use crate::identities::Identities;
 use folder::Folder;
 use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::content_id::ContentId;
@@ -107,6 +107,8 @@ pub struct Material {
     pub lists: Vec<StatusList>,
     /// The same as what was seen.
     pub seen: SeenLists,
+    /// Since when each list counts here, by list and signer.
+    pub since: BTreeMap<(String, Did), UnixMillis>,
     /// What is known of DIDs.
     pub identities: Identities,
     memo: SignatureMemo,
@@ -138,6 +140,7 @@ impl Material {
             authorisation: None,
             lists: Vec::new(),
             seen: SeenLists::new(),
+            since: BTreeMap::new(),
             identities: Identities::default(),
             memo: SignatureMemo::default(),
             passing: VecDeque::new(),
@@ -376,6 +379,7 @@ impl Material {
         }
         let text = list.secured().text().to_owned();
         self.seen.insert(key.clone(), list.order());
+        self.since.insert(key.clone(), now);
         match known.and_then(|i| self.lists.get_mut(i)) {
             Some(place) => *place = list,
             None => self.lists.push(list),

@@ -1,156 +1,65 @@
-//! `gridpass demo`: everything that works today, on real wallets in a folder of their own.
+//! `gridpass demo`: a market process with real wallets, nodes and messages, in a folder of its own.
 
-mod visas;
+mod cast;
+mod copyist;
+mod evidence;
+mod nodes;
+mod play;
+mod screen;
+mod tour;
 
-use super::init::{build_in_place, create_wallet};
 use crate::codes;
-use crate::context::{now, rng};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, note};
-use crate::secrets::{HandedOver, write_private_file};
+use crate::output::{Answer, Failure, Outcomes};
+use cast::{Cast, profile_of};
 use clap::Args;
-use gridpass_identity::codes as identity_codes;
-use gridpass_identity::did::Did;
-use gridpass_identity::document::Relationship;
-use gridpass_identity::jwe::JweIn;
-use gridpass_identity::jws::JwsIn;
-use gridpass_identity::key::KeyType;
-use gridpass_identity::report::{Check, Outcome, Report};
-use gridpass_identity::resolve::{OfflineResolver, SnapshotStore as _};
-use gridpass_identity::time::UnixMillis;
-use gridpass_identity::verify::{Expectation, Verification, verify_jws};
-use gridpass_identity::wallet::backup::{Backup, BackupSecret, Protection};
-use gridpass_identity::wallet::identities::{Identity, IdentityKind, NewDid, NewIdentity};
-use gridpass_identity::wallet::messages::Signing;
-use gridpass_identity::wallet::sled_store::SledStore;
-use gridpass_identity::wallet::slot::{Passphrase, RecoveryPhrase, Unlock};
-use gridpass_identity::wallet::{LockedWallet, Wallet};
-use rand_core::Rng as _;
-use serde_json::json;
+use gridpass_examples::scenario::{Kind, Scenario, Step};
+use nodes::Nodes;
+use play::{Play, Shown};
+use screen::{Mark, Screen};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-/// Show what works today, on real wallets: sign, seal, rotate, back up; issue, present, revoke
+/// Watch a market day on real messages: wallets, visas, nodes, and what is refused
+///
+/// Starts a process for each participant's node, plays a market process through its phases, and
+/// says of each message who was delivered it, or why it was refused. Nothing is installed, nothing
+/// leaves this machine.
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass demo\n  \
-     gridpass demo --keep /tmp/grid      look around afterwards with the ordinary commands"
+     gridpass demo --keep /tmp/day              look around afterwards with the ordinary commands\n  \
+     gridpass demo --list                       other market processes\n  \
+     gridpass demo --scenario market-day --seed 7 --scale 3\n  \
+     gridpass demo --tour                       wallets, keys and visas without a network"
 ))]
 pub struct DemoArgs {
-    /// Keep the wallets in this new folder, with their passphrase in a file
+    /// Keep wallets, stores and logs in this new folder
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
-}
-
-const BID: &[u8] = br#"{"zone":"north","mw":10,"eur_per_mwh":84}"#;
-
-/// A wallet of the demonstration.
-struct Party {
-    wallet: Wallet,
-    phrase: RecoveryPhrase,
-    dir: PathBuf,
-}
-
-impl Party {
-    fn new(home: &Path, name: &str, passphrase: &Passphrase) -> Result<Self, Failure> {
-        let dir = home.join("profiles").join(name);
-        let (wallet, phrase, _) =
-            create_wallet(&dir, name, passphrase, |_| Ok(HandedOver::default()))?;
-        Ok(Self { wallet, phrase, dir })
-    }
-
-    fn identity(&mut self, name: &str, did: NewDid) -> Result<Identity, Failure> {
-        let new = NewIdentity { name: name.into(), kind: IdentityKind::Participant, did };
-        Ok(self.wallet.new_identity(&new, &mut rng(), now())?)
-    }
-
-    /// Learns what another party publishes, as if the file had come by e-mail.
-    fn learn(&mut self, other: &Wallet, did: &Did) -> Result<(), Failure> {
-        for snapshot in other.snapshots(did)? {
-            self.wallet.save_snapshot(did, &snapshot, &mut rng())?;
-        }
-        Ok(())
-    }
-
-    fn verify(
-        &self,
-        jws: &str,
-        signer: &Did,
-        purpose: Relationship,
-        audience: Option<&Did>,
-        proven_at: Option<UnixMillis>,
-    ) -> Result<Verification, Failure> {
-        let expect = Expectation {
-            purpose,
-            now: now(),
-            proven_at,
-            signer: Some(signer.clone()),
-            audience: audience.cloned(),
-        };
-        let resolver = OfflineResolver::new(&self.wallet);
-        Ok(verify_jws(&JwsIn::parse(jws)?, None, &resolver, &expect)?)
-    }
-}
-
-/// What was shown, and whether it came out as it must.
-#[derive(Default)]
-struct Story {
-    report: Report,
-}
-
-impl Story {
-    fn chapter(&self, title: &str) {
-        note(format_args!("\n{title}"));
-    }
-
-    /// One step: what was expected of it, and what came.
-    fn step(&mut self, name: &'static str, sentence: impl Into<String>, as_expected: Check) {
-        let sentence = sentence.into();
-        let held = as_expected.outcome == Outcome::Passed;
-        note(format_args!("  {} {sentence}", if held { "ok  " } else { "FAIL" }));
-        if !held {
-            note(format_args!("       {}", as_expected.sentence));
-        }
-        self.report.push(Check { name, sentence, ..as_expected });
-    }
-
-    /// A step that must pass.
-    fn passes(&mut self, name: &'static str, what: &str, v: &Verification) {
-        let reasons: Vec<String> =
-            v.report.checks.iter().map(|c| format!("{} [{}]", c.sentence, c.code)).collect();
-        let check = if v.report.outcome() == Outcome::Passed {
-            Check::passed(name, codes::IN_ORDER, "")
-        } else {
-            Check::failed(name, identity_codes::INTERNAL, reasons.join("; "))
-        };
-        self.step(name, what, check);
-    }
-
-    /// A step that must be refused with this reason.
-    fn refuses(
-        &mut self,
-        name: &'static str,
-        what: &str,
-        v: &Verification,
-        code: gridpass_identity::code::Code,
-    ) {
-        let deciding = v.report.deciding();
-        let found = deciding.map_or("nothing", |c| c.code.id());
-        let check = if deciding.is_some_and(|c| c.code == code && c.outcome != Outcome::Passed) {
-            Check::passed(name, codes::IN_ORDER, "")
-        } else {
-            let message = format!("{code} was expected, and {found} came");
-            Check::failed(name, identity_codes::INTERNAL, message)
-        };
-        let why = deciding.map_or("", |c| c.sentence.as_str());
-        self.step(name, format!("{what}: {why} [{found}]"), check);
-    }
-
-    fn done(&mut self, name: &'static str, sentence: impl Into<String>) {
-        self.step(name, sentence, Check::passed(name, codes::IN_ORDER, ""));
-    }
+    /// Which market process [default: market-day]
+    #[arg(long, value_name = "NAME", conflicts_with = "tour")]
+    scenario: Option<String>,
+    /// List the market processes
+    #[arg(long, conflicts_with_all = ["scenario", "tour", "keep"])]
+    list: bool,
+    /// What the documents are made from: the same number, the same amounts
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// So many times the aggregators and their bids
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    scale: u16,
+    /// Show wallets, keys, seals and visas instead, without any network
+    #[arg(long)]
+    tour: bool,
 }
 
 pub fn run(_: &crate::context::GlobalArgs, args: &DemoArgs) -> Outcomes {
+    if args.list {
+        return Ok(listed());
+    }
     let temporary;
     let home = match &args.keep {
         Some(dir) if dir.exists() => {
@@ -158,166 +67,227 @@ pub fn run(_: &crate::context::GlobalArgs, args: &DemoArgs) -> Outcomes {
             return Err(Failure::new(codes::FILE_EXISTS, message)
                 .next("Name a folder that does not exist yet with --keep."));
         }
-        Some(dir) => dir.clone(),
+        Some(dir) => std::path::absolute(dir)
+            .map_err(|e| Failure::new(codes::FILE_NOT_WRITTEN, e.to_string()))?,
         None => {
             temporary = tempfile::tempdir()
                 .map_err(|e| Failure::new(codes::FILE_NOT_WRITTEN, e.to_string()))?;
             temporary.path().join("home")
         }
     };
-    let passphrase = random_passphrase();
-    let mut story = Story::default();
-    play(&home, &Passphrase::new(&passphrase), &mut story)?;
-    let mut text = format!("\n{} steps, each as it must be.\n", story.report.checks.len());
-    if story.report.outcome() != Outcome::Passed {
-        text = "\nA step did not come out as it must: please report it.\n".into();
+    if args.tour {
+        return tour::run(&home, args.keep.is_some());
     }
-    if args.keep.is_some() {
-        let file = home.join("passphrase.txt");
-        write_private_file(&file, format!("{passphrase}\n").as_bytes())?;
-        text.push_str(&format!(
-            "next: gridpass --home {home} --profile dso-north --passphrase-file {file} id list\n",
-            home = home.display(),
-            file = file.display()
-        ));
-    } else {
-        text.push_str("next: gridpass init --name YOUR-NAME (or this again with --keep DIR)\n");
+    let scenario = match &args.scenario {
+        None => Scenario::default(),
+        Some(name) => Scenario::by_name(name).ok_or_else(|| {
+            Failure::new(codes::SCENARIO_UNKNOWN, format!("there is no scenario {name:?}"))
+        })?,
+    };
+    play(&scenario.scaled(usize::from(args.scale)), &home, args)
+}
+
+fn listed() -> Answer {
+    let all = Scenario::all();
+    let text: String =
+        all.iter().map(|s| format!("{:<28} {}\n", s.name, s.title)).collect::<Vec<_>>().concat();
+    let json: Vec<Value> = all
+        .iter()
+        .map(|s| {
+            json!({"name": s.name, "title": s.title, "description": s.description,
+                   "source": s.source, "interfaces": s.interfaces})
+        })
+        .collect();
+    let text = format!("{text}\nnext: gridpass demo --scenario NAME");
+    Answer::new("gridpass.demo.list/1", json!({"scenarios": json}), text)
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Regulator => "regulator",
+        Kind::Tso => "TSO",
+        Kind::Dso => "DSO",
+        Kind::MarketOperator => "market operator",
+        Kind::Aggregator => "aggregator",
+        Kind::Resource => "energy resource",
+        Kind::Consumer => "consumer",
+        Kind::Auditor => "auditor",
     }
-    let mut answer =
-        Answer::new("gridpass.demo/1", json!({ "home": args.keep }), "").with_report(&story.report);
-    answer.text = text;
+}
+
+/// Who needs a node: whoever takes part in a channel, revokes something, or is the root.
+fn with_nodes(scenario: &Scenario) -> Vec<String> {
+    let mut names: Vec<&str> = vec![&scenario.root];
+    for channel in &scenario.channels {
+        names.extend(scenario.members(channel.name.as_str()).iter().map(|p| p.name.as_str()));
+    }
+    for (_, step) in scenario.steps() {
+        if let Step::Revoke(revoke) = step
+            && let Some((_, visa)) = scenario.visa(&revoke.visa)
+        {
+            names.push(&visa.issuer);
+        }
+    }
+    let all = scenario.participants.iter().map(|p| &p.name);
+    all.filter(|name| names.contains(&name.as_str())).cloned().collect()
+}
+
+fn play(scenario: &Scenario, home: &Path, args: &DemoArgs) -> Outcomes {
+    let (screen, started) = (Screen::new(), Instant::now());
+    screen.title(&scenario.title, &scenario.description);
+    screen.title("Who takes part", "");
+    screen.busy("making wallets, DIDs, role definitions, the charter, channels and visas");
+    let mut cast = Cast::assemble(scenario, home)?;
+    let names = with_nodes(scenario);
+    screen.busy("making the nodes' keys, and authorising them");
+    cast.equip(&names)?;
+    screen.busy("starting a process for each node");
+    let mut nodes = Nodes::new(&cast);
+    nodes.start(&names)?;
+    nodes.introduce()?;
+    let rows: Vec<[String; 4]> = scenario
+        .participants
+        .iter()
+        .map(|p| {
+            let process =
+                nodes.process(&p.name).map_or("no node".into(), |id| format!("process {id}"));
+            [p.name.clone(), kind(p.kind).into(), process, p.title.clone()]
+        })
+        .collect();
+    screen.step(Mark::Done, "every participant has a wallet, a DID and its visas", "");
+    screen.table(&rows);
+    let met = format!("{} nodes run, and know each other", names.len());
+    screen.step(
+        Mark::Done,
+        &met,
+        &format!("{:.1} s since the start", started.elapsed().as_secs_f64()),
+    );
+    let mut play = Play::new(cast, nodes, args.seed);
+    let mut shown: Vec<Shown> = Vec::new();
+    for phase in &scenario.phases {
+        screen.title(&title_of(&phase.phase.to_string()), &phase.says);
+        for step in &phase.steps {
+            screen.busy(step.says());
+            let (mark, result) = play.take(&phase.phase.to_string(), step);
+            screen.step(mark, &result.says, &result.detail);
+            shown.push(result);
+        }
+    }
+    end(&mut play, &screen, shown, started, args)
+}
+
+fn title_of(phase: &str) -> String {
+    let mut letters = phase.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// What came of it all, and where to look next.
+fn end(
+    play: &mut Play<'_>,
+    screen: &Screen,
+    mut shown: Vec<Shown>,
+    started: Instant,
+    args: &DemoArgs,
+) -> Outcomes {
+    screen.title("The end of the day", "");
+    screen.busy("waiting for the last receipts");
+    let receipts =
+        nodes::until("the receipts", || Ok(play.unconfirmed()?.is_empty().then_some(())));
+    let count = |outcome: &str| shown.iter().filter(|s| s.outcome == outcome).count();
+    let (mark, says) = match &receipts {
+        Ok(()) => {
+            (Mark::Done, format!("all recipients of {} messages signed a receipt", play.sent.len()))
+        }
+        Err(_) => (Mark::Failed, format!("no receipt: {}", play.unconfirmed()?.join("; "))),
+    };
+    screen.step(mark, &says, "");
+    let mut failed = count("failed");
+    if receipts.is_err() {
+        failed = failed.saturating_add(1);
+    }
+    screen.busy("writing evidence bundles, and verifying them without a network");
+    let bundles = evidence::gather(play)?;
+    for bundle in &bundles {
+        let (mark, outcome) = match bundle.outcome.as_str() {
+            "passed" => (Mark::Done, "everything holds"),
+            "indeterminate" => (Mark::Done, "nothing fails, something cannot be said"),
+            _ => (Mark::Failed, "something does not hold"),
+        };
+        if mark == Mark::Failed {
+            failed = failed.saturating_add(1);
+        }
+        let says = format!("{}: {} messages, {outcome}", bundle.channel, bundle.messages);
+        let detail = format!("exported by {}, verified offline [{}]", bundle.exporter, bundle.code);
+        screen.step(mark, &says, &detail);
+    }
+    let mut rows = vec![["participant", "sent", "delivered", ""].map(str::to_owned)];
+    for participant in &play.cast.scenario.participants {
+        let name = &participant.name;
+        let sent = play.sent.values().filter(|s| s.from == *name).count();
+        let delivered = play.delivered_count(name);
+        rows.push([name.clone(), sent.to_string(), delivered.to_string(), String::new()]);
+    }
+    screen.table(&rows);
+    let seconds = started.elapsed().as_secs_f64();
+    let mut text = format!(
+        "\n{} messages delivered and confirmed, {} tries refused as they must be, in {seconds:.0} s.\n",
+        play.sent.len(),
+        count("refused")
+    );
+    for refused in shown.iter().filter(|s| s.outcome == "refused") {
+        let code = refused.code.as_deref().unwrap_or_default();
+        text.push_str(&format!("  {:<28} {code}\n", refused.step));
+    }
+    for bad in shown.iter().filter(|s| s.outcome == "failed") {
+        text.push_str(&format!("  FAILED  {}: {}\n", bad.step, bad.detail));
+    }
+    let members: Vec<Value> = play
+        .cast
+        .scenario
+        .participants
+        .iter()
+        .map(|p| json!({"name": p.name, "kind": p.kind, "did": play.cast.did(&p.name).ok()}))
+        .collect();
+    let json = json!({
+        "scenario": play.cast.scenario.name,
+        "seed": args.seed,
+        "home": args.keep,
+        "participants": members,
+        "messages": play.sent.len(),
+        "refused": count("refused"),
+        "failed": failed,
+        "evidence": bundles,
+        "revocationMillis": play.reached,
+        "seconds": (seconds * 10.0).round() / 10.0,
+        "steps": std::mem::take(&mut shown),
+    });
+    text.push_str(&next(play, args));
+    let mut answer = Answer::new("gridpass.demo/2", json, text);
+    if failed > 0 {
+        answer.exit = codes::exit_status(gridpass_identity::code::Class::Failed);
+    }
+    let names: Vec<String> = play.nodes.names().map(str::to_owned).collect();
+    for name in names {
+        // What does not end by itself is ended with this process.
+        let _ = play.nodes.stop(&name);
+    }
     Ok(answer)
 }
 
-/// The wallets of the demonstration hold nothing of worth, and are thrown away or kept with it.
-fn random_passphrase() -> String {
-    let mut bytes = [0_u8; 16];
-    rng().fill_bytes(&mut bytes);
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn play(home: &Path, passphrase: &Passphrase, story: &mut Story) -> Result<(), Failure> {
-    use Relationship::{AssertionMethod, Authentication};
-    story.chapter("Three participants make their wallets and identities");
-    let mut dso = Party::new(home, "dso-north", passphrase)?;
-    let mut aggregator = Party::new(home, "aggregator", passphrase)?;
-    let mut auditor = Party::new(home, "auditor", passphrase)?;
-    let dso_id = dso
-        .identity("root", NewDid::Webvh { location: "dso-north.example".into(), witness: None })?;
-    let agg_id = aggregator.identity("root", NewDid::Key(KeyType::P256))?;
-    let thief_id = auditor.identity("thief", NewDid::Key(KeyType::Ed25519))?;
-    story.done("identities", format!("the DSO is {}", dso_id.did));
-    story.done("identities", format!("the aggregator is {}", agg_id.did));
-    aggregator.learn(&dso.wallet, &dso_id.did)?;
-    story.done("log", "the DSO's log verifies, entry by entry, without a network");
-
-    story.chapter("The aggregator signs a bid for the DSO and seals it");
-    let to = std::slice::from_ref(&dso_id.did);
-    let resolver = OfflineResolver::new(&aggregator.wallet);
-    let sealed = aggregator.wallet.seal(BID, to, Some(&agg_id), &resolver, now())?;
-    let jwe = JweIn::parse(&sealed)?;
-    let opened = dso.wallet.open(&jwe)?;
-    let bid = String::from_utf8_lossy(opened.content.expose_secret()).into_owned();
-    let v = dso.verify(&bid, &agg_id.did, Authentication, Some(&dso_id.did), None)?;
-    story.passes("bid", "the DSO opens it: signed by the aggregator, addressed to the DSO", &v);
-    let stranger = auditor.wallet.open(&jwe).err().map(|e| e.code());
-    let expected = stranger == Some(identity_codes::JWE_NOT_FOR_US);
-    let check = if expected {
-        Check::passed("secrecy", codes::IN_ORDER, "")
-    } else {
-        Check::failed("secrecy", identity_codes::INTERNAL, "a stranger opened it")
-    };
-    story.step("secrecy", "a stranger's wallet cannot open it [GP-JWE-NOT-FOR-US]", check);
-
-    story.chapter("What must be refused is refused");
-    let v = dso.verify(&tampered(&bid), &agg_id.did, Authentication, None, None)?;
-    story.refuses("tampered", "a changed bid", &v, identity_codes::SIGNATURE_INVALID);
-    let v = auditor.verify(&bid, &agg_id.did, Authentication, Some(&thief_id.did), None)?;
-    story.refuses("passed on", "the bid shown to somebody else", &v, identity_codes::NOT_ADDRESSED);
-    let v = dso.verify(&bid, &thief_id.did, Authentication, None, None)?;
-    story.refuses("other signer", "the bid under another name", &v, identity_codes::SIGNER_OTHER);
-
-    story.chapter("The DSO signs an order, then rotates its keys");
-    let order = |party: &Party, id: &Identity| {
-        let signing = Signing {
-            purpose: AssertionMethod,
-            unencoded: false,
-            content_type: Some("json".into()),
-            audience: vec![agg_id.did.clone()],
-        };
-        party.wallet.sign(id, b"{\"activate\":true}", &signing, now())
-    };
-    let before = order(&dso, &dso_id)?;
-    let signed_at = now();
-    wait_for_next_second();
-    let rotated = dso.wallet.rotate(&dso_id, None, &mut rng(), now())?;
-    let after = order(&dso, &rotated)?;
-    aggregator.learn(&dso.wallet, &dso_id.did)?;
-    let v = aggregator.verify(&before, &dso_id.did, AssertionMethod, Some(&agg_id.did), None)?;
-    story.passes("rotated", "the order signed before still verifies as of its time", &v);
-    let v = aggregator.verify(&after, &dso_id.did, AssertionMethod, Some(&agg_id.did), None)?;
-    story.passes("rotated", "an order signed with the new key verifies", &v);
-
-    story.chapter("A key falls into other hands, and the DSO says so");
-    wait_for_next_second();
-    let stolen_since = now();
-    dso.wallet.rotate(&rotated, Some(stolen_since), &mut rng(), now())?;
-    aggregator.learn(&dso.wallet, &dso_id.did)?;
-    let v = aggregator.verify(&after, &dso_id.did, AssertionMethod, None, None)?;
-    story.refuses(
-        "compromised",
-        "an earlier order, dated by its signer only",
-        &v,
-        identity_codes::KEY_COMPROMISED_SINCE,
-    );
-    let v = aggregator.verify(&after, &dso_id.did, AssertionMethod, None, Some(now()))?;
-    story.refuses(
-        "compromised",
-        "an order made with that key from then on",
-        &v,
-        identity_codes::KEY_COMPROMISED,
-    );
-    let v = aggregator.verify(&before, &dso_id.did, AssertionMethod, None, Some(signed_at))?;
-    story.passes("rotated", "the first key was only rotated, and its order still holds", &v);
-
-    story.chapter("The DSO backs up, loses its machine, and restores");
-    let ids = dso.wallet.identities()?;
-    let Party { wallet, phrase, dir } = dso;
-    drop(wallet);
-    let locked = LockedWallet::open(Box::new(SledStore::open(&dir)?))?;
-    let file = locked.backup(&Protection::Recipients(&[]), now())?;
-    drop(locked);
-    story.done("backup", format!("a backup of {} bytes, made without any secret", file.len()));
-    let backup = Backup::open(&file, &BackupSecret::Recovery(&phrase))?;
-    let restored_dir = home.join("profiles").join("dso-north-restored");
-    let build = |partial: &Path| {
-        let store = Box::new(SledStore::create(partial)?);
-        Ok((backup.restore(store, Unlock::Recovery(&phrase))?, ()))
-    };
-    build_in_place(&restored_dir, build, |()| {})?;
-    let restored = LockedWallet::open(Box::new(SledStore::open(&restored_dir)?))?
-        .unlock(Unlock::Passphrase(passphrase))?;
-    let check = if restored.identities()? == ids {
-        Check::passed("restore", codes::IN_ORDER, "")
-    } else {
-        Check::failed("restore", identity_codes::INTERNAL, "an identity is missing")
-    };
-    let what = "the file and the 24 words give back every identity and key";
-    story.step("restore", what, check);
-    visas::play(home, passphrase, story)
-}
-
-/// Another payload under the same signature.
-fn tampered(jws: &str) -> String {
-    let mut parts: Vec<&str> = jws.split('.').collect();
-    if let Some(payload) = parts.get_mut(1) {
-        *payload = "eyJ6b25lIjoibm9ydGgiLCJtdyI6MTAwMDB9";
+fn next(play: &Play<'_>, args: &DemoArgs) -> String {
+    if args.keep.is_none() {
+        return "next: gridpass demo --keep DIR     to look around in it with the ordinary commands\n".into();
     }
-    parts.join(".")
-}
-
-/// did:webvh dates its entries in whole seconds, each later than the one before.
-fn wait_for_next_second() {
-    let left = 1000_u64.saturating_sub(now().get() % 1000);
-    std::thread::sleep(std::time::Duration::from_millis(left.saturating_add(5)));
+    let home = play.cast.home.display();
+    let passphrase = play.cast.passphrase_file.display();
+    let name = play.sent.values().next().map_or("regulator", |s| s.from.as_str());
+    format!(
+        "next, with  --home {home} --passphrase-file {passphrase}\n  \
+         gridpass audit verify {home}/evidence/{channel}.car --trust {home}/trust.json\n  \
+         gridpass visa list --profile {name}\n  \
+         gridpass node run --profile {node}          then, beside it:\n  \
+         gridpass outbox --profile {node}\n",
+        node = profile_of(name),
+        channel = play.cast.scenario.channels.first().map_or("", |c| c.name.as_str()),
+    )
 }

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 const ASK: Duration = Duration::from_millis(250);
 /// How often progress is told where it is not a terminal.
 const TELL: Duration = Duration::from_secs(5);
-/// How often a file is joined again whose blocks were damaged and fetched anew.
+/// How often a file is joined again whose damaged blocks were all fetched anew.
 const TRIES: u32 = 3;
 
 /// A file that the node keeps from now on.
@@ -153,9 +153,7 @@ pub(super) fn fetched(
         match write(&held, reference, output) {
             Err(Written::Content(FileError::Damaged(block))) if tries < TRIES => {
                 tries = tries.saturating_add(1);
-                let file = reference.manifest.to_string();
-                let checked = ask(global, &Asked::FileCheck { file, block })?;
-                if checked.get("damaged") != Some(&Value::Bool(true)) {
+                if !repair(global, &held)? {
                     return Err(failed(&FileError::Damaged(block)));
                 }
             }
@@ -164,6 +162,19 @@ pub(super) fn fetched(
             Ok(()) => return Ok(done),
         }
     }
+}
+
+/// Has the node look at every block that is damaged, and get it again. Gives whether it got one.
+fn repair(global: &GlobalArgs, held: &Held) -> Result<bool, Failure> {
+    let mut progress = Progress::new();
+    let file = held.id().to_string();
+    let damaged = held.damaged(&mut |bytes| progress.tell(|| format!("looked at {bytes}")));
+    let mut any = false;
+    for block in damaged {
+        let checked = ask(global, &Asked::FileCheck { file: file.clone(), block })?;
+        any |= checked.get("damaged") == Some(&Value::Bool(true));
+    }
+    Ok(any)
 }
 
 /// Waits until a file is whole.
@@ -180,6 +191,11 @@ fn whole(
         let of = |name: &str| status.get(name).and_then(Value::as_str).unwrap_or_default();
         match of("state") {
             "whole" => return Ok(status),
+            // Nobody goes on with it before the operator does.
+            "paused" => {
+                let message = line(&status).trim().to_owned();
+                return Err(Failure::new(messaging_codes::FILE_PAUSED, message));
+            }
             "stopped" => {
                 return Err(Failure::new(super::code_of(of("code")), of("why").to_owned()));
             }
@@ -204,9 +220,20 @@ fn write(held: &Held, reference: &Reference, output: &OutputArgs) -> Result<(), 
     let mut progress = Progress::new();
     let mut tell = |bytes: u64| progress.tell(|| format!("wrote {bytes} of {}", reference.size));
     let Some(path) = output.file() else {
-        let mut out = std::io::stdout().lock();
+        // What is damaged is found before the first byte: a stream cannot be taken back.
+        if let Some(block) = held.damaged(&mut |_| ()).first() {
+            return Err(Written::Content(FileError::Damaged(*block)));
+        }
+        let (mut out, mut begun) = (std::io::stdout().lock(), false);
+        let mut tell = |bytes: u64| {
+            begun = true;
+            tell(bytes);
+        };
         let written = held.write_content(key, reference.size, &mut out, &mut tell);
-        return written.map_err(Written::Content);
+        return written.map_err(|e| match begun {
+            true => Written::Output(failed(&e)),
+            false => Written::Content(e),
+        });
     };
     let io = |e: std::io::Error| {
         let code = match e.kind() {

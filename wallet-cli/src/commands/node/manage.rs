@@ -36,6 +36,11 @@ pub struct AddArgs {
 #[command(after_help = help!("  gridpass node status\n  gridpass node status --json"))]
 pub struct StatusArgs {}
 
+/// The status lists that count at the node: whose, of when, and since when
+#[derive(Args)]
+#[command(after_help = help!("  gridpass node lists\n  gridpass node lists --json"))]
+pub struct ListsArgs {}
+
 /// Who is connected, for whom it acts, and what it may read
 #[derive(Args)]
 #[command(after_help = help!("  gridpass node peers\n  gridpass node peers --json"))]
@@ -191,6 +196,12 @@ pub fn status(global: &GlobalArgs) -> Outcomes {
                     count("unopened")
                 ));
             }
+            if count("leftOut") != "0" {
+                out.push_str(&format!(
+                    "  left out         {} of them for long: their senders were told\n",
+                    count("leftOut")
+                ));
+            }
         }
         if let Some(silent) = channel.get("silent").filter(|s| s.is_object()) {
             out.push_str(&format!("  SILENT           {}\n", silence(silent)));
@@ -204,6 +215,16 @@ pub fn status(global: &GlobalArgs) -> Outcomes {
                 text("newest")
             ));
         }
+        for fork in channel.get("contradictions").and_then(Value::as_array).into_iter().flatten() {
+            let text = |name: &str| fork.get(name).map(plain).unwrap_or_default();
+            out.push_str(&format!(
+                "  CONTRADICTS      {} signed two messages with number {}: {} and {}\n",
+                text("sender"),
+                text("sequence"),
+                text("first"),
+                text("second")
+            ));
+        }
         for list in channel.get("listsTooOld").and_then(Value::as_array).into_iter().flatten() {
             out.push_str(&format!(
                 "  TOO OLD          the status list {}: what rests on it is not delivered\n",
@@ -211,10 +232,34 @@ pub fn status(global: &GlobalArgs) -> Outcomes {
             ));
         }
     }
+    if status.get("keeps") == Some(&Value::Bool(false)) {
+        out.push_str(
+            "NOT KEPT         what comes is not written to the disk; see the node's log\n",
+        );
+    }
     for damage in status.get("damage").and_then(Value::as_array).into_iter().flatten() {
         out.push_str(&format!("DAMAGE           {}\n", plain(damage)));
     }
     Ok(Answer::new("gridpass.node.status/1", status, out))
+}
+
+pub fn lists(global: &GlobalArgs) -> Outcomes {
+    let answer = ask(global, &Asked::Lists)?;
+    let mut out = String::new();
+    for list in answer.get("lists").and_then(Value::as_array).into_iter().flatten() {
+        let text = |name: &str| list.get(name).map(plain).unwrap_or_default();
+        out.push_str(&format!(
+            "{}\n  signed by        {}\n  of               {}\n  counts since     {}\n",
+            text("list"),
+            text("signer"),
+            text("dated"),
+            text("since")
+        ));
+    }
+    if out.is_empty() {
+        out.push_str("none\n");
+    }
+    Ok(Answer::new("gridpass.node.lists/1", answer, out))
 }
 
 /// A channel in which nothing is heard, as a sentence.
@@ -340,48 +385,27 @@ pub fn check(global: &GlobalArgs) -> Outcomes {
         .map(|d| json!({"file": d.file, "from": d.from, "until": d.until, "lost": d.lost}))
         .collect();
     let mut text = format!("{} records, {} bytes\n", found.log.records, store.bytes());
-    for d in &found.log.damaged {
-        text.push_str(&format!(
-            "DAMAGED  {} from byte {} to {}: what follows number {} is lost\n",
-            d.file.display(),
-            d.from,
-            d.until,
-            d.lost.0
-        ));
+    for (code, sentence) in found.log.told() {
+        text.push_str(&format!("{sentence} [{code}]\n"));
     }
-    // Numbers behind an end that was cut off are not given again: nothing that was acknowledged.
-    let cuts = cut_ends(&folder);
-    let lost = found.log.missing.len() > cuts;
-    for (first, last) in &found.log.missing {
-        let what = if lost { "MISSING" } else { "skipped" };
-        text.push_str(&format!("{what}  numbers {first} to {last}\n"));
-    }
-    if !found.log.missing.is_empty() && !lost {
-        text.push_str("         an end that was cut off is kept beside the log for each\n");
-    }
-    if let Some(path) = &found.log.cut_off {
-        text.push_str(&format!("cut off  an unfinished end is kept in {}\n", path.display()));
+    if found.unknown > 0 {
+        let unknown = found.unknown;
+        text.push_str(&format!("{unknown} records of a later version are kept, and not read\n"));
     }
     let json = json!({
         "records": found.log.records,
         "bytes": store.bytes(),
         "damaged": damaged,
         "missing": found.log.missing,
-        "cutEnds": cuts,
+        "cutEnds": found.log.cut_ends,
         "cutOff": found.log.cut_off,
         "unknown": found.unknown,
     });
     let mut answer = Answer::new("gridpass.node.check/1", json, text);
-    if !found.log.damaged.is_empty() || lost {
+    if !found.log.damaged.is_empty() || found.log.lacks_records() {
         answer.exit = crate::codes::exit_status(messaging_codes::LOG_DAMAGED.class());
     }
     Ok(answer)
-}
-
-/// How many unfinished ends were cut off and are kept in a store's folder.
-fn cut_ends(folder: &std::path::Path) -> usize {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter(|e| e.file_name().to_string_lossy().contains(".cut-at-")).count()
 }
 
 pub fn stop(global: &GlobalArgs) -> Outcomes {

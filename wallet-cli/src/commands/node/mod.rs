@@ -11,6 +11,7 @@ pub use file::{FileCommand, file};
 pub use manage::silence;
 pub use messages::{InboxArgs, ListenArgs, OutboxArgs, ReceiptsArgs, SendArgs};
 pub use messages::{inbox, listen, outbox, receipts, send};
+pub use run::node_identity;
 
 use crate::codes;
 use crate::context::GlobalArgs;
@@ -34,6 +35,7 @@ pub enum NodeCommand {
     Run(run::RunArgs),
     Add(manage::AddArgs),
     Status(manage::StatusArgs),
+    Lists(manage::ListsArgs),
     Peers(manage::PeersArgs),
     Invite(manage::InviteArgs),
     Join(manage::JoinArgs),
@@ -75,6 +77,7 @@ pub fn run(global: &GlobalArgs, command: &NodeCommand) -> Outcomes {
         NodeCommand::Run(args) => run::run(global, args),
         NodeCommand::Add(args) => manage::add(global, args),
         NodeCommand::Status(_) => manage::status(global),
+        NodeCommand::Lists(_) => manage::lists(global),
         NodeCommand::Peers(_) => manage::peers(global),
         NodeCommand::Invite(args) => manage::invite(global, args),
         NodeCommand::Join(args) => manage::join(global, args),
@@ -122,7 +125,7 @@ impl ConfigArgs {
 }
 
 /// The folder of the profile's node.
-fn folder(global: &GlobalArgs) -> Result<PathBuf, Failure> {
+pub fn folder(global: &GlobalArgs) -> Result<PathBuf, Failure> {
     Ok(folder_of(&global.profile_dir(&global.profile()?)?))
 }
 
@@ -132,6 +135,6 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// A code by its name: what a node answered.
-fn code_of(id: &str) -> gridpass_identity::code::Code {
+pub fn code_of(id: &str) -> gridpass_identity::code::Code {
     codes::all().into_iter().find(|c| c.id() == id).unwrap_or(messaging_codes::NODE_REQUEST)
 }

@@ -5,6 +5,7 @@ use crate::context::{GlobalArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, note};
 use axum::Router;
+use axum::http::StatusCode;
 use axum::routing::get;
 use clap::{Args, ValueEnum};
 use gridpass_credentials::keeping::{self, KeepError};
@@ -90,7 +91,7 @@ fn log(args: &RunArgs) -> Result<(), Failure> {
 }
 
 /// The identity of the node: the one named, the only node, or the only identity.
-pub(super) fn node_identity(wallet: &Wallet, name: Option<&str>) -> Result<Identity, Failure> {
+pub fn node_identity(wallet: &Wallet, name: Option<&str>) -> Result<Identity, Failure> {
     if name.is_none() {
         let all = wallet.identities()?;
         let mut nodes = all.iter().filter(|i| i.kind == IdentityKind::Node);
@@ -178,10 +179,14 @@ fn say_ready(json: bool, node: &Node) {
 async fn serve_metrics(address: &str, node: &Node) -> Result<(), Failure> {
     let failed = |e: std::io::Error| Failure::new(crate::codes::LISTEN, format!("{address}: {e}"));
     let listener = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
-    let text = node.metrics();
+    let (text, keeps) = (node.metrics(), node.keeps());
+    let ready = move || match keeps() {
+        true => (StatusCode::OK, "ready\n"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "what comes is not kept [GP-NOT-DURABLE]\n"),
+    };
     let router = Router::new()
         .route("/metrics", get(move || std::future::ready(text())))
-        .route("/ready", get(|| std::future::ready("ready\n")));
+        .route("/ready", get(move || std::future::ready(ready())));
     tokio::spawn(async move {
         if let Err(e) = axum::serve(listener, router).await {
             tracing::error!("no figures any more: {e}");

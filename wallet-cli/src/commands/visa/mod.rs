@@ -8,6 +8,8 @@ mod present;
 mod request;
 mod verify;
 
+pub use present::sign_presentation;
+
 use super::arguments::{Material, identities_of};
 use crate::context::{GlobalArgs, OutputArgs};
 use crate::help;

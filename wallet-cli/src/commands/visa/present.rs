@@ -71,7 +71,7 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
         nonce: args.nonce.clone(),
         expires: now().plus_millis(parse_duration(&args.lifetime)?),
     };
-    let (text, texts) = make(&wallet, &me, &held, &binding, disclose.as_deref())?;
+    let (text, texts) = sign_presentation(&wallet, &me, &held, &binding, disclose.as_deref())?;
     let mut parcel = Parcel::new(ParcelKind::Presentation, Some(text));
     let named: Vec<String> = texts
         .iter()
@@ -113,7 +113,7 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
 }
 
 /// Signs a presentation of these visas and all that they rest on; gives their texts too.
-fn make(
+pub fn sign_presentation(
     wallet: &Wallet,
     me: &Identity,
     held: &[HeldVisa],
@@ -178,6 +178,6 @@ pub fn prerequisites(
         // A request may lie on a desk for as long as it counts.
         expires: now().plus_millis(gridpass_credentials::request::MAX_AGE_MILLIS),
     };
-    let (text, texts) = make(wallet, me, &fitting, &binding, None)?;
+    let (text, texts) = sign_presentation(wallet, me, &fitting, &binding, None)?;
     Ok((Some(text), texts))
 }

@@ -3,198 +3,24 @@
 
 #![allow(missing_docs)]
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+mod running;
+
 use gridpass_credentials::content_id::EnvelopeId;
-use gridpass_credentials::secured::{Binding, Form, Secured};
+use gridpass_credentials::secured::{Binding, Form};
 use gridpass_credentials::status::Change;
 use gridpass_credentials::visa::Purpose;
-use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::checking::Chain;
-use gridpass_messaging::envelope::Envelope;
-use gridpass_messaging::node::Node;
-use gridpass_messaging::node::control::{Asked, NewMessage};
-use gridpass_messaging::sealing::{Epoch, Opening, Ring, SignedStatement, Statement};
-use gridpass_messaging::store::Store;
+use gridpass_messaging::codes;
+use gridpass_messaging::node::control::Asked;
+use gridpass_messaging::receipt::{SignedReceipt, covers};
 use gridpass_policy::channel::Sealing;
 use gridpass_tests::messages::Market;
 use gridpass_tests::nodes::{self, clock};
 use gridpass_tests::world::{self, Party};
-use serde_json::{Value, json};
+use running::{Running, bid, until};
+use serde_json::json;
 use std::path::Path;
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
-
-const PATIENCE: Duration = Duration::from_secs(60);
-
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// A node of somebody, in a folder of its own.
-struct Running {
-    party: Party,
-    folder: TempDir,
-    node: Node,
-}
-
-impl Running {
-    async fn start(market: &Market, number: u8, operator: bool) -> Self {
-        let party = Party::new(number);
-        let presentation = nodes::presentation(market, &party, operator);
-        Self::start_with(market, party, &presentation).await
-    }
-
-    async fn start_with(market: &Market, party: Party, presentation: &Secured) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let node = nodes::start_with(folder.path(), market, &party, presentation).await;
-        Self { party, folder, node }
-    }
-
-    /// Stops, and starts again with what it has.
-    async fn again(self, market: &Market, operator: bool) -> Self {
-        let Self { party, folder, node } = self;
-        node.stop().await;
-        drop(node);
-        let node = nodes::start(folder.path(), market, &party, operator).await;
-        Self { party, folder, node }
-    }
-
-    /// Goes to a node that is there, and to no other.
-    async fn joins(&self, other: &Self) {
-        let ticket = until("a ticket", async || {
-            let invited = other.node.ask(Asked::Invite { channels: Vec::new() }).await.ok()?;
-            Some(invited["ticket"].as_str()?.to_owned())
-        })
-        .await;
-        self.node.ask(Asked::Join { ticket }).await.expect("joins");
-    }
-
-    async fn send(&self, number: u64, to: &[&Party]) -> String {
-        let attributes = json!({"zone": "GB-1", "quantityKw": 5});
-        let sent = self.node.ask(Asked::Send(NewMessage {
-            channel: "flex.gb.bids".into(),
-            topic: "bids".into(),
-            version: None,
-            payload: STANDARD.encode(bid(number)),
-            recipients: to.iter().map(|p| p.did.clone()).collect(),
-            thread: None,
-            attributes: attributes.as_object().expect("an object").clone(),
-            lifetime_millis: None,
-        }));
-        sent.await.expect("sent")["id"].as_str().expect("an id").to_owned()
-    }
-
-    /// What is delivered: ids and texts.
-    async fn inbox(&self) -> Vec<(String, String)> {
-        let asked = Asked::Inbox { after: 0, most: 1000 };
-        let page = self.node.ask(asked).await.expect("an inbox");
-        let text = |m: &Value, name: &str| m[name].as_str().unwrap_or_default().to_owned();
-        let all = page["messages"].as_array().expect("messages");
-        assert!(all.iter().all(|m| m["sealed"] == true), "{page}");
-        all.iter().map(|m| (text(m, "id"), text(m, "text"))).collect()
-    }
-
-    /// Waits until it has exactly these, opened.
-    async fn has(&self, expected: &[(&String, u64)]) {
-        let mut expected: Vec<_> =
-            expected.iter().map(|(id, n)| ((*id).clone(), bid(*n))).collect();
-        expected.sort();
-        until("messages", async || {
-            let mut found = self.inbox().await;
-            found.sort();
-            (found == expected).then_some(())
-        })
-        .await;
-    }
-
-    /// Waits until so many nodes may be handed keys, as far as it knows.
-    async fn knows_members(&self, count: u64) {
-        until("members", async || {
-            let status = self.node.ask(Asked::Status).await.ok()?;
-            (status["channels"][0]["sealing"]["members"] == count).then_some(())
-        })
-        .await;
-    }
-
-    /// Waits until so many messages wait for their key.
-    async fn lacks(&self, count: u64) {
-        until("what waits for its key", async || {
-            let status = self.node.ask(Asked::Status).await.ok()?;
-            (status["channels"][0]["sealing"]["unopened"] == count).then_some(())
-        })
-        .await;
-    }
-
-    async fn add(&self, content: &[u8]) {
-        let content = STANDARD.encode(content);
-        self.node.ask(Asked::Add { content }).await.expect("taken");
-    }
-
-    /// Stops, and gives what it kept of somebody's messages, in order.
-    async fn stopped_with_chain(self, sender: &Party, market: &Market) -> Kept {
-        self.node.stop().await;
-        drop(self.node);
-        // Its thread ends a moment after it said so.
-        let place = self.folder.path().join("store");
-        let store = until("the store", async || Store::open(&place).ok().map(|(s, _)| s)).await;
-        let chain = Chain {
-            channel: market.channel.clone(),
-            sender: sender.did.clone(),
-            key: sender.key_id.clone(),
-        };
-        let all = store.range(&chain, (1, 1000), UnixMillis::new(0), usize::MAX);
-        let envelopes = all.iter().map(|(_, k)| k.envelope().expect("an envelope")).collect();
-        Kept { party: self.party, store, envelopes, _folder: self.folder }
-    }
-}
-
-/// What is on a node's disk.
-struct Kept {
-    party: Party,
-    store: Store,
-    envelopes: Vec<Envelope>,
-    _folder: TempDir,
-}
-
-impl Kept {
-    /// Which of these messages this participant's real key opens, with all documents and grants that
-    /// anybody here has.
-    fn opens(&self, envelopes: &[Envelope], stores: &[&Store]) -> Vec<bool> {
-        let mut ring = Ring::default();
-        for envelope in envelopes {
-            let epoch = envelope.header().epoch.clone().expect("sealed");
-            let chain = Chain::of(envelope.header());
-            for store in stores {
-                let document = store.document(&epoch).and_then(|b| Epoch::parse(&b).ok());
-                let taken = document.and_then(|e| e.take(&self.party.did, &self.party.key).ok());
-                if let Some(handed) = taken {
-                    ring.insert(&chain, &handed);
-                }
-                for text in store.grants(&epoch, &chain, 1000) {
-                    let signed = SignedStatement::parse(&text).expect("a statement");
-                    let Statement::Grant(grant, _) = signed.statement() else { panic!("a grant") };
-                    for handed in grant.take(&self.party.key).unwrap_or_default() {
-                        ring.insert(&grant.chain, &handed);
-                    }
-                }
-            }
-        }
-        let opened = |e: &Envelope| matches!(ring.open(e), Opening::Open(_));
-        envelopes.iter().map(opened).collect()
-    }
-}
-
-fn bid(number: u64) -> String {
-    format!("{{\"bid\":{number}}}")
-}
+use std::time::Duration;
 
 fn market(history: bool) -> Market {
     Market::with_operators(|d| {
@@ -346,8 +172,69 @@ async fn who_waits_for_a_key_over_a_restart_is_handed_it_when_the_sender_is_back
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_secret_is_on_the_disk_of_a_node_beside_its_own_key() {
+async fn who_is_left_out_says_so_in_its_receipt_and_confirms_what_it_opens_later() {
     let (market, [north, flexgen], sent) = market_of_two(true).await;
+    let Running { party, folder, node } = flexgen;
+    node.stop().await;
+    drop(node);
+    let south = Running::start(&market, 73, true).await;
+    south.joins(&north).await;
+    south.lacks(1).await;
+    let told = async |count: u64| {
+        until("the sender is told", async || {
+            let status = south.node.ask(Asked::Status).await.ok()?;
+            (status["channels"][0]["sealing"]["leftOut"] == count).then_some(())
+        })
+        .await;
+    };
+    told(0).await;
+    south.node.hurry(Duration::from_secs(30)).await;
+    told(1).await;
+    // The sender comes back, and hands the key over.
+    let node = nodes::start(folder.path(), &market, &party, false).await;
+    let flexgen = Running { party, folder, node };
+    flexgen.joins(&north).await;
+    south.has(&[(&sent, 1)]).await;
+    told(0).await;
+    let sender = flexgen.party.clone();
+    let south = south.stopped_with_chain(&sender, &market).await;
+    let receipts = south.store.own_receipts(&sender.did, 0, 10);
+    let read = |(_, text): &(u64, Vec<u8>)| SignedReceipt::parse(text).expect("a receipt");
+    let receipts: Vec<_> = receipts.iter().map(read).collect();
+    let [refused, delivered] = &receipts[..] else { panic!("{receipts:?}") };
+    let refusals = &refused.receipt().refused;
+    assert_eq!(refusals.len(), 1);
+    assert_eq!(refusals[0].sequence, 1);
+    assert_eq!(refusals[0].reasons, [codes::SEALING_LEFT_OUT.id()]);
+    assert!(covers(&delivered.receipt().delivered, 1) && delivered.receipt().refused.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_whose_message_could_not_be_kept_is_sealed_anew() {
+    let market = market(true);
+    let flexgen = Running::start(&market, 71, false).await;
+    // The place of the log's first file is taken.
+    let taken = flexgen.folder.path().join(format!("store/{:020}.gplog", 1));
+    std::fs::create_dir(&taken).expect("in the way");
+    let (code, _) = flexgen.try_send(1, &[]).await.expect_err("there is no room");
+    assert_eq!(code, codes::NOT_DURABLE);
+    std::fs::remove_dir(&taken).expect("room again");
+    let sent = flexgen.send(2, &[]).await;
+    let north = Running::start(&market, 72, true).await;
+    north.joins(&flexgen).await;
+    north.has(&[(&sent, 2)]).await;
+    let sender = flexgen.party.clone();
+    let flexgen = flexgen.stopped_with_chain(&sender, &market).await;
+    let [envelope] = &flexgen.envelopes[..] else { panic!("one") };
+    assert_eq!(envelope.header().sequence, 1, "its number is used again");
+    // Of the epoch that began with the first nothing is left.
+    let epochs = flexgen.store.own_epochs(&Chain::of(envelope.header()));
+    assert_eq!(epochs, [(1, envelope.header().epoch.clone().expect("sealed"))]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_secret_is_on_the_disk_of_a_node_beside_its_own_key() {
+    let (_, [north, flexgen], _) = market_of_two(true).await;
     for running in [&flexgen, &north] {
         running.node.stop().await;
         let mut files = 0;

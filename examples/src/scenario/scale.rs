@@ -1,0 +1,182 @@
+//! The same scenario with more participants: for load, and to watch many at once.
+
+use super::{Expect, Scenario, SendFile, SendMessage, Step};
+use crate::documents::{DocumentPlan, eic_of};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+pub(super) fn scaled(scenario: &Scenario, times: usize) -> Scenario {
+    let names = scenario.participants.iter().filter(|p| p.scaled).map(|p| p.name.clone()).collect();
+    let scale = Scale { times, names };
+    let mut copied = BTreeSet::new();
+    let mut result = scenario.clone();
+    scale.participants(&mut result);
+    for phase in &mut result.phases {
+        let steps = std::mem::take(&mut phase.steps);
+        phase.steps = steps.iter().flat_map(|s| scale.step(scenario, s, &mut copied)).collect();
+    }
+    result
+}
+
+/// How many of whom there are to be.
+struct Scale {
+    times: usize,
+    names: BTreeSet<String>,
+}
+
+/// What a copy is called.
+fn copy_of(name: &str, number: usize) -> String {
+    format!("{name}-{number}")
+}
+
+impl Scale {
+    fn numbers(&self) -> std::ops::RangeInclusive<usize> {
+        2..=self.times
+    }
+
+    /// The same names, and the copies of those that have some.
+    fn with_copies(&self, names: &mut Vec<String>, having: &BTreeSet<String>) {
+        let copies = |name: &String| self.numbers().map(|n| copy_of(name, n)).collect::<Vec<_>>();
+        *names = names
+            .iter()
+            .flat_map(|name| {
+                let more = if having.contains(name) { copies(name) } else { Vec::new() };
+                std::iter::once(name.clone()).chain(more)
+            })
+            .collect();
+    }
+
+    fn participants(&self, scenario: &mut Scenario) {
+        let mut all = Vec::new();
+        for participant in &mut scenario.participants {
+            for visa in &mut participant.visas {
+                for claim in visa.claims.values_mut() {
+                    self.extend_claim(claim);
+                }
+            }
+            all.push(participant.clone());
+            if !participant.scaled {
+                continue;
+            }
+            for number in self.numbers() {
+                let mut copy = participant.clone();
+                copy.title = format!("{} {number}", copy.title);
+                copy.name = copy_of(&copy.name, number);
+                // The number first: what is too long is cut off.
+                let name = format!("{number}{}", participant.name.to_uppercase());
+                copy.eic = eic_of("99X", &name);
+                for visa in &mut copy.visas {
+                    visa.id = copy_of(&visa.id, number);
+                }
+                all.push(copy);
+            }
+        }
+        scenario.participants = all;
+    }
+
+    /// A consent that lets one have data lets its copies have them.
+    fn extend_claim(&self, claim: &mut Value) {
+        let Value::Array(texts) = claim else { return };
+        let named: Vec<String> = texts
+            .iter()
+            .filter_map(|t| t.as_str()?.strip_prefix('@'))
+            .filter(|name| self.names.contains(*name))
+            .map(str::to_owned)
+            .collect();
+        for name in named {
+            texts.extend(self.numbers().map(|n| Value::from(format!("@{}", copy_of(&name, n)))));
+        }
+    }
+
+    fn step(&self, of: &Scenario, step: &Step, copied: &mut BTreeSet<String>) -> Vec<Step> {
+        let mut found = vec![step.clone()];
+        match (step, found.first_mut()) {
+            (Step::Issue(issue), _) => {
+                let holder = of.visa(&issue.visa).map(|(holder, _)| holder.name.as_str());
+                if holder.is_some_and(|h| self.names.contains(h)) {
+                    for number in self.numbers() {
+                        let mut copy = issue.clone();
+                        copy.id = copy_of(&issue.id, number);
+                        copy.visa = copy_of(&issue.visa, number);
+                        found.push(Step::Issue(copy));
+                    }
+                }
+            }
+            (Step::Send(send), Some(Step::Send(first))) => {
+                if let Some(one) = self.subject(send) {
+                    for number in self.numbers() {
+                        found.push(Step::Send(copy_of_send(send, &one, number, copied)));
+                    }
+                    copied.insert(send.id.clone());
+                } else {
+                    self.extend_send(first, copied);
+                }
+            }
+            (Step::SendFile(_), Some(Step::SendFile(SendFile { to, expect, .. }))) => {
+                self.with_copies(to, &self.names);
+                if let Expect::Delivered(readers) = expect {
+                    self.with_copies(readers, &self.names);
+                }
+            }
+            (Step::Revoke(_), Some(Step::Revoke(revoke))) => {
+                self.with_copies(&mut revoke.reaches, &self.names);
+            }
+            (Step::Restart(_), Some(Step::Restart(process)))
+            | (Step::Return(_), Some(Step::Return(process))) => {
+                self.with_copies(&mut process.has, copied);
+            }
+            _ => {}
+        }
+        found
+    }
+
+    /// Whose message it is: there is one for each copy. What is refused is shown once.
+    fn subject(&self, send: &SendMessage) -> Option<String> {
+        let Expect::Delivered(_) = send.expect else { return None };
+        let recipient = match send.to.as_slice() {
+            [one] => Some(one),
+            _ => None,
+        };
+        [Some(&send.from), recipient]
+            .into_iter()
+            .flatten()
+            .find(|n| self.names.contains(*n))
+            .cloned()
+    }
+
+    fn extend_send(&self, send: &mut SendMessage, copied: &BTreeSet<String>) {
+        // What is refused is shown as it stands: to more recipients, it would be refused for that.
+        if let Expect::Delivered(readers) = &mut send.expect {
+            self.with_copies(readers, &self.names);
+            self.with_copies(&mut send.to, &self.names);
+        }
+        if let DocumentPlan::MarketResult(result) = &mut send.document {
+            self.with_copies(&mut result.taken, copied);
+            self.with_copies(&mut result.left, copied);
+        }
+    }
+}
+
+fn copy_of_send(
+    send: &SendMessage,
+    subject: &str,
+    number: usize,
+    copied: &BTreeSet<String>,
+) -> SendMessage {
+    let mut copy = send.clone();
+    let rename = |name: &mut String| {
+        if name == subject {
+            *name = copy_of(name, number);
+        }
+    };
+    copy.id = copy_of(&send.id, number);
+    rename(&mut copy.from);
+    copy.to.iter_mut().for_each(rename);
+    if let Some(answered) = copy.reply_to.as_mut().filter(|a| copied.contains(*a)) {
+        *answered = copy_of(answered, number);
+    }
+    if let Expect::Delivered(readers) = &mut copy.expect {
+        readers.iter_mut().for_each(rename);
+    }
+    copy
+}

@@ -1,0 +1,336 @@
+//! Reading a bundle: every block held against its name, every list in its order, everything that a list
+//! names found or noted as missing. Nothing that is signed is believed here.
+
+use super::car::{self, DAG_CBOR, RAW, Section, is_name};
+use super::entries::{
+    ForkEntry, IdentityEntry, MessageEntry, PayloadState, ReceiptEntry, SignedDescriptor,
+};
+use super::manifest::{Kind, Manifest, PAGE, TYP, decode};
+use super::{BundleError, malformed};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_identity::did::DidUrl;
+use gridpass_identity::json;
+use gridpass_identity::jws::JwsIn;
+use ipld_core::cid::Cid;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+/// What the lists of a bundle name.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)] // they are the kinds
+pub struct Entries {
+    pub messages: Vec<MessageEntry>,
+    pub admissions: Vec<Cid>,
+    pub presentations: Vec<Cid>,
+    pub authorisations: Vec<Cid>,
+    pub descriptors: Vec<SignedDescriptor>,
+    pub schemas: Vec<Cid>,
+    pub definitions: Vec<Cid>,
+    pub lists: Vec<Cid>,
+    pub identities: Vec<IdentityEntry>,
+    pub epochs: Vec<Cid>,
+    pub forks: Vec<ForkEntry>,
+    pub receipts: Vec<ReceiptEntry>,
+    pub files: Vec<Cid>,
+}
+
+/// A bundle as it was read: in its one form, every block the one that its name says.
+pub struct Bundle<'b> {
+    file: &'b [u8],
+    root: Cid,
+    jws: JwsIn,
+    manifest: Manifest,
+    entries: Entries,
+    blocks: HashMap<Cid, Range<usize>>,
+    missing: Vec<(Kind, Cid)>,
+}
+
+impl std::fmt::Debug for Bundle<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bundle({}, {} blocks)", self.root, self.blocks.len())
+    }
+}
+
+impl<'b> Bundle<'b> {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`BundleError`] for another form, and for a block that was altered. Blocks that are missing are
+    /// none: see [`Bundle::missing`].
+    pub fn parse(file: &'b [u8]) -> Result<Self, BundleError> {
+        let (root, sections) = car::read(file)?;
+        check_all(file, &sections)?;
+        let Some(first) = sections.first().filter(|s| s.cid == root && root.codec() == RAW) else {
+            return Err(malformed("it does not begin with its root"));
+        };
+        let (jws, manifest) = read_root(file.get(first.place.clone()).unwrap_or_default())?;
+        let blocks = sections.iter().map(|s| (s.cid, s.place.clone())).collect();
+        let entries = Entries::default();
+        let missing = Vec::new();
+        let mut bundle = Self { file, root, jws, manifest, entries, blocks, missing };
+        let mut order = Order { sections: &sections, next: 1, seen: HashSet::from([root]) };
+        bundle.read_pages(&mut order)?;
+        bundle.find_parts(&mut order)?;
+        order.end()?;
+        Ok(bundle)
+    }
+
+    /// The name of its root, which stands for all of it.
+    #[must_use]
+    pub fn root(&self) -> &Cid {
+        &self.root
+    }
+
+    /// The root as it was signed.
+    #[must_use]
+    pub fn jws(&self) -> &JwsIn {
+        &self.jws
+    }
+
+    /// What it says of itself. Believe it only after the signature was verified.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// What it lists.
+    #[must_use]
+    pub fn entries(&self) -> &Entries {
+        &self.entries
+    }
+
+    /// What is listed and not there.
+    #[must_use]
+    pub fn missing(&self) -> &[(Kind, Cid)] {
+        &self.missing
+    }
+
+    /// How many bytes the file has.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.file.len()
+    }
+
+    /// A block.
+    #[must_use]
+    pub fn block(&self, cid: &Cid) -> Option<&'b [u8]> {
+        self.file.get(self.blocks.get(cid)?.clone())
+    }
+
+    /// A document by its name.
+    #[must_use]
+    pub fn document(&self, id: &ContentId) -> Option<&'b [u8]> {
+        self.block(&id.to_cid().ok()?)
+    }
+
+    fn read_pages(&mut self, order: &mut Order<'_>) -> Result<(), BundleError> {
+        let mut entries = Entries::default();
+        self.pages_of(Kind::Messages, order, &mut entries.messages)?;
+        self.pages_of(Kind::Admissions, order, &mut entries.admissions)?;
+        self.pages_of(Kind::Presentations, order, &mut entries.presentations)?;
+        self.pages_of(Kind::Authorisations, order, &mut entries.authorisations)?;
+        self.pages_of(Kind::Descriptors, order, &mut entries.descriptors)?;
+        self.pages_of(Kind::Schemas, order, &mut entries.schemas)?;
+        self.pages_of(Kind::Definitions, order, &mut entries.definitions)?;
+        self.pages_of(Kind::Lists, order, &mut entries.lists)?;
+        self.pages_of(Kind::Identities, order, &mut entries.identities)?;
+        self.pages_of(Kind::Epochs, order, &mut entries.epochs)?;
+        self.pages_of(Kind::Forks, order, &mut entries.forks)?;
+        self.pages_of(Kind::Receipts, order, &mut entries.receipts)?;
+        self.pages_of(Kind::Files, order, &mut entries.files)?;
+        entries.check_order()?;
+        self.entries = entries;
+        Ok(())
+    }
+
+    fn pages_of<T: DeserializeOwned + Serialize>(
+        &mut self,
+        kind: Kind,
+        order: &mut Order<'_>,
+        all: &mut Vec<T>,
+    ) -> Result<(), BundleError> {
+        let names = self.manifest.pages.of(kind).to_vec();
+        for (index, cid) in names.iter().enumerate() {
+            if !order.seen.insert(*cid) {
+                return Err(malformed("a page of it is listed twice"));
+            }
+            if !order.take(cid) {
+                self.missing.push((kind, *cid));
+                continue;
+            }
+            let page: Vec<T> = decode(self.block(cid).unwrap_or_default())?;
+            let last = index.saturating_add(1) == names.len();
+            if page.is_empty() || page.len() > PAGE || (!last && page.len() < PAGE) {
+                return Err(malformed("a page of it has too few or too many entries"));
+            }
+            all.extend(page);
+        }
+        Ok(())
+    }
+
+    /// Goes through what the lists name in the order in which it must stand there.
+    fn find_parts(&mut self, order: &mut Order<'_>) -> Result<(), BundleError> {
+        let entries = std::mem::take(&mut self.entries);
+        for entry in &entries.messages {
+            self.find(Kind::Messages, &entry.envelope, DAG_CBOR, order)?;
+            if entry.content.is_some() != (entry.payload == PayloadState::Here) {
+                return Err(malformed("a payload is named exactly where it is in the file"));
+            }
+            if let Some(content) = &entry.content {
+                self.find(Kind::Messages, content, RAW, order)?;
+            }
+        }
+        let alone = [
+            (Kind::Admissions, &entries.admissions),
+            (Kind::Presentations, &entries.presentations),
+            (Kind::Authorisations, &entries.authorisations),
+        ];
+        for (kind, links) in alone {
+            self.find_all(kind, links, order)?;
+        }
+        for entry in &entries.descriptors {
+            self.find(Kind::Descriptors, &entry.signed, RAW, order)?;
+        }
+        let alone = [
+            (Kind::Schemas, &entries.schemas),
+            (Kind::Definitions, &entries.definitions),
+            (Kind::Lists, &entries.lists),
+        ];
+        for (kind, links) in alone {
+            self.find_all(kind, links, order)?;
+        }
+        for entry in &entries.identities {
+            self.find(Kind::Identities, &entry.document, RAW, order)?;
+            if let Some(witness) = &entry.witness {
+                self.find(Kind::Identities, witness, RAW, order)?;
+            }
+        }
+        self.find_all(Kind::Epochs, &entries.epochs, order)?;
+        for entry in &entries.forks {
+            self.find(Kind::Forks, &entry.first, DAG_CBOR, order)?;
+            self.find(Kind::Forks, &entry.second, DAG_CBOR, order)?;
+        }
+        for entry in &entries.receipts {
+            self.find(Kind::Receipts, &entry.receipt, RAW, order)?;
+        }
+        self.find_all(Kind::Files, &entries.files, order)?;
+        self.entries = entries;
+        Ok(())
+    }
+
+    fn find_all(
+        &mut self,
+        kind: Kind,
+        links: &[Cid],
+        order: &mut Order<'_>,
+    ) -> Result<(), BundleError> {
+        links.iter().try_for_each(|cid| self.find(kind, cid, RAW, order))
+    }
+
+    fn find(
+        &mut self,
+        kind: Kind,
+        cid: &Cid,
+        codec: u64,
+        order: &mut Order<'_>,
+    ) -> Result<(), BundleError> {
+        if !is_name(cid) || cid.codec() != codec {
+            return Err(malformed(format!("the name of one of its {kind} has another form")));
+        }
+        if order.seen.insert(*cid) && !order.take(cid) {
+            self.missing.push((kind, *cid));
+        }
+        Ok(())
+    }
+}
+
+/// Where the reader is in the file: blocks come in the order in which they are referred to.
+struct Order<'s> {
+    sections: &'s [Section],
+    next: usize,
+    seen: HashSet<Cid>,
+}
+
+impl Order<'_> {
+    /// Whether the block stands here.
+    fn take(&mut self, cid: &Cid) -> bool {
+        let here = self.sections.get(self.next).is_some_and(|s| s.cid == *cid);
+        if here {
+            self.next = self.next.saturating_add(1);
+        }
+        here
+    }
+
+    fn end(&self) -> Result<(), BundleError> {
+        match self.sections.get(self.next) {
+            None => Ok(()),
+            Some(section) => {
+                let cid = section.cid;
+                Err(malformed(format!("the block {cid} is listed nowhere, or out of order")))
+            }
+        }
+    }
+}
+
+/// Holds every block against its name: on all cores, since that is most of the work of reading.
+fn check_all(file: &[u8], sections: &[Section]) -> Result<(), BundleError> {
+    super::verify::in_parallel(sections, |section| section.check(file)).into_iter().collect()
+}
+
+fn read_root(bytes: &[u8]) -> Result<(JwsIn, Manifest), BundleError> {
+    let text = std::str::from_utf8(bytes).map_err(malformed)?;
+    let jws = JwsIn::parse(text).map_err(malformed)?;
+    let header = jws.header();
+    let kid = header.kid.as_ref().map(DidUrl::as_str);
+    let alone = json!({"alg": jws.algorithm().jose_name(), "kid": kid, "typ": TYP});
+    let alone = json::canonicalize(&alone).map_err(malformed)?;
+    if kid.is_none() || text.split('.').next() != Some(&URL_SAFE_NO_PAD.encode(alone)) {
+        return Err(malformed("the header of its root has another form"));
+    }
+    let manifest = Manifest::parse(jws.payload(None).map_err(malformed)?)?;
+    let signer = header.kid.as_ref().map(|kid| kid.did());
+    let itself = signer == Some(&manifest.exporter.participant);
+    if itself != manifest.exporter.authorisation.is_none() {
+        return Err(malformed("an authorisation stands there exactly where a node signs"));
+    }
+    Ok((jws, manifest))
+}
+
+impl Entries {
+    fn check_order(&self) -> Result<(), BundleError> {
+        fn ascending<T: PartialOrd>(keys: impl Iterator<Item = T>) -> bool {
+            let mut last = None;
+            keys.into_iter().all(|key| {
+                let fine = last.as_ref().is_none_or(|last| last < &key);
+                last = Some(key);
+                fine
+            })
+        }
+        let alone = [
+            &self.admissions,
+            &self.presentations,
+            &self.authorisations,
+            &self.schemas,
+            &self.definitions,
+            &self.lists,
+            &self.epochs,
+            &self.files,
+        ];
+        let names = |links: &&Vec<Cid>| ascending(links.iter().map(Cid::to_string));
+        let fine = alone.iter().all(names)
+            && ascending(self.messages.iter().map(|m| m.number))
+            && ascending(self.receipts.iter().map(|r| r.number))
+            && ascending(self.descriptors.iter().map(|d| &d.channel))
+            && ascending(self.identities.iter().map(|i| (&i.did, i.document.to_string())))
+            && ascending(self.forks.iter().map(|f| (f.first.to_string(), f.second.to_string())));
+        match fine {
+            true => Ok(()),
+            false => Err(malformed("its entries are not in order, or one stands there twice")),
+        }
+    }
+}

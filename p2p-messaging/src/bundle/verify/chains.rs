@@ -1,0 +1,199 @@
+//! Where each message stands among those of its chain: gaps, and contradictions.
+
+use super::material::Material;
+use super::receipts::key_at;
+use super::report::{Audit, Gap};
+use crate::bundle::ForkEntry;
+use crate::checking::Chain;
+use crate::codes;
+use crate::envelope::{Envelope, Header};
+use gridpass_identity::codes as identity_codes;
+use gridpass_identity::resolve::Resolver;
+use std::collections::{BTreeMap, BTreeSet};
+
+const NAME: &str = "sequence";
+
+/// What there is to say of every message's place.
+pub(super) struct Chains {
+    places: Vec<Option<Audit>>,
+    gaps: Vec<Gap>,
+    /// Each proof that a sender contradicts itself.
+    pub(super) forks: Vec<Audit>,
+    /// Messages that stand in the bundle before, under another number.
+    twice: BTreeSet<usize>,
+}
+
+/// The messages of a chain: by number, where they stand in the bundle.
+type Numbers<'m> = BTreeMap<u64, Vec<(usize, &'m Envelope)>>;
+
+impl Chains {
+    pub(super) fn of(material: &Material<'_>) -> Self {
+        let mut chains: BTreeMap<Chain, Numbers<'_>> = BTreeMap::new();
+        let (mut seen, mut twice) = (BTreeSet::new(), BTreeSet::new());
+        for (index, envelope) in material.envelopes.iter().enumerate() {
+            let Some(envelope) = envelope else { continue };
+            if !seen.insert(envelope.id()) {
+                twice.insert(index);
+                continue;
+            }
+            let header = envelope.header();
+            let numbers = chains.entry(Chain::of(header)).or_default();
+            numbers.entry(header.sequence).or_default().push((index, envelope));
+        }
+        let (forks, proven) = forks(material);
+        let mut found =
+            Self { places: vec![None; material.envelopes.len()], gaps: Vec::new(), forks, twice };
+        let proven = |e: &Envelope| proven.contains(e.id().as_str());
+        for (chain, numbers) in &chains {
+            found.follow(material, chain, numbers, &proven);
+        }
+        found
+    }
+
+    /// What there is to say of a message's place.
+    pub(super) fn place(&self, index: usize) -> Option<&Audit> {
+        self.places.get(index)?.as_ref()
+    }
+
+    /// Whether a message stands in the bundle before.
+    pub(super) fn is_twice(&self, index: usize) -> bool {
+        self.twice.contains(&index)
+    }
+
+    /// What is missing.
+    pub(super) fn gaps(&self) -> Vec<Gap> {
+        self.gaps.clone()
+    }
+
+    fn follow(
+        &mut self,
+        material: &Material<'_>,
+        chain: &Chain,
+        numbers: &Numbers<'_>,
+        proven: &dyn Fn(&Envelope) -> bool,
+    ) {
+        let selection = &material.bundle.manifest().selection;
+        let whole = selection.takes_whole_chains_of(&chain.sender);
+        let mut last = 0_u64;
+        for (number, all) in numbers {
+            let before = number.checked_sub(1).and_then(|n| numbers.get(&n));
+            // What lies before a time that was asked for was not asked for.
+            let begins = !whole || (last == 0 && selection.from.is_some());
+            let gap = last.saturating_add(1) < *number && !begins;
+            if gap {
+                self.gaps.push(Gap {
+                    sender: chain.sender.clone(),
+                    key: chain.key.clone(),
+                    from: last.saturating_add(1),
+                    until: number.saturating_sub(1),
+                });
+            }
+            for (index, envelope) in all {
+                let audit = if let Some((_, other)) = all.iter().find(|(i, _)| i != index) {
+                    let sentence = format!("{} has the same number", other.id());
+                    Audit::failed(NAME, codes::SEQUENCE_FORK, sentence).on([other.id()])
+                } else if proven(envelope) {
+                    let sentence = "the sender signed another one that contradicts it";
+                    Audit::failed(NAME, codes::SEQUENCE_FORK, sentence)
+                } else if let Some(before) = before {
+                    follows(envelope.header(), before)
+                } else if gap {
+                    let (from, until) = (last.saturating_add(1), number.saturating_sub(1));
+                    let sentence = format!("{from} to {until} of its chain are not there");
+                    Audit::open(NAME, codes::SEQUENCE_GAP, sentence)
+                } else if *number == 1 {
+                    let sentence = "it is the first of its chain";
+                    Audit::passed(NAME, codes::SEQUENCE_KEPT, sentence)
+                } else {
+                    let sentence = "the one before it is none of those that were selected";
+                    Audit::passed(NAME, codes::SEQUENCE_KEPT, sentence)
+                };
+                if let Some(place) = self.places.get_mut(*index) {
+                    *place = Some(audit);
+                }
+            }
+            last = *number;
+        }
+    }
+}
+
+fn follows(header: &Header, before: &[(usize, &Envelope)]) -> Audit {
+    let named = before.iter().find(|(_, e)| header.previous.as_ref() == Some(e.id()));
+    match (named, before.first()) {
+        (Some((_, before)), _) if before.header().issued > header.issued => {
+            let sentence = format!("{}, before it, says that it was made later", before.id());
+            Audit::failed(NAME, codes::ENVELOPE_ORDER, sentence).on([before.id()])
+        }
+        (Some((_, before)), _) => {
+            let sentence = "it follows the one before it";
+            Audit::passed(NAME, codes::SEQUENCE_KEPT, sentence).on([before.id()])
+        }
+        (None, Some((_, other))) => {
+            let sentence = format!("the one before it is {}, and it names another", other.id());
+            Audit::failed(NAME, codes::SEQUENCE_BROKEN, sentence).on([other.id()])
+        }
+        (None, None) => Audit::open(NAME, codes::SEQUENCE_GAP, "the one before it is not there"),
+    }
+}
+
+/// Each proof, and the names of the messages that those speak against which hold.
+fn forks(material: &Material<'_>) -> (Vec<Audit>, BTreeSet<String>) {
+    let resolver = material.resolver();
+    let (mut audits, mut proven) = (Vec::new(), BTreeSet::new());
+    for entry in &material.bundle.entries().forks {
+        let audit = proof(material, entry, &resolver);
+        if audit.code == codes::SEQUENCE_FORK {
+            proven.extend([entry.first.to_string(), entry.second.to_string()]);
+        }
+        audits.push(audit.on([entry.first, entry.second]));
+    }
+    (audits, proven)
+}
+
+fn proof(material: &Material<'_>, entry: &ForkEntry, resolver: &dyn Resolver) -> Audit {
+    let name = "forks";
+    let mut both = Vec::new();
+    for cid in [&entry.first, &entry.second] {
+        let Some(block) = material.bundle.block(cid) else {
+            let sentence = format!("the envelope {cid} is not there");
+            return Audit::open(name, codes::BUNDLE_PART_MISSING, sentence);
+        };
+        match Envelope::parse_block(block) {
+            Ok(envelope) => both.push(envelope),
+            Err(e) => return Audit::failed(name, e.code(), e.to_string()),
+        }
+    }
+    let [first, second] = both.as_slice() else {
+        return Audit::open(name, codes::BUNDLE_PART_MISSING, "an envelope is not there");
+    };
+    let (a, b) = (first.header(), second.header());
+    if first.id() == second.id() || Chain::of(a) != Chain::of(b) || !contradict(first, second) {
+        let sentence = "they are of two chains, or stand well beside each other";
+        return Audit::failed(name, codes::BUNDLE_FORK, sentence);
+    }
+    for envelope in &both {
+        let header = envelope.header();
+        let key = match key_at(resolver, &header.key, header.issued) {
+            Ok(key) => key,
+            Err(judged) => {
+                return Audit::new(name, (judged.outcome, judged.code), judged.sentence);
+            }
+        };
+        if envelope.verify(&key).is_err() {
+            let sentence = format!("{} is not signed by {}", envelope.id(), header.key);
+            return Audit::failed(name, identity_codes::SIGNATURE_INVALID, sentence);
+        }
+    }
+    let sentence = format!("{} signed two that contradict each other, as {}", a.sender, a.key);
+    Audit::passed(name, codes::SEQUENCE_FORK, sentence)
+}
+
+/// One number; or the later one names another before it, or says that it was made earlier.
+fn contradict(first: &Envelope, second: &Envelope) -> bool {
+    let (a, b) = (first.header(), second.header());
+    let (before, after) = if a.sequence <= b.sequence { (first, second) } else { (second, first) };
+    let (earlier, later) = (before.header(), after.header());
+    earlier.sequence == later.sequence
+        || (earlier.sequence.checked_add(1) == Some(later.sequence)
+            && (later.previous.as_ref() != Some(before.id()) || later.issued < earlier.issued))
+}

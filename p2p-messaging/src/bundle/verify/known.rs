@@ -1,0 +1,93 @@
+//! What an audit knows of DIDs: what the trust pack says, and logs in the bundle that prove themselves.
+
+use super::material::Problems;
+use crate::bundle::Bundle;
+use crate::bundle::entries::IdentityEntry;
+use crate::identities::Identities;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gridpass_credentials::trust::{IdentityMaterial, Trust};
+use gridpass_identity::did::Did;
+use gridpass_identity::resolve::{
+    NoSnapshots, OfflineResolver, Resolution, ResolveError, Resolver,
+};
+use ipld_core::cid::Cid;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+
+/// What is known of DIDs: of logs and documents, resolved once.
+pub(super) struct Known(HashMap<Did, Result<Resolution, ResolveError>>);
+
+impl Known {
+    /// What resolves them: for one thread.
+    pub(super) fn resolver(&self) -> KnownDids<'_> {
+        KnownDids { known: self, own: RefCell::default() }
+    }
+}
+
+/// Resolves DIDs by what the trust pack knows and what proves itself.
+pub(super) struct KnownDids<'m> {
+    known: &'m Known,
+    own: RefCell<HashMap<Did, Resolution>>,
+}
+
+impl Resolver for KnownDids<'_> {
+    fn resolve(&self, did: &Did) -> Result<Resolution, ResolveError> {
+        if let Some(found) = self.known.0.get(did) {
+            return found.clone();
+        }
+        if let Some(found) = self.own.borrow().get(did) {
+            return Ok(found.clone());
+        }
+        let found = OfflineResolver::new(&NoSnapshots).resolve(did)?;
+        self.own.borrow_mut().insert(did.clone(), found.clone());
+        Ok(found)
+    }
+}
+
+/// What the trust pack knows of DIDs, and logs in the bundle that go on from it or begin anew.
+pub(super) fn read_identities(
+    bundle: &Bundle<'_>,
+    trust: &Trust,
+    problems: &mut Problems,
+) -> Known {
+    let mut identities = Identities::default();
+    identities.take_trust(trust);
+    let mut dids: BTreeSet<Did> = trust.identities().iter().map(|m| m.did.clone()).collect();
+    let mut refused: HashMap<Did, ResolveError> = HashMap::new();
+    for entry in &bundle.entries().identities {
+        // Nothing in a bundle proves a document of did:web.
+        if entry.did.method() != "webvh" {
+            continue;
+        }
+        let Some(material) = material_of(bundle, entry) else { continue };
+        dids.insert(entry.did.clone());
+        if let Err(e) = identities.take(&material) {
+            let (code, sentence) = (e.code(), e.to_string());
+            match e.is_missing_evidence() {
+                true => problems.open(code, sentence, &entry.did),
+                false => problems.failed(code, sentence, &entry.did),
+            }
+            refused.insert(entry.did.clone(), e);
+        }
+    }
+    let resolve = |did: Did| {
+        let found = match (identities.resolve(&did), refused.remove(&did)) {
+            (Err(ResolveError::NotFound(_)), Some(why)) => Err(why),
+            (found, _) => found,
+        };
+        (did, found)
+    };
+    Known(dids.into_iter().map(resolve).collect())
+}
+
+fn material_of(bundle: &Bundle<'_>, entry: &IdentityEntry) -> Option<IdentityMaterial> {
+    let encoded = |cid: &Cid| bundle.block(cid).map(|bytes| STANDARD.encode(bytes));
+    let witness = match &entry.witness {
+        None => None,
+        Some(cid) => Some(encoded(cid)?),
+    };
+    let document = encoded(&entry.document)?;
+    let (did, seen, confirmed) = (entry.did.clone(), entry.seen, entry.confirmed);
+    Some(IdentityMaterial { did, seen, confirmed, document, witness })
+}

@@ -1,0 +1,142 @@
+//! The payload of a message: whether it is there, fits as was recorded, and how it is sealed.
+
+use super::facts::{same, stand};
+use super::messages::{Context, Memory};
+use super::report::Audit;
+use crate::bundle::entries::{MessageEntry, PayloadState};
+use crate::checking::{epoch_facts, payload_facts};
+use crate::codes;
+use crate::envelope::{Envelope, Header};
+use crate::sealing::{MessageKey, Place, SealedPayload};
+use gridpass_policy::facts::{CheckFacts, Finding};
+use std::sync::Arc;
+
+impl<'m> Context<'m> {
+    pub(super) fn payload(
+        &self,
+        entry: &MessageEntry,
+        envelope: &Envelope,
+        memory: &mut Memory<'m>,
+    ) -> Audit {
+        let name = "payload";
+        let id = envelope.payload_id();
+        let bytes = match entry.payload {
+            PayloadState::Withheld | PayloadState::Gone => {
+                let sentence = "it is not in the bundle; its hash is signed";
+                return Audit::passed(name, codes::PAYLOAD_WITHHELD, sentence).on([id]);
+            }
+            PayloadState::Here if entry.content != id.to_cid().ok() => {
+                let sentence = "the payload that is listed is another than the one that was signed";
+                let code = gridpass_credentials::codes::CID_OTHER;
+                return Audit::failed(name, code, sentence).on([id]);
+            }
+            PayloadState::Here => match self.material.payload(envelope) {
+                Some(bytes) => bytes,
+                None => {
+                    let sentence = "it is listed as being there, and is not";
+                    return Audit::open(name, codes::BUNDLE_PART_MISSING, sentence).on([id]);
+                }
+            },
+        };
+        let header = envelope.header();
+        if !header.is_sealed() {
+            return self.fits(header, entry.facts.as_ref(), bytes, memory).on([id, &header.schema]);
+        }
+        let opened = entry.opened.as_ref().map(|o| &o.facts);
+        match self.opened(entry, header, bytes) {
+            None => {
+                let sentence = "it is sealed, and hashes to what was signed";
+                Audit::passed(name, codes::BUNDLE_INTACT, sentence).on([id])
+            }
+            Some(Err(audit)) => audit.on([id]),
+            Some(Ok(payload)) => {
+                let recorded = entry.facts.as_ref().or(opened);
+                self.fits(header, recorded, &payload, memory).on([id, &header.schema])
+            }
+        }
+    }
+
+    /// A sealed payload as a disclosed key opens it.
+    fn opened(
+        &self,
+        entry: &MessageEntry,
+        header: &Header,
+        bytes: &[u8],
+    ) -> Option<Result<Vec<u8>, Audit>> {
+        let (key, epoch) = (entry.key.as_ref()?, header.epoch.as_ref()?);
+        let failed = |code, sentence: String| Some(Err(Audit::failed("payload", code, sentence)));
+        let Ok(key) = <[u8; 32]>::try_from(key.as_slice()) else {
+            return failed(codes::SEALING_MALFORMED, "the disclosed key has not 32 bytes".into());
+        };
+        let place = Place {
+            channel: &header.channel,
+            sender: &header.sender,
+            key: &header.key,
+            sequence: header.sequence,
+            epoch,
+        };
+        let opened =
+            SealedPayload::parse(bytes).and_then(|s| s.open(&MessageKey::new(key), &place));
+        match opened {
+            Ok(payload) => Some(Ok(payload.to_vec())),
+            Err(e) => failed(e.code(), e.to_string()),
+        }
+    }
+
+    fn fits(
+        &self,
+        header: &Header,
+        recorded: Option<&CheckFacts>,
+        payload: &[u8],
+        memory: &mut Memory<'m>,
+    ) -> Audit {
+        let name = "payload";
+        let Some(recorded) = recorded else {
+            let sentence = "it hashes to what was signed; nobody held it against its schema";
+            return Audit::passed(name, codes::BUNDLE_INTACT, sentence);
+        };
+        let policy = self.material.policy.as_ref();
+        let topic = policy.and_then(|p| p.descriptor().topic(&header.topic));
+        let schema = memory.schemas.entry(header.schema.clone());
+        let schema = schema.or_insert_with(|| self.material.schema(&header.schema).ok());
+        let (Some(topic), Some(schema)) = (topic, schema) else {
+            let sentence = "the schema that it was held against is not there";
+            return Audit::open(name, codes::SCHEMA_NOT_HERE, sentence);
+        };
+        let made = payload_facts(schema, topic, header, payload);
+        same_facts(name, recorded, &made)
+    }
+
+    pub(super) fn sealing(&self, entry: &MessageEntry, envelope: &Envelope) -> Arc<Audit> {
+        let (name, header) = ("sealing", envelope.header());
+        let Some(id) = &header.epoch else { return Arc::clone(&self.unsealed) };
+        let Some(epoch) = self.material.epochs.get(id) else {
+            let passed = entry.sealing.as_ref().is_none_or(|s| s.outcome == Finding::Passed);
+            // Nobody keeps an epoch for what was refused for another reason.
+            let audit = if passed && !entry.allowed {
+                let sentence = "it was refused for another reason, and its epoch not kept";
+                Audit::passed(name, codes::NOTHING_ASKED, sentence)
+            } else {
+                Audit::open(name, codes::EPOCH_MISSING, "its epoch is not there")
+            };
+            return Arc::new(audit.on([id]));
+        };
+        Arc::new(match (epoch_facts(header, epoch), &entry.sealing) {
+            (Err((code, sentence)), _) => Audit::failed(name, code, sentence).on([id]),
+            (Ok(made), Some(recorded)) => same_facts(name, recorded, &made).on([id]),
+            (Ok(made), None) => Audit::passed(name, codes::FACTS_CONFIRMED, made.sentence).on([id]),
+        })
+    }
+}
+
+/// How a recorded fact stands to the one that was made again.
+fn same_facts(name: &'static str, recorded: &CheckFacts, made: &CheckFacts) -> Audit {
+    if same(recorded, made) {
+        return Audit::passed(name, codes::FACTS_CONFIRMED, made.sentence.clone());
+    }
+    let sentence = format!(
+        "by the evidence: {} [{}]; recorded was: {} [{}]",
+        made.sentence, made.code, recorded.sentence, recorded.code
+    );
+    Audit::new(name, stand(recorded, made), sentence)
+}

@@ -1,0 +1,230 @@
+//! Receipts, each judged once; and whether a node acted for a participant at a time.
+
+use super::in_parallel_with;
+use super::material::Material;
+use crate::checking::Chain;
+use crate::codes;
+use crate::receipt::{MAX_STATUS_AGE_SECONDS, SignedReceipt};
+use gridpass_credentials::authorisation::NodePurpose;
+use gridpass_credentials::codes as credential_codes;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::signature::SignatureMemo;
+use gridpass_credentials::status::StatusList;
+use gridpass_credentials::verify::{
+    AuthorisationExpectation, Evidence, SeenLists, verify_authorisation,
+};
+use gridpass_identity::code::Code;
+use gridpass_identity::codes as identity_codes;
+use gridpass_identity::did::{Did, DidUrl};
+use gridpass_identity::document::Relationship;
+use gridpass_identity::key::PublicKey;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::{Resolver, TimeBasis};
+use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
+use std::collections::BTreeMap;
+
+/// What came out for one receipt.
+#[derive(Clone, Debug)]
+pub(super) struct Judged {
+    pub(super) outcome: Outcome,
+    pub(super) code: Code,
+    pub(super) sentence: String,
+}
+
+impl Judged {
+    fn new((outcome, code): (Outcome, Code), sentence: impl Into<String>) -> Self {
+        Self { outcome, code, sentence: sentence.into() }
+    }
+
+    fn failed(code: Code, sentence: impl Into<String>) -> Self {
+        Self::new((Outcome::Failed, code), sentence)
+    }
+
+    fn open(code: Code, sentence: impl Into<String>) -> Self {
+        Self::new((Outcome::Indeterminate, code), sentence)
+    }
+}
+
+/// Every receipt, in the order of the bundle; and of each chain those that speak of a number.
+pub(super) struct Receipts {
+    pub(super) judged: Vec<Judged>,
+    speaking: BTreeMap<Chain, BTreeMap<u64, Vec<usize>>>,
+}
+
+impl Receipts {
+    /// Those that speak of a message.
+    pub(super) fn of(&self, chain: &Chain, sequence: u64) -> &[usize] {
+        let of_chain = self.speaking.get(chain);
+        of_chain.and_then(|all| all.get(&sequence)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The message of each number of each chain, as far as it is there.
+type Named = BTreeMap<Chain, BTreeMap<u64, String>>;
+
+pub(super) fn judge(material: &Material<'_>) -> Receipts {
+    let mut named = Named::new();
+    for envelope in material.envelopes.iter().flatten() {
+        let (chain, id) = (Chain::of(envelope.header()), envelope.id().to_string());
+        named.entry(chain).or_default().insert(envelope.header().sequence, id);
+    }
+    let all: Vec<usize> = (0..material.receipts.len()).collect();
+    let judged = in_parallel_with(
+        &all,
+        || (material.resolver(), SignatureMemo::default()),
+        |(resolver, memo), index| match material.receipts.get(*index).and_then(Option::as_ref) {
+            Some(signed) => one(material, signed, &named, resolver, memo),
+            None => Judged::open(codes::BUNDLE_PART_MISSING, "the receipt is not there"),
+        },
+    );
+    let mut speaking: BTreeMap<Chain, BTreeMap<u64, Vec<usize>>> = BTreeMap::new();
+    for (index, signed) in material.receipts.iter().enumerate() {
+        let Some(receipt) = signed.as_ref().map(SignedReceipt::receipt) else { continue };
+        let Some((chain, known)) = receipt.chain().ok().and_then(|c| named.get_key_value(&c))
+        else {
+            continue;
+        };
+        // As far as the messages are here: a range may be of any length.
+        let ranges = receipt.delivered.iter().chain(&receipt.kept).copied();
+        let refused = receipt.refused.iter().map(|r| (r.sequence, r.sequence));
+        for (from, until) in ranges.chain(refused) {
+            for (sequence, _) in known.range(from..=until.max(from)) {
+                let place = speaking.entry(chain.clone()).or_default();
+                place.entry(*sequence).or_default().push(index);
+            }
+        }
+    }
+    Receipts { judged, speaking }
+}
+
+fn one(
+    material: &Material<'_>,
+    signed: &SignedReceipt,
+    named: &Named,
+    resolver: &dyn Resolver,
+    memo: &mut SignatureMemo,
+) -> Judged {
+    let receipt = signed.receipt();
+    let key = match key_at(resolver, signed.key(), receipt.issued) {
+        Ok(key) => key,
+        Err(judged) => return judged,
+    };
+    if let Err(e) = signed.verify(&key) {
+        return Judged::failed(identity_codes::SIGNATURE_INVALID, e.to_string());
+    }
+    if receipt.channel != material.bundle.manifest().selection.channel {
+        return Judged::failed(codes::BUNDLE_SELECTION, "it is of another channel");
+    }
+    let chain = receipt.chain().ok();
+    let known = chain.and_then(|chain| named.get(&chain)?.get(&receipt.until()).cloned());
+    if known.is_some_and(|id| id != receipt.newest.as_str()) {
+        let sentence = "it names another message than the one with that number";
+        return Judged::failed(codes::RECEIPT_MALFORMED, sentence);
+    }
+    if let Some(authorisation) = &receipt.authorisation {
+        let acting = Acting {
+            participant: &receipt.recipient,
+            node: signed.key().did(),
+            authorisation,
+            at: receipt.issued,
+        };
+        if let Err(judged) = acting.check(material, resolver, memo) {
+            return judged;
+        }
+    }
+    let sentence = format!("signed by {}", signed.key());
+    Judged::new((Outcome::Passed, codes::RECEIPT_HOLDS), sentence)
+}
+
+/// The key of a DID at a time, where it is one for acting.
+pub(super) fn key_at(
+    resolver: &dyn Resolver,
+    url: &DidUrl,
+    at: UnixMillis,
+) -> Result<PublicKey, Judged> {
+    let resolution = resolver.resolve(url.did()).map_err(|e| {
+        let outcome = match e.is_missing_evidence() {
+            true => Outcome::Indeterminate,
+            false => Outcome::Failed,
+        };
+        Judged::new((outcome, e.code()), e.to_string())
+    })?;
+    let purpose = Relationship::CapabilityInvocation;
+    let (check, key) = resolution.key_at(url, purpose, at, TimeBasis::Claimed);
+    match key.filter(|_| check.outcome == Outcome::Passed) {
+        Some(key) => Ok(key),
+        None => Err(Judged::new((check.outcome, check.code), check.sentence)),
+    }
+}
+
+/// That a node acts for a participant at a time.
+pub(super) struct Acting<'a> {
+    pub(super) participant: &'a Did,
+    pub(super) node: &'a Did,
+    pub(super) authorisation: &'a ContentId,
+    pub(super) at: UnixMillis,
+}
+
+impl Acting<'_> {
+    pub(super) fn check(
+        &self,
+        material: &Material<'_>,
+        resolver: &dyn Resolver,
+        memo: &mut SignatureMemo,
+    ) -> Result<(), Judged> {
+        let id = self.authorisation;
+        let Some(bytes) = material.bundle.document(id) else {
+            let sentence = format!("the authorisation {id} of its node is not there");
+            return Err(Judged::open(codes::AUTHORISATION_MISSING, sentence));
+        };
+        let lists = lists_as_of(material, self.participant, self.at);
+        let clock = lists.iter().map(|l| l.dated).max().map_or(self.at, |d| d.max(self.at));
+        let seen = SeenLists::new();
+        let trust = &material.trust;
+        let evidence = Evidence { trust, lists: &lists, resolver, seen: &seen };
+        let expect = AuthorisationExpectation {
+            now: self.at,
+            clock,
+            principal: self.participant,
+            node: self.node,
+            purpose: NodePurpose::Messages,
+            channel: Some(&material.bundle.manifest().selection.channel),
+            max_status_age_seconds: MAX_STATUS_AGE_SECONDS,
+        };
+        let found = verify_authorisation(bytes, &evidence, &expect, memo);
+        let (report, status) = (found.report, found.authorisation.map(|a| a.status));
+        let Some(check) = report.deciding().filter(|_| report.outcome() != Outcome::Passed) else {
+            return Ok(());
+        };
+        // A list of later says that it was revoked later: nobody can tell what this one knew.
+        let since = status.and_then(|entry| {
+            let list = lists.iter().find(|l| l.id == entry.list)?;
+            list.changes(entry.index).last().map(|c| c.at)
+        });
+        let later = check.code == credential_codes::VISA_REVOKED
+            && clock > self.at.plus_millis(MAX_CLOCK_SKEW_MILLIS)
+            && since.is_some_and(|since| since > self.at);
+        let outcome = if later { Outcome::Indeterminate } else { report.outcome() };
+        Err(Judged::new((outcome, check.code), check.sentence.clone()))
+    }
+}
+
+/// The states of somebody's own lists that count for a time: of each the newest up to then, else the
+/// oldest after.
+fn lists_as_of(material: &Material<'_>, signer: &Did, at: UnixMillis) -> Vec<StatusList> {
+    let mut chosen: BTreeMap<&str, &StatusList> = BTreeMap::new();
+    let limit = at.plus_millis(MAX_CLOCK_SKEW_MILLIS);
+    for list in material.lists.values().filter(|l| &l.issuer == signer) {
+        let held = chosen.entry(&list.id).or_insert(list);
+        let better = match (list.dated <= limit, held.dated <= limit) {
+            (true, true) => list.order() > held.order(),
+            (true, false) => true,
+            (false, true) => false,
+            (false, false) => list.order() < held.order(),
+        };
+        if better {
+            *held = list;
+        }
+    }
+    chosen.into_values().cloned().collect()
+}

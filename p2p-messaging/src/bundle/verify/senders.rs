@@ -1,0 +1,286 @@
+//! Admissions: what was recorded of a sender, established again from the presentation, the authorisation
+//! and the status lists that it names, by the node's own verifier.
+
+use super::facts::compare;
+use super::in_parallel_with;
+use super::known::KnownDids;
+use super::material::Material;
+use super::report::{Audit, Note};
+use crate::checking::{Established, Speaker, establish};
+use crate::codes;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::signature::SignatureMemo;
+use gridpass_credentials::status::StatusList;
+use gridpass_credentials::verify::{Evidence, SeenLists, check_list};
+use gridpass_credentials::visa::{Purpose, StatusEntry};
+use gridpass_identity::did::Did;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::time::UnixMillis;
+use gridpass_policy::facts::Admission;
+use gridpass_policy::policy::Admitted;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Which check a message is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Node,
+    Presentation,
+    Visas,
+    Status,
+}
+
+impl Part {
+    const ALL: [Self; 4] = [Self::Node, Self::Presentation, Self::Visas, Self::Status];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Presentation => "presentation",
+            Self::Visas => "visas",
+            Self::Status => "status",
+        }
+    }
+}
+
+/// What came out for one admission.
+pub(super) struct Sender {
+    /// In the order of [`Part::ALL`].
+    pub(super) checks: [Arc<Audit>; 4],
+    /// The recorded facts, taken in by the channel's policy.
+    pub(super) admitted: Option<Admitted>,
+    /// Until when it counts by its evidence.
+    pub(super) expires: Option<UnixMillis>,
+    /// When somebody other than the sender last signed something that it rests on.
+    pub(super) not_before: Option<UnixMillis>,
+    /// Since when a visa or authorisation was revoked, as lists say that came later.
+    pub(super) unheard: Option<(UnixMillis, Note)>,
+}
+
+/// Every admission that a message names.
+pub(super) type Senders = BTreeMap<ContentId, Sender>;
+
+pub(super) fn judge(material: &Material<'_>) -> Senders {
+    // For each: when the first of its messages was written down, if all were caught up with.
+    let mut named: BTreeMap<&ContentId, Option<UnixMillis>> = BTreeMap::new();
+    for entry in &material.bundle.entries().messages {
+        let clock = entry.caught_up.then_some(entry.logged);
+        let held = named.entry(&entry.admission).or_insert(clock);
+        *held = match (*held, clock) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            _ => None,
+        };
+    }
+    let named: Vec<_> = named.into_iter().collect();
+    let judged = in_parallel_with(
+        &named,
+        || (material.resolver(), SignatureMemo::default()),
+        |(resolver, memo), (id, clock)| {
+            let sender = match material.admissions.get(*id) {
+                Some(recorded) => one(material, id, recorded, *clock, resolver, memo),
+                None => Sender::unknown(material, id),
+            };
+            ((*id).clone(), sender)
+        },
+    );
+    judged.into_iter().collect()
+}
+
+impl Sender {
+    /// One whose admission is not there, or cannot be read.
+    fn unknown(material: &Material<'_>, id: &ContentId) -> Self {
+        let there = material.bundle.document(id).is_some();
+        let audit = |part: Part| {
+            let name = part.name();
+            Arc::new(if there {
+                let sentence = "the recorded facts about the sender cannot be read";
+                Audit::failed(name, gridpass_policy::codes::DECISION_MALFORMED, sentence).on([id])
+            } else {
+                let sentence = "the recorded facts about the sender are not there";
+                Audit::open(name, codes::BUNDLE_PART_MISSING, sentence).on([id])
+            })
+        };
+        Self::of(Part::ALL.map(audit))
+    }
+
+    fn of(checks: [Arc<Audit>; 4]) -> Self {
+        Self { checks, admitted: None, expires: None, not_before: None, unheard: None }
+    }
+
+    /// The check of a part.
+    pub(super) fn check(&self, part: Part) -> Arc<Audit> {
+        let [node, presentation, visas, status] = &self.checks;
+        Arc::clone(match part {
+            Part::Node => node,
+            Part::Presentation => presentation,
+            Part::Visas => visas,
+            Part::Status => status,
+        })
+    }
+}
+
+fn one(
+    material: &Material<'_>,
+    id: &ContentId,
+    recorded: &Admission,
+    caught_up: Option<UnixMillis>,
+    resolver: &KnownDids<'_>,
+    memo: &mut SignatureMemo,
+) -> Sender {
+    let Some(policy) = &material.policy else {
+        let audit = |part: Part| {
+            let sentence = "without the channel's descriptor nothing can be said";
+            let (code, outcome) = (material.channel.code, material.channel.outcome);
+            let outcome = if outcome == Outcome::Passed { Outcome::Failed } else { outcome };
+            Arc::new(Audit::new(part.name(), (outcome, code), sentence))
+        };
+        return Sender::of(Part::ALL.map(audit));
+    };
+    let mut sender = match settled(material, recorded) {
+        Some(checks) => Sender::of(checks.map(Arc::new)),
+        None => {
+            let newest = &material.trust;
+            let as_of = material.trust_as_of(&recorded.trust.charter);
+            let (lists, missing) = lists_of(material, recorded);
+            let seen = SeenLists::new();
+            let evidence =
+                Evidence { trust: as_of.unwrap_or(newest), lists: &lists, resolver, seen: &seen };
+            let clock = caught_up.unwrap_or(recorded.judged).max(recorded.judged);
+            match established(material, recorded, &evidence, clock, memo) {
+                Err((part, audit)) => {
+                    let open = Audit::open("", audit.code, audit.sentence.clone());
+                    let named = |p: Part| Audit { name: p.name(), ..open.clone() };
+                    let checks =
+                        Part::ALL.map(|p| if p == part { audit.clone() } else { named(p) });
+                    Sender::of(checks.map(Arc::new))
+                }
+                Ok(made) => {
+                    let checks = compare(recorded, &made, as_of.is_some(), &missing);
+                    Sender {
+                        checks: checks.map(Arc::new),
+                        admitted: None,
+                        expires: Some(made.admission.expires),
+                        not_before: not_before(&made, &recorded.sender),
+                        unheard: unheard(material, recorded, &made, resolver, memo),
+                    }
+                }
+            }
+        }
+    };
+    if recorded.encode().is_ok_and(|(name, _)| &name == id) {
+        sender.admitted = Some(policy.admit(recorded.clone()));
+    }
+    sender
+}
+
+/// What need not be looked at: facts of another framework or channel prove nothing here.
+fn settled(material: &Material<'_>, recorded: &Admission) -> Option<[Audit; 4]> {
+    let (code, sentence) = if &recorded.trust.framework != material.framework() {
+        (codes::BUNDLE_FRAMEWORK, "it was judged by another framework's trust")
+    } else if recorded.channel != material.bundle.manifest().selection.channel {
+        (codes::FACTS_DIFFER, "the recorded facts are of another channel")
+    } else {
+        return None;
+    };
+    Some(Part::ALL.map(|part| Audit::failed(part.name(), code, sentence)))
+}
+
+/// The lists that an admission names, and those of them that are not there.
+fn lists_of(material: &Material<'_>, recorded: &Admission) -> (Vec<StatusList>, Vec<ContentId>) {
+    let (mut lists, mut missing) = (Vec::new(), Vec::new());
+    for named in &recorded.lists {
+        match material.lists.get(&named.evidence) {
+            Some(list) => lists.push(list.clone()),
+            None => missing.push(named.evidence.clone()),
+        }
+    }
+    (lists, missing)
+}
+
+fn established(
+    material: &Material<'_>,
+    recorded: &Admission,
+    evidence: &Evidence<'_>,
+    clock: UnixMillis,
+    memo: &mut SignatureMemo,
+) -> Result<Established, (Part, Audit)> {
+    let missing = |part: Part, what: &str, id: &ContentId| {
+        let sentence = format!("the {what} {id} is not there");
+        (part, Audit::open(part.name(), codes::BUNDLE_PART_MISSING, sentence).on([id]))
+    };
+    let Some(name) = &recorded.presentation else {
+        let sentence = "the recorded facts name no presentation";
+        let audit = Audit::failed(Part::Presentation.name(), codes::FACTS_DIFFER, sentence);
+        return Err((Part::Presentation, audit));
+    };
+    let document = |id: &ContentId| material.bundle.document(id);
+    let presentation =
+        document(name).ok_or_else(|| missing(Part::Presentation, "presentation", name))?;
+    let node = recorded.node.as_ref().and_then(|n| Some((&n.node, n.evidence.as_ref()?)));
+    let authorisation = match node {
+        None => None,
+        Some((_, id)) => {
+            Some(document(id).ok_or_else(|| missing(Part::Node, "authorisation", id))?)
+        }
+    };
+    let speaker = Speaker {
+        channel: &recorded.channel,
+        participant: &recorded.sender,
+        node,
+        presentation: name,
+    };
+    let policy = material.policy.as_ref().ok_or_else(|| missing(Part::Visas, "channel", name))?;
+    let documents = (presentation, authorisation);
+    Ok(establish(&speaker, documents, policy, evidence, (recorded.judged, clock), memo))
+}
+
+fn not_before(made: &Established, sender: &Did) -> Option<UnixMillis> {
+    let others = |v: &&gridpass_credentials::verify::Verdict| {
+        v.holds_but_for_status() && v.visa.as_ref().is_some_and(|visa| &visa.issuer != sender)
+    };
+    made.report.visas.iter().filter(others).filter_map(|v| v.issued).max()
+}
+
+/// Whether a list that is dated later says of something that this rests on that it was revoked.
+fn unheard(
+    material: &Material<'_>,
+    recorded: &Admission,
+    made: &Established,
+    resolver: &KnownDids<'_>,
+    memo: &mut SignatureMemo,
+) -> Option<(UnixMillis, Note)> {
+    let presented = made.report.visas.iter().filter(|v| v.presented);
+    let visas = presented.filter_map(|v| v.visa.as_ref()).flat_map(|visa| {
+        let what = format!("the visa for {}", visa.role);
+        visa.status.iter().map(move |entry| (entry, &visa.issuer, what.clone()))
+    });
+    let node = made.node.iter().filter_map(|n| n.authorisation.as_ref());
+    let node = node.map(|a| (&a.status, &a.principal, "the node's authorisation".to_owned()));
+    let mut first: Option<(UnixMillis, Note)> = None;
+    for (entry, issuer, what) in visas.chain(node) {
+        if entry.purpose != Purpose::Revocation {
+            continue;
+        }
+        for list in material.lists.values().filter(|l| speaks(l, entry, issuer, recorded)) {
+            let Some(at) = list.changes(entry.index).last().map(|c| c.at) else { continue };
+            if first.as_ref().is_some_and(|(held, _)| *held <= at) {
+                continue;
+            }
+            let checks = check_list(list, resolver, material.at, memo);
+            if checks.iter().all(|c| c.outcome == Outcome::Passed) {
+                let sentence = format!("{what} was revoked at {at}, says a list of {}", list.dated);
+                first = Some((at, Note { code: codes::REVOKED_UNHEARD, sentence }));
+            }
+        }
+    }
+    first
+}
+
+/// Whether a list is later than what was judged, by somebody who may say so, and has the entry set.
+fn speaks(list: &StatusList, entry: &StatusEntry, issuer: &Did, recorded: &Admission) -> bool {
+    let read = |l: &gridpass_policy::facts::ListFacts| l.list == list.id && l.signer == list.issuer;
+    list.id == entry.list
+        && list.dated > recorded.judged
+        && (&list.issuer == issuer || recorded.lists.iter().any(read))
+        && list.bits().get(entry.index) == Ok(true)
+}

@@ -1,0 +1,197 @@
+//! Writing an evidence bundle from a node's folder, whether or not the node runs.
+//!
+//! The log is read as it is when this begins, without its lock: it is only ever appended to, and files
+//! that are written anew are renamed over the old ones ([`crate::log::LogSnapshot`]). Material files are
+//! whole under their names. So nothing of the node is waited for, and a large export does not hold up
+//! its worker, as one through its control socket would.
+//!
+//! ```text
+//! log, once     -> Gathered: which messages, where they stand, what they name
+//! material, log -> Contents: everything that verifying them needs, by name; what is missing
+//! log, again    -> the file, block by block
+//! ```
+
+mod blocks;
+mod contents;
+mod gathering;
+mod keys;
+
+use super::NodeKey;
+use super::material::{Material, MaterialError};
+use crate::bundle::{
+    Exporter, FORMAT_VERSION, JudgedBy, Lack, MAX_MISSING, Manifest, PayloadState, Selection, TYPE,
+    write,
+};
+use crate::codes;
+use crate::log::{LogError, LogSnapshot};
+use gridpass_identity::code::Code;
+use gridpass_identity::time::UnixMillis;
+use std::io::Write;
+use std::path::Path;
+
+/// Why nothing was exported.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// What the node was given cannot be read.
+    #[error(transparent)]
+    Material(#[from] MaterialError),
+    /// The node does not know the channel.
+    #[error("the node has no channel {0}")]
+    Channel(String),
+    /// The file cannot be written, or something to be put into it not be read.
+    #[error("writing the bundle failed: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl ExportError {
+    /// The stable reason code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Log(e) => e.code(),
+            Self::Material(e) => e.code(),
+            Self::Channel(_) => codes::CHANNEL_UNKNOWN,
+            Self::Io(_) => codes::LOG_IO,
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Export {
+    /// Which messages.
+    pub selection: Selection,
+    /// The time that the bundle says it was made at.
+    pub made: UnixMillis,
+    /// Whether payloads are left out.
+    pub payloads: Payloads,
+    /// Whether the keys of sealed messages are put in, where they are had.
+    pub keys: Keys,
+}
+
+/// What becomes of payloads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payloads {
+    /// They are in the bundle, as they travelled.
+    Include,
+    /// They are left out; their hashes stay.
+    Withhold,
+}
+
+/// What becomes of the keys of sealed messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// They stay with the node.
+    Keep,
+    /// Those of the messages in the bundle are in it: who has it can read them, and no others.
+    Disclose,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// So many records of the log were looked at, and so many messages selected.
+    Read {
+        /// Records.
+        records: u64,
+        /// Messages.
+        messages: u64,
+    },
+    /// So many messages were written, of so many.
+    Written {
+        /// Written.
+        messages: u64,
+        /// Of.
+        of: u64,
+    },
+}
+
+/// What was exported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exported {
+    /// The root.
+    pub root: String,
+    /// How many messages.
+    pub messages: u64,
+    /// How many receipts.
+    pub receipts: u64,
+    /// How many blocks.
+    pub blocks: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// How many keys were disclosed.
+    pub keys: u64,
+    /// What was looked for and is not here.
+    pub missing: Vec<Lack>,
+    /// How many places of the log are damaged: what stood there is not in the bundle.
+    pub damaged: usize,
+}
+
+/// Writes a bundle.
+///
+/// # Errors
+/// [`ExportError`]. What is needed and not here is none: the bundle says so.
+pub fn export(
+    folder: &Path,
+    key: &NodeKey,
+    asked: &Export,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Exported, ExportError> {
+    let node = key.key_id.did().clone();
+    let (material, _) = Material::open(&super::material_of(folder), node.clone(), asked.made)?;
+    let channel = &asked.selection.channel;
+    if material.channel(channel).is_none() {
+        return Err(ExportError::Channel(channel.to_string()));
+    }
+    let trust = std::sync::Arc::clone(material.trust()?);
+    let log = LogSnapshot::open(&folder.join("store"))?;
+    let mut gathered = gathering::Gathered::new(asked);
+    let damaged = gathered.read(&log, progress)?;
+    let mut keys = 0_u64;
+    if asked.keys == Keys::Disclose {
+        keys = keys::disclose(&mut gathered, &log, key);
+    }
+    let (contents, mut source, missing) =
+        contents::Finding::new(folder, &material, &log, &gathered).find(asked)?;
+    let authorisation = material.authorisation.as_ref();
+    let participant =
+        authorisation.map_or_else(|| node.clone(), |a| a.authorisation.principal.clone());
+    let framework = trust.history().first().unwrap_or_else(|| trust.charter()).id().clone();
+    let manifest = Manifest {
+        document_type: TYPE.into(),
+        format_version: FORMAT_VERSION,
+        framework,
+        trust: JudgedBy { pack: trust.id().clone(), charter: trust.charter().id().clone() },
+        exporter: Exporter {
+            authorisation: authorisation.filter(|_| participant != node).map(|a| a.id.clone()),
+            participant,
+        },
+        made: asked.made,
+        last: gathered.last,
+        selection: asked.selection.clone(),
+        payloads: match asked.payloads {
+            Payloads::Include => PayloadState::Here,
+            Payloads::Withhold => PayloadState::Withheld,
+        },
+        pages: crate::bundle::Pages::default(),
+        missing: missing.iter().take(MAX_MISSING).cloned().collect(),
+    };
+    source.of = u64::try_from(contents.messages.len()).unwrap_or(u64::MAX);
+    source.progress = Some(progress);
+    let written = write(manifest, &contents, (&key.key, &key.key_id), &mut source, out)?;
+    Ok(Exported {
+        root: written.root.to_string(),
+        messages: u64::try_from(contents.messages.len()).unwrap_or(u64::MAX),
+        receipts: u64::try_from(contents.receipts.len()).unwrap_or(u64::MAX),
+        blocks: written.blocks,
+        bytes: written.bytes,
+        keys,
+        missing,
+        damaged,
+    })
+}

@@ -1,0 +1,156 @@
+//! A group: entries that are seen, and not yet durable.
+
+use super::StoreError;
+use super::entry::{Entry, Kept};
+use super::index::Located;
+use crate::checking::{Chain, Link};
+use crate::envelope::Envelope;
+use crate::sealing::Outline;
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_identity::did::Did;
+use std::collections::{HashMap, HashSet};
+
+/// What the index notes of an entry.
+pub(super) enum Noted {
+    Envelope(Box<Located>),
+    Other(Entry),
+}
+
+#[derive(Default)]
+pub(super) struct Staged {
+    /// What the index needs of each, and how it is written.
+    noted: Vec<Noted>,
+    bodies: Vec<Vec<u8>>,
+    /// The place of each envelope in the group.
+    envelopes: HashMap<EnvelopeId, usize>,
+    links: HashMap<(Chain, u64), Link>,
+    newest: HashMap<Chain, u64>,
+    documents: HashMap<ContentId, Vec<u8>>,
+    /// What new epochs cost, by channel, sender and hour.
+    epochs: HashMap<(ContentId, Did, u64), u64>,
+    forks: HashSet<Chain>,
+    opened: HashSet<EnvelopeId>,
+}
+
+impl Staged {
+    pub(super) fn take(&mut self, entry: Entry) -> Result<(), StoreError> {
+        let body = body_of(&entry)?;
+        match &entry {
+            Entry::Envelope(kept) => {
+                let envelope = kept.envelope().map_err(|_| StoreError::Entry)?;
+                self.take_located(Located::of(&envelope, kept.deliver), body);
+                return Ok(());
+            }
+            Entry::Document(bytes) | Entry::Epoch(bytes) => {
+                let id = ContentId::of_bytes(bytes).map_err(|_| StoreError::Entry)?;
+                self.documents.insert(id, bytes.to_vec());
+            }
+            Entry::Fork { second, .. } => {
+                let other = Envelope::parse_block(second).map_err(|_| StoreError::Entry)?;
+                self.forks.insert(Chain::of(other.header()));
+            }
+            Entry::Opened { envelope, .. } => {
+                self.opened.insert(envelope.clone());
+            }
+            Entry::Cursor { .. }
+            | Entry::Receipt { .. }
+            | Entry::Grant { .. }
+            | Entry::Forgotten(_) => {}
+        }
+        self.noted.push(Noted::Other(entry));
+        self.bodies.push(body);
+        Ok(())
+    }
+
+    pub(super) fn take_envelope(
+        &mut self,
+        envelope: &Envelope,
+        kept: Kept,
+    ) -> Result<(), StoreError> {
+        let located = Located::of(envelope, kept.deliver);
+        let body = body_of(&Entry::Envelope(Box::new(kept)))?;
+        self.take_located(located, body);
+        Ok(())
+    }
+
+    fn take_located(&mut self, located: Located, body: Vec<u8>) {
+        let Located { chain, sequence, link, .. } = &located;
+        let newest = self.newest.entry(chain.clone()).or_default();
+        *newest = (*newest).max(*sequence);
+        self.envelopes.insert(link.id.clone(), self.noted.len());
+        self.links.insert((chain.clone(), *sequence), link.clone());
+        self.noted.push(Noted::Envelope(Box::new(located)));
+        self.bodies.push(body);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.noted.len()
+    }
+
+    pub(super) fn bodies(&self) -> &[Vec<u8>] {
+        &self.bodies
+    }
+
+    pub(super) fn noted(&self) -> &[Noted] {
+        &self.noted
+    }
+
+    pub(super) fn has(&self, id: &EnvelopeId) -> bool {
+        self.envelopes.contains_key(id)
+    }
+
+    pub(super) fn envelope(&self, id: &EnvelopeId) -> Option<Kept> {
+        match Entry::decode(self.bodies.get(*self.envelopes.get(id)?)?)? {
+            Entry::Envelope(kept) => Some(*kept),
+            _ => None,
+        }
+    }
+
+    pub(super) fn link(&self, chain: &Chain, sequence: u64) -> Option<&Link> {
+        // Most often there is none, and the key is not to be had for nothing.
+        if self.newest.get(chain).is_none_or(|newest| *newest < sequence) {
+            return None;
+        }
+        self.links.get(&(chain.clone(), sequence))
+    }
+
+    pub(super) fn newest(&self, chain: &Chain) -> Option<u64> {
+        self.newest.get(chain).copied()
+    }
+
+    pub(super) fn numbers(&self, chain: &Chain) -> impl Iterator<Item = u64> {
+        self.links.keys().filter(move |(c, _)| c == chain).map(|(_, number)| *number)
+    }
+
+    pub(super) fn document(&self, id: &ContentId) -> Option<&[u8]> {
+        self.documents.get(id).map(Vec::as_slice)
+    }
+
+    pub(super) fn count_epoch(&mut self, epoch: &Outline) {
+        let Chain { channel, sender, .. } = epoch.chain.clone();
+        let cost = self.epochs.entry((channel, sender, epoch.hour())).or_default();
+        *cost = cost.saturating_add(epoch.cost);
+    }
+
+    pub(super) fn epochs_cost(&self, (channel, sender): (&ContentId, &Did), hour: u64) -> u64 {
+        // Most often there is none, and the key is not to be had for nothing.
+        if self.epochs.is_empty() {
+            return 0;
+        }
+        let place = (channel.clone(), sender.clone(), hour);
+        self.epochs.get(&place).copied().unwrap_or_default()
+    }
+
+    pub(super) fn forked(&self, chain: &Chain) -> bool {
+        self.forks.contains(chain)
+    }
+
+    pub(super) fn opened(&self, id: &EnvelopeId) -> bool {
+        self.opened.contains(id)
+    }
+}
+
+/// An entry as it is written; not one that the log does not take, since it takes a group whole.
+fn body_of(entry: &Entry) -> Result<Vec<u8>, StoreError> {
+    entry.encode().filter(|b| b.len() <= crate::log::MAX_BODY).ok_or(StoreError::Entry)
+}

@@ -1,0 +1,341 @@
+"""Secured credentials: visas, presentations, node authorisations, status lists (visa.md, status-list.md)."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from base import FAILED, FIVE_MINUTES, OPEN, PASSED, Check, Fault, b64u, cid, jcs, members, millis, parse_cid, read_object
+from jose import RDFC, Jws, proof_fits, read_jws, read_sd_jwt
+from keys import did_of, is_did
+from trust import Resolver
+
+VCDM, OURS = "https://www.w3.org/ns/credentials/v2", "https://w3id.org/gridpass/v1"
+KNOWN_CONTEXTS = {VCDM, OURS}
+DAY = 86_400_000
+NOT_CHECKED = "not-checked"
+
+
+@dataclass
+class Secured:
+    """A credential or presentation as it was signed."""
+
+    form: str
+    evidence: str
+    document: dict[str, Any]
+    kid: str
+    signed: int
+    expires: int | None
+    audience: list[str]
+    nonce: Any
+    withheld: int = 0
+    purpose: str = ""
+    jws: Jws | None = None
+    proof: dict[str, Any] = field(default_factory=dict)
+
+    def checks(self, signer: str, purpose: str, key_time: int, clock: int, resolver: Resolver) -> list[Check]:
+        """Time, signer, key and signature."""
+        late = self.signed > clock + FIVE_MINUTES
+        found = [Check("time", FAILED, "GP-SIGNED-IN-FUTURE") if late else Check("time", PASSED, "GP-SIGNING-TIME")]
+        if self.expires is not None and self.expires <= clock:
+            found.append(Check("expiry", FAILED, "GP-PROOF-EXPIRED"))
+        if did_of(self.kid) != signer:
+            return found + [Check("signer", FAILED, "GP-SIGNER-OTHER", self.kid)]
+        if self.proof and self.proof.get("proofPurpose") != purpose:
+            return found + [Check("signature", FAILED, "GP-PROOF-MALFORMED", "proofPurpose")]
+        check, key = resolver.key(self.kid, purpose, key_time)
+        found.append(check)
+        if key is None:
+            return found
+        if self.form == RDFC:
+            return found + [Check("signature", OPEN, NOT_CHECKED, RDFC)]
+        try:
+            good = self.jws.fits(key) if self.jws else proof_fits(self.document, self.proof, key)
+        except Fault as fault:
+            return found + [Check("signature", FAILED, fault.code)]
+        code = "GP-SIGNATURE-VALID" if good else "GP-SIGNATURE-INVALID"
+        return found + [Check("signature", PASSED if good else FAILED, code)]
+
+
+def _seconds(value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -1e11 < value < 1e11:
+        raise Fault("GP-SECURED-MALFORMED", "a NumericDate")
+    return int(value * 1000)
+
+
+def _texts(value: Any) -> list[str]:
+    found = value if isinstance(value, list) else [] if value is None else [value]
+    if len(found) > 1024 or not all(isinstance(entry, str) for entry in found):
+        raise Fault("GP-SECURED-MALFORMED", "audience")
+    return found
+
+
+def read_secured(data: bytes | str | dict[str, Any], kind: str) -> Secured:
+    """`kind` is `vc` or `vp`. A text is compact, or JSON with one proof."""
+    if isinstance(data, (bytes, str)):
+        text = data if isinstance(data, str) else data.decode("ascii", "replace") if not data.startswith(b"{") else ""
+        if len(data) > 1 << 20:
+            raise Fault("GP-SECURED-MALFORMED", "too long")
+        if text and not text.startswith("{"):
+            return _compact(text, kind)
+        data = read_object(data)
+    proof = data.get("proof")
+    if not isinstance(proof, dict) or not isinstance(proof.get("verificationMethod"), str) or "previousProof" in proof:
+        raise Fault("GP-PROOF-MALFORMED")
+    if "created" not in proof:
+        raise Fault("GP-SIGNING-TIME-MISSING")
+    if proof.get("cryptosuite") not in (RDFC, "eddsa-jcs-2022"):
+        raise Fault("GP-PROOF-MALFORMED", "suite")
+    did_of(proof["verificationMethod"])
+    bare = {name: value for name, value in data.items() if name != "proof"}
+    ends = millis(proof["expires"]) if "expires" in proof else None
+    return Secured(proof["cryptosuite"], cid(jcs(data)), bare, proof["verificationMethod"], millis(proof["created"]),
+                   ends, _texts(proof.get("domain")), proof.get("challenge"), proof=proof)
+
+
+def _compact(text: str, kind: str) -> Secured:
+    sealed = "~" in text
+    if sealed and kind == "vp":
+        raise Fault("GP-SECURED-MALFORMED", "a presentation is no SD-JWT")
+    if sealed:
+        opened = read_sd_jwt(text)
+        jws, document, withheld = opened.jwt, opened.claims, opened.withheld
+        raw = read_object(jws.payload)
+        subject = raw.get("credentialSubject")
+        outside = raw | {"credentialSubject": {n: v for n, v in subject.items() if n != "claims"} if isinstance(subject, dict) else subject}
+        if re.search(r'"(_sd|\.\.\.)":', jcs(outside).decode()):
+            raise Fault("GP-VISA-MALFORMED", "something is withheld outside of claims")
+    else:
+        jws, withheld = read_jws(text), 0
+        document = read_object(jws.payload)
+    typ = f"{kind}+{'sd-jwt' if sealed else 'jwt'}"
+    if jws.header.get("typ") != typ or jws.header.get("cty", kind) != kind:
+        raise Fault("GP-SECURED-TYPE", str(jws.header.get("typ")))
+    if "vc" in document or "vp" in document or "kid" not in jws.header:
+        raise Fault("GP-SECURED-MALFORMED", "vc, vp or kid")
+    extra = {name: document.pop(name) for name in ("iat", "exp", "aud", "nonce") if name in document}
+    signed = _seconds(jws.header.get("iat", extra.get("iat")))
+    if signed is None:
+        raise Fault("GP-SIGNING-TIME-MISSING")
+    return Secured("sd-jwt" if sealed else "jwt", cid(text.encode("utf-8")), document, jws.header["kid"], signed,
+                   _seconds(extra.get("exp")), _texts(extra.get("aud")), extra.get("nonce"), withheld, jws=jws)
+
+
+# ---- visas
+
+@dataclass
+class Entry:
+    purpose: str
+    list: str
+    index: int
+
+
+@dataclass
+class Visa:
+    secured: Secured
+    id: str
+    issuer: str
+    subject: str
+    definition: str
+    role: str
+    claims: dict[str, Any]
+    since: int
+    until: int
+    status: list[Entry]
+
+    @property
+    def evidence(self) -> str:
+        return self.secured.evidence
+
+
+def _entries(value: Any, code: str) -> list[Entry]:
+    found = []
+    for entry in value if isinstance(value, list) else [value]:
+        members(entry, "type statusPurpose statusListIndex statusListCredential", "id", code)
+        index = entry["statusListIndex"]
+        if entry["type"] != "BitstringStatusListEntry" or not isinstance(index, str) \
+                or not re.fullmatch(r"0|[1-9]\d{0,9}", index) or not isinstance(entry["statusListCredential"], str):
+            raise Fault(code, "credentialStatus")
+        found.append(Entry(entry["statusPurpose"], entry["statusListCredential"], int(index)))
+    return found
+
+
+def read_visa(secured: Secured) -> Visa:
+    code, document = "GP-VISA-MALFORMED", secured.document
+    if document.get("@context") != [VCDM, OURS]:
+        raise Fault("GP-CONTEXT-UNKNOWN")
+    members(document, "@context id type issuer validFrom validUntil credentialSubject credentialSchema credentialStatus", "", code)
+    subject = members(document["credentialSubject"], "id role claims", "", code)
+    role = members(subject["role"], "definition name", "", code)
+    schema = {"id": f"ipfs://{role['definition']}", "type": "GridpassRoleSchema"}
+    status = _entries(document["credentialStatus"], code)
+    purposes = sorted(entry.purpose for entry in status)
+    parse_cid(role["definition"])
+    if document["type"] != ["VerifiableCredential", "GridpassVisa"] or document["credentialSchema"] != schema \
+            or purposes not in (["revocation"], ["revocation", "suspension"]) or not isinstance(document["id"], str) \
+            or not is_did(document["issuer"]) or not is_did(subject["id"]) or not isinstance(subject["claims"], dict):
+        raise Fault(code)
+    since, until = millis(document["validFrom"], code), millis(document["validUntil"], code)
+    return Visa(secured, document["id"], document["issuer"], subject["id"], role["definition"], role["name"],
+                subject["claims"], since, until, status)
+
+
+@dataclass
+class Presentation:
+    secured: Secured
+    holder: str
+    visas: list[Secured]
+
+
+def read_presentation(data: bytes | str) -> Presentation:
+    code = "GP-SECURED-MALFORMED"
+    secured = read_secured(data, "vp")
+    document = members(secured.document, "@context type holder verifiableCredential", "id", code)
+    contexts, shown = document["@context"], document["verifiableCredential"]
+    if not isinstance(contexts, list) or contexts[:1] != [VCDM] or not all(c in KNOWN_CONTEXTS for c in contexts if isinstance(c, str)) \
+            or not all(isinstance(c, str) for c in contexts):
+        raise Fault("GP-CONTEXT-UNKNOWN")
+    if document["type"] not in (["VerifiablePresentation"], "VerifiablePresentation") or not is_did(document["holder"]):
+        raise Fault(code, "type or holder")
+    if not isinstance(shown, list) or not 1 <= len(shown) <= 64:
+        raise Fault("GP-VISA-COUNT")
+    if not secured.audience or secured.expires is None:
+        raise Fault("GP-PRESENTATION-UNBOUND")
+    visas = []
+    for entry in shown:
+        if isinstance(entry, dict) and entry.get("type") in ("EnvelopedVerifiableCredential", ["EnvelopedVerifiableCredential"]):
+            found = re.fullmatch(r"data:application/vc\+(jwt|sd-jwt),([A-Za-z0-9._~-]+)", str(entry.get("id")))
+            if not found or ("~" in found[2]) != (found[1] == "sd-jwt"):
+                raise Fault(code, "an enveloped credential")
+            visas.append(read_secured(found[2], "vc"))
+        elif isinstance(entry, dict):
+            visas.append(read_secured(entry, "vc"))
+        else:
+            raise Fault(code, "a credential")
+    return Presentation(secured, document["holder"], visas)
+
+
+# ---- node authorisations
+
+@dataclass
+class Authorisation:
+    secured: Secured
+    participant: str
+    node: str
+    purposes: list[str]
+    channels: list[str] | None
+    since: int
+    until: int
+    status: Entry
+
+
+def read_authorisation(data: bytes) -> Authorisation:
+    code = "GP-AUTHORISATION-MALFORMED"
+    secured = read_secured(data, "vc")
+    document = secured.document
+    if document.get("@context") != [VCDM, OURS]:
+        raise Fault("GP-CONTEXT-UNKNOWN")
+    members(document, "@context type issuer validFrom validUntil credentialSubject credentialStatus", "id", code)
+    subject = members(document["credentialSubject"], "id node", "", code)
+    node = members(subject["node"], "purposes", "channels", code)
+    status = _entries(document["credentialStatus"], code)
+    lists = [node["purposes"]] + ([node["channels"]] if "channels" in node else [])
+    if document["type"] != ["VerifiableCredential", "GridpassNodeAuthorisation"] or secured.form == "sd-jwt" \
+            or not is_did(document["issuer"]) or not is_did(subject["id"]) \
+            or not all(isinstance(found, list) and 0 < len(found) <= 1024 for found in lists) \
+            or not all(purpose in ("messages", "sealing") for purpose in node["purposes"]) \
+            or [entry.purpose for entry in status] != ["revocation"]:
+        raise Fault(code)
+    return Authorisation(secured, document["issuer"], subject["id"], node["purposes"], node.get("channels"),
+                         millis(document["validFrom"], code), millis(document["validUntil"], code), status[0])
+
+
+# ---- status lists
+
+@dataclass
+class StatusList:
+    secured: Secured
+    id: str
+    signer: str
+    dated: int
+    until: int | None
+    purpose: str
+    version: int | None
+    bits: bytes
+    changes: dict[int, list[tuple[int, bool]]]
+
+    @property
+    def evidence(self) -> str:
+        return self.secured.evidence
+
+    def bit(self, index: int) -> bool:
+        return bool(self.bits[index // 8] >> (7 - index % 8) & 1)
+
+    def at(self, index: int, time: int) -> bool | None:
+        """Whether it was set at a time; None: it is set, nobody says since when."""
+        dated = self.changes.get(index)
+        if dated is None:
+            return None if self.bit(index) else False
+        return next((value for moment, value in reversed(dated) if moment <= time), False)
+
+
+def expand(encoded: Any) -> bytes:
+    """The bits of an `encodedList`; at most 1 MiB is expanded."""
+    code = "GP-STATUS-LIST-MALFORMED"
+    if not isinstance(encoded, str) or not encoded.startswith("u") or len(encoded) > 2 << 20:
+        raise Fault(code, "encodedList")
+    opener = zlib.decompressobj(wbits=31)
+    try:
+        bits = opener.decompress(b64u(encoded[1:], code), 1 << 20)
+    except zlib.error:
+        raise Fault(code, "gzip") from None
+    if not opener.eof or opener.unconsumed_tail or opener.unused_data or len(bits) < 131_072 // 8:
+        raise Fault(code, "length")
+    return bits
+
+
+def read_list(data: bytes | str) -> StatusList:
+    code = "GP-STATUS-LIST-MALFORMED"
+    secured = read_secured(data, "vc")
+    document = secured.document
+    subject = document.get("credentialSubject")
+    types = document.get("type")
+    if secured.form == "sd-jwt" or not isinstance(types, list) or "BitstringStatusListCredential" not in types \
+            or not isinstance(subject, dict) or subject.get("type") != "BitstringStatusList" \
+            or subject.get("statusPurpose") not in ("revocation", "suspension") \
+            or not isinstance(document.get("id"), str) or not is_did(document.get("issuer")):
+        raise Fault(code)
+    dated = millis(document.get("validFrom"), code)
+    until = millis(document["validUntil"], code) if "validUntil" in document else None
+    found = StatusList(secured, document["id"], document["issuer"], dated, until, subject["statusPurpose"], None,
+                       expand(subject.get("encodedList")), {})
+    if dated > secured.signed + FIVE_MINUTES:
+        raise Fault(code, "dated later than it was signed")
+    if "statusList" in subject:
+        state = members(subject["statusList"], "version changes", "", code)
+        if type(state["version"]) is not int or not isinstance(state["changes"], list) or len(state["changes"]) > 50_000:
+            raise Fault(code, "statusList")
+        found.version = state["version"]
+        _take_changes(found, state["changes"], code)
+    return found
+
+
+def _take_changes(found: StatusList, changes: list[Any], code: str) -> None:
+    last = -(1 << 60)
+    for change in changes:
+        members(change, "index set at", "", code)
+        index, value, at = change["index"], change["set"], millis(change["at"], code)
+        if type(index) is not int or not 0 <= index < len(found.bits) * 8 or not isinstance(value, bool) \
+                or not last <= at <= found.dated:
+            raise Fault(code, "a change")
+        listed = found.changes.setdefault(index, [])
+        if value == (bool(listed) and listed[-1][1]) or not value and found.purpose == "revocation":
+            raise Fault(code, "changes that do not alternate, or a revocation taken back")
+        listed.append((at, value))
+        last = at
+    if any(listed[-1][1] != found.bit(index) for index, listed in found.changes.items()):
+        raise Fault(code, "a bit is not what its last change says")

@@ -1,0 +1,491 @@
+"""Bundles made here: whole ones, and ones that somebody tampered with."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any, Callable
+
+from base import DAG_CBOR, Fault, cid, cid_bytes, jcs, rfc3339, to_b64u
+from keys import Version, key_at, read_document
+from credentials import read_list
+from jose import read_jws
+from scene import DAY, HOUR, NOW, Scene, Signer, car, uncar, vh_document, webvh
+from trust import open_pack
+from verify import main, verify
+from webvh import read_log
+
+
+def judged(scene: Scene, change: Any = None, data: bytes | None = None, pack: bytes | None = None) -> dict[str, Any]:
+    return verify(scene.bundle(change) if data is None else data, pack or scene.pack, NOW + DAY)
+
+
+def codes(report: dict[str, Any]) -> set[str]:
+    return set(report["bundle"]["reasons"]) | {code for message in report["messages"] for code in message["reasons"]}
+
+
+class Container(unittest.TestCase):
+    """Whoever has no key, and changes the file."""
+
+    def setUp(self) -> None:
+        self.scene = Scene()
+        self.whole = self.scene.bundle()
+        self.blocks = uncar(self.whole)
+
+    def refused(self, data: bytes, code: str = "GP-BUNDLE-MALFORMED") -> None:
+        report = judged(self.scene, data=data)
+        self.assertEqual((report["outcome"], report["bundle"]["reasons"]), ("failed", [code]))
+
+    def test_whole(self) -> None:
+        report = judged(self.scene)
+        self.assertEqual(report["outcome"], "passed", report)
+        self.assertEqual(len(report["messages"]), 3)
+        self.assertEqual([len(message["checks"]) for message in report["messages"]], [12] * 3)
+
+    def test_every_block_altered(self) -> None:
+        for number, (_, data) in enumerate(self.blocks):
+            at = self.whole.index(data) + len(data) // 2
+            with self.subTest(number):
+                self.refused(self.whole[:at] + bytes([self.whole[at] ^ 1]) + self.whole[at + 1:], "GP-BUNDLE-BLOCK")
+
+    def test_every_block_cut_out(self) -> None:
+        """Missing evidence is indeterminate; a file with blocks that nothing refers to is refused."""
+        found = []
+        for number in range(len(self.blocks)):
+            report = judged(self.scene, data=car(self.blocks[:number] + self.blocks[number + 1:]))
+            found.append(report["outcome"])
+            self.assertNotEqual(report["outcome"], "passed", number)
+            self.assertLessEqual(codes(report) - {"GP-STATUS-UNKNOWN", "GP-DID-UNKNOWN", "GP-BUNDLE-PART-MISSING", "GP-SEQUENCE-GAP", "GP-FACTS-OPEN"},
+                                 {"GP-BUNDLE-MALFORMED"}, number)
+        self.assertGreaterEqual(found.count("indeterminate"), 12)
+
+    def test_every_block_swapped(self) -> None:
+        other = uncar(Scene("Another").bundle())
+        for number in range(1, len(self.blocks)):
+            if self.blocks[number] != other[number]:
+                self.refused(car(self.blocks[:number] + [other[number]] + self.blocks[number + 1:]))
+
+    def test_cut_off(self) -> None:
+        for at in (0, 1, 20, 60, 100, len(self.whole) // 2, len(self.whole) - 1):
+            self.refused(self.whole[:at])
+
+    def test_form(self) -> None:
+        self.refused(self.whole + b"\0")
+        self.refused(car(self.blocks + [(cid_bytes(b"more"), b"more")]))
+        self.refused(car(self.blocks + self.blocks[-1:]))
+        self.refused(car(self.blocks[:1] + self.blocks[2:3] + self.blocks[1:2] + self.blocks[3:]))
+        self.refused(self.whole.replace(b"version\x01", b"version\x02", 1))
+        self.refused(bytes([self.whole[0] | 128, 0]) + self.whole[1:])
+
+    def test_another_root(self) -> None:
+        """The same parts under a root that somebody else signed."""
+        stranger = Scene()
+        stranger.signer = Signer(9)
+        payload = Scene()
+        payload.signer = Signer(9)
+        report = judged(self.scene, lambda m, k, b: m.update(exporter={"participant": self.scene.dso.did}), None)
+        self.assertEqual(report["outcome"], "passed")
+        root = self.blocks[0][1].split(b".")
+        forged = b".".join([root[0], root[1], to_b64u(bytes(64)).encode()])
+        report = judged(self.scene, data=car([(cid_bytes(forged), forged)] + self.blocks[1:]))
+        self.assertEqual((report["outcome"], report["bundle"]["reasons"]), ("failed", ["GP-BUNDLE-EXPORTER"]))
+
+
+Make = Callable[[Scene], Any]
+
+
+class Exporter(unittest.TestCase):
+    """Whoever exports may lie: about others it cannot."""
+
+    def expect(self, outcome: str, code: str | None, make: Make, pack: bytes | None = None) -> dict[str, Any]:
+        scene = Scene()
+        change = make(scene)
+        report = judged(scene, change if callable(change) else None, pack=pack)
+        self.assertEqual(report["outcome"], outcome, json.dumps(report, indent=1))
+        if code:
+            self.assertIn(code, codes(report), json.dumps(report, indent=1))
+        return report
+
+    def again(self, scene: Scene) -> None:
+        """What depends on visa, authorisation, presentation or lists, made again."""
+        scene.presentation = scene.present([scene.visa])
+        scene.envelopes = scene.chain(3)
+        scene.admission = scene.admit()
+        scene.receipts = []
+
+    def cut(self, kind: str, number: int = 0) -> Make:
+        def change(manifest: Any, kinds: Any, blocks: Any) -> None:
+            entry = kinds[kind][number]
+            names = ("document", "signed", "envelope")
+            del blocks[(entry if not isinstance(entry, dict) else next(entry[name] for name in names if name in entry)).raw]
+        return lambda scene: change
+
+    def test_missing(self) -> None:
+        for kind in ("admissions", "presentations", "authorisations", "descriptors", "lists", "identities", "schemas"):
+            with self.subTest(kind):
+                self.expect("indeterminate", "GP-BUNDLE-PART-MISSING", self.cut(kind))
+
+    def test_kind_left_out(self) -> None:
+        for kind in ("admissions", "presentations", "authorisations", "descriptors", "lists", "identities"):
+            with self.subTest(kind):
+                self.expect("indeterminate", None, lambda scene: lambda m, k, b: k.pop(kind) and None)
+
+    def test_definitions_come_from_the_pack(self) -> None:
+        self.expect("passed", None, lambda scene: lambda m, k, b: k.pop("definitions") and None)
+
+    def test_withheld(self) -> None:
+        def make(scene: Scene) -> None:
+            scene.payloads = "withheld"
+        report = self.expect("passed", None, make)
+        self.assertIn("GP-PAYLOAD-WITHHELD", json.dumps(report))
+
+    def test_payload_missing(self) -> None:
+        def make(scene: Scene) -> Any:
+            return lambda m, k, b: b.pop(cid_bytes(scene.envelopes[1][1])) and None
+        self.expect("indeterminate", "GP-BUNDLE-PART-MISSING", make)
+
+    def test_another_payload(self) -> None:
+        def make(scene: Scene) -> Any:
+            def change(manifest: Any, kinds: Any, blocks: Any) -> None:
+                kinds["messages"][0]["content"] = kinds["messages"][1]["content"]
+            return change
+        self.expect("failed", "GP-CID-OTHER", make)
+
+    def test_claims_in_the_admission(self) -> None:
+        for name, value in (("claims", {"zone": "GB-2"}), ("role", "flex.gb.other"), ("validUntil", rfc3339(NOW + 99 * DAY)), ("issuer", "did:x:y")):
+            def make(scene: Scene) -> None:
+                scene.admission["visas"][0][name] = value
+            with self.subTest(name):
+                self.expect("failed", "GP-FACTS-DIFFER", make)
+
+    def test_a_visa_that_nobody_presented(self) -> None:
+        def make(scene: Scene) -> None:
+            scene.admission["visas"].append(dict(scene.admission["visas"][0], evidence=cid(b"another")))
+        self.expect("failed", "GP-FACTS-DIFFER", make)
+
+    def test_a_visa_by_a_stranger(self) -> None:
+        def make(scene: Scene) -> None:
+            scene.visa = scene.make_visa(Signer(9))
+            self.again(scene)
+        self.expect("failed", "GP-FACTS-DIFFER", make)
+
+    def test_revoked(self) -> None:
+        def make(scene: Scene) -> None:
+            scene.lists["revocation"] = scene.make_list("revocation", changes=[{"index": 7, "set": True, "at": rfc3339(NOW - 2 * HOUR)}])
+            self.again(scene)
+        self.expect("failed", "GP-FACTS-DIFFER", make)
+
+        def told(scene: Scene) -> None:
+            make(scene)
+            scene.admission["visas"][0]["standing"] = {"outcome": "failed", "code": "GP-VISA-REVOKED", "sentence": ""}
+            scene.entry_changes = {n: {"allowed": False, "deliver": False, "reasons": ["GP-POLICY-UNMET"]} for n in (1, 2, 3)}
+        self.expect("passed", None, told)
+
+    def test_status_too_old(self) -> None:
+        def make(scene: Scene) -> None:
+            scene.lists["suspension"] = scene.make_list("suspension", NOW - 2 * DAY)
+            self.again(scene)
+        self.expect("indeterminate", "GP-FACTS-OPEN", make)
+
+    def test_a_list_by_a_stranger(self) -> None:
+        def make(scene: Scene) -> None:
+            root, scene.root.secret = scene.root.secret, Signer(9).secret
+            scene.lists["revocation"] = scene.make_list("revocation")
+            scene.root.secret = root
+            self.again(scene)
+        self.expect("indeterminate", "GP-STATUS-UNKNOWN", make)
+
+    def test_presentation_for_another_channel(self) -> None:
+        def make(scene: Scene) -> None:
+            scene.presentation = scene.present([scene.visa], cid(b"another"))
+            scene.envelopes, scene.receipts = scene.chain(3), []
+            scene.admission = scene.admit()
+        self.expect("failed", "GP-FACTS-DIFFER", make)
+
+    def test_authorisation_of_another_node(self) -> None:
+        def make(scene: Scene) -> None:
+            scene.authorisation = scene.make_authorisation(node=Signer(9).did)
+            self.again(scene)
+        self.expect("failed", "GP-FACTS-DIFFER", make)
+
+    def test_authorisation_for_something_else(self) -> None:
+        def make(scene: Scene) -> None:
+            scene.authorisation = scene.make_authorisation(["sealing"])
+            self.again(scene)
+        self.expect("failed", "GP-FACTS-DIFFER", make)
+
+    def test_charter_ahead(self) -> None:
+        def make(scene: Scene) -> None:
+            scene.admission["trust"]["charter"] = cid(b"a later one")
+        self.expect("indeterminate", "GP-CHARTER-AHEAD", make)
+
+    def test_framework(self) -> None:
+        self.expect("failed", "GP-BUNDLE-FRAMEWORK", lambda scene: None, Scene("Another").pack)
+
+    def test_descriptor(self) -> None:
+        def other(scene: Scene) -> None:
+            scene.signed_descriptor = jcs(dict(scene.descriptor, title="Other"))
+        self.expect("failed", "GP-CID-OTHER", other)
+
+        def unsigned(scene: Scene) -> None:
+            scene.signed_descriptor = jcs(scene.descriptor)
+        self.expect("failed", "GP-CHANNEL-NOT-SIGNED", unsigned)
+
+        def stranger(scene: Scene) -> None:
+            scene.signed_descriptor = jcs(scene.descriptor | {"proof": [Signer(9).proof(scene.descriptor, NOW - DAY)]})
+        self.expect("failed", "GP-CHANNEL-NOT-SIGNED", stranger)
+
+    def test_signature(self) -> None:
+        def make(scene: Scene) -> None:
+            node, scene.node.secret = scene.node.secret, Signer(9).secret
+            scene.envelopes[2] = scene.envelope(3, cid(scene.envelopes[1][0], DAG_CBOR), b'{"kW":3}')
+            scene.node.secret, scene.receipts = node, []
+        self.expect("failed", "GP-SIGNATURE-INVALID", make)
+
+    def chain_case(self, outcome: str, code: str, change: Callable[[Scene], None], **selection: Any) -> None:
+        def make(scene: Scene) -> None:
+            scene.receipts = []
+            scene.selection |= selection
+            change(scene)
+        self.expect(outcome, code, make)
+
+    def test_chains(self) -> None:
+        def swap(number: int, **changes: Any) -> Callable[[Scene], None]:
+            def change(scene: Scene) -> None:
+                before = cid(scene.envelopes[number - 2][0], DAG_CBOR)
+                scene.envelopes[number - 1] = scene.envelope(number, changes.pop("previous", before), **changes)
+            return change
+        self.chain_case("failed", "GP-SEQUENCE-BROKEN", swap(3, previous=cid(b"x", DAG_CBOR)))
+        self.chain_case("failed", "GP-ENVELOPE-ORDER", swap(3, issued=rfc3339(NOW + 1)))
+        self.chain_case("indeterminate", "GP-SEQUENCE-GAP", lambda scene: scene.envelopes.pop(1) and None)
+        self.chain_case("indeterminate", "GP-SEQUENCE-GAP", lambda scene: scene.envelopes.pop(0) and None)
+        self.chain_case("failed", "GP-SEQUENCE-FORK", lambda scene: scene.envelopes.append(
+            scene.envelope(3, cid(scene.envelopes[1][0], DAG_CBOR), b'{"kW":9}')))
+        self.chain_case("failed", "GP-BUNDLE-SELECTION", lambda scene: None, until=rfc3339(NOW + 2500))
+
+    def test_first_of_a_selection(self) -> None:
+        def make(scene: Scene) -> None:
+            scene.envelopes.pop(0)
+            scene.selection["from"] = rfc3339(NOW + 1500)
+        self.expect("passed", None, make)
+
+    def test_forks(self) -> None:
+        def proven(scene: Scene) -> None:
+            other = scene.envelope(3, cid(scene.envelopes[1][0], DAG_CBOR), b'{"kW":9}')[0]
+            scene.forks = [(scene.envelopes[2][0], other)]
+        self.expect("failed", "GP-SEQUENCE-FORK", proven)
+
+        def nothing(scene: Scene) -> None:
+            scene.forks = [(scene.envelopes[0][0], scene.envelopes[1][0])]
+        self.expect("failed", "GP-BUNDLE-FORK", nothing)
+
+    def test_receipts(self) -> None:
+        def newest(scene: Scene) -> None:
+            scene.receipts = [scene.receipt([[1, 3]], cid(scene.envelopes[1][0], DAG_CBOR))]
+        self.expect("failed", None, newest)
+
+        def stranger(scene: Scene) -> None:
+            body = scene.receipt([[1, 3]], cid(scene.envelopes[2][0], DAG_CBOR)).split(b".")
+            scene.receipts = [b".".join([body[0], body[1], to_b64u(bytes(64)).encode()])]
+        self.expect("failed", "GP-SIGNATURE-INVALID", stranger)
+
+        def overlap(scene: Scene) -> None:
+            scene.receipts = [scene.receipt([[1, 3], [3, 4]], cid(scene.envelopes[2][0], DAG_CBOR))]
+        self.expect("failed", "GP-RECEIPT-MALFORMED", overlap)
+
+    def test_decisions(self) -> None:
+        for changes, outcome in (({"at": rfc3339(NOW + HOUR)}, "failed"), ({"allowed": False}, "failed"),
+                                 ({"sentLastMinute": 101}, "failed"), ({"allowed": False, "reasons": ["GP-MESSAGE-RATE"], "sentLastMinute": 101}, "passed"),
+                                 ({"allowed": True, "reasons": ["GP-POLICY-UNMET"]}, "failed"), ({"allowed": False, "reasons": ["GP-POLICY-UNMET"]}, "passed"),
+                                 ({"facts": {"outcome": "failed", "code": "GP-PAYLOAD-UNFIT"}}, "failed")):
+            def make(scene: Scene) -> None:
+                scene.entry_changes = {2: changes}
+            with self.subTest(str(changes)):
+                self.expect(outcome, None if outcome == "passed" else "GP-DECISION-DIFFERS", make)
+
+    def test_made_in_the_future(self) -> None:
+        def make(scene: Scene) -> None:
+            scene.made = NOW + 3 * DAY
+        self.expect("failed", "GP-SIGNED-IN-FUTURE", make)
+
+    def by_node(self, scene: Scene) -> Any:
+        scene.signer = scene.node
+        return lambda m, k, b: m.update(exporter={"participant": scene.did, "authorisation": cid(scene.authorisation)})
+
+    def test_a_node_exports(self) -> None:
+        self.expect("passed", None, self.by_node)
+
+        def stranger(scene: Scene) -> Any:
+            self.by_node(scene)
+            return lambda m, k, b: m.update(exporter={"participant": scene.dso.did, "authorisation": cid(scene.authorisation)})
+        self.expect("failed", "GP-BUNDLE-EXPORTER", stranger)
+
+        def revoked(dated: int, at: int) -> Make:
+            def make(scene: Scene) -> Any:
+                scene.lists["new"] = scene.make_list("nodes", dated, 2, [{"index": 3, "set": True, "at": rfc3339(at)}])
+                return self.by_node(scene)
+            return make
+        made = NOW + HOUR
+        self.expect("failed", "GP-BUNDLE-EXPORTER", revoked(made, made - HOUR // 2))
+        self.expect("indeterminate", "GP-VISA-REVOKED", revoked(made + HOUR, made + HOUR // 2))
+
+    def test_caught_up(self) -> None:
+        def make(scene: Scene) -> None:
+            late = rfc3339(NOW + 3 * HOUR)
+            scene.entry_changes = {n: {"caughtUp": True, "logged": late} for n in (1, 2, 3)}
+        self.expect("passed", None, make)
+
+        def revoked(scene: Scene) -> None:
+            make(scene)
+            scene.lists["revocation"] = scene.make_list("revocation", NOW + HOUR, changes=[{"index": 7, "set": True, "at": rfc3339(NOW + HOUR)}])
+            self.again(scene)
+        self.expect("failed", "GP-FACTS-DIFFER", revoked)
+
+    def test_an_admission_that_had_ended(self) -> None:
+        def make(scene: Scene) -> None:
+            scene.lists["revocation"] = scene.make_list("revocation", NOW - DAY + 1500)
+            self.again(scene)
+        report = self.expect("indeterminate", "GP-FACTS-OPEN", make)
+        self.assertEqual([message["outcome"] for message in report["messages"]], ["passed", "indeterminate", "indeterminate"])
+
+    def test_version(self) -> None:
+        self.expect("failed", "GP-BUNDLE-VERSION", lambda scene: lambda m, k, b: m.update(formatVersion=2))
+
+    def test_order(self) -> None:
+        self.expect("failed", "GP-BUNDLE-MALFORMED", lambda scene: lambda m, k, b: k["lists"].reverse())
+        self.expect("failed", "GP-BUNDLE-MALFORMED", lambda scene: lambda m, k, b: k["messages"].reverse())
+
+    def test_a_log_that_was_altered(self) -> None:
+        def make(scene: Scene) -> None:
+            scene.log = scene.log.replace(scene.own.key.multikey.encode(), Signer(9).key.multikey.encode())
+        report = self.expect("failed", "GP-DID-LOG-BROKEN", make)
+        self.assertEqual(report["messages"][0]["outcome"], "indeterminate")
+
+
+class Logs(unittest.TestCase):
+    """did:webvh logs that are made here."""
+
+    def setUp(self) -> None:
+        self.update, self.own, self.witness = Signer(3), Signer(2), Signer(7)
+
+    def read(self, did: str, log: bytes, witness: bytes | None = None) -> tuple[list[Version], bool]:
+        return read_log(did, log, witness, NOW)
+
+    def test_entries(self) -> None:
+        state = vh_document("did:webvh:{SCID}:aggregator.example", Signer(8))
+        did, log = webvh(self.update, self.own, NOW - DAY, [{"state": state}])
+        versions, enough = self.read(did, log)
+        self.assertEqual((len(versions), enough), (2, True))
+        first, second = log.splitlines()
+        for bad in (first + b"\n" + first, second + b"\n", first.replace(b"Multikey", b"multikey"), log.replace(b'"threshold"', b"x").replace(b"T12", b"T13"),
+                    first[:-1] + b',"more":1}'):
+            with self.assertRaises(Fault):
+                self.read(did, bad)
+        with self.assertRaises(Fault):
+            read_log(did, log, None, NOW - 2 * DAY)
+
+    def test_hashes_and_proofs(self) -> None:
+        did, log = webvh(self.update, self.own, NOW - DAY)
+        entry = json.loads(log)
+        entry["versionId"] = entry["versionId"][:-1] + ("a" if entry["versionId"][-1] != "a" else "b")
+        renamed = {name: value for name, value in entry.items() if name != "proof"}
+        for bad in (renamed | {"proof": [self.update.proof(renamed, NOW)]}, json.loads(log) | {"proof": entry["proof"] + [self.own.proof(renamed, NOW)]},
+                    json.loads(log) | {"proof": [self.update.proof(renamed, NOW)]}, json.loads(log) | {"proof": []}):
+            with self.assertRaises(Fault):
+                self.read(did, jcs(bad))
+
+    def test_keys_over_time(self) -> None:
+        other = vh_document("did:webvh:{SCID}:aggregator.example", Signer(8))
+        other["verificationMethod"][0]["id"] = "#key-2"
+        other |= {name: ["#key-2"] for name in ("assertionMethod", "authentication", "capabilityInvocation")}
+        did, log = webvh(self.update, self.own, NOW - DAY, [{"state": other}, {"parameters": {"deactivated": True}, "state": other}])
+        versions, began = self.read(did, log)[0], NOW - DAY
+
+        def code(fragment: str, at: int, purpose: str = "assertionMethod") -> str:
+            return key_at(versions, f"{did}#{fragment}", purpose, at, True)[0].code
+        self.assertEqual([code("key-1", began - 1), code("key-1", began), code("key-1", began + 2999), code("key-1", began + 3000)],
+                         ["GP-DID-NOT-YET", "GP-KEY-ROTATED-SINCE", "GP-KEY-ROTATED-SINCE", "GP-DID-DEACTIVATED"])
+        self.assertEqual([code("key-2", began), code("key-2", began + 2000), code("key-1", began, "keyAgreement")],
+                         ["GP-KEY-NOT-LISTED", "GP-KEY-ROTATED-SINCE", "GP-KEY-NOT-LISTED"])
+        versions.pop()
+        self.assertEqual([code("key-1", NOW), code("key-2", NOW)], ["GP-KEY-ROTATED", "GP-KEY-CURRENT"])
+        self.assertEqual(key_at(versions, f"{did}#key-1", "assertionMethod", NOW, True)[0].outcome, "failed")
+        versions[-1].document = read_document(other | {"id": did, "verificationMethod": [other["verificationMethod"][0] | {
+            "controller": did, "revoked": rfc3339(NOW)}]}, did)
+        self.assertEqual([code("key-2", NOW - 1), code("key-2", NOW)], ["GP-KEY-COMPROMISED-SINCE", "GP-KEY-COMPROMISED"])
+
+    def test_deactivated(self) -> None:
+        did, log = webvh(self.update, self.own, NOW - DAY, [{"parameters": {"deactivated": True}}])
+        self.assertIsNone(self.read(did, log)[0][-1].document)
+        did, log = webvh(self.update, self.own, NOW - DAY, [{"parameters": {"deactivated": True}}, {}])
+        with self.assertRaises(Fault):
+            self.read(did, log)
+
+    def test_another_updater(self) -> None:
+        did, log = webvh(self.update, self.own, NOW - DAY, [{"parameters": {"updateKeys": [Signer(8).key.multikey]}}])
+        self.assertEqual(len(self.read(did, log)[0]), 2)
+        did, log = webvh(self.update, self.own, NOW - DAY, [{"parameters": {"updateKeys": [Signer(8).key.multikey]}}, {}])
+        with self.assertRaises(Fault):
+            self.read(did, log)
+
+    def test_witnesses(self) -> None:
+        asked = {"threshold": 1, "witnesses": [{"id": self.witness.did}]}
+        did, log = webvh(self.update, self.own, NOW - DAY, None, asked)
+        self.assertFalse(self.read(did, log)[1])
+        version = json.loads(log)["versionId"]
+
+        def proofs(signer: Signer) -> bytes:
+            return jcs([{"versionId": version, "proof": [signer.proof({"versionId": version}, NOW)]}])
+        self.assertTrue(self.read(did, log, proofs(self.witness))[1])
+        with self.assertRaises(Fault):
+            self.read(did, log, proofs(Signer(9)))
+
+
+class Packs(unittest.TestCase):
+    def test_signers(self) -> None:
+        scene = Scene()
+        pack = json.loads(scene.pack)
+        charter = {name: value for name, value in pack["charters"][0].items() if name != "proof"}
+        stranger = Signer(9).proof(charter, NOW - 60 * DAY)
+        wrong = scene.root.proof(charter | {"name": "Other"}, NOW - 60 * DAY)
+        for proofs in ([], [stranger], [wrong], [stranger | {"verificationMethod": scene.root.kid}]):
+            with self.assertRaises(Fault) as caught:
+                open_pack(jcs(pack | {"charters": [charter | {"proof": proofs}]}), NOW)
+            self.assertEqual(caught.exception.code, "GP-CHARTER-SIGNERS-TOO-FEW")
+        with self.assertRaises(Fault) as caught:
+            open_pack(jcs(pack | {"definitions": []}), NOW)
+        self.assertEqual(caught.exception.code, "GP-DEFINITION-MISSING")
+
+    def test_a_list_that_an_old_key_dates_ahead(self) -> None:
+        signer = Signer(1)
+        document = read_jws(Scene().make_list("nodes").decode()).payload
+        for late, good in ((300_000, True), (301_000, False)):
+            with contextlib.nullcontext() if good else self.assertRaises(Fault):
+                read_list(signer.credential(json.loads(document) | {"validFrom": rfc3339(NOW + late)}, NOW))
+
+
+class Command(unittest.TestCase):
+    def test_exit_codes(self) -> None:
+        scene = Scene()
+        with tempfile.TemporaryDirectory() as folder:
+            pack = Path(folder, "pack.json")
+            pack.write_bytes(scene.pack)
+            blocks = uncar(scene.bundle())
+            for data, expected in ((scene.bundle(), 0), (b"", 10), (car(blocks[:-1]), 11)):
+                path = Path(folder, "bundle.car")
+                path.write_bytes(data)
+                out = io.StringIO()
+                with contextlib.redirect_stdout(out):
+                    self.assertEqual(main([str(path), str(pack), rfc3339(NOW + DAY)]), expected)
+                self.assertEqual(json.loads(out.getvalue())["trustPack"], cid(scene.pack))
+            pack.write_bytes(b"{}")
+            with contextlib.redirect_stderr(io.StringIO()):
+                self.assertEqual(main([str(path), str(pack), rfc3339(NOW)]), 2)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,368 @@
+//! Evidence bundles as they are written by a node and verified by an auditor: what is said of messages
+//! that were recorded as they should be.
+
+use gridpass_credentials::charter::SignedCharter;
+use gridpass_credentials::secured::{Binding, Form};
+use gridpass_credentials::status::{Change, StatusList};
+use gridpass_credentials::visa::Purpose;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::time::UnixMillis;
+use gridpass_messaging::bundle::{Bundle, PayloadState, Sample, compare, verify};
+use gridpass_messaging::checking::{Source, Verdict};
+use gridpass_messaging::node::{Keys, Payloads};
+use gridpass_policy::channel::{Mode, Sealing};
+use gridpass_tests::evidence::{LATER, Scene, bad, found};
+use gridpass_tests::messages::authorise;
+use gridpass_tests::parts::Parts;
+use gridpass_tests::sealed::{Sealer, member};
+use gridpass_tests::world::{self, DAY, NOW, Party, in_days};
+use std::path::Path;
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn scene(folder: &Path) -> Scene {
+    let mut scene = Scene::new(folder, 20, |_| ());
+    scene.day();
+    scene
+}
+
+#[test]
+fn a_usual_day_verifies_whole() {
+    let folder = folder();
+    let scene = scene(folder.path());
+    let report = scene.verify(&scene.export());
+    assert_eq!(bad(&report), [""; 0], "{:#?}", report.checks);
+    assert_eq!(report.outcome, Outcome::Passed);
+    let counts = report.counts;
+    assert_eq!((counts.messages, counts.allowed, counts.refused, counts.passed), (5, 4, 1, 5));
+    assert_eq!((counts.receipts, counts.withheld, counts.forks), (2, 0, 0));
+    let names: Vec<_> = report.messages[0].checks.iter().map(|c| c.name).collect();
+    let all = [
+        "bytes",
+        "signature",
+        "node",
+        "presentation",
+        "visas",
+        "status",
+        "channel",
+        "sequence",
+        "payload",
+        "sealing",
+        "decision",
+        "receipts",
+    ];
+    assert_eq!(names, all, "numbered as the specification says");
+    let refused = report.messages.iter().find(|m| m.verdict == "deny").expect("one is refused");
+    assert_eq!(refused.reasons, ["GP-POLICY-UNMET"]);
+    let times = report.messages[0].times.as_ref().expect("times");
+    assert_eq!(times.not_after, Some(NOW.plus_millis(1500)), "another's receipt");
+    assert_eq!(times.not_before, Some(world::days_ago(10)), "when its visa was signed");
+    assert!(
+        report.ages.iter().any(|a| a.what.starts_with("charter") && a.age_seconds > 99 * 86400)
+    );
+}
+
+#[test]
+fn the_same_selection_and_time_give_the_same_bytes_and_the_same_report() {
+    let folder = folder();
+    let scene = scene(folder.path());
+    let (one, two) = (scene.export(), scene.export());
+    assert_eq!(one, two);
+    let json = |bytes: &[u8]| scene.verify(bytes).to_json().expect("JSON");
+    assert_eq!(json(&one), json(&two));
+    let later = scene.export_with(|asked| asked.made = NOW.plus_millis(3_600_001));
+    assert_ne!(one, later, "the time is in it");
+}
+
+#[test]
+fn it_is_written_while_the_store_is_open() {
+    let folder = folder();
+    let mut scene = scene(folder.path());
+    let before = scene.verify(&scene.export()).counts.messages;
+    let more = scene.by_node.send(NOW.plus_millis(9));
+    scene.receive(&more, Source::Live, NOW.plus_millis(9));
+    assert_eq!(scene.verify(&scene.export()).counts.messages, before + 1);
+}
+
+#[test]
+fn withheld_payloads_are_no_failure() {
+    let folder = folder();
+    let scene = scene(folder.path());
+    let bytes = scene.export_with(|asked| asked.payloads = Payloads::Withhold);
+    assert!(!bytes.windows(9).any(|w| w == b"{\"bid\":5}"), "it is not there");
+    let report = scene.verify(&bytes);
+    assert_eq!((report.outcome, bad(&report)), (Outcome::Passed, Vec::new()));
+    assert_eq!(report.counts.withheld, 5);
+    let payloads = found(&report, "payload");
+    assert!(payloads.iter().all(|(_, code)| code == "GP-PAYLOAD-WITHHELD"), "{payloads:?}");
+}
+
+#[test]
+fn a_selection_holds_what_was_asked_for() {
+    let folder = folder();
+    let mut scene = scene(folder.path());
+    let first = scene.alone.send_with(NOW.plus_millis(60), |_| ());
+    scene.receive(&first, Source::Live, NOW.plus_millis(61));
+    let answer =
+        scene.by_node.send_with(NOW.plus_millis(70), |h| h.thread = Some(first.id().clone()));
+    scene.receive(&answer, Source::Live, NOW.plus_millis(71));
+    let count = |bend: &dyn Fn(&mut gridpass_messaging::node::Export)| {
+        let report = scene.verify(&scene.export_with(bend));
+        assert_eq!(bad(&report), [""; 0]);
+        report.counts.messages
+    };
+    assert_eq!(count(&|_| ()), 7);
+    assert_eq!(count(&|a| a.selection.from = Some(NOW.plus_millis(2))), 3);
+    assert_eq!(count(&|a| a.selection.until = Some(NOW.plus_millis(2))), 4);
+    let alone = scene.alone.party.did.clone();
+    assert_eq!(count(&|a| a.selection.participant = Some(alone.clone())), 3);
+    assert_eq!(count(&|a| a.selection.thread = Some(first.id().clone())), 2);
+    let nothing = scene.export_with(|a| a.selection.from = Some(in_days(3)));
+    assert_eq!(scene.verify(&nothing).counts.messages, 0);
+}
+
+#[test]
+fn what_was_caught_up_with_is_judged_as_it_was_then() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |_| ());
+    let sent = scene.by_node.send(NOW);
+    let hours = NOW.plus_millis(5 * 3_600_000);
+    assert_eq!(scene.receive(&sent, Source::CatchUp, hours).verdict, Verdict::Admit);
+    let bytes = scene.export_with(|asked| asked.made = hours);
+    let bundle = Bundle::parse(&bytes).expect("a bundle");
+    assert!(bundle.entries().messages[0].caught_up);
+    let report = verify(&bundle, &scene.pack, hours, None).expect("a trust pack");
+    assert_eq!(bad(&report), [""; 0]);
+}
+
+#[test]
+fn a_gap_is_named_and_leaves_it_open() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |_| ());
+    for n in 0..4 {
+        let sent = scene.by_node.send(NOW.plus_millis(n));
+        if n != 1 && n != 2 {
+            scene.receive(&sent, Source::Live, NOW.plus_millis(n));
+        }
+    }
+    let report = scene.verify(&scene.export());
+    assert_eq!(bad(&report), ["sequence Indeterminate GP-SEQUENCE-GAP"]);
+    assert_eq!(report.outcome, Outcome::Indeterminate);
+    assert_eq!((report.gaps[0].from, report.gaps[0].until), (2, 3));
+    // What lies before a time that was asked for was not asked for.
+    let from =
+        |a: &mut gridpass_messaging::node::Export| a.selection.from = Some(NOW.plus_millis(3));
+    assert_eq!(bad(&scene.verify(&scene.export_with(from))), [""; 0]);
+}
+
+#[test]
+fn equivocation_is_proven_with_both_envelopes() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |_| ());
+    let mut twin = scene.by_node.clone();
+    let first = scene.by_node.send(NOW);
+    scene.receive(&first, Source::Live, NOW);
+    let second = twin.send(NOW.plus_millis(1));
+    scene.receive(&second, Source::Live, NOW.plus_millis(1));
+    let bytes = scene.export();
+    let report = scene.verify(&bytes);
+    assert_eq!(found(&report, "forks"), [(Outcome::Passed, "GP-SEQUENCE-FORK".to_owned())]);
+    assert_eq!(bad(&report), ["sequence Failed GP-SEQUENCE-FORK"]);
+    assert_eq!((report.counts.forks, report.outcome), (1, Outcome::Failed));
+    let proof = report.checks.iter().find(|c| c.name == "forks").expect("the proof");
+    assert_eq!(proof.evidence, [first.id().to_string(), second.id().to_string()]);
+}
+
+/// The regulator's lists of revocations with one visa revoked, dated so.
+fn revoked(scene: &Scene, at: UnixMillis, dated: UnixMillis) -> Vec<StatusList> {
+    let regulator = &scene.market.regulator;
+    let visa = world::visa(regulator, &scene.by_node.party, &scene.market.role, |_| ());
+    let index = visa.status[0].index;
+    let change = Change { index, set: true, at };
+    let list = world::list_by(regulator, regulator, Purpose::Revocation, &[change], |json| {
+        json["validFrom"] = dated.to_string().into();
+        json["credentialSubject"]["statusList"]["version"] = 6.into();
+    });
+    vec![list]
+}
+
+#[test]
+fn a_revocation_that_came_later_changes_no_decision_and_is_noted_where_it_was_earlier() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |_| ());
+    let sent = scene.by_node.send(NOW.plus_millis(10));
+    scene.receive(&sent, Source::Live, NOW.plus_millis(10));
+    // Dated before the message; heard of after it.
+    let lists = revoked(&scene, NOW.plus_millis(5), NOW.plus_millis(2000));
+    scene.learn_lists(lists);
+    let refused = scene.by_node.send(NOW.plus_millis(3000));
+    assert_eq!(
+        scene.receive(&refused, Source::Live, NOW.plus_millis(3000)).verdict,
+        Verdict::Refuse
+    );
+    let report = scene.verify(&scene.export());
+    assert_eq!(bad(&report), [""; 0]);
+    assert_eq!(report.messages[0].notes[0].code.id(), "GP-REVOKED-UNHEARD");
+    assert_eq!((report.messages[1].verdict, report.messages[1].notes.len()), ("deny", 0));
+}
+
+#[test]
+fn a_refusal_for_stale_status_is_found_again() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |d| {
+        d.indeterminate = gridpass_policy::channel::Indeterminate::Allow
+    });
+    // The lists are an hour older than NOW: two days later they are too old, and the channel allows it.
+    let late = NOW.plus_millis(2 * DAY);
+    let sent = scene.alone.send(late);
+    let checked = scene.receive(&sent, Source::Live, late);
+    assert_eq!(checked.verdict, Verdict::Admit, "{}", checked.sentence);
+    let bytes = scene.export_with(|asked| asked.made = late);
+    let bundle = Bundle::parse(&bytes).expect("a bundle");
+    let report = verify(&bundle, &scene.pack, late, None).expect("a trust pack");
+    let of_message: Vec<_> = bad(&report);
+    assert_eq!(of_message, [""; 0], "stale then, stale now");
+    assert!(
+        report
+            .ages
+            .iter()
+            .any(|a| a.what.starts_with("newest status list") && a.age_seconds > 86400)
+    );
+}
+
+#[test]
+fn an_auditor_with_a_newer_charter_judges_by_the_one_of_then() {
+    let folder = folder();
+    let scene = scene(folder.path());
+    let bytes = scene.export();
+    let bundle = Bundle::parse(&bytes).expect("a bundle");
+    let (regulator, role) = (&scene.market.regulator, &scene.market.role);
+    let operators = scene.market.operators.as_ref().expect("operators");
+    let first = world::sign_charter(world::charter(&[regulator], &[role, operators]), &[regulator]);
+    // The role of aggregators is gone from the next charter, and its definition from the pack.
+    let mut next = first.charter().clone();
+    next.version = 2;
+    next.previous = Some(first.id().clone());
+    next.dated = NOW.plus_millis(60_000);
+    next.roles.retain(|r| r.name.as_str() != "flex.gb.aggregator");
+    let second: SignedCharter = world::sign_charter(next, &[regulator]);
+    let newer = world::pack(&[first, second], &[operators]);
+    let report = verify(&bundle, &newer, LATER, None).expect("a trust pack");
+    assert_eq!(bad(&report), [""; 0], "by the charter of then; the definition is in the bundle");
+    assert_eq!(report.trust.version, 2);
+}
+
+#[test]
+fn what_is_sealed_stays_sealed_unless_its_key_is_disclosed() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |d| d.sealing = Sealing::Members);
+    let (participant, node, own) = scene.exporter.clone();
+    let _ = own;
+    // The exporter's node is a member of the epoch.
+    let authorised = authorise(&participant, &node, |a| {
+        a.id = "urn:example:for-sealing".into();
+        a.purposes.insert(gridpass_credentials::authorisation::NodePurpose::Sealing);
+    });
+    let operators = scene.market.operators.clone().expect("operators");
+    let visa = world::visa(&scene.market.regulator, &participant, &operators, |_| ());
+    let visa = world::issue(&scene.market.regulator, &visa);
+    let audience = scene.market.channel.to_string();
+    let binding = Binding { audience, nonce: None, expires: in_days(30) };
+    let shown = world::present_as(&participant, &[&visa], Form::Jwt, &binding);
+    scene.learn(&shown);
+    scene.learn(&authorised);
+    let mut to = member(&participant, &shown);
+    to.node = node.did.clone();
+    to.authorisation = Some(authorised.id().clone());
+    let mut sealer = Sealer::begin(&scene.alone, &[], &[to], NOW);
+    scene.learn_bytes(sealer.epoch.id().clone(), sealer.document.clone());
+    let handed = sealer.epoch.take(&node.did, &node.key).expect("a member");
+    let sent = sealer.send(NOW);
+    let chain = gridpass_messaging::checking::Chain::of(sent.header());
+    scene.peer.memory.ring.borrow_mut().insert(&chain, &handed);
+    let checked = scene.receive(&sent, Source::Live, NOW);
+    assert_eq!(checked.verdict, Verdict::Admit, "{}", checked.sentence);
+    let closed = scene.export();
+    let bundle = Bundle::parse(&closed).expect("a bundle");
+    assert_eq!(
+        (bundle.entries().messages[0].key.as_ref(), bundle.entries().epochs.len()),
+        (None, 1)
+    );
+    let report = scene.verify(&closed);
+    assert_eq!(bad(&report), [""; 0]);
+    assert_eq!(found(&report, "payload")[0].1, "GP-BUNDLE-INTACT", "nobody can look");
+    let open = scene.export_with(|asked| asked.keys = Keys::Disclose);
+    let report = scene.verify(&open);
+    assert_eq!(bad(&report), [""; 0]);
+    assert_eq!(found(&report, "payload")[0].1, "GP-FACTS-CONFIRMED", "it was opened");
+}
+
+#[test]
+fn a_recipient_without_a_receipt_is_named() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |d| d.mode = Mode::Multicast);
+    let (me, other) = (scene.exporter.0.did.clone(), Party::new(77));
+    let sent = scene.by_node.send_with(NOW, |h| h.recipients = vec![me.clone(), other.did.clone()]);
+    scene.receive(&sent, Source::Live, NOW);
+    let without = |scene: &Scene| scene.verify(&scene.export()).messages[0].without_receipt.clone();
+    assert_eq!(without(&scene), [me], "the exporter has its own; others' go to the sender");
+    scene.confirm(&sent, &[(1, 1)], NOW.plus_millis(10));
+    let report = scene.verify(&scene.export());
+    assert_eq!((bad(&report), without(&scene).len()), (Vec::new(), 0));
+    assert_eq!(report.messages[0].receipts[0].state, "delivered");
+}
+
+#[test]
+fn a_sample_is_chosen_by_its_seed() {
+    let folder = folder();
+    let scene = scene(folder.path());
+    let bytes = scene.export();
+    let bundle = Bundle::parse(&bytes).expect("a bundle");
+    let ids = |seed| {
+        let sample = Some(Sample { size: 2, seed });
+        let report = verify(&bundle, &scene.pack, LATER, sample).expect("a trust pack");
+        assert_eq!((report.counts.messages, report.counts.verified), (5, 2));
+        report.messages.into_iter().map(|m| m.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(1), ids(1));
+    assert!((2..20).any(|seed| ids(seed) != ids(1)));
+}
+
+#[test]
+fn two_bundles_of_one_day_are_compared() {
+    let (one, two) = (folder(), folder());
+    let mut ours = Scene::new(one.path(), 20, |_| ());
+    let mut theirs = Scene::new(two.path(), 20, |_| ());
+    let shared = ours.by_node.send(NOW);
+    for scene in [&mut ours, &mut theirs] {
+        scene.receive(&shared, Source::Live, NOW);
+    }
+    let alone = ours.alone.send(NOW);
+    ours.receive(&alone, Source::Live, NOW);
+    ours.confirm(&shared, &[(1, 1)], NOW.plus_millis(5));
+    let (a, b) = (ours.export(), theirs.export());
+    let (a, b) = (Bundle::parse(&a).expect("one"), Bundle::parse(&b).expect("one"));
+    assert_eq!(compare(&a, &a).differences, []);
+    let found = compare(&a, &b);
+    assert_eq!((found.in_both, found.differences.len()), (1, 1));
+    assert_eq!(
+        (found.differences[0].kind, &found.differences[0].id),
+        ("only-first", &alone.id().to_string())
+    );
+    assert_eq!(compare(&b, &a).differences[0].kind, "only-second");
+}
+
+#[test]
+fn payloads_that_the_exporter_forgot_are_no_failure() {
+    let folder = folder();
+    let scene = scene(folder.path());
+    let mut parts = Parts::of(&scene.export());
+    assert!(parts.entries.messages.iter().all(|m| m.payload == PayloadState::Here));
+    for message in &mut parts.entries.messages {
+        (message.payload, message.content) = (PayloadState::Gone, None);
+    }
+    let report = scene.verify(&parts.signed_by(&scene.key()));
+    assert_eq!((bad(&report), report.counts.withheld), (Vec::new(), 5));
+}

@@ -1,0 +1,157 @@
+//! `gridpass audit export`.
+
+use crate::codes;
+use crate::commands::node::{folder, node_identity};
+use crate::commands::resolve::parse_time;
+use crate::context::{GlobalArgs, OutputArgs, now};
+use crate::help;
+use crate::output::{Answer, Failure, Outcomes, note};
+use clap::Args;
+use gridpass_credentials::content_id::EnvelopeId;
+use gridpass_identity::did::Did;
+use gridpass_identity::document::Relationship;
+use gridpass_messaging::bundle::Selection;
+use gridpass_messaging::node::{
+    Export, Keys, Material, NodeKey, Payloads, Progress, export, material_of,
+};
+use serde_json::json;
+use std::io::IsTerminal as _;
+
+/// Write what a node recorded of a channel, with everything that proves it, into one file
+///
+/// Works whether or not the node runs. Sealed payloads stay sealed, unless --disclose is given.
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass audit export --channel flex.gb.bids -o bids.car\n  \
+     gridpass audit export --channel flex.gb.bids --from 2026-03-01T00:00:00Z \\\n      \
+     --until 2026-03-02T00:00:00Z --withhold-payloads -o day.car\n  \
+     gridpass audit export --channel bafkrei… --participant did:webvh:… -o theirs.car"
+))]
+pub struct ExportArgs {
+    /// The channel: its CID, or its name where the node knows only one of it
+    #[arg(long, value_name = "CHANNEL")]
+    channel: String,
+    /// Messages that were issued at this time or later (RFC 3339, UTC)
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Messages that were issued before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Messages that this participant sent, or is named in as a recipient
+    #[arg(long, value_name = "DID")]
+    participant: Option<String>,
+    /// A message and those that belong to its conversation
+    #[arg(long, value_name = "ID")]
+    thread: Option<String>,
+    /// Leave payloads out; their hashes stay, and who has one can show it later
+    #[arg(long)]
+    withhold_payloads: bool,
+    /// Put in the keys of the sealed messages that are exported: whoever has the file can read them
+    #[arg(long, conflicts_with = "withhold_payloads")]
+    disclose: bool,
+    /// The time that the bundle says it was made at [default: now]
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// The identity that is the node, by name or DID; needed only where there are several
+    #[arg(long = "as", value_name = "NAME")]
+    identity: Option<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+pub fn run(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
+    let Some(path) = args.output.file() else {
+        return Err(Failure::new(codes::USAGE, "a bundle is a file: name it with -o FILE"));
+    };
+    args.output.check()?;
+    let made = args.at.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
+    let folder = folder(global)?;
+    let key = {
+        // The wallet is for one process: it is not held while the log is read.
+        let wallet = global.wallet()?;
+        let me = node_identity(&wallet, args.identity.as_deref())?;
+        let (key_id, key) = wallet.active_secret(&me, Relationship::CapabilityInvocation)?;
+        NodeKey { key, key_id }
+    };
+    let node = key.key_id.did().clone();
+    let (material, _) = Material::open(&material_of(&folder), node, made)?;
+    let known = material.channels.values().chain(material.left.values());
+    let channel = gridpass_policy::keeping::find(known, &args.channel)?.id().clone();
+    let selection = Selection {
+        channel,
+        from: args.from.as_deref().map(parse_time).transpose()?,
+        until: args.until.as_deref().map(parse_time).transpose()?,
+        participant: args.participant.as_deref().map(Did::parse).transpose()?,
+        thread: args.thread.as_deref().map(EnvelopeId::parse).transpose()?,
+    };
+    let asked = Export {
+        selection,
+        made,
+        payloads: match args.withhold_payloads {
+            true => Payloads::Withhold,
+            false => Payloads::Include,
+        },
+        keys: if args.disclose { Keys::Disclose } else { Keys::Keep },
+    };
+    let shown = std::io::stderr().is_terminal() && !global.json;
+    let done = args.output.stream(|out| {
+        Ok(export(&folder, &key, &asked, out, &mut |progress| tell(shown, progress))?)
+    })?;
+    if shown {
+        note("");
+    }
+    let mut text = format!(
+        "{}\n  messages  {}\n  receipts  {}\n  size      {} bytes in {} blocks\n  root      {}\n",
+        path.display(),
+        done.messages,
+        done.receipts,
+        done.bytes,
+        done.blocks,
+        done.root
+    );
+    if done.keys > 0 {
+        text.push_str(&format!("  DISCLOSED the keys of {} sealed messages\n", done.keys));
+    }
+    if done.damaged > 0 {
+        text.push_str(&format!(
+            "  DAMAGED   {} places of the log: see `gridpass node check`\n",
+            done.damaged
+        ));
+    }
+    for lack in &done.missing {
+        text.push_str(&format!("  missing   {} {}\n", lack.kind, lack.name));
+    }
+    if done.messages == 0 {
+        text.push_str("No message was selected.\n");
+    }
+    text.push_str(&format!("next: gridpass audit verify {} --trust PACK", path.display()));
+    let json = json!({
+        "file": path,
+        "root": done.root,
+        "made": made,
+        "selection": asked.selection,
+        "messages": done.messages,
+        "receipts": done.receipts,
+        "blocks": done.blocks,
+        "bytes": done.bytes,
+        "disclosedKeys": done.keys,
+        "damaged": done.damaged,
+        "missing": done.missing,
+    });
+    Ok(Answer::new("gridpass.audit.export/1", json, text))
+}
+
+fn tell(shown: bool, progress: Progress) {
+    if !shown {
+        return;
+    }
+    let line = match progress {
+        Progress::Read { records, messages } => {
+            format!("read {records} records, {messages} messages")
+        }
+        Progress::Written { messages, of } => format!("written {messages} of {of} messages"),
+    };
+    let mut err = anstream::stderr().lock();
+    // On one line; whoever does not see it does not need it.
+    let _ = std::io::Write::write_all(&mut err, format!("\r{line}    ").as_bytes());
+}

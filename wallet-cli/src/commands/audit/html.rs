@@ -1,0 +1,241 @@
+//! The report of an audit as one page: nothing is loaded, nothing runs, and it prints.
+
+use gridpass_identity::report::Outcome;
+use gridpass_messaging::bundle::{Audit, MessageReport, Report};
+
+/// Up to so many messages, each has its checks on the page; of more, those that do not hold.
+const ALL: usize = 100;
+
+const STYLE: &str = "\
+body{font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;max-width:75rem;margin:0 auto;padding:1.5rem}\
+h1,h2,h3{line-height:1.2}code,td.id{font-family:ui-monospace,monospace;font-size:.85em;overflow-wrap:anywhere}\
+table{border-collapse:collapse;width:100%;margin:.5rem 0 1.5rem}caption{text-align:left;font-weight:600;padding:.3rem 0}\
+th,td{border:1px solid #767676;padding:.3rem .5rem;text-align:left;vertical-align:top}th{background:#f0f0f0}\
+.passed{color:#0b5a1e}.failed{color:#a1000f;font-weight:700}.indeterminate{color:#6b4500;font-weight:700}\
+a:focus{outline:3px solid #0050b3}section{break-inside:auto}\
+@media print{body{font-size:10pt;max-width:none;padding:0}tr,h2,h3{break-inside:avoid}h2,h3{break-after:avoid}thead{display:table-header-group}}";
+
+/// The page.
+pub fn page(report: &Report) -> String {
+    let mut out =
+        String::from("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+    out.push_str("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n");
+    out.push_str(&format!("<title>Audit: {}</title>\n", word(report.outcome)));
+    out.push_str(&format!("<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"));
+    head(report, &mut out);
+    checks("Checks of the bundle", report.checks.iter(), &mut out);
+    gaps(report, &mut out);
+    ages(report, &mut out);
+    messages(report, &mut out);
+    out.push_str("</main>\n</body>\n</html>\n");
+    out
+}
+
+fn head(report: &Report, out: &mut String) {
+    let (bundle, trust, counts) = (&report.bundle, &report.trust, &report.counts);
+    out.push_str(&format!(
+        "<h1>Audit of an evidence bundle: {}</h1>\n<p>{} <code>{}</code></p>\n",
+        outcome(report.outcome),
+        escape(&report.sentence),
+        report.code
+    ));
+    let selection = &bundle.selection;
+    let time = |t: Option<gridpass_identity::time::UnixMillis>| {
+        t.map_or_else(|| "open".to_owned(), |t| t.to_string())
+    };
+    let rows = [
+        ("Channel", bundle.channel.clone().unwrap_or_else(|| selection.channel.to_string())),
+        ("Selected", format!("from {} until {}", time(selection.from), time(selection.until))),
+        (
+            "Exporter",
+            format!("{}, at {} by its own word", bundle.exporter.participant, bundle.made),
+        ),
+        ("Root of the bundle", bundle.root.clone()),
+        ("Trust pack", format!("{}, version {} of {}", trust.name, trust.version, trust.dated)),
+        ("Its CID", trust.pack.to_string()),
+        ("Verified at", report.at.to_string()),
+        (
+            "Messages",
+            format!(
+                "{} ({} allowed, {} refused by the record); of {} verified, {} hold, {} do not, {} cannot be decided",
+                counts.messages,
+                counts.allowed,
+                counts.refused,
+                counts.verified,
+                counts.passed,
+                counts.failed,
+                counts.indeterminate
+            ),
+        ),
+        ("Payloads not in the bundle", counts.withheld.to_string()),
+        (
+            "Receipts",
+            format!("{}; {} recipients without one", counts.receipts, counts.without_receipt),
+        ),
+    ];
+    out.push_str("<table>\n<caption>What was verified</caption>\n<tbody>\n");
+    for (name, value) in rows {
+        out.push_str(&format!(
+            "<tr><th scope=\"row\">{name}</th><td>{}</td></tr>\n",
+            escape(&value)
+        ));
+    }
+    out.push_str("</tbody>\n</table>\n");
+}
+
+fn checks<'a>(caption: &str, all: impl Iterator<Item = &'a Audit>, out: &mut String) {
+    out.push_str(&format!("<table>\n<caption>{}</caption>\n<thead>\n<tr>", escape(caption)));
+    for name in ["No.", "Check", "Outcome", "Reason", "Code", "Evidence"] {
+        out.push_str(&format!("<th scope=\"col\">{name}</th>"));
+    }
+    out.push_str("</tr>\n</thead>\n<tbody>\n");
+    for (number, check) in (1_usize..).zip(all) {
+        let evidence: Vec<_> = check.evidence.iter().map(|e| escape(e)).collect();
+        out.push_str(&format!(
+            "<tr><td>{number}</td><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td><code>{}</code></td><td class=\"id\">{}</td></tr>\n",
+            check.name,
+            outcome(check.outcome),
+            escape(&check.sentence),
+            check.code,
+            evidence.join("<br>")
+        ));
+    }
+    out.push_str("</tbody>\n</table>\n");
+}
+
+fn gaps(report: &Report, out: &mut String) {
+    if report.gaps.is_empty() {
+        return;
+    }
+    out.push_str("<h2>Gaps</h2>\n<ul>\n");
+    for gap in &report.gaps {
+        let sender = escape(gap.sender.as_str());
+        out.push_str(&format!("<li>{} to {} of <code>{sender}</code></li>\n", gap.from, gap.until));
+    }
+    out.push_str("</ul>\n");
+}
+
+fn ages(report: &Report, out: &mut String) {
+    out.push_str("<table>\n<caption>How old what this rests on was</caption>\n<thead>\n<tr><th scope=\"col\">What</th><th scope=\"col\">Seconds</th></tr>\n</thead>\n<tbody>\n");
+    for age in &report.ages {
+        let what = escape(&age.what);
+        out.push_str(&format!(
+            "<tr><th scope=\"row\">{what}</th><td>{}</td></tr>\n",
+            age.age_seconds
+        ));
+    }
+    out.push_str("</tbody>\n</table>\n");
+}
+
+fn messages(report: &Report, out: &mut String) {
+    out.push_str("<h2>Messages</h2>\n<table>\n<caption>Each message; issued by the sender's word, recorded by the exporter's</caption>\n<thead>\n<tr>");
+    for name in ["No.", "Message", "Sender", "Topic", "Issued", "Recorded", "Outcome", "Reason"] {
+        out.push_str(&format!("<th scope=\"col\">{name}</th>"));
+    }
+    out.push_str("</tr>\n</thead>\n<tbody>\n");
+    for message in &report.messages {
+        let issued = message.times.as_ref().map(|t| t.issued.to_string()).unwrap_or_default();
+        let sender = message.sender.as_ref().map(|s| escape(s.as_str())).unwrap_or_default();
+        out.push_str(&format!(
+            "<tr><td>{}</td><th scope=\"row\" class=\"id\"><code>{}</code></th><td class=\"id\">{sender}</td><td>{}</td><td>{issued}</td><td>{} {}</td><td>{}</td><td>{}</td></tr>\n",
+            message.number,
+            escape(&message.id),
+            escape(message.topic.as_deref().unwrap_or_default()),
+            message.verdict,
+            escape(&message.reasons.join(", ")),
+            outcome(message.outcome),
+            escape(&message.sentence),
+        ));
+    }
+    out.push_str("</tbody>\n</table>\n");
+    let all = report.messages.len() <= ALL;
+    let shown = report.messages.iter().filter(|m| all || m.outcome != Outcome::Passed);
+    for message in shown.take(ALL) {
+        one(message, out);
+    }
+}
+
+fn one(message: &MessageReport, out: &mut String) {
+    out.push_str(&format!("<section>\n<h3>Message <code>{}</code></h3>\n", escape(&message.id)));
+    if let Some(times) = &message.times {
+        let bound = |t: Option<gridpass_identity::time::UnixMillis>| {
+            t.map_or_else(|| "nobody else says".to_owned(), |t| t.to_string())
+        };
+        out.push_str(&format!(
+            "<p>Issued {} by the sender's word; decided {} and logged {} by the exporter's. By the word of others: not before {}; not after {}.</p>\n",
+            times.issued, times.decided, times.logged, bound(times.not_before), bound(times.not_after)
+        ));
+    }
+    checks("Its checks", message.checks.iter().map(AsRef::as_ref), out);
+    if !message.receipts.is_empty() || !message.without_receipt.is_empty() {
+        out.push_str("<ul>\n");
+        for receipt in &message.receipts {
+            out.push_str(&format!(
+                "<li>{} {} at {}: {}</li>\n",
+                escape(receipt.recipient.as_str()),
+                receipt.state,
+                receipt.issued,
+                outcome(receipt.outcome)
+            ));
+        }
+        for recipient in &message.without_receipt {
+            out.push_str(&format!("<li>No receipt of {}</li>\n", escape(recipient.as_str())));
+        }
+        out.push_str("</ul>\n");
+    }
+    for note in &message.notes {
+        out.push_str(&format!(
+            "<p>Note: {} <code>{}</code></p>\n",
+            escape(&note.sentence),
+            note.code
+        ));
+    }
+    out.push_str("</section>\n");
+}
+
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed => "passed",
+        Outcome::Failed => "failed",
+        Outcome::Indeterminate => "cannot be decided",
+    }
+}
+
+/// The outcome in words; colour says nothing that they do not.
+fn outcome(outcome: Outcome) -> String {
+    let class = match outcome {
+        Outcome::Passed => "passed",
+        Outcome::Failed => "failed",
+        Outcome::Indeterminate => "indeterminate",
+    };
+    format!("<span class=\"{class}\">{}</span>", word(outcome))
+}
+
+/// Text as it stands in HTML, whoever wrote it.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_from_outside_is_text() {
+        let text = escape("<script>alert('x')</script>&\"\u{7}");
+        assert_eq!(text, "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;\u{fffd}");
+    }
+}

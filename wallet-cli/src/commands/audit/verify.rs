@@ -1,0 +1,114 @@
+//! `gridpass audit verify`.
+
+use super::{csv, html, text};
+use crate::commands::arguments::trimmed;
+use crate::commands::resolve::parse_time;
+use crate::context::{GlobalArgs, OutputArgs, now, read_input};
+use crate::help;
+use crate::output::{Answer, Failure, Outcomes, outcome_exit};
+use clap::Args;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::keeping;
+use gridpass_messaging::bundle::{Bundle, Report, Sample, verify};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Verify an evidence bundle, offline: what holds, what does not, what cannot be decided
+///
+/// Nothing is read but the bundle and the trust pack, and nothing is asked of a network.
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass audit verify bids.car --trust trust.json\n  \
+     gridpass audit verify bids.car --trust trust.json --at 2026-04-01T00:00:00Z --report report.json\n  \
+     gridpass audit verify bids.car --trust trust.json --explain bafyrei…\n  \
+     gridpass audit verify bids.car --trust trust.json --sample 200 --seed 7 --html report.html"
+))]
+pub struct VerifyArgs {
+    /// The bundle
+    file: PathBuf,
+    /// The trust pack to verify by, which never comes with the bundle [default: the one pinned in the
+    /// wallet]
+    #[arg(long, value_name = "PACK")]
+    trust: Option<PathBuf>,
+    /// The CID that the trust pack must have, as its signers told you
+    #[arg(long, value_name = "CID", requires = "trust")]
+    pin: Option<String>,
+    /// The time of verification (RFC 3339, UTC) [default: now]
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// Look at so many messages, chosen by the seed, instead of all
+    #[arg(long, value_name = "N")]
+    sample: Option<u64>,
+    /// What chooses them: the same seed chooses the same
+    #[arg(long, value_name = "S", default_value_t = 0, requires = "sample")]
+    seed: u64,
+    /// Show every check of this message, with the hashes of what it rests on
+    #[arg(long, value_name = "ID")]
+    explain: Option<String>,
+    /// Write the report, as canonical JSON, to this file
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Write a table of the messages to this file
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Write the report as one page for people to this file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
+    let outputs = [&args.report, &args.csv, &args.html]
+        .map(|path| OutputArgs { output: path.clone(), force: false });
+    for output in &outputs {
+        output.check()?;
+    }
+    let at = args.at.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
+    let pack = trust_pack(global, args)?;
+    let bytes = super::read(&args.file)?;
+    let bundle = Bundle::parse(&bytes)?;
+    let sample = args.sample.map(|size| Sample { size, seed: args.seed });
+    let report = verify(&bundle, &pack, at, sample)?;
+    let [to_json, to_csv, to_html] = &outputs;
+    if args.report.is_some() {
+        let mut bytes = report
+            .to_json()
+            .map_err(|e| Failure::new(gridpass_identity::codes::INTERNAL, e.to_string()))?;
+        bytes.push(b'\n');
+        to_json.write(bytes)?;
+    }
+    if args.csv.is_some() {
+        to_csv.write(csv::table(&report).into_bytes())?;
+    }
+    if args.html.is_some() {
+        to_html.write(html::page(&report).into_bytes())?;
+    }
+    answer(args, &report)
+}
+
+fn trust_pack(global: &GlobalArgs, args: &VerifyArgs) -> Result<Vec<u8>, Failure> {
+    let Some(path) = &args.trust else {
+        return Ok(keeping::pinned_bytes(&global.wallet()?)?);
+    };
+    let limit = u64::try_from(gridpass_credentials::trust::LIMITS.bytes).unwrap_or(u64::MAX);
+    let bytes = trimmed(&read_input(path, limit)?).to_vec();
+    if let Some(pin) = &args.pin {
+        ContentId::parse(pin)?.verify(&bytes)?;
+    }
+    Ok(bytes)
+}
+
+fn answer(args: &VerifyArgs, report: &Report) -> Outcomes {
+    let shown = match &args.explain {
+        None => text::summary(report),
+        Some(id) => {
+            let message = report.messages.iter().find(|m| &m.id == id).ok_or_else(|| {
+                let message = format!("the bundle, or the sample of it, has no message {id}");
+                Failure::new(gridpass_credentials::codes::NOT_KEPT, message)
+            })?;
+            text::message(message)
+        }
+    };
+    let mut answer = Answer::new("gridpass.audit.verify/1", json!(report), shown);
+    answer.exit = outcome_exit(report.outcome, Some(report.code));
+    Ok(answer)
+}
