@@ -342,6 +342,13 @@ impl Checker {
         self.waiting.take(what)
     }
 
+    /// All who were asked said that they do not have it. Gives up those that wait for it: else a peer
+    /// that names what does not exist would be asked for it as often as there is room to wait, and no
+    /// more.
+    pub fn nobody_has(&mut self, what: &Missing) -> Vec<EnvelopeId> {
+        self.waiting.nobody_has(what)
+    }
+
     /// Gives up those that waited too long. Catching up brings them again.
     pub fn give_up(&mut self, now: UnixMillis) -> Vec<EnvelopeId> {
         self.waiting.give_up(now)

@@ -104,6 +104,12 @@ impl Waiting {
         ready
     }
 
+    /// Nobody has it: what needs it waits no longer, and leaves its room to others.
+    pub(super) fn nobody_has(&mut self, what: &Missing) -> Vec<EnvelopeId> {
+        let gone = self.remove(|held| held.missing.contains(what));
+        gone.into_iter().map(|(id, _)| id).collect()
+    }
+
     pub(super) fn give_up(&mut self, now: UnixMillis) -> Vec<EnvelopeId> {
         let most = self.limits.waiting_millis;
         let over = self.remove(|held| now.millis_since(held.since) >= most);

@@ -58,6 +58,13 @@ impl Worker {
                     false => refused(),
                 }
             }
+            Request::Proof { channel, sender, key } => {
+                let own = self.speaks_for(&peer, &channel) == Some(&sender);
+                match own || self.peers.may(&peer, &channel) {
+                    true => self.proof(channel, sender, &key),
+                    false => refused(),
+                }
+            }
             Request::Range { channel, sender, key, from, until } => {
                 let own = self.speaks_for(&peer, &channel) == Some(&sender);
                 if !own && !self.peers.may(&peer, &channel) {

@@ -4,6 +4,7 @@
 
 use super::fetch::Question;
 use super::peers::Denial;
+use super::rounds::whose_turn;
 use super::worker::Worker;
 use crate::checking::{Arrival, Chain, Source, Verdict};
 use crate::envelope::Envelope;
@@ -27,8 +28,6 @@ const HOPELESS_MILLIS: u64 = 10 * 60 * 1000;
 const MAX_HOPELESS: usize = 16_384;
 /// The most pages that are looked through for one answer.
 const MAX_PAGES: usize = 16;
-/// Of so many rounds all but one go to peers that read.
-const ROUNDS: u64 = 4;
 
 /// What a peer said of a range.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,6 +130,7 @@ impl Worker {
         let mut agrees = !heads.is_empty() || known.is_empty();
         for head in heads {
             let Ok(chain) = head.chain(channel) else { continue };
+            self.ask_for_proof(peer, &chain, head);
             let store = &self.knowledge.store;
             let here = store.at(&chain, head.newest);
             let mut from = known.get(&chain).copied().unwrap_or_default().saturating_add(1);
@@ -354,50 +354,10 @@ impl Worker {
     }
 }
 
-/// Who is asked in a round: in one of four those that are not preferred.
-fn whose_turn(turn: u64, preferred: &[PeerId], others: &[PeerId]) -> Option<PeerId> {
-    let of_others = turn.checked_div(ROUNDS).unwrap_or_default();
-    let last = turn.checked_rem(ROUNDS) == Some(ROUNDS.saturating_sub(1));
-    let of_preferred = turn.saturating_sub(of_others);
-    let (number, among) = match (last && !others.is_empty()) || preferred.is_empty() {
-        true if preferred.is_empty() => (turn, others),
-        true => (of_others, others),
-        false if others.is_empty() => (turn, preferred),
-        false => (of_preferred, preferred),
-    };
-    let index = usize::try_from(number).unwrap_or_default().checked_rem(among.len())?;
-    among.get(index).copied()
-}
-
 /// The last number of a range, where the peer has another message there than is known here, and nothing
 /// yet shows it.
 fn contradicted(store: &Store, wanted: &Wanted) -> Option<u64> {
     let Claim::Last(named) = &wanted.claim else { return None };
     let here = store.at(&wanted.chain, wanted.until)?;
     (&here.id != named && !store.forked(&wanted.chain)).then_some(wanted.until)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn readers_are_asked_in_three_of_four_rounds_and_everybody_in_turn() {
-        let peers = |count: usize| (0..count).map(|_| PeerId::random()).collect::<Vec<_>>();
-        let (readers, others) = (peers(5), peers(400));
-        let asked: Vec<_> =
-            (0..20).filter_map(|turn| whose_turn(turn, &readers, &others)).collect();
-        assert_eq!(asked.iter().filter(|p| readers.contains(p)).count(), 15);
-        for reader in &readers {
-            assert_eq!(asked.iter().filter(|p| *p == reader).count(), 3);
-        }
-        assert_eq!(asked.iter().filter(|p| others.contains(p)).collect::<BTreeSet<_>>().len(), 5);
-        // Where there are only these or those, each round is theirs.
-        for (preferred, others) in [(&readers[..], &[][..]), (&[][..], &readers[..])] {
-            let asked: BTreeSet<_> =
-                (0..5).filter_map(|turn| whose_turn(turn, preferred, others)).collect();
-            assert_eq!(asked.len(), 5);
-        }
-        assert_eq!(whose_turn(7, &[], &[]), None);
-    }
 }

@@ -13,9 +13,20 @@ use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::Resolver as _;
 use gridpass_policy::channel::SignedChannel;
 use libp2p::PeerId;
+use libp2p::gossipsub::MessageAcceptance;
 use serde_bytes::ByteBuf;
 
 impl Worker {
+    /// Nobody who was asked has a document: what waits for it is given up. Catching up brings it again.
+    pub(super) fn nobody_has(&mut self, missing: &Missing) {
+        let Missing::Document(_) = missing else { return };
+        for id in self.checker.nobody_has(missing) {
+            if let Some((id, peer, _)) = self.unreported.remove(&id) {
+                self.report(id, peer, MessageAcceptance::Ignore);
+            }
+        }
+    }
+
     /// A document came, of the name that was asked for.
     pub(super) fn document_came(&mut self, id: &ContentId, bytes: Vec<u8>) -> bool {
         if id.verify(&bytes).is_ok() {

@@ -5,7 +5,7 @@ use super::evidence::head_of;
 use super::peers::Denial;
 use super::publishing::Purpose;
 use super::worker::Worker;
-use crate::checking::Missing;
+use crate::checking::{Chain, Missing};
 use crate::envelope::Envelope;
 use crate::net::{Command, NoAnswer};
 use crate::sync::{ListHead, ListKey, Request, Response};
@@ -34,6 +34,7 @@ pub(super) enum Question {
     /// How many pages of them came.
     Heads(ContentId, u32),
     Range(Wanted),
+    Proof(Chain, Owed),
     /// How many pages of them came.
     Lists(u32),
     Charter,
@@ -45,7 +46,7 @@ impl Question {
     /// That there is no answer says nothing about the peer.
     fn excuse(&mut self) {
         match self {
-            Self::Missing(_, owed) => *owed = Owed::Maybe,
+            Self::Missing(_, owed) | Self::Proof(_, owed) => *owed = Owed::Maybe,
             Self::Range(wanted) => wanted.claim.excuse(),
             Self::Hello | Self::Heads(..) | Self::Lists(_) | Self::Charter | Self::Receipts(_) => {}
         }
@@ -95,7 +96,7 @@ impl Worker {
             Request::Document(id) => Question::Missing(Missing::Document(id.clone()), Owed::Maybe),
             Request::Identity(did) => Question::Missing(Missing::Did(did.clone()), Owed::Maybe),
             // These say themselves what they are.
-            Request::Range { .. } | Request::Receipts(_) => return,
+            Request::Range { .. } | Request::Proof { .. } | Request::Receipts(_) => return,
         };
         self.question_as(peer, request, question);
     }
@@ -210,7 +211,10 @@ impl Worker {
                     (fetch.asking, fetch.exchanged) = (true, true);
                     self.fetch_block(id.clone(), Vec::new(), Purpose::Missing);
                 }
-                _ => drop(self.fetches.wanted.remove(missing)),
+                _ => {
+                    self.fetches.wanted.remove(missing);
+                    self.nobody_has(missing);
+                }
             }
             return;
         };
@@ -269,6 +273,9 @@ impl Worker {
                 self.heads_came(peer, &channel, &heads, more.then_some(pages));
             }
             (Question::Range(wanted), response) => self.range_came(peer, wanted, response),
+            (Question::Proof(chain, owed), response) => {
+                self.proof_came(peer, (&chain, owed, denial), response);
+            }
             (Question::Heads(..), Response::Refused(_)) => self.peers.refused(&peer),
             (Question::Heads(..), _) => self.peers.gave(&peer, false),
             (Question::Lists(pages), Response::Lists { lists, next }) => {

@@ -142,6 +142,7 @@ impl Worker {
                 whole: head.whole.min(given.number),
                 newest: given.number,
                 message: given.id,
+                contradicted: self.proofs.has(chain),
             });
         }
         Response::heads(all, after)
@@ -167,7 +168,7 @@ mod tests {
         made
     }
 
-    fn keep(store: &mut Store, envelope: &Envelope, allowed: bool) {
+    fn stage(store: &mut Store, envelope: &Envelope, allowed: bool) {
         let kept = Kept {
             envelope: ByteBuf::from(envelope.to_wire().expect("a payload")),
             whole: true,
@@ -182,7 +183,6 @@ mod tests {
             reasons: Vec::new(),
         };
         store.stage(Entry::Envelope(Box::new(kept))).expect("stages");
-        store.commit(NOW).expect("commits");
     }
 
     struct Scene {
@@ -206,8 +206,9 @@ mod tests {
         fn keep(&mut self, numbers: &[(u64, bool)]) {
             for (number, allowed) in numbers {
                 let index = usize::try_from(number - 1).expect("small");
-                keep(&mut self.store, &self.all[index], *allowed);
+                stage(&mut self.store, &self.all[index], *allowed);
             }
+            self.store.commit(NOW).expect("commits");
         }
 
         fn named(&mut self, room: &mut usize) -> Option<u64> {
@@ -252,7 +253,7 @@ mod tests {
         let (store, _) = Store::open_with(folder.path(), 200).expect("opens");
         let all = chain_of(300);
         let mut scene = Scene { store, all, newest: Newest::default(), _folder: folder };
-        scene.keep(&[(1, true), (2, true), (3, true)]);
+        (1..=3).for_each(|number| scene.keep(&[(number, true)]));
         assert_eq!(scene.named(&mut 100), Some(3));
         let second_and_third = |kept: &Kept| kept.envelope().is_ok_and(|e| e.header().sequence > 1);
         let what = Forgetting {

@@ -1,14 +1,12 @@
 //! What comes by gossip, and what follows from a verdict.
 
 use super::catch_up::{Claim, Wanted};
-use super::group::After;
 use super::receipts::Fate;
 use super::worker::Worker;
 use crate::checking::{Arrival, Chain, Checked, Effect, Missing, Source, Verdict};
 use crate::envelope::{Envelope, Header};
 use crate::net::{Command, Ticket, channel_of, channel_of_keys};
 use crate::store::{Entry, Kept};
-use crate::sync::Announcement;
 use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_policy::facts::{Admission, Question};
 use libp2p::PeerId;
@@ -124,21 +122,6 @@ impl Worker {
             if let Some(bytes) = text.filter(|bytes| id.verify(bytes).is_ok()) {
                 self.stage(Entry::Document(ByteBuf::from(bytes)));
             }
-        }
-    }
-
-    fn forked(&mut self, first: &EnvelopeId, second: &Envelope) {
-        let Ok(block) = second.to_block() else { return };
-        let sequence = second.header().sequence;
-        tracing::warn!(sender = %second.header().sender, %first, second = %second.id(), "a sender contradicts itself");
-        let known = self.knowledge.store.seen(first).and_then(|k| k.envelope().ok());
-        let second = ByteBuf::from(block);
-        self.stage(Entry::Fork { first: first.clone(), second: second.clone() });
-        // Two of one number are a proof to everybody; that a number does not follow from the one before
-        // is seen by whoever has both.
-        let proof = known.filter(|e| e.header().sequence == sequence);
-        if let Some(first) = proof.and_then(|e| e.to_block().ok()) {
-            self.after.push(After::Announce(Announcement::Fork(ByteBuf::from(first), second)));
         }
     }
 

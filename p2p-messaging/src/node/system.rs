@@ -4,15 +4,9 @@
 use super::group::After;
 use super::peers::{FAULT, UNHELPFUL};
 use super::worker::Worker;
-use crate::checking::{Chain, Known as _};
-use crate::envelope::Envelope;
-use crate::store::Entry;
 use crate::sync::Announcement;
 use gridpass_credentials::secured::{Kind, Secured};
 use gridpass_credentials::status::StatusList;
-use gridpass_identity::document::Relationship;
-use gridpass_identity::report::Outcome;
-use gridpass_identity::resolve::{Resolver as _, TimeBasis};
 use libp2p::PeerId;
 use libp2p::gossipsub::{MessageAcceptance, MessageId};
 use serde_bytes::ByteBuf;
@@ -99,42 +93,5 @@ impl Worker {
         self.fill_shelf();
         self.rejudge();
         self.evidence_came();
-    }
-
-    /// A proof came that a sender contradicts itself.
-    fn fork_came(&mut self, first: &[u8], second: &[u8]) -> Use {
-        let (Ok(a), Ok(b)) = (Envelope::parse_block(first), Envelope::parse_block(second)) else {
-            return Use::Fault;
-        };
-        let chain = Chain::of(a.header());
-        let same_place = chain == Chain::of(b.header())
-            && a.header().sequence == b.header().sequence
-            && a.id() != b.id();
-        if !same_place {
-            return Use::Unhelpful;
-        }
-        // Only of chains that are known here: else anybody could fill the log with its own.
-        if self.knowledge.forked(&chain) || self.knowledge.store.newest(&chain).is_none() {
-            return Use::Known;
-        }
-        let Ok(resolution) = self.knowledge.material.identities.resolve(chain.key.did()) else {
-            return Use::Known;
-        };
-        let signed = |envelope: &Envelope| {
-            let purpose = Relationship::CapabilityInvocation;
-            let at = envelope.header().issued;
-            let (check, key) = resolution.key_at(&chain.key, purpose, at, TimeBasis::Claimed);
-            check.outcome == Outcome::Passed && key.is_some_and(|k| envelope.verify(&k).is_ok())
-        };
-        if !signed(&a) || !signed(&b) {
-            // What is known of its keys here may be too old to say.
-            return Use::Unhelpful;
-        }
-        tracing::warn!(sender = %chain.sender, first = %a.id(), second = %b.id(), "a sender contradicts itself");
-        // The one that is kept here is named, and the other is kept beside it.
-        let (named, kept) =
-            if self.knowledge.has(b.id()) { (b.id(), first) } else { (a.id(), second) };
-        self.stage(Entry::Fork { first: named.clone(), second: ByteBuf::from(kept.to_vec()) });
-        Use::New
     }
 }

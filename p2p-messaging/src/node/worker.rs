@@ -10,6 +10,7 @@ use super::control::{Asked, ControlResult};
 use super::disk::Disk;
 use super::fetch::Fetches;
 use super::files::Files;
+use super::forks::Proofs;
 use super::group::After;
 use super::heads::Newest;
 use super::invitations::Invitations;
@@ -99,6 +100,7 @@ pub(crate) struct Worker {
     pub(super) receipts: Receipts,
     pub(super) ranges: Ranges,
     pub(super) newest_given: Newest,
+    pub(super) proofs: Proofs,
     pub(super) beginnings: Beginnings,
     /// Those who invited this node, and to what.
     pub(super) invitations: Invitations,
@@ -166,6 +168,7 @@ impl Worker {
             receipts: Receipts::default(),
             ranges: Ranges::default(),
             newest_given: Newest::default(),
+            proofs: Proofs::default(),
             beginnings: Beginnings::default(),
             invitations: parts.invitations,
             unready: BTreeSet::new(),

@@ -91,6 +91,9 @@ pub struct ChainHead {
     pub newest: u64,
     /// The message with that number: who names it gives it.
     pub message: EnvelopeId,
+    /// Whether two of the chain are here that contradict each other: they are given as `proof`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub contradicted: bool,
 }
 
 impl ChainHead {
@@ -157,6 +160,15 @@ pub enum Request {
         /// Up to where `known` is all that is known; to the end, if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<(String, Did)>,
+    },
+    /// The two messages of a chain that contradict each other.
+    Proof {
+        /// The channel.
+        channel: ContentId,
+        /// The sender.
+        sender: Did,
+        /// The key.
+        key: String,
     },
     /// What proves a DID: its did:webvh log.
     Identity(Did),
@@ -259,6 +271,9 @@ impl Request {
                 }
                 Ok(())
             }
+            Self::Proof { key, .. } if key.len() > 2048 => {
+                Err(WireError("its key is too long".into()))
+            }
             Self::Lists { known, .. } if known.len() > MAX_HEADS => {
                 Err(WireError("it has more than 1024 heads".into()))
             }
@@ -267,6 +282,7 @@ impl Request {
             }
             Self::Document(_)
             | Self::Heads { .. }
+            | Self::Proof { .. }
             | Self::Lists { .. }
             | Self::Identity(_)
             | Self::Charter(_)

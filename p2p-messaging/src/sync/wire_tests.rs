@@ -23,7 +23,14 @@ fn head(number: usize) -> ChainHead {
     let message = ContentId::of_bytes(&number.to_be_bytes()).expect("a name").to_string();
     let message = message.replacen("bafkrei", "bafyrei", 1);
     let message = EnvelopeId::parse(&message).expect("an id");
-    ChainHead { key: format!("{sender}#k"), sender, whole: 1, newest: 2, message }
+    ChainHead {
+        key: format!("{sender}#k"),
+        sender,
+        whole: 1,
+        newest: 2,
+        message,
+        contradicted: number % 2 == 1,
+    }
 }
 
 #[test]
@@ -47,6 +54,7 @@ fn what_is_sent_is_read() {
         Request::Heads { channel: cid("c"), after: None },
         Request::Heads { channel: cid("c"), after: Some((did("alpha"), "k".into())) },
         range(1, u64::MAX),
+        Request::Proof { channel: cid("c"), sender: did("alpha"), key: "k".into() },
         Request::Lists { known: vec![list], after: None, until: None },
         Request::lists([], Some(("urn:example:list".into(), did("regulator")))),
     ] {

@@ -75,9 +75,10 @@ impl World {
         let node = &self.nodes[to];
         // A withholder promises what it could have; one that eclipses says nothing.
         let newest = |author: usize, chain: &Stored| {
-            chain.newest_given().map(|(number, item)| (author, number, item))
+            let proof = node.proofs.get(&author).copied().filter(|_| node.serves());
+            chain.newest_given().map(|(number, item)| (author, number, item, proof))
         };
-        let heads: Vec<(usize, u64, u32)> = match node.kind {
+        let heads: Vec<(usize, u64, u32, Option<u32>)> = match node.kind {
             Kind::Eclipser => Vec::new(),
             Kind::Withholder => (0..self.setting.aggregators)
                 .filter_map(|author| newest(author, self.nodes[author].chains.get(&author)?))
@@ -87,10 +88,20 @@ impl World {
         self.put(to, from, Message::Heads(heads));
     }
 
-    pub(super) fn heads_came(&mut self, to: usize, from: usize, heads: &[(usize, u64, u32)]) {
+    pub(super) fn heads_came(
+        &mut self,
+        to: usize,
+        from: usize,
+        heads: &[(usize, u64, u32, Option<u32>)],
+    ) {
         let now = self.now;
         let mut agrees = !heads.is_empty() || self.nodes[to].chains.is_empty();
-        for (chain, newest, item) in heads {
+        for (chain, newest, item, proof) in heads {
+            let node = &self.nodes[to];
+            let known = node.chains.contains_key(chain) && !node.forks.contains_key(chain);
+            if let Some(proof) = proof.filter(|_| known) {
+                self.put(to, from, Message::AskProof(proof));
+            }
             let node = &self.nodes[to];
             let mut looked_at = 0;
             if let Some((until, since)) = node.peers.get(&from).and_then(|p| p.hopeless.get(chain))
@@ -287,6 +298,12 @@ impl World {
         let next = named.or_else(readers).or_else(anybody);
         let Some(peer) = next.filter(|_| fetch.tried.len() < MAX_TRIES) else {
             node.fetches.remove(&whose);
+            let missing = Missing::Document(self.nodes[whose].presentation.id().clone());
+            for id in self.nodes[index].checker.nobody_has(&missing) {
+                if let Some(number) = self.named.get(&id) {
+                    self.nodes[index].unreported.remove(number);
+                }
+            }
             return;
         };
         fetch.asked = now + 1;

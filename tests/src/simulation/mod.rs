@@ -80,8 +80,10 @@ enum Message {
     AskLists(usize),
     Lists(Option<usize>),
     AskHeads,
-    /// Of each chain the number of the newest, and which it is.
-    Heads(Vec<(usize, u64, u32)>),
+    /// Of each chain the number of the newest, which it is, and the proof that it is contradicted.
+    Heads(Vec<(usize, u64, u32, Option<u32>)>),
+    AskProof(u32),
+    Proof(u32),
     AskRange(usize, u64, u64),
     Range {
         chain: usize,
@@ -290,6 +292,12 @@ impl World {
             }
             Message::AskHeads => self.answer_heads(to, from),
             Message::Heads(heads) => self.heads_came(to, from, &heads),
+            Message::AskProof(proof) => self.put(to, from, Message::Proof(proof)),
+            Message::Proof(proof) => {
+                if let What::Fork(first, _) = self.items[proof as usize].what {
+                    self.fork_came(to, first, proof);
+                }
+            }
             Message::AskRange(chain, first, last) => {
                 self.answer_range(to, from, chain, first, last)
             }
@@ -315,7 +323,8 @@ impl World {
             Message::Lists(Some(list)) => 16 + of(self.list_items[*list]),
             Message::AskHeads => 80,
             Message::Heads(heads) => 16 + 210 * heads.len(),
-            Message::AskRange(..) => 260,
+            Message::AskRange(..) | Message::AskProof(_) => 260,
+            Message::Proof(proof) => 16 + of(*proof),
             Message::Range { items, .. } => 16 + items.iter().map(|i| of(*i)).sum::<usize>(),
         };
         bytes as u64

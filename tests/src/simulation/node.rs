@@ -56,6 +56,8 @@ pub struct Node {
     pub delivered: BTreeMap<u32, (u64, bool)>,
     /// Whose contradictions it knows, and since when.
     pub forks: BTreeMap<usize, u64>,
+    /// The proofs of them that it gives.
+    pub(super) proofs: BTreeMap<usize, u32>,
     /// Since when it has the newer status list.
     pub informed: Option<u64>,
     /// Copies of each envelope that came.
@@ -299,6 +301,7 @@ impl Node {
             unreported: BTreeMap::new(),
             delivered: BTreeMap::new(),
             forks: BTreeMap::new(),
+            proofs: BTreeMap::new(),
             informed: None,
             copies: BTreeMap::new(),
             bytes: 0,
@@ -330,6 +333,7 @@ impl Node {
         self.wanted.clear();
         self.unreported.clear();
         self.fetches.clear();
+        self.proofs.clear();
         self.accounts.clear();
         self.shut.clear();
     }

@@ -68,7 +68,7 @@ pub const TOGETHER_MILLIS: u64 = 5_000;
 pub const FORGOTTEN_MILLIS: u64 = 60_000;
 /// `LOOK_AGAIN_MILLIS` of `node/peers/promises.rs`.
 pub const LOOK_AGAIN_MILLIS: u64 = 10_000;
-/// `ROUNDS` of `node/catch_up.rs`: of so many all but one go to peers that read.
+/// `ROUNDS` of `node/rounds.rs`: of so many all but one go to peers that read.
 pub const ROUNDS: usize = 4;
 /// How much of a score is left after a second, there and for the marks of gossip.
 pub const FORGETS: f64 = 0.99;

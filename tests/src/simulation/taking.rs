@@ -28,7 +28,7 @@ impl World {
                 verdict == Some(Verdict::Admit)
             }
             What::List(list) => self.list_came(to, list, Some(number)),
-            What::Fork(first, _) => self.fork_came(to, first),
+            What::Fork(first, _) => self.fork_came(to, first, number),
         };
         if new {
             if let Some(peer) = self.nodes[to].peers.get_mut(&from) {
@@ -178,13 +178,14 @@ impl World {
                 None => self.item(What::Fork(first, second), author),
             };
             self.forks.insert((first, second), item);
+            self.nodes[to].proofs.insert(author, item);
             self.publish(to, item);
         }
     }
 
     /// A proof came: it counts if the chain is known. The signatures of both are the node's to
     /// verify; no adversary here forges one.
-    fn fork_came(&mut self, to: usize, first: u32) -> bool {
+    pub(super) fn fork_came(&mut self, to: usize, first: u32, proof: u32) -> bool {
         let author = self.items[first as usize].author;
         let now = self.now;
         let chain = Chain::of(&self.nodes[author].sender.header("GB-1", self.clock()));
@@ -194,6 +195,7 @@ impl World {
             return false;
         }
         node.forks.entry(author).or_insert(now);
+        node.proofs.insert(author, proof);
         true
     }
 

@@ -126,7 +126,7 @@ async fn case_18_presentations_without_end_fill_nothing() {
     assert!(most <= u64::try_from(limits.waiting_per_peer).expect("small"), "{most} wait");
     s.is_heard(9999).await;
     // It goes on, and is asked each time for what it does not have.
-    peer.until_shut_out(600, async |number| {
+    peer.until_shut_out(3000, async |number| {
         let envelope = sender.send_with(clock(), |h| {
             h.presentation = ContentId::of_bytes(format!("{number}").as_bytes()).expect("a CID");
         });
@@ -173,6 +173,7 @@ async fn who_has_another_message_of_a_number_is_asked_for_it_and_that_is_proof()
             whole: 1,
             newest: 1,
             message: twin.id().clone(),
+            contradicted: false,
         }];
         shared.given = vec![twin];
     }

@@ -1,0 +1,153 @@
+//! Senders that contradict themselves: two messages of one number are a proof to everybody, which is
+//! kept, announced once, and given to peers that ask for it when chains are compared.
+
+use super::fetch::{Owed, Question};
+use super::group::After;
+use super::peers::Denial;
+use super::system::Use;
+use super::worker::Worker;
+use crate::checking::{Chain, Known as _};
+use crate::envelope::Envelope;
+use crate::store::Entry;
+use crate::sync::{Announcement, ChainHead, Request, Response};
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_identity::did::{Did, DidUrl};
+use gridpass_identity::document::Relationship;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::{Resolver as _, TimeBasis};
+use hashlink::LruCache;
+use libp2p::PeerId;
+use serde_bytes::ByteBuf;
+
+/// The most proofs that are at hand for who asks: those that were found or came since the start.
+const MAX_PROOFS: usize = 1024;
+
+/// Proofs that are given to who asks.
+pub(super) struct Proofs(LruCache<Chain, Vec<u8>>);
+
+impl Default for Proofs {
+    fn default() -> Self {
+        Self(LruCache::new(MAX_PROOFS))
+    }
+}
+
+impl Proofs {
+    fn note(&mut self, chain: &Chain, proof: &Announcement) {
+        // Two of the greatest are more than an answer takes.
+        let bytes = proof.encode().ok().filter(|bytes| bytes.len() <= crate::sync::MAX_PAGE);
+        if let Some(bytes) = bytes {
+            self.0.insert(chain.clone(), bytes);
+        }
+    }
+
+    /// Whether one is given.
+    pub(super) fn has(&self, chain: &Chain) -> bool {
+        self.0.peek(chain).is_some()
+    }
+}
+
+impl Worker {
+    /// A peer says that a chain is contradicted: where it is known here, and that is not, the proof is
+    /// asked for.
+    pub(super) fn ask_for_proof(&mut self, peer: PeerId, chain: &Chain, head: &ChainHead) {
+        let store = &self.knowledge.store;
+        if !head.contradicted || store.forked(chain) || store.newest(chain).is_none() {
+            return;
+        }
+        let request = Request::Proof {
+            channel: chain.channel.clone(),
+            sender: chain.sender.clone(),
+            key: chain.key.as_str().to_owned(),
+        };
+        self.question_as(peer, request, Question::Proof(chain.clone(), Owed::Named));
+    }
+
+    /// What is answered to who asks for a proof.
+    pub(super) fn proof(&self, channel: ContentId, sender: Did, key: &str) -> Response {
+        let Ok(key) = DidUrl::parse(key) else {
+            return Response::Refused(crate::codes::SYNC_MALFORMED.id().to_owned());
+        };
+        let proof = self.proofs.0.peek(&Chain { channel, sender, key });
+        proof.map_or(Response::NotHere, |bytes| Response::Document(ByteBuf::from(bytes.clone())))
+    }
+
+    /// A proof came that was asked for, or not.
+    pub(super) fn proof_came(
+        &mut self,
+        peer: PeerId,
+        (chain, owed, denial): (&Chain, Owed, Denial),
+        response: Response,
+    ) {
+        let proof = match response {
+            Response::Document(bytes) => Announcement::decode(&bytes).ok(),
+            _ => None,
+        };
+        let used = match proof {
+            Some(Announcement::Fork(first, second)) => self.fork_came(&first, &second),
+            _ => Use::Fault,
+        };
+        // Who has another state of the sender's keys cannot see it.
+        if used == Use::Fault && owed == Owed::Named && !self.knowledge.forked(chain) {
+            self.promise_broken(peer, denial);
+        }
+    }
+
+    /// A sender contradicted itself: one that came does not go with one that is here.
+    pub(super) fn forked(&mut self, first: &EnvelopeId, second: &Envelope) {
+        let Ok(block) = second.to_block() else { return };
+        let header = second.header().clone();
+        let sequence = header.sequence;
+        tracing::warn!(sender = %header.sender, %first, second = %second.id(), "a sender contradicts itself");
+        let known = self.knowledge.store.seen(first).and_then(|k| k.envelope().ok());
+        let second = ByteBuf::from(block);
+        self.stage(Entry::Fork { first: first.clone(), second: second.clone() });
+        // Two of one number are a proof to everybody; that a number does not follow from the one before
+        // is seen by whoever has both.
+        let proof = known.filter(|e| e.header().sequence == sequence);
+        if let Some(first) = proof.and_then(|e| e.to_block().ok()) {
+            let proof = Announcement::Fork(ByteBuf::from(first), second);
+            self.proofs.note(&Chain::of(&header), &proof);
+            self.after.push(After::Announce(proof));
+        }
+    }
+
+    /// A proof came that a sender contradicts itself.
+    pub(super) fn fork_came(&mut self, first: &[u8], second: &[u8]) -> Use {
+        let (Ok(a), Ok(b)) = (Envelope::parse_block(first), Envelope::parse_block(second)) else {
+            return Use::Fault;
+        };
+        let chain = Chain::of(a.header());
+        let same_place = chain == Chain::of(b.header())
+            && a.header().sequence == b.header().sequence
+            && a.id() != b.id();
+        if !same_place {
+            return Use::Unhelpful;
+        }
+        // Only of chains that are known here: else anybody could fill the log with its own.
+        if self.knowledge.forked(&chain) || self.knowledge.store.newest(&chain).is_none() {
+            return Use::Known;
+        }
+        let Ok(resolution) = self.knowledge.material.identities.resolve(chain.key.did()) else {
+            return Use::Known;
+        };
+        let signed = |envelope: &Envelope| {
+            let purpose = Relationship::CapabilityInvocation;
+            let at = envelope.header().issued;
+            let (check, key) = resolution.key_at(&chain.key, purpose, at, TimeBasis::Claimed);
+            check.outcome == Outcome::Passed && key.is_some_and(|k| envelope.verify(&k).is_ok())
+        };
+        if !signed(&a) || !signed(&b) {
+            // What is known of its keys here may be too old to say.
+            return Use::Unhelpful;
+        }
+        tracing::warn!(sender = %chain.sender, first = %a.id(), second = %b.id(), "a sender contradicts itself");
+        // The one that is kept here is named, and the other is kept beside it.
+        let (named, kept) =
+            if self.knowledge.has(b.id()) { (b.id(), first) } else { (a.id(), second) };
+        self.stage(Entry::Fork { first: named.clone(), second: ByteBuf::from(kept.to_vec()) });
+        let both = [first, second].map(|block| ByteBuf::from(block.to_vec()));
+        let [one, other] = both;
+        self.proofs.note(&chain, &Announcement::Fork(one, other));
+        Use::New
+    }
+}
