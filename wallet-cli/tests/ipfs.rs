@@ -81,7 +81,7 @@ fn a_definition_reaches_every_peer_and_is_there_when_its_publisher_is_gone() {
     assert_eq!(said["cid"], cid.as_str());
     // It and both of the others: this returns when they have it.
     assert_eq!(texts(&said["at"]).len(), 3, "{said}");
-    every_store_takes_charters_and_definitions(&network);
+    the_own_node_takes_a_definition_for_itself(&network);
     network.stop("flexgen-1");
     for node in ["north-1", "south-1"] {
         let said = fetches(&network, node, (&cid, &file), &[]);
@@ -110,8 +110,8 @@ fn a_definition_reaches_every_peer_and_is_there_when_its_publisher_is_gone() {
     fetches(&network, "south-1", (&cid, &file), &["--kubo", &kubo.rpc]);
 }
 
-/// A definition for the own node alone; a charter with its pack for that, and for the peers.
-fn every_store_takes_charters_and_definitions(network: &Network) {
+/// A definition for the own node alone.
+fn the_own_node_takes_a_definition_for_itself(network: &Network) {
     let (cid, file) = definition(network, "flex.gb.heat");
     let args = ["role", "publish", "flex.gb.heat.json", "--to", "node", "--profile", "flexgen-1"];
     let own = network.ask("flexgen-1", &["node", "status"])["peer"].clone();
@@ -121,18 +121,6 @@ fn every_store_takes_charters_and_definitions(network: &Network) {
     let refused =
         network.place.run_bare(&["ipfs", "fetch", &cid, "--from", "node", "--profile", "north-1"]);
     assert_eq!(refused.status, 5, "{}", refused.stderr);
-    let pack: Value = serde_json::from_str(&network.place.read("trust.json")).expect("JSON");
-    let charter = pack["charters"].as_array().and_then(|c| c.last()).expect("a charter");
-    network.place.write("signed.json", &charter.to_string());
-    for (store, at) in [("node", 1), ("peers", 3)] {
-        let args = ["charter", "publish", "signed.json", "--to", store, "--profile", "flexgen-1"];
-        let said = network.place.ok_json("gridpass.charter.publish/1", &args);
-        let published = said["published"].as_array().expect("a list");
-        assert_eq!(published.len(), 4, "pack, charter and two definitions: {said}");
-        for one in published.iter().filter(|p| p["what"] != "charter") {
-            assert_eq!(texts(&one["at"]).len(), at, "{store}: {said}");
-        }
-    }
 }
 
 #[test]

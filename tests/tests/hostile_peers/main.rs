@@ -121,7 +121,6 @@ async fn case_18_presentations_without_end_fill_nothing() {
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    assert!(most > 0, "some wait");
     let limits = gridpass_messaging::checking::Limits::default();
     assert!(most <= u64::try_from(limits.waiting_per_peer).expect("small"), "{most} wait");
     s.is_heard(9999).await;
