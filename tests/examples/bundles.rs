@@ -4,12 +4,12 @@
 // A panic is the answer of a program that developers run.
 #![allow(clippy::expect_used, clippy::indexing_slicing)]
 
-use gridpass_messaging::bundle::Bundle;
+use gridpass_messaging::bundle::{Bundle, verify};
 use gridpass_messaging::checking::Source;
-use gridpass_messaging::node::Payloads;
-use gridpass_tests::evidence::Scene;
+use gridpass_messaging::node::{NodeKey, Payloads};
+use gridpass_tests::evidence::{LATER, Scene, bad};
 use gridpass_tests::parts::{Parts, sections, without};
-use gridpass_tests::world::NOW;
+use gridpass_tests::world::{NOW, Party};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -39,11 +39,22 @@ fn main() {
     flipped[last] ^= 1;
     let lists: Vec<String> = parts.entries.lists.iter().map(ToString::to_string).collect();
     let admission: Vec<String> = parts.entries.admissions.iter().map(ToString::to_string).collect();
+    let mut refused = parts.clone();
+    refused.entries.messages[0].allowed = false;
+    let mut other = parts.clone();
+    other.entries.messages[0].content = Some(other.put(b"{\"bid\":50000}"));
+    let stranger = Party::new(99);
+    let forged = NodeKey { key: stranger.key.clone(), key_id: scene.key().key_id };
+    let pack = scene.pack.clone();
+    let case = |name: &str, bytes: &[u8]| case(name, bytes, &pack);
     let cases = vec![
         case("everything is there", &whole),
         case("the payload is withheld", &withheld),
         case("the status lists are missing", &without(&whole, &lists)),
         case("the admission is missing", &without(&whole, &admission)),
+        case("the exporter says that it refused what it allowed", &refused.signed_by(&scene.key())),
+        case("another payload is listed", &other.signed_by(&scene.key())),
+        case("another key signed the manifest", &parts.signed_by(&forged)),
         case("a flipped bit in the last block", &flipped),
         case("cut within the last block", &whole[..last]),
         case("two blocks exchanged", &ordered(&order)),
@@ -85,17 +96,24 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-fn case(name: &str, bytes: &[u8]) -> Value {
+fn case(name: &str, bytes: &[u8], pack: &[u8]) -> Value {
+    let mut input = json!({"file_hex": hex(bytes)});
     let expected = match Bundle::parse(bytes) {
         Err(e) => json!({"refused": e.code()}),
         Ok(read) => {
             let missing: Vec<_> = read.missing().iter().map(|(_, cid)| cid.to_string()).collect();
             let messages: Vec<_> =
                 read.entries().messages.iter().map(|m| m.envelope.to_string()).collect();
-            json!({"root": read.root().to_string(), "missing": missing, "messages": messages})
+            let report = verify(&read, pack, LATER, None).expect("a trust pack");
+            input["trust_pack"] = std::str::from_utf8(pack).expect("JSON").into();
+            input["at"] = json!(LATER);
+            json!({
+                "root": read.root().to_string(), "missing": missing, "messages": messages,
+                "outcome": report.outcome, "code": report.code, "not_passed": bad(&report),
+            })
         }
     };
-    json!({"name": name, "input": {"file_hex": hex(bytes)}, "expected": expected})
+    json!({"name": name, "input": input, "expected": expected})
 }
 
 fn manifest_case(name: &str, bytes: &[u8]) -> Value {

@@ -13,11 +13,13 @@ use gridpass_identity::jwk::Jwk;
 use gridpass_identity::jws::{self, Header, JwsIn, SignatureVerdict};
 use gridpass_identity::key::{KeyType, PublicKey, SecretKey};
 use gridpass_identity::resolve::{NoSnapshots, OfflineResolver, Resolver as _};
-use gridpass_messaging::bundle::{Bundle, Manifest};
+use gridpass_identity::time::UnixMillis;
+use gridpass_messaging::bundle::{Bundle, Manifest, verify as verify_bundle};
 use gridpass_messaging::envelope::Envelope;
 use gridpass_messaging::sealing::{
     ChainKey, Epoch, MessageKey, Place, SealedPayload, SignedStatement, Statement, padded,
 };
+use gridpass_tests::evidence::bad;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -289,10 +291,17 @@ fn bundle(case: &Case) -> Found {
         Ok(read) => {
             let missing = read.missing().iter().map(|(_, cid)| cid.to_string());
             let messages = read.entries().messages.iter().map(|m| m.envelope.to_string());
+            let at = case.text("at").expect("a time of verification");
+            let at = UnixMillis::parse_rfc3339(at).expect("a time");
+            let pack = case.text("trust_pack").expect("a trust pack").as_bytes();
+            let report = verify_bundle(&read, pack, at, None).expect("it holds");
             Found::from([
                 ("root", json!(read.root().to_string())),
                 ("missing", json!(missing.collect::<Vec<_>>())),
                 ("messages", json!(messages.collect::<Vec<_>>())),
+                ("outcome", json!(report.outcome)),
+                ("code", json!(report.code)),
+                ("not_passed", json!(bad(&report))),
             ])
         }
     }
@@ -369,7 +378,6 @@ fn visa_verdict(case: &Case) -> Found {
     use gridpass_credentials::keeping;
     use gridpass_credentials::trust::Trust;
     use gridpass_credentials::verify::{Expectation, SeenLists};
-    use gridpass_identity::time::UnixMillis;
     let now = UnixMillis::parse_rfc3339(case.text("now").expect("a time")).expect("a time");
     let pack = case.text("trust_pack").expect("a trust pack");
     let trust = match Trust::open(pack.as_bytes(), None, now) {
