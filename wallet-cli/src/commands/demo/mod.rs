@@ -1,5 +1,6 @@
 //! `gridpass demo`: a market process with real wallets, nodes and messages, in a folder of its own.
 
+mod bytes;
 mod cast;
 mod copyist;
 mod evidence;
