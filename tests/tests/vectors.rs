@@ -144,19 +144,23 @@ fn every_published_vector_holds() {
 fn write_made(folder: &Path) {
     use made::write;
     let role = ("role-definition.json", "role-definition");
-    write(folder, role, documents::role, documents::roles());
-    write(folder, ("charter.json", "charter"), documents::charter, documents::charters());
-    write(folder, ("trust-pack.json", "trust-pack"), packs::trust_pack, packs::packs());
-    write(folder, ("channel.json", "channel"), channels::descriptor, channels::descriptors());
-    write(folder, ("decision.json", "decision"), decisions::decision, decisions::decisions());
-    write(folder, ("receipt.json", "receipt"), wire::receipt, wire::receipts());
-    write(folder, ("sync.json", "sync"), wire::sync, wire::messages());
-    write(folder, ("key-at.json", "key-at"), keys::key_at, keys::histories());
-    write(folder, ("jwe.json", "jwe"), keys::jwe, keys::sealed());
     let shown = ("presentation.json", "presentation");
-    write(folder, shown, shown::presentation, shown::presentations());
     let node = ("node-authorisation.json", "node-authorisation");
-    write(folder, node, shown::authorisation, shown::authorisations());
+    let others = [
+        write(folder, role, documents::role, documents::roles()),
+        write(folder, ("charter.json", "charter"), documents::charter, documents::charters()),
+        write(folder, ("trust-pack.json", "trust-pack"), packs::trust_pack, packs::packs()),
+        write(folder, ("channel.json", "channel"), channels::descriptor, channels::descriptors()),
+        write(folder, ("decision.json", "decision"), decisions::decision, decisions::decisions()),
+        write(folder, ("receipt.json", "receipt"), wire::receipt, wire::receipts()),
+        write(folder, ("sync.json", "sync"), wire::sync, wire::messages()),
+        write(folder, ("key-at.json", "key-at"), keys::key_at, keys::histories()),
+        write(folder, ("jwe.json", "jwe"), keys::jwe, keys::sealed()),
+        write(folder, shown, shown::presentation, shown::presentations()),
+        write(folder, node, shown::authorisation, shown::authorisations()),
+    ]
+    .concat();
+    assert!(others.is_empty(), "other codes than were meant:\n{}", others.join("\n"));
 }
 
 fn differences(file: &str, case: &Case, found: &Found) -> Vec<String> {
