@@ -298,12 +298,12 @@ class Judge:
         """The presentation's own checks, and a standing of each visa in it."""
         secured = shown.secured
         self.moments += [secured.expires] if secured.expires is not None else []
-        fits = audience in secured.audience
-        own = [Check("audience", PASSED, "GP-AUDIENCE-FITS") if fits else Check("audience", FAILED, "GP-AUDIENCE-OTHER")]
-        if secured.nonce is not None or nonce is not None:
-            same = secured.nonce == nonce
-            own.append(Check("nonce", PASSED, "GP-NONCE-FITS") if same else Check("nonce", FAILED, "GP-NONCE-OTHER"))
-        own = own + secured.checks(shown.holder, "authentication", self.clock, self.clock, self.resolver)
+        key_time = max(self.clock, secured.signed)
+        own = secured.checks(shown.holder, "authentication", key_time, self.clock, self.resolver, audience, nonce)
+        if not secured.audience or secured.expires is None:
+            own.append(Check("audience", FAILED, "GP-PRESENTATION-UNBOUND"))
+        if not 1 <= len(shown.visas) <= 64:
+            return own + [Check("form", FAILED, "GP-VISA-COUNT")], []
         readable: list[Visa | Check] = []
         for one in shown.visas:
             try:

@@ -148,7 +148,7 @@ fn requirements(base: &Value, fine: &dyn Fn(&Value) -> Value) -> Vec<Made> {
         ("a set of the visa", told("visa.zones contains message.zone")),
         ("the recipients within a set", told("recipients within visa.parties")),
         ("a time moved", told("time + 1h <= visa.until")),
-        ("a time in a text", told("visa.until >= '2026-03-01T00:00:00Z'")),
+        ("a time in a text", when("time >= '2026-03-01T00:00:00Z'")),
         ("the issuer's authority", told("authority.zone == visa.zone")),
         ("without spaces", when("message.quantityKw<=-5")),
         (
@@ -176,6 +176,7 @@ fn requirements(base: &Value, fine: &dyn Fn(&Value) -> Value) -> Vec<Made> {
         ("an attribute that no topic has", when("message.price == 5")),
         ("an integer beside a text", when("message.quantityKw == 'GB-1'")),
         ("an order of texts", when("message.zone < 'GB-1'")),
+        ("an order of a claim and a text", told("visa.until >= '2026-03-01T00:00:00Z'")),
         ("a duration beside an integer", when("message.quantityKw + 1h > 5")),
         ("an integer beyond 2^53 - 1", when("message.quantityKw <= 9007199254740992")),
         ("a name that is none", told("visa.1zone == 'a'")),

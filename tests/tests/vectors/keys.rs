@@ -1,7 +1,7 @@
 //! Keys over time, and what is sealed with a JWE.
 
 use crate::made::{Made, bent, plain, with_code};
-use crate::{Case, Found, hex, refused, unhex};
+use crate::{Case, Found, hex, refused};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gridpass_identity::did::{Did, DidUrl};
@@ -47,7 +47,6 @@ pub(crate) fn key_at(case: &Case) -> Found {
     let proven = case.input.get("proven").is_some_and(|p| p == true);
     let basis = if proven { TimeBasis::Proven } else { TimeBasis::Claimed };
     let (check, key) = resolution.key_at(&key, purpose, time(&case.input["at"]), basis);
-    let key = key.filter(|_| check.outcome != gridpass_identity::report::Outcome::Failed);
     Found::from([
         ("outcome", json!(check.outcome)),
         ("code", json!(check.code)),
