@@ -21,7 +21,7 @@ import test_bundles
 import verify
 from base import millis, rfc3339
 
-# What this verifier leaves out (its `notChecked`), where it says that it passed: the requirements of a channel, payloads against schemas.
+# What this verifier leaves out (its `notChecked`), where it says that it passed: requirements in Cedar, payloads against schemas.
 LEFT_OUT = {("decision", "GP-DECISION-DIFFERS"), ("payload", "GP-FACTS-DIFFER"), ("payload", "GP-FACTS-OPEN")}
 Case = tuple[str, bytes, bytes, str]
 

@@ -11,8 +11,9 @@ from base import FAILED, FIVE_MINUTES, OPEN, PASSED, Check, Fault, cbor, jcs_tex
 from bundle import Bundle, Message
 from credentials import NOT_CHECKED, Authorisation, StatusList, Visa
 from envelope import Envelope, Receipt
-from facts import facts_of, message_of
+from facts import message_of
 from keys import did_of
+from requirements import decided
 from trust import Trust, proof_counts, without_proof
 from visas import Judge, Standing
 
@@ -392,16 +393,19 @@ class Auditor:
             (recorded["role"], recorded["definition"], recorded["issuer"], jcs_text(recorded["claims"]), millis(recorded["validUntil"]))
 
     def decision(self, entry: dict[str, Any], envelope: Envelope) -> Check:
-        """What channel.md 3 rules out, again, in order. Requirements (Cedar) are not evaluated."""
+        """The decision again (channel.md 3 to 6): its codes, in order. What is in Cedar is not evaluated."""
         admission = self.bundle.admissions.get(entry["admission"])
         if admission is None:
             return part_missing("decision", "admission")
         if self.descriptor is None:
             return self.channel_check.named("decision")
-        facts = facts_of(admission, self.descriptor, message_of(entry, envelope), entry["at"])
-        reasons = entry.get("reasons", [])
-        rest = reasons[len(facts):]
-        policy = all(code.startswith("GP-POLICY-") or code == "GP-TOO-MANY-VISAS" for code in rest)
-        fits = not facts and not reasons if entry["allowed"] else bool(reasons) and reasons[:len(facts)] == facts and policy
-        says = f"by the facts {facts}, recorded {reasons}"
+        try:
+            made, whole = decided(admission, self.descriptor, {"publish": message_of(entry, envelope)}, entry["at"])
+        except Fault as fault:
+            return Check("decision", FAILED, fault.code, fault.why)
+        codes, reasons = [reason["code"] for reason in made], entry.get("reasons", [])
+        policy = all(code.startswith("GP-POLICY-") or code == "GP-TOO-MANY-VISAS" for code in reasons[len(codes):])
+        fits = codes == reasons if whole else reasons[:len(codes)] == codes and policy
+        fits = fits and entry["allowed"] == (not reasons)
+        says = f"made again {codes}, recorded {reasons}"
         return Check("decision", PASSED if fits else FAILED, "GP-DECISION-RECOMPUTED" if fits else "GP-DECISION-DIFFERS", says)

@@ -300,7 +300,7 @@ class Exporter(unittest.TestCase):
     def test_decisions(self) -> None:
         for changes, outcome in (({"at": rfc3339(NOW + HOUR)}, "failed"), ({"allowed": False}, "failed"),
                                  ({"sentLastMinute": 101}, "failed"), ({"allowed": False, "reasons": ["GP-MESSAGE-RATE"], "sentLastMinute": 101}, "passed"),
-                                 ({"allowed": True, "reasons": ["GP-POLICY-UNMET"]}, "failed"), ({"allowed": False, "reasons": ["GP-POLICY-UNMET"]}, "passed"),
+                                 ({"allowed": True, "reasons": ["GP-POLICY-UNMET"]}, "failed"), ({"allowed": False, "reasons": ["GP-POLICY-UNMET"]}, "failed"),
                                  ({"facts": {"outcome": "failed", "code": "GP-PAYLOAD-UNFIT", "sentence": ""}}, "failed")):
             def make(scene: Scene) -> None:
                 scene.entry_changes = {2: changes}

@@ -124,11 +124,11 @@ pub(crate) fn packs() -> Vec<Made> {
     cases
 }
 
+/// A pack of charters, definitions and identities.
+type Pack<'a> = &'a dyn Fn(&[Value], &[&Value], Value) -> String;
+
 /// A framework whose only signer is a did:web: what was seen of it counts from when it was seen.
-fn by_did_web(
-    definition: &Value,
-    pack: &dyn Fn(&[Value], &[&Value], Value) -> String,
-) -> Vec<Made> {
+fn by_did_web(definition: &Value, pack: Pack<'_>) -> Vec<Made> {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     let key = Party::new(5);
@@ -158,7 +158,7 @@ fn by_did_web(
         with_code("seen after it signed", seen(99, None), "GP-CHARTER-SIGNER-UNKNOWN"),
         with_code(
             "never seen",
-            json!({"pack": pack(&[whole.clone()], &[definition], json!([])), "now": NOW}),
+            json!({"pack": pack(std::slice::from_ref(&whole), &[definition], json!([])), "now": NOW}),
             "GP-CHARTER-SIGNER-UNKNOWN",
         ),
     ]
