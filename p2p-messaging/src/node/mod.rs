@@ -25,6 +25,7 @@ mod knowledge;
 mod material;
 mod metrics;
 mod opener;
+mod owed;
 mod own;
 mod peers;
 mod publishing;
