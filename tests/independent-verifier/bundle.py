@@ -6,7 +6,7 @@ import mmap
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterator
 
-from base import DAG_CBOR, FAILED, OPEN, RAW, Check, Fault, Link, canonical, cid, cid_text, jcs, members, millis, parse_cid, read_cbor, rfc3339, sha256
+from base import DAG_CBOR, FAILED, OPEN, RAW, Check, Fault, Link, canonical, cid, cid_text, jcs, members, millis, parse_cid, read_cbor, read_object, rfc3339, sha256
 from credentials import Authorisation, Presentation, StatusList, read_authorisation, read_list, read_presentation
 from envelope import Envelope, Receipt, read_envelope, read_receipt
 from jose import Jws, read_jws
@@ -107,6 +107,10 @@ def _entry(kind: str, entry: Any) -> None:
             entry[name] = moment(entry[name])
     for name in ("channel", "did"):
         need(name not in entry or isinstance(entry[name], str), name)
+    for name in ("facts", "sealing"):
+        if name in entry:
+            check = members(entry[name], "outcome code sentence", "", BAD)
+            need(check["outcome"] in ("passed", "failed", "indeterminate") and all(isinstance(text, str) for text in check.values()), name)
     if kind == "messages":
         need(all(isinstance(entry[name], bool) for name in ("allowed", "deliver", "caughtUp")), "a message's booleans")
         need(entry["payload"] in ("here", "withheld", "gone") and isinstance(entry["admission"], str), "payload or admission")
@@ -132,13 +136,14 @@ class Bundle:
     manifest: dict[str, Any]
     parts: list[Check] = field(default_factory=list)
     descriptors: dict[str, dict[str, Any]] = field(default_factory=dict)
+    descriptor_fault: str = ""
     admissions: dict[str, dict[str, Any]] = field(default_factory=dict)
     presentations: dict[str, Presentation] = field(default_factory=dict)
     authorisations: dict[str, Authorisation] = field(default_factory=dict)
     lists: dict[str, StatusList] = field(default_factory=dict)
     epochs: dict[str, dict[str, Any]] = field(default_factory=dict)
     forks: list[tuple[Envelope | None, Envelope | None]] = field(default_factory=list)
-    receipts: list[Receipt] = field(default_factory=list)
+    receipts: list[Receipt | None] = field(default_factory=list)
 
     def block(self, link: bytes | Link) -> bytes | None:
         found = self.where.get(link.raw if isinstance(link, Link) else link)
@@ -267,7 +272,13 @@ def read_parts(bundle: Bundle, trust: Trust) -> None:
         return keep
 
     def descriptor(block: bytes, entry: Any) -> None:
-        document = canonical(block)
+        try:
+            read_descriptor(block, entry)
+        except Fault as fault:
+            bundle.descriptor_fault = fault.code if fault.code != "GP-JSON-MALFORMED" else "GP-CHANNEL-MALFORMED"
+
+    def read_descriptor(block: bytes, entry: Any) -> None:
+        document = read_object(block)
         if cid(jcs(without_proof(document))) != entry["channel"]:
             raise Fault("GP-CID-OTHER", "descriptor")
         members(document, "type formatVersion framework name version dated owner title mode publish subscribe topics sealing retention "
@@ -282,7 +293,13 @@ def read_parts(bundle: Bundle, trust: Trust) -> None:
 
     def identity(block: bytes, entry: Any) -> None:
         witness = bundle.block(entry["witness"]) if "witness" in entry else None
-        trust.resolver.add({"did": entry["did"], "seen": entry["seen"], "document": block, "witness": witness}, trusted=False)
+        if not entry["did"].startswith("did:webvh:"):
+            return
+        try:
+            trust.resolver.add({"did": entry["did"], "seen": entry["seen"], "document": block, "witness": witness}, trusted=False)
+        except Fault as fault:
+            trust.resolver.faults.setdefault(entry["did"], Check("key", FAILED, fault.code, entry["did"]))
+            raise
 
     def epoch(block: bytes, entry: Any) -> None:
         document = canonical(block)
@@ -303,7 +320,13 @@ def read_parts(bundle: Bundle, trust: Trust) -> None:
     take("lists", named(bundle.lists, read_list))
     take("identities", identity)
     take("epochs", epoch)
-    take("receipts", lambda block, entry: bundle.receipts.append(read_receipt(block)))
+    for entry in bundle.entries("receipts"):
+        place, bundle.receipts = len(bundle.receipts), bundle.receipts + [None]
+        block = bundle.block(entry["receipt"])
+        try:
+            bundle.receipts[place] = read_receipt(block) if block is not None else None
+        except Fault as fault:
+            bundle.parts.append(Check("parts", FAILED, fault.code, fault.why))
     take("files", manifest)
     for entry in bundle.entries("forks"):
         pair: list[Envelope | None] = []

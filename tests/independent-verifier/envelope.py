@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from base import DAG_CBOR, Fault, Link, canonical, cbor, cid, cid_bytes, members, millis, parse_cid, read_cbor, to_b64u
+from base import DAG_CBOR, Fault, Link, canonical, cbor, cid, cid_bytes, members, millis, parse_cid, read_cbor, read_object, to_b64u
 from jose import Jws, read_jws
 from keys import Key, did_of, fits, is_did
 
@@ -115,8 +115,8 @@ def read_receipt(data: bytes) -> Receipt:
     if len(data) > 1 << 16:
         raise Fault(code, "too long")
     try:
-        jws = read_jws(data.decode("ascii", "replace"), strict=True)
-        body = canonical(jws.payload)
+        jws = read_jws(data.decode("ascii", "replace"))
+        body = read_object(jws.payload)
     except Fault as fault:
         raise Fault(code, fault.why) from None
     if jws.header.get("typ") != "gridpass-receipt+jwt" or jws.header["alg"] != "EdDSA" or "kid" not in jws.header:
@@ -136,6 +136,8 @@ def read_receipt(data: bytes) -> Receipt:
         number, reasons = entry["sequence"], entry["reasons"]
         if type(number) is not int or number <= last or not isinstance(reasons, list) or len(reasons) > 16:
             raise Fault(code, "refused")
+        if not all(isinstance(one, str) and one.startswith("GP-") and len(one) <= 64 for one in reasons):
+            raise Fault(code, "reasons")
         last = number
         spoken.append((number, number))
     ordered = sorted(spoken)

@@ -78,11 +78,8 @@ def proof_input(document: dict[str, Any], proof: dict[str, Any]) -> tuple[bytes,
     options = {name: value for name, value in proof.items() if name != "proofValue"}
     bare = {name: value for name, value in document.items() if name != "proof"}
     if "@context" in proof:
-        own, theirs = proof["@context"], bare.get("@context")
-        mine, all_of = (v if isinstance(v, list) else [v] for v in (own, theirs))
-        if all_of[:len(mine)] != mine:
+        if proof["@context"] != bare.get("@context"):
             raise Fault("GP-PROOF-MALFORMED", "@context")
-        bare["@context"] = own
     return jcs(options), jcs(bare)
 
 

@@ -93,7 +93,7 @@ class Judge:
         mine = [(found, check) for found, check in self.lists if (found.id, found.signer) == (entry.list, signer)]
         for found, check in mine:
             if check.outcome != PASSED:
-                return None, Check(entry.purpose, OPEN, check.code if check.code == NOT_CHECKED else "GP-STATUS-UNKNOWN", check.says)
+                return None, Check(entry.purpose, OPEN, check.code, check.says)
         ordered = sorted((one for one, _ in mine), key=lambda one: (-1 if one.version is None else one.version, one.dated))
         for one in ordered:
             if any(o.version == one.version and one.version is not None and o.bits != one.bits for o in ordered):
@@ -298,12 +298,12 @@ class Judge:
         """The presentation's own checks, and a standing of each visa in it."""
         secured = shown.secured
         self.moments += [secured.expires] if secured.expires is not None else []
-        fits = audience in secured.audience
-        own = [Check("audience", PASSED, "GP-AUDIENCE-FITS") if fits else Check("audience", FAILED, "GP-AUDIENCE-OTHER")]
-        if secured.nonce is not None or nonce is not None:
-            same = secured.nonce == nonce
-            own.append(Check("nonce", PASSED, "GP-NONCE-FITS") if same else Check("nonce", FAILED, "GP-NONCE-OTHER"))
-        own = own + secured.checks(shown.holder, "authentication", self.clock, self.clock, self.resolver)
+        key_time = max(self.clock, secured.signed)
+        own = secured.checks(shown.holder, "authentication", key_time, self.clock, self.resolver, audience, nonce)
+        if not secured.audience or secured.expires is None:
+            own.append(Check("audience", FAILED, "GP-PRESENTATION-UNBOUND"))
+        if not 1 <= len(shown.visas) <= 64:
+            return own + [Check("form", FAILED, "GP-VISA-COUNT")], []
         readable: list[Visa | Check] = []
         for one in shown.visas:
             try:
@@ -338,21 +338,29 @@ class Judge:
                 standings.append(Standing(one, one.evidence, False, self.own(one) + chain[1:] + chain[:1], path, authorities))
         return standings
 
-    def authorisation(self, found: Authorisation, participant: str, node: str, channel: str, purpose: str) -> Check:
-        """Whether a node acts for a participant."""
+    def authorisation_checks(self, found: Authorisation, participant: str, node: str, channel: str, purpose: str) -> list[Check]:
+        """visa.md 6: signature, validity, authorisation, revocation."""
         secured = found.secured
         self.moments += [found.since, found.until]
-        checks = secured.checks(participant, "assertionMethod", secured.signed, self.clock, self.resolver)
-        named = (found.participant, found.node) == (participant, node) and purpose in found.purposes \
-            and (found.channels is None or channel in found.channels)
-        checks.append(Check("node", PASSED, "GP-NODE-AUTHORISED") if named else Check("node", FAILED, "GP-NODE-NOT-AUTHORISED"))
-        if found.until - found.since > 90 * DAY or found.until - secured.signed > 120 * DAY:
+        checks = secured.checks(found.participant, "assertionMethod", secured.signed, self.clock, self.resolver)
+        if found.until - found.since >= 90 * DAY + 1000 or found.until - secured.signed >= 120 * DAY + 1000:
             checks.append(Check("validity", FAILED, "GP-VISA-VALIDITY-TOO-LONG"))
         elif not found.since <= self.at < found.until:
             checks.append(Check("validity", FAILED, "GP-VISA-NOT-YET" if self.at < found.since else "GP-VISA-EXPIRED"))
+        else:
+            checks.append(Check("validity", PASSED, "GP-VISA-IN-FORCE"))
+        named = (found.participant, found.node) == (participant, node) and purpose in found.purposes \
+            and (found.channels is None or channel in found.channels)
+        checks.append(Check("authorisation", PASSED, "GP-NODE-AUTHORISED") if named else Check("authorisation", FAILED, "GP-NODE-NOT-AUTHORISED"))
         newest, fault = self.newest(found.status, found.participant)
         if fault or newest is None:
             checks.append(fault or Check("revocation", OPEN, "GP-STATUS-UNKNOWN"))
         else:
             checks.append(self.read(newest, found.status, self.max_age))
-        return worst(checks, "node", "GP-NODE-AUTHORISED").named("node")
+        return checks
+
+    def authorisation(self, found: Authorisation, participant: str, node: str, channel: str, purpose: str) -> Check:
+        """Whether a node acts for a participant."""
+        checks = self.authorisation_checks(found, participant, node, channel, purpose)
+        result = worst(checks, "node")
+        return result if result.outcome != PASSED else Check("node", PASSED, checks[-1].code)

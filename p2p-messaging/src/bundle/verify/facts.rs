@@ -101,9 +101,13 @@ pub(super) fn compare(
         status.found.insert(0, (open, sentence));
     }
     if missing.is_empty() && charter_known && recorded.lists != again.lists {
-        // Of a visa that cannot be looked at, no list is read.
+        // Of what cannot be looked at, no list is read: a visa's, or that of a node whose participant's
+        // keys are not known here.
         let fewer = again.lists.iter().all(|list| recorded.lists.contains(list));
-        let open = visas.found.iter().any(|((outcome, _), _)| *outcome == Outcome::Indeterminate);
+        let undecided = |found: &Findings| {
+            found.found.iter().any(|((outcome, _), _)| *outcome == Outcome::Indeterminate)
+        };
+        let open = [&visas, &status, &node, &presentation].into_iter().any(undecided);
         let (outcome, sentence) = match fewer && open {
             true => (
                 (Outcome::Indeterminate, codes::FACTS_OPEN),
