@@ -132,7 +132,8 @@ impl GlobalArgs {
     pub fn wallet_of_trust(&self) -> Result<Wallet, Failure> {
         self.wallet().map_err(|failure| {
             if failure.code.id() == gridpass_identity::codes::WALLET_NOT_FOUND.id() {
-                return failure.next("Name the trust pack with --trust FILE; no wallet is needed then.");
+                return failure
+                    .next("Name the trust pack with --trust FILE; no wallet is needed then.");
             }
             failure
         })

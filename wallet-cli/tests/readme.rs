@@ -158,7 +158,9 @@ fn run(page: &str) {
         let all = format!("{page}:\n$ {}\n{answer}", step.command);
         let is_last = number + 1 == answers.len();
         if is_last && ended.is_none() {
-            panic!("after {PATIENCE:?} this, or what was left running before it, has not ended, in {all}");
+            panic!(
+                "after {PATIENCE:?} this, or what was left running before it, has not ended, in {all}"
+            );
         }
         let succeeded = !is_last || ended.is_some_and(|status| status.success());
         assert!(succeeded, "{:?} of {all}", ended.expect("it ended"));

@@ -182,7 +182,9 @@ pub fn status(global: &GlobalArgs) -> Outcomes {
             until => format!("  presentation     until {until}\n"),
         });
         if channel.get("joined") == Some(&Value::Bool(false)) {
-            out.push_str("  NOT JOINED       who signed its descriptor is not known yet; it is asked for\n");
+            out.push_str(
+                "  NOT JOINED       who signed its descriptor is not known yet; it is asked for\n",
+            );
         } else if channel.get("keeps") == Some(&Value::Bool(true)) {
             out.push_str("  keeps            what others sealed; reads nothing here\n");
         }
