@@ -127,6 +127,20 @@ fn is_in(shown: &str, line: &str) -> bool {
     })
 }
 
+/// The ends of the logs that a page had written: of what it ran beside.
+fn logs(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).expect("the folder").flatten().map(|e| e.path());
+    let mut all = String::new();
+    for path in entries.filter(|p| p.extension().is_some_and(|end| end == "log")) {
+        let log = std::fs::read(&path).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        let last = &lines[lines.len().saturating_sub(20)..];
+        all.push_str(&format!("\n{}:\n{}\n", path.display(), last.join("\n")));
+    }
+    all
+}
+
 fn run(page: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let steps = steps(&std::fs::read_to_string(root.join(page)).expect(page));
@@ -158,12 +172,11 @@ fn run(page: &str) {
         let all = format!("{page}:\n$ {}\n{answer}", step.command);
         let is_last = number + 1 == answers.len();
         if is_last && ended.is_none() {
-            panic!(
-                "after {PATIENCE:?} this, or what was left running before it, has not ended, in {all}"
-            );
+            let logs = logs(place.dir.path());
+            panic!("after {PATIENCE:?} this, or what it left running, has not ended: {all}{logs}");
         }
         let succeeded = !is_last || ended.is_some_and(|status| status.success());
-        assert!(succeeded, "{:?} of {all}", ended.expect("it ended"));
+        assert!(succeeded, "{ended:?} of {all}{}", logs(place.dir.path()));
         let mut lines = answer.lines();
         for shown in &step.shown {
             assert!(lines.any(|line| is_in(shown, line)), "no line {shown:?} in {all}");
