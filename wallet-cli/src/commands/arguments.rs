@@ -135,7 +135,7 @@ impl TrustArgs {
                 (Trust::open(trimmed(&bytes), pin.as_ref(), at)?, None)
             }
             None => {
-                let wallet = global.wallet()?;
+                let wallet = global.wallet_of_trust()?;
                 (keeping::pinned(&wallet, at)?, Some(wallet))
             }
         };
