@@ -5,12 +5,17 @@
 
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
+use gridpass_credentials::keeping;
+use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_embed_wallet::error::Error;
+use gridpass_embed_wallet::framework::{self, OPERATOR};
 use gridpass_embed_wallet::market::bid;
-use gridpass_embed_wallet::{Ending, Shell, story};
+use gridpass_embed_wallet::party::Party;
+use gridpass_embed_wallet::{Ending, Shell, story, visas};
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::node::Said;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -21,6 +26,14 @@ fn clock() -> UnixMillis {
     let passed = START.get_or_init(Instant::now).elapsed();
     UnixMillis::from_millis(1_772_366_400_000)
         .plus_millis(u64::try_from(passed.as_millis()).expect("a short while"))
+}
+
+/// Gives a function a shell over a folder of its own.
+fn in_shell<T>(run: impl FnOnce(&mut Shell<'_>) -> Result<T, Error>) -> T {
+    let home = tempfile::tempdir().expect("a folder");
+    let mut rng = UnwrapErr(SysRng);
+    let mut shell = Shell { home: home.path(), clock, rng: &mut rng };
+    run(&mut shell).expect("what should work")
 }
 
 async fn told() -> (String, Ending) {
@@ -74,4 +87,57 @@ async fn the_story_holds_to_its_end() {
     let lines = text.lines().count();
     assert!((20..=60).contains(&lines), "{lines} lines:\n{text}");
     assert!(!text.contains("capacityKw\":500,\"zone\":\"GB-1\"}, and"), "{text}");
+}
+
+#[test]
+fn a_visa_is_kept_by_its_holder_alone_and_only_where_it_holds() {
+    in_shell(|shell| {
+        let mut regulator = Party::organisation("regulator", shell)?;
+        let mut flexgen = Party::organisation("flexgen", shell)?;
+        let mut other = Party::organisation("other", shell)?;
+        let pack = framework::found(&mut regulator, shell)?;
+        for party in [&mut regulator, &mut flexgen, &mut other] {
+            party.pin(&pack, shell)?;
+        }
+        let request = visas::ask(&flexgen, regulator.did(), OPERATOR, Map::new(), shell)?;
+        let (visa, parcel) = visas::issue(&mut regulator, &request, shell)?;
+        let refused = |party: &mut Party, parcel: &Parcel, shell: &mut Shell<'_>| {
+            let refused = visas::accept(party, parcel, shell).err().expect("a refusal");
+            assert!(keeping::visas(&party.wallet).expect("visas").is_empty(), "{refused}");
+            assert!(keeping::lists(&party.wallet).expect("lists").0.is_empty(), "{refused}");
+            refused.code.expect("a code").id()
+        };
+
+        assert_eq!(refused(&mut other, &parcel, shell), "GP-PRESENTER-OTHER");
+        let without_lists = Parcel { status_lists: Vec::new(), ..parcel.clone() };
+        assert_eq!(refused(&mut flexgen, &without_lists, shell), "GP-STATUS-UNKNOWN");
+        let presentation = Parcel { kind: ParcelKind::Presentation, ..parcel.clone() };
+        assert_eq!(refused(&mut flexgen, &presentation, shell), "GP-PARCEL-KIND");
+        let list = visas::revoke(&mut regulator, &visa, shell)?;
+        let mut revoked = parcel.clone();
+        revoked.status_lists.push(list.secured().text().to_owned());
+        assert_eq!(refused(&mut flexgen, &revoked, shell), "GP-VISA-REVOKED");
+
+        // With the lists of when it was issued it holds; they are kept with it.
+        assert_eq!(visas::accept(&mut flexgen, &parcel, shell)?.outcome, Outcome::Passed);
+        assert_eq!(keeping::visas(&flexgen.wallet)?.len(), 1);
+        assert_eq!(keeping::lists(&flexgen.wallet)?.0.len(), 2);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_request_that_is_addressed_to_another_issuer_is_not_granted() {
+    in_shell(|shell| {
+        let mut regulator = Party::organisation("regulator", shell)?;
+        let mut flexgen = Party::organisation("flexgen", shell)?;
+        let pack = framework::found(&mut regulator, shell)?;
+        for party in [&mut regulator, &mut flexgen] {
+            party.pin(&pack, shell)?;
+        }
+        let request = visas::ask(&flexgen, flexgen.did(), OPERATOR, Map::new(), shell)?;
+        let refused = visas::issue(&mut regulator, &request, shell).err().expect("a refusal");
+        assert!(refused.sentence.starts_with("the request does not hold"), "{refused}");
+        Ok(())
+    });
 }
