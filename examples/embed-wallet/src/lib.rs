@@ -11,6 +11,9 @@
 //! | [`evidence`] | a bundle, and what an auditor says of it |
 //! | [`error`] | the libraries' errors as one, with their codes |
 
+// A program's own functions: their errors are those of the calls in them.
+#![allow(clippy::missing_errors_doc, clippy::must_use_candidate)]
+
 pub mod error;
 pub mod evidence;
 pub mod framework;
@@ -48,7 +51,6 @@ pub struct Shell<'s> {
 
 impl Shell<'_> {
     /// The time.
-    #[must_use]
     pub fn now(&self) -> UnixMillis {
         (self.clock)()
     }
@@ -70,10 +72,8 @@ pub struct Ending {
     pub revoked: AskError,
 }
 
-/// Tells the story, and says after each step what holds.
-///
-/// # Errors
-/// [`Error`] as soon as something goes otherwise than told.
+/// Tells the story, and says after each step what holds. It ends early, with an error, as soon as
+/// something goes otherwise than told.
 pub async fn story(out: &mut dyn Write, shell: &mut Shell<'_>) -> Result<Ending> {
     writeln!(out, "1. Wallets: keys on disk, and a DID for each organisation")?;
     let mut regulator = Party::organisation("regulator", shell)?;

@@ -102,7 +102,7 @@ fn a_visa_is_kept_by_its_holder_alone_and_only_where_it_holds() {
         let request = visas::ask(&flexgen, regulator.did(), OPERATOR, Map::new(), shell)?;
         let (visa, parcel) = visas::issue(&mut regulator, &request, shell)?;
         let refused = |party: &mut Party, parcel: &Parcel, shell: &mut Shell<'_>| {
-            let refused = visas::accept(party, parcel, shell).err().expect("a refusal");
+            let refused = visas::accept(party, parcel, shell).expect_err("a refusal");
             assert!(keeping::visas(&party.wallet).expect("visas").is_empty(), "{refused}");
             assert!(keeping::lists(&party.wallet).expect("lists").0.is_empty(), "{refused}");
             refused.code.expect("a code").id()
@@ -136,7 +136,7 @@ fn a_request_that_is_addressed_to_another_issuer_is_not_granted() {
             party.pin(&pack, shell)?;
         }
         let request = visas::ask(&flexgen, flexgen.did(), OPERATOR, Map::new(), shell)?;
-        let refused = visas::issue(&mut regulator, &request, shell).err().expect("a refusal");
+        let refused = visas::issue(&mut regulator, &request, shell).expect_err("a refusal");
         assert!(refused.sentence.starts_with("the request does not hold"), "{refused}");
         Ok(())
     });
