@@ -14,7 +14,7 @@ pub struct Error {
 }
 
 /// What the functions of this program give.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// A reason that no library has a code for.

@@ -163,6 +163,6 @@ fn grant(
     Ok(visa)
 }
 
-fn refused<T>(result: std::result::Result<T, AskError>) -> Result<AskError> {
+fn refused<T>(result: Result<T, AskError>) -> Result<AskError> {
     result.err().ok_or_else(|| Error::new("a message went out that everybody would refuse"))
 }

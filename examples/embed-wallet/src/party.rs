@@ -43,7 +43,6 @@ impl Party {
         let mut secret = [0_u8; 16];
         shell.rng.fill_bytes(&mut secret);
         let passphrase: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        std::fs::create_dir_all(&folder)?;
         let store = Box::new(SledStore::create(&folder.join("wallet"))?);
         // The 24 recovery words are given once. Here they are dropped, as is the wallet in the end;
         // yours go on paper: without them and the passphrase nobody opens it again.

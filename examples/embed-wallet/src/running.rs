@@ -57,8 +57,7 @@ impl Running {
             material.give(file, shell.now())?;
         }
         let mut settings = NodeSettings::default();
-        let anywhere = "/ip4/127.0.0.1/tcp/0".parse().map_err(Error::new)?;
-        settings.network.listen = vec![anywhere];
+        settings.network.listen = vec!["/ip4/127.0.0.1/tcp/0".parse().map_err(Error::new)?];
         // There is nobody else to be found here; and what gossip lost is asked for after a second.
         settings.network.discover = false;
         settings.catch_up_seconds = 1;
