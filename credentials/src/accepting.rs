@@ -81,8 +81,7 @@ pub fn accept(
         let known = known.with(&trust).with(&*wallet);
         let resolver = OfflineResolver::new(&known);
         let evidence = Evidence { trust: &trust, lists: &lists, resolver: &resolver, seen: &seen };
-        let expect =
-            Expectation { now, clock: now, audience: None, nonce: None, presenter: None };
+        let expect = Expectation { now, clock: now, audience: None, nonce: None, presenter: None };
         let supporting: Vec<_> = parcel.supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
         let memo = &mut SignatureMemo::default();
         let report = verify_visa(text.as_bytes(), &supporting, &evidence, &expect, memo);

@@ -7,9 +7,7 @@
 use crate::context::CREDENTIALS_V2;
 use crate::keeping::{self, HeldVisa, KeepError};
 use crate::parcel::{Parcel, ParcelKind, dids_in, identities_of, lists_named_in};
-use crate::secured::{
-    Binding, Form, Kind, Secured, SecuredError, Signer, secure_presentation,
-};
+use crate::secured::{Binding, Form, Kind, Secured, SecuredError, Signer, secure_presentation};
 use crate::vcdm::Presentation;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;

@@ -32,7 +32,7 @@ use gridpass_messaging::bundle::Report;
 use gridpass_messaging::node::{AskError, Delivered, Said};
 use market::{Channel, OWN_ZONE, bid};
 use party::Party;
-use rand_core::{CryptoRng, Rng as _};
+use rand_core::CryptoRng;
 use running::{Running, in_channel, soon};
 use serde_json::{Map, Value, json};
 use std::io::Write;
@@ -137,7 +137,10 @@ pub async fn story(out: &mut dyn Write, shell: &mut Shell<'_>) -> Result<Ending>
     let list = visas::revoke(&mut regulator, &visa, shell)?;
     reader.node.give(list.secured().text().as_bytes()).await?;
     seller.knows(&list).await?;
-    writeln!(out, "   the DSO's node was given the new status list; flexgen's heard of it by gossip")?;
+    writeln!(
+        out,
+        "   the DSO's node was given the new status list; flexgen's heard of it by gossip"
+    )?;
     let revoked = refused(seller.send(&channel, &bid("GB-1", 250)).await)?;
     telling::refusal(out, "the next bid for GB-1", &revoked)?;
 

@@ -12,7 +12,6 @@ use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::{Identity, IdentityKind, NewDid, NewIdentity};
 use gridpass_identity::wallet::sled_store::SledStore;
 use gridpass_identity::wallet::slot::Passphrase;
-use rand_core::Rng as _;
 use std::path::PathBuf;
 
 /// An organisation, or a node of one.

@@ -80,15 +80,21 @@ impl Running {
 
     /// Waits until this state of a status list counts here: it comes by gossip, like a message.
     pub async fn knows(&self, list: &StatusList) -> Result<()> {
-        soon(self.node.until(async || {
-            let all = self.node.ask(Asked::Lists).await?;
-            let here = |l: &Value| {
-                l.get("list").and_then(Value::as_str) == Some(list.id.as_str())
-                    && l.get("version").and_then(Value::as_u64) >= list.version
-            };
-            let lists = all.get("lists").and_then(Value::as_array);
-            Ok(lists.filter(|lists| lists.iter().any(here)).map(|_| ()))
-        }))
+        let here = |known: &Value| {
+            known.get("list").and_then(Value::as_str) == Some(list.id.as_str())
+                && known.get("version").and_then(Value::as_u64) >= list.version
+        };
+        soon(async {
+            let mut watch = self.node.watch();
+            loop {
+                let all = self.node.ask(Asked::Lists).await?;
+                let lists = all.get("lists").and_then(Value::as_array);
+                if lists.is_some_and(|lists| lists.iter().any(here)) {
+                    return Ok(());
+                }
+                watch.changed().await?;
+            }
+        })
         .await
     }
 }

@@ -67,17 +67,17 @@ pub(crate) fn refusal(out: &mut dyn Write, what: &str, why: &AskError) -> Result
 
 pub(crate) fn audit(out: &mut dyn Write, report: &Report) -> Result<()> {
     let (bundle, counts) = (&report.bundle, &report.counts);
-    writeln!(
-        out,
-        "   {} bytes, made by {}",
-        bundle.bytes, bundle.exporter.participant
-    )?;
+    writeln!(out, "   {} bytes, made by {}", bundle.bytes, bundle.exporter.participant)?;
     for check in &report.checks {
         writeln!(out, "   {} {}: {}", word(check.outcome), check.name, check.sentence)?;
     }
     for message in &report.messages {
         let (checks, outcome) = (message.checks.len(), word(message.outcome));
-        writeln!(out, "   message {}: {}, {checks} checks, {outcome}", message.number, message.verdict)?;
+        writeln!(
+            out,
+            "   message {}: {}, {checks} checks, {outcome}",
+            message.number, message.verdict
+        )?;
     }
     writeln!(out, "   receipts {}, the whole: {}", counts.receipts, word(report.outcome))?;
     Ok(())

@@ -14,7 +14,9 @@ use gridpass_credentials::secured::{Binding, Form, Signer};
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::{Snapshots, Trust};
-use gridpass_credentials::verify::{Evidence, Expectation, SeenLists, VisaReport, verify_presentation};
+use gridpass_credentials::verify::{
+    Evidence, Expectation, SeenLists, VisaReport, verify_presentation,
+};
 use gridpass_credentials::visa::{Purpose, Visa};
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
@@ -53,11 +55,7 @@ pub fn ask(
 }
 
 /// The issuer verifies who asks, and issues. An SD-JWT, so that its holder can withhold each claim.
-pub fn issue(
-    issuer: &mut Party,
-    asked: &Parcel,
-    shell: &mut Shell<'_>,
-) -> Result<(Visa, Parcel)> {
+pub fn issue(issuer: &mut Party, asked: &Parcel, shell: &mut Shell<'_>) -> Result<(Visa, Parcel)> {
     let (now, trust) = (shell.now(), issuer.trust(shell)?);
     let proven = self_proving(&asked.identities);
     let known = Snapshots::read(&proven).map_err(Error::new)?.with(&trust);

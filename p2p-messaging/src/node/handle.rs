@@ -15,6 +15,7 @@ use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 
 /// Why a node did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,32 +100,38 @@ impl NewMessage {
     }
 }
 
-impl Node {
-    /// Looks, and looks again whenever something happened at the node, until `look` finds something.
+/// Wakes who waits for something at a node.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    durable: watch::Receiver<u64>,
+    happened: watch::Receiver<()>,
+}
+
+impl Watch {
+    /// Waits until something happened at the node since this was made, or waited last: somebody came or
+    /// went, something arrived or became durable, a second went by.
     ///
     /// # Errors
-    /// What `look` fails with; `GP-NODE-NOT-RUNNING` when the node ends.
-    pub async fn until<T>(
-        &self,
-        mut look: impl AsyncFnMut() -> Result<Option<T>, AskError>,
-    ) -> Result<T, AskError> {
+    /// `GP-NODE-NOT-RUNNING` when the node has ended.
+    pub async fn changed(&mut self) -> Result<(), AskError> {
+        let changed = tokio::select! {
+            changed = self.durable.changed() => changed,
+            changed = self.happened.changed() => changed,
+        };
+        let (code, message) = (codes::NODE_NOT_RUNNING, "the node has ended");
+        changed.map_err(|_| AskError { code, message: message.to_owned() })
+    }
+}
+
+impl Node {
+    /// What to wait with until there may be something new to ask for. Taken before the first look, it
+    /// misses nothing.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
         let (mut durable, mut happened) = (self.newest.clone(), self.happened.clone());
-        loop {
-            // Noted before looking, so that what comes in between wakes this.
-            durable.borrow_and_update();
-            happened.borrow_and_update();
-            if let Some(found) = look().await? {
-                return Ok(found);
-            }
-            let ended = tokio::select! {
-                changed = durable.changed() => changed.is_err(),
-                changed = happened.changed() => changed.is_err(),
-            };
-            if ended {
-                let (code, message) = (codes::NODE_NOT_RUNNING, "the node has ended".to_owned());
-                return Err(AskError { code, message });
-            }
-        }
+        durable.mark_unchanged();
+        happened.mark_unchanged();
+        Watch { durable, happened }
     }
 
     /// Gives it a file while it runs: a status list, a trust pack, a channel, a presentation. It counts
@@ -142,15 +149,16 @@ impl Node {
     /// # Errors
     /// [`AskError`].
     pub async fn ticket(&self, channels: &[ContentId]) -> Result<String, AskError> {
-        self.until(async || {
+        let mut watch = self.watch();
+        loop {
             let status = self.ask(Asked::Status).await?;
-            if list(&status, "listening").is_empty() {
-                return Ok(None);
+            if !list(&status, "listening").is_empty() {
+                let invited = self.ask(Asked::Invite { channels: channels.to_vec() }).await?;
+                let ticket = invited.get("ticket").and_then(Value::as_str).unwrap_or_default();
+                return Ok(ticket.to_owned());
             }
-            let invited = self.ask(Asked::Invite { channels: channels.to_vec() }).await?;
-            Ok(invited.get("ticket").and_then(Value::as_str).map(str::to_owned))
-        })
-        .await
+            watch.changed().await?;
+        }
     }
 
     /// Finds the node that a ticket is of, and stays in touch with it.
@@ -167,16 +175,19 @@ impl Node {
     /// # Errors
     /// [`AskError`].
     pub async fn reader(&self, participant: &Did, channel: &ContentId) -> Result<(), AskError> {
-        self.until(async || {
+        let reads = |peer: &Value| {
+            let readable = list(peer, "mayRead");
+            peer.get("participant").and_then(Value::as_str) == Some(participant.as_str())
+                && readable.iter().any(|c| c.as_str() == Some(channel.as_str()))
+        };
+        let mut watch = self.watch();
+        loop {
             let view = self.ask(Asked::Peers).await?;
-            let reads = |peer: &&Value| {
-                let readable = list(peer, "mayRead");
-                peer.get("participant").and_then(Value::as_str) == Some(participant.as_str())
-                    && readable.iter().any(|c| c.as_str() == Some(channel.as_str()))
-            };
-            Ok(list(&view, "peers").iter().find(reads).map(|_| ()))
-        })
-        .await
+            if list(&view, "peers").iter().any(reads) {
+                return Ok(());
+            }
+            watch.changed().await?;
+        }
     }
 
     /// Checks a message as every peer will, keeps it, and sends it. It is durable here when this
@@ -195,19 +206,19 @@ impl Node {
     /// # Errors
     /// [`AskError`].
     pub async fn next_delivered(&self, after: u64) -> Result<Delivered, AskError> {
-        let mut after = after;
-        self.until(async || {
-            loop {
-                let page = self.ask(Asked::Inbox { after, most: 1 }).await?;
-                let Some(message) = list(&page, "messages").first() else { return Ok(None) };
-                if let Ok(delivered) = Delivered::deserialize(message) {
-                    return Ok(Some(delivered));
-                }
-                // One that is damaged on disk cannot be shown; the node's status says that it is.
-                after = page.get("last").and_then(Value::as_u64).unwrap_or(u64::MAX);
+        let (mut watch, mut after) = (self.watch(), after);
+        loop {
+            let page = self.ask(Asked::Inbox { after, most: 1 }).await?;
+            let Some(message) = list(&page, "messages").first() else {
+                watch.changed().await?;
+                continue;
+            };
+            if let Ok(delivered) = Delivered::deserialize(message) {
+                return Ok(delivered);
             }
-        })
-        .await
+            // One that is damaged on disk cannot be shown; the node's status says that it is.
+            after = page.get("last").and_then(Value::as_u64).unwrap_or(u64::MAX);
+        }
     }
 
     /// Waits for what a recipient says of an own message. A channel without receipts has none.
@@ -215,13 +226,16 @@ impl Node {
     /// # Errors
     /// [`AskError`] for a message that is not this participant's.
     pub async fn receipt(&self, message: &EnvelopeId, of: &Did) -> Result<Said, AskError> {
-        self.until(async || {
+        let mut watch = self.watch();
+        loop {
             let fate = self.ask(Asked::Receipts { envelope: message.clone() }).await?;
             let said = fate.get("recipients").and_then(|all| all.get(of.as_str()));
-            // It says nothing yet while it is only on its way.
-            Ok(said.and_then(|said| Said::deserialize(said).ok()))
-        })
-        .await
+            // While it is on its way it is said to be queued, sent or overdue: that is no receipt.
+            if let Some(said) = said.and_then(|said| Said::deserialize(said).ok()) {
+                return Ok(said);
+            }
+            watch.changed().await?;
+        }
     }
 }
 
@@ -229,7 +243,7 @@ fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
     value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// A program waits in tasks of their own.
+/// A program waits in tasks of its own.
 #[cfg(test)]
 const _: fn(&'static Node) = |node| {
     fn task<T: Send + 'static>(_: T) {}

@@ -47,7 +47,7 @@ mod worker;
 
 pub use export::{Export, ExportError, Exported, Keys, Payloads, Progress, export};
 pub use files::files_of;
-pub use handle::{AskError, Delivered, Said};
+pub use handle::{AskError, Delivered, Said, Watch};
 pub use invitations::Invitations;
 pub use material::{MAX_FILE, Material, MaterialError, OwnAuthorisation, OwnPresentation, Taken};
 pub use settings::{MetricsSettings, NodeSettings};
