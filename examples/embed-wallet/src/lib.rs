@@ -106,19 +106,11 @@ pub async fn story(out: &mut dyn Write, shell: &mut Shell<'_>) -> Result<Ending>
 
     writeln!(out, "\n4. A channel that asks for {OWN_ZONE}, and two nodes")?;
     let channel = Channel::open(&dso, shell)?;
-    let mut files = vec![pack.clone(), channel.signed.to_json().to_string().into_bytes()];
-    files.push(channel.schema.clone());
     let binding = in_channel(&channel, shell);
-    let seller = [visas::show(&flexgen, AGGREGATOR, &["zone"], &binding, shell)?.encode()?];
-    let reader = [visas::show(&dso, OPERATOR, &[], &binding, shell)?.encode()?];
-    for proof in dso.published()? {
-        // Who checks that the DSO signed its channel needs the DSO's log.
-        files.push(serde_json::to_vec(&proof).map_err(Error::new)?);
-    }
-    let reader = [&files[..], &reader].concat();
-    let seller = [&files[..], &seller].concat();
-    let reader = Running::start(&mut dso, "dso-node", &reader, shell).await?;
-    let seller = Running::start(&mut flexgen, "flexgen-node", &seller, shell).await?;
+    let reads = visas::show(&dso, OPERATOR, &[], &binding, shell)?;
+    let bids = visas::show(&flexgen, AGGREGATOR, &["zone"], &binding, shell)?;
+    let reader = Running::start(&mut dso, "dso-node", &channel, &reads, shell).await?;
+    let seller = Running::start(&mut flexgen, "flexgen-node", &channel, &bids, shell).await?;
     seller.meet(&reader, &channel).await?;
     writeln!(out, "   {}\n   {} may read it", seller.node.node, reader.node.node)?;
     let sent = seller.send(&channel, &bid("GB-1", 250)).await?;

@@ -7,6 +7,7 @@ use crate::party::Party;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::role::RoleName;
 use gridpass_credentials::secured::Signer;
+use gridpass_credentials::trust::IdentityMaterial;
 use gridpass_identity::document::Relationship;
 use gridpass_policy::channel::{ChannelDescriptor, SignedChannel};
 use gridpass_policy::condition::Condition;
@@ -20,12 +21,14 @@ pub const BIDS: &str = "bids";
 /// What a sender must satisfy, as people read it; it is compiled to Cedar.
 pub const OWN_ZONE: &str = "visa.zone == message.zone";
 
-/// A channel with the schema that its topic names.
+/// A channel, with what others need to take part in it.
 pub struct Channel {
     /// Its descriptor, signed by its owner.
     pub signed: SignedChannel,
-    /// The bytes of the schema.
+    /// The bytes of the schema that its topic names.
     pub schema: Vec<u8>,
+    /// The DID log of its owner, by which the signature is verified.
+    pub owner: Vec<IdentityMaterial>,
 }
 
 impl Channel {
@@ -66,7 +69,7 @@ impl Channel {
         let mut signed = SignedChannel::unsigned(channel)?;
         let (key_id, key) = owner.key(Relationship::AssertionMethod)?;
         signed.sign(Signer { key: &key, key_id: &key_id, now })?;
-        Ok(Self { signed, schema })
+        Ok(Self { signed, schema, owner: owner.published()? })
     }
 
     /// Its name: the CID of its descriptor.

@@ -7,6 +7,7 @@ use crate::party::Party;
 use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_credentials::issuing::{Issuer, NewAuthorisation};
+use gridpass_credentials::keeping;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::secured::Binding;
 use gridpass_credentials::status::StatusList;
@@ -40,20 +41,31 @@ pub fn in_channel(channel: &Channel, shell: &Shell<'_>) -> Binding {
 }
 
 impl Running {
-    /// A participant authorises a node, gives it what it needs, and starts it. `files` are the trust
-    /// pack, the channel, its owner's DID log and the like: the node tells what each is.
+    /// A participant authorises a node, gives it what it needs to take part in a channel, with the visas
+    /// that the participant shows there, and starts it.
     pub async fn start(
         participant: &mut Party,
         name: &str,
-        files: &[Vec<u8>],
+        channel: &Channel,
+        shown: &Parcel,
         shell: &mut Shell<'_>,
     ) -> Result<Self> {
         let party = Party::node(name, shell)?;
-        let authorisation = authorise(participant, party.did(), shell)?;
+        let mut files = vec![
+            keeping::pinned_bytes(&participant.wallet)?,
+            channel.signed.to_json().to_string().into_bytes(),
+            channel.schema.clone(),
+            shown.encode()?,
+            authorise(participant, party.did(), shell)?.encode()?,
+        ];
+        for log in &channel.owner {
+            files.push(serde_json::to_vec(log).map_err(Error::new)?);
+        }
         let folder = party.folder.join("node");
         let place = material_of(&folder);
         let (mut material, _) = Material::open(&place, party.did().clone(), shell.now())?;
-        for file in files.iter().chain([&authorisation.encode()?]) {
+        for file in &files {
+            // It tells by itself what a file is.
             material.give(file, shell.now())?;
         }
         let mut settings = NodeSettings::default();
