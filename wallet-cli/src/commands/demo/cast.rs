@@ -11,7 +11,7 @@ use gridpass_credentials::charter::{Charter, ListedRole, SignedCharter, SigningR
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::issuing::{Issuer, NewAuthorisation, NewVisa};
 use gridpass_credentials::keeping::{self, HeldVisa, KeepError};
-use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::parcel::{Parcel, ParcelKind, lists_named_in};
 use gridpass_credentials::secured::{Binding, Form, Signer};
 use gridpass_credentials::trust::{IdentityMaterial, Snapshots, Trust, TrustPack};
 use gridpass_credentials::visa::{Purpose, Visa};
@@ -289,14 +289,7 @@ impl<'s> Cast<'s> {
         let (text, texts) = sign_presentation(&member.wallet, &member.me, &held, &binding, None)?;
         let id = ContentId::of_bytes(text.as_bytes())?;
         let mut parcel = Parcel::new(ParcelKind::Presentation, Some(text));
-        let read = texts.iter().filter_map(|t| keeping::read_visa(t).ok());
-        let named: Vec<String> = read.flat_map(|(_, v)| v.status).map(|s| s.list).collect();
-        let lists = keeping::lists(&member.wallet)?.0;
-        parcel.status_lists = lists
-            .iter()
-            .filter(|l| named.contains(&l.id))
-            .map(|l| l.secured().text().to_owned())
-            .collect();
+        parcel.status_lists = lists_named_in(&texts, &keeping::lists(&member.wallet)?.0);
         let mut dids = dids_in(&texts);
         dids.push(member.me.did.clone());
         parcel.identities = identities_of(&member.wallet, &dids)?;
