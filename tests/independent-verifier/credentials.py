@@ -234,12 +234,12 @@ class Authorisation:
 
 
 def read_authorisation(data: bytes) -> Authorisation:
-    code = "GP-AUTHORISATION-MALFORMED"
+    code = "GP-VISA-MALFORMED"
     secured = read_secured(data, "vc")
     document = secured.document
     if document.get("@context") != [VCDM, OURS]:
         raise Fault("GP-CONTEXT-UNKNOWN")
-    members(document, "@context type issuer validFrom validUntil credentialSubject credentialStatus", "id", code)
+    members(document, "@context id type issuer validFrom validUntil credentialSubject credentialStatus", "", code)
     subject = members(document["credentialSubject"], "id node", "", code)
     node = members(subject["node"], "purposes", "channels", code)
     status = _entries(document["credentialStatus"], code)

@@ -134,12 +134,14 @@ def read_receipt(data: bytes) -> Receipt:
     for entry in body.get("refused", []):
         members(entry, "sequence reasons", "", code)
         number, reasons = entry["sequence"], entry["reasons"]
-        if type(number) is not int or number <= last or not isinstance(reasons, list) or len(reasons) > 16:
+        if type(number) is not int or number <= last or not isinstance(reasons, list) or len(reasons) > 16 \
+                or not all(isinstance(reason, str) and reason.startswith("GP-") and len(reason) <= 64 for reason in reasons):
             raise Fault(code, "refused")
         last = number
         spoken.append((number, number))
     ordered = sorted(spoken)
     if not 0 < len(spoken) <= 256 or any(a[1] >= b[0] for a, b in zip(ordered, ordered[1:])) or body["formatVersion"] != 1 \
-            or not is_did(body["recipient"]) or ("authorisation" in body) != (did_of(jws.header["kid"]) != body["recipient"]):
+            or body["formatVersion"] is True or not is_did(body["recipient"]) or not is_did(body["sender"]) or not isinstance(body["key"], str) \
+            or not all(name_of(body[n], "bafkrei") for n in ("channel", "authorisation") if n in body) or not name_of(body["newest"], "bafyrei") or ("authorisation" in body) != (did_of(jws.header["kid"]) != body["recipient"]):
         raise Fault(code, "ranges, version or recipient")
     return Receipt(jws, body, millis(body["issued"], code), spoken)

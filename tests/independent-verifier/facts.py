@@ -25,7 +25,7 @@ def facts_of(entry: dict[str, Any], envelope: Envelope, admission: dict[str, Any
     ruled = {
         "GP-ADMISSION-OTHER": (admission["channel"], admission["sender"], admission.get("presentation"), admission["trust"]["framework"])
         != (gp["channel"], gp["sender"], gp["presentation"], framework)
-        or admission.get("node", {}).get("node") != (node if "authorisation" in gp else None),
+        or (admission.get("node", {}).get("node"), admission.get("node", {}).get("evidence")) != (node if "authorisation" in gp else None, gp.get("authorisation")),
         "GP-ADMISSION-EXPIRED": not millis(admission["judged"]) <= at < millis(admission["expires"]),
         "GP-CHANNEL-NOT-YET": at < millis(channel["dated"]),
         "GP-TOPIC-UNKNOWN": version is None or bool(retired),

@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from base import FAILED, FIVE_MINUTES, OPEN, PASSED, Check, Fault, cbor, jcs_text, millis, worst
+from admissions import Senders
+from base import FAILED, FIVE_MINUTES, OPEN, PASSED, Check, Fault, cbor, millis, parse_cid, worst
 from bundle import Bundle, Message
+from conditions import NotChecked, ruled
 from credentials import NOT_CHECKED, StatusList
 from envelope import Envelope, Receipt
 from facts import facts_of
 from keys import did_of
+from payloads import payload_check, schema_parts
 from trust import Trust, proof_counts, without_proof
-from visas import Judge, Standing
-
-STATUS = {"GP-VISA-REVOKED", "GP-VISA-SUSPENDED", "GP-ISSUER-REVOKED", "GP-ISSUER-REVOKED-ENDS", "GP-ISSUER-REVOKED-WHEN"}
-Again = tuple[list[Check], int | None]  # the checks, and when the admission ends
-KEEP_CODE = {NOT_CHECKED, "GP-CHARTER-AHEAD", "GP-STATUS-UNKNOWN", "GP-BUNDLE-PART-MISSING"}
-
-
-def is_status(code: str) -> bool:
-    return code in STATUS or code.startswith("GP-STATUS-")
-
+from visas import Judge, order_of
 
 def part_missing(name: str, what: str) -> Check:
     return Check(name, OPEN, "GP-BUNDLE-PART-MISSING", what)
-
-
-def found_again(name: str, mine: Check, recorded: Any) -> Check:
-    """bundle.md 6.2: the recorded outcome and code, against those that the evidence gives."""
-    outcome, code = (recorded.get("outcome"), recorded.get("code")) if isinstance(recorded, dict) else (None, None)
-    if mine.outcome == outcome and (mine.code == code or outcome == PASSED):
-        return Check(name, PASSED, "GP-FACTS-CONFIRMED", mine.code)
-    if outcome == PASSED and mine.outcome == FAILED:
-        return Check(name, FAILED, "GP-FACTS-DIFFER", f"{mine.code}: {mine.says}")
-    kept = mine.outcome == OPEN and mine.code in KEEP_CODE
-    return Check(name, OPEN, mine.code if kept else "GP-FACTS-OPEN", f"{mine.code}, recorded {code}")
 
 
 class Auditor:
@@ -49,51 +31,48 @@ class Auditor:
         self.manifest = bundle.manifest
         self.selection: dict[str, Any] = bundle.manifest["selection"]
         self.channel: str = self.selection["channel"]
-        self.descriptor = bundle.descriptors.get(self.channel)
+        found = bundle.descriptors.get(self.channel)
+        self.policy = found if isinstance(found, dict) and found["framework"] == trust.framework else None
         self.messages = [bundle.message(entry) for entry in bundle.entries("messages")]
-        self.by_id = {m.envelope.id: m for m in self.messages if m.envelope}
+        self.by_id: dict[str, Message] = {}
         self.places: dict[tuple[tuple[str, str, str], int], list[Envelope]] = {}
         for message in self.messages:
-            if message.envelope:
+            if message.envelope and message.envelope.id not in self.by_id:
+                self.by_id[message.envelope.id] = message
                 self.places.setdefault((message.envelope.chain, message.envelope.sequence), []).append(message.envelope)
         self.first = {chain: min(n for c, n in self.places if c == chain) for chain in {c for c, _ in self.places}}
-        self.once = Counter(m.entry["envelope"].text for m in self.messages)
         self.channel_check = self.judge_channel()
-        self.forked: set[tuple[tuple[str, str, str], int]] = set()
-        self.fork_checks = [self.judge_fork(first, second) for first, second in bundle.forks]
-        self.made_again: dict[tuple[str | None, ...], Again] = {}
+        self.senders = Senders(bundle, trust, self.channel, self.policy, self.channel_check)
+        self.forked: set[str] = set()
+        self.fork_checks = [self.judge_fork(*pair) for pair in bundle.forks]
         self.receipts_of: dict[tuple[str, str, str], list[tuple[Receipt, Check]]] = {}
         self.receipt_checks: list[Check] = []
         for receipt in bundle.receipts:
-            check = self.judge_receipt(receipt)
+            check = self.judge_receipt(receipt) if receipt else part_missing("receipts", "a receipt")
             self.receipt_checks.append(check)
-            self.receipts_of.setdefault(receipt.chain, []).append((receipt, check))
+            if receipt:
+                self.receipts_of.setdefault(receipt.chain, []).append((receipt, check))
 
     # -- of the bundle
 
-    @property
-    def max_age(self) -> int | None:
-        age = (self.descriptor or {}).get("maxStatusAgeSeconds")
-        return age if type(age) is int else None
-
     def authorised(self, name: str, participant: str, kid: str, at: int) -> Check:
-        """Whether the node of `kid` acts for the participant at a time, by the list dated about then."""
+        """Whether the node of `kid` acts for the participant at a time, by the lists dated about then."""
         found = self.bundle.authorisations.get(name)
         if found is None:
-            return part_missing("authorisation", name)
-        mine = sorted((one for one in self.bundle.lists.values() if (one.id, one.signer) == (found.status.list, found.participant)),
-                      key=lambda one: (one.dated, one.version or 0))
-        heard = [one for one in mine if one.dated <= at + FIVE_MINUTES]
-        chosen = heard[-1:] or mine[:1]
-        later = [one for one in mine if one not in chosen]
-
-        def judged(lists: list[StatusList]) -> Check:
-            judge = Judge(self.trust, self.trust.resolver, lists, at, max([at] + [one.dated for one in lists]), 30 * 86_400)
-            return judge.authorisation(found, participant, did_of(kid), self.channel, "messages")
-
-        check, index = judged(chosen), found.status.index
-        after = any(one.bit(index) for one in later if index < len(one.bits) * 8)
-        if check.code == "GP-VISA-REVOKED" and chosen[0].at(index, at) is False or check.outcome == PASSED and after:
+            here = self.bundle.block(parse_cid(name)) is not None
+            return Check("authorisation", FAILED, "unreadable") if here else Check("authorisation", OPEN, "GP-AUTHORISATION-MISSING", name)
+        chosen: dict[str, StatusList] = {}
+        for one in self.bundle.lists.values():
+            if one.signer == participant:
+                held = chosen.setdefault(one.id, one)
+                now, then = one.dated <= at + FIVE_MINUTES, held.dated <= at + FIVE_MINUTES
+                if now and not then or now == then and (order_of(one) > order_of(held) if now else order_of(one) < order_of(held)):
+                    chosen[one.id] = one
+        clock = max([at] + [one.dated for one in chosen.values()])
+        judge = Judge(self.trust, self.trust.resolver, list(chosen.values()), at, clock, 30 * 86_400)
+        check = judge.authorisation(found, participant, did_of(kid), self.channel, "messages")
+        changes = chosen[found.status.list].changes.get(found.status.index, []) if found.status.list in chosen else []
+        if check.code == "GP-VISA-REVOKED" and clock > at + FIVE_MINUTES and changes and changes[-1][0] > at:
             return Check("authorisation", OPEN, "GP-VISA-REVOKED", "only later")
         return check
 
@@ -112,9 +91,7 @@ class Auditor:
             return Check("exporter", FAILED, "GP-BUNDLE-EXPORTER", fault.code)
         if "authorisation" in exporter:
             check = self.authorised(exporter["authorisation"], exporter["participant"], kid, made)
-            if check.outcome == FAILED:
-                return Check("exporter", FAILED, "GP-BUNDLE-EXPORTER", check.code)
-            if check.outcome == OPEN:
+            if check.outcome != PASSED:
                 return check.named("exporter")
         return Check("exporter", PASSED, "GP-BUNDLE-SIGNED")
 
@@ -123,10 +100,12 @@ class Auditor:
         return Check("framework", PASSED if same else FAILED, "GP-BUNDLE-FRAMEWORK")
 
     def judge_channel(self) -> Check:
-        document = self.descriptor
+        document = self.bundle.descriptors.get(self.channel)
         if document is None:
             return part_missing("channel", self.channel)
-        if document.get("framework") != self.trust.framework:
+        if isinstance(document, Fault):
+            return Check("channel", FAILED, document.code, document.why)
+        if document["framework"] != self.trust.framework:
             return Check("channel", FAILED, "GP-BUNDLE-FRAMEWORK", "the descriptor's")
         proofs = document.get("proof")
         open_: Check | None = None
@@ -140,7 +119,7 @@ class Auditor:
                 if key:
                     return Check("channel", PASSED, "GP-CHANNEL-SIGNED")
                 open_ = check if check.outcome == OPEN else open_
-        return open_.named("channel") if open_ else Check("channel", FAILED, "GP-CHANNEL-NOT-SIGNED")
+        return Check("channel", OPEN, "GP-CHANNEL-NOT-SIGNED", open_.code) if open_ else Check("channel", FAILED, "GP-CHANNEL-NOT-SIGNED")
 
     def signature(self, envelope: Envelope, at: int) -> Check:
         check, key = self.trust.resolver.key(envelope.header["kid"], "capabilityInvocation", at, claimed=False)
@@ -149,18 +128,23 @@ class Auditor:
         good = envelope.signed_by(key)
         return Check("signature", PASSED if good else FAILED, check.code if good else "GP-SIGNATURE-INVALID")
 
-    def judge_fork(self, first: Envelope | None, second: Envelope | None) -> Check:
-        if first is None or second is None:
-            return part_missing("forks", "an envelope")
-        signed = worst((self.signature(one, one.issued) for one in (first, second)), "forks")
-        if signed.outcome == OPEN:
-            return signed
+    def judge_fork(self, first: Envelope | Fault | None, second: Envelope | Fault | None) -> Check:
+        for one in (first, second):
+            if one is None:
+                return part_missing("forks", "an envelope")
+            if isinstance(one, Fault):
+                return Check("forks", FAILED, one.code, one.why)
+        assert isinstance(first, Envelope) and isinstance(second, Envelope)
         low, high = sorted((first, second), key=lambda one: one.sequence)
         gap = high.sequence - low.sequence
-        proven = gap == 0 and low.id != high.id or gap == 1 and (high.gp.get("previous") != low.id or high.issued < low.issued)
-        if signed.outcome == FAILED or first.chain != second.chain or not proven:
+        proven = gap == 0 or gap == 1 and (high.gp.get("previous") != low.id or high.issued < low.issued)
+        if first.id == second.id or first.chain != second.chain or not proven:
             return Check("forks", FAILED, "GP-BUNDLE-FORK", f"{first.id} {second.id}")
-        self.forked |= {(one.chain, one.sequence) for one in (first, second)}
+        for one in (first, second):
+            signed = self.signature(one, one.issued)
+            if signed.outcome != PASSED:
+                return signed.named("forks")
+        self.forked |= {first.id, second.id}
         return Check("forks", PASSED, "GP-SEQUENCE-FORK")
 
     def judge_receipt(self, receipt: Receipt) -> Check:
@@ -170,11 +154,13 @@ class Auditor:
             return check.named("receipts")
         if not receipt.jws.fits(key):
             return Check("receipts", FAILED, "GP-SIGNATURE-INVALID", body["recipient"])
-        newest = self.by_id.get(body["newest"])
-        if newest and newest.envelope:
-            greatest = max(last for _, last in receipt.spoken)
-            if newest.envelope.chain != receipt.chain or newest.envelope.sequence != greatest:
-                return Check("receipts", FAILED, "GP-RECEIPT-NEWEST", body["newest"])
+        if body["channel"] != self.channel:
+            return Check("receipts", FAILED, "GP-BUNDLE-SELECTION", body["channel"])
+        greatest, newest = max(last for _, last in receipt.spoken), self.by_id.get(body["newest"])
+        there = self.places.get((receipt.chain, greatest), [])
+        elsewhere = newest and newest.envelope and (newest.envelope.chain, newest.envelope.sequence) != (receipt.chain, greatest)
+        if elsewhere or there and body["newest"] not in [one.id for one in there]:
+            return Check("receipts", FAILED, "GP-RECEIPT-MALFORMED", body["newest"])
         if "authorisation" in body:
             check = self.authorised(body["authorisation"], body["recipient"], kid, receipt.issued)
             if check.outcome != PASSED:
@@ -192,11 +178,14 @@ class Auditor:
         envelope = message.envelope
         if envelope is None:
             return [message.problem] if message.problem else []
-        admission = self.judge_admission(message, envelope)
-        return [self.selected(envelope, message), self.signature(envelope, message.entry["at"]), *admission[:4],
-                self.channel_check, self.sequence(envelope), self.payload(message, envelope), self.sealing(message, envelope),
-                admission[4], worst([check for receipt, check in self.receipts_of.get(envelope.chain, [])
-                                     if receipt.speaks_of(envelope.sequence) and check.outcome == FAILED], "receipts", "GP-RECEIPT-HOLDS")]
+        again = self.senders.again(message.entry["admission"])
+        status = again.checks[3]
+        if status.outcome == PASSED and message.entry["allowed"] and again.end is not None and message.entry["at"] >= again.end:
+            status = Check("status", OPEN, "GP-FACTS-OPEN", "the admission had ended")
+        speaking = [check for receipt, check in self.receipts_of.get(envelope.chain, []) if receipt.speaks_of(envelope.sequence)]
+        return [self.selected(envelope, message), self.signature(envelope, message.entry["at"]), *again.checks[:3], status,
+                self.channel_check, self.sequence(envelope, message), self.payload(message, envelope), self.sealing(message, envelope),
+                self.decision(message.entry, envelope), worst(speaking, "receipts", "GP-RECEIPT-HOLDS")]
 
     def selected(self, envelope: Envelope, message: Message) -> Check:
         chosen, gp = self.selection, envelope.gp
@@ -204,21 +193,23 @@ class Auditor:
             and ("until" not in chosen or envelope.issued < chosen["until"]) \
             and ("participant" not in chosen or chosen["participant"] in [gp["sender"], *gp.get("recipients", [])]) \
             and ("thread" not in chosen or chosen["thread"] in (envelope.id, gp.get("thread")))
-        if not fits or self.once[envelope.id] > 1:
+        if not fits or self.by_id[envelope.id] is not message:
             return Check("bytes", FAILED, "GP-BUNDLE-SELECTION")
         return Check("bytes", PASSED, "GP-BUNDLE-INTACT")
 
-    def sequence(self, envelope: Envelope) -> Check:
-        place = (envelope.chain, envelope.sequence)
-        if len({one.id for one in self.places[place]}) > 1 or place in self.forked:
+    def sequence(self, envelope: Envelope, message: Message) -> Check:
+        if self.by_id[envelope.id] is not message:
+            return Check("sequence", FAILED, "GP-BUNDLE-SELECTION", "it stands there before")
+        if len(self.places[envelope.chain, envelope.sequence]) > 1 or envelope.id in self.forked:
             return Check("sequence", FAILED, "GP-SEQUENCE-FORK")
         if envelope.sequence == 1:
             return Check("sequence", PASSED, "GP-SEQUENCE-KEPT")
         before = self.places.get((envelope.chain, envelope.sequence - 1), [])
         if before:
-            if envelope.gp["previous"] not in {one.id for one in before}:
+            named = [one for one in before if one.id == envelope.gp["previous"]]
+            if not named:
                 return Check("sequence", FAILED, "GP-SEQUENCE-BROKEN")
-            late = before[0].issued > envelope.issued
+            late = named[0].issued > envelope.issued
             return Check("sequence", FAILED, "GP-ENVELOPE-ORDER") if late else Check("sequence", PASSED, "GP-SEQUENCE-KEPT")
         partial = "thread" in self.selection or self.selection.get("participant", envelope.gp["sender"]) != envelope.gp["sender"]
         if partial or "from" in self.selection and self.first[envelope.chain] == envelope.sequence:
@@ -232,29 +223,38 @@ class Auditor:
             return Check("payload", FAILED, "GP-CID-OTHER", "content is not what the envelope links to")
         if message.payload is None:
             return part_missing("payload", envelope.payload.text)
-        if len(message.payload) != envelope.gp["payloadBytes"]:
-            return Check("payload", FAILED, "GP-ENVELOPE-MALFORMED", "payloadBytes")
-        return Check("payload", PASSED, "GP-BUNDLE-INTACT")  # the container has held it against its link
+        entry, recorded, payload = message.entry, message.entry.get("facts"), message.payload
+        if "epoch" in envelope.gp:
+            if "key" not in entry:
+                return Check("payload", PASSED, "GP-BUNDLE-INTACT", "sealed")
+            try:
+                payload = self.open(message.payload, entry["key"], envelope.gp, envelope.header["kid"])
+            except (Fault, InvalidTag) as error:
+                return Check("payload", FAILED, "GP-SEALING-BROKEN" if isinstance(error, InvalidTag) else "GP-SEALING-MALFORMED", str(error))
+            recorded = recorded or entry.get("opened", {}).get("facts")
+        if recorded is None:
+            return Check("payload", PASSED, "GP-BUNDLE-INTACT")
+        schema = self.bundle.block(parse_cid(envelope.gp["schema"]))
+        topic = next((one for one in self.policy["topics"] if one["name"] == envelope.gp["topic"]), None) if self.policy else None
+        parts = schema_parts(schema) if schema is not None else None
+        if topic is None or schema is None or parts is None or any(self.bundle.block(parse_cid(part)) is None for part in parts):
+            return Check("payload", OPEN, "GP-SCHEMA-NOT-HERE")
+        return payload_check(schema, payload, topic, envelope.gp, recorded)
 
     def sealing(self, message: Message, envelope: Envelope) -> Check:
         gp = envelope.gp
         if "epoch" not in gp:
             return Check("sealing", PASSED, "not-sealed")
         epoch, recorded = self.bundle.epochs.get(gp["epoch"]), message.entry.get("sealing")
-        told = isinstance(recorded, dict) and recorded.get("outcome") == FAILED and str(recorded.get("code")).startswith("GP-SEALING-")
-        if epoch is None and not message.entry["allowed"] and not told:
-            return Check("sealing", PASSED, "refused-for-another-reason")
         if epoch is None:
-            return Check("sealing", OPEN, "GP-EPOCH-MISSING", gp["epoch"])
+            other = not message.entry["allowed"] and (recorded is None or recorded["outcome"] == PASSED)
+            return Check("sealing", PASSED, "refused-for-another-reason") if other else Check("sealing", OPEN, "GP-EPOCH-MISSING", gp["epoch"])
         same = (epoch["channel"], epoch["sender"], epoch["key"]) == envelope.chain and epoch.get("recipients") == \
             (sorted(gp["recipients"]) if "recipients" in gp else None)
         if not same or not 0 <= gp["sequence"] - epoch["first"] < 65_536 or not 0 <= envelope.issued - epoch["begun"] <= 7 * 86_400_000:
-            return Check("sealing", PASSED if told else FAILED, "GP-SEALING-EPOCH")
-        if "key" in message.entry and message.payload is not None:
-            try:
-                self.open(message.payload, message.entry["key"], gp, envelope.header["kid"])
-            except (Fault, InvalidTag) as error:
-                return Check("sealing", FAILED, "GP-SEALING-MALFORMED", str(error))
+            return Check("sealing", FAILED, "GP-SEALING-EPOCH")
+        if recorded is not None and recorded["outcome"] != PASSED:
+            return Check("sealing", OPEN, "GP-FACTS-OPEN", f"recorded {recorded['code']}")
         return Check("sealing", PASSED, "GP-FACTS-CONFIRMED")
 
     @staticmethod
@@ -272,109 +272,24 @@ class Auditor:
             raise Fault("GP-SEALING-MALFORMED", "PADMÉ")
         return padded.rstrip(b"\0")[:-1]
 
-    # -- the admission and the decision
+    # -- the decision
 
-    def judge_admission(self, message: Message, envelope: Envelope) -> list[Check]:
-        """Checks `node`, `presentation`, `visas`, `status`, `decision`."""
-        names = ("node", "presentation", "visas", "status")
-        entry = message.entry
-        admission = self.bundle.admissions.get(entry["admission"])
+    def decision(self, entry: dict[str, Any], envelope: Envelope) -> Check:
+        """The ruling made again from the recorded facts: channel.md 3, and the requirements."""
+        admission, descriptor = self.bundle.admissions.get(entry["admission"]), self.policy
         if admission is None:
-            missing = [part_missing(name, "admission") for name in (*names, "decision")]
-            if "authorisation" not in envelope.gp:
-                missing[0] = Check("node", PASSED, "no-node")
-            return missing
+            return part_missing("decision", "admission")
+        if descriptor is None:
+            return self.channel_check.named("decision")
         try:
-            if admission["trust"]["framework"] != self.trust.framework or admission["channel"] != self.channel:
-                code = "GP-FACTS-DIFFER" if admission["channel"] != self.channel else "GP-BUNDLE-FRAMEWORK"
-                return [Check(name, FAILED, code, "the admission's") for name in (*names, "decision")]
-            checks, end = self.again(entry["admission"], admission, envelope)
-            if entry["allowed"] and end is not None and entry["at"] >= end:
-                checks = [*checks[:3], worst([checks[3], Check("status", OPEN, "GP-FACTS-OPEN", f"the admission ended {end}")], "status")]
-            decision = self.decide(entry, envelope, admission)
+            facts, perhaps = facts_of(entry, envelope, admission, descriptor, self.trust.framework)
+            policy = ruled(descriptor, envelope.gp, admission, entry["at"])
+        except NotChecked as left_out:
+            return Check("decision", OPEN, NOT_CHECKED, str(left_out))
         except (Fault, KeyError, TypeError, AttributeError) as error:
-            return [Check(name, FAILED, "GP-FACTS-DIFFER", f"an admission that cannot be read: {error}") for name in (*names, "decision")]
-        return checks + [worst([decision, *checks], "decision", decision.code)]
-
-    def again(self, name: str, admission: dict[str, Any], envelope: Envelope) -> Again:
-        """The admission made again, once for each that messages name."""
-        gp = envelope.gp
-        key = (name, envelope.header["kid"], gp["sender"], gp["presentation"], gp.get("authorisation"))
-        if key not in self.made_again:
-            naming = [m.entry for m in self.messages if m.entry["admission"] == name]
-            late = all(entry["caughtUp"] for entry in naming)
-            judged = millis(admission["judged"])
-            clock = max(judged, min(entry["logged"] for entry in naming)) if late else judged
-            self.made_again[key] = self._again(admission, envelope, judged, clock)
-        return self.made_again[key]
-
-    def _again(self, admission: dict[str, Any], envelope: Envelope, at: int, clock: int) -> Again:
-        gp = envelope.gp
-        trust = self.trust.up_to(admission["trust"]["charter"])
-        if trust is None:
-            ahead = Check("", OPEN, "GP-CHARTER-AHEAD", admission["trust"]["charter"])
-            return [ahead.named(name) if name != "node" or "authorisation" in gp else Check("node", PASSED, "no-node")
-                    for name in ("node", "presentation", "visas", "status")], None
-        named = [one["evidence"] for one in admission["lists"]]
-        lists = [self.bundle.lists[name] for name in named if name in self.bundle.lists]
-        judge = Judge(trust, self.trust.resolver, lists, at, clock, self.max_age)
-        checks = [self.node(admission, envelope, judge), *self.presented(admission, envelope, judge)]
-        ends = [moment for moment in judge.moments + [at + (self.max_age or 0) * 1000] if moment > at]
-        return checks, min(ends, default=None)
-
-    def node(self, admission: dict[str, Any], envelope: Envelope, judge: Judge) -> Check:
-        gp = envelope.gp
-        if "authorisation" not in gp:
-            return Check("node", PASSED, "no-node")
-        found = self.bundle.authorisations.get(gp["authorisation"])
-        if found is None:
-            return part_missing("node", gp["authorisation"])
-        node = did_of(envelope.header["kid"])
-        mine = judge.authorisation(found, gp["sender"], node, self.channel, "messages")
-        recorded = admission.get("node", {})
-        if recorded.get("node") != node or recorded.get("evidence", found.secured.evidence) != found.secured.evidence:
-            return Check("node", FAILED, "GP-FACTS-DIFFER", "another node or authorisation")
-        return found_again("node", mine, recorded.get("standing"))
-
-    def presented(self, admission: dict[str, Any], envelope: Envelope, judge: Judge) -> list[Check]:
-        shown = self.bundle.presentations.get(envelope.gp["presentation"])
-        if shown is None:
-            return [part_missing(name, envelope.gp["presentation"]) for name in ("presentation", "visas", "status")]
-        own, standings = judge.presentation(shown, self.channel, envelope.gp["sender"])
-        first = found_again("presentation", worst(own, "presentation"), admission["standing"])
-        by_evidence = {one.evidence: one for one in standings if one.presented}
-        visas: list[Check] = []
-        status: list[Check] = []
-        for recorded in admission["visas"]:
-            mine = by_evidence.pop(recorded["evidence"], None)
-            if mine is None or mine.visa is None:
-                visas.append(Check("visas", FAILED, "GP-FACTS-DIFFER", "a visa that is not presented"))
-                continue
-            if not self.says_the_same(mine, recorded):
-                visas.append(Check("visas", FAILED, "GP-FACTS-DIFFER", recorded["evidence"]))
-            check = found_again("visas", mine.result, recorded["standing"])
-            about_status = is_status(mine.result.code) or is_status(str(recorded["standing"].get("code")))
-            (status if about_status else visas).append(check)
-        if any(one.visa for one in by_evidence.values()):
-            visas.append(Check("visas", OPEN, "GP-FACTS-OPEN", "a presented visa of which the admission says nothing"))
-        return [first, worst(visas, "visas", "GP-FACTS-CONFIRMED"), worst(status, "status", "GP-FACTS-CONFIRMED")]
-
-    @staticmethod
-    def says_the_same(mine: Standing, recorded: dict[str, Any]) -> bool:
-        visa = mine.visa
-        assert visa is not None
-        claims = sorted(jcs_text(one.claims) for one in mine.authorities)
-        same = (visa.role, visa.definition, visa.issuer, jcs_text(visa.claims), visa.until) == \
-            (recorded["role"], recorded["definition"], recorded["issuer"], jcs_text(recorded["claims"]), millis(recorded["validUntil"]))
-        return same and (mine.result.outcome != PASSED or claims == sorted(map(jcs_text, recorded.get("authorities", []))))
-
-    def decide(self, entry: dict[str, Any], envelope: Envelope, admission: dict[str, Any]) -> Check:
-        """What channel.md 3 rules out, again. Requirements (Cedar) are not evaluated."""
-        if self.descriptor is None:
-            return part_missing("decision", "descriptor")
-        facts, perhaps = facts_of(entry, envelope, admission, self.descriptor, self.trust.framework)
-        reasons = set(entry.get("reasons", []))
-        policy = {code for code in reasons if code.startswith("GP-POLICY-") or code == "GP-TOO-MANY-VISAS"}
-        fits = not facts and not reasons if entry["allowed"] else bool(reasons) and facts <= reasons <= facts | perhaps | policy
-        says = f"by the facts {sorted(facts)}, recorded {sorted(reasons)}"
-        return Check("decision", PASSED if fits else FAILED, "GP-FACTS-CONFIRMED" if fits else "GP-DECISION-DIFFERS", says)
+            return Check("decision", FAILED, "GP-DECISION-DIFFERS", f"cannot be made again: {error}")
+        reasons = entry.get("reasons", [])
+        first, rest = reasons[:len(reasons) - len(policy)], reasons[len(reasons) - len(policy):]
+        fits = entry["allowed"] == (not reasons) and rest == policy and facts <= set(first) <= facts | perhaps
+        says = f"by the facts {sorted(facts)} and {policy}, recorded {reasons}"
+        return Check("decision", PASSED if fits else FAILED, "GP-DECISION-RECOMPUTED" if fits else "GP-DECISION-DIFFERS", says)

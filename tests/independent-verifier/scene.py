@@ -10,11 +10,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from base import DAG_CBOR, RAW, Link, cbor, cid, cid_bytes, jcs, rfc3339, sha256, to_b58, to_b64u
 from bundle import LINKS, read_car
+from credentials import read_list
 from keys import Key
 from webvh import digest, replaced
 
 NOW = 1_772_366_400_000  # 2026-03-01T12:00:00Z
 HOUR, DAY = 3_600_000, 86_400_000
+SCHEMA = jcs({"$schema": "https://json-schema.org/draft/2020-12/schema"})
 CONTEXTS = ["https://www.w3.org/ns/credentials/v2", "https://w3id.org/gridpass/v1"]
 
 
@@ -103,7 +105,7 @@ class Scene:
             "dated": rfc3339(NOW - 50 * DAY), "owner": self.root.did, "title": "Bids", "mode": "multicast",
             "publish": [{"id": "role", "says": "Aggregators", "needs": {"role": "flex.gb.aggregator"}}],
             "subscribe": [{"id": "did", "says": "The DSO", "needs": {"did": [self.dso.did]}}],
-            "topics": [{"name": "bids", "title": "Bids", "versions": [{"version": 1, "mediaType": "application/json", "schema": cid(b"{}")}]}],
+            "topics": [{"name": "bids", "title": "Bids", "versions": [{"version": 1, "mediaType": "application/json", "schema": cid(SCHEMA)}]}],
             "sealing": "none", "retention": {"seconds": 86400, "history": True}, "receipts": True,
             "limits": {"maxPayloadBytes": 65536, "maxMessagesPerMinute": 100, "maxLifetimeSeconds": 3600, "maxRecipients": 4},
             "maxStatusAgeSeconds": 86400, "clockSkewSeconds": 60, "indeterminate": "deny"}
@@ -138,7 +140,7 @@ class Scene:
 
     def make_authorisation(self, purposes: list[str] | None = None, node: str | None = None) -> bytes:
         return self.own.credential({
-            "@context": CONTEXTS, "type": ["VerifiableCredential", "GridpassNodeAuthorisation"], "issuer": self.did,
+            "@context": CONTEXTS, "id": "urn:x:authorisation", "type": ["VerifiableCredential", "GridpassNodeAuthorisation"], "issuer": self.did,
             "validFrom": rfc3339(NOW - 10 * DAY), "validUntil": rfc3339(NOW + 30 * DAY),
             "credentialSubject": {"id": node or self.node.did, "node": {"purposes": purposes or ["messages"]}},
             "credentialStatus": entry("urn:x:nodes", "revocation", 3)}, NOW - 10 * DAY)
@@ -149,7 +151,7 @@ class Scene:
                                     "aud": audience or self.channel, "exp": (NOW + DAY) // 1000}, NOW - DAY, "vp")
 
     def envelope(self, number: int, previous: str | None, payload: bytes = b'{"kW":1}', **changes: Any) -> tuple[bytes, bytes]:
-        gp = {"formatVersion": 1, "channel": self.channel, "topic": "bids", "topicVersion": 1, "schema": cid(b"{}"), "sender": self.did,
+        gp = {"formatVersion": 1, "channel": self.channel, "topic": "bids", "topicVersion": 1, "schema": cid(SCHEMA), "sender": self.did,
               "authorisation": cid(self.authorisation), "presentation": cid(self.presentation), "sequence": number,
               "issued": rfc3339(NOW + number * 1000), "expires": rfc3339(NOW + 600_000), "recipients": [self.dso.did],
               "payloadBytes": len(payload)} | ({"previous": previous} if previous else {}) | changes
@@ -166,15 +168,18 @@ class Scene:
 
     def admit(self) -> dict[str, Any]:
         standing = {"outcome": "passed", "code": "GP-VISA-IN-FORCE", "sentence": "every check passed"}
+        lists = [(read_list(data), data) for data in self.lists.values()]
         return {
             "type": "gridpass-admission", "formatVersion": 1, "channel": self.channel, "sender": self.did, "presentation": cid(self.presentation),
             "trust": {"framework": self.charter, "pack": cid(self.pack), "charter": self.charter}, "judged": rfc3339(NOW), "expires": rfc3339(NOW + HOUR),
             "standing": standing, "visas": [{
                 "evidence": cid(self.visa), "role": "flex.gb.aggregator", "definition": self.role, "issuer": self.root.did, "standing": standing,
-                "claims": {"zone": "GB-1"}, "validUntil": rfc3339(NOW + 20 * DAY), "path": [{"evidence": cid(self.visa), "issuer": self.root.did}]}],
-            "node": {"node": self.node.did, "standing": standing | {"code": "GP-NODE-AUTHORISED"}, "evidence": cid(self.authorisation)},
-            "lists": [{"list": f"urn:x:{kind}", "signer": self.did if kind == "nodes" else self.root.did, "dated": rfc3339(NOW - HOUR), "evidence": cid(data)}
-                      for kind, data in self.lists.items()],
+                "claims": {"zone": "GB-1"}, "validUntil": rfc3339(NOW + 20 * DAY),
+                "statusDated": rfc3339(min(one.dated for one, _ in lists if one.signer == self.root.did)), "path": [{"evidence": cid(self.visa), "issuer": self.root.did}]}],
+            "node": {"node": self.node.did, "standing": standing | {"code": "GP-NODE-AUTHORISED"}, "evidence": cid(self.authorisation),
+                     "validUntil": rfc3339(NOW + 30 * DAY)},
+            "lists": sorted(({"list": one.id, "signer": one.signer, "dated": rfc3339(one.dated), "evidence": cid(data)} for one, data in lists),
+                            key=lambda one: one["list"]),
             "restsOn": {"statusLists": [], "definitions": [], "dids": []}}
 
     def receipt(self, delivered: list[list[int]], newest: str, signer: Signer | None = None, **changes: Any) -> bytes:
@@ -199,7 +204,7 @@ class Scene:
                              "facts": {"outcome": "passed", "code": "GP-PAYLOAD-FITS", "sentence": ""}} | self.entry_changes.get(number, {}))
         kinds: dict[str, list[Any]] = {
             "messages": messages, "admissions": [admission], "presentations": [put(self.presentation)], "authorisations": [put(self.authorisation)],
-            "descriptors": [{"channel": self.channel, "signed": put(self.signed_descriptor)}], "schemas": [put(b"{}")], "definitions": [put(jcs(self.definition))],
+            "descriptors": [{"channel": self.channel, "signed": put(self.signed_descriptor)}], "schemas": [put(SCHEMA)], "definitions": [put(jcs(self.definition))],
             "lists": sorted((put(data) for data in self.lists.values()), key=lambda link: link.text),
             "identities": [{"did": self.did, "seen": rfc3339(NOW), "document": put(self.log)}],
             "forks": [{"first": put(a, DAG_CBOR), "second": put(b, DAG_CBOR)} for a, b in self.forks],

@@ -17,6 +17,7 @@ from envelope import read_envelope
 from jose import proof_fits, proof_input, read_jws, read_sd_jwt
 from judge import Auditor
 from keys import D, GROUP, ORDER_8, P, SMALL_Y, Document, checked_key, did_jwk, did_key, fits, jwk_key, multikey
+from make_vectors import bundle_form, bundle_verdict
 from scene import Signer
 from trust import open_pack
 from visas import Judge
@@ -47,6 +48,14 @@ class Vectors(unittest.TestCase):
                 ran += 1
                 self.assertEqual(found, {n: expected[n] for n in found} if "refused" not in expected else {"refused": expected["refused"]})
         self.assertGreaterEqual(ran, least, kind)
+
+    def test_bundles(self) -> None:
+        def run(given: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any] | None:
+            if "file_hex" not in given:
+                return None
+            return bundle_verdict(bytes.fromhex(given["file_hex"]), given["trust_pack"].encode(), millis(given["at"])) \
+                if "trust_pack" in given else bundle_form(bytes.fromhex(given["file_hex"]))
+        self.run_kind("bundle", 25, run)
 
     def test_did_key(self) -> None:
         def run(given: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:

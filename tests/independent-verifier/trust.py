@@ -27,13 +27,13 @@ class Resolver:
             if older.rstrip(b"\n").startswith(data.rstrip(b"\n")) and did in self.known:
                 return
             if older and not data.startswith(older.rstrip(b"\n") + b"\n"):
-                self.faults[did] = Check("key", FAILED, "GP-DID-LOG-REWRITTEN", did)
-                return
+                # What is known already stays.
+                raise Fault("GP-WEBVH-LOG-INVALID", f"the log of {did} does not go on from the one that is known")
             versions, witnessed = read_log(did, data, identity.get("witness"), identity["seen"])
             self.logs[did], self.known[did] = data, versions
             self.faults.pop(did, None)
             if not witnessed:
-                self.faults[did] = Check("key", OPEN, "GP-DID-WITNESSES-TOO-FEW", did)
+                self.faults[did] = Check("key", OPEN, "GP-WEBVH-WITNESS-MISSING", did)
         elif did.startswith("did:web:") and trusted:
             document = read_document(read_object(data), did)
             self.known.setdefault(did, []).append(Version(identity["seen"], document))
@@ -51,7 +51,7 @@ class Resolver:
             else:
                 versions = self.known.get(did, [])
             if not versions:
-                return Check("key", OPEN, "GP-DID-UNKNOWN", did), None
+                return Check("key", OPEN, "GP-DID-NOT-FOUND", did), None
             return key_at(versions, kid, purpose, at, claimed)
         except Fault as fault:
             return Check("key", FAILED, fault.code, kid), None

@@ -8,7 +8,7 @@ from base import FIVE_MINUTES, Fault, jcs, millis, read_json, read_object, sha25
 from jose import proof_fits
 from keys import Version, multikey, read_document
 
-CODE = "GP-DID-LOG-BROKEN"
+CODE = "GP-WEBVH-LOG-INVALID"
 PARAMETERS = {"method", "scid", "updateKeys", "nextKeyHashes", "witness", "watchers", "portable", "deactivated", "ttl"}
 
 
