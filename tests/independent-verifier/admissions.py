@@ -95,8 +95,8 @@ class Senders:
         first = self.node(recorded, node, judge)
         shown = self.bundle.presentations.get(recorded["presentation"])
         standings: list[Standing] = []
-        if shown is None:
-            own = Check("presentation", FAILED, "unreadable")
+        if shown is None or isinstance(shown, Fault):
+            own = Check("presentation", FAILED, shown.code if shown else "GP-SECURED-MALFORMED")
         else:
             checks, all_standings = judge.presentation(shown, self.channel, recorded["sender"])
             own = worst(checks, "presentation")
@@ -120,8 +120,8 @@ class Senders:
         if "evidence" not in node:
             return differs("node", "no authorisation is named")
         found = self.bundle.authorisations.get(node["evidence"])
-        if found is None:
-            mine, until = Check("node", FAILED, "unreadable"), None
+        if found is None or isinstance(found, Fault):
+            mine, until = Check("node", FAILED, found.code if found else "GP-SECURED-MALFORMED"), None
         else:
             mine, until = judge.authorisation(found, recorded["sender"], node["node"], self.channel, "messages"), found.until
         check = found_again("node", mine, node["standing"])

@@ -28,7 +28,8 @@ import tamper
 import test_bundles
 import verify
 from base import FAILED, OPEN, PASSED, millis, rfc3339
-from pieces import Pieces
+from pieces import Pieces, Whole
+from scene import DAY, NOW, Scene, busy
 
 SPEC = Path(__file__).resolve().parents[2] / "spec"
 NAMED = {code for path in SPEC.glob("*.md") for code in re.findall(r"GP-[A-Z0-9]+(?:-[A-Z0-9]+)*", path.read_text())}
@@ -71,11 +72,14 @@ def given(folder: Path) -> list[Case]:
 
 
 def tampered(folder: Path, pack: Path, seed: str) -> list[Case]:
-    """An hour after the last of them was made."""
-    bundles = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.car"))}
-    at = rfc3339(max(millis(Pieces(data).manifest["made"]) for data in bundles.values()) + 3_600_000)
-    trust = pack.read_bytes()
-    return [Case(copy.name, copy.data, trust, at, copy.harmless) for copy in tamper.tampered(bundles, trust, None if seed == "every" else int(seed))]
+    """What is in the folder, an hour after the last of them was made; and two of scene.py, with parts that those may lack."""
+    files = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.car"))}
+    at = rfc3339(max(millis(Pieces(data).manifest["made"]) for data in files.values()) + 3_600_000)
+    bundles = {name: Whole(data, pack.read_bytes(), at) for name, data in files.items()}
+    for name, scene in (("made", Scene()), ("busy", busy())):
+        bundles[name] = Whole(scene.bundle(), scene.pack, rfc3339(NOW + DAY))
+    copies = tamper.tampered(bundles, None if seed == "every" else int(seed))
+    return [Case(copy.name, copy.data, copy.of.pack, copy.of.at, copy.harmless) for copy in copies if copy.of]
 
 
 def theirs(program: str, case: Case) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Iterator
 
 from base import DAG_CBOR, FAILED, OPEN, RAW, Check, Fault, Link, canonical, cid, cid_text, jcs, members, millis, read_cbor, rfc3339, sha256
-from credentials import Authorisation, Presentation, StatusList, read_authorisation, read_list, read_presentation
+from credentials import Authorisation, Presentation, StatusList, read_authorisation, read_list, read_presentation, read_secured
 from envelope import Envelope, Receipt, read_envelope, read_receipt
 from jose import Jws, read_jws
 from keys import did_of, is_did
-from records import finding, name, read_admission, read_epoch
+from records import finding, need_cid, read_admission, read_epoch, read_file
 from trust import Trust, read_definition, without_proof
 
 BAD = "GP-BUNDLE-MALFORMED"
@@ -111,7 +111,7 @@ def _entry(kind: str, entry: Any) -> None:
             entry[member] = moment(entry[member])
     need("did" not in entry or is_did(entry["did"]), "did")
     if "channel" in entry:
-        name(entry["channel"], BAD)
+        need_cid(entry["channel"], BAD)
     for member in ("facts", "sealing"):
         if member in entry:
             finding(entry[member], BAD)
@@ -124,7 +124,7 @@ def _entry(kind: str, entry: Any) -> None:
     if kind == "messages":
         need(all(isinstance(entry[name], bool) for name in ("allowed", "deliver", "caughtUp")), "a message's booleans")
         need(entry["payload"] in ("here", "withheld", "gone"), "payload")
-        name(entry["admission"], BAD)
+        need_cid(entry["admission"], BAD)
         need((entry["payload"] == "here") == ("content" in entry), "content")
         need("key" not in entry or isinstance(entry["key"], bytes) and len(entry["key"]) == 32, "key")
         reasons = entry.get("reasons", [])
@@ -150,8 +150,8 @@ class Bundle:
     missing: list[str] = field(default_factory=list)
     descriptors: dict[str, dict[str, Any] | Fault] = field(default_factory=dict)
     admissions: dict[str, dict[str, Any]] = field(default_factory=dict)
-    presentations: dict[str, Presentation] = field(default_factory=dict)
-    authorisations: dict[str, Authorisation] = field(default_factory=dict)
+    presentations: dict[str, Presentation | Fault] = field(default_factory=dict)
+    authorisations: dict[str, Authorisation | Fault] = field(default_factory=dict)
     lists: dict[str, StatusList] = field(default_factory=dict)
     epochs: dict[str, dict[str, Any]] = field(default_factory=dict)
     forks: list[list[Envelope | Fault | None]] = field(default_factory=list)
@@ -205,9 +205,9 @@ def _manifest(root: Jws) -> dict[str, Any]:
     need(type(manifest["last"]) is int and manifest["last"] >= 0, "last")
     need(manifest["payloads"] in ("here", "withheld"), "payloads")
     for text in (manifest["framework"], selection["channel"], *manifest["trust"].values(), *([exporter["authorisation"]] if "authorisation" in exporter else [])):
-        name(text, BAD)
+        need_cid(text, BAD)
     if "thread" in selection:
-        name(selection["thread"], BAD, "bafyrei")
+        need_cid(selection["thread"], BAD, "bafyrei")
     need("participant" not in selection or is_did(selection["participant"]), "participant")
     need(isinstance(manifest["missing"], list) and len(manifest["missing"]) <= 1024, "missing")
     named = [(members(m, "kind name", "", BAD)["kind"], m["name"]) for m in manifest["missing"]]
@@ -286,11 +286,22 @@ def read_parts(bundle: Bundle, trust: Trust) -> None:
     def admission(block: bytes, entry: Any) -> None:
         bundle.admissions[cid(block)] = read_admission(block)
 
-    def named(found: dict[str, Any], read: Callable[[bytes], Any]) -> Callable[[bytes, Any], None]:
+    def signed(found: dict[str, Any], kind: str, read: Callable[[bytes], Any]) -> Callable[[bytes, Any], None]:
         def keep(block: bytes, entry: Any) -> None:
-            one = read(block)
-            found[one.secured.evidence] = one
+            # What one says that was signed, and whether that is one, is asked where somebody names it.
+            try:
+                found[cid(block)] = read(block)
+            except Fault as fault:
+                found[cid(block)] = fault
+                if read_secured(block, kind).evidence != cid(block):
+                    raise Fault("GP-CID-OTHER", "it has another name") from None
+            else:
+                need(found[cid(block)].secured.evidence == cid(block), "it has another name")
         return keep
+
+    def status_list(block: bytes, entry: Any) -> None:
+        one = read_list(block)
+        bundle.lists[one.evidence] = one
 
     def descriptor(block: bytes, entry: Any) -> None:
         try:
@@ -323,16 +334,15 @@ def read_parts(bundle: Bundle, trust: Trust) -> None:
     def epoch(block: bytes, entry: Any) -> None:
         bundle.epochs[cid(block)] = read_epoch(block)
 
-    def manifest(block: bytes, entry: Any) -> None:
-        document = read_cbor(block, "GP-FILE-MALFORMED")
-        members(document, "type formatVersion channel sealed size blockSize lists", "", "GP-FILE-MALFORMED")
+    def file(block: bytes, entry: Any) -> None:
+        read_file(block)
 
     take("admissions", admission)
-    take("presentations", named(bundle.presentations, read_presentation))
-    take("authorisations", named(bundle.authorisations, read_authorisation))
+    take("presentations", signed(bundle.presentations, "vp", read_presentation))
+    take("authorisations", signed(bundle.authorisations, "vc", read_authorisation))
     take("descriptors", descriptor)
     take("definitions", definition)
-    take("lists", named(bundle.lists, read_list))
+    take("lists", status_list)
     take("identities", identity)
     take("epochs", epoch)
     for entry in bundle.entries("receipts"):
@@ -342,7 +352,7 @@ def read_parts(bundle: Bundle, trust: Trust) -> None:
         except (Fault, KeyError, TypeError, ValueError, AttributeError) as error:
             bundle.receipts.append(None)
             bundle.parts.append(Check("parts", FAILED, error.code if isinstance(error, Fault) else BAD, f"receipts: {error}"))
-    take("files", manifest)
+    take("files", file)
     for entry in bundle.entries("forks"):
         pair: list[Envelope | Fault | None] = []
         for name in ("first", "second"):

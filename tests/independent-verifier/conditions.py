@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable
 
 from base import OPEN, PASSED, Fault, millis
 
@@ -96,7 +96,8 @@ def sides(text: str) -> tuple[Side, str, Side]:
 def _side(tokens: list[str]) -> Side:
     if not tokens:
         raise NotChecked("a side is missing")
-    word, literal = tokens.pop(0), None
+    literal: Value | None = None
+    word = tokens.pop(0)
     if word[0] in "'\"":
         literal = ("text", word[1:-1])
     elif re.fullmatch(r"-?\d+", word):
@@ -161,9 +162,10 @@ def compared(text: str, world: World, visa: Visa | None) -> bool | None:
     a, b = one[1], two[1]
     if kind[0] == "time" and kind[1] == "time":
         a, b = a + (left.offset or 0), b + (right.offset or 0)
-    found: bool = {"==": lambda: a == b, "!=": lambda: a != b, "<": lambda: a < b, "<=": lambda: a <= b, ">": lambda: a > b, ">=": lambda: a >= b,
-                   "in": lambda: a in b, "contains": lambda: b in a, "within": lambda: a <= b}[operator]()
-    return found
+    holds: dict[str, Callable[[], bool]] = {
+        "==": lambda: a == b, "!=": lambda: a != b, "<": lambda: a < b, "<=": lambda: a <= b, ">": lambda: a > b, ">=": lambda: a >= b,
+        "in": lambda: a in b, "contains": lambda: b in a, "within": lambda: a <= b}
+    return holds[operator]()
 
 
 def consent(need: dict[str, Any]) -> dict[str, Any]:

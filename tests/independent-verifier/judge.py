@@ -19,6 +19,7 @@ from payloads import payload_check, schema_parts
 from trust import Trust, proof_counts, without_proof
 from visas import Judge, order_of
 
+
 def part_missing(name: str, what: str) -> Check:
     return Check(name, OPEN, "GP-BUNDLE-PART-MISSING", what)
 
@@ -60,7 +61,9 @@ class Auditor:
         found = self.bundle.authorisations.get(name)
         if found is None:
             here = self.bundle.block(parse_cid(name)) is not None
-            return Check("authorisation", FAILED, "unreadable") if here else Check("authorisation", OPEN, "GP-AUTHORISATION-MISSING", name)
+            return Check("authorisation", FAILED, "GP-SECURED-MALFORMED") if here else Check("authorisation", OPEN, "GP-AUTHORISATION-MISSING", name)
+        if isinstance(found, Fault):
+            return Check("authorisation", FAILED, found.code, found.why)
         chosen: dict[str, StatusList] = {}
         for one in self.bundle.lists.values():
             if one.signer == participant:

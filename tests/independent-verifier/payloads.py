@@ -1,8 +1,9 @@
-"""Payloads in JSON against their schemas (payload-schemas.md 1), as far as this verifier knows the keywords."""
+"""Payloads in JSON against their schemas (payload-schemas.md 1), as far as this verifier knows the keywords; of XML, what its header repeats."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
+from xml.etree import ElementTree
 
 from base import FAILED, OPEN, PASSED, Check, Fault, read_json, read_object
 from conditions import typed
@@ -30,25 +31,47 @@ def pointed(value: Any, pointer: str) -> Any:
 def fits(schema: bytes, payload: bytes, topic: dict[str, Any], gp: dict[str, Any]) -> str | None:
     """The code that comes out; None where this verifier does not know."""
     document = read_object(schema)
-    if document.get("$schema") != DRAFT or b'"format"' in schema:
+    if document.get("type") == "gridpass-xsd":
+        return None if repeated(topic, gp, lambda path: in_xml(payload, path)) else "GP-ATTRIBUTE-DIFFERS"
+    if document.get("$schema") != DRAFT:
         return None
     try:
         value = read_json(payload)
     except Fault:
         return "GP-PAYLOAD-MALFORMED"
     found = schema_fits(document, value, True)
-    if found is not True:
-        return None if found is None else "GP-PAYLOAD-SCHEMA"
+    if found is False:
+        return "GP-PAYLOAD-SCHEMA"
+    if not repeated(topic, gp, lambda pointer: pointed(value, pointer)):
+        return "GP-ATTRIBUTE-DIFFERS"
+    return None if found is None or b'"format"' in schema else "GP-PAYLOAD-FITS"
+
+
+def repeated(topic: dict[str, Any], gp: dict[str, Any], at: Callable[[str], Any]) -> bool:
+    """Whether the attributes of the header say what the payload says."""
     for name, attribute in topic.get("attributes", {}).items():
         given = typed(gp["attributes"][name], attribute["type"]) if name in gp.get("attributes", {}) else None
         if given is not None and "from" in attribute:
             try:
-                inside = typed(pointed(value, attribute["from"]), attribute["type"])
-            except (LookupError, ValueError, TypeError):
+                inside = typed(at(attribute["from"]), attribute["type"])
+            except (LookupError, ValueError, TypeError, SyntaxError):
                 inside = None
             if inside != given:
-                return "GP-ATTRIBUTE-DIFFERS"
-    return "GP-PAYLOAD-FITS"
+                return False
+    return True
+
+
+def in_xml(payload: bytes, path: str) -> str:
+    """The value under a path of local names; whether the document is valid is not asked."""
+    root, *steps = path.split("/")[1:]
+    element = ElementTree.fromstring(payload)
+    if element.tag.rpartition("}")[2] != root:
+        raise LookupError(root)
+    for step in steps:
+        if step.startswith("@"):
+            return {name.rpartition("}")[2]: value for name, value in element.attrib.items()}[step[1:]]
+        element = next(child for child in element if child.tag.rpartition("}")[2] == step)
+    return (element.text or "").strip()
 
 
 def payload_check(schema: bytes, payload: bytes, topic: dict[str, Any], gp: dict[str, Any], recorded: dict[str, Any]) -> Check:

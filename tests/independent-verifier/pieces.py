@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import Any, Callable
 
 from base import DAG_CBOR, RAW, Link, cbor, cid_bytes, read_cbor, to_b64u
@@ -12,6 +13,25 @@ from scene import Signer, car, uncar
 
 STRANGER = Signer(201)
 Sign = Callable[[bytes], bytes]
+
+
+@dataclass
+class Whole:
+    """A bundle that holds, by a trust pack and at a time."""
+
+    data: bytes
+    pack: bytes
+    at: str
+
+
+@dataclass
+class Copy:
+    """A tampered copy. `harmless`: an exporter may leave that out, or say that; nobody can tell, and nothing rests on it."""
+
+    name: str
+    data: bytes
+    harmless: bool = False
+    of: Whole | None = None
 
 
 class Pieces:

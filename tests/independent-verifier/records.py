@@ -1,16 +1,16 @@
-"""The form of what nodes write down: admissions (decision.md 1), facts, epochs (sealing.md 3)."""
+"""The form of what nodes write down: admissions (decision.md 1), facts, epochs (sealing.md 3), manifests of files (files.md 2)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from base import PASSED, Fault, b64u, canonical, members, millis, parse_cid, read_object, rfc3339
+from base import PASSED, Fault, b64u, canonical, members, millis, parse_cid, read_cbor, read_object, rfc3339
 from keys import did_of, is_did, jwk_key
 
 ADMISSION, EPOCH = "GP-DECISION-MALFORMED", "GP-SEALING-MALFORMED"
 
 
-def name(value: Any, code: str, prefix: str = "bafkrei") -> None:
+def need_cid(value: Any, code: str, prefix: str = "bafkrei") -> None:
     try:
         parse_cid(value)
     except Fault:
@@ -55,8 +55,8 @@ def _list(value: Any, code: str) -> list[Any]:
 def _visa(value: Any) -> None:
     code = ADMISSION
     visa = members(value, "evidence role definition issuer standing claims validUntil path", "authorities onlyStatusOpen statusDated", code)
-    name(visa["evidence"], code)
-    name(visa["definition"], code)
+    need_cid(visa["evidence"], code)
+    need_cid(visa["definition"], code)
     did(visa["issuer"], code)
     texts([visa["role"]], code)
     finding(visa["standing"], code)
@@ -68,7 +68,7 @@ def _visa(value: Any) -> None:
         time(visa["statusDated"], code)
     for step in _list(visa["path"], code):
         members(step, "evidence issuer", "", code)
-        name(step["evidence"], code)
+        need_cid(step["evidence"], code)
         did(step["issuer"], code)
 
 
@@ -80,7 +80,7 @@ def read_admission(data: bytes) -> dict[str, Any]:
         if found["type"] != "gridpass-admission" or found["formatVersion"] != 1 or found["formatVersion"] is True:
             raise Fault(code, "type or version")
         for one in (found["channel"], *members(found["trust"], "framework pack charter").values(), *([found["presentation"]] if "presentation" in found else [])):
-            name(one, code)
+            need_cid(one, code)
         did(found["sender"], code)
         time(found["judged"], code)
         time(found["expires"], code)
@@ -92,7 +92,7 @@ def read_admission(data: bytes) -> dict[str, Any]:
             did(node["node"], code)
             finding(node["standing"], code)
             if "evidence" in node:
-                name(node["evidence"], code)
+                need_cid(node["evidence"], code)
             if "validUntil" in node:
                 time(node["validUntil"], code)
         for one in _list(found["lists"], code):
@@ -100,11 +100,11 @@ def read_admission(data: bytes) -> dict[str, Any]:
             texts([one["list"]], code)
             did(one["signer"], code)
             time(one["dated"], code)
-            name(one["evidence"], code)
+            need_cid(one["evidence"], code)
         rests = members(found["restsOn"], "statusLists definitions dids", "revokersByRole", code)
         texts(_list(rests["statusLists"], code), code)
         for one in _list(rests["definitions"], code):
-            name(one, code)
+            need_cid(one, code)
         for one in _list(rests["dids"], code):
             did(one, code)
         if rests.get("revokersByRole", True) is not True or any(rests[n] != sorted(set(rests[n])) for n in ("statusLists", "definitions", "dids")):
@@ -122,7 +122,7 @@ def read_epoch(data: bytes) -> dict[str, Any]:
         if found["type"] != "GridpassEpoch" or found["formatVersion"] != 1 or found["formatVersion"] is True \
                 or type(found["first"]) is not int or found["first"] < 1:
             raise Fault(code, "type, version or first")
-        name(found["channel"], code)
+        need_cid(found["channel"], code)
         did(found["sender"], code)
         recipients, listed = found.get("recipients", ["did:x:y"]), _list(found["members"], code)
         if not recipients or recipients != sorted(set(recipients)) or len(recipients) > 256 or not all(map(is_did, recipients)) or len(listed) > 1023:
@@ -131,9 +131,9 @@ def read_epoch(data: bytes) -> dict[str, Any]:
             members(member, "node participant presentation", "authorisation", code)
             did(member["node"], code)
             did(member["participant"], code)
-            name(member["presentation"], code)
+            need_cid(member["presentation"], code)
             if "authorisation" in member:
-                name(member["authorisation"], code)
+                need_cid(member["authorisation"], code)
             if ("authorisation" in member) == (member["node"] == member["participant"]) \
                     or "recipients" in found and member["participant"] not in found["recipients"]:
                 raise Fault(code, "a member")
@@ -167,4 +167,23 @@ def read_jwe(value: Any) -> list[str]:
         jwk_key(both.get("epk"))
     if not 0 < len(found) <= 1024:
         raise Fault(code, "recipients")
+    return found
+
+
+def read_file(data: bytes) -> dict[str, Any]:
+    code = "GP-FILE-MALFORMED"
+    if len(data) > 1 << 16:
+        raise Fault(code, "too long")
+    found = members(read_cbor(data, code), "type formatVersion channel sealed size blockSize lists", "", code)
+    size, one = found["size"], found["blockSize"]
+    need_cid(found["channel"], code)
+    if found["type"] != "gridpass-file-manifest" or found["formatVersion"] != 1 or not isinstance(found["sealed"], bool) \
+            or any(type(found[number]) is not int for number in ("formatVersion", "size", "blockSize")) or size < int(found["sealed"]) \
+            or one not in [1 << power for power in range(10, 21)]:
+        raise Fault(code, "type, version or sizes")
+    blocks = -(-size // one)
+    if blocks > 1_048_576 or len(_list(found["lists"], code)) != -(-blocks // 8192):
+        raise Fault(code if blocks <= 1_048_576 else "GP-FILE-TOO-LONG", "lists")
+    for listed in found["lists"]:
+        need_cid(listed, code)
     return found

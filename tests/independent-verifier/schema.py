@@ -45,3 +45,31 @@ def schema_fits(schema: Any, value: Any, whole: bool) -> bool | None:
         elif word not in ANNOTATIONS:
             results.append(None)
     return False if False in results else None if None in results else True
+
+
+KINDS = {*TYPES, "number", "integer"}
+SHAPES: dict[str, Any] = {
+    "type": lambda v: set(v if isinstance(v, list) and v else [v]) <= KINDS, "enum": lambda v: isinstance(v, list), "const": lambda v: True,
+    "required": lambda v: isinstance(v, list) and all(isinstance(name, str) for name in v) and len(set(v)) == len(v),
+    "minimum": lambda v: isinstance(v, (int, float)) and not isinstance(v, bool), "uniqueItems": lambda v: isinstance(v, bool)}
+SHAPES["maximum"] = SHAPES["minimum"]
+COUNTS = {"minLength", "maxLength", "minItems", "maxItems"}
+
+
+def usable(schema: Any) -> bool:
+    """Whether the plain keywords have values that they can have; of others nothing is said."""
+    if isinstance(schema, bool):
+        return True
+    if not isinstance(schema, dict):
+        return False
+    for word, value in schema.items():
+        try:
+            if word in SHAPES and not SHAPES[word](value) or word in COUNTS and not (type(value) is int and value >= 0):
+                return False
+        except TypeError:
+            return False
+        if word == "properties" and not (isinstance(value, dict) and all(map(usable, value.values()))):
+            return False
+        if word in ("additionalProperties", "items") and not usable(value):
+            return False
+    return True

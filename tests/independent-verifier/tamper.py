@@ -10,34 +10,36 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
-from base import DAG_CBOR, RAW, Link, cbor, cid, cid_bytes, jcs, millis, parse_cid, read_object, rfc3339
+from base import DAG_CBOR, RAW, Link, cbor, cid_bytes, parse_cid, read_object
 from bundle import KINDS
 from envelope import read_envelope, read_receipt
-from pieces import STRANGER, Pieces, links
+from pieces import Copy, Pieces, Whole, links
 from scene import car, uncar, varint
+from words import admissions, manifests, records
 
 Blocks = list[tuple[bytes, bytes]]
-
-
-@dataclass
-class Copy:
-    """A tampered copy. `harmless`: an exporter may leave that out, or say that; nobody can tell, and nothing rests on it."""
-
-    name: str
-    data: bytes
-    harmless: bool = False
 
 
 def flipped(data: bytes, dice: random.Random, first: int = 0) -> bytes:
     bent = bytearray(data or b"\0")
     bent[dice.randrange(min(first, len(bent) - 1), len(bent))] ^= 1 << dice.randrange(8)
     return bytes(bent)
+
+
+def sore(data: bytes) -> tuple[int, int]:
+    """Where a bit matters whatever the part says: in its signature, or in the last name or key that it gives."""
+    if re.fullmatch(rb"[\w-]+\.[\w-]+\.[\w-]+", data):
+        return data.rindex(b".") + 1, len(data)
+    named = max(data.rfind(b'"baf'), data.rfind(b'"z'))
+    if data.startswith(b"{") and named > 0:
+        return named + 1, data.index(b'"', named + 1)
+    return max(0, len(data) - 64), len(data)
 
 
 def start_of(blocks: Blocks, number: int) -> int:
@@ -125,7 +127,8 @@ def by_exporters(whole: Pieces, other: Pieces | None, kind: str, used: set[bytes
         for wrong, data in zip(WRONGLY, (pieces.copy().written(), pieces.copy().in_the_name_of(), pieces.copy().as_its_node())):
             yield Copy(name + wrong, data)
 
-    bent = flipped(data, dice)
+    begin, end = sore(data)
+    bent = data[:begin] + flipped(data[begin:end], dice) + data[end:]
     unused = raw not in used
     # A sentence in an admission is the exporter's word; what it can bend beside it, admissions() does.
     yield from signed("relinked-bit", lambda p: p.replace(raw, bent), unused or kind == "admissions")
@@ -137,15 +140,17 @@ def by_exporters(whole: Pieces, other: Pieces | None, kind: str, used: set[bytes
     if other and foreign:
         stranger = dice.choice(foreign)[1]
         theirs = other.blocks[stranger]
-        yield from signed("relinked-foreign", lambda p: p.replace(raw, theirs), unused)
+        same = whole.manifest["selection"]["channel"] == other.manifest["selection"]["channel"]
+        yield from signed("relinked-foreign", lambda p: p.replace(raw, theirs), unused or same and kind == "receipts")
         yield from signed("foreign-beside", lambda p: beside(p, kind, other, stranger), True)
     mine = [one for one in whole.parts(kind) if one[0] == member and one[1] != raw]
     if mine and not links_alone and kind != "receipts":
         yield from signed("two-exchanged", lambda p: exchange(p, raw, dice.choice(mine)[1]))
-    for name, change in (("entry-twice", lambda e: e + e[-1:]), ("entries-reversed", lambda e: e[::-1])):
+    entries = whole.copy().entries[kind]
+    for name, changed in (("entry-twice", entries + entries[-1:]), ("entries-reversed", entries[::-1])):
         pieces = whole.copy()
         pieces.sorted = False
-        pieces.entries[kind] = change(pieces.entries[kind])
+        pieces.entries[kind] = changed
         if pieces.entries[kind] != whole.entries[kind]:
             yield Copy(name, pieces.by_stranger())
     codec = bytes((1, RAW if raw[1] == DAG_CBOR else DAG_CBOR)) + raw[2:]
@@ -170,149 +175,6 @@ def beside(pieces: Pieces, kind: str, other: Pieces, raw: bytes) -> None:
         entry = entry | {"number": max(e["number"] for e in pieces.entries[kind]) + 1}
     pieces.entries[kind] = pieces.entries[kind] + [entry]
     pieces.blocks |= {name: data for name, data in other.blocks.items() if name in cbor(entry)}
-
-
-def records(whole: Pieces, dice: random.Random) -> Iterator[Copy]:
-    """What an exporter may write of a message."""
-    def told(name: str, change: Callable[[dict[str, Any]], Any], harmless: bool = False, which: Callable[[dict[str, Any]], bool] = lambda e: True
-             ) -> Iterator[Copy]:
-        pieces = whole.copy()
-        chosen = [entry for entry in pieces.entries["messages"] if which(entry)]
-        if chosen:
-            change(dice.choice(chosen))
-            yield Copy(f"record-{name}", pieces.by_stranger(), harmless)
-
-    last = max(e["number"] for e in whole.entries["messages"])
-    facts = {"outcome": "failed", "code": "GP-PAYLOAD-SCHEMA", "sentence": ""}
-    yield from told("refused", lambda e: e.update(allowed=False))
-    yield from told("refused-by-policy", lambda e: e.update(allowed=False, deliver=False, reasons=["GP-POLICY-UNMET"]))
-    yield from told("refused-for-its-rate", lambda e: e.update(allowed=False, deliver=False, reasons=["GP-MESSAGE-RATE"]))
-    yield from told("allowed-with-reasons", lambda e: e.update(reasons=["GP-POLICY-UNMET"]))
-    yield from told("rate", lambda e: e.update(sentLastMinute=1_000_000))
-    yield from told("a-year-later", lambda e: e.update(at=rfc3339(millis(e["at"]) + 366 * 86_400_000)))
-    yield from told("a-year-before", lambda e: e.update(at=rfc3339(millis(e["at"]) - 366 * 86_400_000)))
-    yield from told("facts", lambda e: e.update(facts=facts), which=lambda e: "sealing" in e)
-    yield from told("sealing", lambda e: e.update(sealing=facts | {"code": "GP-SEALING-EPOCH"}))
-    yield from told("key", lambda e: e.update(key=bytes(32)), which=lambda e: "sealing" in e)
-    yield from told("short-key", lambda e: e.update(key=bytes(31)))
-    yield from told("withheld", lambda e: e.update(payload="withheld"))
-    yield from told("without-content", lambda e: e.pop("content"))
-    yield from told("withheld-without-content", lambda e: (e.pop("content"), e.update(payload="withheld")), True)
-    yield from told("gone", lambda e: (e.pop("content"), e.update(payload="gone")), True)
-    yield from told("payload-state", lambda e: e.update(payload="lost"))
-    yield from told("more", lambda e: e.update(more=1))
-    yield from told("less", lambda e: e.pop("at"))
-    yield from told("time", lambda e: e.update(logged=e["logged"].replace("Z", "+00:00")))
-    yield from told("longer-time", lambda e: e.update(logged=e["logged"][:19] + ".000Z"))
-    yield from told("no-admission", lambda e: e.update(admission=cid(b"none")))
-    yield from told("no-cid", lambda e: e.update(admission="none"))
-    yield from told("another-part-as-admission", lambda e: e.update(admission=whole.entries["presentations"][0].text))
-    yield from told("delivered", lambda e: e.update(deliver=not e["deliver"]), True)
-    yield from told("caught-up", lambda e: e.update(caughtUp=not e["caughtUp"]), True)
-    yield from told("logged", lambda e: e.update(logged=rfc3339(millis(e["logged"]) + 60_000)), True)
-    yield from told("last-number", lambda e: e.update(number=last + 9), True)
-    admissions = sorted({e["admission"] for e in whole.entries["messages"]})
-    if len(admissions) > 1:
-        yield from told("another-admission", lambda e: e.update(admission=next(a for a in admissions if a != e["admission"])))
-    pieces = whole.copy()
-    pieces.entries["messages"].append(pieces.entries["messages"][0] | {"number": last + 1})
-    yield Copy("record-message-twice", pieces.by_stranger())
-
-
-def admissions(whole: Pieces, dice: random.Random) -> Iterator[Copy]:
-    """What an exporter may invent of a sender."""
-    raw = dice.choice(whole.entries["admissions"]).raw
-
-    def bent(name: str, change: Callable[[dict[str, Any]], Any], harmless: bool = False) -> Iterator[Copy]:
-        pieces = whole.copy()
-        document = json.loads(pieces.blocks[raw])
-        change(document)
-        pieces.replace(raw, jcs(document))
-        yield Copy(f"admission-{name}", pieces.by_stranger(), harmless)
-
-    def later(text: str, by: int) -> str:
-        return rfc3339(millis(text) + by)
-
-    first = lambda a: a["visas"][0]  # noqa: E731
-    yield from bent("of-another-sender", lambda a: a.update(sender=STRANGER.did))
-    yield from bent("of-another-channel", lambda a: a.update(channel=cid(b"another")))
-    yield from bent("of-another-framework", lambda a: a["trust"].update(framework=cid(b"another")))
-    yield from bent("by-another-charter", lambda a: a["trust"].update(charter=cid(b"another")))
-    yield from bent("by-another-pack", lambda a: a["trust"].update(pack=cid(b"another")), True)
-    yield from bent("judged-a-day-later", lambda a: a.update(judged=later(a["judged"], 86_400_000), expires=later(a["expires"], 86_400_000)))
-    yield from bent("judged-a-year-before", lambda a: a.update(judged=later(a["judged"], -366 * 86_400_000)))
-    yield from bent("expires-later", lambda a: a.update(expires=later(a["expires"], 366 * 86_400_000)), True)
-    yield from bent("expires-at-once", lambda a: a.update(expires=a["judged"]))
-    yield from bent("failed", lambda a: a["standing"].update(outcome="failed", code="GP-PROOF-EXPIRED"))
-    yield from bent("without-visas", lambda a: a.update(visas=[]))
-    yield from bent("without-a-visa", lambda a: a["visas"].pop())
-    yield from bent("visa-twice", lambda a: a["visas"].append(first(a)))
-    yield from bent("visa-that-nobody-showed", lambda a: first(a).update(evidence=cid(b"another")))
-    yield from bent("role", lambda a: first(a).update(role="flex.day.regulator"))
-    yield from bent("definition", lambda a: first(a).update(definition=cid(b"another")))
-    yield from bent("issuer", lambda a: first(a).update(issuer=STRANGER.did))
-    yield from bent("claims", lambda a: first(a)["claims"].update(zone="ELSEWHERE"))
-    yield from bent("authorities", lambda a: first(a).update(authorities=[{"zone": "ELSEWHERE"}]))
-    yield from bent("end-of-a-visa", lambda a: first(a).update(validUntil=later(first(a)["validUntil"], 1000)))
-    yield from bent("path", lambda a: first(a).update(path=[]))
-    yield from bent("status-dated", lambda a: first(a).update(statusDated=later(first(a)["statusDated"], 1000)))
-    yield from bent("only-status-open", lambda a: first(a).update(onlyStatusOpen=True))
-    yield from bent("revoked", lambda a: first(a)["standing"].update(outcome="failed", code="GP-VISA-REVOKED"))
-    yield from bent("undecided", lambda a: first(a)["standing"].update(outcome="indeterminate", code="GP-STATUS-STALE"))
-    yield from bent("without-lists", lambda a: a.update(lists=[]))
-    yield from bent("without-a-list", lambda a: a["lists"].pop())
-    yield from bent("list-dated", lambda a: a["lists"][0].update(dated=later(a["lists"][0]["dated"], 1000)))
-    yield from bent("list-by-another", lambda a: a["lists"][0].update(signer=STRANGER.did))
-    yield from bent("list-that-is-not-there", lambda a: a["lists"][0].update(evidence=cid(b"another")))
-    yield from bent("node", lambda a: a["node"].update(node=STRANGER.did))
-    yield from bent("without-node", lambda a: a.pop("node"))
-    yield from bent("nodes-authorisation", lambda a: a["node"].update(evidence=cid(b"another")))
-    yield from bent("end-of-node", lambda a: a["node"].update(validUntil=later(a["node"]["validUntil"], 1000)))
-    yield from bent("node-refused", lambda a: a["node"]["standing"].update(outcome="failed", code="GP-NODE-NOT-AUTHORISED"))
-    yield from bent("without-presentation", lambda a: a.pop("presentation"))
-    yield from bent("another-presentation", lambda a: a.update(presentation=cid(b"another")))
-    yield from bent("version", lambda a: a.update(formatVersion=2))
-    yield from bent("more", lambda a: a.update(more=1))
-
-
-def manifests(whole: Pieces, other: Pieces | None) -> Iterator[Copy]:
-    """What a manifest may say, by whom."""
-    def said(name: str, change: Callable[[dict[str, Any]], Any], harmless: bool = False) -> Iterator[Copy]:
-        pieces = whole.copy()
-        change(pieces.manifest)
-        yield Copy(f"manifest-{name}", pieces.copy().by_stranger(), harmless)
-        yield Copy(f"manifest-{name}-under-the-old-signature", pieces.copy().written())
-
-    made = millis(whole.manifest["made"])
-    yield from said("as-it-is", lambda m: m.update(last=m["last"] + 1), True)
-    yield from said("version", lambda m: m.update(formatVersion=2))
-    yield from said("version-0", lambda m: m.update(formatVersion=0))
-    yield from said("version-true", lambda m: m.update(formatVersion=True))
-    yield from said("type", lambda m: m.update(type="gridpass-charter"))
-    yield from said("framework", lambda m: m.update(framework=cid(b"another")))
-    yield from said("trust", lambda m: m.update(trust={"pack": cid(b"p"), "charter": cid(b"c")}), True)
-    yield from said("made-in-the-future", lambda m: m.update(made=rfc3339(made + 366 * 86_400_000)))
-    yield from said("made-long-ago", lambda m: m.update(made=rfc3339(made - 3 * 366 * 86_400_000)), True)
-    yield from said("channel", lambda m: m["selection"].update(channel=cid(b"another")))
-    yield from said("until", lambda m: m["selection"].update(until=rfc3339(made - 366 * 86_400_000)))
-    yield from said("from", lambda m: m["selection"].update({"from": rfc3339(made)}))
-    yield from said("participant", lambda m: m["selection"].update(participant=STRANGER.did))
-    yield from said("thread", lambda m: m["selection"].update(thread=cid(b"another", DAG_CBOR)))
-    yield from said("payloads", lambda m: m.update(payloads="gone"))
-    yield from said("missing", lambda m: m.update(missing=[{"kind": "lists", "name": "b"}, {"kind": "lists", "name": "a"}]))
-    yield from said("more", lambda m: m.update(more=1))
-    yield from said("less", lambda m: m.pop("last"))
-    yield from said("last", lambda m: m.update(last=-1))
-    pieces = whole.copy()
-    for name, data in (("signed-in-anothers-name", pieces.copy().in_the_name_of()), ("signed-with-anothers-authorisation-alone", pieces.copy().as_its_node())):
-        yield Copy(f"manifest-{name}", data)
-    root = pieces.root.split(b".")
-    blocks = uncar(whole.copy().written())
-    for name, bent in (("without-signature", b".".join(root[:2]) + b"."), ("with-zeros-as-signature", b".".join(root[:2]) + b"." + b"A" * 86),
-                       ("two-parts", b".".join(root[:2])), ("json", jcs({"type": "gridpass-bundle"}))):
-        yield Copy(f"manifest-{name}", car([(cid_bytes(bent), bent)] + blocks[1:]))
-    if other:
-        yield Copy("manifest-of-another-bundle", car([(cid_bytes(other.root), other.root)] + blocks[1:]))
 
 
 def files(whole: bytes, other: bytes, dice: random.Random) -> Iterator[Copy]:
@@ -369,14 +231,17 @@ def ways(name: str, whole: bytes, other: bytes, known: set[str], dice: random.Ra
                 yield (kind, way), Copy("-".join(part for part in (name, kind, copy.name) if part), copy.data, copy.harmless)
 
 
-def tampered(bundles: dict[str, bytes], pack: bytes, seed: int | None) -> list[Copy]:
+def tampered(bundles: dict[str, Whole], seed: int | None) -> list[Copy]:
     """The bundles themselves, and copies: each way once, on a bundle that has what is bent; on all of them without a seed."""
-    found, names = [Copy(name, data, True) for name, data in bundles.items()], list(bundles)
-    known = {identity["did"] for identity in read_object(pack.removesuffix(b"\n"), 16 << 20, 64)["identities"]}
+    found = [Copy(name, whole.data, True, whole) for name, whole in bundles.items()]
     all_ways: dict[tuple[str, ...], list[Copy]] = {}
-    for place, name in enumerate(names):
-        other = bundles[names[(place + 1) % len(names)]]
-        for what, copy in ways(name, bundles[name], other, known, random.Random(f"{seed} {place}")):
+    for place, (name, whole) in enumerate(bundles.items()):
+        beside_it = [one for one, other in bundles.items() if other.pack == whole.pack]
+        other = bundles[beside_it[(beside_it.index(name) + 1) % len(beside_it)]]
+        pack = read_object(whole.pack.removesuffix(b"\n"), 16 << 20, 64)
+        known = {identity["did"] for identity in pack["identities"]}
+        for what, copy in ways(name, whole.data, other.data, known, random.Random(f"{seed} {place}")):
+            copy.of = whole
             all_ways.setdefault(what, []).append(copy)
     dice = random.Random(seed or 0)
     for copies in all_ways.values():
@@ -387,8 +252,8 @@ def tampered(bundles: dict[str, bytes], pack: bytes, seed: int | None) -> list[C
 def main(pack: str, time: str, folder: str, seed: str, *names: str) -> None:
     place = Path(folder)
     place.mkdir(exist_ok=True)
-    bundles = {Path(name).stem: Path(name).read_bytes() for name in names}
-    for copy in tampered(bundles, Path(pack).read_bytes(), None if seed == "every" else int(seed)):
+    bundles = {Path(name).stem: Whole(Path(name).read_bytes(), Path(pack).read_bytes(), time) for name in names}
+    for copy in tampered(bundles, None if seed == "every" else int(seed)):
         (place / f"{copy.name}.car").write_bytes(copy.data)
         (place / f"{copy.name}.at").write_text(time)
         shutil.copy(pack, place / f"{copy.name}.pack")

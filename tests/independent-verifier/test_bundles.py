@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Callable
 
 from base import DAG_CBOR, Fault, cid, cid_bytes, jcs, rfc3339, to_b64u
-from keys import Version, key_at, read_document
 from credentials import read_list
 from jose import read_jws
+from keys import Version, key_at, read_document
 from scene import DAY, HOUR, NOW, Scene, Signer, car, uncar, vh_document, webvh
 from trust import open_pack
 from verify import main, verify

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from base import FAILED, FIVE_MINUTES, OPEN, PASSED, Check, Fault, b64, canonical, cid, jcs, members, millis, parse_cid, read_object
 from jose import JCS_SUITE, proof_fits
 from keys import Key, Version, did_jwk, did_key, did_of, is_did, key_at, read_document
+from schema import usable
 from webvh import read_log
 
 
@@ -50,6 +52,8 @@ class Resolver:
                 versions = [Version(-(1 << 60), did_jwk(did))]
             else:
                 versions = self.known.get(did, [])
+                if did.split(":")[1] not in ("web", "webvh"):
+                    raise Fault("GP-DID-METHOD-UNKNOWN", did)
             if not versions:
                 return Check("key", OPEN, "GP-DID-NOT-FOUND", did), None
             return key_at(versions, kid, purpose, at, claimed)
@@ -174,8 +178,13 @@ def read_definition(data: bytes) -> Definition:
     if document["type"] != "gridpass-role-definition" or document["formatVersion"] != 1 \
             or not all(type(number) is int and number > 0 for number in numbers) \
             or not numbers[0] <= 8 or not numbers[2] <= numbers[1] <= 316_224_000 \
+            or not isinstance(document["name"], str) or not re.fullmatch(r"[a-z0-9-]{1,32}(\.[a-z0-9-]{1,32}){1,7}", document["name"]) \
+            or len(document["name"]) > 128 or not isinstance(document["version"], str) \
+            or not re.fullmatch(r"\d+\.\d+\.\d+", document["version"], re.ASCII) \
+            or any(not isinstance(text, str) or len(text.encode()) > most or re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
+                   for text, most in ((document["title"], 200), (document["description"], 4000))) \
             or document["issuerRevocation"] not in ("keeps", "ends") \
-            or not isinstance(document["claims"], dict) or document["claims"].get("type") != "object":
+            or not isinstance(document["claims"], dict) or document["claims"].get("type") != "object" or not usable(document["claims"]):
         raise Fault(code, "a value out of bounds")
     return Definition(cid(data), document)
 

@@ -155,7 +155,7 @@ class Judge:
 
     def read(self, found: StatusList, entry: Entry, limit: int | None) -> Check:
         word = "GP-VISA-REVOKED" if entry.purpose == "revocation" else "GP-VISA-SUSPENDED"
-        if found.purpose != entry.purpose:
+        if entry.purpose not in found.purposes:
             return Check(entry.purpose, FAILED, "GP-STATUS-PURPOSE")
         if entry.index >= len(found.bits) * 8:
             return Check(entry.purpose, FAILED, "GP-STATUS-RANGE")
@@ -177,7 +177,7 @@ class Judge:
         newest, fault = self.newest(entry, visa.issuer)
         if newest is None:
             return fault or self.unknown(entry, visa.issuer)
-        if newest.purpose != entry.purpose or entry.index >= len(newest.bits) * 8:
+        if entry.purpose not in newest.purposes or entry.index >= len(newest.bits) * 8:
             return self.read(newest, entry, None)
         state, now = newest.at(entry.index, then), newest.bit(entry.index)
         if state:
@@ -284,6 +284,8 @@ class Judge:
         """A visa by which somebody issued another, at that time."""
         then, definition = issued.secured.signed, self.trust.definitions.get(visa.definition)
         chain, path, _ = self.chain(visa, above) if len(above) < 10 else ([Check("issuer", FAILED, "GP-CHAIN-TOO-DEEP")], [], [])
+        # Of what is undecided further up it is only said that it is.
+        chain = [Check("issuer", OPEN, "GP-CHAIN-LINK-MISSING", one.code) if one.name != "issuer" and one.outcome == OPEN else one for one in chain]
         checks = self.own(visa) + chain + self.validity(visa, then)
         if definition:
             checks += [self.authority_status(visa, entry, definition, ends, then) for entry in visa.status]

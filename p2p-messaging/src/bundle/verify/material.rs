@@ -107,7 +107,8 @@ impl<'b> Material<'b> {
         });
         let receipts = read_receipts(bundle, &mut problems);
         for entry in &entries.descriptors {
-            let read = bundle.block(&entry.signed).map(|bytes| read_descriptor(bytes, &entry.channel));
+            let read =
+                bundle.block(&entry.signed).map(|bytes| read_descriptor(bytes, &entry.channel));
             if let Some(Err((code, sentence))) = read {
                 problems.failed(code, sentence, &entry.signed);
             }

@@ -95,7 +95,8 @@ pub(super) fn judge(material: &Material<'_>) -> Receipts {
     let mut speaking: BTreeMap<Chain, BTreeMap<u64, Vec<usize>>> = BTreeMap::new();
     for (index, signed) in material.receipts.iter().enumerate() {
         let Some(receipt) = signed.as_ref().map(SignedReceipt::receipt) else { continue };
-        let Some((chain, known)) = receipt.chain().ok().and_then(|c| named.chains.get_key_value(&c))
+        let Some((chain, known)) =
+            receipt.chain().ok().and_then(|c| named.chains.get_key_value(&c))
         else {
             continue;
         };
