@@ -16,9 +16,6 @@ gridpass_identity::codes! {
     ENVELOPE_TOO_OLD = "GP-ENVELOPE-TOO-OLD", Expired,
         "The envelope is older than the channel keeps its messages.",
         "Nothing: it is not taken up any more.";
-    EVIDENCE_MISSING = "GP-EVIDENCE-MISSING", Indeterminate,
-        "A status list, role definition or DID document that the sender's visas rest on is missing or old.",
-        "It is asked for; the envelope waits for it.";
     SCHEMA_NOT_HERE = "GP-SCHEMA-NOT-HERE", Indeterminate,
         "The schema of the topic has not arrived, so the payload cannot be checked.",
         "It is asked for; the envelope waits for it.";

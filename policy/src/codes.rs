@@ -28,9 +28,6 @@ gridpass_identity::codes! {
     CIM_HEADER = "GP-CIM-HEADER", Failed,
         "The header of the grid model is missing, or says what the channel does not take.",
         "See the message; the profiles that a channel takes stand in its schema.";
-    EVOLUTION_COMPATIBLE = "GP-EVOLUTION-COMPATIBLE", Ok,
-        "Everything that fits the old schema fits the new one at this place.",
-        "Nothing to do.";
     EVOLUTION_BREAKS = "GP-EVOLUTION-BREAKS", Failed,
         "Something that fits the old schema does not fit the new one.",
         "Keep the old version of the topic beside the new one until nobody sends it any more.";
@@ -165,9 +162,6 @@ gridpass_identity::codes! {
     CASES_DIFFER = "GP-CASES-DIFFER", Failed,
         "A policy case came out otherwise than it expects.",
         "Read the differences; either the case or the channel is wrong.";
-    CASES_HOLD = "GP-CASES-HOLD", Ok,
-        "Every policy case came out as it expects.",
-        "Nothing to do.";
     CASES_MALFORMED = "GP-CASES-MALFORMED", Malformed,
         "The file of policy cases cannot be read.",
         "Correct it as the message says; spec/policy-cases.md has the format.";

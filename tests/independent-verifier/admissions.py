@@ -116,7 +116,7 @@ class Senders:
 
     def node(self, recorded: dict[str, Any], node: dict[str, Any] | None, judge: Judge) -> Check:
         if node is None:
-            return Check("node", PASSED, "no-node")
+            return Check("node", PASSED, "GP-NOTHING-ASKED")
         if "evidence" not in node:
             return differs("node", "no authorisation is named")
         found = self.bundle.authorisations.get(node["evidence"])

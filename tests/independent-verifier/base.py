@@ -44,7 +44,7 @@ def worst(checks: Iterable[Check], name: str, passed_code: str = "") -> Check:
         for check in listed:
             if check.outcome == outcome:
                 return check.named(name)
-    return Check(name, PASSED, passed_code or (listed[-1].code if listed else ""))
+    return Check(name, PASSED, passed_code or (listed[0].code if listed else ""))
 
 
 # ---- JSON (identity.md 1) and JCS (RFC 8785)

@@ -6,7 +6,7 @@ import mmap
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterator
 
-from base import DAG_CBOR, FAILED, OPEN, RAW, Check, Fault, Link, canonical, cid, cid_text, jcs, members, millis, read_cbor, rfc3339, sha256
+from base import DAG_CBOR, FAILED, OPEN, RAW, Check, Fault, Link, cid, cid_text, jcs, members, millis, read_cbor, read_object, rfc3339, sha256
 from credentials import Authorisation, Presentation, StatusList, read_authorisation, read_list, read_presentation, read_secured
 from envelope import Envelope, Receipt, read_envelope, read_receipt
 from jose import Jws, read_jws
@@ -126,7 +126,7 @@ def _entry(kind: str, entry: Any) -> None:
         need(entry["payload"] in ("here", "withheld", "gone"), "payload")
         need_cid(entry["admission"], BAD)
         need((entry["payload"] == "here") == ("content" in entry), "content")
-        need("key" not in entry or isinstance(entry["key"], bytes) and len(entry["key"]) == 32, "key")
+        need("key" not in entry or isinstance(entry["key"], bytes), "key")
         reasons = entry.get("reasons", [])
         need("reasons" not in entry or reasons, "reasons")
         need(isinstance(reasons, list) and len(reasons) <= 4096 and all(isinstance(code, str) for code in reasons), "reasons")
@@ -312,15 +312,15 @@ def read_parts(bundle: Bundle, trust: Trust) -> None:
 
     def read_descriptor(block: bytes, channel: str) -> dict[str, Any]:
         try:
-            document = canonical(block)
+            document = read_object(block)
         except Fault as fault:
             raise Fault("GP-CHANNEL-MALFORMED", fault.why) from None
+        if cid(jcs(without_proof(document))) != channel:
+            raise Fault("GP-CID-OTHER", "descriptor")
         members(document, "type formatVersion framework name version dated owner title mode publish subscribe topics sealing retention "
                 "receipts limits maxStatusAgeSeconds clockSkewSeconds indeterminate", "previous keep terms proof", "GP-CHANNEL-MALFORMED")
         if document["type"] != "gridpass-channel" or document["formatVersion"] != 1:
             raise Fault("GP-CHANNEL-MALFORMED")
-        if cid(jcs(without_proof(document))) != channel:
-            raise Fault("GP-CID-OTHER", "descriptor")
         return document
 
     def definition(block: bytes, entry: Any) -> None:

@@ -257,7 +257,7 @@ def read_authorisation(data: bytes) -> Authorisation:
 
 # ---- status lists
 
-@dataclass
+@dataclass(eq=False)
 class StatusList:
     secured: Secured
     id: str

@@ -1,48 +1,85 @@
-"""What the facts rule out before any requirement (channel.md 3)."""
+"""What the facts rule out before any requirement (channel.md 3), in order."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from base import PASSED, millis
+from base import PASSED, cid, jcs, millis
 from envelope import Envelope
 from keys import did_of
+from trust import without_proof
+
+TYPES: dict[str, Any] = {"text": str, "integer": int, "boolean": bool, "texts": list, "time": str}
 
 
-def facts_of(entry: dict[str, Any], envelope: Envelope, admission: dict[str, Any], channel: dict[str, Any],
-             framework: str) -> tuple[set[str], set[str]]:
-    """The codes that apply, and those that the specification leaves open whether they do."""
-    gp, at, limits, skew = envelope.gp, entry["at"], channel["limits"], channel["clockSkewSeconds"] * 1000
-    node = did_of(envelope.header["kid"])
-    perhaps: set[str] = set()
-    topic: dict[str, Any] = next((one for one in channel["topics"] if one["name"] == gp["topic"]), {})
-    version = next((one for one in topic.get("versions", []) if one["version"] == gp["topicVersion"]), None)
-    retired = version and "retired" in version and (version["retired"] is True or millis(version["retired"]) <= at)
-    recipients, sent = gp.get("recipients", []), entry.get("sentLastMinute", 0)
-    wanted = {"broadcast": (0, 0), "unicast": (1, 1), "multicast": (1, limits.get("maxRecipients", 256))}[channel["mode"]]
-    attributes, given = topic.get("attributes", {}), gp.get("attributes", {})
-    needed = {name for name, one in attributes.items() if not one.get("optional")}
-    ruled = {
-        "GP-ADMISSION-OTHER": (admission["channel"], admission["sender"], admission.get("presentation"), admission["trust"]["framework"])
-        != (gp["channel"], gp["sender"], gp["presentation"], framework)
-        or (admission.get("node", {}).get("node"), admission.get("node", {}).get("evidence")) != (node if "authorisation" in gp else None, gp.get("authorisation")),
-        "GP-ADMISSION-EXPIRED": not millis(admission["judged"]) <= at < millis(admission["expires"]),
-        "GP-CHANNEL-NOT-YET": at < millis(channel["dated"]),
-        "GP-TOPIC-UNKNOWN": version is None or bool(retired),
-        "GP-TOPIC-SCHEMA-OTHER": version is not None and (version["schema"], version["mediaType"]) != (gp["schema"], envelope.header["cty"]),
-        "GP-ATTRIBUTE-UNKNOWN": bool(topic) and not needed <= given.keys() <= attributes.keys(),
-        "GP-MESSAGE-TOO-LARGE": gp["payloadBytes"] > limits["maxPayloadBytes"],
-        "GP-MESSAGE-FROM-FUTURE": envelope.issued > at + skew,
-        "GP-MESSAGE-EXPIRED": at > envelope.expires + skew,
-        "GP-MESSAGE-LIFETIME": envelope.expires - envelope.issued > limits["maxLifetimeSeconds"] * 1000,
-        "GP-MESSAGE-RECIPIENTS": not wanted[0] <= len(recipients) <= wanted[1],
-        "GP-MESSAGE-SEALING": ("epoch" in gp) != (channel["sealing"] == "members"),
-        "GP-MESSAGE-RATE": sent > limits["maxMessagesPerMinute"],
-    }
-    if sent == limits["maxMessagesPerMinute"]:
-        perhaps.add("GP-MESSAGE-RATE")
-    if at == envelope.expires + skew:
-        perhaps.add("GP-MESSAGE-EXPIRED")
-    found = {code for code, applies in ruled.items() if applies}
-    standings = [admission["standing"], admission.get("node", {}).get("standing"), entry.get("facts"), entry.get("sealing")]
-    return found | {one["code"] for one in standings if isinstance(one, dict) and one.get("outcome", PASSED) != PASSED}, perhaps
+def of_type(value: Any, name: str) -> bool:
+    if name == "integer":
+        return type(value) is int and abs(value) < 2**53
+    if name == "texts":
+        return isinstance(value, list) and len(value) <= 256 and all(of_type(one, "text") for one in value)
+    return isinstance(value, TYPES[name]) and (name == "boolean" or len(value.encode()) <= 1024)
+
+
+def message_of(entry: dict[str, Any], envelope: Envelope) -> dict[str, Any]:
+    """The message facts (decision.md 2) of an envelope, as a log recorded it."""
+    gp, signer = envelope.gp, did_of(envelope.header["kid"])
+    named = {"id": envelope.id, "channel": gp["channel"], "sender": gp["sender"], "presentation": gp["presentation"]}
+    named |= {"authorisation": gp["authorisation"]} if "authorisation" in gp else {}
+    named |= {"node": signer} if signer != gp["sender"] else {}
+    message = {"envelope": named, "topic": gp["topic"], "version": gp["topicVersion"], "schema": gp["schema"], "mediaType": envelope.header["cty"],
+               "issued": gp["issued"], "expires": gp["expires"], "payloadBytes": gp["payloadBytes"], "sealed": "epoch" in gp,
+               "signature": {"outcome": PASSED}}
+    message |= {name: gp[name] for name in ("recipients", "attributes") if name in gp}
+    recorded = {"sealing": "sealing", "payload": "facts", "sentLastMinute": "sentLastMinute"}
+    return message | {name: entry[there] for name, there in recorded.items() if there in entry}
+
+
+def facts_of(admission: dict[str, Any], channel: dict[str, Any], message: dict[str, Any], at: int) -> list[str]:
+    """The codes that apply, as often as they do."""
+    limits, skew = channel["limits"], channel["clockSkewSeconds"] * 1000
+    issued, expires = millis(message["issued"]), millis(message["expires"])
+    found: list[str] = []
+
+    def when(holds: bool, code: str) -> None:
+        found.extend([code] if holds else [])
+
+    def passed(check: Any) -> None:
+        when(isinstance(check, dict) and check["outcome"] != PASSED, (check or {}).get("code", ""))
+
+    node = admission.get("node")
+    when(admission["channel"] != cid(jcs(without_proof(channel))), "GP-ADMISSION-OTHER")
+    when(admission["trust"]["framework"] != channel["framework"], "GP-ADMISSION-OTHER")
+    when(at < millis(channel["dated"]), "GP-CHANNEL-NOT-YET")
+    when(not millis(admission["judged"]) <= at < millis(admission["expires"]), "GP-ADMISSION-EXPIRED")
+    passed(admission["standing"])
+    passed((node or {}).get("standing"))
+    there = (admission["channel"], admission["sender"], (node or {}).get("node"), (node or {}).get("evidence"), admission.get("presentation"))
+    if "envelope" in message:
+        here = tuple(message["envelope"].get(name) for name in ("channel", "sender", "node", "authorisation", "presentation"))
+        when(here != there, "GP-ADMISSION-OTHER")
+    topic: dict[str, Any] | None = next((one for one in channel["topics"] if one["name"] == message["topic"]), None)
+    when(topic is None, "GP-TOPIC-UNKNOWN")
+    if topic is not None:
+        version = next((one for one in topic["versions"] if one["version"] == message["version"]), None)
+        when(version is None or "retired" in version and millis(version["retired"]) <= at, "GP-TOPIC-UNKNOWN")
+        when(version is not None and (version["schema"], version["mediaType"]) != (message["schema"], message["mediaType"]), "GP-TOPIC-SCHEMA-OTHER")
+        attributes, given = topic.get("attributes", {}), message.get("attributes", {})
+        when(len(given) > len(attributes), "GP-ATTRIBUTE-UNKNOWN")
+        if len(given) <= len(attributes):
+            for name, value in given.items():
+                when(name not in attributes or not of_type(value, attributes[name]["type"]), "GP-ATTRIBUTE-UNKNOWN")
+            for name in sorted(attributes):
+                when(not attributes[name].get("optional") and name not in given, "GP-ATTRIBUTE-UNKNOWN")
+    when(message["payloadBytes"] > limits["maxPayloadBytes"], "GP-MESSAGE-TOO-LARGE")
+    when(issued > at + skew, "GP-MESSAGE-FROM-FUTURE")
+    when(at >= expires + skew, "GP-MESSAGE-EXPIRED")
+    lifetime = expires - issued
+    when(lifetime <= 0 or lifetime > limits["maxLifetimeSeconds"] * 1000, "GP-MESSAGE-LIFETIME")
+    wanted = {"broadcast": (0, 0), "unicast": (1, 1), "multicast": (1, limits["maxRecipients"])}[channel["mode"]]
+    when(not wanted[0] <= len(message.get("recipients", [])) <= wanted[1], "GP-MESSAGE-RECIPIENTS")
+    when(message["sealed"] != (channel["sealing"] == "members"), "GP-MESSAGE-SEALING")
+    when(message.get("sentLastMinute", -1) >= limits["maxMessagesPerMinute"], "GP-MESSAGE-RATE")
+    passed(message["signature"])
+    passed(message.get("sealing"))
+    passed(message.get("payload"))
+    return found

@@ -13,7 +13,7 @@ from bundle import Bundle, Message
 from conditions import NotChecked, ruled
 from credentials import NOT_CHECKED, StatusList
 from envelope import Envelope, Receipt
-from facts import facts_of
+from facts import facts_of, message_of
 from keys import did_of
 from payloads import payload_check, schema_parts
 from trust import Trust, proof_counts, without_proof
@@ -231,6 +231,8 @@ class Auditor:
             if "key" not in entry:
                 return Check("payload", PASSED, "GP-BUNDLE-INTACT", "sealed")
             try:
+                if len(entry["key"]) != 32:
+                    raise Fault("GP-SEALING-MALFORMED", "the key")
                 payload = self.open(message.payload, entry["key"], envelope.gp, envelope.header["kid"])
             except (Fault, InvalidTag) as error:
                 return Check("payload", FAILED, "GP-SEALING-BROKEN" if isinstance(error, InvalidTag) else "GP-SEALING-MALFORMED", str(error))
@@ -247,11 +249,11 @@ class Auditor:
     def sealing(self, message: Message, envelope: Envelope) -> Check:
         gp = envelope.gp
         if "epoch" not in gp:
-            return Check("sealing", PASSED, "not-sealed")
+            return Check("sealing", PASSED, "GP-NOTHING-ASKED")
         epoch, recorded = self.bundle.epochs.get(gp["epoch"]), message.entry.get("sealing")
         if epoch is None:
             other = not message.entry["allowed"] and (recorded is None or recorded["outcome"] == PASSED)
-            return Check("sealing", PASSED, "refused-for-another-reason") if other else Check("sealing", OPEN, "GP-EPOCH-MISSING", gp["epoch"])
+            return Check("sealing", PASSED, "GP-NOTHING-ASKED") if other else Check("sealing", OPEN, "GP-EPOCH-MISSING", gp["epoch"])
         same = (epoch["channel"], epoch["sender"], epoch["key"]) == envelope.chain and epoch.get("recipients") == \
             (sorted(gp["recipients"]) if "recipients" in gp else None)
         if not same or not 0 <= gp["sequence"] - epoch["first"] < 65_536 or not 0 <= envelope.issued - epoch["begun"] <= 7 * 86_400_000:
@@ -285,14 +287,12 @@ class Auditor:
         if descriptor is None:
             return self.channel_check.named("decision")
         try:
-            facts, perhaps = facts_of(entry, envelope, admission, descriptor, self.trust.framework)
-            policy = ruled(descriptor, envelope.gp, admission, entry["at"])
+            found = facts_of(admission, descriptor, message_of(entry, envelope), entry["at"])
+            found += ruled(descriptor, envelope.gp, admission, entry["at"])
         except NotChecked as left_out:
             return Check("decision", OPEN, NOT_CHECKED, str(left_out))
         except (Fault, KeyError, TypeError, AttributeError) as error:
             return Check("decision", FAILED, "GP-DECISION-DIFFERS", f"cannot be made again: {error}")
         reasons = entry.get("reasons", [])
-        first, rest = reasons[:len(reasons) - len(policy)], reasons[len(reasons) - len(policy):]
-        fits = entry["allowed"] == (not reasons) and rest == policy and facts <= set(first) <= facts | perhaps
-        says = f"by the facts {sorted(facts)} and {policy}, recorded {reasons}"
-        return Check("decision", PASSED if fits else FAILED, "GP-DECISION-RECOMPUTED" if fits else "GP-DECISION-DIFFERS", says)
+        fits = entry["allowed"] == (not found) and found == reasons
+        return Check("decision", PASSED if fits else FAILED, "GP-DECISION-RECOMPUTED" if fits else "GP-DECISION-DIFFERS", f"{found}, recorded {reasons}")

@@ -204,8 +204,10 @@ def _method(value: dict[str, Any], did: str) -> Method:
 def read_document(value: Any, did: str) -> Document:
     """A DID document with this id; embedded methods and relative ids are read."""
     bad = Fault("GP-DID-DOCUMENT-MALFORMED", did)
-    if not isinstance(value, dict) or value.get("id") != did:
+    if not isinstance(value, dict):
         raise bad
+    if value.get("id") != did:
+        raise Fault("GP-DID-DOCUMENT-OTHER-ID", did)
     methods: dict[str, Method] = {}
 
     def absolute(url: Any) -> str:

@@ -16,7 +16,7 @@ from webvh import digest, replaced
 
 NOW = 1_772_366_400_000  # 2026-03-01T12:00:00Z
 HOUR, DAY = 3_600_000, 86_400_000
-SCHEMA = jcs({"$schema": "https://json-schema.org/draft/2020-12/schema"})
+SCHEMA = jcs({"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"})
 CONTEXTS = ["https://www.w3.org/ns/credentials/v2", "https://w3id.org/gridpass/v1"]
 
 
@@ -131,6 +131,9 @@ class Scene:
             return status_list(self.own, self.did, "urn:x:nodes", "revocation", dated, version, changes or [])
         return status_list(self.root, self.root.did, f"urn:x:{kind}", kind, dated, version, changes or [])
 
+    def dated(self, kind: str) -> int:
+        return read_list(self.lists[kind]).dated
+
     def make_visa(self, signer: Signer | None = None, **claims: Any) -> bytes:
         return (signer or self.root).credential({
             "@context": CONTEXTS, "id": "urn:x:visa", "type": ["VerifiableCredential", "GridpassVisa"], "issuer": self.root.did,
@@ -169,18 +172,16 @@ class Scene:
 
     def admit(self) -> dict[str, Any]:
         standing = {"outcome": "passed", "code": "GP-VISA-IN-FORCE", "sentence": "every check passed"}
-        lists = [(read_list(data), data) for data in self.lists.values()]
         return {
             "type": "gridpass-admission", "formatVersion": 1, "channel": self.channel, "sender": self.did, "presentation": cid(self.presentation),
             "trust": {"framework": self.charter, "pack": cid(self.pack), "charter": self.charter}, "judged": rfc3339(NOW), "expires": rfc3339(NOW + HOUR),
             "standing": standing, "visas": [{
                 "evidence": cid(self.visa), "role": "flex.gb.aggregator", "definition": self.role, "issuer": self.root.did, "standing": standing,
-                "claims": {"zone": "GB-1"}, "validUntil": rfc3339(NOW + 20 * DAY),
-                "statusDated": rfc3339(min(one.dated for one, _ in lists if one.signer == self.root.did)), "path": [{"evidence": cid(self.visa), "issuer": self.root.did}]}],
+                "claims": {"zone": "GB-1"}, "validUntil": rfc3339(NOW + 20 * DAY), "statusDated": rfc3339(min(self.dated("revocation"), self.dated("suspension"))), "path": [{"evidence": cid(self.visa), "issuer": self.root.did}]}],
             "node": {"node": self.node.did, "standing": standing | {"code": "GP-NODE-AUTHORISED"}, "evidence": cid(self.authorisation),
                      "validUntil": rfc3339(NOW + 30 * DAY)},
-            "lists": sorted(({"list": one.id, "signer": one.signer, "dated": rfc3339(one.dated), "evidence": cid(data)} for one, data in lists),
-                            key=lambda one: one["list"]),
+            "lists": [{"list": f"urn:x:{kind}", "signer": self.did if kind == "nodes" else self.root.did, "dated": rfc3339(self.dated(kind)), "evidence": cid(data)}
+                      for kind, data in sorted(self.lists.items())],
             "restsOn": {"statusLists": [], "definitions": [], "dids": []}}
 
     def receipt(self, delivered: list[list[int]], newest: str, signer: Signer | None = None, **changes: Any) -> bytes:

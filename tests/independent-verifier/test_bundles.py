@@ -60,7 +60,7 @@ class Container(unittest.TestCase):
             found.append(report["outcome"])
             self.assertNotEqual(report["outcome"], "passed", number)
             self.assertLessEqual(codes(report) - {"GP-STATUS-UNKNOWN", "GP-DID-NOT-FOUND", "GP-BUNDLE-PART-MISSING", "GP-SEQUENCE-GAP", "GP-FACTS-OPEN",
-                                                     "GP-SCHEMA-NOT-HERE"},
+                                                     "GP-SCHEMA-NOT-HERE", "GP-AUTHORISATION-MISSING"},
                                  {"GP-BUNDLE-MALFORMED"}, number)
         self.assertGreaterEqual(found.count("indeterminate"), 12)
 
@@ -323,7 +323,7 @@ class Exporter(unittest.TestCase):
         def stranger(scene: Scene) -> Any:
             self.by_node(scene)
             return lambda m, k, b: m.update(exporter={"participant": scene.dso.did, "authorisation": cid(scene.authorisation)})
-        self.expect("failed", "GP-SIGNER-OTHER", stranger)
+        self.expect("failed", "GP-NODE-NOT-AUTHORISED", stranger)
 
         def revoked(dated: int, at: int) -> Make:
             def make(scene: Scene) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Any
 
-from base import FAILED, FIVE_MINUTES, OPEN, PASSED, Check, Fault, b64, canonical, cid, jcs, members, millis, parse_cid, read_object
+from base import FAILED, FIVE_MINUTES, OPEN, PASSED, Check, Fault, b64, canonical, cid, jcs, members, millis, parse_cid, read_object, rfc3339, worst
 from jose import JCS_SUITE, proof_fits
 from keys import Key, Version, did_jwk, did_key, did_of, is_did, key_at, read_document
 from schema import usable
@@ -127,6 +128,10 @@ def read_charter(document: Any) -> Charter:
         roles[role["definition"]] = role
     if "previous" in document:
         parse_cid(document["previous"])
+    proofs = document.get("proof", [])
+    if not isinstance(proofs, list) or len(proofs) > 64 or not all(isinstance(proof, dict) for proof in proofs) \
+            or rfc3339(millis(document["dated"], code)) != document["dated"]:
+        raise Fault(code, "proof, or a time spelt otherwise")
     return Charter(document, cid(jcs(without_proof(document))), millis(document["dated"], code), document["roots"], roles)
 
 
@@ -161,10 +166,41 @@ class Definition:
         return found.get("dids", []), found.get("roles", [])
 
 
-def read_definition(data: bytes) -> Definition:
-    """A role definition in its JCS bytes; bounds as far as this verifier relies on them."""
+PART = "[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?"
+ROLE_NAME = re.compile(rf"{PART}(?:[.]{PART}){{1,7}}")
+
+
+def text_of(value: Any, most: int) -> bool:
+    """A text that can be shown: not only spaces, no control characters but line feeds."""
+    return isinstance(value, str) and 0 < len(value.encode()) <= most and value.strip() != "" \
+        and not any(unicodedata.category(c) == "Cc" and c != "\n" for c in value)
+
+
+def requirement(value: Any, level: int = 1) -> int:
+    """The number of parts of a precondition, or a fault."""
     code = "GP-ROLE-MALFORMED"
-    document = canonical(data, 1 << 16, 16)
+    if not isinstance(value, dict) or level > 8:
+        raise Fault(code, "a requirement")
+    if value.keys() == {"role"}:
+        parse_cid(value["role"])
+        return 1
+    parts = next((value[n] for n in ("all", "any") if value.keys() == {n}), value.get("of") if value.keys() == {"atLeast", "of"} else None)
+    k = value.get("atLeast", 1)
+    if not isinstance(parts, list) or "any" in value and not parts or type(k) is not int or not ("all" in value or 1 <= k <= len(parts)):
+        raise Fault(code, "a requirement")
+    count = 1 + sum(requirement(part, level + 1) for part in parts)
+    if count > 64:
+        raise Fault(code, "too many")
+    return count
+
+
+def read_definition(data: bytes) -> Definition:
+    """A role definition in its JCS bytes; of its claims the plain keywords are looked at."""
+    code = "GP-ROLE-MALFORMED"
+    try:
+        document = canonical(data, 1 << 16, 16)
+    except Fault as fault:
+        raise Fault(fault.code if fault.code == "GP-DOCUMENT-NOT-CANONICAL" else code, fault.why) from None
     members(document, "type formatVersion name version title description issuers maxChainDepth claims "
             "maxValiditySeconds maxStatusAgeSeconds issuerRevocation", "previous revokers preconditions", code)
     for name in ("issuers", "revokers"):
@@ -178,14 +214,16 @@ def read_definition(data: bytes) -> Definition:
     if document["type"] != "gridpass-role-definition" or document["formatVersion"] != 1 \
             or not all(type(number) is int and number > 0 for number in numbers) \
             or not numbers[0] <= 8 or not numbers[2] <= numbers[1] <= 316_224_000 \
-            or not isinstance(document["name"], str) or not re.fullmatch(r"[a-z0-9-]{1,32}(\.[a-z0-9-]{1,32}){1,7}", document["name"]) \
-            or len(document["name"]) > 128 or not isinstance(document["version"], str) \
-            or not re.fullmatch(r"\d+\.\d+\.\d+", document["version"], re.ASCII) \
-            or any(not isinstance(text, str) or len(text.encode()) > most or re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
-                   for text, most in ((document["title"], 200), (document["description"], 4000))) \
             or document["issuerRevocation"] not in ("keeps", "ends") \
-            or not isinstance(document["claims"], dict) or document["claims"].get("type") != "object" or not usable(document["claims"]):
+            or not isinstance(document["claims"], dict) or document["claims"].get("type") != "object" or not usable(document["claims"]) \
+            or not isinstance(document["name"], str) or len(document["name"]) > 128 or not ROLE_NAME.fullmatch(document["name"]) \
+            or not isinstance(document["version"], str) or not re.fullmatch(r"(0|[1-9]\d*)([.](0|[1-9]\d*)){2}", document["version"]) \
+            or not text_of(document["title"], 200) or not text_of(document["description"], 4000):
         raise Fault(code, "a value out of bounds")
+    if "preconditions" in document:
+        requirement(document["preconditions"])
+    if "previous" in document:
+        parse_cid(document["previous"])
     return Definition(cid(data), document)
 
 
@@ -208,7 +246,7 @@ class Trust:
 
     def up_to(self, charter: str) -> "Trust | None":
         for at, found in enumerate(self.charters, 1):
-            if found.cid == charter:
+            if found.cid == charter and found.roles.keys() <= self.definitions.keys():
                 return Trust(self.pack, self.charters[:at], self.definitions, self.resolver)
         return None
 
@@ -216,35 +254,46 @@ class Trust:
         return next((charter for charter in reversed(self.charters) if charter.dated <= at), None)
 
 
-def open_pack(data: bytes, now: int) -> Trust:
+def follows(charter: Charter, before: Charter | None, resolver: Resolver, now: int) -> list[Check]:
+    """charter.md 3: the checks `history` and `signatures`."""
+    version, previous = charter.document["version"], charter.document.get("previous")
+    linked = previous is None if before is None else \
+        (previous, version) == (before.cid, before.document["version"] + 1) and charter.dated >= before.dated
+    earliest = before.dated - FIVE_MINUTES if before else None
+    rules = ([before.document["rule"]] if before else []) + [charter.document["rule"]]
+    history = Check("history", PASSED, "GP-CHARTER-FOLLOWS") if linked else Check("history", FAILED, "GP-CHARTER-HISTORY-BROKEN")
+    return [history] + [enough(charter, rule, resolver, now, earliest).named("signatures") for rule in rules]
+
+
+def open_pack(data: bytes, now: int, pin: str | None = None) -> Trust:
     code = "GP-TRUST-PACK-MALFORMED"
-    pack = canonical(data.removesuffix(b"\n"), 16 << 20, 64)
+    if pin is not None and cid(data) != pin:
+        raise Fault("GP-CID-OTHER")
+    try:
+        pack = read_object(data.removesuffix(b"\n"), 16 << 20, 32)
+    except Fault as fault:
+        raise Fault(code, fault.why) from None
     members(pack, "type formatVersion charters definitions identities", "", code)
     lists = [pack["charters"], pack["definitions"], pack["identities"]]
     if pack["type"] != "gridpass-trust-pack" or pack["formatVersion"] != 1 \
             or not all(isinstance(found, list) and len(found) <= 4096 for found in lists) or not pack["charters"]:
         raise Fault(code)
+    charters = [read_charter(document) for document in pack["charters"]]
+    definitions = {d.cid: d for d in (read_definition(jcs(document)) for document in pack["definitions"])}
     resolver = Resolver()
     for identity in pack["identities"]:
         resolver.add(read_identity(identity), trusted=True)
-    charters = [read_charter(document) for document in pack["charters"]]
-    before: Charter | None = None
-    for number, charter in enumerate(charters, 1):
-        rules = [charter.document["rule"]] + ([before.document["rule"]] if before else [])
-        if charter.document["version"] != number or charter.document.get("previous") != (before.cid if before else None) \
-                or before and charter.dated < before.dated:
-            raise Fault("GP-CHARTER-HISTORY-BROKEN", str(number))
-        for rule in rules:
-            check = enough(charter, rule, resolver, now, before.dated - FIVE_MINUTES if before else None)
-            if check.outcome != PASSED:
-                raise Fault(check.code, f"charter {number}")
-        if charter.dated > now + FIVE_MINUTES:
-            raise Fault("GP-SIGNED-IN-FUTURE", f"charter {number}")
-        before = charter
-    definitions = {d.cid: d for d in (read_definition(jcs(document)) for document in pack["definitions"])}
+    checks: list[Check] = []
+    for before, charter in zip([None, *charters], charters):
+        checks += follows(charter, before, resolver, now)
+    late = charters[-1].dated > now + FIVE_MINUTES
+    checks.append(Check("date", FAILED, "GP-SIGNED-IN-FUTURE") if late else Check("date", PASSED, "GP-CHARTER-IN-FORCE"))
     for role, listed in charters[-1].roles.items():
         if role not in definitions:
-            raise Fault("GP-DEFINITION-MISSING", role)
-        if definitions[role].document["name"] != listed["name"]:
-            raise Fault("GP-DEFINITION-NAME", role)
+            checks.append(Check("definitions", OPEN, "GP-DEFINITION-MISSING"))
+        elif definitions[role].document["name"] != listed["name"]:
+            checks.append(Check("definitions", FAILED, "GP-DEFINITION-NAME"))
+    result = worst(checks, "")
+    if result.outcome != PASSED:
+        raise Fault(result.code, result.says)
     return Trust(cid(data.removesuffix(b"\n")), charters, definitions, resolver)

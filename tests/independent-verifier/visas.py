@@ -372,23 +372,27 @@ class Judge:
                 standings.append(Standing(one, one.evidence, False, self.own(one) + chain[1:] + chain[:1], path, authorities))
         return standings
 
-    def authorisation(self, found: Authorisation, participant: str, node: str, channel: str, purpose: str) -> Check:
-        """Whether a node acts for a participant."""
+    def authorisation_checks(self, found: Authorisation, participant: str, node: str, channel: str, purpose: str) -> list[Check]:
+        """visa.md 6: signature, validity, authorisation, revocation."""
         secured = found.secured
         self.ends += [found.since, found.until]
-        checks = secured.checks(participant, "assertionMethod", secured.signed, self.at, self.resolver)
-        named = (found.participant, found.node) == (participant, node) and purpose in found.purposes \
-            and (found.channels is None or channel in found.channels)
-        if found.until - found.since > 90 * DAY or found.until - secured.signed > 120 * DAY:
+        checks = secured.checks(found.participant, "assertionMethod", secured.signed, self.at, self.resolver)
+        if found.until - found.since >= 90 * DAY + 1000 or found.until - secured.signed >= 120 * DAY + 1000:
             checks.append(Check("validity", FAILED, "GP-VISA-VALIDITY-TOO-LONG"))
         elif not found.since <= self.at < found.until:
             checks.append(Check("validity", FAILED, "GP-VISA-NOT-YET" if self.at < found.since else "GP-VISA-EXPIRED"))
-        checks.append(Check("node", PASSED, "GP-NODE-AUTHORISED") if named else Check("node", FAILED, "GP-NODE-NOT-AUTHORISED"))
+        else:
+            checks.append(Check("validity", PASSED, "GP-VISA-IN-FORCE"))
+        named = (found.participant, found.node) == (participant, node) and purpose in found.purposes \
+            and (found.channels is None or channel in found.channels)
+        checks.append(Check("authorisation", PASSED, "GP-NODE-AUTHORISED") if named else Check("authorisation", FAILED, "GP-NODE-NOT-AUTHORISED"))
         newest, fault = self.newest(found.status, found.participant)
         for one in self.rely([found.status], {found.participant}, self.max_age or 0):
             self.ends.append(one.dated + (self.max_age or 0) * 1000 + 1)
-        if fault or newest is None:
-            checks.append(fault or self.unknown(found.status, found.participant))
-        else:
-            checks.append(self.read(newest, found.status, self.max_age))
-        return worst(checks, "node", "GP-NODE-AUTHORISED").named("node")
+        checks.append(fault or (self.read(newest, found.status, self.max_age) if newest else self.unknown(found.status, found.participant)))
+        return checks
+
+    def authorisation(self, found: Authorisation, participant: str, node: str, channel: str, purpose: str) -> Check:
+        """Whether a node acts for a participant."""
+        checks = self.authorisation_checks(found, participant, node, channel, purpose)
+        return worst(checks, "node", checks[-1].code)

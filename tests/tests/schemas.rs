@@ -1,9 +1,10 @@
 //! What the code writes fits the JSON Schemas of `spec/schemas/`, and what they forbid does not.
 
+use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::request::{self, Refusal, VisaRequest};
 use gridpass_credentials::schema::Schema;
-use gridpass_policy::facts::Question;
+use gridpass_policy::facts::{EnvelopeFacts, Question};
 use gridpass_tests::channels;
 use gridpass_tests::world::{self, NOW, Party, days_ago};
 use serde_json::{Value, json};
@@ -108,7 +109,27 @@ fn channels_admissions_and_decisions_fit() {
     let facts = channels::admission(&policy, &holder.did, &report, &trust);
     fits("admission", &json!(facts));
     let mut admitted = policy.admit(facts);
-    for question in [channels::bid("GB-1", 1), channels::bid("GB-9", 9999), Question::Subscribe] {
+    // With every fact that there can be.
+    let Question::Publish(mut whole) = channels::bid("GB-1", 1) else { panic!("a message") };
+    whole.recipients = vec![root.did.clone()];
+    whole.sealing = Some(whole.signature.clone());
+    whole.payload = Some(whole.signature.clone());
+    whole.envelope = Some(EnvelopeFacts {
+        id: EnvelopeId::of_block(b"a block").expect("a name"),
+        channel: policy.id().clone(),
+        sender: holder.did.clone(),
+        node: Some(root.did.clone()),
+        authorisation: Some(world::id(&role)),
+        presentation: Some(world::id(&role)),
+    });
+    let questions = [
+        channels::bid("GB-1", 1),
+        channels::bid("GB-9", 9999),
+        Question::Publish(whole),
+        Question::Subscribe,
+        Question::Keep,
+    ];
+    for question in questions {
         fits("decision", &json!(policy.decide(&mut admitted, &question, NOW).expect("a decision")));
     }
 }

@@ -20,9 +20,6 @@ use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-/// The bytes of a message key.
-const KEY: usize = 32;
-
 /// What the lists of a bundle name.
 #[derive(Clone, Debug, Default)]
 #[allow(missing_docs)] // they are the kinds
@@ -183,9 +180,6 @@ impl<'b> Bundle<'b> {
             self.find(Kind::Messages, &entry.envelope, DAG_CBOR, order)?;
             if entry.content.is_some() != (entry.payload == PayloadState::Here) {
                 return Err(malformed("a payload is named exactly where it is in the file"));
-            }
-            if entry.key.as_ref().is_some_and(|key| key.len() != KEY) {
-                return Err(malformed("a message key has 32 bytes"));
             }
             if let Some(content) = &entry.content {
                 self.find(Kind::Messages, content, RAW, order)?;

@@ -8,8 +8,6 @@ use gridpass_identity::did::Did;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// The version of the protocol.
-pub const VERSION: u32 = 1;
 /// The longest line, in bytes.
 pub const MAX_LINE: usize = 24 * 1024 * 1024;
 

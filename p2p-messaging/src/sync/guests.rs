@@ -130,9 +130,4 @@ impl Guests {
     pub fn participant(&self, peer: &str) -> Option<&Did> {
         self.peers.get(peer).map(|g| &g.participant)
     }
-
-    /// The peers that are known by name.
-    pub fn peers(&self) -> impl Iterator<Item = &str> {
-        self.peers.keys().map(String::as_str)
-    }
 }

