@@ -4,6 +4,7 @@ use crate::error::Result;
 use gridpass_credentials::trust::Trust;
 use gridpass_credentials::verify::VisaReport;
 use gridpass_credentials::visa::Visa;
+use gridpass_identity::code::Code;
 use gridpass_identity::report::Outcome;
 use gridpass_messaging::bundle::Report;
 use gridpass_messaging::node::{AskError, Delivered, Said};
@@ -33,16 +34,33 @@ pub(crate) fn grant(out: &mut dyn Write, visa: &Visa, report: &VisaReport) -> Re
     Ok(())
 }
 
-pub(crate) fn visa_report(out: &mut dyn Write, report: &VisaReport) -> Result<()> {
-    for check in &report.checks {
-        writeln!(out, "   {} {}: {}", word(check.outcome), check.name, check.sentence)?;
+/// What was checked, in one line; what did not pass, each with its reason.
+fn checks<'c>(
+    out: &mut dyn Write,
+    of: &str,
+    all: impl Iterator<Item = (&'c str, Outcome, &'c str, Code)>,
+) -> Result<()> {
+    let mut passed: Vec<&str> = Vec::new();
+    for (name, outcome, sentence, code) in all {
+        if outcome != Outcome::Passed {
+            writeln!(out, "   {of}: {name} {}: {sentence} [{code}]", word(outcome))?;
+        } else if !passed.contains(&name) {
+            passed.push(name);
+        }
     }
+    writeln!(out, "   {of}: {} passed", passed.join(", "))?;
+    Ok(())
+}
+
+pub(crate) fn visa_report(out: &mut dyn Write, report: &VisaReport) -> Result<()> {
+    let own = report.checks.iter();
+    let own = own.map(|c| (c.name, c.outcome, c.sentence.as_str(), c.code));
+    checks(out, "the presentation", own)?;
     for verdict in &report.visas {
         let says = json!(verdict.visa.as_ref().map(|v| &v.claims));
-        writeln!(out, "   the visa says {says}, and:")?;
-        for check in &verdict.checks {
-            writeln!(out, "   {} {}: {}", word(check.outcome), check.name, check.sentence)?;
-        }
+        let of_visa = verdict.checks.iter();
+        let of_visa = of_visa.map(|c| (c.name, c.outcome, c.sentence.as_str(), c.code));
+        checks(out, &format!("the visa, which says {says}"), of_visa)?;
     }
     writeln!(out, "   the whole: {} [{}]", word(report.outcome), report.code)?;
     Ok(())
@@ -68,9 +86,8 @@ pub(crate) fn refusal(out: &mut dyn Write, what: &str, why: &AskError) -> Result
 pub(crate) fn audit(out: &mut dyn Write, report: &Report) -> Result<()> {
     let (bundle, counts) = (&report.bundle, &report.counts);
     writeln!(out, "   {} bytes, made by {}", bundle.bytes, bundle.exporter.participant)?;
-    for check in &report.checks {
-        writeln!(out, "   {} {}: {}", word(check.outcome), check.name, check.sentence)?;
-    }
+    let own = report.checks.iter();
+    checks(out, "the bundle", own.map(|c| (c.name, c.outcome, c.sentence.as_ref(), c.code)))?;
     for message in &report.messages {
         let (checks, outcome) = (message.checks.len(), word(message.outcome));
         writeln!(
