@@ -5,21 +5,31 @@
 
 use crate::codes;
 use cid::Cid;
+use data_encoding::BASE32_NOPAD;
 use gridpass_identity::code::Code;
 use gridpass_identity::json;
-use multihash::Multihash;
+use serde::de::Visitor;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
+use std::sync::Arc;
 
 /// The multicodec of raw bytes.
-const RAW: u64 = 0x55;
+const RAW: u8 = 0x55;
 /// The multicodec of DAG-CBOR.
-const DAG_CBOR: u64 = 0x71;
-/// The multihash code of sha2-256.
-const SHA2_256: u64 = 0x12;
+const DAG_CBOR: u8 = 0x71;
 /// The length of every such CID in base32.
 const LENGTH: usize = 59;
+/// The length of every such CID in bytes.
+const BYTES: usize = 36;
+
+/// What every such CID begins with: version 1, the codec, sha2-256, 32 bytes.
+const fn beginning(codec: u8) -> [u8; 4] {
+    [0x01, codec, 0x12, 0x20]
+}
+
+/// The text of a name. A node copies several for each message.
+type Text = Arc<str>;
 
 /// Why a name or the document under it was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,32 +63,47 @@ impl ContentIdError {
     }
 }
 
-fn name_of(codec: u64, bytes: &[u8]) -> Result<Cid, ContentIdError> {
-    let hash = Multihash::<64>::wrap(SHA2_256, &Sha256::digest(bytes))
-        .map_err(|e| ContentIdError::Malformed(e.to_string()))?;
-    Ok(Cid::new_v1(codec, hash))
+fn name_of(codec: u8, bytes: &[u8]) -> Text {
+    let mut cid = [0; BYTES];
+    let digest = Sha256::digest(bytes);
+    for (place, byte) in cid.iter_mut().zip(beginning(codec).iter().chain(&digest)) {
+        *place = *byte;
+    }
+    // The multibase prefix of base32.
+    let mut text = [b'b'; LENGTH];
+    if let Some((_, rest)) = text.split_first_mut() {
+        BASE32_NOPAD.encode_mut(&cid, rest);
+        rest.make_ascii_lowercase();
+    }
+    std::str::from_utf8(&text).unwrap_or_default().into()
 }
 
 fn refused(text: &str) -> ContentIdError {
     ContentIdError::Malformed(text.chars().take(80).collect())
 }
 
-fn is_name(codec: u64, text: &str) -> bool {
-    text.len() == LENGTH
-        && Cid::try_from(text).is_ok_and(|cid| {
-            let hash = cid.hash();
-            cid.version() == cid::Version::V1
-                && cid.codec() == codec
-                && hash.code() == SHA2_256
-                && hash.size() == 32
-                // Upper case and unused bits would be second spellings.
-                && cid.to_string() == text
-        })
+/// The bytes of a name; nothing for what is none, and for a second spelling of one.
+fn bytes_of(text: &[u8]) -> Option<[u8; BYTES]> {
+    let (b'b', rest) = text.split_first()? else { return None };
+    let mut upper = <[u8; LENGTH - 1]>::try_from(rest).ok()?;
+    if upper.iter().any(u8::is_ascii_uppercase) {
+        return None;
+    }
+    upper.make_ascii_uppercase();
+    let mut bytes = [0; BYTES];
+    // It refuses unused bits that are set.
+    BASE32_NOPAD.decode_mut(&upper, &mut bytes).ok()?;
+    Some(bytes)
+}
+
+fn read_name(codec: u8, text: &str) -> Result<Text, ContentIdError> {
+    let bytes = bytes_of(text.as_bytes()).filter(|b| b.starts_with(&beginning(codec)));
+    bytes.map(|_| text.into()).ok_or_else(|| refused(text))
 }
 
 /// The name of an envelope: CIDv1, codec dag-cbor, sha2-256, in base32. Ordered by its text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EnvelopeId(String);
+pub struct EnvelopeId(Text);
 
 impl EnvelopeId {
     /// The name of an envelope's block.
@@ -86,7 +111,7 @@ impl EnvelopeId {
     /// # Errors
     /// None that can occur, as for [`ContentId::of_bytes`].
     pub fn of_block(bytes: &[u8]) -> Result<Self, ContentIdError> {
-        Ok(Self(name_of(DAG_CBOR, bytes)?.to_string()))
+        Ok(Self(name_of(DAG_CBOR, bytes)))
     }
 
     /// Reads a name, in its one spelling.
@@ -94,7 +119,7 @@ impl EnvelopeId {
     /// # Errors
     /// [`ContentIdError::Malformed`].
     pub fn parse(text: &str) -> Result<Self, ContentIdError> {
-        is_name(DAG_CBOR, text).then(|| Self(text.to_owned())).ok_or_else(|| refused(text))
+        read_name(DAG_CBOR, text).map(Self)
     }
 
     /// The text.
@@ -106,16 +131,15 @@ impl EnvelopeId {
 
 /// The name of an immutable document. Ordered by its text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ContentId(String);
+pub struct ContentId(Text);
 
 impl ContentId {
     /// The name of these bytes.
     ///
     /// # Errors
-    /// None that can occur: a sha2-256 digest always fits; the type says so because the library's
-    /// constructor is general.
+    /// None that can occur.
     pub fn of_bytes(bytes: &[u8]) -> Result<Self, ContentIdError> {
-        Ok(Self(name_of(RAW, bytes)?.to_string()))
+        Ok(Self(name_of(RAW, bytes)))
     }
 
     /// The name as a CID, for codecs that link to it.
@@ -123,13 +147,15 @@ impl ContentId {
     /// # Errors
     /// None that can occur: what [`ContentId::parse`] took is one.
     pub fn to_cid(&self) -> Result<Cid, ContentIdError> {
-        Cid::try_from(self.0.as_str()).map_err(|_| ContentIdError::Malformed(self.0.clone()))
+        let bytes =
+            bytes_of(self.0.as_bytes()).and_then(|bytes| Cid::try_from(bytes.as_slice()).ok());
+        bytes.ok_or_else(|| refused(self.as_str()))
     }
 
     /// The name of no bytes at all: what stands for evidence that has no canonical form.
     #[must_use]
     pub fn of_nothing() -> Self {
-        Self("bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku".to_owned())
+        Self("bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku".into())
     }
 
     /// The name of a JSON value: of its JCS bytes, which are given back too.
@@ -148,7 +174,7 @@ impl ContentId {
     /// # Errors
     /// [`ContentIdError::Malformed`].
     pub fn parse(text: &str) -> Result<Self, ContentIdError> {
-        is_name(RAW, text).then(|| Self(text.to_owned())).ok_or_else(|| refused(text))
+        read_name(RAW, text).map(Self)
     }
 
     /// Refuses bytes that do not hash to this name.
@@ -175,26 +201,36 @@ macro_rules! is_its_text {
     ($name:ident) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({})"), self.0)
+                write!(f, concat!(stringify!($name), "({})"), self.as_str())
             }
         }
 
         impl Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(&self.0)
+                serializer.serialize_str(self.as_str())
             }
         }
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::parse(&text).map_err(serde::de::Error::custom)
+                /// Reads it where it stands: a copy of its own would only be thrown away.
+                struct Read;
+                impl Visitor<'_> for Read {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("the text of a CID")
+                    }
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
+                        $name::parse(text).map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Read)
             }
         }
     };
@@ -258,6 +294,22 @@ mod tests {
             prop_assert_eq!(ContentId::parse(id.as_str()), Ok(id.clone()));
             prop_assert_eq!(id.verify(&bytes), Ok(()));
             prop_assert_eq!(id.verify(&other).is_ok(), bytes == other);
+            // As the library of CIDs writes it.
+            let cid = id.to_cid().expect("a CID");
+            prop_assert_eq!(cid.to_string(), id.as_str());
+            prop_assert_eq!(Cid::try_from(id.as_str()).ok(), Some(cid));
+        }
+
+        #[test]
+        fn reads_what_the_library_of_cids_reads_in_its_one_spelling(
+            text in "(bafkrei|bafyrei|Bafkrei|bafkreh|cafkrei)[a-hA2-7][a-z2-7]{50}[a-z2-7=A]",
+        ) {
+            let read = Cid::try_from(text.as_str()).ok().filter(|c| c.to_string() == text);
+            let is = |codec: u8| read.as_ref().is_some_and(|c| {
+                c.codec() == u64::from(codec) && c.hash().code() == 0x12 && c.hash().size() == 32
+            });
+            prop_assert_eq!(ContentId::parse(&text).is_ok(), is(RAW));
+            prop_assert_eq!(EnvelopeId::parse(&text).is_ok(), is(DAG_CBOR));
         }
 
         #[test]

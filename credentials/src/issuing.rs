@@ -9,6 +9,7 @@ use crate::codes;
 use crate::content_id::ContentId;
 use crate::keeping::{self, KeepError, from_record, read_visa, to_record};
 use crate::own_list::{OwnList, own_lists, uuid};
+use crate::parcel::{Parcel, ParcelKind, dids_in, identities_of};
 use crate::secured::{Form, Kind, Secured, SecuredError, Signer, secure_credential};
 use crate::signature::SignatureMemo;
 use crate::status::{Change, StatusError, StatusList};
@@ -180,6 +181,22 @@ pub struct Issued {
     pub lists: Vec<String>,
     /// How it verifies.
     pub report: VisaReport,
+}
+
+impl Issued {
+    /// As a file for its holder, with the DID documents that the wallet has of everybody who signed.
+    ///
+    /// # Errors
+    /// [`KeepError`] if the wallet cannot be read.
+    pub fn to_parcel(&self, wallet: &Wallet) -> Result<Parcel, KeepError> {
+        let mut parcel = Parcel::new(ParcelKind::Visa, Some(self.text.clone()));
+        parcel.supporting.clone_from(&self.supporting);
+        parcel.status_lists.clone_from(&self.lists);
+        let mut dids = dids_in(&self.supporting);
+        dids.push(self.visa.issuer.clone());
+        parcel.identities = identities_of(wallet, &dids).map_err(WalletError::from)?;
+        Ok(parcel)
+    }
 }
 
 impl Issuer<'_> {

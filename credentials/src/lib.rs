@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! role -> charter -> trust                                    what counts
-//! request -> issuing, keeping -> secured                      what is made, over the wallet
+//! request -> issuing, accepting, keeping, presenting -> secured   what is made, over the wallet
 //! bytes -> secured, vcdm, visa -> signature -> verify         what is believed, and why
 //! ```
 //!
@@ -12,6 +12,8 @@
 //! | define a role | [`role::RoleDefinition`] |
 //! | found and change a trust framework | [`charter::SignedCharter`], [`trust::Trust`] |
 //! | issue, suspend, revoke | [`issuing::Issuer`] |
+//! | take a visa that was issued to you | [`accepting::accept`] |
+//! | show visas, or part of one | [`presenting::present`] |
 //! | keep visas, pin trust | [`keeping`] |
 //! | verify | [`verify::verify_presentation`], [`verify::verify_visa`] |
 //! | know what a reason means | [`mod@codes`] |
@@ -46,6 +48,7 @@
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // tests may overflow, and then fail
 
+pub mod accepting;
 pub mod authorisation;
 pub mod charter;
 mod code_of;
@@ -58,6 +61,7 @@ pub mod issuing;
 pub mod keeping;
 mod own_list;
 pub mod parcel;
+pub mod presenting;
 pub mod rdf;
 pub mod request;
 pub mod requirement;

@@ -4,9 +4,13 @@
 //! A parcel itself is not signed: each part is, and each is verified.
 
 use crate::codes;
+use crate::keeping::read_visa;
+use crate::status::StatusList;
 use crate::trust::IdentityMaterial;
 use gridpass_identity::code::Code;
+use gridpass_identity::did::Did;
 use gridpass_identity::json::{self, Limits};
+use gridpass_identity::resolve::{ResolveError, SnapshotStore};
 use serde::{Deserialize, Serialize};
 
 /// The version of the format.
@@ -168,4 +172,45 @@ impl Parcel {
         bytes.push(b'\n');
         Ok(bytes)
     }
+}
+
+/// What a store knows of these DIDs, each once: what a parcel carries for a reader who cannot compute
+/// their documents.
+///
+/// # Errors
+/// [`ResolveError`] if the store cannot be read.
+pub fn identities_of<'d>(
+    store: &dyn SnapshotStore,
+    dids: impl IntoIterator<Item = &'d Did>,
+) -> Result<Vec<IdentityMaterial>, ResolveError> {
+    let mut all: Vec<IdentityMaterial> = Vec::new();
+    for did in dids {
+        if all.iter().all(|m| &m.did != did) {
+            all.extend(store.snapshots(did)?.iter().map(|s| IdentityMaterial::of(did, s)));
+        }
+    }
+    Ok(all)
+}
+
+/// Of the documents in a file from others, those that prove themselves: logs of did:webvh. A did:web has
+/// no proof but the place that it was fetched from, so that anybody could write one for a regulator.
+#[must_use]
+pub fn self_proving(identities: &[IdentityMaterial]) -> Vec<IdentityMaterial> {
+    identities.iter().filter(|m| m.did.method() == "webvh").cloned().collect()
+}
+
+/// Who issued and who holds these visas: those whose documents their reader needs.
+#[must_use]
+pub fn dids_in(visas: &[String]) -> Vec<Did> {
+    let read = visas.iter().filter_map(|text| read_visa(text).ok());
+    read.flat_map(|(_, visa)| [visa.issuer, visa.subject]).collect()
+}
+
+/// Of these status lists, the texts of those that these visas name.
+#[must_use]
+pub fn lists_named_in(visas: &[String], lists: &[StatusList]) -> Vec<String> {
+    let read = visas.iter().filter_map(|text| read_visa(text).ok());
+    let named: Vec<String> = read.flat_map(|(_, visa)| visa.status).map(|s| s.list).collect();
+    let fitting = lists.iter().filter(|list| named.contains(&list.id));
+    fitting.map(|list| list.secured().text().to_owned()).collect()
 }

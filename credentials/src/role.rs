@@ -175,6 +175,38 @@ pub struct RoleDefinition {
 }
 
 impl RoleDefinition {
+    /// The first definition of a role, as `gridpass role define` writes it where nothing else is asked
+    /// for: visas for a year, status no older than a day, at most three issuers up to the root, no
+    /// preconditions, revoked by nobody but its issuer. What should differ is changed before it is
+    /// encoded.
+    #[must_use]
+    pub fn first(
+        name: RoleName,
+        title: &str,
+        description: &str,
+        issuers: Parties,
+        claims: Map<String, Value>,
+    ) -> Self {
+        const DAY: u64 = 24 * 3600;
+        Self {
+            document_type: TYPE.into(),
+            format_version: FORMAT_VERSION,
+            name,
+            version: "1.0.0".into(),
+            previous: None,
+            title: title.to_owned(),
+            description: description.to_owned(),
+            issuers,
+            max_chain_depth: 3,
+            revokers: None,
+            preconditions: None,
+            claims,
+            max_validity_seconds: 365 * DAY,
+            max_status_age_seconds: DAY,
+            issuer_revocation: IssuerRevocation::Keeps,
+        }
+    }
+
     /// Reads a definition from its canonical bytes; gives its CID.
     ///
     /// # Errors

@@ -308,6 +308,12 @@ impl Trust {
         &self.charters
     }
 
+    /// The trust framework: the name of its first charter.
+    #[must_use]
+    pub fn framework(&self) -> &ContentId {
+        self.charters.first().unwrap_or(&self.newest).id()
+    }
+
     /// The charter that was in force at a time; the first one for any time before it.
     #[must_use]
     pub fn charter_at(&self, at: UnixMillis) -> &Charter {

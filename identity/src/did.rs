@@ -2,9 +2,11 @@
 
 use crate::code::Code;
 use crate::codes;
+use serde::de::Visitor;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The longest DID or DID URL that is read, in bytes.
 pub const MAX_LENGTH: usize = 2048;
@@ -36,7 +38,7 @@ impl DidError {
 /// A DID: `did:method:method-specific-id`. Syntax only; its method may ask for more.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Did {
-    text: String,
+    text: Arc<str>,
     /// Where the method-specific id starts.
     id_start: usize,
 }
@@ -68,7 +70,7 @@ impl Did {
         if !is_escaped_text(id, |b| matches!(b, b'.' | b'-' | b'_' | b':')) {
             return refuse("it holds a character that a DID cannot have");
         }
-        Ok(Self { id_start: text.len().saturating_sub(id.len()), text: text.to_owned() })
+        Ok(Self { id_start: text.len().saturating_sub(id.len()), text: text.into() })
     }
 
     /// The whole DID.
@@ -102,7 +104,7 @@ impl Did {
 /// A DID URL: a DID with an optional path, query and fragment.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DidUrl {
-    text: String,
+    text: Arc<str>,
     did: Did,
 }
 
@@ -129,7 +131,7 @@ impl DidUrl {
         {
             return refuse("it holds a character that a DID URL cannot have");
         }
-        Ok(Self { text: text.to_owned(), did })
+        Ok(Self { text: text.into(), did })
     }
 
     /// The whole DID URL.
@@ -194,8 +196,18 @@ macro_rules! text_type {
         }
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::parse(&text).map_err(serde::de::Error::custom)
+                /// Reads it where it stands: a copy of its own would only be thrown away.
+                struct Read;
+                impl Visitor<'_> for Read {
+                    type Value = $type;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str(stringify!($type))
+                    }
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$type, E> {
+                        $type::parse(text).map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Read)
             }
         }
     };

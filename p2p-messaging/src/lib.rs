@@ -15,6 +15,7 @@
 //! | publish and fetch documents | [`content::ContentStore`] |
 //! | cut, seal and join files | [`mod@files`] |
 //! | write and verify what an auditor reads | [`mod@bundle`] |
+//! | run a node in your process, send, be delivered | [`node::Node`] |
 //! | give and get blocks by their CIDs | [`exchange::Library`], [`exchange::Exchange`] |
 //! | know what a reason means | [`mod@codes`] |
 

@@ -30,6 +30,7 @@ pub mod condition;
 pub mod consent;
 pub mod decision;
 pub mod direct;
+mod draft;
 pub mod facts;
 pub mod keeping;
 pub mod lint;

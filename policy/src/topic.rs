@@ -70,6 +70,20 @@ pub struct Topic {
 }
 
 impl Topic {
+    /// A topic with one version, no attributes and no requirements of its own.
+    #[must_use]
+    pub fn first(name: &str, title: &str, media_type: &str, schema: ContentId) -> Self {
+        let media_type = media_type.to_owned();
+        Self {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            versions: vec![TopicVersion { version: 1, media_type, schema, retired: None }],
+            attributes: BTreeMap::new(),
+            publish: Vec::new(),
+            answered_by: None,
+        }
+    }
+
     /// A version, by number.
     #[must_use]
     pub fn version(&self, number: u32) -> Option<&TopicVersion> {

@@ -1,7 +1,8 @@
-//! Envelopes a second between two nodes, against plain gossipsub with strict signing and no checks,
-//! in the same run.
+//! Envelopes a second between two nodes, against plain gossipsub with strict signing and no checks, and
+//! against NATS JetStream with the same signatures, in the same run.
 //!
-//! `cargo bench -p gridpass-tests --bench gossip`; BENCHMARKS.md keeps the last table.
+//! `cargo bench -p gridpass-tests --bench gossip`; BENCHMARKS.md keeps the last table. NATS takes part where
+//! `nats-server` is on the PATH.
 
 // A benchmark is a test that prints.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, clippy::panic)]
@@ -21,14 +22,24 @@ use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, MessageAuthenticity
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Swarm, SwarmBuilder, noise, tcp, yamux};
 use serde_json::{Map, Value, json};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-const COUNT: usize = 20_000;
-/// How many are under way at once, in both.
-const UNDER_WAY: usize = 256;
-const PAYLOAD: usize = 512;
+/// How many are under way at once, in all.
+const UNDER_WAY: usize = 1024;
+const RUNS: usize = 3;
+
+/// What is sent.
+#[derive(Clone, Copy)]
+struct Load {
+    count: usize,
+    payload: usize,
+}
+
+const LOADS: [Load; 2] =
+    [Load { count: 20_000, payload: 512 }, Load { count: 8_000, payload: 16 * 1024 }];
 
 fn swarm() -> Swarm<gossipsub::Behaviour> {
     SwarmBuilder::with_new_identity()
@@ -50,7 +61,7 @@ fn swarm() -> Swarm<gossipsub::Behaviour> {
 }
 
 /// Plain gossipsub: each message signed by the sender, verified by the receiver, and nothing else.
-async fn plain() -> f64 {
+async fn plain(load: Load) -> f64 {
     let (mut a, mut b) = (swarm(), swarm());
     let topic = IdentTopic::new("plain");
     for swarm in [&mut a, &mut b] {
@@ -92,14 +103,14 @@ async fn plain() -> f64 {
     }
     let mut begun = Instant::now();
     let (mut sent, mut received) = (0_usize, 0_usize);
-    while received < COUNT {
+    while received < load.count {
         tokio::select! {
-            permit = room.acquire(), if sent < COUNT => {
+            permit = room.acquire(), if sent < load.count => {
                 permit.expect("room").forget();
                 if sent == 0 {
                     begun = Instant::now();
                 }
-                let mut data = vec![7_u8; PAYLOAD];
+                let mut data = vec![7_u8; load.payload];
                 data[..8].copy_from_slice(&sent.to_be_bytes());
                 a.behaviour_mut().publish(topic.clone(), data).expect("published");
                 sent += 1;
@@ -108,7 +119,24 @@ async fn plain() -> f64 {
             Some(()) = count.recv() => received += 1,
         }
     }
-    COUNT as f64 / begun.elapsed().as_secs_f64()
+    load.count as f64 / begun.elapsed().as_secs_f64()
+}
+
+/// NATS JetStream with the same load: built and run apart (`benchmarks/nats`). `None` where there is no
+/// server.
+fn nats(load: Load) -> Option<f64> {
+    Command::new("nats-server").arg("--version").output().ok()?;
+    let manifest = gridpass_tests::root().join("benchmarks/nats/Cargo.toml");
+    let ran = Command::new(env!("CARGO"))
+        .args(["run", "--release", "--locked", "--quiet", "--manifest-path"])
+        .arg(manifest)
+        .arg("--")
+        .args([load.count, load.payload, UNDER_WAY].map(|n| n.to_string()))
+        .output()
+        .expect("cargo runs");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let said: Value = serde_json::from_slice(&ran.stdout).expect("its result");
+    said["perSecond"].as_f64()
 }
 
 /// How many were admitted at a node: each is counted when it is checked, and its group of at most 512
@@ -119,8 +147,8 @@ fn admitted(node: &Node) -> u64 {
     admitted.filter_map(|l| l.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
 
-fn message(number: usize) -> Asked {
-    let payload = format!("{{\"bid\":{number},\"more\":\"{}\"}}", "x".repeat(PAYLOAD - 32));
+fn message(number: usize, bytes: usize) -> Asked {
+    let payload = format!("{{\"bid\":{number},\"more\":\"{}\"}}", "x".repeat(bytes - 32));
     let attributes: Map<String, Value> =
         json!({"zone": "GB-1", "quantityKw": 5}).as_object().expect("an object").clone();
     Asked::Send(NewMessage {
@@ -137,7 +165,7 @@ fn message(number: usize) -> Asked {
 
 /// Two nodes: each message signed, checked and made durable by the sender, and admitted, decided,
 /// logged and made durable by the receiver.
-async fn gridpass(sealing: Sealing) -> f64 {
+async fn gridpass(load: Load, sealing: Sealing) -> f64 {
     let market = Market::with_operators(|d| {
         d.limits.max_messages_per_minute = 1_000_000;
         d.receipts = true;
@@ -171,7 +199,7 @@ async fn gridpass(sealing: Sealing) -> f64 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // The first one brings the presentation with it.
-    sender.ask(message(0)).await.expect("sent");
+    sender.ask(message(0, load.payload)).await.expect("sent");
     while admitted(&receiver) < 1 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -182,7 +210,7 @@ async fn gridpass(sealing: Sealing) -> f64 {
         let (room, receiver) = (Arc::clone(&room), Arc::clone(&receiver));
         async move {
             let mut last = (1, Instant::now());
-            while last.0 <= u64::try_from(COUNT).expect("small") {
+            while last.0 <= u64::try_from(load.count).expect("small") {
                 let there = admitted(&receiver);
                 if there > last.0 {
                     room.add_permits(usize::try_from(there - last.0).expect("small"));
@@ -193,13 +221,15 @@ async fn gridpass(sealing: Sealing) -> f64 {
             }
         }
     });
-    for number in 1..=COUNT {
+    for number in 1..=load.count {
         room.acquire().await.expect("room").forget();
         let sender = Arc::clone(&sender);
-        tokio::spawn(async move { sender.ask(message(number)).await.expect("sent and durable") });
+        tokio::spawn(async move {
+            sender.ask(message(number, load.payload)).await.expect("sent and durable")
+        });
     }
     counting.await.expect("all came");
-    let rate = COUNT as f64 / begun.elapsed().as_secs_f64();
+    let rate = load.count as f64 / begun.elapsed().as_secs_f64();
     sender.stop().await;
     receiver.stop().await;
     rate
@@ -207,17 +237,23 @@ async fn gridpass(sealing: Sealing) -> f64 {
 
 fn gossip(_: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runs");
-    println!("{COUNT} messages of {PAYLOAD} bytes, {UNDER_WAY} under way");
-    for _ in 0..3 {
-        let plain = runtime.block_on(plain());
-        let ours = runtime.block_on(gridpass(Sealing::None));
-        let sealed = runtime.block_on(gridpass(Sealing::Members));
-        println!(
-            "plain gossipsub {plain:>9.0}/s   two nodes {ours:>9.0}/s   ratio {:.2}   \
-             sealed {sealed:>9.0}/s   to unsealed {:.2}",
-            ours / plain,
-            sealed / ours
-        );
+    for load in LOADS {
+        println!("{} messages of {} bytes, {UNDER_WAY} under way", load.count, load.payload);
+        for _ in 0..RUNS {
+            let plain = runtime.block_on(plain(load));
+            let ours = runtime.block_on(gridpass(load, Sealing::None));
+            let sealed = runtime.block_on(gridpass(load, Sealing::Members));
+            println!(
+                "plain gossipsub {plain:>7.0}/s   two nodes {ours:>7.0}/s   ratio {:.2}   \
+                 sealed {sealed:>7.0}/s   to unsealed {:.2}",
+                ours / plain,
+                sealed / ours
+            );
+            match nats(load) {
+                Some(nats) => println!("NATS JetStream  {nats:>7.0}/s   ratio {:.2}", ours / nats),
+                None => println!("NATS JetStream  left out: there is no nats-server on the PATH"),
+            }
+        }
     }
 }
 

@@ -1,29 +1,49 @@
 """Holds this verifier against `gridpass audit verify`.
 
-    agree.py GRIDPASS [FOLDER]
+    agree.py GRIDPASS                          every bundle that test_bundles.py makes
+    agree.py GRIDPASS FOLDER                   each NAME.car in it, with NAME.pack and, in NAME.at, a time
+    agree.py GRIDPASS FOLDER TRUST-PACK SEED   each NAME.car in it, and what tamper.py makes of them
 
-Without FOLDER: on every bundle that test_bundles.py makes. With one: on each NAME.car in it, with NAME.pack and, in NAME.at, a time.
-Exit code: 0 where both say the same of each bundle, outcome by outcome and code by code, 1 where they do not.
+Both must say the same of each bundle: the outcome of the whole, of each check of the bundle and of each check of each message, and
+where a check did not pass the code, as far as the specification names the codes: why a part cannot be read it leaves to each. No tampered copy may pass, unless it is one of which nobody can tell. One line for each difference, and JSON with the counts at
+the end. Exit code: 0 where there is no difference, 1 where there is one, 2 where nothing was compared.
 """
 
 from __future__ import annotations
 
 import json
 import mmap
+import os
+import re
 import subprocess
 import sys
 import tempfile
 import unittest
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tamper
 import test_bundles
 import verify
-from base import millis, rfc3339
+from base import FAILED, OPEN, PASSED, millis, rfc3339
+from pieces import Pieces, Whole
+from scene import DAY, NOW, Scene, busy
 
-# What this verifier leaves out (its `notChecked`), where it says that it passed: requirements in Cedar, payloads against schemas.
-LEFT_OUT = {("decision", "GP-DECISION-DIFFERS"), ("payload", "GP-FACTS-DIFFER"), ("payload", "GP-FACTS-OPEN")}
-Case = tuple[str, bytes, bytes, str]
+SPEC = Path(__file__).resolve().parents[2] / "spec"
+NAMED = {code for path in SPEC.glob("*.md") for code in re.findall(r"GP-[A-Z0-9]+(?:-[A-Z0-9]+)*", path.read_text())}
+RANK = {PASSED: 0, OPEN: 1, FAILED: 2}
+Found = tuple[str, str]
+
+
+@dataclass
+class Case:
+    name: str
+    data: bytes
+    pack: bytes
+    at: str
+    may_pass: bool = True
 
 
 def made() -> list[Case]:
@@ -32,7 +52,7 @@ def made() -> list[Case]:
     real, current = verify.verify, [""]
 
     def record(data: mmap.mmap | bytes, pack: bytes, at: int) -> dict[str, Any]:
-        found.append((current[0], bytes(data), pack, rfc3339(at)))
+        found.append(Case(current[0], bytes(data), pack, rfc3339(at)))
         return real(data, pack, at)
 
     class Named(unittest.TestResult):
@@ -47,69 +67,98 @@ def made() -> list[Case]:
 
 
 def given(folder: Path) -> list[Case]:
-    return [(path.stem, path.read_bytes(), path.with_suffix(".pack").read_bytes(), path.with_suffix(".at").read_text().strip())
+    return [Case(path.stem, path.read_bytes(), path.with_suffix(".pack").read_bytes(), path.with_suffix(".at").read_text().strip())
             for path in sorted(folder.glob("*.car"))]
 
 
-def theirs(program: str, data: bytes, pack: bytes, at: str) -> dict[str, Any]:
+def tampered(folder: Path, pack: Path, seed: str) -> list[Case]:
+    """What is in the folder, an hour after the last of them was made; and two of scene.py, with parts that those may lack."""
+    files = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.car"))}
+    at = rfc3339(max(millis(Pieces(data).manifest["made"]) for data in files.values()) + 3_600_000)
+    bundles = {name: Whole(data, pack.read_bytes(), at) for name, data in files.items()}
+    for name, scene in (("made", Scene()), ("busy", busy())):
+        bundles[name] = Whole(scene.bundle(), scene.pack, rfc3339(NOW + DAY))
+    copies = tamper.tampered(bundles, None if seed == "every" else int(seed))
+    return [Case(copy.name, copy.data, copy.of.pack, copy.of.at, copy.harmless) for copy in copies if copy.of]
+
+
+def theirs(program: str, case: Case) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         bundle, trust = Path(folder, "bundle.car"), Path(folder, "pack.json")
-        bundle.write_bytes(data)
-        trust.write_bytes(pack)
-        command = [program, "audit", "verify", str(bundle), "--trust", str(trust), "--at", at, "--json"]
+        bundle.write_bytes(case.data)
+        trust.write_bytes(case.pack)
+        command = [program, "audit", "verify", str(bundle), "--trust", str(trust), "--at", case.at, "--json"]
         ran = subprocess.run(command, capture_output=True, timeout=120, check=False)
     try:
         report: dict[str, Any] = json.loads(ran.stdout)
-        inner: dict[str, Any] = report.get("report", report)
-        return inner
+        return report
     except ValueError:
         pass
     try:
         # A file that is no bundle, or an altered one, is refused before there is a report.
-        return {"outcome": "failed", "code": json.loads(ran.stderr)["code"], "messages": []}
+        code = json.loads(ran.stderr)["code"]
+        return {"outcome": FAILED, "code": code, "checks": [{"name": "container", "outcome": FAILED, "code": code}], "messages": []}
     except (ValueError, KeyError):
-        return {"outcome": f"exit code {ran.returncode}", "code": ran.stderr.decode(errors="replace")[:200]}
+        return {"outcome": f"exit code {ran.returncode}", "code": ran.stderr.decode(errors="replace")[:200], "checks": [], "messages": []}
+
+
+def by_name(checks: list[dict[str, Any]], name: str) -> dict[str, Found]:
+    """Of each name the first of the worst. Of what passed the code says no more."""
+    found: dict[str, Found] = {}
+    for check in checks:
+        one = (check["outcome"], check["code"])
+        if check[name] not in found or RANK.get(one[0], 3) > RANK[found[check[name]][0]]:
+            found[check[name]] = one
+    return {what: (outcome, "" if outcome == PASSED else code) for what, (outcome, code) in found.items()}
 
 
 def differences(mine: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    found, left_out = [], False
-    whole = []
-    if mine["outcome"] != other.get("outcome"):
-        whole.append(f"the whole: {mine['outcome']} {mine['bundle']['reasons']}, theirs {other.get('outcome')} {other.get('code')}")
-    def outcomes(checks: Any, name: str) -> list[tuple[str, str, str]]:
-        return sorted((check[name], check["outcome"], check["code"]) for check in checks)
+    found: list[str] = []
 
-    if "checks" in other and (here := outcomes(mine["bundle"]["checks"], "check")) != (there := outcomes(other["checks"], "name")):
-        found.append(f"the bundle: {sorted(set(here) - set(there))}, theirs {sorted(set(there) - set(here))}")
-    messages = {message.get("id"): message for message in other.get("messages", [])}
-    for message in mine["messages"]:
-        checks = {check["name"]: check for check in messages.get(message["id"], {}).get("checks", [])}
-        for check in message["checks"]:
-            there = checks.get(check["check"])
-            if there is None:
-                found.append(f"message {message['number']}, {check['check']}: theirs says nothing")
-            elif check["outcome"] == "passed" and (check["check"], there["code"]) in LEFT_OUT:
-                left_out = True
-            elif (there["outcome"], there["code"]) != (check["outcome"], check["code"]):
-                found.append(f"message {message['number']}, {check['check']}: {check['outcome']} {check['code']}, "
-                             f"theirs {there['outcome']} {there['code']}")
-    # What was left out may have decided the whole.
-    return found if left_out else whole + found
+    def hold(what: str, ours: dict[str, Found], others: dict[str, Found]) -> None:
+        # Where there is nothing of a kind, the one says that it passed, and the other nothing.
+        for name in dict.fromkeys((*ours, *others)):
+            one, two = ours.get(name, (PASSED, "")), others.get(name, (PASSED, ""))
+            unnamed = name == "parts" and one[0] == FAILED or not {one[1], two[1]} <= NAMED
+            if one[0] != two[0] or one[1] != two[1] and not unnamed:
+                found.append(f"{what}, {name}: {' '.join(one)}; theirs {' '.join(two)}")
+
+    if mine["outcome"] != other["outcome"]:
+        found.append(f"the whole: {mine['outcome']}; theirs {other['outcome']} {other['code']}")
+    hold("the bundle", by_name(mine["bundle"]["checks"], "check"), by_name(other["checks"], "name"))
+    numbers = [message["number"] for message in mine["messages"]]
+    if numbers != [message["number"] for message in other["messages"]]:
+        found.append(f"messages {numbers}; theirs {[message['number'] for message in other['messages']]}")
+        return found
+    for message, there in zip(mine["messages"], other["messages"]):
+        if message["id"] != there["id"] or len(message["checks"]) != len(there["checks"]):
+            found.append(f"message {message['number']}: {message['id']} {len(message['checks'])}; theirs {there['id']} {len(there['checks'])}")
+        hold(f"message {message['number']}", by_name(message["checks"], "check"), by_name(there["checks"], "name"))
+    return found
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) not in (1, 2):
+    if len(arguments) not in (1, 2, 4):
         print(__doc__, file=sys.stderr)
         return 2
-    cases = given(Path(arguments[1])) if len(arguments) == 2 else made()
-    apart = 0
-    for number, (name, data, pack, at) in enumerate(cases, 1):
-        found = differences(verify.verify(data, pack, millis(at)), theirs(arguments[0], data, pack, at))
-        apart += bool(found)
-        for line in found:
-            print(f"{number} {name}: {line}")
-    print(f"{len(cases) - apart} of {len(cases)} bundles: the same verdicts")
-    return 1 if apart or not cases else 0
+    program, folders = arguments[0], [Path(name) for name in arguments[1:3]]
+    cases = tampered(folders[0], folders[1], arguments[3]) if len(arguments) == 4 else given(folders[0]) if folders else made()
+    counts = {"bundles": len(cases), "tampered": sum(not case.may_pass for case in cases), "apart": 0, "passedWrongly": 0}
+    outcomes = dict.fromkeys(RANK, 0)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
+        reports = threads.map(lambda case: theirs(program, case), cases)
+        for case, other in zip(cases, reports):
+            mine = verify.verify(case.data, case.pack, millis(case.at))
+            found = differences(mine, other)
+            counts["apart"] += bool(found)
+            outcomes[mine["outcome"]] += 1
+            if not case.may_pass and PASSED in (mine["outcome"], other["outcome"]):
+                counts["passedWrongly"] += 1
+                found.append(f"it was tampered with: {mine['outcome']}; theirs {other['outcome']}")
+            for line in found:
+                print(f"{case.name}: {line}")
+    print(json.dumps(counts | outcomes))
+    return 2 if not cases else 1 if counts["apart"] or counts["passedWrongly"] else 0
 
 
 if __name__ == "__main__":

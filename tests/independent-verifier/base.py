@@ -328,7 +328,7 @@ def read_cbor(data: bytes, code: str, levels: int = 16) -> Any:
 
 # ---- times
 
-TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d{1,15})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def millis(text: Any, code: str = "GP-TIME-MALFORMED") -> int:
@@ -339,11 +339,13 @@ def millis(text: Any, code: str = "GP-TIME-MALFORMED") -> int:
             raise ValueError
         day = datetime.fromisoformat(f"{found[1]}T{found[2]}").replace(tzinfo=timezone.utc)
         zone = found[4]
-        if zone not in "Zz":
+        if zone != "Z":
             shift = timedelta(hours=int(zone[1:3]), minutes=int(zone[4:]))
             day = day - shift if zone[0] == "+" else day + shift
     except (ValueError, OverflowError):
         raise Fault(code, f"a time: {text!r:.60}") from None
+    if day.year < 1970:
+        raise Fault(code, "before 1970")
     return round(day.timestamp()) * 1000 + int(((found[3] or ".0")[1:] + "00")[:3])
 
 

@@ -6,11 +6,12 @@ import mmap
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterator
 
-from base import DAG_CBOR, FAILED, OPEN, RAW, Check, Fault, Link, canonical, cid, cid_text, jcs, members, millis, parse_cid, read_cbor, read_object, rfc3339, sha256
-from credentials import Authorisation, Presentation, StatusList, read_authorisation, read_list, read_presentation
+from base import DAG_CBOR, FAILED, OPEN, RAW, Check, Fault, Link, cid, cid_text, jcs, members, millis, read_cbor, read_object, rfc3339, sha256
+from credentials import Authorisation, Presentation, StatusList, read_authorisation, read_list, read_presentation, read_secured
 from envelope import Envelope, Receipt, read_envelope, read_receipt
 from jose import Jws, read_jws
 from keys import did_of, is_did
+from records import finding, need_cid, read_admission, read_epoch, read_file
 from trust import Trust, read_definition, without_proof
 
 BAD = "GP-BUNDLE-MALFORMED"
@@ -55,16 +56,19 @@ def read_car(data: Bytes) -> tuple[bytes, dict[bytes, tuple[int, int]]]:
         raise Fault(BAD, "header")
     at += size
     found: dict[bytes, tuple[int, int]] = {}
+    twice = False
     while at < len(data):
         size, at = _varint(data, at)
         need(36 <= size <= MOST_BLOCK + 36 and at + size <= len(data) and len(found) < MOST_BLOCKS, "a section")
         name = data[at:at + 36]
         need(name[:1] == b"\x01" and name[1] in (RAW, DAG_CBOR) and name[2:4] == b"\x12\x20", "a CID")
-        need(name not in found, "a block twice")
-        if sha256(data[at + 36:at + size]) != name[4:]:
-            raise Fault("GP-BUNDLE-BLOCK", cid_text(name))
+        twice = twice or name in found
         found[name] = (at + 36, at + size)
         at += size
+    for name, (begin, end) in found.items():
+        if sha256(data[begin:end]) != name[4:]:
+            raise Fault("GP-BUNDLE-BLOCK", cid_text(name))
+    need(not twice, "a block twice")
     need(not found or next(iter(found)) == roots[0].raw, "the root is not the first block")
     return roots[0].raw, found
 
@@ -80,7 +84,7 @@ KINDS: dict[str, tuple[str, str]] = {  # members of an entry that is a map: need
 }
 
 
-def _order(kind: str, entry: Any) -> Any:
+def order_of(kind: str, entry: Any) -> Any:
     if kind in ("messages", "receipts"):
         return entry["number"]
     if kind == "descriptors":
@@ -98,25 +102,33 @@ def _entry(kind: str, entry: Any) -> None:
         need(isinstance(entry, Link), kind)
         return
     members(entry, required, optional, BAD)
-    for name in LINKS:
-        need(name not in entry or isinstance(entry[name], Link), name)
-    for name in ("number", "sentLastMinute"):
-        need(name not in entry or type(entry[name]) is int and entry[name] >= 0, name)
-    for name in ("logged", "at", "seen", "confirmed"):
-        if name in entry:
-            entry[name] = moment(entry[name])
-    for name in ("channel", "did"):
-        need(name not in entry or isinstance(entry[name], str), name)
-    for name in ("facts", "sealing"):
-        if name in entry:
-            check = members(entry[name], "outcome code sentence", "", BAD)
-            need(check["outcome"] in ("passed", "failed", "indeterminate") and all(isinstance(text, str) for text in check.values()), name)
+    for member in LINKS:
+        need(member not in entry or isinstance(entry[member], Link), member)
+    for member in ("number", "sentLastMinute"):
+        need(member not in entry or type(entry[member]) is int and entry[member] >= 0, member)
+    for member in ("logged", "at", "seen", "confirmed"):
+        if member in entry:
+            entry[member] = moment(entry[member])
+    need("did" not in entry or is_did(entry["did"]), "did")
+    if "channel" in entry:
+        need_cid(entry["channel"], BAD)
+    for member in ("facts", "sealing"):
+        if member in entry:
+            finding(entry[member], BAD)
+    if "opened" in entry:
+        opened = members(entry["opened"], "number logged deliver facts at", "", BAD)
+        need(type(opened["number"]) is int and opened["number"] >= 0 and isinstance(opened["deliver"], bool), "opened")
+        finding(opened["facts"], BAD)
+        moment(opened["logged"])
+        moment(opened["at"])
     if kind == "messages":
         need(all(isinstance(entry[name], bool) for name in ("allowed", "deliver", "caughtUp")), "a message's booleans")
-        need(entry["payload"] in ("here", "withheld", "gone") and isinstance(entry["admission"], str), "payload or admission")
+        need(entry["payload"] in ("here", "withheld", "gone"), "payload")
+        need_cid(entry["admission"], BAD)
         need((entry["payload"] == "here") == ("content" in entry), "content")
-        need("key" not in entry or isinstance(entry["key"], bytes) and len(entry["key"]) == 32, "key")
+        need("key" not in entry or isinstance(entry["key"], bytes), "key")
         reasons = entry.get("reasons", [])
+        need("reasons" not in entry or reasons, "reasons")
         need(isinstance(reasons, list) and len(reasons) <= 4096 and all(isinstance(code, str) for code in reasons), "reasons")
 
 
@@ -135,15 +147,20 @@ class Bundle:
     root: Jws
     manifest: dict[str, Any]
     parts: list[Check] = field(default_factory=list)
-    descriptors: dict[str, dict[str, Any]] = field(default_factory=dict)
-    descriptor_fault: str = ""
+    missing: list[str] = field(default_factory=list)
+    descriptors: dict[str, dict[str, Any] | Fault] = field(default_factory=dict)
     admissions: dict[str, dict[str, Any]] = field(default_factory=dict)
-    presentations: dict[str, Presentation] = field(default_factory=dict)
-    authorisations: dict[str, Authorisation] = field(default_factory=dict)
+    presentations: dict[str, Presentation | Fault] = field(default_factory=dict)
+    authorisations: dict[str, Authorisation | Fault] = field(default_factory=dict)
     lists: dict[str, StatusList] = field(default_factory=dict)
     epochs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    forks: list[tuple[Envelope | None, Envelope | None]] = field(default_factory=list)
+    forks: list[list[Envelope | Fault | None]] = field(default_factory=list)
     receipts: list[Receipt | None] = field(default_factory=list)
+
+    def lacks(self, name: bytes, what: str) -> None:
+        if cid_text(name) not in self.missing:
+            self.missing.append(cid_text(name))
+            self.parts.append(Check("parts", OPEN, "GP-BUNDLE-PART-MISSING", f"{what}: {cid_text(name)}"))
 
     def block(self, link: bytes | Link) -> bytes | None:
         found = self.where.get(link.raw if isinstance(link, Link) else link)
@@ -163,9 +180,10 @@ class Bundle:
             return Message(entry, None, None, Check("bytes", OPEN, "GP-BUNDLE-PART-MISSING"))
         try:
             envelope, travelling = read_envelope(block)
-            if travelling is not None or entry["envelope"].raw[1] != DAG_CBOR:
-                raise Fault("GP-ENVELOPE-MALFORMED", "not a block")
-            return Message(entry, envelope, self.block(entry["content"]) if "content" in entry else None, None)
+            payload = self.block(envelope.payload) if entry["payload"] == "here" else None
+            if travelling is not None or payload is not None and len(payload) != envelope.gp["payloadBytes"]:
+                raise Fault("GP-ENVELOPE-MALFORMED", "not a block, or payloadBytes")
+            return Message(entry, envelope, payload, None)
         except Fault as fault:
             return Message(entry, None, None, Check("bytes", FAILED, fault.code, fault.why))
 
@@ -173,7 +191,8 @@ class Bundle:
 def _manifest(root: Jws) -> dict[str, Any]:
     manifest: dict[str, Any] = read_cbor(root.payload, BAD)
     need(isinstance(manifest, dict) and manifest.get("type") == "gridpass-bundle", "type")
-    if manifest.get("formatVersion") != 1 or manifest["formatVersion"] is True:
+    need(type(manifest.get("formatVersion")) is int and manifest["formatVersion"] >= 0, "formatVersion")
+    if manifest["formatVersion"] != 1:
         raise Fault("GP-BUNDLE-VERSION")
     members(manifest, "type formatVersion framework trust exporter made last selection payloads pages missing", "", BAD)
     members(manifest["trust"], "pack charter", "", BAD)
@@ -185,11 +204,16 @@ def _manifest(root: Jws) -> dict[str, Any]:
     selection |= {name: moment(selection[name]) for name in ("from", "until") if name in selection}
     need(type(manifest["last"]) is int and manifest["last"] >= 0, "last")
     need(manifest["payloads"] in ("here", "withheld"), "payloads")
-    for text in (manifest["framework"], selection["channel"], *manifest["trust"].values()):
-        parse_cid(text)
+    for text in (manifest["framework"], selection["channel"], *manifest["trust"].values(), *([exporter["authorisation"]] if "authorisation" in exporter else [])):
+        need_cid(text, BAD)
+    if "thread" in selection:
+        need_cid(selection["thread"], BAD, "bafyrei")
+    need("participant" not in selection or is_did(selection["participant"]), "participant")
     need(isinstance(manifest["missing"], list) and len(manifest["missing"]) <= 1024, "missing")
     named = [(members(m, "kind name", "", BAD)["kind"], m["name"]) for m in manifest["missing"]]
-    need(all(isinstance(text, str) for pair in named for text in pair) and named == sorted(named), "missing, in order")
+    need(all(isinstance(text, str) for pair in named for text in pair) and all(kind in KINDS for kind, _ in named), "missing")
+    places = [(list(KINDS).index(kind), text) for kind, text in named]
+    need(places == sorted(set(places)), "missing, in order")
     pages = manifest["pages"]
     need(isinstance(pages, dict) and pages.keys() <= KINDS.keys(), "pages")
     need(all(isinstance(p, list) and p and all(isinstance(link, Link) for link in p) for p in pages.values()), "pages")
@@ -222,7 +246,7 @@ def open_bundle(data: Bytes) -> Bundle:
             need(page.raw[1] == DAG_CBOR, "a page's codec")
             meet(page.raw)
             if page.raw not in where:
-                bundle.parts.append(Check("parts", OPEN, "GP-BUNDLE-PART-MISSING", f"a page of {kind}"))
+                bundle.lacks(page.raw, f"a page of {kind}")
     for kind in KINDS:
         pages, last = bundle.manifest["pages"].get(kind, []), None
         for number, page in enumerate(pages, 1):
@@ -234,13 +258,14 @@ def open_bundle(data: Bytes) -> Bundle:
             need(isinstance(entries, list) and 0 < len(entries) <= 1024 and (len(entries) == 1024 or number == len(pages)), "a page")
             for entry in entries:
                 _entry(kind, entry)
-                order = _order(kind, entry)
+                order = order_of(kind, entry)
                 need(last is None or last < order, f"{kind} out of order")
                 last = order
-                for name in [entry.raw] if isinstance(entry, Link) else [entry[n].raw for n in LINKS if n in entry]:
+                for member, name in [("", entry.raw)] if isinstance(entry, Link) else [(n, entry[n].raw) for n in LINKS if n in entry]:
+                    need(name[:1] == b"\x01" and name[1] == (DAG_CBOR if member in ("envelope", "first", "second") else RAW), "a link's codec")
                     meet(name)
                     if name not in where:
-                        bundle.parts.append(Check("parts", OPEN, "GP-BUNDLE-PART-MISSING", f"{kind}: {cid_text(name)}"))
+                        bundle.lacks(name, kind)
     need(next(seen, None) is None, "a block to which nothing refers")
     return bundle
 
@@ -253,39 +278,50 @@ def read_parts(bundle: Bundle, trust: Trust) -> None:
             block = bundle.block(link)
             try:
                 if block is not None:
-                    need(link.raw[1] == RAW, "codec")
                     read(block, entry)
             except (Fault, KeyError, TypeError, ValueError, AttributeError) as error:
                 code = error.code if isinstance(error, Fault) else BAD
                 bundle.parts.append(Check("parts", FAILED, code, f"{kind} {link.text}: {error}"))
 
     def admission(block: bytes, entry: Any) -> None:
-        document = canonical(block)
-        members(document, "type formatVersion channel sender trust judged expires standing visas lists restsOn", "presentation node")
-        need(document["type"] == "gridpass-admission" and document["formatVersion"] == 1, "admission")
-        bundle.admissions[cid(block)] = document
+        bundle.admissions[cid(block)] = read_admission(block)
 
-    def named(found: dict[str, Any], read: Callable[[bytes], Any]) -> Callable[[bytes, Any], None]:
+    def signed(found: dict[str, Any], kind: str, read: Callable[[bytes], Any]) -> Callable[[bytes, Any], None]:
         def keep(block: bytes, entry: Any) -> None:
-            one = read(block)
-            found[one.secured.evidence] = one
+            # What one says that was signed, and whether that is one, is asked where somebody names it.
+            try:
+                found[cid(block)] = read(block)
+            except Fault as fault:
+                found[cid(block)] = fault
+                if read_secured(block, kind).evidence != cid(block):
+                    raise Fault("GP-CID-OTHER", "it has another name") from None
+            else:
+                need(found[cid(block)].secured.evidence == cid(block), "it has another name")
         return keep
+
+    def status_list(block: bytes, entry: Any) -> None:
+        one = read_list(block)
+        bundle.lists[one.evidence] = one
 
     def descriptor(block: bytes, entry: Any) -> None:
         try:
-            read_descriptor(block, entry)
+            bundle.descriptors[entry["channel"]] = read_descriptor(block, entry["channel"])
         except Fault as fault:
-            bundle.descriptor_fault = fault.code if fault.code != "GP-JSON-MALFORMED" else "GP-CHANNEL-MALFORMED"
+            bundle.descriptors[entry["channel"]] = fault
+            raise
 
-    def read_descriptor(block: bytes, entry: Any) -> None:
-        document = read_object(block)
-        if cid(jcs(without_proof(document))) != entry["channel"]:
+    def read_descriptor(block: bytes, channel: str) -> dict[str, Any]:
+        try:
+            document = read_object(block)
+        except Fault as fault:
+            raise Fault("GP-CHANNEL-MALFORMED", fault.why) from None
+        if cid(jcs(without_proof(document))) != channel:
             raise Fault("GP-CID-OTHER", "descriptor")
         members(document, "type formatVersion framework name version dated owner title mode publish subscribe topics sealing retention "
                 "receipts limits maxStatusAgeSeconds clockSkewSeconds indeterminate", "previous keep terms proof", "GP-CHANNEL-MALFORMED")
         if document["type"] != "gridpass-channel" or document["formatVersion"] != 1:
             raise Fault("GP-CHANNEL-MALFORMED")
-        bundle.descriptors[entry["channel"]] = document
+        return document
 
     def definition(block: bytes, entry: Any) -> None:
         found = read_definition(block)
@@ -293,48 +329,36 @@ def read_parts(bundle: Bundle, trust: Trust) -> None:
 
     def identity(block: bytes, entry: Any) -> None:
         witness = bundle.block(entry["witness"]) if "witness" in entry else None
-        if not entry["did"].startswith("did:webvh:"):
-            return
-        try:
-            trust.resolver.add({"did": entry["did"], "seen": entry["seen"], "document": block, "witness": witness}, trusted=False)
-        except Fault as fault:
-            trust.resolver.faults.setdefault(entry["did"], Check("key", FAILED, fault.code, entry["did"]))
-            raise
+        trust.resolver.add({"did": entry["did"], "seen": entry["seen"], "document": block, "witness": witness}, trusted=False)
 
     def epoch(block: bytes, entry: Any) -> None:
-        document = canonical(block)
-        members(document, "type formatVersion channel sender key first begun members keys", "recipients", "GP-SEALING-MALFORMED")
-        need(document["type"] == "GridpassEpoch" and type(document["first"]) is int, "epoch")
-        document["begun"] = millis(document["begun"], "GP-SEALING-MALFORMED")
-        bundle.epochs[cid(block)] = document
+        bundle.epochs[cid(block)] = read_epoch(block)
 
-    def manifest(block: bytes, entry: Any) -> None:
-        document = read_cbor(block, "GP-FILE-MALFORMED")
-        members(document, "type formatVersion channel sealed size blockSize lists", "", "GP-FILE-MALFORMED")
+    def file(block: bytes, entry: Any) -> None:
+        read_file(block)
 
     take("admissions", admission)
-    take("presentations", named(bundle.presentations, read_presentation))
-    take("authorisations", named(bundle.authorisations, read_authorisation))
+    take("presentations", signed(bundle.presentations, "vp", read_presentation))
+    take("authorisations", signed(bundle.authorisations, "vc", read_authorisation))
     take("descriptors", descriptor)
     take("definitions", definition)
-    take("lists", named(bundle.lists, read_list))
+    take("lists", status_list)
     take("identities", identity)
     take("epochs", epoch)
     for entry in bundle.entries("receipts"):
-        place, bundle.receipts = len(bundle.receipts), bundle.receipts + [None]
         block = bundle.block(entry["receipt"])
         try:
-            bundle.receipts[place] = read_receipt(block) if block is not None else None
-        except Fault as fault:
-            bundle.parts.append(Check("parts", FAILED, fault.code, fault.why))
-    take("files", manifest)
+            bundle.receipts.append(read_receipt(block) if block is not None else None)
+        except (Fault, KeyError, TypeError, ValueError, AttributeError) as error:
+            bundle.receipts.append(None)
+            bundle.parts.append(Check("parts", FAILED, error.code if isinstance(error, Fault) else BAD, f"receipts: {error}"))
+    take("files", file)
     for entry in bundle.entries("forks"):
-        pair: list[Envelope | None] = []
+        pair: list[Envelope | Fault | None] = []
         for name in ("first", "second"):
             block = bundle.block(entry[name])
             try:
                 pair.append(read_envelope(block)[0] if block is not None else None)
             except Fault as fault:
-                bundle.parts.append(Check("parts", FAILED, fault.code, "forks"))
-        if len(pair) == 2:
-            bundle.forks.append((pair[0], pair[1]))
+                pair.append(fault)
+        bundle.forks.append(pair)

@@ -35,10 +35,13 @@ class Secured:
     purpose: str = ""
     jws: Jws | None = None
     proof: dict[str, Any] = field(default_factory=dict)
+    untimed: bool = False  # nobody says when it was signed
 
     def checks(self, signer: str, purpose: str, key_time: int, clock: int, resolver: Resolver,
                audience: str | None = None, nonce: str | None = None) -> list[Check]:
         """visa.md 6: time, purpose, expiry, audience, nonce, signer, key and signature."""
+        if self.untimed:
+            return [Check("time", FAILED, "GP-SIGNING-TIME-MISSING")]
         late = self.signed > clock + FIVE_MINUTES
         found = [Check("time", FAILED, "GP-SIGNED-IN-FUTURE") if late else Check("time", PASSED, "GP-SIGNING-TIME")]
         if self.proof and self.proof.get("proofPurpose") != purpose:
@@ -53,7 +56,7 @@ class Secured:
             found.append(Check("nonce", PASSED, "GP-NONCE-FITS"))
         elif nonce is not None or self.nonce is not None and audience is None:
             found.append(Check("nonce", FAILED, "GP-NONCE-OTHER"))
-        if did_of(self.kid) != signer:
+        if not self.kid or did_of(self.kid) != signer:
             return found + [Check("signer", FAILED, "GP-SIGNER-OTHER", self.kid)]
         check, key = resolver.key(self.kid, purpose, key_time)
         found.append(check)
@@ -131,14 +134,12 @@ def _compact(text: str, kind: str) -> Secured:
     typ = f"{kind}+{'sd-jwt' if sealed else 'jwt'}"
     if jws.header.get("typ") != typ or jws.header.get("cty", kind) != kind:
         raise Fault("GP-SECURED-TYPE", str(jws.header.get("typ")))
-    if "vc" in document or "vp" in document or "kid" not in jws.header:
-        raise Fault("GP-SECURED-MALFORMED", "vc, vp or kid")
+    if "vc" in document or "vp" in document:
+        raise Fault("GP-SECURED-MALFORMED", "vc or vp")
     extra = {name: document.pop(name) for name in ("iat", "exp", "aud", "nonce") if name in document}
     signed = _seconds(jws.header.get("iat", extra.get("iat")))
-    if signed is None:
-        raise Fault("GP-SIGNING-TIME-MISSING")
-    return Secured("sd-jwt" if sealed else "jwt", cid(text.encode("utf-8")), document, jws.header["kid"], signed,
-                   _seconds(extra.get("exp")), _texts(extra.get("aud")), extra.get("nonce"), withheld, jws=jws)
+    return Secured("sd-jwt" if sealed else "jwt", cid(text.encode("utf-8")), document, jws.header.get("kid", ""), signed or 0,
+                   _seconds(extra.get("exp")), _texts(extra.get("aud")), extra.get("nonce"), withheld, jws=jws, untimed=signed is None)
 
 
 # ---- visas
@@ -278,7 +279,7 @@ class StatusList:
     signer: str
     dated: int
     until: int | None
-    purpose: str
+    purposes: list[str]
     version: int | None
     bits: bytes
     changes: dict[int, list[tuple[int, bool]]]
@@ -313,22 +314,41 @@ def expand(encoded: Any) -> bytes:
     return bits
 
 
+def url(value: Any) -> bool:
+    """An absolute URL or IRI, as far as its form goes."""
+    return isinstance(value, str) and len(value) <= 4096 and not re.search(r'[<>"{}|\\^`\[\]\s\x00-\x1f\x7f-\x9f]', value) \
+        and re.match(r"(https?://[^/?#:@]+|(?!https?:)[A-Za-z][A-Za-z0-9+.-]*:.)", value) is not None
+
+
+def model(document: dict[str, Any], kind: str) -> None:
+    """VCDM 2.0, section 4: contexts, id, types."""
+    contexts, types = document.get("@context"), document.get("type")
+    listed = types if isinstance(types, list) else [types]
+    if not isinstance(contexts, list) or contexts[:1] != [VCDM] or not all(isinstance(one, dict) or url(one) for one in contexts) \
+            or "id" in document and not url(document["id"]) \
+            or not all(isinstance(one, str) and one and not re.search(r"\s", one) for one in listed) or kind not in listed:
+        raise Fault("GP-VC-MODEL", "contexts, id or types")
+
+
 def read_list(data: bytes | str) -> StatusList:
     code = "GP-STATUS-LIST-MALFORMED"
     secured = read_secured(data, "vc")
     document = secured.document
-    subject = document.get("credentialSubject")
-    types = document.get("type")
-    if secured.form == "sd-jwt" or not isinstance(types, list) or "BitstringStatusListCredential" not in types \
-            or not isinstance(subject, dict) or subject.get("type") != "BitstringStatusList" \
-            or subject.get("statusPurpose") not in ("revocation", "suspension") \
+    model(document, "VerifiableCredential")
+    subject, types = document.get("credentialSubject"), document["type"]
+    if secured.form == "sd-jwt" or "BitstringStatusListCredential" not in (types if isinstance(types, list) else [types]) \
+            or not isinstance(subject, dict) or subject.get("type") != "BitstringStatusList" or "id" in subject and not url(subject["id"]) \
             or not isinstance(document.get("id"), str) or not is_did(document.get("issuer")):
         raise Fault(code)
-    dated = millis(document.get("validFrom"), code)
+    said = subject.get("statusPurpose")
+    purposes = [one for one in (said if isinstance(said, list) else [said]) if isinstance(one, str)]
+    dated = millis(document["validFrom"], code) if "validFrom" in document else secured.signed
     until = millis(document["validUntil"], code) if "validUntil" in document else None
-    found = StatusList(secured, document["id"], document["issuer"], dated, until, subject["statusPurpose"], None,
+    if until is not None and until < dated:
+        raise Fault("GP-VC-MODEL", "validUntil before validFrom")
+    found = StatusList(secured, document["id"], document["issuer"], dated, until, purposes, None,
                        expand(subject.get("encodedList")), {})
-    if dated > secured.signed + FIVE_MINUTES:
+    if not secured.untimed and dated > secured.signed + FIVE_MINUTES:
         raise Fault(code, "dated later than it was signed")
     if "statusList" in subject:
         state = members(subject["statusList"], "version changes", "", code)
@@ -348,7 +368,7 @@ def _take_changes(found: StatusList, changes: list[Any], code: str) -> None:
                 or not last <= at <= found.dated:
             raise Fault(code, "a change")
         listed = found.changes.setdefault(index, [])
-        if value == (bool(listed) and listed[-1][1]) or not value and found.purpose == "revocation":
+        if value == (bool(listed) and listed[-1][1]) or not value and "revocation" in found.purposes:
             raise Fault(code, "changes that do not alternate, or a revocation taken back")
         listed.append((at, value))
         last = at

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from base import DAG_CBOR, Fault, Link, canonical, cbor, cid, cid_bytes, members, millis, parse_cid, read_cbor, read_object, to_b64u
+from base import DAG_CBOR, RAW, Fault, Link, canonical, cbor, cid, cid_bytes, members, millis, parse_cid, read_cbor, read_object, rfc3339, to_b64u
 from jose import Jws, read_jws
 from keys import Key, did_of, fits, is_did
 
@@ -64,7 +64,7 @@ def _header(protected: bytes) -> dict[str, Any]:
         raise Fault(MALFORMED, fault.why or fault.code) from None
     need((header["alg"], header["typ"], gp["formatVersion"]) == ("EdDSA", "gridpass-envelope", 1), "alg, typ or version")
     need(all(isinstance(text, str) for text in (header["cty"], gp["topic"])) and is_did(gp["sender"]), "texts")
-    need(all(type(gp[n]) is int and gp[n] >= least for n, least in (("sequence", 1), ("topicVersion", 1), ("payloadBytes", 0))), "numbers")
+    need(all(type(gp[n]) is int and gp[n] >= least for n, least in (("sequence", 1), ("topicVersion", 0), ("payloadBytes", 0))), "numbers")
     need(all(name_of(gp[n], "bafkrei") for n in ("channel", "schema", "presentation", "authorisation", "epoch") if n in gp), "CIDs")
     need(all(name_of(gp[n], "bafyrei") for n in ("previous", "thread") if n in gp), "names")
     need(("previous" in gp) == (gp["sequence"] > 1) and ("authorisation" in gp) == (sender != gp["sender"]), "exactly where")
@@ -72,7 +72,7 @@ def _header(protected: bytes) -> dict[str, Any]:
     need(isinstance(recipients, list) and 0 < len(recipients) <= 256 and all(map(is_did, recipients))
          and len(set(recipients)) == len(recipients), "recipients")
     need(isinstance(attributes, dict) and 0 < len(attributes) <= 64, "attributes")
-    need(all(isinstance(gp[n], str) and gp[n].endswith("Z") for n in ("issued", "expires")), "times")
+    need(all(rfc3339(millis(gp[n], MALFORMED)) == gp[n] for n in ("issued", "expires")), "times")
     return header
 
 
@@ -84,7 +84,11 @@ def read_envelope(data: bytes) -> tuple[Envelope, bytes | None]:
     need(isinstance(parts, list) and len(parts) == 3 and isinstance(parts[0], bytes) and isinstance(parts[2], bytes), "three parts")
     protected, middle, signature = parts
     payload = middle if isinstance(middle, bytes) else None
-    need(payload is not None or isinstance(middle, Link) and middle.raw[1] == 0x55, "payload")
+    need(payload is not None or isinstance(middle, Link), "payload")
+    if isinstance(middle, Link):
+        need(middle.raw[0] == 1 and middle.raw[3] == 0x20, "a CID of version 1")
+        if middle.raw[1:3] != bytes((RAW, 0x12)):
+            raise Fault("GP-CID-MALFORMED", "payload")
     need(len(signature) == 64, "signature")
     header = _header(protected)
     need(payload is None or len(payload) == header["gp"]["payloadBytes"], "payloadBytes")
@@ -134,14 +138,14 @@ def read_receipt(data: bytes) -> Receipt:
     for entry in body.get("refused", []):
         members(entry, "sequence reasons", "", code)
         number, reasons = entry["sequence"], entry["reasons"]
-        if type(number) is not int or number <= last or not isinstance(reasons, list) or len(reasons) > 16:
+        if type(number) is not int or number <= last or not isinstance(reasons, list) or len(reasons) > 16 \
+                or not all(isinstance(reason, str) and reason.startswith("GP-") and len(reason) <= 64 for reason in reasons):
             raise Fault(code, "refused")
-        if not all(isinstance(one, str) and one.startswith("GP-") and len(one) <= 64 for one in reasons):
-            raise Fault(code, "reasons")
         last = number
         spoken.append((number, number))
     ordered = sorted(spoken)
     if not 0 < len(spoken) <= 256 or any(a[1] >= b[0] for a, b in zip(ordered, ordered[1:])) or body["formatVersion"] != 1 \
-            or not is_did(body["recipient"]) or ("authorisation" in body) != (did_of(jws.header["kid"]) != body["recipient"]):
+            or body["formatVersion"] is True or not is_did(body["recipient"]) or not is_did(body["sender"]) or not isinstance(body["key"], str) \
+            or not all(name_of(body[n], "bafkrei") for n in ("channel", "authorisation") if n in body) or not name_of(body["newest"], "bafyrei") or ("authorisation" in body) != (did_of(jws.header["kid"]) != body["recipient"]):
         raise Fault(code, "ranges, version or recipient")
     return Receipt(jws, body, millis(body["issued"], code), spoken)

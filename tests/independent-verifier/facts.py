@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from base import PASSED, cid, jcs, millis
+from base import PASSED, Fault, cid, jcs, millis
 from envelope import Envelope
 from keys import did_of
 from trust import without_proof
@@ -18,6 +18,24 @@ def of_type(value: Any, name: str) -> bool:
     if name == "texts":
         return isinstance(value, list) and len(value) <= 256 and all(of_type(one, "text") for one in value)
     return isinstance(value, TYPES[name]) and (name == "boolean" or len(value.encode()) <= 1024)
+
+
+def typed(value: Any, kind: str) -> tuple[str, Any] | None:
+    """A claim or attribute as a value of a type; None where it is none of it."""
+    if kind == "text" and isinstance(value, str) and len(value.encode()) <= 1024:
+        return kind, value
+    if kind == "integer" and isinstance(value, (int, float)) and not isinstance(value, bool) and float(value).is_integer() and abs(value) < 2**53:
+        return kind, int(value)
+    if kind == "boolean" and isinstance(value, bool):
+        return kind, value
+    if kind == "texts" and isinstance(value, list) and len(value) <= 256 and all(isinstance(v, str) and len(v.encode()) <= 1024 for v in value):
+        return kind, frozenset(value)
+    if kind == "time" and isinstance(value, str):
+        try:
+            return kind, millis(value)
+        except Fault:
+            return None
+    return None
 
 
 def message_of(entry: dict[str, Any], envelope: Envelope) -> dict[str, Any]:

@@ -129,7 +129,7 @@ def is_did(text: Any) -> bool:
 def did_of(url: Any) -> str:
     """The DID of a DID URL with a fragment."""
     did, mark, fragment = url.partition("#") if isinstance(url, str) else ("", "", "")
-    if not is_did(did) or not mark or not fragment or len(url) > 2048:
+    if not is_did(did) or not mark or not re.fullmatch(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})+", fragment) or len(url) > 2048:
         raise Fault("GP-DID-MALFORMED", f"{url!r:.80}")
     return did
 

@@ -18,7 +18,7 @@ TOKEN = re.compile(r"""\s*(?:(?P<op>==|!=|<=|>=|<|>)|(?P<text>'[^'"\\\x00-\x1f\x
 ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b,
     "==": lambda a, b: a == b, "!=": lambda a, b: a != b,
-    "in": lambda a, b: a in b, "contains": lambda a, b: b in a, "within": lambda a, b: set(a) <= set(b)}
+    "in": lambda a, b: a in b, "contains": lambda a, b: b in a, "within": lambda a, b: a <= b}
 SETS = {"in": ("text", "texts"), "contains": ("texts", "text"), "within": ("texts", "texts")}
 UNITS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 KNOWN = {"issuer": "text", "sender": "text", "recipient": "text", "recipients": "texts", "time": "time", "issued": "time", "expires": "time"}
@@ -81,7 +81,7 @@ def _operand(kind: str, token: str, rest: list[tuple[str, str]], types: Types, w
                 raise Fault(BAD, "a list")
             texts.append(_text(rest.pop(0)[1]))
             if rest.pop(0)[1] == "]":
-                return Side("literal", value=texts, kind="texts")
+                return Side("literal", value=frozenset(texts), kind="texts")
     first, dot, name = token.partition(".") if kind == "word" else ("", "", "")
     if dot and re.fullmatch(NAME, name):
         if first in ("visa", "authority") and where:

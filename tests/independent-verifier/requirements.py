@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Iterator
 
-from base import OPEN, PASSED, Fault, millis
-from facts import facts_of, of_type
-from language import ORDER, Comparison, Json, Requirement, Side, read_policy
+from base import OPEN, PASSED
+from facts import typed
+from language import ORDER, Comparison, Json, Policy, Requirement, Side, read_policy
+
+
+class NotChecked(Exception):
+    """A requirement that this verifier does not decide."""
 
 
 @dataclass
@@ -55,14 +59,8 @@ class View:
             found = {"issuer": seen.visa["issuer"] if seen else None, "sender": self.admission["sender"],
                      "recipient": recipients[0] if len(recipients) == 1 else None, "recipients": recipients or None, "time": self.at,
                      "issued": self.message.get("issued"), "expires": self.message.get("expires")}[side.source]
-        if found is None or side.source != "time" and not of_type(found, side.kind or "text"):
-            return None
-        if side.kind == "time" and isinstance(found, str):
-            try:
-                found = millis(found)
-            except Fault:
-                return None
-        return found + side.offset if side.kind == "time" else found
+        value = ("time", found) if side.source == "time" else typed(found, side.kind or "text")
+        return None if value is None else value[1] + side.offset if side.kind == "time" else value[1]
 
     def compare(self, comparison: Comparison, seen: Seen | None) -> bool | None:
         left, right = self.value(comparison.left, seen), self.value(comparison.right, seen)
@@ -149,17 +147,20 @@ def roles_of(condition: tuple[Any, ...]) -> Iterator[tuple[str, bool]]:
         yield from roles_of(part)
 
 
-def decided(admission: Json, channel: Json, question: Any, at: int) -> tuple[list[Json], bool]:
-    """The reasons against it, and whether these are all (`use`, and what is in Cedar, is not read)."""
-    message = question["publish"] if isinstance(question, dict) and "publish" in question else {}
-    facts = facts_of(admission, channel, message, at) if message else []
-    found = [{"code": code, "requirement": None, "causes": []} for code in facts]
-    policy = read_policy(channel)
-    asked = {"subscribe": policy.subscribe, "keep": policy.keep}.get(question, []) if isinstance(question, str) else []
-    if message and message["topic"] in policy.topics:
-        asked = policy.publish + policy.topics[message["topic"]]
+def asked_of(policy: Policy, question: Any) -> list[Requirement]:
+    """The requirements that answer a question; of an unknown topic there are none."""
+    if isinstance(question, str):
+        return {"subscribe": policy.subscribe, "keep": policy.keep}[question]
+    topic = question["publish"]["topic"]
+    return policy.publish + policy.topics[topic] if topic in policy.topics else []
+
+
+def ruled(channel: Json, question: Any, admission: Json, at: int) -> list[Json]:
+    """The reasons that requirements give against it."""
+    asked = asked_of(read_policy(channel), question)
+    if any(one.condition is None for one in asked):
+        raise NotChecked("cedar")
     if question == "keep" and not asked:
-        found.append({"code": "GP-NO-KEEPERS", "requirement": None, "causes": []})
-    if any(one.condition is None for one in asked) or not message and not isinstance(question, str):
-        return found, False
-    return found + reasons(View(admission, channel, message, at), asked), True
+        return [{"code": "GP-NO-KEEPERS", "requirement": None, "causes": []}]
+    message = {} if isinstance(question, str) else question["publish"]
+    return reasons(View(admission, channel, message, at), asked)

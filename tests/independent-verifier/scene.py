@@ -119,6 +119,7 @@ class Scene:
         self.envelopes = self.chain(3)
         self.admission = self.admit()
         self.forks: list[tuple[bytes, bytes]] = []
+        self.files: list[bytes] = []
         self.receipts = [self.receipt([[1, 3]], cid(self.envelopes[-1][0], DAG_CBOR))]
         self.selection: dict[str, Any] = {"channel": self.channel}
         self.entry_changes: dict[int, dict[str, Any]] = {}
@@ -209,7 +210,8 @@ class Scene:
             "lists": sorted((put(data) for data in self.lists.values()), key=lambda link: link.text),
             "identities": [{"did": self.did, "seen": rfc3339(NOW), "document": put(self.log)}],
             "forks": [{"first": put(a, DAG_CBOR), "second": put(b, DAG_CBOR)} for a, b in self.forks],
-            "receipts": [{"number": 10 + n, "logged": rfc3339(NOW + 60_000), "receipt": put(data)} for n, data in enumerate(self.receipts)]}
+            "receipts": [{"number": 10 + n, "logged": rfc3339(NOW + 60_000), "receipt": put(data)} for n, data in enumerate(self.receipts)],
+            "files": sorted((put(data) for data in self.files), key=lambda link: link.text)}
         return {kind: found for kind, found in kinds.items() if found}, blocks
 
     def bundle(self, change: Any = None) -> bytes:
@@ -231,6 +233,17 @@ class Scene:
                 order += [(link.raw, blocks.get(link.raw, b"")) for link in links]
         unique = {name: data for name, data in order if data}
         return car(list(unique.items()))
+
+
+def busy() -> Scene:
+    """With what a market day has not: somebody that contradicts itself beyond what was selected, and a file."""
+    scene = Scene()
+    last = cid(scene.envelopes[-1][0], DAG_CBOR)
+    scene.forks = [(scene.envelope(4, last, b'{"kW":4}')[0], scene.envelope(4, last, b'{"kW":5}')[0])]
+    scene.files = [cbor({"type": "gridpass-file-manifest", "formatVersion": 1, "channel": scene.channel, "sealed": False, "size": size, "blockSize": 1024,
+                         "lists": [cid(bytes(32))]}) for size in (1000, 1001)]
+    scene.receipts.append(scene.receipt([[2, 3]], last, Signer(6), recipient=Signer(6).did))
+    return scene
 
 
 def varint(number: int) -> bytes:

@@ -9,9 +9,10 @@ from typing import Any
 from base import FAILED, FIVE_MINUTES, PASSED, Check, Fault, cbor, cid, jcs, millis, parse_cid, read_cbor, read_object, rfc3339, worst
 from credentials import NOT_CHECKED, read_authorisation, read_list, read_presentation
 from envelope import read_receipt
+from facts import facts_of
 from keys import multikey
 from language import Policy, Requirement, read_policy
-from requirements import View, decided, reasons
+from requirements import View, asked_of, reasons, ruled
 from test_vectors import cases
 from trust import Resolver, follows, open_pack, proof_counts, read_charter, read_definition, without_proof
 from visas import Judge
@@ -115,8 +116,9 @@ class Formats(unittest.TestCase):
             data = given["admission"].encode()
             if jcs(read_object(data)) != data:
                 raise Fault("GP-DECISION-MALFORMED")
-            found, whole = decided(read_object(data), read_object(given["descriptor"]), given["question"], millis(given["at"]))
-            self.assertTrue(whole)
+            admission, channel, question, at = read_object(data), read_object(given["descriptor"]), given["question"], millis(given["at"])
+            facts = facts_of(admission, channel, question["publish"], at) if isinstance(question, dict) else []
+            found = [{"code": code, "requirement": None, "causes": []} for code in facts] + ruled(channel, question, admission, at)
             return {"admission": cid(data), "verdict": "deny" if found else "allow", "reasons": found}
         self.run_kind("decision", 29, run)
 
@@ -152,9 +154,7 @@ class Formats(unittest.TestCase):
         at, sent = case.get("at", file["at"]), case.get("publish", {})
         message = {"recipients": [did(name) for name in sent.get("to", [])], "attributes": sent.get("attributes", {}),
                    "issued": sent.get("issued", at), "expires": sent.get("expires", rfc3339(millis(at) + 60_000))}
-        asked = policy.subscribe if "subscribe" in case else policy.keep if "keep" in case else []
-        if "publish" in case and sent["topic"] in policy.topics:
-            asked = policy.publish + policy.topics[sent["topic"]]
+        asked = asked_of(policy, {"publish": sent} if "publish" in case else "subscribe" if "subscribe" in case else "keep")
         return View({"sender": did(case["sender"]), "visas": visas}, channel, message, millis(at)), asked
 
     def test_receipts(self) -> None:

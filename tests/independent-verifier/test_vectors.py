@@ -17,7 +17,7 @@ from credentials import NOT_CHECKED, expand, read_list, read_presentation
 from envelope import read_envelope
 from jose import proof_fits, proof_input, read_jws, read_sd_jwt
 from judge import Auditor
-from keys import D, GROUP, ORDER_8, P, SMALL_Y, Document, checked_key, did_jwk, did_key, fits, jwk_key, multikey
+from keys import GROUP, ORDER_8, SMALL_Y, D, Document, P, checked_key, did_jwk, did_key, fits, jwk_key, multikey
 from scene import Signer
 from trust import open_pack
 from vectors import expected as found_in

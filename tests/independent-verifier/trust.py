@@ -10,6 +10,7 @@ from typing import Any
 from base import FAILED, FIVE_MINUTES, OPEN, PASSED, Check, Fault, b64, canonical, cid, jcs, members, millis, parse_cid, read_object, rfc3339, worst
 from jose import JCS_SUITE, proof_fits
 from keys import Key, Version, did_jwk, did_key, did_of, is_did, key_at, read_document
+from schema import usable
 from webvh import read_log
 
 
@@ -29,8 +30,8 @@ class Resolver:
             if older.rstrip(b"\n").startswith(data.rstrip(b"\n")) and did in self.known:
                 return
             if older and not data.startswith(older.rstrip(b"\n") + b"\n"):
-                self.faults[did] = Check("key", FAILED, "GP-WEBVH-LOG-INVALID", did)
-                return
+                # What is known already stays.
+                raise Fault("GP-WEBVH-LOG-INVALID", f"the log of {did} does not go on from the one that is known")
             versions, witnessed = read_log(did, data, identity.get("witness"), identity["seen"])
             self.logs[did], self.known[did] = data, versions
             self.faults.pop(did, None)
@@ -52,6 +53,8 @@ class Resolver:
                 versions = [Version(-(1 << 60), did_jwk(did))]
             else:
                 versions = self.known.get(did, [])
+                if did.split(":")[1] not in ("web", "webvh"):
+                    raise Fault("GP-DID-METHOD-UNKNOWN", did)
             if not versions:
                 return Check("key", OPEN, "GP-DID-NOT-FOUND", did), None
             return key_at(versions, kid, purpose, at, claimed)
@@ -192,7 +195,7 @@ def requirement(value: Any, level: int = 1) -> int:
 
 
 def read_definition(data: bytes) -> Definition:
-    """A role definition in its JCS bytes; its claims are not compiled."""
+    """A role definition in its JCS bytes; of its claims the plain keywords are looked at."""
     code = "GP-ROLE-MALFORMED"
     try:
         document = canonical(data, 1 << 16, 16)
@@ -212,7 +215,7 @@ def read_definition(data: bytes) -> Definition:
             or not all(type(number) is int and number > 0 for number in numbers) \
             or not numbers[0] <= 8 or not numbers[2] <= numbers[1] <= 316_224_000 \
             or document["issuerRevocation"] not in ("keeps", "ends") \
-            or not isinstance(document["claims"], dict) or document["claims"].get("type") != "object" \
+            or not isinstance(document["claims"], dict) or document["claims"].get("type") != "object" or not usable(document["claims"]) \
             or not isinstance(document["name"], str) or len(document["name"]) > 128 or not ROLE_NAME.fullmatch(document["name"]) \
             or not isinstance(document["version"], str) or not re.fullmatch(r"(0|[1-9]\d*)([.](0|[1-9]\d*)){2}", document["version"]) \
             or not text_of(document["title"], 200) or not text_of(document["description"], 4000):
@@ -243,7 +246,7 @@ class Trust:
 
     def up_to(self, charter: str) -> "Trust | None":
         for at, found in enumerate(self.charters, 1):
-            if found.cid == charter:
+            if found.cid == charter and found.roles.keys() <= self.definitions.keys():
                 return Trust(self.pack, self.charters[:at], self.definitions, self.resolver)
         return None
 

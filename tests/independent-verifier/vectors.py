@@ -9,10 +9,10 @@ import json
 from pathlib import Path
 from typing import Any, Callable
 
-from base import DAG_CBOR, Check, Fault, cid, cid_bytes, cid_text, jcs, rfc3339, worst
+from base import DAG_CBOR, Check, Fault, Link, cid, cid_bytes, cid_text, jcs, rfc3339, worst
 from bundle import open_bundle, read_parts
 from judge import Auditor
-from scene import DAY, HOUR, NOW, Scene
+from scene import DAY, HOUR, NOW, Scene, Signer
 from trust import open_pack
 
 PLACE = Path(__file__).resolve().parents[2] / "spec" / "vectors" / "bundle-webvh.json"
@@ -25,7 +25,7 @@ def expected(data: bytes, pack: bytes, at: int) -> dict[str, Any]:
         bundle = open_bundle(data)
     except Fault as fault:
         return {"refused": fault.code}
-    missing = [check.says.split(": ")[-1] for check in bundle.parts]
+    missing = list(bundle.missing)
     read_parts(bundle, trust)
     auditor = Auditor(bundle, trust, at)
     checks: list[Check] = auditor.of_bundle()
@@ -118,6 +118,40 @@ def payload_gone(scene: Scene) -> Any:
     return lambda m, k, b: b.pop(cid_bytes(scene.envelopes[1][1])) and None
 
 
+def log(data: Callable[[Scene], bytes]) -> Make:
+    """Another log in the place of the sender's."""
+    def make(scene: Scene) -> None:
+        scene.log = data(scene)
+    return make
+
+
+def broken(scene: Scene) -> bytes:
+    return scene.log.replace(scene.own.key.multikey.encode(), Signer(9).key.multikey.encode())
+
+
+def receipt(delivered: list[list[int]], newest: int) -> Make:
+    def make(scene: Scene) -> None:
+        scene.receipts = [scene.receipt(delivered, cid(scene.envelopes[newest - 1][0], DAG_CBOR))]
+    return make
+
+
+def another_descriptor(scene: Scene) -> None:
+    scene.signed_descriptor = jcs(scene.descriptor | {"title": "Other", "proof": []})
+
+
+def descriptor_beside(scene: Scene) -> Any:
+    def change(manifest: Any, kinds: Any, blocks: Any) -> None:
+        blocks[cid_bytes(b"{}")] = b"{}"
+        both = kinds["descriptors"] + [{"channel": cid(b"another"), "signed": Link(cid_bytes(b"{}"))}]
+        kinds["descriptors"] = sorted(both, key=lambda one: str(one["channel"]))
+    return change
+
+
+def proof_is_missing(scene: Scene) -> Any:
+    forked(scene)
+    return lambda m, k, b: b.pop(k["forks"][0]["second"].raw) and None
+
+
 CASES: list[tuple[str, Make]] = [
     ("everything is there", lambda scene: None),
     ("a node exports", by_node),
@@ -129,6 +163,11 @@ CASES: list[tuple[str, Make]] = [
     ("a schema is missing", cut("schemas")),
     ("a definition is missing, and the pack has it", cut("definitions")),
     ("the log of the sender's DID is missing", cut("identities", 0, "document")),
+    ("the log of the sender's DID is broken", log(broken)),
+    ("a receipt speaks of numbers that are not there, and names a message that is", receipt([[1, 9]], 3)),
+    ("another descriptor in the place of the channel's", another_descriptor),
+    ("beside it, a descriptor that is none", descriptor_beside),
+    ("one of two that contradict each other is missing", proof_is_missing),
     ("an envelope is missing", cut("messages", 1, "envelope")),
     ("a payload is missing", payload_gone),
     ("a receipt is missing", cut("receipts", 0, "receipt")),
@@ -157,8 +196,9 @@ def main() -> None:
         change = make(scene)
         data = scene.bundle(change if callable(change) else None)
         given = {"file_hex": data.hex(), "trust_pack": scene.pack.decode(), "at": rfc3339(NOW + DAY)}
-        found.append({"name": name, "input": given, "expected": expected(data, scene.pack, NOW + DAY)})
-        print(name, found[-1]["expected"]["outcome"], found[-1]["expected"]["not_passed"])
+        verdict = expected(data, scene.pack, NOW + DAY)
+        found.append({"name": name, "input": given, "expected": verdict})
+        print(name, verdict["outcome"], verdict["not_passed"])
     source = "Gridpass; made by tests/independent-verifier/vectors.py"
     PLACE.write_text(json.dumps({"source": source, "kind": "bundle", "cases": found}, indent=1, ensure_ascii=False) + "\n")
 

@@ -7,50 +7,10 @@ from typing import Any
 
 from base import FAILED, FIVE_MINUTES, OPEN, PASSED, Check, Fault, millis, worst
 from credentials import DAY, NOT_CHECKED, Authorisation, Entry, Presentation, StatusList, Visa, read_visa
+from schema import schema_fits
 from trust import Definition, Resolver, Trust
 
 RANK = {PASSED: 0, OPEN: 1, FAILED: 2}
-ANNOTATIONS = {"$schema", "$id", "title", "description", "default", "examples", "$comment", "format", "deprecated",
-               "readOnly", "writeOnly", "contentEncoding", "contentMediaType"}
-TYPES: dict[str, Any] = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None), "number": (int, float)}
-
-
-def schema_fits(schema: Any, value: Any, whole: bool) -> bool | None:
-    """A small part of JSON Schema 2020-12; None: a keyword that this verifier does not know."""
-    if isinstance(schema, bool):
-        return schema
-    results: list[bool | None] = []
-    for word, wanted in schema.items():
-        if word == "type":
-            kinds = wanted if isinstance(wanted, list) else [wanted]
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            results.append(any(number and (kind == "number" or kind == "integer" and float(value).is_integer())
-                               or kind not in ("number", "integer") and isinstance(value, TYPES[kind]) for kind in kinds))
-        elif word in ("enum", "const"):
-            options = wanted if word == "enum" else [wanted]
-            results.append(any(type(o) is type(value) and o == value for o in options))
-        elif word == "required":
-            results.append(not whole or not isinstance(value, dict) or all(name in value for name in wanted))
-        elif word == "properties":
-            named = value if isinstance(value, dict) else {}
-            results.extend(schema_fits(part, named[name], whole) for name, part in wanted.items() if name in named)
-        elif word == "additionalProperties":
-            others = [v for n, v in value.items() if n not in schema.get("properties", {})] if isinstance(value, dict) else []
-            results.append(None if "patternProperties" in schema else True)
-            results.extend(schema_fits(wanted, other, whole) for other in others)
-        elif word == "items":
-            results.extend(schema_fits(wanted, entry, whole) for entry in (value if isinstance(value, list) else []))
-        elif word in ("minimum", "maximum"):
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            results.append(not number or (value >= wanted if word == "minimum" else value <= wanted))
-        elif word in ("minLength", "maxLength", "minItems", "maxItems"):
-            fit = isinstance(value, str if word.endswith("Length") else list)
-            results.append(not fit or (len(value) >= wanted if word.startswith("min") else len(value) <= wanted))
-        elif word == "uniqueItems":
-            results.append(not wanted or not isinstance(value, list) or all(v not in value[:i] for i, v in enumerate(value)))
-        elif word not in ANNOTATIONS:
-            results.append(None)
-    return False if False in results else None if None in results else True
 
 
 @dataclass
@@ -68,6 +28,34 @@ class Standing:
     def result(self) -> Check:
         return worst(self.checks, "visa", "GP-VISA-IN-FORCE") if self.checks else Check("visa", OPEN, "GP-VISA-COUNT")
 
+    @property
+    def only_status_open(self) -> bool:
+        """Nothing is open but a status that is unknown or old."""
+        open_ = [check for check in self.checks if check.outcome != PASSED]
+        return bool(open_) and all(check.outcome == OPEN and check.name in ("revocation", "suspension")
+                                   and check.code in ("GP-STATUS-STALE", "GP-STATUS-UNKNOWN") for check in open_)
+
+
+@dataclass
+class Reliance:
+    dates: list[int] = field(default_factory=list)
+
+    @property
+    def dated(self) -> int | None:
+        return min(self.dates, default=None)
+
+
+def order_of(found: StatusList) -> tuple[int, int]:
+    return -1 if found.version is None else found.version, found.dated
+
+
+def required(need: Any) -> set[str]:
+    """The definitions that a requirement names."""
+    if not isinstance(need, dict):
+        return set()
+    parts = [part for word in ("all", "any", "of") for part in need.get(word, [])]
+    return ({need["role"]} if "role" in need else set()) | {name for part in parts for name in required(part)}
+
 
 class Judge:
     """Judges the visas of one presentation `at` a time, by a `clock` that is not earlier."""
@@ -78,7 +66,8 @@ class Judge:
         self.own_checks: dict[str, list[Check]] = {}
         self.holders: dict[str, set[str]] = {}
         self.by_role = False
-        self.moments: list[int] = []  # at which the same evidence may be judged otherwise
+        self.ends: list[int] = []  # at which the same evidence may be judged otherwise
+        self.relied: dict[str, StatusList] = {}  # lists that were believed and read
         self.lists: list[tuple[StatusList, Check]] = []
         for found in lists:
             checks = found.secured.checks(found.signer, "assertionMethod", found.secured.signed, clock, resolver)
@@ -91,14 +80,62 @@ class Judge:
     def newest(self, entry: Entry, signer: str) -> tuple[StatusList | None, Check | None]:
         """The newest believed list of a signer under an entry's id, or why there is none."""
         mine = [(found, check) for found, check in self.lists if (found.id, found.signer) == (entry.list, signer)]
-        for found, check in mine:
-            if check.outcome != PASSED:
-                return None, Check(entry.purpose, OPEN, check.code, check.says)
-        ordered = sorted((one for one, _ in mine), key=lambda one: (-1 if one.version is None else one.version, one.dated))
-        for one in ordered:
-            if any(o.version == one.version and one.version is not None and o.bits != one.bits for o in ordered):
-                return None, Check(entry.purpose, OPEN, "GP-STATUS-FORK", entry.list)
+        ordered = sorted((one for one, check in mine if check.outcome == PASSED), key=order_of)
+        if mine and not ordered:
+            return None, Check(entry.purpose, OPEN, mine[0][1].code, mine[0][1].says)
+        if any(o.version == ordered[-1].version is not None and o.bits != ordered[-1].bits for o in ordered):
+            return None, Check(entry.purpose, FAILED, "GP-STATUS-FORK", entry.list)
         return (ordered[-1], None) if ordered else (None, None)
+
+    def unknown(self, entry: Entry, signer: str) -> Check:
+        """The issuer's own list is required; another signer's says nothing."""
+        others = any(found.id == entry.list for found, _ in self.lists)
+        return Check(entry.purpose, OPEN, "GP-STATUS-SIGNER" if others else "GP-STATUS-UNKNOWN", signer)
+
+    # -- what a verdict hangs on
+
+    def rely(self, entries: list[Entry], signers: set[str], limit: int) -> list[StatusList]:
+        """The newest lists of these signers, noted as read, and their ends."""
+        newest: dict[tuple[str, str], StatusList] = {}
+        for found, check in self.lists:
+            place = (found.id, found.signer)
+            if check.outcome == PASSED and found.id in [entry.list for entry in entries] and found.signer in signers \
+                    and (place not in newest or order_of(found) > order_of(newest[place])):
+                newest[place] = found
+        for found in newest.values():
+            self.relied[found.evidence] = found
+            self.ends += [found.dated + limit * 1000 + 1] + ([found.until] if found.until is not None else [])
+            self.ends += [at for entry in entries if entry.list == found.id for at, _ in found.changes.get(entry.index, [])]
+        return list(newest.values())
+
+    def reliance(self, standing: Standing) -> "Reliance":
+        """The lists on which a presented visa hangs, and the date of the oldest of those that decide."""
+        found = Reliance()
+        parts: list[tuple[Visa, bool, bool]] = [(standing.visa, True, True)] if standing.visa else []
+        seen: list[tuple[str, bool, bool]] = []
+        while parts:
+            visa, held, decides = parts.pop()
+            if (visa.evidence, held, decides) in seen:
+                continue
+            seen.append((visa.evidence, held, decides))
+            if held:
+                self.ends += [visa.since, visa.until]
+                self.retirement(visa, self.at)
+            definition = self.trust.definitions.get(visa.definition)
+            if definition is None or visa.definition not in self.trust.newest.roles:
+                continue
+            dids, roles = definition.parties("revokers")
+            signers = {visa.issuer, *dids} | {did for role in roles for did in self.holders.get(role, set())}
+            read = self.rely(visa.status, signers, definition.document["maxStatusAgeSeconds"])
+            if decides:
+                found.dates += [one.dated for one in read]
+                self.ends += [one.dated + (self.max_age or 0) * 1000 + 1 for one in read]
+            ends = definition.document["issuerRevocation"] == "ends"
+            above = definition.parties("issuers")[1]
+            parts += [(one, False, decides and ends) for one in self.visas if one.subject == visa.issuer and one.definition in above]
+            need = required(definition.document.get("preconditions"))
+            parts += [(one, held, decides) for one in self.visas if one.subject == visa.subject and one.definition in need]
+        return found
 
     def status(self, visa: Visa, entry: Entry, definition: Definition | None, limit: int | None) -> Check:
         """The union of all who may revoke; `limit` in seconds, how old a list may be that says clear."""
@@ -113,12 +150,12 @@ class Judge:
             elif newest is not None:
                 found.append(self.read(newest, entry, limit))
             elif signer == visa.issuer:
-                found.append(Check(entry.purpose, OPEN, "GP-STATUS-UNKNOWN", signer))
+                found.append(self.unknown(entry, signer))
         return worst(found, entry.purpose, "GP-STATUS-CLEAR")
 
     def read(self, found: StatusList, entry: Entry, limit: int | None) -> Check:
         word = "GP-VISA-REVOKED" if entry.purpose == "revocation" else "GP-VISA-SUSPENDED"
-        if found.purpose != entry.purpose:
+        if entry.purpose not in found.purposes:
             return Check(entry.purpose, FAILED, "GP-STATUS-PURPOSE")
         if entry.index >= len(found.bits) * 8:
             return Check(entry.purpose, FAILED, "GP-STATUS-RANGE")
@@ -130,8 +167,6 @@ class Judge:
         return self.fresh(found, entry, limit)
 
     def fresh(self, found: StatusList, entry: Entry, limit: int | None) -> Check:
-        self.moments += [found.until] if found.until is not None else []
-        self.moments += [found.dated + limit * 1000 + 1] if limit is not None else []
         old = limit is not None and self.clock - found.dated > limit * 1000
         if old or found.until is not None and self.clock >= found.until:
             return Check(entry.purpose, OPEN, "GP-STATUS-STALE", found.evidence)
@@ -139,11 +174,10 @@ class Judge:
 
     def authority_status(self, visa: Visa, entry: Entry, definition: Definition, ends: bool, then: int) -> Check:
         """Revocation of the visa by which somebody issued, as of the time of issuance."""
-        limits = [definition.document["maxStatusAgeSeconds"]] + ([self.max_age] if ends and self.max_age else [])
         newest, fault = self.newest(entry, visa.issuer)
         if newest is None:
-            return fault or Check(entry.purpose, OPEN, "GP-STATUS-UNKNOWN", visa.issuer)
-        if newest.purpose != entry.purpose or entry.index >= len(newest.bits) * 8:
+            return fault or self.unknown(entry, visa.issuer)
+        if entry.purpose not in newest.purposes or entry.index >= len(newest.bits) * 8:
             return self.read(newest, entry, None)
         state, now = newest.at(entry.index, then), newest.bit(entry.index)
         if state:
@@ -154,7 +188,7 @@ class Judge:
             return Check(entry.purpose, OPEN, "GP-ISSUER-REVOKED-WHEN")
         if now:
             return Check(entry.purpose, PASSED, "GP-ISSUER-REVOKED-SINCE")
-        return self.fresh(newest, entry, min(limits))
+        return self.fresh(newest, entry, definition.document["maxStatusAgeSeconds"])
 
     # -- each visa by itself
 
@@ -166,7 +200,7 @@ class Judge:
     def _own(self, visa: Visa) -> list[Check]:
         secured = visa.secured
         checks = [Check("form", PASSED, "GP-VISA-WELL-FORMED")]
-        checks += secured.checks(visa.issuer, "assertionMethod", secured.signed, self.clock, self.resolver)
+        checks += secured.checks(visa.issuer, "assertionMethod", secured.signed, self.at, self.resolver)
         definition = self.trust.definitions.get(visa.definition)
         if visa.definition not in self.trust.newest.roles:
             return checks + [Check("definition", FAILED, "GP-ROLE-NOT-LISTED", visa.definition)]
@@ -185,7 +219,6 @@ class Judge:
         return checks
 
     def validity(self, visa: Visa, at: int) -> list[Check]:
-        self.moments += [visa.since, visa.until]
         if at < visa.since or at >= visa.until:
             code = "GP-VISA-NOT-YET" if at < visa.since else "GP-VISA-EXPIRED"
             return [Check("validity", FAILED, code)] + self.retirement(visa, at)
@@ -197,7 +230,7 @@ class Judge:
             return []
         retired = millis(role["retired"])
         grace = retired + role.get("graceSeconds", 0) * 1000
-        self.moments += [retired, grace]
+        self.ends += [retired, grace]
         if visa.secured.signed >= retired or at >= grace:
             return [Check("retirement", FAILED, "GP-ROLE-RETIRED")]
         return [Check("retirement", PASSED, "GP-ROLE-IN-GRACE")] if at >= retired else []
@@ -251,6 +284,8 @@ class Judge:
         """A visa by which somebody issued another, at that time."""
         then, definition = issued.secured.signed, self.trust.definitions.get(visa.definition)
         chain, path, _ = self.chain(visa, above) if len(above) < 10 else ([Check("issuer", FAILED, "GP-CHAIN-TOO-DEEP")], [], [])
+        # Of what is undecided further up it is only said that it is.
+        chain = [Check("issuer", OPEN, "GP-CHAIN-LINK-MISSING", one.code) if one.name != "issuer" and one.outcome == OPEN else one for one in chain]
         checks = self.own(visa) + chain + self.validity(visa, then)
         if definition:
             checks += [self.authority_status(visa, entry, definition, ends, then) for entry in visa.status]
@@ -265,7 +300,6 @@ class Judge:
         checks = self.own(visa) + chain[1:] + chain[:1] + self.validity(visa, at)
         if definition:
             limit = definition.document["maxStatusAgeSeconds"]
-            limit = min(limit, self.max_age) if self.max_age is not None else limit
             checks += [self.status(visa, entry, definition, limit) for entry in visa.status]
             checks += self.preconditions(visa, definition, at, depth + 1)
         return Standing(visa, visa.evidence, True, checks, path, authorities)
@@ -297,7 +331,7 @@ class Judge:
     def presentation(self, shown: Presentation, audience: str, presenter: str | None, nonce: str | None = None) -> tuple[list[Check], list[Standing]]:
         """The presentation's own checks, and a standing of each visa in it."""
         secured = shown.secured
-        self.moments += [secured.expires] if secured.expires is not None else []
+        self.ends += [secured.expires] if secured.expires is not None else []
         key_time = max(self.clock, secured.signed)
         own = secured.checks(shown.holder, "authentication", key_time, self.clock, self.resolver, audience, nonce)
         if not secured.audience or secured.expires is None:
@@ -341,8 +375,8 @@ class Judge:
     def authorisation_checks(self, found: Authorisation, participant: str, node: str, channel: str, purpose: str) -> list[Check]:
         """visa.md 6: signature, validity, authorisation, revocation."""
         secured = found.secured
-        self.moments += [found.since, found.until]
-        checks = secured.checks(found.participant, "assertionMethod", secured.signed, self.clock, self.resolver)
+        self.ends += [found.since, found.until]
+        checks = secured.checks(found.participant, "assertionMethod", secured.signed, self.at, self.resolver)
         if found.until - found.since >= 90 * DAY + 1000 or found.until - secured.signed >= 120 * DAY + 1000:
             checks.append(Check("validity", FAILED, "GP-VISA-VALIDITY-TOO-LONG"))
         elif not found.since <= self.at < found.until:
@@ -353,14 +387,12 @@ class Judge:
             and (found.channels is None or channel in found.channels)
         checks.append(Check("authorisation", PASSED, "GP-NODE-AUTHORISED") if named else Check("authorisation", FAILED, "GP-NODE-NOT-AUTHORISED"))
         newest, fault = self.newest(found.status, found.participant)
-        if fault or newest is None:
-            checks.append(fault or Check("revocation", OPEN, "GP-STATUS-UNKNOWN"))
-        else:
-            checks.append(self.read(newest, found.status, self.max_age))
+        for one in self.rely([found.status], {found.participant}, self.max_age or 0):
+            self.ends.append(one.dated + (self.max_age or 0) * 1000 + 1)
+        checks.append(fault or (self.read(newest, found.status, self.max_age) if newest else self.unknown(found.status, found.participant)))
         return checks
 
     def authorisation(self, found: Authorisation, participant: str, node: str, channel: str, purpose: str) -> Check:
         """Whether a node acts for a participant."""
         checks = self.authorisation_checks(found, participant, node, channel, purpose)
-        result = worst(checks, "node")
-        return result if result.outcome != PASSED else Check("node", PASSED, checks[-1].code)
+        return worst(checks, "node", checks[-1].code)

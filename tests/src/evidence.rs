@@ -148,6 +148,16 @@ impl Scene {
     /// # Panics
     /// If it cannot be kept.
     pub fn receive(&mut self, envelope: &Envelope, way: Way, now: UnixMillis) -> Checked {
+        let checked = self.take(envelope, way, now);
+        self.store.commit(now).expect("kept");
+        checked
+    }
+
+    /// The same, without waiting for the disk: what came is kept with the next that is.
+    ///
+    /// # Panics
+    /// If it cannot be kept.
+    pub fn take(&mut self, envelope: &Envelope, way: Way, now: UnixMillis) -> Checked {
         let checked = self.peer.receive_by(envelope, way, now);
         for effect in &checked.effects {
             match effect {
@@ -171,7 +181,6 @@ impl Scene {
         if matches!(checked.verdict, Verdict::Admit | Verdict::Refuse) {
             self.keep(&checked, envelope, way);
         }
-        self.store.commit(now).expect("kept");
         checked
     }
 

@@ -127,6 +127,17 @@ impl GlobalArgs {
         let secret = self.secrets.wallet_secret(&format!("wallet {:?}", self.profile()?))?;
         Ok(locked.unlock(secret.unlock())?)
     }
+
+    /// The wallet with the pinned trust pack, where none was named: not everybody who verifies has one.
+    pub fn wallet_of_trust(&self) -> Result<Wallet, Failure> {
+        self.wallet().map_err(|failure| {
+            if failure.code.id() == gridpass_identity::codes::WALLET_NOT_FOUND.id() {
+                return failure
+                    .next("Name the trust pack with --trust FILE; no wallet is needed then.");
+            }
+            failure
+        })
+    }
 }
 
 fn is_profile_name(name: &str) -> bool {

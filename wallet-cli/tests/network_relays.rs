@@ -270,3 +270,36 @@ fn a_node_that_is_short_of_memory_takes_no_new_connection_and_says_so() {
     says(&network, "north-1");
     nobody(&network, "north-1");
 }
+
+/// Receipts go straight to their sender. Where the two are not connected, and neither needs more peers,
+/// the sender is looked for.
+#[test]
+fn a_sender_that_nobody_connects_its_reader_with_is_looked_for_and_told() {
+    let mut network = market();
+    network.participant("south", Role::Operator);
+    network.node("south-1", "south");
+    network.start("north-1");
+    let invited = network.ask("north-1", &["node", "invite"]);
+    let ticket = invited["ticket"].as_str().expect("a ticket").to_owned();
+    for node in ["flexgen-1", "south-1"] {
+        network.place.ok(&["node", "join", &ticket, "--profile", node]);
+        let [flag, file] = configured(&network, node, "wanted-peers = 1\n");
+        network.start_by(node, &[], &[&flag, &file, "--listen", "/ip4/127.0.0.1/tcp/0"]);
+    }
+    let flexgen = network.participant_did("flexgen-1");
+    let south = network.participant_did("south-1");
+    until("both", || {
+        let north = |node: &str| knows(&network, node, &network.participant_did("north-1"));
+        (north("flexgen-1") && north("south-1")).then_some(())
+    });
+    // Whether or not they have found each other, they part, and nobody has a reason to meet again.
+    let node = network.did("flexgen-1");
+    network.ask("south-1", &["node", "block", &node]);
+    until("the two apart", || (!knows(&network, "south-1", &flexgen)).then_some(()));
+    let bid = network.bid("flexgen-1", 1);
+    network.has("south-1", std::slice::from_ref(&bid));
+    let told = network.ask("flexgen-1", &["receipts", &bid]);
+    assert_ne!(told["recipients"][&south]["state"], "delivered", "{told}");
+    network.ask("south-1", &["node", "unblock", &node]);
+    confirmed(&network, "flexgen-1", std::slice::from_ref(&bid), &south);
+}

@@ -1,49 +1,199 @@
-//! The README's commands are run as they stand there: every line `$ …` of a `console` block, in
-//! order, in one fresh folder, by a shell that finds `gridpass`.
+//! The commands of the README and of the guides are run as they stand there: every line `$ …` of a `console`
+//! block with the lines `> …` that continue it, in order, in one fresh folder and one shell that finds
+//! `gridpass`. What a page shows below a command is in its answer; `…` stands for anything.
 
 // A panic is a test's verdict.
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects)]
+#![cfg(unix)]
 
 mod common;
 
 use common::Place;
+use std::fs::File;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
-#[cfg(unix)]
+/// How long a page may take: a node that it leaves running, or a command that waits for ever, ends here.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What the shell writes before the answer of each command.
+const MARK: char = '\u{1e}';
+
+/// A market day has nine nodes: the pages that play one take turns.
+static MARKET_DAY: Mutex<()> = Mutex::new(());
+
 #[test]
 fn the_readmes_commands_succeed_in_order() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-    let text = std::fs::read_to_string(readme).expect("the README");
-    let mut in_block = false;
-    let mut commands = Vec::new();
-    for line in text.lines() {
+    run("README.md");
+}
+
+#[test]
+fn the_officers_commands_succeed_in_order() {
+    run("docs/officer.md");
+}
+
+#[test]
+fn the_operators_commands_succeed_in_order() {
+    let _turn = MARKET_DAY.lock().unwrap_or_else(PoisonError::into_inner);
+    run("docs/operator.md");
+}
+
+#[test]
+fn the_auditors_commands_succeed_in_order() {
+    let _turn = MARKET_DAY.lock().unwrap_or_else(PoisonError::into_inner);
+    run("docs/auditor.md");
+}
+
+#[test]
+fn the_developers_commands_succeed_in_order() {
+    run("docs/developer.md");
+}
+
+/// What a reader types, and what the page shows below it.
+#[derive(Debug, PartialEq, Eq)]
+struct Step {
+    command: String,
+    shown: Vec<String>,
+}
+
+fn steps(page: &str) -> Vec<Step> {
+    let (mut steps, mut in_block) = (Vec::<Step>::new(), false);
+    for line in page.lines() {
         if line.starts_with("```") {
             in_block = line == "```console";
         } else if let Some(command) = line.strip_prefix("$ ").filter(|_| in_block) {
-            commands.push(command.to_owned());
+            steps.push(Step { command: command.to_owned(), shown: Vec::new() });
+        } else if in_block && !line.trim().is_empty() {
+            let step = steps.last_mut().expect("a block begins with a command");
+            match line.strip_prefix("> ").filter(|_| step.shown.is_empty()) {
+                Some(more) => step.command.push_str(&format!("\n{more}")),
+                None => step.shown.push(line.trim().to_owned()),
+            }
         }
     }
-    assert!(commands.len() > 5, "the README shows commands");
-    let place = Place::new();
-    std::fs::remove_file(place.path("passphrase.txt")).expect("the README makes its own");
-    let binary = Path::new(env!("CARGO_BIN_EXE_gridpass"));
-    let folder = binary.parent().expect("a folder").display();
-    for command in commands {
-        let output = Command::new("sh")
-            .args(["-c", &format!("umask 077; {command}")])
-            .current_dir(place.dir.path())
-            .env("PATH", format!("{folder}:/usr/bin:/bin"))
-            .env("GRIDPASS_HOME", place.path("home"))
-            .stdin(std::process::Stdio::null())
-            .output()
-            .expect("a shell");
-        assert!(
-            output.status.success(),
-            "{command}\n{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+    steps
+}
+
+/// The steps as a script that ends with the first one that fails.
+fn script(steps: &[Step]) -> String {
+    let mut script = "umask 077\nexec 2>&1\n".to_owned();
+    for (number, step) in steps.iter().enumerate() {
+        script.push_str(&format!("printf '\\036{number}\\n'\n{}\n", step.command));
+        script.push_str("code=$?; [ \"$code\" -eq 0 ] || exit \"$code\"\n");
     }
+    // What runs beside was stopped by the page, and ends before the shell does.
+    script.push_str("wait\n");
+    script
+}
+
+/// A shell and all that it started. None of it outlives this value.
+struct Shell {
+    group: u32,
+    ended: mpsc::Receiver<ExitStatus>,
+}
+
+impl Shell {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.process_group(0).spawn().expect("a shell");
+        let (group, (sender, ended)) = (child.id(), mpsc::channel());
+        std::thread::spawn(move || sender.send(child.wait().expect("it ended")));
+        Self { group, ended }
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        let group = format!("-{}", self.group);
+        // Mostly nothing is left, and `kill` says so.
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+    }
+}
+
+/// Whether a line that a page shows is in a line of an answer, however far words stand apart.
+fn is_in(shown: &str, line: &str) -> bool {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = words(line);
+    let mut rest = line.as_str();
+    shown.split('…').all(|piece| match rest.split_once(&words(piece)) {
+        Some((_, after)) => {
+            rest = after;
+            true
+        }
+        None => false,
+    })
+}
+
+/// The ends of the logs that a page had written: of what it ran beside.
+fn logs(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).expect("the folder").flatten().map(|e| e.path());
+    let mut all = String::new();
+    for path in entries.filter(|p| p.extension().is_some_and(|end| end == "log")) {
+        let log = std::fs::read(&path).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        let last = &lines[lines.len().saturating_sub(20)..];
+        all.push_str(&format!("\n{}:\n{}\n", path.display(), last.join("\n")));
+    }
+    all
+}
+
+fn run(page: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let steps = steps(&std::fs::read_to_string(root.join(page)).expect(page));
+    assert!(steps.len() > 5, "{page} shows commands");
+    let (place, beside) = (Place::new(), tempfile::tempdir().expect("a folder"));
+    std::fs::remove_file(place.path("passphrase.txt")).expect("a page makes its own");
+    let (script_file, said) = (beside.path().join("script"), beside.path().join("said"));
+    std::fs::write(&script_file, script(&steps)).expect("written");
+    let folder = Path::new(env!("CARGO_BIN_EXE_gridpass")).parent().expect("a folder").display();
+    let mut command = Command::new("sh");
+    command
+        .arg(&script_file)
+        .current_dir(place.dir.path())
+        .env_clear()
+        .env("PATH", format!("{folder}:/usr/bin:/bin"))
+        .env("HOME", place.dir.path())
+        .env("GRIDPASS_HOME", place.path("home"))
+        .stdin(Stdio::null())
+        .stdout(File::create(&said).expect("a file"));
+    let shell = Shell::start(&mut command);
+    let ended = shell.ended.recv_timeout(PATIENCE).ok();
+    drop(shell);
+    let said = std::fs::read(&said).expect("what it said");
+    let said = String::from_utf8_lossy(&said);
+    let answers: Vec<&str> = said.split(MARK).skip(1).collect();
+    assert!(!answers.is_empty(), "{page}: {ended:?} {said}");
+    for (number, (step, answer)) in steps.iter().zip(&answers).enumerate() {
+        let answer = answer.split_once('\n').map_or("", |(_, answer)| answer);
+        let all = format!("{page}:\n$ {}\n{answer}", step.command);
+        let is_last = number + 1 == answers.len();
+        if is_last && ended.is_none() {
+            let logs = logs(place.dir.path());
+            panic!("after {PATIENCE:?} this, or what it left running, has not ended: {all}{logs}");
+        }
+        let succeeded = !is_last || ended.is_some_and(|status| status.success());
+        assert!(succeeded, "{ended:?} of {all}{}", logs(place.dir.path()));
+        let mut lines = answer.lines();
+        for shown in &step.shown {
+            assert!(lines.any(|line| is_in(shown, line)), "no line {shown:?} in {all}");
+        }
+    }
+    assert_eq!(answers.len(), steps.len(), "{page}: the shell ended early");
+}
+
+#[test]
+fn a_page_is_read_as_a_reader_reads_it() {
+    let page = "```console\n$ cat > a <<END\n> b\n> END\n$ cat a\nb…\n```\n```sh\n$ not run\n```\n";
+    let step = |command: &str, shown: &[&str]| Step {
+        command: command.to_owned(),
+        shown: shown.iter().map(|s| (*s).to_owned()).collect(),
+    };
+    assert_eq!(steps(page), [step("cat > a <<END\nb\nEND", &[]), step("cat a", &["b…"])]);
+    assert!(is_in("visa … held … 2027", "visa flex.gb held until 2027-01-01"));
+    assert!(is_in("log … bytes", "log              63072 bytes"));
+    assert!(!is_in("held … visa", "visa flex.gb held"));
 }

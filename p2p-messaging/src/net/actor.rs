@@ -147,6 +147,28 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
         }
     }
 
+    /// Dials a peer whose address is known. Else it is looked for, which ends at the peer itself.
+    fn reach(&mut self, peer: PeerId) {
+        let is_me = peer == *self.swarm.local_peer_id();
+        if is_me || !self.looks || self.peers.contains_key(&peer) {
+            return;
+        }
+        let addresses = self.book.addresses(&peer);
+        if addresses.is_empty() {
+            if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
+                kad.get_closest_peers(peer);
+            }
+            return;
+        }
+        let dial = DialOpts::peer_id(peer)
+            .addresses(addresses)
+            .condition(PeerCondition::DisconnectedAndNotDialing)
+            .build();
+        if let Err(e) = self.swarm.dial(dial) {
+            tracing::debug!(%peer, "not dialled: {e}");
+        }
+    }
+
     fn found(&mut self, peer: PeerId, addresses: impl IntoIterator<Item = Multiaddr>) {
         if peer == *self.swarm.local_peer_id() || !self.looks {
             return;
@@ -225,6 +247,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
             }
             Command::OpenStream { peer, reply } => behaviour.streams.open(peer, reply),
             Command::Befriend(address) => self.befriend(address),
+            Command::Reach(peer) => self.reach(peer),
             Command::Part(peer) => {
                 let _ = self.swarm.disconnect_peer_id(peer);
             }

@@ -53,6 +53,11 @@ impl Book {
         }
     }
 
+    /// The addresses of a peer that are known.
+    pub(super) fn addresses(&self, peer: &PeerId) -> Vec<Multiaddr> {
+        self.friends.get(peer).map(|f| f.addresses.clone()).unwrap_or_default()
+    }
+
     /// A peer was reached, and is who it says: the next time it is dialled soon again.
     pub(super) fn reached(&mut self, peer: &PeerId) {
         if let Some(friend) = self.friends.get_mut(peer) {

@@ -135,6 +135,8 @@ pub enum Command {
     },
     /// Keep in touch with a peer.
     Befriend(Multiaddr),
+    /// Find a peer and connect with it once, where peers are looked for at all.
+    Reach(PeerId),
     /// End the connections with a peer; it may come again.
     Part(PeerId),
     /// Have nothing to do with a peer, or have again.

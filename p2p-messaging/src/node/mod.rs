@@ -19,12 +19,14 @@ mod files;
 mod forks;
 mod grants;
 mod group;
+mod handle;
 mod heads;
 mod invitations;
 mod knowledge;
 mod material;
 mod metrics;
 mod opener;
+mod owed;
 mod own;
 mod peers;
 mod publishing;
@@ -46,6 +48,7 @@ mod worker;
 
 pub use export::{Export, ExportError, Exported, Keys, Payloads, Progress, export};
 pub use files::files_of;
+pub use handle::{AskError, Delivered, Said, Watch};
 pub use invitations::Invitations;
 pub use material::{MAX_FILE, Material, MaterialError, OwnAuthorisation, OwnPresentation, Taken};
 pub use settings::{MetricsSettings, NodeSettings};
@@ -125,6 +128,7 @@ pub(crate) struct Me {
 pub struct Node {
     tasks: mpsc::Sender<Task>,
     newest: watch::Receiver<u64>,
+    happened: watch::Receiver<()>,
     metrics: Arc<Metrics>,
     stopped: watch::Receiver<bool>,
     /// What was found when it was opened: damage, files that could not be read.
@@ -175,6 +179,7 @@ impl Node {
         }
         let (tasks, received) = mpsc::channel(MAX_TASKS);
         let (newest_in, newest) = watch::channel(0);
+        let (happened_in, happened) = watch::channel(());
         let metrics = Arc::new(Metrics::default());
         let (ready, is_ready) = oneshot::channel();
         let (network, told) = oneshot::channel();
@@ -215,6 +220,7 @@ impl Node {
                 files,
                 tasks: waiting,
                 newest: newest_in,
+                happened: happened_in,
                 metrics: shared,
                 damage,
                 invitations,
@@ -244,7 +250,7 @@ impl Node {
                 }
             }
         });
-        let node = Self { tasks, newest, metrics, stopped, found, participant, node };
+        let node = Self { tasks, newest, happened, metrics, stopped, found, participant, node };
         server::serve(&socket_of(folder), &node)?;
         Ok(node)
     }

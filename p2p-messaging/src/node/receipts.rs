@@ -1,8 +1,10 @@
 //! Receipts on their way: signed in batches, kept, handed to the sender, and those of others taken.
 
 use super::fetch::Question;
+use super::owed::Owed;
 use super::worker::Worker;
 use crate::checking::{Chain, Known as _, Missing, Right};
+use crate::net::{Command, peer_of};
 use crate::receipt::{FORMAT_VERSION, MAX_ENTRIES, Receipt, Refusal, SignedReceipt, ranges};
 use crate::store::Entry;
 use crate::sync::{MAX_RECEIPTS, Request, Response};
@@ -35,6 +37,8 @@ pub(super) struct Receipts {
     handing: BTreeSet<PeerId>,
     /// How often in a row something was missing to judge a peer's.
     undecided: BTreeMap<PeerId, u32>,
+    /// Nodes of senders that have not got theirs.
+    owed: Owed,
 }
 
 impl Receipts {
@@ -70,6 +74,20 @@ impl Worker {
             for peer in self.peers.open().collect::<Vec<_>>() {
                 self.hand_over_receipts(peer);
             }
+        }
+        if again {
+            self.look_for_senders();
+        }
+    }
+
+    /// Looks for the nodes of senders that receipts are owed to and that are not connected: nobody
+    /// hands over another's.
+    fn look_for_senders(&mut self) {
+        let open: BTreeSet<PeerId> = self.peers.open().collect();
+        let now = self.uptime().get();
+        for node in self.receipts.owed.due(|node| open.contains(node), now) {
+            tracing::debug!(%node, "looked for: receipts are owed to it");
+            self.tell(Command::Reach(node));
         }
     }
 
@@ -129,6 +147,10 @@ impl Worker {
                 let receipt = ByteBuf::from(text.into_bytes());
                 self.stage(Entry::Receipt { own: true, receipt });
                 self.receipts.due = true;
+                if let Some(node) = peer_of(chain.key.did()) {
+                    let now = self.uptime().get();
+                    self.receipts.owed.note(node, now);
+                }
             }
             Err(e) => tracing::error!(code = %e.code(), "no receipt: {e}"),
         }
@@ -161,6 +183,7 @@ impl Worker {
     /// The peer's participant has the receipts up to this one.
     pub(super) fn receipts_taken(&mut self, peer: PeerId, until: u64) {
         self.receipts.handing.remove(&peer);
+        self.receipts.owed.has(&peer);
         let Some(sender) = self.guests.participant(&peer.to_string()).cloned() else { return };
         let reader = cursor(&sender, &peer);
         if self.knowledge.store.cursor(&reader) < until {

@@ -120,6 +120,8 @@ pub(crate) struct Worker {
     pub(super) hearing: Hearing,
     pub(super) handed: LruCache<EnvelopeId, ()>,
     pub(super) newest: watch::Sender<u64>,
+    /// Told when something happened that nobody here asked for: whoever waits looks again.
+    pub(super) happened: watch::Sender<()>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) listening: Vec<Multiaddr>,
     pub(super) started: UnixMillis,
@@ -141,6 +143,7 @@ pub(super) struct Parts {
     pub files: Arc<Files>,
     pub tasks: mpsc::WeakSender<Task>,
     pub newest: watch::Sender<u64>,
+    pub happened: watch::Sender<()>,
     pub metrics: Arc<Metrics>,
     pub damage: Vec<String>,
     pub invitations: Invitations,
@@ -182,6 +185,7 @@ impl Worker {
             hearing: Hearing::default(),
             handed: LruCache::new(MAX_HANDED),
             newest: parts.newest,
+            happened: parts.happened,
             metrics: parts.metrics,
             listening: Vec::new(),
             started: now,
@@ -204,6 +208,9 @@ impl Worker {
     /// Works until it is told to stop, or nobody can tell it anything any more.
     pub(crate) fn run(mut self, mut tasks: mpsc::Receiver<Task>) {
         while let Some(first) = self.next(&mut tasks) {
+            // An answer makes nobody ask again, or two who wait would ask for ever.
+            let asked = |task: &Task| matches!(task, Task::Control(..));
+            let mut only_asked = asked(&first);
             let mut stop = self.take(first);
             // What else is there already becomes durable with it.
             let mut taken = 1_usize;
@@ -211,10 +218,14 @@ impl Worker {
                 && taken < GROUP
                 && let Ok(task) = tasks.try_recv()
             {
+                only_asked &= asked(&task);
                 stop = self.take(task);
                 taken = taken.saturating_add(1);
             }
             self.commit();
+            if !only_asked {
+                self.happened.send_replace(());
+            }
             if let Some(stop) = stop {
                 let _ = self.finish();
                 let _ = stop.send(());

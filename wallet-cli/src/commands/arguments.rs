@@ -8,7 +8,8 @@ use crate::output::Failure;
 use clap::Args;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping::{self, KeepError};
-use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::parcel::{self, Parcel, ParcelKind};
+pub use gridpass_credentials::parcel::{dids_in, self_proving};
 use gridpass_credentials::role::RoleDefinition;
 use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::{IdentityMaterial, Snapshots, Trust};
@@ -135,7 +136,7 @@ impl TrustArgs {
                 (Trust::open(trimmed(&bytes), pin.as_ref(), at)?, None)
             }
             None => {
-                let wallet = global.wallet()?;
+                let wallet = global.wallet_of_trust()?;
                 (keeping::pinned(&wallet, at)?, Some(wallet))
             }
         };
@@ -198,12 +199,6 @@ impl Material {
     }
 }
 
-/// The documents in a file from others that prove themselves: logs of did:webvh. A did:web has no
-/// proof but the place that it was fetched from, so that anybody could write one for a regulator.
-pub fn self_proving(identities: &[IdentityMaterial]) -> Vec<IdentityMaterial> {
-    identities.iter().filter(|m| m.did.method() == "webvh").cloned().collect()
-}
-
 /// Without the line end that an editor or `echo` adds: a trust pack has exact bytes.
 pub fn trimmed(bytes: &[u8]) -> &[u8] {
     bytes.trim_ascii_end()
@@ -237,19 +232,7 @@ pub fn identities_of<'d>(
     store: &dyn SnapshotStore,
     dids: impl IntoIterator<Item = &'d Did>,
 ) -> Result<Vec<IdentityMaterial>, Failure> {
-    let mut all: Vec<IdentityMaterial> = Vec::new();
-    for did in dids {
-        if all.iter().all(|m| &m.did != did) {
-            all.extend(store.snapshots(did)?.iter().map(|s| IdentityMaterial::of(did, s)));
-        }
-    }
-    Ok(all)
-}
-
-/// Everybody who signed or holds one of these visas, for whom a reader needs documents.
-pub fn dids_in(texts: &[String]) -> Vec<Did> {
-    let read = texts.iter().filter_map(|t| keeping::read_visa(t).ok());
-    read.flat_map(|(_, visa)| [visa.issuer, visa.subject]).collect()
+    Ok(parcel::identities_of(store, dids)?)
 }
 
 /// Keeps the DID documents of a parcel, each checked against its DID.

@@ -64,6 +64,8 @@ pub struct Network {
     pub place: Place,
     /// CIDs of channels, by name.
     pub channels: BTreeMap<&'static str, String>,
+    /// What nodes log, from their start on.
+    pub log: &'static str,
     nodes: BTreeMap<String, Running>,
     /// Where to dial: the first node that was started.
     ticket: Option<String>,
@@ -122,8 +124,9 @@ impl Network {
     /// A regulator with its roles, charter and channels.
     pub fn new() -> Self {
         let place = Place::new();
-        let mut network =
-            Self { place, channels: BTreeMap::new(), nodes: BTreeMap::new(), ticket: None };
+        let log = "info,gridpass_messaging=debug";
+        let (channels, nodes) = (BTreeMap::new(), BTreeMap::new());
+        let mut network = Self { place, channels, log, nodes, ticket: None };
         network.wallet("regulator");
         let call = |line: &str| network.call("regulator", line);
         call("id new --name root --method webvh --location regulator.example");
@@ -282,7 +285,7 @@ impl Network {
             .args(words)
             .args(bare.get_args())
             .args(["--passphrase-file", "passphrase.txt", "node", "run", "--profile", node])
-            .args(["--log", "info,gridpass_messaging=debug"])
+            .args(["--log", self.log])
             .args(more)
             .current_dir(self.place.dir.path())
             .env_clear()
@@ -315,10 +318,16 @@ impl Network {
 
     /// The most memory that the process of a node had at once, in MB.
     pub fn peak_memory(&self, node: &str) -> u64 {
+        self.memory(node, "VmHWM")
+    }
+
+    /// Memory of the process of a node, in MB: `VmRSS`, what it has, or `VmHWM`, the most that it had.
+    pub fn memory(&self, node: &str, what: &str) -> u64 {
         let path = format!("/proc/{}/status", self.nodes[node].child.id());
         let status = std::fs::read_to_string(path).expect("it runs");
-        let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).expect("a line");
-        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        let line = status.lines().find_map(|l| l.strip_prefix(what)).expect("a line");
+        let kilobytes: u64 =
+            line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().expect("a number");
         kilobytes.saturating_mul(1024) / 1_000_000
     }
 

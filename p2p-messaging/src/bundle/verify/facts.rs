@@ -50,6 +50,10 @@ impl Findings {
         Self { name: part.name(), found: Vec::new(), evidence: Vec::new() }
     }
 
+    fn is_open(&self) -> bool {
+        self.found.iter().any(|((outcome, _), _)| *outcome == Outcome::Indeterminate)
+    }
+
     fn add(&mut self, stand: (Outcome, Code), sentence: String) {
         self.found.push((stand, sentence));
     }
@@ -101,13 +105,9 @@ pub(super) fn compare(
         status.found.insert(0, (open, sentence));
     }
     if missing.is_empty() && charter_known && recorded.lists != again.lists {
-        // Of what cannot be looked at, no list is read: a visa's, or that of a node whose participant's
-        // keys are not known here.
+        // Of what cannot be looked at no list is read, and a list whose signer is unknown is not believed.
         let fewer = again.lists.iter().all(|list| recorded.lists.contains(list));
-        let undecided = |found: &Findings| {
-            found.found.iter().any(|((outcome, _), _)| *outcome == Outcome::Indeterminate)
-        };
-        let open = [&visas, &status, &node, &presentation].into_iter().any(undecided);
+        let open = [&node, &presentation, &visas, &status].into_iter().any(Findings::is_open);
         let (outcome, sentence) = match fewer && open {
             true => (
                 (Outcome::Indeterminate, codes::FACTS_OPEN),

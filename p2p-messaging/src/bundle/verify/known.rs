@@ -7,6 +7,7 @@ use crate::identities::Identities;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::trust::{IdentityMaterial, Trust};
+use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{
     NoSnapshots, OfflineResolver, Resolution, ResolveError, Resolver,
@@ -64,11 +65,16 @@ pub(super) fn read_identities(
         dids.insert(entry.did.clone());
         if let Err(e) = identities.take(&material) {
             let (code, sentence) = (e.code(), e.to_string());
-            match e.is_missing_evidence() {
-                true => problems.open(code, sentence, &entry.did),
-                false => problems.failed(code, sentence, &entry.did),
+            // One that does not go on from the one that is known is an error of the store here.
+            let contradicts = matches!(e, ResolveError::Store { .. });
+            if e.is_missing_evidence() && !contradicts {
+                problems.open(code, sentence, &entry.did);
+                refused.insert(entry.did.clone(), e);
+            } else {
+                // Whoever exports can write any log: a broken one says nothing of its DID.
+                let code = if contradicts { identity_codes::WEBVH_LOG_INVALID } else { code };
+                problems.failed(code, sentence, &entry.did);
             }
-            refused.insert(entry.did.clone(), e);
         }
     }
     let resolve = |did: Did| {

@@ -106,6 +106,13 @@ impl<'b> Material<'b> {
             Ok((id.clone(), ()))
         });
         let receipts = read_receipts(bundle, &mut problems);
+        for entry in &entries.descriptors {
+            let read =
+                bundle.block(&entry.signed).map(|bytes| read_descriptor(bytes, &entry.channel));
+            if let Some(Err((code, sentence))) = read {
+                problems.failed(code, sentence, &entry.signed);
+            }
+        }
         let mut material = Self {
             bundle,
             at,
@@ -158,15 +165,10 @@ impl<'b> Material<'b> {
             let sentence = format!("the descriptor of the channel {id} is not there");
             return (None, Audit::open(name, codes::BUNDLE_PART_MISSING, sentence).on([id]));
         };
-        let signed = match SignedChannel::parse(bytes) {
+        let signed = match read_descriptor(bytes, id) {
             Ok(signed) => signed,
-            Err(e) => return (None, Audit::failed(name, e.code(), e.to_string()).on([id])),
+            Err((code, sentence)) => return (None, Audit::failed(name, code, sentence).on([id])),
         };
-        if signed.id() != id {
-            let sentence = format!("it is the descriptor of {}", signed.id());
-            let code = gridpass_credentials::codes::CID_OTHER;
-            return (None, Audit::failed(name, code, sentence).on([id]));
-        }
         if &signed.descriptor().framework != self.framework() {
             let sentence = "its descriptor belongs to another framework than the trust pack";
             return (None, Audit::failed(name, codes::BUNDLE_FRAMEWORK, sentence).on([id]));
@@ -241,6 +243,30 @@ fn read_all<K: Ord, V>(
         }
     }
     all
+}
+
+/// The descriptor of a channel, if that is what the bytes are.
+fn read_descriptor(bytes: &[u8], id: &ContentId) -> Result<SignedChannel, (Code, String)> {
+    let other = |what: &ContentId| {
+        let sentence = format!("it is the descriptor of {what}");
+        (gridpass_credentials::codes::CID_OTHER, sentence)
+    };
+    match SignedChannel::parse(bytes) {
+        Ok(signed) if signed.id() == id => Ok(signed),
+        Ok(signed) => Err(other(signed.id())),
+        // Of another document it is of no use to say what is wrong with it.
+        Err(e) => Err(match document_without_proof(bytes).filter(|found| found != id) {
+            Some(found) => other(&found),
+            None => (e.code(), e.to_string()),
+        }),
+    }
+}
+
+/// The name of a JSON object, its signatures aside.
+fn document_without_proof(bytes: &[u8]) -> Option<ContentId> {
+    let mut value = json::parse_strict(bytes, LIMITS).ok()?;
+    value.as_object_mut()?.remove("proof");
+    ContentId::of_json(&value).ok().map(|(id, _)| id)
 }
 
 fn read_envelope(bundle: &Bundle<'_>, entry: &MessageEntry) -> Option<Envelope> {

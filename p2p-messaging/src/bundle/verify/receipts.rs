@@ -4,7 +4,7 @@ use super::in_parallel_with;
 use super::material::Material;
 use crate::checking::Chain;
 use crate::codes;
-use crate::receipt::{MAX_STATUS_AGE_SECONDS, SignedReceipt};
+use crate::receipt::{MAX_STATUS_AGE_SECONDS, Receipt, SignedReceipt};
 use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
@@ -21,7 +21,7 @@ use gridpass_identity::key::PublicKey;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{Resolver, TimeBasis};
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What came out for one receipt.
 #[derive(Clone, Debug)]
@@ -59,14 +59,29 @@ impl Receipts {
     }
 }
 
-/// The message of each number of each chain, as far as it is there.
-type Named = BTreeMap<Chain, BTreeMap<u64, String>>;
+/// The messages that are there.
+#[derive(Default)]
+struct Named<'m> {
+    /// By chain and number: several where it forks.
+    chains: BTreeMap<Chain, BTreeMap<u64, BTreeSet<&'m str>>>,
+    ids: BTreeSet<&'m str>,
+}
+
+/// Whether a receipt names the message with the greatest number that it speaks of, as far as that one or the
+/// one with that number is there.
+fn names_its_newest(receipt: &Receipt, named: &Named<'_>) -> bool {
+    let (chain, until, newest) = (receipt.chain().ok(), receipt.until(), receipt.newest.as_str());
+    let of_number = chain.as_ref().and_then(|chain| named.chains.get(chain)?.get(&until));
+    of_number.map_or(!named.ids.contains(newest), |ids| ids.contains(newest))
+}
 
 pub(super) fn judge(material: &Material<'_>) -> Receipts {
-    let mut named = Named::new();
+    let mut named = Named::default();
     for envelope in material.envelopes.iter().flatten() {
-        let (chain, id) = (Chain::of(envelope.header()), envelope.id().to_string());
-        named.entry(chain).or_default().insert(envelope.header().sequence, id);
+        let (chain, id) = (Chain::of(envelope.header()), envelope.id().as_str());
+        let of_chain = named.chains.entry(chain).or_default();
+        of_chain.entry(envelope.header().sequence).or_default().insert(id);
+        named.ids.insert(id);
     }
     let all: Vec<usize> = (0..material.receipts.len()).collect();
     let judged = in_parallel_with(
@@ -80,7 +95,8 @@ pub(super) fn judge(material: &Material<'_>) -> Receipts {
     let mut speaking: BTreeMap<Chain, BTreeMap<u64, Vec<usize>>> = BTreeMap::new();
     for (index, signed) in material.receipts.iter().enumerate() {
         let Some(receipt) = signed.as_ref().map(SignedReceipt::receipt) else { continue };
-        let Some((chain, known)) = receipt.chain().ok().and_then(|c| named.get_key_value(&c))
+        let Some((chain, known)) =
+            receipt.chain().ok().and_then(|c| named.chains.get_key_value(&c))
         else {
             continue;
         };
@@ -100,7 +116,7 @@ pub(super) fn judge(material: &Material<'_>) -> Receipts {
 fn one(
     material: &Material<'_>,
     signed: &SignedReceipt,
-    named: &Named,
+    named: &Named<'_>,
     resolver: &dyn Resolver,
     memo: &mut SignatureMemo,
 ) -> Judged {
@@ -115,9 +131,7 @@ fn one(
     if receipt.channel != material.bundle.manifest().selection.channel {
         return Judged::failed(codes::BUNDLE_SELECTION, "it is of another channel");
     }
-    let chain = receipt.chain().ok();
-    let known = chain.and_then(|chain| named.get(&chain)?.get(&receipt.until()).cloned());
-    if known.is_some_and(|id| id != receipt.newest.as_str()) {
+    if !names_its_newest(receipt, named) {
         let sentence = "it names another message than the one with that number";
         return Judged::failed(codes::RECEIPT_MALFORMED, sentence);
     }

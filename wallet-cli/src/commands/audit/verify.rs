@@ -87,7 +87,7 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
 
 fn trust_pack(global: &GlobalArgs, args: &VerifyArgs) -> Result<Vec<u8>, Failure> {
     let Some(path) = &args.trust else {
-        return Ok(keeping::pinned_bytes(&global.wallet()?)?);
+        return Ok(keeping::pinned_bytes(&global.wallet_of_trust()?)?);
     };
     let limit = u64::try_from(gridpass_credentials::trust::LIMITS.bytes).unwrap_or(u64::MAX);
     let bytes = trimmed(&read_input(path, limit)?).to_vec();

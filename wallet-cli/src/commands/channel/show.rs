@@ -94,18 +94,19 @@ fn rules(channel: &ChannelDescriptor) -> String {
         Sealing::None => "everybody on the way",
         Sealing::Members => "members alone",
     };
+    let word = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
     format!(
-        "  mode       {:?}; payloads can be read by {sealed}\n  limits     {} bytes, {} messages a \
+        "  mode       {}; payloads can be read by {sealed}\n  limits     {} bytes, {} messages a \
          minute, {} s lifetime, {} recipients\n  status     at most {} s old; clocks at most {} s \
-         off; the undecided: {:?}\n  kept       {} s{}{}\n",
-        channel.mode,
+         off; the undecided: {}\n  kept       {} s{}{}\n",
+        word(&channel.mode),
         channel.limits.max_payload_bytes,
         channel.limits.max_messages_per_minute,
         channel.limits.max_lifetime_seconds,
         channel.limits.max_recipients,
         channel.max_status_age_seconds,
         channel.clock_skew_seconds,
-        channel.indeterminate,
+        word(&channel.indeterminate),
         channel.retention.seconds,
         if channel.retention.history { ", with history for who joins later" } else { "" },
         if channel.receipts { ", with receipts" } else { "" },

@@ -8,18 +8,19 @@ use crate::context::{now, rng};
 use crate::output::Failure;
 use crate::secrets::{HandedOver, write_private_file};
 use gridpass_credentials::charter::{Charter, ListedRole, SignedCharter, SigningRule};
+use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::issuing::{Issuer, NewAuthorisation, NewVisa};
 use gridpass_credentials::keeping::{self, HeldVisa, KeepError};
-use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::parcel::{Parcel, ParcelKind, lists_named_in};
 use gridpass_credentials::secured::{Binding, Form, Signer};
 use gridpass_credentials::trust::{IdentityMaterial, Snapshots, Trust, TrustPack};
 use gridpass_credentials::visa::{Purpose, Visa};
 use gridpass_examples::build::Names;
 use gridpass_examples::scenario::Scenario;
 use gridpass_examples::schemas;
-use gridpass_identity::did::Did;
+use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::document::Relationship;
-use gridpass_identity::key::KeyType;
+use gridpass_identity::key::{KeyType, SecretKey};
 use gridpass_identity::resolve::{OfflineResolver, SnapshotStore as _};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
@@ -56,6 +57,17 @@ pub struct Cast<'s> {
     channels: BTreeMap<String, SignedChannel>,
     /// Visas that were issued, by their id in the scenario.
     visas: BTreeMap<String, Visa>,
+    /// What each node signs with.
+    nodes: BTreeMap<String, SigningNode>,
+    /// The last presentation of a participant in a channel.
+    presented: BTreeMap<(String, String), ContentId>,
+}
+
+/// The key of a node, and by what it acts for its participant.
+pub struct SigningNode {
+    pub key_id: DidUrl,
+    pub key: SecretKey,
+    pub authorisation: ContentId,
 }
 
 /// A file under its plain name in the folder of the demonstration.
@@ -141,6 +153,8 @@ impl<'s> Cast<'s> {
             pack,
             channels,
             visas: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            presented: BTreeMap::new(),
         };
         cast.sign_channels()?;
         for (_, plan) in scenario.visas_at_start() {
@@ -252,18 +266,18 @@ impl<'s> Cast<'s> {
     }
 
     /// A presentation for a channel of all that a participant holds and the channel looks at, as a
-    /// parcel; nothing if it holds none of it.
-    pub fn presentation(&self, name: &str, channel: &str) -> Result<Option<Vec<u8>>, Failure> {
+    /// parcel; of what else it holds, where it tries without; nothing if it holds nothing.
+    pub fn presentation(&mut self, name: &str, channel: &str) -> Result<Option<Vec<u8>>, Failure> {
         let unknown = || wrong(&format!("there is no channel {channel}"));
         let plan = self.scenario.channel(channel).ok_or_else(unknown)?;
         let roles = self.scenario.roles_asked(plan, &self.names).map_err(|e| wrong(&e))?;
         let member = self.members.get(name).ok_or_else(unknown)?;
-        let mut held = Vec::new();
+        let (mut held, mut other) = (Vec::new(), Vec::new());
         for visa in keeping::visas(&member.wallet)? {
-            if roles.contains(visa.read()?.1.role.as_str()) {
-                held.push(visa);
-            }
+            let is_asked = roles.contains(visa.read()?.1.role.as_str());
+            if is_asked { &mut held } else { &mut other }.push(visa);
         }
+        let held = if held.is_empty() { other } else { held };
         if held.is_empty() {
             return Ok(None);
         }
@@ -273,19 +287,25 @@ impl<'s> Cast<'s> {
             expires: now().plus_millis(VALID_MILLIS),
         };
         let (text, texts) = sign_presentation(&member.wallet, &member.me, &held, &binding, None)?;
+        let id = ContentId::of_bytes(text.as_bytes())?;
         let mut parcel = Parcel::new(ParcelKind::Presentation, Some(text));
-        let read = texts.iter().filter_map(|t| keeping::read_visa(t).ok());
-        let named: Vec<String> = read.flat_map(|(_, v)| v.status).map(|s| s.list).collect();
-        let lists = keeping::lists(&member.wallet)?.0;
-        parcel.status_lists = lists
-            .iter()
-            .filter(|l| named.contains(&l.id))
-            .map(|l| l.secured().text().to_owned())
-            .collect();
+        parcel.status_lists = lists_named_in(&texts, &keeping::lists(&member.wallet)?.0);
         let mut dids = dids_in(&texts);
         dids.push(member.me.did.clone());
         parcel.identities = identities_of(&member.wallet, &dids)?;
-        Ok(Some(parcel.encode()?))
+        let bytes = parcel.encode()?;
+        self.presented.insert((name.to_owned(), channel.to_owned()), id);
+        Ok(Some(bytes))
+    }
+
+    /// The last presentation of a participant in a channel.
+    pub fn presented(&self, name: &str, channel: &str) -> Option<&ContentId> {
+        self.presented.get(&(name.to_owned(), channel.to_owned()))
+    }
+
+    /// What the node of a participant signs with.
+    pub fn node(&self, name: &str) -> Option<&SigningNode> {
+        self.nodes.get(name)
     }
 
     /// The channels that a participant takes part in, by name.
@@ -295,9 +315,8 @@ impl<'s> Cast<'s> {
         all.filter(has).collect()
     }
 
-    /// A key of its own for a node, and that it acts for its participant; gives the authorisation as a
-    /// parcel.
-    pub fn authorise(&mut self, name: &str, node: &Did) -> Result<Vec<u8>, Failure> {
+    /// That a node acts for its participant; gives the authorisation's name, and itself as a parcel.
+    pub fn authorise(&mut self, name: &str, node: &Did) -> Result<(ContentId, Vec<u8>), Failure> {
         let trust = Arc::clone(&self.trust);
         let member = self.member(name)?;
         let new = NewAuthorisation {
@@ -309,10 +328,11 @@ impl<'s> Cast<'s> {
         let mut issuer =
             Issuer { wallet: &mut member.wallet, identity: &member.me, trust: &trust, now: now() };
         let (_, text, list) = issuer.authorise_node(&new, &mut rng())?;
+        let id = ContentId::of_bytes(text.as_bytes())?;
         let mut parcel = Parcel::new(ParcelKind::NodeAuthorisation, Some(text));
         parcel.status_lists.push(list.secured().text().to_owned());
         parcel.identities = identities_of(&member.wallet, [&member.me.did])?;
-        Ok(parcel.encode()?)
+        Ok((id, parcel.encode()?))
     }
 
     /// The nodes' wallets and what each node is given: after this they can run.
@@ -324,9 +344,11 @@ impl<'s> Cast<'s> {
             let (mut wallet, _, _) = create_wallet(&dir, &profile_of(name), passphrase, hand_over)?;
             let did = NewDid::Key(KeyType::Ed25519);
             let new = NewIdentity { name: "node".into(), kind: IdentityKind::Node, did };
-            Ok((name.clone(), dir, wallet.new_identity(&new, &mut rng(), now())?.did))
+            let node = wallet.new_identity(&new, &mut rng(), now())?;
+            let signs = wallet.active_secret(&node, Relationship::CapabilityInvocation)?;
+            Ok((name.clone(), dir, node.did, signs))
         })?;
-        for (name, dir, did) in made {
+        for (name, dir, did, (key_id, key)) in made {
             let folder = material_of(&folder_of(&dir));
             let now: UnixMillis = now();
             let given = |e: gridpass_messaging::node::MaterialError| {
@@ -349,8 +371,9 @@ impl<'s> Cast<'s> {
                     give(&presentation)?;
                 }
             }
-            let authorisation = self.authorise(&name, &did)?;
-            give(&authorisation)?;
+            let (authorisation, parcel) = self.authorise(&name, &did)?;
+            give(&parcel)?;
+            self.nodes.insert(name, SigningNode { key_id, key, authorisation });
         }
         Ok(())
     }

@@ -181,7 +181,11 @@ pub fn status(global: &GlobalArgs) -> Outcomes {
             }
             until => format!("  presentation     until {until}\n"),
         });
-        if channel.get("keeps") == Some(&Value::Bool(true)) {
+        if channel.get("joined") == Some(&Value::Bool(false)) {
+            out.push_str(
+                "  NOT JOINED       who signed its descriptor is not known yet; it is asked for\n",
+            );
+        } else if channel.get("keeps") == Some(&Value::Bool(true)) {
             out.push_str("  keeps            what others sealed; reads nothing here\n");
         }
         if let Some(sealing) = channel.get("sealing").filter(|s| s.is_object()) {

@@ -179,6 +179,10 @@ fn say_ready(json: bool, node: &Node) {
 async fn serve_metrics(address: &str, node: &Node) -> Result<(), Failure> {
     let failed = |e: std::io::Error| Failure::new(crate::codes::LISTEN, format!("{address}: {e}"));
     let listener = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
+    // Of port 0 nobody else knows which one it became.
+    if let Ok(bound) = listener.local_addr() {
+        tracing::info!("figures at http://{bound}/metrics");
+    }
     let (text, keeps) = (node.metrics(), node.keeps());
     let ready = move || match keeps() {
         true => (StatusCode::OK, "ready\n"),

@@ -7,17 +7,15 @@ use crate::context::{GlobalArgs, OutputArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use clap::Args;
-use gridpass_credentials::context::CREDENTIALS_V2;
 use gridpass_credentials::keeping::{self, HeldVisa};
-use gridpass_credentials::parcel::{Parcel, ParcelKind};
-use gridpass_credentials::secured::{Binding, Form, Kind, Secured, Signer, secure_presentation};
+use gridpass_credentials::parcel::{Parcel, ParcelKind, lists_named_in};
+use gridpass_credentials::presenting::{Showing, present};
+use gridpass_credentials::secured::Binding;
 use gridpass_credentials::trust::KnownRole;
-use gridpass_credentials::vcdm::Presentation;
 use gridpass_identity::did::Did;
-use gridpass_identity::document::Relationship;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::Identity;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Present visas that you hold to somebody, with everything that proves them
 #[derive(Args)]
@@ -73,18 +71,7 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
     };
     let (text, texts) = sign_presentation(&wallet, &me, &held, &binding, disclose.as_deref())?;
     let mut parcel = Parcel::new(ParcelKind::Presentation, Some(text));
-    let named: Vec<String> = texts
-        .iter()
-        .filter_map(|t| keeping::read_visa(t).ok())
-        .flat_map(|(_, v)| v.status)
-        .map(|s| s.list)
-        .collect();
-    let (lists, _) = keeping::lists(&wallet)?;
-    parcel.status_lists = lists
-        .iter()
-        .filter(|l| named.contains(&l.id))
-        .map(|l| l.secured().text().to_owned())
-        .collect();
+    parcel.status_lists = lists_named_in(&texts, &keeping::lists(&wallet)?.0);
     let mut dids = dids_in(&texts);
     dids.push(me.did.clone());
     let json = json!({
@@ -120,35 +107,9 @@ pub fn sign_presentation(
     binding: &Binding,
     disclose: Option<&[&str]>,
 ) -> Result<(String, Vec<String>), Failure> {
-    let mut texts: Vec<String> = Vec::new();
-    for visa in held {
-        let secured = Secured::parse(visa.text.as_bytes(), Kind::Credential)?;
-        let shown = match disclose {
-            Some(names) => secured.disclose(names)?,
-            None => visa.text.clone(),
-        };
-        for text in std::iter::once(shown).chain(visa.supporting.iter().cloned()) {
-            if !texts.contains(&text) {
-                texts.push(text);
-            }
-        }
-    }
-    let members: Vec<Value> = texts
-        .iter()
-        .map(|t| Ok(Secured::parse(t.as_bytes(), Kind::Credential)?.to_member()))
-        .collect::<Result<_, Failure>>()?;
-    let json = json!({
-        "@context": [CREDENTIALS_V2],
-        "type": ["VerifiablePresentation"],
-        "holder": me.did,
-        "verifiableCredential": members,
-    });
-    let read = Presentation::read(json);
-    let read = read.map_err(gridpass_credentials::secured::SecuredError::from)?;
-    let (key_id, key) = wallet.active_secret(me, Relationship::Authentication)?;
-    let signer = Signer { key: &key, key_id: &key_id, now: now() };
-    let secured = secure_presentation(&read, Form::Jwt, binding, signer)?;
-    Ok((secured.text().to_owned(), texts))
+    let showing = Showing { holder: me, visas: held, disclose, binding, now: now() };
+    let shown = present(wallet, &showing)?;
+    Ok((shown.text, shown.visas))
 }
 
 /// For a request: a presentation, for the issuer, of the held visas that the role requires first.

@@ -8,7 +8,7 @@ use crate::help;
 use crate::output::{Answer, Failure, Outcomes, checks_text, outcome_exit};
 use clap::Args;
 use gridpass_credentials::keeping::{self, KeepError};
-use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::parcel::{Parcel, ParcelKind, lists_named_in};
 use gridpass_credentials::request::{self, Received, VisaRequest};
 use gridpass_credentials::secured::Signer;
 use gridpass_credentials::signature::SignatureMemo;
@@ -173,18 +173,7 @@ fn send(
     let (key_id, key) = wallet.active_secret(me, Relationship::Authentication)?;
     let text = request::sign(&statement, Signer { key: &key, key_id: &key_id, now: now() })?;
     let mut parcel = Parcel::new(ParcelKind::Request, Some(text));
-    let (kept, _) = keeping::lists(wallet)?;
-    let named: Vec<String> = shown
-        .iter()
-        .filter_map(|t| keeping::read_visa(t).ok())
-        .flat_map(|(_, v)| v.status)
-        .map(|s| s.list)
-        .collect();
-    parcel.status_lists = kept
-        .iter()
-        .filter(|l| named.contains(&l.id))
-        .map(|l| l.secured().text().to_owned())
-        .collect();
+    parcel.status_lists = lists_named_in(&shown, &keeping::lists(wallet)?.0);
     let mut dids = dids_in(&shown);
     dids.push(me.did.clone());
     let json = json!({"role": statement.role, "issuer": statement.issuer, "holder": me.did, "shown": shown.len()});

@@ -1,8 +1,10 @@
 //! The steps of a scenario, one after the other, each with what must come of it.
 
-use super::bytes::{part_of, same};
+mod copies;
+mod insisting;
+
+use super::bytes::same;
 use super::cast::{Cast, write};
-use super::copyist::Copyist;
 use super::nodes::{Nodes, text_of, until};
 use super::screen::Mark;
 use crate::context::now;
@@ -12,17 +14,17 @@ use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_examples::content::Moment;
 use gridpass_examples::scenario::{
-    Expect, Issue, Process, Refusal, Replay, Revoke, Scenario, SendFile, SendMessage, Step, Tamper,
+    Expect, Issue, Process, Refusal, Revoke, Scenario, SendFile, SendMessage, Step,
 };
 use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
+use gridpass_messaging::codes;
 use gridpass_messaging::node::control::{Asked, NewMessage};
+use gridpass_policy::codes as policy_codes;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Instant;
-
-const SIGNATURE_INVALID: &str = "GP-SIGNATURE-INVALID";
 
 /// A message that was sent.
 pub struct Sent {
@@ -89,6 +91,8 @@ pub struct Play<'s> {
     moment: Moment,
     pub sent: BTreeMap<String, Sent>,
     inboxes: BTreeMap<String, Inbox>,
+    /// The last message that a changed node sent of somebody in a channel.
+    insisted: BTreeMap<(String, String), (u64, EnvelopeId)>,
     /// Milliseconds from a revocation until it counted at each node, by step.
     pub reached: BTreeMap<String, BTreeMap<String, u64>>,
 }
@@ -111,6 +115,7 @@ impl<'s> Play<'s> {
             moment: Moment { seed, day: time.plus_millis(24 * 3600 * 1000), time },
             sent: BTreeMap::new(),
             inboxes: BTreeMap::new(),
+            insisted: BTreeMap::new(),
             reached: BTreeMap::new(),
         }
     }
@@ -252,7 +257,12 @@ impl<'s> Play<'s> {
                 let to_whom = self.delivered_to(to, &id)?;
                 Ok(Seen::done(format!("{} bytes, {to_whom}", payload.len())))
             }
-            (Err(failure), Expect::Refused(refusal)) => Ok(as_expected(&failure, refusal)),
+            (Err(failure), Expect::Refused(refusal)) => match as_expected(&failure, refusal) {
+                seen if seen.code.as_ref() == Some(&refusal.code) => {
+                    self.insist(step, payload, thread, seen)
+                }
+                seen => Ok(seen),
+            },
             (Ok(_), Expect::Refused(_)) => Ok(Seen::failed("it was sent, and must not be")),
             (Err(failure), Expect::Delivered(_)) => Err(failure),
         }
@@ -387,99 +397,6 @@ impl<'s> Play<'s> {
         Ok(Seen::done(format!("counts everywhere after {slowest} ms: {}", each.join(", "))))
     }
 
-    /// The bytes of a message as they travelled.
-    fn copied(&self, step: &str) -> Result<Vec<u8>, Failure> {
-        let unknown = || Failure::new(crate::codes::DEMO_STUCK, format!("{step} was not sent"));
-        let sent = self.sent.get(step).ok_or_else(unknown)?;
-        let answer = self.nodes.ask(&sent.from, &Asked::Envelope { envelope: sent.id.clone() })?;
-        let bytes = STANDARD.decode(text_of(&answer, "envelope"));
-        bytes.map_err(|e| Failure::new(crate::codes::DEMO_STUCK, e.to_string()))
-    }
-
-    fn replay(&mut self, step: &Replay) -> Result<Seen, Failure> {
-        let bytes = self.copied(&step.of)?;
-        // Who knows the bytes does not look at them again. That it came is known by what comes after it.
-        let mut changed = bytes.clone();
-        if let Some(byte) = changed.last_mut() {
-            *byte ^= 1;
-        }
-        self.publish_copies(&step.of, vec![bytes, changed], &step.expect, Some(SIGNATURE_INVALID))
-    }
-
-    fn tamper(&mut self, step: &Tamper) -> Result<Seen, Failure> {
-        let mut bytes = self.copied(&step.of)?;
-        let place = part_of(&bytes, step.part).and_then(|range| bytes.get_mut(range)?.last_mut());
-        match place {
-            Some(byte) => *byte ^= 1,
-            None => return Ok(Seen::failed("the message has no such part")),
-        }
-        self.publish_copies(&step.of, vec![bytes], &step.expect, None)
-    }
-
-    /// Somebody who copied a message publishes copies of it. Somebody must say the code, or, of the
-    /// last one, `or`; and nobody may be delivered it another time.
-    fn publish_copies(
-        &mut self,
-        of: &str,
-        copies: Vec<Vec<u8>>,
-        expect: &Refusal,
-        or: Option<&str>,
-    ) -> Result<Seen, Failure> {
-        let Some(Step::Send(original)) = self.scenario().step(of) else {
-            return Ok(Seen::failed("that step sends no message"));
-        };
-        let channel = self.cast.channel(&original.channel)?;
-        let (id, framework) = (channel.id().clone(), channel.descriptor().framework.clone());
-        let readers: Vec<String> = match &original.expect {
-            Expect::Delivered(to) => to.iter().filter(|n| self.nodes.runs(n)).cloned().collect(),
-            Expect::Refused(_) => Vec::new(),
-        };
-        let mut before = Vec::new();
-        for name in &readers {
-            self.look_into(name)?;
-            let last = or.map_or(Ok(0), |code| self.nodes.times(name, code))?;
-            before.push((name.clone(), self.nodes.times(name, &expect.code)?, last));
-        }
-        let addresses: Vec<String> = readers.iter().filter_map(|n| self.nodes.address(n)).collect();
-        let mut copyist = Copyist::connect(&addresses)?;
-        copyist.send(&id, &framework, addresses.len(), copies)?;
-        let mut who = Vec::new();
-        copyist.linger(|| {
-            let (mut said, mut passed) = (Vec::new(), false);
-            for (name, times, last) in &before {
-                if self.nodes.times(name, &expect.code)? > *times {
-                    said.push(name.clone());
-                }
-                passed |= match or {
-                    Some(code) => self.nodes.times(name, code)? > *last,
-                    None => !said.is_empty(),
-                };
-            }
-            who = said;
-            Ok(passed)
-        })?;
-        let Some(sent) = self.sent.get(of).map(|s| s.id.clone()) else {
-            return Ok(Seen::failed("that step sent no message"));
-        };
-        for name in &readers {
-            self.look_into(name)?;
-            if self.times(name, &sent) != 1 {
-                return Ok(Seen::failed(format!("{name} was not delivered it exactly once")));
-            }
-        }
-        if who.is_empty() {
-            let detail = "everybody knew it by its bytes; nobody was delivered it again";
-            return Ok(Seen { mark: Mark::Refused, detail: detail.into(), code: None });
-        }
-        let detail = format!(
-            "{} said {}; nobody was delivered it again: {}",
-            list(&who),
-            expect.code,
-            sentence_of(&expect.code)
-        );
-        Ok(Seen::refused(&expect.code, detail))
-    }
-
     /// A participant's node is started on what it left behind.
     fn come_back(&mut self, step: &Process) -> Result<Seen, Failure> {
         let name = &step.participant;
@@ -560,6 +477,10 @@ fn sentence_of(code: &str) -> &'static str {
 /// A refusal by the sender's own node.
 fn as_expected(failure: &Failure, refusal: &Refusal) -> Seen {
     let found = failure.code.id();
+    let no_role = refusal.causes.iter().any(|c| c == policy_codes::ROLE_NOT_HELD.id());
+    if failure.code == codes::NO_PRESENTATION && no_role {
+        return Seen::refused(found, "it holds no visa that it could show".to_owned());
+    }
     if found != refusal.code {
         return Seen::failed(format!("{} was expected, and came {failure}", refusal.code));
     }

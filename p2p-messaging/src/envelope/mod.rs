@@ -6,20 +6,19 @@
 //! header can be checked by whoever was not given the payload, or has forgotten it. The format
 //! stands in `spec/envelope.md`.
 
+mod header;
+
+pub use header::Header;
+
 use crate::codes;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gridpass_credentials::content_id::{ContentId, ContentIdError, EnvelopeId};
 use gridpass_identity::code::Code;
-use gridpass_identity::did::{Did, DidUrl};
-use gridpass_identity::json::{self, Limits};
 use gridpass_identity::key::{Algorithm, KeyError, PublicKey, SecretKey};
-use gridpass_identity::time::UnixMillis;
+use header::{encode_header, read_header};
 use ipld_core::cid::Cid;
-use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteBuf, Bytes};
-use serde_json::{Map, Value};
-use std::collections::BTreeSet;
 
 /// What `typ` says.
 pub const TYPE: &str = "gridpass-envelope";
@@ -80,219 +79,6 @@ impl EnvelopeError {
 
 fn malformed(reason: impl Into<String>) -> EnvelopeError {
     EnvelopeError::Malformed(reason.into())
-}
-
-/// What the protected header says: everything that policy reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Header {
-    /// The channel's descriptor.
-    pub channel: ContentId,
-    /// The topic.
-    pub topic: String,
-    /// Its version.
-    pub topic_version: u32,
-    /// The schema of that version.
-    pub schema: ContentId,
-    /// The payload's media type.
-    pub media_type: String,
-    /// The sender.
-    pub sender: Did,
-    /// The key that signs: the sender's own, or its node's.
-    pub key: DidUrl,
-    /// The node's authorisation by the sender; exactly where the key is a node's.
-    pub authorisation: Option<ContentId>,
-    /// The sender's presentation for this channel.
-    pub presentation: ContentId,
-    /// The number of the message among those of this sender and key in this channel, from 1 on.
-    pub sequence: u64,
-    /// The one before; absent in the first.
-    pub previous: Option<EnvelopeId>,
-    /// When it was made, as its sender says.
-    pub issued: UnixMillis,
-    /// Until when it counts.
-    pub expires: UnixMillis,
-    /// Whom it is addressed to; none in a broadcast.
-    pub recipients: Vec<Did>,
-    /// The message that began the conversation that it belongs to.
-    pub thread: Option<EnvelopeId>,
-    /// The attributes of the topic.
-    pub attributes: Map<String, Value>,
-    /// The epoch whose key the payload is sealed with; absent where it is not sealed.
-    pub epoch: Option<ContentId>,
-}
-
-impl Header {
-    /// The node that signs for the sender; `None` where the sender signs itself.
-    #[must_use]
-    pub fn node(&self) -> Option<&Did> {
-        Some(self.key.did()).filter(|did| *did != &self.sender)
-    }
-
-    /// Whether the payload is sealed.
-    #[must_use]
-    pub fn is_sealed(&self) -> bool {
-        self.epoch.is_some()
-    }
-
-    /// Refuses what contradicts itself, whatever the channel.
-    fn check(&self) -> Result<(), EnvelopeError> {
-        let refuse = |reason: &str| Err(malformed(reason));
-        if self.node().is_some() != self.authorisation.is_some() {
-            return refuse("an authorisation stands there exactly where a node signs");
-        }
-        if self.sequence == 0 || (self.sequence == 1) != self.previous.is_none() {
-            return refuse("message 1 has no predecessor, and every later one has");
-        }
-        if self.sequence > json_safe() || self.expires.get() > json_safe() {
-            return refuse("a number is greater than JSON carries exactly");
-        }
-        if self.issued >= self.expires {
-            return refuse("it expires before it was made");
-        }
-        let distinct: BTreeSet<_> = self.recipients.iter().collect();
-        if self.recipients.len() > MAX_RECIPIENTS || distinct.len() != self.recipients.len() {
-            return refuse("it names a recipient twice, or more than 256");
-        }
-        if self.attributes.len() > MAX_ATTRIBUTES {
-            return refuse("it has more than 64 attributes");
-        }
-        if self.topic.is_empty() || self.topic.len() > 128 || self.media_type.len() > 128 {
-            return refuse("its topic or media type is empty or too long");
-        }
-        Ok(())
-    }
-}
-
-const fn json_safe() -> u64 {
-    (1 << 53) - 1
-}
-
-/// The header as JSON: the registered JOSE members, and ours in one of our own.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Protected {
-    alg: String,
-    cty: String,
-    gp: Ours,
-    kid: String,
-    typ: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Ours {
-    format_version: u32,
-    channel: ContentId,
-    topic: String,
-    topic_version: u32,
-    schema: ContentId,
-    sender: Did,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    authorisation: Option<ContentId>,
-    presentation: ContentId,
-    sequence: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    previous: Option<EnvelopeId>,
-    issued: UnixMillis,
-    expires: UnixMillis,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    recipients: Vec<Did>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    thread: Option<EnvelopeId>,
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    attributes: Map<String, Value>,
-    payload_bytes: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    epoch: Option<ContentId>,
-}
-
-fn encode_header(header: &Header, payload_bytes: u64) -> Result<Vec<u8>, EnvelopeError> {
-    let protected = Protected {
-        alg: Algorithm::EdDsa.jose_name().into(),
-        cty: header.media_type.clone(),
-        kid: header.key.as_str().into(),
-        typ: TYPE.into(),
-        gp: Ours {
-            format_version: FORMAT_VERSION,
-            channel: header.channel.clone(),
-            topic: header.topic.clone(),
-            topic_version: header.topic_version,
-            schema: header.schema.clone(),
-            sender: header.sender.clone(),
-            authorisation: header.authorisation.clone(),
-            presentation: header.presentation.clone(),
-            sequence: header.sequence,
-            previous: header.previous.clone(),
-            issued: header.issued,
-            expires: header.expires,
-            recipients: header.recipients.clone(),
-            thread: header.thread.clone(),
-            attributes: header.attributes.clone(),
-            payload_bytes,
-            epoch: header.epoch.clone(),
-        },
-    };
-    json::canonicalize(&protected).map_err(|e| malformed(e.to_string()))
-}
-
-/// Whether a member stands there that says nothing: what is left out has one spelling.
-fn spells_out_a_default(gp: &Value) -> bool {
-    let Some(members) = gp.as_object() else { return false };
-    members.iter().any(|(name, value)| match value {
-        Value::Null => true,
-        Value::Array(list) => name == "recipients" && list.is_empty(),
-        Value::Object(map) => name == "attributes" && map.is_empty(),
-        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-    })
-}
-
-fn read_header(bytes: &[u8]) -> Result<(Header, u64), EnvelopeError> {
-    let value = json::parse_strict(bytes, Limits { bytes: MAX_HEADER, depth: 16 })
-        .map_err(|e| malformed(e.to_string()))?;
-    let spelt = json::canonicalize(&value).map_err(|e| malformed(e.to_string()))?;
-    if spelt != bytes {
-        return Err(malformed("its header is not in canonical form (JCS)"));
-    }
-    let version = value.get("gp").and_then(|gp| gp.get("formatVersion")).and_then(Value::as_u64);
-    if let Some(version) = version.and_then(|v| u32::try_from(v).ok())
-        && version != FORMAT_VERSION
-    {
-        return Err(EnvelopeError::Version(version));
-    }
-    if value.get("gp").is_none_or(spells_out_a_default) {
-        return Err(malformed("its header spells out what is left out"));
-    }
-    let read: Protected = json::from_object(value).map_err(|e| malformed(e.to_string()))?;
-    let ours = read.gp;
-    if read.alg != Algorithm::EdDsa.jose_name() || read.typ != TYPE {
-        return Err(malformed("its alg is not EdDSA, or its typ not gridpass-envelope"));
-    }
-    let key = DidUrl::parse(&read.kid).map_err(|e| malformed(e.to_string()))?;
-    if key.fragment().is_none() {
-        return Err(malformed("its kid names no key of a DID"));
-    }
-    let payload_bytes = ours.payload_bytes;
-    let header = Header {
-        channel: ours.channel,
-        topic: ours.topic,
-        topic_version: ours.topic_version,
-        schema: ours.schema,
-        media_type: read.cty,
-        sender: ours.sender,
-        key,
-        authorisation: ours.authorisation,
-        presentation: ours.presentation,
-        sequence: ours.sequence,
-        previous: ours.previous,
-        issued: ours.issued,
-        expires: ours.expires,
-        recipients: ours.recipients,
-        thread: ours.thread,
-        attributes: ours.attributes,
-        epoch: ours.epoch,
-    };
-    header.check()?;
-    Ok((header, payload_bytes))
 }
 
 /// What is signed: a JWS (RFC 7515 section 5.1) whose payload is the CID of the payload, as text.
@@ -485,5 +271,4 @@ fn block(
 }
 
 #[cfg(test)]
-#[path = "envelope_tests.rs"]
 mod tests;

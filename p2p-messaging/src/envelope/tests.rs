@@ -2,7 +2,7 @@ use super::*;
 use crate::test_kit::{cid, did_of, header, key};
 use gridpass_identity::jws::{JwsIn, SignatureVerdict};
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn envelope() -> Envelope {
     Envelope::sign(header(&key(1)), b"{}".to_vec(), &key(1)).expect("signs")

@@ -1,0 +1,252 @@
+//! What a program that runs a node in its own process asks of it, with types instead of JSON. Other
+//! programs ask the same over the node's socket ([`super::control`]).
+//!
+//! What is waited for is waited for without an end: whoever has no patience puts a
+//! `tokio::time::timeout` around it, and loses nothing by giving up.
+
+use super::Node;
+use super::control::{Asked, NewMessage};
+use crate::codes;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_identity::code::Code;
+use gridpass_identity::did::Did;
+use gridpass_identity::time::UnixMillis;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+
+/// Why a node did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message} [{code}]")]
+pub struct AskError {
+    /// The stable reason code.
+    pub code: Code,
+    /// The same as a sentence. Of a message that would be refused: every reason, each with its code.
+    pub message: String,
+}
+
+impl From<(Code, String)> for AskError {
+    fn from((code, message): (Code, String)) -> Self {
+        Self { code, message }
+    }
+}
+
+/// A message that was delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivered {
+    /// The node's own number of it: the next one comes after this.
+    pub number: u64,
+    /// Its name.
+    pub id: EnvelopeId,
+    /// The channel.
+    pub channel: ContentId,
+    /// The topic.
+    pub topic: String,
+    /// Who sent it.
+    pub sender: Did,
+    /// When, as its sender says.
+    pub issued: UnixMillis,
+    /// The conversation that it belongs to.
+    pub thread: Option<EnvelopeId>,
+    /// The attributes of its header.
+    pub attributes: Map<String, Value>,
+    /// What it says; absent where it is sealed and the key is not here, or not any more.
+    #[serde(default, deserialize_with = "bytes")]
+    pub payload: Option<Vec<u8>>,
+}
+
+fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<u8>>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    let decode = |text: String| STANDARD.decode(text).map_err(serde::de::Error::custom);
+    text.map(decode).transpose()
+}
+
+/// What a recipient said of a message, in a receipt that it signed.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum Said {
+    /// It was delivered there.
+    Delivered {
+        /// When the receipt was signed.
+        at: UnixMillis,
+    },
+    /// It was refused there.
+    Refused {
+        /// When the receipt was signed.
+        at: UnixMillis,
+        /// Why: codes.
+        reasons: Vec<String>,
+    },
+}
+
+impl NewMessage {
+    /// A message without recipients, in no conversation, that counts for as long as the channel allows,
+    /// up to an hour. Attributes that the payload says are read from it by the node.
+    #[must_use]
+    pub fn new(channel: &str, topic: &str, payload: &[u8]) -> Self {
+        Self {
+            channel: channel.to_owned(),
+            topic: topic.to_owned(),
+            version: None,
+            payload: STANDARD.encode(payload),
+            recipients: Vec::new(),
+            thread: None,
+            attributes: Map::new(),
+            lifetime_millis: None,
+        }
+    }
+}
+
+/// Wakes who waits for something at a node.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    durable: watch::Receiver<u64>,
+    happened: watch::Receiver<()>,
+}
+
+impl Watch {
+    /// Waits until something happened at the node since this was made, or waited last: somebody came or
+    /// went, something arrived or became durable, a second went by.
+    ///
+    /// # Errors
+    /// `GP-NODE-NOT-RUNNING` when the node has ended.
+    pub async fn changed(&mut self) -> Result<(), AskError> {
+        let changed = tokio::select! {
+            changed = self.durable.changed() => changed,
+            changed = self.happened.changed() => changed,
+        };
+        let (code, message) = (codes::NODE_NOT_RUNNING, "the node has ended");
+        changed.map_err(|_| AskError { code, message: message.to_owned() })
+    }
+}
+
+impl Node {
+    /// What to wait with until there may be something new to ask for. Taken before the first look, it
+    /// misses nothing.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        let (mut durable, mut happened) = (self.newest.clone(), self.happened.clone());
+        durable.mark_unchanged();
+        happened.mark_unchanged();
+        Watch { durable, happened }
+    }
+
+    /// Gives it a file while it runs: a status list, a trust pack, a channel, a presentation. It counts
+    /// when this returns, and others are told where they are to know.
+    ///
+    /// # Errors
+    /// Why it was not taken.
+    pub async fn give(&self, bytes: &[u8]) -> Result<(), AskError> {
+        self.ask(Asked::Add { content: STANDARD.encode(bytes) }).await?;
+        Ok(())
+    }
+
+    /// Waits until it has an address, and gives a ticket by which other nodes find it.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn ticket(&self, channels: &[ContentId]) -> Result<String, AskError> {
+        let mut watch = self.watch();
+        loop {
+            let status = self.ask(Asked::Status).await?;
+            if !list(&status, "listening").is_empty() {
+                let invited = self.ask(Asked::Invite { channels: channels.to_vec() }).await?;
+                let ticket = invited.get("ticket").and_then(Value::as_str).unwrap_or_default();
+                return Ok(ticket.to_owned());
+            }
+            watch.changed().await?;
+        }
+    }
+
+    /// Finds the node that a ticket is of, and stays in touch with it.
+    ///
+    /// # Errors
+    /// Why the ticket is none for this node.
+    pub async fn join(&self, ticket: &str) -> Result<(), AskError> {
+        self.ask(Asked::Join { ticket: ticket.to_owned() }).await?;
+        Ok(())
+    }
+
+    /// Waits until a node of a participant is connected that showed that it may read a channel.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn reader(&self, participant: &Did, channel: &ContentId) -> Result<(), AskError> {
+        let reads = |peer: &Value| {
+            let readable = list(peer, "mayRead");
+            peer.get("participant").and_then(Value::as_str) == Some(participant.as_str())
+                && readable.iter().any(|c| c.as_str() == Some(channel.as_str()))
+        };
+        let mut watch = self.watch();
+        loop {
+            let view = self.ask(Asked::Peers).await?;
+            if list(&view, "peers").iter().any(reads) {
+                return Ok(());
+            }
+            watch.changed().await?;
+        }
+    }
+
+    /// Checks a message as every peer will, keeps it, and sends it. It is durable here when this
+    /// returns; what others would refuse is not sent.
+    ///
+    /// # Errors
+    /// Every reason for which it would be refused.
+    pub async fn send(&self, message: NewMessage) -> Result<EnvelopeId, AskError> {
+        let sent = self.ask(Asked::Send(message)).await?;
+        let id = sent.get("id").and_then(Value::as_str).unwrap_or_default();
+        EnvelopeId::parse(id).map_err(|e| AskError { code: e.code(), message: e.to_string() })
+    }
+
+    /// Waits for the next delivered message after a number; 0 is before the first.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn next_delivered(&self, after: u64) -> Result<Delivered, AskError> {
+        let (mut watch, mut after) = (self.watch(), after);
+        loop {
+            let page = self.ask(Asked::Inbox { after, most: 1 }).await?;
+            let Some(message) = list(&page, "messages").first() else {
+                watch.changed().await?;
+                continue;
+            };
+            if let Ok(delivered) = Delivered::deserialize(message) {
+                return Ok(delivered);
+            }
+            // One that is damaged on disk cannot be shown; the node's status says that it is.
+            after = page.get("last").and_then(Value::as_u64).unwrap_or(u64::MAX);
+        }
+    }
+
+    /// Waits for what a recipient says of an own message. A channel without receipts has none.
+    ///
+    /// # Errors
+    /// [`AskError`] for a message that is not this participant's.
+    pub async fn receipt(&self, message: &EnvelopeId, of: &Did) -> Result<Said, AskError> {
+        let mut watch = self.watch();
+        loop {
+            let fate = self.ask(Asked::Receipts { envelope: message.clone() }).await?;
+            let said = fate.get("recipients").and_then(|all| all.get(of.as_str()));
+            // While it is on its way it is said to be queued, sent or overdue: that is no receipt.
+            if let Some(said) = said.and_then(|said| Said::deserialize(said).ok()) {
+                return Ok(said);
+            }
+            watch.changed().await?;
+        }
+    }
+}
+
+fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// A program waits in tasks of its own.
+#[cfg(test)]
+const _: fn(&'static Node) = |node| {
+    fn task<T: Send + 'static>(_: T) {}
+    task(node.next_delivered(0));
+    task(node.ticket(&[]));
+};
