@@ -336,23 +336,30 @@ pub fn visas(wallet: &Wallet) -> Result<Vec<HeldVisa>, KeepError> {
     Ok(all)
 }
 
-/// A held visa by its hash, its id, or its role where only one has it.
+/// A held visa by its hash, its id, or its role where only one has it; of one and its renewals, which say
+/// the same for longer, the last.
 ///
 /// # Errors
 /// [`KeepError::NotFound`], [`KeepError::Ambiguous`].
 pub fn visa(wallet: &Wallet, name: &str) -> Result<HeldVisa, KeepError> {
-    let mut found = Vec::new();
+    let mut found: Vec<(Visa, HeldVisa)> = Vec::new();
     for held in visas(wallet)? {
         let (secured, visa) = held.read()?;
         if [secured.id().as_str(), &visa.id, visa.role.as_str()].contains(&name) {
-            found.push(held);
+            found.push((visa, held));
         }
     }
-    match (found.pop(), found.is_empty()) {
-        (Some(only), true) => Ok(only),
-        (Some(_), false) => Err(KeepError::Ambiguous { name: name.into() }),
-        (None, _) => Err(KeepError::NotFound { what: "visa", name: name.into() }),
+    found.sort_by_key(|(visa, _)| visa.valid_until);
+    let Some((last, held)) = found.pop() else {
+        return Err(KeepError::NotFound { what: "visa", name: name.into() });
+    };
+    let renewed = |(visa, _): &(Visa, HeldVisa)| {
+        (&visa.issuer, &visa.role, &visa.claims) == (&last.issuer, &last.role, &last.claims)
+    };
+    if found.iter().all(renewed) {
+        return Ok(held);
     }
+    Err(KeepError::Ambiguous { name: name.into() })
 }
 
 /// Removes a held visa; gives whether it was there.

@@ -342,7 +342,15 @@ fn a_request_is_refused_with_a_reason_and_a_visa_is_renewed() {
     assert!(review["statement"]["renews"].as_str().is_some_and(|r| r.starts_with("urn:uuid:")));
     regulator.ok(&["visa", "issue", "renewal.json", "-o", "renewed.json"]);
     holder.ok(&["visa", "accept", "renewed.json"]);
-    holder.refused("GP-NAME-AMBIGUOUS", 2, &["visa", "present", role, "--to", &regulator.did]);
+    // By the role it is the renewed one that is meant.
+    let shown = ["visa", "present", role, "--to", &regulator.did, "-o", "shown.json"];
+    holder.ok(&shown);
+    let verify = ["visa", "verify", "shown.json", "--audience", &regulator.did];
+    let verdict = regulator.json("gridpass.visa.verify/1", &verify);
+    let held = holder.json("gridpass.visa.list/1", &["visa", "list"]);
+    let held = held["visas"].as_array().expect("visas").iter().map(|v| &v["visa"]);
+    let longest = held.max_by_key(|v| v["validUntil"].as_str()).expect("a visa");
+    assert_eq!(verdict["visas"][0]["visa"]["id"], longest["id"]);
 }
 
 #[test]
