@@ -4,14 +4,14 @@
 use crate::context::rng;
 use crate::output::Failure;
 use gridpass_credentials::content_id::ContentId;
-use gridpass_identity::did::Did;
 use gridpass_identity::key::{KeyType, SecretKey};
 use gridpass_identity::method;
 use gridpass_messaging::codes;
 use gridpass_messaging::net::{self, Command, NetEvent, NetworkSettings, topic_of};
 use gridpass_messaging::sync::{Hello, Request, Response};
 use rand_core::Rng as _;
-use std::collections::BTreeSet;
+use serde_bytes::ByteBuf;
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::mpsc;
 
 /// A peer with a key that nobody vouches for.
@@ -19,11 +19,23 @@ pub struct Copyist {
     runtime: tokio::runtime::Runtime,
     commands: mpsc::Sender<Command>,
     events: mpsc::Receiver<NetEvent>,
-    me: Did,
+    hello: Hello,
+    /// What it has for whoever asks.
+    documents: BTreeMap<ContentId, Vec<u8>>,
 }
 
 fn failed(e: &dyn std::fmt::Display) -> Failure {
     Failure::new(codes::NODE_NETWORK, e.to_string())
+}
+
+fn answer(hello: &Hello, all: &BTreeMap<ContentId, Vec<u8>>, request: &Request) -> Response {
+    match request {
+        Request::Hello(_) => Response::Hello(hello.clone()),
+        Request::Document(id) => all
+            .get(id)
+            .map_or(Response::NotHere, |bytes| Response::Document(ByteBuf::from(bytes.clone()))),
+        _ => Response::NotHere,
+    }
 }
 
 impl Copyist {
@@ -49,7 +61,20 @@ impl Copyist {
             let _inside = runtime.enter();
             net::start(keypair, &settings, told).map_err(|e| failed(&e))?
         };
-        Ok(Self { runtime, commands, events, me })
+        let hello = Hello {
+            agent: "copyist".into(),
+            participant: me,
+            authorisation: None,
+            visits: Vec::new(),
+            charter: None,
+        };
+        Ok(Self { runtime, commands, events, hello, documents: BTreeMap::new() })
+    }
+
+    /// Has a document that its messages name.
+    pub fn holds(&mut self, document: Vec<u8>) -> Result<(), Failure> {
+        self.documents.insert(ContentId::of_bytes(&document)?, document);
+        Ok(())
     }
 
     /// Sends messages in a channel to so many of those that it is connected with, as soon as they have
@@ -61,13 +86,7 @@ impl Copyist {
         to: usize,
         all: Vec<Vec<u8>>,
     ) -> Result<(), Failure> {
-        let hello = Hello {
-            agent: "copyist".into(),
-            participant: self.me.clone(),
-            authorisation: None,
-            visits: Vec::new(),
-            charter: None,
-        };
+        let (hello, documents) = (&self.hello, &self.documents);
         let (commands, events) = (self.commands.clone(), &mut self.events);
         let topics = [topic_of(channel), topic_of(framework)];
         let meeting = async move {
@@ -91,11 +110,7 @@ impl Copyist {
                         }
                     }
                     NetEvent::Asked { request, reply, .. } => {
-                        let response = match *request {
-                            Request::Hello(_) => Response::Hello(hello.clone()),
-                            _ => Response::NotHere,
-                        };
-                        let response = Box::new(response);
+                        let response = Box::new(answer(hello, documents, &request));
                         tell(Command::Answer { reply, response }).await.ok()?;
                     }
                     _ => {}
@@ -119,7 +134,10 @@ impl Copyist {
     ) -> Result<(), Failure> {
         super::nodes::until("a copied message to be looked at", || {
             while let Ok(event) = self.events.try_recv() {
-                drop(event);
+                if let NetEvent::Asked { request, reply, .. } = event {
+                    let response = Box::new(answer(&self.hello, &self.documents, &request));
+                    let _ = self.commands.blocking_send(Command::Answer { reply, response });
+                }
             }
             Ok(until()?.then_some(()))
         })

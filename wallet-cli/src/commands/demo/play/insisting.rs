@@ -3,15 +3,18 @@
 
 use super::super::copyist::Copyist;
 use super::{Play, Seen, list};
-use crate::context::now;
+use crate::context::{now, rng};
 use crate::output::Failure;
 use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_examples::scenario::{Expect, SendMessage, Step};
 use gridpass_examples::schemas;
 use gridpass_identity::code::Code;
+use gridpass_messaging::checking::Chain;
 use gridpass_messaging::envelope::{Envelope, Header};
 use gridpass_messaging::node::control::Asked;
+use gridpass_messaging::sealing::{ChainKey, Epoch, Member, Place, SealedPayload};
 use gridpass_policy::channel::Sealing;
+use rand_core::Rng as _;
 use serde_json::{Map, Value};
 
 /// For how long the message would count.
@@ -21,6 +24,9 @@ fn wrong(e: &dyn std::fmt::Display) -> Failure {
     let code: Code = gridpass_identity::codes::INTERNAL;
     Failure::new(code, e.to_string())
 }
+
+/// A message, with the epoch that it is sealed in, if it is.
+type Made = (Envelope, Option<Vec<u8>>);
 
 impl Play<'_> {
     /// After its own node refused a message: the same key signs it all the same, and it goes to all who
@@ -38,7 +44,7 @@ impl Play<'_> {
         if readers.is_empty() || self.goes_on(step) || !self.nodes.runs(&step.from) {
             return Ok(seen);
         }
-        let Some(envelope) = self.made_all_the_same(step, payload, thread)? else {
+        let Some((envelope, epoch)) = self.made_all_the_same(step, payload, thread)? else {
             return Ok(seen);
         };
         let wire = envelope.to_wire().ok_or_else(|| wrong(&"it has no payload"))?;
@@ -50,6 +56,9 @@ impl Play<'_> {
         let header = envelope.header();
         let framework = self.cast.channel(&step.channel)?.descriptor().framework.clone();
         let mut changed = Copyist::connect(&addresses)?;
+        if let Some(epoch) = epoch {
+            changed.holds(epoch)?;
+        }
         changed.send(&header.channel, &framework, addresses.len(), vec![wire])?;
         changed.linger(|| {
             for (name, times) in &before {
@@ -102,14 +111,13 @@ impl Play<'_> {
         })
     }
 
-    /// The message as its node would have signed it; nothing where somebody without its checks could
-    /// not make it either.
+    /// The message as its node would have signed it; nothing where somebody without its checks could not make it either.
     fn made_all_the_same(
         &self,
         step: &SendMessage,
         payload: Vec<u8>,
         thread: Option<EnvelopeId>,
-    ) -> Result<Option<Envelope>, Failure> {
+    ) -> Result<Option<Made>, Failure> {
         let channel = self.cast.channel(&step.channel)?;
         let descriptor = channel.descriptor();
         let topic = descriptor.topic(&step.topic);
@@ -120,9 +128,6 @@ impl Play<'_> {
         else {
             return Ok(None);
         };
-        if descriptor.sealing != Sealing::None {
-            return Ok(None);
-        }
         let schema = schemas::find(step.document.schema()).ok_or_else(|| wrong(&"no schema"))?;
         let schema = schema.and_then(|s| s.compile()).map_err(|e| wrong(&e))?;
         let mut attributes: Map<String, Value> =
@@ -135,7 +140,7 @@ impl Play<'_> {
         }
         let last = self.last_of(step)?;
         let issued = now();
-        let header = Header {
+        let mut header = Header {
             channel: channel.id().clone(),
             topic: topic.name.clone(),
             topic_version: version.version,
@@ -154,8 +159,59 @@ impl Play<'_> {
             attributes,
             epoch: None,
         };
+        let (payload, epoch) = match descriptor.sealing {
+            Sealing::None => (payload, None),
+            Sealing::Members => {
+                let (payload, epoch) = self.sealed(step, &mut header, &payload)?;
+                (payload, Some(epoch))
+            }
+        };
         let made = Envelope::sign(header, payload, &node.key);
-        made.map(Some).map_err(|e| Failure::new(e.code(), e.to_string()))
+        made.map(|e| Some((e, epoch))).map_err(|e| Failure::new(e.code(), e.to_string()))
+    }
+
+    /// Seals to the nodes of those who may read it, as an honest node does.
+    fn sealed(
+        &self,
+        step: &SendMessage,
+        header: &mut Header,
+        payload: &[u8],
+    ) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+        let mut members = Vec::new();
+        for name in self.readers(step) {
+            let participant = self.cast.did(&name)?.clone();
+            if !header.recipients.is_empty() && !header.recipients.contains(&participant) {
+                continue;
+            }
+            let (node, shown) = (self.cast.node(&name), self.cast.presented(&name, &step.channel));
+            if let (Some(node), Some(presentation)) = (node, shown) {
+                members.push(Member {
+                    node: node.key_id.did().clone(),
+                    participant,
+                    authorisation: Some(node.authorisation.clone()),
+                    presentation: presentation.clone(),
+                });
+            }
+        }
+        let (mut secret, mut nonce) = ([0; 32], [0; 12]);
+        rng().fill_bytes(&mut secret);
+        rng().fill_bytes(&mut nonce);
+        let (chain, key) = (Chain::of(header), ChainKey::new(secret));
+        let (first, to) = (header.sequence, &header.recipients);
+        let (epoch, document) = Epoch::begin(&chain, first, header.issued, to, &members, &key)
+            .map_err(|e| wrong(&e))?;
+        header.recipients = epoch.recipients().to_vec();
+        header.epoch = Some(epoch.id().clone());
+        let place = Place {
+            channel: &header.channel,
+            sender: &header.sender,
+            key: &header.key,
+            sequence: first,
+            epoch: epoch.id(),
+        };
+        let sealed = SealedPayload::seal(payload, &key.message(), &place, nonce);
+        let sealed = sealed.and_then(|s| s.encode()).map_err(|e| wrong(&e))?;
+        Ok((sealed, document))
     }
 
     /// The last message of a sender in a channel.
