@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import json
@@ -284,7 +285,51 @@ class Exporter(unittest.TestCase):
             scene.forks = [(scene.envelopes[0][0], scene.envelopes[1][0])]
         self.expect("failed", "GP-BUNDLE-FORK", nothing)
 
+    def test_another_length_than_the_header_says(self) -> None:
+        def make(scene: Scene) -> None:
+            scene.envelopes[2] = scene.envelope(3, cid(scene.envelopes[1][0], DAG_CBOR), b'{"kW":3}', payloadBytes=7)
+            scene.receipts = []
+        self.expect("failed", "GP-ENVELOPE-MALFORMED", make)
+
+    def test_epochs(self) -> None:
+        def sealed(**changes: Any) -> Make:
+            return lambda scene: scene.seal(**changes)
+        self.expect("passed", None, sealed())
+        for changes in ({"sender": Signer(5).did}, {"first": 2}, {"begun": rfc3339(NOW + 1500)}, {"begun": rfc3339(NOW - 8 * DAY)},
+                        {"recipients": [Signer(6).did]}, {"channel": cid(b"another")}):
+            with self.subTest(str(changes)):
+                self.expect("failed", "GP-SEALING-EPOCH", sealed(**changes))
+
+        def told(scene: Scene) -> None:
+            scene.seal()
+            stranger = {"outcome": "failed", "code": "GP-SEALING-STRANGER", "sentence": ""}
+            scene.entry_changes = {2: {"allowed": False, "deliver": False, "sealing": stranger, "reasons": ["GP-SEALING-STRANGER"]}}
+        self.expect("indeterminate", "GP-FACTS-OPEN", told)
+
+    def test_a_log_that_goes_on_otherwise(self) -> None:
+        def make(scene: Scene) -> None:
+            logs = [webvh(scene.update, scene.own, NOW - 30 * DAY, [{"state": vh_document("did:webvh:{SCID}:aggregator.example", other)}])[1]
+                    for other in (scene.own, Signer(8))]
+            identity = {"did": scene.did, "seen": rfc3339(NOW), "document": base64.b64encode(logs[0]).decode()}
+            scene.log, scene.pack = logs[1], jcs(json.loads(scene.pack) | {"identities": [identity]})
+        report = self.expect("failed", "GP-WEBVH-LOG-INVALID", make)
+        self.assertEqual({message["outcome"] for message in report["messages"]}, {"passed"})
+
+    def test_judged_by_an_earlier_charter(self) -> None:
+        def make(scene: Scene) -> None:
+            pack = json.loads(scene.pack)
+            first = {name: value for name, value in pack["charters"][0].items() if name != "proof"}
+            second = {name: value for name, value in first.items() if name != "roles"} | {
+                "version": 2, "previous": cid(jcs(first)), "dated": rfc3339(NOW + HOUR)}
+            signed = second | {"proof": [scene.root.proof(second, NOW + HOUR)]}
+            scene.pack = jcs(pack | {"charters": [*pack["charters"], signed]})
+        self.expect("passed", None, make)
+
     def test_receipts(self) -> None:
+        def elsewhere(scene: Scene) -> None:
+            scene.receipts = [scene.receipt([[1, 9]], cid(scene.envelopes[2][0], DAG_CBOR))]
+        self.expect("failed", "GP-RECEIPT-MALFORMED", elsewhere)
+
         def newest(scene: Scene) -> None:
             scene.receipts = [scene.receipt([[1, 3]], cid(scene.envelopes[1][0], DAG_CBOR))]
         self.expect("failed", None, newest)
