@@ -120,6 +120,7 @@ class Scene:
         self.admission = self.admit()
         self.forks: list[tuple[bytes, bytes]] = []
         self.files: list[bytes] = []
+        self.epochs: list[bytes] = []
         self.receipts = [self.receipt([[1, 3]], cid(self.envelopes[-1][0], DAG_CBOR))]
         self.selection: dict[str, Any] = {"channel": self.channel}
         self.entry_changes: dict[int, dict[str, Any]] = {}
@@ -209,6 +210,7 @@ class Scene:
             "descriptors": [{"channel": self.channel, "signed": put(self.signed_descriptor)}], "schemas": [put(SCHEMA)], "definitions": [put(jcs(self.definition))],
             "lists": sorted((put(data) for data in self.lists.values()), key=lambda link: link.text),
             "identities": [{"did": self.did, "seen": rfc3339(NOW), "document": put(self.log)}],
+            "epochs": sorted((put(data) for data in self.epochs), key=lambda link: link.text),
             "forks": [{"first": put(a, DAG_CBOR), "second": put(b, DAG_CBOR)} for a, b in self.forks],
             "receipts": [{"number": 10 + n, "logged": rfc3339(NOW + 60_000), "receipt": put(data)} for n, data in enumerate(self.receipts)],
             "files": sorted((put(data) for data in self.files), key=lambda link: link.text)}
@@ -233,6 +235,26 @@ class Scene:
                 order += [(link.raw, blocks.get(link.raw, b"")) for link in links]
         unique = {name: data for name, data in order if data}
         return car(list(unique.items()))
+
+
+    def seal(self, **changes: Any) -> None:
+        """The channel seals; its messages name one epoch, whose keys nobody here opens."""
+        self.descriptor["sealing"] = "members"
+        self.channel = cid(jcs(self.descriptor))
+        self.signed_descriptor = jcs(self.descriptor | {"proof": [self.root.proof(self.descriptor, NOW - 50 * DAY)]})
+        self.presentation = self.present([self.visa])
+        self.admission, self.receipts, self.selection = self.admit(), [], {"channel": self.channel}
+        recipient = {"header": {"kid": self.node.kid, "epk": {"kty": "OKP", "crv": "X25519", "x": to_b64u(b"\x09" + bytes(31))}},
+                     "encrypted_key": to_b64u(bytes(40))}
+        shared = to_b64u(jcs({"alg": "ECDH-ES+A256KW", "enc": "A256GCM", "cty": "gridpass-keys+json"}))
+        epoch = {"type": "GridpassEpoch", "formatVersion": 1, "channel": self.channel, "sender": self.did, "key": self.node.kid, "first": 1,
+                 "begun": rfc3339(NOW + 1000), "recipients": [self.dso.did], "members": [], "keys": {
+                     "protected": shared, "recipients": [recipient], "iv": to_b64u(bytes(12)), "ciphertext": "AAAA", "tag": to_b64u(bytes(16))}}
+        self.epochs = [jcs(epoch | changes)]
+        self.envelopes = []
+        for number in (1, 2, 3):
+            before = cid(self.envelopes[-1][0], DAG_CBOR) if self.envelopes else None
+            self.envelopes.append(self.envelope(number, before, bytes([number]) * 300, epoch=cid(self.epochs[0])))
 
 
 def busy() -> Scene:
