@@ -283,7 +283,8 @@ fn next(play: &Play<'_>, args: &DemoArgs) -> String {
     let passphrase = play.cast.passphrase_file.display();
     let name = play.sent.values().next().map_or("regulator", |s| s.from.as_str());
     format!(
-        "next, with  --home {home} --passphrase-file {passphrase}\n  \
+        "the reports, to read and print: {home}/evidence/{channel}.html, and one for each channel\n\
+         next, with  --home {home} --passphrase-file {passphrase}\n  \
          gridpass audit verify {home}/evidence/{channel}.car --trust {home}/trust.json\n  \
          gridpass visa list --profile {name}\n  \
          gridpass node run --profile {node}          then, beside it:\n  \
