@@ -23,10 +23,13 @@ def records(whole: Pieces, dice: random.Random) -> Iterator[Copy]:
 
     last = max(e["number"] for e in whole.entries["messages"])
     facts = {"outcome": "failed", "code": "GP-PAYLOAD-SCHEMA", "sentence": ""}
-    yield from told("refused", lambda e: e.update(allowed=False))
-    yield from told("refused-by-policy", lambda e: e.update(allowed=False, deliver=False, reasons=["GP-POLICY-UNMET"]))
-    yield from told("refused-for-its-rate", lambda e: e.update(allowed=False, deliver=False, reasons=["GP-MESSAGE-RATE"]))
-    yield from told("allowed-with-reasons", lambda e: e.update(reasons=["GP-POLICY-UNMET"]))
+    taken = lambda e: e["allowed"]  # noqa: E731
+    yield from told("refused", lambda e: e.update(allowed=False), which=taken)
+    yield from told("refused-by-policy", lambda e: e.update(allowed=False, deliver=False, reasons=["GP-POLICY-UNMET"]), which=taken)
+    yield from told("refused-for-its-rate", lambda e: e.update(allowed=False, deliver=False, reasons=["GP-MESSAGE-RATE"]), which=taken)
+    yield from told("allowed-with-reasons", lambda e: e.update(reasons=["GP-POLICY-UNMET"]), which=taken)
+    yield from told("allowed-after-all", lambda e: e.update(allowed=True, deliver=True, reasons=[]), which=lambda e: not e["allowed"])
+    yield from told("refused-without-reasons", lambda e: e.update(reasons=[]), which=lambda e: not e["allowed"])
     yield from told("rate", lambda e: e.update(sentLastMinute=1_000_000))
     yield from told("a-year-later", lambda e: e.update(at=rfc3339(millis(e["at"]) + 366 * 86_400_000)))
     yield from told("a-year-before", lambda e: e.update(at=rfc3339(millis(e["at"]) - 366 * 86_400_000)))
