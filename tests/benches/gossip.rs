@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// How many are under way at once, in all.
-const UNDER_WAY: usize = 1024;
+const UNDER_WAY: usize = 256;
 const RUNS: usize = 3;
 
 /// What is sent.
