@@ -377,6 +377,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_usual_is_read_at_once() {
+        let mut made = header(&key(1));
+        for (name, value) in [("zone", json!("GB-1")), ("kW", json!(5)), ("firm", json!(true))] {
+            let _ = made.attributes.insert(name.into(), value);
+        }
+        let bytes = encode_header(&made, 2).expect("written");
+        assert_eq!(read_canonical(&bytes), Some((made, 2)));
+    }
+
+    #[test]
     fn the_reserved_key_and_what_is_nested_are_read_strictly() {
         let mut made = header(&key(1));
         let _ = made.attributes.insert("$serde_json::private::Number".into(), json!("1"));

@@ -116,16 +116,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
         let connected = self.peers.len();
         let found = self.wanted.saturating_sub(connected);
         for (peer, addresses) in self.book.due(|p| self.peers.contains_key(p), found, now) {
-            let dial = DialOpts::peer_id(peer)
-                .addresses(addresses)
-                .condition(PeerCondition::DisconnectedAndNotDialing)
-                .build();
-            if let Err(e) = self.swarm.dial(dial) {
-                tracing::debug!(%peer, "not dialled: {e}");
-                if let DialError::Denied { cause } = &e {
-                    self.refused(cause);
-                }
-            }
+            self.dial(peer, addresses);
         }
         self.places.reserve(&mut self.swarm, |p| self.peers.contains_key(p), now);
         self.leave_relays(now);
@@ -160,12 +151,19 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
             }
             return;
         }
+        self.dial(peer, addresses);
+    }
+
+    fn dial(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
         let dial = DialOpts::peer_id(peer)
             .addresses(addresses)
             .condition(PeerCondition::DisconnectedAndNotDialing)
             .build();
         if let Err(e) = self.swarm.dial(dial) {
             tracing::debug!(%peer, "not dialled: {e}");
+            if let DialError::Denied { cause } = &e {
+                self.refused(cause);
+            }
         }
     }
 

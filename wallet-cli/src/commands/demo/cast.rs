@@ -88,7 +88,8 @@ pub fn random_passphrase() -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-fn wrong(e: &dyn std::fmt::Display) -> Failure {
+/// What cannot be, unless the scenario or this program is wrong.
+pub fn wrong(e: &dyn std::fmt::Display) -> Failure {
     Failure::new(gridpass_identity::codes::INTERNAL, e.to_string())
 }
 

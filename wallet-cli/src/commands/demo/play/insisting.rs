@@ -1,6 +1,7 @@
 //! A node whose own checks were taken out: it signs and sends what its participant may not send, so that
 //! it is the others' policy engines that refuse it.
 
+use super::super::cast::wrong;
 use super::super::copyist::Copyist;
 use super::{Play, Seen, list};
 use crate::context::{now, rng};
@@ -8,7 +9,6 @@ use crate::output::Failure;
 use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_examples::scenario::{Expect, SendMessage, Step};
 use gridpass_examples::schemas;
-use gridpass_identity::code::Code;
 use gridpass_messaging::checking::Chain;
 use gridpass_messaging::envelope::{Envelope, Header};
 use gridpass_messaging::node::control::Asked;
@@ -19,11 +19,6 @@ use serde_json::{Map, Value};
 
 /// For how long the message would count.
 const LIFETIME_MILLIS: u64 = 600_000;
-
-fn wrong(e: &dyn std::fmt::Display) -> Failure {
-    let code: Code = gridpass_identity::codes::INTERNAL;
-    Failure::new(code, e.to_string())
-}
 
 /// A message, with the epoch that it is sealed in, if it is.
 type Made = (Envelope, Option<Vec<u8>>);

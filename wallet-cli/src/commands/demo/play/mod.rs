@@ -4,7 +4,7 @@ mod copies;
 mod insisting;
 
 use super::bytes::same;
-use super::cast::{Cast, write};
+use super::cast::{Cast, write, wrong};
 use super::nodes::{Nodes, text_of, until};
 use super::screen::Mark;
 use crate::context::now;
@@ -18,9 +18,7 @@ use gridpass_examples::scenario::{
 };
 use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
-use gridpass_messaging::codes;
 use gridpass_messaging::node::control::{Asked, NewMessage};
-use gridpass_policy::codes as policy_codes;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -232,9 +230,6 @@ impl<'s> Play<'s> {
     }
 
     fn send(&mut self, step: &SendMessage) -> Result<Seen, Failure> {
-        let wrong = |e: &dyn std::fmt::Display| {
-            Failure::new(gridpass_identity::codes::INTERNAL, e.to_string())
-        };
         let payload = self.scenario().document(&step.id, &self.moment).map_err(|e| wrong(&e))?;
         let thread = step.reply_to.as_ref().and_then(|id| self.sent.get(id));
         let thread = thread.map(|s| s.thread.clone());
@@ -290,9 +285,6 @@ impl<'s> Play<'s> {
 
     /// By the ordinary commands: `gridpass file send`, `gridpass file fetch`.
     fn send_file(&mut self, step: &SendFile) -> Result<Seen, Failure> {
-        let wrong = |e: &dyn std::fmt::Display| {
-            Failure::new(gridpass_identity::codes::INTERNAL, e.to_string())
-        };
         let original = self.cast.home.join("files").join(&step.from).join(&step.name);
         write(&original, b"")?;
         let file = std::fs::File::create(&original).map_err(|e| wrong(&e))?;
@@ -477,10 +469,6 @@ fn sentence_of(code: &str) -> &'static str {
 /// A refusal by the sender's own node.
 fn as_expected(failure: &Failure, refusal: &Refusal) -> Seen {
     let found = failure.code.id();
-    let no_role = refusal.causes.iter().any(|c| c == policy_codes::ROLE_NOT_HELD.id());
-    if failure.code == codes::NO_PRESENTATION && no_role {
-        return Seen::refused(found, "it holds no visa that it could show".to_owned());
-    }
     if found != refusal.code {
         return Seen::failed(format!("{} was expected, and came {failure}", refusal.code));
     }
