@@ -27,8 +27,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-/// How many are under way at once, in all.
-const UNDER_WAY: usize = 256;
 const RUNS: usize = 3;
 
 /// What is sent.
@@ -36,10 +34,15 @@ const RUNS: usize = 3;
 struct Load {
     count: usize,
     payload: usize,
+    /// How many are under way at once.
+    under_way: usize,
 }
 
-const LOADS: [Load; 2] =
-    [Load { count: 20_000, payload: 512 }, Load { count: 8_000, payload: 16 * 1024 }];
+const LOADS: [Load; 3] = [
+    Load { count: 20_000, payload: 512, under_way: 256 },
+    Load { count: 20_000, payload: 512, under_way: 1024 },
+    Load { count: 8_000, payload: 16 * 1024, under_way: 256 },
+];
 
 fn swarm() -> Swarm<gossipsub::Behaviour> {
     SwarmBuilder::with_new_identity()
@@ -74,7 +77,7 @@ async fn plain(load: Load) -> f64 {
         }
     };
     a.dial(address).expect("dials");
-    let room = Arc::new(Semaphore::new(UNDER_WAY));
+    let room = Arc::new(Semaphore::new(load.under_way));
     let (got, mut count) = tokio::sync::mpsc::unbounded_channel();
     let given_back = Arc::clone(&room);
     tokio::spawn(async move {
@@ -131,7 +134,7 @@ fn nats(load: Load) -> Option<f64> {
         .args(["run", "--release", "--locked", "--quiet", "--manifest-path"])
         .arg(manifest)
         .arg("--")
-        .args([load.count, load.payload, UNDER_WAY].map(|n| n.to_string()))
+        .args([load.count, load.payload, load.under_way].map(|n| n.to_string()))
         .output()
         .expect("cargo runs");
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
@@ -205,7 +208,7 @@ async fn gridpass(load: Load, sealing: Sealing) -> f64 {
     }
     let begun = Instant::now();
     // Under way are those that the receiver has not admitted, as in the other run.
-    let room = Arc::new(Semaphore::new(UNDER_WAY));
+    let room = Arc::new(Semaphore::new(load.under_way));
     let counting = tokio::spawn({
         let (room, receiver) = (Arc::clone(&room), Arc::clone(&receiver));
         async move {
@@ -238,7 +241,8 @@ async fn gridpass(load: Load, sealing: Sealing) -> f64 {
 fn gossip(_: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runs");
     for load in LOADS {
-        println!("{} messages of {} bytes, {UNDER_WAY} under way", load.count, load.payload);
+        let Load { count, payload, under_way } = load;
+        println!("{count} messages of {payload} bytes, {under_way} under way");
         for _ in 0..RUNS {
             let plain = runtime.block_on(plain(load));
             let ours = runtime.block_on(gridpass(load, Sealing::None));
