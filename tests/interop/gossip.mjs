@@ -1,5 +1,5 @@
 // js-libp2p as a node of a participant. Standard input: one JSON object that says who it is, then one
-// command on each line; standard output: one event on each line. See tests/tests/interop_gossip.rs.
+// command on each line; standard output: one event on each line. See tests/tests/interop/gossip.rs.
 import { createHash } from "node:crypto";
 import { createInterface } from "node:readline";
 import * as dagCbor from "@ipld/dag-cbor";

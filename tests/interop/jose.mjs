@@ -1,5 +1,5 @@
 // Another implementation of JOSE behind one JSON object on standard input and one on standard
-// output: {"do": "…", …} in, {"ok": …} or {"error": "…"} out. See tests/tests/interop_jose.rs.
+// output: {"do": "…", …} in, {"ok": …} or {"error": "…"} out. See tests/tests/interop/jose.rs.
 import * as jose from "jose";
 
 const text = (bytes) => Buffer.from(bytes).toString("base64url");

@@ -1,5 +1,5 @@
 // Another implementation of did:webvh behind one JSON object on standard input and one on standard
-// output: {"do": "…", …} in, {"ok": …} or {"error": "…"} out. See tests/tests/interop_webvh.rs.
+// output: {"do": "…", …} in, {"ok": …} or {"error": "…"} out. See tests/tests/interop/webvh.rs.
 import { createHash, createPrivateKey, createPublicKey, sign, verify } from "node:crypto";
 import * as webvh from "didwebvh-ts";
 

@@ -64,6 +64,20 @@ pub async fn start_with(
     party: &Party,
     presentation: &Secured,
 ) -> Node {
+    start_set(folder, market, party, presentation, |_| ()).await
+}
+
+/// The same, with settings of its own.
+///
+/// # Panics
+/// If it does not start.
+pub async fn start_set(
+    folder: &Path,
+    market: &Market,
+    party: &Party,
+    presentation: &Secured,
+    set: impl FnOnce(&mut NodeSettings),
+) -> Node {
     let place = material_of(folder);
     let (mut material, _) = Material::open(&place, party.did.clone(), NOW).expect("a folder");
     let roles: Vec<_> =
@@ -84,6 +98,7 @@ pub async fn start_with(
     let mut settings = NodeSettings::default();
     settings.network.listen = vec!["/ip4/127.0.0.1/tcp/0".parse().expect("an address")];
     settings.network.discover = false;
+    set(&mut settings);
     let key = NodeKey { key: party.key.clone(), key_id: party.key_id.clone() };
     Node::start(folder, key, settings, clock).await.expect("it starts")
 }

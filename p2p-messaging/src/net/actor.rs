@@ -1,6 +1,7 @@
 //! The task that owns the swarm.
 
 mod connections;
+mod missed;
 mod requests;
 mod starting;
 
@@ -18,6 +19,7 @@ use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{DialError, ListenError, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, autonat, dcutr, identify, kad, mdns, ping, relay};
+use missed::Missed;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -52,6 +54,8 @@ struct Actor<E> {
     looks: bool,
     /// When peers were looked for last; not before there is somebody to ask.
     looked: Option<Instant>,
+    /// For whom something was left out.
+    missed: Missed,
 }
 
 fn is_loopback(address: &Multiaddr) -> bool {
@@ -113,6 +117,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
 
     fn tick(&mut self) {
         let now = Instant::now();
+        self.tell_missed();
         let connected = self.peers.len();
         let found = self.wanted.saturating_sub(connected);
         for (peer, addresses) in self.book.due(|p| self.peers.contains_key(p), found, now) {
@@ -343,11 +348,15 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
                 }
                 // Catching up brings it.
                 None => {
+                    self.missed.left_out(peer);
                     let gossip = self.swarm.behaviour_mut().gossip.gossip();
                     let ignore = MessageAcceptance::Ignore;
                     gossip.report_message_validation_result(&id, &peer, ignore);
                 }
             },
+            BehaviourEvent::Gossip(gossipsub::Event::SlowPeer { peer_id, .. }) => {
+                self.missed.lags(peer_id);
+            }
             BehaviourEvent::Sync(event) => self.take_sync(event),
             // libp2p leaves it to us to end what does not answer; the book dials again.
             BehaviourEvent::Ping(ping::Event { peer, connection, result: Err(e) })

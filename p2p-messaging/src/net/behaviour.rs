@@ -103,6 +103,8 @@ fn scores() -> (gossipsub::PeerScoreParams, gossipsub::PeerScoreThresholds) {
         ip_colocation_factor_threshold: 32.0,
         ip_colocation_factor_whitelist: loopback.into(),
         decay_interval: Duration::from_secs(1),
+        // To whom too much was sent at once is told so, and catches up: it did nothing wrong.
+        slow_peer_weight: 0.0,
         ..gossipsub::PeerScoreParams::default()
     };
     let thresholds = gossipsub::PeerScoreThresholds {

@@ -168,6 +168,10 @@ pub enum NetEvent {
     },
     /// A peer is gone.
     Disconnected(PeerId),
+    /// It takes up what is sent to it more slowly than it is sent: not all of it was.
+    Lags(PeerId),
+    /// Not all was taken up that it sent, and there is room again.
+    LeftOut(PeerId),
     /// Something came by gossip. It must be reported on.
     Gossip {
         /// Who passed it on.

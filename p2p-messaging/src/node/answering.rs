@@ -50,6 +50,10 @@ impl Worker {
                 Response::lists(all, &known, (after.as_ref(), until.as_ref()))
             }
             Request::Receipts(receipts) => self.receipts_came(peer, &receipts),
+            Request::Behind => {
+                self.compare_soon(peer);
+                Response::Taken
+            }
             // What it sent itself it may have, whether or not it may read what others send.
             Request::Heads { channel, after } => {
                 let own = self.speaks_for(&peer, &channel).is_some();

@@ -40,6 +40,7 @@ pub(super) enum Question {
     Charter,
     /// Up to this of the own receipts for the peer's participant.
     Receipts(u64),
+    Behind,
 }
 
 impl Question {
@@ -48,7 +49,12 @@ impl Question {
         match self {
             Self::Missing(_, owed) | Self::Proof(_, owed) => *owed = Owed::Maybe,
             Self::Range(wanted) => wanted.claim.excuse(),
-            Self::Hello | Self::Heads(..) | Self::Lists(_) | Self::Charter | Self::Receipts(_) => {}
+            Self::Hello
+            | Self::Heads(..)
+            | Self::Lists(_)
+            | Self::Charter
+            | Self::Receipts(_)
+            | Self::Behind => {}
         }
     }
 }
@@ -92,6 +98,7 @@ impl Worker {
             Request::Hello(_) => Question::Hello,
             Request::Lists { .. } => Question::Lists(1),
             Request::Charter(_) => Question::Charter,
+            Request::Behind => Question::Behind,
             Request::Heads { channel, .. } => Question::Heads(channel.clone(), 1),
             Request::Document(id) => Question::Missing(Missing::Document(id.clone()), Owed::Maybe),
             Request::Identity(did) => Question::Missing(Missing::Did(did.clone()), Owed::Maybe),
@@ -395,6 +402,7 @@ impl Worker {
             fetch.named.retain(|p| p != peer);
         }
         self.peers_ranges_forget(peer);
+        self.behind.forget(peer);
         self.receipts.handed_in_vain(peer);
     }
 }

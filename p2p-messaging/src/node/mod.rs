@@ -8,6 +8,7 @@
 
 mod answering;
 mod beginnings;
+mod behind;
 mod catch_up;
 mod channels;
 pub mod control;

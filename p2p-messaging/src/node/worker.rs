@@ -5,6 +5,7 @@
 //! is on its way to the disk, the next is checked.
 
 use super::beginnings::Beginnings;
+use super::behind::Behind;
 use super::catch_up::Ranges;
 use super::control::{Asked, ControlResult};
 use super::disk::Disk;
@@ -99,6 +100,7 @@ pub(crate) struct Worker {
     pub(super) fetches: Fetches,
     pub(super) receipts: Receipts,
     pub(super) ranges: Ranges,
+    pub(super) behind: Behind,
     pub(super) newest_given: Newest,
     pub(super) proofs: Proofs,
     pub(super) beginnings: Beginnings,
@@ -170,6 +172,7 @@ impl Worker {
             fetches: Fetches::default(),
             receipts: Receipts::default(),
             ranges: Ranges::default(),
+            behind: Behind::default(),
             newest_given: Newest::default(),
             proofs: Proofs::default(),
             beginnings: Beginnings::default(),
@@ -276,6 +279,8 @@ impl Worker {
             }
             NetEvent::Connected { peer, key } => self.connected(peer, key),
             NetEvent::Disconnected(peer) => self.disconnected(&peer),
+            NetEvent::Lags(peer) => self.say_that_it_is_behind(peer),
+            NetEvent::LeftOut(peer) => self.compare_soon(peer),
             NetEvent::Gossip { peer, id, topic, data, ticket } => {
                 self.gossip(peer, id, &topic, &data, ticket);
             }
@@ -316,6 +321,7 @@ impl Worker {
             }
         }
         self.tick_peers(uptime);
+        self.tick_behind();
         self.tick_fetches(uptime);
         self.tick_receipts();
         self.tick_sealing();

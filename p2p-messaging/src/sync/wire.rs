@@ -176,6 +176,8 @@ pub enum Request {
     Charter(ContentId),
     /// Receipts for what the other sent.
     Receipts(Vec<ByteBuf>),
+    /// Not all that was to be handed to the other by gossip could be: it compares heads soon.
+    Behind,
 }
 
 /// What is answered.
@@ -205,7 +207,7 @@ pub enum Response {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<(String, Did)>,
     },
-    /// They were kept.
+    /// They were kept; or it was heard.
     Taken,
     /// It may not be answered: the reason's code.
     Refused(String),
@@ -286,7 +288,8 @@ impl Request {
             | Self::Lists { .. }
             | Self::Identity(_)
             | Self::Charter(_)
-            | Self::Receipts(_) => Ok(()),
+            | Self::Receipts(_)
+            | Self::Behind => Ok(()),
         }
     }
 }

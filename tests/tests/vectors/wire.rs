@@ -268,6 +268,7 @@ pub(crate) fn messages() -> Vec<Made> {
         ("what proves a DID", Request::Identity(sender.clone())),
         ("a charter", Request::Charter(cid("a charter"))),
         ("receipts", Request::Receipts(vec![bytes("eyJ...")])),
+        ("gossip left something out", Request::Behind),
     ];
     let responses: Vec<(&str, Response)> = vec![
         ("hello back", Response::Hello(hello(true))),

@@ -127,6 +127,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
         peer.connections.retain(|c| c.id != by);
         if peer.connections.is_empty() {
             self.peers.remove(&id);
+            self.missed.forget(&id);
             self.exchange.gone(id);
             self.book.parted(&id, Instant::now());
             self.tell(NetEvent::Disconnected(id));

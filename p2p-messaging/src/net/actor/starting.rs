@@ -7,6 +7,7 @@ use super::super::settings::NetworkSettings;
 use super::super::streams::Streams;
 use super::super::{Command, MAX_COMMANDS, NetEvent};
 use super::Actor;
+use super::missed::Missed;
 use crate::exchange::{Exchange, Library, Nothing};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -71,6 +72,7 @@ pub fn start_with<E: From<NetEvent> + Send + 'static>(
         wanted: usize::try_from(settings.wanted_peers).unwrap_or(usize::MAX),
         looks: settings.discover || settings.lan,
         looked: None,
+        missed: Missed::default(),
     };
     for address in settings.peers.iter().chain(&settings.relays) {
         actor.befriend(address.clone());

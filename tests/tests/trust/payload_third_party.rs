@@ -1,8 +1,6 @@
 //! Documents that others wrote, against schemas that others wrote: UFTP, interval readings, a CIM
 //! model; and libxml2's verdict beside ours on many mutations of them.
 
-#![allow(missing_docs)]
-
 use gridpass_credentials::content_id::ContentId;
 use gridpass_policy::payload::{PayloadSchema, xsd_manifest};
 use serde_json::{Value, json};

@@ -1,8 +1,6 @@
 //! The cases of group "Messages" that are about who sends: revoked, suspended, withdrawn, in
 //! somebody else's name. Each by its code, with the good twin beside it.
 
-#![allow(missing_docs)]
-
 use gridpass_credentials::status::Change;
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::codes as identity_codes;

@@ -1,6 +1,6 @@
 //! Must-refuse case 23: an evidence bundle with any one part swapped for the same part of another valid
 //! bundle, cut, altered or missing, by somebody on the way. For exporters who sign what they bent, see
-//! `must_refuse_exporters.rs`.
+//! `exporters.rs`.
 
 use gridpass_identity::report::Outcome;
 use gridpass_messaging::bundle::{Bundle, Cid, Kind};

@@ -1,7 +1,5 @@
 //! What a node is given: told by what is in it, kept, and there again.
 
-#![allow(missing_docs)]
-
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::secured::{Binding, Form, Secured};
 use gridpass_credentials::visa::Purpose;

@@ -1,8 +1,6 @@
 //! From a presentation to a decision: facts taken from verified visas, their expiry, and what ends
 //! them.
 
-#![allow(missing_docs)]
-
 use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::role::RoleDefinition;
 use gridpass_credentials::secured::{Form, Secured};

@@ -1,10 +1,7 @@
 //! Sealed channels between nodes that run: who is handed keys, over others too, and what somebody who
 //! may not read any more, or not yet, can open with all that its node has.
 
-#![allow(missing_docs)]
-
-mod running;
-
+use crate::running::{Running, bid, until};
 use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_credentials::secured::{Binding, Form};
 use gridpass_credentials::status::Change;
@@ -17,7 +14,6 @@ use gridpass_policy::channel::Sealing;
 use gridpass_tests::messages::Market;
 use gridpass_tests::nodes::{self, clock};
 use gridpass_tests::world::{self, Party};
-use running::{Running, bid, until};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;

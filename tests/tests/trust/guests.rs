@@ -1,8 +1,6 @@
 //! Who may be given what is said in a channel: asked when a peer comes, and again when something
 //! changes.
 
-#![allow(missing_docs)]
-
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::secured::{Binding, Form, Secured};
 use gridpass_credentials::status::Change;

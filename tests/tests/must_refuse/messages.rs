@@ -1,8 +1,6 @@
 //! The cases of group "Messages" that the checking core decides about the envelope itself, each by
 //! name: its code, and that the good twin beside it is admitted and nothing else was changed.
 
-#![allow(missing_docs)]
-
 use gridpass_credentials::secured::{Binding, Form};
 use gridpass_identity::codes as identity_codes;
 use gridpass_messaging::checking::{

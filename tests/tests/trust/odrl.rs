@@ -1,8 +1,6 @@
 //! Data-use terms against the cases that others published: what the subset covers comes out as they
 //! say, and what it does not cover is refused by name.
 
-#![allow(missing_docs)]
-
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;

@@ -1,8 +1,6 @@
 //! Case 15, and what else the checking core refuses of sealed messages: its code, and that the good
 //! twin beside it is admitted.
 
-#![allow(missing_docs)]
-
 use gridpass_credentials::authorisation::{NodeAuthorisation, NodePurpose};
 use gridpass_credentials::secured::{Binding, Form};
 use gridpass_credentials::status::Change;

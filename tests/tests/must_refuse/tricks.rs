@@ -1,8 +1,6 @@
 //! Attacks that a reader of the verifier's source thought of: validly signed evidence, rearranged,
 //! dated back, or left out. Each is refused with its code, and its honest twin passes.
 
-#![allow(missing_docs)]
-
 use gridpass_credentials::rdf::{RdfError, canonical_nquads};
 use gridpass_credentials::secured::{Form, Kind, Secured, secure_credential};
 use gridpass_credentials::status::{Change, StatusList};

@@ -1,0 +1,14 @@
+//! The cases of what must be refused, by name.
+
+#![allow(missing_docs)]
+
+mod bundles;
+mod chains;
+mod charter;
+mod exporters;
+mod messages;
+mod sealing;
+mod senders;
+mod signatures;
+mod status;
+mod tricks;

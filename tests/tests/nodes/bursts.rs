@@ -1,0 +1,94 @@
+//! More at once than gossip and a node take up: it comes all the same, and soon.
+
+use crate::running::until;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gridpass_messaging::node::Node;
+use gridpass_messaging::node::control::{Asked, NewMessage};
+use gridpass_tests::messages::Market;
+use gridpass_tests::nodes;
+use gridpass_tests::world::Party;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// Twice what may be in work for one peer at once, in messages of 16 KiB.
+const COUNT: usize = 1_100;
+
+fn message(number: usize) -> Asked {
+    let payload = format!("{{\"bid\":{number},\"more\":\"{}\"}}", "x".repeat(16 * 1024));
+    let attributes = json!({"zone": "GB-1", "quantityKw": 5});
+    Asked::Send(NewMessage {
+        channel: "flex.gb.bids".into(),
+        topic: "bids".into(),
+        version: None,
+        payload: STANDARD.encode(payload),
+        recipients: Vec::new(),
+        thread: None,
+        attributes: attributes.as_object().expect("an object").clone(),
+        lifetime_millis: None,
+    })
+}
+
+async fn delivered(node: &Node) -> usize {
+    let (mut after, mut count) = (0, 0);
+    loop {
+        let page = node.ask(Asked::Inbox { after, most: 1000 }).await.expect("an inbox");
+        let messages = page["messages"].as_array().expect("messages");
+        count += messages.len();
+        if messages.is_empty() {
+            return count;
+        }
+        after = page["last"].as_u64().expect("a number");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_beyond_what_is_in_work_at_once_comes_without_waiting_for_the_next_round() {
+    let market = Market::with_operators(|d| d.limits.max_messages_per_minute = 1_000_000);
+    let folders = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];
+    let parties = [Party::new(2), Party::new(3)];
+    // Heads are not compared in rounds: only who is told that something was left out asks for it.
+    let rounds_never_come = |settings: &mut gridpass_messaging::node::NodeSettings| {
+        settings.catch_up_seconds = 3600;
+    };
+    let mut nodes_up = Vec::new();
+    for (number, party) in parties.iter().enumerate() {
+        let shown = nodes::presentation(&market, party, number == 1);
+        let folder = folders[number].path();
+        nodes_up.push(Arc::new(
+            nodes::start_set(folder, &market, party, &shown, rounds_never_come).await,
+        ));
+    }
+    let [sender, receiver] = [&nodes_up[0], &nodes_up[1]];
+    let ticket = until("a ticket", async || {
+        let invited = sender.ask(Asked::Invite { channels: Vec::new() }).await.ok()?;
+        Some(invited["ticket"].as_str()?.to_owned())
+    })
+    .await;
+    receiver.ask(Asked::Join { ticket }).await.expect("joins");
+    until("a subscription", async || {
+        let peers = sender.ask(Asked::Peers).await.expect("peers");
+        let may = |p: &Value| p["subscribed"].as_array().is_some_and(|s| !s.is_empty());
+        peers["peers"].as_array().expect("peers").iter().any(may).then_some(())
+    })
+    .await;
+
+    let mut sending = JoinSet::new();
+    for number in 0..COUNT {
+        let sender = Arc::clone(sender);
+        sending.spawn(async move { sender.ask(message(number)).await.map(|_| ()) });
+    }
+    while let Some(sent) = sending.join_next().await {
+        sent.expect("it ran").expect("sent");
+    }
+    until("all of the burst", async || (delivered(receiver).await == COUNT).then_some(())).await;
+    let peers = sender.ask(Asked::Peers).await.expect("peers");
+    let scores: Vec<_> =
+        peers["peers"].as_array().expect("peers").iter().map(|p| &p["gossipScore"]).collect();
+    // Nobody is worse for having been sent too much.
+    assert!(scores.iter().all(|s| s.as_f64().is_none_or(|s| s >= 0.0)), "{scores:?}");
+    for node in nodes_up {
+        node.stop().await;
+    }
+}

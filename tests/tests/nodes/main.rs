@@ -1,0 +1,7 @@
+//! Nodes in one process, as they run.
+
+#![allow(missing_docs)]
+
+mod bursts;
+mod running;
+mod sealing;

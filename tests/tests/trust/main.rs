@@ -1,0 +1,14 @@
+//! From visas to facts to decisions, and from documents of others to ours: what passes and what must not.
+
+#![allow(missing_docs)]
+
+mod admissions;
+mod any_byte;
+mod flow;
+mod guests;
+mod material;
+mod node_authorisation;
+mod odrl;
+mod payload_third_party;
+mod schemas;
+mod visas;
