@@ -20,8 +20,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 const MAX_RANGES: usize = 1024;
 /// The most pages of heads that are asked for in a row.
 const MAX_HEAD_PAGES: u32 = 64;
-/// The most holes of one chain that are asked for at once.
-const MAX_HOLES: usize = 16;
+/// The most holes of one chain that are asked for at once; where there are as many, it is compared again
+/// soon.
+const MAX_HOLES: usize = 64;
 /// How long what a peer did not have is not asked of it again, in milliseconds.
 const HOPELESS_MILLIS: u64 = 10 * 60 * 1000;
 /// The most chains of peers that are remembered as hopeless.
@@ -151,6 +152,9 @@ impl Worker {
                 && !store.forked(&chain)
             {
                 wanted.push((head.newest, head.newest));
+            }
+            if wanted.len() >= MAX_HOLES {
+                self.behind.wait(peer);
             }
             for (from, until) in wanted {
                 let claim = match until == head.newest {

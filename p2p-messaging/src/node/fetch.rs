@@ -269,6 +269,12 @@ impl Worker {
             Response::Refused(_) => Denial::Silent,
             _ => denial,
         };
+        // Who has too much to do to answer has it a second later.
+        let busy =
+            matches!(&response, Response::Refused(code) if code == crate::codes::SYNC_BUSY.id());
+        if busy && matches!(question, Question::Heads(..) | Question::Range(_)) {
+            self.behind.wait(peer);
+        }
         match (question, response) {
             (Question::Hello, Response::Hello(hello)) => {
                 let _ = self.greeted(peer, hello);
@@ -283,6 +289,7 @@ impl Worker {
             (Question::Proof(chain, owed), response) => {
                 self.proof_came(peer, (&chain, owed, denial), response);
             }
+            (Question::Heads(..), Response::Refused(_)) if busy => {}
             (Question::Heads(..), Response::Refused(_)) => self.peers.refused(&peer),
             (Question::Heads(..), _) => self.peers.gave(&peer, false),
             (Question::Lists(pages), Response::Lists { lists, next }) => {
@@ -294,6 +301,7 @@ impl Worker {
             }
             (Question::Receipts(until), Response::Taken) => self.receipts_taken(peer, until),
             (Question::Receipts(_), _) => self.receipts.handed_in_vain(&peer),
+            (Question::Behind, Response::Refused(_)) => self.behind.not_told(peer),
             _ => {}
         }
     }

@@ -74,8 +74,11 @@ async fn a_burst_beyond_what_is_in_work_at_once_comes_without_waiting_for_the_ne
     })
     .await;
 
+    // It asks first how far its chain is known, and the reader for its presentation.
+    until("the first", async || sender.ask(message(0)).await.ok()).await;
+    until("the first there", async || (delivered(receiver).await == 1).then_some(())).await;
     let mut sending = JoinSet::new();
-    for number in 0..COUNT {
+    for number in 1..COUNT {
         let sender = Arc::clone(sender);
         sending.spawn(async move { sender.ask(message(number)).await.map(|_| ()) });
     }
