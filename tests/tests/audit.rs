@@ -351,7 +351,38 @@ fn two_bundles_of_one_day_are_compared() {
         (found.differences[0].kind, &found.differences[0].id),
         ("only-first", &alone.id().to_string())
     );
+    assert!(found.disagree());
     assert_eq!(compare(&b, &a).differences[0].kind, "only-second");
+}
+
+#[test]
+fn who_decided_the_same_at_another_time_does_not_disagree_nor_who_withholds() {
+    let (one, two) = (folder(), folder());
+    let mut ours = Scene::new(one.path(), 20, |_| ());
+    let mut theirs = Scene::new(two.path(), 20, |_| ());
+    let shared = ours.by_node.send(NOW);
+    ours.receive(&shared, Source::Live, NOW);
+    theirs.receive(&shared, Source::Live, NOW.plus_millis(1500));
+    let (a, b) = (ours.export(), theirs.export());
+    let parsed = |bytes: &[u8]| Bundle::parse(bytes).expect("one").entries().messages[0].clone();
+    assert_ne!(parsed(&a).admission, parsed(&b).admission, "each judged at its own time");
+    let found = compare(&Bundle::parse(&a).expect("one"), &Bundle::parse(&b).expect("one"));
+    assert_eq!((found.in_both, found.differences), (1, vec![]));
+
+    let mut parts = Parts::of(&b);
+    (parts.entries.messages[0].payload, parts.entries.messages[0].content) =
+        (PayloadState::Withheld, None);
+    let withheld = parts.signed_by(&theirs.key());
+    let found = compare(&Bundle::parse(&a).expect("one"), &Bundle::parse(&withheld).expect("one"));
+    let kinds: Vec<_> = found.differences.iter().map(|d| (d.kind, d.disagrees)).collect();
+    assert_eq!((kinds, found.disagree()), (vec![("payload", false)], false));
+
+    parts.entries.messages[0].allowed = false;
+    parts.entries.messages[0].reasons = vec!["GP-POLICY-UNMET".into()];
+    let refused = parts.signed_by(&theirs.key());
+    let found = compare(&Bundle::parse(&a).expect("one"), &Bundle::parse(&refused).expect("one"));
+    let disagree = found.differences.iter().find(|d| d.disagrees).expect("a disagreement");
+    assert_eq!((disagree.kind, disagree.first.as_deref()), ("decision", Some("allow")));
 }
 
 #[test]

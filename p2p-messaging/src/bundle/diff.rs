@@ -1,10 +1,13 @@
-//! What two parties' bundles of the same have otherwise: messages that only one has, others that they
-//! decided otherwise, or of which their receipts say other things.
+//! What two parties' bundles of the same have otherwise. They disagree about messages that only one has,
+//! that they decided otherwise, or of which receipts say other things. That each decided by what it had
+//! heard, and one withholds what the other shows, is told, and is no disagreement.
 
 use super::Bundle;
 use super::entries::MessageEntry;
 use crate::receipt::{SignedReceipt, covers};
 use gridpass_identity::did::Did;
+use gridpass_policy::decision::parse_admission;
+use gridpass_policy::facts::{Admission, CheckFacts, ListFacts, VisaFacts};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Difference {
     /// The message, or the part.
     pub id: String,
-    /// What it is: `only-first`, `only-second`, `decision`, `evidence`, `payload`, `receipts`.
+    /// What it is: `only-first`, `only-second`, `decision`, `receipts`; `evidence`, `payload`.
     pub kind: &'static str,
+    /// Whether they disagree: of the last two kinds they do not.
+    pub disagrees: bool,
     /// What the first says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
@@ -36,6 +41,19 @@ pub struct Differences {
     pub differences: Vec<Difference>,
 }
 
+/// They judged the sender by other lists, or found something else of it.
+const EVIDENCE: &str = "evidence";
+/// One shows the payload, and the other does not.
+const PAYLOAD: &str = "payload";
+
+impl Differences {
+    /// Whether they disagree, or cannot agree, being of two channels.
+    #[must_use]
+    pub fn disagree(&self) -> bool {
+        !self.same_channel || self.differences.iter().any(|d| d.disagrees)
+    }
+}
+
 /// What each recipient says of a message.
 type Said = BTreeMap<String, BTreeSet<(Did, String)>>;
 
@@ -51,7 +69,8 @@ pub fn compare(first: &Bundle<'_>, second: &Bundle<'_>) -> Differences {
     };
     for id in ids {
         let mut add = |kind, a: Option<String>, b: Option<String>| {
-            found.differences.push(Difference { id: id.clone(), kind, first: a, second: b });
+            let (id, disagrees) = (id.clone(), !matches!(kind, EVIDENCE | PAYLOAD));
+            found.differences.push(Difference { id, kind, disagrees, first: a, second: b });
         };
         match (ours.get(id), theirs.get(id)) {
             (Some(a), None) => add("only-first", Some(decision(a)), None),
@@ -61,12 +80,12 @@ pub fn compare(first: &Bundle<'_>, second: &Bundle<'_>) -> Differences {
                 if decision(a) != decision(b) {
                     add("decision", Some(decision(a)), Some(decision(b)));
                 }
-                if a.admission != b.admission {
-                    add("evidence", Some(a.admission.to_string()), Some(b.admission.to_string()));
+                if let Some((a, b)) = judged_otherwise((first, a), (second, b)) {
+                    add(EVIDENCE, Some(a), Some(b));
                 }
                 if a.payload != b.payload {
                     let state = |m: &MessageEntry| format!("{:?}", m.payload).to_lowercase();
-                    add("payload", Some(state(a)), Some(state(b)));
+                    add(PAYLOAD, Some(state(a)), Some(state(b)));
                 }
                 if let Some((a, b)) = disagree(our_receipts.get(id), their_receipts.get(id)) {
                     add("receipts", Some(a), Some(b));
@@ -80,6 +99,49 @@ pub fn compare(first: &Bundle<'_>, second: &Bundle<'_>) -> Differences {
 
 fn by_id<'b>(bundle: &'b Bundle<'_>) -> BTreeMap<String, &'b MessageEntry> {
     bundle.entries().messages.iter().map(|m| (m.envelope.to_string(), m)).collect()
+}
+
+/// What two admissions of a message's sender have otherwise, besides when they were made.
+fn judged_otherwise(
+    (first, a): (&Bundle<'_>, &MessageEntry),
+    (second, b): (&Bundle<'_>, &MessageEntry),
+) -> Option<(String, String)> {
+    if a.admission == b.admission {
+        return None;
+    }
+    let of = |bundle: &Bundle<'_>, entry: &MessageEntry| {
+        let bytes = bundle.document(&entry.admission)?;
+        parse_admission(bytes, None).ok().map(|(_, admission)| grounds(&admission))
+    };
+    let told = |own: &BTreeSet<String>, other: &BTreeSet<String>| {
+        let own: Vec<_> = own.difference(other).map(String::as_str).collect();
+        if own.is_empty() { "nothing more".to_owned() } else { own.join("; ") }
+    };
+    match (of(first, a), of(second, b)) {
+        (Some(a), Some(b)) if a == b => None,
+        (Some(a), Some(b)) => Some((told(&a, &b), told(&b, &a))),
+        _ => Some((a.admission.to_string(), b.admission.to_string())),
+    }
+}
+
+/// What was found, and by what.
+fn grounds(admission: &Admission) -> BTreeSet<String> {
+    let found = |check: &CheckFacts| {
+        let outcome = format!("{:?}", check.outcome).to_lowercase();
+        format!("{outcome} ({})", check.code)
+    };
+    let presentation = format!("presentation {}", found(&admission.standing));
+    let visas = admission.visas.iter().map(|v| {
+        let VisaFacts { role, evidence, standing, .. } = v;
+        format!("visa {role} {evidence} {}", found(standing))
+    });
+    let node = admission.node.iter().map(|n| format!("node {}", found(&n.standing)));
+    let lists = admission.lists.iter().map(|l| {
+        let ListFacts { list, signer, dated, evidence } = l;
+        format!("list {list} by {signer} of {dated} {evidence}")
+    });
+    let charter = format!("charter {}", admission.trust.charter);
+    [presentation, charter].into_iter().chain(visas).chain(node).chain(lists).collect()
 }
 
 fn decision(entry: &MessageEntry) -> String {

@@ -10,11 +10,12 @@ use std::path::PathBuf;
 
 /// Say what two parties' bundles of the same channel have otherwise
 ///
-/// Messages that only one has, that they decided otherwise or on other evidence, and receipts that
-/// say other things. Nothing is verified here: verify each by itself first.
+/// They disagree about messages that only one has or that they decided otherwise, and where receipts
+/// say other things. That one decided by other lists, or withholds a payload, is told beside that.
+/// Nothing is verified here: verify each by itself first.
 #[derive(Args)]
 #[command(after_help = help!(
-    "  gridpass audit diff north.car flexgen.car         exit code 10 if they differ\n  \
+    "  gridpass audit diff north.car flexgen.car         exit code 10 if they disagree\n  \
      gridpass audit diff north.car flexgen.car --json"
 ))]
 pub struct DiffArgs {
@@ -43,12 +44,16 @@ pub fn run(args: &DiffArgs) -> Outcomes {
             side(&difference.second)
         ));
     }
-    let same = found.same_channel && found.differences.is_empty();
-    if same {
+    let disagree = found.disagree();
+    if found.differences.is_empty() && !disagree {
         text.push_str("Nothing differs.\n");
+    } else if !disagree {
+        text.push_str("They do not disagree: they knew or show other things.\n");
     }
-    let mut answer = Answer::new("gridpass.audit.diff/1", json!(found), text);
-    if !same {
+    let mut document = json!(found);
+    document["disagree"] = disagree.into();
+    let mut answer = Answer::new("gridpass.audit.diff/2", document, text);
+    if disagree {
         answer.exit = crate::codes::exit_status(codes::FACTS_DIFFER.class());
     }
     Ok(answer)
