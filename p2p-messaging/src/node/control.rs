@@ -66,6 +66,8 @@ pub enum Asked {
         /// A name under which is remembered how far was read.
         reader: Option<String>,
     },
+    /// A line whenever something happened, without end: whoever waits looks again.
+    Watch,
     /// An application is done with the messages up to a number.
     Done {
         /// Its name.

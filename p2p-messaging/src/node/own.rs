@@ -15,7 +15,7 @@ use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Code;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::decision::Reason;
-use gridpass_policy::keeping;
+use gridpass_policy::keeping::{self, KeepChannelError};
 use gridpass_policy::payload::PayloadSchema;
 use gridpass_policy::topic::Topic;
 use serde_json::{Map, Value, json};
@@ -30,7 +30,10 @@ impl Worker {
     /// A channel by its CID, or by its name where only one has it.
     pub(super) fn channel_named(&self, name: &str) -> Result<ContentId, Failed> {
         let all = self.knowledge.material.channels.values();
-        let found = keeping::find(all, name).map_err(|e| (e.code(), e.to_string()))?;
+        let found = keeping::find(all, name).map_err(|e| match e {
+            KeepChannelError::NotFound(_) => (codes::CHANNEL_UNKNOWN, e.to_string()),
+            _ => (e.code(), e.to_string()),
+        })?;
         Ok(found.id().clone())
     }
 
@@ -49,6 +52,11 @@ impl Worker {
             .decode(&new.payload)
             .map_err(|_| (codes::NODE_REQUEST, "the payload is not base64".to_owned()))?;
         let channel = self.channel_named(&new.channel)?;
+        if self.checker.policy(&channel).is_none() {
+            let sentence = "the node has the channel's descriptor and did not join it yet: who signed it, or \
+                            something that it names, is not here; `gridpass node status` says what";
+            return Err((codes::CHANNEL_UNKNOWN, sentence.to_owned()));
+        }
         let file = self.file_in(&channel, &payload)?;
         let mut header = self.header(&channel, new, &payload)?;
         let payload = self.seal(&mut header, payload)?;

@@ -21,6 +21,7 @@ const PAGE: u32 = 256;
 struct Server {
     tasks: mpsc::Sender<Task>,
     newest: watch::Receiver<u64>,
+    happened: watch::Receiver<()>,
 }
 
 /// Listens on the socket. One that a killed node left behind is replaced; the store's lock has shown
@@ -37,7 +38,11 @@ pub(super) fn serve(path: &Path, node: &Node) -> Result<(), NodeError> {
     let _ = std::fs::remove_file(path);
     let listener = UnixListener::bind(path).map_err(failed)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    let server = Server { tasks: node.tasks.clone(), newest: node.newest.clone() };
+    let server = Server {
+        tasks: node.tasks.clone(),
+        newest: node.newest.clone(),
+        happened: node.happened.clone(),
+    };
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut stopped = node.stopped.clone();
     let path = path.to_owned();
@@ -91,10 +96,28 @@ impl Server {
                         _ = read.read(&mut one) => Ok(()),
                     };
                 }
+                Ok(Asked::Watch) => {
+                    let mut one = [0_u8; 1];
+                    return tokio::select! {
+                        done = self.watch(&mut write) => done,
+                        _ = read.read(&mut one) => Ok(()),
+                    };
+                }
                 Ok(asked) => {
                     let answer = ask(&self.tasks, asked).await;
                     write.write_all(&to_line(&answer)).await?;
                 }
+            }
+        }
+    }
+
+    /// Says that it watches, and then whenever something happened.
+    async fn watch(mut self, write: &mut tokio::net::unix::OwnedWriteHalf) -> std::io::Result<()> {
+        loop {
+            self.happened.mark_unchanged();
+            write.write_all(&to_line(&Ok(json!({})))).await?;
+            if self.happened.changed().await.is_err() {
+                return Ok(());
             }
         }
     }

@@ -61,6 +61,8 @@ impl Worker {
                 let from = reader.map(|r| self.knowledge.store.cursor(&r));
                 Ok(json!({"after": after.or(from).unwrap_or_default()}))
             }
+            // The server says when something happened.
+            Asked::Watch => Ok(json!({})),
             Asked::Outbox { most } => Ok(
                 json!({"messages": self.outbox(usize::try_from(most).unwrap_or(1).min(MAX_INBOX))}),
             ),

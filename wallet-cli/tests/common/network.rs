@@ -345,6 +345,13 @@ impl Network {
         assert!(running.child.wait().expect("ended").success());
     }
 
+    /// Ends a node by a signal, as a supervisor would: it ends in order.
+    pub fn terminated(&mut self, node: &str) {
+        self.signal(node, "-TERM");
+        let mut running = self.nodes.remove(node).expect("it runs");
+        assert!(running.child.wait().expect("ended").success());
+    }
+
     /// Asks a node something that must succeed.
     pub fn ask(&self, node: &str, args: &[&str]) -> Value {
         let mut all = vec!["--json", "--profile", node];

@@ -9,6 +9,7 @@ use gridpass_messaging::node::socket_of;
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 /// A connection with the node.
 pub struct Client {
@@ -60,7 +61,7 @@ impl Client {
     }
 
     /// Answers must come within this time.
-    pub fn within(&mut self, time: std::time::Duration) -> Result<(), Failure> {
+    pub fn within(&mut self, time: Duration) -> Result<(), Failure> {
         let stream = self.read.get_mut();
         stream.set_read_timeout(Some(time)).map_err(|e| gone(&e.to_string()))
     }
@@ -68,6 +69,50 @@ impl Client {
 
 fn gone(why: &str) -> Failure {
     Failure::new(codes::NODE_NOT_RUNNING, format!("the node does not answer: {why}"))
+}
+
+/// Asks again whenever something happened at the node, until what is waited for is there or the time is
+/// over. Gives the last answer, and whether it is there.
+pub fn ask_until(
+    global: &GlobalArgs,
+    asked: &Asked,
+    time: Duration,
+    is_there: impl Fn(&Value) -> bool,
+) -> Result<(Value, bool), Failure> {
+    let started = Instant::now();
+    let left = || time.checked_sub(started.elapsed()).filter(|left| !left.is_zero());
+    // What happens after the first answer is not missed.
+    let mut watch = Client::connect(global)?;
+    watch.say(&Asked::Watch)?;
+    watch.next()?;
+    let mut client = Client::connect(global)?;
+    loop {
+        let answer = client.ask(asked)?;
+        let there = is_there(&answer);
+        let Some(left) = left().filter(|_| !there) else { return Ok((answer, there)) };
+        watch.within(left)?;
+        match watch.next() {
+            Ok(Some(_)) => {}
+            Ok(None) => return Err(gone("it ended")),
+            Err(_) if started.elapsed() >= time => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// The same of a node that may not run yet.
+pub fn ask_until_it_runs(
+    global: &GlobalArgs,
+    asked: &Asked,
+    time: Duration,
+    is_there: impl Fn(&Value) -> bool,
+) -> Result<(Value, bool), Failure> {
+    let started = Instant::now();
+    // Of a socket that is not there nobody tells when it comes.
+    while !Client::is_running(global) && started.elapsed() < time {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    ask_until(global, asked, time.saturating_sub(started.elapsed()), is_there)
 }
 
 /// Asks the node that runs for this profile.

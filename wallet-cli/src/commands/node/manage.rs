@@ -1,7 +1,8 @@
 //! What an operator does with a node beside sending and receiving.
 
-use super::client::{Client, ask};
+use super::client::{Client, ask, ask_until_it_runs};
 use super::{folder, read};
+use crate::commands::arguments::parse_duration;
 use crate::context::{GlobalArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
@@ -16,6 +17,7 @@ use gridpass_messaging::node::{Invitation, Invitations, Material, material_of};
 use gridpass_messaging::store::Store;
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Give the node files: trust pack, channel, schema, presentation, authorisation, status lists
 #[derive(Args)]
@@ -33,8 +35,20 @@ pub struct AddArgs {
 
 /// How the node is: channels, what is missing, status lists that grew too old
 #[derive(Args)]
-#[command(after_help = help!("  gridpass node status\n  gridpass node status --json"))]
-pub struct StatusArgs {}
+#[command(after_help = help!(
+    "  gridpass node status\n  \
+     gridpass node run & gridpass node status --wait 30s      until it runs and listens\n  \
+     gridpass node status --wait 1m --peers 2                 until two others are known by name too\n  \
+     gridpass node status --json"
+))]
+pub struct StatusArgs {
+    /// Wait this long for the node to run and listen
+    #[arg(long, value_name = "TIME")]
+    wait: Option<String>,
+    /// Until so many others are known by name
+    #[arg(long, value_name = "N", requires = "wait", default_value_t = 0)]
+    peers: u64,
+}
 
 /// The status lists that count at the node: whose, of when, and since when
 #[derive(Args)]
@@ -153,8 +167,27 @@ fn about(file: &std::path::Path, failure: Failure) -> Failure {
     Failure { message: format!("{}: {}", file.display(), failure.message), ..failure }
 }
 
-pub fn status(global: &GlobalArgs) -> Outcomes {
-    let status = ask(global, &Asked::Status)?;
+pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
+    let wait = args.wait.as_deref().map(parse_duration).transpose()?;
+    let status = match wait.map(Duration::from_millis) {
+        None => ask(global, &Asked::Status)?,
+        Some(time) => {
+            let ready = |status: &Value| {
+                let listens = status.get("listening").and_then(Value::as_array);
+                let peers = status.get("open").and_then(Value::as_u64).unwrap_or_default();
+                listens.is_some_and(|all| !all.is_empty()) && peers >= args.peers
+            };
+            let (status, there) = ask_until_it_runs(global, &Asked::Status, time, ready)?;
+            if !there {
+                let open = status.get("open").map(plain).unwrap_or_default();
+                let (peers, time) = (args.peers, time.as_secs());
+                let message = format!("{open} of {peers} peers are known by name after {time} s");
+                return Err(Failure::new(messaging_codes::NO_ANSWER, message)
+                    .next("Who is connected and how far: gridpass node peers"));
+            }
+            status
+        }
+    };
     let text = |name: &str| status.get(name).map(plain).unwrap_or_default();
     let mut out = format!(
         "node             {}\nfor              {}\nauthorised until {}\npeers            {} connected, {} \

@@ -1,11 +1,11 @@
 //! Sending and receiving.
 
-use super::client::{Client, ask};
+use super::client::{Client, ask, ask_until};
 use super::read;
 use crate::commands::arguments::parse_duration;
 use crate::context::GlobalArgs;
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes};
+use crate::output::{Answer, Failure, Outcomes, note};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
@@ -16,6 +16,8 @@ use gridpass_messaging::node::control::{Asked, NewMessage};
 use serde_json::{Map, Value, json};
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Send a message in a channel; it is durable at the node when this returns
@@ -100,10 +102,17 @@ pub struct OutboxArgs {
 
 /// Show what each recipient says of an own message: delivered, refused and why, or overdue
 #[derive(Args)]
-#[command(after_help = help!("  gridpass receipts bafyrei…\n  gridpass receipts bafyrei… --json"))]
+#[command(after_help = help!(
+    "  gridpass receipts bafyrei…\n  \
+     gridpass receipts bafyrei… --wait 30s     until each recipient said something, or 30 s are over\n  \
+     gridpass receipts bafyrei… --json"
+))]
 pub struct ReceiptsArgs {
     /// The message, as `gridpass send` named it
     message: String,
+    /// Wait this long for what its recipients say; of a message to all, until somebody said something
+    #[arg(long, value_name = "TIME")]
+    wait: Option<String>,
 }
 
 pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
@@ -130,7 +139,7 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
     };
     // What was taken in before cannot be an answer.
     let before = wait.map(|_| ask(global, &Asked::Status)).transpose()?;
-    let mut sent = ask(global, &Asked::Send(new))?;
+    let mut sent = told_why(|| ask(global, &Asked::Send(new)))?;
     let of = |name: &str| sent.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let id = of("id");
     let mut text = format!(
@@ -156,6 +165,23 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         _ => text.push_str(&format!("next: gridpass receipts {id}\n")),
     }
     Ok(Answer::new("gridpass.send/1", sent, text))
+}
+
+/// Where an answer takes longer than a second, says why it may.
+fn told_why<T>(ask: impl FnOnce() -> T) -> T {
+    let (done, waits) = channel::<()>();
+    let teller = thread::spawn(move || {
+        if waits.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
+            note(
+                "waiting for the node: one that has sent nothing in the channel yet asks its peers first \
+                 whether it did before, for some ten seconds where nobody answers",
+            );
+        }
+    });
+    let answer = ask();
+    drop(done);
+    let _ = teller.join();
+    answer
 }
 
 /// Waits for a message in a thread.
@@ -252,10 +278,36 @@ pub fn outbox(global: &GlobalArgs, args: &OutboxArgs) -> Outcomes {
 }
 
 pub fn receipts(global: &GlobalArgs, args: &ReceiptsArgs) -> Outcomes {
-    let envelope = EnvelopeId::parse(&args.message)?;
-    let answer = ask(global, &Asked::Receipts { envelope })?;
+    let asked = Asked::Receipts { envelope: EnvelopeId::parse(&args.message)? };
+    let wait = args.wait.as_deref().map(parse_duration).transpose()?;
+    let answer = match wait.map(Duration::from_millis) {
+        None => ask(global, &asked)?,
+        Some(time) => match ask_until(global, &asked, time, |fate| silent(fate) == Some(0))? {
+            (answer, true) => answer,
+            (answer, false) => {
+                let who = match silent(&answer) {
+                    Some(1) => "one recipient said nothing".into(),
+                    Some(count) => format!("{count} recipients said nothing"),
+                    None => "nobody said anything".to_owned(),
+                };
+                let message = format!("{who} within {} s", time.as_secs());
+                return Err(Failure::new(messaging_codes::NO_ANSWER, message)
+                    .next(format!("See later: gridpass receipts {}", args.message)));
+            }
+        },
+    };
     let text = fate(&answer);
     Ok(Answer::new("gridpass.receipts/1", answer, text))
+}
+
+/// How many of a message's recipients have said nothing of it; nothing where none is known.
+fn silent(fate: &Value) -> Option<usize> {
+    let all = fate.get("recipients").and_then(Value::as_object).filter(|all| !all.is_empty())?;
+    let is_silent = |said: &&Value| {
+        let state = said.get("state").and_then(Value::as_str);
+        !matches!(state, Some("delivered" | "refused"))
+    };
+    Some(all.values().filter(is_silent).count())
 }
 
 /// What became of a message, for people.

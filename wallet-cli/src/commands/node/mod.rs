@@ -76,7 +76,7 @@ pub fn run(global: &GlobalArgs, command: &NodeCommand) -> Outcomes {
     match command {
         NodeCommand::Run(args) => run::run(global, args),
         NodeCommand::Add(args) => manage::add(global, args),
-        NodeCommand::Status(_) => manage::status(global),
+        NodeCommand::Status(args) => manage::status(global, args),
         NodeCommand::Lists(_) => manage::lists(global),
         NodeCommand::Peers(_) => manage::peers(global),
         NodeCommand::Invite(args) => manage::invite(global, args),
