@@ -314,6 +314,12 @@ fn two_of_three_signers_make_a_charter() {
     assert_eq!(no.json("gridpass.charter/1", &retire)["complete"], false);
     let show = dk.json("gridpass.charter.show/1", &["charter", "show", "retired.json"]);
     assert_eq!(show["charter"]["version"], 2);
+    // Where all must sign, one key is the end of it: it is said before it is too late.
+    let mut all = vec!["charter", "new", "Strict", "--role", "flex.no.bidder", "-o", "strict.json"];
+    for signer in &signers {
+        all.extend(["--signer", signer.did.as_str()]);
+    }
+    assert!(no.ok(&all).stderr.contains("--threshold 2"));
 }
 
 #[test]

@@ -182,6 +182,18 @@ fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
 }
 
 /// Signs, keeps, and pins where the signatures suffice; writes the charter.
+/// A framework goes on as long as enough of its signers can sign.
+fn warn_if_one_key_is_the_end(charter: &Charter) {
+    let signers = charter.rule.signers.len();
+    if signers > 1 && charter.rule.threshold == signers {
+        crate::output::note(format!(
+            "warning: all {signers} signers must sign: where one of their keys is lost, or marked as stolen, no \
+             further charter can be made and the framework ends. Let more sign than must: --threshold {}",
+            signers.saturating_sub(1)
+        ));
+    }
+}
+
 fn finish(
     mut wallet: Wallet,
     me: &Identity,
@@ -196,6 +208,7 @@ fn finish(
     let pinned = try_pin(&mut wallet, &signed, history)?;
     let bytes = format!("{}\n", signed.to_json()).into_bytes();
     let charter = signed.charter();
+    warn_if_one_key_is_the_end(charter);
     let mut json = json!({
         "charter": signed.id(),
         "name": charter.name,
