@@ -1,5 +1,5 @@
 //! Where secrets come from: a terminal prompt, a file, or a file descriptor. Never an argument,
-//! never a plain environment variable.
+//! never a plain environment variable; one may name the file.
 
 use crate::codes;
 use crate::output::{Failure, note};
@@ -10,13 +10,16 @@ use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
+/// Names the passphrase's file where no option says where the secret comes from.
+const PASSPHRASE_FILE: &str = "GRIDPASS_PASSPHRASE_FILE";
+
 /// The most bytes that are read of a secret.
 const MAX_SECRET: u64 = 4096;
 
 /// Where the secret that opens the wallet comes from.
 #[derive(Args, Clone, Debug, Default)]
 pub struct SecretArgs {
-    /// Read the wallet's passphrase from this file (its first line)
+    /// Read the wallet's passphrase from this file (its first line) [env: GRIDPASS_PASSPHRASE_FILE]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Secrets")]
     pub passphrase_file: Option<PathBuf>,
     /// Read the wallet's passphrase from this open file descriptor
@@ -98,8 +101,21 @@ impl SecretArgs {
         Ok(passphrase)
     }
 
+    /// The file of the passphrase: what an option says comes before what the environment says.
+    fn file(&self) -> Option<PathBuf> {
+        let optioned = self.passphrase_fd.is_some() || self.recovery_file.is_some();
+        let named =
+            || std::env::var_os(PASSPHRASE_FILE).filter(|name| !name.is_empty() && !optioned);
+        self.passphrase_file.clone().or_else(|| named().map(PathBuf::from))
+    }
+
+    /// Whether the passphrase comes from somewhere without asking.
+    pub fn is_given(&self) -> bool {
+        self.file().is_some() || self.passphrase_fd.is_some()
+    }
+
     fn given(&self) -> Result<Option<Passphrase>, Failure> {
-        let text = if let Some(path) = &self.passphrase_file {
+        let text = if let Some(path) = &self.file() {
             read_secret_file(path)?
         } else if let Some(fd) = self.passphrase_fd {
             read_secret_file(Path::new(&format!("/dev/fd/{fd}")))?

@@ -56,6 +56,35 @@ fn recovery_words_forgive_their_layout_and_nothing_else() {
     place.refused("GP-USAGE", 2, &[&both[..], &["id", "list"]].concat());
 }
 
+#[test]
+fn the_environment_names_the_passphrases_file_where_no_option_says_otherwise() {
+    let place = Place::with_wallet();
+    place.write("wrong.txt", "quite another phrase than the right one\n");
+    let list = |file: &str, options: &[&str]| {
+        let mut command = place.bare();
+        command.env("GRIDPASS_PASSPHRASE_FILE", file).args(["--json", "id", "list"]).args(options);
+        let ran = Ran::from(command.output().expect("it runs"));
+        if ran.status == 0 {
+            String::new()
+        } else {
+            ran.error()["code"].as_str().expect("a code").into()
+        }
+    };
+    assert_eq!(list("passphrase.txt", &[]), "");
+    assert_eq!(list("wrong.txt", &[]), "GP-WALLET-UNLOCK-FAILED");
+    assert_eq!(list("absent.txt", &[]), "GP-FILE-NOT-READ");
+    assert_eq!(list("", &[]), "GP-INPUT-NEEDED");
+    // What an option says comes first, and does not contradict it.
+    assert_eq!(list("wrong.txt", &["--passphrase-file", "passphrase.txt"]), "");
+    assert_eq!(list("wrong.txt", &["--recovery-file", "words.txt"]), "");
+    // The old one is never taken for the new one.
+    let mut command = place.bare();
+    command.env("GRIDPASS_PASSPHRASE_FILE", "passphrase.txt");
+    command.args(["--json", "wallet", "passphrase"]);
+    let ran = Ran::from(command.output().expect("it runs"));
+    assert_eq!(ran.error()["code"], "GP-INPUT-NEEDED");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_passphrase_comes_through_a_descriptor_beside_standard_input() {

@@ -254,11 +254,9 @@ fn passphrase(global: &GlobalArgs, args: &PassphraseArgs) -> Outcomes {
 
 fn new_passphrase(global: &GlobalArgs, args: &PassphraseArgs) -> Result<Passphrase, Failure> {
     let file = args.new_passphrase_file.as_deref();
-    let old_is_given =
-        global.secrets.passphrase_file.is_some() || global.secrets.passphrase_fd.is_some();
-    if file.is_none() && old_is_given {
+    if file.is_none() && global.secrets.is_given() {
         // The usual options hold the old one: never take it for the new one.
-        let message = "the old passphrase was given by option, and the new one was not";
+        let message = "the old passphrase was not asked for, and the new one was not given";
         return Err(Failure::new(codes::INPUT_NEEDED, message)
             .next("Give the new one with --new-passphrase-file FILE."));
     }
