@@ -40,6 +40,12 @@ impl Held {
     pub fn source(&self) -> Source {
         self.source
     }
+
+    /// The peer that passed it on, as it was named when it came.
+    #[must_use]
+    pub fn peer(&self) -> &str {
+        &self.peer
+    }
 }
 
 /// What became of an envelope that should wait.

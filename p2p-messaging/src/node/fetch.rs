@@ -5,7 +5,7 @@ use super::evidence::head_of;
 use super::peers::Denial;
 use super::publishing::Purpose;
 use super::worker::Worker;
-use crate::checking::{Chain, Missing};
+use crate::checking::{Chain, Missing, Verdict};
 use crate::envelope::Envelope;
 use crate::net::{Command, NoAnswer};
 use crate::sync::{ListHead, ListKey, Request, Response};
@@ -399,7 +399,11 @@ impl Worker {
             let checked = self.checker.check_again(&held, &self.knowledge, now);
             self.metrics.checked(&checked);
             self.report_late(&checked);
-            self.settle(&checked, None, held.source());
+            // Who passed it on answers for it, and is asked what comes before; but what is refused now may
+            // have been allowed then.
+            let peer = held.peer().parse().ok().filter(|peer| self.peers.is_known(peer));
+            let peer = peer.filter(|_| checked.verdict != Verdict::Refuse);
+            self.settle(&checked, peer, held.source());
         }
         self.judge_those_waiting_for(what);
         self.statements_may_go_on();
