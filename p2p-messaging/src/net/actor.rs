@@ -58,6 +58,9 @@ struct Actor<E> {
     missed: Missed,
 }
 
+/// The most commands that are obeyed between two looks at the swarm.
+const COMMANDS: usize = 32;
+
 fn is_loopback(address: &Multiaddr) -> bool {
     address.iter().any(|p| match p {
         Protocol::Ip4(ip) => ip.is_loopback(),
@@ -71,13 +74,17 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
         let mut tick = tokio::time::interval(Duration::from_millis(250));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let events = self.events.clone();
+        let mut told = Vec::with_capacity(COMMANDS);
         loop {
             tokio::select! {
                 event = self.swarm.select_next_some() => self.take(event),
-                command = commands.recv() => match command {
-                    Some(command) => self.obey(command),
-                    None => break,
-                },
+                // Each look at the swarm asks every behaviour and connection: not for each command.
+                count = commands.recv_many(&mut told, COMMANDS) => {
+                    if count == 0 {
+                        break;
+                    }
+                    told.drain(..).for_each(|command| self.obey(command));
+                }
                 permit = events.reserve(), if !self.backlog.is_empty() => match permit {
                     Ok(permit) => {
                         if let Some(event) = self.backlog.pop_front() {
