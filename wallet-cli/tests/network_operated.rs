@@ -26,7 +26,8 @@ fn market() -> Network {
 #[test]
 fn a_node_that_is_terminated_ends_in_order_and_its_log_is_json() {
     let mut network = market();
-    network.start_by("flexgen-1", &[], &["--log-format", "json"]);
+    let json = ["--log-format", "json", "--listen", "/ip4/127.0.0.1/tcp/0"];
+    network.start_by("flexgen-1", &[], &json);
     let sent: Vec<_> = (0..3).map(|number| network.bid("flexgen-1", number)).collect();
     network.terminated("flexgen-1");
     let log = network.log("flexgen-1");
@@ -34,7 +35,7 @@ fn a_node_that_is_terminated_ends_in_order_and_its_log_is_json() {
         .lines()
         .map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}")))
         .collect();
-    let says = |line: &Value| line["fields"]["message"].is_string() && line["level"].is_string();
+    let says = |l: &Value| ["timestamp", "level", "target"].iter().all(|name| l[*name].is_string());
     assert!(!lines.is_empty() && lines.iter().all(says), "{log}");
     assert!(lines.iter().any(|l| l["fields"]["address"].is_string()), "where it listens: {log}");
 
@@ -118,7 +119,8 @@ fn a_node_whose_disk_is_full_says_so_and_loses_nothing_that_it_acknowledged() {
     network.place.write("node.toml", "[metrics]\nlisten = \"127.0.0.1:0\"\n");
     // 4 MiB, in blocks of 512 bytes.
     let limited = ["/bin/sh", "-c", "trap '' XFSZ; ulimit -f 8192; exec \"$0\" \"$@\""];
-    network.start_by("flexgen-1", &limited, &["--config", "node.toml"]);
+    let more = ["--config", "node.toml", "--listen", "/ip4/127.0.0.1/tcp/0"];
+    network.start_by("flexgen-1", &limited, &more);
     let address = until("where it is asked for its figures", || {
         let log = network.log("flexgen-1");
         let rest = log.split("figures at http://").nth(1)?;

@@ -13,10 +13,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::secured::{Binding, Form};
-use gridpass_messaging::envelope::Envelope;
 use gridpass_messaging::node::control::Asked;
 use gridpass_messaging::sync::{Announcement, ChainHead, Request, Response, Visit};
-use gridpass_policy::channel::SignedChannel;
+use gridpass_policy::channel::{Sealing, SignedChannel};
 use gridpass_tests::messages::{Market, Sender, authorise};
 use gridpass_tests::nodes::clock;
 use gridpass_tests::world::{self, Party};
@@ -189,40 +188,30 @@ async fn who_has_another_message_of_a_number_is_asked_for_it_and_that_is_proof()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_gives_a_forgery_answers_for_it_also_when_it_had_to_wait() {
-    let s = Scene::new().await;
+async fn who_passes_on_a_fault_answers_for_it_also_when_it_had_to_wait() {
+    let market = Market::with_operators(|d| d.sealing = Sealing::Members);
+    let s = Scene::of(market).await;
     let party = Party::new(39);
     let presentation = s.market.presentation(&party);
-    let sender = Sender::new(&party, &presentation, &s.market.channel);
-    // In somebody's name, and signed by another key. What shows that has to be asked for first.
-    let header = sender.header("GB-1", clock());
-    let forged =
-        Envelope::sign(header, b"{\"bid\":5}".to_vec(), &Party::new(99).key).expect("signs");
-    let peer = Peer::new(&party, &s.market, &s.address).await;
-    peer.has(&presentation);
-    {
-        let mut shared = peer.shared.lock().expect("not poisoned");
-        shared.heads = vec![ChainHead {
-            sender: party.did.clone(),
-            key: forged.header().key.as_str().to_owned(),
-            whole: 1,
-            newest: 1,
-            message: forged.id().clone(),
-            contradicted: false,
-        }];
-        shared.given = vec![forged];
-    }
-    peer.enter(s.hello(&party, None), &s.market).await;
-    peer.until("it is asked for the presentation", |s| !s.documents_asked.is_empty()).await;
+    let peer = s.publisher(&party, &presentation).await;
+    // Its epoch is none, which shows only when it has come.
+    let none = b"this is no epoch".to_vec();
+    let epoch = ContentId::of_bytes(&none).expect("a CID");
+    peer.shared.lock().expect("not poisoned").documents.insert(epoch.clone(), none);
+    let mut sender = Sender::new(&party, &presentation, &s.market.channel);
+    let envelope = sender.send_with(clock(), |h| h.epoch = Some(epoch.clone()));
+    peer.send(&envelope).await;
+    peer.until("it is asked for the epoch", |s| s.documents_asked.contains(&epoch)).await;
     let started = Instant::now();
     loop {
         let peers = ask(&s.operator, Asked::Peers).await;
         let all = peers["peers"].as_array().expect("peers");
         let of_it = all.iter().find(|p| p["participant"] == party.did.as_str());
-        if of_it.is_none_or(|p| p["behaviour"].as_f64().expect("a number") < -10.0) {
+        let behaviour = of_it.and_then(|p| p["behaviour"].as_f64()).expect("it is connected");
+        if behaviour < -10.0 {
             break;
         }
-        assert!(started.elapsed() < PATIENCE, "it does not answer for it");
+        assert!(started.elapsed() < PATIENCE, "it does not answer for it: {behaviour}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     s.is_heard(1).await;

@@ -247,6 +247,10 @@ impl Scene {
             d.limits.max_messages_per_minute = 1_000_000;
             d.retention.history = false;
         });
+        Self::of(market).await
+    }
+
+    pub(crate) async fn of(market: Market) -> Self {
         let folders = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
         let operator = nodes::start(folders[0].path(), &market, &Party::new(21), true).await;
         let address = address(&operator).await;

@@ -29,6 +29,20 @@ pub fn start<E: From<NetEvent> + Send + 'static>(
     start_with(keypair, settings, events, Arc::new(Nothing)).map(|(commands, _)| commands)
 }
 
+/// What an error says, and what it comes from: of transports some say nothing themselves.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut said = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if !text.is_empty() && said.last() != Some(&text) {
+            said.push(text);
+        }
+        next = error.source();
+    }
+    said.join(": ")
+}
+
 /// Starts the network on the current runtime. `events` get what it tells; it ends when the commands
 /// end. Peers are given blocks of the library.
 ///
@@ -43,7 +57,7 @@ pub fn start_with<E: From<NetEvent> + Send + 'static>(
     let (streams_in, streams) = mpsc::channel(MAX_INCOMING);
     let mut swarm = build(keypair, settings, Streams::new(streams_in))?;
     for address in &settings.listen {
-        swarm.listen_on(address.clone()).map_err(|e| format!("{address}: {e}"))?;
+        swarm.listen_on(address.clone()).map_err(|e| format!("{address}: {}", causes(&e)))?;
     }
     for address in &settings.external {
         swarm.add_external_address(address.clone());
