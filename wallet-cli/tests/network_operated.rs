@@ -10,7 +10,7 @@ use common::network::{BIDS, Network, Role, until};
 use common::waiting::{converges, peers};
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::Stdio;
 
 /// One who bids, one who reads, and a node of each that does not run yet.
@@ -99,6 +99,22 @@ fn a_script_waits_for_a_node_for_its_peers_and_for_what_recipients_say() {
     let fate = network.ask("flexgen-1", &["receipts", &first, "--wait", "60s"]);
     let said: Vec<_> = fate["recipients"].as_object().expect("recipients").values().collect();
     assert!(said.len() == 1 && said[0]["state"] == "delivered", "{fate:#}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_the_cause() {
+    let network = market();
+    let held = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let also = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let [tcp, udp] = [held.local_addr(), also.local_addr()].map(|a| a.expect("its address").port());
+    for address in
+        [format!("/ip4/127.0.0.1/tcp/{tcp}"), format!("/ip4/127.0.0.1/udp/{udp}/quic-v1")]
+    {
+        let args =
+            ["node", "run", "--listen", &address, "--log", "error", "--profile", "flexgen-1"];
+        let told = network.place.refused("GP-NODE-NETWORK", 6, &args)["message"].to_string();
+        assert!(told.contains(&address) && told.contains("in use"), "{told}");
+    }
 }
 
 /// What is answered over HTTP: the status and the text.
