@@ -37,8 +37,8 @@ pub struct AddArgs {
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass node status\n  \
-     gridpass node run & gridpass node status --wait 30s      until it runs and listens\n  \
-     gridpass node status --wait 1m --peers 2                 until two others are known by name too\n  \
+     gridpass node status --wait 30s             until the node that was just started listens\n  \
+     gridpass node status --wait 1m --peers 2    until two others are known by name too\n  \
      gridpass node status --json"
 ))]
 pub struct StatusArgs {
