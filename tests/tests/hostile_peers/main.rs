@@ -18,6 +18,7 @@ use gridpass_messaging::sync::{Announcement, ChainHead, Request, Response, Visit
 use gridpass_policy::channel::{Sealing, SignedChannel};
 use gridpass_tests::messages::{Market, Sender, authorise};
 use gridpass_tests::nodes::clock;
+use gridpass_tests::sealed::{Sealer, member};
 use gridpass_tests::world::{self, Party};
 use scene::{PATIENCE, Peer, Scene, ask, until};
 use serde_bytes::ByteBuf;
@@ -198,8 +199,10 @@ async fn who_passes_on_a_fault_answers_for_it_also_when_it_had_to_wait() {
     let none = b"this is no epoch".to_vec();
     let epoch = ContentId::of_bytes(&none).expect("a CID");
     peer.shared.lock().expect("not poisoned").documents.insert(epoch.clone(), none);
-    let mut sender = Sender::new(&party, &presentation, &s.market.channel);
-    let envelope = sender.send_with(clock(), |h| h.epoch = Some(epoch.clone()));
+    let sender = Sender::new(&party, &presentation, &s.market.channel);
+    let reader = member(&party, &presentation);
+    let mut sealer = Sealer::begin(&sender, &[], &[reader], clock());
+    let envelope = sealer.send_with(clock(), |h| h.epoch = Some(epoch.clone()));
     peer.send(&envelope).await;
     peer.until("it is asked for the epoch", |s| s.documents_asked.contains(&epoch)).await;
     let started = Instant::now();
