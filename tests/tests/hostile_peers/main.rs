@@ -195,12 +195,14 @@ async fn who_passes_on_a_fault_answers_for_it_also_when_it_had_to_wait() {
     let party = Party::new(39);
     let presentation = s.market.presentation(&party);
     let peer = s.publisher(&party, &presentation).await;
-    // Its epoch is none, which shows only when it has come.
-    let none = b"this is no epoch".to_vec();
-    let epoch = ContentId::of_bytes(&none).expect("a CID");
-    peer.shared.lock().expect("not poisoned").documents.insert(epoch.clone(), none);
-    let sender = Sender::new(&party, &presentation, &s.market.channel);
     let reader = member(&party, &presentation);
+    // It names another sender's epoch, which shows only when that has come.
+    let other = Party::new(40);
+    let other = Sender::new(&other, &s.market.presentation(&other), &s.market.channel);
+    let other = Sealer::begin(&other, &[], std::slice::from_ref(&reader), clock());
+    let epoch = other.epoch.id().clone();
+    peer.shared.lock().expect("not poisoned").documents.insert(epoch.clone(), other.document);
+    let sender = Sender::new(&party, &presentation, &s.market.channel);
     let mut sealer = Sealer::begin(&sender, &[], &[reader], clock());
     let envelope = sealer.send_with(clock(), |h| h.epoch = Some(epoch.clone()));
     peer.send(&envelope).await;
