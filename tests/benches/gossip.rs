@@ -38,10 +38,12 @@ struct Load {
     under_way: usize,
 }
 
-const LOADS: [Load; 3] = [
+const LOADS: [Load; 4] = [
     Load { count: 20_000, payload: 512, under_way: 256 },
     Load { count: 20_000, payload: 512, under_way: 1024 },
     Load { count: 8_000, payload: 16 * 1024, under_way: 256 },
+    // Twice what may be in work for a peer at once.
+    Load { count: 8_000, payload: 16 * 1024, under_way: 1024 },
 ];
 
 fn swarm() -> Swarm<gossipsub::Behaviour> {

@@ -51,7 +51,9 @@ pub fn run(args: &DiffArgs) -> Outcomes {
         text.push_str("They do not disagree: they knew or show other things.\n");
     }
     let mut document = json!(found);
-    document["disagree"] = disagree.into();
+    if let Some(map) = document.as_object_mut() {
+        map.insert("disagree".into(), disagree.into());
+    }
     let mut answer = Answer::new("gridpass.audit.diff/2", document, text);
     if disagree {
         answer.exit = crate::codes::exit_status(codes::FACTS_DIFFER.class());
