@@ -334,6 +334,9 @@ class Judge:
         self.ends += [secured.expires] if secured.expires is not None else []
         key_time = max(self.clock, secured.signed)
         own = secured.checks(shown.holder, "authentication", key_time, self.clock, self.resolver, audience, nonce)
+        # All is judged as of a time, also where the clock of a caught-up message is a later one.
+        if not secured.untimed and secured.signed > self.at + FIVE_MINUTES:
+            own.append(Check("time", FAILED, "GP-SIGNED-IN-FUTURE"))
         if not secured.audience or secured.expires is None:
             own.append(Check("audience", FAILED, "GP-PRESENTATION-UNBOUND"))
         if not 1 <= len(shown.visas) <= 64:
