@@ -8,12 +8,10 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, clippy::panic)]
 #![allow(missing_docs, clippy::arithmetic_side_effects)]
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use criterion::{Criterion, criterion_group, criterion_main};
 use futures::StreamExt as _;
 use gridpass_messaging::node::Node;
-use gridpass_messaging::node::control::{Asked, NewMessage};
+use gridpass_messaging::node::control::Asked;
 use gridpass_policy::channel::Sealing;
 use gridpass_tests::messages::Market;
 use gridpass_tests::nodes;
@@ -21,7 +19,7 @@ use gridpass_tests::world::Party;
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, MessageAuthenticity};
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Swarm, SwarmBuilder, noise, tcp, yamux};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -152,22 +150,6 @@ fn admitted(node: &Node) -> u64 {
     admitted.filter_map(|l| l.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
 
-fn message(number: usize, bytes: usize) -> Asked {
-    let payload = format!("{{\"bid\":{number},\"more\":\"{}\"}}", "x".repeat(bytes - 32));
-    let attributes: Map<String, Value> =
-        json!({"zone": "GB-1", "quantityKw": 5}).as_object().expect("an object").clone();
-    Asked::Send(NewMessage {
-        channel: "flex.gb.bids".into(),
-        topic: "bids".into(),
-        version: None,
-        payload: STANDARD.encode(payload),
-        recipients: Vec::new(),
-        thread: None,
-        attributes,
-        lifetime_millis: None,
-    })
-}
-
 /// Two nodes: each message signed, checked and made durable by the sender, and admitted, decided,
 /// logged and made durable by the receiver.
 async fn gridpass(load: Load, sealing: Sealing) -> f64 {
@@ -204,7 +186,7 @@ async fn gridpass(load: Load, sealing: Sealing) -> f64 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // The first one brings the presentation with it.
-    sender.ask(message(0, load.payload)).await.expect("sent");
+    sender.ask(nodes::bid(0, load.payload)).await.expect("sent");
     while admitted(&receiver) < 1 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -230,7 +212,7 @@ async fn gridpass(load: Load, sealing: Sealing) -> f64 {
         room.acquire().await.expect("room").forget();
         let sender = Arc::clone(&sender);
         tokio::spawn(async move {
-            sender.ask(message(number, load.payload)).await.expect("sent and durable")
+            sender.ask(nodes::bid(number, load.payload)).await.expect("sent and durable")
         });
     }
     counting.await.expect("all came");

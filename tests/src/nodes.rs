@@ -4,11 +4,14 @@
 use crate::channels::SCHEMA;
 use crate::messages::Market;
 use crate::world::{self, NOW, Party, in_days};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::secured::{Binding, Form, Secured};
 use gridpass_identity::time::UnixMillis;
+use gridpass_messaging::node::control::{Asked, NewMessage};
 use gridpass_messaging::node::{Material, Node, NodeKey, NodeSettings, material_of};
 use gridpass_policy::channel::SignedChannel;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -44,6 +47,23 @@ pub fn channel(market: &Market) -> Value {
     let mut channel = SignedChannel::unsigned(market.descriptor.clone()).expect("a channel");
     channel.sign(market.regulator.at(market.descriptor.dated)).expect("signs");
     channel.to_json()
+}
+
+/// A bid to send, with a payload of about so many bytes.
+#[must_use]
+pub fn bid(number: usize, bytes: usize) -> Asked {
+    let more = "x".repeat(bytes.saturating_sub(32));
+    let attributes = [("zone".to_owned(), json!("GB-1")), ("quantityKw".to_owned(), json!(5))];
+    Asked::Send(NewMessage {
+        channel: "flex.gb.bids".into(),
+        topic: "bids".into(),
+        version: None,
+        payload: STANDARD.encode(format!("{{\"bid\":{number},\"more\":\"{more}\"}}")),
+        recipients: Vec::new(),
+        thread: None,
+        attributes: Map::from_iter(attributes),
+        lifetime_millis: None,
+    })
 }
 
 /// Starts a node that a participant is itself.

@@ -301,7 +301,7 @@ impl Worker {
             }
             (Question::Receipts(until), Response::Taken) => self.receipts_taken(peer, until),
             (Question::Receipts(_), _) => self.receipts.handed_in_vain(&peer),
-            (Question::Behind, Response::Refused(_)) => self.behind.not_told(peer),
+            (Question::Behind, Response::Refused(_)) if busy => self.behind.not_told(peer),
             _ => {}
         }
     }

@@ -47,6 +47,9 @@ pub(crate) struct Shared {
     pub(crate) forks: usize,
     /// Which documents it was asked for.
     pub(crate) documents_asked: Vec<ContentId>,
+    /// How often it was asked how far it knows chains, and told that it is behind.
+    pub(crate) heads_asked: usize,
+    pub(crate) told_behind: usize,
     pub(crate) hello: Option<Hello>,
     pub(crate) asked: HashMap<u64, oneshot::Sender<Result<Response, String>>>,
     pub(crate) tags: u64,
@@ -197,7 +200,14 @@ pub(crate) fn take(shared: &mut Shared, event: NetEvent) -> Option<Command> {
                     shared.documents_asked.push(id);
                     answer.unwrap_or(Response::NotHere)
                 }
-                Request::Heads { .. } => Response::heads(shared.heads.clone(), None),
+                Request::Heads { .. } => {
+                    shared.heads_asked += 1;
+                    Response::heads(shared.heads.clone(), None)
+                }
+                Request::Behind => {
+                    shared.told_behind += 1;
+                    Response::Taken
+                }
                 Request::Range { from, until, .. } => {
                     let asked = |e: &&Envelope| (from..=until).contains(&e.header().sequence);
                     let given = shared.given.iter().filter(asked);

@@ -179,9 +179,12 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
             };
             let (status, there) = ask_until_it_runs(global, &Asked::Status, time, ready)?;
             if !there {
-                let open = status.get("open").map(plain).unwrap_or_default();
+                let open = status.get("open").and_then(Value::as_u64).unwrap_or_default();
                 let (peers, time) = (args.peers, time.as_secs());
-                let message = format!("{open} of {peers} peers are known by name after {time} s");
+                let message = match open < peers {
+                    true => format!("{open} of {peers} peers are known by name after {time} s"),
+                    false => format!("the node runs, and does not listen yet after {time} s"),
+                };
                 return Err(Failure::new(messaging_codes::NO_ANSWER, message)
                     .next("Who is connected and how far: gridpass node peers"));
             }
