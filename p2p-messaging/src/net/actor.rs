@@ -133,6 +133,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
         self.places.reserve(&mut self.swarm, |p| self.peers.contains_key(p), now);
         self.leave_relays(now);
         self.try_directly(now);
+        self.swarm.behaviour_mut().gossip.look_for_lost(now);
         let lately = |t: Instant| now.duration_since(t) < Duration::from_secs(30);
         if found > 0 && connected > 0 && !self.looked.is_some_and(lately) {
             self.looked = Some(now);
@@ -233,10 +234,10 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
             Command::Report { id, peer, acceptance } => {
                 behaviour.gossip.gossip().report_message_validation_result(&id, &peer, acceptance);
             }
-            Command::Open { peer, topics } => {
+            Command::Open { peer, topics, expected } => {
                 if self.peers.contains_key(&peer) {
                     self.book.reached(&peer);
-                    behaviour.gossip.open(peer, topics);
+                    behaviour.gossip.open(peer, topics, expected);
                 }
             }
             Command::Share(peer, participant) => self.share(peer, participant),

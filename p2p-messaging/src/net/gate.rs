@@ -3,8 +3,11 @@
 //!
 //! What a peer says by gossip before that is held, bounded, and heard when the gate opens. Its
 //! subscriptions are taken only for channels that it was admitted to: gossipsub sends nothing to a
-//! peer whose subscription it did not take.
+//! peer whose subscription it did not take. One that is refused is kept, and heard when it may be: no
+//! connection has to be made twice for it.
 
+use super::unsaid::Unsaid;
+use crate::sync::MAX_VISITS;
 use gridpass_credentials::content_id::ContentId;
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
@@ -17,13 +20,15 @@ use libp2p::{Multiaddr, PeerId};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 /// The most that is held of what a peer says before it is known.
 const MAX_HELD: usize = 32;
 
 type Filter = MaxCountSubscriptionFilter<Subscriptions>;
 type Gossip = gossipsub::Behaviour<IdentityTransform, Filter>;
-type Held = VecDeque<(ConnectionId, THandlerOutEvent<Gossip>)>;
+type Heard = THandlerOutEvent<Gossip>;
+type Held = VecDeque<(ConnectionId, Heard)>;
 
 /// The gossip topic of a channel.
 #[must_use]
@@ -59,8 +64,6 @@ pub fn channel_of_keys(topic: &TopicHash) -> Option<ContentId> {
 struct Entries {
     whose: Option<PeerId>,
     may: HashMap<PeerId, HashSet<TopicHash>>,
-    /// What each asked for and was refused: it asks again only on another connection.
-    refused: HashMap<PeerId, HashSet<TopicHash>>,
     own: HashSet<TopicHash>,
 }
 
@@ -77,16 +80,9 @@ impl Subscriptions {
 
 impl gossipsub::TopicSubscriptionFilter for Subscriptions {
     fn can_subscribe(&mut self, topic: &TopicHash) -> bool {
-        let mut entries = self.entries();
+        let entries = self.entries();
         match entries.whose {
-            Some(peer) => {
-                let may = entries.may.get(&peer).is_some_and(|may| may.contains(topic));
-                let refused = entries.refused.entry(peer).or_default();
-                if !may && refused.len() < MAX_TOPICS {
-                    refused.insert(topic.clone());
-                }
-                may
-            }
+            Some(peer) => entries.may.get(&peer).is_some_and(|may| may.contains(topic)),
             None => entries.own.contains(topic),
         }
     }
@@ -97,11 +93,16 @@ pub(super) struct Gated {
     gossip: Gossip,
     subscriptions: Subscriptions,
     held: HashMap<PeerId, Held>,
+    /// What each said last of topics that it may not subscribe to, or not yet.
+    refused: HashMap<PeerId, HashMap<TopicHash, (ConnectionId, Heard)>>,
+    /// To which each subscribes, by what it said of itself.
+    expected: HashMap<PeerId, HashSet<TopicHash>>,
+    unsaid: Unsaid,
     close: VecDeque<PeerId>,
 }
 
-/// The most topics of one peer.
-const MAX_TOPICS: usize = 512;
+/// The most topics of one peer: the framework, and of each visit its channel and that channel's keys.
+const MAX_TOPICS: usize = 2 * MAX_VISITS + 1;
 
 impl Gated {
     /// Behind a closed gate.
@@ -124,7 +125,15 @@ impl Gated {
             filter,
         )?;
         gossip.with_peer_score(scores.0, scores.1)?;
-        Ok(Self { gossip, subscriptions, held: HashMap::new(), close: VecDeque::new() })
+        Ok(Self {
+            gossip,
+            subscriptions,
+            held: HashMap::new(),
+            refused: HashMap::new(),
+            expected: HashMap::new(),
+            unsaid: Unsaid::default(),
+            close: VecDeque::new(),
+        })
     }
 
     /// Gossipsub itself, to publish and to report.
@@ -154,23 +163,34 @@ impl Gated {
         self.gossip.unsubscribe(&gossipsub::IdentTopic::new(topic.as_str()));
     }
 
-    /// Opens the gate for a peer, which may subscribe to these topics; what it said so far is heard
-    /// now. For a peer that is in already, these are what it may from now on; a subscription that it
-    /// has beyond them ends only with its connections, and one that was refused and is not any more
-    /// begins with its next.
-    pub(super) fn open(&mut self, peer: PeerId, topics: HashSet<TopicHash>) {
-        let again = {
-            let mut entries = self.subscriptions.entries();
-            let refused = entries.refused.get(&peer);
-            let again = refused.is_some_and(|r| r.iter().any(|t| topics.contains(t)));
-            entries.may.insert(peer, topics);
-            again
-        };
-        if again {
-            self.close.push_back(peer);
-        }
-        for (connection, event) in self.held.remove(&peer).unwrap_or_default() {
+    /// Opens the gate for a peer, which may subscribe to these topics, and is expected to subscribe to
+    /// some of them; what it said so far is heard now. For a peer that is in already, these are what it
+    /// may from now on; a subscription that it has beyond them ends only with its connections.
+    pub(super) fn open(
+        &mut self,
+        peer: PeerId,
+        topics: HashSet<TopicHash>,
+        expected: HashSet<TopicHash>,
+    ) {
+        let refused = self.refused.entry(peer).or_default();
+        let now_taken: Vec<_> = topics.iter().filter_map(|topic| refused.remove(topic)).collect();
+        self.subscriptions.entries().may.insert(peer, topics);
+        self.expected.insert(peer, expected);
+        let held = self.held.remove(&peer).unwrap_or_default();
+        for (connection, event) in now_taken.into_iter().chain(held) {
             self.hear(peer, connection, event);
+        }
+    }
+
+    /// Parts with those whose subscriptions got lost.
+    pub(super) fn look_for_lost(&mut self, now: Instant) {
+        for (peer, subscribed) in self.gossip.all_peers() {
+            let Some(expected) = self.expected.get(peer) else { continue };
+            let lacks = expected.iter().any(|topic| !subscribed.contains(&topic));
+            if self.unsaid.is_over(*peer, lacks, now) {
+                tracing::info!(%peer, "it did not subscribe to what it takes part in: both begin anew");
+                self.close.push_back(*peer);
+            }
         }
     }
 
@@ -178,10 +198,43 @@ impl Gated {
         self.subscriptions.entries().may.contains_key(peer)
     }
 
-    fn hear(&mut self, peer: PeerId, connection: ConnectionId, event: THandlerOutEvent<Gossip>) {
+    fn hear(&mut self, peer: PeerId, connection: ConnectionId, mut event: Heard) {
+        self.keep_refused(peer, connection, &mut event);
         self.subscriptions.entries().whose = Some(peer);
         self.gossip.on_connection_handler_event(peer, connection, event);
         self.subscriptions.entries().whose = None;
+    }
+}
+
+impl Gated {
+    /// Takes out of what a peer says what it says of topics that it may not subscribe to, and keeps the
+    /// last of each.
+    fn keep_refused(&mut self, peer: PeerId, connection: ConnectionId, event: &mut Heard) {
+        let Heard::Message { rpc, .. } = event else { return };
+        let said = std::mem::take(&mut rpc.subscriptions);
+        let entries = self.subscriptions.entries();
+        let may = entries.may.get(&peer);
+        let (taken, refused): (Vec<_>, Vec<_>) =
+            said.into_iter().partition(|s| may.is_some_and(|may| may.contains(&s.topic_hash)));
+        if !refused.is_empty() {
+            // One that says nothing else. Nothing but gossipsub makes any.
+            let messages = std::mem::take(&mut rpc.messages);
+            let control = std::mem::take(&mut rpc.control_msgs);
+            let nothing = rpc.clone();
+            (rpc.messages, rpc.control_msgs) = (messages, control);
+            let kept = self.refused.entry(peer).or_default();
+            for subscription in refused {
+                let topic = subscription.topic_hash.clone();
+                if kept.len() >= MAX_TOPICS && !kept.contains_key(&topic) {
+                    continue;
+                }
+                let mut alone = nothing.clone();
+                alone.subscriptions.push(subscription);
+                let alone = Heard::Message { rpc: alone, invalid_messages: Vec::new() };
+                kept.insert(topic, (connection, alone));
+            }
+        }
+        rpc.subscriptions = taken;
     }
 }
 
@@ -218,10 +271,10 @@ impl NetworkBehaviour for Gated {
         }) = &event
         {
             self.held.remove(peer_id);
-            let mut entries = self.subscriptions.entries();
-            entries.may.remove(peer_id);
-            entries.refused.remove(peer_id);
-            drop(entries);
+            self.refused.remove(peer_id);
+            self.expected.remove(peer_id);
+            self.unsaid.gone(peer_id);
+            self.subscriptions.entries().may.remove(peer_id);
         }
         self.gossip.on_swarm_event(event);
     }

@@ -13,6 +13,7 @@ mod gate;
 mod relays;
 mod settings;
 mod streams;
+mod unsaid;
 
 pub use actor::{start, start_with};
 pub use behaviour::{GRAYLIST, gossip_id, keypair};
@@ -99,6 +100,8 @@ pub enum Command {
         peer: PeerId,
         /// To what.
         topics: HashSet<TopicHash>,
+        /// To which of them it does, if its subscription does not get lost.
+        expected: HashSet<TopicHash>,
     },
     /// Whom a peer acts for: all of its nodes share what one may have under way. Nobody, for one
     /// that shares with nobody.

@@ -9,6 +9,7 @@ mod behind;
 mod blocks;
 mod files;
 mod scene;
+mod subscriptions;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -17,7 +17,7 @@ use gridpass_tests::world::Party;
 use libp2p::Multiaddr;
 use serde_bytes::ByteBuf;
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -147,7 +147,8 @@ impl Peer {
         for topic in &topics {
             self.tell(Command::Subscribe(topic.clone())).await;
         }
-        self.tell(Command::Open { peer: self.node, topics: topics.into() }).await;
+        let (topics, expected) = (topics.into(), HashSet::new());
+        self.tell(Command::Open { peer: self.node, topics, expected }).await;
     }
 
     pub(crate) async fn publish(&self, topic: &ContentId, data: Vec<u8>) {

@@ -20,7 +20,7 @@ use libp2p::PeerId;
 pub(super) use promises::Denial;
 use promises::Promises;
 use serde_bytes::ByteBuf;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// How long is waited for what a peer's visas rest on before the gate opens with what is known.
 const JUDGE_MILLIS: u64 = 5_000;
@@ -383,6 +383,8 @@ impl Worker {
                     state.from = from;
                     state.doubted = None;
                 }
+                // What was said before it might have it was not sent to it, and refused where it asked.
+                self.say_that_it_is_behind(peer);
             }
             Stage::Open => state.doubted = None,
         }
@@ -436,10 +438,16 @@ impl Worker {
     }
 
     fn open_topics(&self, peer: PeerId, may: &BTreeSet<ContentId>) {
-        let mut topics: std::collections::HashSet<_> = may.iter().map(topic_of).collect();
-        topics.insert(topic_of(&self.framework()));
+        let framework = self.framework();
+        let mut topics: HashSet<_> = may.iter().map(topic_of).collect();
         topics.extend(self.sealed_visits(&peer).iter().map(keys_topic_of));
-        self.tell(Command::Open { peer, topics });
+        let mut expected = topics.clone();
+        topics.insert(topic_of(&framework));
+        let charter = self.peers.hello(&peer).and_then(|h| h.charter.as_ref());
+        if charter.is_some_and(|head| head.framework == framework) {
+            expected.insert(topic_of(&framework));
+        }
+        self.tell(Command::Open { peer, topics, expected });
     }
 
     /// Everybody is judged again: something changed that visas rest on, or time went by.

@@ -105,7 +105,8 @@ impl Copyist {
                     NetEvent::Answered { peer, result: Ok(response), .. } => {
                         if let Response::Hello(_) = *response {
                             let topics = topics.iter().cloned().collect();
-                            tell(Command::Open { peer, topics }).await.ok()?;
+                            let expected = std::collections::HashSet::new();
+                            tell(Command::Open { peer, topics, expected }).await.ok()?;
                             met.insert(peer);
                         }
                     }
