@@ -69,10 +69,14 @@ fn name_of(codec: u8, bytes: &[u8]) -> Text {
     for (place, byte) in cid.iter_mut().zip(beginning(codec).iter().chain(&digest)) {
         *place = *byte;
     }
+    text_of(&cid)
+}
+
+fn text_of(cid: &[u8; BYTES]) -> Text {
     // The multibase prefix of base32.
     let mut text = [b'b'; LENGTH];
     if let Some((_, rest)) = text.split_first_mut() {
-        BASE32_NOPAD.encode_mut(&cid, rest);
+        BASE32_NOPAD.encode_mut(cid, rest);
         rest.make_ascii_lowercase();
     }
     std::str::from_utf8(&text).unwrap_or_default().into()
@@ -150,6 +154,16 @@ impl ContentId {
         let bytes =
             bytes_of(self.0.as_bytes()).and_then(|bytes| Cid::try_from(bytes.as_slice()).ok());
         bytes.ok_or_else(|| refused(self.as_str()))
+    }
+
+    /// The name that a CID is.
+    ///
+    /// # Errors
+    /// [`ContentIdError::Malformed`] for one of another version, codec or hash.
+    pub fn of_cid(cid: &Cid) -> Result<Self, ContentIdError> {
+        let bytes = <[u8; BYTES]>::try_from(cid.to_bytes()).ok();
+        let bytes = bytes.filter(|bytes| bytes.starts_with(&beginning(RAW)));
+        bytes.map(|b| Self(text_of(&b))).ok_or_else(|| refused(&cid.to_string()))
     }
 
     /// The name of no bytes at all: what stands for evidence that has no canonical form.
@@ -297,6 +311,7 @@ mod tests {
             // As the library of CIDs writes it.
             let cid = id.to_cid().expect("a CID");
             prop_assert_eq!(cid.to_string(), id.as_str());
+            prop_assert_eq!(ContentId::of_cid(&cid).ok(), Some(id.clone()));
             prop_assert_eq!(Cid::try_from(id.as_str()).ok(), Some(cid));
         }
 
@@ -309,6 +324,9 @@ mod tests {
                 c.codec() == u64::from(codec) && c.hash().code() == 0x12 && c.hash().size() == 32
             });
             prop_assert_eq!(ContentId::parse(&text).is_ok(), is(RAW));
+            if let Some(cid) = &read {
+                prop_assert_eq!(ContentId::of_cid(cid).ok(), ContentId::parse(&text).ok());
+            }
             prop_assert_eq!(EnvelopeId::parse(&text).is_ok(), is(DAG_CBOR));
         }
 

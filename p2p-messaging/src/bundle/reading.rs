@@ -148,22 +148,26 @@ impl<'b> Bundle<'b> {
         Ok(())
     }
 
-    fn pages_of<T: DeserializeOwned + Serialize>(
+    fn pages_of<T: DeserializeOwned + Serialize + Send>(
         &mut self,
         kind: Kind,
         order: &mut Order<'_>,
         all: &mut Vec<T>,
     ) -> Result<(), BundleError> {
         let names = self.manifest.pages.of(kind).to_vec();
+        let mut there = Vec::new();
         for (index, cid) in names.iter().enumerate() {
             if !order.seen.insert(*cid) {
                 return Err(malformed("a page of it is listed twice"));
             }
-            if !order.take(cid) {
-                self.missing.push((kind, *cid));
-                continue;
+            match order.take(cid) {
+                true => there.push((index, self.block(cid).unwrap_or_default())),
+                false => self.missing.push((kind, *cid)),
             }
-            let page: Vec<T> = decode(self.block(cid).unwrap_or_default())?;
+        }
+        let pages = super::verify::in_parallel(&there, |(_, bytes)| decode::<Vec<T>>(bytes));
+        for ((index, _), page) in there.iter().zip(pages) {
+            let page = page?;
             let last = index.saturating_add(1) == names.len();
             if page.is_empty() || page.len() > PAGE || (!last && page.len() < PAGE) {
                 return Err(malformed("a page of it has too few or too many entries"));

@@ -139,7 +139,8 @@ impl Envelope {
         bounded("the payload", payload.len(), MAX_PAYLOAD)?;
         let payload = payload.into_vec();
         let payload_id = ContentId::of_bytes(&payload)?;
-        let read = Self::of_parts(protected.into_vec(), payload_id, &signature, Some(payload))?;
+        let (read, _) =
+            Self::of_parts(protected.into_vec(), payload_id, &signature, Some(payload))?;
         if read.to_wire().as_deref() != Some(wire) {
             return Err(malformed("it is not in canonical DAG-CBOR"));
         }
@@ -154,20 +155,21 @@ impl Envelope {
         bounded("the envelope", bytes.len(), MAX_WIRE)?;
         let (protected, payload, signature): (ByteBuf, Cid, ByteBuf) =
             serde_ipld_dagcbor::from_slice(bytes).map_err(|e| malformed(e.to_string()))?;
-        let payload_id = ContentId::parse(&payload.to_string())?;
-        let read = Self::of_parts(protected.into_vec(), payload_id, &signature, None)?;
-        if read.to_block()? != bytes {
+        let payload_id = ContentId::of_cid(&payload)?;
+        let (read, block) = Self::of_parts(protected.into_vec(), payload_id, &signature, None)?;
+        if block != bytes {
             return Err(malformed("it is not in canonical DAG-CBOR"));
         }
         Ok(read)
     }
 
+    /// With its block.
     fn of_parts(
         protected: Vec<u8>,
         payload_id: ContentId,
         signature: &[u8],
         payload: Option<Vec<u8>>,
-    ) -> Result<Self, EnvelopeError> {
+    ) -> Result<(Self, Vec<u8>), EnvelopeError> {
         bounded("the header", protected.len(), MAX_HEADER)?;
         let signature =
             signature.try_into().map_err(|_| malformed("its signature is not of 64 bytes"))?;
@@ -176,8 +178,10 @@ impl Envelope {
         if found.is_some_and(|found| found != payload_bytes) {
             return Err(malformed("its payload has another length than its header says"));
         }
-        let id = EnvelopeId::of_block(&block(&protected, &payload_id, &signature)?)?;
-        Ok(Self { header, protected, signature, payload_id, payload_bytes, payload, id })
+        let block = block(&protected, &payload_id, &signature)?;
+        let id = EnvelopeId::of_block(&block)?;
+        let read = Self { header, protected, signature, payload_id, payload_bytes, payload, id };
+        Ok((read, block))
     }
 
     /// Its name.

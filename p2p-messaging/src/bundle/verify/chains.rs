@@ -9,7 +9,7 @@ use crate::codes;
 use crate::envelope::{Envelope, Header};
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::resolve::Resolver;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 const NAME: &str = "sequence";
 
@@ -24,15 +24,22 @@ pub(super) struct Chains {
 }
 
 /// The messages of a chain: by number, where they stand in the bundle.
-type Numbers<'m> = BTreeMap<u64, Vec<(usize, &'m Envelope)>>;
+pub(super) type Numbers<'m> = BTreeMap<u64, Vec<(usize, &'m Envelope)>>;
 
-impl Chains {
-    pub(super) fn of(material: &Material<'_>) -> Self {
-        let mut chains: BTreeMap<Chain, Numbers<'_>> = BTreeMap::new();
-        let (mut seen, mut twice) = (BTreeSet::new(), BTreeSet::new());
+/// The messages that are there, by chain and by name.
+pub(super) struct Index<'m> {
+    pub(super) chains: BTreeMap<Chain, Numbers<'m>>,
+    names: HashSet<&'m str>,
+    twice: BTreeSet<usize>,
+}
+
+impl<'m> Index<'m> {
+    pub(super) fn of(material: &'m Material<'_>) -> Self {
+        let mut chains: HashMap<Chain, Numbers<'m>> = HashMap::new();
+        let (mut names, mut twice) = (HashSet::new(), BTreeSet::new());
         for (index, envelope) in material.envelopes.iter().enumerate() {
             let Some(envelope) = envelope else { continue };
-            if !seen.insert(envelope.id()) {
+            if !names.insert(envelope.id().as_str()) {
                 twice.insert(index);
                 continue;
             }
@@ -40,11 +47,22 @@ impl Chains {
             let numbers = chains.entry(Chain::of(header)).or_default();
             numbers.entry(header.sequence).or_default().push((index, envelope));
         }
+        Self { chains: chains.into_iter().collect(), names, twice }
+    }
+
+    /// Whether a message is there.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.names.contains(id)
+    }
+}
+
+impl Chains {
+    pub(super) fn of(material: &Material<'_>, index: &Index<'_>) -> Self {
         let (forks, proven) = forks(material);
-        let mut found =
-            Self { places: vec![None; material.envelopes.len()], gaps: Vec::new(), forks, twice };
+        let (places, twice) = (vec![None; material.envelopes.len()], index.twice.clone());
+        let mut found = Self { places, gaps: Vec::new(), forks, twice };
         let proven = |e: &Envelope| proven.contains(e.id().as_str());
-        for (chain, numbers) in &chains {
+        for (chain, numbers) in &index.chains {
             found.follow(material, chain, numbers, &proven);
         }
         found

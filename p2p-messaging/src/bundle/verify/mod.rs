@@ -46,8 +46,9 @@ pub fn verify(
 ) -> Result<Report, TrustError> {
     let trust = Trust::open(trust_pack, None, at)?;
     let material = Material::read(bundle, trust, trust_pack, at)?;
-    let receipts = receipts::judge(&material);
-    let chains = chains::Chains::of(&material);
+    let index = chains::Index::of(&material);
+    let (chains, receipts) =
+        beside(|| chains::Chains::of(&material, &index), || receipts::judge(&material, &index));
     let senders = senders::judge(&material);
     let chosen = choose(bundle, sample);
     let context = messages::Context::new(&material, &senders, &receipts, &chains);
@@ -95,6 +96,18 @@ fn choose<'b>(bundle: &'b Bundle<'_>, sample: Option<Sample>) -> Vec<(usize, &'b
     let mut chosen: Vec<_> = ranked.into_iter().map(|(_, one)| one).collect();
     chosen.sort_unstable_by_key(|(index, _)| *index);
     chosen
+}
+
+/// Does two things at the same time.
+fn beside<A: Send, B>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(one);
+        let other = other();
+        match thread.join() {
+            Ok(one) => (one, other),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }
 
 /// Does the same with each, on all cores; what comes out is in order.

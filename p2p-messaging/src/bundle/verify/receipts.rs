@@ -1,5 +1,6 @@
 //! Receipts, each judged once; and whether a node acted for a participant at a time.
 
+use super::chains::Index;
 use super::in_parallel_with;
 use super::material::Material;
 use crate::checking::Chain;
@@ -21,7 +22,7 @@ use gridpass_identity::key::PublicKey;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{Resolver, TimeBasis};
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What came out for one receipt.
 #[derive(Clone, Debug)]
@@ -59,44 +60,29 @@ impl Receipts {
     }
 }
 
-/// The messages that are there.
-#[derive(Default)]
-struct Named<'m> {
-    /// By chain and number: several where it forks.
-    chains: BTreeMap<Chain, BTreeMap<u64, BTreeSet<&'m str>>>,
-    ids: BTreeSet<&'m str>,
-}
-
 /// Whether a receipt names the message with the greatest number that it speaks of, as far as that one or the
 /// one with that number is there.
-fn names_its_newest(receipt: &Receipt, named: &Named<'_>) -> bool {
-    let (chain, until, newest) = (receipt.chain().ok(), receipt.until(), receipt.newest.as_str());
-    let of_number = chain.as_ref().and_then(|chain| named.chains.get(chain)?.get(&until));
-    of_number.map_or(!named.ids.contains(newest), |ids| ids.contains(newest))
+fn names_its_newest(receipt: &Receipt, index: &Index<'_>) -> bool {
+    let (chain, until, newest) = (receipt.chain().ok(), receipt.until(), &receipt.newest);
+    let of_number = chain.as_ref().and_then(|chain| index.chains.get(chain)?.get(&until));
+    of_number.map_or(!index.has(newest.as_str()), |all| all.iter().any(|(_, e)| e.id() == newest))
 }
 
-pub(super) fn judge(material: &Material<'_>) -> Receipts {
-    let mut named = Named::default();
-    for envelope in material.envelopes.iter().flatten() {
-        let (chain, id) = (Chain::of(envelope.header()), envelope.id().as_str());
-        let of_chain = named.chains.entry(chain).or_default();
-        of_chain.entry(envelope.header().sequence).or_default().insert(id);
-        named.ids.insert(id);
-    }
+pub(super) fn judge(material: &Material<'_>, index: &Index<'_>) -> Receipts {
     let all: Vec<usize> = (0..material.receipts.len()).collect();
     let judged = in_parallel_with(
         &all,
         || (material.resolver(), SignatureMemo::default()),
-        |(resolver, memo), index| match material.receipts.get(*index).and_then(Option::as_ref) {
-            Some(signed) => one(material, signed, &named, resolver, memo),
+        |(resolver, memo), place| match material.receipts.get(*place).and_then(Option::as_ref) {
+            Some(signed) => one(material, signed, index, resolver, memo),
             None => Judged::open(codes::BUNDLE_PART_MISSING, "the receipt is not there"),
         },
     );
     let mut speaking: BTreeMap<Chain, BTreeMap<u64, Vec<usize>>> = BTreeMap::new();
-    for (index, signed) in material.receipts.iter().enumerate() {
+    for (place, signed) in material.receipts.iter().enumerate() {
         let Some(receipt) = signed.as_ref().map(SignedReceipt::receipt) else { continue };
         let Some((chain, known)) =
-            receipt.chain().ok().and_then(|c| named.chains.get_key_value(&c))
+            receipt.chain().ok().and_then(|c| index.chains.get_key_value(&c))
         else {
             continue;
         };
@@ -105,8 +91,8 @@ pub(super) fn judge(material: &Material<'_>) -> Receipts {
         let refused = receipt.refused.iter().map(|r| (r.sequence, r.sequence));
         for (from, until) in ranges.chain(refused) {
             for (sequence, _) in known.range(from..=until.max(from)) {
-                let place = speaking.entry(chain.clone()).or_default();
-                place.entry(*sequence).or_default().push(index);
+                let of_chain = speaking.entry(chain.clone()).or_default();
+                of_chain.entry(*sequence).or_default().push(place);
             }
         }
     }
@@ -116,7 +102,7 @@ pub(super) fn judge(material: &Material<'_>) -> Receipts {
 fn one(
     material: &Material<'_>,
     signed: &SignedReceipt,
-    named: &Named<'_>,
+    index: &Index<'_>,
     resolver: &dyn Resolver,
     memo: &mut SignatureMemo,
 ) -> Judged {
@@ -131,7 +117,7 @@ fn one(
     if receipt.channel != material.bundle.manifest().selection.channel {
         return Judged::failed(codes::BUNDLE_SELECTION, "it is of another channel");
     }
-    if !names_its_newest(receipt, named) {
+    if !names_its_newest(receipt, index) {
         let sentence = "it names another message than the one with that number";
         return Judged::failed(codes::RECEIPT_MALFORMED, sentence);
     }
