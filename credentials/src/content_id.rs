@@ -126,6 +126,12 @@ impl EnvelopeId {
         read_name(DAG_CBOR, text).map(Self)
     }
 
+    /// The text, shared with the name.
+    #[must_use]
+    pub fn to_text(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -164,6 +170,12 @@ impl ContentId {
         let bytes = <[u8; BYTES]>::try_from(cid.to_bytes()).ok();
         let bytes = bytes.filter(|bytes| bytes.starts_with(&beginning(RAW)));
         bytes.map(|b| Self(text_of(&b))).ok_or_else(|| refused(&cid.to_string()))
+    }
+
+    /// The text, shared with the name.
+    #[must_use]
+    pub fn to_text(&self) -> Arc<str> {
+        Arc::clone(&self.0)
     }
 
     /// The name of no bytes at all: what stands for evidence that has no canonical form.

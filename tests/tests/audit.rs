@@ -172,7 +172,7 @@ fn equivocation_is_proven_with_both_envelopes() {
     assert_eq!(bad(&report), ["sequence Failed GP-SEQUENCE-FORK"]);
     assert_eq!((report.counts.forks, report.outcome), (1, Outcome::Failed));
     let proof = report.checks.iter().find(|c| c.name == "forks").expect("the proof");
-    assert_eq!(proof.evidence, [first.id().to_string(), second.id().to_string()]);
+    assert_eq!(proof.evidence, [first.id().to_text(), second.id().to_text()]);
 }
 
 /// The regulator's lists of revocations with one visa revoked, dated so.

@@ -316,6 +316,17 @@ impl Manifest {
     }
 }
 
+/// How many entries a list in its one encoding begins, as far as a page may have as many: 23, 255 or
+/// 65 535 are the most of its head of one, two or three bytes.
+pub(super) fn entries_of(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [head @ 0x80..=0x97, ..] => Some(usize::from(head & 0x1f)),
+        [0x98, count, ..] => Some(usize::from(*count)),
+        [0x99, high, low, ..] => Some(usize::from(u16::from_be_bytes([*high, *low]))),
+        _ => None,
+    }
+}
+
 /// The one encoding of something.
 pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, BundleError> {
     serde_ipld_dagcbor::to_vec(value).map_err(malformed)
@@ -328,4 +339,21 @@ pub(super) fn decode<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T,
         return Err(malformed("something in it is not in its one encoding"));
     }
     Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_many_entries_a_list_has_is_seen_by_its_head() {
+        for count in [0, 1, 23, 24, 255, 256, PAGE, 65_535] {
+            let list = encode(&vec![7_u8; count]).expect("a list");
+            assert_eq!(entries_of(&list), Some(count));
+        }
+        let long = encode(&vec![7_u8; 65_536]).expect("a list");
+        for bytes in [long.as_slice(), &[], &[0x98], &[0x99, 1], &[0xa0], &[0x9f, 0xff]] {
+            assert_eq!(entries_of(bytes), None);
+        }
+    }
 }

@@ -5,7 +5,7 @@ use super::car::{self, DAG_CBOR, RAW, Section, is_name};
 use super::entries::{
     ForkEntry, IdentityEntry, MessageEntry, PayloadState, ReceiptEntry, SignedDescriptor,
 };
-use super::manifest::{Kind, Manifest, PAGE, TYP, decode};
+use super::manifest::{Kind, Manifest, PAGE, TYP, decode, entries_of};
 use super::{BundleError, malformed};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -160,19 +160,20 @@ impl<'b> Bundle<'b> {
             if !order.seen.insert(*cid) {
                 return Err(malformed("a page of it is listed twice"));
             }
-            match order.take(cid) {
-                true => there.push((index, self.block(cid).unwrap_or_default())),
-                false => self.missing.push((kind, *cid)),
+            if !order.take(cid) {
+                self.missing.push((kind, *cid));
+                continue;
             }
-        }
-        let pages = super::verify::in_parallel(&there, |(_, bytes)| decode::<Vec<T>>(bytes));
-        for ((index, _), page) in there.iter().zip(pages) {
-            let page = page?;
-            let last = index.saturating_add(1) == names.len();
-            if page.is_empty() || page.len() > PAGE || (!last && page.len() < PAGE) {
+            let page = self.block(cid).unwrap_or_default();
+            // Before it is read: entries take far more memory than they have bytes.
+            let (count, last) = (entries_of(page), index.saturating_add(1) == names.len());
+            if !count.is_some_and(|n| n == PAGE || (last && (1..PAGE).contains(&n))) {
                 return Err(malformed("a page of it has too few or too many entries"));
             }
-            all.extend(page);
+            there.push(page);
+        }
+        for page in super::verify::in_parallel(&there, |page| decode::<Vec<T>>(page)) {
+            all.extend(page?);
         }
         Ok(())
     }

@@ -133,7 +133,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
         self.places.reserve(&mut self.swarm, |p| self.peers.contains_key(p), now);
         self.leave_relays(now);
         self.try_directly(now);
-        self.swarm.behaviour_mut().gossip.look_for_lost(now);
+        self.swarm.behaviour_mut().gossip.look_after(now);
         let lately = |t: Instant| now.duration_since(t) < Duration::from_secs(30);
         if found > 0 && connected > 0 && !self.looked.is_some_and(lately) {
             self.looked = Some(now);

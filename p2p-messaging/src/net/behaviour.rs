@@ -54,6 +54,9 @@ pub fn gossip_id(topic: &str, wire: &[u8]) -> Vec<u8> {
     id
 }
 
+/// The most bytes of subscriptions and control messages that one RPC brings.
+const MAX_CONTROL: usize = 64 * 1024;
+
 /// How gossip works.
 fn gossip_config() -> Result<gossipsub::Config, String> {
     gossipsub::ConfigBuilder::default()
@@ -66,6 +69,8 @@ fn gossip_config() -> Result<gossipsub::Config, String> {
         .validation_mode(gossipsub::ValidationMode::Anonymous)
         .message_id_fn(|m| gossip_id(m.topic.as_str(), &m.data).into())
         .max_transmit_size(MAX_WIRE.saturating_add(1024))
+        // All that a node subscribes to is said at once; 16 KiB are for some two hundred topics.
+        .max_control_message_size(MAX_CONTROL)
         // 5,000 would be gigabytes for one slow peer; catching up brings what is dropped.
         .connection_handler_queue_len(512)
         .duplicate_cache_time(Duration::from_secs(120))

@@ -20,7 +20,7 @@ use libp2p::{Multiaddr, PeerId};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The most that is held of what a peer says before it is known.
 const MAX_HELD: usize = 32;
@@ -98,8 +98,12 @@ pub(super) struct Gated {
     /// To which each subscribes, by what it said of itself.
     expected: HashMap<PeerId, HashSet<TopicHash>>,
     unsaid: Unsaid,
+    looked: Option<Instant>,
     close: VecDeque<PeerId>,
 }
+
+/// How often it is looked after who subscribes to what.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The most topics of one peer: the framework, and of each visit its channel and that channel's keys.
 const MAX_TOPICS: usize = 2 * MAX_VISITS + 1;
@@ -132,6 +136,7 @@ impl Gated {
             refused: HashMap::new(),
             expected: HashMap::new(),
             unsaid: Unsaid::default(),
+            looked: None,
             close: VecDeque::new(),
         })
     }
@@ -182,13 +187,24 @@ impl Gated {
         }
     }
 
-    /// Parts with those whose subscriptions got lost.
-    pub(super) fn look_for_lost(&mut self, now: Instant) {
+    /// Parts with those whose subscriptions got lost, and with those that subscribe to what they may
+    /// not any more.
+    pub(super) fn look_after(&mut self, now: Instant) {
+        if self.looked.is_some_and(|last| now.saturating_duration_since(last) < LOOK) {
+            return;
+        }
+        self.looked = Some(now);
+        let entries = self.subscriptions.entries();
         for (peer, subscribed) in self.gossip.all_peers() {
-            let Some(expected) = self.expected.get(peer) else { continue };
-            let lacks = expected.iter().any(|topic| !subscribed.contains(&topic));
+            let Some((expected, may)) = self.expected.get(peer).zip(entries.may.get(peer)) else {
+                continue;
+            };
+            // They come in order.
+            let lacks = expected.iter().any(|topic| subscribed.binary_search(&topic).is_err());
             if self.unsaid.is_over(*peer, lacks, now) {
                 tracing::info!(%peer, "it did not subscribe to what it takes part in: both begin anew");
+                self.close.push_back(*peer);
+            } else if subscribed.iter().any(|topic| !may.contains(*topic)) {
                 self.close.push_back(*peer);
             }
         }
@@ -225,7 +241,9 @@ impl Gated {
             let kept = self.refused.entry(peer).or_default();
             for subscription in refused {
                 let topic = subscription.topic_hash.clone();
-                if kept.len() >= MAX_TOPICS && !kept.contains_key(&topic) {
+                // Other names are nobody's, and of any length.
+                let is_ours = channel_of(&topic).or_else(|| channel_of_keys(&topic)).is_some();
+                if !is_ours || (kept.len() >= MAX_TOPICS && !kept.contains_key(&topic)) {
                     continue;
                 }
                 let mut alone = nothing.clone();
@@ -235,6 +253,18 @@ impl Gated {
             }
         }
         rpc.subscriptions = taken;
+    }
+}
+
+fn says_nothing(event: &Heard) -> bool {
+    match event {
+        Heard::Message { rpc, invalid_messages } => {
+            rpc.messages.is_empty()
+                && rpc.subscriptions.is_empty()
+                && rpc.control_msgs.is_empty()
+                && invalid_messages.is_empty()
+        }
+        _ => false,
     }
 }
 
@@ -289,10 +319,12 @@ impl NetworkBehaviour for Gated {
             self.hear(peer, connection, event);
             return;
         }
+        // Subscriptions are kept beside; of what else is said before the gate opens what is too much is
+        // left to catching up.
+        let mut event = event;
+        self.keep_refused(peer, connection, &mut event);
         let held = self.held.entry(peer).or_default();
-        // Subscriptions come first; of what is said before the gate opens the rest is left to
-        // catching up.
-        if held.len() < MAX_HELD {
+        if held.len() < MAX_HELD && !says_nothing(&event) {
             held.push_back((connection, event));
         }
     }

@@ -95,12 +95,12 @@ impl Worker {
         self.compile_schemas(None);
         self.begin_sealing(&channel);
         if reads {
-            // Peers judge whoever subscribes by what it said before.
-            self.greet_again();
             self.tell(Command::Subscribe(topic_of(&channel)));
             if self.seals(&channel) {
                 self.tell(Command::Subscribe(keys_topic_of(&channel)));
             }
+            // Who says that it takes part is expected to subscribe.
+            self.greet_again();
         }
         self.fill_shelf();
         tracing::info!(%channel, reads, "joined");

@@ -148,11 +148,11 @@ impl Worker {
             self.announce_lists(&taken);
             self.evidence_came();
         }
-        if greet {
-            self.greet_again();
-        }
         for channel in joins {
             self.join_if_signed(channel);
+        }
+        if greet {
+            self.greet_again();
         }
         self.fill_shelf();
         self.rejudge();

@@ -1,6 +1,7 @@
 //! What a peer subscribes to: taken when it may, whenever that is found out, and said again where it got lost.
 
 use crate::scene::{PATIENCE, Peer, Scene, ask};
+use gridpass_credentials::content_id::ContentId;
 use gridpass_messaging::net::{Command, topic_of};
 use gridpass_messaging::node::control::Asked;
 use gridpass_messaging::sync::Request;
@@ -44,6 +45,23 @@ async fn a_right_that_is_found_out_late_is_had_on_the_same_connection() {
     is_subscribed(&s, &party).await;
     // What was said meanwhile it was not sent.
     peer.until("it is told that it is behind", |s| s.told_behind > 0).await;
+    assert_eq!(partings(&peer), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_subscribes_to_much_before_it_says_who_it_is_loses_none_of_it() {
+    let s = Scene::new().await;
+    let party = Party::new(45);
+    let presentation = nodes::presentation(&s.market, &party, true);
+    let peer = Peer::new(&party, &s.market, &s.address).await;
+    peer.has(&presentation);
+    // One by one, as a node that takes up its channels after it was started.
+    for number in 0..100_u32 {
+        let other = ContentId::of_bytes(&number.to_be_bytes()).expect("a name");
+        peer.tell(Command::Subscribe(topic_of(&other))).await;
+    }
+    peer.enter(s.hello(&party, Some(presentation.id())), &s.market).await;
+    is_subscribed(&s, &party).await;
     assert_eq!(partings(&peer), 0);
 }
 

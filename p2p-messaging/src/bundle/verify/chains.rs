@@ -9,7 +9,7 @@ use crate::codes;
 use crate::envelope::{Envelope, Header};
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::resolve::Resolver;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 const NAME: &str = "sequence";
 
@@ -29,17 +29,17 @@ pub(super) type Numbers<'m> = BTreeMap<u64, Vec<(usize, &'m Envelope)>>;
 /// The messages that are there, by chain and by name.
 pub(super) struct Index<'m> {
     pub(super) chains: BTreeMap<Chain, Numbers<'m>>,
-    names: HashSet<&'m str>,
+    names: HashMap<&'m str, &'m Envelope>,
     twice: BTreeSet<usize>,
 }
 
 impl<'m> Index<'m> {
     pub(super) fn of(material: &'m Material<'_>) -> Self {
         let mut chains: HashMap<Chain, Numbers<'m>> = HashMap::new();
-        let (mut names, mut twice) = (HashSet::new(), BTreeSet::new());
+        let (mut names, mut twice) = (HashMap::new(), BTreeSet::new());
         for (index, envelope) in material.envelopes.iter().enumerate() {
             let Some(envelope) = envelope else { continue };
-            if !names.insert(envelope.id().as_str()) {
+            if names.insert(envelope.id().as_str(), envelope).is_some() {
                 twice.insert(index);
                 continue;
             }
@@ -50,9 +50,9 @@ impl<'m> Index<'m> {
         Self { chains: chains.into_iter().collect(), names, twice }
     }
 
-    /// Whether a message is there.
-    pub(super) fn has(&self, id: &str) -> bool {
-        self.names.contains(id)
+    /// A message by its name.
+    pub(super) fn message(&self, id: &str) -> Option<&'m Envelope> {
+        self.names.get(id).copied()
     }
 }
 
@@ -144,7 +144,7 @@ fn follows(header: &Header, before: &[(usize, &Envelope)]) -> Audit {
         }
         (Some((_, before)), _) => {
             let sentence = "it follows the one before it";
-            Audit::passed(NAME, codes::SEQUENCE_KEPT, sentence).on([before.id()])
+            Audit::passed(NAME, codes::SEQUENCE_KEPT, sentence).on_names([before.id().to_text()])
         }
         (None, Some((_, other))) => {
             let sentence = format!("the one before it is {}, and it names another", other.id());

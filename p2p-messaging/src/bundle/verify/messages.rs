@@ -22,6 +22,7 @@ use gridpass_policy::decision::Verdict;
 use gridpass_policy::facts::Question;
 use gridpass_policy::payload::PayloadSchema;
 use gridpass_policy::policy::Admitted;
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -114,7 +115,7 @@ impl<'m> Context<'m> {
         };
         let speaking = self.receipts.of(&chain, header.sequence);
         let checks = vec![
-            Arc::new(self.bytes(index, entry, envelope)),
+            Arc::new(self.bytes(index, envelope)),
             self.signature(entry, envelope, memory),
             part(Part::Node),
             part(Part::Presentation),
@@ -152,7 +153,7 @@ impl<'m> Context<'m> {
         made
     }
 
-    fn bytes(&self, index: usize, entry: &MessageEntry, envelope: &Envelope) -> Audit {
+    fn bytes(&self, index: usize, envelope: &Envelope) -> Audit {
         let selection = &self.material.bundle.manifest().selection;
         let audit = if self.chains.is_twice(index) {
             let sentence = "the message stands in the bundle before";
@@ -164,7 +165,7 @@ impl<'m> Context<'m> {
             let sentence = "the message is none of those that the bundle says it is of";
             Audit::failed("bytes", codes::BUNDLE_SELECTION, sentence)
         };
-        audit.on([entry.envelope])
+        audit.on_names([envelope.id().to_text()])
     }
 
     fn signature(
@@ -244,10 +245,11 @@ impl<'m> Context<'m> {
         let found = ruling.reasons.iter().map(|r| r.code.as_str());
         let same = allowed == entry.allowed && found.eq(entry.reasons.iter().map(String::as_str));
         let audit = if same {
-            let sentence = match ruling.reasons.first() {
-                None => "made again from the recorded facts: allowed".to_owned(),
+            let sentence: Cow<'_, str> = match ruling.reasons.first() {
+                None => "made again from the recorded facts: allowed".into(),
                 Some(first) => {
                     format!("made again from the recorded facts: refused, {}", first.sentence)
+                        .into()
                 }
             };
             Audit::passed(name, policy_codes::DECISION_RECOMPUTED, sentence)
@@ -263,7 +265,7 @@ impl<'m> Context<'m> {
             );
             Audit::failed(name, policy_codes::DECISION_DIFFERS, sentence)
         };
-        audit.on([admission])
+        audit.on_names([admission.to_text()])
     }
 
     fn receipts_check(&self, speaking: &[usize]) -> Arc<Audit> {
@@ -341,8 +343,8 @@ fn report(entry: &MessageEntry, checks: Vec<Arc<Audit>>) -> MessageReport {
     let (outcome, code, sentence) =
         worst(all).unwrap_or((Outcome::Indeterminate, codes::BUNDLE_PART_MISSING, ""));
     let sentence = match outcome {
-        Outcome::Passed => "everything that was verified holds".to_owned(),
-        Outcome::Failed | Outcome::Indeterminate => sentence.to_owned(),
+        Outcome::Passed => Cow::Borrowed("everything that was verified holds"),
+        Outcome::Failed | Outcome::Indeterminate => Cow::Owned(sentence.to_owned()),
     };
     let known = |reason: &&String| code_of(reason).is_some();
     MessageReport {

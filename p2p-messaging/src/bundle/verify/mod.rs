@@ -33,6 +33,7 @@ use gridpass_identity::time::UnixMillis;
 use material::Material;
 use report::{REPORT_TYPE, REPORT_VERSION, worst};
 use sha2::{Digest as _, Sha256};
+use std::sync::{Mutex, PoisonError};
 
 /// Verifies a bundle that was read, by a trust pack that came another way.
 ///
@@ -55,7 +56,7 @@ pub fn verify(
     let messages =
         in_parallel_with(&chosen, || context.memory(), |memory, one| context.judge(*one, memory));
     let checks = whole::checks(&material, &receipts, &chains);
-    let of_messages = messages.iter().map(|m| (m.outcome, m.code, m.sentence.as_str()));
+    let of_messages = messages.iter().map(|m| (m.outcome, m.code, m.sentence.as_ref()));
     let of_bundle = checks.iter().map(|c| (c.outcome, c.code, c.sentence.as_ref()));
     let (outcome, code, sentence) = worst(of_bundle.chain(of_messages)).unwrap_or((
         Outcome::Indeterminate,
@@ -123,23 +124,33 @@ pub(super) fn in_parallel_with<T: Sync, S, R: Send>(
 ) -> Vec<R> {
     /// So few are done before a thread has begun.
     const FEW: usize = 16;
+    /// Into so many shares for each core the work is divided: one may be slower than another.
+    const SHARES: usize = 32;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let share = items.len().div_ceil(cores.max(1)).max(FEW);
-    let work = |items: &[T]| {
+    if cores <= 1 || items.len() <= FEW {
         let mut memory = memory();
-        items.iter().map(|item| each(&mut memory, item)).collect::<Vec<R>>()
-    };
-    if items.len() <= share {
-        return work(items);
+        return items.iter().map(|item| each(&mut memory, item)).collect();
     }
-    std::thread::scope(|scope| {
-        let work = &work;
-        let threads: Vec<_> =
-            items.chunks(share).map(|chunk| scope.spawn(move || work(chunk))).collect();
+    let share = items.len().div_ceil(cores.saturating_mul(SHARES)).max(1);
+    let shares = Mutex::new(items.chunks(share).enumerate());
+    let take = || shares.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        let (mut memory, mut done) = (memory(), Vec::new());
+        while let Some((number, share)) = take() {
+            let made: Vec<R> = share.iter().map(|item| each(&mut memory, item)).collect();
+            done.push((number, made));
+        }
+        done
+    };
+    let mut done = std::thread::scope(|scope| {
+        let threads = cores.min(items.len().div_ceil(share));
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         let joined = threads.into_iter().map(|thread| match thread.join() {
             Ok(done) => done,
             Err(panic) => std::panic::resume_unwind(panic),
         });
-        joined.flatten().collect()
-    })
+        joined.flatten().collect::<Vec<_>>()
+    });
+    done.sort_unstable_by_key(|(number, _)| *number);
+    done.into_iter().flat_map(|(_, made)| made).collect()
 }

@@ -40,7 +40,9 @@ impl<'m> Context<'m> {
         };
         let header = envelope.header();
         if !header.is_sealed() {
-            return self.fits(header, entry.facts.as_ref(), bytes, memory).on([id, &header.schema]);
+            return self
+                .fits(header, entry.facts.as_ref(), bytes, memory)
+                .on_names([id.to_text(), header.schema.to_text()]);
         }
         let opened = entry.opened.as_ref().map(|o| &o.facts);
         match self.opened(entry, header, bytes) {
@@ -51,7 +53,8 @@ impl<'m> Context<'m> {
             Some(Err(audit)) => audit.on([id]),
             Some(Ok(payload)) => {
                 let recorded = entry.facts.as_ref().or(opened);
-                self.fits(header, recorded, &payload, memory).on([id, &header.schema])
+                self.fits(header, recorded, &payload, memory)
+                    .on_names([id.to_text(), header.schema.to_text()])
             }
         }
     }

@@ -5,6 +5,7 @@ use super::in_parallel_with;
 use super::material::Material;
 use crate::checking::Chain;
 use crate::codes;
+use crate::envelope::Envelope;
 use crate::receipt::{MAX_STATUS_AGE_SECONDS, Receipt, SignedReceipt};
 use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::codes as credential_codes;
@@ -63,9 +64,11 @@ impl Receipts {
 /// Whether a receipt names the message with the greatest number that it speaks of, as far as that one or the
 /// one with that number is there.
 fn names_its_newest(receipt: &Receipt, index: &Index<'_>) -> bool {
-    let (chain, until, newest) = (receipt.chain().ok(), receipt.until(), &receipt.newest);
-    let of_number = chain.as_ref().and_then(|chain| index.chains.get(chain)?.get(&until));
-    of_number.map_or(!index.has(newest.as_str()), |all| all.iter().any(|(_, e)| e.id() == newest))
+    let (chain, until) = (receipt.chain().ok(), receipt.until());
+    match index.message(receipt.newest.as_str()).map(Envelope::header) {
+        Some(named) => named.sequence == until && chain == Some(Chain::of(named)),
+        None => chain.is_none_or(|c| index.chains.get(&c).is_none_or(|n| !n.contains_key(&until))),
+    }
 }
 
 pub(super) fn judge(material: &Material<'_>, index: &Index<'_>) -> Receipts {

@@ -31,9 +31,9 @@ pub struct Audit {
     pub code: Code,
     /// The reason as a sentence.
     pub sentence: Cow<'static, str>,
-    /// The names of what it rests on.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub evidence: Vec<String>,
+    /// The names of what it rests on. Those of documents and envelopes are shared with them.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "names")]
+    pub evidence: Vec<Arc<str>>,
 }
 
 impl Audit {
@@ -69,10 +69,18 @@ impl Audit {
         Self::new(name, (Outcome::Indeterminate, code), sentence)
     }
 
-    pub(super) fn on<T: ToString>(mut self, evidence: impl IntoIterator<Item = T>) -> Self {
-        self.evidence.extend(evidence.into_iter().map(|e| e.to_string()));
+    pub(super) fn on<T: ToString>(self, evidence: impl IntoIterator<Item = T>) -> Self {
+        self.on_names(evidence.into_iter().map(|e| e.to_string().into()))
+    }
+
+    pub(super) fn on_names(mut self, names: impl IntoIterator<Item = Arc<str>>) -> Self {
+        self.evidence.extend(names);
         self
     }
+}
+
+fn names<S: Serializer>(names: &[Arc<str>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(names.iter().map(|name| &**name))
 }
 
 /// The worst of several: failed, else indeterminate, else passed.
@@ -181,7 +189,7 @@ pub struct MessageReport {
     /// The reason that decided it.
     pub code: Code,
     /// The same as a sentence.
-    pub sentence: String,
+    pub sentence: Cow<'static, str>,
     /// When, by whose word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<Times>,

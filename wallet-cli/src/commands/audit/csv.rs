@@ -70,7 +70,7 @@ fn cells(message: &MessageReport) -> Vec<String> {
         message.reasons.join(" "),
         word(message.outcome).to_owned(),
         message.code.to_string(),
-        message.sentence.clone(),
+        message.sentence.to_string(),
     ];
     let of = |name: &str| message.checks.iter().find(|c| c.name == name);
     cells.extend(CHECKS.map(|name| of(name).map_or("", |c| word(c.outcome)).to_owned()));
