@@ -11,7 +11,7 @@ use gridpass_messaging::net::{self, Command, NetEvent, NetworkSettings, topic_of
 use gridpass_messaging::sync::{Hello, Request, Response};
 use rand_core::Rng as _;
 use serde_bytes::ByteBuf;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use tokio::sync::mpsc;
 
 /// A peer with a key that nobody vouches for.
@@ -105,7 +105,7 @@ impl Copyist {
                     NetEvent::Answered { peer, result: Ok(response), .. } => {
                         if let Response::Hello(_) = *response {
                             let topics = topics.iter().cloned().collect();
-                            let expected = std::collections::HashSet::new();
+                            let expected = HashSet::new();
                             tell(Command::Open { peer, topics, expected }).await.ok()?;
                             met.insert(peer);
                         }
