@@ -126,6 +126,24 @@ impl EnvelopeId {
         read_name(DAG_CBOR, text).map(Self)
     }
 
+    /// The CID in bytes, for where names are kept by the million.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; BYTES] {
+        // There is no other text.
+        bytes_of(self.0.as_bytes()).unwrap_or([0; BYTES])
+    }
+
+    /// Reads a name from the bytes of its CID.
+    ///
+    /// # Errors
+    /// [`ContentIdError::Malformed`].
+    pub fn from_bytes(cid: &[u8; BYTES]) -> Result<Self, ContentIdError> {
+        if !cid.starts_with(&beginning(DAG_CBOR)) {
+            return Err(refused(&text_of(cid)));
+        }
+        Ok(Self(text_of(cid)))
+    }
+
     /// The text, shared with the name.
     #[must_use]
     pub fn to_text(&self) -> Arc<str> {

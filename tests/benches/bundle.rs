@@ -18,6 +18,10 @@ use gridpass_tests::world::NOW;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+/// As the command has it.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const COUNT: usize = 100_000;
 /// How many become durable together.
 const GROUP: usize = 512;

@@ -2,6 +2,7 @@
 
 use crate::messages::{Market, Peer, Sender, scene};
 use crate::world::{NOW, Party};
+use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_messaging::bundle::{Bundle, Manifest as BundleManifest, verify};
 use gridpass_messaging::checking::{Source, Verdict};
 use gridpass_messaging::envelope::Envelope;
@@ -11,7 +12,7 @@ use gridpass_messaging::node::Invitation;
 use gridpass_messaging::receipt::SignedReceipt;
 use gridpass_messaging::sealing::{Epoch, SealedPayload, SignedStatement, Statement};
 use gridpass_messaging::store::Entry;
-use gridpass_messaging::sync::{Announcement, Request, Response};
+use gridpass_messaging::sync::{Announcement, Packed, Request, Response, envelopes_in, pack};
 use sha2::{Digest as _, Sha256};
 use std::cell::RefCell;
 
@@ -108,6 +109,17 @@ pub fn sync(data: &[u8]) {
     if let Ok(announcement) = Announcement::decode(data) {
         let bytes = announcement.encode().expect("what was read can be sent");
         assert_eq!(Announcement::decode(&bytes), Ok(announcement));
+    }
+    if let Ok(envelopes) = envelopes_in(data) {
+        let named =
+            envelopes.iter().map(|e| (EnvelopeId::of_block(e).expect("a name"), e.to_vec()));
+        let messages = pack(named.collect()).expect("what was read can be sent");
+        // What stands alone and begins as a batch does is no envelope.
+        let alone = |m: &Packed| m.envelopes.len() == 1 && m.bytes.first() == Some(&0xa1);
+        if !messages.iter().any(alone) {
+            let again = messages.iter().flat_map(|m| envelopes_in(&m.bytes).expect("read"));
+            assert!(again.eq(envelopes));
+        }
     }
 }
 

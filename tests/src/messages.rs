@@ -278,7 +278,6 @@ pub struct Memory {
     documents: HashMap<ContentId, Vec<u8>>,
     resolver: OfflineResolver<'static>,
     seen: SeenLists,
-    ids: HashSet<EnvelopeId>,
     links: HashMap<(Chain, u64), Link>,
     heads: HashMap<Chain, u64>,
     /// The keys of sealed channels.
@@ -297,7 +296,6 @@ impl Memory {
             documents: HashMap::new(),
             resolver: OfflineResolver::new(&NoSnapshots),
             seen: SeenLists::new(),
-            ids: HashSet::new(),
             links: HashMap::new(),
             heads: HashMap::new(),
             ring: RefCell::default(),
@@ -322,7 +320,6 @@ impl Memory {
     pub fn keep(&mut self, envelope: &Envelope) {
         let header = envelope.header();
         let chain = Chain::of(header);
-        self.ids.insert(envelope.id().clone());
         let link = Link {
             id: envelope.id().clone(),
             previous: header.previous.clone(),
@@ -351,10 +348,6 @@ impl Memory {
 }
 
 impl Known for Memory {
-    fn has(&self, id: &EnvelopeId) -> bool {
-        self.ids.contains(id)
-    }
-
     fn at(&self, chain: &Chain, sequence: u64) -> Option<Link> {
         self.links.get(&(chain.clone(), sequence)).cloned()
     }

@@ -18,6 +18,10 @@ use context::GlobalArgs;
 use output::{Answer, Failure, Outcomes};
 use std::process::ExitCode;
 
+/// A node asks for memory many times for each message, from several threads.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The exit statuses, in the help of every command.
 macro_rules! help {
     ($examples:literal) => {

@@ -232,18 +232,14 @@ impl Checker {
     /// signature is not verified again. It does not wait for anything.
     pub fn check_own(
         &mut self,
-        wire: &[u8],
+        envelope: Envelope,
         key: &PublicKey,
         known: &dyn Known,
         now: UnixMillis,
     ) -> Checked {
-        let envelope = match Envelope::parse(wire) {
-            Ok(envelope) => Box::new(envelope),
-            Err(e) => return Checked::new(Verdict::Fault, e.code(), e.to_string()),
-        };
         let arrival = Arrival { source: Source::Live, peer: "", channel: None };
         let mut checked = self.check_read(&envelope, arrival, Some(key), known, now);
-        checked.envelope = Some(envelope);
+        checked.envelope = Some(Box::new(envelope));
         checked
     }
 
@@ -376,10 +372,10 @@ impl Checker {
         if let Some((code, sentence)) = out_of_time(header, channel, source, now) {
             return ignore(code, sentence);
         }
-        if known.has(envelope.id()) {
+        let order = Order::of(envelope, known);
+        if order == Order::Known {
             return ignore(codes::ENVELOPE_DUPLICATE, "it was taken before".into());
         }
-        let order = Order::of(envelope, known);
         let at = match source {
             Source::Live => now,
             // Never later than now, whatever the header says within the skew.
@@ -393,7 +389,7 @@ impl Checker {
             Order::Forked(first) => Some((codes::SEQUENCE_FORK, first)),
             Order::Broken(first) => Some((codes::SEQUENCE_BROKEN, first)),
             Order::Misdated(other) => Some((codes::ENVELOPE_ORDER, other)),
-            Order::Next | Order::Within | Order::Gap { .. } => None,
+            Order::Known | Order::Next | Order::Within | Order::Gap { .. } => None,
         };
         if let Some((code, first)) = contradicts {
             let sentence = format!(

@@ -43,9 +43,7 @@ pub struct Link {
 
 /// What is stored. Asked again and again: answers must be quick.
 pub trait Known {
-    /// Whether an envelope was kept, allowed or refused.
-    fn has(&self, id: &EnvelopeId) -> bool;
-    /// The message of a chain with a number.
+    /// The message of a chain with a number, allowed or refused.
     fn at(&self, chain: &Chain, sequence: u64) -> Option<Link>;
     /// The greatest number of a chain that is known.
     fn head(&self, chain: &Chain) -> Option<u64>;

@@ -7,6 +7,8 @@ use gridpass_credentials::content_id::EnvelopeId;
 /// What its number and predecessor say, beside what is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Order {
+    /// It was taken before.
+    Known,
     /// It follows the last one, or is the first of which anything is known.
     Next,
     /// It fits between known ones.
@@ -30,28 +32,29 @@ impl Order {
     pub(super) fn of(envelope: &Envelope, known: &dyn Known) -> Self {
         let header = envelope.header();
         let (chain, number) = (Chain::of(header), header.sequence);
+        let head = known.head(&chain);
         if let Some(other) = known.at(&chain, number) {
-            return Self::Forked(other.id);
+            return if &other.id == envelope.id() { Self::Known } else { Self::Forked(other.id) };
         }
         let before = number.checked_sub(1).and_then(|n| known.at(&chain, n));
+        let after = number.checked_add(1).and_then(|n| known.at(&chain, n));
         if let Some(before) = &before
             && header.previous.as_ref() != Some(&before.id)
         {
             return Self::Broken(before.id.clone());
         }
-        if let Some(after) = number.checked_add(1).and_then(|n| known.at(&chain, n))
+        if let Some(after) = &after
             && after.previous.as_ref() != Some(envelope.id())
         {
-            return Self::Broken(after.id);
+            return Self::Broken(after.id.clone());
         }
         if let Some(before) = before.filter(|b| b.issued > header.issued) {
             return Self::Misdated(before.id);
         }
-        let after = number.checked_add(1).and_then(|n| known.at(&chain, n));
         if let Some(after) = after.filter(|a| a.issued < header.issued) {
             return Self::Misdated(after.id);
         }
-        match known.head(&chain) {
+        match head {
             Some(head) if number < head => Self::Within,
             Some(head) if head.saturating_add(1) < number => gap(head.saturating_add(1), number),
             None if number > 1 => gap(1, number),

@@ -67,6 +67,9 @@ impl Header {
     /// Refuses what contradicts itself, whatever the channel.
     pub(super) fn check(&self) -> Result<(), EnvelopeError> {
         let refuse = |reason: &str| Err(malformed(reason));
+        if self.key.fragment().is_none() {
+            return refuse("its kid names no key of a DID");
+        }
         if self.node().is_some() != self.authorisation.is_some() {
             return refuse("an authorisation stands there exactly where a node signs");
         }
@@ -219,6 +222,34 @@ fn spells_out_a_default(gp: &Value) -> bool {
     })
 }
 
+/// The header as it is written, and as whoever reads that has it: what nobody would read is not made.
+pub(super) fn spell(
+    header: Header,
+    payload_bytes: u64,
+) -> Result<(Header, Vec<u8>), EnvelopeError> {
+    let written = encode_header(&header, payload_bytes)?;
+    // Attributes may be deep, have reserved names, or be numbers with a shorter spelling.
+    let is_exact = |value: &Value| match value {
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
+        Value::Bool(_) | Value::String(_) => true,
+        // Not -0, which may be kept as it is written.
+        Value::Number(number) => number.as_i64().is_some_and(|n| {
+            n.unsigned_abs() <= json_safe() && *number == serde_json::Number::from(n)
+        }),
+    };
+    if header.attributes.values().all(is_exact) && !has_reserved(&written) {
+        return Ok((header, written));
+    }
+    let (read, _) = read_header(&written)?;
+    Ok((read, written))
+}
+
+/// A key by which `serde_json` may be made to take an object for a number.
+fn has_reserved(bytes: &[u8]) -> bool {
+    const RESERVED: &[u8] = b"serde_json::private";
+    bytes.windows(RESERVED.len()).any(|w| w == RESERVED)
+}
+
 /// Reads a header, and how long it says that the payload is.
 pub(super) fn read_header(bytes: &[u8]) -> Result<(Header, u64), EnvelopeError> {
     read_canonical(bytes).map_or_else(|| read_strictly(bytes), Ok)
@@ -227,10 +258,8 @@ pub(super) fn read_header(bytes: &[u8]) -> Result<(Header, u64), EnvelopeError> 
 /// Reads a header of which it is easily seen that it is well formed: what is written again from what
 /// was read is the same. Nothing where that cannot be said so; who reads strictly says why.
 fn read_canonical(bytes: &[u8]) -> Option<(Header, u64)> {
-    /// A key by which `serde_json` may be made to take an object for a number.
-    const RESERVED: &[u8] = b"serde_json::private";
     let is_plain = |value: &Value| !value.is_array() && !value.is_object();
-    if bytes.len() > MAX_HEADER || bytes.windows(RESERVED.len()).any(|w| w == RESERVED) {
+    if bytes.len() > MAX_HEADER || has_reserved(bytes) {
         return None;
     }
     let read: Protected = serde_json::from_slice(bytes).ok()?;
@@ -270,10 +299,6 @@ fn checked(read: Protected) -> Result<(Header, u64), EnvelopeError> {
     if read.alg != Algorithm::EdDsa.jose_name() || read.typ != TYPE {
         return Err(malformed("its alg is not EdDSA, or its typ not gridpass-envelope"));
     }
-    let key = read.kid;
-    if key.fragment().is_none() {
-        return Err(malformed("its kid names no key of a DID"));
-    }
     let payload_bytes = ours.payload_bytes;
     let header = Header {
         channel: ours.channel,
@@ -282,7 +307,7 @@ fn checked(read: Protected) -> Result<(Header, u64), EnvelopeError> {
         schema: ours.schema,
         media_type: read.cty,
         sender: ours.sender,
-        key,
+        key: read.kid,
         authorisation: ours.authorisation,
         presentation: ours.presentation,
         sequence: ours.sequence,
@@ -363,6 +388,9 @@ mod tests {
             if let Some(read) = read_canonical(&written) {
                 prop_assert_eq!(Ok(read), read_strictly(&written));
             }
+            // What is made is what is read, or is not made.
+            let made = spell(header, payload_bytes);
+            prop_assert_eq!(made.map(|(made, _)| (made, payload_bytes)), read_strictly(&written));
         }
 
         #[test]
@@ -387,12 +415,24 @@ mod tests {
     }
 
     #[test]
+    fn what_has_a_shorter_spelling_is_made_as_it_is_read() {
+        for text in ["-0", "-0.0", "5.0", "1e3", "9007199254740993"] {
+            let mut made = header(&key(1));
+            let value = serde_json::from_str(text).expect("a number");
+            let _ = made.attributes.insert("kW".into(), value);
+            let Ok((made, written)) = spell(made, 2) else { continue };
+            assert_eq!(read_header(&written), Ok((made, 2)), "{text}");
+        }
+    }
+
+    #[test]
     fn the_reserved_key_and_what_is_nested_are_read_strictly() {
         let mut made = header(&key(1));
         let _ = made.attributes.insert("$serde_json::private::Number".into(), json!("1"));
         let bytes = encode_header(&made, 2).expect("written");
         assert_eq!(read_canonical(&bytes), None);
         assert!(read_strictly(&bytes).is_err());
+        assert!(spell(made, 2).is_err());
         let mut deep = json!(1);
         for _ in 0..20 {
             deep = json!([deep]);
@@ -402,5 +442,6 @@ mod tests {
         let bytes = encode_header(&made, 2).expect("written");
         assert_eq!(read_canonical(&bytes), None);
         assert!(read_header(&bytes).is_err());
+        assert!(spell(made, 2).is_err());
     }
 }

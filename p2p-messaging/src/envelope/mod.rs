@@ -16,7 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gridpass_credentials::content_id::{ContentId, ContentIdError, EnvelopeId};
 use gridpass_identity::code::Code;
 use gridpass_identity::key::{Algorithm, KeyError, PublicKey, SecretKey};
-use header::{encode_header, read_header};
+use header::{read_header, spell};
 use ipld_core::cid::Cid;
 use serde_bytes::{ByteBuf, Bytes};
 
@@ -118,7 +118,7 @@ impl Envelope {
             return Err(malformed("envelopes are signed with Ed25519"));
         }
         let payload_bytes = u64::try_from(payload.len()).unwrap_or(u64::MAX);
-        let protected = encode_header(&header, payload_bytes)?;
+        let (header, protected) = spell(header, payload_bytes)?;
         bounded("the header", protected.len(), MAX_HEADER)?;
         let payload_id = ContentId::of_bytes(&payload)?;
         let signature = key.sign(signing_input(&protected, &payload_id).as_bytes())?;

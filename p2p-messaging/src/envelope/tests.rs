@@ -1,3 +1,4 @@
+use super::header::encode_header;
 use super::*;
 use crate::test_kit::{cid, did_of, header, key};
 use gridpass_identity::jws::{JwsIn, SignatureVerdict};

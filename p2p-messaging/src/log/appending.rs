@@ -80,7 +80,8 @@ impl Log {
         let Some(segment) = self.segments.last() else {
             return Err(LogError::Stopped("no file was begun".into()));
         };
-        let (mut bytes, mut written) = (Vec::new(), Vec::with_capacity(bodies.len()));
+        let size = bodies.iter().map(|b| b.len().saturating_add(frame::HEAD)).sum();
+        let (mut bytes, mut written) = (Vec::with_capacity(size), Vec::with_capacity(bodies.len()));
         let (mut offset, mut number) = (segment.length(), self.next);
         for body in bodies {
             let size = frame::write(&mut bytes, segment.salt(), number, at, body)

@@ -221,14 +221,14 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
                 }
             }
             Command::Unsubscribe(topic) => behaviour.gossip.unsubscribe(&topic),
-            Command::Publish { topic, data, envelope } => {
+            Command::Publish { topic, data, envelopes } => {
                 let result = match behaviour.gossip.gossip().publish(topic, data) {
                     // Somebody was quicker to send what we asked to be sent.
                     Ok(_) | Err(PublishError::Duplicate) => Ok(()),
                     Err(e) => Err(e.to_string()),
                 };
-                if let Some(envelope) = envelope {
-                    self.tell(NetEvent::Published { envelope, result });
+                if !envelopes.is_empty() {
+                    self.tell(NetEvent::Published { envelopes, result });
                 }
             }
             Command::Report { id, peer, acceptance } => {

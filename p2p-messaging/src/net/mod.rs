@@ -82,8 +82,8 @@ pub enum Command {
         topic: TopicHash,
         /// What.
         data: Vec<u8>,
-        /// The envelope that it is, to be told what became of it.
-        envelope: Option<EnvelopeId>,
+        /// The envelopes that it brings, to be told what became of them.
+        envelopes: Vec<EnvelopeId>,
     },
     /// What is to become of what came by gossip.
     Report {
@@ -213,10 +213,10 @@ pub enum NetEvent {
         /// The answer, or why there is none.
         result: Result<Box<Response>, NoAnswer>,
     },
-    /// An envelope was sent by gossip, or why not.
+    /// Envelopes were sent by gossip, or why not.
     Published {
         /// Which.
-        envelope: EnvelopeId,
+        envelopes: Vec<EnvelopeId>,
         /// What became of it.
         result: Result<(), String>,
     },

@@ -2,7 +2,7 @@
 
 use super::knowledge::is_evidence;
 use super::worker::Worker;
-use crate::checking::Missing;
+use crate::checking::{Missing, Verdict};
 use crate::sync::ListHead;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::secured::{Kind, Secured};
@@ -13,7 +13,6 @@ use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::Resolver as _;
 use gridpass_policy::channel::SignedChannel;
 use libp2p::PeerId;
-use libp2p::gossipsub::MessageAcceptance;
 use serde_bytes::ByteBuf;
 
 impl Worker {
@@ -21,9 +20,7 @@ impl Worker {
     pub(super) fn nobody_has(&mut self, missing: &Missing) {
         let Missing::Document(_) = missing else { return };
         for id in self.checker.nobody_has(missing) {
-            if let Some((id, peer, _)) = self.unreported.remove(&id) {
-                self.report(id, peer, MessageAcceptance::Ignore);
-            }
+            self.report_decided(&id, Verdict::Ignore);
         }
     }
 

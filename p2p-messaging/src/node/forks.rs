@@ -143,7 +143,7 @@ impl Worker {
         tracing::warn!(sender = %chain.sender, first = %a.id(), second = %b.id(), "a sender contradicts itself");
         // The one that is kept here is named, and the other is kept beside it.
         let (named, kept) =
-            if self.knowledge.has(b.id()) { (b.id(), first) } else { (a.id(), second) };
+            if self.knowledge.store.has(b.id()) { (b.id(), first) } else { (a.id(), second) };
         self.stage(Entry::Fork { first: named.clone(), second: ByteBuf::from(kept.to_vec()) });
         let both = [first, second].map(|block| ByteBuf::from(block.to_vec()));
         let [one, other] = both;

@@ -6,8 +6,13 @@ use crate::codes;
 use crate::envelope::Envelope;
 use crate::net::{Command, topic_of};
 use crate::store::{Entry, StoreError};
-use crate::sync::Announcement;
+use crate::sync::{Announcement, pack};
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use std::collections::BTreeMap;
 use tokio::sync::oneshot;
+
+/// Own messages of each channel, in order.
+type Outgoing = BTreeMap<ContentId, Vec<(EnvelopeId, Vec<u8>)>>;
 
 /// What is done once the group is durable, or not.
 pub(super) enum After {
@@ -84,12 +89,19 @@ impl Worker {
     }
 
     fn do_after(&mut self, after: Vec<After>, failed: Option<&str>) {
+        let mut outgoing = Outgoing::new();
         for after in after {
             match (after, failed) {
                 (After::Sent { reply, .. } | After::Answer(reply, _), Some(why)) => {
                     let _ = reply.send(Err((codes::NOT_DURABLE, why.to_owned())));
                 }
-                (After::Sent { reply, envelope }, None) => self.send_out(reply, &envelope),
+                (After::Sent { reply, envelope }, None) => {
+                    if let Some(wire) = envelope.to_wire() {
+                        let channel = outgoing.entry(envelope.header().channel.clone());
+                        channel.or_default().push((envelope.id().clone(), wire));
+                    }
+                    self.acknowledge(reply, &envelope);
+                }
                 (After::Answer(reply, answer), None) => {
                     let _ = reply.send(answer);
                 }
@@ -101,13 +113,30 @@ impl Worker {
                 (After::Respond { .. }, Some(_)) => {}
             }
         }
+        self.send_out(outgoing);
+    }
+
+    /// What became durable together goes out together.
+    fn send_out(&self, outgoing: Outgoing) {
+        for (channel, envelopes) in outgoing {
+            match pack(envelopes) {
+                Ok(messages) => {
+                    for message in messages {
+                        let (topic, data) = (topic_of(&channel), message.bytes);
+                        let envelopes = message.envelopes;
+                        self.tell(Command::Publish { topic, data, envelopes });
+                    }
+                }
+                Err(e) => tracing::error!("not sent by gossip: {e}"),
+            }
+        }
     }
 
     pub(super) fn announce(&self, announcement: &Announcement) {
         match announcement.encode() {
             Ok(data) => {
                 let topic = topic_of(&self.framework());
-                self.tell(Command::Publish { topic, data, envelope: None });
+                self.tell(Command::Publish { topic, data, envelopes: Vec::new() });
             }
             Err(e) => tracing::error!("not announced: {e}"),
         }

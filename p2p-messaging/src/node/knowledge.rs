@@ -7,7 +7,7 @@ use crate::envelope::Envelope;
 use crate::sealing::{Epoch, Opening};
 use crate::store::Store;
 use gridpass_credentials::authorisation::NodeAuthorisation;
-use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::secured::{Kind, Secured};
 use gridpass_credentials::trust::Trust;
 use gridpass_credentials::vcdm::Credential;
@@ -123,10 +123,6 @@ impl Knowledge {
 }
 
 impl Known for Knowledge {
-    fn has(&self, id: &EnvelopeId) -> bool {
-        self.store.has(id)
-    }
-
     fn at(&self, chain: &Chain, sequence: u64) -> Option<Link> {
         self.store.at(chain, sequence)
     }

@@ -44,6 +44,7 @@ mod statements;
 mod system;
 mod ticket;
 mod unopened;
+mod unreported;
 mod views;
 mod worker;
 

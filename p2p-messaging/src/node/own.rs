@@ -7,7 +7,6 @@ use super::worker::Worker;
 use crate::checking::{Chain, Known as _, Source, Verdict};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
-use crate::net::{Command, topic_of};
 use crate::receipt::covers;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -39,7 +38,7 @@ impl Worker {
 
     pub(super) fn send(&mut self, new: NewMessage, reply: oneshot::Sender<ControlResult>) {
         match self.make(new) {
-            Ok(envelope) => self.after.push(After::Sent { reply, envelope: Box::new(envelope) }),
+            Ok(envelope) => self.after.push(After::Sent { reply, envelope }),
             Err(failed) => {
                 let _ = reply.send(Err(failed));
             }
@@ -47,7 +46,7 @@ impl Worker {
     }
 
     /// Makes, checks and stages a message.
-    fn make(&mut self, new: NewMessage) -> Result<Envelope, Failed> {
+    fn make(&mut self, new: NewMessage) -> Result<Box<Envelope>, Failed> {
         let payload = STANDARD
             .decode(&new.payload)
             .map_err(|_| (codes::NODE_REQUEST, "the payload is not base64".to_owned()))?;
@@ -62,11 +61,9 @@ impl Worker {
         let payload = self.seal(&mut header, payload)?;
         let envelope =
             Envelope::sign(header, payload, &self.me.key).map_err(|e| (e.code(), e.to_string()))?;
-        let wire = envelope
-            .to_wire()
-            .ok_or_else(|| (codes::ENVELOPE_MALFORMED, "it cannot be written".to_owned()))?;
         let now = self.now();
-        let checked = self.checker.check_own(&wire, &self.me.public_key, &self.knowledge, now);
+        let mut checked =
+            self.checker.check_own(envelope, &self.me.public_key, &self.knowledge, now);
         // What others would refuse is not even kept: nobody has seen it, and its number is free.
         if checked.verdict != Verdict::Admit {
             // The facts about the sender were to be kept with it.
@@ -76,12 +73,15 @@ impl Worker {
             let sentence = if all.is_empty() { checked.sentence } else { all.join("; ") };
             return Err((checked.code, sentence));
         }
-        if let Some(Err(failed)) = file.map(|file| self.offer_file(&file, &envelope)) {
+        let offered = file.zip(checked.envelope.as_deref());
+        if let Some(Err(failed)) = offered.map(|(file, envelope)| self.offer_file(&file, envelope))
+        {
             self.checker.nothing_was_kept();
             return Err(failed);
         }
         self.settle(&checked, None, Source::Live);
-        Ok(envelope)
+        let gone = || (codes::ENVELOPE_MALFORMED, "it was not given back".to_owned());
+        checked.envelope.take().ok_or_else(gone)
     }
 
     fn header(
@@ -156,15 +156,10 @@ impl Worker {
         }
     }
 
-    /// It is durable: it is acknowledged, and goes out.
-    pub(super) fn send_out(&mut self, reply: oneshot::Sender<ControlResult>, envelope: &Envelope) {
+    /// It is durable.
+    pub(super) fn acknowledge(&self, reply: oneshot::Sender<ControlResult>, envelope: &Envelope) {
         let header = envelope.header();
         self.metrics.sent();
-        if let Some(data) = envelope.to_wire() {
-            let topic = topic_of(&header.channel);
-            let id = envelope.id().clone();
-            self.tell(Command::Publish { topic, data, envelope: Some(id) });
-        }
         let _ = reply.send(Ok(json!({
             "id": envelope.id(),
             "channel": header.channel,

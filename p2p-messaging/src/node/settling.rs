@@ -2,11 +2,13 @@
 
 use super::catch_up::{Claim, Wanted};
 use super::receipts::Fate;
+use super::unreported::{Together, is_held};
 use super::worker::Worker;
 use crate::checking::{Arrival, Chain, Checked, Effect, Missing, Source, Verdict};
 use crate::envelope::{Envelope, Header};
 use crate::net::{Command, Ticket, channel_of, channel_of_keys};
 use crate::store::{Entry, Kept};
+use crate::sync::envelopes_in;
 use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_policy::facts::{Admission, Question};
 use libp2p::PeerId;
@@ -35,39 +37,42 @@ impl Worker {
             return;
         }
         let (now, name) = (self.now(), peer.to_string());
+        let Ok(wires) = envelopes_in(data) else {
+            self.charge(peer, super::peers::FAULT);
+            self.report(id, peer, MessageAcceptance::Reject);
+            return;
+        };
         let arrival = Arrival { source: Source::Live, peer: &name, channel: Some(&channel) };
-        let checked = self.checker.check(data, arrival, &self.knowledge, now);
-        self.metrics.checked(&checked);
-        match (checked.verdict, &checked.envelope) {
-            (Verdict::Admit, _) => self.report(id, peer, MessageAcceptance::Accept),
-            (Verdict::Fault, _) => self.report(id, peer, MessageAcceptance::Reject),
-            (Verdict::Wait, Some(envelope)) => {
-                let since = self.uptime();
-                self.unreported.insert(envelope.id().clone(), (id, peer, since));
+        let (mut together, mut waiting) = (Together::default(), Vec::new());
+        for wire in wires {
+            let checked = self.checker.check(wire, arrival, &self.knowledge, now);
+            self.metrics.checked(&checked);
+            let envelope = checked.envelope.as_ref();
+            match envelope.filter(|_| is_held(&checked)) {
+                Some(envelope) => waiting.push(envelope.id().clone()),
+                None => together.take(checked.verdict),
             }
-            _ => self.report(id, peer, MessageAcceptance::Ignore),
+            let follows = envelope.is_none_or(|envelope| together.follows(envelope.header()));
+            // Kept before the next, which follows it.
+            self.settle(&checked, Some(peer), Source::Live);
+            if !follows {
+                together.at_fault = true;
+                self.charge(peer, super::peers::FAULT);
+            }
+            if together.at_fault {
+                break;
+            }
         }
-        self.settle(&checked, Some(peer), Source::Live);
+        if waiting.is_empty() || together.at_fault {
+            self.report(id, peer, together.acceptance());
+        } else {
+            let since = self.uptime();
+            self.unreported.hold(id, peer, (waiting, together), since);
+        }
     }
 
     pub(super) fn report(&self, id: MessageId, peer: PeerId, acceptance: MessageAcceptance) {
         self.tell(Command::Report { id, peer, acceptance });
-    }
-
-    /// What waited is decided: gossip may pass it on.
-    pub(super) fn report_late(&mut self, checked: &Checked) {
-        let Some(envelope) = &checked.envelope else { return };
-        if checked.verdict == Verdict::Wait {
-            return;
-        }
-        if let Some((id, peer, _)) = self.unreported.remove(envelope.id()) {
-            let acceptance = match checked.verdict {
-                Verdict::Admit => MessageAcceptance::Accept,
-                Verdict::Fault => MessageAcceptance::Reject,
-                Verdict::Refuse | Verdict::Wait | Verdict::Ignore => MessageAcceptance::Ignore,
-            };
-            self.report(id, peer, acceptance);
-        }
     }
 
     /// Does what a verdict asks for. What is to be kept is staged.

@@ -163,7 +163,11 @@ impl Worker {
         match statement.sign(&self.me.key, &self.me.key_id) {
             Ok(text) => {
                 let (topic, bytes) = (keys_topic_of(statement.channel()), text.len());
-                self.tell(Command::Publish { topic, data: text.into_bytes(), envelope: None });
+                self.tell(Command::Publish {
+                    topic,
+                    data: text.into_bytes(),
+                    envelopes: Vec::new(),
+                });
                 bytes
             }
             Err(e) => {

@@ -23,6 +23,7 @@ use super::receipts::{Fate, Receipts};
 use super::sealing::Sealing;
 use super::shelf::Shelf;
 use super::silence::Hearing;
+use super::unreported::Unreported;
 use super::{Me, NodeSettings};
 use crate::checking::{Chain, Checker};
 use crate::exchange::Exchange;
@@ -33,18 +34,14 @@ use crate::sync::Guests;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::time::UnixMillis;
 use hashlink::LruCache;
-use libp2p::gossipsub::{MessageAcceptance, MessageId};
 use libp2p::{Multiaddr, PeerId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// The most tasks that become durable together.
+/// The most tasks that become durable together, and about as many entries.
 const GROUP: usize = 512;
-/// How long a message that waits keeps its place in gossip, in milliseconds: gossip itself forgets
-/// it after five seconds.
-const UNREPORTED_MILLIS: u64 = 4000;
 /// How many of the own messages are remembered as handed to the network.
 const MAX_HANDED: usize = 65_536;
 
@@ -110,8 +107,7 @@ pub(crate) struct Worker {
     pub(super) unready: BTreeSet<(ContentId, ContentId)>,
     /// Channels of which cannot be said yet whether their owners signed them.
     pub(super) unsure: BTreeSet<ContentId>,
-    /// Envelopes that wait, whose place in gossip is still open.
-    pub(super) unreported: HashMap<EnvelopeId, (MessageId, PeerId, UnixMillis)>,
+    pub(super) unreported: Unreported,
     pub(super) after: Vec<After>,
     pub(super) disk: Disk,
     /// What waits for the group that is on its way to the disk.
@@ -179,7 +175,7 @@ impl Worker {
             invitations: parts.invitations,
             unready: BTreeSet::new(),
             unsure: BTreeSet::new(),
-            unreported: HashMap::new(),
+            unreported: Unreported::default(),
             after: Vec::new(),
             disk: parts.disk,
             under_way: None,
@@ -219,6 +215,7 @@ impl Worker {
             let mut taken = 1_usize;
             while stop.is_none()
                 && taken < GROUP
+                && self.knowledge.store.staged() < GROUP
                 && let Ok(task) = tasks.try_recv()
             {
                 only_asked &= asked(&task);
@@ -290,11 +287,13 @@ impl Worker {
             }
             NetEvent::Asked { peer, request, reply } => self.asked(peer, *request, reply),
             NetEvent::Answered { peer, tag, result } => self.answered(peer, tag, result),
-            NetEvent::Published { envelope, result: Ok(()) } => {
-                self.handed.insert(envelope, ());
+            NetEvent::Published { envelopes, result: Ok(()) } => {
+                for envelope in envelopes {
+                    self.handed.insert(envelope, ());
+                }
             }
-            NetEvent::Published { envelope, result: Err(why) } => {
-                tracing::debug!(%envelope, "not sent by gossip: {why}");
+            NetEvent::Published { envelopes, result: Err(why) } => {
+                tracing::debug!(?envelopes, "not sent by gossip: {why}");
             }
         }
     }
@@ -309,17 +308,7 @@ impl Worker {
         let (now, uptime) = (self.now(), self.uptime());
         self.ticks = self.ticks.saturating_add(1);
         self.checker.give_up(now);
-        let late: Vec<_> = self
-            .unreported
-            .iter()
-            .filter(|(_, (_, _, since))| uptime.millis_since(*since) > UNREPORTED_MILLIS)
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in late {
-            if let Some((id, peer, _)) = self.unreported.remove(&id) {
-                self.report(id, peer, MessageAcceptance::Ignore);
-            }
-        }
+        self.tick_unreported();
         self.tick_peers(uptime);
         self.tick_behind();
         self.tick_fetches(uptime);

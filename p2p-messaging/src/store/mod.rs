@@ -124,7 +124,12 @@ impl Store {
     ) -> Result<(Self, Found), StoreError> {
         // The log's lock is the store's.
         let lock = Log::lock(folder)?;
-        let mut intake = Intake::new(Index::open(&folder.join("index"))?);
+        let mut index = Index::open(&folder.join("index"))?;
+        if index.applied() == 0 {
+            // It is in doubt, or new: nothing of what it says holds.
+            index.clear()?;
+        }
+        let mut intake = Intake::new(index);
         let (known, indexed) = (intake.index.applied(), intake.index.records());
         let (mut seen, mut greatest) = (0_u64, 0);
         let (log, opened) = Log::open_locked(lock, folder, segment_bytes, &mut |place, record| {
@@ -261,7 +266,9 @@ impl Store {
         if let Some(link) = pending {
             return Some(link.clone());
         }
-        self.index.link(chain, sequence).map(|(link, _)| link)
+        // Most often there is none, and the index need not be asked.
+        let known = self.index.newest(chain).is_some_and(|newest| sequence <= newest);
+        known.then(|| self.index.link(chain, sequence)).flatten()
     }
 
     /// The number of the first message of a chain that was made since a time; of a chain that is here
@@ -303,13 +310,13 @@ impl Store {
     #[must_use]
     pub fn newest(&self, chain: &Chain) -> Option<u64> {
         let pending = self.pending().iter().filter_map(|s| s.newest(chain)).max();
-        pending.max(self.index.head(chain).map(|h| h.newest))
+        pending.max(self.index.newest(chain))
     }
 
     /// Whether a document was kept. Quicker than reading it.
     #[must_use]
     pub fn has_document(&self, id: &ContentId) -> bool {
-        self.pending().iter().any(|s| s.document(id).is_some()) || self.index.document(id).is_some()
+        self.pending().iter().any(|s| s.document(id).is_some()) || self.index.has_document(id)
     }
 
     /// A document by its name.

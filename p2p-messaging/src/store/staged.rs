@@ -8,7 +8,7 @@ use crate::envelope::Envelope;
 use crate::sealing::Outline;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::Did;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What the index notes of an entry.
 pub(super) enum Noted {
@@ -23,8 +23,7 @@ pub(super) struct Staged {
     bodies: Vec<Vec<u8>>,
     /// The place of each envelope in the group.
     envelopes: HashMap<EnvelopeId, usize>,
-    links: HashMap<(Chain, u64), Link>,
-    newest: HashMap<Chain, u64>,
+    chains: HashMap<Chain, BTreeMap<u64, Link>>,
     documents: HashMap<ContentId, Vec<u8>>,
     /// What new epochs cost, by channel, sender and hour.
     epochs: HashMap<(ContentId, Did, u64), u64>,
@@ -75,10 +74,8 @@ impl Staged {
 
     fn take_located(&mut self, located: Located, body: Vec<u8>) {
         let Located { chain, sequence, link, .. } = &located;
-        let newest = self.newest.entry(chain.clone()).or_default();
-        *newest = (*newest).max(*sequence);
         self.envelopes.insert(link.id.clone(), self.noted.len());
-        self.links.insert((chain.clone(), *sequence), link.clone());
+        self.chains.entry(chain.clone()).or_default().insert(*sequence, link.clone());
         self.noted.push(Noted::Envelope(Box::new(located)));
         self.bodies.push(body);
     }
@@ -107,19 +104,15 @@ impl Staged {
     }
 
     pub(super) fn link(&self, chain: &Chain, sequence: u64) -> Option<&Link> {
-        // Most often there is none, and the key is not to be had for nothing.
-        if self.newest.get(chain).is_none_or(|newest| *newest < sequence) {
-            return None;
-        }
-        self.links.get(&(chain.clone(), sequence))
+        self.chains.get(chain)?.get(&sequence)
     }
 
     pub(super) fn newest(&self, chain: &Chain) -> Option<u64> {
-        self.newest.get(chain).copied()
+        self.chains.get(chain)?.last_key_value().map(|(number, _)| *number)
     }
 
     pub(super) fn numbers(&self, chain: &Chain) -> impl Iterator<Item = u64> {
-        self.links.keys().filter(move |(c, _)| c == chain).map(|(_, number)| *number)
+        self.chains.get(chain).into_iter().flat_map(BTreeMap::keys).copied()
     }
 
     pub(super) fn document(&self, id: &ContentId) -> Option<&[u8]> {

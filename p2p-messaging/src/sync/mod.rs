@@ -8,10 +8,12 @@
 //!
 //! Nothing here does input or output: bytes in, messages out, and the other way round.
 
+mod batch;
 mod guests;
 mod lists;
 mod wire;
 
+pub use batch::{MAX_BATCH, MAX_BATCH_BYTES, Packed, envelopes_in, pack};
 pub use guests::{Guests, Welcome};
 pub use lists::ListKey;
 pub use wire::{

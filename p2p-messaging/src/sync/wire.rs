@@ -29,7 +29,7 @@ pub const MAX_AUTHORISATION: usize = 64 * 1024;
 /// The bytes are none of these messages.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a message of {PROTOCOL}: {0}")]
-pub struct WireError(String);
+pub struct WireError(pub(super) String);
 
 impl WireError {
     /// The stable reason code.

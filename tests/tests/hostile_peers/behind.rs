@@ -78,11 +78,11 @@ async fn case_20_who_stood_still_while_much_was_sent_is_told_that_it_is_behind()
     }
     go_on.send(()).expect("it runs");
     stood_still.await.expect("it does as it is told");
-    // More than gossip holds for a peer.
+    // More than gossip holds for a peer; so long that each goes by itself.
     let (honest, mut sending) = (Arc::new(s.honest), JoinSet::new());
     for number in 0..900 {
         let honest = Arc::clone(&honest);
-        sending.spawn(async move { honest.ask(nodes::bid(number, 16 * 1024)).await.map(|_| ()) });
+        sending.spawn(async move { honest.ask(nodes::bid(number, 33 * 1024)).await.map(|_| ()) });
     }
     while let Some(sent) = sending.join_next().await {
         sent.expect("it ran").expect("sent");

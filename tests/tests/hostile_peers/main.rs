@@ -5,6 +5,7 @@
 
 #![allow(missing_docs)]
 
+mod batches;
 mod behind;
 mod blocks;
 mod files;

@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     /// How often it was asked how far it knows chains, and told that it is behind.
     pub(crate) heads_asked: usize,
     pub(crate) told_behind: usize,
+    /// What it heard by gossip.
+    pub(crate) heard: Vec<Vec<u8>>,
     pub(crate) hello: Option<Hello>,
     pub(crate) asked: HashMap<u64, oneshot::Sender<Result<Response, String>>>,
     pub(crate) tags: u64,
@@ -153,7 +155,7 @@ impl Peer {
 
     pub(crate) async fn publish(&self, topic: &ContentId, data: Vec<u8>) {
         let topic = topic_of(topic);
-        self.tell(Command::Publish { topic, data, envelope: None }).await;
+        self.tell(Command::Publish { topic, data, envelopes: Vec::new() }).await;
     }
 
     pub(crate) async fn send(&self, envelope: &Envelope) {
@@ -226,6 +228,7 @@ pub(crate) fn take(shared: &mut Shared, event: NetEvent) -> Option<Command> {
         NetEvent::Gossip { data, .. } => {
             let announced = Announcement::decode(&data);
             shared.forks += usize::from(matches!(announced, Ok(Announcement::Fork(..))));
+            shared.heard.push(data);
         }
         _ => {}
     }

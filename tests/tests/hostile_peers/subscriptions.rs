@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// Waits until the operator's node takes a peer for one that subscribes to the channel.
-async fn is_subscribed(s: &Scene, party: &Party) {
+pub(crate) async fn is_subscribed(s: &Scene, party: &Party) {
     let (started, channel) = (Instant::now(), s.market.channel.to_string());
     let subscribed = |peer: &Value| {
         let channels = peer["subscribed"].as_array().expect("channels");
@@ -32,7 +32,7 @@ fn partings(peer: &Peer) -> usize {
 }
 
 /// A reader that is connected, and has what its hello will name.
-async fn reader(s: &Scene, number: u8) -> (Peer, Party, Hello) {
+pub(crate) async fn reader(s: &Scene, number: u8) -> (Peer, Party, Hello) {
     let party = Party::new(number);
     let presentation = nodes::presentation(&s.market, &party, true);
     let hello = s.hello(&party, Some(presentation.id()));

@@ -4,7 +4,7 @@
 use gridpass_credentials::secured::{Binding, Form};
 use gridpass_identity::codes as identity_codes;
 use gridpass_messaging::checking::{
-    Arrival, Checked, Effect, Known as _, Missing, Source, Verdict,
+    Arrival, Chain, Checked, Effect, Known as _, Missing, Source, Verdict,
 };
 use gridpass_messaging::codes;
 use gridpass_messaging::envelope::Header;
@@ -268,7 +268,10 @@ fn case_18_the_first_refusals_of_an_hour_are_kept_and_no_others() {
         });
         let checked = peer.receive(&said, at);
         assert_eq!(checked.verdict, Verdict::Refuse, "{checked:?}");
-        assert_eq!(checked.keep, peer.memory.has(said.id()));
+        assert_eq!(
+            checked.keep,
+            peer.memory.at(&Chain::of(said.header()), said.header().sequence).is_some()
+        );
         (checked.keep, checked.code)
     };
     let all: Vec<_> = (0..200).map(|_| denied(&mut peer, NOW)).collect();

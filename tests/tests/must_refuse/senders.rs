@@ -289,13 +289,14 @@ fn each_key_of_a_sender_has_numbers_of_its_own() {
 fn an_own_message_is_refused_as_by_every_peer_and_never_waits() {
     let (market, mut sender, mut peer) = scene();
     let key = sender.party.key.public_key();
-    let good = sender.send(NOW).to_wire().expect("written");
+    let good = sender.send(NOW);
     // Whoever claims to have signed it and did not finds its signature verified.
-    let mut forged = good.clone();
+    let mut forged = good.to_wire().expect("written");
     *forged.last_mut().expect("a signature") ^= 1;
+    let forged = Envelope::parse(&forged).expect("well formed");
     let other = Party::new(9).key.public_key();
     let invalid = identity_codes::SIGNATURE_INVALID;
-    let checked = peer.checker.check_own(&forged, &other, &peer.memory, NOW);
+    let checked = peer.checker.check_own(forged, &other, &peer.memory, NOW);
     expect(&checked, Verdict::Fault, invalid);
     // Outside its visa's zone: not to be sent.
     let mut elsewhere =
@@ -303,15 +304,13 @@ fn an_own_message_is_refused_as_by_every_peer_and_never_waits() {
     let foreign = elsewhere.send_with(NOW, |h| {
         h.attributes.insert("zone".into(), "GB-9".into());
     });
-    let wire = foreign.to_wire().expect("written");
-    let checked = peer.checker.check_own(&wire, &key, &peer.memory, NOW);
+    let checked = peer.checker.check_own(foreign, &key, &peer.memory, NOW);
     assert_eq!(checked.verdict, Verdict::Refuse, "{}", checked.sentence);
     // What would wait was not sent, and so must not be taken later.
     let unknown = market.presentation(&Party::new(40));
     let mut waits = Sender::new(&sender.party, &unknown, &market.channel);
-    let wire = waits.send(NOW).to_wire().expect("written");
-    let checked = peer.checker.check_own(&wire, &key, &peer.memory, NOW);
+    let checked = peer.checker.check_own(waits.send(NOW), &key, &peer.memory, NOW);
     assert_eq!(checked.verdict, Verdict::Wait);
     assert_eq!(peer.checker.waiting(), 0);
-    admitted(&peer.checker.check_own(&good, &key, &peer.memory, NOW));
+    admitted(&peer.checker.check_own(good, &key, &peer.memory, NOW));
 }

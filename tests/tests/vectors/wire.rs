@@ -9,7 +9,8 @@ use gridpass_identity::key::PublicKey;
 use gridpass_messaging::node::Invitation;
 use gridpass_messaging::receipt::{Receipt, Refusal, SignedReceipt};
 use gridpass_messaging::sync::{
-    Announcement, ChainHead, CharterHead, Hello, ListHead, Request, Response, Visit,
+    Announcement, ChainHead, CharterHead, Hello, ListHead, MAX_BATCH, MAX_BATCH_BYTES, Request,
+    Response, Visit, envelopes_in, pack,
 };
 use gridpass_tests::world::{NOW, Party};
 use serde_bytes::ByteBuf;
@@ -44,6 +45,20 @@ pub(crate) fn sync(case: &Case) -> Found {
                 ("message", json!(read)),
                 ("again", json!(read.to_ticket().expect("a ticket"))),
             ]),
+        };
+    }
+    if let Some(bytes) = bytes("gossip_hex") {
+        return match envelopes_in(&bytes) {
+            Err(e) => refused(e.code()),
+            Ok(envelopes) => {
+                let name = |e: &&[u8]| EnvelopeId::of_block(e).expect("a name");
+                let named = envelopes.iter().map(|e| (name(e), e.to_vec())).collect();
+                let again = pack(named).expect("messages");
+                Found::from([
+                    ("envelopes_hex", envelopes.iter().map(|e| hex(e)).collect()),
+                    ("again_hex", again.iter().map(|m| hex(&m.bytes)).collect()),
+                ])
+            }
         };
     }
     let read = if let Some(bytes) = bytes("request_hex") {
@@ -329,7 +344,37 @@ pub(crate) fn messages() -> Vec<Made> {
         json!({"request_hex": hex(&zero)}),
         "GP-SYNC-MALFORMED",
     ));
+    cases.extend(batches());
     cases.extend(tickets());
+    cases
+}
+
+/// What gossip brings in a channel. Envelopes are not looked at.
+fn batches() -> Vec<Made> {
+    let batch = |count: usize, bytes: usize| {
+        let one = |n: usize| ByteBuf::from([&[0x83, n as u8], vec![0; bytes].as_slice()].concat());
+        let envelopes: Vec<_> = (0..count).map(one).collect();
+        let map = std::collections::BTreeMap::from([("envelopes", envelopes)]);
+        serde_ipld_dagcbor::to_vec(&map).expect("bytes")
+    };
+    let input = |bytes: &[u8]| json!({"gossip_hex": hex(bytes)});
+    let mut behind = batch(2, 3);
+    behind.push(0);
+    let mut cases = vec![
+        plain("an envelope by itself", input(b"\x83\x40\x40\x40")),
+        plain("a batch of two", input(&batch(2, 3))),
+        plain("a batch of the most", input(&batch(MAX_BATCH, 3))),
+    ];
+    for (name, bytes) in [
+        ("a batch of none", batch(0, 3)),
+        ("a batch of one", batch(1, 3)),
+        ("a batch of one too many", batch(MAX_BATCH + 1, 3)),
+        ("a batch of too many bytes", batch(2, MAX_BATCH_BYTES / 2)),
+        ("something behind a batch", behind),
+        ("a map of another member", [&[0xa1, 0x65], b"other".as_slice(), &[0x80]].concat()),
+    ] {
+        cases.push(with_code(name, input(&bytes), "GP-SYNC-MALFORMED"));
+    }
     cases
 }
 

@@ -119,7 +119,9 @@ impl Copyist {
             }
             let [topic, _] = topics;
             for data in all {
-                tell(Command::Publish { topic: topic.clone(), data, envelope: None }).await.ok()?;
+                tell(Command::Publish { topic: topic.clone(), data, envelopes: Vec::new() })
+                    .await
+                    .ok()?;
             }
             Some(())
         };

@@ -1,13 +1,8 @@
 //! Real nodes as whoever operates them meets them: ended by a signal, logging for machines, over QUIC alone,
 //! waited for by scripts, asked by monitoring, on a disk that is full.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-#![allow(clippy::arithmetic_side_effects)]
-
-mod common;
-
-use common::network::{BIDS, Network, Role, until};
-use common::waiting::{converges, peers};
+use crate::common::network::{BIDS, Network, Role, until};
+use crate::common::waiting::{converges, peers};
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};

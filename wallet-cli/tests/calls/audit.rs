@@ -1,12 +1,8 @@
 //! What nodes recorded, written as evidence bundles by the command, and verified by somebody who has
 //! nothing but the file and the trust pack, on a machine without a network.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-
-mod common;
-
-use common::network::{BIDS, Network, Role, SEALED, until};
-use common::waiting::confirmed;
+use crate::common::network::{BIDS, Network, Role, SEALED, until};
+use crate::common::waiting::confirmed;
 use serde_json::Value;
 use std::io::Write as _;
 use std::process::Command;

@@ -1,13 +1,7 @@
 //! `kill -9` on a command at any moment of its work: what it had acknowledged is there, every
 //! way in has its owner, and nothing is half.
 
-// A panic is a test's verdict.
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(clippy::arithmetic_side_effects, clippy::print_stdout)]
-
-mod common;
-
-use common::Place;
+use crate::common::Place;
 use std::io::Read as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};

@@ -1,13 +1,9 @@
 //! Role definitions by their CIDs: published by one participant, there when it is gone; given to and
 //! got from a real Kubo node, by block exchange and by its RPC.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-
-mod common;
-
-use common::Place;
-use common::kubo::Kubo;
-use common::network::{Network, Role, until};
+use crate::common::Place;
+use crate::common::kubo::Kubo;
+use crate::common::network::{Network, Role, until};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -135,7 +131,7 @@ fn kubo_and_a_node_have_each_others_blocks_by_exchange() {
     let came = kubo.ok(&["block", "get", "--timeout=20s", &listed]);
     let written = network.call("regulator", "role show flex.gb.aggregator -o -");
     assert_eq!(came.as_bytes(), written.stdout);
-    let channel = network.channels[common::network::BIDS].clone();
+    let channel = network.channels[crate::common::network::BIDS].clone();
     assert!(kubo.ok(&["block", "get", "--timeout=20s", &channel]).contains("flex.gb.bids"));
     // What only Kubo has.
     let (cid, file) = definition(&network, "flex.gb.storage");

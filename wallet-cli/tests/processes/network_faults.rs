@@ -1,14 +1,9 @@
 //! Real nodes on a network that fails: one of its parts is cut off and comes back; connections are
 //! slow and break. What was sent arrives everywhere, once.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-#![allow(clippy::arithmetic_side_effects)]
-
-mod common;
-
-use common::network::{Network, Role, until, until_within};
-use common::spaces::Spaces;
-use common::waiting::{LONG, confirmed, converges, knows, peers};
+use crate::common::network::{Network, Role, until, until_within};
+use crate::common::spaces::Spaces;
+use crate::common::waiting::{LONG, confirmed, converges, knows, peers};
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;

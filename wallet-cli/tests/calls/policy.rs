@@ -1,11 +1,7 @@
 //! Channels and policies from the command line: the published cases, and the way of a developer from
 //! an empty folder to a recorded decision.
 
-#![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod common;
-
-use common::Place;
+use crate::common::Place;
 use std::path::{Path, PathBuf};
 
 fn cases() -> Vec<PathBuf> {

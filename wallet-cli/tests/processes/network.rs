@@ -1,11 +1,7 @@
 //! Real nodes, each a process with its own wallet and store, exchange messages on loopback. The
 //! names of cases are those of the list of what must be refused.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-
-mod common;
-
-use common::network::{BIDS, MODELS, Network, ORDERS, Role, SEALED, until};
+use crate::common::network::{BIDS, MODELS, Network, ORDERS, Role, SEALED, until};
 use serde_json::Value;
 
 /// What a recipient says of a message.

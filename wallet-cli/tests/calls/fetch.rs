@@ -1,12 +1,6 @@
 //! Fetching over HTTPS, from a server of this test on this machine: what is taken, what is refused.
 
-// A panic is a test's verdict.
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(clippy::arithmetic_side_effects)]
-
-mod common;
-
-use common::{Place, Ran};
+use crate::common::{Place, Ran};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -1,12 +1,6 @@
 //! Backups against the stock `age` tool: it decrypts ours, and what it encrypts restores here.
 
-// A panic is a test's verdict.
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(clippy::arithmetic_side_effects)]
-
-mod common;
-
-use common::Place;
+use crate::common::Place;
 use sha2::{Digest as _, Sha256};
 use std::io::Write as _;
 use std::process::Command;

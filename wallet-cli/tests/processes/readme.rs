@@ -2,14 +2,7 @@
 //! block with the lines `> …` that continue it, in order, in one fresh folder and one shell that finds
 //! `gridpass`. What a page shows below a command is in its answer; `…` stands for anything.
 
-// A panic is a test's verdict.
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(clippy::arithmetic_side_effects)]
-#![cfg(unix)]
-
-mod common;
-
-use common::Place;
+use crate::common::Place;
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;

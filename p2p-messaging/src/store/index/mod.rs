@@ -1,121 +1,47 @@
 //! The index of the log: where each thing stands. Everything in it can be made again from the log,
 //! and is, whenever it does not fit; nothing in it is believed without reading the log.
 
+mod keys;
+mod rows;
+mod runs;
+
+pub use rows::Head;
+pub(super) use rows::{Located, Spot};
+
 use super::StoreError;
 use super::entry::Entry;
 use crate::checking::{Chain, Link};
 use crate::envelope::Envelope;
-use crate::log::Place;
 use crate::receipt::SignedReceipt;
 use crate::sealing::Outline;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
-use gridpass_identity::did::{Did, DidUrl};
+use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::sled_open::open_db;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use sha2::{Digest as _, Sha256};
-use std::cell::Cell;
-use std::collections::HashMap;
+use hashlink::LruCache;
+use keys::{
+    chain_hash, cost_key, cursor_key, document_key, epoch_key, fork_key, grant_key, head_key,
+    id_key, inbox_key, link_key, opened_key, own_receipt_key, receipt_key,
+};
+use rows::{Ends, EpochRow, HeadRow, META, Meta, VERSION, to_head};
+use runs::{LinkRow, Numbered, between, cut, row_at};
+use serde::{Serialize, de::DeserializeOwned};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-/// Where a record stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Spot {
-    pub(super) number: u64,
-    segment: u64,
-    offset: u64,
-}
-
-impl Spot {
-    pub(super) fn new(number: u64, place: Place) -> Self {
-        Self { number, segment: place.segment, offset: place.offset }
-    }
-
-    pub(super) fn place(self) -> Place {
-        Place { segment: self.segment, offset: self.offset }
-    }
-}
-
-/// What is known of a chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// Whose.
-    pub chain: Chain,
-    /// The greatest number.
-    pub newest: u64,
-    /// All from 1 to this one are known.
-    pub whole: u64,
-}
-
-/// An envelope, as far as the index keeps it.
-#[derive(Clone, Debug)]
-pub(super) struct Located {
-    pub(super) chain: Chain,
-    pub(super) sequence: u64,
-    pub(super) link: Link,
-    pub(super) deliver: bool,
-}
-
-impl Located {
-    pub(super) fn of(envelope: &Envelope, deliver: bool) -> Self {
-        let header = envelope.header();
-        Self {
-            chain: Chain::of(header),
-            sequence: header.sequence,
-            link: Link {
-                id: envelope.id().clone(),
-                previous: header.previous.clone(),
-                issued: header.issued,
-            },
-            deliver,
-        }
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct HeadRow {
-    channel: ContentId,
-    sender: Did,
-    key: String,
-    newest: u64,
-    whole: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct EpochRow {
-    first: u64,
-    /// The record that it stands in.
-    number: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct LinkRow {
-    id: EnvelopeId,
-    previous: Option<EnvelopeId>,
-    issued: UnixMillis,
-    spot: Spot,
-}
-
-/// What the index says that it is made from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Meta {
-    version: u32,
-    /// Every record up to this number is in it.
-    applied: u64,
-    /// How many records that is.
-    records: u64,
-    /// The log that it is made from.
-    log: String,
-}
-
-const VERSION: u32 = 3;
-const META: &[u8] = b"m";
+/// The most chains of which is remembered how far they are known, and the most documents that they are
+/// here: each message asks for both.
+const MAX_REMEMBERED: usize = 4096;
 
 /// The index, in sled.
 pub(super) struct Index {
     db: sled::Db,
     /// Rows that the batch under way has changed.
     changed: HashMap<Vec<u8>, Vec<u8>>,
+    /// Messages of chains and places in the inbox that came since rows were written.
+    links: HashMap<[u8; 32], BTreeMap<u64, LinkRow>>,
+    inbox: BTreeMap<u64, Spot>,
     applied: u64,
     records: u64,
     /// Records are moving, or an index could not be written: on disk it says that it has to be made
@@ -125,78 +51,8 @@ pub(super) struct Index {
     failed: Cell<bool>,
     /// The log that it is made from; empty as long as it holds nothing.
     log: String,
-}
-
-fn chain_hash(chain: &Chain) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in [chain.channel.as_str(), chain.sender.as_str(), chain.key.as_str()] {
-        hash.update(part.len().to_be_bytes());
-        hash.update(part);
-    }
-    hash.finalize().into()
-}
-
-fn id_key(id: &EnvelopeId) -> Vec<u8> {
-    [b"i", id.as_str().as_bytes()].concat()
-}
-
-fn document_key(id: &ContentId) -> Vec<u8> {
-    [b"d", id.as_str().as_bytes()].concat()
-}
-
-fn link_key(chain: &[u8; 32], sequence: u64) -> Vec<u8> {
-    [b"c".as_slice(), chain, &sequence.to_be_bytes()].concat()
-}
-
-fn head_key(channel: &ContentId, chain: &[u8; 32]) -> Vec<u8> {
-    [b"h", channel.as_str().as_bytes(), chain].concat()
-}
-
-fn inbox_key(number: u64) -> Vec<u8> {
-    [b"n".as_slice(), &number.to_be_bytes()].concat()
-}
-
-fn fork_key(chain: &Chain) -> Vec<u8> {
-    [b"f".as_slice(), &chain_hash(chain)].concat()
-}
-
-/// By chain and the greatest number that it speaks of, so that those about a number follow it.
-fn receipt_key(chain: &[u8; 32], until: u64, number: u64) -> Vec<u8> {
-    [b"r".as_slice(), chain, &until.to_be_bytes(), &number.to_be_bytes()].concat()
-}
-
-fn own_receipt_key(sender: &Did, number: u64) -> Vec<u8> {
-    let hash: [u8; 32] = Sha256::digest(sender.as_str()).into();
-    [b"o".as_slice(), &hash, &number.to_be_bytes()].concat()
-}
-
-fn opened_key(id: &EnvelopeId) -> Vec<u8> {
-    [b"p", id.as_str().as_bytes()].concat()
-}
-
-/// By its first number, and by its name: of a message that was not sent after all the number is
-/// used again.
-fn epoch_key(chain: &[u8; 32], first: u64, id: &str) -> Vec<u8> {
-    [b"e".as_slice(), chain, &first.to_be_bytes(), id.as_bytes()].concat()
-}
-
-/// By the hour in which they began.
-fn cost_key(channel: &ContentId, sender: &Did, hour: u64) -> Vec<u8> {
-    let mut hash = Sha256::new();
-    for part in [channel.as_str(), sender.as_str()] {
-        hash.update(part.len().to_be_bytes());
-        hash.update(part);
-    }
-    let hash: [u8; 32] = hash.finalize().into();
-    [b"b".as_slice(), &hash, &hour.to_be_bytes()].concat()
-}
-
-fn grant_key(epoch: &ContentId, chain: &[u8; 32], number: u64) -> Vec<u8> {
-    [b"g", epoch.as_str().as_bytes(), chain, &number.to_be_bytes()].concat()
-}
-
-fn cursor_key(reader: &str) -> Vec<u8> {
-    [b"u", reader.as_bytes()].concat()
+    ends: RefCell<LruCache<Chain, Ends>>,
+    documents: RefCell<LruCache<ContentId, ()>>,
 }
 
 impl Index {
@@ -216,11 +72,15 @@ impl Index {
         let mut index = Self {
             db,
             changed: HashMap::new(),
+            links: HashMap::new(),
+            inbox: BTreeMap::new(),
             applied: 0,
             records: 0,
             doubted: false,
             failed: Cell::new(false),
             log: String::new(),
+            ends: RefCell::new(LruCache::new(MAX_REMEMBERED)),
+            documents: RefCell::new(LruCache::new(MAX_REMEMBERED)),
         };
         match index.row::<Meta>(META) {
             None if index.db.is_empty() => {}
@@ -245,6 +105,13 @@ impl Index {
     /// Forgets everything.
     pub(super) fn clear(&mut self) -> Result<(), StoreError> {
         self.changed.clear();
+        self.links.clear();
+        self.inbox.clear();
+        // Rows go one by one: interrupted, it is cleared again.
+        self.doubt()?;
+        self.doubted = false;
+        self.ends.get_mut().clear();
+        self.documents.get_mut().clear();
         (self.applied, self.records) = (0, 0);
         self.log.clear();
         self.db.clear().map_err(|e| StoreError::Index(PathBuf::new(), e.to_string()))
@@ -330,7 +197,7 @@ impl Index {
             Entry::Opened { envelope, deliver, .. } => {
                 self.put(opened_key(envelope), &spot);
                 if *deliver {
-                    self.put(inbox_key(spot.number), &spot);
+                    self.inbox.insert(spot.number, spot);
                 }
             }
             Entry::Epoch(bytes) => self.note_epoch(spot, bytes),
@@ -386,6 +253,7 @@ impl Index {
                 if self.row::<EpochRow>(&key).is_some_and(|r| r.number == number) {
                     self.drop_row(key);
                     self.drop_row(document_key(&id));
+                    self.documents.get_mut().remove(&id);
                     self.count_cost(&epoch, |before| before.saturating_sub(epoch.cost));
                 }
             }
@@ -433,34 +301,85 @@ impl Index {
         let Located { chain, sequence, link, deliver } = located;
         let hash = chain_hash(chain);
         self.put(id_key(&link.id), &spot);
-        let row = LinkRow {
-            id: link.id.clone(),
-            previous: link.previous.clone(),
-            issued: link.issued,
-            spot,
-        };
-        self.put(link_key(&hash, *sequence), &row);
-        if *deliver {
-            self.put(inbox_key(spot.number), &spot);
+        let row = LinkRow::of(*sequence, link, spot);
+        let mut ends = self.ends(chain).unwrap_or_default();
+        // One that stands in a run already keeps its place there: a run that began with it would hide
+        // what comes after it in the other.
+        if *sequence > ends.newest || !self.replace_link(&hash, &row) {
+            self.links.entry(hash).or_default().insert(*sequence, row);
         }
-        let key = head_key(&chain.channel, &hash);
-        let mut head = self.row::<HeadRow>(&key).unwrap_or_else(|| HeadRow {
+        if *deliver {
+            self.inbox.insert(spot.number, spot);
+        }
+        ends.newest = ends.newest.max(*sequence);
+        // One that lies behind the next that is missing closes nothing.
+        while ends.whole < ends.newest && self.has_link(&hash, ends.whole.saturating_add(1)) {
+            ends.whole = ends.whole.saturating_add(1);
+        }
+        self.ends.get_mut().insert(chain.clone(), ends);
+        let row = HeadRow {
             channel: chain.channel.clone(),
             sender: chain.sender.clone(),
             key: chain.key.as_str().to_owned(),
-            newest: 0,
-            whole: 0,
-        });
-        head.newest = head.newest.max(*sequence);
-        while self.has_link(&hash, head.whole.saturating_add(1)) {
-            head.whole = head.whole.saturating_add(1);
+            newest: ends.newest,
+            whole: ends.whole,
+        };
+        self.put(head_key(&chain.channel, &hash), &row);
+    }
+
+    /// How far a chain is known; nothing where it is not.
+    fn ends(&self, chain: &Chain) -> Option<Ends> {
+        if let Some(ends) = self.ends.borrow_mut().get(chain) {
+            return Some(*ends);
         }
-        self.put(key, &head);
+        let row: HeadRow = self.row(&head_key(&chain.channel, &chain_hash(chain)))?;
+        let ends = Ends { newest: row.newest, whole: row.whole };
+        self.ends.borrow_mut().insert(chain.clone(), ends);
+        Some(ends)
     }
 
     fn has_link(&self, chain: &[u8; 32], sequence: u64) -> bool {
-        let key = link_key(chain, sequence);
-        self.changed.contains_key(&key) || self.db.contains_key(&key).unwrap_or(false)
+        self.link_row(chain, sequence).is_some()
+    }
+
+    fn link_row(&self, chain: &[u8; 32], sequence: u64) -> Option<LinkRow> {
+        if let Some(row) = self.links.get(chain).and_then(|noted| noted.get(&sequence)) {
+            return Some(row.clone());
+        }
+        let (_, run) = self.run_at::<LinkRow>(|number| link_key(chain, number), sequence)?;
+        run.into_iter().find(|row| row.number() == sequence)
+    }
+
+    /// The run that a number would stand in, and its key.
+    fn run_at<T: Numbered>(
+        &self,
+        key: impl Fn(u64) -> Vec<u8>,
+        number: u64,
+    ) -> Option<(Vec<u8>, Vec<T>)> {
+        let found = row_at(&self.db, key, number).inspect_err(|_| self.failed.set(true));
+        let (key, row) = found.ok()??;
+        let row = self.changed.get(key.as_ref()).map_or(row.as_ref(), Vec::as_slice);
+        Some((key.to_vec(), serde_ipld_dagcbor::from_slice(row).ok()?))
+    }
+
+    fn replace_link(&mut self, chain: &[u8; 32], row: &LinkRow) -> bool {
+        let found = self.run_at::<LinkRow>(|number| link_key(chain, number), row.number());
+        let Some((key, mut run)) = found else { return false };
+        let Some(held) = run.iter_mut().find(|held| held.number() == row.number()) else {
+            return false;
+        };
+        *held = row.clone();
+        self.put(key, &run);
+        true
+    }
+
+    /// What stands under a number stands elsewhere now, if it is of the same record.
+    fn move_in_run<T: Numbered>(&mut self, key: impl Fn(u64) -> Vec<u8>, number: u64, spot: Spot) {
+        let Some((key, mut run)) = self.run_at::<T>(key, number) else { return };
+        if let Some(held) = run.iter_mut().find(|held| held.number() == number) {
+            held.moved(spot);
+            self.put(key, &run);
+        }
     }
 
     /// A record stands elsewhere now.
@@ -474,16 +393,9 @@ impl Index {
                     self.put(key, &spot);
                 }
                 let header = envelope.header();
-                let key = link_key(&chain_hash(&Chain::of(header)), header.sequence);
-                if let Some(link) = self.row::<LinkRow>(&key)
-                    && link.spot.number == spot.number
-                {
-                    self.put(key, &LinkRow { spot, ..link });
-                }
-                let key = inbox_key(spot.number);
-                if held(self.row(&key)) {
-                    self.put(key, &spot);
-                }
+                let chain = chain_hash(&Chain::of(header));
+                self.move_in_run::<LinkRow>(|n| link_key(&chain, n), header.sequence, spot);
+                self.move_in_run::<Spot>(inbox_key, spot.number, spot);
             }
             Entry::Document(bytes) => {
                 if let Ok(id) = ContentId::of_bytes(bytes)
@@ -494,10 +406,7 @@ impl Index {
             }
             Entry::Opened { envelope, .. } => {
                 self.put(opened_key(envelope), &spot);
-                let key = inbox_key(spot.number);
-                if held(self.row(&key)) {
-                    self.put(key, &spot);
-                }
+                self.move_in_run::<Spot>(inbox_key, spot.number, spot);
             }
             Entry::Epoch(bytes) => self.note_epoch(spot, bytes),
             Entry::Grant { epochs, .. } => {
@@ -514,9 +423,24 @@ impl Index {
 
     /// Writes what was noted. It need not be durable: what is lost is made again from the log.
     pub(super) fn write(&mut self) -> Result<(), StoreError> {
-        let (applied, records) = if self.doubted { (0, 0) } else { (self.applied, self.records) };
+        // What was noted while rows could not be read may be wrong.
+        let doubted = self.doubted || self.has_failed();
+        let (applied, records) = if doubted { (0, 0) } else { (self.applied, self.records) };
         let meta = Meta { version: VERSION, applied, records, log: self.log.clone() };
         self.put(META.to_vec(), &meta);
+        for (chain, noted) in std::mem::take(&mut self.links) {
+            for run in cut(noted.values().cloned()) {
+                if let Some(first) = run.first() {
+                    self.put(link_key(&chain, first.number()), &run);
+                }
+            }
+            self.links.insert(chain, noted);
+        }
+        for run in cut(std::mem::take(&mut self.inbox).into_values()) {
+            if let Some(first) = run.first() {
+                self.put(inbox_key(first.number()), &run);
+            }
+        }
         let mut batch = sled::Batch::default();
         for (key, row) in &self.changed {
             match row.is_empty() {
@@ -528,6 +452,7 @@ impl Index {
         applied.map_err(|e| StoreError::Index(PathBuf::new(), e.to_string()))?;
         // What could not be written is still seen, and tried again with the next.
         self.changed.clear();
+        self.links.clear();
         Ok(())
     }
 
@@ -539,10 +464,21 @@ impl Index {
         self.row(&document_key(id))
     }
 
-    pub(super) fn link(&self, chain: &Chain, sequence: u64) -> Option<(Link, Spot)> {
-        let row: LinkRow = self.row(&link_key(&chain_hash(chain), sequence))?;
-        let LinkRow { id, previous, issued, spot } = row;
-        Some((Link { id, previous, issued }, spot))
+    /// Whether a document is here.
+    pub(super) fn has_document(&self, id: &ContentId) -> bool {
+        if self.documents.borrow_mut().get(id).is_some() {
+            return true;
+        }
+        let found = self.document(id).is_some();
+        if found {
+            self.documents.borrow_mut().insert(id.clone(), ());
+        }
+        found
+    }
+
+    /// The message of a chain with a number.
+    pub(super) fn link(&self, chain: &Chain, sequence: u64) -> Option<Link> {
+        self.link_row(&chain_hash(chain), sequence)?.link()
     }
 
     /// The messages of a chain from one number to another, those that are here: the number, when it
@@ -554,13 +490,8 @@ impl Index {
         until: u64,
     ) -> impl Iterator<Item = (u64, UnixMillis, Spot)> + use<> {
         let hash = chain_hash(chain);
-        let range = link_key(&hash, from)..=link_key(&hash, until.max(from));
-        self.db.range(range).filter_map(|row| {
-            let (key, value) = row.ok()?;
-            let (_, sequence) = key.split_last_chunk::<8>()?;
-            let row: LinkRow = serde_ipld_dagcbor::from_slice(&value).ok()?;
-            Some((u64::from_be_bytes(*sequence), row.issued, row.spot))
-        })
+        let rows = between::<LinkRow, _>(&self.db, move |n| link_key(&hash, n), from, until);
+        rows.map(|row| (row.number(), row.issued(), row.spot()))
     }
 
     /// Whether a proof is kept that somebody contradicted itself in a chain.
@@ -574,9 +505,9 @@ impl Index {
         rows.filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
     }
 
-    pub(super) fn head(&self, chain: &Chain) -> Option<Head> {
-        let row = self.row(&head_key(&chain.channel, &chain_hash(chain)))?;
-        to_head(row)
+    /// The greatest number of a chain that is known.
+    pub(super) fn newest(&self, chain: &Chain) -> Option<u64> {
+        self.ends(chain).map(|ends| ends.newest)
     }
 
     /// The chains of a channel.
@@ -592,8 +523,7 @@ impl Index {
 
     /// What is delivered, after a number.
     pub(super) fn inbox(&self, after: u64) -> impl Iterator<Item = Spot> + use<> {
-        let range = inbox_key(after.saturating_add(1))..=inbox_key(u64::MAX);
-        self.db.range(range).values().filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
+        between(&self.db, inbox_key, after.saturating_add(1), u64::MAX)
     }
 
     /// Where receipts of others stand that speak of a message or of later ones, the nearest first.
@@ -656,8 +586,5 @@ impl Index {
     }
 }
 
-fn to_head(row: HeadRow) -> Option<Head> {
-    let key = DidUrl::parse(&row.key).ok()?;
-    let chain = Chain { channel: row.channel, sender: row.sender, key };
-    Some(Head { chain, newest: row.newest, whole: row.whole })
-}
+#[cfg(test)]
+mod tests;

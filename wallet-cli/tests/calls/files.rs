@@ -1,12 +1,6 @@
 //! Files that a call reads, writes or must leave alone, and two calls at once.
 
-// A panic is a test's verdict.
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(clippy::arithmetic_side_effects)]
-
-mod common;
-
-use common::{PASSPHRASE, Place, Ran, codes_of, contains};
+use crate::common::{PASSPHRASE, Place, Ran, codes_of, contains};
 use gridpass_identity::wallet::sled_store::SledStore;
 use std::io::Write as _;
 use std::process::Stdio;
@@ -264,7 +258,7 @@ fn no_three_words_and_no_passphrase_are_anywhere() {
     let refused = place.run(&["id", "list"]);
     assert_eq!(refused.status, 4);
     shown.extend(refused.stderr.into_bytes());
-    let disk = common::all_bytes(&place.path("home"));
+    let disk = crate::common::all_bytes(&place.path("home"));
     let backup = std::fs::read(place.path("b.gpb")).expect("a backup");
     let mut secrets = vec![PASSPHRASE.to_owned(), "another passphrase".to_owned()];
     for file in ["words.txt", "words2.txt"] {

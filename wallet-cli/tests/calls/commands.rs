@@ -1,12 +1,6 @@
 //! Every command as its users call it: answers, JSON, exit statuses, refusals.
 
-// A panic is a test's verdict.
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(clippy::arithmetic_side_effects)]
-
-mod common;
-
-use common::{PASSPHRASE, Place, all_bytes, codes_of, contains};
+use crate::common::{PASSPHRASE, Place, all_bytes, codes_of, contains};
 use std::io::Write as _;
 use std::process::Stdio;
 

@@ -2,14 +2,7 @@
 //! limit on the size of files, which needs no privileges; once with a small file system of the
 //! test's own, which needs the right to mount.
 
-// A panic is a test's verdict.
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(clippy::arithmetic_side_effects)]
-#![cfg(unix)]
-
-mod common;
-
-use common::Place;
+use crate::common::Place;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
@@ -175,7 +168,7 @@ fn space_may_end_at_any_point_of_a_call() {
     }
     assert!(refused > 0 && !acknowledged.is_empty(), "{refused} refused");
     let doctor = place.run(&[&home[..], &["--json", "doctor"]].concat()).json();
-    assert!(common::codes_of(&doctor).iter().all(|c| c != "GP-STORE-DAMAGED"), "{doctor}");
+    assert!(crate::common::codes_of(&doctor).iter().all(|c| c != "GP-STORE-DAMAGED"), "{doctor}");
 }
 
 #[test]

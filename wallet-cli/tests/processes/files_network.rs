@@ -2,12 +2,7 @@
 //!
 //! `GRIDPASS_FILE_MIB` says how long the long one is.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-#![allow(clippy::arithmetic_side_effects)]
-
-mod common;
-
-use common::network::{FILES, MAPS, Network, Role, until, until_within};
+use crate::common::network::{FILES, MAPS, Network, Role, until, until_within};
 use gridpass_credentials::content_id::ContentId;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -159,7 +154,7 @@ fn a_file_comes_whole_to_three_recipients_with_two_interruptions() {
     assert!(!names.flatten().any(half));
     // It is sealed where it is kept.
     let kept = network.place.path("home/profiles/west-1/node/files");
-    assert!(!common::contains(&common::all_bytes(&kept), "the end"));
+    assert!(!crate::common::contains(&crate::common::all_bytes(&kept), "the end"));
 }
 
 #[test]

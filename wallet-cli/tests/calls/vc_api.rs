@@ -1,11 +1,6 @@
 //! The VC API as other software calls it, over HTTP on loopback.
 
-// A panic is a test's verdict.
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod common;
-
-use common::Place;
+use crate::common::Place;
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};

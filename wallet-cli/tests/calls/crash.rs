@@ -1,13 +1,7 @@
 //! `kill -9` at random moments: every acknowledged record is there, and nothing else. Commands that
 //! are killed: `killed_calls.rs`.
 
-// A panic is a test's verdict.
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(clippy::arithmetic_side_effects, clippy::print_stdout)]
-
-mod common;
-
-use common::Place;
+use crate::common::Place;
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 use gridpass_identity::time::UnixMillis;
@@ -85,7 +79,7 @@ fn writer() {
 fn start_writer(dir: &Path, words: &str, first: u64) -> Child {
     let complaints = std::fs::File::create(dir.with_extension("stderr")).expect("a file");
     Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", "writer", "--nocapture"])
+        .args(["--exact", "crash::writer", "--nocapture"])
         .env("GRIDPASS_CRASH_DIR", dir)
         .env("GRIDPASS_CRASH_WORDS", words)
         .env("GRIDPASS_CRASH_FIRST", first.to_string())
@@ -101,7 +95,7 @@ fn every_acknowledged_record_survives_hundreds_of_kills() {
     let dir = place.path("wallet");
     let words = {
         let store = Box::new(SledStore::create(&dir).expect("a store"));
-        let passphrase = Passphrase::new(common::PASSPHRASE);
+        let passphrase = Passphrase::new(crate::common::PASSPHRASE);
         let made = Wallet::create(store, "crash", &passphrase, &mut rng(), NOW);
         made.expect("a wallet").1.expose_words().expect("words").to_string()
     };

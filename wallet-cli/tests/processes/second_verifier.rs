@@ -3,12 +3,7 @@
 //! to them. It needs python 3.11 or later with `cryptography`; where that is absent the test says so and passes,
 //! unless `GRIDPASS_REQUIRE_INTEROP_PYTHON=1`, as continuous integration sets it. `GRIDPASS_PYTHON` names the interpreter.
 
-// A panic is a test's verdict.
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod common;
-
-use common::Place;
+use crate::common::Place;
 use serde_json::Value;
 use std::io::Write as _;
 use std::path::PathBuf;

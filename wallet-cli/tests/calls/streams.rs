@@ -1,13 +1,7 @@
 //! What comes out where: JSON for programs, colour for terminals, help for people, and readers
 //! that go away.
 
-// A panic is a test's verdict.
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(clippy::arithmetic_side_effects)]
-
-mod common;
-
-use common::{Place, Ran, contains};
+use crate::common::{Place, Ran, contains};
 use std::process::Stdio;
 
 /// Every command, as the help of its parent names them.

@@ -1,12 +1,7 @@
 //! `kill -9` of any node, two hundred times under load: no acknowledged message is lost, none is
 //! delivered twice to the application, the logs are whole.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-#![allow(clippy::arithmetic_side_effects, clippy::print_stdout)]
-
-mod common;
-
-use common::network::{BIDS, Network, PATIENCE, Role, until};
+use crate::common::network::{BIDS, Network, PATIENCE, Role, until};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};

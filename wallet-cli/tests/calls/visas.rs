@@ -1,12 +1,7 @@
 //! Roles, charters, visas and status lists as an officer, a delegate, a holder and a verifier call
 //! them, each with a wallet of its own, and nothing but files between them.
 
-// A panic is a test's verdict.
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod common;
-
-use common::{Place, Ran};
+use crate::common::{Place, Ran};
 use serde_json::Value;
 
 /// Somebody with a wallet and a did:webvh.

@@ -1,12 +1,6 @@
 //! Where passphrases and words come from, and which wallet a call is about.
 
-// A panic is a test's verdict.
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(clippy::arithmetic_side_effects)]
-
-mod common;
-
-use common::{PASSPHRASE, Place, Ran};
+use crate::common::{PASSPHRASE, Place, Ran};
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 

@@ -1,14 +1,9 @@
 //! Real nodes that do not reach each other by themselves: through a relay, past it, on a local
 //! network where nobody told them of each other; and one whose memory is short.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-#![allow(clippy::arithmetic_side_effects)]
-
-mod common;
-
-use common::network::{BIDS, Network, Role, until, until_within};
-use common::spaces::Spaces;
-use common::waiting::{LONG, confirmed, converges, knows, peers};
+use crate::common::network::{BIDS, Network, Role, until, until_within};
+use crate::common::spaces::Spaces;
+use crate::common::waiting::{LONG, confirmed, converges, knows, peers};
 use serde_json::Value;
 use std::time::Instant;
 

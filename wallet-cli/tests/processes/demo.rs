@@ -2,11 +2,8 @@
 //! refused.
 
 // A test fails by panicking.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
-mod common;
-
-use common::Place;
+use crate::common::Place;
 use serde_json::Value;
 
 fn step<'s>(answer: &'s Value, name: &str) -> &'s Value {

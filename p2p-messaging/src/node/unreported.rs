@@ -1,0 +1,226 @@
+//! Messages of gossip of which is not said yet what is to become of them: an envelope in them waits.
+
+use super::worker::Worker;
+use crate::checking::{Chain, Checked, Verdict};
+use crate::codes;
+use crate::envelope::Header;
+use gridpass_credentials::content_id::EnvelopeId;
+use gridpass_identity::time::UnixMillis;
+use libp2p::PeerId;
+use libp2p::gossipsub::{MessageAcceptance, MessageId};
+use std::collections::HashMap;
+
+/// How long a message that waits keeps its place in gossip, in milliseconds: gossip itself forgets
+/// it after five seconds.
+const UNREPORTED_MILLIS: u64 = 4000;
+
+/// What the envelopes of a message come to together: all are passed on where each is admitted, and none
+/// else. What was admitted before may be refused by others by now, so it does not pass either.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Together {
+    last: Option<(Chain, u64)>,
+    held_back: bool,
+    pub(super) at_fault: bool,
+}
+
+impl Together {
+    /// Whether an envelope comes after the one before it in its chain, as in every batch that its sender
+    /// made: of any others a bearer could put together as many as it likes.
+    pub(super) fn follows(&mut self, header: &Header) -> bool {
+        let place = (Chain::of(header), header.sequence);
+        let follows = self
+            .last
+            .as_ref()
+            .is_none_or(|(chain, sequence)| *chain == place.0 && *sequence < place.1);
+        self.last = Some(place);
+        follows
+    }
+
+    /// With one more, which does not wait any longer.
+    pub(super) fn take(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Admit => {}
+            Verdict::Fault => self.at_fault = true,
+            Verdict::Refuse | Verdict::Ignore | Verdict::Wait => self.held_back = true,
+        }
+    }
+
+    pub(super) fn acceptance(&self) -> MessageAcceptance {
+        match (self.at_fault, self.held_back) {
+            (true, _) => MessageAcceptance::Reject,
+            (false, true) => MessageAcceptance::Ignore,
+            (false, false) => MessageAcceptance::Accept,
+        }
+    }
+}
+
+/// Whether it is held until what it waits for comes.
+pub(super) fn is_held(checked: &Checked) -> bool {
+    checked.verdict == Verdict::Wait && checked.code != codes::WAITED_TOO_LONG
+}
+
+struct Open {
+    peer: PeerId,
+    since: UnixMillis,
+    waiting: usize,
+    so_far: Together,
+}
+
+/// Those messages, and the envelopes that they wait for.
+#[derive(Default)]
+pub(super) struct Unreported {
+    messages: HashMap<MessageId, Open>,
+    /// In which messages each waits.
+    envelopes: HashMap<EnvelopeId, Vec<MessageId>>,
+}
+
+impl Unreported {
+    /// Holds a message until these of its envelopes are decided.
+    pub(super) fn hold(
+        &mut self,
+        message: MessageId,
+        peer: PeerId,
+        (waiting, so_far): (Vec<EnvelopeId>, Together),
+        since: UnixMillis,
+    ) {
+        let open = Open { peer, since, waiting: waiting.len(), so_far };
+        self.messages.insert(message.clone(), open);
+        for id in waiting {
+            self.envelopes.entry(id).or_default().push(message.clone());
+        }
+    }
+
+    /// One that waited is decided. Gives the messages that are decided with it.
+    fn decided(
+        &mut self,
+        envelope: &EnvelopeId,
+        verdict: Verdict,
+    ) -> Vec<(MessageId, PeerId, MessageAcceptance)> {
+        let mut decided = Vec::new();
+        for message in self.envelopes.remove(envelope).unwrap_or_default() {
+            let Some(open) = self.messages.get_mut(&message) else { continue };
+            open.so_far.take(verdict);
+            open.waiting = open.waiting.saturating_sub(1);
+            if (open.waiting == 0 || open.so_far.at_fault)
+                && let Some(open) = self.messages.remove(&message)
+            {
+                decided.push((message, open.peer, open.so_far.acceptance()));
+            }
+        }
+        decided
+    }
+
+    /// Those that waited too long.
+    fn late(&mut self, now: UnixMillis) -> Vec<(MessageId, PeerId)> {
+        let late = |open: &mut Open| now.millis_since(open.since) > UNREPORTED_MILLIS;
+        let late: Vec<_> = self.messages.extract_if(|_, open| late(open)).collect();
+        if !late.is_empty() {
+            self.envelopes.retain(|_, messages| {
+                messages.retain(|message| self.messages.contains_key(message));
+                !messages.is_empty()
+            });
+        }
+        late.into_iter().map(|(message, open)| (message, open.peer)).collect()
+    }
+}
+
+impl Worker {
+    /// What waited is decided: gossip may pass it on.
+    pub(super) fn report_late(&mut self, checked: &Checked) {
+        if let Some(envelope) = checked.envelope.as_ref().filter(|_| !is_held(checked)) {
+            self.report_decided(envelope.id(), checked.verdict);
+        }
+    }
+
+    /// What waited is decided so, or given up.
+    pub(super) fn report_decided(&mut self, envelope: &EnvelopeId, verdict: Verdict) {
+        for (message, peer, acceptance) in self.unreported.decided(envelope, verdict) {
+            self.report(message, peer, acceptance);
+        }
+    }
+
+    pub(super) fn tick_unreported(&mut self) {
+        for (message, peer) in self.unreported.late(self.uptime()) {
+            self.report(message, peer, MessageAcceptance::Ignore);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_kit::{header, key};
+
+    fn id(n: u8) -> EnvelopeId {
+        EnvelopeId::of_block(&[n]).expect("a name")
+    }
+
+    fn of(verdicts: &[Verdict]) -> Together {
+        let mut together = Together::default();
+        verdicts.iter().for_each(|verdict| together.take(*verdict));
+        together
+    }
+
+    #[test]
+    fn all_are_passed_on_or_none() {
+        use Verdict::{Admit, Fault, Ignore, Refuse, Wait};
+        for (verdicts, expected) in [
+            (vec![Admit, Admit], "Accept"),
+            (vec![Admit, Refuse], "Ignore"),
+            (vec![Ignore, Admit], "Ignore"),
+            (vec![Admit, Wait], "Ignore"),
+            (vec![Fault, Refuse], "Reject"),
+            (vec![Admit, Fault], "Reject"),
+        ] {
+            let found = format!("{:?}", of(&verdicts).acceptance());
+            assert_eq!(found, expected, "{verdicts:?}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_of_one_chain_and_goes_upwards() {
+        let numbered = |n: u64| {
+            let mut numbered = header(&key(1));
+            numbered.sequence = n;
+            numbered
+        };
+        let mut together = Together::default();
+        assert!(together.follows(&numbered(3)) && together.follows(&numbered(4)));
+        // One may be missing between: it came by catching up, and was not sent.
+        assert!(together.follows(&numbered(6)));
+        assert!(!together.follows(&numbered(6)));
+        assert!(!together.follows(&numbered(5)));
+        let other = header(&key(2));
+        assert!(!together.follows(&Header { sequence: 9, ..other }));
+    }
+
+    #[test]
+    fn a_message_is_decided_with_the_last_of_its_envelopes_or_late() {
+        let (peer, mut all) = (PeerId::random(), Unreported::default());
+        let message = |n: u8| MessageId::new(&[n]);
+        let hold = |all: &mut Unreported, n: u8, waiting: [u8; 2], since| {
+            let waiting = waiting.map(id).to_vec();
+            all.hold(message(n), peer, (waiting, Together::default()), UnixMillis::new(since));
+        };
+        let told = |decided: Vec<(MessageId, PeerId, MessageAcceptance)>| {
+            let one =
+                |(id, _, how): (MessageId, PeerId, MessageAcceptance)| (id, format!("{how:?}"));
+            decided.into_iter().map(one).collect::<Vec<_>>()
+        };
+        // Both have the second.
+        hold(&mut all, 1, [1, 2], 0);
+        hold(&mut all, 2, [2, 3], 2000);
+        assert!(all.decided(&id(1), Verdict::Admit).is_empty());
+        assert!(all.decided(&id(1), Verdict::Admit).is_empty(), "it is decided once");
+        let both = told(all.decided(&id(2), Verdict::Admit));
+        assert_eq!(both, [(message(1), "Accept".to_owned())]);
+        assert!(all.late(UnixMillis::new(6000)).is_empty());
+        assert_eq!(all.late(UnixMillis::new(6001)), [(message(2), peer)]);
+        assert!(all.decided(&id(3), Verdict::Admit).is_empty() && all.envelopes.is_empty());
+        // One at fault decides at once.
+        hold(&mut all, 3, [4, 5], 0);
+        let at_once = told(all.decided(&id(4), Verdict::Fault));
+        assert_eq!(at_once, [(message(3), "Reject".to_owned())]);
+        assert!(all.decided(&id(5), Verdict::Admit).is_empty());
+    }
+}

@@ -1,0 +1,133 @@
+//! Several envelopes in one message of gossip: each is judged by itself, and they are passed on together or
+//! not at all.
+
+use crate::scene::{PATIENCE, Peer, Scene, until};
+use crate::subscriptions::{is_subscribed, reader};
+use gridpass_credentials::content_id::EnvelopeId;
+use gridpass_credentials::secured::Secured;
+use gridpass_messaging::envelope::Envelope;
+use gridpass_messaging::sync::pack;
+use gridpass_tests::messages::Sender;
+use gridpass_tests::nodes::clock;
+use gridpass_tests::world::Party;
+use std::time::Instant;
+
+fn wire(envelope: &Envelope) -> Vec<u8> {
+    envelope.to_wire().expect("written")
+}
+
+/// A batch, whoever's envelopes it is made of.
+fn batch(wires: &[Vec<u8>]) -> Vec<u8> {
+    let name = EnvelopeId::of_block(b"any").expect("a name");
+    let all = wires.iter().map(|wire| (name.clone(), wire.clone())).collect();
+    let [packed] = pack(all).expect("packed").try_into().expect("one message");
+    packed.bytes
+}
+
+struct Bearer {
+    peer: Peer,
+    sender: Sender,
+}
+
+impl Bearer {
+    async fn new(s: &Scene, number: u8) -> Self {
+        let party = Party::new(number);
+        let presentation: Secured = s.market.presentation(&party);
+        let peer = s.publisher(&party, &presentation).await;
+        Self { peer, sender: Sender::new(&party, &presentation, &s.market.channel) }
+    }
+
+    fn good(&mut self) -> Envelope {
+        self.sender.send(clock())
+    }
+
+    /// Authentic, and for a zone in which it may not bid.
+    fn refused(&mut self) -> Envelope {
+        self.sender.send_with(clock(), |h| {
+            h.attributes.insert("zone".into(), "GB-9".into());
+        })
+    }
+
+    async fn bring(&self, s: &Scene, wires: &[Vec<u8>]) {
+        self.peer.publish(&s.market.channel, batch(wires)).await;
+    }
+}
+
+async fn is_delivered(s: &Scene, envelope: &Envelope) {
+    let started = Instant::now();
+    while !s.inbox().await.contains(envelope.id()) {
+        assert!(started.elapsed() < PATIENCE, "it is not delivered");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_envelope_of_a_batch_is_judged_by_itself_up_to_one_at_fault() {
+    let s = Scene::new().await;
+    let mut bearer = Bearer::new(&s, 51).await;
+    let all = [bearer.good(), bearer.good(), bearer.good()];
+    bearer.bring(&s, &all.each_ref().map(wire)).await;
+    is_delivered(&s, &all[2]).await;
+    let inbox = s.inbox().await;
+    let delivered: Vec<_> = inbox.iter().filter(|id| all.iter().any(|e| e.id() == *id)).collect();
+    assert_eq!(delivered, all.each_ref().map(Envelope::id), "all of it, once and in order");
+    // A refused one does not take the others with it.
+    let (before, refused, after) = (bearer.good(), bearer.refused(), bearer.good());
+    bearer.bring(&s, &[wire(&before), wire(&refused), wire(&after)]).await;
+    is_delivered(&s, &after).await;
+    let inbox = s.inbox().await;
+    assert!(inbox.contains(before.id()) && !inbox.contains(refused.id()));
+    // One that is forged ends it.
+    let (first, forged, last) = (bearer.good(), bearer.good(), bearer.good());
+    let mut forged = wire(&forged);
+    *forged.last_mut().expect("a signature") ^= 1;
+    bearer.bring(&s, &[wire(&first), forged, wire(&last)]).await;
+    is_delivered(&s, &first).await;
+    s.is_heard(1).await;
+    assert!(!s.inbox().await.contains(last.id()), "what stands behind a fault is not looked at");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_18_who_fills_batches_with_the_same_again_is_shut_out() {
+    let s = Scene::new().await;
+    let mut bearer = Bearer::new(&s, 52).await;
+    let (mut last, mut brought) = (None, 0);
+    while bearer.peer.shared.lock().expect("not poisoned").partings == 0 {
+        let again = bearer.good();
+        bearer.bring(&s, &vec![wire(&again); 64]).await;
+        brought += 1;
+        assert!(brought < 200, "as often as it likes");
+        last = Some(again);
+        s.is_heard(brought).await;
+    }
+    // Each began with one that counts; the first three bearings cost it its place.
+    assert!(last.is_some() && s.blocked().await, "after {brought}");
+    assert!(brought < 20, "shut out after {brought}");
+    s.is_heard(9999).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_passed_on_whole_or_not_at_all() {
+    let s = Scene::new().await;
+    let (onlooker, party, hello) = reader(&s, 53).await;
+    onlooker.enter(hello, &s.market).await;
+    is_subscribed(&s, &party).await;
+    let mut bearer = Bearer::new(&s, 54).await;
+    let known = bearer.good();
+    bearer.peer.send(&known).await;
+    is_delivered(&s, &known).await;
+    let mixed = [wire(&bearer.good()), wire(&bearer.refused())];
+    bearer.bring(&s, &mixed).await;
+    let with_known = [wire(&known), wire(&bearer.good())];
+    bearer.bring(&s, &with_known).await;
+    let good = [bearer.good(), bearer.good()].each_ref().map(wire);
+    bearer.bring(&s, &good).await;
+    let heard = |data: Vec<u8>| {
+        onlooker.shared.lock().expect("not poisoned").heard.contains(&data).then_some(())
+    };
+    until("the good one is passed on", || heard(batch(&good))).await;
+    assert!(heard(wire(&known)).is_some(), "one by itself is");
+    // They were judged before it, and what is passed on keeps its order.
+    assert!(heard(batch(&mixed)).is_none(), "with one that others refuse");
+    assert!(heard(batch(&with_known)).is_none(), "with one that was admitted before");
+}

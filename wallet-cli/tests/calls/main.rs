@@ -1,0 +1,26 @@
+//! The command as its users call it: one call after the other, and several at the same time.
+
+// A panic is a test's verdict.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::arithmetic_side_effects, clippy::print_stdout, missing_docs)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod audit;
+#[cfg(unix)]
+mod commands;
+mod crash;
+#[cfg(unix)]
+mod disk_full;
+mod fetch;
+#[cfg(unix)]
+mod files;
+mod interop_age;
+mod killed_calls;
+mod policy;
+#[cfg(unix)]
+mod secrets;
+mod streams;
+mod vc_api;
+mod visas;
