@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 /// As the command has it.
 #[global_allocator]
-static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static MEMORY: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const COUNT: usize = 100_000;
 /// How many become durable together.

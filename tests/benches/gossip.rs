@@ -27,7 +27,7 @@ use tokio::sync::Semaphore;
 
 /// As the command has it.
 #[global_allocator]
-static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static MEMORY: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const RUNS: usize = 3;
 

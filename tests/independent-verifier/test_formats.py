@@ -174,15 +174,28 @@ class Formats(unittest.TestCase):
                 return [said(one) for one in value]
             return {name: said(one) for name, one in value.items()} if isinstance(value, dict) else value
 
+        def gossip(raw: bytes) -> Given:
+            if raw[:1] != b"\xa1":
+                return {"envelopes_hex": [raw.hex()], "again_hex": [raw.hex()]}
+            batch = read_cbor(raw, "GP-SYNC-MALFORMED")
+            all_ = batch.get("envelopes")
+            if set(batch) != {"envelopes"} or not isinstance(all_, list) or not all(isinstance(one, bytes) for one in all_):
+                raise Fault("GP-SYNC-MALFORMED")
+            if not 2 <= len(all_) <= 64 or sum(map(len, all_)) > 64 * 1024:
+                raise Fault("GP-SYNC-MALFORMED")
+            return {"envelopes_hex": [one.hex() for one in all_], "again_hex": [cbor(batch).hex()]}
+
         def run(given: Given, expected: Given) -> Given:
             raw = bytes.fromhex(next((given[f"{n}_hex"] for n in ("request", "response", "announcement") if f"{n}_hex" in given), ""))
             if "ticket" in given:
                 return {} if "refused" not in expected else expected
+            if "gossip_hex" in given:
+                return gossip(bytes.fromhex(given["gossip_hex"]))
             if "refused" in expected:
                 return expected  # the bounds of requests are a peer's, and this verifier is none
             value = read_cbor(raw, "GP-SYNC-MALFORMED")
             return {"message": said(value), "again_hex": cbor(value).hex()}
-        self.run_kind("sync", 25, run)
+        self.run_kind("sync", 35, run)
 
     def test_keys(self) -> None:
         def run(given: Given, expected: Given) -> Given:

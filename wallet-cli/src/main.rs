@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 /// A node asks for memory many times for each message, from several threads.
 #[global_allocator]
-static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static MEMORY: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The exit statuses, in the help of every command.
 macro_rules! help {

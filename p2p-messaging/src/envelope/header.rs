@@ -228,20 +228,24 @@ pub(super) fn spell(
     payload_bytes: u64,
 ) -> Result<(Header, Vec<u8>), EnvelopeError> {
     let written = encode_header(&header, payload_bytes)?;
-    // Attributes may be deep, have reserved names, or be numbers with a shorter spelling.
-    let is_exact = |value: &Value| match value {
-        Value::Null | Value::Array(_) | Value::Object(_) => false,
-        Value::Bool(_) | Value::String(_) => true,
-        // Not -0, which may be kept as it is written.
-        Value::Number(number) => number.as_i64().is_some_and(|n| {
-            n.unsigned_abs() <= json_safe() && *number == serde_json::Number::from(n)
-        }),
-    };
+    // Attributes may be deep, have reserved names, or be numbers with another spelling.
     if header.attributes.values().all(is_exact) && !has_reserved(&written) {
         return Ok((header, written));
     }
     let (read, _) = read_header(&written)?;
     Ok((read, written))
+}
+
+/// Whether a value is the same however it is read: numbers are kept as they are spelt, and 0.0000013 and
+/// 1.3e-6 are two then. Nor is it -0.
+fn is_exact(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
+        Value::Bool(_) | Value::String(_) => true,
+        Value::Number(number) => number.as_i64().is_some_and(|n| {
+            n.unsigned_abs() <= json_safe() && *number == serde_json::Number::from(n)
+        }),
+    }
 }
 
 /// A key by which `serde_json` may be made to take an object for a number.
@@ -258,12 +262,11 @@ pub(super) fn read_header(bytes: &[u8]) -> Result<(Header, u64), EnvelopeError> 
 /// Reads a header of which it is easily seen that it is well formed: what is written again from what
 /// was read is the same. Nothing where that cannot be said so; who reads strictly says why.
 fn read_canonical(bytes: &[u8]) -> Option<(Header, u64)> {
-    let is_plain = |value: &Value| !value.is_array() && !value.is_object();
     if bytes.len() > MAX_HEADER || has_reserved(bytes) {
         return None;
     }
     let read: Protected = serde_json::from_slice(bytes).ok()?;
-    if !read.gp.attributes.values().all(is_plain) {
+    if !read.gp.attributes.values().all(is_exact) {
         return None;
     }
     let (header, payload_bytes) = checked(read).ok()?;
@@ -416,11 +419,12 @@ mod tests {
 
     #[test]
     fn what_has_a_shorter_spelling_is_made_as_it_is_read() {
-        for text in ["-0", "-0.0", "5.0", "1e3", "9007199254740993"] {
+        for text in ["-0", "-0.0", "5.0", "1e3", "9007199254740993", "1.3e-6", "0.0000013"] {
             let mut made = header(&key(1));
             let value = serde_json::from_str(text).expect("a number");
             let _ = made.attributes.insert("kW".into(), value);
             let Ok((made, written)) = spell(made, 2) else { continue };
+            assert_eq!(read_strictly(&written), Ok((made.clone(), 2)), "{text}");
             assert_eq!(read_header(&written), Ok((made, 2)), "{text}");
         }
     }

@@ -105,7 +105,11 @@ impl Worker {
                 (After::Answer(reply, answer), None) => {
                     let _ = reply.send(answer);
                 }
-                (After::Announce(announcement), _) => self.announce(&announcement),
+                (After::Announce(announcement), _) => {
+                    // What was said before it goes out before it.
+                    self.send_out(std::mem::take(&mut outgoing));
+                    self.announce(&announcement);
+                }
                 (After::Respond { reply, response }, None) => {
                     self.tell(Command::Answer { reply, response });
                 }

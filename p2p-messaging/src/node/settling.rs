@@ -50,7 +50,7 @@ impl Worker {
             let envelope = checked.envelope.as_ref();
             match envelope.filter(|_| is_held(&checked)) {
                 Some(envelope) => waiting.push(envelope.id().clone()),
-                None => together.take(checked.verdict),
+                None => together.take(envelope.map(|e| e.id()), checked.verdict),
             }
             let follows = envelope.is_none_or(|envelope| together.follows(envelope.header()));
             // Kept before the next, which follows it.
@@ -64,7 +64,7 @@ impl Worker {
             }
         }
         if waiting.is_empty() || together.at_fault {
-            self.report(id, peer, together.acceptance());
+            self.report_together(id, peer, &together);
         } else {
             let since = self.uptime();
             self.unreported.hold(id, peer, (waiting, together), since);

@@ -4,6 +4,7 @@ use super::worker::Worker;
 use crate::checking::{Chain, Checked, Verdict};
 use crate::codes;
 use crate::envelope::Header;
+use crate::net::{Command, topic_of};
 use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_identity::time::UnixMillis;
 use libp2p::PeerId;
@@ -14,11 +15,12 @@ use std::collections::HashMap;
 /// it after five seconds.
 const UNREPORTED_MILLIS: u64 = 4000;
 
-/// What the envelopes of a message come to together: all are passed on where each is admitted, and none
+/// What the envelopes of a message come to together: it is passed on where each is admitted, and not
 /// else. What was admitted before may be refused by others by now, so it does not pass either.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Together {
     last: Option<(Chain, u64)>,
+    admitted: Vec<EnvelopeId>,
     held_back: bool,
     pub(super) at_fault: bool,
 }
@@ -37,9 +39,9 @@ impl Together {
     }
 
     /// With one more, which does not wait any longer.
-    pub(super) fn take(&mut self, verdict: Verdict) {
+    pub(super) fn take(&mut self, envelope: Option<&EnvelopeId>, verdict: Verdict) {
         match verdict {
-            Verdict::Admit => {}
+            Verdict::Admit => self.admitted.extend(envelope.cloned()),
             Verdict::Fault => self.at_fault = true,
             Verdict::Refuse | Verdict::Ignore | Verdict::Wait => self.held_back = true,
         }
@@ -95,23 +97,23 @@ impl Unreported {
         &mut self,
         envelope: &EnvelopeId,
         verdict: Verdict,
-    ) -> Vec<(MessageId, PeerId, MessageAcceptance)> {
+    ) -> Vec<(MessageId, PeerId, Together)> {
         let mut decided = Vec::new();
         for message in self.envelopes.remove(envelope).unwrap_or_default() {
             let Some(open) = self.messages.get_mut(&message) else { continue };
-            open.so_far.take(verdict);
+            open.so_far.take(Some(envelope), verdict);
             open.waiting = open.waiting.saturating_sub(1);
             if (open.waiting == 0 || open.so_far.at_fault)
                 && let Some(open) = self.messages.remove(&message)
             {
-                decided.push((message, open.peer, open.so_far.acceptance()));
+                decided.push((message, open.peer, open.so_far));
             }
         }
         decided
     }
 
     /// Those that waited too long.
-    fn late(&mut self, now: UnixMillis) -> Vec<(MessageId, PeerId)> {
+    fn late(&mut self, now: UnixMillis) -> Vec<(MessageId, PeerId, Together)> {
         let late = |open: &mut Open| now.millis_since(open.since) > UNREPORTED_MILLIS;
         let late: Vec<_> = self.messages.extract_if(|_, open| late(open)).collect();
         if !late.is_empty() {
@@ -120,7 +122,11 @@ impl Unreported {
                 !messages.is_empty()
             });
         }
-        late.into_iter().map(|(message, open)| (message, open.peer)).collect()
+        if self.messages.is_empty() {
+            self.envelopes.clear();
+        }
+        let held_back = |so_far| Together { held_back: true, ..so_far };
+        late.into_iter().map(|(id, open)| (id, open.peer, held_back(open.so_far))).collect()
     }
 }
 
@@ -134,14 +140,32 @@ impl Worker {
 
     /// What waited is decided so, or given up.
     pub(super) fn report_decided(&mut self, envelope: &EnvelopeId, verdict: Verdict) {
-        for (message, peer, acceptance) in self.unreported.decided(envelope, verdict) {
-            self.report(message, peer, acceptance);
+        for (message, peer, together) in self.unreported.decided(envelope, verdict) {
+            self.report_together(message, peer, &together);
+        }
+    }
+
+    /// Says what becomes of a message. Where it is not passed on, what was admitted of it goes on by
+    /// itself: else whoever puts known ones beside new ones keeps these from everybody behind this node.
+    pub(super) fn report_together(&self, message: MessageId, peer: PeerId, together: &Together) {
+        let acceptance = together.acceptance();
+        let passed_on = matches!(acceptance, MessageAcceptance::Accept);
+        self.report(message, peer, acceptance);
+        if passed_on {
+            return;
+        }
+        for id in &together.admitted {
+            let kept = self.knowledge.store.seen(id).filter(|kept| kept.whole);
+            if let Some((kept, (chain, _))) = kept.zip(together.last.as_ref()) {
+                let (topic, data) = (topic_of(&chain.channel), kept.envelope.into_vec());
+                self.tell(Command::Publish { topic, data, envelopes: Vec::new() });
+            }
         }
     }
 
     pub(super) fn tick_unreported(&mut self) {
-        for (message, peer) in self.unreported.late(self.uptime()) {
-            self.report(message, peer, MessageAcceptance::Ignore);
+        for (message, peer, together) in self.unreported.late(self.uptime()) {
+            self.report_together(message, peer, &together);
         }
     }
 }
@@ -157,7 +181,7 @@ mod tests {
 
     fn of(verdicts: &[Verdict]) -> Together {
         let mut together = Together::default();
-        verdicts.iter().for_each(|verdict| together.take(*verdict));
+        verdicts.iter().for_each(|verdict| together.take(Some(&id(1)), *verdict));
         together
     }
 
@@ -202,10 +226,9 @@ mod tests {
             let waiting = waiting.map(id).to_vec();
             all.hold(message(n), peer, (waiting, Together::default()), UnixMillis::new(since));
         };
-        let told = |decided: Vec<(MessageId, PeerId, MessageAcceptance)>| {
-            let one =
-                |(id, _, how): (MessageId, PeerId, MessageAcceptance)| (id, format!("{how:?}"));
-            decided.into_iter().map(one).collect::<Vec<_>>()
+        let told = |decided: Vec<(MessageId, PeerId, Together)>| {
+            let how = |t: &Together| format!("{:?} {}", t.acceptance(), t.admitted.len());
+            decided.iter().map(|(id, _, t)| (id.clone(), how(t))).collect::<Vec<_>>()
         };
         // Both have the second.
         hold(&mut all, 1, [1, 2], 0);
@@ -213,14 +236,15 @@ mod tests {
         assert!(all.decided(&id(1), Verdict::Admit).is_empty());
         assert!(all.decided(&id(1), Verdict::Admit).is_empty(), "it is decided once");
         let both = told(all.decided(&id(2), Verdict::Admit));
-        assert_eq!(both, [(message(1), "Accept".to_owned())]);
+        assert_eq!(both, [(message(1), "Accept 2".to_owned())]);
         assert!(all.late(UnixMillis::new(6000)).is_empty());
-        assert_eq!(all.late(UnixMillis::new(6001)), [(message(2), peer)]);
+        let late = told(all.late(UnixMillis::new(6001)));
+        assert_eq!(late, [(message(2), "Ignore 1".to_owned())], "one of it goes on by itself");
         assert!(all.decided(&id(3), Verdict::Admit).is_empty() && all.envelopes.is_empty());
         // One at fault decides at once.
         hold(&mut all, 3, [4, 5], 0);
         let at_once = told(all.decided(&id(4), Verdict::Fault));
-        assert_eq!(at_once, [(message(3), "Reject".to_owned())]);
+        assert_eq!(at_once, [(message(3), "Reject 0".to_owned())]);
         assert!(all.decided(&id(5), Verdict::Admit).is_empty());
     }
 }
