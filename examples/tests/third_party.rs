@@ -16,23 +16,31 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Says loudly that something is not run; fails where it must be.
-fn absent(what: &str) {
-    let required = std::env::var("GRIDPASS_REQUIRE_INTEROP").is_ok_and(|v| v == "1");
-    assert!(!required, "{what} is required and absent");
+/// Says loudly that something is not run.
+fn skipped(what: &str) {
     // Not `eprintln!`: the test harness would swallow it for a test that passes.
     let line = format!("SKIPPED: {what} is absent; documents are not held against it\n");
     std::io::stderr().write_all(line.as_bytes()).expect("standard error is open");
 }
 
-/// A file of the folder with other people's files, which a newcomer's clone does not have.
+/// The same of a program; fails where it must be there.
+fn absent(program: &str) {
+    let required = std::env::var("GRIDPASS_REQUIRE_INTEROP").is_ok_and(|v| v == "1");
+    assert!(!required, "{program} is required and absent");
+    skipped(program);
+}
+
+/// A file of the folder with other people's files, which a newcomer's clone does not have: nothing can
+/// install it.
 fn shared(name: &str) -> Option<PathBuf> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(name);
-    let found = file.exists().then_some(file);
-    if found.is_none() {
-        absent(name);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    if !folder.exists() {
+        skipped(name);
+        return None;
     }
-    found
+    let file = folder.join(name);
+    assert!(file.exists(), "{name} is gone from {}", folder.display());
+    Some(file)
 }
 
 /// Every document of a kind that a scenario sends unspoilt, and those that none sends.
