@@ -210,7 +210,7 @@ mod tests {
         };
         let mut together = Together::default();
         assert!(together.follows(&numbered(3)) && together.follows(&numbered(4)));
-        // One may be missing between: it came by catching up, and was not sent.
+        // They need not follow each other.
         assert!(together.follows(&numbered(6)));
         assert!(!together.follows(&numbered(6)));
         assert!(!together.follows(&numbered(5)));
