@@ -94,6 +94,9 @@ gridpass_identity::codes! {
     RECEIPT_MALFORMED = "GP-RECEIPT-MALFORMED", Malformed,
         "The bytes are not a receipt, or its signature or signer is not the recipient's.",
         "Nothing: whoever made it has to make it as spec/receipt.md says.";
+    RECEIPT_EARLY = "GP-RECEIPT-EARLY", Failed,
+        "A receipt says that it was signed before a message was made that it says to be delivered or kept.",
+        "Do not count on it: its signer's clock, or its signer, is wrong.";
     // The node
     NODE_FOLDER = "GP-NODE-FOLDER", Configuration,
         "A file of the node's folder cannot be read or written.",
@@ -199,6 +202,9 @@ gridpass_identity::codes! {
     BUNDLE_FRAMEWORK = "GP-BUNDLE-FRAMEWORK", Untrusted,
         "The evidence bundle belongs to another trust framework than the trust pack.",
         "Verify it with the trust pack of its framework, obtained from its signers and not with the bundle.";
+    BUNDLE_RECORD = "GP-BUNDLE-RECORD", Failed,
+        "What the exporter says that it wrote down contradicts itself: its times, or its numbers.",
+        "Ask the exporter, and others for their bundles of the same: one of the times is not true.";
     BUNDLE_SELECTION = "GP-BUNDLE-SELECTION", Failed,
         "A message in the evidence bundle is none of those that it says it is of, or stands there twice.",
         "Ask the exporter for a bundle of the right selection.";
@@ -232,6 +238,9 @@ gridpass_identity::codes! {
     RECEIPT_HOLDS = "GP-RECEIPT-HOLDS", Ok,
         "A receipt is signed by the recipient or its node, and speaks of the message.",
         "Nothing to do.";
+    RECEIPT_DIFFERS = "GP-RECEIPT-DIFFERS", Ok,
+        "One recipient's receipts say both that a message was refused and that it was delivered or kept.",
+        "Ask the recipient: its nodes may have decided otherwise, each by what it knew.";
     RECEIPT_NONE = "GP-RECEIPT-NONE", Ok,
         "Nobody's receipt for the message is there.",
         "Ask its recipients for their bundles, if it matters whether they had it.";

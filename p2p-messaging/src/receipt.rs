@@ -12,6 +12,7 @@ use gridpass_identity::json::{self, Limits};
 use gridpass_identity::jws::{self, Header, JwsIn, SignatureVerdict};
 use gridpass_identity::key::{PublicKey, SecretKey};
 use gridpass_identity::time::UnixMillis;
+use gridpass_policy::channel::MAX_CLOCK_SKEW;
 use serde::{Deserialize, Serialize};
 
 /// The version of the format.
@@ -84,6 +85,9 @@ pub struct Receipt {
     /// The name of the message with the greatest number of those.
     pub newest: EnvelopeId,
 }
+
+/// How far a receipt's time may be from others': what a channel may allow clocks to differ at most.
+pub(crate) const CLOCKS_DIFFER_MILLIS: u64 = MAX_CLOCK_SKEW.saturating_mul(1000);
 
 impl Receipt {
     /// The chain that it is about.

@@ -29,8 +29,8 @@ pub use manifest::{
 };
 pub use reading::{Bundle, Entries};
 pub use verify::{
-    Audit, BundleSummary, Counts, Gap, MessageReport, Note, ReceiptReport, Report, Sample, Times,
-    TrustSummary, verify,
+    Audit, BundleSummary, Counts, Gap, MessageReport, Note, ReceiptReport, Report, Sample, Shown,
+    Times, TrustSummary, verify, verify_with,
 };
 pub use writing::{Contents, Source, Written, write};
 

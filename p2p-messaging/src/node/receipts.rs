@@ -5,7 +5,9 @@ use super::owed::Owed;
 use super::worker::Worker;
 use crate::checking::{Chain, Known as _, Missing, Right};
 use crate::net::{Command, peer_of};
-use crate::receipt::{FORMAT_VERSION, MAX_ENTRIES, Receipt, Refusal, SignedReceipt, ranges};
+use crate::receipt::{
+    CLOCKS_DIFFER_MILLIS, FORMAT_VERSION, MAX_ENTRIES, Receipt, Refusal, SignedReceipt, ranges,
+};
 use crate::store::Entry;
 use crate::sync::{MAX_RECEIPTS, Request, Response};
 use gridpass_credentials::authorisation::NodePurpose;
@@ -262,6 +264,16 @@ impl Worker {
         };
         if link.id != receipt.newest {
             return not("it names another message than the one with that number");
+        }
+        // What no auditor would believe is no evidence.
+        if receipt.issued > now.plus_millis(CLOCKS_DIFFER_MILLIS) {
+            return not("it says that it was signed later than now");
+        }
+        let taken_last =
+            receipt.delivered.iter().chain(&receipt.kept).map(|(_, until)| *until).max();
+        let last = taken_last.and_then(|until| self.knowledge.store.at(&chain, until));
+        if last.is_some_and(|l| l.issued > receipt.issued.plus_millis(CLOCKS_DIFFER_MILLIS)) {
+            return not("it says that it was signed before a message that it has");
         }
         let known = self.knowledge.store.receipts(&chain, receipt.until(), MAX_BEFORE);
         let known = known.iter().map(SignedReceipt::receipt).chain(taken);

@@ -205,7 +205,7 @@ fn an_envelope_by_another_key_is_refused_whoever_exports_it() {
     let found = bent(&scene, |p| {
         let cid = p.put_envelope(&forged);
         let mut entry = p.entries.messages[3].clone();
-        (entry.envelope, entry.number) = (cid, 1000);
+        (entry.envelope, entry.number, p.manifest.last) = (cid, 1000, 1000);
         p.entries.messages.push(entry);
     });
     assert_eq!(found, ["signature Failed GP-SIGNATURE-INVALID"]);
@@ -228,7 +228,7 @@ fn a_message_that_stands_there_twice_or_was_not_selected_is_refused() {
     let scene = scene(folder.path(), 20);
     let twice = bent(&scene, |p| {
         let mut again = p.entries.messages[0].clone();
-        again.number = 1000;
+        (again.number, p.manifest.last) = (1000, 1000);
         p.entries.messages.push(again);
     });
     assert_eq!(twice, ["bytes Failed GP-BUNDLE-SELECTION", "sequence Failed GP-BUNDLE-SELECTION"]);

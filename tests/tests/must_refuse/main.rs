@@ -5,6 +5,7 @@
 mod bundles;
 mod chains;
 mod charter;
+mod contradictions;
 mod exporters;
 mod messages;
 mod sealing;

@@ -19,6 +19,8 @@ pub(super) struct Chains {
     gaps: Vec<Gap>,
     /// Each proof that a sender contradicts itself.
     pub(super) forks: Vec<Audit>,
+    /// The chains in which one holds.
+    contradicted: BTreeSet<Chain>,
     /// Messages that stand in the bundle before, under another number.
     twice: BTreeSet<usize>,
 }
@@ -58,9 +60,9 @@ impl<'m> Index<'m> {
 
 impl Chains {
     pub(super) fn of(material: &Material<'_>, index: &Index<'_>) -> Self {
-        let (forks, proven) = forks(material);
+        let Forks { audits: forks, proven, chains: contradicted } = forks(material);
         let (places, twice) = (vec![None; material.envelopes.len()], index.twice.clone());
-        let mut found = Self { places, gaps: Vec::new(), forks, twice };
+        let mut found = Self { places, gaps: Vec::new(), forks, contradicted, twice };
         let proven = |e: &Envelope| proven.contains(e.id().as_str());
         for (chain, numbers) in &index.chains {
             found.follow(material, chain, numbers, &proven);
@@ -78,9 +80,17 @@ impl Chains {
         self.twice.contains(&index)
     }
 
-    /// What is missing.
-    pub(super) fn gaps(&self) -> Vec<Gap> {
-        self.gaps.clone()
+    /// Whether it is proven that the sender contradicts itself in a chain.
+    pub(super) fn is_contradicted(&self, chain: &Chain) -> bool {
+        self.contradicted.contains(chain)
+    }
+
+    /// What is missing, and what is missing at the ends: chain by chain.
+    pub(super) fn gaps(self, tails: Vec<Gap>) -> Vec<Gap> {
+        let mut all = self.gaps;
+        all.extend(tails);
+        all.sort_by(|a, b| (&a.sender, &a.key, a.from).cmp(&(&b.sender, &b.key, b.from)));
+        all
     }
 
     fn follow(
@@ -154,18 +164,28 @@ fn follows(header: &Header, before: &[(usize, &Envelope)]) -> Audit {
     }
 }
 
-/// Each proof, and the names of the messages that those speak against which hold.
-fn forks(material: &Material<'_>) -> (Vec<Audit>, BTreeSet<String>) {
+/// Each proof; and of those that hold the names of the messages that they speak against, and the chains.
+#[derive(Default)]
+struct Forks {
+    audits: Vec<Audit>,
+    proven: BTreeSet<String>,
+    chains: BTreeSet<Chain>,
+}
+
+fn forks(material: &Material<'_>) -> Forks {
     let resolver = material.resolver();
-    let (mut audits, mut proven) = (Vec::new(), BTreeSet::new());
+    let mut found = Forks::default();
     for entry in &material.bundle.entries().forks {
         let audit = proof(material, entry, &resolver);
         if audit.code == codes::SEQUENCE_FORK {
-            proven.extend([entry.first.to_string(), entry.second.to_string()]);
+            found.proven.extend([entry.first.to_string(), entry.second.to_string()]);
+            let block = material.bundle.block(&entry.first);
+            let first = block.and_then(|block| Envelope::parse_block(block).ok());
+            found.chains.extend(first.map(|first| Chain::of(first.header())));
         }
-        audits.push(audit.on([entry.first, entry.second]));
+        found.audits.push(audit.on([entry.first, entry.second]));
     }
-    (audits, proven)
+    found
 }
 
 fn proof(material: &Material<'_>, entry: &ForkEntry, resolver: &dyn Resolver) -> Audit {

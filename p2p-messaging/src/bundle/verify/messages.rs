@@ -1,11 +1,13 @@
 //! One message: the numbered checks of `spec/bundle.md` section 5.
 
+use super::Shown;
 use super::chains::Chains;
 use super::known::KnownDids;
 use super::material::{Material, no_envelope};
 use super::receipts::{Receipts, key_at};
-use super::report::{Audit, MessageReport, Note, ReceiptReport, Times, worst};
-use super::senders::{Part, Sender, Senders};
+use super::report::{Audit, MessageReport, ReceiptReport, Times, worst};
+use super::senders::{Part, Sender, Senders, accredited};
+use super::told::{not_after, notes};
 use crate::bundle::entries::MessageEntry;
 use crate::checking::{Chain, code_of, message_facts, signature_facts};
 use crate::codes;
@@ -16,7 +18,6 @@ use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::key::PublicKey;
 use gridpass_identity::report::Outcome;
-use gridpass_identity::time::UnixMillis;
 use gridpass_policy::codes as policy_codes;
 use gridpass_policy::decision::Verdict;
 use gridpass_policy::facts::Question;
@@ -32,6 +33,8 @@ pub(super) struct Context<'m> {
     senders: &'m Senders,
     receipts: &'m Receipts,
     chains: &'m Chains,
+    accredited: BTreeSet<&'m Did>,
+    pub(super) shown: &'m Shown,
     channel: Arc<Audit>,
     signed: Arc<Audit>,
     nobody: Arc<Audit>,
@@ -54,6 +57,7 @@ impl<'m> Context<'m> {
         senders: &'m Senders,
         receipts: &'m Receipts,
         chains: &'m Chains,
+        shown: &'m Shown,
     ) -> Self {
         let none = |name, sentence| Audit::passed(name, codes::NOTHING_ASKED, sentence);
         let sentence = "signed with the key that its header names, which was good then";
@@ -62,6 +66,8 @@ impl<'m> Context<'m> {
             senders,
             receipts,
             chains,
+            accredited: accredited(material, senders),
+            shown,
             channel: Arc::new(material.channel.clone()),
             signed: Arc::new(Audit::passed("signature", identity_codes::SIGNATURE_VALID, sentence)),
             nobody: Arc::new(Audit::passed(
@@ -130,9 +136,10 @@ impl<'m> Context<'m> {
             Arc::new(self.decision(entry, envelope, sender, memory)),
             self.receipts_check(speaking),
         ];
+        let exporter = &self.material.bundle.manifest().exporter.participant;
         let mut made = report(entry, checks);
         let said = self.receipts_of(header, speaking);
-        let exporter = &self.material.bundle.manifest().exporter.participant;
+        let bound = not_after(&said, header, exporter, &self.accredited);
         made.sender = Some(header.sender.clone());
         made.key = Some(header.key.clone());
         made.sequence = Some(header.sequence);
@@ -145,11 +152,12 @@ impl<'m> Context<'m> {
             decided: entry.at,
             logged: entry.logged,
             not_before: sender.and_then(|s| s.not_before),
-            not_after: not_after(&said, &header.sender, exporter),
+            not_after: bound.map(|r| r.issued),
+            not_after_by: bound.map(|r| r.recipient.clone()),
         });
         made.without_receipt = self.without_receipt(header, &said);
+        made.notes = notes(entry, sender, &said, self.chains.is_contradicted(&chain));
         made.receipts = said;
-        made.notes = notes(entry, sender);
         made
     }
 
@@ -323,19 +331,6 @@ fn said(receipt: &Receipt, sequence: u64) -> (&'static str, Vec<String>) {
         None if covers(&receipt.kept, sequence) => ("kept", Vec::new()),
         None => ("delivered", Vec::new()),
     }
-}
-
-/// When somebody else first signed that it has the message.
-fn not_after(said: &[ReceiptReport], sender: &Did, exporter: &Did) -> Option<UnixMillis> {
-    let of_others = |r: &&ReceiptReport| {
-        r.outcome == Outcome::Passed && &r.recipient != sender && &r.recipient != exporter
-    };
-    said.iter().filter(of_others).map(|r| r.issued).min()
-}
-
-fn notes(entry: &MessageEntry, sender: Option<&Sender>) -> Vec<Note> {
-    let unheard = sender.and_then(|s| s.unheard.as_ref());
-    unheard.filter(|(at, _)| *at <= entry.at).map(|(_, note)| note.clone()).into_iter().collect()
 }
 
 fn report(entry: &MessageEntry, checks: Vec<Arc<Audit>>) -> MessageReport {

@@ -18,6 +18,7 @@ mod payloads;
 mod receipts;
 mod report;
 mod senders;
+mod told;
 mod whole;
 
 pub use report::{
@@ -27,13 +28,37 @@ pub use report::{
 
 use super::Bundle;
 use super::entries::MessageEntry;
+use gridpass_credentials::content_id::{ContentId, ContentIdError};
 use gridpass_credentials::trust::{Trust, TrustError};
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use material::Material;
+use rayon::iter::ParallelIterator as _;
+use rayon::slice::ParallelSlice as _;
 use report::{REPORT_TYPE, REPORT_VERSION, worst};
 use sha2::{Digest as _, Sha256};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+
+/// Payloads that an exporter left out, and that somebody shows beside the bundle: by their hash they are what
+/// was signed, or are of none of its messages.
+#[derive(Clone, Debug, Default)]
+pub struct Shown(BTreeMap<ContentId, Vec<u8>>);
+
+impl Shown {
+    /// Takes a payload, as it was signed: of a sealed message the sealed bytes.
+    ///
+    /// # Errors
+    /// None that can occur; the type is the hash's.
+    pub fn add(&mut self, payload: Vec<u8>) -> Result<ContentId, ContentIdError> {
+        let id = ContentId::of_bytes(&payload)?;
+        self.0.insert(id.clone(), payload);
+        Ok(id)
+    }
+
+    fn get(&self, id: &ContentId) -> Option<&[u8]> {
+        self.0.get(id).map(Vec::as_slice)
+    }
+}
 
 /// Verifies a bundle that was read, by a trust pack that came another way.
 ///
@@ -45,17 +70,34 @@ pub fn verify(
     at: UnixMillis,
     sample: Option<Sample>,
 ) -> Result<Report, TrustError> {
+    verify_with(bundle, trust_pack, at, sample, &Shown::default())
+}
+
+/// The same, with payloads that are not in the bundle.
+///
+/// # Errors
+/// As those of [`verify`].
+pub fn verify_with(
+    bundle: &Bundle<'_>,
+    trust_pack: &[u8],
+    at: UnixMillis,
+    sample: Option<Sample>,
+    shown: &Shown,
+) -> Result<Report, TrustError> {
     let trust = Trust::open(trust_pack, None, at)?;
     let material = Material::read(bundle, trust, trust_pack, at)?;
     let index = chains::Index::of(&material);
-    let (chains, receipts) =
-        beside(|| chains::Chains::of(&material, &index), || receipts::judge(&material, &index));
+    let (chains, receipts) = rayon::join(
+        || chains::Chains::of(&material, &index),
+        || receipts::judge(&material, &index),
+    );
     let senders = senders::judge(&material);
     let chosen = choose(bundle, sample);
-    let context = messages::Context::new(&material, &senders, &receipts, &chains);
+    let context = messages::Context::new(&material, &senders, &receipts, &chains, shown);
     let messages =
         in_parallel_with(&chosen, || context.memory(), |memory, one| context.judge(*one, memory));
     let checks = whole::checks(&material, &receipts, &chains);
+    let gaps = chains.gaps(receipts.gaps);
     let of_messages = messages.iter().map(|m| (m.outcome, m.code, m.sentence.as_ref()));
     let of_bundle = checks.iter().map(|c| (c.outcome, c.code, c.sentence.as_ref()));
     let (outcome, code, sentence) = worst(of_bundle.chain(of_messages)).unwrap_or((
@@ -76,7 +118,7 @@ pub fn verify(
         ages: whole::ages(&material),
         counts: whole::counts(&material, &messages),
         checks,
-        gaps: chains.gaps(),
+        gaps,
         messages,
     })
 }
@@ -99,58 +141,24 @@ fn choose<'b>(bundle: &'b Bundle<'_>, sample: Option<Sample>) -> Vec<(usize, &'b
     chosen
 }
 
-/// Does two things at the same time.
-fn beside<A: Send, B>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> (A, B) {
-    std::thread::scope(|scope| {
-        let thread = scope.spawn(one);
-        let other = other();
-        match thread.join() {
-            Ok(one) => (one, other),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    })
-}
-
 /// Does the same with each, on all cores; what comes out is in order.
 pub(super) fn in_parallel<T: Sync, R: Send>(items: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
     in_parallel_with(items, || (), |(), item| each(item))
 }
 
-/// The same, where each thread remembers something of its own.
+/// The same, where what is done one after the other remembers something of its own.
 pub(super) fn in_parallel_with<T: Sync, S, R: Send>(
     items: &[T],
     memory: impl Fn() -> S + Sync,
     each: impl Fn(&mut S, &T) -> R + Sync,
 ) -> Vec<R> {
-    /// So few are done before a thread has begun.
-    const FEW: usize = 16;
-    /// Into so many shares for each core the work is divided: one may be slower than another.
+    /// Into so many shares for each core the work is divided: one may be slower than another, and each has
+    /// to learn what it remembers.
     const SHARES: usize = 32;
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    if cores <= 1 || items.len() <= FEW {
+    let shares = rayon::current_num_threads().saturating_mul(SHARES);
+    let of_share = |share: &[T]| {
         let mut memory = memory();
-        return items.iter().map(|item| each(&mut memory, item)).collect();
-    }
-    let share = items.len().div_ceil(cores.saturating_mul(SHARES)).max(1);
-    let shares = Mutex::new(items.chunks(share).enumerate());
-    let take = || shares.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work = || {
-        let (mut memory, mut done) = (memory(), Vec::new());
-        while let Some((number, share)) = take() {
-            let made: Vec<R> = share.iter().map(|item| each(&mut memory, item)).collect();
-            done.push((number, made));
-        }
-        done
+        share.iter().map(|item| each(&mut memory, item)).collect::<Vec<_>>()
     };
-    let mut done = std::thread::scope(|scope| {
-        let threads = cores.min(items.len().div_ceil(share));
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let joined = threads.into_iter().map(|thread| match thread.join() {
-            Ok(done) => done,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        joined.flatten().collect::<Vec<_>>()
-    });
-    done.sort_unstable_by_key(|(number, _)| *number);
-    done.into_iter().flat_map(|(_, made)| made).collect()
+    items.par_chunks(items.len().div_ceil(shares).max(1)).flat_map_iter(of_share).collect()
 }

@@ -21,10 +21,13 @@ impl<'m> Context<'m> {
         let name = "payload";
         let id = envelope.payload_id();
         let bytes = match entry.payload {
-            PayloadState::Withheld | PayloadState::Gone => {
-                let sentence = "it is not in the bundle; its hash is signed";
-                return Audit::passed(name, codes::PAYLOAD_WITHHELD, sentence).on([id]);
-            }
+            PayloadState::Withheld | PayloadState::Gone => match self.shown.get(id) {
+                Some(bytes) => bytes,
+                None => {
+                    let sentence = "it is not in the bundle; its hash is signed";
+                    return Audit::passed(name, codes::PAYLOAD_WITHHELD, sentence).on([id]);
+                }
+            },
             PayloadState::Here if entry.content != id.to_cid().ok() => {
                 let sentence = "the payload that is listed is another than the one that was signed";
                 let code = gridpass_credentials::codes::CID_OTHER;

@@ -3,10 +3,11 @@
 use super::chains::Index;
 use super::in_parallel_with;
 use super::material::Material;
+use super::report::Gap;
 use crate::checking::Chain;
 use crate::codes;
 use crate::envelope::Envelope;
-use crate::receipt::{MAX_STATUS_AGE_SECONDS, Receipt, SignedReceipt};
+use crate::receipt::{CLOCKS_DIFFER_MILLIS, MAX_STATUS_AGE_SECONDS, Receipt, SignedReceipt};
 use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
@@ -51,6 +52,8 @@ impl Judged {
 pub(super) struct Receipts {
     pub(super) judged: Vec<Judged>,
     speaking: BTreeMap<Chain, BTreeMap<u64, Vec<usize>>>,
+    /// What the ends of chains lack that receipts speak of.
+    pub(super) gaps: Vec<Gap>,
 }
 
 impl Receipts {
@@ -73,17 +76,23 @@ fn names_its_newest(receipt: &Receipt, index: &Index<'_>) -> bool {
 
 pub(super) fn judge(material: &Material<'_>, index: &Index<'_>) -> Receipts {
     let all: Vec<usize> = (0..material.receipts.len()).collect();
-    let judged = in_parallel_with(
+    let judged: Vec<Judged> = in_parallel_with(
         &all,
         || (material.resolver(), SignatureMemo::default()),
         |(resolver, memo), place| match material.receipts.get(*place).and_then(Option::as_ref) {
-            Some(signed) => one(material, signed, index, resolver, memo),
+            Some(signed) => one(material, (*place, signed), index, resolver, memo),
             None => Judged::open(codes::BUNDLE_PART_MISSING, "the receipt is not there"),
         },
     );
     let mut speaking: BTreeMap<Chain, BTreeMap<u64, Vec<usize>>> = BTreeMap::new();
+    let mut tails: BTreeMap<Chain, (u64, u64)> = BTreeMap::new();
     for (place, signed) in material.receipts.iter().enumerate() {
         let Some(receipt) = signed.as_ref().map(SignedReceipt::receipt) else { continue };
+        let open = judged.get(place).is_some_and(|j| j.code == codes::SEQUENCE_GAP);
+        if let Some((chain, last)) = missing_after(material, receipt, index).filter(|_| open) {
+            let tail = tails.entry(chain).or_insert((last, last));
+            tail.1 = tail.1.max(receipt.until());
+        }
         let Some((chain, known)) =
             receipt.chain().ok().and_then(|c| index.chains.get_key_value(&c))
         else {
@@ -99,12 +108,51 @@ pub(super) fn judge(material: &Material<'_>, index: &Index<'_>) -> Receipts {
             }
         }
     }
-    Receipts { judged, speaking }
+    let gap = |(Chain { sender, key, .. }, (last, until)): (Chain, (u64, u64))| Gap {
+        sender,
+        key,
+        from: last.saturating_add(1),
+        until,
+    };
+    Receipts { judged, speaking, gaps: tails.into_iter().map(gap).collect() }
+}
+
+/// The last message of a chain that is there, where the bundle says that it has the whole of it and a receipt
+/// speaks of later ones.
+fn missing_after(
+    material: &Material<'_>,
+    receipt: &Receipt,
+    index: &Index<'_>,
+) -> Option<(Chain, u64)> {
+    let selection = &material.bundle.manifest().selection;
+    if selection.until.is_some() || !selection.takes_whole_chains_of(&receipt.sender) {
+        return None;
+    }
+    let chain = receipt.chain().ok()?;
+    let last = match index.chains.get(&chain).and_then(|numbers| numbers.last_key_value()) {
+        Some((last, _)) => *last,
+        // Before a time that was asked for there may have been all of them.
+        None if selection.from.is_some() => return None,
+        None => 0,
+    };
+    (receipt.until() > last).then_some((chain, last))
+}
+
+/// Whether a message that it says to be delivered or kept was made after it was signed.
+fn is_early(receipt: &Receipt, index: &Index<'_>) -> bool {
+    let numbers = receipt.chain().ok().and_then(|chain| index.chains.get(&chain));
+    let limit = receipt.issued.plus_millis(CLOCKS_DIFFER_MILLIS);
+    let taken = receipt.delivered.iter().chain(&receipt.kept);
+    let of = |(from, until): &(u64, u64)| {
+        let there = numbers.map(|n| n.range(*from..=(*until).max(*from)));
+        there.into_iter().flatten().flat_map(|(_, all)| all)
+    };
+    taken.flat_map(of).any(|(_, envelope)| envelope.header().issued > limit)
 }
 
 fn one(
     material: &Material<'_>,
-    signed: &SignedReceipt,
+    (place, signed): (usize, &SignedReceipt),
     index: &Index<'_>,
     resolver: &dyn Resolver,
     memo: &mut SignatureMemo,
@@ -124,6 +172,15 @@ fn one(
         let sentence = "it names another message than the one with that number";
         return Judged::failed(codes::RECEIPT_MALFORMED, sentence);
     }
+    if is_early(receipt, index) {
+        let sentence = format!("it was signed at {}, before a message of it", receipt.issued);
+        return Judged::failed(codes::RECEIPT_EARLY, sentence);
+    }
+    let logged = material.bundle.entries().receipts.get(place).map(|entry| entry.logged);
+    if logged.is_some_and(|logged| receipt.issued > logged.plus_millis(CLOCKS_DIFFER_MILLIS)) {
+        let sentence = format!("it was signed at {}, after it was written down", receipt.issued);
+        return Judged::failed(identity_codes::SIGNED_IN_FUTURE, sentence);
+    }
     if let Some(authorisation) = &receipt.authorisation {
         let acting = Acting {
             participant: &receipt.recipient,
@@ -134,6 +191,11 @@ fn one(
         if let Err(judged) = acting.check(material, resolver, memo) {
             return judged;
         }
+    }
+    if let Some((_, last)) = missing_after(material, receipt, index) {
+        let until = receipt.until();
+        let sentence = format!("it speaks of messages up to {until}, and {last} is the last there");
+        return Judged::open(codes::SEQUENCE_GAP, sentence);
     }
     let sentence = format!("signed by {}", signed.key());
     Judged::new((Outcome::Passed, codes::RECEIPT_HOLDS), sentence)

@@ -128,6 +128,9 @@ pub struct Times {
     /// Others signed then that they have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_after: Option<UnixMillis>,
+    /// Who that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_after_by: Option<Did>,
 }
 
 /// What a recipient said of a message.

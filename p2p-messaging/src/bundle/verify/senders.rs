@@ -16,9 +16,9 @@ use gridpass_credentials::visa::{Purpose, StatusEntry};
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
-use gridpass_policy::facts::Admission;
+use gridpass_policy::facts::{Admission, Finding};
 use gridpass_policy::policy::Admitted;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Which check a message is given.
@@ -84,6 +84,24 @@ pub(super) fn judge(material: &Material<'_>) -> Senders {
         },
     );
     judged.into_iter().collect()
+}
+
+/// The channel's owner, and the participants who show a visa that holds, as the bundle proves: they are not
+/// somebody's spare keys.
+pub(super) fn accredited<'m>(material: &'m Material<'_>, senders: &Senders) -> BTreeSet<&'m Did> {
+    let proven = |sender: &Sender| {
+        let [_, presentation, visas, status] = &sender.checks;
+        [presentation, visas, status].iter().all(|check| check.outcome == Outcome::Passed)
+    };
+    let shows = |admission: &Admission| {
+        admission.visas.iter().any(|visa| visa.standing.outcome == Finding::Passed)
+    };
+    let known = material
+        .admissions
+        .iter()
+        .filter(|(id, admission)| shows(admission) && senders.get(*id).is_some_and(proven));
+    let owner = material.policy.as_ref().map(|policy| &policy.descriptor().owner);
+    known.map(|(_, admission)| &admission.sender).chain(owner).collect()
 }
 
 impl Sender {

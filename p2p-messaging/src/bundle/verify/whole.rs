@@ -7,6 +7,7 @@ use super::receipts::{Acting, Receipts, key_at};
 use super::report::{Audit, BundleSummary, Counts, MessageReport, TrustSummary, worst};
 use crate::bundle::entries::PayloadState;
 use crate::codes;
+use crate::receipt::CLOCKS_DIFFER_MILLIS;
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::verify::Age;
 use gridpass_identity::codes as identity_codes;
@@ -22,6 +23,7 @@ pub(super) fn checks(material: &Material<'_>, receipts: &Receipts, chains: &Chai
     let mut all = vec![
         Audit::passed("container", codes::BUNDLE_INTACT, sentence).on([root]),
         exporter(material),
+        record(material),
         framework(material),
         material.channel.clone(),
     ];
@@ -72,6 +74,40 @@ fn exporter(material: &Material<'_>) -> Audit {
             Audit::new(name, (judged.outcome, judged.code), sentence).on([authorisation])
         }
     }
+}
+
+/// That what the exporter wrote down does not contradict itself.
+fn record(material: &Material<'_>) -> Audit {
+    let (manifest, entries) = (material.bundle.manifest(), material.bundle.entries());
+    let limit = manifest.made.plus_millis(CLOCKS_DIFFER_MILLIS);
+    let opened = entries.messages.iter().filter_map(|m| m.opened.as_ref());
+    let records = (entries.messages.iter().map(|m| (m.number, m.logged)))
+        .chain(opened.map(|o| (o.number, o.logged)))
+        .chain(entries.receipts.iter().map(|r| (r.number, r.logged)));
+    let failed = |sentence| Audit::failed("record", codes::BUNDLE_RECORD, sentence);
+    for (number, logged) in records {
+        if logged > limit {
+            let made = manifest.made;
+            let sentence = format!("record {number} is of {logged}, and the bundle of {made}");
+            return failed(sentence);
+        }
+        if number > manifest.last {
+            let last = manifest.last;
+            return failed(format!(
+                "there is a record {number}, and the last is said to be {last}"
+            ));
+        }
+    }
+    for (entry, envelope) in entries.messages.iter().zip(&material.envelopes) {
+        let Some(issued) = envelope.as_ref().map(|e| e.header().issued) else { continue };
+        if entry.allowed && issued > entry.logged.plus_millis(CLOCKS_DIFFER_MILLIS) {
+            let (number, logged) = (entry.number, entry.logged);
+            let sentence = format!("record {number} is of {logged}, its message of {issued}");
+            return failed(sentence);
+        }
+    }
+    let sentence = "what the exporter wrote down does not contradict itself";
+    Audit::passed("record", codes::BUNDLE_INTACT, sentence)
 }
 
 fn framework(material: &Material<'_>) -> Audit {
@@ -144,7 +180,10 @@ pub(super) fn trust(material: &Material<'_>) -> TrustSummary {
 /// How old what it rests on is, at the time of verification.
 pub(super) fn ages(material: &Material<'_>) -> Vec<Age> {
     let mut all = Vec::new();
-    let mut add = |what: String, since: UnixMillis| {
+    let mut add = |mut what: String, since: UnixMillis| {
+        if since > material.at.plus_millis(MAX_CLOCK_SKEW_MILLIS) {
+            what.push_str(", dated later");
+        }
         all.push(Age { what, age_seconds: material.at.millis_since(since) / 1000 });
     };
     let charter = material.trust.charter().charter();

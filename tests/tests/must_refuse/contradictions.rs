@@ -1,0 +1,197 @@
+//! Must-refuse case 23, by an exporter whose bundle contradicts itself: times and numbers that cannot be, receipts
+//! that speak of what was left out. And what is missing accuses nobody.
+
+use gridpass_credentials::content_id::EnvelopeId;
+use gridpass_credentials::status::Change;
+use gridpass_credentials::visa::Purpose;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::time::UnixMillis;
+use gridpass_messaging::bundle::Report;
+use gridpass_messaging::checking::{Source, Verdict};
+use gridpass_messaging::receipt::{Receipt, Refusal, SignedReceipt};
+use gridpass_tests::evidence::{Scene, bad};
+use gridpass_tests::parts::{Parts, without};
+use gridpass_tests::world::{self, NOW, Party};
+use std::path::Path;
+
+const MINUTE: u64 = 60_000;
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn scene(folder: &Path) -> Scene {
+    let mut scene = Scene::new(folder, 20, |_| ());
+    scene.day();
+    scene
+}
+
+fn bent(scene: &Scene, bend: impl FnOnce(&mut Parts)) -> Report {
+    let mut parts = Parts::of(&scene.export());
+    bend(&mut parts);
+    scene.verify(&parts.signed_by(&scene.key()))
+}
+
+/// The receipt of the stranger who confirmed the day's messages, bent and signed anew.
+fn bend_receipt(parts: &mut Parts, bend: impl FnOnce(&mut Receipt)) {
+    let text = parts.bytes_of(&parts.entries.receipts[1].receipt);
+    let mut receipt = SignedReceipt::parse(&text).expect("a receipt").receipt().clone();
+    bend(&mut receipt);
+    let stranger = Party::new(77);
+    let signed = receipt.sign(&stranger.key, &stranger.key_id).expect("signs");
+    parts.entries.receipts[1].receipt = parts.put(signed.as_bytes());
+}
+
+#[test]
+fn a_record_that_contradicts_itself_is_found_out() {
+    let folder = folder();
+    let scene = scene(folder.path());
+    let record = ["record Failed GP-BUNDLE-RECORD"];
+    let at = |millis: u64| NOW.plus_millis(millis);
+    let cases: [(&str, &dyn Fn(&mut Parts)); 6] = [
+        ("made before a record", &|p| p.entries.messages[4].logged = at(71 * MINUTE)),
+        ("made before a receipt came", &|p| p.entries.receipts[0].logged = at(71 * MINUTE)),
+        ("a message behind the last", &|p| p.manifest.last = p.entries.messages[4].number - 1),
+        ("a receipt behind the last", &|p| {
+            p.entries.receipts[1].number = p.manifest.last + 1;
+        }),
+        ("allowed before it was made", &|p| {
+            let before = UnixMillis::new(NOW.get() - 11 * MINUTE);
+            p.entries.messages[0].logged = before;
+        }),
+        ("made long before", &|p| p.manifest.made = UnixMillis::new(NOW.get() - 11 * MINUTE)),
+    ];
+    for (case, bend) in cases {
+        assert_eq!(bad(&bent(&scene, bend)), record, "{case}");
+    }
+    // Clocks differ, and what was refused may have been refused for its time.
+    let cases: [(&str, &dyn Fn(&mut Parts)); 3] = [
+        ("a clock that was set back", &|p| p.entries.messages[4].logged = at(69 * MINUTE)),
+        ("a sender whose clock is ahead", &|p| {
+            p.entries.messages[0].logged = UnixMillis::new(NOW.get() - 9 * MINUTE);
+        }),
+        ("refused", &|p| {
+            p.entries.messages[4].logged = UnixMillis::new(NOW.get() - 11 * MINUTE);
+        }),
+    ];
+    for (case, bend) in cases {
+        assert_eq!(bad(&bent(&scene, bend)), [""; 0], "{case}");
+    }
+}
+
+#[test]
+fn a_receipt_from_before_its_message_or_after_it_came_proves_nothing() {
+    let folder = folder();
+    let scene = scene(folder.path());
+    let early = UnixMillis::new(NOW.get() - 11 * MINUTE);
+    let found = |bend: &dyn Fn(&mut Receipt)| bad(&bent(&scene, |p| bend_receipt(p, bend)));
+    assert_eq!(found(&|r| r.issued = early), ["receipts Failed GP-RECEIPT-EARLY"]);
+    assert_eq!(
+        found(&|r| r.issued = NOW.plus_millis(11 * MINUTE)),
+        ["receipts Failed GP-SIGNED-IN-FUTURE"]
+    );
+    assert_eq!(found(&|r| r.issued = NOW.plus_millis(9 * MINUTE)), [""; 0]);
+    // Somebody may refuse a message for being of the future.
+    let refused = |r: &mut Receipt| {
+        r.issued = early;
+        r.delivered.clear();
+        let refusal = |sequence| Refusal { sequence, reasons: vec!["GP-MESSAGE-FUTURE".into()] };
+        r.refused = (1..=3).map(refusal).collect();
+    };
+    assert_eq!(found(&refused), [""; 0]);
+}
+
+#[test]
+fn messages_at_the_end_that_are_left_out_are_missed_where_a_receipt_speaks_of_them() {
+    let folder = folder();
+    let scene = scene(folder.path());
+    let gap = ["receipts Indeterminate GP-SEQUENCE-GAP"];
+    let last_left_out = |p: &mut Parts| drop(p.entries.messages.remove(2));
+    let report = bent(&scene, last_left_out);
+    assert_eq!(bad(&report), gap);
+    let gaps: Vec<_> = report.gaps.iter().map(|g| (g.from, g.until)).collect();
+    assert_eq!((gaps.as_slice(), report.outcome), ([(3, 3)].as_slice(), Outcome::Indeterminate));
+    // The whole chain is left out.
+    let report = bent(&scene, |p| drop(p.entries.messages.drain(..3)));
+    let gaps: Vec<_> = report.gaps.iter().map(|g| (g.from, g.until)).collect();
+    assert_eq!((bad(&report), gaps), (gap.map(String::from).to_vec(), vec![(1, 3)]));
+    // Of a bundle up to a time, or of somebody else, nothing is known of the end.
+    let until = |p: &mut Parts| {
+        last_left_out(p);
+        p.manifest.selection.until = Some(NOW.plus_millis(2));
+    };
+    assert_eq!(bad(&bent(&scene, until)), [""; 0]);
+}
+
+#[test]
+fn receipts_that_contradict_each_other_are_told() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |_| ());
+    let sent = scene.by_node.send(NOW);
+    scene.receive(&sent, Source::Live, NOW);
+    let stranger = Party::new(77);
+    scene.confirmed_by(&stranger, &sent, &[(1, 1)], NOW.plus_millis(10));
+    scene.confirmed_by(&stranger, &sent, &[(1, 1)], NOW.plus_millis(20));
+    let report = bent(&scene, |p| {
+        bend_receipt(p, |r| {
+            r.delivered.clear();
+            r.refused = vec![Refusal { sequence: 1, reasons: vec!["GP-POLICY-UNMET".into()] }];
+        });
+    });
+    assert_eq!(bad(&report), [""; 0]);
+    let notes: Vec<_> = report.messages[0].notes.iter().map(|n| n.code.id()).collect();
+    assert_eq!(notes, ["GP-RECEIPT-DIFFERS"]);
+    let agreed = scene.verify(&scene.export());
+    assert!(agreed.messages[0].notes.is_empty());
+}
+
+#[test]
+fn a_sender_that_contradicted_itself_is_named_at_each_of_its_messages() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |_| ());
+    let first = scene.alone.send(NOW);
+    let mut twin = scene.alone.clone();
+    let (second, other) = (scene.alone.send(NOW.plus_millis(1)), twin.send(NOW.plus_millis(2)));
+    let theirs = scene.by_node.send(NOW);
+    for message in [&first, &second, &theirs] {
+        assert_eq!(scene.receive(message, Source::Live, NOW).verdict, Verdict::Admit);
+    }
+    scene.receive(&other, Source::Live, NOW.plus_millis(3));
+    let report = scene.verify(&scene.export());
+    assert_eq!(report.counts.forks, 1);
+    for message in &report.messages {
+        let noted = message.notes.iter().any(|n| n.code.id() == "GP-SEQUENCE-FORK");
+        let theirs = EnvelopeId::parse(&message.id).is_ok_and(|id| &id == theirs.id());
+        assert_eq!(noted, !theirs, "{}", message.id);
+    }
+}
+
+#[test]
+fn whatever_one_part_is_missing_nobody_is_accused() {
+    let folder = folder();
+    let mut scene = scene(folder.path());
+    // Also of what was refused since it is revoked, one of its two lists being there.
+    let regulator = &scene.market.regulator;
+    let visa = world::visa(regulator, &scene.by_node.party, &scene.market.role, |_| ());
+    let change = Change { index: visa.status[0].index, set: true, at: NOW.plus_millis(5) };
+    let list = world::list_by(regulator, regulator, Purpose::Revocation, &[change], |json| {
+        json["validFrom"] = NOW.plus_millis(2000).to_string().into();
+        json["credentialSubject"]["statusList"]["version"] = 6.into();
+    });
+    scene.learn_lists(vec![list]);
+    let refused = scene.by_node.send(NOW.plus_millis(3000));
+    let checked = scene.receive(&refused, Source::Live, NOW.plus_millis(3000));
+    assert_eq!(checked.verdict, Verdict::Refuse);
+    let bytes = scene.export();
+    let root = Parts::of(&bytes);
+    let pages: Vec<String> = root.manifest.pages.all().map(ToString::to_string).collect();
+    let mut tried = 0;
+    for name in root.blocks.keys().filter(|name| !pages.contains(name)) {
+        // The root is the first: without it there is no bundle.
+        let Ok(report) = scene.try_verify(&without(&bytes, &[name.clone()])) else { continue };
+        tried += 1;
+        assert!(bad(&report).iter().all(|b| b.contains("Indeterminate")), "{:?}", bad(&report));
+        assert_eq!(report.outcome, Outcome::Indeterminate, "{name}");
+    }
+    assert!(tried + pages.len() + 1 == root.blocks.len() && tried > 20, "{tried}");
+}
