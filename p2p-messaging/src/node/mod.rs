@@ -31,6 +31,7 @@ mod owed;
 mod own;
 mod peers;
 mod publishing;
+mod readers;
 mod receipts;
 mod rounds;
 mod sealing;

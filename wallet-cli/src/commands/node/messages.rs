@@ -62,13 +62,14 @@ pub struct SendArgs {
     "  gridpass listen                      from the beginning, and what comes\n  \
      gridpass listen --after 1200         from a number on\n  \
      gridpass listen --reader dispatch    from where this reader left off; remembers it\n  \
+     gridpass listen --reader dispatch --channel flex.gb.bids   where it left off in this channel\n  \
      gridpass listen --count 1            ends after one"
 ))]
 pub struct ListenArgs {
     /// Only what was taken in after this number
     #[arg(long, value_name = "N", conflicts_with = "reader")]
     after: Option<u64>,
-    /// A name under which the node remembers how far was read
+    /// A name under which the node remembers how far was read: in everything, or in the channel
     #[arg(long, value_name = "NAME")]
     reader: Option<String>,
     /// Only this channel, by name or CID
@@ -193,7 +194,7 @@ fn answer_in(
 ) -> Result<Value, Failure> {
     let started = Instant::now();
     let mut client = Client::connect(global)?;
-    client.say(&Asked::Listen { after: Some(after), reader: None })?;
+    client.say(&Asked::Listen { after: Some(after), reader: None, channel: None })?;
     let late = || {
         let message = format!("nobody answered within {} s", time.as_secs());
         Failure::new(messaging_codes::NO_ANSWER, message)
@@ -216,29 +217,38 @@ fn answer_in(
 
 pub fn listen(global: &GlobalArgs, args: &ListenArgs) -> Outcomes {
     let mut client = Client::connect(global)?;
-    client.say(&Asked::Listen { after: args.after, reader: args.reader.clone() })?;
+    let channel = &args.channel;
+    client.say(&Asked::Listen {
+        after: args.after,
+        reader: args.reader.clone(),
+        channel: channel.clone(),
+    })?;
     let mut done = args.reader.as_ref().map(|_| Client::connect(global)).transpose()?;
     let mut count = 0_u64;
     while args.count.is_none_or(|most| count < most) {
-        let Some(message) = client.next()? else {
+        let next = client.next().map_err(|e| match e.code {
+            code if code == messaging_codes::CHANNEL_UNKNOWN => {
+                e.next("`gridpass node status` lists the channels; name one by its name or CID.")
+            }
+            _ => e,
+        });
+        let Some(message) = next? else {
             let message = "the node has ended";
             return Err(Failure::new(messaging_codes::NODE_NOT_RUNNING, message));
         };
-        let of = |name: &str| message.get(name).and_then(Value::as_str);
-        let wanted = args.channel.as_deref();
-        if wanted.is_none_or(|c| of("channel") == Some(c) || of("channelName") == Some(c)) {
-            let mut out = std::io::stdout().lock();
-            let written = writeln!(out, "{message}").and_then(|()| out.flush());
-            if written.is_err() {
-                // A reader that closed the pipe has what it wanted.
-                break;
-            }
-            count = count.saturating_add(1);
+        let mut out = std::io::stdout().lock();
+        let written = writeln!(out, "{message}").and_then(|()| out.flush());
+        drop(out);
+        if written.is_err() {
+            // A reader that closed the pipe has what it wanted.
+            break;
         }
+        count = count.saturating_add(1);
         // Noted when it was written: what was not is given again.
         if let (Some(client), Some(reader)) = (&mut done, &args.reader) {
             let number = message.get("number").and_then(Value::as_u64).unwrap_or_default();
-            client.ask(&Asked::Done { reader: reader.clone(), number })?;
+            let (reader, channel) = (reader.clone(), channel.clone());
+            client.ask(&Asked::Done { reader, channel, number })?;
         }
     }
     Ok(Answer::default())
