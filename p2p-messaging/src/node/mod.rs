@@ -238,6 +238,7 @@ impl Node {
         let gone = || NodeError::Network("the worker ended".into());
         let (participant, node, mut found) = is_ready.await.map_err(|_| gone())??;
         found.extend(unread);
+        net::check_free(&network_settings.listen).await.map_err(NodeError::Network)?;
         let network_now =
             net::start_with::<Task>(keypair, &network_settings, tasks.clone(), library)
                 .map_err(NodeError::Network)?;

@@ -1,6 +1,6 @@
 //! What operators get wrong with nodes that run, and what they are told.
 
-use crate::common::network::{BIDS, Network, ORDERS, Role};
+use crate::common::network::{BIDS, Network, ORDERS, Role, until};
 use serde_json::Value;
 
 /// One who bids, one who reads, and a node of each that runs; they know each other.
@@ -11,6 +11,32 @@ fn market() -> Network {
     );
     network.sees("flexgen-1", 1);
     network
+}
+
+#[test]
+fn of_two_nodes_with_one_port_the_second_does_not_start() {
+    let mut network = Network::new();
+    for (name, role) in [("flexgen", Role::Aggregator), ("north", Role::Operator)] {
+        network.participant(name, role);
+        network.node(&format!("{name}-1"), name);
+    }
+    for listen in ["/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"] {
+        network.start_by("flexgen-1", &[], &["--listen", listen]);
+        let address = until("an address", || {
+            let status = network.ask("flexgen-1", &["node", "status"]);
+            status["listening"].as_array()?.first()?.as_str().map(str::to_owned)
+        });
+        let second =
+            ["node", "run", "--listen", &address, "--log", "error", "--profile", "north-1"];
+        let told = network.place.refused("GP-NODE-NETWORK", 6, &second);
+        let message = told["message"].as_str().expect("text");
+        assert!(message.contains(&address) && message.contains("in use"), "{told}");
+        // It is the second that ended; and the first has its port again as soon as it is told to stop.
+        network.ask("flexgen-1", &["node", "status"]);
+        network.stop("flexgen-1");
+        network.start_by("flexgen-1", &[], &["--listen", &address]);
+        network.stop("flexgen-1");
+    }
 }
 
 /// The ids of the messages that a listener is given.
