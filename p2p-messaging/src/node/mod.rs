@@ -7,6 +7,7 @@
 //! ```
 
 mod answering;
+mod authorised;
 mod beginnings;
 mod behind;
 mod catch_up;

@@ -356,6 +356,7 @@ impl Worker {
             "started": self.started,
             "framework": self.framework(),
             "charterVersion": self.knowledge.trust.charter().charter().version,
+            "authorisation": self.authorisation_shown(),
             "authorisedUntil": authorisation.map(|a| a.authorisation.valid_until),
             "listening": self.listening,
             "peers": self.peers.len(),

@@ -39,6 +39,35 @@ fn of_two_nodes_with_one_port_the_second_does_not_start() {
     }
 }
 
+#[test]
+fn a_node_that_may_not_act_for_its_participant_says_so() {
+    let mut network = market();
+    let authorisation = |network: &Network, node: &str| {
+        network.ask(node, &["node", "status"])["authorisation"].clone()
+    };
+    assert_eq!(authorisation(&network, "flexgen-1"), serde_json::json!({"state": "counts"}));
+    assert!(network.call("flexgen-1", "node status").text().contains("authorised until 2"));
+    let did = network.did("flexgen-1");
+    network.call("flexgen", &format!("visa revoke {did} -o lists.json"));
+    network.ask("flexgen-1", &["node", "add", "lists.json"]);
+    let shown = authorisation(&network, "flexgen-1");
+    assert_eq!((&shown["state"], &shown["code"]), (&"refused".into(), &"GP-VISA-REVOKED".into()));
+    assert!(shown["next"].as_str().expect("text").contains("authorise-node"), "{shown}");
+    let told = network.call("flexgen-1", "node status");
+    let line = told.text().lines().find(|l| l.starts_with("REVOKED")).expect("it says so");
+    assert!(line.contains(" since 2"), "{line}");
+    assert!(!told.text().contains("authorised until"), "{}", told.text());
+
+    network.call("alone", "init --name alone --recovery-out alone-words.txt");
+    network.call("alone", "id new --name node --method key --node");
+    network.call("alone", "node add trust.json");
+    network.start_by("alone", &[], &["--listen", "/ip4/127.0.0.1/tcp/0"]);
+    assert_eq!(authorisation(&network, "alone")["state"], "none");
+    let told = network.call("alone", "node status");
+    assert!(told.text().contains("NOT AUTHORISED"), "{}", told.text());
+    assert!(told.text().contains("next: The participant runs"), "{}", told.text());
+}
+
 /// The ids of the messages that a listener is given.
 fn heard(network: &Network, node: &str, args: &[&str]) -> Vec<String> {
     let args = [&["listen", "--profile", node], args].concat();

@@ -169,7 +169,10 @@ fn say_ready(json: bool, node: &Node) {
                "participant": node.participant})
         .to_string()
     } else {
-        format!("ready: {} for {}", node.node, node.participant)
+        // Nobody authorised it, or it is its own participant.
+        let itself = node.node == node.participant;
+        let whom = if itself { "itself" } else { node.participant.as_str() };
+        format!("ready: {} for {whom}", node.node)
     };
     // Whoever does not read it, does not need it.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
