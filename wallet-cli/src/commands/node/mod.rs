@@ -3,6 +3,7 @@
 pub mod client;
 mod file;
 mod file_content;
+mod half_file;
 mod manage;
 mod messages;
 mod run;
