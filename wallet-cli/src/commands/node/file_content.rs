@@ -7,6 +7,7 @@ use super::{folder, half_file};
 use crate::codes;
 use crate::context::{GlobalArgs, OutputArgs};
 use crate::output::Failure;
+use crate::warnings;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::files::{BLOCK, FileError, FileKey, Held, Reference, stage as files_stage};
@@ -52,6 +53,9 @@ impl Progress {
     }
 
     fn tell(&mut self, text: impl FnOnce() -> String) {
+        if warnings::in_json() {
+            return;
+        }
         let every = if self.terminal { ASK } else { TELL };
         let first = *self.told.get_or_insert_with(Instant::now);
         if first.elapsed() < every {

@@ -5,7 +5,8 @@ use super::read;
 use crate::commands::arguments::parse_duration;
 use crate::context::GlobalArgs;
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, note};
+use crate::output::{Answer, Failure, Outcomes};
+use crate::warnings::hint;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
@@ -173,7 +174,7 @@ fn told_why<T>(ask: impl FnOnce() -> T) -> T {
     let (done, waits) = channel::<()>();
     let teller = thread::spawn(move || {
         if waits.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
-            note(
+            hint(
                 "waiting for the node: one that has sent nothing in the channel yet asks its peers first \
                  whether it did before, for some ten seconds where nobody answers",
             );
