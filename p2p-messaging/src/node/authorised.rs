@@ -29,20 +29,23 @@ impl Worker {
         let again = format!(
             "The participant runs `gridpass visa authorise-node {node} -o FILE`; then `gridpass node add FILE`."
         );
-        let not = |code: gridpass_identity::code::Code, sentence: String, next: String| json!({"state": "none", "code": code.id(), "sentence": sentence, "next": next});
+        let not = |sentence: String, next: String| {
+            let code = codes::NODE_AUTHORISATION.id();
+            json!({"state": "none", "code": code, "sentence": sentence, "next": next})
+        };
         let Some(own) = &material.authorisation else {
             if material.presentations.values().any(|p| is_of(&p.text, node)) {
                 return json!({"state": "itself"});
             }
             let sentence = "no participant authorised this node".to_owned();
-            return not(codes::NODE_AUTHORISATION, sentence, again);
+            return not(sentence, again);
         };
         // Who it acts for is found out when it starts.
         if self.me.participant != own.authorisation.principal {
             let principal = &own.authorisation.principal;
             let sentence = format!("it acts for {principal} from its next start on");
             let next = "Stop it with `gridpass node stop`, and start it again.".to_owned();
-            return not(codes::NODE_AUTHORISATION, sentence, next);
+            return not(sentence, next);
         }
         let now = self.now();
         let expect = AuthorisationExpectation {

@@ -34,7 +34,7 @@ impl Worker {
             Asked::Fetch { cid, peers } => return self.show_block(cid, peers, reply),
             Asked::Content { cid } => return self.show_content(cid, reply),
             Asked::Done { reader, channel, number } => {
-                return self.done((&reader, channel.as_deref()), number, reply);
+                return self.done((reader.as_str(), channel.as_deref()), number, reply);
             }
             Asked::Add { content } => self.add(&content),
             Asked::FileAdd { staged } => self.file_add(&staged),

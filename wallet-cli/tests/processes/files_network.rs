@@ -317,6 +317,28 @@ fn a_folder_whose_state_was_never_written_is_no_end_of_its_file() {
 }
 
 #[test]
+fn a_file_for_somebody_of_whom_no_node_is_known_is_sent_and_warned_of() {
+    let network = network(&["north", "south"]);
+    write_file(&network.place.path("map.bin"), 1);
+    let south = network.participant_did("south-1");
+    let nobody = "did:web:nobody.example";
+    let send = |to: &[&str]| {
+        let mut args =
+            vec!["--json", "--profile", "north-1", "file", "send", FILES, "files", "map.bin"];
+        to.iter().for_each(|did| args.extend(["--to", did]));
+        let ran = network.place.run_bare(&args);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        (ran.json()["recipientsWithoutNode"].clone(), ran.stderr)
+    };
+    assert_eq!(send(&[&south]), (serde_json::json!([]), String::new()));
+    let (absent, said) = send(&[&south, nobody]);
+    assert_eq!(absent, serde_json::json!([nobody]));
+    let warning: Value = serde_json::from_str(&said).expect("one line of JSON");
+    assert_eq!(warning["schema"], "gridpass.warning/1");
+    assert!(warning["message"].as_str().expect("text").contains(nobody), "{said}");
+}
+
+#[test]
 fn a_file_that_is_interrupted_while_it_is_written_leaves_nothing_beside_it() {
     let network = network(&["north", "south"]);
     write_file(&network.place.path("map.bin"), 48);

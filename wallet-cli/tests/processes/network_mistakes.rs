@@ -68,6 +68,38 @@ fn a_node_that_may_not_act_for_its_participant_says_so() {
     assert!(told.text().contains("next: The participant runs"), "{}", told.text());
 }
 
+#[test]
+fn what_is_refused_of_a_node_and_of_what_it_sends_says_what_to_do_there() {
+    let network = Network::new();
+    network.participant("flexgen", Role::Aggregator);
+    network.node("flexgen-1", "flexgen");
+    let next = |code: &str, status: i32, args: &[&str]| {
+        let told =
+            network.place.refused(code, status, &[args, &["--profile", "flexgen-1"]].concat());
+        told["next"].as_str().expect("text").to_owned()
+    };
+    assert!(next("GP-NOT-KEPT", 5, &["node", "check"]).contains("gridpass node run"));
+    network.place.write("node.toml", "[metrics]\nlisten = \"192.0.2.1:9\"\n");
+    let any = ["node", "run", "--listen", "/ip4/127.0.0.1/tcp/0", "--log", "error"];
+    let metrics = next("GP-LISTEN", 3, &[&any[..], &["--config", "node.toml"]].concat());
+    assert!(metrics.contains("[metrics]") && !metrics.contains("--listen"), "{metrics}");
+    let large = std::fs::File::create(network.place.path("large.bin")).expect("a file");
+    large.set_len(17 * 1024 * 1024).expect("its length");
+    let send = next("GP-FILE-TOO-LARGE", 2, &["send", BIDS, "bids", "large.bin"]);
+    assert!(send.contains("gridpass file send"), "{send}");
+    assert!(next("GP-FILE-TOO-LARGE", 2, &["sign", "large.bin"]).contains("--detached"));
+    let other = next("GP-FILE-TOO-LARGE", 2, &["node", "add", "large.bin"]);
+    assert!(!other.contains("--detached") && !other.contains("file send"), "{other}");
+    // Refused, and not kept in clear text.
+    let material = network.place.path("home/profiles/flexgen-1/node/material");
+    let count = || std::fs::read_dir(&material).expect("a folder").count();
+    let before = count();
+    next("GP-NODE-FILE", 16, &["node", "add", "flexgen-1-words.txt"]);
+    let visa = next("GP-NODE-VISA", 2, &["node", "add", "flexgen-visa.json"]);
+    assert!(visa.contains("visa present"), "{visa}");
+    assert_eq!(count(), before);
+}
+
 /// The ids of the messages that a listener is given.
 fn heard(network: &Network, node: &str, args: &[&str]) -> Vec<String> {
     let args = [&["listen", "--profile", node], args].concat();

@@ -440,7 +440,10 @@ pub fn check(global: &GlobalArgs) -> Outcomes {
     }
     if !folder.is_dir() {
         let message = format!("there is no store in {}", folder.display());
-        return Err(Failure::new(gridpass_credentials::codes::NOT_KEPT, message));
+        return Err(Failure::new(credential_codes::NOT_KEPT, message).next(
+            "There is nothing to check before the node of this profile first ran: \
+             `gridpass node run`; --profile names another.",
+        ));
     }
     let (store, found) = Store::open(&folder).map_err(|e| Failure::new(e.code(), e.to_string()))?;
     let damaged: Vec<Value> = found

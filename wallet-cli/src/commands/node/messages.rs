@@ -1,9 +1,9 @@
 //! Sending and receiving.
 
 use super::client::{Client, ask, ask_until};
-use super::read;
+use super::{read, warn_of_absent};
 use crate::commands::arguments::parse_duration;
-use crate::context::GlobalArgs;
+use crate::context::{GlobalArgs, if_too_large};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use crate::warnings::hint;
@@ -14,12 +14,17 @@ use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_identity::did::Did;
 use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::node::control::{Asked, NewMessage};
+use gridpass_policy::codes as policy_codes;
 use serde_json::{Map, Value, json};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// What is too large for a message.
+const AS_A_FILE: &str =
+    "Send it with `gridpass file send CHANNEL TOPIC FILE`, on a topic for files.";
 
 /// Send a message in a channel; it is durable at the node when this returns
 #[derive(Args)]
@@ -118,7 +123,7 @@ pub struct ReceiptsArgs {
 }
 
 pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
-    let payload = read(&args.file)?;
+    let payload = read(&args.file).map_err(|e| if_too_large(e, AS_A_FILE))?;
     let mut attributes = Map::new();
     for text in &args.attributes {
         let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
@@ -141,7 +146,15 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
     };
     // What was taken in before cannot be an answer.
     let before = wait.map(|_| ask(global, &Asked::Status)).transpose()?;
-    let mut sent = told_why(|| ask(global, &Asked::Send(new)))?;
+    let mut sent = told_why(|| ask(global, &Asked::Send(new))).map_err(|e| match e.code {
+        // The code's remedy speaks to a reader.
+        code if code == policy_codes::PAYLOAD_MALFORMED => {
+            e.next(format!("Correct {}: nothing was sent.", args.file.display()))
+        }
+        code if code == messaging_codes::ENVELOPE_TOO_LARGE => e.next(AS_A_FILE),
+        _ => e,
+    })?;
+    warn_of_absent(&sent);
     let of = |name: &str| sent.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let id = of("id");
     let mut text = format!(

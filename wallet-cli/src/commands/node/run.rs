@@ -181,7 +181,12 @@ fn say_ready(json: bool, node: &Node) {
 
 /// `/metrics` for Prometheus, and `/ready`.
 async fn serve_metrics(address: &str, node: &Node) -> Result<(), Failure> {
-    let failed = |e: std::io::Error| Failure::new(crate::codes::LISTEN, format!("{address}: {e}"));
+    let failed = |e: std::io::Error| {
+        Failure::new(crate::codes::LISTEN, format!("[metrics] listen, {address}: {e}")).next(
+            "Change `listen` under `[metrics]` in the node's configuration: 127.0.0.1:0 is any \
+                 free port, and nothing is served where it is empty.",
+        )
+    };
     let listener = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
     // Of port 0 nobody else knows which one it became.
     if let Ok(bound) = listener.local_addr() {
