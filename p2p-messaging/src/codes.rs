@@ -107,6 +107,12 @@ gridpass_identity::codes! {
     NODE_AUTHORISATION = "GP-NODE-AUTHORISATION", Configuration,
         "The authorisation is for another node, or not for messages.",
         "Give the node's DID to the participant, who runs `gridpass visa authorise-node`.";
+    NODE_FILE = "GP-NODE-FILE", Malformed,
+        "The file is none that a node takes, or it is damaged or cut off.",
+        "Give what the message names; where it was meant to be one of these, ask for it again, unchanged.";
+    NODE_VISA = "GP-NODE-VISA", Usage,
+        "A visa was given to a node, which has no use for it.",
+        "Its holder runs `gridpass visa accept FILE` and `gridpass visa present ROLE --to CHANNEL --for 30d -o SHOWN`; then `gridpass node add SHOWN`.";
     NODE_FULL = "GP-NODE-FULL", Configuration,
         "The node keeps as much of this as it ever does.",
         "Remove from its folder what is not needed any more.";

@@ -20,7 +20,7 @@ gridpass_identity::codes! {
         "Choose another name, or add --force to replace it.";
     FILE_TOO_LARGE = "GP-FILE-TOO-LARGE", Usage,
         "The input is larger than this command takes.",
-        "Sign it with --detached, or split it.";
+        "Check that it is the file that was meant; the message says how long it may be.";
     PROFILE_NAME = "GP-PROFILE-NAME", Usage,
         "The profile's name cannot be used.",
         "Use 1 to 64 of a-z, 0-9, dot, dash and underscore, starting with a letter or digit.";

@@ -220,6 +220,14 @@ pub fn read_input(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
+/// Says what to do with a file that is too large, where the command knows.
+pub fn if_too_large(failure: Failure, next: &str) -> Failure {
+    match failure.code {
+        code if code == codes::FILE_TOO_LARGE => failure.next(next),
+        _ => failure,
+    }
+}
+
 /// Reads text, or standard input for `-`, without its last line end; `malformed` where it is none.
 pub fn read_text(path: &Path, limit: u64, malformed: Code) -> Result<String, Failure> {
     let text = String::from_utf8(read_input(path, limit)?)

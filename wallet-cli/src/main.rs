@@ -12,7 +12,9 @@ mod context;
 mod fetch;
 mod output;
 mod secrets;
+mod warnings;
 
+use anstyle::{AnsiColor, Style};
 use clap::{Parser, Subcommand};
 use context::GlobalArgs;
 use output::{Answer, Failure, Outcomes};
@@ -147,20 +149,57 @@ fn run(cli: &Cli) -> Outcomes {
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        // What was asked for in JSON is refused in JSON.
-        Err(e) if e.use_stderr() && std::env::args_os().any(|arg| arg == "--json") => {
-            let text = e.render().to_string();
-            let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            return ExitCode::from(Failure::new(codes::USAGE, message).print(true));
-        }
+        Err(e) if e.use_stderr() => return ExitCode::from(misused(&e)),
         Err(e) => e.exit(),
     };
     let as_json = cli.global.json;
+    warnings::set_json(as_json);
     let exit = match run(&cli) {
         Ok(answer) => print(answer, as_json),
         Err(failure) => failure.print(as_json),
     };
     ExitCode::from(exit)
+}
+
+/// Says what does not fit together, and how the command is called: with its code, as every error, and
+/// in JSON where that was asked for. Gives the exit status.
+fn misused(e: &clap::Error) -> u8 {
+    let text = e.render().to_string();
+    let as_json = std::env::args_os().any(|arg| arg == "--json");
+    match (text.strip_prefix("error: "), as_json) {
+        (Some(said), true) => {
+            return Failure::new(codes::USAGE, before_usage(said)).print(true);
+        }
+        // The help of a command that was called without what it needs.
+        (None, true) => {
+            return Failure::new(codes::USAGE, "a command or an argument is missing").print(true);
+        }
+        (Some(said), false) => {
+            let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+            let code = codes::USAGE;
+            output::note(format_args!("{red}error{red:#} [{code}]: {}", said.trim_end()));
+        }
+        (None, false) => {
+            // Nothing can be told to somebody whose standard error is closed.
+            let _ = e.print();
+        }
+    }
+    codes::exit_status(codes::USAGE.class())
+}
+
+/// What is said before it is shown how the command is called, in one line: what is missing stands in
+/// lines of its own.
+fn before_usage(said: &str) -> String {
+    let is_over =
+        |line: &str| line.starts_with("Usage:") || line.starts_with("For more information");
+    let mut message = String::new();
+    for line in said.lines().map(str::trim).take_while(|line| !is_over(line)) {
+        let begins = message.is_empty() || line.is_empty();
+        let gap = if message.ends_with(':') { " " } else { "; " };
+        message.push_str(if begins { "" } else { gap });
+        message.push_str(line);
+    }
+    message
 }
 
 fn print(answer: Answer, as_json: bool) -> u8 {
@@ -187,6 +226,24 @@ mod tests {
         check(&path, command);
         for sub in command.get_subcommands().filter(|c| c.get_name() != "help") {
             each(sub, &path, check);
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_in_one_line() {
+        let said = |args: &[&str]| {
+            let e = Cli::try_parse_from(args).err().expect("refused");
+            before_usage(e.render().to_string().trim_start_matches("error: "))
+        };
+        let missing = said(&["gridpass", "id", "new"]);
+        assert_eq!(missing, "the following required arguments were not provided: --name <NAME>");
+        let missing = said(&["gridpass", "receipts", "a", "--wait"]);
+        assert!(missing.contains("--wait <TIME>") && !missing.contains("Usage"), "{missing}");
+        let two = said(&["gridpass", "send", "flex.gb.bids"]);
+        assert!(two.ends_with(": <TOPIC>; <FILE>"), "{two}");
+        for message in [said(&["gridpass", "nonsense"]), said(&["gridpass", "id", "list", "--no"])]
+        {
+            assert!(!message.is_empty() && !message.contains('\n'), "{message}");
         }
     }
 

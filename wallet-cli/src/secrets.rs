@@ -3,6 +3,7 @@
 
 use crate::codes;
 use crate::output::{Failure, note};
+use crate::warnings::warn;
 use clap::Args;
 use gridpass_identity::wallet::slot::{Passphrase, RecoveryPhrase};
 use std::fs::File;
@@ -149,12 +150,9 @@ pub fn read_secret_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     if let Ok(meta) = file.metadata() {
         use std::os::unix::fs::PermissionsExt as _;
         if meta.is_file() && meta.permissions().mode() & 0o077 != 0 {
-            note(format_args!(
-                "warning [{}]: other users can read {}; close it with: chmod 600 {}",
-                codes::PERMISSIONS_OPEN,
-                path.display(),
-                path.display()
-            ));
+            let path = path.display();
+            let message = format!("other users can read {path}; close it with: chmod 600 {path}");
+            warn(Some(codes::PERMISSIONS_OPEN), message);
         }
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(256));

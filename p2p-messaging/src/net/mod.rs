@@ -10,6 +10,7 @@ mod behaviour;
 mod book;
 mod codec;
 mod gate;
+mod ports;
 mod relays;
 mod settings;
 mod streams;
@@ -18,6 +19,7 @@ mod unsaid;
 pub use actor::{start, start_with};
 pub use behaviour::{GRAYLIST, gossip_id, keypair};
 pub use gate::{channel_of, channel_of_keys, keys_topic_of, topic_of};
+pub(crate) use ports::check_free;
 pub use settings::NetworkSettings;
 
 use crate::exchange::{OpenError, Opened};

@@ -65,6 +65,9 @@ pub enum Asked {
         after: Option<u64>,
         /// A name under which is remembered how far was read.
         reader: Option<String>,
+        /// Only of this channel: its CID or its name, under which the reader's place is remembered too.
+        #[serde(default)]
+        channel: Option<String>,
     },
     /// A line whenever something happened, without end: whoever waits looks again.
     Watch,
@@ -72,6 +75,9 @@ pub enum Asked {
     Done {
         /// Its name.
         reader: String,
+        /// The channel to which it listens, as it named it to [`Asked::Listen`].
+        #[serde(default)]
+        channel: Option<String>,
         /// The number.
         number: u64,
     },

@@ -7,6 +7,7 @@
 //! ```
 
 mod answering;
+mod authorised;
 mod beginnings;
 mod behind;
 mod catch_up;
@@ -31,6 +32,7 @@ mod owed;
 mod own;
 mod peers;
 mod publishing;
+mod readers;
 mod receipts;
 mod rounds;
 mod sealing;
@@ -237,6 +239,7 @@ impl Node {
         let gone = || NodeError::Network("the worker ended".into());
         let (participant, node, mut found) = is_ready.await.map_err(|_| gone())??;
         found.extend(unread);
+        net::check_free(&network_settings.listen).await.map_err(NodeError::Network)?;
         let network_now =
             net::start_with::<Task>(keypair, &network_settings, tasks.clone(), library)
                 .map_err(NodeError::Network)?;

@@ -12,7 +12,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Code;
+use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
+use gridpass_policy::codes as policy_codes;
 use gridpass_policy::decision::Reason;
 use gridpass_policy::keeping::{self, KeepChannelError};
 use gridpass_policy::payload::PayloadSchema;
@@ -122,6 +124,7 @@ impl Worker {
         let schema = self.checker.schema(channel, &version.schema);
         if let Some(schema) = schema {
             read_attributes(schema, topic, payload, &mut attributes);
+            check_readable((schema, topic), payload, &attributes)?;
         }
         let authorisation = material.authorisation.as_ref();
         Ok(Header {
@@ -169,7 +172,22 @@ impl Worker {
             "issued": header.issued,
             "expires": header.expires,
             "thread": header.thread,
+            "recipientsWithoutNode": self.without_node(header),
         })));
+    }
+
+    /// Recipients of a sealed message of whom no node is known to which it could be sealed: one may
+    /// come, or the DID is misspelt.
+    fn without_node<'h>(&self, header: &'h Header) -> Vec<&'h Did> {
+        if !header.is_sealed() {
+            return Vec::new();
+        }
+        let circle = self.sealing.circles.get(&header.channel);
+        let members = circle.map(|c| c.members(&header.recipients)).unwrap_or_default();
+        let is_known = |did: &Did| {
+            did == &self.me.participant || members.iter().any(|m| &m.participant == did)
+        };
+        header.recipients.iter().filter(|did| !is_known(did)).collect()
     }
 
     /// Own messages, the newest first.
@@ -260,6 +278,27 @@ fn with_causes(reason: &Reason) -> String {
     match causes.as_slice() {
         [] => format!("{} [{}]", reason.sentence, reason.code),
         all => format!("{}: {}", reason.sentence, all.join(", ")),
+    }
+}
+
+/// Where an attribute is missing because the payload cannot be read, that is what is wrong.
+fn check_readable(
+    (schema, topic): (&PayloadSchema, &Topic),
+    payload: &[u8],
+    attributes: &Map<String, Value>,
+) -> Result<(), Failed> {
+    let lacks = topic.attributes.iter().any(|(name, attribute)| {
+        attribute.from.is_some() && !attribute.optional && !attributes.contains_key(name)
+    });
+    if !lacks {
+        return Ok(());
+    }
+    let found = schema.validate(payload);
+    // One that is read and does not fit is refused with all that is wrong with the message.
+    match found.into_iter().find(|v| v.code != policy_codes::PAYLOAD_SCHEMA) {
+        Some(v) if v.place.is_empty() => Err((v.code, v.sentence)),
+        Some(v) => Err((v.code, format!("{}: {}", v.place, v.sentence))),
+        None => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The control socket.
 
 use super::control::{Asked, ControlResult, MAX_LINE, parse, to_line};
+use super::readers::is_in;
 use super::worker::Task;
 use super::{Node, NodeError, ask, stop};
 use crate::codes;
@@ -88,11 +89,11 @@ impl Server {
                     stop(&self.tasks).await;
                     write.write_all(&to_line(&Ok(json!({"stopped": true})))).await?;
                 }
-                Ok(Asked::Listen { after, reader }) => {
+                Ok(asked @ Asked::Listen { .. }) => {
                     let mut one = [0_u8; 1];
                     // A listener says nothing more: what ends its side ends this.
                     return tokio::select! {
-                        done = self.listen(&mut write, after, reader) => done,
+                        done = self.listen(&mut write, asked) => done,
                         _ = read.read(&mut one) => Ok(()),
                     };
                 }
@@ -126,10 +127,13 @@ impl Server {
     async fn listen(
         mut self,
         write: &mut tokio::net::unix::OwnedWriteHalf,
-        after: Option<u64>,
-        reader: Option<String>,
+        asked: Asked,
     ) -> std::io::Result<()> {
-        let begun = ask(&self.tasks, Asked::Listen { after, reader }).await;
+        let only = match &asked {
+            Asked::Listen { channel, .. } => channel.clone(),
+            _ => None,
+        };
+        let begun = ask(&self.tasks, asked).await;
         let from = begun.as_ref().ok().and_then(|v| v.get("after")?.as_u64());
         let Some(mut after) = from else { return write.write_all(&to_line(&begun)).await };
         loop {
@@ -149,7 +153,10 @@ impl Server {
             }
             for message in messages {
                 after = message.get("number").and_then(Value::as_u64).unwrap_or(after);
-                write.write_all(&to_line(&Ok(message))).await?;
+                // What is left out is not given: no reader is done with it.
+                if only.as_ref().is_none_or(|channel| is_in(&message, channel)) {
+                    write.write_all(&to_line(&Ok(message))).await?;
+                }
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::checking::{Known as _, Missing, Right};
 use crate::codes;
 use crate::net::{Command, NetworkView, peer_of};
 use crate::sealing::Opening;
-use crate::store::{Entry, Kept};
+use crate::store::Kept;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
@@ -33,14 +33,8 @@ impl Worker {
             Asked::Pin { cid, peers } => return self.pin(cid, peers, reply),
             Asked::Fetch { cid, peers } => return self.show_block(cid, peers, reply),
             Asked::Content { cid } => return self.show_content(cid, reply),
-            Asked::Done { reader, number } => {
-                if reader.len() > 128 || reader.starts_with(super::receipts::CURSOR) {
-                    Err((codes::NODE_REQUEST, "a reader's name has at most 128 bytes".to_owned()))
-                } else {
-                    self.stage(Entry::Cursor { reader, number });
-                    self.after.push(After::Answer(reply, Ok(json!({"number": number}))));
-                    return;
-                }
+            Asked::Done { reader, channel, number } => {
+                return self.done((reader.as_str(), channel.as_deref()), number, reply);
             }
             Asked::Add { content } => self.add(&content),
             Asked::FileAdd { staged } => self.file_add(&staged),
@@ -56,10 +50,9 @@ impl Worker {
             Asked::Lists => Ok(self.lists()),
             Asked::Metrics => Ok(Value::String(self.metrics.text())),
             Asked::Inbox { after, most } => Ok(self.inbox(after, most)),
-            Asked::Listen { after, reader } => {
-                // The server asks again and again from here.
-                let from = reader.map(|r| self.knowledge.store.cursor(&r));
-                Ok(json!({"after": after.or(from).unwrap_or_default()}))
+            // The server asks again and again from here.
+            Asked::Listen { after, reader, channel } => {
+                self.listen_from(after, reader.as_deref(), channel.as_deref())
             }
             // The server says when something happened.
             Asked::Watch => Ok(json!({})),
@@ -363,6 +356,7 @@ impl Worker {
             "started": self.started,
             "framework": self.framework(),
             "charterVersion": self.knowledge.trust.charter().charter().version,
+            "authorisation": self.authorisation_shown(),
             "authorisedUntil": authorisation.map(|a| a.authorisation.valid_until),
             "listening": self.listening,
             "peers": self.peers.len(),

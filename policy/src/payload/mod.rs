@@ -24,7 +24,7 @@ use serde_json::{Map, Value as Json};
 pub use cim::CimSchema;
 pub use csv::CsvSchema;
 pub use json::JsonSchema;
-pub use xsd::{XsdSchema, xsd_manifest};
+pub use xsd::{XsdSchema, is_xsd_file, xsd_manifest};
 
 /// The most violations that one answer lists.
 pub const MAX_VIOLATIONS: usize = 16;

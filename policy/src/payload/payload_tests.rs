@@ -224,6 +224,17 @@ fn a_content_model_that_unfolds_is_refused_before_it_does() {
 }
 
 #[test]
+fn a_file_of_an_xsd_is_told_from_other_xml_and_from_one_that_was_cut_off() {
+    let file = "<?xml version=\"1.0\"?>\n<xs:schema xmlns:xs=\"http://www.w3.org/2001/XMLSchema\">\
+        <xs:include schemaLocation=\"common.xsd\"/></xs:schema>\n";
+    assert!(is_xsd_file(file.as_bytes()));
+    let cut = file.len() - "schema>\n".len();
+    for other in ["", "<xs:schema/>", "<schema xmlns=\"urn:x\"/>", "words", &file[..cut]] {
+        assert!(!is_xsd_file(other.as_bytes()), "{other}");
+    }
+}
+
+#[test]
 fn an_xsd_is_pinned_with_all_that_it_imports() {
     let doctype = format!("<!DOCTYPE xs:schema>{COMMON}");
     for (main, common) in [

@@ -1,7 +1,7 @@
 //! XML payloads: XML Schema 1.0, pinned with every file that it includes and imports.
 
 use super::xml::{self, Element, Visitor};
-use super::xsd_size::{MAX_PARTICLES, Sizes};
+use super::xsd_size::{MAX_PARTICLES, Sizes, XSD};
 use super::{MAX_VIOLATIONS, SchemaError, Violation};
 use crate::codes;
 use gridpass_credentials::content_id::{ContentId, ContentIdError};
@@ -74,6 +74,29 @@ pub fn xsd_manifest(
         roots: roots.to_vec(),
         files,
     })
+}
+
+/// Whether bytes are a whole file of an XML Schema, such as a manifest names. It is read, not compiled.
+#[must_use]
+pub fn is_xsd_file(bytes: &[u8]) -> bool {
+    bytes.len() <= MAX_FILE && check_plain(bytes, &mut SchemaRoot).is_ok()
+}
+
+/// Takes a document whose root is that of an XML Schema.
+struct SchemaRoot;
+
+impl Visitor for SchemaRoot {
+    fn start(&mut self, element: &Element<'_>) -> Result<(), (Code, String)> {
+        let is_root = element.path.len() == 1;
+        if is_root && (element.namespace, element.local()) != (XSD, "schema") {
+            return Err((codes::SCHEMA_MALFORMED, "its root is none of a schema".to_owned()));
+        }
+        Ok(())
+    }
+    fn text(&mut self, _: &str) {}
+    fn end(&mut self, _: &[String]) -> Result<(), (Code, String)> {
+        Ok(())
+    }
 }
 
 /// Serves the pinned files, and nothing else.
@@ -222,10 +245,10 @@ fn is_file_name(name: &str) -> bool {
 
 /// A schema file without a DOCTYPE, entities or processing instructions. Its own `schemaLocation`
 /// attributes have no prefix and are what it is made of.
-fn check_plain(bytes: &[u8], sizes: &mut Sizes) -> Result<(), String> {
+fn check_plain(bytes: &[u8], visitor: &mut dyn Visitor) -> Result<(), String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
     let without_locations = text.replace("schemaLocation", "location");
-    xml::walk(without_locations.as_bytes(), xml::MAX_ELEMENTS, sizes)
+    xml::walk(without_locations.as_bytes(), xml::MAX_ELEMENTS, visitor)
         .map_err(|fault| fault.located(Some(bytes)).sentence)
 }
 

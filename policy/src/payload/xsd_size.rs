@@ -6,7 +6,7 @@ use crate::codes;
 use gridpass_identity::code::Code;
 use std::collections::BTreeMap;
 
-const XSD: &str = "http://www.w3.org/2001/XMLSchema";
+pub(super) const XSD: &str = "http://www.w3.org/2001/XMLSchema";
 /// The most particles of one type or group, all that it extends and refers to counted.
 pub(super) const MAX_PARTICLES: u64 = 10_000;
 /// How often the validator writes a particle out; above that it counts.

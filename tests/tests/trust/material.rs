@@ -1,6 +1,7 @@
 //! What a node is given: told by what is in it, kept, and there again.
 
 use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::secured::{Binding, Form, Secured};
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::time::UnixMillis;
@@ -11,6 +12,8 @@ use gridpass_tests::channels::{SCHEMA, schema};
 use gridpass_tests::messages::{Market, authorise};
 use gridpass_tests::world::{self, NOW, Party, days_ago, in_days};
 use std::path::Path;
+
+const XSD: &[u8] = b"<xs:schema xmlns:xs=\"http://www.w3.org/2001/XMLSchema\"/>\n";
 
 struct Scene {
     market: Market,
@@ -65,14 +68,20 @@ fn everything_is_told_by_what_is_in_it_and_there_again() {
     let presentation = s.presentation(Form::Jwt, in_days(30));
     let authorisation = authorise(&s.owner, &s.node, |_| ());
     // Manifests of schemas have a type and a version, as what is ours has.
-    let manifests: Vec<String> = ["gridpass-csv", "gridpass-xsd", "gridpass-cim"]
-        .map(|kind| format!(r#"{{"type":"{kind}","version":1,"files":[]}}"#))
-        .into();
+    let part = named(b"a file of it");
+    let manifests = [
+        r#"{"type":"gridpass-csv","formatVersion":1,"maxRows":9,"columns":[{"name":"kw","datatype":"decimal"}]}"#
+            .to_owned(),
+        // Its file is given after it, or comes from a peer.
+        format!(r#"{{"type":"gridpass-xsd","formatVersion":1,"main":"a.xsd","files":{{"a.xsd":"{part}"}}}}"#),
+        r#"{"type":"gridpass-cim","formatVersion":1,"profiles":["http://iec.ch/EQ/1"],"maxBytes":99}"#
+            .to_owned(),
+    ];
     let mut files: Vec<(Vec<u8>, Taken)> = vec![
         (s.trust(), Taken::Trust),
         (s.channel(), Taken::Channel(s.market.channel.clone())),
         (SCHEMA.to_vec(), Taken::Document(schema())),
-        (b"<xs:schema/>\n".to_vec(), Taken::Document(named(b"<xs:schema/>\n"))),
+        (XSD.to_vec(), Taken::Document(named(XSD))),
         (
             format!(" {}\n", presentation.text()).into_bytes(),
             Taken::Presentation(s.market.channel.clone()),
@@ -146,6 +155,76 @@ fn an_authorisation_of_another_node_or_by_another_participant_is_refused() {
     let visa = world::issue(&s.market.regulator, &visa);
     let e = material.give(visa.text().as_bytes(), NOW).expect_err("a visa");
     assert!(e.to_string().contains("no authorisation of a node"), "{e}");
+    assert_eq!(e.code(), codes::NODE_VISA);
+    // Nor is what travels with one taken while it is passed over.
+    let mut parcel = Parcel::new(ParcelKind::Visa, Some(visa.text().to_owned()));
+    let list = world::list(&s.market.regulator, Purpose::Revocation, &[]);
+    parcel.status_lists.push(list.secured().text().to_owned());
+    let e = material.give(&parcel.encode().expect("a parcel"), NOW).expect_err("a visa");
+    assert_eq!((e.code(), material.lists.len()), (codes::NODE_VISA, 0));
+}
+
+#[test]
+fn what_a_node_has_no_use_for_is_refused_and_not_left_in_its_folder() {
+    let s = scene();
+    let mut material = s.material();
+    material.give(&s.trust(), NOW).expect("taken");
+    let before = files_in(s.folder.path());
+    let presentation = s.presentation(Form::Jwt, in_days(30));
+    let list = world::list(&s.market.regulator, Purpose::Revocation, &[]);
+    let trust = s.trust();
+    let half = |bytes: &[u8]| bytes[..bytes.len() / 2].to_vec();
+    let words =
+        "abandon ability able about above absent absorb abstract absurd abuse access accident\n";
+    for (what, bytes) in [
+        ("nothing", Vec::new()),
+        ("an empty line", b"\n".to_vec()),
+        ("the words of a wallet", words.into()),
+        ("a trust pack that was cut off", half(&trust)),
+        ("a presentation that was cut off", half(presentation.text().as_bytes())),
+        ("a status list that was cut off", half(list.secured().text().as_bytes())),
+        ("a channel that was cut off", half(&s.channel())),
+        ("an XML schema that was cut off", half(XSD)),
+        ("other XML", b"<order/>".to_vec()),
+        ("other JSON", br#"{"zone":"GB-1"}"#.to_vec()),
+        ("a backup", b"age-encryption.org/v1\n-> scrypt\n".to_vec()),
+    ] {
+        let e = material.give(&bytes, NOW).expect_err(what);
+        assert_eq!(e.code(), codes::NODE_FILE, "{what}: {e}");
+        assert!(e.to_string().contains("a node takes a trust pack"), "{what}: {e}");
+    }
+    let e = material.give(br#"{"$schema":"https://example.org/","type":"object"}"#, NOW);
+    assert_eq!(e.expect_err("another kind of schema").code().id(), "GP-SCHEMA-MALFORMED");
+    let request = Parcel::new(ParcelKind::Request, Some("eyJ".into())).encode().expect("a parcel");
+    assert_eq!(material.give(&request, NOW).expect_err("a request").code(), codes::NODE_FILE);
+    assert_eq!(files_in(s.folder.path()), before);
+    assert!(material.documents.is_empty());
+}
+
+#[test]
+fn what_a_channel_names_and_what_came_by_its_name_is_taken_whatever_it_is() {
+    let named_by_a_channel = br#"{"zone":"GB-1"}"#;
+    let market = Market::new(|d| {
+        d.topics[0].versions[0].schema = named(named_by_a_channel);
+    });
+    let s = Scene { market, ..scene() };
+    let mut material = s.material();
+    assert!(material.give(named_by_a_channel, NOW).is_err(), "nobody names it yet");
+    material.give(&s.channel(), NOW).expect("taken");
+    let taken = material.give(named_by_a_channel, NOW).expect("taken");
+    assert_eq!(taken, [Taken::Document(named(named_by_a_channel))]);
+    let other = b"a part that a peer gave".to_vec();
+    material.keep_document(named(&other), other).expect("kept");
+    drop(material);
+    assert_eq!(s.material().documents.len(), 2, "both are there again");
+}
+
+/// The names of the files in a folder.
+fn files_in(folder: &Path) -> Vec<std::ffi::OsString> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<_> = entries.map(|e| e.expect("an entry").file_name()).collect();
+    names.sort();
+    names
 }
 
 #[test]

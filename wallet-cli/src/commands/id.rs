@@ -2,10 +2,10 @@
 
 use super::{resolve, rotate, witness};
 use crate::codes;
-use crate::commands::wallet::backup_warning;
+use crate::commands::wallet::warn_of_backup;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, note};
+use crate::output::{Answer, Failure, Outcomes};
 use clap::{Args, Subcommand, ValueEnum};
 use gridpass_identity::key::KeyType;
 use gridpass_identity::method::webvh::{Witness, WitnessRule};
@@ -166,9 +166,7 @@ fn new(global: &GlobalArgs, args: &NewArgs) -> Outcomes {
     };
     let mut wallet = global.wallet()?;
     let identity = wallet.new_identity(&new, &mut rng(), now())?;
-    if let Some(warning) = backup_warning(&wallet.status()?) {
-        note(warning);
-    }
+    warn_of_backup(&wallet.status()?);
     let next = match resolve::published_at(&identity) {
         Some(url) => format!("gridpass id export {} -o FILE, and publish it at {url}", args.name),
         None => format!("give this DID to others; gridpass id show {}", args.name),

@@ -131,7 +131,7 @@ fn fetch(global: &GlobalArgs, args: &FetchArgs) -> Outcomes {
     let mut store = args.store.open(global)?;
     let given = fetch_from(store.as_mut(), &id)?;
     for peer in &given.altered {
-        crate::output::note(format!("{peer} sent bytes that are not those of {id}"));
+        crate::warnings::warn(None, format!("{peer} sent bytes that are not those of {id}"));
     }
     let mut json = json!({
         "cid": id,

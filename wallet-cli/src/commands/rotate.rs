@@ -1,10 +1,10 @@
 //! `gridpass id rotate`: new keys for an identity, in good order or after a compromise.
 
 use super::resolve::parse_time;
-use crate::commands::wallet::backup_warning;
+use crate::commands::wallet::warn_of_backup;
 use crate::context::{GlobalArgs, now, rng};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, note};
+use crate::output::{Answer, Failure, Outcomes};
 use clap::Args;
 use gridpass_identity::codes;
 use gridpass_identity::wallet::Wallet;
@@ -31,9 +31,7 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
     let identity = wallet.identity(&args.name)?;
     if identity.did.method() == "webvh" {
         let rotated = wallet.rotate(&identity, since, &mut rng(), now())?;
-        if let Some(warning) = backup_warning(&wallet.status()?) {
-            note(warning);
-        }
+        warn_of_backup(&wallet.status()?);
         let marked =
             since.map(|t| format!(", and the old ones are marked as compromised since {t}"));
         let text = format!(

@@ -2,7 +2,9 @@
 
 use super::resolve::{GivenArgs, parse_time};
 use crate::codes;
-use crate::context::{GlobalArgs, LazyResolver, MAX_INPUT, OutputArgs, now, read_input, read_text};
+use crate::context::{
+    GlobalArgs, LazyResolver, MAX_INPUT, OutputArgs, if_too_large, now, read_input, read_text,
+};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, note};
 use clap::{Args, ValueEnum};
@@ -136,7 +138,10 @@ pub fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
     let audience = parse_dids(&args.audience)?;
     // base64url grows what is carried inside by a third; leave room for the header.
     let limit = if args.detached { MAX_DETACHED } else { MAX_INPUT / 4 * 3 - 64 * 1024 };
-    let payload = read_input(&args.file, limit)?;
+    let payload = read_input(&args.file, limit).map_err(|e| match args.detached {
+        true => e,
+        false => if_too_large(e, "Sign it with --detached, or split it."),
+    })?;
     let wallet = global.wallet()?;
     let identity = identity(&wallet, args.identity.as_deref())?;
     let purpose = match (args.purpose, identity.kind) {

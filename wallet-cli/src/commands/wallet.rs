@@ -4,10 +4,11 @@ use super::init::build_in_place;
 use crate::codes;
 use crate::context::{GlobalArgs, OutputArgs, now, read_input, rng};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, note};
+use crate::output::{Answer, Failure, Outcomes};
 use crate::secrets::{
     WalletSecret, check_recovery_destination, hand_over_recovery_words, read_secret_file,
 };
+use crate::warnings::warn;
 use clap::{Args, Subcommand};
 use gridpass_identity::report::{Check, Report};
 use gridpass_identity::secret::SecretBytes;
@@ -181,25 +182,21 @@ fn slots_text(status: &Status) -> String {
 }
 
 /// The warning that a backup would lack a key, where that is so.
-pub fn backup_warning(status: &Status) -> Option<String> {
-    let code = gridpass_identity::codes::BACKUP_STALE;
-    status.diary.backup_is_stale().then(|| {
-        format!(
-            "warning [{code}]: keys changed at {}, and the last backup was {}; \
-             back up now: gridpass wallet backup -o FILE",
+pub fn warn_of_backup(status: &Status) {
+    if status.diary.backup_is_stale() {
+        let message = format!(
+            "keys changed at {}, and the last backup was {}; back up now: gridpass wallet backup -o FILE",
             time(status.diary.last_key_change),
             status.diary.last_backup.map_or_else(|| "never made".into(), |t| format!("at {t}")),
-        )
-    })
+        );
+        warn(Some(gridpass_identity::codes::BACKUP_STALE), message);
+    }
 }
 
 fn show_status(global: &GlobalArgs) -> Outcomes {
     let profile = global.profile()?;
     let status = global.locked_wallet()?.status()?;
-    let warning = backup_warning(&status);
-    if let Some(warning) = &warning {
-        note(warning);
-    }
+    warn_of_backup(&status);
     let text = format!(
         "Wallet {:?} (profile {profile})\n  id           {}\n  made         {}\n  \
          records      {}\n  last change  {} (of keys)\n  last backup  {}\nWays in:\n{}",

@@ -96,7 +96,20 @@ fn an_open_secret_file_is_warned_about() {
     let mode = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(place.path("passphrase.txt"), mode).expect("opened");
     let ran = place.ok(&["id", "list"]);
-    assert!(ran.stderr.contains("GP-PERMISSIONS-OPEN"), "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("warning [GP-PERMISSIONS-OPEN]: "), "{}", ran.stderr);
+    // In JSON each line is an object, and the error is the last.
+    let ran = place.run(&["--json", "id", "show", "nobody"]);
+    let lines: Vec<serde_json::Value> =
+        ran.stderr.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    let told = |n: usize| (lines[n]["schema"].as_str(), lines[n]["code"].as_str());
+    assert!(lines.len() > 1, "{}", ran.stderr);
+    assert_eq!(told(0), (Some("gridpass.warning/1"), Some("GP-PERMISSIONS-OPEN")));
+    assert!(
+        lines[0]["message"].as_str().is_some_and(|m| m.contains("chmod 600")),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(told(lines.len() - 1), (Some("gridpass.error/1"), Some("GP-IDENTITY-NOT-FOUND")));
 }
 
 #[test]

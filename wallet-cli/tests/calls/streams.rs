@@ -122,7 +122,17 @@ fn a_refusal_in_json_is_one_object_on_standard_error() {
         let ran = place.run(args);
         assert_eq!((ran.status, ran.stdout.len()), (status, 0));
         assert!(!ran.stderr.starts_with('{'), "{}", ran.stderr);
+        assert!(ran.stderr.starts_with(&format!("error [{code}]: ")), "{}", ran.stderr);
     }
+    let missing = place.refused("GP-USAGE", 2, &["init"]);
+    let message = missing["message"].as_str().expect("a message");
+    assert!(message.ends_with(": --name <NAME>"), "what is missing is not named: {message}");
+    let in_words = place.run_bare(&["init"]).stderr;
+    assert!(in_words.contains("--name <NAME>") && in_words.contains("Usage:"), "{in_words}");
+    // A command is missing.
+    place.refused("GP-USAGE", 2, &["node"]);
+    let help = place.run_bare(&["node"]);
+    assert!(help.status == 2 && help.stderr.contains("Usage:"), "{}", help.stderr);
     assert_eq!(place.run_bare(&["--json", "--version"]).status, 0);
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The most memory that a node may have had, in MB.
@@ -313,4 +314,70 @@ fn a_folder_whose_state_was_never_written_is_no_end_of_its_file() {
     network.has("south-1", std::slice::from_ref(&again));
     fetch(&network, "south-1", &again, "third.bin");
     assert!(hash(&network.place.path("third.bin")) == hash(&network.place.path("map.bin")));
+}
+
+#[test]
+fn a_file_for_somebody_of_whom_no_node_is_known_is_sent_and_warned_of() {
+    let network = network(&["north", "south"]);
+    write_file(&network.place.path("map.bin"), 1);
+    let south = network.participant_did("south-1");
+    let nobody = "did:web:nobody.example";
+    let send = |to: &[&str]| {
+        let mut args =
+            vec!["--json", "--profile", "north-1", "file", "send", FILES, "files", "map.bin"];
+        to.iter().for_each(|did| args.extend(["--to", did]));
+        let ran = network.place.run_bare(&args);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        (ran.json()["recipientsWithoutNode"].clone(), ran.stderr)
+    };
+    assert_eq!(send(&[&south]), (serde_json::json!([]), String::new()));
+    let (absent, said) = send(&[&south, nobody]);
+    assert_eq!(absent, serde_json::json!([nobody]));
+    let warning: Value = serde_json::from_str(&said).expect("one line of JSON");
+    assert_eq!(warning["schema"], "gridpass.warning/1");
+    assert!(warning["message"].as_str().expect("text").contains(nobody), "{said}");
+}
+
+#[test]
+fn a_file_that_is_interrupted_while_it_is_written_leaves_nothing_beside_it() {
+    let network = network(&["north", "south"]);
+    write_file(&network.place.path("map.bin"), 48);
+    let (message, _) = send(&network, "north-1", FILES, "map.bin", &["south-1"]);
+    network.has("south-1", std::slice::from_ref(&message));
+    fetch(&network, "south-1", &message, "whole.bin");
+    std::fs::create_dir(network.place.path("out")).expect("a folder");
+    let beside = || -> Vec<_> {
+        let entries = std::fs::read_dir(network.place.path("out")).expect("a folder");
+        entries.map(|e| e.expect("an entry").file_name()).collect()
+    };
+    // One that was written faster than it was interrupted shows nothing.
+    let args = ["file", "fetch", &message, "-o", "out/big.bin", "--force", "--profile", "south-1"];
+    let interrupted = (0..20).any(|_| {
+        let mut command = network.place.bare();
+        command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("it starts");
+        let begun = until("the file that is written", || {
+            let ended = child.try_wait().expect("asked").is_some();
+            (ended || beside().iter().any(|n| n.to_string_lossy().starts_with('.')))
+                .then_some(!ended)
+        });
+        if begun {
+            let pid = child.id().to_string();
+            assert!(Command::new("kill").args(["-INT", &pid]).status().is_ok());
+        }
+        let status = child.wait().expect("it ends");
+        let left = beside();
+        let is_whole = left == ["big.bin"];
+        // By a signal that came before it was expected the file is left, and taken away by the next.
+        let ended_by_it = status.code() == Some(130);
+        assert!(is_whole || left.is_empty() || !ended_by_it, "{status}: {left:?}");
+        if is_whole {
+            std::fs::remove_file(network.place.path("out/big.bin")).expect("removed");
+        }
+        ended_by_it && !is_whole
+    });
+    assert!(interrupted, "it was never interrupted while it wrote");
+    network.place.ok(&args);
+    assert_eq!(beside(), ["big.bin"]);
+    assert!(hash(&network.place.path("out/big.bin")) == hash(&network.place.path("map.bin")));
 }

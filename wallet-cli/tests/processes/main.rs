@@ -13,6 +13,7 @@ mod files_network;
 mod ipfs;
 mod network;
 mod network_faults;
+mod network_mistakes;
 mod network_operated;
 mod network_relays;
 mod node_crash;

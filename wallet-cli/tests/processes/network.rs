@@ -166,6 +166,12 @@ fn what_every_peer_would_refuse_is_not_sent_and_says_why() {
     assert_eq!(other_zone["code"], "GP-POLICY-UNMET", "{other_zone}");
     assert_eq!(send("{}", "bids")["exit"], 15);
     assert_eq!(send("{\"zone\": \"GB-1\"}", "prices")["code"], "GP-NO-TOPIC");
+    // What cannot be read lacks no attribute.
+    for unreadable in ["", "zone: GB-1", "{\"zone\": "] {
+        let error = send(unreadable, "bids");
+        assert_eq!((&error["code"], &error["exit"]), (&"GP-PAYLOAD-MALFORMED".into(), &16.into()));
+        assert!(error["next"].as_str().expect("text").contains("bid.json"), "{error}");
+    }
     // Its number is free: nothing of this has been kept.
     let first = network.bid("flexgen-1", 1);
     let outbox = network.ask("flexgen-1", &["outbox"]);

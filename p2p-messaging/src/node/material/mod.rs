@@ -5,6 +5,7 @@ mod folder;
 mod published;
 mod recognise;
 mod trust;
+mod wanted;
 
 use crate::codes;
 use crate::identities::Identities;
@@ -189,8 +190,8 @@ impl Material {
         &self.trust_bytes
     }
 
-    /// Takes a file that the operator gives: whatever it is, and what travels with it. A trust pack
-    /// that is no continuation of the one at hand is refused.
+    /// Takes a file that the operator gives: what it is, and what travels with it. A trust pack that
+    /// is no continuation of the one at hand is refused, and so is a file that a node has no use for.
     ///
     /// # Errors
     /// [`MaterialError`] says what it is, and why it was not taken.
@@ -212,7 +213,13 @@ impl Material {
             Given::Authorisation(own) => vec![self.take_authorisation(*own, keep)?],
             Given::Presentation(own) => vec![self.take_presentation(*own, keep)?],
             Given::Identity(material) => self.take_identity(&material, keep)?.into_iter().collect(),
-            Given::Document(id, bytes) => vec![self.take_document(id, bytes, keep)?],
+            Given::Document(id, bytes) => {
+                // What is in the folder was taken before, or came by its name.
+                if keep {
+                    self.check_document(&id, &bytes)?;
+                }
+                vec![self.take_document(id, bytes, keep)?]
+            }
         })
     }
 
@@ -222,6 +229,7 @@ impl Material {
         now: UnixMillis,
         keep: bool,
     ) -> Result<Vec<Taken>, MaterialError> {
+        Self::check_parcel(parcel)?;
         let mut taken = Vec::new();
         for material in &parcel.identities {
             // A document of did:web in a file is its sender's word; a did:webvh log proves itself.

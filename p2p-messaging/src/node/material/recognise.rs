@@ -1,12 +1,13 @@
 //! What a file is, told by what is in it: nothing is believed here, and nothing is written.
 
-use super::MaterialError;
+use super::{MaterialError, wanted};
 use crate::codes;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gridpass_credentials::authorisation::NodeAuthorisation;
 use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::keeping::read_visa;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::secured::{Kind, Secured};
 use gridpass_credentials::status::StatusList;
@@ -56,7 +57,7 @@ pub(super) enum Given {
     Authorisation(Box<OwnAuthorisation>),
     Presentation(Box<OwnPresentation>),
     Identity(Box<IdentityMaterial>),
-    /// Anything else, such as a schema: its bytes as they are named.
+    /// Anything else: a schema, or what nobody asked for. Its bytes as they are named.
     Document(ContentId, Vec<u8>),
 }
 
@@ -141,6 +142,9 @@ fn authorisation(secured: &Secured) -> Result<OwnAuthorisation, MaterialError> {
         .map_err(VisaError::from)
         .and_then(|c| NodeAuthorisation::read(&c));
     let authorisation = read.map_err(|e| {
+        if read_visa(secured.text()).is_ok() {
+            return wanted::visa();
+        }
         let sentence = format!("a signed credential that is no authorisation of a node: {e}");
         MaterialError::new(codes::NODE_AUTHORISATION, sentence)
     })?;

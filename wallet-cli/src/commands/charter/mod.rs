@@ -186,11 +186,14 @@ fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
 fn warn_if_one_key_is_the_end(charter: &Charter) {
     let signers = charter.rule.signers.len();
     if signers > 1 && charter.rule.threshold == signers {
-        crate::output::note(format!(
-            "warning: all {signers} signers must sign: where one of their keys is lost, or marked as stolen, no \
+        crate::warnings::warn(
+            None,
+            format!(
+                "all {signers} signers must sign: where one of their keys is lost, or marked as stolen, no \
              further charter can be made and the framework ends. Let more sign than must: --threshold {}",
-            signers.saturating_sub(1)
-        ));
+                signers.saturating_sub(1)
+            ),
+        );
     }
 }
 

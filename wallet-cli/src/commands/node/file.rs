@@ -2,6 +2,7 @@
 
 use super::client::ask;
 use super::file_content::{Sent, fetched, stage};
+use super::warn_of_absent;
 use crate::commands::arguments::parse_duration;
 use crate::context::{GlobalArgs, OutputArgs};
 use crate::help;
@@ -203,6 +204,7 @@ fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
             _ => e,
         }
     })?;
+    warn_of_absent(&sent);
     if let Some(map) = sent.as_object_mut() {
         map.extend([
             ("file".to_owned(), json!(file)),

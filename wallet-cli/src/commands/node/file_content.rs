@@ -3,10 +3,11 @@
 
 use super::client::ask;
 use super::file::line;
-use super::folder;
+use super::{folder, half_file};
 use crate::codes;
 use crate::context::{GlobalArgs, OutputArgs};
 use crate::output::Failure;
+use crate::warnings;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::files::{BLOCK, FileError, FileKey, Held, Reference, stage as files_stage};
@@ -15,7 +16,7 @@ use gridpass_messaging::node::files_of;
 use serde_json::Value;
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal as _, Write};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,9 @@ impl Progress {
     }
 
     fn tell(&mut self, text: impl FnOnce() -> String) {
+        if warnings::in_json() {
+            return;
+        }
         let every = if self.terminal { ASK } else { TELL };
         let first = *self.told.get_or_insert_with(Instant::now);
         if first.elapsed() < every {
@@ -244,9 +248,8 @@ fn write(held: &Held, reference: &Reference, output: &OutputArgs) -> Result<(), 
     };
     output.check().map_err(Written::Output)?;
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".gridpass-").permissions(PermissionsExt::from_mode(0o666));
-    let half = builder.tempfile_in(parent).map_err(io)?;
+    let half = half_file::beside(path, held.id()).map_err(io)?;
+    let _watched = half_file::removed_when_interrupted(half.path());
     let mut out = BufWriter::with_capacity(1 << 20, half);
     let written = held.write_content(key, reference.size, &mut out, &mut tell);
     written.map_err(|e| match e {

@@ -9,6 +9,7 @@ use crate::output::{Answer, Failure, Outcomes};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
+use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::did::Did;
 use gridpass_messaging::codes as messaging_codes;
@@ -193,11 +194,9 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
     };
     let text = |name: &str| status.get(name).map(plain).unwrap_or_default();
     let mut out = format!(
-        "node             {}\nfor              {}\nauthorised until {}\npeers            {} connected, {} \
-         known by name\nwaiting          {} envelopes\nstatus lists     {}\nlog              {} bytes\n",
-        text("node"),
-        text("participant"),
-        text("authorisedUntil"),
+        "{}peers            {} connected, {} known by name\nwaiting          {} envelopes\n\
+         status lists     {}\nlog              {} bytes\n",
+        acts_for(&status),
         text("peers"),
         text("open"),
         text("waiting"),
@@ -281,6 +280,32 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
         out.push_str(&format!("DAMAGE           {}\n", plain(damage)));
     }
     Ok(Answer::new("gridpass.node.status/1", status, out))
+}
+
+/// For whom a node acts, and whether it may.
+fn acts_for(status: &Value) -> String {
+    let text = |name: &str| status.get(name).map(plain).unwrap_or_default();
+    let (node, participant) = (text("node"), text("participant"));
+    let mut out = format!("node             {node}\n");
+    if participant != node {
+        out.push_str(&format!("for              {participant}\n"));
+    }
+    let authorisation = status.get("authorisation").cloned().unwrap_or_default();
+    let of = |name: &str| authorisation.get(name).map(plain).unwrap_or_default();
+    let until = text("authorisedUntil");
+    let why =
+        format!("{} [{}]\n                 next: {}\n", of("sentence"), of("code"), of("next"));
+    out.push_str(&match of("state").as_str() {
+        "itself" => "for              itself, by what it shows of its own\n".to_owned(),
+        "none" => format!("NOT AUTHORISED   {why}"),
+        "refused" if of("code") == credential_codes::VISA_REVOKED.id() => {
+            format!("REVOKED          {why}")
+        }
+        "refused" => format!("NOT AUTHORISED   {why}"),
+        "undecided" => format!("authorised until {until}\nUNDECIDED        {why}"),
+        _ => format!("authorised until {until}\n"),
+    });
+    out
 }
 
 pub fn lists(global: &GlobalArgs) -> Outcomes {
@@ -415,7 +440,10 @@ pub fn check(global: &GlobalArgs) -> Outcomes {
     }
     if !folder.is_dir() {
         let message = format!("there is no store in {}", folder.display());
-        return Err(Failure::new(gridpass_credentials::codes::NOT_KEPT, message));
+        return Err(Failure::new(credential_codes::NOT_KEPT, message).next(
+            "There is nothing to check before the node of this profile first ran: \
+             `gridpass node run`; --profile names another.",
+        ));
     }
     let (store, found) = Store::open(&folder).map_err(|e| Failure::new(e.code(), e.to_string()))?;
     let damaged: Vec<Value> = found

@@ -1,11 +1,12 @@
 //! Sending and receiving.
 
 use super::client::{Client, ask, ask_until};
-use super::read;
+use super::{read, warn_of_absent};
 use crate::commands::arguments::parse_duration;
-use crate::context::GlobalArgs;
+use crate::context::{GlobalArgs, if_too_large};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, note};
+use crate::output::{Answer, Failure, Outcomes};
+use crate::warnings::hint;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
@@ -13,12 +14,17 @@ use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_identity::did::Did;
 use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::node::control::{Asked, NewMessage};
+use gridpass_policy::codes as policy_codes;
 use serde_json::{Map, Value, json};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// What is too large for a message.
+const AS_A_FILE: &str =
+    "Send it with `gridpass file send CHANNEL TOPIC FILE`, on a topic for files.";
 
 /// Send a message in a channel; it is durable at the node when this returns
 #[derive(Args)]
@@ -62,13 +68,14 @@ pub struct SendArgs {
     "  gridpass listen                      from the beginning, and what comes\n  \
      gridpass listen --after 1200         from a number on\n  \
      gridpass listen --reader dispatch    from where this reader left off; remembers it\n  \
+     gridpass listen --reader dispatch --channel flex.gb.bids   where it left off in this channel\n  \
      gridpass listen --count 1            ends after one"
 ))]
 pub struct ListenArgs {
     /// Only what was taken in after this number
     #[arg(long, value_name = "N", conflicts_with = "reader")]
     after: Option<u64>,
-    /// A name under which the node remembers how far was read
+    /// A name under which the node remembers how far was read: in everything, or in the channel
     #[arg(long, value_name = "NAME")]
     reader: Option<String>,
     /// Only this channel, by name or CID
@@ -116,7 +123,7 @@ pub struct ReceiptsArgs {
 }
 
 pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
-    let payload = read(&args.file)?;
+    let payload = read(&args.file).map_err(|e| if_too_large(e, AS_A_FILE))?;
     let mut attributes = Map::new();
     for text in &args.attributes {
         let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
@@ -139,7 +146,15 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
     };
     // What was taken in before cannot be an answer.
     let before = wait.map(|_| ask(global, &Asked::Status)).transpose()?;
-    let mut sent = told_why(|| ask(global, &Asked::Send(new)))?;
+    let mut sent = told_why(|| ask(global, &Asked::Send(new))).map_err(|e| match e.code {
+        // The code's remedy speaks to a reader.
+        code if code == policy_codes::PAYLOAD_MALFORMED => {
+            e.next(format!("Correct {}: nothing was sent.", args.file.display()))
+        }
+        code if code == messaging_codes::ENVELOPE_TOO_LARGE => e.next(AS_A_FILE),
+        _ => e,
+    })?;
+    warn_of_absent(&sent);
     let of = |name: &str| sent.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let id = of("id");
     let mut text = format!(
@@ -172,7 +187,7 @@ fn told_why<T>(ask: impl FnOnce() -> T) -> T {
     let (done, waits) = channel::<()>();
     let teller = thread::spawn(move || {
         if waits.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
-            note(
+            hint(
                 "waiting for the node: one that has sent nothing in the channel yet asks its peers first \
                  whether it did before, for some ten seconds where nobody answers",
             );
@@ -193,7 +208,7 @@ fn answer_in(
 ) -> Result<Value, Failure> {
     let started = Instant::now();
     let mut client = Client::connect(global)?;
-    client.say(&Asked::Listen { after: Some(after), reader: None })?;
+    client.say(&Asked::Listen { after: Some(after), reader: None, channel: None })?;
     let late = || {
         let message = format!("nobody answered within {} s", time.as_secs());
         Failure::new(messaging_codes::NO_ANSWER, message)
@@ -216,29 +231,38 @@ fn answer_in(
 
 pub fn listen(global: &GlobalArgs, args: &ListenArgs) -> Outcomes {
     let mut client = Client::connect(global)?;
-    client.say(&Asked::Listen { after: args.after, reader: args.reader.clone() })?;
+    let channel = &args.channel;
+    client.say(&Asked::Listen {
+        after: args.after,
+        reader: args.reader.clone(),
+        channel: channel.clone(),
+    })?;
     let mut done = args.reader.as_ref().map(|_| Client::connect(global)).transpose()?;
     let mut count = 0_u64;
     while args.count.is_none_or(|most| count < most) {
-        let Some(message) = client.next()? else {
+        let next = client.next().map_err(|e| match e.code {
+            code if code == messaging_codes::CHANNEL_UNKNOWN => {
+                e.next("`gridpass node status` lists the channels; name one by its name or CID.")
+            }
+            _ => e,
+        });
+        let Some(message) = next? else {
             let message = "the node has ended";
             return Err(Failure::new(messaging_codes::NODE_NOT_RUNNING, message));
         };
-        let of = |name: &str| message.get(name).and_then(Value::as_str);
-        let wanted = args.channel.as_deref();
-        if wanted.is_none_or(|c| of("channel") == Some(c) || of("channelName") == Some(c)) {
-            let mut out = std::io::stdout().lock();
-            let written = writeln!(out, "{message}").and_then(|()| out.flush());
-            if written.is_err() {
-                // A reader that closed the pipe has what it wanted.
-                break;
-            }
-            count = count.saturating_add(1);
+        let mut out = std::io::stdout().lock();
+        let written = writeln!(out, "{message}").and_then(|()| out.flush());
+        drop(out);
+        if written.is_err() {
+            // A reader that closed the pipe has what it wanted.
+            break;
         }
+        count = count.saturating_add(1);
         // Noted when it was written: what was not is given again.
         if let (Some(client), Some(reader)) = (&mut done, &args.reader) {
             let number = message.get("number").and_then(Value::as_u64).unwrap_or_default();
-            client.ask(&Asked::Done { reader: reader.clone(), number })?;
+            let (reader, channel) = (reader.clone(), channel.clone());
+            client.ask(&Asked::Done { reader, channel, number })?;
         }
     }
     Ok(Answer::default())

@@ -3,6 +3,7 @@
 pub mod client;
 mod file;
 mod file_content;
+mod half_file;
 mod manage;
 mod messages;
 mod run;
@@ -17,10 +18,11 @@ use crate::codes;
 use crate::context::GlobalArgs;
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::warnings::warn;
 use clap::{Args, Subcommand};
 use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::node::{NodeSettings, folder_of};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// Run a node, and look after it
@@ -132,6 +134,17 @@ pub fn folder(global: &GlobalArgs) -> Result<PathBuf, Failure> {
 /// A file's bytes, and its name for people.
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     crate::context::read_input(path, gridpass_messaging::node::MAX_FILE)
+}
+
+/// Warns of recipients of a sealed message who have no node that is known, as `send` answered.
+fn warn_of_absent(sent: &Value) {
+    let absent = sent.get("recipientsWithoutNode").and_then(Value::as_array);
+    for did in absent.into_iter().flatten().filter_map(Value::as_str) {
+        warn(
+            None,
+            format!("no node of {did} that may read this is known yet; see that the DID is right"),
+        );
+    }
 }
 
 /// A code by its name: what a node answered.

@@ -3,7 +3,8 @@
 use super::{ConfigArgs, folder};
 use crate::context::{GlobalArgs, now};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, note};
+use crate::output::{Answer, Failure, Outcomes};
+use crate::warnings::warn;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
@@ -115,7 +116,7 @@ fn hand_over(wallet: &Wallet, me: &Identity, folder: &Path) -> Result<(), Failur
     match keeping::pinned_bytes(wallet) {
         Ok(pack) => {
             if let Err(e) = material.give(&pack, now) {
-                note(format!("warning [{}]: the wallet's trust pack: {e}", e.code()));
+                warn(Some(e.code()), format!("the wallet's trust pack: {e}"));
             }
         }
         Err(KeepError::NoTrust) => {}
@@ -125,13 +126,13 @@ fn hand_over(wallet: &Wallet, me: &Identity, folder: &Path) -> Result<(), Failur
         if material.channel(channel.id()).is_none() {
             let text = channel.to_json().to_string();
             if let Err(e) = material.give(text.as_bytes(), now) {
-                note(format!("warning [{}]: the channel {}: {e}", e.code(), channel.id()));
+                warn(Some(e.code()), format!("the channel {}: {e}", channel.id()));
             }
         }
     }
     for list in keeping::lists(wallet)?.0 {
         if let Err(e) = material.take_list(list, now, true) {
-            note(format!("warning [{}]: a status list: {e}", e.code()));
+            warn(Some(e.code()), format!("a status list: {e}"));
         }
     }
     Ok(())
@@ -143,7 +144,7 @@ async fn serve(json: bool, folder: &Path, key: NodeKey, settings: NodeSettings) 
         .await
         .map_err(|e| Failure::new(e.code(), e.to_string()))?;
     for found in &node.found {
-        note(format!("warning: {found}"));
+        warn(None, found);
     }
     if !metrics.is_empty() {
         serve_metrics(&metrics, &node).await?;
@@ -169,7 +170,10 @@ fn say_ready(json: bool, node: &Node) {
                "participant": node.participant})
         .to_string()
     } else {
-        format!("ready: {} for {}", node.node, node.participant)
+        // Nobody authorised it, or it is its own participant.
+        let itself = node.node == node.participant;
+        let whom = if itself { "itself" } else { node.participant.as_str() };
+        format!("ready: {} for {whom}", node.node)
     };
     // Whoever does not read it, does not need it.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
@@ -177,7 +181,12 @@ fn say_ready(json: bool, node: &Node) {
 
 /// `/metrics` for Prometheus, and `/ready`.
 async fn serve_metrics(address: &str, node: &Node) -> Result<(), Failure> {
-    let failed = |e: std::io::Error| Failure::new(crate::codes::LISTEN, format!("{address}: {e}"));
+    let failed = |e: std::io::Error| {
+        Failure::new(crate::codes::LISTEN, format!("[metrics] listen, {address}: {e}")).next(
+            "Change `listen` under `[metrics]` in the node's configuration: 127.0.0.1:0 is any \
+                 free port, and nothing is served where it is empty.",
+        )
+    };
     let listener = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
     // Of port 0 nobody else knows which one it became.
     if let Ok(bound) = listener.local_addr() {

@@ -1,0 +1,72 @@
+//! Whether this node may act for its participant, as every peer judges it: what an operator is shown.
+
+use super::standing::MAX_STATUS_AGE_SECONDS;
+use super::worker::Worker;
+use crate::checking::Known as _;
+use crate::codes;
+use gridpass_credentials::authorisation::NodePurpose;
+use gridpass_credentials::secured::{Kind, Secured};
+use gridpass_credentials::signature::SignatureMemo;
+use gridpass_credentials::vcdm::Presentation;
+use gridpass_credentials::verify::{AuthorisationExpectation, verify_authorisation};
+use gridpass_identity::did::Did;
+use gridpass_identity::report::Outcome;
+use serde_json::{Value, json};
+
+/// Who holds what a presentation shows: read, not believed.
+fn is_of(presentation: &str, holder: &Did) -> bool {
+    let secured = Secured::parse(presentation.as_bytes(), Kind::Presentation).ok();
+    let read = secured.and_then(|s| Presentation::read(s.document().clone()).ok());
+    read.is_some_and(|p| p.holder() == Some(holder.as_str()))
+}
+
+impl Worker {
+    /// For whom the node acts, and whether that counts now: `state`, and where it does not why and
+    /// what to do.
+    pub(super) fn authorisation_shown(&self) -> Value {
+        let material = &self.knowledge.material;
+        let node = &self.me.node;
+        let again = format!(
+            "The participant runs `gridpass visa authorise-node {node} -o FILE`; then `gridpass node add FILE`."
+        );
+        let not = |sentence: String, next: String| {
+            let code = codes::NODE_AUTHORISATION.id();
+            json!({"state": "none", "code": code, "sentence": sentence, "next": next})
+        };
+        let Some(own) = &material.authorisation else {
+            if material.presentations.values().any(|p| is_of(&p.text, node)) {
+                return json!({"state": "itself"});
+            }
+            let sentence = "no participant authorised this node".to_owned();
+            return not(sentence, again);
+        };
+        // Who it acts for is found out when it starts.
+        if self.me.participant != own.authorisation.principal {
+            let principal = &own.authorisation.principal;
+            let sentence = format!("it acts for {principal} from its next start on");
+            let next = "Stop it with `gridpass node stop`, and start it again.".to_owned();
+            return not(sentence, next);
+        }
+        let now = self.now();
+        let expect = AuthorisationExpectation {
+            now,
+            clock: now,
+            principal: &self.me.participant,
+            node,
+            purpose: NodePurpose::Messages,
+            channel: own.authorisation.channels.as_ref().and_then(|c| c.first()),
+            max_status_age_seconds: MAX_STATUS_AGE_SECONDS,
+        };
+        let (evidence, mut memo) = (self.knowledge.evidence(), SignatureMemo::default());
+        let report =
+            verify_authorisation(own.text.as_bytes(), &evidence, &expect, &mut memo).report;
+        let (state, next) = match report.outcome() {
+            Outcome::Passed => return json!({"state": "counts"}),
+            Outcome::Failed => ("refused", Some(again)),
+            Outcome::Indeterminate => ("undecided", None),
+        };
+        let Some(check) = report.deciding() else { return json!({"state": state}) };
+        let next = next.unwrap_or_else(|| check.code.0.remedy.to_owned());
+        json!({"state": state, "code": check.code.id(), "sentence": check.sentence, "next": next})
+    }
+}

@@ -1,0 +1,94 @@
+//! Which documents the operator may give: what reads as one that a node uses, or is named by what the
+//! node has. Anything else lay in its folder in clear text, and was good for nothing: a file that was
+//! cut off, or the words of a wallet.
+
+use super::{Material, MaterialError};
+use crate::codes;
+use crate::content::{PublicDocument, PublicKind};
+use crate::files::Manifest;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_identity::json::{Limits, parse_strict};
+use gridpass_policy::payload::{PayloadSchema, SchemaError, is_xsd_file};
+
+/// What the operator gives a node.
+const EXPECTED: &str = "a node takes a trust pack, a channel, a schema or a file of one, a presentation for a \
+                        channel, its own authorisation, status lists, and what proves a DID";
+
+impl Material {
+    /// Refuses a document that the operator gives and that the node has no use for.
+    pub(super) fn check_document(&self, id: &ContentId, bytes: &[u8]) -> Result<(), MaterialError> {
+        let refuse = |what: &str| {
+            Err(MaterialError::new(codes::NODE_FILE, format!("it is {what}; {EXPECTED}")))
+        };
+        if bytes.trim_ascii().is_empty() {
+            return refuse("empty");
+        }
+        if self.documents.contains_key(id) || self.is_named(id) {
+            return Ok(());
+        }
+        let is_role =
+            PublicDocument::read(bytes).is_ok_and(|d| d.kind == PublicKind::RoleDefinition);
+        if is_role || is_xsd_file(bytes) || Manifest::parse(bytes).is_ok() {
+            return Ok(());
+        }
+        let documents = |name: &ContentId| match name == id {
+            true => Some(bytes.to_vec()),
+            false => self.documents.get(name).cloned(),
+        };
+        match PayloadSchema::compile(id, &documents) {
+            // A file of it may come after it.
+            Ok(_) | Err(SchemaError::Missing(_)) => Ok(()),
+            Err(e) if says_it_is_a_schema(bytes) => {
+                Err(MaterialError::new(e.code(), e.to_string()))
+            }
+            Err(_) => refuse("none of these, or not whole"),
+        }
+    }
+
+    /// Refuses a parcel whose content is for somebody else.
+    pub(super) fn check_parcel(parcel: &Parcel) -> Result<(), MaterialError> {
+        match parcel.kind {
+            ParcelKind::Visa => Err(visa()),
+            ParcelKind::Request | ParcelKind::Refusal => {
+                let sentence = format!("it is a {}; {EXPECTED}", parcel.kind.name());
+                Err(MaterialError::new(codes::NODE_FILE, sentence))
+            }
+            ParcelKind::Presentation | ParcelKind::StatusLists | ParcelKind::NodeAuthorisation => {
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a channel, a role definition or a charter that is here names it.
+    fn is_named(&self, id: &ContentId) -> bool {
+        let names = |text: &str| text.contains(id.as_str());
+        let mut channels = self.channels.values().chain(self.left.values());
+        if channels.any(|c| names(&c.to_json().to_string())) {
+            return true;
+        }
+        self.trust.iter().any(|trust| {
+            trust.history().iter().any(|charter| names(&charter.to_json().to_string()))
+                || trust.definitions().any(|(_, role)| {
+                    let encoded = role.definition.encode();
+                    encoded.is_ok_and(|(_, bytes)| std::str::from_utf8(&bytes).is_ok_and(names))
+                })
+        })
+    }
+}
+
+/// A visa is its holder's: what a node shows is a presentation.
+pub(super) fn visa() -> MaterialError {
+    MaterialError::new(
+        codes::NODE_VISA,
+        "it is a visa, which belongs in its holder's wallet, and is no authorisation of a node",
+    )
+}
+
+fn says_it_is_a_schema(bytes: &[u8]) -> bool {
+    parse_strict(bytes, Limits::DOCUMENT).is_ok_and(|value| {
+        let kind = value.get("type").and_then(serde_json::Value::as_str).unwrap_or_default();
+        value.get("$schema").is_some()
+            || matches!(kind, "gridpass-xsd" | "gridpass-csv" | "gridpass-cim")
+    })
+}
