@@ -43,7 +43,7 @@ pub struct ClaimArgs {
     #[arg(long = "claim", value_name = "NAME=VALUE")]
     claims: Vec<String>,
     /// All claims as a JSON object in a file; - for standard input
-    #[arg(long = "claims", value_name = "FILE", conflicts_with = "claims")]
+    #[arg(id = "claims_file", long = "claims", value_name = "FILE", conflicts_with = "claims")]
     file: Option<PathBuf>,
 }
 
