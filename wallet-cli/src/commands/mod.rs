@@ -15,6 +15,7 @@ pub mod node;
 pub mod policy;
 pub mod resolve;
 pub mod role;
+mod role_version;
 pub mod rotate;
 pub mod schema;
 pub mod seal;
