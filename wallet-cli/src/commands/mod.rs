@@ -12,6 +12,7 @@ pub mod id;
 pub mod init;
 pub mod ipfs;
 pub mod node;
+mod partial;
 pub mod policy;
 pub mod resolve;
 pub mod role;
