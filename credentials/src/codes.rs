@@ -102,7 +102,7 @@ gridpass_identity::codes! {
         "Use neither before the signers have explained themselves; keep both as proof.";
     CHARTER_UNRELATED = "GP-CHARTER-UNRELATED", Conflict,
         "The charter belongs to another trust framework than the one that is held.",
-        "A wallet and a node hold one framework. To hold this one instead, give the CID that its signers told you: `gridpass charter verify PACK --pin CID --adopt`; to work in both, use a wallet, and a node, for each.";
+        "In a wallet it takes the place of the other one only with the CID that its signers told you: `gridpass charter verify PACK --pin CID --adopt`. A node keeps the framework that it has: use a node for each.";
     TRUST_PACK_MALFORMED = "GP-TRUST-PACK-MALFORMED", Malformed,
         "The trust pack cannot be read.",
         "Ask the charter's signers for it again; `gridpass charter pack` writes one.";

@@ -59,10 +59,13 @@ fn a_lost_node_loses_every_authorisation_that_it_has() {
     // By its own id only one is meant.
     let (kept, ended) = (authorise("third.json"), authorise("fourth.json"));
     let said = regulator.ok(&["visa", "revoke", &id_of(&ended)]);
-    assert!(said.text().contains("1 authorisation is revoked"), "{}", said.text());
+    assert!(said.text().contains("1 authorisation is revoked; it still acts"), "{}", said.text());
     regulator.refused("GP-STATUS-UNCHANGED", 8, &["visa", "revoke", &id_of(&ended)]);
     let revoked = regulator.json("gridpass.visa.status/1", &["visa", "revoke", &node]);
     assert_eq!(revoked["authorisations"], serde_json::json!([kept["id"]]));
+    let last = authorise("fifth.json");
+    let said = regulator.ok(&["visa", "revoke", &id_of(&last)]);
+    assert!(said.text().contains("no longer acts"), "{}", said.text());
 }
 
 #[test]

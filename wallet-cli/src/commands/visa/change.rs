@@ -192,14 +192,24 @@ fn revoke_node(mut wallet: Wallet, args: &ChangeArgs, nodes: Vec<NodeAuthorisati
     });
     let names: Vec<&str> = principals.iter().map(Did::as_str).collect();
     let count = match ids.len() {
-        1 => "1 authorisation is".to_owned(),
-        many => format!("{many} authorisations are"),
+        1 => "1 authorisation is revoked".to_owned(),
+        many => format!("{many} authorisations are revoked"),
     };
-    let text = format!(
-        "{node} no longer acts for {}: {count} revoked\n{}",
-        names.join(", "),
-        lists.iter().map(list_line).collect::<String>()
-    );
+    let mut left = 0_usize;
+    for other in authorisations_of(&wallet, node.as_str())? {
+        let living = other.valid_until > now();
+        if living && !register::is_set(&wallet, &other.principal, &other.status)? {
+            left = left.saturating_add(1);
+        }
+    }
+    let head = if left == 0 {
+        format!("{node} no longer acts for {}: {count}", names.join(", "))
+    } else {
+        format!(
+            "Of {node} {count}; it still acts by {left} more, which `gridpass visa revoke {node}` revokes"
+        )
+    };
+    let text = format!("{head}\n{}", lists.iter().map(list_line).collect::<String>());
     let did = format!("revoked {}", ids.join(", "));
     let answer = Answer::new("gridpass.visa.status/1", json, text);
     finish(&wallet, &principals, &lists, args, &did, answer)

@@ -119,11 +119,12 @@ fn refuse_what_is_over(
         note(format_args!("warning [{code}]: the visa {name} would be refused now: {sentence}"));
         return Ok(());
     }
-    let role = &visa.role;
+    let (role, issuer) = (&visa.role, &visa.issuer);
     let next = match state {
         "expired" => format!("Renew it: `gridpass visa renew {name} -o request.json`."),
         _ => format!(
-            "Ask its issuer why, and for a new one: `gridpass visa request {role} -o request.json`."
+            "Ask its issuer why, and for a new one, with its claims: `gridpass visa request {role} \
+             --issuer {issuer} --claim … -o request.json`."
         ),
     };
     Err(Failure::new(code, format!("the visa {name} is {state}: {sentence}")).next(next))
