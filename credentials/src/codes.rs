@@ -13,6 +13,9 @@ gridpass_identity::codes! {
     ROLE_MALFORMED = "GP-ROLE-MALFORMED", Malformed,
         "The role definition lacks a member, has one that is unknown, or breaks a limit.",
         "Correct it as the message says; spec/role-definition.md has every member.";
+    ROLE_UNCHANGED = "GP-ROLE-UNCHANGED", Conflict,
+        "The new version of the role definition would say what the last one says.",
+        "Name what is to change; `gridpass role show NAME` shows the last version.";
     // Securing
     SECURED_MALFORMED = "GP-SECURED-MALFORMED", Malformed,
         "The text is not a secured credential or presentation: no JWT, no SD-JWT, no JSON with one proof.",
@@ -99,7 +102,7 @@ gridpass_identity::codes! {
         "Use neither before the signers have explained themselves; keep both as proof.";
     CHARTER_UNRELATED = "GP-CHARTER-UNRELATED", Conflict,
         "The charter belongs to another trust framework than the one that is held.",
-        "If you mean to trust that one too, adopt it with `gridpass charter verify PACK --adopt`.";
+        "In a wallet it takes the place of the other one only with the CID that its signers told you: `gridpass charter verify PACK --pin CID --adopt`. A node keeps the framework that it has: use a node for each.";
     TRUST_PACK_MALFORMED = "GP-TRUST-PACK-MALFORMED", Malformed,
         "The trust pack cannot be read.",
         "Ask the charter's signers for it again; `gridpass charter pack` writes one.";
@@ -273,12 +276,15 @@ gridpass_identity::codes! {
     REQUEST_MALFORMED = "GP-REQUEST-MALFORMED", Malformed,
         "The text is not a visa request or refusal.",
         "Ask its sender for the file that `gridpass visa request` or `gridpass visa refuse` wrote.";
+    REQUEST_ANSWERED = "GP-REQUEST-ANSWERED", Conflict,
+        "A visa was issued for this request already.",
+        "Have its file once more with `gridpass visa export ID`, or issue a second one with --again.";
     TRUST_NOT_PINNED = "GP-TRUST-NOT-PINNED", Configuration,
         "No trust pack is pinned, so there is nothing to verify against.",
         "Get one from your regulator and adopt it: `gridpass charter verify PACK --adopt`.";
     NOT_KEPT = "GP-NOT-KEPT", NotFound,
         "The wallet has no such visa, definition or charter.",
-        "List them: `gridpass visa list`, `gridpass role list`, `gridpass charter show`.";
+        "List what there is: visas that you hold with `gridpass visa list`, those that you issued with `gridpass visa list --issued`, roles with `gridpass role list`.";
     NAME_AMBIGUOUS = "GP-NAME-AMBIGUOUS", Usage,
         "The name fits several things.",
         "Give the id or the CID, as the list shows it.";

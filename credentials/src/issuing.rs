@@ -28,7 +28,8 @@ use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 const ISSUED: &str = "issued-visa";
 const AUTHORISATIONS: &str = "node-authorisation";
@@ -108,6 +109,9 @@ pub struct IssuedVisa {
     pub text: String,
     /// When.
     pub issued: UnixMillis,
+    /// The hash of the request that it answers, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<ContentId>,
     /// What happened to it since, oldest first.
     pub events: Vec<Event>,
 }
@@ -213,6 +217,22 @@ impl Issuer<'_> {
         resolver: &dyn Resolver,
         rng: &mut dyn CryptoRng,
     ) -> Result<Issued, IssueError> {
+        self.issue_for(new, None, evidence, resolver, rng)
+    }
+
+    /// As [`Issuer::issue`], in answer to a request, by its hash: the register says so, and
+    /// [`crate::register::issued_for`] finds it.
+    ///
+    /// # Errors
+    /// As [`Issuer::issue`].
+    pub fn issue_for(
+        &mut self,
+        new: &NewVisa<'_>,
+        request: Option<&ContentId>,
+        evidence: (&[String], &[StatusList]),
+        resolver: &dyn Resolver,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Issued, IssueError> {
         let (definition, role) = self
             .trust
             .find_role(new.role)
@@ -250,7 +270,7 @@ impl Issuer<'_> {
             lists.push(signed);
             list.stage(&mut changes)?;
         }
-        let supporting = self.authority()?;
+        let supporting = authority(self.wallet, &self.identity.did)?;
         let (kept, seen) = keeping::lists(self.wallet)?;
         texts.extend(kept.iter().map(|l| l.secured().text().to_owned()));
         lists.extend(kept);
@@ -265,6 +285,7 @@ impl Issuer<'_> {
             version: RECORD_VERSION,
             text: secured.text().to_owned(),
             issued: self.now,
+            request: request.cloned(),
             events: Vec::new(),
         };
         changes.put(ISSUED, &visa.id, to_record(&record)?);
@@ -325,21 +346,6 @@ impl Issuer<'_> {
             Expectation { now: at, clock: at, audience: None, nonce: None, presenter: None };
         let supporting: Vec<_> = supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
         verify_visa(text.as_bytes(), &supporting, &evidence, &expect, &mut SignatureMemo::default())
-    }
-
-    /// The visas that prove this issuer's authority: those it holds, and what they rest on.
-    fn authority(&self) -> Result<Vec<String>, IssueError> {
-        let mut texts = Vec::new();
-        for held in keeping::visas(self.wallet)? {
-            if held.read()?.1.subject == self.identity.did {
-                for text in std::iter::once(held.text).chain(held.supporting) {
-                    if !texts.contains(&text) {
-                        texts.push(text);
-                    }
-                }
-            }
-        }
-        Ok(texts)
     }
 
     /// A free entry in one of its lists, or in a new one.
@@ -404,46 +410,74 @@ impl Issuer<'_> {
         reason: Option<&str>,
         rng: &mut dyn CryptoRng,
     ) -> Result<StatusList, IssueError> {
-        let purpose = entry.purpose;
-        if purpose == Purpose::Revocation && !set {
-            let message = "a revoked visa stays revoked; issue a new one".to_owned();
-            return Err(IssueError::State(message));
+        let mut lists = self.set_entries(&[(id, entry)], set, reason, rng)?;
+        lists.pop().ok_or_else(|| IssueError::State("there is nothing to change".into()))
+    }
+
+    /// As [`Issuer::set_entry`], for several, by their ids, in one change of the wallet: all of them
+    /// or none. Gives the lists that say so, each signed once.
+    ///
+    /// # Errors
+    /// As [`Issuer::set_status`], where it is so of one of them.
+    pub fn set_entries(
+        &mut self,
+        entries: &[(&str, &StatusEntry)],
+        set: bool,
+        reason: Option<&str>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<StatusList>, IssueError> {
+        let mut lists: BTreeMap<String, OwnList> = BTreeMap::new();
+        let mut changes = Changes::default();
+        for &(id, entry) in entries {
+            let purpose = entry.purpose;
+            if purpose == Purpose::Revocation && !set {
+                let message = "a revoked visa stays revoked; issue a new one".to_owned();
+                return Err(IssueError::State(message));
+            }
+            let (doing, done) = match (purpose, set) {
+                (Purpose::Revocation, _) => ("revoke", "revoked"),
+                (Purpose::Suspension, true) => ("suspend", "suspended"),
+                (Purpose::Suspension, false) => ("reinstate", "reinstated"),
+            };
+            let list = match lists.entry(entry.list.clone()) {
+                Entry::Occupied(held) => held.into_mut(),
+                Entry::Vacant(free) => free.insert(self.list_of(entry)?),
+            };
+            if list.bits()?.get(entry.index)? == set {
+                return Err(IssueError::State(if set {
+                    format!("there is nothing to {doing}: {id} is {done} already")
+                } else {
+                    format!("there is nothing to reinstate: {id} is not suspended")
+                }));
+            }
+            // Time does not go back, whatever this machine's clock does.
+            let at = list.changes.last().map_or(self.now, |c| self.now.max(c.at));
+            list.changes.push(Change { index: entry.index, set, at });
+            if let Some(mut record) = issued_by_id(self.wallet, id)? {
+                let reason = reason.map(str::to_owned);
+                record.events.push(Event { at, what: done.into(), reason });
+                changes.put(ISSUED, id, to_record(&record)?);
+            }
         }
-        let mut list = own_lists(self.wallet)?
-            .into_iter()
-            .find(|l| l.id == entry.list && l.issuer == self.identity.did)
-            .unwrap_or_else(|| {
-                OwnList::new(entry.list.clone(), self.identity.did.clone(), purpose)
-            });
-        let (doing, done) = match (purpose, set) {
-            (Purpose::Revocation, _) => ("revoke", "revoked"),
-            (Purpose::Suspension, true) => ("suspend", "suspended"),
-            (Purpose::Suspension, false) => ("reinstate", "reinstated"),
-        };
-        if list.bits()?.get(entry.index)? == set {
-            let message = format!("there is nothing to {doing}: the visa is {} already", done);
-            return Err(IssueError::State(if set {
-                message
-            } else {
-                "there is nothing to reinstate: the visa is not suspended".into()
-            }));
-        }
-        // Time does not go back, whatever this machine's clock does.
-        let last = list.changes.last().map_or(self.now, |c| c.at);
-        let at = self.now.max(last);
-        list.changes.push(Change { index: entry.index, set, at });
         let (key_id, key) =
             self.wallet.active_secret(self.identity, Relationship::AssertionMethod)?;
-        let signed = list.sign(Signer { key: &key, key_id: &key_id, now: at }, Form::Jwt, rng)?;
-        let mut changes = Changes::default();
-        list.stage(&mut changes)?;
-        if let Some(mut record) = issued_by_id(self.wallet, id)? {
-            let reason = reason.map(str::to_owned);
-            record.events.push(Event { at, what: done.into(), reason });
-            changes.put(ISSUED, id, to_record(&record)?);
+        let mut signed = Vec::new();
+        for list in lists.values_mut() {
+            let now = list.changes.last().map_or(self.now, |c| c.at);
+            let signer = Signer { key: &key, key_id: &key_id, now };
+            signed.push(list.sign(signer, Form::Jwt, rng)?);
+            list.stage(&mut changes)?;
         }
         self.wallet.apply(changes, rng)?;
         Ok(signed)
+    }
+
+    /// This identity's own list of that name: a new one where it revokes what somebody else issued.
+    fn list_of(&self, entry: &StatusEntry) -> Result<OwnList, IssueError> {
+        let me = &self.identity.did;
+        let own = own_lists(self.wallet)?;
+        let held = own.into_iter().find(|l| l.id == entry.list && &l.issuer == me);
+        Ok(held.unwrap_or_else(|| OwnList::new(entry.list.clone(), me.clone(), entry.purpose)))
     }
 
     /// Signs every list of this identity anew, with today's date.
@@ -470,6 +504,21 @@ impl Issuer<'_> {
         self.wallet.apply(changes, rng)?;
         Ok(signed)
     }
+}
+
+/// The visas that prove an issuer's authority: those it holds, and what they rest on.
+pub(crate) fn authority(wallet: &Wallet, issuer: &Did) -> Result<Vec<String>, KeepError> {
+    let mut texts = Vec::new();
+    for held in keeping::visas(wallet)? {
+        if &held.read()?.1.subject == issuer {
+            for text in std::iter::once(held.text).chain(held.supporting) {
+                if !texts.contains(&text) {
+                    texts.push(text);
+                }
+            }
+        }
+    }
+    Ok(texts)
 }
 
 /// What a node is to be authorised for.
@@ -528,24 +577,38 @@ fn issued_by_id(wallet: &Wallet, id: &str) -> Result<Option<IssuedVisa>, KeepErr
     wallet.get(ISSUED, id)?.map(|bytes| from_record(bytes.expose_secret())).transpose()
 }
 
-/// A visa of the register by its id, its hash, or its subject where only one visa is that one's.
+/// A visa of the register by its id or hash, or by its subject: of one subject's those count that
+/// `fit`, or where none does, the last.
 ///
 /// # Errors
-/// [`KeepError::NotFound`], [`KeepError::Ambiguous`].
-pub fn find_issued(wallet: &Wallet, name: &str) -> Result<IssuedVisa, KeepError> {
+/// [`KeepError::NotFound`]; [`KeepError::Ambiguous`] where several of a subject fit.
+pub fn find_issued(
+    wallet: &Wallet,
+    name: &str,
+    fit: impl Fn(&IssuedVisa, &Visa) -> bool,
+) -> Result<IssuedVisa, KeepError> {
     if let Some(found) = issued_by_id(wallet, name)? {
         return Ok(found);
     }
-    let mut found = Vec::new();
+    let (mut fitting, mut last) = (Vec::new(), None);
     for record in issued(wallet)? {
         let (secured, visa) = read_visa(&record.text)?;
-        if secured.id().as_str() == name || visa.subject.as_str() == name {
-            found.push(record);
+        if secured.id().as_str() == name {
+            return Ok(record);
+        }
+        if visa.subject.as_str() == name {
+            if fit(&record, &visa) {
+                fitting.push(record);
+            } else {
+                last = Some(record);
+            }
         }
     }
-    match (found.pop(), found.is_empty()) {
+    match (fitting.pop(), fitting.is_empty()) {
         (Some(only), true) => Ok(only),
         (Some(_), false) => Err(KeepError::Ambiguous { name: name.into() }),
-        (None, _) => Err(KeepError::NotFound { what: "issued visa", name: name.into() }),
+        (None, _) => {
+            last.ok_or_else(|| KeepError::NotFound { what: "issued visa", name: name.into() })
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::vcdm::Credential;
 use crate::verify::SeenLists;
 use crate::visa::{Visa, VisaError};
 use gridpass_identity::code::Code;
+use gridpass_identity::codes as identity_codes;
 use gridpass_identity::json::{self, Limits};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::{Changes, Wallet, WalletError};
@@ -105,6 +106,8 @@ impl KeepError {
     pub fn code(&self) -> Code {
         match self {
             Self::Wallet(e) => e.code(),
+            // What decides is not that its signatures do not count yet, but why.
+            Self::Trust(e) if e.is_from_future() => identity_codes::SIGNED_IN_FUTURE,
             Self::Trust(e) => e.code(),
             Self::Charter(e) => e.code(),
             Self::Role(e) => e.code(),

@@ -12,6 +12,7 @@
 //! | define a role | [`role::RoleDefinition`] |
 //! | found and change a trust framework | [`charter::SignedCharter`], [`trust::Trust`] |
 //! | issue, suspend, revoke | [`issuing::Issuer`] |
+//! | look up what was issued | [`register`] |
 //! | take a visa that was issued to you | [`accepting::accept`] |
 //! | show visas, or part of one | [`presenting::present`] |
 //! | keep visas, pin trust | [`keeping`] |
@@ -63,6 +64,7 @@ mod own_list;
 pub mod parcel;
 pub mod presenting;
 pub mod rdf;
+pub mod register;
 pub mod request;
 pub mod requirement;
 pub mod role;

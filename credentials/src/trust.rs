@@ -65,6 +65,14 @@ impl TrustError {
             }
         }
     }
+
+    /// Whether it was refused for its time: its newest charter is from later than the time that was
+    /// asked about, so that this is why its signatures do not count yet.
+    #[must_use]
+    pub fn is_from_future(&self) -> bool {
+        let Self::Refused(report) = self else { return false };
+        report.checks.iter().any(is_from_future)
+    }
 }
 
 /// What was obtained of a DID, as a file carries it.
@@ -382,6 +390,11 @@ impl SnapshotStore for Trust {
     fn snapshots(&self, did: &Did) -> Result<Vec<Snapshot>, ResolveError> {
         Ok(self.snapshots.get(did).cloned().unwrap_or_default())
     }
+}
+
+/// Whether a check failed because what it is about is from the future.
+fn is_from_future(check: &Check) -> bool {
+    check.outcome == Outcome::Failed && check.code == gridpass_identity::codes::SIGNED_IN_FUTURE
 }
 
 fn check_history(

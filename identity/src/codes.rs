@@ -83,8 +83,8 @@ crate::codes! {
         "The signature does not fit the bytes and the key.",
         "The content was changed or signed by another key: do not use it.";
     SIGNED_IN_FUTURE = "GP-SIGNED-IN-FUTURE", Failed,
-        "The signature says that it was made later than now.",
-        "Check this machine's clock, then the signer's.";
+        "The signature says that it was made later than now, or than the time that is asked about.",
+        "Check this machine's clock, or the time that you gave with --at; then the signer's.";
     SIGNER_OTHER = "GP-SIGNER-OTHER", Failed,
         "The signer is another than the one expected.",
         "Do not use it as the expected signer's.";

@@ -75,6 +75,9 @@ gridpass_identity::codes! {
     DEMO_STUCK = "GP-DEMO-STUCK", Timeout,
         "The demonstration waited for something that did not come.",
         "Run it with --keep DIR and look into DIR/logs; if the machine was not overloaded, please report it.";
+    WALLET_PARTIAL = "GP-WALLET-PARTIAL", Indeterminate,
+        "A call that made a wallet was killed, and left its folder; nothing that was acknowledged is in it.",
+        "Remove the folder, or leave it to the next `gridpass init` or `gridpass wallet restore`.";
     IN_ORDER = "GP-IN-ORDER", Ok,
         "This was looked at and is in order.",
         "Nothing to do.";

@@ -247,9 +247,16 @@ pub struct OutputArgs {
 }
 
 impl OutputArgs {
-    /// Refuses a file that exists, before any work is done.
+    /// Refuses a file that exists, or that cannot be made, before any work is done: what is issued or
+    /// revoked stays so, whether its file can be written or not.
     pub fn check(&self) -> Result<(), Failure> {
         let Some(path) = self.file() else { return Ok(()) };
+        self.check_name(path)?;
+        // It is written through a file beside it; this one is gone again at once.
+        beside(path, 0o600).map(drop).map_err(|e| not_written(path, &e))
+    }
+
+    fn check_name(&self, path: &Path) -> Result<(), Failure> {
         if path.metadata().is_ok_and(|meta| !meta.is_file()) {
             // A device, a pipe or a folder must not become a file, even by force.
             let message = format!("{} is not an ordinary file", path.display());
@@ -305,16 +312,12 @@ impl OutputArgs {
         let Some(path) = self.file() else {
             return Err(Failure::new(codes::USAGE, "no file is named to write to"));
         };
-        self.check()?;
-        let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        self.check_name(path)?;
         let failed = |e: std::io::Error| match e.kind() {
             std::io::ErrorKind::AlreadyExists => file_exists(path),
-            _ => Failure::new(codes::FILE_NOT_WRITTEN, format!("{}: {e}", path.display())),
+            _ => not_written(path, &e),
         };
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
-        let file = builder.tempfile_in(dir).map_err(failed)?;
+        let file = beside(path, mode).map_err(failed)?;
         let mut out = std::io::BufWriter::new(file);
         let made = fill(&mut out)?;
         let settle = || -> std::io::Result<()> {
@@ -325,11 +328,29 @@ impl OutputArgs {
             } else {
                 file.persist_noclobber(path)?;
             }
-            std::fs::File::open(dir)?.sync_all()
+            std::fs::File::open(folder_of(path))?.sync_all()
         };
         settle().map_err(failed)?;
         Ok(made)
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A file of another name in the same folder, which goes when it is dropped.
+fn beside(path: &Path, mode: u32) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+    #[cfg(not(unix))]
+    let _ = mode;
+    builder.tempfile_in(folder_of(path))
+}
+
+fn not_written(path: &Path, e: &std::io::Error) -> Failure {
+    Failure::new(codes::FILE_NOT_WRITTEN, format!("{}: {e}", path.display()))
 }
 
 fn file_exists(path: &Path) -> Failure {

@@ -252,6 +252,22 @@ mod tests {
         command().debug_assert();
     }
 
+    /// Of two arguments with one id the first takes what the second was given; clap itself looks only
+    /// where it is built for debugging.
+    #[test]
+    fn no_two_arguments_of_a_command_have_one_id() {
+        let root = command();
+        let global: Vec<_> = root.get_arguments().filter(|a| a.is_global_set()).collect();
+        each(&root, "", &mut |path, command| {
+            let inherited = global.iter().copied().filter(|_| path != " gridpass");
+            let all = command.get_arguments().chain(inherited);
+            let mut ids: Vec<&str> = all.map(|a| a.get_id().as_str()).collect();
+            ids.sort_unstable();
+            let twice: Vec<_> = ids.windows(2).filter(|w| w[0] == w[1]).collect();
+            assert!(twice.is_empty(), "{path}: {twice:?}");
+        });
+    }
+
     #[test]
     fn every_command_has_help_with_examples_and_exit_codes() {
         each(&command(), "", &mut |path, command| {

@@ -108,12 +108,11 @@ impl SledStore {
     /// Opens a store, checking that every record is there that was committed.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if there is none, [`StoreError::InUse`] if another process has it,
+    /// [`StoreError::NotFound`] if there is none, [`StoreError::Io`] if this user may not look,
+    /// [`StoreError::InUse`] if another process has it,
     /// [`StoreError::Damaged`] if records are missing or changed.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        if !dir.is_dir() {
-            return Err(StoreError::NotFound(dir.display().to_string()));
-        }
+        must_be_there(dir)?;
         let lock = take_lock(dir)?;
         let head = read_head(dir)?;
         if !dir.join("records").is_dir() {
@@ -310,6 +309,19 @@ fn io_error(action: &str, path: &Path, source: std::io::Error) -> StoreError {
     StoreError::Io { action: format!("{action} {}", path.display()), source }
 }
 
+/// What this user may not look at is not absent: whoever took another user's wallet for none would make
+/// a second one.
+fn must_be_there(dir: &Path) -> Result<(), StoreError> {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    let none = || StoreError::NotFound(dir.display().to_string());
+    match fs::metadata(dir) {
+        Ok(meta) if meta.is_dir() => Ok(()),
+        Ok(_) => Err(none()),
+        Err(e) if matches!(e.kind(), NotFound | NotADirectory) => Err(none()),
+        Err(e) => Err(io_error("looking for a wallet in", dir, e)),
+    }
+}
+
 /// A folder that only its owner can look into.
 pub(crate) fn create_private_dir(dir: &Path) -> Result<(), StoreError> {
     let mut builder = fs::DirBuilder::new();
@@ -442,6 +454,22 @@ mod tests {
             fs::rename(&moved, dir.join(part))?;
         }
         assert_eq!(SledStore::open(&dir)?.scan(b"k/")?.len(), 20);
+        Ok(())
+    }
+
+    /// Root may look everywhere: a loop of links stands for what it may not look at.
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_looked_at_is_not_absent() -> TestResult {
+        let temp = tempfile::tempdir()?;
+        let link = temp.path().join("loop");
+        std::os::unix::fs::symlink("loop", &link)?;
+        assert_eq!(SledStore::open(&link).expect_err("a loop").code(), codes::STORE_IO);
+        fs::write(temp.path().join("file"), b"")?;
+        for none in ["file", "file/below", "absent"] {
+            let error = SledStore::open(&temp.path().join(none)).expect_err(none);
+            assert_eq!(error.code(), codes::WALLET_NOT_FOUND, "{none}");
+        }
         Ok(())
     }
 

@@ -207,7 +207,7 @@ fn the_flow_from_key_to_presentation() -> TestResult {
 
     // Revoked with the new key: refused, with the same presentation.
     let mut issuer = Issuer { wallet: &mut regulator, identity: &officer, trust: &trust, now };
-    let visa = issuing::find_issued(issuer.wallet, me.did.as_str())?.read()?;
+    let visa = issuing::find_issued(issuer.wallet, me.did.as_str(), |_, _| true)?.read()?;
     all.push(issuer.set_status(&visa, Purpose::Revocation, true, None, &mut rng())?);
     let report = verify(&all);
     assert_eq!(report.code, gridpass_credentials::codes::VISA_REVOKED, "{}", report.sentence);

@@ -43,7 +43,7 @@ pub struct ClaimArgs {
     #[arg(long = "claim", value_name = "NAME=VALUE")]
     claims: Vec<String>,
     /// All claims as a JSON object in a file; - for standard input
-    #[arg(long = "claims", value_name = "FILE", conflicts_with = "claims")]
+    #[arg(id = "claims_file", long = "claims", value_name = "FILE", conflicts_with = "claims")]
     file: Option<PathBuf>,
 }
 
@@ -133,7 +133,7 @@ impl TrustArgs {
             Some(path) => {
                 let limit = u64::try_from(gridpass_credentials::trust::LIMITS.bytes);
                 let bytes = read_input(path, limit.unwrap_or(MAX_INPUT))?;
-                (Trust::open(trimmed(&bytes), pin.as_ref(), at)?, None)
+                (Trust::open(trimmed(&bytes), pin.as_ref(), at).map_err(KeepError::from)?, None)
             }
             None => {
                 let wallet = global.wallet_of_trust()?;

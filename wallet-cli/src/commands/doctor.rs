@@ -1,5 +1,6 @@
 //! `gridpass doctor`: what on this machine could get in the way, and what to do about it.
 
+use super::partial;
 use crate::codes;
 use crate::commands::node::client::Client;
 use crate::commands::node::silence;
@@ -51,6 +52,10 @@ pub fn run(global: &GlobalArgs, _: &DoctorArgs) -> Outcomes {
     }
     for profile in global.profiles()? {
         check_wallet(&mut report, &profile, &global.profile_dir(&profile)?, now);
+    }
+    for left in partial::leftovers(&home.join("profiles")).unwrap_or_default() {
+        let sentence = format!("{} is what a killed call left: remove it", left.display());
+        report.push(Check::indeterminate("partial", codes::WALLET_PARTIAL, sentence));
     }
     check_node(&mut report, global);
     let json = json!({ "version": version, "home": home });

@@ -1,5 +1,6 @@
 //! `gridpass init`: a new wallet.
 
+use super::partial::Partial;
 use crate::context::{GlobalArgs, now, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
@@ -83,7 +84,8 @@ pub fn create_wallet(
 }
 
 /// Lets `build` fill a folder beside `dir`, gives it that name and tells `named`, whatever comes
-/// after. Nothing is left of an attempt that failed before.
+/// after. Nothing is left of an attempt that failed before; what one left that was killed goes with the
+/// next.
 pub fn build_in_place<T>(
     dir: &Path,
     build: impl FnOnce(&Path) -> Result<(Wallet, T), Failure>,
@@ -98,12 +100,8 @@ pub fn build_in_place<T>(
     let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let parent = dir.parent().unwrap_or(Path::new("."));
     create_private_dir_all(parent).map_err(io)?;
-    // The capital letter keeps it apart from profile names.
-    let partial = tempfile::Builder::new()
-        .prefix(&format!("Partial-{name}-"))
-        .tempdir_in(parent)
-        .map_err(io)?;
-    let inside = partial.path().join("wallet");
+    let partial = Partial::make(parent, &name).map_err(io)?;
+    let inside = partial.wallet();
     let (wallet, mut rest) = build(&inside)?;
     drop(wallet);
     std::fs::rename(&inside, dir).map_err(|e| {

@@ -1,11 +1,12 @@
 //! `gridpass role`: what roles mean.
 
 use super::arguments::{definition, differences, parse_duration, read_definition, trimmed};
+use super::role_version;
 use super::sign::{identity, parse_dids};
 use crate::content::{StoreArgs, kept_at};
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input, rng};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes};
+use crate::output::{Answer, Failure, Outcomes, note};
 use clap::{Args, Subcommand, ValueEnum};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping;
@@ -177,8 +178,19 @@ fn define(global: &GlobalArgs, args: &DefineArgs) -> Outcomes {
         }
         None => from_arguments(&wallet, args)?,
     };
-    let id = keeping::keep_definition(&mut wallet, &definition, &mut rng())?;
-    let (_, bytes) = definition.encode()?;
+    let (id, bytes) = definition.encode()?;
+    let last = keeping::definition(&wallet, definition.name.as_str()).ok();
+    if let Some((last_id, last)) = last.as_ref().filter(|(last_id, _)| *last_id != id) {
+        // What is in a file, or has a version of its own, was meant so.
+        let other_version = args.version.as_ref().is_some_and(|v| *v != last.version);
+        if args.from.is_none() && !other_version {
+            role_version::refuse_unchanged(last, &definition)?;
+        }
+        if let Some(warning) = role_version::warning((last_id, last), (&id, &definition)) {
+            note(warning);
+        }
+    }
+    keeping::keep_definition(&mut wallet, &definition, &mut rng())?;
     let json = json!({"definition": id, "name": definition.name, "version": definition.version});
     let next = match keeping::pinned(&wallet, crate::context::now()) {
         Ok(_) => format!("gridpass charter add-role {}", definition.name),

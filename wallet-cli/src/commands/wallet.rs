@@ -353,6 +353,8 @@ fn open_backup(
 ) -> Result<Opened, Failure> {
     let limit = u64::try_from(MAX_BACKUP).unwrap_or(u64::MAX);
     let bytes = read_input(file, limit)?;
+    // Before a secret is asked for that cannot open it.
+    looks_like_a_backup(file, &bytes)?;
     let text = |path: &Path| read_secret_file(path);
     let own_passphrase;
     let age_text;
@@ -366,8 +368,8 @@ fn open_backup(
     } else {
         let phrase = match &global.secrets.recovery_file {
             Some(path) => RecoveryPhrase::parse(&text(path)?)?,
-            None => RecoveryPhrase::parse(&global.secrets.ask("The 24 recovery words: ")?)
-                .map_err(|e| Failure::from(e).next("Give the words with --recovery-file FILE."))?,
+            None => RecoveryPhrase::parse(&ask_for_words(global)?)
+                .map_err(|e| Failure::from(e).next("Give the words with --recovery-file WORDS."))?,
         };
         wallet_secret = Some(WalletSecret::Recovery(phrase));
         match &wallet_secret {
@@ -384,6 +386,40 @@ fn open_backup(
         None => global.secrets.wallet_secret("the wallet in the backup")?,
     };
     Ok(Opened { backup, wallet_secret })
+}
+
+/// What is no age file is told before a secret is asked for.
+fn looks_like_a_backup(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    const AGE: &[u8] = b"age-encryption.org/";
+    if bytes.starts_with(AGE) {
+        return Ok(());
+    }
+    let other = || {
+        let value: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+        let kind = value.get("type")?.as_str()?.strip_prefix("gridpass-")?;
+        // A name, and no text of a stranger's choice.
+        let is_name = kind.len() <= 40 && kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+        is_name.then(|| format!("it is a {}", kind.replace('-', " ")))
+    };
+    let what = if bytes.is_empty() {
+        "it is empty".to_owned()
+    } else if bytes.starts_with(b"-----BEGIN AGE") {
+        "it is an age file in text form, and a backup is binary".to_owned()
+    } else {
+        other().unwrap_or_else(|| "it is of another kind".to_owned())
+    };
+    let message = format!("{} is no backup: {what}", file.display());
+    Err(Failure::new(gridpass_identity::codes::BACKUP_MALFORMED, message)
+        .next("Name the file that `gridpass wallet backup -o FILE` wrote."))
+}
+
+fn ask_for_words(global: &GlobalArgs) -> Result<zeroize::Zeroizing<String>, Failure> {
+    global.secrets.ask("The 24 recovery words: ").map_err(|e| {
+        e.next(
+            "A backup opens with the 24 words of its wallet, in a file: --recovery-file WORDS; or with \
+             the passphrase of its own, --backup-passphrase-file FILE, if it was made with one.",
+        )
+    })
 }
 
 fn backup_verify(global: &GlobalArgs, args: &BackupVerifyArgs) -> Outcomes {

@@ -194,3 +194,35 @@ fn a_file_that_does_not_fit_is_told_and_not_left_in_part() {
     let status = place.ok_json("gridpass.wallet.status/1", &["wallet", "status"]);
     assert_eq!(status["backup_is_stale"], false);
 }
+
+/// A visa is in force as soon as the wallet says so, and a revocation too: where the file does not fit,
+/// both are told as done, with the command that writes it.
+#[test]
+fn what_is_issued_or_revoked_is_told_though_its_file_does_not_fit() {
+    let place = Place::new();
+    let Some(disk) = SmallDisk::mount(&place, "64k") else { return };
+    let (regulator, holder) = crate::visas::framework(&place);
+    disk.fill(0);
+    let to = ["visa", "issue", "--to", &holder.did, "--role", "flex.gb.aggregator"];
+    let issue = [&to[..], &["--claim", "zone=GB-1", "-o", "disk/visa.json"]].concat();
+    let refused = regulator.refused("GP-FILE-NOT-WRITTEN", 3, &issue);
+    let list = || regulator.json("gridpass.visa.list/1", &["visa", "list", "--issued"]);
+    let id = list()["visas"][0]["visa"]["id"].as_str().expect("it is issued").to_owned();
+    assert!(refused["message"].as_str().is_some_and(|m| m.contains(&id)), "{refused}");
+    let command = format!("gridpass visa export {id} -o visa.json");
+    assert!(refused["next"].as_str().is_some_and(|n| n.contains(&command)), "{refused}");
+    regulator.ok(&["visa", "export", &id, "-o", "visa.json"]);
+    holder.ok(&["visa", "accept", "visa.json"]);
+    let revoke = ["visa", "revoke", &id, "-o", "disk/lists.json"];
+    let refused = regulator.refused("GP-FILE-NOT-WRITTEN", 3, &revoke);
+    assert_eq!(list()["visas"][0]["state"], "revoked");
+    let command = format!("gridpass status publish --as {} -o lists.json", regulator.did);
+    assert!(refused["next"].as_str().is_some_and(|n| n.contains(&command)), "{refused}");
+    regulator.ok(&["status", "publish", "--as", &regulator.did, "-o", "lists.json"]);
+    holder.ok(&["status", "accept", "lists.json"]);
+    holder.refused(
+        "GP-VISA-REVOKED",
+        13,
+        &["visa", "present", "flex.gb.aggregator", "--to", "did:web:a.example"],
+    );
+}

@@ -93,9 +93,14 @@ fn a_wallet_that_is_there_after_a_kill_has_its_words() {
         }
     }
     tally.told("init");
+    place.ok(&["init", "--name", "last", "--recovery-out", "last.txt"]);
+    let names = std::fs::read_dir(place.path("home/profiles")).expect("a folder");
+    let names = names.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned());
+    let left: Vec<_> = names.filter(|n| n.starts_with("Partial-")).collect();
+    assert!(left.is_empty(), "what killed calls left is still there: {left:?}");
     let list = place.ok_json("gridpass.wallet.list/1", &["wallet", "list"]);
     let count = list["profiles"].as_array().map(Vec::len);
-    assert_eq!(count, Some(KILLS as usize + 1), "a part of a wallet passes for one");
+    assert_eq!(count, Some(KILLS as usize + 2), "a part of a wallet passes for one");
 }
 
 #[test]

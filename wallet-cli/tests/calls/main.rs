@@ -18,6 +18,7 @@ mod fetch;
 mod files;
 mod interop_age;
 mod killed_calls;
+mod officer;
 mod policy;
 #[cfg(unix)]
 mod secrets;

@@ -5,14 +5,14 @@ use crate::common::{Place, Ran};
 use serde_json::Value;
 
 /// Somebody with a wallet and a did:webvh.
-struct Party<'p> {
-    place: &'p Place,
+pub(crate) struct Party<'p> {
+    pub(crate) place: &'p Place,
     profile: &'static str,
-    did: String,
+    pub(crate) did: String,
 }
 
 impl<'p> Party<'p> {
-    fn new(place: &'p Place, profile: &'static str) -> Self {
+    pub(crate) fn new(place: &'p Place, profile: &'static str) -> Self {
         let words = format!("{profile}-words.txt");
         place.ok(&["init", "--name", profile, "--recovery-out", &words]);
         let location = format!("{profile}.example");
@@ -21,19 +21,19 @@ impl<'p> Party<'p> {
         Self { place, profile, did }
     }
 
-    fn args<'a>(&self, args: &[&'a str]) -> Vec<&'a str> {
+    pub(crate) fn args<'a>(&self, args: &[&'a str]) -> Vec<&'a str> {
         [&["--profile", self.profile], args].concat()
     }
 
-    fn ok(&self, args: &[&str]) -> Ran {
+    pub(crate) fn ok(&self, args: &[&str]) -> Ran {
         self.place.ok(&self.args(args))
     }
 
-    fn json(&self, schema: &str, args: &[&str]) -> Value {
+    pub(crate) fn json(&self, schema: &str, args: &[&str]) -> Value {
         self.place.ok_json(schema, &self.args(args))
     }
 
-    fn refused(&self, code: &str, status: i32, args: &[&str]) -> Value {
+    pub(crate) fn refused(&self, code: &str, status: i32, args: &[&str]) -> Value {
         self.place.refused(code, status, &self.args(args))
     }
 
@@ -48,7 +48,7 @@ impl<'p> Party<'p> {
 }
 
 /// A regulator with a role and a charter, and a holder who trusts it.
-fn framework(place: &Place) -> (Party<'_>, Party<'_>) {
+pub(crate) fn framework(place: &Place) -> (Party<'_>, Party<'_>) {
     let (regulator, holder) = (Party::new(place, "regulator"), Party::new(place, "agg"));
     regulator.ok(&[
         "role",

@@ -165,7 +165,8 @@ pub struct ShowArgs {
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass charter verify trust.json --pin bafkrei…\n  \
-     gridpass charter verify trust.json --adopt     pin it in your wallet"
+     gridpass charter verify trust.json --adopt     pin it in your wallet\n  \
+     gridpass charter verify trust.json --pin bafkrei… --adopt     in place of another framework's"
 ))]
 pub struct VerifyArgs {
     /// The trust pack; - for standard input
@@ -176,7 +177,8 @@ pub struct VerifyArgs {
     /// Judge as of this time (RFC 3339, UTC) [default: now]
     #[arg(long, value_name = "TIME", conflicts_with = "adopt")]
     pub at: Option<String>,
-    /// Pin it in the wallet, also in place of another framework's; never in place of a newer one
+    /// Pin it in the wallet; in place of another framework's only with --pin, and never in place of a
+    /// newer one
     #[arg(long)]
     pub adopt: bool,
     /// Compare it with the one that is pinned in the wallet: is it newer, older, a contradiction?

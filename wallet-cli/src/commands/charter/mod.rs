@@ -24,7 +24,7 @@ use gridpass_credentials::secured::Signer;
 use gridpass_credentials::trust::{Comparison, Trust, TrustError, TrustPack};
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
-use gridpass_identity::report::{Check, Report};
+use gridpass_identity::report::{Check, Outcome, Report};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::Identity;
@@ -207,8 +207,9 @@ fn finish(
     let (key_id, key) = wallet.active_secret(me, Relationship::AssertionMethod)?;
     let time = now().max(signed.charter().dated);
     signed.sign(Signer { key: &key, key_id: &key_id, now: time })?;
-    keeping::keep_charter(&mut wallet, &signed, &mut rng())?;
+    // A charter that this wallet cannot hold is not kept either: it would be the newest to publish.
     let pinned = try_pin(&mut wallet, &signed, history)?;
+    keeping::keep_charter(&mut wallet, &signed, &mut rng())?;
     let bytes = format!("{}\n", signed.to_json()).into_bytes();
     let charter = signed.charter();
     warn_if_one_key_is_the_end(charter);
@@ -276,6 +277,10 @@ fn try_pin(
     match keeping::pin(wallet, &bytes, false, now(), &mut rng()) {
         Ok(trust) => Ok(Ok(trust)),
         Err(KeepError::Trust(TrustError::Refused(report))) => Ok(Err(report)),
+        Err(e @ KeepError::NotNewer(Comparison::Unrelated)) => Err(Failure::from(e).next(
+            "This wallet holds another framework, and holds one only: make or sign this charter in a \
+             wallet of its own, `gridpass init --name NAME`.",
+        )),
         Err(e) => Err(e.into()),
     }
 }
@@ -465,7 +470,10 @@ fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     let schema = "gridpass.charter.verify/1";
     let trust = match Trust::open(trimmed(&bytes), pin.as_ref(), at) {
         Ok(trust) => trust,
-        Err(TrustError::Refused(report)) => {
+        Err(TrustError::Refused(mut report)) => {
+            // Signatures from the future do not count: that is the consequence, and not the cause.
+            let future = gridpass_identity::codes::SIGNED_IN_FUTURE;
+            report.checks.sort_by_key(|c| c.outcome != Outcome::Failed || c.code != future);
             return Ok(Answer::new(schema, json!({}), "The trust pack does not hold.\n")
                 .with_report(&report));
         }
@@ -492,12 +500,27 @@ fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     if args.adopt {
         let mut wallet = global.wallet()?;
         // Another framework, or another document of a did:web, only with the CID that was told.
-        keeping::pin(&mut wallet, trimmed(&bytes), pin.is_some(), at, &mut rng())?;
+        keeping::pin(&mut wallet, trimmed(&bytes), pin.is_some(), at, &mut rng())
+            .map_err(|e| adopting(e, args))?;
         text.push_str("It is pinned in this wallet.\n");
     } else if args.compare {
         compare_with_pinned(global, &trust, at, &mut report)?;
     }
     Ok(Answer::new(schema, json, text).with_report(&report))
+}
+
+/// Another framework takes the place of the one that is held only with the CID that was told.
+fn adopting(error: KeepError, args: &VerifyArgs) -> Failure {
+    let unrelated = matches!(error, KeepError::NotNewer(Comparison::Unrelated));
+    let failure = Failure::from(error);
+    if unrelated {
+        return failure.next(format!(
+            "If it is to take the place of the framework that this wallet holds, give the CID that its \
+             signers told you: `gridpass charter verify {} --pin CID --adopt`. To work in both, use a wallet for each.",
+            args.pack.display()
+        ));
+    }
+    failure
 }
 
 fn compare_with_pinned(

@@ -1,5 +1,6 @@
 //! Suspending, reinstating and revoking.
 
+use super::done_all_the_same;
 use crate::commands::arguments::identities_of;
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
@@ -7,11 +8,12 @@ use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use clap::Args;
 use gridpass_credentials::authorisation::NodeAuthorisation;
-use gridpass_credentials::issuing::{self, Issuer};
+use gridpass_credentials::issuing::{self, IssuedVisa, Issuer};
 use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::register;
 use gridpass_credentials::status::StatusList;
-use gridpass_credentials::visa::{Purpose, Visa};
+use gridpass_credentials::visa::{Purpose, StatusEntry, Visa};
 use gridpass_identity::did::Did;
 use gridpass_identity::wallet::Wallet;
 use serde_json::json;
@@ -21,7 +23,7 @@ use std::path::Path;
 #[derive(Args)]
 pub struct ChangeArgs {
     /// The visa: its id, hash, or holder's DID; or a file, for one that somebody else issued and
-    /// you may revoke
+    /// you may revoke. Or a node's DID, whose authorisations are all revoked
     visa: String,
     /// Why; kept in your register only
     #[arg(long, value_name = "TEXT")]
@@ -49,9 +51,12 @@ pub struct ReinstateArgs {
     change: ChangeArgs,
 }
 
-/// Revoke a visa, for good
+/// Revoke a visa, or all authorisations of a node, for good
 #[derive(Args)]
-#[command(after_help = help!("  gridpass visa revoke urn:uuid:… --reason 'licence withdrawn' -o lists.json"))]
+#[command(after_help = help!(
+    "  gridpass visa revoke urn:uuid:… --reason 'licence withdrawn' -o lists.json\n  \
+     gridpass visa revoke did:key:z6Mk… -o lists.json      a lost node: all its authorisations"
+))]
 pub struct RevokeArgs {
     #[command(flatten)]
     change: ChangeArgs,
@@ -78,12 +83,26 @@ fn change(
 ) -> Outcomes {
     args.output.check()?;
     let mut wallet = global.wallet()?;
-    if purpose == Purpose::Revocation
-        && let Some(node) = find_node(&wallet, &args.visa)?
-    {
-        return revoke_node(wallet, args, &node);
+    let nodes = authorisations_of(&wallet, &args.visa)?;
+    if purpose == Purpose::Revocation && !nodes.is_empty() {
+        return revoke_node(wallet, args, nodes);
     }
-    let (visa, known_issuer) = find(&wallet, &args.visa)?;
+    // Of one holder's visas those are meant that can be changed so.
+    let fit = |record: &IssuedVisa, visa: &Visa| {
+        let state = record.state();
+        let living = match (purpose, set) {
+            (Purpose::Revocation, _) => state != "revoked",
+            (Purpose::Suspension, true) => state == "in force",
+            (Purpose::Suspension, false) => state == "suspended",
+        };
+        living && visa.valid_until > now()
+    };
+    let (visa, known_issuer) = match find(&wallet, &args.visa, fit) {
+        Err(e) if e.code == gridpass_credentials::codes::NOT_KEPT && !nodes.is_empty() => {
+            return Err(never_suspended(&args.visa));
+        }
+        found => found?,
+    };
     let name = args.identity.as_deref().or(known_issuer.then(|| visa.issuer.as_str()));
     let me = identity(&wallet, name)?;
     let trust = keeping::pinned(&wallet, now())?;
@@ -100,55 +119,112 @@ fn change(
         "dated": list.dated,
     });
     let text = format!(
-        "{done} {} of {}\n  as of            {}\n  status list      {} version {}",
+        "{done} {} of {}\n  as of            {}\n{}",
         visa.role,
         visa.subject,
         list.dated,
-        list.id,
-        list.version.unwrap_or_default(),
+        list_line(&list),
     );
-    finish(&wallet, &me.did, &list, args, Answer::new("gridpass.visa.status/1", json, text))
+    let did = format!("{} {}", done.to_lowercase(), visa.id);
+    let answer = Answer::new("gridpass.visa.status/1", json, text);
+    finish(&wallet, &[me.did], &[list], args, &did, answer)
 }
 
-/// The newest authorisation of a node that is still in force, by the node's DID or its own id.
-fn find_node(wallet: &Wallet, name: &str) -> Result<Option<NodeAuthorisation>, Failure> {
-    let mut found: Vec<_> = issuing::authorisations(wallet)?
-        .into_iter()
-        .map(|(a, _)| a)
-        .filter(|a| (a.node.as_str() == name && a.valid_until > now()) || a.id == name)
-        .collect();
-    Ok(found.pop())
+fn list_line(list: &StatusList) -> String {
+    format!("  status list      {} version {}\n", list.id, list.version.unwrap_or_default())
 }
 
-fn revoke_node(mut wallet: Wallet, args: &ChangeArgs, node: &NodeAuthorisation) -> Outcomes {
-    let me = identity(&wallet, Some(node.principal.as_str()))?;
+/// The authorisations that this wallet's identities gave a node, by the node's DID; or the one of
+/// this id. Oldest first.
+fn authorisations_of(wallet: &Wallet, name: &str) -> Result<Vec<NodeAuthorisation>, Failure> {
+    let all = issuing::authorisations(wallet)?.into_iter().map(|(a, _)| a);
+    Ok(all.filter(|a| a.node.as_str() == name || a.id == name).collect())
+}
+
+fn never_suspended(node: &str) -> Failure {
+    let message = format!("{node} is a node's, and an authorisation is revoked, never suspended");
+    Failure::new(gridpass_credentials::codes::STATUS_UNCHANGED, message).next(format!(
+        "Revoke it with `gridpass visa revoke {node}`; authorise the node anew when it may act again."
+    ))
+}
+
+/// Every authorisation counts until it ends, also one that was renewed since: a lost node has them
+/// all.
+fn revoke_node(mut wallet: Wallet, args: &ChangeArgs, nodes: Vec<NodeAuthorisation>) -> Outcomes {
+    let only = match args.identity.as_deref() {
+        Some(name) => Some(identity(&wallet, Some(name))?.did),
+        None => None,
+    };
+    let mut open = Vec::new();
+    for node in nodes {
+        let over = node.valid_until <= now() && node.id != args.visa;
+        let meant = only.as_ref().is_none_or(|did| did == &node.principal);
+        if meant && !over && !register::is_set(&wallet, &node.principal, &node.status)? {
+            open.push(node);
+        }
+    }
+    let Some(first) = open.first() else {
+        let message = format!("every authorisation of {} is revoked or over already", args.visa);
+        return Err(Failure::new(gridpass_credentials::codes::STATUS_UNCHANGED, message));
+    };
+    let node = first.node.clone();
+    let mut principals: Vec<Did> = open.iter().map(|a| a.principal.clone()).collect();
+    principals.sort();
+    principals.dedup();
     let trust = keeping::pinned(&wallet, now())?;
-    let mut issuer = Issuer { wallet: &mut wallet, identity: &me, trust: &trust, now: now() };
-    let reason = args.reason.as_deref();
-    let list = issuer.set_entry(&node.id, &node.status, true, reason, &mut rng())?;
-    let json = json!({"node": node.node, "authorisation": node.id, "list": list.id});
-    let text = format!(
-        "{} no longer acts for {}\n  status list      {} version {}",
-        node.node,
-        node.principal,
-        list.id,
-        list.version.unwrap_or_default()
-    );
-    finish(&wallet, &me.did, &list, args, Answer::new("gridpass.visa.status/1", json, text))
+    let mut lists = Vec::new();
+    for principal in &principals {
+        let me = identity(&wallet, Some(principal.as_str()))?;
+        let entries: Vec<(&str, &StatusEntry)> = open
+            .iter()
+            .filter(|a| &a.principal == principal)
+            .map(|a| (a.id.as_str(), &a.status))
+            .collect();
+        let mut issuer = Issuer { wallet: &mut wallet, identity: &me, trust: &trust, now: now() };
+        let reason = args.reason.as_deref();
+        lists.extend(issuer.set_entries(&entries, true, reason, &mut rng())?);
+    }
+    let ids: Vec<&str> = open.iter().map(|a| a.id.as_str()).collect();
+    let json = json!({
+        "node": node,
+        "authorisations": ids,
+        "lists": lists.iter().map(|l| l.id.as_str()).collect::<Vec<_>>(),
+    });
+    let names: Vec<&str> = principals.iter().map(Did::as_str).collect();
+    let count = match ids.len() {
+        1 => "1 authorisation is revoked".to_owned(),
+        many => format!("{many} authorisations are revoked"),
+    };
+    let mut left = 0_usize;
+    for other in authorisations_of(&wallet, node.as_str())? {
+        let living = other.valid_until > now();
+        if living && !register::is_set(&wallet, &other.principal, &other.status)? {
+            left = left.saturating_add(1);
+        }
+    }
+    let head = if left == 0 {
+        format!("{node} no longer acts for {}: {count}", names.join(", "))
+    } else {
+        format!(
+            "Of {node} {count}; it still acts by {left} more, which `gridpass visa revoke {node}` revokes"
+        )
+    };
+    let text = format!("{head}\n{}", lists.iter().map(list_line).collect::<String>());
+    let did = format!("revoked {}", ids.join(", "));
+    let answer = Answer::new("gridpass.visa.status/1", json, text);
+    finish(&wallet, &principals, &lists, args, &did, answer)
 }
 
-/// Writes the new list for others.
+/// Writes the new lists for others. What was `done` is done already.
 fn finish(
     wallet: &Wallet,
-    me: &Did,
-    list: &StatusList,
+    signers: &[Did],
+    lists: &[StatusList],
     args: &ChangeArgs,
+    done: &str,
     mut answer: Answer,
 ) -> Outcomes {
-    let mut parcel = Parcel::new(ParcelKind::StatusLists, None);
-    parcel.status_lists.push(list.secured().text().to_owned());
-    parcel.identities = identities_of(wallet, [me])?;
-    answer.text.push_str("\nnext: give the new list to those who rely on it: ");
+    answer.text.push_str("next: give the new list to those who rely on it: ");
     answer.text.push_str(&match args.output.file() {
         Some(path) => format!("send {}", path.display()),
         None => "gridpass status publish -o lists.json".to_owned(),
@@ -156,24 +232,47 @@ fn finish(
     if args.output.output.is_none() {
         return Ok(answer);
     }
-    Ok(match args.output.write(parcel.encode()?)? {
+    let write = || -> Result<Option<Vec<u8>>, Failure> {
+        let mut parcel = Parcel::new(ParcelKind::StatusLists, None);
+        parcel.status_lists = lists.iter().map(|l| l.secured().text().to_owned()).collect();
+        parcel.identities = identities_of(wallet, signers)?;
+        args.output.write(parcel.encode()?)
+    };
+    let written = write().map_err(|e| {
+        let commands: Vec<String> = signers
+            .iter()
+            .map(|did| format!("`gridpass status publish --as {did} -o lists.json`"))
+            .collect();
+        let next = format!("Do not do it again; get the new list with {}.", commands.join(" and "));
+        done_all_the_same(e, done, next)
+    })?;
+    Ok(match written {
         Some(raw) => answer.with_raw(raw),
         None => answer,
     })
 }
 
 /// A visa of the register, or of a file; and whether this wallet issued it.
-fn find(wallet: &Wallet, name: &str) -> Result<(Visa, bool), Failure> {
-    match issuing::find_issued(wallet, name) {
+fn find(
+    wallet: &Wallet,
+    name: &str,
+    fit: impl Fn(&IssuedVisa, &Visa) -> bool,
+) -> Result<(Visa, bool), Failure> {
+    match issuing::find_issued(wallet, name, fit) {
         Ok(record) => Ok((record.read()?, true)),
         Err(KeepError::NotFound { .. }) if Path::new(name).is_file() => {
             let bytes = read_input(Path::new(name), MAX_INPUT)?;
             let parcel = Parcel::parse_or_bare(&bytes, ParcelKind::Visa)?;
             let visa = keeping::read_visa(&parcel.content.unwrap_or_default())?.1;
-            let known = issuing::find_issued(wallet, &visa.id).is_ok();
+            let known = issuing::find_issued(wallet, &visa.id, |_, _| true).is_ok();
             Ok((visa, known))
         }
-        Err(e) => Err(e.into()),
+        Err(KeepError::Ambiguous { .. }) => {
+            let message = format!("{name} holds several visas that you issued");
+            let next = "Give the id of the one that you mean: `gridpass visa list --issued`.";
+            Err(Failure::new(gridpass_credentials::codes::NAME_AMBIGUOUS, message).next(next))
+        }
+        Err(e) => Err(super::not_issued(e)),
     }
 }
 

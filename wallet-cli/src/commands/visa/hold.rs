@@ -1,14 +1,17 @@
 //! What a holder does with visas: accept, list, look at, watch them expire.
 
+use super::standing::{Known, Standing};
 use super::{claims_text, report_answer, wallet_of};
 use crate::commands::arguments::{TrustArgs, parse_duration, save_identities};
 use crate::context::{GlobalArgs, MAX_INPUT, now, read_input, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use clap::Args;
+use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::issuing;
-use gridpass_credentials::keeping::{self, HeldVisa};
+use gridpass_credentials::keeping::{self, HeldVisa, KeepError};
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::register;
 use gridpass_credentials::request::{self, Refusal};
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::verify::{Evidence, Expectation, check_list, verify_visa};
@@ -16,6 +19,7 @@ use gridpass_credentials::visa::Visa;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::OfflineResolver;
 use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::Wallet;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -32,11 +36,12 @@ pub struct AcceptArgs {
     trust: TrustArgs,
 }
 
-/// List the visas that you hold, or have issued
+/// List the visas that you hold and how they stand by the status lists that you keep, or those that you
+/// have issued
 #[derive(Args)]
 #[command(after_help = help!("  gridpass visa list\n  gridpass visa list --issued --json"))]
 pub struct ListArgs {
-    /// Those that you have issued, with their state
+    /// Those that you have issued, with their state, and the authorisations of nodes
     #[arg(long)]
     issued: bool,
 }
@@ -48,7 +53,8 @@ pub struct ListArgs {
      (to verify: gridpass visa verify)"
 ))]
 pub struct ShowArgs {
-    /// A file, or a visa that you hold, by role, id or hash
+    /// A file, or a visa that you hold, by role, id or hash; or one that you issued, by id, hash or
+    /// holder's DID
     visa: String,
 }
 
@@ -132,40 +138,67 @@ pub fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
 
 pub fn list(global: &GlobalArgs, args: &ListArgs) -> Outcomes {
     let wallet = global.wallet()?;
-    let mut rows = Vec::new();
-    let mut text = String::new();
-    let mut add = |visa: &Visa, evidence: String, other: String, state: String| {
-        text.push_str(&format!(
-            "{:<28} {:<11} until {}  {other}\n  id {}\n  hash {evidence}\n",
-            visa.role.as_str(),
-            state,
-            visa.valid_until,
-            visa.id
-        ));
-        rows.push(json!({"visa": visa, "evidence": evidence, "state": state}));
-    };
-    if args.issued {
-        for record in issuing::issued(&wallet)? {
-            let (secured, visa) = keeping::read_visa(&record.text)?;
-            let state = with_expiry(record.state(), &visa);
-            add(&visa, secured.id().to_string(), format!("for {}", visa.subject), state);
+    if args.issued { list_issued(&wallet) } else { list_held(&wallet) }
+}
+
+fn list_held(wallet: &Wallet) -> Outcomes {
+    let mut known = Known::of(wallet)?;
+    let (mut rows, mut text) = (Vec::new(), String::new());
+    for held in keeping::visas(wallet)? {
+        let (secured, visa) = held.read()?;
+        let Standing { state, why } = known.standing(wallet, &held, &visa)?;
+        text.push_str(&lines(&visa, state, &format!("by {}", visa.issuer), secured.id()));
+        let mut row = json!({"visa": visa, "evidence": secured.id(), "state": state});
+        if let (Some((code, sentence)), Some(row)) = (why, row.as_object_mut()) {
+            text.push_str(&format!("  {sentence} [{code}]\n"));
+            row.insert("code".into(), json!(code));
+            row.insert("sentence".into(), json!(sentence));
         }
-    } else {
-        for held in keeping::visas(&wallet)? {
-            let (secured, visa) = held.read()?;
-            let state = with_expiry("held", &visa);
-            add(&visa, secured.id().to_string(), format!("by {}", visa.issuer), state);
-        }
+        rows.push(row);
     }
     if rows.is_empty() {
-        text = if args.issued { "Nothing was issued yet." } else { "You hold no visa." }.into();
+        text = "You hold no visa.".into();
     }
     Ok(Answer::new("gridpass.visa.list/1", json!({"visas": rows}), text))
 }
 
-fn with_expiry(state: &str, visa: &Visa) -> String {
-    let ended = state != "revoked" && visa.valid_until <= now();
-    if ended { "expired".into() } else { state.to_owned() }
+fn list_issued(wallet: &Wallet) -> Outcomes {
+    let (mut rows, mut nodes, mut text) = (Vec::new(), Vec::new(), String::new());
+    for record in issuing::issued(wallet)? {
+        let (secured, visa) = keeping::read_visa(&record.text)?;
+        let state = with_expiry(record.state(), visa.valid_until);
+        text.push_str(&lines(&visa, state, &format!("for {}", visa.subject), secured.id()));
+        rows.push(json!({"visa": visa, "evidence": secured.id(), "state": state}));
+    }
+    for (authorisation, _) in issuing::authorisations(wallet)? {
+        let revoked = register::is_set(wallet, &authorisation.principal, &authorisation.status)?;
+        let state = if revoked { "revoked" } else { "in force" };
+        let state = with_expiry(state, authorisation.valid_until);
+        text.push_str(&format!(
+            "{:<28} {state:<11} until {}  {}\n  id {}\n",
+            "node authorisation", authorisation.valid_until, authorisation.node, authorisation.id
+        ));
+        nodes.push(json!({"authorisation": authorisation, "state": state}));
+    }
+    if text.is_empty() {
+        text = "Nothing was issued yet.".into();
+    }
+    let json = json!({"visas": rows, "authorisations": nodes});
+    Ok(Answer::new("gridpass.visa.list/1", json, text))
+}
+
+/// A visa in a list.
+fn lines(visa: &Visa, state: &str, other: &str, evidence: &ContentId) -> String {
+    format!(
+        "{:<28} {state:<11} until {}  {other}\n  id {}\n  hash {evidence}\n",
+        visa.role.as_str(),
+        visa.valid_until,
+        visa.id
+    )
+}
+
+fn with_expiry(state: &'static str, until: UnixMillis) -> &'static str {
+    if state != "revoked" && until <= now() { "expired" } else { state }
 }
 
 pub fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
@@ -188,7 +221,19 @@ pub fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
             }
         }
     } else {
-        keeping::visa(&global.wallet()?, &args.visa)?.text
+        let wallet = global.wallet()?;
+        match keeping::visa(&wallet, &args.visa) {
+            Ok(held) => held.text,
+            // An officer looks at what it issued.
+            Err(e @ KeepError::NotFound { .. }) => {
+                match issuing::find_issued(&wallet, &args.visa, |_, _| true) {
+                    Ok(record) => record.text,
+                    Err(KeepError::NotFound { .. }) => return Err(e.into()),
+                    Err(e) => return Err(e.into()),
+                }
+            }
+            Err(e) => return Err(e.into()),
+        }
     };
     let (secured, visa) = keeping::read_visa(&text)?;
     let mut shown = format!(

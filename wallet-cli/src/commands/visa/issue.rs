@@ -1,17 +1,19 @@
 //! Issuing a visa, or saying no.
 
 use super::request::look;
-use super::{FormArg, claims_text, wallet_of, write_parcel};
+use super::{FormArg, claims_text, done_all_the_same, wallet_of, write_parcel};
 use crate::commands::arguments::{ClaimArgs, TrustArgs, dids_in, parse_duration, save_identities};
 use crate::commands::resolve::parse_time;
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes};
+use crate::output::{Answer, Failure, Outcomes, note};
 use clap::Args;
-use gridpass_credentials::issuing::{Issuer, NewVisa};
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::issuing::{self, Issuer, NewVisa};
 use gridpass_credentials::keeping;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::register;
 use gridpass_credentials::request::{self, Refusal};
 use gridpass_credentials::secured::{Kind, Secured, Signer};
 use gridpass_credentials::status::StatusList;
@@ -58,6 +60,9 @@ pub struct IssueArgs {
     /// A claim that the holder can withhold when it presents (with --form sd-jwt); all, if none is named
     #[arg(long, value_name = "NAME")]
     withholdable: Vec<String>,
+    /// Issue a second visa for a request that was answered with one already
+    #[arg(long, requires = "file")]
+    again: bool,
     /// What the ids of new status lists start with: a URL of yours, ending in /
     #[arg(long, value_name = "URL")]
     status_base: Option<String>,
@@ -95,6 +100,10 @@ struct Wanted {
     shown: Vec<String>,
     lists: Vec<StatusList>,
     wallet: Wallet,
+    /// The request's hash, where there is one.
+    request: Option<ContentId>,
+    /// Whether it is to replace another one.
+    renews: bool,
 }
 
 pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
@@ -103,7 +112,21 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
         Some(file) => from_request(global, args, file)?,
         None => from_arguments(global, args)?,
     };
-    let Wanted { subject, role, claims, validity, issuer, shown, lists, mut wallet } = wanted;
+    let Wanted {
+        subject,
+        role,
+        claims,
+        validity,
+        issuer,
+        shown,
+        lists,
+        mut wallet,
+        request,
+        renews,
+    } = wanted;
+    if let Some(request) = request.as_ref().filter(|_| !args.again) {
+        refuse_to_repeat(&wallet, request)?;
+    }
     let me = identity(&wallet, args.identity.as_deref().or(issuer.as_deref()))?;
     let trust = keeping::pinned(&wallet, now())?;
     let from = args.from.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
@@ -126,8 +149,12 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
     };
     let known = known_documents(&wallet, &trust, &shown, &me.did, &subject)?;
     let resolver = OfflineResolver::new(&known);
+    if !renews {
+        tell_of_others(&wallet, &subject, &role)?;
+    }
     let mut issuer = Issuer { wallet: &mut wallet, identity: &me, trust: &trust, now: now() };
-    let issued = issuer.issue(&new, (&shown, &lists), &resolver, &mut rng())?;
+    let evidence = (shown.as_slice(), lists.as_slice());
+    let issued = issuer.issue_for(&new, request.as_ref(), evidence, &resolver, &mut rng())?;
     let mut parcel = Parcel::new(ParcelKind::Visa, Some(issued.text.clone()));
     let mut dids = dids_in(&issued.supporting);
     dids.push(me.did.clone());
@@ -146,13 +173,46 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
         visa.id,
         issued.evidence
     );
-    write_parcel(
-        parcel,
-        &wallet,
-        &dids,
-        &args.output,
-        Answer::new("gridpass.visa.issue/1", json, text),
-    )
+    let answer = Answer::new("gridpass.visa.issue/1", json, text);
+    write_parcel(parcel, &wallet, &dids, &args.output, answer).map_err(|e| {
+        let next = format!(
+            "Do not issue it again; get its file with `gridpass visa export {} -o visa.json`.",
+            visa.id
+        );
+        done_all_the_same(e, &format!("the visa {} is issued", visa.id), next)
+    })
+}
+
+/// One request is answered with one visa: a call that is repeated by mistake must not leave two in
+/// force, of which only one is ever revoked.
+fn refuse_to_repeat(wallet: &Wallet, request: &ContentId) -> Result<(), Failure> {
+    let Some(record) = register::issued_for(wallet, request)? else { return Ok(()) };
+    let (visa, state) = (record.read()?, record.state());
+    let message = format!(
+        "the visa {} was issued for this request at {}, and is {state}",
+        visa.id, record.issued
+    );
+    Err(Failure::new(gridpass_credentials::codes::REQUEST_ANSWERED, message).next(format!(
+        "Have its file once more with `gridpass visa export {} -o visa.json`; for a second visa, add --again.",
+        visa.id
+    )))
+}
+
+/// Says which visas of this role the holder has from here already; there may be reasons for several.
+fn tell_of_others(wallet: &Wallet, subject: &Did, role: &str) -> Result<(), Failure> {
+    for record in issuing::issued(wallet)? {
+        let visa = record.read()?;
+        let same = visa.role.as_str() == role || visa.definition.as_str() == role;
+        let living = record.state() != "revoked" && visa.valid_until > now();
+        if &visa.subject == subject && same && living {
+            note(format_args!(
+                "note: {subject} has {} by visa {} already, until {}; if the new one replaces it, \
+                 revoke that one",
+                visa.role, visa.id, visa.valid_until
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The documents that the new visa's chain needs, taken out of the wallet, which issuing changes.
@@ -197,6 +257,8 @@ fn from_arguments(global: &GlobalArgs, args: &IssueArgs) -> Result<Wanted, Failu
         shown: Vec::new(),
         lists: Vec::new(),
         wallet,
+        request: None,
+        renews: false,
     })
 }
 
@@ -227,12 +289,14 @@ fn from_request(
     };
     let (subject, role) = (request.holder.clone(), request.definition.to_string());
     let (validity, issuer) = (request.validity_seconds, Some(request.issuer.to_string()));
+    let (id, renews) = (Some(reviewed.request.id.clone()), request.renews.is_some());
     let identities = reviewed.material.identities.clone();
     let lists = reviewed.material.lists.clone();
     let mut wallet = wallet_of(reviewed.material, global)?;
     // Who asked was just verified with these: keep them, for the day of a dispute.
     save_identities(&mut wallet, &identities)?;
-    Ok(Wanted { subject, role, claims, validity, issuer, shown, lists, wallet })
+    let request = id;
+    Ok(Wanted { subject, role, claims, validity, issuer, shown, lists, wallet, request, renews })
 }
 
 /// The texts of the visas in a presentation that was verified.

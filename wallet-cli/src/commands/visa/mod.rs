@@ -1,11 +1,13 @@
 //! `gridpass visa`: from the request to the verification.
 
 mod change;
+mod export;
 mod hold;
 mod issue;
 mod node;
 mod present;
 mod request;
+mod standing;
 mod verify;
 
 pub use present::sign_presentation;
@@ -15,6 +17,7 @@ use crate::context::{GlobalArgs, OutputArgs};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use clap::Subcommand;
+use gridpass_credentials::keeping::KeepError;
 use gridpass_credentials::parcel::Parcel;
 use gridpass_credentials::secured::Form;
 use gridpass_credentials::verify::VisaReport;
@@ -37,6 +40,7 @@ pub enum VisaCommand {
     Request(request::RequestArgs),
     Review(request::ReviewArgs),
     Issue(issue::IssueArgs),
+    Export(export::ExportArgs),
     Refuse(issue::RefuseArgs),
     Accept(hold::AcceptArgs),
     List(hold::ListArgs),
@@ -56,6 +60,7 @@ pub fn run(global: &GlobalArgs, command: &VisaCommand) -> Outcomes {
         VisaCommand::Request(args) => request::request(global, args),
         VisaCommand::Review(args) => request::review(global, args),
         VisaCommand::Issue(args) => issue::issue(global, args),
+        VisaCommand::Export(args) => export::export(global, args),
         VisaCommand::Refuse(args) => issue::refuse(global, args),
         VisaCommand::Accept(args) => hold::accept(global, args),
         VisaCommand::List(args) => hold::list(global, args),
@@ -113,6 +118,23 @@ pub fn write_parcel(
         }
         None => answer,
     })
+}
+
+/// A failure after something was done, such as a file that could not be written: says that it is done,
+/// and how to have the file.
+fn done_all_the_same(failure: Failure, done: &str, next: String) -> Failure {
+    let message = format!("{}; {done} all the same", failure.message);
+    Failure { code: failure.code, message, next: Some(next) }
+}
+
+/// Where the register of an issuer was asked, its list is the one to look at.
+fn not_issued(error: KeepError) -> Failure {
+    let is_unknown = matches!(error, KeepError::NotFound { .. });
+    let failure = Failure::from(error);
+    if is_unknown {
+        return failure.next("See what you have issued: `gridpass visa list --issued`.");
+    }
+    failure
 }
 
 /// Claims as lines for people.

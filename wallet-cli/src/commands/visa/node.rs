@@ -1,11 +1,11 @@
 //! Authorising nodes.
 
-use super::write_parcel;
+use super::{done_all_the_same, write_parcel};
 use crate::commands::arguments::parse_duration;
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
 use crate::help;
-use crate::output::{Answer, Outcomes};
+use crate::output::{Answer, Failure, Outcomes};
 use clap::{Args, ValueEnum};
 use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::content_id::ContentId;
@@ -53,6 +53,13 @@ pub struct AuthoriseArgs {
 pub fn authorise(global: &GlobalArgs, args: &AuthoriseArgs) -> Outcomes {
     args.output.check()?;
     let node = Did::parse(&args.node)?;
+    if node.method() != "key" {
+        let message = format!("{node} is no node's: a node is always a did:key");
+        return Err(Failure::new(crate::codes::USAGE, message).next(
+            "Make the node's own identity in the node's wallet, `gridpass id new --name node-1 \
+             --method key --node`, and authorise the DID that it prints.",
+        ));
+    }
     let channels = args.channels.iter().map(|c| ContentId::parse(c)).collect::<Result<_, _>>()?;
     let purposes = match args.purposes.as_slice() {
         [] => NodePurpose::ALL.into_iter().collect(),
@@ -92,5 +99,12 @@ pub fn authorise(global: &GlobalArgs, args: &AuthoriseArgs) -> Outcomes {
         authorisation.valid_until
     );
     let answer = Answer::new("gridpass.visa.authorise-node/1", json, text);
-    write_parcel(parcel, &wallet, &[me.did], &args.output, answer)
+    write_parcel(parcel, &wallet, &[me.did], &args.output, answer).map_err(|e| {
+        let id = &authorisation.id;
+        let next = format!(
+            "Get its file with `gridpass visa export {id} -o node.json`, or end it with `gridpass visa \
+             revoke {id}`."
+        );
+        done_all_the_same(e, &format!("the authorisation {id} is made"), next)
+    })
 }

@@ -1,11 +1,12 @@
 //! Presenting visas to somebody.
 
+use super::standing::{Known, Standing};
 use super::write_parcel;
 use crate::commands::arguments::{dids_in, parse_duration};
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes};
+use crate::output::{Answer, Failure, Outcomes, note};
 use clap::Args;
 use gridpass_credentials::keeping::{self, HeldVisa};
 use gridpass_credentials::parcel::{Parcel, ParcelKind, lists_named_in};
@@ -51,8 +52,11 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
     args.output.check()?;
     let wallet = global.wallet()?;
     let mut held = Vec::new();
+    let mut known = Known::of(&wallet)?;
     for name in &args.visas {
-        held.push(keeping::visa(&wallet, name)?);
+        let visa = keeping::visa(&wallet, name)?;
+        refuse_what_is_over(&wallet, &mut known, name, &visa)?;
+        held.push(visa);
     }
     let holder = match held.first() {
         Some(first) => first.read()?.1.subject,
@@ -99,6 +103,33 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
     )
 }
 
+/// Everybody would refuse a visa whose time is over or that is revoked; its holder is told before it
+/// shows it. What may count again by the time that it is read is only warned of.
+fn refuse_what_is_over(
+    wallet: &Wallet,
+    known: &mut Known,
+    name: &str,
+    held: &HeldVisa,
+) -> Result<(), Failure> {
+    let visa = held.read()?.1;
+    let standing = known.standing(wallet, held, &visa)?;
+    let is_over = standing.is_over();
+    let Standing { state, why: Some((code, sentence)) } = standing else { return Ok(()) };
+    if !is_over {
+        note(format_args!("warning [{code}]: the visa {name} would be refused now: {sentence}"));
+        return Ok(());
+    }
+    let (role, issuer) = (&visa.role, &visa.issuer);
+    let next = match state {
+        "expired" => format!("Renew it: `gridpass visa renew {name} -o request.json`."),
+        _ => format!(
+            "Ask its issuer why, and for a new one, with its claims: `gridpass visa request {role} \
+             --issuer {issuer} --claim … -o request.json`."
+        ),
+    };
+    Err(Failure::new(code, format!("the visa {name} is {state}: {sentence}")).next(next))
+}
+
 /// Signs a presentation of these visas and all that they rest on; gives their texts too.
 pub fn sign_presentation(
     wallet: &Wallet,
@@ -123,10 +154,15 @@ pub fn prerequisites(
         return Ok((None, Vec::new()));
     };
     let roles = requirement.roles();
+    let mut known = Known::of(wallet)?;
     let mut fitting = Vec::new();
     for held in keeping::visas(wallet)? {
         let visa = held.read()?.1;
-        if visa.subject == me.did && roles.contains(&&visa.definition) {
+        // One that is over beside its renewal would have the whole refused.
+        if visa.subject == me.did
+            && roles.contains(&&visa.definition)
+            && !known.standing(wallet, &held, &visa)?.is_over()
+        {
             fitting.push(held);
         }
     }

@@ -1,0 +1,70 @@
+//! A new version of a role definition beside the one before it.
+
+use super::arguments::{Change, differences};
+use crate::output::Failure;
+use gridpass_credentials::codes;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::role::RoleDefinition;
+use std::collections::BTreeSet;
+
+/// What the new one says otherwise, beside which version it is.
+fn changes(old: &RoleDefinition, new: &RoleDefinition) -> Vec<Change> {
+    let value = |d: &RoleDefinition| serde_json::to_value(d).unwrap_or_default();
+    let mut changes = differences(&value(old), &value(new));
+    changes.retain(|c| !["/version", "/previous"].contains(&c.place.as_str()));
+    changes
+}
+
+/// Refuses a version that says what the last one says: a command that is repeated by mistake must not
+/// leave two definitions of one meaning.
+pub fn refuse_unchanged(old: &RoleDefinition, new: &RoleDefinition) -> Result<(), Failure> {
+    if !changes(old, new).is_empty() {
+        return Ok(());
+    }
+    let message = format!("{} says so already, in version {}", old.name, old.version);
+    Err(Failure::new(codes::ROLE_UNCHANGED, message).next(format!(
+        "See what it says: `gridpass role show {0}`; its file: `gridpass role show {0} -o FILE`.",
+        old.name
+    )))
+}
+
+/// What is not in the new version and was in the last, and what it says otherwise: a definition is
+/// written anew each time, so that what is not named is gone.
+pub fn warning(
+    (old_id, old): (&ContentId, &RoleDefinition),
+    (new_id, new): (&ContentId, &RoleDefinition),
+) -> Option<String> {
+    let (mut dropped, mut changed) = (BTreeSet::new(), BTreeSet::new());
+    for change in changes(old, new) {
+        let claim = change.place.strip_prefix("/claims/properties/");
+        let first = |text: &str| text.split('/').next().unwrap_or_default().to_owned();
+        match (claim, &change.old, &change.new) {
+            (_, None, _) => {}
+            (Some(rest), _, None) if !rest.contains('/') => {
+                dropped.insert(format!("the claim {rest}"));
+            }
+            (Some(rest), _, _) => {
+                changed.insert(format!("the claim {}", first(rest)));
+            }
+            (None, _, None) if change.place.matches('/').count() == 1 => {
+                dropped.insert(first(change.place.trim_start_matches('/')));
+            }
+            (None, _, _) => {
+                changed.insert(first(change.place.trim_start_matches('/')));
+            }
+        }
+    }
+    if dropped.is_empty() && changed.is_empty() {
+        return None;
+    }
+    let list = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join(", ");
+    let mut text = format!("note: version {}", new.version);
+    if !dropped.is_empty() {
+        text.push_str(&format!(" drops what {} had: {};", old.version, list(&dropped)));
+    }
+    if !changed.is_empty() {
+        text.push_str(&format!(" changes {};", list(&changed)));
+    }
+    text.push_str(&format!(" see it with `gridpass role diff {old_id} {new_id}`"));
+    Some(text)
+}

@@ -1,0 +1,93 @@
+//! A visa that was issued, or a node's authorisation, once more as a file.
+
+use super::{not_issued, write_parcel};
+use crate::context::{GlobalArgs, OutputArgs, now};
+use crate::help;
+use crate::output::{Answer, Failure, Outcomes};
+use clap::Args;
+use gridpass_credentials::authorisation::NodeAuthorisation;
+use gridpass_credentials::issuing::{self, IssuedVisa};
+use gridpass_credentials::keeping::KeepError;
+use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::register;
+use gridpass_credentials::visa::Visa;
+use gridpass_identity::wallet::Wallet;
+use serde_json::json;
+
+/// Write a visa that you issued, or a node's authorisation, once more: its file was lost
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass visa list --issued\n  \
+     gridpass visa export urn:uuid:… -o visa.json\n  \
+     (the same visa, with your status lists as they are now; nothing is issued)"
+))]
+pub struct ExportArgs {
+    /// The visa, by id, hash, or holder's DID; or an authorisation, by id or node's DID
+    visa: String,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+pub fn export(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
+    args.output.check()?;
+    let wallet = global.wallet()?;
+    let schema = "gridpass.visa.export/1";
+    let living =
+        |record: &IssuedVisa, visa: &Visa| record.state() != "revoked" && visa.valid_until > now();
+    match issuing::find_issued(&wallet, &args.visa, living) {
+        Ok(record) => {
+            let visa = record.read()?;
+            let parcel = register::parcel_of(&wallet, &record)?;
+            let json = json!({"visa": visa, "state": record.state()});
+            let text = format!(
+                "Visa {} for {}, {}\n  id               {}\n\
+                 next: send the file to its holder, who runs `gridpass visa accept FILE`",
+                visa.role,
+                visa.subject,
+                record.state(),
+                visa.id
+            );
+            write(parcel, &args.output, Answer::new(schema, json, text))
+        }
+        Err(e @ KeepError::NotFound { .. }) => {
+            let Some((authorisation, text)) = find_authorisation(&wallet, &args.visa)? else {
+                return Err(not_issued(e));
+            };
+            let mut parcel = Parcel::new(ParcelKind::NodeAuthorisation, Some(text));
+            for list in issuing::signed_lists(&wallet)? {
+                if list.id == authorisation.status.list && list.issuer == authorisation.principal {
+                    parcel.status_lists.push(list.secured().text().to_owned());
+                }
+            }
+            let text = format!(
+                "Authorisation of {}\n  id               {}\nnext: copy the file to the node",
+                authorisation.node, authorisation.id
+            );
+            let json = json!({"authorisation": authorisation});
+            let principal = authorisation.principal.clone();
+            let answer = Answer::new(schema, json, text);
+            write_parcel(parcel, &wallet, &[principal], &args.output, answer)
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// The newest authorisation by its id or its node's DID, with its text.
+fn find_authorisation(
+    wallet: &Wallet,
+    name: &str,
+) -> Result<Option<(NodeAuthorisation, String)>, Failure> {
+    let mut all = issuing::authorisations(wallet)?.into_iter();
+    Ok(all.rfind(|(a, _)| a.id == name || a.node.as_str() == name))
+}
+
+/// The parcel has every document already.
+fn write(parcel: Parcel, output: &OutputArgs, answer: Answer) -> Outcomes {
+    Ok(match output.write(parcel.encode()?)? {
+        Some(raw) => {
+            crate::output::note(&answer.text);
+            answer.with_raw(raw)
+        }
+        None => answer,
+    })
+}

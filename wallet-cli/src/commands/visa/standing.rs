@@ -1,0 +1,108 @@
+//! How a visa that is held stands now, by what its holder's wallet knows: the pinned trust pack and the
+//! status lists that are kept. What cannot be decided, such as by a list that grew old, is held as
+//! before: whoever the visa is shown to gets newer lists and decides.
+
+use crate::context::now;
+use crate::output::Failure;
+use gridpass_credentials::codes;
+use gridpass_credentials::keeping::{self, HeldVisa, KeepError};
+use gridpass_credentials::signature::SignatureMemo;
+use gridpass_credentials::status::StatusList;
+use gridpass_credentials::trust::{Snapshots, Trust};
+use gridpass_credentials::verify::{Evidence, Expectation, SeenLists, verify_visa};
+use gridpass_credentials::visa::Visa;
+use gridpass_identity::code::Code;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::OfflineResolver;
+use gridpass_identity::wallet::Wallet;
+
+/// How a visa stands.
+pub struct Standing {
+    /// In a word or two: `held`, `revoked`, `suspended`, `expired`, or `refused` for another reason.
+    pub state: &'static str,
+    /// Why it does not count.
+    pub why: Option<(Code, String)>,
+}
+
+impl Standing {
+    /// Whether showing it makes no sense any more. Who is suspended may be reinstated.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, "revoked" | "expired")
+    }
+}
+
+/// What the wallet knows.
+pub struct Known {
+    trust: Option<Trust>,
+    lists: Vec<StatusList>,
+    seen: SeenLists,
+    memo: SignatureMemo,
+}
+
+impl Known {
+    /// Reads it, once for many visas.
+    pub fn of(wallet: &Wallet) -> Result<Self, Failure> {
+        let trust = match keeping::pinned(wallet, now()) {
+            Ok(trust) => Some(trust),
+            // Such as where this machine's clock is wrong: then nothing is known of how it stands.
+            Err(KeepError::NoTrust | KeepError::Trust(_)) => None,
+            Err(e) => return Err(e.into()),
+        };
+        let (lists, seen) = keeping::lists(wallet)?;
+        Ok(Self { trust, lists, seen, memo: SignatureMemo::default() })
+    }
+
+    /// How a visa stands.
+    pub fn standing(
+        &mut self,
+        wallet: &Wallet,
+        held: &HeldVisa,
+        visa: &Visa,
+    ) -> Result<Standing, Failure> {
+        let now = now();
+        let expired = (visa.valid_until <= now).then(|| Standing {
+            state: "expired",
+            why: Some((codes::VISA_EXPIRED, format!("it was valid until {}", visa.valid_until))),
+        });
+        let Some(trust) = &self.trust else {
+            return Ok(expired.unwrap_or(Standing { state: "held", why: None }));
+        };
+        let snapshots = Snapshots::read(&[])
+            .map_err(|e| Failure::new(codes::RECORD_UNREADABLE, e))?
+            .with(trust)
+            .with(wallet);
+        let resolver = OfflineResolver::new(&snapshots);
+        let evidence =
+            Evidence { trust, lists: &self.lists, resolver: &resolver, seen: &self.seen };
+        let expect = Expectation { now, clock: now, audience: None, nonce: None, presenter: None };
+        let supporting: Vec<_> = held.supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
+        let text = held.text.as_bytes();
+        let report = verify_visa(text, &supporting, &evidence, &expect, &mut self.memo);
+        let failed = |code: Code| {
+            let mut checks = report.visas.iter().filter(|v| v.presented).flat_map(|v| &v.checks);
+            checks.find(|c| c.outcome == Outcome::Failed && c.code == code)
+        };
+        // Revoked is for good, and says more than that its time is over too.
+        if let Some(check) = failed(codes::VISA_REVOKED) {
+            return Ok(Standing {
+                state: "revoked",
+                why: Some((check.code, check.sentence.clone())),
+            });
+        }
+        if let Some(expired) = expired {
+            return Ok(expired);
+        }
+        if let Some(check) = failed(codes::VISA_SUSPENDED) {
+            return Ok(Standing {
+                state: "suspended",
+                why: Some((check.code, check.sentence.clone())),
+            });
+        }
+        Ok(match report.outcome {
+            Outcome::Failed => {
+                Standing { state: "refused", why: Some((report.code, report.sentence)) }
+            }
+            Outcome::Passed | Outcome::Indeterminate => Standing { state: "held", why: None },
+        })
+    }
+}
