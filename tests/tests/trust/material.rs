@@ -72,7 +72,7 @@ fn everything_is_told_by_what_is_in_it_and_there_again() {
     let manifests = [
         r#"{"type":"gridpass-csv","formatVersion":1,"maxRows":9,"columns":[{"name":"kw","datatype":"decimal"}]}"#
             .to_owned(),
-        // Its file is given after it, or comes from a peer.
+        // Its file may be given after it, or come from a peer.
         format!(r#"{{"type":"gridpass-xsd","formatVersion":1,"main":"a.xsd","files":{{"a.xsd":"{part}"}}}}"#),
         r#"{"type":"gridpass-cim","formatVersion":1,"profiles":["http://iec.ch/EQ/1"],"maxBytes":99}"#
             .to_owned(),

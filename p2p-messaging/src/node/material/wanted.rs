@@ -32,12 +32,9 @@ impl Material {
         if is_role || is_xsd_file(bytes) || Manifest::parse(bytes).is_ok() {
             return Ok(());
         }
-        let documents = |name: &ContentId| match name == id {
-            true => Some(bytes.to_vec()),
-            false => self.documents.get(name).cloned(),
-        };
+        // The files of one may come after it: it is read by itself.
+        let documents = |name: &ContentId| (name == id).then(|| bytes.to_vec());
         match PayloadSchema::compile(id, &documents) {
-            // A file of it may come after it.
             Ok(_) | Err(SchemaError::Missing(_)) => Ok(()),
             Err(e) if says_it_is_a_schema(bytes) => {
                 Err(MaterialError::new(e.code(), e.to_string()))
