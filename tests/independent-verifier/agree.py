@@ -26,6 +26,7 @@ from typing import Any
 
 import tamper
 import test_bundles
+import told
 import verify
 from base import FAILED, OPEN, PASSED, millis, rfc3339
 from pieces import Pieces, Whole
@@ -125,7 +126,12 @@ def differences(mine: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
     if mine["outcome"] != other["outcome"]:
         found.append(f"the whole: {mine['outcome']}; theirs {other['outcome']} {other['code']}")
+    def beside(what: str, ours: Any, others: Any) -> None:
+        if ours != others:
+            found.append(f"{what}: {ours}; theirs {others}")
+
     hold("the bundle", by_name(mine["bundle"]["checks"], "check"), by_name(other["checks"], "name"))
+    beside("gaps", *(sorted(map(json.dumps, report.get("gaps", []))) for report in (mine, other)))
     numbers = [message["number"] for message in mine["messages"]]
     if numbers != [message["number"] for message in other["messages"]]:
         found.append(f"messages {numbers}; theirs {[message['number'] for message in other['messages']]}")
@@ -134,6 +140,8 @@ def differences(mine: dict[str, Any], other: dict[str, Any]) -> list[str]:
         if message["id"] != there["id"] or len(message["checks"]) != len(there["checks"]):
             found.append(f"message {message['number']}: {message['id']} {len(message['checks'])}; theirs {there['id']} {len(there['checks'])}")
         hold(f"message {message['number']}", by_name(message["checks"], "check"), by_name(there["checks"], "name"))
+        beside(f"message {message['number']}, times", message.get("times"), there.get("times"))
+        beside(f"message {message['number']}, notes", sorted(message.get("notes", [])), sorted(note["code"] for note in there.get("notes", []) if note["code"] in told.NOTES))
     return found
 
 

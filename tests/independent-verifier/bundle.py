@@ -120,8 +120,7 @@ def _entry(kind: str, entry: Any) -> None:
         opened = members(entry["opened"], "number logged deliver facts at", "", BAD)
         need(type(opened["number"]) is int and opened["number"] >= 0 and isinstance(opened["deliver"], bool), "opened")
         finding(opened["facts"], BAD)
-        moment(opened["logged"])
-        moment(opened["at"])
+        opened["logged"], opened["at"] = moment(opened["logged"]), moment(opened["at"])
     if kind == "messages":
         need(all(isinstance(entry[name], bool) for name in ("allowed", "deliver", "caughtUp")), "a message's booleans")
         need(entry["payload"] in ("here", "withheld", "gone"), "payload")
@@ -156,7 +155,7 @@ class Bundle:
     lists: dict[str, StatusList] = field(default_factory=dict)
     epochs: dict[str, dict[str, Any]] = field(default_factory=dict)
     forks: list[list[Envelope | Fault | None]] = field(default_factory=list)
-    receipts: list[Receipt | None] = field(default_factory=list)
+    receipts: list[tuple[int, Receipt | None]] = field(default_factory=list)  # with when each was logged
 
     def lacks(self, name: bytes, what: str) -> None:
         if cid_text(name) not in self.missing:
@@ -336,9 +335,9 @@ def read_parts(bundle: Bundle, trust: Trust) -> None:
     for entry in bundle.entries("receipts"):
         block = bundle.block(entry["receipt"])
         try:
-            bundle.receipts.append(read_receipt(block) if block is not None else None)
+            bundle.receipts.append((entry["logged"], read_receipt(block) if block is not None else None))
         except (Fault, KeyError, TypeError, ValueError, AttributeError) as error:
-            bundle.receipts.append(None)
+            bundle.receipts.append((entry["logged"], None))
             bundle.parts.append(Check("parts", FAILED, error.code if isinstance(error, Fault) else BAD, f"receipts: {error}"))
     take("files", file)
     for entry in bundle.entries("forks"):
