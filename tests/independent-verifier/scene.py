@@ -84,7 +84,7 @@ def entry(name: str, purpose: str, index: int) -> dict[str, Any]:
 class Scene:
     """A regulator (root), an aggregator (did:webvh) with a node, and a DSO that receives and exports."""
 
-    def __init__(self, name: str = "Flexibility", **charter_says: Any) -> None:
+    def __init__(self, name: str = "Flexibility", charter_says: dict[str, Any] | None = None) -> None:
         self.root, self.own, self.update, self.node, self.dso = (Signer(n) for n in (1, 2, 3, 4, 5))
         self.did, self.log = webvh(self.update, self.own, NOW - 30 * DAY)
         self.own.kid = f"{self.did}#key-1"
@@ -96,7 +96,7 @@ class Scene:
         self.role = cid(jcs(self.definition))
         charter = {"type": "gridpass-charter", "formatVersion": 1, "name": name, "version": 1, "dated": rfc3339(NOW - 60 * DAY),
                    "roots": [self.root.did], "rule": {"threshold": 1, "signers": [self.root.did]},
-                   "roles": [{"definition": self.role, "name": "flex.gb.aggregator"}]} | charter_says
+                   "roles": [{"definition": self.role, "name": "flex.gb.aggregator"}]} | (charter_says or {})
         self.charter = cid(jcs(charter))
         signed = charter | {"proof": [self.root.proof(charter, NOW - 60 * DAY)]}
         self.pack = jcs({"type": "gridpass-trust-pack", "formatVersion": 1, "charters": [signed], "definitions": [self.definition], "identities": []})
