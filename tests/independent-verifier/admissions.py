@@ -40,6 +40,7 @@ class Again:
 
     checks: list[Check]
     end: int | None = None
+    not_before: int | None = None  # when somebody else than the sender signed the latest of its visas
 
 
 class Senders:
@@ -80,7 +81,7 @@ class Senders:
                 node and "evidence" in node and self.bundle.block(parse_cid(node["evidence"])) is None:
             return Again(all_of(OPEN, "GP-BUNDLE-PART-MISSING", "presentation or authorisation"))
         judged = millis(recorded["judged"])
-        clocks = self.clocks[name]
+        clocks = self.clocks.get(name, [None])
         clock = judged if None in clocks else max(judged, min(one for one in clocks if one is not None))
         return self.made(recorded, node, judged, clock)
 
@@ -95,12 +96,15 @@ class Senders:
         first = self.node(recorded, node, judge)
         shown = self.bundle.presentations.get(recorded["presentation"])
         standings: list[Standing] = []
+        others: list[int] = []
         if shown is None or isinstance(shown, Fault):
             own = Check("presentation", FAILED, shown.code if shown else "GP-SECURED-MALFORMED")
         else:
             checks, all_standings = judge.presentation(shown, self.channel, recorded["sender"])
             own = worst(checks, "presentation")
             standings = [one for one in all_standings if one.presented and one.visa]
+            others = [one.visa.secured.signed for one in all_standings if one.visa and one.visa.issuer != recorded["sender"]
+                      and any(check.name == "signature" and check.outcome == PASSED for check in one.checks)]
         presentation = found_again("presentation", own, recorded["standing"])
         visas: list[Check] = []
         status: list[Check] = [Check("status", OPEN, "GP-STATUS-UNKNOWN", one) for one in missing]
@@ -108,11 +112,18 @@ class Senders:
             visas.append(Check("visas", OPEN, "GP-CHARTER-AHEAD"))
             status.append(Check("status", OPEN, "GP-CHARTER-AHEAD"))
         else:
-            self.hold(recorded, judge, standings, visas, status)
+            self.hold(recorded, judge, standings, visas, status, not missing)
             if not missing:
                 status += self.lists_differ(recorded, judge, [first, presentation, *visas, *status])
         ends = [end for end in [*judge.ends, at + age * 1000] if end > at]
-        return Again([first, presentation, worst(visas, "visas", "GP-FACTS-CONFIRMED"), worst(status, "status", "GP-FACTS-CONFIRMED")], min(ends, default=at))
+        found = [first, presentation, worst(visas, "visas", "GP-FACTS-CONFIRMED"), worst(status, "status", "GP-FACTS-CONFIRMED")]
+        return Again(found, min(ends, default=at), max(others, default=None))
+
+    def shown(self) -> set[str]:
+        """Participants of whom the bundle shows that they held a visa."""
+        return {one["sender"] for name, one in self.bundle.admissions.items()
+                if one["standing"]["outcome"] == PASSED and any(visa["standing"]["outcome"] == PASSED for visa in one["visas"])
+                and all(check.outcome == PASSED for check in self.again(name).checks[1:])}
 
     def node(self, recorded: dict[str, Any], node: dict[str, Any] | None, judge: Judge) -> Check:
         if node is None:
@@ -128,7 +139,8 @@ class Senders:
         end = millis(node["validUntil"]) if "validUntil" in node else None
         return worst([check, differs("node", "its end")] if end != until else [check], "node")
 
-    def hold(self, recorded: dict[str, Any], judge: Judge, standings: list[Standing], visas: list[Check], status: list[Check]) -> None:
+    def hold(self, recorded: dict[str, Any], judge: Judge, standings: list[Standing], visas: list[Check], status: list[Check],
+             complete: bool) -> None:
         by_evidence = {one.evidence: one for one in standings}
         reliances = {one.evidence: judge.reliance(one) for one in standings}
         if [one["evidence"] for one in recorded["visas"]] != sorted(by_evidence):
@@ -153,7 +165,7 @@ class Senders:
             if check.outcome != PASSED:
                 continue
             dated = millis(then["statusDated"]) if "statusDated" in then else None
-            if (dated, then.get("onlyStatusOpen", False)) != (reliance.dated, open_alone):
+            if complete and (dated, then.get("onlyStatusOpen", False)) != (reliance.dated, open_alone):
                 status.append(differs("status", "statusDated"))
             above: list[str] = []
             for one in mine.authorities:

@@ -5,7 +5,7 @@
     agree.py GRIDPASS FOLDER TRUST-PACK SEED   each NAME.car in it, and what tamper.py makes of them
 
 Both must say the same of each bundle: the outcome of the whole, of each check of the bundle and of each check of each message, and
-where a check did not pass the code, as far as the specification names the codes: why a part cannot be read it leaves to each. No tampered copy may pass, unless it is one of which nobody can tell. One line for each difference, and JSON with the counts at
+where a check did not pass the code, as far as the specification names the codes: why a part cannot be read it leaves to each. No tampered copy may pass, unless it is one of which nobody can tell, and none may fail that only lacks something. One line for each difference, and JSON with the counts at
 the end. Exit code: 0 where there is no difference, 1 where there is one, 2 where nothing was compared.
 """
 
@@ -26,8 +26,9 @@ from typing import Any
 
 import tamper
 import test_bundles
+import told
 import verify
-from base import FAILED, OPEN, PASSED, millis, rfc3339
+from base import FAILED, OPEN, PASSED, Fault, millis, rfc3339
 from pieces import Pieces, Whole
 from scene import DAY, NOW, Scene, busy
 
@@ -44,6 +45,7 @@ class Case:
     pack: bytes
     at: str
     may_pass: bool = True
+    lacks: bool = False
 
 
 def made() -> list[Case]:
@@ -79,7 +81,7 @@ def tampered(folder: Path, pack: Path, seed: str) -> list[Case]:
     for name, scene in (("made", Scene()), ("busy", busy())):
         bundles[name] = Whole(scene.bundle(), scene.pack, rfc3339(NOW + DAY))
     copies = tamper.tampered(bundles, None if seed == "every" else int(seed))
-    return [Case(copy.name, copy.data, copy.of.pack, copy.of.at, copy.harmless) for copy in copies if copy.of]
+    return [Case(copy.name, copy.data, copy.of.pack, copy.of.at, copy.harmless, copy.lacks) for copy in copies if copy.of]
 
 
 def theirs(program: str, case: Case) -> dict[str, Any]:
@@ -100,6 +102,15 @@ def theirs(program: str, case: Case) -> dict[str, Any]:
         return {"outcome": FAILED, "code": code, "checks": [{"name": "container", "outcome": FAILED, "code": code}], "messages": []}
     except (ValueError, KeyError):
         return {"outcome": f"exit code {ran.returncode}", "code": ran.stderr.decode(errors="replace")[:200], "checks": [], "messages": []}
+
+
+def ours(case: Case) -> dict[str, Any]:
+    try:
+        return verify.verify(case.data, case.pack, millis(case.at))
+    except Fault as fault:
+        # A trust pack that cannot be believed: there is no report either.
+        checks = [{"check": "container", "outcome": FAILED, "code": fault.code}]
+        return {"outcome": FAILED, "bundle": {"checks": checks}, "messages": []}
 
 
 def by_name(checks: list[dict[str, Any]], name: str) -> dict[str, Found]:
@@ -125,7 +136,12 @@ def differences(mine: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
     if mine["outcome"] != other["outcome"]:
         found.append(f"the whole: {mine['outcome']}; theirs {other['outcome']} {other['code']}")
+    def beside(what: str, ours: Any, others: Any) -> None:
+        if ours != others:
+            found.append(f"{what}: {ours}; theirs {others}")
+
     hold("the bundle", by_name(mine["bundle"]["checks"], "check"), by_name(other["checks"], "name"))
+    beside("gaps", *(sorted(map(json.dumps, report.get("gaps", []))) for report in (mine, other)))
     numbers = [message["number"] for message in mine["messages"]]
     if numbers != [message["number"] for message in other["messages"]]:
         found.append(f"messages {numbers}; theirs {[message['number'] for message in other['messages']]}")
@@ -134,6 +150,8 @@ def differences(mine: dict[str, Any], other: dict[str, Any]) -> list[str]:
         if message["id"] != there["id"] or len(message["checks"]) != len(there["checks"]):
             found.append(f"message {message['number']}: {message['id']} {len(message['checks'])}; theirs {there['id']} {len(there['checks'])}")
         hold(f"message {message['number']}", by_name(message["checks"], "check"), by_name(there["checks"], "name"))
+        beside(f"message {message['number']}, times", message.get("times"), there.get("times"))
+        beside(f"message {message['number']}, notes", sorted(message.get("notes", [])), sorted(note["code"] for note in there.get("notes", []) if note["code"] in told.NOTES))
     return found
 
 
@@ -143,22 +161,25 @@ def main(arguments: list[str]) -> int:
         return 2
     program, folders = arguments[0], [Path(name) for name in arguments[1:3]]
     cases = tampered(folders[0], folders[1], arguments[3]) if len(arguments) == 4 else given(folders[0]) if folders else made()
-    counts = {"bundles": len(cases), "tampered": sum(not case.may_pass for case in cases), "apart": 0, "passedWrongly": 0}
+    counts = {"bundles": len(cases), "tampered": sum(not case.may_pass for case in cases), "apart": 0, "passedWrongly": 0, "failedWrongly": 0}
     outcomes = dict.fromkeys(RANK, 0)
     with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
         reports = threads.map(lambda case: theirs(program, case), cases)
         for case, other in zip(cases, reports):
-            mine = verify.verify(case.data, case.pack, millis(case.at))
+            mine = ours(case)
             found = differences(mine, other)
             counts["apart"] += bool(found)
             outcomes[mine["outcome"]] += 1
             if not case.may_pass and PASSED in (mine["outcome"], other["outcome"]):
                 counts["passedWrongly"] += 1
                 found.append(f"it was tampered with: {mine['outcome']}; theirs {other['outcome']}")
+            if case.lacks and FAILED in (mine["outcome"], other["outcome"]):
+                counts["failedWrongly"] += 1
+                found.append(f"it only lacks something: {mine['outcome']}; theirs {other['outcome']}")
             for line in found:
                 print(f"{case.name}: {line}")
     print(json.dumps(counts | outcomes))
-    return 2 if not cases else 1 if counts["apart"] or counts["passedWrongly"] else 0
+    return 2 if not cases else 1 if counts["apart"] or counts["passedWrongly"] or counts["failedWrongly"] else 0
 
 
 if __name__ == "__main__":

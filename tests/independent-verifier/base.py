@@ -176,11 +176,15 @@ def to_b64u(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def b64(text: str) -> bytes:
+def b64(text: Any, code: str = "GP-JSON-MALFORMED") -> bytes:
+    """base64 with padding, in its one spelling."""
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True) if isinstance(text, str) else None
     except ValueError:
-        raise Fault("GP-JSON-MALFORMED", "base64") from None
+        data = None
+    if data is None or base64.b64encode(data).decode() != text:
+        raise Fault(code, "base64")
+    return data
 
 
 def b58(text: str, code: str = "GP-KEY-MALFORMED") -> bytes:

@@ -6,13 +6,14 @@ import mmap
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterator
 
-from base import DAG_CBOR, FAILED, OPEN, RAW, Check, Fault, Link, cid, cid_text, jcs, members, millis, read_cbor, read_object, rfc3339, sha256
+from base import DAG_CBOR, FAILED, OPEN, RAW, Check, Fault, Link, cid, cid_text, members, millis, read_cbor, rfc3339, sha256
 from credentials import Authorisation, Presentation, StatusList, read_authorisation, read_list, read_presentation, read_secured
+from descriptor import read_descriptor
 from envelope import Envelope, Receipt, read_envelope, read_receipt
 from jose import Jws, read_jws
 from keys import did_of, is_did
 from records import finding, need_cid, read_admission, read_epoch, read_file
-from trust import Trust, read_definition, without_proof
+from trust import Trust, read_definition
 
 BAD = "GP-BUNDLE-MALFORMED"
 MOST_BLOCK, MOST_BLOCKS, MOST_FILE = 16 << 20, 16_777_216, 8 << 30
@@ -119,8 +120,7 @@ def _entry(kind: str, entry: Any) -> None:
         opened = members(entry["opened"], "number logged deliver facts at", "", BAD)
         need(type(opened["number"]) is int and opened["number"] >= 0 and isinstance(opened["deliver"], bool), "opened")
         finding(opened["facts"], BAD)
-        moment(opened["logged"])
-        moment(opened["at"])
+        opened["logged"], opened["at"] = moment(opened["logged"]), moment(opened["at"])
     if kind == "messages":
         need(all(isinstance(entry[name], bool) for name in ("allowed", "deliver", "caughtUp")), "a message's booleans")
         need(entry["payload"] in ("here", "withheld", "gone"), "payload")
@@ -155,7 +155,7 @@ class Bundle:
     lists: dict[str, StatusList] = field(default_factory=dict)
     epochs: dict[str, dict[str, Any]] = field(default_factory=dict)
     forks: list[list[Envelope | Fault | None]] = field(default_factory=list)
-    receipts: list[Receipt | None] = field(default_factory=list)
+    receipts: list[tuple[int, Receipt | None]] = field(default_factory=list)  # with when each was logged
 
     def lacks(self, name: bytes, what: str) -> None:
         if cid_text(name) not in self.missing:
@@ -310,19 +310,6 @@ def read_parts(bundle: Bundle, trust: Trust) -> None:
             bundle.descriptors[entry["channel"]] = fault
             raise
 
-    def read_descriptor(block: bytes, channel: str) -> dict[str, Any]:
-        try:
-            document = read_object(block)
-        except Fault as fault:
-            raise Fault("GP-CHANNEL-MALFORMED", fault.why) from None
-        if cid(jcs(without_proof(document))) != channel:
-            raise Fault("GP-CID-OTHER", "descriptor")
-        members(document, "type formatVersion framework name version dated owner title mode publish subscribe topics sealing retention "
-                "receipts limits maxStatusAgeSeconds clockSkewSeconds indeterminate", "previous keep terms proof", "GP-CHANNEL-MALFORMED")
-        if document["type"] != "gridpass-channel" or document["formatVersion"] != 1:
-            raise Fault("GP-CHANNEL-MALFORMED")
-        return document
-
     def definition(block: bytes, entry: Any) -> None:
         found = read_definition(block)
         trust.definitions.setdefault(found.cid, found)
@@ -348,9 +335,9 @@ def read_parts(bundle: Bundle, trust: Trust) -> None:
     for entry in bundle.entries("receipts"):
         block = bundle.block(entry["receipt"])
         try:
-            bundle.receipts.append(read_receipt(block) if block is not None else None)
+            bundle.receipts.append((entry["logged"], read_receipt(block) if block is not None else None))
         except (Fault, KeyError, TypeError, ValueError, AttributeError) as error:
-            bundle.receipts.append(None)
+            bundle.receipts.append((entry["logged"], None))
             bundle.parts.append(Check("parts", FAILED, error.code if isinstance(error, Fault) else BAD, f"receipts: {error}"))
     take("files", file)
     for entry in bundle.entries("forks"):

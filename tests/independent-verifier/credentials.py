@@ -175,7 +175,7 @@ def _entries(value: Any, code: str) -> list[Entry]:
         members(entry, "type statusPurpose statusListIndex statusListCredential", "id", code)
         index = entry["statusListIndex"]
         if entry["type"] != "BitstringStatusListEntry" or not isinstance(index, str) \
-                or not re.fullmatch(r"0|[1-9]\d{0,9}", index) or not isinstance(entry["statusListCredential"], str):
+                or not re.fullmatch(r"0|[1-9][0-9]{0,9}", index) or not isinstance(entry["statusListCredential"], str):
             raise Fault(code, "credentialStatus")
         found.append(Entry(entry["statusPurpose"], entry["statusListCredential"], int(index)))
     return found

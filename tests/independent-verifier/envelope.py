@@ -113,6 +113,10 @@ class Receipt:
     def speaks_of(self, number: int) -> bool:
         return any(first <= number <= last for first, last in self.spoken)
 
+    def took(self, number: int) -> bool:
+        """Whether it says that a message was delivered or kept."""
+        return any(first <= number <= last for name in ("delivered", "kept") for first, last in self.body.get(name, []))
+
 
 def read_receipt(data: bytes) -> Receipt:
     code = "GP-RECEIPT-MALFORMED"

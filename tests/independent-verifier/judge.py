@@ -20,6 +20,10 @@ from trust import Trust, proof_counts, without_proof
 from visas import Judge, order_of
 
 
+TEN_MINUTES = 600_000
+Chain = tuple[str, str, str]
+
+
 def part_missing(name: str, what: str) -> Check:
     return Check(name, OPEN, "GP-BUNDLE-PART-MISSING", what)
 
@@ -36,20 +40,24 @@ class Auditor:
         self.policy = found if isinstance(found, dict) and found["framework"] == trust.framework else None
         self.messages = [bundle.message(entry) for entry in bundle.entries("messages")]
         self.by_id: dict[str, Message] = {}
-        self.places: dict[tuple[tuple[str, str, str], int], list[Envelope]] = {}
+        self.places: dict[tuple[Chain, int], list[Envelope]] = {}
+        self.numbers: dict[Chain, set[int]] = {}
         for message in self.messages:
             if message.envelope and message.envelope.id not in self.by_id:
                 self.by_id[message.envelope.id] = message
                 self.places.setdefault((message.envelope.chain, message.envelope.sequence), []).append(message.envelope)
-        self.first = {chain: min(n for c, n in self.places if c == chain) for chain in {c for c, _ in self.places}}
+                self.numbers.setdefault(message.envelope.chain, set()).add(message.envelope.sequence)
+        self.first = {chain: min(numbers) for chain, numbers in self.numbers.items()}
         self.channel_check = self.judge_channel()
         self.senders = Senders(bundle, trust, self.channel, self.policy, self.channel_check)
         self.forked: set[str] = set()
+        self.forked_chains: set[Chain] = set()
         self.fork_checks = [self.judge_fork(*pair) for pair in bundle.forks]
-        self.receipts_of: dict[tuple[str, str, str], list[tuple[Receipt, Check]]] = {}
+        self.receipts_of: dict[Chain, list[tuple[Receipt, Check]]] = {}
         self.receipt_checks: list[Check] = []
-        for receipt in bundle.receipts:
-            check = self.judge_receipt(receipt) if receipt else part_missing("receipts", "a receipt")
+        self.spoken_to: dict[Chain, int] = {}  # the greatest number after a whole chain of which a receipt speaks
+        for logged, receipt in bundle.receipts:
+            check = self.judge_receipt(receipt, logged) if receipt else part_missing("receipts", "a receipt")
             self.receipt_checks.append(check)
             if receipt:
                 self.receipts_of.setdefault(receipt.chain, []).append((receipt, check))
@@ -148,9 +156,14 @@ class Auditor:
             if signed.outcome != PASSED:
                 return signed.named("forks")
         self.forked |= {first.id, second.id}
+        self.forked_chains.add(first.chain)
         return Check("forks", PASSED, "GP-SEQUENCE-FORK")
 
-    def judge_receipt(self, receipt: Receipt) -> Check:
+    def partial(self, chain: Chain) -> bool:
+        """Whether the selection leaves messages of a chain out that stand between others."""
+        return "thread" in self.selection or self.selection.get("participant", chain[1]) != chain[1]
+
+    def judge_receipt(self, receipt: Receipt, logged: int) -> Check:
         kid, body = receipt.jws.header["kid"], receipt.body
         check, key = self.trust.resolver.key(kid, "capabilityInvocation", receipt.issued)
         if key is None or check.outcome != PASSED:
@@ -164,14 +177,35 @@ class Auditor:
         elsewhere = newest and newest.envelope and (newest.envelope.chain, newest.envelope.sequence) != (receipt.chain, greatest)
         if elsewhere or there and body["newest"] not in [one.id for one in there]:
             return Check("receipts", FAILED, "GP-RECEIPT-MALFORMED", body["newest"])
+        numbers = self.numbers.get(receipt.chain, set())
+        if any(one.issued > receipt.issued + TEN_MINUTES for n in numbers if receipt.took(n) for one in self.places[receipt.chain, n]):
+            return Check("receipts", FAILED, "GP-RECEIPT-EARLY", body["recipient"])
+        if receipt.issued > logged + TEN_MINUTES:
+            return Check("receipts", FAILED, "GP-SIGNED-IN-FUTURE", body["recipient"])
         if "authorisation" in body:
             check = self.authorised(body["authorisation"], body["recipient"], kid, receipt.issued)
             if check.outcome != PASSED:
                 return check.named("receipts")
+        whole = not self.partial(receipt.chain) and "until" not in self.selection and (numbers or "from" not in self.selection)
+        if whole and greatest > max(numbers, default=0):
+            self.spoken_to[receipt.chain] = max(greatest, self.spoken_to.get(receipt.chain, 0))
+            return Check("receipts", OPEN, "GP-SEQUENCE-GAP", f"it speaks of {greatest}")
         return Check("receipts", PASSED, "GP-RECEIPT-HOLDS")
 
+    def judge_record(self) -> Check:
+        """What the exporter wrote down does not contradict itself."""
+        entries = [message.entry for message in self.messages]
+        written = [*entries, *(entry["opened"] for entry in entries if "opened" in entry), *self.bundle.entries("receipts")]
+        if any(one["logged"] > self.manifest["made"] + TEN_MINUTES for one in written):
+            return Check("record", FAILED, "GP-BUNDLE-RECORD", "logged after it was made")
+        if any(one["number"] > self.manifest["last"] for one in written):
+            return Check("record", FAILED, "GP-BUNDLE-RECORD", "a number after the last")
+        if any(one.envelope and one.entry["allowed"] and one.envelope.issued > one.entry["logged"] + TEN_MINUTES for one in self.messages):
+            return Check("record", FAILED, "GP-BUNDLE-RECORD", "issued after it was logged")
+        return Check("record", PASSED, "GP-BUNDLE-INTACT")
+
     def of_bundle(self) -> list[Check]:
-        return [Check("container", PASSED, "GP-BUNDLE-INTACT"), self.judge_exporter(), self.judge_framework(), self.channel_check,
+        return [Check("container", PASSED, "GP-BUNDLE-INTACT"), self.judge_exporter(), self.judge_record(), self.judge_framework(), self.channel_check,
                 worst(self.bundle.parts, "parts", "GP-BUNDLE-INTACT"), worst(self.fork_checks, "forks", "GP-SEQUENCE-KEPT"),
                 worst(self.receipt_checks, "receipts", "GP-RECEIPT-HOLDS")]
 
@@ -185,10 +219,13 @@ class Auditor:
         status = again.checks[3]
         if status.outcome == PASSED and message.entry["allowed"] and again.end is not None and message.entry["at"] >= again.end:
             status = Check("status", OPEN, "GP-FACTS-OPEN", "the admission had ended")
-        speaking = [check for receipt, check in self.receipts_of.get(envelope.chain, []) if receipt.speaks_of(envelope.sequence)]
+        speaking = [check for _, check in self.speaking(envelope)]
         return [self.selected(envelope, message), self.signature(envelope, message.entry["at"]), *again.checks[:3], status,
                 self.channel_check, self.sequence(envelope, message), self.payload(message, envelope), self.sealing(message, envelope),
                 self.decision(message.entry, envelope), worst(speaking, "receipts", "GP-RECEIPT-HOLDS")]
+
+    def speaking(self, envelope: Envelope) -> list[tuple[Receipt, Check]]:
+        return [one for one in self.receipts_of.get(envelope.chain, []) if one[0].speaks_of(envelope.sequence)]
 
     def selected(self, envelope: Envelope, message: Message) -> Check:
         chosen, gp = self.selection, envelope.gp
@@ -214,8 +251,7 @@ class Auditor:
                 return Check("sequence", FAILED, "GP-SEQUENCE-BROKEN")
             late = named[0].issued > envelope.issued
             return Check("sequence", FAILED, "GP-ENVELOPE-ORDER") if late else Check("sequence", PASSED, "GP-SEQUENCE-KEPT")
-        partial = "thread" in self.selection or self.selection.get("participant", envelope.gp["sender"]) != envelope.gp["sender"]
-        if partial or "from" in self.selection and self.first[envelope.chain] == envelope.sequence:
+        if self.partial(envelope.chain) or "from" in self.selection and self.first[envelope.chain] == envelope.sequence:
             return Check("sequence", PASSED, "GP-SEQUENCE-KEPT", "the one before is not of the selection")
         return Check("sequence", OPEN, "GP-SEQUENCE-GAP")
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
 from base import Fault, millis
 from keys import is_did
+from names import NAME, is_document, is_name, is_role_name, is_sentence
 
 Json = dict[str, Any]
 BAD, NONE = "GP-REQUIREMENT-MALFORMED", "GP-CHANNEL-MALFORMED"
-NAME = r"[A-Za-z][A-Za-z0-9_-]{0,63}"
-ROLE = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*(?:\.[a-z][a-z0-9]*(?:-[a-z0-9]+)*)+|b[a-z2-7]{58}")
-TOKEN = re.compile(r"""\s*(?:(?P<op>==|!=|<=|>=|<|>)|(?P<text>'[^'"\\\x00-\x1f\x7f]*'|"[^'"\\\x00-\x1f\x7f]*")|(?P<duration>\d+[smhd])(?![A-Za-z0-9_])"""
-                   r"|(?P<integer>-?\d+)(?![A-Za-z0-9_])|(?P<mark>[\[\],+-])|(?P<word>[A-Za-z][A-Za-z0-9_.-]*))")
+TOKEN = re.compile(r"""\s*(?:(?P<op>==|!=|<=|>=|<|>)|(?P<text>'[^'"\\\x00-\x1f\x7f-\x9f]*'|"[^'"\\\x00-\x1f\x7f-\x9f]*")|(?P<duration>[0-9]+[smhd])(?![A-Za-z0-9_])"""
+                   r"|(?P<integer>-?[0-9]+)(?![A-Za-z0-9_])|(?P<mark>[\[\],+-])|(?P<word>[A-Za-z][A-Za-z0-9_.-]*))")
+QUOTED = re.compile(rf"'[^'\"\\]*'|\"[^'\"\\]*\"|message\.{NAME}")  # in a consent
 ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b,
     "==": lambda a, b: a == b, "!=": lambda a, b: a != b,
@@ -42,10 +42,11 @@ class Comparison:
 
 @dataclass
 class Types:
-    """What types attributes have, and what claims turned out to have."""
+    """What types attributes have, and what claims turned out to have: those of a role's visas, and those of who authorised its issuer."""
 
     attributes: dict[str, str]
-    claims: dict[str, str] = field(default_factory=dict)
+    claims: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    role: str = ""
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
@@ -134,7 +135,7 @@ def _read_comparison(text: Any, types: Types, where: bool) -> Comparison:
                 side.kind, side.value = "time", millis(side.value, BAD)
         good = left.kind == right.kind and (op in ("==", "!=") or left.kind in ("time", "integer"))
     for side in sides:
-        if side.source in ("visa", "authority") and types.claims.setdefault(side.name, side.kind or "") != side.kind:
+        if side.source in ("visa", "authority") and types.claims.setdefault((types.role, side.source, side.name), side.kind or "") != side.kind:
             good = False
     if not good or any(side.offset and side.kind != "time" for side in sides):
         raise Fault(BAD, text)
@@ -148,13 +149,13 @@ FORMS: dict[str, tuple[set[str], set[str]]] = {
 
 
 def _role(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > 128 or not ROLE.fullmatch(value):
+    if not is_role_name(value) and not is_document(value):
         raise Fault(BAD, "a role")
-    return value
+    return str(value)
 
 
 def _minute(text: Any, last: int) -> int:
-    if not isinstance(text, str) or not re.fullmatch(r"\d\d:[0-5]\d", text) or int(text[:2]) * 60 + int(text[3:]) > last:
+    if not isinstance(text, str) or not re.fullmatch(r"[0-9]{2}:[0-5][0-9]", text) or int(text[:2]) * 60 + int(text[3:]) > last:
         raise Fault(BAD, "hours")
     return int(text[:2]) * 60 + int(text[3:])
 
@@ -173,12 +174,14 @@ def read_condition(value: Any, types: Types, left: list[int], depth: int = 1) ->
         texts = value.get("where", [])
         if not isinstance(texts, list) or len(texts) > 16:
             raise Fault(BAD, "where")
-        return "role", _role(value["role"]), [_read_comparison(text, types, True) for text in texts]
+        return "role", _role(value["role"]), [_read_comparison(text, replace(types, role=value["role"]), True) for text in texts]
     if form == "consent":
         asked = value["consent"]
+        if not is_name(asked["about"]) or not all(QUOTED.fullmatch(asked[one]) for one in ("purpose", "data")):
+            raise Fault(BAD, "consent")
         wheres = [f"{asked['purpose']} in visa.purposes", f"{asked['data']} in visa.data", f"visa.meteringPoint == message.{asked['about']}",
                   "visa.meteringPoint == authority.meteringPoint", "recipients within visa.parties", "time >= visa.from", "time < visa.until"]
-        return "role", _role(asked["role"]), [_read_comparison(text, types, True) for text in wheres]
+        return "role", _role(asked["role"]), [_read_comparison(text, replace(types, role=asked["role"]), True) for text in wheres]
     if form == "when":
         return "when", _read_comparison(value["when"], types, False)
     if form == "not":
@@ -227,25 +230,50 @@ class Policy:
     topics: dict[str, list[Requirement]]
 
 
-def read_policy(channel: Json) -> Policy:
-    attributes: dict[str, str] = {}
-    for topic in channel["topics"]:
-        for name, one in topic.get("attributes", {}).items():
-            if attributes.setdefault(name, one["type"]) != one["type"]:
-                raise Fault(NONE, "an attribute of two types")
-    claims: dict[str, str] = {}
+def weight(condition: tuple[Any, ...]) -> int:
+    """Its parts, comparisons and DIDs; a comparison by itself is one part."""
+    form = condition[0]
+    if form == "of":
+        return 1 + sum(map(weight, condition[2]))
+    if form == "not":
+        return 1 + weight(condition[1])
+    return 1 + (len(condition[-1]) if form in ("role", "did") else 0)
 
-    def read(listed: Any, known: dict[str, str], least: int) -> list[Requirement]:
+
+def read_policy(channel: Json) -> Policy:
+    claims: dict[tuple[str, str, str], str] = {}
+
+    def read(listed: Any, known: dict[str, str], beside: list[Requirement] | None = None) -> list[Requirement]:
         found: list[Requirement] = []
-        if not least <= len(listed) <= 32:
+        if len(listed) + len(beside or []) > 32:
             raise Fault(BAD, "how many")
         for one in listed:
-            if any(other.id == one["id"] for other in found):
+            if any(other.id == one["id"] for other in found + (beside or [])):
                 raise Fault(BAD, "one id twice")
+            if not is_name(one["id"]) or not is_sentence(one["says"], 400):
+                raise Fault(BAD, "id or says")
+            if "cedar" in one:
+                read_cedar(one, claims)
             found.append(Requirement(one["id"], read_condition(one["needs"], Types(known, claims), [64]) if "needs" in one else None))
         return found
 
-    if channel.get("keep") and channel["sealing"] == "none":
-        raise Fault(BAD, "keepers")
-    return Policy(read(channel["publish"], attributes, 1), read(channel["subscribe"], {}, 1), read(channel.get("keep", []), {}, 0),
-                  {t["name"]: read(t.get("publish", []), {n: a["type"] for n, a in t.get("attributes", {}).items()}, 0) for t in channel["topics"]})
+    if channel.get("keep") and channel["sealing"] == "none" or not channel["publish"] or not channel["subscribe"]:
+        raise Fault(BAD, "keepers, or nothing is asked")
+    attributes = {name: one["type"] for topic in channel["topics"] for name, one in topic.get("attributes", {}).items()}
+    publish = read(channel["publish"], attributes)
+    topics = {topic["name"]: read(topic.get("publish", []), attributes, publish) for topic in channel["topics"]}
+    policy = Policy(publish, read(channel["subscribe"], {}), read(channel.get("keep", []), {}), topics)
+    asked = policy.subscribe + policy.keep + [one for topic in topics.values() for one in publish + topic]
+    if sum(1 + weight(one.condition) for one in asked if one.condition is not None) > 4096:
+        raise Fault(BAD, "too much is asked")
+    return policy
+
+
+def read_cedar(one: Json, claims: dict[tuple[str, str, str], str]) -> None:
+    """Its length, and what it says that it reads: the text itself is not read here."""
+    if len(one["cedar"].encode()) > 8192:
+        raise Fault(BAD, "cedar")
+    for role, read in one.get("reads", {}).items():
+        _role(role)
+        if not all(is_name(claim) and claims.setdefault((role, "visa", claim), kind) == kind for claim, kind in read.items()):
+            raise Fault(BAD, "a claim")

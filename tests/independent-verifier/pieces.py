@@ -26,12 +26,15 @@ class Whole:
 
 @dataclass
 class Copy:
-    """A tampered copy. `harmless`: an exporter may leave that out, or say that; nobody can tell, and nothing rests on it."""
+    """A tampered copy. `harmless`: an exporter may leave that out, or say that; nobody can tell, and nothing rests on it.
+
+    `lacks`: nothing is wrong but that something is missing, and that is never a failure."""
 
     name: str
     data: bytes
     harmless: bool = False
     of: Whole | None = None
+    lacks: bool = False
 
 
 class Pieces:

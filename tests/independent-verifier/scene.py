@@ -84,7 +84,7 @@ def entry(name: str, purpose: str, index: int) -> dict[str, Any]:
 class Scene:
     """A regulator (root), an aggregator (did:webvh) with a node, and a DSO that receives and exports."""
 
-    def __init__(self, name: str = "Flexibility") -> None:
+    def __init__(self, name: str = "Flexibility", charter_says: dict[str, Any] | None = None) -> None:
         self.root, self.own, self.update, self.node, self.dso = (Signer(n) for n in (1, 2, 3, 4, 5))
         self.did, self.log = webvh(self.update, self.own, NOW - 30 * DAY)
         self.own.kid = f"{self.did}#key-1"
@@ -96,7 +96,7 @@ class Scene:
         self.role = cid(jcs(self.definition))
         charter = {"type": "gridpass-charter", "formatVersion": 1, "name": name, "version": 1, "dated": rfc3339(NOW - 60 * DAY),
                    "roots": [self.root.did], "rule": {"threshold": 1, "signers": [self.root.did]},
-                   "roles": [{"definition": self.role, "name": "flex.gb.aggregator"}]}
+                   "roles": [{"definition": self.role, "name": "flex.gb.aggregator"}]} | (charter_says or {})
         self.charter = cid(jcs(charter))
         signed = charter | {"proof": [self.root.proof(charter, NOW - 60 * DAY)]}
         self.pack = jcs({"type": "gridpass-trust-pack", "formatVersion": 1, "charters": [signed], "definitions": [self.definition], "identities": []})
@@ -236,14 +236,17 @@ class Scene:
         unique = {name: data for name, data in order if data}
         return car(list(unique.items()))
 
+    def describe(self) -> None:
+        """The descriptor says something else now: what names it is made anew."""
+        self.channel = cid(jcs(self.descriptor))
+        self.signed_descriptor = jcs(self.descriptor | {"proof": [self.root.proof(self.descriptor, NOW - 50 * DAY)]})
+        self.presentation, self.selection = self.present([self.visa]), {"channel": self.channel}
+        self.admission, self.envelopes, self.receipts = self.admit(), self.chain(3), []
 
     def seal(self, **changes: Any) -> None:
         """The channel seals; its messages name one epoch, whose keys nobody here opens."""
         self.descriptor["sealing"] = "members"
-        self.channel = cid(jcs(self.descriptor))
-        self.signed_descriptor = jcs(self.descriptor | {"proof": [self.root.proof(self.descriptor, NOW - 50 * DAY)]})
-        self.presentation = self.present([self.visa])
-        self.admission, self.receipts, self.selection = self.admit(), [], {"channel": self.channel}
+        self.describe()
         recipient = {"header": {"kid": self.node.kid, "epk": {"kty": "OKP", "crv": "X25519", "x": to_b64u(b"\x09" + bytes(31))}},
                      "encrypted_key": to_b64u(bytes(40))}
         shared = to_b64u(jcs({"alg": "ECDH-ES+A256KW", "enc": "A256GCM", "cty": "gridpass-keys+json"}))

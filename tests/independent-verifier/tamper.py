@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import random
 import re
-import shutil
 import sys
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
 from base import DAG_CBOR, RAW, Link, cbor, cid_bytes, parse_cid, read_object
+from bends import signed
 from bundle import KINDS
+from credentials import read_list
 from envelope import read_envelope, read_receipt
 from pieces import Copy, Pieces, Whole, links
 from scene import car, uncar, varint
@@ -177,6 +178,33 @@ def beside(pieces: Pieces, kind: str, other: Pieces, raw: bytes) -> None:
     pieces.blocks |= {name: data for name, data in other.blocks.items() if name in cbor(entry)}
 
 
+def lacking(whole: Pieces, dice: random.Random) -> Iterator[Copy]:
+    """What is left out, and something that is there says that it was: that is never a failure."""
+    admitted = [json.loads(whole.blocks[link.raw]) for link in whole.entries["admissions"]]
+    named = {parse_cid(one["evidence"]) for admission in admitted for one in admission["lists"]} & whole.blocks.keys()
+    for purpose in ("revocation", "suspension"):
+        lists = [raw for raw in sorted(named) if purpose in read_list(whole.blocks[raw]).purposes]
+        if lists:
+            raw = dice.choice(lists)
+            pieces = whole.copy()
+            pieces.drop(raw)
+            yield Copy(f"list-of-{purpose}-left-out", pieces.by_stranger(), lacks=True)
+            pieces = whole.copy()
+            del pieces.blocks[raw]
+            yield Copy(f"list-of-{purpose}-gone", pieces.by_stranger(), lacks=True)
+    selection = whole.manifest["selection"]
+    ends: dict[tuple[str, str, str], tuple[int, bytes]] = {}
+    for entry in whole.entries["messages"]:
+        found = read_envelope(whole.blocks[entry["envelope"].raw])[0]
+        ends[found.chain] = max((found.sequence, entry["envelope"].raw), ends.get(found.chain, (0, b"")))
+    spoken = [read_receipt(whole.blocks[entry["receipt"].raw]) for entry in whole.entries.get("receipts", [])]
+    told = [raw for chain, (number, raw) in sorted(ends.items()) if any(one.chain == chain and one.speaks_of(number) for one in spoken)]
+    if told and selection.keys() == {"channel"}:
+        pieces = whole.copy()
+        pieces.drop(dice.choice(told))
+        yield Copy("end-of-a-chain-left-out", pieces.by_stranger(), lacks=True)
+
+
 def files(whole: bytes, other: bytes, dice: random.Random) -> Iterator[Copy]:
     """What can be done to a file as such."""
     blocks = uncar(whole)
@@ -222,17 +250,17 @@ def ways(name: str, whole: bytes, other: bytes, known: set[str], dice: random.Ra
                 yield (what, way), Copy(f"{name}-{label}-{way}", data)
     used = needed(mine, known)
     groups = [(kind, by_exporters(mine, theirs, kind, used, dice)) for kind in KINDS if mine.parts(kind)]
-    groups += [("", records(mine, dice)), ("", admissions(mine, dice)), ("", manifests(mine, theirs)), ("", files(whole, other, dice))]
+    groups += [("", lacking(mine, dice)), ("", records(mine, dice)), ("", admissions(mine, dice)), ("", manifests(mine, theirs)), ("", files(whole, other, dice))]
     for kind, copies in groups:
         for copy in copies:
             if copy.data != whole:
                 # In how many ways a manifest is signed wrongly is tried once for each way of bending it.
                 way = next((f"{copy.name.removesuffix(wrong)}-wrongly-signed" for wrong in WRONGLY if copy.name.endswith(wrong)), copy.name)
-                yield (kind, way), Copy("-".join(part for part in (name, kind, copy.name) if part), copy.data, copy.harmless)
+                yield (kind, way), Copy("-".join(part for part in (name, kind, copy.name) if part), copy.data, copy.harmless, lacks=copy.lacks)
 
 
 def tampered(bundles: dict[str, Whole], seed: int | None) -> list[Copy]:
-    """The bundles themselves, and copies: each way once, on a bundle that has what is bent; on all of them without a seed."""
+    """The bundles themselves, and copies: each way once, on a bundle that has what is bent; on all of them without a seed. And bends.py's."""
     found = [Copy(name, whole.data, True, whole) for name, whole in bundles.items()]
     all_ways: dict[tuple[str, ...], list[Copy]] = {}
     for place, (name, whole) in enumerate(bundles.items()):
@@ -246,7 +274,7 @@ def tampered(bundles: dict[str, Whole], seed: int | None) -> list[Copy]:
     dice = random.Random(seed or 0)
     for copies in all_ways.values():
         found += copies if seed is None else [dice.choice(copies)]
-    return found
+    return [*found, *signed()]
 
 
 def main(pack: str, time: str, folder: str, seed: str, *names: str) -> None:
@@ -254,9 +282,10 @@ def main(pack: str, time: str, folder: str, seed: str, *names: str) -> None:
     place.mkdir(exist_ok=True)
     bundles = {Path(name).stem: Whole(Path(name).read_bytes(), Path(pack).read_bytes(), time) for name in names}
     for copy in tampered(bundles, None if seed == "every" else int(seed)):
-        (place / f"{copy.name}.car").write_bytes(copy.data)
-        (place / f"{copy.name}.at").write_text(time)
-        shutil.copy(pack, place / f"{copy.name}.pack")
+        if copy.of:
+            (place / f"{copy.name}.car").write_bytes(copy.data)
+            (place / f"{copy.name}.at").write_text(copy.of.at)
+            (place / f"{copy.name}.pack").write_bytes(copy.of.pack)
 
 
 if __name__ == "__main__":

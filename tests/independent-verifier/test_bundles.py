@@ -378,7 +378,7 @@ class Exporter(unittest.TestCase):
 
     def test_caught_up(self) -> None:
         def make(scene: Scene) -> None:
-            late = rfc3339(NOW + 3 * HOUR)
+            late, scene.made = rfc3339(NOW + 3 * HOUR), NOW + 4 * HOUR
             scene.entry_changes = {n: {"caughtUp": True, "logged": late} for n in (1, 2, 3)}
         self.expect("passed", None, make)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from base import FAILED, FIVE_MINUTES, PASSED, Check, Fault, cbor, cid, jcs, millis, parse_cid, read_cbor, read_object, rfc3339, worst
 from credentials import NOT_CHECKED, read_authorisation, read_list, read_presentation
+from descriptor import form
 from envelope import read_receipt
 from facts import facts_of
 from keys import multikey
@@ -82,8 +83,8 @@ class Formats(unittest.TestCase):
     def test_channels(self) -> None:
         def run(given: Given, expected: Given) -> Given:
             document = read_object(given["descriptor"])
-            if expected.get("refused") == "GP-CHANNEL-MALFORMED":
-                return expected  # bounds of descriptors are not read
+            if "proof" in document:  # a draft may spell defaults out
+                form(document)
             read_policy(document)
             bare, now = without_proof(document), millis(given["now"])
             open_, signed = False, False

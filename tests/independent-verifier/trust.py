@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Callable
 
-from base import FAILED, FIVE_MINUTES, OPEN, PASSED, Check, Fault, b64, canonical, cid, jcs, members, millis, parse_cid, read_object, rfc3339, worst
+from base import FAILED, FIVE_MINUTES, OPEN, PASSED, Check, Fault, b64, canonical, cid, jcs, members, millis, read_object, worst
 from jose import JCS_SUITE, proof_fits
 from keys import Key, Version, did_jwk, did_key, did_of, is_did, key_at, read_document
+from names import is_document, is_role_name, is_sentence, is_time, is_whole
 from schema import usable
 from webvh import read_log
 
@@ -42,6 +42,13 @@ class Resolver:
             self.known.setdefault(did, []).append(Version(identity["seen"], document))
             self.known[did].sort(key=lambda version: version.since)
 
+    def take(self, identity: dict[str, Any]) -> None:
+        """One of the trust pack: what cannot be read refuses its DID, not the pack."""
+        try:
+            self.add(identity, trusted=True)
+        except Fault as fault:
+            self.faults[identity["did"]] = Check("key", FAILED, fault.code, identity["did"])
+
     def key(self, kid: str, purpose: str, at: int, claimed: bool = True) -> tuple[Check, Key | None]:
         try:
             did = did_of(kid)
@@ -64,11 +71,13 @@ class Resolver:
 
 def read_identity(value: dict[str, Any]) -> dict[str, Any]:
     """An identity as JSON has it (times as text, bytes in base64)."""
-    members(value, "did seen document", "confirmed witness", "GP-TRUST-PACK-MALFORMED")
-    found = {"did": value["did"], "seen": millis(value["seen"]), "document": b64(value["document"])}
+    code = "GP-TRUST-PACK-MALFORMED"
+    members(value, "did seen document", "confirmed witness", code)
     if not is_did(value["did"]):
-        raise Fault("GP-TRUST-PACK-MALFORMED", "did")
-    return found | ({"witness": b64(value["witness"])} if "witness" in value else {})
+        raise Fault(code, "did")
+    millis(value.get("confirmed", value["seen"]), code)
+    found = {"did": value["did"], "seen": millis(value["seen"], code)}
+    return found | {name: b64(value[name], code) for name in ("document", "witness") if name in value}
 
 
 def proof_counts(document: dict[str, Any], proof: Any, resolver: Resolver, now: int, earliest: int | None) -> tuple[Check, str, Key | None]:
@@ -108,30 +117,37 @@ class Charter:
 
 def read_charter(document: Any) -> Charter:
     code = "GP-CHARTER-MALFORMED"
+
+    def need(holds: Any, why: str) -> None:
+        if not holds:
+            raise Fault(code, why)
+
+    def distinct(values: list[Any], holds: Callable[[Any], bool]) -> bool:
+        return isinstance(values, list) and 1 <= len(values) <= 1024 and all(map(holds, values)) and len(set(values)) == len(values)
+
     members(document, "type formatVersion name version dated roots rule", "previous roles schemas channels proof", code)
     rule = members(document["rule"], "threshold signers", "", code)
-    lists = [document["roots"], rule["signers"]] + [document[n] for n in ("roles", "schemas", "channels") if n in document]
-    version, k = document["version"], rule["threshold"]
-    if document["type"] != "gridpass-charter" or document["formatVersion"] != 1 or not isinstance(document["name"], str) \
-            or not all(isinstance(found, list) and 0 < len(found) <= 1024 for found in lists) \
-            or not all(is_did(did) for did in document["roots"] + rule["signers"]) \
-            or len(set(document["roots"])) != len(document["roots"]) or len(set(rule["signers"])) != len(rule["signers"]) \
-            or type(version) is not int or version < 1 or (version == 1) == ("previous" in document) \
-            or type(k) is not int or not 1 <= k <= len(rule["signers"]) or not 1 <= len(document["name"].encode()) <= 200:
-        raise Fault(code, "a value out of bounds")
+    need(document["type"] == "gridpass-charter" and is_whole(document["formatVersion"], 1, 1), "type or formatVersion")
+    need(is_sentence(document["name"], 200) and is_time(document["dated"]), "name or dated")
+    need(is_whole(document["version"], 1) and (document["version"] == 1) == ("previous" not in document), "version")
+    need("previous" not in document or is_document(document["previous"]), "previous")
+    need(distinct(document["roots"], is_did) and distinct(rule["signers"], is_did), "roots or signers")
+    need(is_whole(rule["threshold"], 1, len(rule["signers"])), "threshold")
+    for name in ("roles", "schemas", "channels"):
+        listed = document.get(name, [{}])
+        need(isinstance(listed, list) and 1 <= len(listed) <= 1024, name)
     roles: dict[str, dict[str, Any]] = {}
     for role in document.get("roles", []):
         members(role, "definition name", "retired graceSeconds", code)
-        parse_cid(role["definition"])
-        if role["definition"] in roles or "graceSeconds" in role and "retired" not in role:
-            raise Fault(code, "roles")
+        need(is_document(role["definition"]) and role["definition"] not in roles and is_role_name(role["name"]), "roles")
+        need("retired" in role and is_time(role["retired"]) or not role.keys() & {"retired", "graceSeconds"}, "retired")
+        need(is_whole(role.get("graceSeconds", 0), 0), "graceSeconds")
         roles[role["definition"]] = role
-    if "previous" in document:
-        parse_cid(document["previous"])
+    for listed in (document.get(name, []) for name in ("schemas", "channels")):
+        need(all(is_sentence(members(one, "name document", "", code)["name"], 200) and is_document(one["document"]) for one in listed), "a document")
+        need(len({one["name"] for one in listed}) == len(listed), "a name twice")
     proofs = document.get("proof", [])
-    if not isinstance(proofs, list) or len(proofs) > 64 or not all(isinstance(proof, dict) for proof in proofs) \
-            or rfc3339(millis(document["dated"], code)) != document["dated"]:
-        raise Fault(code, "proof, or a time spelt otherwise")
+    need(isinstance(proofs, list) and len(proofs) <= 64 and all(isinstance(proof, dict) for proof in proofs), "proof")
     return Charter(document, cid(jcs(without_proof(document))), millis(document["dated"], code), document["roots"], roles)
 
 
@@ -166,23 +182,14 @@ class Definition:
         return found.get("dids", []), found.get("roles", [])
 
 
-PART = "[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?"
-ROLE_NAME = re.compile(rf"{PART}(?:[.]{PART}){{1,7}}")
-
-
-def text_of(value: Any, most: int) -> bool:
-    """A text that can be shown: not only spaces, no control characters but line feeds."""
-    return isinstance(value, str) and 0 < len(value.encode()) <= most and value.strip() != "" \
-        and not any(unicodedata.category(c) == "Cc" and c != "\n" for c in value)
-
-
 def requirement(value: Any, level: int = 1) -> int:
     """The number of parts of a precondition, or a fault."""
     code = "GP-ROLE-MALFORMED"
     if not isinstance(value, dict) or level > 8:
         raise Fault(code, "a requirement")
     if value.keys() == {"role"}:
-        parse_cid(value["role"])
+        if not is_document(value["role"]):
+            raise Fault(code, "a role")
         return 1
     parts = next((value[n] for n in ("all", "any") if value.keys() == {n}), value.get("of") if value.keys() == {"atLeast", "of"} else None)
     k = value.get("atLeast", 1)
@@ -205,25 +212,26 @@ def read_definition(data: bytes) -> Definition:
             "maxValiditySeconds maxStatusAgeSeconds issuerRevocation", "previous revokers preconditions", code)
     for name in ("issuers", "revokers"):
         parties = members(document.get(name, {"dids": ["did:x:y"]}), "", "dids roles", code)
-        for listed, good in ((parties.get("dids", []), is_did), (parties.get("roles", []), parse_cid)):
+        for listed, good in ((parties.get("dids", []), is_did), (parties.get("roles", []), is_document)):
             if not isinstance(listed, list) or len(listed) > 256 or not all(good(entry) for entry in listed):
                 raise Fault(code, name)
         if not parties.get("dids") and not parties.get("roles"):
             raise Fault(code, name)
     numbers = [document[name] for name in ("maxChainDepth", "maxValiditySeconds", "maxStatusAgeSeconds")]
-    if document["type"] != "gridpass-role-definition" or document["formatVersion"] != 1 \
+    if document["type"] != "gridpass-role-definition" or not is_whole(document["formatVersion"], 1, 1) \
             or not all(type(number) is int and number > 0 for number in numbers) \
             or not numbers[0] <= 8 or not numbers[2] <= numbers[1] <= 316_224_000 \
             or document["issuerRevocation"] not in ("keeps", "ends") \
             or not isinstance(document["claims"], dict) or document["claims"].get("type") != "object" or not usable(document["claims"]) \
-            or not isinstance(document["name"], str) or len(document["name"]) > 128 or not ROLE_NAME.fullmatch(document["name"]) \
-            or not isinstance(document["version"], str) or not re.fullmatch(r"(0|[1-9]\d*)([.](0|[1-9]\d*)){2}", document["version"]) \
-            or not text_of(document["title"], 200) or not text_of(document["description"], 4000):
+            or not is_role_name(document["name"]) or not isinstance(document["version"], str) \
+            or not re.fullmatch(r"(0|[1-9][0-9]{0,9})([.](0|[1-9][0-9]{0,9})){2}", document["version"]) \
+            or any(int(part) >= 2**32 for part in document["version"].split(".")) \
+            or not is_sentence(document["title"], 200, "\n") or not is_sentence(document["description"], 4000, "\n"):
         raise Fault(code, "a value out of bounds")
     if "preconditions" in document:
         requirement(document["preconditions"])
-    if "previous" in document:
-        parse_cid(document["previous"])
+    if "previous" in document and not is_document(document["previous"]):
+        raise Fault(code, "previous")
     return Definition(cid(data), document)
 
 
@@ -275,14 +283,14 @@ def open_pack(data: bytes, now: int, pin: str | None = None) -> Trust:
         raise Fault(code, fault.why) from None
     members(pack, "type formatVersion charters definitions identities", "", code)
     lists = [pack["charters"], pack["definitions"], pack["identities"]]
-    if pack["type"] != "gridpass-trust-pack" or pack["formatVersion"] != 1 \
+    if pack["type"] != "gridpass-trust-pack" or not is_whole(pack["formatVersion"], 1, 1) \
             or not all(isinstance(found, list) and len(found) <= 4096 for found in lists) or not pack["charters"]:
         raise Fault(code)
     charters = [read_charter(document) for document in pack["charters"]]
     definitions = {d.cid: d for d in (read_definition(jcs(document)) for document in pack["definitions"])}
     resolver = Resolver()
     for identity in pack["identities"]:
-        resolver.add(read_identity(identity), trusted=True)
+        resolver.take(read_identity(identity))
     checks: list[Check] = []
     for before, charter in zip([None, *charters], charters):
         checks += follows(charter, before, resolver, now)

@@ -12,6 +12,7 @@ import mmap
 import sys
 from typing import Any
 
+import told
 from base import FAILED, Check, Fault, millis, worst
 from bundle import open_bundle, read_parts
 from judge import Auditor
@@ -21,7 +22,7 @@ EXIT = {"passed": 0, "failed": 10, "indeterminate": 11}
 NOT_CHECKED = ["requirements in Cedar", "payloads in XML, CSV and CIM against their schemas", "Data Integrity proofs of eddsa-rdfc-2022"]
 
 
-def told(check: Check) -> dict[str, Any]:
+def said(check: Check) -> dict[str, Any]:
     found = {"check": check.name, "outcome": check.outcome, "code": check.code}
     return found | {"says": check.says} if check.says and check.outcome != "passed" else found
 
@@ -29,7 +30,7 @@ def told(check: Check) -> dict[str, Any]:
 def verdict(checks: list[Check]) -> dict[str, Any]:
     whole = worst(checks, "")
     codes = [check.code for check in checks if check.outcome != "passed"]
-    return {"outcome": whole.outcome, "reasons": list(dict.fromkeys(codes)), "checks": [told(check) for check in checks]}
+    return {"outcome": whole.outcome, "reasons": list(dict.fromkeys(codes)), "checks": [said(check) for check in checks]}
 
 
 def verify(bundle_data: mmap.mmap | bytes, pack: bytes, at: int) -> dict[str, Any]:
@@ -48,8 +49,9 @@ def verify(bundle_data: mmap.mmap | bytes, pack: bytes, at: int) -> dict[str, An
     for message in auditor.messages:
         found = auditor.of_message(message)
         everything += found
-        messages.append({"number": message.entry["number"], "id": message.entry["envelope"].text} | verdict(found))
-    return report | {"outcome": worst(everything, "").outcome, "bundle": verdict(checks), "messages": messages}
+        beside = {"times": told.times(auditor, message, message.envelope), "notes": told.notes(auditor, message.envelope)} if message.envelope else {}
+        messages.append({"number": message.entry["number"], "id": message.entry["envelope"].text} | verdict(found) | beside)
+    return report | {"outcome": worst(everything, "").outcome, "bundle": verdict(checks), "gaps": told.gaps(auditor), "messages": messages}
 
 
 def main(arguments: list[str]) -> int:

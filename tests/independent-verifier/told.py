@@ -1,0 +1,56 @@
+"""What a report tells beside its checks (bundle.md 6, audit.md 6): gaps, whose word times are, and notes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from base import PASSED, rfc3339
+from bundle import Message
+from envelope import Envelope
+from judge import Auditor
+
+
+NOTES = ("GP-SEQUENCE-FORK", "GP-RECEIPT-DIFFERS")
+
+
+def gaps(auditor: Auditor) -> list[dict[str, Any]]:
+    """Numbers that are not there, chain by chain: those at the end as far as receipts speak of them."""
+    found = []
+    for chain in sorted({*auditor.numbers, *auditor.spoken_to}):
+        if auditor.partial(chain):
+            continue
+        numbers = sorted(auditor.numbers.get(chain, []))
+        before = numbers[0] - 1 if "from" in auditor.selection and numbers else 0
+        for number in [*numbers, auditor.spoken_to.get(chain, 0) + 1]:
+            if number > before + 1:
+                found.append({"sender": chain[1], "key": chain[2], "from": before + 1, "until": number - 1})
+            before = max(before, number)
+    return found
+
+
+def times(auditor: Auditor, message: Message, envelope: Envelope) -> dict[str, str]:
+    """What somebody said when, and who proves that it was not earlier or later."""
+    found = {"issued": envelope.issued, "expires": envelope.expires, "decided": message.entry["at"], "logged": message.entry["logged"]}
+    earliest = auditor.senders.again(message.entry["admission"]).not_before
+    if earliest is not None:
+        found["notBefore"] = earliest
+    told = {name: rfc3339(at) for name, at in found.items()}
+    sender = envelope.gp["sender"]
+    counts = envelope.gp.get("recipients") or auditor.senders.shown()
+    proven = [(receipt.issued, receipt.body["recipient"]) for receipt, check in auditor.speaking(envelope)
+              if check.outcome == PASSED and receipt.body["recipient"] in counts
+              and receipt.body["recipient"] not in (sender, auditor.manifest["exporter"]["participant"])]
+    if proven:
+        at, who = min(proven)
+        told |= {"notAfter": rfc3339(at), "notAfterBy": who}
+    return told
+
+
+def notes(auditor: Auditor, envelope: Envelope) -> list[str]:
+    """That a sender contradicts itself somewhere in this chain, and a recipient about this message."""
+    states: dict[str, set[bool]] = {}
+    for receipt, check in auditor.speaking(envelope):
+        if check.outcome == PASSED:
+            states.setdefault(receipt.body["recipient"], set()).add(receipt.took(envelope.sequence))
+    found = ["GP-SEQUENCE-FORK"] if envelope.chain in auditor.forked_chains else []
+    return found + (["GP-RECEIPT-DIFFERS"] if any(len(both) > 1 for both in states.values()) else [])
