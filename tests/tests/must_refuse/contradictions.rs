@@ -16,6 +16,9 @@ use std::path::Path;
 
 const MINUTE: u64 = 60_000;
 
+/// What it is called, and what is bent.
+type Case<'a> = (&'static str, &'a dyn Fn(&mut Parts));
+
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
 }
@@ -48,7 +51,7 @@ fn a_record_that_contradicts_itself_is_found_out() {
     let scene = scene(folder.path());
     let record = ["record Failed GP-BUNDLE-RECORD"];
     let at = |millis: u64| NOW.plus_millis(millis);
-    let cases: [(&str, &dyn Fn(&mut Parts)); 6] = [
+    let cases: [Case<'_>; 6] = [
         ("made before a record", &|p| p.entries.messages[4].logged = at(71 * MINUTE)),
         ("made before a receipt came", &|p| p.entries.receipts[0].logged = at(71 * MINUTE)),
         ("a message behind the last", &|p| p.manifest.last = p.entries.messages[4].number - 1),
@@ -65,7 +68,7 @@ fn a_record_that_contradicts_itself_is_found_out() {
         assert_eq!(bad(&bent(&scene, bend)), record, "{case}");
     }
     // Clocks differ, and what was refused may have been refused for its time.
-    let cases: [(&str, &dyn Fn(&mut Parts)); 3] = [
+    let cases: [Case<'_>; 3] = [
         ("a clock that was set back", &|p| p.entries.messages[4].logged = at(69 * MINUTE)),
         ("a sender whose clock is ahead", &|p| {
             p.entries.messages[0].logged = UnixMillis::new(NOW.get() - 9 * MINUTE);
@@ -188,7 +191,9 @@ fn whatever_one_part_is_missing_nobody_is_accused() {
     let mut tried = 0;
     for name in root.blocks.keys().filter(|name| !pages.contains(name)) {
         // The root is the first: without it there is no bundle.
-        let Ok(report) = scene.try_verify(&without(&bytes, &[name.clone()])) else { continue };
+        let Ok(report) = scene.try_verify(&without(&bytes, std::slice::from_ref(name))) else {
+            continue;
+        };
         tried += 1;
         assert!(bad(&report).iter().all(|b| b.contains("Indeterminate")), "{:?}", bad(&report));
         assert_eq!(report.outcome, Outcome::Indeterminate, "{name}");
