@@ -209,6 +209,7 @@ RECORDS: list[tuple[str, str, Callable[[Scene], Any]]] = [
     ("chain-left-out-with-from", "passed", chain(0, **{"from": rfc3339(NOW)})),
     ("receipt-of-what-nobody-sent", "indeterminate", receipt(delivered=[[1, 2**53 - 1]], newest=BLOCK)),
     ("broadcast", "passed", broadcast()), ("broadcast-to-a-participant", "passed", broadcast(Signer(1))),
+    ("broadcast-to-whom-no-visa-counts", "passed", broadcast(Signer(9))),
     ("revoked", "passed", revoked("none")), ("revoked-without-suspensions", "indeterminate", revoked("suspension")),
     ("revoked-without-revocations", "indeterminate", revoked("revocation")), ("revoked-without-the-nodes", "indeterminate", revoked("nodes")),
 ]

@@ -55,6 +55,8 @@ class Told(unittest.TestCase):
         self.assertEqual(self.by(report(by_another)), {(heard, Signer(5).did)})
         self.assertEqual(self.by(report(broadcast())), {(None, None)})
         self.assertEqual(self.by(report(broadcast(Signer(1)))), {(heard, Signer(6).did)})
+        # Its admission says that its visa counts for nothing, and that is so.
+        self.assertEqual(self.by(report(broadcast(Signer(9)))), {(None, None)})
 
     def test_not_before(self) -> None:
         self.assertEqual({message["times"]["notBefore"] for message in report(lambda scene: None)["messages"]}, {rfc3339(NOW - 20 * DAY)})
