@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Iterator
 
-from base import DAG_CBOR, cid, jcs, read_object, rfc3339
+from base import DAG_CBOR, Link, cid, cid_bytes, jcs, read_object, rfc3339
 from pieces import Copy, Whole
 from scene import DAY, HOUR, NOW, Scene, Signer
 
@@ -156,6 +156,31 @@ def logged(at: int, **more: Any) -> Callable[[Scene], None]:
     return make
 
 
+def broadcast(visa_by: Signer | None = None) -> Callable[[Scene], Any]:
+    """To nobody in particular; a receipt is of somebody else, whose visa somebody signed."""
+    def make(scene: Scene) -> Any:
+        scene.descriptor["mode"] = "broadcast"
+        scene.describe()
+        scene.receipts = [scene.receipt([[1, 3]], last(scene), Signer(6), recipient=Signer(6).did)]
+        return (lambda manifest, kinds, blocks: admitted(scene, visa_by, kinds, blocks)) if visa_by else None
+    return make
+
+
+def admitted(scene: Scene, visa_by: Signer, kinds: dict[str, list[Any]], blocks: dict[bytes, bytes]) -> None:
+    """Beside the sender's, the admission of the one that the receipt is of."""
+    other = Scene()
+    other.own, other.did, other.channel = Signer(6), Signer(6).did, scene.channel
+    other.visa = other.make_visa(visa_by)
+    other.presentation = other.present([other.visa])
+    admission = other.admit()
+    del admission["node"], admission["lists"][0]
+    if visa_by.did != scene.root.did:
+        admission["visas"][0]["standing"] = {"outcome": "failed", "code": "GP-SIGNER-OTHER", "sentence": ""}
+    for kind, data in (("admissions", jcs(admission)), ("presentations", other.presentation)):
+        blocks[cid_bytes(data)] = data
+        kinds[kind] = sorted([*kinds[kind], Link(cid_bytes(data))], key=lambda link: link.text)
+
+
 MADE, SENT, HEARD = NOW + HOUR, NOW + 3000, NOW + MINUTE  # of a scene: its bundle, its last message, its receipt
 REFUSAL = {"allowed": False, "deliver": False, "reasons": ["GP-MESSAGE-RATE"], "sentLastMinute": 100}
 RECORDS: list[tuple[str, str, Callable[[Scene], Any]]] = [
@@ -183,6 +208,8 @@ RECORDS: list[tuple[str, str, Callable[[Scene], Any]]] = [
     ("end-left-out-for-a-recipient", "passed", chain(2, participant=Signer(5).did)), ("chain-left-out", "indeterminate", chain(0)),
     ("chain-left-out-with-from", "passed", chain(0, **{"from": rfc3339(NOW)})),
     ("receipt-of-what-nobody-sent", "indeterminate", receipt(delivered=[[1, 2**53 - 1]], newest=BLOCK)),
+    ("broadcast", "passed", broadcast()), ("broadcast-to-a-participant", "passed", broadcast(Signer(1))),
+    ("broadcast-to-whom-no-visa-counts", "passed", broadcast(Signer(9))),
     ("revoked", "passed", revoked("none")), ("revoked-without-suspensions", "indeterminate", revoked("suspension")),
     ("revoked-without-revocations", "indeterminate", revoked("revocation")), ("revoked-without-the-nodes", "indeterminate", revoked("nodes")),
 ]

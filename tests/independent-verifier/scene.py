@@ -158,12 +158,15 @@ class Scene:
     def envelope(self, number: int, previous: str | None, payload: bytes = b'{"kW":1}', **changes: Any) -> tuple[bytes, bytes]:
         gp = {"formatVersion": 1, "channel": self.channel, "topic": "bids", "topicVersion": 1, "schema": cid(SCHEMA), "sender": self.did,
               "authorisation": cid(self.authorisation), "presentation": cid(self.presentation), "sequence": number,
-              "issued": rfc3339(NOW + number * 1000), "expires": rfc3339(NOW + 600_000), "recipients": [self.dso.did],
-              "payloadBytes": len(payload)} | ({"previous": previous} if previous else {}) | changes
+              "issued": rfc3339(NOW + number * 1000), "expires": rfc3339(NOW + 600_000),
+              "payloadBytes": len(payload)} | ({"previous": previous} if previous else {}) | self.named() | changes
         protected = jcs({"alg": "EdDSA", "typ": "gridpass-envelope", "kid": self.node.kid, "cty": "application/json", "gp": gp})
         link = Link(cid_bytes(payload))
         signature = self.node.secret.sign(f"{to_b64u(protected)}.{to_b64u(link.text.encode())}".encode())
         return cbor([protected, link, signature]), payload
+
+    def named(self) -> dict[str, Any]:
+        return {"recipients": [self.dso.did]} if self.descriptor["mode"] != "broadcast" else {}
 
     def chain(self, most: int) -> list[tuple[bytes, bytes]]:
         found: list[tuple[bytes, bytes]] = []

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from base import DAG_CBOR, Check, Fault, Link, cid, cid_bytes, cid_text, jcs, rfc3339, worst
+from bends import RECORDS, put
 from bundle import open_bundle, read_parts
 from judge import Auditor
 from scene import DAY, HOUR, NOW, Scene, Signer
@@ -152,6 +153,18 @@ def proof_is_missing(scene: Scene) -> Any:
     return lambda m, k, b: b.pop(k["forks"][0]["second"].raw) and None
 
 
+def bent(name: str) -> Make:
+    return next(make for one, _, make in RECORDS if one == name)
+
+
+def says(path: tuple[str | int, ...], value: Any) -> Make:
+    """Something else in the descriptor, signed."""
+    def make(scene: Scene) -> None:
+        put(scene.descriptor, path, value)
+        scene.describe()
+    return make
+
+
 CASES: list[tuple[str, Make]] = [
     ("everything is there", lambda scene: None),
     ("a node exports", by_node),
@@ -186,6 +199,19 @@ CASES: list[tuple[str, Make]] = [
     ("the 101st in a minute, allowed", entries(sentLastMinute=100)),
     ("the 101st in a minute, refused", entries(allowed=False, deliver=False, reasons=["GP-MESSAGE-RATE"], sentLastMinute=100)),
     ("decided at the end of the admission", entries(at=rfc3339(NOW + HOUR))),
+    ("made before what it lists was logged", bent("made-twenty-days-before")),
+    ("made ten minutes before what it lists was logged", bent("made-ten-minutes-before")),
+    ("logged after it was made", bent("logged-after-it-was-made")),
+    ("allowed a day before it was issued", bent("logged-over-ten-minutes-before")),
+    ("a record's number is greater than the last", bent("last-before-a-receipt")),
+    ("a receipt of five days before its messages", bent("receipt-before-its-message")),
+    ("a refusal of five days before its messages", bent("refusal-before")),
+    ("a receipt signed long after it was logged", bent("receipt-of-the-future")),
+    ("the last of a chain is left out, and a receipt speaks of it", bent("end-left-out")),
+    ("the last of a chain is after what was selected", bent("end-left-out-by-until")),
+    ("of a revoked visa the list of suspensions is missing", bent("revoked-without-suspensions")),
+    ("the descriptor's title has a line feed", says(("title",), "a\nb")),
+    ("a requirement says nothing", says(("publish", 0, "says"), "")),
 ]
 
 

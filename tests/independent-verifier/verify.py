@@ -19,7 +19,9 @@ from judge import Auditor
 from trust import open_pack
 
 EXIT = {"passed": 0, "failed": 10, "indeterminate": 11}
-NOT_CHECKED = ["requirements in Cedar", "payloads in XML, CSV and CIM against their schemas", "Data Integrity proofs of eddsa-rdfc-2022"]
+NOT_CHECKED = ["the text of requirements in Cedar", "data-use terms of a channel", "keywords of JSON Schema beside the plain ones",
+               "payloads in XML, CSV and CIM against their schemas", "Data Integrity proofs of eddsa-rdfc-2022",
+               "ages, counts, missing receipts, and what was revoked unheard: the report does not tell them"]
 
 
 def said(check: Check) -> dict[str, Any]:
