@@ -36,7 +36,11 @@ def times(auditor: Auditor, message: Message, envelope: Envelope) -> dict[str, s
         found["notBefore"] = earliest
     told = {name: rfc3339(at) for name, at in found.items()}
     sender = envelope.gp["sender"]
-    counts = envelope.gp.get("recipients") or auditor.senders.shown()
+    counts = set(envelope.gp.get("recipients", []))
+    if not counts:
+        counts = auditor.senders.shown()
+        if auditor.policy and auditor.channel_check.outcome == PASSED:
+            counts.add(auditor.policy["owner"])
     proven = [(receipt.issued, receipt.body["recipient"]) for receipt, check in auditor.speaking(envelope)
               if check.outcome == PASSED and receipt.body["recipient"] in counts
               and receipt.body["recipient"] not in (sender, auditor.manifest["exporter"]["participant"])]

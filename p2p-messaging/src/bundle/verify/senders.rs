@@ -16,7 +16,7 @@ use gridpass_credentials::visa::{Purpose, StatusEntry};
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
-use gridpass_policy::facts::{Admission, Finding};
+use gridpass_policy::facts::{Admission, CheckFacts, Finding};
 use gridpass_policy::policy::Admitted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -94,13 +94,16 @@ pub(super) fn accredited<'m>(material: &'m Material<'_>, senders: &Senders) -> B
         [presentation, visas, status].iter().all(|check| check.outcome == Outcome::Passed)
     };
     let shows = |admission: &Admission| {
-        admission.visas.iter().any(|visa| visa.standing.outcome == Finding::Passed)
+        let passed = |check: &CheckFacts| check.outcome == Finding::Passed;
+        passed(&admission.standing) && admission.visas.iter().any(|visa| passed(&visa.standing))
     };
     let known = material
         .admissions
         .iter()
         .filter(|(id, admission)| shows(admission) && senders.get(*id).is_some_and(proven));
-    let owner = material.policy.as_ref().map(|policy| &policy.descriptor().owner);
+    let signed = material.channel.outcome == Outcome::Passed;
+    let policy = material.policy.as_ref().filter(|_| signed);
+    let owner = policy.map(|policy| &policy.descriptor().owner);
     known.map(|(_, admission)| &admission.sender).chain(owner).collect()
 }
 

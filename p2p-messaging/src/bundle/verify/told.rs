@@ -25,7 +25,7 @@ pub(super) fn not_after<'r>(
         let other = r.recipient != header.sender && &r.recipient != exporter;
         r.outcome == Outcome::Passed && other && counts(&r.recipient)
     };
-    said.iter().filter(of_others).min_by_key(|r| r.issued)
+    said.iter().filter(of_others).min_by_key(|r| (r.issued, &r.recipient))
 }
 
 /// What to know beside.
