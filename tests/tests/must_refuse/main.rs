@@ -5,6 +5,7 @@
 mod bundles;
 mod chains;
 mod charter;
+mod costs;
 mod exporters;
 mod messages;
 mod sealing;
