@@ -52,12 +52,15 @@ pub struct Found {
     pub next_change: Option<UnixMillis>,
 }
 
-/// What stays true for ever: signatures that were found to fit (bytes and key), documents of DIDs
-/// that are their own proof, and what a visa's text says by itself. Nothing else is remembered, so that nothing that time or a new
-/// status changes can be remembered wrongly.
+/// What stays true for ever: whether a signature fits (bytes and key), documents of DIDs that are their own
+/// proof, and what a visa's text says by itself. Nothing else is remembered, so that nothing that time or a
+/// new status changes can be remembered wrongly.
 #[derive(Clone, Debug, Default)]
 pub struct SignatureMemo {
     fits: HashSet<(ContentId, String)>,
+    /// Those that do not, and why: anybody can make as many as they like, so they have a room of their own.
+    misfits: HashMap<(ContentId, String), Check>,
+    verified: u64,
     documents: HashMap<Did, Arc<Resolution>>,
     pub(crate) readings: Readings,
 }
@@ -65,6 +68,10 @@ pub struct SignatureMemo {
 impl SignatureMemo {
     /// The most signatures remembered; then it starts anew.
     pub const CAPACITY: usize = 65_536;
+    /// The most signatures remembered that do not fit; then these start anew.
+    pub const MISFITS: usize = 4096;
+    /// The longest reason that is remembered with one, in bytes.
+    const MAX_REASON: usize = 512;
     /// The most documents: each can be as large as its DID is long, and costs nobody a signature.
     pub const MAX_DOCUMENTS: usize = 1024;
 
@@ -84,6 +91,12 @@ impl SignatureMemo {
             self.documents.insert(did.clone(), Arc::clone(&found));
         }
         Ok(found)
+    }
+
+    /// How many signatures were verified: those that are remembered are not.
+    #[must_use]
+    pub fn verified(&self) -> u64 {
+        self.verified
     }
 
     /// How many are remembered.
@@ -106,20 +119,32 @@ impl SignatureMemo {
         if self.fits.contains(&entry) {
             return fits(format!("the {} signature fits", secured.form()));
         }
-        match secured.fits(key) {
+        if let Some(known) = self.misfits.get(&entry) {
+            return known.clone();
+        }
+        self.verified = self.verified.saturating_add(1);
+        let found = match secured.fits(key) {
             Ok(SignatureVerdict::Fits) => {
                 if self.fits.len() >= Self::CAPACITY {
                     self.fits.clear();
                 }
                 self.fits.insert(entry);
-                fits(format!("the {} signature fits", secured.form()))
+                return fits(format!("the {} signature fits", secured.form()));
             }
             Ok(SignatureVerdict::DoesNotFit) => {
                 let sentence = "the content was changed, or another key signed it";
                 Check::failed("signature", identity_codes::SIGNATURE_INVALID, sentence)
             }
             Err(e) => Check::failed("signature", e.code(), e.to_string()),
+        };
+        // To canonicalise a large document costs a thousand times what the signature does.
+        if self.misfits.len() >= Self::MISFITS {
+            self.misfits.clear();
         }
+        if found.sentence.len() <= Self::MAX_REASON {
+            self.misfits.insert(entry, found.clone());
+        }
+        found
     }
 }
 

@@ -84,6 +84,44 @@ impl Admission {
     }
 }
 
+impl Admission {
+    /// The facts about a sender whose node's authorisation does not hold, where nothing else was looked
+    /// at: nothing that it shows would count. `place` is the channel, the sender and its presentation.
+    #[must_use]
+    pub fn of_node(
+        (channel, sender, presentation): (&ContentId, &Did, &ContentId),
+        (node, found): (&Did, &AuthorisationReport),
+        trust: &Trust,
+        at: UnixMillis,
+    ) -> Self {
+        let node = node_facts(node, found);
+        let sentence = "not looked at, since the authorisation of its node does not hold";
+        Self {
+            document_type: TYPE.into(),
+            format_version: FORMAT_VERSION,
+            channel: channel.clone(),
+            sender: sender.clone(),
+            presentation: Some(presentation.clone()),
+            trust: TrustFacts {
+                framework: framework(trust),
+                pack: trust.id().clone(),
+                charter: trust.charter().id().clone(),
+            },
+            judged: at,
+            expires: at.plus_millis(1000),
+            standing: CheckFacts {
+                outcome: Finding::Indeterminate,
+                code: node.standing.code.clone(),
+                sentence: sentence.into(),
+            },
+            visas: Vec::new(),
+            node: Some(node),
+            lists: Vec::new(),
+            rests_on: RestsOn::default(),
+        }
+    }
+}
+
 /// The name of a trust pack's framework: its first charter.
 fn framework(trust: &Trust) -> ContentId {
     trust.history().first().unwrap_or_else(|| trust.charter()).id().clone()

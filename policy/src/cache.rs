@@ -93,8 +93,8 @@ impl AdmissionCache {
     }
 
     /// Takes in an entry. Where there is no room, the one that was not asked for longest makes it.
-    /// A presentation or node that failed is not kept: anybody can make as many of those as they
-    /// like.
+    /// A presentation or node that failed is not kept here, whose room is for those that hold: anybody
+    /// can make as many of those as they like.
     pub fn insert(&mut self, admitted: Admitted) {
         if !admitted.admission().has_failed() {
             self.entries.insert(AdmissionKey::of(&admitted), admitted);

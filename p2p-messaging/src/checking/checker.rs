@@ -1,6 +1,7 @@
 //! The checker: what is remembered between envelopes, and the order of the checks.
 
 use super::deciding::{out_of_time, outcome};
+use super::failures::Failures;
 use super::rate::Rate;
 use super::refusals::Refusals;
 use super::sealed::Epochs;
@@ -42,6 +43,10 @@ pub struct Checker {
     /// and again.
     pub(super) past: AdmissionCache,
     pub(super) past_since: UnixMillis,
+    /// What did not hold: the two above keep only what does.
+    pub(super) failures: Failures,
+    /// How many presentations were verified.
+    pub(super) verified: u64,
     pub(super) memo: SignatureMemo,
     pub(super) keys: LruCache<DidUrl, PublicKey>,
     pub(super) rates: LruCache<(ContentId, Did), Rate>,
@@ -68,6 +73,8 @@ impl Checker {
             admissions: AdmissionCache::new(limits.admissions),
             past: AdmissionCache::new(limits.admissions),
             past_since: UnixMillis::new(0),
+            failures: Failures::new(limits.admissions),
+            verified: 0,
             memo: SignatureMemo::default(),
             keys: LruCache::new(limits.senders.max(1)),
             rates: LruCache::new(limits.senders.max(1)),
@@ -158,6 +165,7 @@ impl Checker {
     /// judged anew.
     pub fn status_list_came(&mut self, list: &str, signer: &Did) -> Vec<AdmissionKey> {
         self.past.clear();
+        self.failures.status_list_came(list);
         self.epochs.doubt();
         self.admissions.status_list_came(list, signer)
     }
@@ -165,6 +173,7 @@ impl Checker {
     /// What is known of a DID changed. Gives those who must be judged anew.
     pub fn did_changed(&mut self, did: &Did) -> Vec<AdmissionKey> {
         self.past.clear();
+        self.failures.did_changed(did);
         self.epochs.doubt();
         self.admissions.did_changed(did)
     }
@@ -179,6 +188,7 @@ impl Checker {
     /// The charter changed. Gives those who must be judged anew.
     pub fn charter_changed(&mut self, before: &Charter, after: &Charter) -> Vec<AdmissionKey> {
         self.past.clear();
+        self.failures.clear();
         self.epochs.doubt();
         self.admissions.charter_changed(before, after)
     }
@@ -187,6 +197,12 @@ impl Checker {
     #[must_use]
     pub fn changes(&self) -> u64 {
         self.epochs.changes()
+    }
+
+    /// How many presentations were verified since it began: those that are remembered are not.
+    #[must_use]
+    pub fn verified(&self) -> u64 {
+        self.verified
     }
 
     /// How many envelopes wait.
@@ -323,7 +339,7 @@ impl Checker {
             return Checked::new(Verdict::Ignore, codes::CHANNEL_UNKNOWN, sentence);
         };
         let Some(admitted) = self.admissions.get(&key, now) else {
-            // A presentation or node that failed is not remembered.
+            // A presentation or node that failed is not among them.
             let sentence = "its presentation or node authorisation does not hold";
             return Checked::new(Verdict::Refuse, policy_codes::POLICY_UNMET, sentence);
         };

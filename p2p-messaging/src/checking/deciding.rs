@@ -1,7 +1,8 @@
-//! What the channel says of an envelope that is authentic: the admission, the policy, the payload;
-//! and what a denial is worth.
+//! What the channel says of an envelope that is authentic: the admission, the policy, the payload.
+//! What a denial is worth is in [`super::finality`].
 
 use super::checker::{Channel, Checker};
+use super::finality::{finality, is_hidden};
 use super::rate::{Rate, claimed_most, minute};
 use super::{Checked, Decided, Effect, Known, Missing, Source, Speaker, Verdict, sender};
 use crate::codes;
@@ -17,9 +18,7 @@ use gridpass_identity::time::UnixMillis;
 use gridpass_policy::cache::AdmissionKey;
 use gridpass_policy::codes as policy_codes;
 use gridpass_policy::decision::{Ruling, Verdict as PolicyVerdict};
-use gridpass_policy::facts::{
-    Admission, CheckFacts, EnvelopeFacts, Finding, MessageFacts, Question,
-};
+use gridpass_policy::facts::{CheckFacts, EnvelopeFacts, Finding, MessageFacts, Question};
 use gridpass_policy::payload::PayloadSchema;
 use gridpass_policy::policy::Admitted;
 use gridpass_policy::topic::Topic;
@@ -37,10 +36,15 @@ impl Checker {
         let speaker = Speaker::of(header);
         let key = speaker.key();
         let mut effects = Vec::new();
-        let mut fresh = None;
+        let (mut fresh, mut holds_nowhere) = (None, false);
         if self.remembered(&key, source, at, now).is_none() {
             match self.admit(&speaker, known, at, now) {
-                Ok(admission) => fresh = Some(admission),
+                Ok(admission) => {
+                    holds_nowhere = source == Source::Live
+                        && admission.admission().has_failed()
+                        && self.failures.seen_by_all(&speaker, now);
+                    fresh = Some(admission);
+                }
                 Err(checked) => return *checked,
             }
         }
@@ -85,6 +89,11 @@ impl Checker {
         if checked.verdict == Verdict::Refuse {
             checked.verdict = finality(&ruling, admitted.admission(), source);
         }
+        checked.answers = match checked.verdict {
+            Verdict::Refuse => !is_hidden(&channel.policy, header, &facts, &ruling),
+            Verdict::Ignore => holds_nowhere,
+            Verdict::Admit | Verdict::Wait | Verdict::Fault => false,
+        };
         if checked.verdict == Verdict::Admit && reads && unchecked {
             let sentence = format!("the schema {} has not arrived", header.schema);
             let missing = Missing::Document(header.schema.clone());
@@ -262,60 +271,6 @@ enum Payload {
     NoKey,
     /// It is sealed, or withheld.
     Unseen,
-}
-
-/// What a denial is worth: whether it stays one, whatever may still come; whether it waits for what
-/// is missing; or whether nothing is kept of it, since the sender is not shown to be the sender.
-fn finality(ruling: &Ruling, facts: &Admission, source: Source) -> Verdict {
-    if facts.has_failed() {
-        return Verdict::Ignore;
-    }
-    let later = match source {
-        Source::Live => Verdict::Wait,
-        // It comes again with the next catching up.
-        Source::CatchUp => Verdict::Ignore,
-    };
-    // Whether the sender sent it is open: nothing is written down in its name.
-    let node = facts.node.as_ref().map(|n| n.standing.outcome);
-    if facts.standing.outcome != Finding::Passed || node.is_some_and(|n| n != Finding::Passed) {
-        return later;
-    }
-    let told = |code: &Code| {
-        let is = |c: &str| c == code.id();
-        ruling.reasons.iter().any(|r| is(&r.code) || r.causes.iter().any(|c| is(&c.code)))
-    };
-    // Another minute, another clock, a charter or a list that is on its way may say otherwise.
-    let passing = [
-        policy_codes::MESSAGE_RATE,
-        policy_codes::ADMISSION_EXPIRED,
-        credential_codes::ROLE_NOT_LISTED,
-        credential_codes::ISSUER_NOT_ROOT,
-        credential_codes::STATUS_ROLLBACK,
-        credential_codes::VISA_SUSPENDED,
-        identity_codes::KEY_NOT_LISTED,
-    ];
-    // These hang on the time that it is judged for: caught up with, they stay.
-    let of_the_time = [
-        policy_codes::MESSAGE_FROM_FUTURE,
-        policy_codes::CHANNEL_NOT_YET,
-        credential_codes::VISA_NOT_YET,
-        identity_codes::SIGNED_IN_FUTURE,
-    ];
-    let early = source == Source::Live && of_the_time.iter().any(told);
-    if early || passing.iter().any(told) {
-        return Verdict::Ignore;
-    }
-    // Undecided is what would be allowed if what is missing came, and came out well. The visas that
-    // prove an issuer's authority come with the presentation, or never.
-    let undecided = ruling.reasons.iter().all(|r| r.code == policy_codes::POLICY_UNDECIDED.id());
-    let may_come = facts.visas.iter().any(|v| {
-        v.standing.outcome == Finding::Indeterminate
-            && code_of(&v.standing.code).is_some_and(|c| {
-                c != credential_codes::CHAIN_LINK_MISSING
-                    && c != credential_codes::PRECONDITIONS_UNKNOWN
-            })
-    });
-    if undecided && may_come { later } else { Verdict::Refuse }
 }
 
 pub(super) fn out_of_time(

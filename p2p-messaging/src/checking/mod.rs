@@ -15,6 +15,8 @@
 mod checker;
 mod deciding;
 mod facts;
+mod failures;
+mod finality;
 mod rate;
 mod refusals;
 mod sealed;
@@ -29,6 +31,7 @@ pub use waiting::{Held, Missing};
 
 // What an auditor asks again of what is recorded.
 pub(crate) use deciding::{code_of, message_facts, payload_facts};
+pub(crate) use rate::claimed_most;
 pub(crate) use sealed::epoch_facts;
 pub(crate) use sender::{Established, establish, signature_facts};
 
@@ -36,6 +39,7 @@ use crate::envelope::Envelope;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;
 use gridpass_identity::time::UnixMillis;
+use gridpass_policy::codes as policy_codes;
 use gridpass_policy::decision::{Decision, Ruling};
 use gridpass_policy::facts::{Admission, Question};
 use gridpass_policy::policy::Policy;
@@ -135,6 +139,9 @@ pub struct Checked {
     pub deliver: bool,
     /// Whether it would be delivered here, and its key has not come.
     pub unopened: bool,
+    /// Whether who passed it on answers for it a little: it is refused for what others see too, or
+    /// shows a presentation or authorisation that holds nowhere. Who passes on a fault always does.
+    pub answers: bool,
     /// The decision, where it came to one.
     pub decided: Option<Box<Decided>>,
     /// What to do besides.
@@ -151,9 +158,18 @@ impl Checked {
             keep: false,
             deliver: false,
             unopened: false,
+            answers: false,
             decided: None,
             effects: Vec::new(),
         }
+    }
+
+    /// Whether it is left aside because its sender sends faster than the channel allows.
+    #[must_use]
+    pub fn is_too_fast(&self) -> bool {
+        let rate = policy_codes::MESSAGE_RATE.id();
+        let reasons = self.decided.iter().flat_map(|d| &d.ruling.reasons);
+        self.verdict == Verdict::Ignore && reasons.into_iter().any(|r| r.code == rate)
     }
 }
 

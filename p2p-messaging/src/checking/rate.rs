@@ -14,7 +14,7 @@ pub(super) fn minute(at: UnixMillis) -> u64 {
 /// where so many a minute may be sent. Twice as many, since two nodes of a participant that do not hear
 /// each other each send what is allowed; and as many again for each minute by which a clock may be set
 /// back while peers still take what it dates: until it has caught up, all say the same time.
-pub(super) fn claimed_most(a_minute: u64, skew_seconds: u64) -> u64 {
+pub(crate) fn claimed_most(a_minute: u64, skew_seconds: u64) -> u64 {
     a_minute.saturating_mul(skew_seconds.div_ceil(60).saturating_add(2))
 }
 

@@ -241,10 +241,13 @@ impl Checker {
         }
         let soon = now.plus_millis(JUDGED_MILLIS);
         let (mut until, mut stranger) = (UnixMillis::MAX, None);
+        // Many may be named with one document, and a large one: it is looked for once.
+        let mut here = BTreeSet::new();
         for member in epoch.members() {
             // Of whom nothing is here, nothing is said.
             let named = [Some(&member.presentation), member.authorisation.as_ref()];
-            let missing = named.into_iter().flatten().filter(|id| known.document(id).is_none());
+            let is_here = |id: &ContentId| here.contains(id) || known.document(id).is_some();
+            let missing = named.into_iter().flatten().filter(|id| !is_here(id));
             let missing: Vec<_> = missing.cloned().collect();
             if !missing.is_empty() {
                 let room = MAX_WANTED.saturating_sub(self.epochs.wanted.len());
@@ -252,6 +255,7 @@ impl Checker {
                 until = until.min(soon);
                 continue;
             }
+            here.extend(named.into_iter().flatten());
             match self.may_not_read(&header.channel, member, known, now) {
                 Ok(ends) => until = until.min(ends),
                 Err(why) => {
@@ -383,7 +387,7 @@ impl Checker {
         now: UnixMillis,
     ) -> Option<(Ruling, bool)> {
         let key = speaker.key();
-        // What failed is not remembered, and counts all the same.
+        // What failed is not among the admissions, and counts all the same.
         let mut fresh = None;
         if self.admissions.get(&key, now).is_none() {
             fresh = Some(self.admit(speaker, known, now, now).ok()?);

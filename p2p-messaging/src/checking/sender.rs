@@ -1,5 +1,6 @@
 //! Who speaks: the key that signed, the node that it belongs to, and the sender's presentation.
 
+use super::failures::{Found, Times};
 use super::{Checked, Checker, Effect, Known, Missing, Verdict};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
@@ -19,6 +20,7 @@ use gridpass_identity::resolve::{Source as DocumentSource, TimeBasis};
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::admission::AdmissionSource;
 use gridpass_policy::cache::AdmissionKey;
+use gridpass_policy::channel::ChannelDescriptor;
 use gridpass_policy::facts::{Admission, CheckFacts};
 use gridpass_policy::policy::{Admitted, Policy};
 use std::collections::BTreeSet;
@@ -94,19 +96,8 @@ pub(crate) fn establish(
         presenter: Some(speaker.participant),
     };
     let report = verify_presentation(presentation, evidence, &expect, memo);
-    let node: Option<AuthorisationReport> =
-        authorisation.zip(speaker.node).map(|(a, (node, _))| {
-            let expect = AuthorisationExpectation {
-                now: at,
-                clock: now,
-                principal: speaker.participant,
-                node,
-                purpose: NodePurpose::Messages,
-                channel: Some(speaker.channel),
-                max_status_age_seconds: descriptor.max_status_age_seconds,
-            };
-            verify_authorisation(a, evidence, &expect, memo)
-        });
+    let node = authorisation
+        .and_then(|a| establish_node(speaker, a, descriptor, evidence, (at, now), memo));
     let admission = Admission::of_report(&AdmissionSource {
         channel: (policy.id(), descriptor),
         sender: speaker.participant,
@@ -116,6 +107,28 @@ pub(crate) fn establish(
         node: speaker.node.map(|(node, _)| node).zip(node.as_ref()),
     });
     Established { admission, report, node }
+}
+
+/// What the authorisation of a speaker's node says, judged for a time, by what is known now.
+fn establish_node(
+    speaker: &Speaker<'_>,
+    authorisation: &[u8],
+    descriptor: &ChannelDescriptor,
+    evidence: &Evidence<'_>,
+    (at, now): (UnixMillis, UnixMillis),
+    memo: &mut SignatureMemo,
+) -> Option<AuthorisationReport> {
+    let (node, _) = speaker.node?;
+    let expect = AuthorisationExpectation {
+        now: at,
+        clock: now,
+        principal: speaker.participant,
+        node,
+        purpose: NodePurpose::Messages,
+        channel: Some(speaker.channel),
+        max_status_age_seconds: descriptor.max_status_age_seconds,
+    };
+    Some(verify_authorisation(authorisation, evidence, &expect, memo))
 }
 
 /// The fact that a message carries the signature that its header names.
@@ -197,6 +210,11 @@ impl Checker {
         at: UnixMillis,
         now: UnixMillis,
     ) -> Result<Admitted, Box<Checked>> {
+        if let Some(failed) = self.failures.get(speaker, at, now)
+            && let Some(channel) = self.channels.get(speaker.channel)
+        {
+            return Ok(channel.policy.admit(failed));
+        }
         let document = |id: &ContentId, code, what: &str| {
             known.document(id).ok_or_else(|| {
                 let sentence = format!("{what} {id} has not arrived");
@@ -214,11 +232,26 @@ impl Checker {
             return Err(Box::new(left));
         };
         let evidence = known.evidence();
+        let descriptor = channel.policy.descriptor();
+        let skew = descriptor.clock_skew_seconds.saturating_mul(1000);
+        let times = Times { at, now, skew };
+        let node = authorisation.as_deref().and_then(|a| {
+            establish_node(speaker, a, descriptor, &evidence, (at, now), &mut self.memo)
+        });
+        let none = node.and_then(|n| self.failures.node_is_none(speaker, &n, &evidence, &times));
+        if let Some(failed) = none {
+            return Ok(channel.policy.admit(failed));
+        }
         let documents = (presentation.as_slice(), authorisation.as_deref());
         let found =
             establish(speaker, documents, &channel.policy, &evidence, (at, now), &mut self.memo);
-        let admitted = channel.policy.admit(found.admission);
+        self.verified = self.verified.saturating_add(1);
         let (report, node) = (&found.report, found.node.as_ref());
+        if found.admission.has_failed() {
+            let failed = Found { admission: &found.admission, report, node };
+            self.failures.note(speaker, &failed, evidence.resolver, &times);
+        }
+        let admitted = channel.policy.admit(found.admission);
         self.note_what_is_needed(report, node, speaker.participant, &evidence);
         Ok(admitted)
     }

@@ -25,6 +25,7 @@ pub(crate) struct Metrics {
     sent: Counter,
     receipts: Counter,
     blocked: Counter,
+    verified: Counter,
     waiting: Gauge,
     peers: Gauge,
     log_bytes: Gauge,
@@ -42,6 +43,7 @@ impl Default for Metrics {
             sent: Counter::default(),
             receipts: Counter::default(),
             blocked: Counter::default(),
+            verified: Counter::default(),
             waiting: Gauge::default(),
             peers: Gauge::default(),
             log_bytes: Gauge::default(),
@@ -54,6 +56,8 @@ impl Default for Metrics {
         registry.register("sent", "Own messages sent", metrics.sent.clone());
         registry.register("receipts", "Receipts taken", metrics.receipts.clone());
         registry.register("blocked_peers", "Peers shut out", metrics.blocked.clone());
+        let help = "Presentations verified, with the authorisation of a node where one speaks";
+        registry.register("presentations_verified", help, metrics.verified.clone());
         registry.register("waiting", "Envelopes that wait", metrics.waiting.clone());
         registry.register("peers", "Peers connected", metrics.peers.clone());
         registry.register("log_bytes", "Size of the log", metrics.log_bytes.clone());
@@ -107,6 +111,11 @@ impl Metrics {
         self.waiting.set(small(waiting));
         self.peers.set(small(peers));
         self.log_bytes.set(i64::try_from(log_bytes).unwrap_or(i64::MAX));
+    }
+
+    /// So many presentations were verified since it began.
+    pub(super) fn verified(&self, presentations: u64) {
+        self.verified.inner().store(presentations, Ordering::Relaxed);
     }
 
     pub(super) fn silent(&self, channels: usize) {

@@ -48,7 +48,10 @@ impl Worker {
             Asked::Invite { channels } => self.invite(channels),
             Asked::Status => Ok(self.status()),
             Asked::Lists => Ok(self.lists()),
-            Asked::Metrics => Ok(Value::String(self.metrics.text())),
+            Asked::Metrics => {
+                self.metrics.verified(self.checker.verified());
+                Ok(Value::String(self.metrics.text()))
+            }
             Asked::Inbox { after, most } => Ok(self.inbox(after, most)),
             // The server asks again and again from here.
             Asked::Listen { after, reader, channel } => {

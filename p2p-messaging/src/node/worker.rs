@@ -329,6 +329,7 @@ impl Worker {
         if self.ticks.checked_rem(3600) == Some(60) {
             self.forget_old(now);
         }
+        self.metrics.verified(self.checker.verified());
         self.metrics.state(self.checker.waiting(), self.peers.len(), self.knowledge.store.bytes());
     }
 

@@ -97,7 +97,7 @@ impl World {
             if from == author && !self.nodes[author].kind.is_honest() {
                 self.outcome.bore(to, from, self.now);
             }
-            if checked.verdict == Verdict::Refuse && self.nodes[from].participant == author {
+            if checked.answers && self.nodes[from].participant == author {
                 self.denied(to, from);
             }
             match (checked.verdict, source) {
@@ -114,7 +114,7 @@ impl World {
                     }
                     self.charge(to, from, FAULT);
                 }
-                (Verdict::Refuse, Source::Live) => self.charge(to, from, UNHELPFUL),
+                (_, Source::Live) if checked.answers => self.charge(to, from, UNHELPFUL),
                 _ => {}
             }
         }

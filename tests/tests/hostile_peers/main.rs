@@ -9,6 +9,7 @@ mod batches;
 mod behind;
 mod blocks;
 mod files;
+mod floods;
 mod scene;
 mod subscriptions;
 

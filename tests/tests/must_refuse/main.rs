@@ -6,6 +6,7 @@ mod bundles;
 mod chains;
 mod charter;
 mod contradictions;
+mod costs;
 mod exporters;
 mod messages;
 mod sealing;

@@ -182,3 +182,46 @@ fn case_16_a_reader_whose_visa_is_revoked_is_given_nothing_more() {
     assert!(guests.right("peer", &s.market.channel).is_none());
     assert!(welcome.admitted.is_empty() && welcome.refused.len() == 1, "{welcome:?}");
 }
+
+#[test]
+fn case_18_a_visit_that_fails_is_not_verified_again_where_nothing_changed() {
+    // With keepers, two questions are asked of each.
+    let market = Market::with_operators(|d| {
+        d.keep = vec![channels::requirement(
+            "keeper",
+            "aggregators keep for each other",
+            serde_json::json!({"role": "flex.gb.aggregator"}),
+        )];
+    });
+    let (who, other) = (Party::new(11), Party::new(12));
+    let visa =
+        world::visa(&market.regulator, &who, market.operators.as_ref().expect("a role"), |_| ());
+    let visa = world::issue(&market.regulator, &visa);
+    let audience = market.channel.to_string();
+    let binding = Binding { audience, nonce: None, expires: later(1000) };
+    let expired = world::present_as(&who, &[&visa], Form::Jwt, &binding);
+    let mut host = market.peer(&Party::new(3), &[&expired], market.lists(&[]));
+    let mut guests = Guests::default();
+    let visit = Visit { channel: market.channel.clone(), presentation: expired.id().clone() };
+    let hello = Hello {
+        agent: "a test".into(),
+        participant: who.did.clone(),
+        authorisation: None,
+        visits: vec![visit],
+        charter: None,
+    };
+    guests.hello("peer", &who.key.public_key(), &hello, &mut |_| ()).expect("somebody");
+    // Every ten seconds, and with each list of somebody else.
+    for tick in 1..=50 {
+        let now = later(tick * 10_000);
+        guests.judge("peer", &mut host.checker, &host.memory, now);
+        assert_eq!(guests.right("peer", &market.channel), None);
+        host.checker.status_list_came(&other.list_id(Purpose::Revocation), &other.did);
+        guests.judge("peer", &mut host.checker, &host.memory, now);
+    }
+    assert_eq!(host.checker.verified(), 1);
+    // What is known of it changed: it is looked at.
+    host.checker.did_changed(&who.did);
+    guests.judge("peer", &mut host.checker, &host.memory, later(501_000));
+    assert_eq!(host.checker.verified(), 2);
+}

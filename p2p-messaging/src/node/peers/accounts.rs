@@ -1,6 +1,7 @@
 //! What participants answer for: how many nodes they have here, and what these did together. A
 //! participant with many nodes has no more of this node than one with a single one.
 
+use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::did::Did;
 use libp2p::PeerId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,8 @@ struct Account {
     score: f64,
     /// How many messages of its own, brought by its own nodes, were denied to it lately.
     denied: f64,
+    /// In which minute its own nodes brought too many of its own in a channel, and how many too many.
+    too_fast: BTreeMap<ContentId, (u64, u64)>,
 }
 
 impl Account {
@@ -64,6 +67,23 @@ impl Accounts {
         let Some(account) = self.0.get_mut(participant) else { return Vec::new() };
         account.denied += 1.0;
         account.nodes.iter().filter(|_| account.denied >= MAX_DENIED).copied().collect()
+    }
+
+    /// A node of a participant sent more in a minute, in a channel, than is allowed: what is beyond as
+    /// many again as are borne counts as denied.
+    pub(super) fn too_fast(
+        &mut self,
+        participant: &Did,
+        channel: &ContentId,
+        (minute, borne): (u64, u64),
+    ) -> Vec<PeerId> {
+        let Some(account) = self.0.get_mut(participant) else { return Vec::new() };
+        let counted = account.too_fast.entry(channel.clone()).or_default();
+        if counted.0 != minute {
+            *counted = (minute, 0);
+        }
+        counted.1 = counted.1.saturating_add(1);
+        if counted.1 <= borne { Vec::new() } else { self.denied(participant) }
     }
 
     /// Whether its nodes are not let in.
@@ -128,6 +148,35 @@ mod tests {
         }
         assert_eq!(accounts.0.len(), 1, "only who is here is remembered");
     }
+
+    #[test]
+    fn who_sends_a_little_too_fast_is_borne_and_who_floods_is_not() {
+        let (north, south) = (did("north"), did("south"));
+        let channel = ContentId::of_bytes(b"a channel").expect("a CID");
+        let other = ContentId::of_bytes(b"another").expect("a CID");
+        let mut accounts = Accounts::default();
+        accounts.enter(&north, PeerId::random());
+        accounts.enter(&south, PeerId::random());
+        // As fast as two nodes that do not hear each other, in two channels, for a day.
+        for minute in 0..1440 {
+            for channel in [&channel, &other] {
+                for _ in 0..60 {
+                    assert!(accounts.too_fast(&north, channel, (minute, 180)).is_empty());
+                }
+            }
+            (0..60).for_each(|_| accounts.tick());
+        }
+        // Twenty a second.
+        let sent = (0..12_000_u64).find(|n| {
+            if n % 20 == 0 {
+                accounts.tick();
+            }
+            !accounts.too_fast(&south, &channel, (n / 1200, 180)).is_empty()
+        });
+        assert!(sent.is_some_and(|n| (400..1200).contains(&n)), "{sent:?}");
+        assert!(accounts.is_shut(&south) && !accounts.is_shut(&north));
+    }
+
     #[test]
     fn what_is_denied_to_a_participant_adds_up_however_slowly_it_comes() {
         let (north, south) = (did("north"), did("south"));

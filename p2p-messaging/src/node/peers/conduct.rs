@@ -3,8 +3,9 @@
 
 use super::super::worker::{Worker, uptime};
 use super::{Denial, JUDGE_MILLIS, Peer, Stage};
-use crate::checking::{Checked, Source, Verdict};
+use crate::checking::{Checked, Source, Verdict, claimed_most};
 use crate::net::{Command, GRAYLIST, peer_in};
+use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use libp2p::PeerId;
 use std::collections::BTreeSet;
@@ -27,14 +28,12 @@ const IDLE_MILLIS: u64 = 60_000;
 impl Worker {
     /// What a peer passes on tells how it behaves.
     pub(in crate::node) fn judge_peer(&mut self, peer: PeerId, checked: &Checked, source: Source) {
-        // Whether what is sealed fits its schema, and whether all to whom it is sealed may read, is not
-        // seen by everybody.
-        let sealed = checked.envelope.as_ref().is_some_and(|e| e.header().is_sealed());
-        if checked.verdict == Verdict::Refuse && !sealed {
+        if checked.answers {
             self.denied(&peer, checked);
+        } else if source == Source::Live && checked.is_too_fast() {
+            self.too_fast(&peer, checked);
         }
         match (checked.verdict, source) {
-            (Verdict::Refuse, _) if sealed => {}
             (Verdict::Admit, _) => {
                 if let Some(state) = self.peers.all.get_mut(&peer) {
                     state.useful = true;
@@ -42,7 +41,7 @@ impl Worker {
             }
             (Verdict::Fault, _) => self.charge(peer, FAULT),
             // An honest peer passes none on; one with an older list may for a while.
-            (Verdict::Refuse, Source::Live) => self.charge(peer, UNHELPFUL),
+            (_, Source::Live) if checked.answers => self.charge(peer, UNHELPFUL),
             _ => {}
         }
     }
@@ -51,13 +50,34 @@ impl Worker {
     /// have an older list; a sender's own node asks itself first whether what it sends is allowed, and
     /// hears soon of what changed. So this is forgotten slowly, and shuts out also who takes its time.
     fn denied(&mut self, peer: &PeerId, checked: &Checked) {
-        let Some(participant) = self.proven(peer).cloned() else { return };
-        if checked.envelope.as_ref().is_none_or(|e| e.header().sender != participant) {
-            return;
-        }
+        let Some(participant) = self.acts_for_its_sender(peer, checked) else { return };
         for node in self.peers.accounts.denied(&participant) {
             self.shut_out(node);
         }
+    }
+
+    /// A sender's own node brought more than the channel allows in a minute. Others who pass that on count
+    /// otherwise. A little of it is honest: two nodes of a participant that do not hear each other each
+    /// send what is allowed, and clocks are set. What is beyond that counts as denied.
+    fn too_fast(&mut self, peer: &PeerId, checked: &Checked) {
+        let Some(participant) = self.acts_for_its_sender(peer, checked) else { return };
+        let Some(channel) = checked.envelope.as_ref().map(|e| &e.header().channel) else { return };
+        let Some(policy) = self.checker.policy(channel) else { return };
+        let descriptor = policy.descriptor();
+        let a_minute = descriptor.limits.max_messages_per_minute;
+        let borne = claimed_most(a_minute, descriptor.clock_skew_seconds);
+        let minute = uptime(self.began).get() / 60_000;
+        let nodes = self.peers.accounts.too_fast(&participant, channel, (minute, borne));
+        for node in nodes {
+            self.shut_out(node);
+        }
+    }
+
+    /// The participant that a peer is shown to act for, where that is who sent the message.
+    fn acts_for_its_sender(&self, peer: &PeerId, checked: &Checked) -> Option<Did> {
+        let participant = self.proven(peer)?;
+        let sender = &checked.envelope.as_ref()?.header().sender;
+        (sender == participant).then(|| participant.clone())
     }
 
     /// A peer did not give what it must have.
