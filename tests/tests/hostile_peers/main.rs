@@ -9,6 +9,7 @@ mod batches;
 mod behind;
 mod blocks;
 mod files;
+mod rights;
 mod scene;
 mod subscriptions;
 
