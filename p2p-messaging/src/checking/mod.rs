@@ -12,6 +12,7 @@
 //! it alone decides whether an envelope is passed on. Whether it is delivered here is asked too:
 //! whom it is addressed to.
 
+mod again;
 mod checker;
 mod deciding;
 mod facts;

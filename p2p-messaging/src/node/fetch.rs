@@ -398,12 +398,13 @@ impl Worker {
         for held in self.checker.came(what) {
             let checked = self.checker.check_again(&held, &self.knowledge, now);
             self.metrics.checked(&checked);
-            self.report_late(&checked);
             // Who passed it on answers for it, and is asked what comes before; but what is refused now may
             // have been allowed then.
             let peer = held.peer().parse().ok().filter(|peer| self.peers.is_known(peer));
             let peer = peer.filter(|_| checked.verdict != Verdict::Refuse);
             self.settle(&checked, peer, held.source());
+            // Kept by now: it may go on by itself.
+            self.report_late(&checked);
         }
         self.judge_those_waiting_for(what);
         self.statements_may_go_on();

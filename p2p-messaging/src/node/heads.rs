@@ -14,7 +14,7 @@ use libp2p::PeerId;
 
 /// The most chains of which it is remembered what is given of them.
 const MAX_CHAINS: usize = 65_536;
-/// The most messages that are looked at for one answer: of each chain that went on, mostly one.
+/// The most messages that are read for one answer: of each chain that went on, mostly one.
 const MAX_LOOKED_AT: usize = 8192;
 
 /// A message that is given to who may read.
@@ -80,23 +80,11 @@ fn look_down(
     (first, last): (u64, u64),
     room: &mut usize,
 ) -> (Option<Given>, u64) {
-    let (mut until, mut width) = (last, 1_u64);
-    while until >= first && *room > 0 {
-        let from = until.saturating_sub(width.saturating_sub(1)).max(first);
-        let found = store.range(chain, (from, until), UnixMillis::new(0), usize::MAX);
-        *room = room.saturating_sub(found.len().max(1));
-        let given = found.iter().rev().find(|(_, kept)| kept.allowed).and_then(|(number, kept)| {
-            let envelope = kept.envelope().ok()?;
-            let issued = envelope.header().issued;
-            Some(Given { number: *number, id: envelope.id().clone(), issued })
-        });
-        if given.is_some() {
-            return (given, from);
-        }
-        let Some(below) = from.checked_sub(1) else { return (None, from) };
-        (until, width) = (below, width.saturating_mul(2));
-    }
-    (None, until.saturating_add(1))
+    store.look_down(chain, (first, last), room, |number, kept| {
+        let envelope = kept.envelope().ok().filter(|_| kept.allowed)?;
+        let issued = envelope.header().issued;
+        Some(Given { number, id: envelope.id().clone(), issued })
+    })
 }
 
 impl Worker {
@@ -245,6 +233,35 @@ mod tests {
         }
         assert!(rounds > 1, "it looked at more than there was room for");
         assert_eq!(scene.named(&mut 0), Some(1), "that is remembered");
+    }
+
+    /// A number far above those that count is its sender's choice: what lies between costs nothing.
+    #[test]
+    fn a_number_far_above_has_no_more_read_than_there_is_room_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut store, _) = Store::open(folder.path()).expect("opens");
+        let all = chain_of(500);
+        all.iter().for_each(|envelope| stage(&mut store, envelope, true));
+        let previous = Some(all[499].id().clone());
+        let far = Header { sequence: 1011, previous, ..header(&key(1)) };
+        let far = Envelope::sign(far, vec![1; 20], &key(1)).expect("signs");
+        stage(&mut store, &far, false);
+        store.commit(NOW).expect("commits");
+        let chain = Chain::of(all[0].header());
+        assert_eq!(store.newest(&chain), Some(1011));
+        for room in [4, 1000] {
+            let (mut left, mut newest) = (room, Newest::default());
+            let given = newest.of(&store, &chain, 1011, &mut left).expect("one is given");
+            assert_eq!((given.number, &given.id), (500, all[499].id()));
+            assert_eq!(room - left, 2, "more than the refused one and the last that counts");
+        }
+        // What is read is what room is taken for.
+        let mut read = Vec::new();
+        let (found, down_to) = store.look_down(&chain, (1, 1011), &mut 4, |number, _| {
+            read.push(number);
+            None::<()>
+        });
+        assert_eq!((found, down_to, read), (None, 498, vec![1011, 500, 499, 498]));
     }
 
     #[test]

@@ -43,7 +43,8 @@ impl Worker {
             return;
         };
         let arrival = Arrival { source: Source::Live, peer: &name, channel: Some(&channel) };
-        let (mut together, mut waiting) = (Together::default(), Vec::new());
+        let mut together = Together::as_of(self.checker.changes());
+        let mut waiting = Vec::new();
         for wire in wires {
             let checked = self.checker.check(wire, arrival, &self.knowledge, now);
             self.metrics.checked(&checked);
@@ -64,7 +65,7 @@ impl Worker {
             }
         }
         if waiting.is_empty() || together.at_fault {
-            self.report_together(id, peer, &together);
+            self.report_together(id, peer, together);
         } else {
             let since = self.uptime();
             self.unreported.hold(id, peer, (waiting, together), since);

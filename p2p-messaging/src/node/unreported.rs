@@ -1,7 +1,7 @@
 //! Messages of gossip of which is not said yet what is to become of them: an envelope in them waits.
 
 use super::worker::Worker;
-use crate::checking::{Chain, Checked, Verdict};
+use crate::checking::{Chain, Checked, Missing, Verdict};
 use crate::codes;
 use crate::envelope::Header;
 use crate::net::{Command, topic_of};
@@ -23,9 +23,16 @@ pub(super) struct Together {
     admitted: Vec<EnvelopeId>,
     held_back: bool,
     pub(super) at_fault: bool,
+    /// How often something had changed that rights rest on when the first of it was judged.
+    as_of: u64,
 }
 
 impl Together {
+    /// Of none yet.
+    pub(super) fn as_of(changes: u64) -> Self {
+        Self { as_of: changes, ..Self::default() }
+    }
+
     /// Whether an envelope comes after the one before it in its chain, as in every batch that its sender
     /// made: of any others a bearer could put together as many as it likes.
     pub(super) fn follows(&mut self, header: &Header) -> bool {
@@ -141,13 +148,19 @@ impl Worker {
     /// What waited is decided so, or given up.
     pub(super) fn report_decided(&mut self, envelope: &EnvelopeId, verdict: Verdict) {
         for (message, peer, together) in self.unreported.decided(envelope, verdict) {
-            self.report_together(message, peer, &together);
+            self.report_together(message, peer, together);
         }
     }
 
     /// Says what becomes of a message. Where it is not passed on, what was admitted of it goes on by
     /// itself: else whoever puts known ones beside new ones keeps these from everybody behind this node.
-    pub(super) fn report_together(&self, message: MessageId, peer: PeerId, together: &Together) {
+    pub(super) fn report_together(
+        &mut self,
+        message: MessageId,
+        peer: PeerId,
+        mut together: Together,
+    ) {
+        self.look_again(&mut together);
         let acceptance = together.acceptance();
         let passed_on = matches!(acceptance, MessageAcceptance::Accept);
         self.report(message, peer, acceptance);
@@ -163,9 +176,31 @@ impl Worker {
         }
     }
 
+    /// Where something changed while one of them waited, what was admitted before is judged once more: a
+    /// sender that is known to be revoked is not passed on, whenever its envelope came.
+    fn look_again(&mut self, together: &mut Together) {
+        if together.as_of == self.checker.changes() {
+            return;
+        }
+        let (now, before) = (self.now(), together.admitted.len());
+        let store = &self.knowledge.store;
+        let admitted = std::mem::take(&mut together.admitted).into_iter();
+        let read = admitted.filter_map(|id| Some((store.seen(&id)?.envelope().ok()?, id)));
+        let read: Vec<_> = read.collect();
+        for (envelope, id) in read {
+            if self.checker.still_admits(&envelope, &self.knowledge, now) {
+                together.admitted.push(id);
+            }
+        }
+        together.held_back |= together.admitted.len() < before;
+        for did in self.checker.take_unknown() {
+            self.ask(Missing::Did(did), None);
+        }
+    }
+
     pub(super) fn tick_unreported(&mut self) {
         for (message, peer, together) in self.unreported.late(self.uptime()) {
-            self.report_together(message, peer, &together);
+            self.report_together(message, peer, together);
         }
     }
 }

@@ -420,6 +420,31 @@ impl Store {
         found
     }
 
+    /// Looks at the envelopes of a chain from the last number down to the first, one after the other, those
+    /// that are here: until one is found, or there is no room to read more. Gives what was found, and
+    /// down to which number it looked. Whoever asks says how much is read, and one is in memory at a time:
+    /// how far the numbers of a chain are apart is its sender's choice.
+    pub fn look_down<T>(
+        &self,
+        chain: &Chain,
+        (first, last): (u64, u64),
+        room: &mut usize,
+        mut look: impl FnMut(u64, &Kept) -> Option<T>,
+    ) -> (Option<T>, u64) {
+        for (sequence, spot) in self.index.links_down(chain, first, last) {
+            let Some(left) = room.checked_sub(1) else {
+                return (None, sequence.saturating_add(1));
+            };
+            *room = left;
+            // Without its payload it proves something, and nobody can take it up.
+            let kept = self.kept(spot).filter(|(_, kept)| kept.whole);
+            if let Some(found) = kept.and_then(|(_, kept)| look(sequence, &kept)) {
+                return (Some(found), sequence);
+            }
+        }
+        (None, first)
+    }
+
     /// What is missing of a chain from one number to another: so many holes at most, in order.
     #[must_use]
     pub fn holes(&self, chain: &Chain, from: u64, until: u64, most: usize) -> Vec<(u64, u64)> {

@@ -5,7 +5,7 @@ use super::wire::Hello;
 use crate::checking::{Checker, Effect, Known, Missing, Right, Speaker};
 use crate::codes;
 use gridpass_credentials::content_id::ContentId;
-use gridpass_identity::code::Code;
+use gridpass_identity::code::{Class, Code};
 use gridpass_identity::did::Did;
 use gridpass_identity::key::PublicKey;
 use gridpass_identity::method;
@@ -23,11 +23,38 @@ pub struct Welcome {
     pub asks: BTreeSet<Missing>,
 }
 
+/// By what somebody is judged in a channel: its node with its authorisation, and a presentation.
+#[derive(Clone, PartialEq, Eq)]
+struct Shown {
+    node: Option<(Did, ContentId)>,
+    presentation: ContentId,
+}
+
+impl Shown {
+    fn speaker<'s>(&'s self, channel: &'s ContentId, participant: &'s Did) -> Speaker<'s> {
+        let node = self.node.as_ref().map(|(node, id)| (node, id));
+        Speaker { channel, participant, node, presentation: &self.presentation }
+    }
+}
+
 struct Guest {
     participant: Did,
-    node: Option<(Did, ContentId)>,
-    visits: BTreeMap<ContentId, ContentId>,
+    visits: BTreeMap<ContentId, Shown>,
+    /// What it was admitted by and does not show any more: it counts, as long as it holds, until it is
+    /// known what counts instead. Who renews a visa is not sent away for it, and nobody gains time by
+    /// showing what cannot be had.
+    before: BTreeMap<ContentId, Shown>,
     admitted: BTreeMap<ContentId, Right>,
+}
+
+impl Guest {
+    /// What it was admitted by in these channels, where that is not what it shows there now.
+    fn earlier(&self, visits: &BTreeMap<ContentId, Shown>) -> BTreeMap<ContentId, Shown> {
+        let by = |channel| self.before.get(channel).or_else(|| self.visits.get(channel));
+        let shown = self.admitted.keys().filter_map(|c| Some((c, by(c)?)));
+        let earlier = shown.filter(|(c, shown)| visits.get(*c).is_some_and(|now| now != *shown));
+        earlier.map(|(channel, shown)| (channel.clone(), shown.clone())).collect()
+    }
 }
 
 /// The peers that are connected and known by name.
@@ -64,10 +91,15 @@ impl Guests {
                 Some((node, id))
             }
         };
-        let visits =
-            hello.visits.iter().map(|v| (v.channel.clone(), v.presentation.clone())).collect();
+        let shown = |presentation: &ContentId| Shown {
+            node: node.clone(),
+            presentation: presentation.clone(),
+        };
+        let visits = hello.visits.iter().map(|v| (v.channel.clone(), shown(&v.presentation)));
+        let visits: BTreeMap<_, _> = visits.collect();
+        let before = self.peers.get(peer).map(|g| g.earlier(&visits)).unwrap_or_default();
         let participant = hello.participant.clone();
-        let guest = Guest { participant, node, visits, admitted: BTreeMap::new() };
+        let guest = Guest { participant, visits, before, admitted: BTreeMap::new() };
         self.peers.insert(peer.to_owned(), guest);
         Ok(())
     }
@@ -78,7 +110,8 @@ impl Guests {
     }
 
     /// Asks the channels' policies what a peer may read now. What it may not read any more is taken
-    /// from it at once.
+    /// from it at once, whatever is missing; only where it shows something else than it was admitted
+    /// by, of which nothing can be said yet, the earlier counts as long as it holds.
     pub fn judge(
         &mut self,
         peer: &str,
@@ -88,26 +121,41 @@ impl Guests {
     ) -> Welcome {
         let mut welcome = Welcome::default();
         let Some(guest) = self.peers.get_mut(peer) else { return welcome };
+        let Guest { participant, visits, before, admitted: held } = guest;
         let mut admitted = BTreeMap::new();
-        for (channel, presentation) in &guest.visits {
+        let unknown = |checker: &mut Checker| {
+            checker.take_unknown().into_iter().map(Missing::Did).collect::<BTreeSet<_>>()
+        };
+        welcome.asks.extend(unknown(checker));
+        for (channel, shown) in visits.iter() {
             // Nothing is asked for, for a channel that is not here.
             if checker.policy(channel).is_none() {
                 welcome.refused.insert(channel.clone(), codes::CHANNEL_UNKNOWN);
                 continue;
             }
-            let speaker = Speaker {
-                channel,
-                participant: &guest.participant,
-                node: guest.node.as_ref().map(|(node, id)| (node, id)),
-                presentation,
-            };
-            let (right, found) = checker.may_have(&speaker, known, now);
-            welcome.asks.extend(found.effects.iter().filter_map(|e| match e {
+            let (mut right, found) =
+                checker.may_have(&shown.speaker(channel, participant), known, now);
+            let mut asks = unknown(checker);
+            asks.extend(found.effects.iter().filter_map(|e| match e {
                 Effect::Ask(missing) => Some(missing.clone()),
                 _ => None,
             }));
+            let open = found.code.class() == Class::Indeterminate || !asks.is_empty();
+            if right.is_none() && open {
+                let earlier = before.get(channel).map(|b| b.speaker(channel, participant));
+                right = earlier.and_then(|earlier| checker.may_have(&earlier, known, now).0);
+                if right.is_none() {
+                    before.remove(channel);
+                } else if asks.is_empty() {
+                    asks.insert(Missing::Evidence(participant.clone()));
+                }
+                asks.extend(unknown(checker));
+            } else {
+                before.remove(channel);
+            }
+            welcome.asks.extend(asks);
             if let Some(right) = right {
-                if !guest.admitted.contains_key(channel) {
+                if !held.contains_key(channel) {
                     welcome.admitted.insert(channel.clone());
                 }
                 admitted.insert(channel.clone(), right);
@@ -115,7 +163,7 @@ impl Guests {
                 welcome.refused.insert(channel.clone(), found.code);
             }
         }
-        guest.admitted = admitted;
+        *held = admitted;
         welcome
     }
 

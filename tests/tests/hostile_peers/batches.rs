@@ -1,15 +1,16 @@
 //! Several envelopes in one message of gossip: each is judged by itself, and they are passed on together, or
 //! one by one as far as they are admitted.
 
+use crate::rights::{add_list, visa_revoked};
 use crate::scene::{PATIENCE, Peer, Scene, until};
 use crate::subscriptions::{is_subscribed, reader};
 use gridpass_credentials::content_id::EnvelopeId;
-use gridpass_credentials::secured::Secured;
+use gridpass_credentials::secured::{Binding, Form, Secured};
 use gridpass_messaging::envelope::Envelope;
 use gridpass_messaging::sync::pack;
 use gridpass_tests::messages::Sender;
 use gridpass_tests::nodes::clock;
-use gridpass_tests::world::Party;
+use gridpass_tests::world::{self, Party};
 use std::time::{Duration, Instant};
 
 fn wire(envelope: &Envelope) -> Vec<u8> {
@@ -150,4 +151,48 @@ async fn a_batch_is_passed_on_whole_or_not_at_all() {
     assert!(heard(batch(&mixed)).is_none(), "with one that others refuse");
     assert!(heard(mixed[1].clone()).is_none(), "which is refused by itself too");
     assert!(heard(batch(&with_known)).is_none(), "with one that was admitted before");
+}
+
+/// While one envelope of a batch waits, the visa by which another was admitted is taken back.
+#[tokio::test(flavor = "multi_thread")]
+async fn case_16_a_batch_that_waited_is_not_passed_on_with_what_was_revoked_meanwhile() {
+    let s = Scene::new().await;
+    let (onlooker, party, hello) = reader(&s, 55).await;
+    onlooker.enter(hello, &s.market).await;
+    is_subscribed(&s, &party).await;
+    s.passes_on_to(&onlooker).await;
+    let mut bearer = Bearer::new(&s, 56).await;
+    // Another visa of the same sender, which nobody takes back.
+    let sender = bearer.sender.party.clone();
+    let visa = world::visa(&s.market.regulator, &sender, &s.market.role, |v| {
+        v.id = "urn:example:visa:another".into();
+        v.status.iter_mut().for_each(|entry| entry.index += 1);
+    });
+    let visa = world::issue(&s.market.regulator, &visa);
+    let audience = s.market.channel.to_string();
+    let binding = Binding { audience, nonce: None, expires: world::in_days(30) };
+    let other = world::present_as(&sender, &[&visa], Form::Jwt, &binding);
+    bearer.peer.has(&other);
+    bearer.peer.shared.lock().expect("not poisoned").slow.insert(other.id().clone());
+
+    let first = bearer.good();
+    let by_another = |bearer: &mut Bearer| {
+        bearer.sender.send_with(clock(), |h| h.presentation = other.id().clone())
+    };
+    let second = by_another(&mut bearer);
+    let both = [wire(&first), wire(&second)];
+    let started = Instant::now();
+    bearer.bring(&s, &both).await;
+    is_delivered(&s, &first).await;
+    bearer.peer.until("it is asked for", |s| s.documents_asked.contains(other.id())).await;
+    add_list(&s.operator, &visa_revoked(&s, &sender, &s.market.role)).await;
+    bearer.peer.gives_at_last().await;
+    is_delivered(&s, &second).await;
+    let in_time = started.elapsed() < Duration::from_secs(3);
+    let third = by_another(&mut bearer);
+    bearer.peer.send(&third).await;
+    until("what comes after it", || onlooker.heard().contains(third.id()).then_some(())).await;
+    assert!(!onlooker.heard().contains(first.id()), "it is known to be revoked");
+    // What waits longer than gossip remembers it is left to catching up.
+    assert!(!in_time || onlooker.heard().contains(second.id()), "what still holds goes on");
 }

@@ -10,6 +10,7 @@ mod behind;
 mod blocks;
 mod files;
 mod floods;
+mod rights;
 mod scene;
 mod subscriptions;
 

@@ -7,10 +7,12 @@ use gridpass_credentials::secured::Secured;
 use gridpass_identity::did::Did;
 use gridpass_messaging::envelope::Envelope;
 use gridpass_messaging::exchange::{Exchange, Library, Nothing};
-use gridpass_messaging::net::{self, Command, NetEvent, NetworkSettings, topic_of};
+use gridpass_messaging::net::{self, Command, NetEvent, NetworkSettings, Reply, topic_of};
 use gridpass_messaging::node::Node;
 use gridpass_messaging::node::control::{Asked, NewMessage};
-use gridpass_messaging::sync::{Announcement, ChainHead, Hello, Request, Response, Visit, page};
+use gridpass_messaging::sync::{
+    Announcement, ChainHead, Hello, Request, Response, Visit, envelopes_in, page,
+};
 use gridpass_tests::messages::Market;
 use gridpass_tests::nodes;
 use gridpass_tests::world::Party;
@@ -40,6 +42,9 @@ pub(crate) struct Shared {
     pub(crate) partings: usize,
     /// What it answers when it is asked for a document.
     pub(crate) documents: HashMap<ContentId, Vec<u8>>,
+    /// Those that it gives only when it is told to, and who waits for them.
+    pub(crate) slow: HashSet<ContentId>,
+    pub(crate) waiting: Vec<(ContentId, Reply)>,
     /// What it says of chains, and what it gives of them.
     pub(crate) heads: Vec<ChainHead>,
     pub(crate) given: Vec<Envelope>,
@@ -127,6 +132,28 @@ impl Peer {
         shared.documents.insert(document.id().clone(), text);
     }
 
+    /// Gives what it was asked for and kept back.
+    pub(crate) async fn gives_at_last(&self) {
+        let answers: Vec<_> = {
+            let mut shared = self.shared.lock().expect("not poisoned");
+            shared.slow.clear();
+            let waiting = std::mem::take(&mut shared.waiting);
+            let found = |(id, reply)| (ByteBuf::from(shared.documents[&id].clone()), reply);
+            waiting.into_iter().map(found).collect()
+        };
+        for (bytes, reply) in answers {
+            let response = Box::new(Response::Document(bytes));
+            self.tell(Command::Answer { reply, response }).await;
+        }
+    }
+
+    /// The envelopes that it heard by gossip, alone or in batches.
+    pub(crate) fn heard(&self) -> Vec<EnvelopeId> {
+        let shared = self.shared.lock().expect("not poisoned");
+        let wires = shared.heard.iter().filter_map(|data| envelopes_in(data).ok()).flatten();
+        wires.filter_map(|wire| Some(Envelope::parse(wire).ok()?.id().clone())).collect()
+    }
+
     /// Asks for the first messages of a sender.
     pub(crate) async fn range(&self, market: &Market, sender: &Did) -> Response {
         let key = sender.with_fragment(sender.method_specific_id()).expect("a key id");
@@ -195,6 +222,11 @@ pub(crate) fn take(shared: &mut Shared, event: NetEvent) -> Option<Command> {
                     Some(hello) => Response::Hello(hello.clone()),
                     None => Response::NotHere,
                 },
+                Request::Document(id) if shared.slow.contains(&id) => {
+                    shared.documents_asked.push(id.clone());
+                    shared.waiting.push((id, reply));
+                    return None;
+                }
                 Request::Document(id) => {
                     let answer = shared
                         .documents
@@ -287,7 +319,7 @@ impl Scene {
     }
 
     /// The honest one sends, and the operator is given it.
-    pub(crate) async fn is_heard(&self, number: u64) {
+    pub(crate) async fn is_heard(&self, number: u64) -> EnvelopeId {
         let payload = json!({"zone": "GB-1", "quantityKw": 5, "number": number}).to_string();
         let message = Asked::Send(NewMessage {
             channel: self.market.channel.to_string(),
@@ -308,7 +340,7 @@ impl Scene {
             let inbox = ask(&self.operator, Asked::Inbox { after: 0, most: 1000 }).await;
             let messages = inbox["messages"].as_array().expect("messages");
             if messages.iter().any(|m| m["id"] == id) {
-                return;
+                return EnvelopeId::parse(id.as_str().expect("an id")).expect("an id");
             }
             assert!(started.elapsed() < PATIENCE, "the honest one is not heard");
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -334,6 +366,29 @@ impl Scene {
         peer.has(presentation);
         peer.enter(self.hello(party, None), &self.market).await;
         peer
+    }
+
+    /// What the honest one sends is passed on to a peer: it has its place in the mesh.
+    pub(crate) async fn passes_on_to(&self, peer: &Peer) {
+        let (started, mut id) = (Instant::now(), self.is_heard(0).await);
+        while !peer.heard().contains(&id) {
+            assert!(started.elapsed() < PATIENCE, "nothing is passed on to it");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            if !peer.heard().contains(&id) {
+                id = self.is_heard(0).await;
+            }
+        }
+    }
+
+    /// How many envelopes the operator's node looked at and did not admit, those aside that it had.
+    pub(crate) async fn turned_away(&self) -> u64 {
+        let figures = ask(&self.operator, Asked::Metrics).await;
+        let lines = figures.as_str().expect("text").lines();
+        let checked = lines.filter(|l| l.starts_with("gridpass_checked_total{"));
+        let admitted = |l: &&str| l.contains("verdict=\"admit\"") || l.contains("-DUPLICATE");
+        let others = checked.filter(|l| !admitted(l));
+        let count = |l: &str| l.rsplit(' ').next().and_then(|n| n.parse::<u64>().ok());
+        others.map(|l| count(l).expect("a number")).sum()
     }
 
     pub(crate) async fn blocked(&self) -> bool {

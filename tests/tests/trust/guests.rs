@@ -161,12 +161,9 @@ fn case_19_who_may_not_read_is_given_nothing_and_told_why() {
     assert_eq!(welcome.refused.get(&s.market.channel), Some(&codes::PRESENTATION_MISSING));
 }
 
-#[test]
-fn case_16_a_reader_whose_visa_is_revoked_is_given_nothing_more() {
-    let mut s = scene();
-    let mut guests = Guests::default();
-    let (operator, hello) = (s.operator.clone(), s.hello(None, &s.presentation));
-    assert!(comes(&mut s, &mut guests, &operator, &hello));
+/// The operator's visa is taken back; gives how many are judged anew.
+fn revoke(s: &mut Scene) -> usize {
+    let operator = s.operator.clone();
     let role = s.market.operators.as_ref().expect("a role");
     let visa = world::visa(&s.market.regulator, &operator, role, |_| ());
     let change = Change { index: visa.status[0].index, set: true, at: later(100) };
@@ -177,7 +174,16 @@ fn case_16_a_reader_whose_visa_is_revoked_is_given_nothing_more() {
     });
     let (id, signer) = (list.id.clone(), list.issuer.clone());
     s.host.memory.lists.push(list);
-    assert_eq!(s.host.checker.status_list_came(&id, &signer).len(), 1);
+    s.host.checker.status_list_came(&id, &signer).len()
+}
+
+#[test]
+fn case_16_a_reader_whose_visa_is_revoked_is_given_nothing_more() {
+    let mut s = scene();
+    let mut guests = Guests::default();
+    let (operator, hello) = (s.operator.clone(), s.hello(None, &s.presentation));
+    assert!(comes(&mut s, &mut guests, &operator, &hello));
+    assert_eq!(revoke(&mut s), 1);
     let welcome = guests.judge("peer", &mut s.host.checker, &s.host.memory, later(300));
     assert!(guests.right("peer", &s.market.channel).is_none());
     assert!(welcome.admitted.is_empty() && welcome.refused.len() == 1, "{welcome:?}");
@@ -224,4 +230,57 @@ fn case_18_a_visit_that_fails_is_not_verified_again_where_nothing_changed() {
     host.checker.did_changed(&who.did);
     guests.judge("peer", &mut host.checker, &host.memory, later(501_000));
     assert_eq!(host.checker.verified(), 2);
+}
+
+#[test]
+fn what_a_reader_showed_before_counts_until_it_is_known_what_it_shows_now() {
+    let mut s = scene();
+    let (operator, channel) = (s.operator.clone(), s.market.channel.clone());
+    let role = s.market.operators.as_ref().expect("a role");
+    let visa = world::visa(&s.market.regulator, &operator, role, |v| {
+        v.status.iter_mut().for_each(|entry| entry.index += 1);
+    });
+    let visa = world::issue(&s.market.regulator, &visa);
+    let audience = channel.to_string();
+    let binding = Binding { audience, nonce: None, expires: in_days(30) };
+    let renewed = world::present_as(&operator, &[&visa], Form::Jwt, &binding);
+    let (first, second) = (s.hello(None, &s.presentation), s.hello(None, &renewed));
+    let asked = Missing::Document(renewed.id().clone());
+    let enter = |s: &mut Scene| {
+        let mut guests = Guests::default();
+        assert!(comes(s, &mut guests, &operator, &first));
+        // It has not come; said again, it is the same.
+        for _ in 0..2 {
+            assert!(comes(s, &mut guests, &operator, &second));
+        }
+        let welcome = guests.judge("peer", &mut s.host.checker, &s.host.memory, NOW);
+        assert!(welcome.asks.contains(&asked) && welcome.refused.is_empty(), "{welcome:?}");
+        guests
+    };
+    // The renewed one comes: from then on it is what counts.
+    let mut guests = enter(&mut s);
+    s.host.memory.learn(&renewed);
+    guests.judge("peer", &mut s.host.checker, &s.host.memory, NOW);
+    revoke(&mut s);
+    guests.judge("peer", &mut s.host.checker, &s.host.memory, later(300));
+    assert_eq!(guests.right("peer", &channel), Some(Right::Read));
+
+    // It does not come, and the earlier one is taken back.
+    let mut s = scene();
+    let mut guests = enter(&mut s);
+    revoke(&mut s);
+    guests.judge("peer", &mut s.host.checker, &s.host.memory, later(300));
+    assert_eq!(guests.right("peer", &channel), None);
+
+    // What comes says no: that counts. And a visit that is not made any more is none.
+    let mut s = scene();
+    let aggregator = presentation(&s.market, &operator, false);
+    s.host.memory.learn(&aggregator);
+    for hello in [s.hello(None, &aggregator), Hello { visits: Vec::new(), ..first.clone() }] {
+        let mut guests = enter(&mut s);
+        assert!(!comes(&mut s, &mut guests, &operator, &hello));
+    }
+    // Nobody who was never let in is let in by it.
+    let mut guests = Guests::default();
+    assert!(!comes(&mut s, &mut guests, &operator, &second));
 }

@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Which comes first when they are read: what others are judged by.
-const ORDER: [&str; 6] = ["trust", "identity", "list", "document", "left", "channel"];
+const ORDER: [&str; 7] = ["trust", "identity", "list", "seen", "document", "left", "channel"];
 
 /// The file of the trust pack.
 pub(super) const TRUST: &str = "trust.json";
@@ -61,9 +61,31 @@ impl Folder {
             file.write_all(bytes)?;
             file.sync_all()?;
             std::fs::rename(&half, &path)?;
-            std::fs::File::open(&self.0)?.sync_all()
+            self.sync()
         };
-        write().map_err(|e| failed(&path, &e))
+        write().map_err(|e| {
+            // What is half written takes room that there may not be.
+            let _ = std::fs::remove_file(&half);
+            failed(&path, &e)
+        })
+    }
+
+    /// Gives a file another name.
+    pub(super) fn rename(&self, before: &str, name: &str) -> Result<(), MaterialError> {
+        let path = self.0.join(name);
+        let renamed = std::fs::rename(self.0.join(before), &path).and_then(|()| self.sync());
+        renamed.map_err(|e| failed(&path, &e))
+    }
+
+    /// Makes a file with nothing in it, whose name says it all.
+    pub(super) fn mark(&self, name: &str) -> Result<(), MaterialError> {
+        let path = self.0.join(name);
+        let made = std::fs::File::create(&path).and_then(|_| self.sync());
+        made.map_err(|e| failed(&path, &e))
+    }
+
+    fn sync(&self) -> std::io::Result<()> {
+        std::fs::File::open(&self.0)?.sync_all()
     }
 
     /// Removes a file; one that is not there is no error.
@@ -118,18 +140,13 @@ pub(super) fn authorisation(id: &ContentId) -> String {
     format!("authorisation-{id}.jwt")
 }
 
-/// By the list and its signer, so that a newer state replaces the older.
-pub(super) fn list(id: &str, signer: &Did) -> String {
-    format!("list-{}.jwt", hash(&format!("{signer} {id}")))
-}
-
 pub(super) fn identity(did: &Did) -> String {
-    format!("identity-{}.json", hash(did.as_str()))
+    format!("identity-{}.json", hash(did.as_str().as_bytes()))
 }
 
-fn hash(text: &str) -> String {
+pub(super) fn hash(bytes: &[u8]) -> String {
     let mut hex = String::new();
-    for byte in Sha256::digest(text.as_bytes()).iter().take(16) {
+    for byte in Sha256::digest(bytes).iter().take(16) {
         hex.push_str(&format!("{byte:02x}"));
     }
     hex

@@ -2,6 +2,7 @@
 //! itself (a newer status list, log or charter) replaces its older state there.
 
 mod folder;
+mod lists;
 mod published;
 mod recognise;
 mod trust;
@@ -22,6 +23,7 @@ use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::channel::SignedChannel;
+use lists::ListFiles;
 use recognise::{Given, recognise};
 pub use recognise::{OwnAuthorisation, OwnPresentation};
 use std::collections::{BTreeMap, VecDeque};
@@ -106,8 +108,9 @@ pub struct Material {
     pub authorisation: Option<OwnAuthorisation>,
     /// The newest state of each status list.
     pub lists: Vec<StatusList>,
-    /// The same as what was seen.
+    /// The newest that was ever seen of each, also where it is damaged or could not be kept.
     pub seen: SeenLists,
+    list_files: ListFiles,
     /// Since when each list counts here, by list and signer.
     pub since: BTreeMap<(String, Did), UnixMillis>,
     /// What is known of DIDs.
@@ -141,6 +144,7 @@ impl Material {
             authorisation: None,
             lists: Vec::new(),
             seen: SeenLists::new(),
+            list_files: ListFiles::default(),
             since: BTreeMap::new(),
             identities: Identities::default(),
             memo: SignatureMemo::default(),
@@ -148,9 +152,18 @@ impl Material {
             published: VecDeque::new(),
         };
         let mut unread = Vec::new();
-        for path in material.folder.files()? {
-            let taken =
-                Folder::read(&path).and_then(|bytes| material.take_bytes(&bytes, now, false));
+        let paths = material.folder.files()?;
+        material.list_files = ListFiles::of(&paths);
+        for path in paths {
+            let taken = Folder::read(&path).and_then(|bytes| {
+                if lists::says_whose(&path) {
+                    let seen = material.list_files.seen(&path, &bytes)?;
+                    seen.into_iter().for_each(|(key, o)| lists::note(&mut material.seen, key, o));
+                    return Ok(Vec::new());
+                }
+                lists::check(&path, &bytes)?;
+                material.take_bytes(&bytes, now, false)
+            });
             let taken = taken.map(|taken| {
                 if let [Taken::Channel(id)] = taken.as_slice()
                     && folder::is_left(&path)
@@ -357,7 +370,8 @@ impl Material {
         Ok(Taken::Authorisation)
     }
 
-    /// Takes a status list, if its signer signed it and it is newer than the one at hand.
+    /// Takes a status list, if its signer signed it and it is newer than the one at hand; where none
+    /// is, at least as new as the newest that was seen.
     ///
     /// # Errors
     /// [`MaterialError`] for one that does not hold.
@@ -377,26 +391,30 @@ impl Material {
             return Err(MaterialError::new(bad.code, bad.sentence.clone()));
         }
         let key = (list.id.clone(), list.issuer.clone());
-        if self.seen.get(&key).is_some_and(|seen| *seen >= list.order()) {
+        let (order, seen) = (list.order(), self.seen.get(&key));
+        let known = self.lists.iter().position(|l| (&l.id, &l.issuer) == (&key.0, &key.1));
+        let is_known =
+            seen.is_some_and(|seen| *seen > order || (*seen == order && known.is_some()));
+        if is_known || self.list_files.is_older(&key, order) {
             return Ok(None);
         }
-        let known = self.lists.iter().position(|l| (&l.id, &l.issuer) == (&key.0, &key.1));
         if known.is_none() && self.lists.len() >= MAX_LISTS {
             let sentence = format!("{MAX_LISTS} status lists are kept already");
             return Err(MaterialError::new(codes::NODE_FULL, sentence));
         }
         let text = list.secured().text().to_owned();
-        self.seen.insert(key.clone(), list.order());
+        self.seen.insert(key.clone(), order);
         self.since.insert(key.clone(), now);
         match known.and_then(|i| self.lists.get_mut(i)) {
             Some(place) => *place = list,
             None => self.lists.push(list),
         }
-        // It counts, whether or not there is room to keep it.
+        // It counts, whether or not there is room to keep it. That none before it counts any more is
+        // kept with its name.
         if keep {
             self.keep_identity(&key.1);
-            let name = folder::list(&key.0, &key.1);
-            if let Err(e) = self.folder.write(&name, text.as_bytes()) {
+            let kept = self.list_files.keep(&self.folder, &key, order, text.as_bytes());
+            if let Err(e) = kept {
                 tracing::error!(code = %e.code(), "a status list counts and is not kept: {e}");
             }
         }

@@ -221,7 +221,6 @@ impl Worker {
             match peer.stage {
                 Stage::Stranger if age > HELLO_MILLIS => silent.push((peer.since, *id)),
                 Stage::Judging if age > JUDGE_MILLIS => late.push(*id),
-                Stage::Open if peer.doubted.is_some() => late.push(*id),
                 _ => {}
             }
             if peer.ask_again && peer.again > 0 {

@@ -64,8 +64,6 @@ pub(super) struct Peer {
     promises: Promises,
     /// Whether it gave nothing when it was last compared with, or not what it said.
     barren: bool,
-    /// Since when it may not read what it did, as long as something is missing to say so.
-    doubted: Option<UnixMillis>,
     /// The score that gossip was told last.
     told: f64,
     /// The sealed channels whose keys it hears of.
@@ -193,7 +191,6 @@ impl Worker {
             useful: false,
             promises: Promises::default(),
             barren: false,
-            doubted: None,
             told: 0.0,
             hears: BTreeSet::new(),
             from: BTreeMap::new(),
@@ -319,10 +316,7 @@ impl Worker {
     /// What was found out counts for blocks of files from now on.
     fn note_rights(&self, peer: &PeerId) {
         let rights = self.peers.all.get(peer).map(|state| {
-            // What was taken from it counts at once, also while it is parted with.
-            let name = peer.to_string();
-            let open = state.may.iter().filter(|_| state.stage == Stage::Open);
-            let may = open.filter(|c| self.guests.right(&name, c).is_some());
+            let may = state.may.iter().filter(|_| state.stage == Stage::Open);
             PeerRights {
                 participant: self.proven(peer).cloned(),
                 only: state.only.clone(),
@@ -364,18 +358,14 @@ impl Worker {
                     self.open(peer, may);
                 }
             }
-            // What is missing may say that it may: it is waited for, as when it came.
-            Stage::Open
-                if !state.may.is_subset(&may)
-                    && !welcome.asks.is_empty()
-                    && state.doubted.is_none_or(|t| uptime.millis_since(t) < JUDGE_MILLIS) =>
-            {
-                state.doubted.get_or_insert(uptime);
-            }
-            // What it subscribed to beyond this ends with the connection.
+            // It is given nothing of it from now on, whatever else is missing. Gossip takes no
+            // subscription back: it ends with the connection, and should that not end, the gate ends it.
             Stage::Open if !state.may.is_subset(&may) => {
                 tracing::info!(%peer, "a peer may not read any more what it did");
+                state.may.retain(|channel| may.contains(channel));
+                let left = state.may.clone();
                 self.tell(Command::Part(peer));
+                self.open_topics(peer, &left);
             }
             Stage::Open if state.may != may => {
                 self.open_topics(peer, &may);
@@ -383,12 +373,11 @@ impl Worker {
                 if let Some(state) = self.peers.all.get_mut(&peer) {
                     state.may = may;
                     state.from = from;
-                    state.doubted = None;
                 }
                 // What was said before it might have it was not sent to it, and refused where it asked.
                 self.say_that_it_is_behind(peer);
             }
-            Stage::Open => state.doubted = None,
+            Stage::Open => {}
         }
         for missing in welcome.asks {
             self.ask(missing, Some(peer));

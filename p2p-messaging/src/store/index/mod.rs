@@ -24,7 +24,7 @@ use keys::{
     id_key, inbox_key, link_key, opened_key, own_receipt_key, receipt_key,
 };
 use rows::{Ends, EpochRow, HeadRow, META, Meta, VERSION, to_head};
-use runs::{LinkRow, Numbered, between, cut, row_at};
+use runs::{LinkRow, Numbered, between, cut, down_between, row_at};
 use serde::{Serialize, de::DeserializeOwned};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -492,6 +492,18 @@ impl Index {
         let hash = chain_hash(chain);
         let rows = between::<LinkRow, _>(&self.db, move |n| link_key(&hash, n), from, until);
         rows.map(|row| (row.number(), row.issued(), row.spot()))
+    }
+
+    /// The same from the greatest number down: the number, and where it stands.
+    pub(super) fn links_down(
+        &self,
+        chain: &Chain,
+        from: u64,
+        until: u64,
+    ) -> impl Iterator<Item = (u64, Spot)> + use<> {
+        let hash = chain_hash(chain);
+        let rows = down_between::<LinkRow, _>(&self.db, move |n| link_key(&hash, n), from, until);
+        rows.map(|row| (row.number(), row.spot()))
     }
 
     /// Whether a proof is kept that somebody contradicted itself in a chain.

@@ -110,12 +110,36 @@ pub(super) fn between<T: Numbered, K: Fn(u64) -> Vec<u8>>(
     from: u64,
     until: u64,
 ) -> impl Iterator<Item = T> + use<T, K> {
+    let within = move |one: &T| (from..=until).contains(&one.number());
+    runs_between(db, key, from, until).flatten().filter(within)
+}
+
+/// The same, from the greatest number down. Of what is not come to nothing is read.
+pub(super) fn down_between<T: Numbered, K: Fn(u64) -> Vec<u8>>(
+    db: &Db,
+    key: K,
+    from: u64,
+    until: u64,
+) -> impl Iterator<Item = T> + use<T, K> {
+    let within = move |one: &T| (from..=until).contains(&one.number());
+    runs_between(db, key, from, until)
+        .rev()
+        .flat_map(|run: Vec<T>| run.into_iter().rev())
+        .filter(within)
+}
+
+/// The runs in which those stand.
+fn runs_between<T: Numbered, K: Fn(u64) -> Vec<u8>>(
+    db: &Db,
+    key: K,
+    from: u64,
+    until: u64,
+) -> impl DoubleEndedIterator<Item = Vec<T>> + use<T, K> {
     let first = row_at(db, &key, from).ok().flatten();
     let first = first.map_or_else(|| key(from), |(first, _)| first.to_vec());
     // An end before the beginning is none.
     let rows = db.range(first..=key(until.max(from)));
-    let rows = rows.filter_map(|row| serde_ipld_dagcbor::from_slice::<Vec<T>>(&row.ok()?.1).ok());
-    rows.flatten().filter(move |one| (from..=until).contains(&one.number()))
+    rows.filter_map(|row| serde_ipld_dagcbor::from_slice::<Vec<T>>(&row.ok()?.1).ok())
 }
 
 #[cfg(test)]
@@ -153,7 +177,9 @@ mod tests {
             let found: Vec<u64> =
                 between::<Spot, _>(&db, key, from, until).map(|s| s.number).collect();
             let expected: Vec<u64> = known.range(from..=until).copied().collect();
-            prop_assert_eq!(found, expected);
+            prop_assert_eq!(&found, &expected);
+            let down = down_between::<Spot, _>(&db, key, from, until).map(|s| s.number);
+            prop_assert_eq!(down.collect::<Vec<_>>(), found.into_iter().rev().collect::<Vec<_>>());
             for number in 0..310 {
                 let row = row_at(&db, key, number).expect("read");
                 let row = row.map(|(_, row)| serde_ipld_dagcbor::from_slice::<Vec<Spot>>(&row));
