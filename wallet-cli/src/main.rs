@@ -12,6 +12,7 @@ mod context;
 mod fetch;
 mod output;
 mod secrets;
+mod shown;
 
 use clap::{Parser, Subcommand};
 use context::GlobalArgs;

@@ -21,6 +21,7 @@ mod killed_calls;
 mod policy;
 #[cfg(unix)]
 mod secrets;
+mod shown;
 mod streams;
 mod vc_api;
 mod visas;

@@ -5,6 +5,7 @@ use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::shown::shown;
 use clap::Args;
 use gridpass_credentials::authorisation::NodeAuthorisation;
 use gridpass_credentials::issuing::{self, Issuer};
@@ -104,7 +105,7 @@ fn change(
         visa.role,
         visa.subject,
         list.dated,
-        list.id,
+        shown(&list.id),
         list.version.unwrap_or_default(),
     );
     finish(&wallet, &me.did, &list, args, Answer::new("gridpass.visa.status/1", json, text))
@@ -131,7 +132,7 @@ fn revoke_node(mut wallet: Wallet, args: &ChangeArgs, node: &NodeAuthorisation) 
         "{} no longer acts for {}\n  status list      {} version {}",
         node.node,
         node.principal,
-        list.id,
+        shown(&list.id),
         list.version.unwrap_or_default()
     );
     finish(&wallet, &me.did, &list, args, Answer::new("gridpass.visa.status/1", json, text))
@@ -150,7 +151,7 @@ fn finish(
     parcel.identities = identities_of(wallet, [me])?;
     answer.text.push_str("\nnext: give the new list to those who rely on it: ");
     answer.text.push_str(&match args.output.file() {
-        Some(path) => format!("send {}", path.display()),
+        Some(path) => format!("send {}", shown(path.display())),
         None => "gridpass status publish -o lists.json".to_owned(),
     });
     if args.output.output.is_none() {

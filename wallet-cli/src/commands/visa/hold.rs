@@ -5,6 +5,7 @@ use crate::commands::arguments::{TrustArgs, parse_duration, save_identities};
 use crate::context::{GlobalArgs, MAX_INPUT, now, read_input, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::shown::shown as harmless;
 use clap::Args;
 use gridpass_credentials::issuing;
 use gridpass_credentials::keeping::{self, HeldVisa};
@@ -140,7 +141,7 @@ pub fn list(global: &GlobalArgs, args: &ListArgs) -> Outcomes {
             visa.role.as_str(),
             state,
             visa.valid_until,
-            visa.id
+            harmless(&visa.id)
         ));
         rows.push(json!({"visa": visa, "evidence": evidence, "state": state}));
     };
@@ -202,7 +203,7 @@ pub fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
         claims_text(&visa.claims),
         visa.definition,
         secured.form(),
-        visa.id,
+        harmless(&visa.id),
         secured.id()
     );
     for status in &visa.status {
@@ -210,12 +211,12 @@ pub fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
             "  {:<16} entry {} of {}\n",
             status.purpose.name(),
             status.index,
-            status.list
+            harmless(&status.list)
         ));
     }
     let withholdable: Vec<String> = secured.withholdable().map(str::to_owned).collect();
     if !withholdable.is_empty() {
-        shown.push_str(&format!("  can be withheld  {}\n", withholdable.join(", ")));
+        shown.push_str(&format!("  can be withheld  {}\n", harmless(withholdable.join(", "))));
     }
     if secured.withheld() > 0 {
         shown.push_str(&format!("  withheld here    {} claims\n", secured.withheld()));
@@ -238,7 +239,10 @@ fn show_refusal(text: &str, schema: &'static str, warning: &str) -> Outcomes {
     let refusal: Refusal = request::receive(text, None, &resolver, now())?.statement;
     let shown = format!(
         "{} refuses {} to {}\n  reason: {}\n{warning}",
-        refusal.issuer, refusal.role, refusal.holder, refusal.reason
+        refusal.issuer,
+        refusal.role,
+        refusal.holder,
+        harmless(&refusal.reason)
     );
     Ok(Answer::new(schema, json!({"refusal": refusal, "verified": false}), shown))
 }
