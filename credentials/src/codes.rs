@@ -2,8 +2,8 @@
 
 gridpass_identity::codes! {
     CID_MALFORMED = "GP-CID-MALFORMED", Malformed,
-        "The text is not the name of a Gridpass document: a CIDv1 of raw bytes with sha2-256, in base32.",
-        "Ask for the CID again; it starts with bafkrei and has 59 characters.";
+        "The text is not the name of a Gridpass document or message: a CIDv1 with sha2-256, in base32.",
+        "Ask for the CID again: a document's begins with bafkrei, a message's with bafyrei; each has 59 characters.";
     CID_OTHER = "GP-CID-OTHER", Failed,
         "The document's bytes do not hash to the CID that was asked for.",
         "Do not use it: it was altered, or is another document. Get it again from somebody else.";

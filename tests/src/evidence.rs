@@ -12,7 +12,7 @@ use gridpass_messaging::bundle::{Bundle, BundleError, Report, Selection, verify}
 use gridpass_messaging::checking::{Chain, Checked, Effect, Source as Way, Verdict};
 use gridpass_messaging::envelope::Envelope;
 use gridpass_messaging::node::{Export, Keys, Material, NodeKey, Payloads, export, material_of};
-use gridpass_messaging::receipt::{FORMAT_VERSION, Receipt};
+use gridpass_messaging::receipt::{FORMAT_VERSION, Receipt, Refusal};
 use gridpass_messaging::store::{Entry, Kept, Store};
 use gridpass_policy::channel::{ChannelDescriptor, SignedChannel};
 use gridpass_policy::facts::Question;
@@ -241,6 +241,19 @@ impl Scene {
         at: UnixMillis,
     ) {
         let receipt = receipt_of(newest, party, delivered, at);
+        let text = receipt.sign(&party.key, &party.key_id).expect("signs");
+        self.stage(Entry::Receipt { own: false, receipt: ByteBuf::from(text.into_bytes()) });
+        self.store.commit(at).expect("kept");
+    }
+
+    /// Somebody else's receipt comes, which refuses the message.
+    ///
+    /// # Panics
+    /// If it cannot be signed.
+    pub fn refused_by(&mut self, party: &Party, message: &Envelope, at: UnixMillis) {
+        let sequence = message.header().sequence;
+        let refused = vec![Refusal { sequence, reasons: vec!["GP-POLICY-UNMET".into()] }];
+        let receipt = Receipt { refused, ..receipt_of(message, party, &[], at) };
         let text = receipt.sign(&party.key, &party.key_id).expect("signs");
         self.stage(Entry::Receipt { own: false, receipt: ByteBuf::from(text.into_bytes()) });
         self.store.commit(at).expect("kept");

@@ -8,7 +8,7 @@ use gridpass_credentials::visa::Purpose;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::bundle::{
-    Bundle, PayloadState, Sample, Shown, compare, verify, verify_with,
+    Bundle, Differences, OpenedEntry, PayloadState, Sample, Shown, compare, verify, verify_with,
 };
 use gridpass_messaging::checking::{Source, Verdict};
 use gridpass_messaging::node::{Keys, Payloads};
@@ -18,6 +18,7 @@ use gridpass_tests::messages::authorise;
 use gridpass_tests::parts::Parts;
 use gridpass_tests::sealed::{Sealer, member};
 use gridpass_tests::world::{self, DAY, NOW, Party, in_days};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 fn folder() -> tempfile::TempDir {
@@ -379,14 +380,108 @@ fn two_bundles_of_one_day_are_compared() {
     let (a, b) = (ours.export(), theirs.export());
     let (a, b) = (Bundle::parse(&a).expect("one"), Bundle::parse(&b).expect("one"));
     assert_eq!(compare(&a, &a).differences, []);
+    assert!(compare(&a, &a).nothing());
+    let kinds = |found: &Differences| -> BTreeSet<(String, &'static str, bool)> {
+        found.differences.iter().map(|d| (d.id.clone(), d.kind, d.disagrees)).collect()
+    };
+    let (of_one, of_both) = (alone.id().to_string(), shared.id().to_string());
     let found = compare(&a, &b);
-    assert_eq!((found.in_both, found.differences.len()), (1, 1));
-    assert_eq!(
-        (found.differences[0].kind, &found.differences[0].id),
-        ("only-first", &alone.id().to_string())
-    );
-    assert!(found.disagree());
-    assert_eq!(compare(&b, &a).differences[0].kind, "only-second");
+    assert_eq!((found.in_both, found.same_selection, found.disagree()), (1, true, true));
+    let told = |only| {
+        BTreeSet::from([(of_one.clone(), only, true), (of_both.clone(), "receipts-lacking", false)])
+    };
+    assert_eq!(kinds(&found), told("only-first"));
+    assert_eq!(kinds(&compare(&b, &a)), told("only-second"));
+    let counts = found.receipts;
+    assert_eq!((counts.first, counts.second, counts.only_first, counts.only_second), (1, 0, 1, 0));
+}
+
+#[test]
+fn what_the_other_did_not_select_is_no_disagreement() {
+    let folder = folder();
+    let scene = scene(folder.path());
+    let alone = scene.alone.party.did.clone();
+    let (all, some) =
+        (scene.export(), scene.export_with(|a| a.selection.participant = Some(alone.clone())));
+    let (all, some) = (Bundle::parse(&all).expect("all"), Bundle::parse(&some).expect("some"));
+    let found = compare(&all, &some);
+    assert_eq!((found.same_channel, found.same_selection, found.disagree()), (true, false, false));
+    assert_eq!(found.selections.second.participant, Some(alone));
+    assert_eq!((found.in_both, found.differences.len()), (2, 3), "{:#?}", found.differences);
+    for one in &found.differences {
+        assert_eq!((one.kind, one.disagrees), ("selection", false));
+        assert_eq!((one.first.as_deref(), one.second.as_deref()), (Some("allow"), None));
+    }
+    // What was asked for and is not there is a disagreement all the same.
+    let mut parts = Parts::of(&scene.export());
+    parts.entries.messages.retain(|m| m.allowed);
+    let bent = parts.signed_by(&scene.key());
+    let found = compare(&Bundle::parse(&bent).expect("bent"), &some);
+    let kinds: Vec<_> = found.differences.iter().filter(|d| d.disagrees).map(|d| d.kind).collect();
+    assert_eq!(kinds, ["only-second"]);
+}
+
+#[test]
+fn deliveries_and_receipts_that_differ_are_told() {
+    let (one, two) = (folder(), folder());
+    let mut ours = Scene::new(one.path(), 20, |_| ());
+    let mut theirs = Scene::new(two.path(), 20, |_| ());
+    let shared = ours.by_node.send(NOW);
+    let (reader, other) = (Party::new(77), Party::new(78));
+    for scene in [&mut ours, &mut theirs] {
+        scene.receive(&shared, Source::Live, NOW);
+        scene.confirmed_by(&reader, &shared, &[(1, 1)], NOW.plus_millis(10));
+    }
+    ours.confirmed_by(&reader, &shared, &[(1, 1)], NOW.plus_millis(900));
+    let said_again = ours.export();
+    ours.confirmed_by(&other, &shared, &[(1, 1)], NOW.plus_millis(950));
+    let (a, b) = (ours.export(), theirs.export());
+    let (a, b) = (Bundle::parse(&a).expect("one"), Bundle::parse(&b).expect("one"));
+    // Another receipt that says the same is counted, and a recipient who said nothing to one is told.
+    let found = compare(&Bundle::parse(&said_again).expect("one"), &b);
+    assert_eq!((found.differences.len(), found.nothing(), found.disagree()), (0, false, false));
+    assert_eq!((found.receipts.first, found.receipts.second), (2, 1));
+    let found = compare(&b, &a);
+    assert_eq!(found.differences.len(), 1, "{:#?}", found.differences);
+    let lacks = &found.differences[0];
+    assert_eq!((lacks.kind, lacks.disagrees, &lacks.first), ("receipts-lacking", false, &None));
+    assert!(lacks.second.as_ref().is_some_and(|s| s.starts_with(other.did.as_str())), "{lacks:?}");
+    // Delivered here, and not there; then when it was opened.
+    let mut parts = Parts::of(&theirs.export());
+    let told = |parts: &Parts| {
+        let bytes = parts.signed_by(&theirs.key());
+        let found = compare(&Bundle::parse(&bytes).expect("a bundle"), &b);
+        let deliveries = found.differences.into_iter().filter(|d| d.kind == "delivery");
+        let told: Vec<_> = deliveries.map(|d| (d.disagrees, d.first, d.second)).collect();
+        told
+    };
+    assert_eq!(told(&parts), []);
+    parts.entries.messages[0].deliver = false;
+    let delivered = Some("delivered".to_owned());
+    assert_eq!(told(&parts), [(false, Some("not delivered".to_owned()), delivered.clone())]);
+    let facts = parts.entries.messages[0].facts.clone().expect("facts of the payload");
+    parts.entries.messages[0].opened =
+        Some(OpenedEntry { number: 50, logged: NOW, deliver: true, facts, at: NOW });
+    let opened = Some("delivered when it was opened".to_owned());
+    assert_eq!(told(&parts), [(false, opened, delivered)]);
+}
+
+#[test]
+fn a_recipient_who_refuses_to_one_what_it_confirms_to_the_other_is_a_disagreement() {
+    let (one, two) = (folder(), folder());
+    let mut ours = Scene::new(one.path(), 20, |_| ());
+    let mut theirs = Scene::new(two.path(), 20, |_| ());
+    let shared = ours.by_node.send(NOW);
+    let reader = Party::new(77);
+    for scene in [&mut ours, &mut theirs] {
+        scene.receive(&shared, Source::Live, NOW);
+    }
+    ours.confirmed_by(&reader, &shared, &[(1, 1)], NOW.plus_millis(10));
+    theirs.refused_by(&reader, &shared, NOW.plus_millis(10));
+    let (a, b) = (ours.export(), theirs.export());
+    let found = compare(&Bundle::parse(&a).expect("one"), &Bundle::parse(&b).expect("one"));
+    let kinds: Vec<_> = found.differences.iter().map(|d| (d.kind, d.disagrees)).collect();
+    assert_eq!((kinds, found.disagree()), (vec![("receipts", true)], true));
 }
 
 #[test]

@@ -304,34 +304,71 @@ impl OutputArgs {
         self.stream_with_mode(0o666, fill)
     }
 
+    /// Writes the file beside its place: it is there only when it is put into it.
+    pub fn stage(&self, bytes: &[u8]) -> Result<Staged, Failure> {
+        let (staged, ()) = self.staged(0o666, |out| {
+            let written = out.write_all(bytes);
+            written.map_err(|e| Failure::new(codes::FILE_NOT_WRITTEN, e.to_string()))
+        })?;
+        Ok(staged)
+    }
+
     fn stream_with_mode<T>(
         &self,
         mode: u32,
         fill: impl FnOnce(&mut dyn std::io::Write) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        let (staged, made) = self.staged(mode, fill)?;
+        staged.settle()?;
+        Ok(made)
+    }
+
+    fn staged<T>(
+        &self,
+        mode: u32,
+        fill: impl FnOnce(&mut dyn std::io::Write) -> Result<T, Failure>,
+    ) -> Result<(Staged, T), Failure> {
         let Some(path) = self.file() else {
             return Err(Failure::new(codes::USAGE, "no file is named to write to"));
         };
         self.check_name(path)?;
-        let failed = |e: std::io::Error| match e.kind() {
-            std::io::ErrorKind::AlreadyExists => file_exists(path),
-            _ => not_written(path, &e),
-        };
+        let failed = |e: std::io::Error| not_written(path, &e);
         let file = beside(path, mode).map_err(failed)?;
         let mut out = std::io::BufWriter::new(file);
         let made = fill(&mut out)?;
+        let file = out.into_inner().map_err(std::io::IntoInnerError::into_error).map_err(failed)?;
+        file.as_file().sync_all().map_err(failed)?;
+        Ok((Staged { file, path: path.to_owned(), force: self.force }, made))
+    }
+}
+
+/// A file that is written, and is not in its place yet. Where it is dropped, nothing is left of it.
+pub struct Staged {
+    file: tempfile::NamedTempFile,
+    path: PathBuf,
+    force: bool,
+}
+
+impl Staged {
+    /// Puts it into its place.
+    pub fn settle(self) -> Result<(), Failure> {
+        let Self { file, path, force } = self;
         let settle = || -> std::io::Result<()> {
-            let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-            file.as_file().sync_all()?;
-            if self.force {
-                file.persist(path)?;
+            if force {
+                file.persist(&path)?;
             } else {
-                file.persist_noclobber(path)?;
+                file.persist_noclobber(&path)?;
             }
-            std::fs::File::open(folder_of(path))?.sync_all()
+            std::fs::File::open(folder_of(&path))?.sync_all()
         };
-        settle().map_err(failed)?;
-        Ok(made)
+        settle().map_err(|e| not_written(&path, &e))
+    }
+}
+
+fn not_written(path: &Path, e: &std::io::Error) -> Failure {
+    match e.kind() {
+        std::io::ErrorKind::AlreadyExists => file_exists(path),
+        _ => Failure::new(codes::FILE_NOT_WRITTEN, format!("{}: {e}", path.display())),
     }
 }
 
@@ -347,10 +384,6 @@ fn beside(path: &Path, mode: u32) -> std::io::Result<tempfile::NamedTempFile> {
     #[cfg(not(unix))]
     let _ = mode;
     builder.tempfile_in(folder_of(path))
-}
-
-fn not_written(path: &Path, e: &std::io::Error) -> Failure {
-    Failure::new(codes::FILE_NOT_WRITTEN, format!("{}: {e}", path.display()))
 }
 
 fn file_exists(path: &Path) -> Failure {

@@ -12,6 +12,7 @@ mod context;
 mod fetch;
 mod output;
 mod secrets;
+mod shown;
 mod warnings;
 
 use anstyle::{AnsiColor, Style};

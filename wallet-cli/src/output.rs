@@ -2,12 +2,13 @@
 //! `--json`, raw bytes where the command makes a file.
 
 use crate::codes;
+use crate::shown::{for_terminal, guarded, shown};
 use anstyle::{AnsiColor, Style};
 use gridpass_identity::code::Code;
 use gridpass_identity::report::{Check, Outcome, Report};
 use serde_json::{Map, Value, json};
 use std::fmt;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 /// The answer of a command that did its work.
 #[derive(Debug, Default)]
@@ -65,10 +66,15 @@ impl Answer {
         } else if let Some(raw) = self.raw {
             // Not through the colour filter: these are a file's bytes.
             let mut out = std::io::stdout().lock();
-            out.write_all(&raw)?;
+            if out.is_terminal() {
+                // Somebody looks at them, and what others wrote must not act on the terminal.
+                out.write_all(for_terminal(&raw).as_bytes())?;
+            } else {
+                out.write_all(&raw)?;
+            }
             out.flush()?;
         } else if !self.text.is_empty() {
-            writeln!(out, "{}", self.text.trim_end())?;
+            writeln!(out, "{}", guarded(self.text.trim_end()))?;
         }
         out.flush()
     }
@@ -102,8 +108,8 @@ fn report_text(report: &Report) -> String {
 pub fn checks_text(checks: &[Check]) -> String {
     let mut text = String::new();
     for check in checks {
-        let mark = mark(check.outcome);
-        text.push_str(&format!("{mark} {:<10} {} [{}]\n", check.name, check.sentence, check.code));
+        let (mark, sentence) = (mark(check.outcome), shown(&check.sentence));
+        text.push_str(&format!("{mark} {:<10} {sentence} [{}]\n", check.name, check.code));
     }
     text
 }
@@ -159,7 +165,8 @@ impl Failure {
             writeln!(err, "{error}")
         } else {
             let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-            writeln!(err, "{red}error{red:#} [{}]: {}\n  next: {next}", self.code, self.message)
+            let (message, next) = (shown(&self.message), shown(next));
+            writeln!(err, "{red}error{red:#} [{}]: {message}\n  next: {next}", self.code)
         };
         exit
     }
@@ -174,7 +181,7 @@ impl fmt::Display for Failure {
 /// Tells something on standard error that is not the answer: a warning, a hint.
 pub fn note(text: impl fmt::Display) {
     let mut err = anstream::stderr().lock();
-    let _ = writeln!(err, "{text}");
+    let _ = writeln!(err, "{}", guarded(&text.to_string()));
 }
 
 macro_rules! failure_from {

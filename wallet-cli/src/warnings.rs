@@ -2,6 +2,7 @@
 //! object on each line, as the error is one.
 
 use crate::output::note;
+use crate::shown::shown;
 use gridpass_identity::code::Code;
 use serde_json::json;
 use std::fmt::Display;
@@ -27,8 +28,8 @@ pub fn warn(code: Option<Code>, message: impl Display) {
             let message = message.to_string();
             note(json!({"schema": "gridpass.warning/1", "code": code, "message": message}));
         }
-        Some(code) => note(format_args!("warning [{code}]: {message}")),
-        None => note(format_args!("warning: {message}")),
+        Some(code) => note(format_args!("warning [{code}]: {}", shown(message))),
+        None => note(format_args!("warning: {}", shown(message))),
     }
 }
 

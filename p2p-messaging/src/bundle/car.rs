@@ -28,6 +28,9 @@ const CID_BYTES: usize = 36;
 /// The most bytes of the header: it has one form.
 const MAX_HEADER: u64 = 128;
 
+/// What the header begins with: a map of two.
+const TWO_MEMBERS: u8 = 0xa2;
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
@@ -118,24 +121,55 @@ impl Section {
     }
 }
 
-/// Reads where the blocks of a file stand; their bytes are not yet held against their names.
-pub(super) fn read(file: &[u8]) -> Result<(Cid, Vec<Section>), BundleError> {
-    if u64::try_from(file.len()).unwrap_or(u64::MAX) > MAX_BUNDLE {
-        return Err(malformed("it has more than 8 GiB"));
+/// As many bytes of a file as [`begins`] looks at.
+pub const BEGINNING: usize = 128;
+
+/// Whether a file begins as a bundle does, by its first [`BEGINNING`] bytes: what is something else, and
+/// may be large, need not be read to its end.
+///
+/// # Errors
+/// [`BundleError::Malformed`].
+pub fn begins(first: &[u8]) -> Result<(), BundleError> {
+    let (root, end) = read_header(first)?;
+    let (_, begin) = read_varint(first, end)?;
+    match first.get(begin..begin.saturating_add(CID_BYTES)) {
+        Some(name) if name == root.to_bytes() => Ok(()),
+        _ => Err(malformed("it does not begin with its root")),
+    }
+}
+
+/// The root that the header names, and where the header ends.
+fn read_header(file: &[u8]) -> Result<(Cid, usize), BundleError> {
+    if file.is_empty() {
+        return Err(malformed("the file is empty"));
     }
     let (length, begin) = read_varint(file, 0)?;
+    let other = || malformed("the file does not begin as one does, with the header of a CAR");
     if length > MAX_HEADER {
-        return Err(malformed("its header is too long"));
+        return Err(other());
     }
     let end = begin.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
-    let bytes = file.get(begin..end).ok_or_else(|| malformed("it ends within its header"))?;
-    let read: Header = serde_ipld_dagcbor::from_slice(bytes).map_err(malformed)?;
+    let bytes = file.get(begin..end).ok_or_else(|| match file.get(begin) {
+        Some(&TWO_MEMBERS) => malformed("it ends within its header"),
+        _ => other(),
+    })?;
+    // What the decoder says of another kind of file helps nobody.
+    let read: Header = serde_ipld_dagcbor::from_slice(bytes).map_err(|_| other())?;
     let [root] = read.roots.as_slice() else {
         return Err(malformed("it has not exactly one root"));
     };
     if read.version != 1 || !is_name(root) || file.get(..end) != Some(header(root)?.as_slice()) {
         return Err(malformed("its header is not that of a CAR of version 1 in its one encoding"));
     }
+    Ok((*root, end))
+}
+
+/// Reads where the blocks of a file stand; their bytes are not yet held against their names.
+pub(super) fn read(file: &[u8]) -> Result<(Cid, Vec<Section>), BundleError> {
+    if u64::try_from(file.len()).unwrap_or(u64::MAX) > MAX_BUNDLE {
+        return Err(malformed("it has more than 8 GiB"));
+    }
+    let (root, end) = read_header(file)?;
     let (mut sections, mut at) = (Vec::new(), end);
     while at < file.len() {
         if sections.len() >= MAX_BLOCKS {
@@ -145,7 +179,7 @@ pub(super) fn read(file: &[u8]) -> Result<(Cid, Vec<Section>), BundleError> {
         at = section.place.end;
         sections.push(section);
     }
-    Ok((*root, sections))
+    Ok((root, sections))
 }
 
 fn read_section(file: &[u8], at: usize) -> Result<Section, BundleError> {
@@ -206,6 +240,30 @@ mod tests {
             });
             assert!(!whole, "byte {at}");
         }
+    }
+
+    #[test]
+    fn what_is_no_bundle_is_told_by_its_beginning() {
+        let whole = file(&[b"root", &[7; 500]]);
+        assert!(begins(&whole[..BEGINNING]).is_ok() && begins(&whole).is_ok());
+        let json = b"{\"har\": {\"log\": 1}}".repeat(9);
+        for (bytes, says) in [
+            (vec![0; 200], "begin"),
+            (json, "begin"),
+            (b"{\"a\": 1}".to_vec(), "begin"),
+            (whole[..40].to_vec(), "ends within its header"),
+            (Vec::new(), "empty"),
+            (whole[..70].to_vec(), "root"),
+        ] {
+            let error = begins(&bytes).expect_err(says);
+            assert!(error.to_string().contains(says), "{error}");
+            assert!(!error.to_string().contains("Msg"), "{error}");
+        }
+        // The first block must be the one that the header names.
+        let mut other = file(&[b"root", b"a block"]);
+        let at = other.len() - b"a block".len() - CID_BYTES - 1 - 4 - 1;
+        other[at] ^= 1;
+        assert!(begins(&other).is_err());
     }
 
     #[test]

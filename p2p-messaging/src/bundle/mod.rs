@@ -17,8 +17,8 @@ mod reading;
 mod verify;
 mod writing;
 
-pub use car::{MAX_BLOCK, MAX_BLOCKS, MAX_BUNDLE};
-pub use diff::{Difference, Differences, compare};
+pub use car::{BEGINNING, MAX_BLOCK, MAX_BLOCKS, MAX_BUNDLE, begins};
+pub use diff::{Difference, Differences, ReceiptCounts, Sides, compare};
 pub use entries::{
     Disclosed, ForkEntry, IdentityEntry, MessageEntry, OpenedEntry, PayloadState, ReceiptEntry,
     SignedDescriptor,

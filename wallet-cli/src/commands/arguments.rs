@@ -293,8 +293,9 @@ pub struct Change {
 impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let side =
-            |v: &Option<Value>| v.as_ref().map_or("(absent)".to_owned(), ToString::to_string);
-        writeln!(f, "{}\n  - {}\n  + {}", self.place, side(&self.old), side(&self.new))
+            |v: &Option<Value>| v.as_ref().map_or("(absent)".to_owned(), crate::shown::shown);
+        let place = crate::shown::shown(&self.place);
+        writeln!(f, "{place}\n  - {}\n  + {}", side(&self.old), side(&self.new))
     }
 }
 

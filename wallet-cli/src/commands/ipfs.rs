@@ -4,6 +4,7 @@ use crate::content::{StoreArgs, kept_at};
 use crate::context::{GlobalArgs, OutputArgs};
 use crate::help;
 use crate::output::{Answer, Outcomes};
+use crate::shown::shown;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
@@ -88,13 +89,13 @@ fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
         [("kubo", "version"), ("peer", "peer"), ("documents", "documents"), ("bytes", "bytes")]
     {
         match status.get(name) {
-            Some(Value::String(said)) => text.push_str(&format!("{label:<10} {said}\n")),
-            Some(said) => text.push_str(&format!("{label:<10} {said}\n")),
+            Some(Value::String(said)) => text.push_str(&format!("{label:<10} {}\n", shown(said))),
+            Some(said) => text.push_str(&format!("{label:<10} {}\n", shown(said))),
             None => {}
         }
     }
     for peer in texts(&status, "peers") {
-        text.push_str(&format!("connected  {peer}\n"));
+        text.push_str(&format!("connected  {}\n", shown(peer)));
     }
     if let Some(id) = &id {
         text.push_str(&format!("\n{id}\n"));
@@ -105,7 +106,7 @@ fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
             (false, _) => "  not here\n",
         });
         for peer in texts(&status, "at") {
-            text.push_str(&format!("  at {peer}\n"));
+            text.push_str(&format!("  at {}\n", shown(peer)));
         }
     }
     Ok(Answer::new("gridpass.ipfs.status/1", status, text))
@@ -145,7 +146,7 @@ fn fetch(global: &GlobalArgs, args: &FetchArgs) -> Outcomes {
     {
         map.insert("content".into(), json!(STANDARD.encode(&given.bytes)));
     }
-    let text = format!("{id}\n  {} bytes from {}", given.bytes.len(), given.from);
+    let text = format!("{id}\n  {} bytes from {}", given.bytes.len(), shown(&given.from));
     let answer = Answer::new("gridpass.ipfs.fetch/1", json, text);
     Ok(match args.output.write(given.bytes)? {
         Some(raw) => answer.with_raw(raw),

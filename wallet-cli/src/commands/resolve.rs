@@ -5,6 +5,7 @@ use crate::context::{GlobalArgs, LazyResolver, MAX_INPUT, now, read_input, rng};
 use crate::fetch;
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::shown::shown;
 use clap::Args;
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{Resolution, Resolver as _, Snapshot, Source};
@@ -133,7 +134,7 @@ fn answer(resolution: &Resolution, at: Option<UnixMillis>) -> Outcomes {
         .map_err(|e| Failure::new(gridpass_identity::codes::INTERNAL, e.to_string()))?;
     let mut text = format!("{pretty}\nknown from: {source}\n");
     if let Some(id) = &version.version_id {
-        text.push_str(&format!("version: {id} of {}\n", resolution.versions.len()));
+        text.push_str(&format!("version: {} of {}\n", shown(id), resolution.versions.len()));
     }
     if let (Some(seen), Some(age)) = (resolution.seen, &age) {
         text.push_str(&format!("obtained: {seen}, {age} ago\n"));

@@ -7,6 +7,7 @@ use crate::content::{StoreArgs, kept_at};
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, note};
+use crate::shown::shown;
 use clap::{Args, Subcommand, ValueEnum};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping;
@@ -198,7 +199,8 @@ fn define(global: &GlobalArgs, args: &DefineArgs) -> Outcomes {
     };
     let text = format!(
         "Role {} {} is defined\n  CID  {id}\nIt takes effect when a charter lists it.\nnext: {next}",
-        definition.name, definition.version
+        definition.name,
+        shown(&definition.version)
     );
     if args.output.output.is_some() {
         let raw = args.output.write(bytes)?;
@@ -336,7 +338,7 @@ fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
     let text = format!(
         "Role {} {} is published\n  CID  {id}\n{}next: gridpass ipfs fetch {id}",
         definition.name,
-        definition.version,
+        shown(&definition.version),
         kept_at(&kept)
     );
     Ok(Answer::new("gridpass.role.publish/1", json, text))
@@ -366,9 +368,9 @@ fn list(global: &GlobalArgs) -> Outcomes {
             format!(
                 "{:<28} {:<8} {:<10} {id}  {}\n",
                 d.name.as_str(),
-                d.version,
+                shown(&d.version),
                 state(id),
-                d.title
+                shown(&d.title)
             )
         })
         .collect();

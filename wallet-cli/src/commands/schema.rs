@@ -5,6 +5,7 @@ use crate::codes;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, outcome_exit};
+use crate::shown::shown;
 use clap::{Args, Subcommand};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::json::{Limits, parse_strict};
@@ -140,14 +141,17 @@ fn validate(args: &ValidateArgs) -> Outcomes {
         };
         failed |= !found.is_empty();
         text.push_str(&format!(
-            "{:<8} {name}\n",
-            if found.is_empty() { "fits" } else { "DIFFERS" }
+            "{:<8} {}\n",
+            if found.is_empty() { "fits" } else { "DIFFERS" },
+            shown(&name)
         ));
         for violation in &found {
             let place = if violation.place.is_empty() { "the whole" } else { &violation.place };
             text.push_str(&format!(
-                "         {place}: {} [{}]\n",
-                violation.sentence, violation.code
+                "         {}: {} [{}]\n",
+                shown(place),
+                shown(&violation.sentence),
+                violation.code
             ));
         }
         rows.push(json!({"payload": name, "fits": found.is_empty(), "violations": found}));
@@ -226,7 +230,8 @@ fn describe(question: &str, evolution: &Evolution) -> String {
     let mut text = format!("{question}: {answer}\n");
     for finding in &evolution.findings {
         let place = if finding.place.is_empty() { "the whole" } else { &finding.place };
-        text.push_str(&format!("  {place}: {} [{}]\n", finding.sentence, finding.code));
+        let (place, sentence) = (shown(place), shown(&finding.sentence));
+        text.push_str(&format!("  {place}: {sentence} [{}]\n", finding.code));
     }
     text
 }

@@ -6,6 +6,7 @@ use super::visa::FormArg;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, note};
+use crate::shown::shown;
 use clap::{Args, Subcommand};
 use gridpass_credentials::issuing::{self, Issuer};
 use gridpass_credentials::keeping;
@@ -160,9 +161,9 @@ fn line(list: &StatusList) -> String {
     let version = list.version.map_or("no version".to_owned(), |v| format!("version {v}"));
     format!(
         "{:<11} {version:<12} {}  {}\n  by {}\n",
-        list.purposes.join(","),
+        shown(list.purposes.join(",")),
         list.dated,
-        list.id,
+        shown(&list.id),
         list.issuer
     )
 }

@@ -4,6 +4,7 @@ use super::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;
 use crate::output::{Answer, Outcomes};
+use crate::shown::shown;
 use clap::Args;
 use gridpass_identity::did::Did;
 use gridpass_identity::method::webvh::add_witness_proof;
@@ -56,9 +57,10 @@ pub fn run(global: &GlobalArgs, args: &WitnessArgs) -> Outcomes {
     Ok(match args.output.write(file)? {
         Some(raw) => answer(String::new()).with_raw(raw),
         None => answer(format!(
-            "{} approved version {version_id}\nnext: give the file back to the owner of the DID, \
+            "{} approved version {}\nnext: give the file back to the owner of the DID, \
              who publishes it beside the log",
-            identity.did
+            identity.did,
+            shown(&version_id)
         )),
     })
 }

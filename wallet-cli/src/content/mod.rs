@@ -69,5 +69,5 @@ impl MaybeStoreArgs {
 
 /// Who has it, for people.
 pub fn kept_at(kept: &Kept) -> String {
-    kept.at.iter().map(|at| format!("  at   {at}\n")).collect()
+    kept.at.iter().map(|at| format!("  at   {}\n", crate::shown::shown(at))).collect()
 }

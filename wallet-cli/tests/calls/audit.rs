@@ -78,7 +78,7 @@ fn both_sides_of_a_channel_export_while_they_run_and_an_auditor_finds_that_it_ho
     }
     // Who compares them finds that both have the same, decided by each at its own time.
     let differences =
-        place.ok_json("gridpass.audit.diff/2", &["audit", "diff", "north.car", "flexgen.car"]);
+        place.ok_json("gridpass.audit.diff/3", &["audit", "diff", "north.car", "flexgen.car"]);
     assert_eq!((&differences["inBoth"], &differences["disagree"]), (&4.into(), &false.into()));
     let kinds: Vec<_> =
         differences["differences"].as_array().expect("a list").iter().map(|d| &d["kind"]).collect();
@@ -150,12 +150,75 @@ fn a_bundle_that_is_not_what_it_was_is_refused_by_the_command() {
         ["audit", "export", "--channel", "flex.gb.none", "--profile", "north-1", "-o", "no.car"];
     assert_ne!(place.run(&unknown).status, 0);
     assert!(!place.path("no.car").exists());
+    let no_thread = ["--channel", BIDS, "--profile", "north-1", "-o", "no.car", "--thread", "xyz"];
+    let error =
+        place.refused("GP-CID-MALFORMED", 16, &[&["audit", "export"][..], &no_thread].concat());
+    assert!(error["next"].as_str().is_some_and(|n| n.contains("bafyrei")), "{error}");
+    let error = place.refused("GP-NOT-KEPT", 5, &unknown);
+    assert!(error["next"].as_str().is_some_and(|n| n.contains(BIDS)), "{error}");
+    let before =
+        ["--channel", BIDS, "--profile", "north-1", "-o", "no.car", "--at", "2001-01-01T00:00:00Z"];
+    let error = place.refused("GP-USAGE", 2, &[&["audit", "export"][..], &before].concat());
+    assert!(error["message"].as_str().is_some_and(|m| m.contains("trust pack is of")), "{error}");
+    // Before the trust pack nothing can be verified, and an auditor signs no charter.
+    let early = [&verify("north.car")[..], &["--at", "2001-01-01T00:00:00Z"]].concat();
+    let error = place.refused("GP-CHARTER-SIGNERS-TOO-FEW", 14, &early);
+    assert!(error["next"].as_str().is_some_and(|n| n.starts_with("Verify as of")), "{error}");
+    let nobody = [&verify("north.car")[..], &["--explain", "xyz"]].concat();
+    let error = place.refused("GP-NOT-KEPT", 5, &nobody);
+    assert!(error["next"].as_str().is_some_and(|n| n.contains("--csv")), "{error}");
     // The trust pack of another framework.
     let other = Network::new();
     let pack = std::fs::read(other.place.path("trust.json")).expect("a pack");
     write("foreign.json", &pack);
     let ran = place.run(&["--json", "audit", "verify", "north.car", "--trust", "foreign.json"]);
     assert_eq!((ran.status, &ran.json()["code"]), (14, &"GP-BUNDLE-FRAMEWORK".into()));
+}
+
+#[test]
+fn reports_are_written_where_they_are_asked_for_all_or_none() {
+    let (network, _) = market();
+    let place = &network.place;
+    export(&network, "north-1", BIDS, "north.car", &[]);
+    let verify = ["audit", "verify", "north.car", "--trust", "trust.json"];
+    let with = |more: &[&'static str]| [&verify[..], more].concat();
+    for none in [
+        &["--sample", "0"][..],
+        &["--report", "-"],
+        &["--csv", "-"],
+        &["--html", "-"],
+        &["--report", "one", "--html", "./one"],
+        &["--report", "north.car", "--force"],
+        &["--csv", "trust.json", "--force"],
+    ] {
+        place.refused("GP-USAGE", 2, &with(none));
+    }
+    place.refused("GP-FILE-NOT-WRITTEN", 3, &with(&["--report", "one", "--html", "no/such/two"]));
+    assert!(!place.path("one").exists(), "all or none");
+    place.ok(&with(&["--report", "one", "--html", "two"]));
+    let first = place.read("one");
+    place.refused("GP-FILE-EXISTS", 8, &with(&["--report", "one"]));
+    let by_force = ["--report", "one", "--force", "--at", "2030-01-01T00:00:00Z"];
+    place.ok(&with(&by_force));
+    assert_ne!(place.read("one"), first, "replaced");
+    // What was looked at stands in the first line, and what was selected below it.
+    let sampled = place.ok(&with(&["--sample", "1", "--seed", "7"]));
+    assert!(sampled.text().starts_with("PASSED (a sample of 1 of 4, seed 7)\n"), "{sampled:?}");
+    assert!(sampled.text().contains("selected  all messages of the channel"), "{sampled:?}");
+    // Two bundles of other messages do not disagree about what one did not select.
+    let until = ["--until", "2001-01-01T00:00:00Z"];
+    export(&network, "north-1", BIDS, "none.car", &until);
+    let diff = ["audit", "diff", "north.car", "none.car"];
+    let found = place.ok_json("gridpass.audit.diff/3", &diff);
+    assert_eq!((&found["sameSelection"], &found["disagree"]), (&false.into(), &false.into()));
+    assert_eq!(found["selections"]["second"]["until"], "2001-01-01T00:00:00Z");
+    let kinds: Vec<_> =
+        found["differences"].as_array().expect("a list").iter().map(|d| &d["kind"]).collect();
+    assert_eq!(kinds, ["selection"; 4]);
+    let told = place.ok(&diff);
+    assert!(told.text().contains("THE SELECTIONS DIFFER"), "{told:?}");
+    let same = place.ok(&["audit", "diff", "north.car", "north.car"]);
+    assert!(same.text().ends_with("Nothing differs.\n"), "{same:?}");
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod officer;
 mod policy;
 #[cfg(unix)]
 mod secrets;
+mod shown;
 mod streams;
 mod vc_api;
 mod visas;

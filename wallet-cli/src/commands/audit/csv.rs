@@ -1,9 +1,11 @@
 //! The messages of an audit as a table (RFC 4180).
 
+use super::words::equivocations;
+use crate::shown::shown;
 use gridpass_identity::report::Outcome;
 use gridpass_messaging::bundle::{MessageReport, PayloadState, Report};
 
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 18] = [
     "number",
     "id",
     "sender",
@@ -19,7 +21,12 @@ const COLUMNS: [&str; 15] = [
     "outcome",
     "code",
     "sentence",
+    "bundle outcome",
+    "bundle code",
+    "bundle equivocation",
 ];
+/// So many proofs that a sender contradicts itself are named on each row.
+const PROOFS: usize = 3;
 const CHECKS: [&str; 12] = [
     "bytes",
     "signature",
@@ -35,18 +42,33 @@ const CHECKS: [&str; 12] = [
     "receipts",
 ];
 
-/// The table.
+/// The table. What came out for the bundle stands on each row: a row is read by itself.
 pub fn table(report: &Report) -> String {
     let checks = CHECKS.map(|name| format!("check {name}"));
     let mut text = row(COLUMNS.iter().map(|c| (*c).to_owned()).chain(checks));
+    let equivocation = equivocation(report);
     for message in &report.messages {
-        text.push_str(&row(cells(message)));
+        text.push_str(&row(cells(report, &equivocation, message)));
     }
     text
 }
 
-fn cells(message: &MessageReport) -> Vec<String> {
-    fn shown<T: ToString>(value: Option<&T>) -> String {
+/// Who contradicts itself, in capital letters; nothing where nobody is proven to.
+fn equivocation(report: &Report) -> String {
+    let all: Vec<_> = equivocations(report).map(|proof| proof.sentence.as_ref()).collect();
+    if all.is_empty() {
+        return String::new();
+    }
+    let told: Vec<_> = all.iter().take(PROOFS).copied().collect();
+    let more = match all.len().saturating_sub(PROOFS) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    format!("EQUIVOCATION: {}{more}", told.join("; "))
+}
+
+fn cells(report: &Report, equivocation: &str, message: &MessageReport) -> Vec<String> {
+    fn text<T: ToString>(value: Option<&T>) -> String {
         value.map(ToString::to_string).unwrap_or_default()
     }
     let times = message.times.as_ref();
@@ -58,19 +80,22 @@ fn cells(message: &MessageReport) -> Vec<String> {
     let mut cells = vec![
         message.number.to_string(),
         message.id.clone(),
-        shown(message.sender.as_ref()),
-        shown(message.sequence.as_ref()),
+        text(message.sender.as_ref()),
+        text(message.sequence.as_ref()),
         message.topic.clone().unwrap_or_default(),
-        shown(times.map(|t| &t.issued)),
-        shown(times.map(|t| &t.logged)),
-        shown(times.and_then(|t| t.not_before.as_ref())),
-        shown(times.and_then(|t| t.not_after.as_ref())),
+        text(times.map(|t| &t.issued)),
+        text(times.map(|t| &t.logged)),
+        text(times.and_then(|t| t.not_before.as_ref())),
+        text(times.and_then(|t| t.not_after.as_ref())),
         payload.to_owned(),
         message.verdict.to_owned(),
         message.reasons.join(" "),
         word(message.outcome).to_owned(),
         message.code.to_string(),
         message.sentence.to_string(),
+        word(report.outcome).to_owned(),
+        report.code.to_string(),
+        equivocation.to_owned(),
     ];
     let of = |name: &str| message.checks.iter().find(|c| c.name == name);
     cells.extend(CHECKS.map(|name| of(name).map_or("", |c| word(c.outcome)).to_owned()));
@@ -90,9 +115,10 @@ fn row(cells: impl IntoIterator<Item = String>) -> String {
     format!("{}\r\n", cells.join(","))
 }
 
-/// A cell; what a spreadsheet would take for a formula is not one.
+/// A cell; what a spreadsheet would take for a formula is not one, and nothing in it acts on a terminal.
 fn quoted(cell: &str) -> String {
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let cell = shown(cell);
+    let formula = cell.starts_with(['=', '+', '-', '@']);
     let mark = if formula { "'" } else { "" };
     format!("\"{mark}{}\"", cell.replace('"', "\"\""))
 }
@@ -104,8 +130,9 @@ mod tests {
     #[test]
     fn a_cell_is_quoted_and_no_formula() {
         assert_eq!(quoted("a \"b\", c"), "\"a \"\"b\"\", c\"");
-        for formula in ["=1+1", "+1", "-1", "@x", "\tx"] {
+        for formula in ["=1+1", "+1", "-1", "@x"] {
             assert_eq!(quoted(formula), format!("\"'{formula}\""));
         }
+        assert_eq!(quoted("\t=1\u{1b}[2J\r\nx"), r#""\u{9}=1\u{1b}[2J\u{d}\u{a}x""#);
     }
 }

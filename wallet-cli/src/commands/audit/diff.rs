@@ -1,18 +1,21 @@
 //! `gridpass audit diff`.
 
+use super::words::selected;
 use crate::help;
 use crate::output::{Answer, Outcomes};
+use crate::shown::shown;
 use clap::Args;
-use gridpass_messaging::bundle::{Bundle, compare};
+use gridpass_messaging::bundle::{Bundle, ReceiptCounts, Sides, compare};
 use gridpass_messaging::codes;
 use serde_json::json;
 use std::path::PathBuf;
 
 /// Say what two parties' bundles of the same channel have otherwise
 ///
-/// They disagree about messages that only one has or that they decided otherwise, and where receipts
-/// say other things. That one decided by other lists, or withholds a payload, is told beside that.
-/// Nothing is verified here: verify each by itself first.
+/// They disagree about messages that only one has or that they decided otherwise, and where a recipient
+/// refused to one what it confirmed to the other. That one selected other messages, decided by other
+/// lists, withholds a payload or has more receipts is told beside that. Nothing is verified here: verify
+/// each by itself first.
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass audit diff north.car flexgen.car         exit code 10 if they disagree\n  \
@@ -33,28 +36,64 @@ pub fn run(args: &DiffArgs) -> Outcomes {
     if !found.same_channel {
         text.push_str("They are of two channels.\n");
     }
+    let Sides { first: ours, second: theirs } = &found.selections;
+    if found.same_selection {
+        text.push_str(&format!("both are of  {}\n", shown(selected(ours))));
+    } else {
+        text.push_str(&format!(
+            "the first    {}\nthe second   {}\n",
+            shown(selected(ours)),
+            shown(selected(theirs))
+        ));
+        if !found.same_channel {
+            text.push_str(&format!(
+                "the channels {}\n             {}\n",
+                ours.channel, theirs.channel
+            ));
+        } else {
+            text.push_str(
+                "THE SELECTIONS DIFFER: what one did not select is marked `selection`, and is no disagreement.\n",
+            );
+        }
+    }
     text.push_str(&format!("{} messages are in both\n", found.in_both));
+    let ReceiptCounts { first: a, second: b, only_first, only_second } = found.receipts;
+    text.push_str(&format!("receipts     {a} in the first, {b} in the second"));
+    if (only_first, only_second) != (0, 0) {
+        text.push_str(&format!(
+            "; {only_first} only in the first, {only_second} only in the second"
+        ));
+    }
+    text.push('\n');
     for difference in &found.differences {
-        let side = |s: &Option<String>| s.clone().unwrap_or_else(|| "not there".into());
+        let absent = match difference.kind {
+            "selection" => "not selected",
+            "receipts-lacking" => "no receipt",
+            _ => "not there",
+        };
+        let side = |s: &Option<String>| s.as_ref().map_or_else(|| absent.into(), shown);
         text.push_str(&format!(
             "{:<12} {}\n  first   {}\n  second  {}\n",
             difference.kind,
-            difference.id,
+            shown(&difference.id),
             side(&difference.first),
             side(&difference.second)
         ));
     }
     let disagree = found.disagree();
-    if found.differences.is_empty() && !disagree {
-        text.push_str("Nothing differs.\n");
-    } else if !disagree {
-        text.push_str("They do not disagree: they knew or show other things.\n");
-    }
+    text.push_str(&match found.differences.iter().filter(|d| d.disagrees).count() {
+        _ if found.nothing() => "Nothing differs.\n".to_owned(),
+        _ if !disagree => {
+            "They do not disagree: they selected, knew or show other things.\n".to_owned()
+        }
+        0 => String::new(),
+        count => format!("They DISAGREE in {count} places.\n"),
+    });
     let mut document = json!(found);
     if let Some(map) = document.as_object_mut() {
         map.insert("disagree".into(), disagree.into());
     }
-    let mut answer = Answer::new("gridpass.audit.diff/2", document, text);
+    let mut answer = Answer::new("gridpass.audit.diff/3", document, text);
     if disagree {
         answer.exit = crate::codes::exit_status(codes::FACTS_DIFFER.class());
     }

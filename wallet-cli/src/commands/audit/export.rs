@@ -1,21 +1,30 @@
 //! `gridpass audit export`.
 
+use super::words::selected;
 use crate::codes;
 use crate::commands::node::{folder, node_identity};
 use crate::commands::resolve::parse_time;
 use crate::context::{GlobalArgs, OutputArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, note};
+use crate::shown::shown as harmless;
 use clap::Args;
 use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
+use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::bundle::Selection;
 use gridpass_messaging::node::{
     Export, Keys, Material, NodeKey, Payloads, Progress, export, material_of,
 };
+use gridpass_policy::channel::SignedChannel;
+use gridpass_policy::keeping::KeepChannelError;
 use serde_json::json;
 use std::io::IsTerminal as _;
+use std::path::Path;
+
+/// So many channels are named where another was asked for.
+const MOST: usize = 20;
 
 /// Write what a node recorded of a channel, with everything that proves it, into one file
 ///
@@ -74,15 +83,23 @@ pub fn run(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
         NodeKey { key, key_id }
     };
     let node = key.key_id.did().clone();
-    let (material, _) = Material::open(&material_of(&folder), node, made)?;
-    let known = material.channels.values().chain(material.left.values());
-    let channel = gridpass_policy::keeping::find(known, &args.channel)?.id().clone();
+    let (material, _) = Material::open(&material_of(&folder), node.clone(), made)?;
+    if material.trust().is_err()
+        && let Some(dated) = later_trust(&folder, node)?.filter(|dated| *dated > made)
+    {
+        let message = format!("the node's trust pack is of {dated}, and --at {made} is before");
+        return Err(Failure::new(codes::USAGE, message)
+            .next(format!("Choose a time from {dated} on, or leave --at out.")));
+    }
+    let known = || material.channels.values().chain(material.left.values());
+    let found = gridpass_policy::keeping::find(known(), &args.channel);
+    let channel = found.map_err(|e| not_found(e, known()))?.id().clone();
     let selection = Selection {
         channel,
         from: args.from.as_deref().map(parse_time).transpose()?,
         until: args.until.as_deref().map(parse_time).transpose()?,
         participant: args.participant.as_deref().map(Did::parse).transpose()?,
-        thread: args.thread.as_deref().map(EnvelopeId::parse).transpose()?,
+        thread: args.thread.as_deref().map(message_id).transpose()?,
     };
     let asked = Export {
         selection,
@@ -101,8 +118,9 @@ pub fn run(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
         note("");
     }
     let mut text = format!(
-        "{}\n  messages  {}\n  receipts  {}\n  size      {} bytes in {} blocks\n  root      {}\n",
-        path.display(),
+        "{}\n  selected  {}\n  messages  {}\n  receipts  {}\n  size      {} bytes in {} blocks\n  root      {}\n",
+        harmless(path.display()),
+        harmless(selected(&asked.selection)),
         done.messages,
         done.receipts,
         done.bytes,
@@ -119,12 +137,15 @@ pub fn run(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
         ));
     }
     for lack in &done.missing {
-        text.push_str(&format!("  missing   {} {}\n", lack.kind, lack.name));
+        text.push_str(&format!("  missing   {} {}\n", lack.kind, harmless(&lack.name)));
     }
     if done.messages == 0 {
         text.push_str("No message was selected.\n");
     }
-    text.push_str(&format!("next: gridpass audit verify {} --trust PACK", path.display()));
+    text.push_str(&format!(
+        "next: gridpass audit verify {} --trust PACK",
+        harmless(path.display())
+    ));
     let json = json!({
         "file": path,
         "root": done.root,
@@ -139,6 +160,30 @@ pub fn run(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
         "missing": done.missing,
     });
     Ok(Answer::new("gridpass.audit.export/1", json, text))
+}
+
+/// Of when the node's trust pack is, where it holds by now.
+fn later_trust(folder: &Path, node: Did) -> Result<Option<UnixMillis>, Failure> {
+    let (material, _) = Material::open(&material_of(folder), node, now())?;
+    Ok(material.trust().ok().map(|trust| trust.charter().charter().dated))
+}
+
+/// That there is no such channel, and which there are.
+fn not_found<'c>(e: KeepChannelError, known: impl Iterator<Item = &'c SignedChannel>) -> Failure {
+    let of = |c: &SignedChannel| format!("{} ({})", c.descriptor().name, c.id());
+    let names: Vec<_> = known.take(MOST).map(of).collect();
+    Failure::from(e).next(match names.is_empty() {
+        true => "This profile's node was given no channel: name another with --profile.".to_owned(),
+        false => format!("The node has: {}.", names.join(", ")),
+    })
+}
+
+fn message_id(text: &str) -> Result<EnvelopeId, Failure> {
+    EnvelopeId::parse(text).map_err(|e| {
+        Failure::from(e).next(
+            "A message's id begins with bafyrei and has 59 characters: `gridpass inbox --json` and the reports of audits have it.",
+        )
+    })
 }
 
 fn tell(shown: bool, progress: Progress) {

@@ -1,5 +1,7 @@
 //! The report of an audit as one page: nothing is loaded, nothing runs, and it prints.
 
+use super::words::{equivocations, is_equivocation, remedy, sampled, selected};
+use crate::shown::shown;
 use gridpass_identity::report::Outcome;
 use gridpass_messaging::bundle::{Audit, MessageReport, Report};
 
@@ -8,12 +10,12 @@ const ALL: usize = 100;
 
 const STYLE: &str = "\
 body{font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;max-width:75rem;margin:0 auto;padding:1.5rem}\
-h1,h2,h3{line-height:1.2}code,td.id{font-family:ui-monospace,monospace;font-size:.85em;overflow-wrap:anywhere}\
+h1,h2,h3{line-height:1.2}code,td.id{font-family:ui-monospace,monospace;font-size:.85em}code,h1,p,li,th,td{overflow-wrap:anywhere}th.n{width:3rem}\
 table{border-collapse:collapse;width:100%;margin:.5rem 0 1.5rem}caption{text-align:left;font-weight:600;padding:.3rem 0}\
 th,td{border:1px solid #767676;padding:.3rem .5rem;text-align:left;vertical-align:top}th{background:#f0f0f0}\
 .passed{color:#0b5a1e}.failed{color:#a1000f;font-weight:700}.indeterminate{color:#6b4500;font-weight:700}\
-a:focus{outline:3px solid #0050b3}section{break-inside:auto}\
-@media print{body{font-size:10pt;max-width:none;padding:0}tr,h2,h3{break-inside:avoid}h2,h3{break-after:avoid}thead{display:table-header-group}}";
+.proven{border:3px solid #a1000f;padding:.5rem}a:focus{outline:3px solid #0050b3}section{break-inside:auto}\
+@media print{body{font-size:9pt;max-width:none;padding:0}table{table-layout:fixed}th,td{padding:.15rem .25rem}tr,h2,h3{break-inside:avoid}h2,h3{break-after:avoid}thead{display:table-header-group}}";
 
 /// The page.
 pub fn page(report: &Report) -> String {
@@ -21,7 +23,7 @@ pub fn page(report: &Report) -> String {
         String::from("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     out.push_str("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n");
-    out.push_str(&format!("<title>Audit: {}</title>\n", word(report.outcome)));
+    out.push_str(&format!("<title>Audit: {}</title>\n", titled(report)));
     out.push_str(&format!("<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"));
     head(report, &mut out);
     checks("Checks of the bundle", report.checks.iter(), &mut out);
@@ -35,18 +37,25 @@ pub fn page(report: &Report) -> String {
 fn head(report: &Report, out: &mut String) {
     let (bundle, trust, counts) = (&report.bundle, &report.trust, &report.counts);
     out.push_str(&format!(
-        "<h1>Audit of an evidence bundle: {}</h1>\n<p>{} <code>{}</code></p>\n",
+        "<h1>Audit of an evidence bundle: {}{}</h1>\n<p>{} <code>{}</code></p>\n",
         outcome(report.outcome),
+        sampled(report).map(|sample| format!(" ({sample})")).unwrap_or_default(),
         escape(&report.sentence),
         report.code
     ));
+    if report.outcome != Outcome::Passed {
+        out.push_str(&format!("<p>What to do: {}</p>\n", escape(remedy(report.code))));
+    }
+    equivocation(report, out);
     let selection = &bundle.selection;
-    let time = |t: Option<gridpass_identity::time::UnixMillis>| {
-        t.map_or_else(|| "open".to_owned(), |t| t.to_string())
+    let looked_at = match sampled(report) {
+        Some(sample) => format!("{sample}; the others were not looked at"),
+        None => "every message".to_owned(),
     };
     let rows = [
         ("Channel", bundle.channel.clone().unwrap_or_else(|| selection.channel.to_string())),
-        ("Selected", format!("from {} until {}", time(selection.from), time(selection.until))),
+        ("Selected by the exporter", selected(selection)),
+        ("Looked at", looked_at),
         (
             "Exporter",
             format!("{}, at {} by its own word", bundle.exporter.participant, bundle.made),
@@ -73,6 +82,7 @@ fn head(report: &Report, out: &mut String) {
             "Receipts",
             format!("{}; {} recipients without one", counts.receipts, counts.without_receipt),
         ),
+        ("Missing, as the exporter says", missing(&bundle.missing)),
     ];
     out.push_str("<table>\n<caption>What was verified</caption>\n<tbody>\n");
     for (name, value) in rows {
@@ -84,24 +94,59 @@ fn head(report: &Report, out: &mut String) {
     out.push_str("</tbody>\n</table>\n");
 }
 
+/// Proofs that a sender contradicts itself: bad news, whatever the outcome is.
+fn equivocation(report: &Report, out: &mut String) {
+    if equivocations(report).next().is_none() {
+        return;
+    }
+    out.push_str("<section class=\"proven\">\n<h2 class=\"failed\">EQUIVOCATION</h2>\n<ul>\n");
+    for proof in equivocations(report) {
+        out.push_str(&format!(
+            "<li>{} <code>{}</code></li>\n",
+            escape(&proof.sentence),
+            proof.code
+        ));
+    }
+    out.push_str("</ul>\n</section>\n");
+}
+
+/// What the exporter looked for and did not have.
+fn missing(all: &[String]) -> String {
+    if all.is_empty() {
+        return "nothing".to_owned();
+    }
+    let told: Vec<_> = all.iter().take(ALL).map(String::as_str).collect();
+    let more = match all.len().saturating_sub(ALL) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    format!("{}: {}{more}", all.len(), told.join("; "))
+}
+
 fn checks<'a>(caption: &str, all: impl Iterator<Item = &'a Audit>, out: &mut String) {
     out.push_str(&format!("<table>\n<caption>{}</caption>\n<thead>\n<tr>", escape(caption)));
-    for name in ["No.", "Check", "Outcome", "Reason", "Code", "Evidence"] {
-        out.push_str(&format!("<th scope=\"col\">{name}</th>"));
-    }
+    columns(&["Check", "Outcome", "Reason", "Code", "Evidence"], out);
     out.push_str("</tr>\n</thead>\n<tbody>\n");
     for (number, check) in (1_usize..).zip(all) {
         let evidence: Vec<_> = check.evidence.iter().map(|e| escape(e)).collect();
         out.push_str(&format!(
             "<tr><td>{number}</td><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td><code>{}</code></td><td class=\"id\">{}</td></tr>\n",
             check.name,
-            outcome(check.outcome),
+            if is_equivocation(check) { PROVEN.to_owned() } else { outcome(check.outcome) },
             escape(&check.sentence),
             check.code,
             evidence.join("<br>")
         ));
     }
     out.push_str("</tbody>\n</table>\n");
+}
+
+/// The heads of columns after that of the numbers, which is narrow.
+fn columns(names: &[&str], out: &mut String) {
+    out.push_str("<th scope=\"col\" class=\"n\">No.</th>");
+    for name in names {
+        out.push_str(&format!("<th scope=\"col\">{name}</th>"));
+    }
 }
 
 fn gaps(report: &Report, out: &mut String) {
@@ -130,9 +175,7 @@ fn ages(report: &Report, out: &mut String) {
 
 fn messages(report: &Report, out: &mut String) {
     out.push_str("<h2>Messages</h2>\n<table>\n<caption>Each message; issued by the sender's word, recorded by the exporter's</caption>\n<thead>\n<tr>");
-    for name in ["No.", "Message", "Sender", "Topic", "Issued", "Recorded", "Outcome", "Reason"] {
-        out.push_str(&format!("<th scope=\"col\">{name}</th>"));
-    }
+    columns(&["Message", "Sender", "Topic", "Issued", "Recorded", "Outcome", "Reason"], out);
     out.push_str("</tr>\n</thead>\n<tbody>\n");
     for message in &report.messages {
         let issued = message.times.as_ref().map(|t| t.issued.to_string()).unwrap_or_default();
@@ -163,8 +206,9 @@ fn one(message: &MessageReport, out: &mut String) {
             t.map_or_else(|| "nobody else says".to_owned(), |t| t.to_string())
         };
         out.push_str(&format!(
-            "<p>Issued {} by the sender's word; decided {} and logged {} by the exporter's. By the word of others: not before {}; not after {}.</p>\n",
-            times.issued, times.decided, times.logged, bound(times.not_before), bound(times.not_after)
+            "<p>Issued {} by the sender's word; decided {} and logged {} by the exporter's. By the word of others: not before {}; not after {}{}.</p>\n",
+            times.issued, times.decided, times.logged, bound(times.not_before), bound(times.not_after),
+            times.not_after_by.as_ref().map(|by| format!(", by a receipt of <code>{}</code>", escape(by.as_str()))).unwrap_or_default()
         ));
     }
     checks("Its checks", message.checks.iter().map(AsRef::as_ref), out);
@@ -194,6 +238,21 @@ fn one(message: &MessageReport, out: &mut String) {
     out.push_str("</section>\n");
 }
 
+/// A proof that a sender contradicts itself, and that holds.
+const PROVEN: &str = "<span class=\"failed\">proven</span>";
+
+/// What came out, for the title of the window and of what is printed.
+fn titled(report: &Report) -> String {
+    let mut title = word(report.outcome).to_owned();
+    if let Some(sample) = sampled(report) {
+        title.push_str(&format!(" ({sample})"));
+    }
+    if equivocations(report).next().is_some() {
+        title.push_str(", EQUIVOCATION");
+    }
+    title
+}
+
 fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Passed => "passed",
@@ -212,17 +271,16 @@ fn outcome(outcome: Outcome) -> String {
     format!("<span class=\"{class}\">{}</span>", word(outcome))
 }
 
-/// Text as it stands in HTML, whoever wrote it.
+/// Text as it stands in HTML, whoever wrote it; what is not seen in it is made seen.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in shown(text).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            c if c.is_control() => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
@@ -235,7 +293,10 @@ mod tests {
 
     #[test]
     fn what_came_from_outside_is_text() {
-        let text = escape("<script>alert('x')</script>&\"\u{7}");
-        assert_eq!(text, "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;\u{fffd}");
+        let text = escape("<script>alert('x')</script>&\"\u{7}\u{202e}\n");
+        assert_eq!(
+            text,
+            "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;\\u{7}\\u{202e}\\u{a}"
+        );
     }
 }

@@ -1,17 +1,21 @@
 //! `gridpass audit verify`.
 
-use super::{csv, html, text};
+use super::{csv, html, outputs, text};
 use crate::commands::arguments::trimmed;
 use crate::commands::resolve::parse_time;
-use crate::context::{GlobalArgs, OutputArgs, now, read_input};
+use crate::context::{GlobalArgs, now, read_input};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, outcome_exit};
 use clap::Args;
-use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::keeping;
-use gridpass_messaging::bundle::{Bundle, Report, Sample, verify};
+use gridpass_credentials::trust::{Trust, TrustError};
+use gridpass_identity::time::UnixMillis;
+use gridpass_messaging::bundle::{Bundle, Report, Sample, Shown, verify_with};
+use gridpass_messaging::envelope::{Envelope, MAX_PAYLOAD};
 use serde_json::json;
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// Verify an evidence bundle, offline: what holds, what does not, what cannot be decided
 ///
@@ -21,7 +25,8 @@ use std::path::PathBuf;
     "  gridpass audit verify bids.car --trust trust.json\n  \
      gridpass audit verify bids.car --trust trust.json --at 2026-04-01T00:00:00Z --report report.json\n  \
      gridpass audit verify bids.car --trust trust.json --explain bafyrei…\n  \
-     gridpass audit verify bids.car --trust trust.json --sample 200 --seed 7 --html report.html"
+     gridpass audit verify bids.car --trust trust.json --sample 200 --seed 7 --html report.html\n  \
+     gridpass audit verify withheld.car --trust trust.json --payload bid.json"
 ))]
 pub struct VerifyArgs {
     /// The bundle
@@ -36,12 +41,16 @@ pub struct VerifyArgs {
     /// The time of verification (RFC 3339, UTC) [default: now]
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
-    /// Look at so many messages, chosen by the seed, instead of all
-    #[arg(long, value_name = "N")]
+    /// Look at so many messages, one or more, chosen by the seed, instead of all
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sample: Option<u64>,
     /// What chooses them: the same seed chooses the same
     #[arg(long, value_name = "S", default_value_t = 0, requires = "sample")]
     seed: u64,
+    /// A payload that is withheld, shown beside the bundle: it is held against what was signed, and against
+    /// its schema. May be given several times
+    #[arg(long, value_name = "FILE")]
+    payload: Vec<PathBuf>,
     /// Show every check of this message, with the hashes of what it rests on
     #[arg(long, value_name = "ID")]
     explain: Option<String>,
@@ -54,34 +63,47 @@ pub struct VerifyArgs {
     /// Write the report as one page for people to this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Replace these files if they exist
+    #[arg(long)]
+    force: bool,
 }
 
 pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
-    let outputs = [&args.report, &args.csv, &args.html]
-        .map(|path| OutputArgs { output: path.clone(), force: false });
-    for output in &outputs {
-        output.check()?;
-    }
+    let named = [
+        ("--report", args.report.as_ref()),
+        ("--csv", args.csv.as_ref()),
+        ("--html", args.html.as_ref()),
+    ];
+    let read: Vec<&Path> = [Some(&args.file), args.trust.as_ref()]
+        .into_iter()
+        .flatten()
+        .chain(&args.payload)
+        .map(PathBuf::as_path)
+        .collect();
+    outputs::check(&named, &read, args.force)?;
     let at = args.at.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
     let pack = trust_pack(global, args)?;
     let bytes = super::read(&args.file)?;
     let bundle = Bundle::parse(&bytes)?;
     let sample = args.sample.map(|size| Sample { size, seed: args.seed });
-    let report = verify(&bundle, &pack, at, sample)?;
-    let [to_json, to_csv, to_html] = &outputs;
-    if args.report.is_some() {
+    let payloads = payloads(&args.payload, &bundle)?;
+    let report =
+        verify_with(&bundle, &pack, at, sample, &payloads).map_err(|e| refused(e, &pack, at))?;
+    let mut files: Vec<(&Path, Vec<u8>)> = Vec::new();
+    if let Some(path) = &args.report {
         let mut bytes = report
             .to_json()
             .map_err(|e| Failure::new(gridpass_identity::codes::INTERNAL, e.to_string()))?;
         bytes.push(b'\n');
-        to_json.write(bytes)?;
+        files.push((path, bytes));
     }
-    if args.csv.is_some() {
-        to_csv.write(csv::table(&report).into_bytes())?;
+    if let Some(path) = &args.csv {
+        files.push((path, csv::table(&report).into_bytes()));
     }
-    if args.html.is_some() {
-        to_html.write(html::page(&report).into_bytes())?;
+    if let Some(path) = &args.html {
+        files.push((path, html::page(&report).into_bytes()));
     }
+    outputs::write(files, args.force)?;
     answer(args, &report)
 }
 
@@ -97,15 +119,66 @@ fn trust_pack(global: &GlobalArgs, args: &VerifyArgs) -> Result<Vec<u8>, Failure
     Ok(bytes)
 }
 
+/// Payloads that are shown. One that no message has is somebody's mistake, or something else than was signed.
+fn payloads(files: &[PathBuf], bundle: &Bundle<'_>) -> Result<Shown, Failure> {
+    let mut all = Shown::default();
+    if files.is_empty() {
+        return Ok(all);
+    }
+    let entries = bundle.entries().messages.iter();
+    let envelopes = entries.filter_map(|m| Envelope::parse_block(bundle.block(&m.envelope)?).ok());
+    let signed: BTreeSet<ContentId> = envelopes.map(|e| e.payload_id().clone()).collect();
+    for path in files {
+        let limit = u64::try_from(MAX_PAYLOAD).unwrap_or(u64::MAX);
+        let id = all.add(read_input(path, limit)?.to_vec())?;
+        if !signed.contains(&id) {
+            let message = format!("{} is {id}, which no message here has", path.display());
+            return Err(Failure::new(gridpass_credentials::codes::CID_OTHER, message).next(
+                "Give the payload byte for byte as it was sent; of a sealed message, the sealed bytes.",
+            ));
+        }
+    }
+    Ok(all)
+}
+
+/// Why the trust pack does not hold, for somebody who can only bring another, or another time.
+fn refused(error: TrustError, pack: &[u8], at: UnixMillis) -> Failure {
+    let was_read = matches!(error, TrustError::Refused(_));
+    let mut failure = Failure::from(error);
+    if !was_read {
+        return failure;
+    }
+    let today = Trust::open(pack, None, now()).ok().map(|t| t.charter().charter().dated);
+    if let Some(dated) = today.filter(|dated| *dated > at) {
+        failure.message =
+            format!("the trust pack is of {dated}, and {at} is before: {}", failure.message);
+        return failure.next(format!(
+            "Verify as of {dated} or later, or by the trust pack that was in force at {at}."
+        ));
+    }
+    failure.next(
+        "Ask the signers for the pack again: `gridpass charter verify PACK` says what does not hold of this one.",
+    )
+}
+
 fn answer(args: &VerifyArgs, report: &Report) -> Outcomes {
     let shown = match &args.explain {
         None => text::summary(report),
         Some(id) => {
             let message = report.messages.iter().find(|m| &m.id == id).ok_or_else(|| {
-                let message = format!("the bundle, or the sample of it, has no message {id}");
-                Failure::new(gridpass_credentials::codes::NOT_KEPT, message)
+                let of = if report.sample.is_some() { "sample of the bundle" } else { "bundle" };
+                let message = format!("the {of} has no message {id}");
+                Failure::new(gridpass_credentials::codes::NOT_KEPT, message).next(
+                    match EnvelopeId::parse(id) {
+                        Ok(_) => "--csv FILE writes a table of those that it has.",
+                        Err(_) => {
+                            "A message's id begins with bafyrei and has 59 characters; --csv FILE writes a table of \
+                             those that the bundle has."
+                        }
+                    },
+                )
             })?;
-            text::message(message)
+            text::explained(report, message)
         }
     };
     let mut answer = Answer::new("gridpass.audit.verify/1", json!(report), shown);

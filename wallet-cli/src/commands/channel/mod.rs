@@ -10,6 +10,7 @@ use super::arguments::{differences, trimmed};
 use super::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::output::{Answer, Failure, Outcomes, checks_text};
+use crate::shown::shown;
 use args::{DiffArgs, SignArgs};
 use gridpass_credentials::keeping;
 use gridpass_credentials::secured::Signer;
@@ -148,7 +149,7 @@ fn list(global: &GlobalArgs) -> Outcomes {
             descriptor.version,
             state,
             channel.id(),
-            descriptor.title
+            shown(&descriptor.title)
         ));
     }
     for entry in listed.iter().filter(|l| kept.iter().all(|c| c.id() != &l.document)) {
@@ -157,7 +158,10 @@ fn list(global: &GlobalArgs) -> Outcomes {
         }));
         text.push_str(&format!(
             "{:<28} {:<4} {:<11} {}  (not kept here)\n",
-            entry.name, "", "listed", entry.document
+            shown(&entry.name),
+            "",
+            "listed",
+            entry.document
         ));
     }
     if rows.is_empty() {

@@ -4,6 +4,7 @@ use super::args::ShowArgs;
 use super::{compile, find};
 use crate::context::{GlobalArgs, LazyResolver, now};
 use crate::output::{Answer, Outcomes, checks_text};
+use crate::shown::shown;
 use gridpass_policy::channel::{ChannelDescriptor, Sealing};
 use gridpass_policy::direct::describe;
 use gridpass_policy::policy::Policy;
@@ -32,7 +33,7 @@ fn in_words(policy: &Policy) -> String {
     let mut text = format!(
         "{} — {}\n  version    {} of {}\n  CID        {}\n  owner      {}\n  framework  {}\n",
         channel.name,
-        channel.title,
+        shown(&channel.title),
         channel.version,
         channel.dated,
         policy.id(),
@@ -57,25 +58,32 @@ fn in_words(policy: &Policy) -> String {
         text.push_str(&line(requirement));
     }
     for topic in &channel.topics {
-        let answer = topic.answered_by.as_ref().map(|t| format!(", answered by {t}"));
+        let answer = topic.answered_by.as_ref().map(|t| format!(", answered by {}", shown(t)));
         text.push_str(&format!(
             "Topic {} — {}{}\n",
-            topic.name,
-            topic.title,
+            shown(&topic.name),
+            shown(&topic.title),
             answer.unwrap_or_default()
         ));
         for version in &topic.versions {
             let retired = version.retired.map(|t| format!(", retired {t}")).unwrap_or_default();
             text.push_str(&format!(
                 "  version {}  {}  {}{retired}\n",
-                version.version, version.media_type, version.schema
+                version.version,
+                shown(&version.media_type),
+                version.schema
             ));
         }
         for (name, attribute) in &topic.attributes {
-            let from = attribute.from.as_ref().map(|p| format!(", as the payload says at {p}"));
+            let from =
+                attribute.from.as_ref().map(|p| format!(", as the payload says at {}", shown(p)));
             let optional = if attribute.optional { ", may be left out" } else { "" };
             let kind = attribute.value_type;
-            text.push_str(&format!("  {name}: {kind}{}{optional}\n", from.unwrap_or_default()));
+            text.push_str(&format!(
+                "  {}: {kind}{}{optional}\n",
+                shown(name),
+                from.unwrap_or_default()
+            ));
         }
         for requirement in policy.checked().publish.get(&topic.name).into_iter().flatten() {
             if topic.publish.iter().any(|r| r.id == requirement.id) {
@@ -115,8 +123,9 @@ fn rules(channel: &ChannelDescriptor) -> String {
 
 fn line(requirement: &CheckedRequirement) -> String {
     let how = match &requirement.asked {
-        Asked::Condition(condition) => describe(condition),
+        Asked::Condition(condition) => shown(describe(condition)),
         Asked::Cedar(_) => "(written in Cedar)".into(),
     };
-    format!("  {:<12} {}\n  {:<12}   {how}\n", requirement.id, requirement.says, "")
+    let (id, says) = (shown(&requirement.id), shown(&requirement.says));
+    format!("  {id:<12} {says}\n  {:<12}   {how}\n", "")
 }

@@ -10,6 +10,7 @@ use super::sign::{identity, parse_dids};
 use crate::content::MaybeStoreArgs;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::output::{Answer, Failure, Outcomes};
+use crate::shown::shown;
 use args::{
     AmendArgs, CommonArgs, NewArgs, PackArgs, PublishArgs, RetireArgs, ShowArgs, SignArgs,
     VerifyArgs,
@@ -241,6 +242,7 @@ fn finish(
         }
         Err(report) => {
             let why = report.deciding().map(|c| c.sentence.clone()).unwrap_or_default();
+            let why = shown(why);
             format!(
                 "{head}\nNot in force yet: {why}\nnext: send it to the other signers, each runs \
                  `gridpass charter sign FILE -o SIGNED`; then `gridpass charter publish SIGNED… -o trust.json`"
@@ -423,7 +425,7 @@ fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
     let charter = signed.charter();
     let mut text = format!(
         "{}\n  version   {} of {}\n  CID       {}\n  previous  {}\n  rule      {} of {} signers\n",
-        charter.name,
+        shown(&charter.name),
         charter.version,
         charter.dated,
         signed.id(),
@@ -453,7 +455,7 @@ fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
     }
     for (what, list) in [("schema", &charter.schemas), ("channel", &charter.channels)] {
         for listed in list {
-            text.push_str(&format!("  {what:<9} {} {}\n", listed.name, listed.document));
+            text.push_str(&format!("  {what:<9} {} {}\n", shown(&listed.name), listed.document));
         }
     }
     if args.file.is_some() {

@@ -12,6 +12,7 @@ mod tour;
 use crate::codes;
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::shown::shown as harmless;
 use cast::{Cast, profile_of};
 use clap::Args;
 use gridpass_examples::scenario::{Kind, Scenario, Step};
@@ -240,7 +241,7 @@ fn end(
         text.push_str(&format!("  {:<28} {code}\n", refused.step));
     }
     for bad in shown.iter().filter(|s| s.outcome == "failed") {
-        text.push_str(&format!("  FAILED  {}: {}\n", bad.step, bad.detail));
+        text.push_str(&format!("  FAILED  {}: {}\n", harmless(&bad.step), harmless(&bad.detail)));
     }
     let members: Vec<Value> = play
         .cast

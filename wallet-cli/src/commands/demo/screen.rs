@@ -1,6 +1,7 @@
 //! What is seen while it runs: on standard error, a line for each step.
 
 use crate::output::note;
+use crate::shown::shown;
 use anstyle::{AnsiColor, Style};
 use std::io::{IsTerminal as _, Write as _};
 
@@ -48,7 +49,7 @@ impl Screen {
     pub fn busy(&self, text: &str) {
         if self.live {
             let mut err = anstream::stderr().lock();
-            let short: String = text.chars().take(90).collect();
+            let short: String = shown(text).chars().take(90).collect();
             let _ = write!(err, "\r\x1b[K  ...     {short}").and_then(|()| err.flush());
         }
     }
@@ -60,10 +61,10 @@ impl Screen {
         }
         let (word, color) = mark.shown();
         let style = Style::new().fg_color(Some(color.into()));
-        note(format_args!("  {style}{word}{style:#} {says}"));
+        note(format_args!("  {style}{word}{style:#} {}", shown(says)));
         for line in folded(detail, 88) {
             let dim = Style::new().dimmed();
-            note(format_args!("          {dim}{line}{dim:#}"));
+            note(format_args!("          {dim}{}{dim:#}", shown(line)));
         }
     }
 

@@ -7,6 +7,7 @@ use crate::commands::arguments::parse_duration;
 use crate::context::{GlobalArgs, OutputArgs};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, note};
+use crate::shown::shown;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
@@ -241,16 +242,16 @@ fn fetch(global: &GlobalArgs, args: &FetchArgs) -> Outcomes {
     }
     let done = fetched(global, &reference, &args.output, wait)?;
     let Some(path) = args.output.file() else { return Ok(Answer::default()) };
-    let text = format!("{}  {} bytes\n", path.display(), reference.size);
+    let text = format!("{}  {} bytes\n", shown(path.display()), reference.size);
     let json = json!({"file": reference.manifest, "status": done, "output": path});
     Ok(Answer::new("gridpass.file.fetch/1", json, text))
 }
 
 /// A file in words.
 pub(super) fn line(file: &Value) -> String {
-    let of = |name: &str| file.get(name).and_then(Value::as_str).unwrap_or_default();
+    let of = |name: &str| shown(file.get(name).and_then(Value::as_str).unwrap_or_default());
     let number = |name: &str| file.get(name).and_then(Value::as_u64);
-    let name: String = of("name").chars().filter(|c| !c.is_control()).collect();
+    let name = of("name");
     let (bytes, size) = (number("bytes").unwrap_or_default(), number("size").unwrap_or_default());
     let percent = bytes.saturating_mul(100).checked_div(size).unwrap_or(100);
     let mut text = format!("{:<8} {percent:>3} %  {bytes} of {size}", of("state"));
@@ -265,9 +266,9 @@ pub(super) fn line(file: &Value) -> String {
         text.push_str(&format!("  given to {} peers", peers("given")));
     }
     if let Some(altered) = file.get("altered").and_then(Value::as_array).filter(|a| !a.is_empty()) {
-        text.push_str(&format!("  {} sent other bytes", json!(altered)));
+        text.push_str(&format!("  {} sent other bytes", shown(json!(altered))));
     }
-    match (of("why"), of("code")) {
+    match (of("why").as_str(), of("code").as_str()) {
         ("", _) => {}
         (why, "") => text.push_str(&format!("  {why}")),
         (why, code) => text.push_str(&format!("  {why} [{code}]")),
@@ -286,7 +287,7 @@ fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
     let mut text = String::new();
     for file in answer.get("files").and_then(Value::as_array).into_iter().flatten() {
         let id = file.get("file").and_then(Value::as_str).unwrap_or_default();
-        text.push_str(&format!("{id}\n  {}", line(file)));
+        text.push_str(&format!("{}\n  {}", shown(id), line(file)));
     }
     if text.is_empty() {
         text.push_str("no files");

@@ -7,6 +7,7 @@ use super::{folder, half_file};
 use crate::codes;
 use crate::context::{GlobalArgs, OutputArgs};
 use crate::output::Failure;
+use crate::shown::shown;
 use crate::warnings;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_messaging::codes as messaging_codes;
@@ -62,12 +63,12 @@ impl Progress {
             return;
         }
         self.told = Some(Instant::now());
-        let text = text();
+        let text = shown(text().trim_end());
         let mut err = std::io::stderr().lock();
         // Who does not read it, does not need it.
         let _ = match self.terminal {
-            true => write!(err, "\r{:<100}", text.trim_end()).and_then(|()| err.flush()),
-            false => writeln!(err, "{}", text.trim_end()),
+            true => write!(err, "\r{text:<100}").and_then(|()| err.flush()),
+            false => writeln!(err, "{text}"),
         };
     }
 }

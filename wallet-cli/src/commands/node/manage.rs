@@ -6,6 +6,7 @@ use crate::commands::arguments::parse_duration;
 use crate::context::{GlobalArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::shown::shown;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
@@ -148,7 +149,7 @@ pub fn add(global: &GlobalArgs, args: &AddArgs) -> Outcomes {
             taken.extend(all.iter().map(ToString::to_string));
         }
     }
-    let mut text: String = taken.iter().map(|t| format!("taken: {t}\n")).collect();
+    let mut text: String = taken.iter().map(|t| format!("taken: {}\n", shown(t))).collect();
     if taken.is_empty() {
         text.push_str("nothing new\n");
     }
@@ -360,7 +361,7 @@ pub fn peers(global: &GlobalArgs) -> Outcomes {
         text = format!("others do not reach this node but through relays\n{text}");
     }
     if let Some(why) = answer.get("shortOfMemory").and_then(Value::as_str) {
-        text = format!("NO NEW CONNECTIONS: {why}\n{text}");
+        text = format!("NO NEW CONNECTIONS: {}\n{text}", shown(why));
     }
     Ok(Answer::new("gridpass.node.peers/1", answer, text))
 }
@@ -389,7 +390,10 @@ pub fn join(global: &GlobalArgs, args: &JoinArgs) -> Outcomes {
             .and_then(|mut all| all.note(invitation.clone()))
             .map_err(|e| Failure::new(e.code(), e.to_string()))?;
     }
-    let mut text = format!("invited by {}\n", invitation.addresses.join("\n           "));
+    let mut text = format!(
+        "invited by {}\n",
+        invitation.addresses.iter().map(shown).collect::<Vec<_>>().join("\n           ")
+    );
     for channel in &invitation.channels {
         text.push_str(&format!("to the channel {channel}\n"));
     }
@@ -454,7 +458,7 @@ pub fn check(global: &GlobalArgs) -> Outcomes {
         .collect();
     let mut text = format!("{} records, {} bytes\n", found.log.records, store.bytes());
     for (code, sentence) in found.log.told() {
-        text.push_str(&format!("{sentence} [{code}]\n"));
+        text.push_str(&format!("{} [{code}]\n", shown(sentence)));
     }
     if found.unknown > 0 {
         let unknown = found.unknown;
@@ -487,8 +491,8 @@ pub fn stop(global: &GlobalArgs) -> Outcomes {
 /// A JSON value for people.
 fn plain(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => shown(text),
         Value::Null => String::new(),
-        other => other.to_string(),
+        other => shown(other),
     }
 }

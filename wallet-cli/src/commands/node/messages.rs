@@ -6,6 +6,7 @@ use crate::commands::arguments::parse_duration;
 use crate::context::{GlobalArgs, if_too_large};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::shown::{quoted, shown};
 use crate::warnings::hint;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +16,7 @@ use gridpass_identity::did::Did;
 use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::node::control::{Asked, NewMessage};
 use gridpass_policy::codes as policy_codes;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -169,9 +170,9 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
             let answer = answer_in(global, &thread, after, Duration::from_millis(millis))?;
             let said = answer.get("text").or_else(|| answer.get("payload"));
             text.push_str(&format!(
-                "answer from {}\n{}\n",
-                answer.get("sender").and_then(Value::as_str).unwrap_or_default(),
-                said.and_then(Value::as_str).unwrap_or_default()
+                "answer from {}\n{}",
+                shown(answer.get("sender").and_then(Value::as_str).unwrap_or_default()),
+                quoted(said.and_then(Value::as_str).unwrap_or_default())
             ));
             if let Some(map) = sent.as_object_mut() {
                 map.insert("answer".into(), answer);
@@ -272,9 +273,13 @@ pub fn inbox(global: &GlobalArgs, args: &InboxArgs) -> Outcomes {
     let answer = ask(global, &Asked::Inbox { after: args.after, most: args.most })?;
     let mut text = String::new();
     for message in answer.get("messages").and_then(Value::as_array).into_iter().flatten() {
-        let of = |name: &str| message.get(name).and_then(Value::as_str).unwrap_or_default();
+        let of = |name: &str| shown(message.get(name).and_then(Value::as_str).unwrap_or_default());
         let number = message.get("number").map(ToString::to_string).unwrap_or_default();
-        let said: String = of("text").chars().filter(|c| !c.is_control()).take(120).collect();
+        let said = message.get("text").and_then(Value::as_str).unwrap_or_default();
+        // Of a document that is written over many lines the beginning is on one.
+        let said: String =
+            said.chars().filter(|c| !matches!(c, '\n' | '\r' | '\t')).take(120).collect();
+        let said = shown(said);
         text.push_str(&format!(
             "{number:>8}  {}  {}/{}\n          from {}\n          {said}\n",
             of("issued"),
@@ -336,17 +341,18 @@ fn silent(fate: &Value) -> Option<usize> {
 
 /// What became of a message, for people.
 fn fate(message: &Value) -> String {
-    let of = |name: &str| message.get(name).and_then(Value::as_str).unwrap_or_default();
+    let of = |name: &str| shown(message.get(name).and_then(Value::as_str).unwrap_or_default());
     let mut text = format!("{}  {}  {}\n  {}\n", of("issued"), of("topic"), of("state"), of("id"));
     for (recipient, said) in
         message.get("recipients").and_then(Value::as_object).into_iter().flatten()
     {
-        let state = said.get("state").and_then(Value::as_str).unwrap_or_default();
-        let reasons = said.get("reasons").map(|r| json!(r).to_string()).unwrap_or_default();
+        let state = shown(said.get("state").and_then(Value::as_str).unwrap_or_default());
+        let reasons = said.get("reasons").map(shown).unwrap_or_default();
+        let recipient = shown(recipient);
         text.push_str(&format!("  {state:<10} {recipient} {reasons}\n"));
     }
     for keeper in message.get("keepers").and_then(Value::as_object).into_iter().flatten() {
-        text.push_str(&format!("  kept by    {}\n", keeper.0));
+        text.push_str(&format!("  kept by    {}\n", shown(keeper.0)));
     }
     text
 }

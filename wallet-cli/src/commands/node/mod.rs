@@ -118,7 +118,11 @@ impl ConfigArgs {
         };
         let bytes = crate::context::read_input(&path, 1024 * 1024)?;
         let text = String::from_utf8(bytes).map_err(|e| malformed(e.to_string()))?;
-        let settings: NodeSettings = toml::from_str(&text).map_err(|e| malformed(e.to_string()))?;
+        let settings: NodeSettings = toml::from_str(&text).map_err(|e| {
+            // Where it is stands in the first line of several.
+            let place = e.to_string().lines().next().unwrap_or_default().to_owned();
+            malformed(format!("{place}: {}", e.message()))
+        })?;
         if settings.version != 1 {
             return Err(malformed(format!("its version is {}, and 1 is known", settings.version)));
         }

@@ -4,6 +4,7 @@ use super::{ConfigArgs, folder};
 use crate::context::{GlobalArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::shown::shown;
 use crate::warnings::warn;
 use axum::Router;
 use axum::http::StatusCode;
@@ -17,7 +18,7 @@ use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::node::{Material, Node, NodeKey, NodeSettings, material_of};
 use gridpass_policy::keeping as channels;
 use serde_json::json;
-use std::io::Write as _;
+use std::io::Write;
 use std::path::Path;
 
 /// How the log is written.
@@ -83,12 +84,27 @@ fn log(args: &RunArgs) -> Result<(), Failure> {
     let wrong = |e: String| Failure::new(messaging_codes::NODE_CONFIGURATION, e);
     let filter = tracing_subscriber::EnvFilter::try_new(&args.log);
     let filter = filter.map_err(|e| wrong(format!("{}: {e}", args.log)))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter);
     let set = match args.log_format {
-        LogFormat::Text => log.with_ansi(false).try_init(),
-        LogFormat::Json => log.json().try_init(),
+        LogFormat::Text => log.with_writer(|| LogLines).with_ansi(false).try_init(),
+        LogFormat::Json => log.with_writer(std::io::stderr).json().try_init(),
     };
     set.map_err(|e| wrong(e.to_string()))
+}
+
+/// The log for people: each event, which is given whole, is one line, whatever peers wrote into it.
+struct LogLines;
+
+impl Write for LogLines {
+    fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        writeln!(std::io::stderr().lock(), "{}", shown(text.trim_end_matches('\n')))?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
 }
 
 /// The identity of the node: the one named, the only node, or the only identity.

@@ -7,6 +7,7 @@ use crate::commands::channel::{compile, find};
 use crate::context::{GlobalArgs, MAX_INPUT, read_input};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::shown::shown;
 use clap::Args;
 use gridpass_policy::codes as policy_codes;
 use gridpass_policy::decision::{Decision, RecordedDecision, Verdict, parse_admission};
@@ -106,17 +107,23 @@ fn in_words(policy: &Policy, admitted: &Admitted, decision: &Decision) -> String
         facts.judged,
     );
     for visa in &facts.visas {
-        text.push_str(&format!("  visa       {} [{}]\n", visa.role, visa.standing.code));
+        text.push_str(&format!(
+            "  visa       {} [{}]\n",
+            shown(&visa.role),
+            shown(&visa.standing.code)
+        ));
         for (depth, step) in (1_usize..).zip(&visa.path) {
-            text.push_str(&format!("  {:depth$}         issued by {}\n", "", step.issuer));
+            text.push_str(&format!("  {:depth$}         issued by {}\n", "", shown(&step.issuer)));
         }
     }
     for reason in &decision.reasons {
         let name = reason.requirement.as_deref().unwrap_or("facts");
-        text.push_str(&format!("{name}: {} [{}]\n", reason.sentence, reason.code));
+        let (name, sentence) = (shown(name), shown(&reason.sentence));
+        text.push_str(&format!("{name}: {sentence} [{}]\n", shown(&reason.code)));
         let mut hints = vec![reason.code.as_str()];
         for cause in &reason.causes {
-            text.push_str(&format!("  because {} [{}]\n", cause.sentence, cause.code));
+            let (sentence, code) = (shown(&cause.sentence), shown(&cause.code));
+            text.push_str(&format!("  because {sentence} [{code}]\n"));
             hints.push(&cause.code);
         }
         // The most particular advice: of the last cause, else of the reason.

@@ -5,6 +5,7 @@ use crate::commands::channel::{compile, find};
 use crate::context::{GlobalArgs, now, read_input};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, outcome_exit};
+use crate::shown::shown;
 use clap::Args;
 use gridpass_credentials::keeping;
 use gridpass_credentials::trust::{LIMITS, Trust};
@@ -47,7 +48,8 @@ pub fn run(global: &GlobalArgs, args: &LintArgs) -> Outcomes {
             Level::Error => "error",
             Level::Warning => "warning",
         };
-        text.push_str(&format!("{level:<8} {}: {} [{}]\n", item.place, item.sentence, item.code));
+        let (place, sentence) = (shown(&item.place), shown(&item.sentence));
+        text.push_str(&format!("{level:<8} {place}: {sentence} [{}]\n", item.code));
     }
     if trust.is_none() {
         text.push_str(

@@ -7,6 +7,7 @@ use crate::commands::sign::parse_dids;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::shown::shown;
 use clap::Args;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::signature::SignatureMemo;
@@ -129,12 +130,14 @@ pub fn run(global: &GlobalArgs, args: &SimulateArgs) -> Outcomes {
         Verdict::Allow => "allowed",
         Verdict::Deny => "denied",
     };
-    let mut text = format!("{verdict}: {}\n", decision.sentence());
+    let mut text = format!("{verdict}: {}\n", shown(decision.sentence()));
     for reason in &decision.reasons {
         let name = reason.requirement.as_deref().unwrap_or("facts");
-        text.push_str(&format!("  {name}: {} [{}]\n", reason.sentence, reason.code));
+        let (name, sentence) = (shown(name), shown(&reason.sentence));
+        text.push_str(&format!("  {name}: {sentence} [{}]\n", shown(&reason.code)));
         for cause in &reason.causes {
-            text.push_str(&format!("    because {} [{}]\n", cause.sentence, cause.code));
+            let (sentence, code) = (shown(&cause.sentence), shown(&cause.code));
+            text.push_str(&format!("    because {sentence} [{code}]\n"));
         }
     }
     let until = admitted.admission().expires;

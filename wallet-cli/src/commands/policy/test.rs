@@ -5,6 +5,7 @@ use crate::commands::channel::compile;
 use crate::context::{MAX_INPUT, read_input};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, outcome_exit};
+use crate::shown::shown;
 use clap::Args;
 use gridpass_identity::report::Outcome;
 use gridpass_policy::cases::{CaseFile, CaseResult, table};
@@ -82,9 +83,9 @@ pub fn run(args: &TestArgs) -> Outcomes {
             Verdict::Allow => "allow",
             Verdict::Deny => "deny",
         };
-        text.push_str(&format!("{mark:<8} {verdict:<6} {}\n", result.name));
+        text.push_str(&format!("{mark:<8} {verdict:<6} {}\n", shown(&result.name)));
         for difference in &result.differences {
-            text.push_str(&format!("{:<16}{difference}\n", ""));
+            text.push_str(&format!("{:<16}{}\n", "", shown(difference)));
         }
     }
     text.push_str(&format!("{} cases, {failed} differ\n", results.len()));
@@ -105,9 +106,9 @@ fn against(file: &CaseFile, before: &[CaseResult], other: &Policy) -> Outcomes {
         let (was, is) = (old.decision.verdict, new.decision.verdict);
         if was != is {
             changed.push(json!({"case": old.name, "before": was, "after": is}));
-            text.push_str(&format!("{was:?} -> {is:?}: {}\n", old.name));
+            text.push_str(&format!("{was:?} -> {is:?}: {}\n", shown(&old.name)));
             if is == Verdict::Deny {
-                text.push_str(&format!("    {}\n", new.decision.sentence()));
+                text.push_str(&format!("    {}\n", shown(new.decision.sentence())));
             }
         }
     }

@@ -6,6 +6,7 @@ use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::shown::shown;
 use clap::Args;
 use gridpass_credentials::authorisation::NodeAuthorisation;
 use gridpass_credentials::issuing::{self, IssuedVisa, Issuer};
@@ -131,7 +132,8 @@ fn change(
 }
 
 fn list_line(list: &StatusList) -> String {
-    format!("  status list      {} version {}\n", list.id, list.version.unwrap_or_default())
+    let version = list.version.unwrap_or_default();
+    format!("  status list      {} version {version}\n", shown(&list.id))
 }
 
 /// The authorisations that this wallet's identities gave a node, by the node's DID; or the one of
@@ -226,7 +228,7 @@ fn finish(
 ) -> Outcomes {
     answer.text.push_str("next: give the new list to those who rely on it: ");
     answer.text.push_str(&match args.output.file() {
-        Some(path) => format!("send {}", path.display()),
+        Some(path) => format!("send {}", shown(path.display())),
         None => "gridpass status publish -o lists.json".to_owned(),
     });
     if args.output.output.is_none() {

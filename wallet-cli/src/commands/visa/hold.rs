@@ -6,6 +6,7 @@ use crate::commands::arguments::{TrustArgs, parse_duration, save_identities};
 use crate::context::{GlobalArgs, MAX_INPUT, now, read_input, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::shown::shown as harmless;
 use clap::Args;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::issuing;
@@ -150,7 +151,7 @@ fn list_held(wallet: &Wallet) -> Outcomes {
         text.push_str(&lines(&visa, state, &format!("by {}", visa.issuer), secured.id()));
         let mut row = json!({"visa": visa, "evidence": secured.id(), "state": state});
         if let (Some((code, sentence)), Some(row)) = (why, row.as_object_mut()) {
-            text.push_str(&format!("  {sentence} [{code}]\n"));
+            text.push_str(&format!("  {} [{code}]\n", harmless(&sentence)));
             row.insert("code".into(), json!(code));
             row.insert("sentence".into(), json!(sentence));
         }
@@ -193,7 +194,7 @@ fn lines(visa: &Visa, state: &str, other: &str, evidence: &ContentId) -> String 
         "{:<28} {state:<11} until {}  {other}\n  id {}\n  hash {evidence}\n",
         visa.role.as_str(),
         visa.valid_until,
-        visa.id
+        harmless(&visa.id)
     )
 }
 
@@ -247,7 +248,7 @@ pub fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
         claims_text(&visa.claims),
         visa.definition,
         secured.form(),
-        visa.id,
+        harmless(&visa.id),
         secured.id()
     );
     for status in &visa.status {
@@ -255,12 +256,12 @@ pub fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
             "  {:<16} entry {} of {}\n",
             status.purpose.name(),
             status.index,
-            status.list
+            harmless(&status.list)
         ));
     }
     let withholdable: Vec<String> = secured.withholdable().map(str::to_owned).collect();
     if !withholdable.is_empty() {
-        shown.push_str(&format!("  can be withheld  {}\n", withholdable.join(", ")));
+        shown.push_str(&format!("  can be withheld  {}\n", harmless(withholdable.join(", "))));
     }
     if secured.withheld() > 0 {
         shown.push_str(&format!("  withheld here    {} claims\n", secured.withheld()));
@@ -283,7 +284,10 @@ fn show_refusal(text: &str, schema: &'static str, warning: &str) -> Outcomes {
     let refusal: Refusal = request::receive(text, None, &resolver, now())?.statement;
     let shown = format!(
         "{} refuses {} to {}\n  reason: {}\n{warning}",
-        refusal.issuer, refusal.role, refusal.holder, refusal.reason
+        refusal.issuer,
+        refusal.role,
+        refusal.holder,
+        harmless(&refusal.reason)
     );
     Ok(Answer::new(schema, json!({"refusal": refusal, "verified": false}), shown))
 }

@@ -8,6 +8,7 @@ use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, note};
+use crate::shown::shown as harmless;
 use clap::Args;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::issuing::{self, Issuer, NewVisa};
@@ -170,7 +171,7 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
         claims_text(&visa.claims),
         visa.valid_from,
         visa.valid_until,
-        visa.id,
+        harmless(&visa.id),
         issued.evidence
     );
     let answer = Answer::new("gridpass.visa.issue/1", json, text);
@@ -332,7 +333,9 @@ pub fn refuse(global: &GlobalArgs, args: &RefuseArgs) -> Outcomes {
     let json = json!({"refusal": refusal});
     let text = format!(
         "Refused {} to {}: {}\nnext: send the file to the holder, who reads it with `gridpass visa show FILE`",
-        refusal.role, refusal.holder, refusal.reason
+        refusal.role,
+        refusal.holder,
+        harmless(&refusal.reason)
     );
     let own = Fixed(wallet.snapshots(&me.did)?);
     write_parcel(

@@ -16,6 +16,7 @@ use super::arguments::{Material, identities_of};
 use crate::context::{GlobalArgs, OutputArgs};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::shown::shown;
 use clap::Subcommand;
 use gridpass_credentials::keeping::KeepError;
 use gridpass_credentials::parcel::Parcel;
@@ -139,16 +140,16 @@ fn not_issued(error: KeepError) -> Failure {
 
 /// Claims as lines for people.
 pub fn claims_text(claims: &Map<String, Value>) -> String {
-    claims.iter().map(|(name, value)| format!("  {name:<16} {value}\n")).collect()
+    claims.iter().map(|(name, value)| format!("  {:<16} {}\n", shown(name), shown(value))).collect()
 }
 
 /// A report of visas as an answer: what came out, why, by which path, resting on how old material.
 pub fn report_answer(schema: &'static str, report: &VisaReport) -> Answer {
     let mut text = match report.outcome {
         Outcome::Passed => "PASSED\n".to_owned(),
-        Outcome::Failed => format!("FAILED: {} [{}]\n", report.sentence, report.code),
+        Outcome::Failed => format!("FAILED: {} [{}]\n", shown(&report.sentence), report.code),
         Outcome::Indeterminate => {
-            format!("CANNOT BE DECIDED: {} [{}]\n", report.sentence, report.code)
+            format!("CANNOT BE DECIDED: {} [{}]\n", shown(&report.sentence), report.code)
         }
     };
     if let Some(presenter) = &report.presenter {
@@ -177,7 +178,7 @@ pub fn report_answer(schema: &'static str, report: &VisaReport) -> Answer {
         report.at, trust.name, trust.version, trust.dated
     ));
     for age in &report.ages {
-        text.push_str(&format!("  {} s old: {}\n", age.age_seconds, age.what));
+        text.push_str(&format!("  {} s old: {}\n", age.age_seconds, shown(&age.what)));
     }
     if report.outcome != Outcome::Passed {
         text.push_str(&format!("next: {}\n", report.code.0.remedy));

@@ -6,6 +6,7 @@ use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, checks_text, outcome_exit};
+use crate::shown::shown;
 use clap::Args;
 use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_credentials::parcel::{Parcel, ParcelKind, lists_named_in};
@@ -307,10 +308,10 @@ pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
         text.push_str(&format!("  for {} days\n", seconds / 86_400));
     }
     if let Some(renews) = &request.renews {
-        text.push_str(&format!("  to replace {renews}\n"));
+        text.push_str(&format!("  to replace {}\n", shown(renews)));
     }
     if let Some(note) = &request.note {
-        text.push_str(&format!("  note: {note}\n"));
+        text.push_str(&format!("  note: {}\n", shown(note)));
     }
     if let Some(shown) = &reviewed.shown {
         for visa in shown.granted() {
