@@ -32,10 +32,7 @@ impl Checker {
                 Err(_) => return false,
             }
         }
-        let sealing = match sealing {
-            Some(held) => Some(self.check_members(header, known, now).unwrap_or(held)),
-            None => None,
-        };
+        let sealing = sealing.map(|held| self.check_members(header, known, now).unwrap_or(held));
         let mut facts = message_facts(envelope, signature, None);
         facts.sealing = sealing;
         let channel = self.channels.get(&header.channel);

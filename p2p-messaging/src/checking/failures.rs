@@ -151,14 +151,12 @@ impl Failures {
             remembered && other && at >= f.from && at < f.until
         };
         let whole = presentation(speaker);
-        if self.0.peek(&whole).is_some_and(counts) {
-            return self.0.get(&whole).map(|f| &*f);
-        }
-        let own = What::Speaker(Box::new(speaker.key()));
-        if self.0.peek(&own).is_some_and(counts) {
-            return self.0.get(&own).map(|f| &*f);
-        }
-        None
+        let key = match self.0.peek(&whole).is_some_and(counts) {
+            true => whole,
+            false => What::Speaker(Box::new(speaker.key())),
+        };
+        let found: &Failure = self.0.get(&key)?;
+        counts(found).then_some(found)
     }
 
     /// Notes what failed.

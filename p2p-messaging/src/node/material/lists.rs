@@ -97,6 +97,9 @@ struct Files {
 #[derive(Default)]
 pub(super) struct ListFiles(BTreeMap<String, Files>);
 
+/// Whose list, and the newest state of it that was seen.
+type Seen = ((String, Did), Order);
+
 impl ListFiles {
     /// What the names in a folder say.
     pub(super) fn of(paths: &[PathBuf]) -> Self {
@@ -124,7 +127,7 @@ impl ListFiles {
         &mut self,
         path: &Path,
         bytes: &[u8],
-    ) -> Result<Option<((String, Did), Order)>, MaterialError> {
+    ) -> Result<Option<Seen>, MaterialError> {
         let whose = serde_json::from_slice::<Whose>(bytes).ok();
         let whose = whose.map(|w| (key_of(&w.list, &w.signer), (w.list, w.signer)));
         let Some((key, whose)) = whose.filter(|(key, _)| name_of(path) == whose_name(key)) else {

@@ -101,7 +101,7 @@ mod tests {
             }
             let count = into.len().min(self.0);
             into[..count].fill(0);
-            self.0 -= count;
+            self.0 = self.0.saturating_sub(count);
             Ok(count)
         }
     }
