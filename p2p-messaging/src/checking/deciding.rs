@@ -87,7 +87,7 @@ impl Checker {
         };
         let mut checked = outcome(&ruling);
         if checked.verdict == Verdict::Refuse {
-            checked.verdict = finality(&ruling, admitted.admission(), source);
+            checked.verdict = finality(&channel.policy, &ruling, admitted.admission(), source);
         }
         checked.answers = match checked.verdict {
             Verdict::Refuse => !is_hidden(&channel.policy, header, &facts, &ruling),

@@ -14,7 +14,12 @@ use gridpass_policy::policy::Policy;
 
 /// What a denial is worth: whether it stays one, whatever may still come; whether it waits for what
 /// is missing; or whether nothing is kept of it, since the sender is not shown to be the sender.
-pub(super) fn finality(ruling: &Ruling, facts: &Admission, source: Source) -> Verdict {
+pub(super) fn finality(
+    policy: &Policy,
+    ruling: &Ruling,
+    facts: &Admission,
+    source: Source,
+) -> Verdict {
     if facts.has_failed() {
         return Verdict::Ignore;
     }
@@ -52,8 +57,13 @@ pub(super) fn finality(ruling: &Ruling, facts: &Admission, source: Source) -> Ve
         credential_codes::VISA_NOT_YET,
         identity_codes::SIGNED_IN_FUTURE,
     ];
-    let passes =
-        |r: &Reason| tells(r, &passing) || (source == Source::Live && tells(r, &of_the_time));
+    // A peer that has another framework's trust judges for itself alone.
+    let foreign = facts.trust.framework != policy.descriptor().framework;
+    let passes = |r: &Reason| {
+        tells(r, &passing)
+            || (source == Source::Live && tells(r, &of_the_time))
+            || (foreign && r.code == policy_codes::ADMISSION_OTHER.id())
+    };
     // Undecided is what would be allowed if what is missing came, and came out well. The visas that
     // prove an issuer's authority come with the presentation, or never.
     let may_come = facts.visas.iter().any(|v| {

@@ -193,6 +193,7 @@ fn case_16_a_reader_whose_visa_is_revoked_is_given_nothing_more() {
 fn case_18_a_visit_that_fails_is_not_verified_again_where_nothing_changed() {
     // With keepers, two questions are asked of each.
     let market = Market::with_operators(|d| {
+        d.sealing = Sealing::Members;
         d.keep = vec![channels::requirement(
             "keeper",
             "aggregators keep for each other",
