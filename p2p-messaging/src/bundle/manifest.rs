@@ -9,6 +9,7 @@ use gridpass_identity::time::UnixMillis;
 use ipld_core::cid::Cid;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_ipld_dagcbor::DecodeError;
 
 /// What the member `type` says.
 pub const TYPE: &str = "gridpass-bundle";
@@ -286,7 +287,7 @@ impl Manifest {
     /// # Errors
     /// [`BundleError`].
     pub fn parse(bytes: &[u8]) -> Result<Self, BundleError> {
-        let version: Versioned = serde_ipld_dagcbor::from_slice(bytes).map_err(malformed)?;
+        let version: Versioned = serde_ipld_dagcbor::from_slice(bytes).map_err(unread)?;
         if version.document_type != TYPE {
             return Err(malformed("the manifest is of another type"));
         }
@@ -332,9 +333,17 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, BundleError> {
     serde_ipld_dagcbor::to_vec(value).map_err(malformed)
 }
 
+/// Why something could not be read, in words: what the decoder says of bytes helps nobody.
+fn unread<E>(error: DecodeError<E>) -> BundleError {
+    match error {
+        DecodeError::Msg(why) => malformed(why),
+        _ => malformed("something in it ends too early, or is of another kind than it should be"),
+    }
+}
+
 /// Reads something in its one encoding.
 pub(super) fn decode<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, BundleError> {
-    let read: T = serde_ipld_dagcbor::from_slice(bytes).map_err(malformed)?;
+    let read: T = serde_ipld_dagcbor::from_slice(bytes).map_err(unread)?;
     if encode(&read)? != bytes {
         return Err(malformed("something in it is not in its one encoding"));
     }
@@ -344,6 +353,17 @@ pub(super) fn decode<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_refused_in_words() {
+        let map = encode(&std::collections::BTreeMap::from([("har", 1_u8)])).expect("a map");
+        for bytes in [map.as_slice(), &map[..2], b"", &[0xff], &[0x00; 9]] {
+            let refused = Manifest::parse(bytes).expect_err("no manifest").to_string();
+            for raw in ["Msg(", "Eof", "Mismatch", "Require"] {
+                assert!(!refused.contains(raw), "{refused}");
+            }
+        }
+    }
 
     #[test]
     fn how_many_entries_a_list_has_is_seen_by_its_head() {

@@ -252,6 +252,7 @@ fn export(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
             let publish = resolve::published_at(&identity)
                 .map(|url| format!("\nnext: publish it at {url}"))
                 .unwrap_or_default();
+            let file = crate::shown::shown(file);
             answer(format!("{} written to {file}{publish}", identity.did))
         }
     })

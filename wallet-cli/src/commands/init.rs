@@ -52,7 +52,7 @@ pub fn run(global: &GlobalArgs, args: &InitArgs) -> Outcomes {
         "Wallet {:?} is ready in {}\n  id              {}\n  recovery words  {handed}\n\
          next: gridpass id new --name root --method webvh --location YOUR.DOMAIN",
         args.name,
-        dir.display(),
+        crate::shown::shown(dir.display()),
         wallet.id(),
     );
     Ok(Answer::new("gridpass.init/1", json, text))

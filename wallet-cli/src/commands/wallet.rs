@@ -333,8 +333,8 @@ fn backup(global: &GlobalArgs, args: &BackupArgs) -> Outcomes {
     let text = format!(
         "Backup written to {} ({bytes} bytes); it opens with {opens_with}.\n\
          next: gridpass wallet backup-verify {} --recovery-file WORDS",
-        path.display(),
-        path.display(),
+        crate::shown::shown(path.display()),
+        crate::shown::shown(path.display()),
     );
     Ok(Answer::new("gridpass.wallet.backup/1", json, text))
 }
@@ -470,7 +470,7 @@ fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Outcomes {
         "wallet {:?} as of {}, {identities} identities, in {}",
         manifest.wallet_name,
         manifest.created,
-        dir.display()
+        crate::shown::shown(dir.display())
     );
     report.push(Check::passed("restore", gridpass_identity::codes::BACKUP_VERIFIED, sentence));
     let json = json!({ "profile": profile, "manifest": manifest, "identities": identities });

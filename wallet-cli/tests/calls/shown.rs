@@ -30,28 +30,31 @@ fn on_a_terminal(place: &Place, words: &str) -> Option<String> {
 }
 
 #[test]
-fn a_name_in_a_charter_a_title_and_a_file_do_not_paint_the_screen() {
+fn a_title_and_a_file_do_not_turn_a_line_round_or_paint_the_screen() {
     let place = Place::with_wallet();
-    place.new_identity("root", &["--method", "key"]);
-    let made = place.ok(&["role", "define", "flex.gb.aggregator", "--title", PAINT]);
-    harmless(made.text());
+    let did = place.new_identity("root", &["--method", "key"]);
+    // Titles with controls are refused where they are made; marks for the direction of text are not.
+    let title = "\u{202e}DESSAP\u{2028}PASSED";
+    place.ok(&["role", "define", "flex.gb.aggregator", "--title", title]);
     let roles = place.ok(&["role", "list"]);
     harmless(roles.text());
-    assert!(
-        roles.text().contains(r"\u{1b}[2J\u{1b}[HPASSED\u{1b}[8m\u{a}\u{202e}PASSED"),
-        "{roles:?}"
-    );
-    place.ok(&["charter", "new", PAINT, "--role", "flex.gb.aggregator", "-o", "charter.json"]);
-    let shown = place.ok(&["charter", "show", "charter.json"]);
-    harmless(shown.text());
-    assert!(shown.text().contains(r"\u{1b}[2J"), "{shown:?}");
+    assert!(roles.text().contains(r"\u{202e}DESSAP\u{2028}PASSED"), "{roles:?}");
     // JSON is as it was: whoever reads it gets what was written.
-    let json = place.ok_json("gridpass.charter.show/1", &["charter", "show", "charter.json"]);
-    assert_eq!(json["charter"]["name"], PAINT);
-    // The name of a file, and what an error says of it.
-    let refused = place.run(&["charter", "show", "no\u{1b}[2J\nsuch"]);
+    let json = place.ok_json("gridpass.role.list/1", &["role", "list"]);
+    assert_eq!(json["roles"][0]["title"], title);
+    // The name of a file, where it is written, and what an error says of it.
+    let name = "no\u{1b}[2J\nPASSED";
+    let written = place.ok(&["id", "export", "root", "-o", name]);
+    harmless(written.text());
+    assert!(
+        written.text().starts_with(&did) && written.text().contains(r"no\u{1b}[2J\u{a}PASSED"),
+        "{written:?}"
+    );
+    let refused = place.run(&["charter", "show", name]);
+    assert_ne!(refused.status, 0);
+    let refused = place.run(&["id", "export", "root", "-o", name]);
     harmless(&refused.stderr);
-    assert!(refused.stderr.contains(r"no\u{1b}[2J\u{a}such"), "{refused:?}");
+    assert!(refused.stderr.contains(r"no\u{1b}[2J\u{a}PASSED exists already"), "{refused:?}");
 }
 
 #[test]

@@ -73,7 +73,7 @@ pub fn run(args: &DiffArgs) -> Outcomes {
         };
         let side = |s: &Option<String>| s.as_ref().map_or_else(|| absent.into(), shown);
         text.push_str(&format!(
-            "{:<12} {}\n  first   {}\n  second  {}\n",
+            "{:<16} {}\n  first   {}\n  second  {}\n",
             difference.kind,
             shown(&difference.id),
             side(&difference.first),
@@ -87,6 +87,7 @@ pub fn run(args: &DiffArgs) -> Outcomes {
             "They do not disagree: they selected, knew or show other things.\n".to_owned()
         }
         0 => String::new(),
+        1 => "They DISAGREE in one place.\n".to_owned(),
         count => format!("They DISAGREE in {count} places.\n"),
     });
     let mut document = json!(found);

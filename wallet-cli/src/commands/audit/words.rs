@@ -1,6 +1,6 @@
 //! What the text, the page and the table say alike. Nothing in it is escaped yet: each does that itself.
 
-use gridpass_identity::code::Code;
+use gridpass_identity::code::{Class, Code};
 use gridpass_identity::report::Outcome;
 use gridpass_messaging::bundle::{Audit, Report, Selection};
 
@@ -52,6 +52,10 @@ pub fn selected(selection: &Selection) -> String {
     }
 }
 
+/// What to do with a part that is not as it must be.
+const DOUBT: &str = "Do not rely on it; ask the exporter, and compare with another participant's bundle: `gridpass audit \
+                     diff`.";
+
 /// What an auditor does next. The remedies of codes that a node gives too speak to who runs one.
 pub fn remedy(code: Code) -> &'static str {
     match code.id() {
@@ -64,20 +68,20 @@ pub fn remedy(code: Code) -> &'static str {
         | "GP-STATUS-UNKNOWN"
         | "GP-STATUS-STALE"
         | "GP-DID-NOT-FOUND"
-        | "GP-WEBVH-WITNESS-MISSING"
-        | "GP-CHANNEL-NOT-SIGNED" => {
+        | "GP-WEBVH-WITNESS-MISSING" => {
             "Ask the exporter, or another participant, for a bundle with what is missing, and the signers for the newest trust pack."
         }
         "GP-SIGNED-IN-FUTURE" => {
             "Look at the time of verification (--at, or this machine's clock); else ask whoever signed it how that came."
         }
-        "GP-RECEIPT-MALFORMED"
-        | "GP-ENVELOPE-MALFORMED"
-        | "GP-SEALING-MALFORMED"
-        | "GP-SEALING-EPOCH" => {
-            "Do not rely on it; ask the exporter, and compare with another participant's bundle: `gridpass audit diff`."
-        }
-        _ => code.0.remedy,
+        "GP-SEALING-EPOCH" => DOUBT,
+        _ => match code.class() {
+            Class::Malformed => DOUBT,
+            Class::Expired => {
+                "Do not rely on it: what it rests on had ended by then. Ask the exporter how that came."
+            }
+            _ => code.0.remedy,
+        },
     }
 }
 
