@@ -104,7 +104,7 @@ class Senders:
             own = worst(checks, "presentation")
             standings = [one for one in all_standings if one.presented and one.visa]
             others = [one.visa.secured.signed for one in all_standings if one.visa and one.visa.issuer != recorded["sender"]
-                      and any(check.name == "signature" and check.outcome == PASSED for check in one.checks)]
+                      and all(check.outcome == PASSED or check.name in ("revocation", "suspension") for check in one.checks)]
         presentation = found_again("presentation", own, recorded["standing"])
         visas: list[Check] = []
         status: list[Check] = [Check("status", OPEN, "GP-STATUS-UNKNOWN", one) for one in missing]
@@ -120,9 +120,9 @@ class Senders:
         return Again(found, min(ends, default=at), max(others, default=None))
 
     def shown(self) -> set[str]:
-        """Participants of whom the bundle shows that they held a visa."""
+        """Participants of whom the bundle shows that they held a visa when they sent something."""
         return {one["sender"] for name, one in self.bundle.admissions.items()
-                if one["standing"]["outcome"] == PASSED and any(visa["standing"]["outcome"] == PASSED for visa in one["visas"])
+                if name in self.clocks and one["standing"]["outcome"] == PASSED and any(visa["standing"]["outcome"] == PASSED for visa in one["visas"])
                 and all(check.outcome == PASSED for check in self.again(name).checks[1:])}
 
     def node(self, recorded: dict[str, Any], node: dict[str, Any] | None, judge: Judge) -> Check:

@@ -130,11 +130,13 @@ pub const BEGINNING: usize = 128;
 /// # Errors
 /// [`BundleError::Malformed`].
 pub fn begins(first: &[u8]) -> Result<(), BundleError> {
-    let (root, end) = read_header(first)?;
+    let (_, end) = read_header(first)?;
     let (_, begin) = read_varint(first, end)?;
-    match first.get(begin..begin.saturating_add(CID_BYTES)) {
-        Some(name) if name == root.to_bytes() => Ok(()),
-        _ => Err(malformed("it does not begin with its root")),
+    // Whether it is the root is asked after whether its bytes are those of its name.
+    let name = first.get(begin..begin.saturating_add(CID_BYTES));
+    match name.and_then(|bytes| Cid::try_from(bytes).ok()) {
+        Some(name) if is_name(&name) => Ok(()),
+        _ => Err(malformed("it does not begin with a block")),
     }
 }
 

@@ -127,7 +127,7 @@ pub(crate) fn epoch_facts(header: &Header, epoch: &Epoch) -> Result<CheckFacts, 
         let sentence = "its epoch begins after it, or began too long before it";
         return Err((codes::SEALING_EPOCH, sentence.into()));
     }
-    let sentence = format!("sealed to {} nodes", epoch.members().len());
+    let sentence = format!("sealed to {} nodes when its epoch began", epoch.members().len());
     Ok(CheckFacts::new(Outcome::Passed, codes::SEALING_HELD, sentence))
 }
 
