@@ -200,5 +200,5 @@ crate::codes! {
         "Nothing to do.";
     BACKUP_STALE = "GP-BACKUP-STALE", Indeterminate,
         "Keys were made or rotated after the last backup, so that it cannot restore them.",
-        "Back up now with `gridpass wallet backup`.";
+        "Back up now with `gridpass wallet backup -o FILE`.";
 }

@@ -255,16 +255,19 @@ mod tests {
             (b"{\"a\": 1}".to_vec(), "begin"),
             (whole[..40].to_vec(), "ends within its header"),
             (Vec::new(), "empty"),
-            (whole[..70].to_vec(), "root"),
+            (whole[..70].to_vec(), "with a block"),
         ] {
             let error = begins(&bytes).expect_err(says);
             assert!(error.to_string().contains(says), "{error}");
             assert!(!error.to_string().contains("Msg"), "{error}");
         }
-        // The first block must be the one that the header names.
+        // A block with another name than the header's: which of the two is wrong is told later.
         let mut other = file(&[b"root", b"a block"]);
         let at = other.len() - b"a block".len() - CID_BYTES - 1 - 4 - 1;
         other[at] ^= 1;
+        assert!(begins(&other).is_ok() && read(&other).is_ok());
+        // One whose name has another form is none.
+        other[at + 1 - CID_BYTES] ^= 1;
         assert!(begins(&other).is_err());
     }
 

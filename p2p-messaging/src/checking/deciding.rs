@@ -90,7 +90,10 @@ impl Checker {
             checked.verdict = finality(&channel.policy, &ruling, admitted.admission(), source);
         }
         checked.answers = match checked.verdict {
-            Verdict::Refuse => !is_hidden(&channel.policy, header, &facts, &ruling),
+            Verdict::Refuse => {
+                let judged = (admitted.admission(), source);
+                !is_hidden(&channel.policy, (header, &facts), &ruling, judged)
+            }
             Verdict::Ignore => holds_nowhere,
             Verdict::Admit | Verdict::Wait | Verdict::Fault => false,
         };

@@ -33,37 +33,11 @@ pub(super) fn finality(
     if facts.standing.outcome != Finding::Passed || node.is_some_and(|n| n != Finding::Passed) {
         return later;
     }
-    let tells = |r: &Reason, codes: &[Code]| {
-        let is = |c: &str| codes.iter().any(|code| code.id() == c);
-        is(&r.code) || r.causes.iter().any(|c| is(&c.code))
-    };
     // What follows from facts of another time is no more certain than they are.
     if ruling.reasons.iter().any(|r| tells(r, &[policy_codes::ADMISSION_EXPIRED])) {
         return Verdict::Ignore;
     }
-    // Another minute, another clock, a charter or a list that is on its way may say otherwise.
-    let passing = [
-        policy_codes::MESSAGE_RATE,
-        credential_codes::ROLE_NOT_LISTED,
-        credential_codes::ISSUER_NOT_ROOT,
-        credential_codes::STATUS_ROLLBACK,
-        credential_codes::VISA_SUSPENDED,
-        identity_codes::KEY_NOT_LISTED,
-    ];
-    // These hang on the time that it is judged for: caught up with, they stay.
-    let of_the_time = [
-        policy_codes::MESSAGE_FROM_FUTURE,
-        policy_codes::CHANNEL_NOT_YET,
-        credential_codes::VISA_NOT_YET,
-        identity_codes::SIGNED_IN_FUTURE,
-    ];
-    // A peer that has another framework's trust judges for itself alone.
-    let foreign = facts.trust.framework != policy.descriptor().framework;
-    let passes = |r: &Reason| {
-        tells(r, &passing)
-            || (source == Source::Live && tells(r, &of_the_time))
-            || (foreign && r.code == policy_codes::ADMISSION_OTHER.id())
-    };
+    let passes = |r: &Reason| passes(policy, r, facts, source);
     // Undecided is what would be allowed if what is missing came, and came out well. The visas that
     // prove an issuer's authority come with the presentation, or never.
     let may_come = facts.visas.iter().any(|v| {
@@ -81,19 +55,59 @@ pub(super) fn finality(
     if ruling.reasons.iter().any(passes) { Verdict::Ignore } else { later }
 }
 
-/// Whether all that a message is refused for is what only some can see: what it is sealed to, or what is in
-/// it. Who passed it on may have seen nothing of that.
+/// Another minute, another clock, a charter or a list that is on its way may say otherwise.
+const PASSING: [Code; 6] = [
+    policy_codes::MESSAGE_RATE,
+    credential_codes::ROLE_NOT_LISTED,
+    credential_codes::ISSUER_NOT_ROOT,
+    credential_codes::STATUS_ROLLBACK,
+    credential_codes::VISA_SUSPENDED,
+    identity_codes::KEY_NOT_LISTED,
+];
+/// These hang on the time that it is judged for: caught up with, they stay.
+const OF_THE_TIME: [Code; 4] = [
+    policy_codes::MESSAGE_FROM_FUTURE,
+    policy_codes::CHANNEL_NOT_YET,
+    credential_codes::VISA_NOT_YET,
+    identity_codes::SIGNED_IN_FUTURE,
+];
+
+fn is_one(code: &str, codes: &[Code]) -> bool {
+    codes.iter().any(|c| c.id() == code)
+}
+
+fn tells(reason: &Reason, codes: &[Code]) -> bool {
+    is_one(&reason.code, codes) || reason.causes.iter().any(|c| is_one(&c.code, codes))
+}
+
+/// Whether a reason may be none later, or to another peer.
+fn passes(policy: &Policy, reason: &Reason, facts: &Admission, source: Source) -> bool {
+    let live = source == Source::Live;
+    let may_pass = |code: &str| is_one(code, &PASSING) || (live && is_one(code, &OF_THE_TIME));
+    // A peer that has another framework's trust judges for itself alone.
+    let foreign = facts.trust.framework != policy.descriptor().framework;
+    // A visa that another one needs fails with it, and heals with it.
+    let needed = || facts.visas.iter().any(|v| may_pass(&v.standing.code));
+    tells(reason, &PASSING)
+        || (live && tells(reason, &OF_THE_TIME))
+        || (foreign && reason.code == policy_codes::ADMISSION_OTHER.id())
+        || (tells(reason, &[credential_codes::PRECONDITIONS_UNMET]) && needed())
+}
+
+/// Whether all that a message is refused for, and that stays, is what only some can see: what it is sealed
+/// to, or what is in it. Who passed it on may have seen nothing of that.
 pub(super) fn is_hidden(
     policy: &Policy,
-    header: &Header,
-    facts: &MessageFacts,
+    (header, message): (&Header, &MessageFacts),
     ruling: &Ruling,
+    (facts, source): (&Admission, Source),
 ) -> bool {
     let seals = policy.descriptor().sealing == Sealing::Members;
-    let found = || [&facts.sealing, &facts.payload].into_iter().flatten();
+    let found = || [&message.sealing, &message.payload].into_iter().flatten();
     let hidden = |r: &Reason| {
         let is_it = |f: &CheckFacts| f.outcome != Finding::Passed && f.code == r.code;
         r.requirement.is_none() && found().any(is_it)
     };
-    seals && header.is_sealed() && ruling.reasons.iter().all(hidden)
+    let borne = |r: &Reason| hidden(r) || passes(policy, r, facts, source);
+    seals && header.is_sealed() && ruling.reasons.iter().all(borne)
 }

@@ -6,8 +6,9 @@ use super::sign::{identity, parse_dids};
 use crate::content::{StoreArgs, kept_at};
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input, rng};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, note};
+use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown;
+use crate::warnings::hint;
 use clap::{Args, Subcommand, ValueEnum};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping;
@@ -188,7 +189,7 @@ fn define(global: &GlobalArgs, args: &DefineArgs) -> Outcomes {
             role_version::refuse_unchanged(last, &definition)?;
         }
         if let Some(warning) = role_version::warning((last_id, last), (&id, &definition)) {
-            note(warning);
+            hint(warning);
         }
     }
     keeping::keep_definition(&mut wallet, &definition, &mut rng())?;

@@ -56,6 +56,13 @@ fn both_sides_of_a_channel_export_while_they_run_and_an_auditor_finds_that_it_ho
     assert!(message["receipts"][0]["issued"].is_string(), "{message}");
     let times = &message["times"];
     assert!(times["notBefore"].is_string() && times["notAfter"].is_null(), "{times}");
+    // What was left out is shown later: the last bid, which lies in its sender's folder; and another file.
+    export(&network, "north-1", BIDS, "closed.car", &["--withhold-payloads"]);
+    let shown = ["audit", "verify", "closed.car", "--trust", "trust.json", "--payload"];
+    let ran = place.ok(&[&shown[..], &["flexgen-1-bid.json"]].concat());
+    let told = ran.text();
+    assert!(told.contains(&format!("message {}", sent[3])) && told.contains("fits"), "{told}");
+    place.refused("GP-CID-OTHER", 10, &[&shown[..], &["trust.json"]].concat());
     // One message in full, as words.
     let explained =
         place.ok(&["audit", "verify", "north.car", "--trust", "trust.json", "--explain", &sent[1]]);

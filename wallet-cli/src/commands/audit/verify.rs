@@ -5,7 +5,8 @@ use crate::commands::arguments::trimmed;
 use crate::commands::resolve::parse_time;
 use crate::context::{GlobalArgs, now, read_input};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, outcome_exit};
+use crate::output::{Answer, Failure, Outcomes, mark, outcome_exit};
+use crate::shown::shown;
 use clap::Args;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::keeping;
@@ -86,7 +87,7 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     let bytes = super::read(&args.file)?;
     let bundle = Bundle::parse(&bytes)?;
     let sample = args.sample.map(|size| Sample { size, seed: args.seed });
-    let payloads = payloads(&args.payload, &bundle)?;
+    let (payloads, ids) = payloads(&args.payload, &bundle)?;
     let report =
         verify_with(&bundle, &pack, at, sample, &payloads).map_err(|e| refused(e, &pack, at))?;
     let mut files: Vec<(&Path, Vec<u8>)> = Vec::new();
@@ -103,8 +104,10 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     if let Some(path) = &args.html {
         files.push((path, html::page(&report).into_bytes()));
     }
+    let mut answer = answer(args, &report)?;
+    answer.text.push_str(&of_payloads(&report, &ids)?);
     outputs::write(files, args.force)?;
-    answer(args, &report)
+    Ok(answer)
 }
 
 fn trust_pack(global: &GlobalArgs, args: &VerifyArgs) -> Result<Vec<u8>, Failure> {
@@ -119,11 +122,14 @@ fn trust_pack(global: &GlobalArgs, args: &VerifyArgs) -> Result<Vec<u8>, Failure
     Ok(bytes)
 }
 
+/// Files of payloads, and what they hash to.
+type Ids<'a> = Vec<(&'a Path, ContentId)>;
+
 /// Payloads that are shown. One that no message has is somebody's mistake, or something else than was signed.
-fn payloads(files: &[PathBuf], bundle: &Bundle<'_>) -> Result<Shown, Failure> {
-    let mut all = Shown::default();
+fn payloads<'a>(files: &'a [PathBuf], bundle: &Bundle<'_>) -> Result<(Shown, Ids<'a>), Failure> {
+    let (mut all, mut ids) = (Shown::default(), Vec::new());
     if files.is_empty() {
-        return Ok(all);
+        return Ok((all, ids));
     }
     let entries = bundle.entries().messages.iter();
     let envelopes = entries.filter_map(|m| Envelope::parse_block(bundle.block(&m.envelope)?).ok());
@@ -137,8 +143,33 @@ fn payloads(files: &[PathBuf], bundle: &Bundle<'_>) -> Result<Shown, Failure> {
                 "Give the payload byte for byte as it was sent; of a sealed message, the sealed bytes.",
             ));
         }
+        ids.push((path.as_path(), id));
     }
-    Ok(all)
+    Ok((all, ids))
+}
+
+/// What came out for each payload that was shown.
+fn of_payloads(report: &Report, ids: &Ids<'_>) -> Result<String, Failure> {
+    let mut text = String::new();
+    for (path, id) in ids {
+        let path = shown(path.display());
+        let checks = report.messages.iter().filter_map(|message| {
+            let check = message.checks.iter().find(|check| check.name == "payload")?;
+            check.evidence.iter().any(|e| **e == *id.as_str()).then_some((message, check))
+        });
+        let before = text.len();
+        for (message, check) in checks {
+            let (word, sentence) = (mark(check.outcome), shown(&check.sentence));
+            let id = shown(&message.id);
+            text.push_str(&format!("\n{path}: message {id}\n  {word} {sentence}"));
+        }
+        if text.len() == before {
+            let message = format!("{path} is of a message that the sample leaves out");
+            return Err(Failure::new(gridpass_credentials::codes::NOT_KEPT, message)
+                .next("Show payloads without --sample, so that every message is looked at."));
+        }
+    }
+    Ok(text)
 }
 
 /// Why the trust pack does not hold, for somebody who can only bring another, or another time.

@@ -59,11 +59,16 @@ pub fn export(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
                     parcel.status_lists.push(list.secured().text().to_owned());
                 }
             }
+            let state = state_of(&wallet, &authorisation)?;
+            let next = match state {
+                "in force" => "copy the file to the node".to_owned(),
+                _ => format!("gridpass visa authorise-node {}", authorisation.node),
+            };
             let text = format!(
-                "Authorisation of {}\n  id               {}\nnext: copy the file to the node",
+                "Authorisation of {}, {state}\n  id               {}\nnext: {next}",
                 authorisation.node, authorisation.id
             );
-            let json = json!({"authorisation": authorisation});
+            let json = json!({"authorisation": authorisation, "state": state});
             let principal = authorisation.principal.clone();
             let answer = Answer::new(schema, json, text);
             write_parcel(parcel, &wallet, &[principal], &args.output, answer)
@@ -72,13 +77,33 @@ pub fn export(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
     }
 }
 
-/// The newest authorisation by its id or its node's DID, with its text.
+/// Whether an authorisation counts.
+fn state_of(wallet: &Wallet, one: &NodeAuthorisation) -> Result<&'static str, Failure> {
+    Ok(if register::is_set(wallet, &one.principal, &one.status)? {
+        "revoked"
+    } else if one.valid_until <= now() {
+        "expired"
+    } else {
+        "in force"
+    })
+}
+
+/// The authorisation by its id or its node's DID, with its text: of several the newest of those that count.
 fn find_authorisation(
     wallet: &Wallet,
     name: &str,
 ) -> Result<Option<(NodeAuthorisation, String)>, Failure> {
-    let mut all = issuing::authorisations(wallet)?.into_iter();
-    Ok(all.rfind(|(a, _)| a.id == name || a.node.as_str() == name))
+    let mut found = None;
+    for (one, text) in issuing::authorisations(wallet)? {
+        if one.id != name && one.node.as_str() != name {
+            continue;
+        }
+        let rank = (state_of(wallet, &one)? == "in force", one.valid_until);
+        if found.as_ref().is_none_or(|(held, _)| rank >= *held) {
+            found = Some((rank, (one, text)));
+        }
+    }
+    Ok(found.map(|(_, found)| found))
 }
 
 /// The parcel has every document already.

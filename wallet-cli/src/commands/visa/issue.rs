@@ -7,8 +7,9 @@ use crate::commands::resolve::parse_time;
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, note};
+use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown as harmless;
+use crate::warnings::hint;
 use clap::Args;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::issuing::{self, Issuer, NewVisa};
@@ -206,7 +207,7 @@ fn tell_of_others(wallet: &Wallet, subject: &Did, role: &str) -> Result<(), Fail
         let same = visa.role.as_str() == role || visa.definition.as_str() == role;
         let living = record.state() != "revoked" && visa.valid_until > now();
         if &visa.subject == subject && same && living {
-            note(format_args!(
+            hint(format_args!(
                 "note: {subject} has {} by visa {} already, until {}; if the new one replaces it, \
                  revoke that one",
                 visa.role, visa.id, visa.valid_until

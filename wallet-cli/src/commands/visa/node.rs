@@ -13,6 +13,7 @@ use gridpass_credentials::issuing::{Issuer, NewAuthorisation};
 use gridpass_credentials::keeping;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_identity::did::Did;
+use gridpass_identity::resolve::{NoSnapshots, OfflineResolver, Resolver as _};
 use serde_json::json;
 
 /// What a node may do, on the command line.
@@ -60,6 +61,8 @@ pub fn authorise(global: &GlobalArgs, args: &AuthoriseArgs) -> Outcomes {
              --method key --node`, and authorise the DID that it prints.",
         ));
     }
+    // One that is cut short names no key, and nobody could ever act by it.
+    OfflineResolver::new(&NoSnapshots).resolve(&node)?;
     let channels = args.channels.iter().map(|c| ContentId::parse(c)).collect::<Result<_, _>>()?;
     let purposes = match args.purposes.as_slice() {
         [] => NodePurpose::ALL.into_iter().collect(),

@@ -6,7 +6,8 @@ use crate::commands::arguments::{dids_in, parse_duration};
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, note};
+use crate::output::{Answer, Failure, Outcomes};
+use crate::warnings::warn;
 use clap::Args;
 use gridpass_credentials::keeping::{self, HeldVisa};
 use gridpass_credentials::parcel::{Parcel, ParcelKind, lists_named_in};
@@ -116,7 +117,7 @@ fn refuse_what_is_over(
     let is_over = standing.is_over();
     let Standing { state, why: Some((code, sentence)) } = standing else { return Ok(()) };
     if !is_over {
-        note(format_args!("warning [{code}]: the visa {name} would be refused now: {sentence}"));
+        warn(Some(code), format_args!("the visa {name} would be refused now: {sentence}"));
         return Ok(());
     }
     let (role, issuer) = (&visa.role, &visa.issuer);
