@@ -6,7 +6,7 @@ import unittest
 from typing import Any
 
 from base import cid, rfc3339
-from bends import HEARD, RECORDS, broadcast, receipt
+from bends import HEARD, RECORDS, broadcast, last, receipt
 from scene import DAY, NOW, Scene, Signer, busy
 from verify import verify
 
@@ -54,7 +54,13 @@ class Told(unittest.TestCase):
             scene.signer = Signer(9)
         self.assertEqual(self.by(report(by_another)), {(heard, Signer(5).did)})
         self.assertEqual(self.by(report(broadcast())), {(None, None)})
-        self.assertEqual(self.by(report(broadcast(Signer(1)))), {(heard, Signer(6).did)})
+        # An admission that no message names says nothing of its participant.
+        self.assertEqual(self.by(report(broadcast(Signer(1)))), {(None, None)})
+
+        def by_the_owner(scene: Scene) -> None:
+            broadcast()(scene)
+            scene.receipts = [scene.receipt([[1, 3]], last(scene), scene.root, recipient=scene.root.did)]
+        self.assertEqual(self.by(report(by_the_owner)), {(heard, Signer(1).did)})
         # Its admission says that its visa counts for nothing, and that is so.
         self.assertEqual(self.by(report(broadcast(Signer(9)))), {(None, None)})
 
