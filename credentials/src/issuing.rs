@@ -7,14 +7,14 @@
 use crate::authorisation::{self, NodeAuthorisation, NodePurpose};
 use crate::codes;
 use crate::content_id::ContentId;
-use crate::keeping::{self, KeepError, from_record, read_visa, to_record};
+use crate::keeping::{self, KeepError, read_visa, to_record};
 use crate::own_list::{OwnList, own_lists, uuid};
 use crate::parcel::{Parcel, ParcelKind, dids_in, identities_of};
-use crate::secured::{Form, Kind, Secured, SecuredError, Signer, secure_credential};
+use crate::register::issued_by_id;
+use crate::secured::{Form, SecuredError, Signer, secure_credential};
 use crate::signature::SignatureMemo;
 use crate::status::{Change, StatusError, StatusList};
 use crate::trust::Trust;
-use crate::vcdm::Credential;
 use crate::verify::{Evidence, Expectation, SeenLists, VisaReport, verify_visa};
 use crate::visa::{Purpose, StatusEntry, Visa, VisaError};
 use gridpass_identity::code::Code;
@@ -31,8 +31,8 @@ use serde_json::{Map, Value};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-const ISSUED: &str = "issued-visa";
-const AUTHORISATIONS: &str = "node-authorisation";
+pub(crate) const ISSUED: &str = "issued-visa";
+pub(crate) const AUTHORISATIONS: &str = "node-authorisation";
 const RECORD_VERSION: u32 = 1;
 
 /// Why nothing was issued or changed.
@@ -532,83 +532,4 @@ pub struct NewAuthorisation<'n> {
     pub channels: Option<BTreeSet<ContentId>>,
     /// For how long, in milliseconds.
     pub validity_millis: u64,
-}
-
-/// Every node authorisation that this wallet's identities signed, with its text.
-///
-/// # Errors
-/// [`KeepError`].
-pub fn authorisations(wallet: &Wallet) -> Result<Vec<(NodeAuthorisation, String)>, KeepError> {
-    let mut all = Vec::new();
-    for record in wallet.list(AUTHORISATIONS)? {
-        let text = String::from_utf8_lossy(record.value.expose_secret()).into_owned();
-        let secured = Secured::parse(text.as_bytes(), Kind::Credential)?;
-        let credential = Credential::read(secured.document().clone()).map_err(VisaError::from)?;
-        all.push((NodeAuthorisation::read(&credential)?, text));
-    }
-    all.sort_by(|(a, _), (b, _)| (a.valid_from, &a.id).cmp(&(b.valid_from, &b.id)));
-    Ok(all)
-}
-
-/// The lists that this wallet's identities signed last.
-///
-/// # Errors
-/// [`KeepError`].
-pub fn signed_lists(wallet: &Wallet) -> Result<Vec<StatusList>, KeepError> {
-    let signed = own_lists(wallet)?.into_iter().filter_map(|l| l.signed);
-    signed.map(|text| keeping::read_list(text.as_bytes())).collect()
-}
-
-/// Every visa in the register, oldest first.
-///
-/// # Errors
-/// [`KeepError`].
-pub fn issued(wallet: &Wallet) -> Result<Vec<IssuedVisa>, KeepError> {
-    let mut all = wallet
-        .list(ISSUED)?
-        .iter()
-        .map(|r| from_record::<IssuedVisa>(r.value.expose_secret()))
-        .collect::<Result<Vec<_>, _>>()?;
-    all.sort_by_key(|v| v.issued);
-    Ok(all)
-}
-
-fn issued_by_id(wallet: &Wallet, id: &str) -> Result<Option<IssuedVisa>, KeepError> {
-    wallet.get(ISSUED, id)?.map(|bytes| from_record(bytes.expose_secret())).transpose()
-}
-
-/// A visa of the register by its id or hash, or by its subject: of one subject's those count that
-/// `fit`, or where none does, the last.
-///
-/// # Errors
-/// [`KeepError::NotFound`]; [`KeepError::Ambiguous`] where several of a subject fit.
-pub fn find_issued(
-    wallet: &Wallet,
-    name: &str,
-    fit: impl Fn(&IssuedVisa, &Visa) -> bool,
-) -> Result<IssuedVisa, KeepError> {
-    if let Some(found) = issued_by_id(wallet, name)? {
-        return Ok(found);
-    }
-    let (mut fitting, mut last) = (Vec::new(), None);
-    for record in issued(wallet)? {
-        let (secured, visa) = read_visa(&record.text)?;
-        if secured.id().as_str() == name {
-            return Ok(record);
-        }
-        if visa.subject.as_str() == name {
-            if fit(&record, &visa) {
-                fitting.push(record);
-            } else {
-                last = Some(record);
-            }
-        }
-    }
-    match (fitting.pop(), fitting.is_empty()) {
-        (Some(only), true) => Ok(only),
-        (Some(_), false) => Err(KeepError::Ambiguous { name: name.into() }),
-        (None, _) => {
-            last.ok_or_else(|| KeepError::NotFound { what: "issued visa", name: name.into() })
-        }
-    }
 }

@@ -1,12 +1,17 @@
-//! What an issuer looks up in its register: whether a request was answered, whether an entry is set,
-//! and a visa once more, for a holder whose file was lost.
+//! What an issuer looks up in its register: the visas and authorisations that it issued, the lists that it
+//! signed, whether a request was answered, whether an entry is set, and a visa once more, for a holder whose
+//! file was lost.
 
+use crate::authorisation::NodeAuthorisation;
 use crate::content_id::ContentId;
-use crate::issuing::{IssueError, IssuedVisa, authority, issued, signed_lists};
-use crate::keeping::{self, KeepError};
+use crate::issuing::{AUTHORISATIONS, ISSUED, IssueError, IssuedVisa, authority};
+use crate::keeping::{self, KeepError, from_record, read_visa};
 use crate::own_list::own_lists;
 use crate::parcel::{Parcel, ParcelKind, dids_in, identities_of, lists_named_in};
-use crate::visa::StatusEntry;
+use crate::secured::{Kind, Secured};
+use crate::status::StatusList;
+use crate::vcdm::Credential;
+use crate::visa::{StatusEntry, Visa, VisaError};
 use gridpass_identity::did::Did;
 use gridpass_identity::wallet::{Wallet, WalletError};
 
@@ -51,4 +56,83 @@ pub fn parcel_of(wallet: &Wallet, record: &IssuedVisa) -> Result<Parcel, KeepErr
     parcel.identities = identities_of(wallet, &dids).map_err(WalletError::from)?;
     parcel.supporting = supporting;
     Ok(parcel)
+}
+
+/// Every node authorisation that this wallet's identities signed, with its text.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn authorisations(wallet: &Wallet) -> Result<Vec<(NodeAuthorisation, String)>, KeepError> {
+    let mut all = Vec::new();
+    for record in wallet.list(AUTHORISATIONS)? {
+        let text = String::from_utf8_lossy(record.value.expose_secret()).into_owned();
+        let secured = Secured::parse(text.as_bytes(), Kind::Credential)?;
+        let credential = Credential::read(secured.document().clone()).map_err(VisaError::from)?;
+        all.push((NodeAuthorisation::read(&credential)?, text));
+    }
+    all.sort_by(|(a, _), (b, _)| (a.valid_from, &a.id).cmp(&(b.valid_from, &b.id)));
+    Ok(all)
+}
+
+/// The lists that this wallet's identities signed last.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn signed_lists(wallet: &Wallet) -> Result<Vec<StatusList>, KeepError> {
+    let signed = own_lists(wallet)?.into_iter().filter_map(|l| l.signed);
+    signed.map(|text| keeping::read_list(text.as_bytes())).collect()
+}
+
+/// Every visa in the register, oldest first.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn issued(wallet: &Wallet) -> Result<Vec<IssuedVisa>, KeepError> {
+    let mut all = wallet
+        .list(ISSUED)?
+        .iter()
+        .map(|r| from_record::<IssuedVisa>(r.value.expose_secret()))
+        .collect::<Result<Vec<_>, _>>()?;
+    all.sort_by_key(|v| v.issued);
+    Ok(all)
+}
+
+pub(crate) fn issued_by_id(wallet: &Wallet, id: &str) -> Result<Option<IssuedVisa>, KeepError> {
+    wallet.get(ISSUED, id)?.map(|bytes| from_record(bytes.expose_secret())).transpose()
+}
+
+/// A visa of the register by its id or hash, or by its subject: of one subject's those count that
+/// `fit`, or where none does, the last.
+///
+/// # Errors
+/// [`KeepError::NotFound`]; [`KeepError::Ambiguous`] where several of a subject fit.
+pub fn find_issued(
+    wallet: &Wallet,
+    name: &str,
+    fit: impl Fn(&IssuedVisa, &Visa) -> bool,
+) -> Result<IssuedVisa, KeepError> {
+    if let Some(found) = issued_by_id(wallet, name)? {
+        return Ok(found);
+    }
+    let (mut fitting, mut last) = (Vec::new(), None);
+    for record in issued(wallet)? {
+        let (secured, visa) = read_visa(&record.text)?;
+        if secured.id().as_str() == name {
+            return Ok(record);
+        }
+        if visa.subject.as_str() == name {
+            if fit(&record, &visa) {
+                fitting.push(record);
+            } else {
+                last = Some(record);
+            }
+        }
+    }
+    match (fitting.pop(), fitting.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (Some(_), false) => Err(KeepError::Ambiguous { name: name.into() }),
+        (None, _) => {
+            last.ok_or_else(|| KeepError::NotFound { what: "issued visa", name: name.into() })
+        }
+    }
 }

@@ -111,3 +111,92 @@ pub(super) fn is_hidden(
     let borne = |r: &Reason| hidden(r) || passes(policy, r, facts, source);
     seals && header.is_sealed() && ruling.reasons.iter().all(borne)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checking::deciding::message_facts;
+    use crate::checking::signature_facts;
+    use crate::codes;
+    use crate::envelope::Envelope;
+    use crate::test_kit::{cid, header, key};
+    use gridpass_identity::report::Outcome;
+    use gridpass_policy::channel::ChannelDescriptor;
+    use gridpass_policy::decision::{Verdict as Ruled, parse_admission};
+    use gridpass_policy::direct::Cause;
+
+    /// A channel, and what was established about a sender there: of the published vectors.
+    fn scene(bend: impl FnOnce(&mut ChannelDescriptor)) -> (Policy, Admission) {
+        let vectors = include_str!("../../../spec/vectors/decision.json");
+        let vectors: serde_json::Value = serde_json::from_str(vectors).expect("vectors");
+        let input = &vectors["cases"][0]["input"];
+        let text = |member: &str| input[member].as_str().expect("a text").to_owned();
+        let mut descriptor: ChannelDescriptor =
+            serde_json::from_str(&text("descriptor")).expect("a descriptor");
+        bend(&mut descriptor);
+        let policy = Policy::compile(descriptor).expect("a policy");
+        let (_, admission) = parse_admission(text("admission").as_bytes(), None).expect("facts");
+        (policy, admission)
+    }
+
+    fn unmet(cause: Code) -> Reason {
+        let causes = vec![Cause { code: cause.id().into(), sentence: String::new() }];
+        Reason::of_requirement(policy_codes::POLICY_UNMET, "zone", "it says", causes)
+    }
+
+    fn denied(reasons: Vec<Reason>) -> Ruling {
+        Ruling { verdict: Ruled::Deny, reasons }
+    }
+
+    #[test]
+    fn what_fails_with_a_visa_that_may_heal_may_heal_too() {
+        let (policy, mut facts) = scene(|_| ());
+        let ruling = denied(vec![unmet(credential_codes::PRECONDITIONS_UNMET)]);
+        let of = |facts: &Admission, source| finality(&policy, &ruling, facts, source);
+        assert_eq!(of(&facts, Source::Live), Verdict::Refuse);
+        // What the other visa needs counts from tomorrow on: to whose clock is ahead, it does already.
+        facts.visas[0].standing =
+            CheckFacts::new(Outcome::Failed, credential_codes::VISA_NOT_YET, "it begins tomorrow");
+        assert_eq!(of(&facts, Source::Live), Verdict::Ignore);
+        assert_eq!(of(&facts, Source::CatchUp), Verdict::Refuse, "by its own time it stays");
+        facts.visas[0].standing =
+            CheckFacts::new(Outcome::Failed, credential_codes::VISA_REVOKED, "it is revoked");
+        assert_eq!(of(&facts, Source::Live), Verdict::Refuse);
+    }
+
+    #[test]
+    fn one_reason_that_stays_is_enough() {
+        let (policy, facts) = scene(|_| ());
+        let rate = || Reason::of_facts(policy_codes::MESSAGE_RATE.id(), "it is too fast");
+        let claim = || unmet(policy_codes::POLICY_UNMET);
+        let of = |reasons| finality(&policy, &denied(reasons), &facts, Source::Live);
+        assert_eq!(of(vec![rate()]), Verdict::Ignore);
+        assert_eq!(of(vec![rate(), claim()]), Verdict::Refuse);
+    }
+
+    #[test]
+    fn nobody_answers_for_what_others_cannot_see_or_may_see_otherwise() {
+        let (policy, facts) = scene(|d| d.sealing = Sealing::Members);
+        let key = key(1);
+        let mut header = header(&key);
+        header.epoch = Some(cid("an epoch"));
+        let envelope = Envelope::sign(header, vec![7; 64], &key).expect("signs");
+        let signature = signature_facts(envelope.header());
+        let mut message = message_facts(&envelope, signature, None);
+        let stranger = CheckFacts::new(Outcome::Failed, codes::SEALING_STRANGER, "to a stranger");
+        message.sealing = Some(stranger);
+        let hidden = || Reason::of_facts(codes::SEALING_STRANGER.id(), "to a stranger");
+        let rate = || Reason::of_facts(policy_codes::MESSAGE_RATE.id(), "it is too fast");
+        let seen = || unmet(policy_codes::POLICY_UNMET);
+        let of = |policy: &Policy, reasons| {
+            let judged = (&facts, Source::Live);
+            is_hidden(policy, (envelope.header(), &message), &denied(reasons), judged)
+        };
+        assert!(of(&policy, vec![hidden()]));
+        assert!(of(&policy, vec![hidden(), rate()]), "others count otherwise");
+        assert!(!of(&policy, vec![hidden(), seen()]));
+        // Where nothing is sealed, everybody sees it.
+        let (open, _) = scene(|_| ());
+        assert!(!of(&open, vec![hidden()]));
+    }
+}

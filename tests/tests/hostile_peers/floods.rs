@@ -1,9 +1,10 @@
 //! Floods that were free once: of what is refused, called sealed, hidden behind the rate, or named with
 //! a presentation that does not hold.
 
-use crate::scene::{PATIENCE, Scene, ask};
+use crate::scene::{PATIENCE, Peer, Scene, ask};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::secured::{Binding, Form};
+use gridpass_messaging::envelope::Envelope;
 use gridpass_messaging::node::control::Asked;
 use gridpass_policy::channel::Sealing;
 use gridpass_tests::messages::{Market, Sender};
@@ -18,6 +19,23 @@ async fn usual() -> Scene {
         d.retention.history = false;
     });
     Scene::of(market).await
+}
+
+/// A peer that sends so many at most, while the honest one is heard, until it is parted with and shut out. Gives how
+/// many it sent.
+async fn flood(s: &Scene, peer: &Peer, most: usize, mut next: impl FnMut() -> Envelope) -> usize {
+    let sent = peer
+        .until_shut_out(most, async |number| {
+            peer.send(&next()).await;
+            if number % 100 == 0 {
+                s.is_heard(u64::try_from(number).expect("small")).await;
+            }
+        })
+        .await;
+    assert!(sent >= 300, "shut out after {sent}: an honest peer could come to this");
+    assert!(s.blocked().await);
+    s.is_heard(9999).await;
+    sent
 }
 
 /// The figure of that name.
@@ -43,17 +61,7 @@ async fn case_18_a_presentation_that_does_not_hold_is_verified_once_and_who_name
     let name = "gridpass_presentations_verified_total";
     let before = figure(&s, name).await;
     let mut sender = Sender::new(&party, &presentation, &s.market.channel);
-    let sent = peer
-        .until_shut_out(5000, async |number| {
-            peer.send(&sender.send(clock())).await;
-            if number % 100 == 0 {
-                s.is_heard(u64::try_from(number).expect("small")).await;
-            }
-        })
-        .await;
-    assert!(sent >= 300, "shut out after {sent}: an honest peer could come to this");
-    assert!(s.blocked().await);
-    s.is_heard(9999).await;
+    let sent = flood(&s, &peer, 5000, || sender.send(clock())).await;
     let after = figure(&s, name).await;
     // Its own, the honest one's anew now and then: not one for each message.
     assert!(after > before && after < before + 20, "{sent} were sent: {before}, {after}");
@@ -67,18 +75,8 @@ async fn case_18_a_flood_that_is_called_sealed_where_nothing_is_sealed_is_no_che
     let peer = s.publisher(&party, &presentation).await;
     let mut sender = Sender::new(&party, &presentation, &s.market.channel);
     let epoch = ContentId::of_bytes(b"an epoch").expect("a CID");
-    let sent = peer
-        .until_shut_out(3000, async |number| {
-            let envelope = sender.send_with(clock(), |h| h.epoch = Some(epoch.clone()));
-            peer.send(&envelope).await;
-            if number % 100 == 0 {
-                s.is_heard(u64::try_from(number).expect("small")).await;
-            }
-        })
-        .await;
-    assert!(sent >= 300, "shut out after {sent}");
-    assert!(s.blocked().await);
-    s.is_heard(9999).await;
+    let next = || sender.send_with(clock(), |h| h.epoch = Some(epoch.clone()));
+    flood(&s, &peer, 3000, next).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,17 +95,7 @@ async fn case_18_a_sealed_flood_in_a_topic_that_there_is_not_is_no_cheaper() {
     let mut sealer = Sealer::begin(&sender, &[], &[reader], clock());
     let (epoch, document) = (sealer.epoch.id().clone(), sealer.document.clone());
     peer.shared.lock().expect("not poisoned").documents.insert(epoch, document);
-    let sent = peer
-        .until_shut_out(900, async |number| {
-            peer.send(&sealer.send_with(clock(), |h| h.topic = "offers".into())).await;
-            if number % 100 == 0 {
-                s.is_heard(u64::try_from(number).expect("small")).await;
-            }
-        })
-        .await;
-    assert!(sent >= 300, "shut out after {sent}");
-    assert!(s.blocked().await);
-    s.is_heard(9999).await;
+    flood(&s, &peer, 900, || sealer.send_with(clock(), |h| h.topic = "offers".into())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,20 +108,10 @@ async fn case_18_a_flood_of_refused_messages_is_not_hidden_behind_the_rate() {
         let bearer = if own { &party } else { &other };
         let peer = s.publisher(bearer, &presentation).await;
         let mut sender = Sender::new(&party, &presentation, &s.market.channel);
-        let sent = peer
-            .until_shut_out(3000, async |number| {
-                let envelope = sender.send_with(clock(), |h| {
-                    h.attributes.insert("zone".into(), "GB-9".into());
-                });
-                peer.send(&envelope).await;
-                if number % 100 == 0 {
-                    s.is_heard(u64::try_from(number).expect("small")).await;
-                }
-            })
-            .await;
-        assert!(sent >= 300, "shut out after {sent}");
-        assert!(s.blocked().await, "own: {own}");
-        s.is_heard(9999).await;
+        let next = || {
+            sender.send_with(clock(), |h| drop(h.attributes.insert("zone".into(), "GB-9".into())))
+        };
+        flood(&s, &peer, 3000, next).await;
     }
 }
 
@@ -159,15 +137,5 @@ async fn case_18_who_may_send_and_sends_without_end_is_shut_out() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     assert!(!s.blocked().await);
-    let sent = peer
-        .until_shut_out(5000, async |number| {
-            peer.send(&sender.send(clock())).await;
-            if number % 200 == 0 {
-                s.is_heard(u64::try_from(number).expect("small")).await;
-            }
-        })
-        .await;
-    assert!(sent >= 400, "shut out after {sent}");
-    assert!(s.blocked().await);
-    s.is_heard(9999).await;
+    flood(&s, &peer, 5000, || sender.send(clock())).await;
 }

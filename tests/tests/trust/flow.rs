@@ -11,8 +11,9 @@ use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 use gridpass_credentials::charter::{Charter, SignedCharter, SigningRule};
 use gridpass_credentials::context::CREDENTIALS_V2;
-use gridpass_credentials::issuing::{self, Issuer, NewVisa};
+use gridpass_credentials::issuing::{Issuer, NewVisa};
 use gridpass_credentials::keeping::{self, HeldVisa};
+use gridpass_credentials::register;
 use gridpass_credentials::role::Parties;
 use gridpass_credentials::secured::{Binding, Form, Kind, Secured, Signer, secure_presentation};
 use gridpass_credentials::signature::SignatureMemo;
@@ -154,7 +155,7 @@ fn the_flow_from_key_to_presentation() -> TestResult {
     drop(regulator);
     let mut regulator = LockedWallet::open(Box::new(SledStore::open(&regulator_dir)?))?
         .unlock(Unlock::Passphrase(&passphrase))?;
-    assert_eq!(issuing::issued(&regulator)?.len(), 1);
+    assert_eq!(register::issued(&regulator)?.len(), 1);
     let later = now.plus_millis(3_600_000);
     let officer = regulator.rotate(&officer, None, &mut rng(), later)?;
 
@@ -207,7 +208,7 @@ fn the_flow_from_key_to_presentation() -> TestResult {
 
     // Revoked with the new key: refused, with the same presentation.
     let mut issuer = Issuer { wallet: &mut regulator, identity: &officer, trust: &trust, now };
-    let visa = issuing::find_issued(issuer.wallet, me.did.as_str(), |_, _| true)?.read()?;
+    let visa = register::find_issued(issuer.wallet, me.did.as_str(), |_, _| true)?.read()?;
     all.push(issuer.set_status(&visa, Purpose::Revocation, true, None, &mut rng())?);
     let report = verify(&all);
     assert_eq!(report.code, gridpass_credentials::codes::VISA_REVOKED, "{}", report.sentence);

@@ -8,9 +8,10 @@ use crate::help;
 use crate::output::{Answer, Failure, Outcomes, note};
 use crate::shown::shown;
 use clap::{Args, Subcommand};
-use gridpass_credentials::issuing::{self, Issuer};
+use gridpass_credentials::issuing::Issuer;
 use gridpass_credentials::keeping;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::register;
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::{IdentityMaterial, Snapshots};
@@ -183,7 +184,7 @@ fn row(list: &StatusList) -> serde_json::Value {
 
 fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
     let lists = match &args.file {
-        None => issuing::signed_lists(&global.wallet()?)?,
+        None => register::signed_lists(&global.wallet()?)?,
         Some(path) => read(path)?.0,
     };
     let (mut text, mut rows) = (String::new(), Vec::new());

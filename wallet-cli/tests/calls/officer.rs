@@ -77,6 +77,16 @@ fn only_a_did_key_is_authorised_as_a_node() {
         let refused = regulator.refused("GP-USAGE", 2, &args);
         assert!(next_of(&refused).contains("--node"), "{refused}");
     }
+    // Cut short on the way, it names no key: nobody could act by it, or show a visa for it.
+    let cut = ["did:key:zzz", "did:key:z6MkjcfGcw5ycumX49qc3KyyZPhRsCRW2NaA8WGcoSBnBu"];
+    for did in cut {
+        let node = ["visa", "authorise-node", did, "-o", "never.json"];
+        let issue = ["visa", "issue", "--to", did, "--role", ROLE, "--claim", "zone=GB-1"];
+        let issue = [&issue[..], &["-o", "never.json"]].concat();
+        for args in [&node[..], &issue] {
+            regulator.refused("GP-KEY-MALFORMED", 16, args);
+        }
+    }
     assert!(!place.path("never.json").exists());
 }
 

@@ -9,7 +9,7 @@ use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown;
 use clap::Args;
 use gridpass_credentials::authorisation::NodeAuthorisation;
-use gridpass_credentials::issuing::{self, IssuedVisa, Issuer};
+use gridpass_credentials::issuing::{IssuedVisa, Issuer};
 use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::register;
@@ -139,7 +139,7 @@ fn list_line(list: &StatusList) -> String {
 /// The authorisations that this wallet's identities gave a node, by the node's DID; or the one of
 /// this id. Oldest first.
 fn authorisations_of(wallet: &Wallet, name: &str) -> Result<Vec<NodeAuthorisation>, Failure> {
-    let all = issuing::authorisations(wallet)?.into_iter().map(|(a, _)| a);
+    let all = register::authorisations(wallet)?.into_iter().map(|(a, _)| a);
     Ok(all.filter(|a| a.node.as_str() == name || a.id == name).collect())
 }
 
@@ -260,13 +260,13 @@ fn find(
     name: &str,
     fit: impl Fn(&IssuedVisa, &Visa) -> bool,
 ) -> Result<(Visa, bool), Failure> {
-    match issuing::find_issued(wallet, name, fit) {
+    match register::find_issued(wallet, name, fit) {
         Ok(record) => Ok((record.read()?, true)),
         Err(KeepError::NotFound { .. }) if Path::new(name).is_file() => {
             let bytes = read_input(Path::new(name), MAX_INPUT)?;
             let parcel = Parcel::parse_or_bare(&bytes, ParcelKind::Visa)?;
             let visa = keeping::read_visa(&parcel.content.unwrap_or_default())?.1;
-            let known = issuing::find_issued(wallet, &visa.id, |_, _| true).is_ok();
+            let known = register::find_issued(wallet, &visa.id, |_, _| true).is_ok();
             Ok((visa, known))
         }
         Err(KeepError::Ambiguous { .. }) => {

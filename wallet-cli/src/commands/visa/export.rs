@@ -6,7 +6,7 @@ use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use clap::Args;
 use gridpass_credentials::authorisation::NodeAuthorisation;
-use gridpass_credentials::issuing::{self, IssuedVisa};
+use gridpass_credentials::issuing::IssuedVisa;
 use gridpass_credentials::keeping::KeepError;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::register;
@@ -34,7 +34,7 @@ pub fn export(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
     let schema = "gridpass.visa.export/1";
     let living =
         |record: &IssuedVisa, visa: &Visa| record.state() != "revoked" && visa.valid_until > now();
-    match issuing::find_issued(&wallet, &args.visa, living) {
+    match register::find_issued(&wallet, &args.visa, living) {
         Ok(record) => {
             let visa = record.read()?;
             let parcel = register::parcel_of(&wallet, &record)?;
@@ -54,7 +54,7 @@ pub fn export(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
                 return Err(not_issued(e));
             };
             let mut parcel = Parcel::new(ParcelKind::NodeAuthorisation, Some(text));
-            for list in issuing::signed_lists(&wallet)? {
+            for list in register::signed_lists(&wallet)? {
                 if list.id == authorisation.status.list && list.issuer == authorisation.principal {
                     parcel.status_lists.push(list.secured().text().to_owned());
                 }
@@ -94,7 +94,7 @@ fn find_authorisation(
     name: &str,
 ) -> Result<Option<(NodeAuthorisation, String)>, Failure> {
     let mut found = None;
-    for (one, text) in issuing::authorisations(wallet)? {
+    for (one, text) in register::authorisations(wallet)? {
         if one.id != name && one.node.as_str() != name {
             continue;
         }

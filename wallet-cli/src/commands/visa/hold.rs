@@ -9,7 +9,6 @@ use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown as harmless;
 use clap::Args;
 use gridpass_credentials::content_id::ContentId;
-use gridpass_credentials::issuing;
 use gridpass_credentials::keeping::{self, HeldVisa, KeepError};
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::register;
@@ -165,13 +164,13 @@ fn list_held(wallet: &Wallet) -> Outcomes {
 
 fn list_issued(wallet: &Wallet) -> Outcomes {
     let (mut rows, mut nodes, mut text) = (Vec::new(), Vec::new(), String::new());
-    for record in issuing::issued(wallet)? {
+    for record in register::issued(wallet)? {
         let (secured, visa) = keeping::read_visa(&record.text)?;
         let state = with_expiry(record.state(), visa.valid_until);
         text.push_str(&lines(&visa, state, &format!("for {}", visa.subject), secured.id()));
         rows.push(json!({"visa": visa, "evidence": secured.id(), "state": state}));
     }
-    for (authorisation, _) in issuing::authorisations(wallet)? {
+    for (authorisation, _) in register::authorisations(wallet)? {
         let revoked = register::is_set(wallet, &authorisation.principal, &authorisation.status)?;
         let state = if revoked { "revoked" } else { "in force" };
         let state = with_expiry(state, authorisation.valid_until);
@@ -227,7 +226,7 @@ pub fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
             Ok(held) => held.text,
             // An officer looks at what it issued.
             Err(e @ KeepError::NotFound { .. }) => {
-                match issuing::find_issued(&wallet, &args.visa, |_, _| true) {
+                match register::find_issued(&wallet, &args.visa, |_, _| true) {
                     Ok(record) => record.text,
                     Err(KeepError::NotFound { .. }) => return Err(e.into()),
                     Err(e) => return Err(e.into()),
@@ -300,7 +299,7 @@ pub fn expirations(global: &GlobalArgs, args: &ExpirationsArgs) -> Outcomes {
         let visa = held.read()?.1;
         rows.push((visa.valid_until, "held", visa));
     }
-    for record in issuing::issued(&wallet)? {
+    for record in register::issued(&wallet)? {
         if record.state() != "revoked" {
             let visa = record.read()?;
             rows.push((visa.valid_until, "issued", visa));

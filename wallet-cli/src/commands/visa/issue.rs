@@ -12,7 +12,7 @@ use crate::shown::shown as harmless;
 use crate::warnings::hint;
 use clap::Args;
 use gridpass_credentials::content_id::ContentId;
-use gridpass_credentials::issuing::{self, Issuer, NewVisa};
+use gridpass_credentials::issuing::{Issuer, NewVisa};
 use gridpass_credentials::keeping;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::register;
@@ -24,7 +24,7 @@ use gridpass_credentials::vcdm::Presentation;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::Outcome;
-use gridpass_identity::resolve::{OfflineResolver, SnapshotStore as _};
+use gridpass_identity::resolve::{NoSnapshots, OfflineResolver, Resolver as _, SnapshotStore as _};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::snapshots::Fixed;
@@ -129,6 +129,10 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
     if let Some(request) = request.as_ref().filter(|_| !args.again) {
         refuse_to_repeat(&wallet, request)?;
     }
+    if subject.method() == "key" {
+        // One that is cut short names no key: nobody could ever show the visa.
+        OfflineResolver::new(&NoSnapshots).resolve(&subject)?;
+    }
     let me = identity(&wallet, args.identity.as_deref().or(issuer.as_deref()))?;
     let trust = keeping::pinned(&wallet, now())?;
     let from = args.from.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
@@ -202,7 +206,7 @@ fn refuse_to_repeat(wallet: &Wallet, request: &ContentId) -> Result<(), Failure>
 
 /// Says which visas of this role the holder has from here already; there may be reasons for several.
 fn tell_of_others(wallet: &Wallet, subject: &Did, role: &str) -> Result<(), Failure> {
-    for record in issuing::issued(wallet)? {
+    for record in register::issued(wallet)? {
         let visa = record.read()?;
         let same = visa.role.as_str() == role || visa.definition.as_str() == role;
         let living = record.state() != "revoked" && visa.valid_until > now();
