@@ -1,7 +1,7 @@
 //! The JSON-LD contexts that are known, each pinned by its bytes. None is ever fetched, and a
 //! document that names another is refused.
 
-use ssi::json_ld::ContextLoader;
+use ssi_json_ld::ContextLoader;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 

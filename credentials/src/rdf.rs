@@ -6,8 +6,8 @@
 
 use crate::context;
 use serde_json::Value;
-use ssi::json_ld::{CompactJsonLd, Expandable as _};
-use ssi::rdf::{AnyLdEnvironment as _, LdEnvironment, LexicalQuad};
+use ssi_json_ld::{CompactJsonLd, Expandable as _};
+use ssi_rdf::{AnyLdEnvironment as _, LdEnvironment, LexicalQuad};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::pin;
@@ -78,7 +78,7 @@ pub fn canonical_nquads_with(document: &Value, contexts: Contexts) -> Result<Str
     let quads = environment.quads_of(&expanded).map_err(|e| expansion(&e))?;
     let quads = without_repeats(quads);
     check_graph(&quads)?;
-    Ok(ssi::rdf::urdna2015::normalize(quads.iter().map(LexicalQuad::as_lexical_quad_ref))
+    Ok(ssi_rdf::urdna2015::normalize(quads.iter().map(LexicalQuad::as_lexical_quad_ref))
         .into_nquads())
 }
 

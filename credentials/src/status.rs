@@ -9,13 +9,17 @@ use crate::context::{CREDENTIALS_V2, GRIDPASS_V1};
 use crate::secured::{Form, Secured};
 use crate::vcdm::{Credential, ModelError, each};
 use crate::visa::Purpose;
+use flate2::Compression;
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
+use multibase::Base;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use ssi::status::bitstring_status_list::EncodedList;
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
 
 /// The fewest entries of a list (section 6.1): enough that an index tells nobody who is meant.
 pub const MIN_ENTRIES: u64 = 131_072;
@@ -101,12 +105,17 @@ impl Bits {
         if !encoded.starts_with('u') || encoded.len() > 2 * 1024 * 1024 {
             return Err(malformed("encodedList is not base64url, or is too long"));
         }
-        // ssi cuts off at the limit without a word: ask for one byte more, and look.
-        let bytes = EncodedList::new(encoded.to_owned())
-            .decode(Some(MAX_BYTES.saturating_add(1)))
-            .map_err(|e| malformed(format!("encodedList: {e}")))?;
+        let other = |e: &dyn std::fmt::Display| malformed(format!("encodedList: {e}"));
+        let (_, packed) = multibase::decode(encoded).map_err(|e| other(&e))?;
+        let (mut bytes, limit) = (Vec::new(), MAX_BYTES.saturating_add(1));
+        let mut unpacked = GzDecoder::new(packed.as_slice()).take(limit);
+        unpacked.read_to_end(&mut bytes).map_err(|e| other(&e))?;
         if bytes.len() as u64 > MAX_BYTES {
             return Err(malformed("encodedList expands to more than 1 MiB"));
+        }
+        // Some readers would take what follows for more of the list.
+        if !unpacked.into_inner().into_inner().is_empty() {
+            return Err(malformed("something follows the gzip of encodedList"));
         }
         let bits = Self(bytes);
         if bits.entries() < MIN_ENTRIES {
@@ -118,12 +127,10 @@ impl Bits {
     /// As `encodedList`.
     #[must_use]
     pub fn encode(&self) -> String {
-        // Through its JSON form: ssi's type shows its text in no other way.
-        let list = EncodedList::encode(&self.0);
-        serde_json::to_value(list)
-            .ok()
-            .and_then(|v| v.as_str().map(str::to_owned))
-            .unwrap_or_default()
+        let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+        // Writing into memory does not fail.
+        let packed = packed.write_all(&self.0).and_then(|()| packed.finish()).unwrap_or_default();
+        multibase::encode(Base::Base64Url, packed)
     }
 
     /// How many entries it has.

@@ -61,19 +61,16 @@ fn without_changes_it_does_not_guess_since_when() -> Result<(), StatusError> {
 
 #[test]
 fn refuses_lists_that_lie_or_explode() {
-    let bomb = {
-        // 2 MiB of zeros: a few kilobytes on the wire.
-        let list = EncodedList::encode(&vec![0; 2 * 1024 * 1024]);
-        serde_json::to_value(list).expect("JSON")
-    };
-    let short = serde_json::to_value(EncodedList::encode(&[0; 16])).expect("JSON");
-    assert!(short.as_str().is_some_and(|s| Bits::decode(s).is_ok()), "padded by the library");
+    // 2 MiB of zeros: a few kilobytes on the wire.
+    let bomb = json!(Bits(vec![0; 2 * 1024 * 1024]).encode());
+    let short = json!(Bits(vec![0; 16]).encode());
     let change = |index: u64, set: bool, at: u64| json!({"index": index, "set": set, "at": UnixMillis::new(at)});
     let subject = |name: &'static str, value: Value| {
         signed(move |v| v["credentialSubject"][name] = value).expect_err(name)
     };
     for error in [
         subject("encodedList", bomb),
+        subject("encodedList", short),
         subject("encodedList", json!("H4sIAAAAAAAA")),
         subject("encodedList", json!("uAAAA")),
         subject("type", json!("Other")),

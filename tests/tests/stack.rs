@@ -4,13 +4,14 @@
 //! | library | the room that it is for |
 //! |---|---|
 //! | ed25519-dalek, multibase, serde, josekit, sled | `identity`, in use today |
-//! | ssi, did-method-key | `credentials`: Data Integrity proofs, status lists, other DID methods |
+//! | ssi (its parts), did-method-key | `credentials`: Data Integrity proofs; a second opinion on DIDs |
 //! | libp2p | `p2p-messaging`: gossip, catch-up |
 //! | tokio | `p2p-messaging` and `wallet-cli`: the shells that wait |
 //! | ipfs-api-backend-hyper | `p2p-messaging`, optional: publishing to a Kubo node |
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use did_jwk::DIDJWK;
 use did_method_key::DIDKey;
 use ed25519_dalek::{Signer as _, Verifier as _};
 use gridpass_identity::did::Did;
@@ -26,8 +27,7 @@ use josekit::jws::{JwsHeader, JwsSigner, JwsVerifier};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha512};
-use ssi::dids::DIDJWK;
-use ssi::dids::resolution::{DIDMethodResolver, Options};
+use ssi_dids_core::resolution::{DIDMethodResolver, Options};
 use std::error::Error;
 
 type Outcome = Result<(), Box<dyn Error>>;

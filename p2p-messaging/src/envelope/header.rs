@@ -250,8 +250,7 @@ fn is_exact(value: &Value) -> bool {
 
 /// A key by which `serde_json` may be made to take an object for a number.
 fn has_reserved(bytes: &[u8]) -> bool {
-    const RESERVED: &[u8] = b"serde_json::private";
-    bytes.windows(RESERVED.len()).any(|w| w == RESERVED)
+    memchr::memmem::find(bytes, b"serde_json::private").is_some()
 }
 
 /// Reads a header, and how long it says that the payload is.
