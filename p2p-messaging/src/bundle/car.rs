@@ -23,7 +23,7 @@ pub(super) const RAW: u64 = 0x55;
 pub(super) const DAG_CBOR: u64 = 0x71;
 /// The multihash code of sha2-256.
 const SHA2_256: u64 = 0x12;
-/// What every CID begins with beside its codec: version 1; sha2-256 of 32 bytes.
+/// How long a name is: version, codec, hash function and its length in a byte each, and the hash.
 const CID_BYTES: usize = 36;
 /// The most bytes of the header: it has one form.
 const MAX_HEADER: u64 = 128;
@@ -36,6 +36,43 @@ const TWO_MEMBERS: u8 = 0xa2;
 struct Header {
     roots: Vec<Cid>,
     version: u64,
+}
+
+/// What names a block in a file: the parts of a CID of the one form that is used here. A bundle has
+/// hundreds of thousands, and a [`Cid`] takes three times the memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Name {
+    codec: u8,
+    digest: [u8; 32],
+}
+
+impl Name {
+    /// Of a CID; nothing if it has another form.
+    pub(super) fn of(cid: &Cid) -> Option<Self> {
+        let codec = u8::try_from(cid.codec()).ok()?;
+        let digest = cid.hash().digest().try_into().ok()?;
+        is_name(cid).then_some(Self { codec, digest })
+    }
+
+    /// Of the bytes of a CID.
+    fn read(bytes: &[u8; CID_BYTES]) -> Option<Self> {
+        Self::of(&Cid::try_from(bytes.as_slice()).ok()?).filter(|name| name.bytes() == *bytes)
+    }
+
+    /// As a CID is spelled in a file.
+    fn bytes(&self) -> [u8; CID_BYTES] {
+        let mut out = [0; CID_BYTES];
+        let (head, digest) = out.split_at_mut(CID_BYTES - 32);
+        head.copy_from_slice(&[1, self.codec, 0x12, 32]);
+        digest.copy_from_slice(&self.digest);
+        out
+    }
+
+    /// The CID.
+    pub(super) fn cid(&self) -> Result<Cid, BundleError> {
+        let hash = Multihash::<64>::wrap(SHA2_256, &self.digest).map_err(malformed)?;
+        Ok(Cid::new_v1(u64::from(self.codec), hash))
+    }
 }
 
 /// The name of these bytes.
@@ -106,7 +143,7 @@ pub(super) fn section(cid: &Cid, bytes: usize) -> Result<Vec<u8>, BundleError> {
 /// A block, and where its bytes stand.
 #[derive(Clone, Debug)]
 pub(super) struct Section {
-    pub(super) cid: Cid,
+    pub(super) name: Name,
     pub(super) place: Range<usize>,
 }
 
@@ -114,10 +151,10 @@ impl Section {
     /// Whether its bytes are those that its name says.
     pub(super) fn check(&self, file: &[u8]) -> Result<(), BundleError> {
         let bytes = file.get(self.place.clone()).unwrap_or_default();
-        if Sha256::digest(bytes).as_slice() == self.cid.hash().digest() {
+        if Sha256::digest(bytes).as_slice() == self.name.digest {
             return Ok(());
         }
-        Err(BundleError::Block { cid: self.cid, offset: self.place.start })
+        Err(BundleError::Block { cid: self.name.cid()?, offset: self.place.start })
     }
 }
 
@@ -192,15 +229,14 @@ fn read_section(file: &[u8], at: usize) -> Result<Section, BundleError> {
     if length < CID_BYTES || length.saturating_sub(CID_BYTES) > MAX_BLOCK {
         return Err(malformed("a block in it is too short or too long"));
     }
-    let name = file.get(begin..data).ok_or_else(|| malformed("it ends within a block"))?;
-    let cid = Cid::try_from(name).map_err(malformed)?;
-    if !is_name(&cid) || cid.to_bytes() != name {
-        return Err(malformed("a block in it has a name of another form"));
-    }
+    let name = file.get(begin..data).and_then(|name| name.try_into().ok());
+    let name = name.ok_or_else(|| malformed("it ends within a block"))?;
+    let name =
+        Name::read(name).ok_or_else(|| malformed("a block in it has a name of another form"))?;
     if end > file.len() {
         return Err(malformed("it ends within a block"));
     }
-    Ok(Section { cid, place: data..end })
+    Ok(Section { name, place: data..end })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Reading a bundle: every block held against its name, every list in its order, everything that a list
 //! names found or noted as missing. Nothing that is signed is believed here.
 
-use super::car::{self, DAG_CBOR, RAW, Section, is_name};
+use super::car::{self, DAG_CBOR, Name, RAW, Section};
 use super::entries::{
     ForkEntry, IdentityEntry, MessageEntry, PayloadState, ReceiptEntry, SignedDescriptor,
 };
@@ -18,7 +18,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 
 /// What the lists of a bundle name.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +45,9 @@ pub struct Bundle<'b> {
     jws: JwsIn,
     manifest: Manifest,
     entries: Entries,
-    blocks: HashMap<Cid, Range<usize>>,
+    sections: Vec<Section>,
+    /// Which section is the block of this name.
+    blocks: HashMap<Name, usize>,
     missing: Vec<(Kind, Cid)>,
 }
 
@@ -65,19 +66,27 @@ impl<'b> Bundle<'b> {
     pub fn parse(file: &'b [u8]) -> Result<Self, BundleError> {
         let (root, sections) = car::read(file)?;
         check_all(file, &sections)?;
-        let Some(first) = sections.first().filter(|s| s.cid == root && root.codec() == RAW) else {
+        let is_root = |s: &&Section| Some(s.name) == Name::of(&root) && root.codec() == RAW;
+        let Some(first) = sections.first().filter(is_root) else {
             return Err(malformed("it does not begin with its root"));
         };
         let (jws, manifest) = read_root(file.get(first.place.clone()).unwrap_or_default())?;
-        let blocks = sections.iter().map(|s| (s.cid, s.place.clone())).collect();
-        let entries = Entries::default();
-        let missing = Vec::new();
-        let mut bundle = Self { file, root, jws, manifest, entries, blocks, missing };
-        let mut order = Order { sections: &sections, next: 1, seen: HashSet::from([root]) };
+        let mut blocks = HashMap::with_capacity(sections.len());
+        for (place, section) in sections.iter().enumerate() {
+            blocks.entry(section.name).or_insert(place);
+        }
+        let (entries, missing) = (Entries::default(), Vec::new());
+        let mut bundle = Self { file, root, jws, manifest, entries, sections, blocks, missing };
+        let mut order = Order { next: 1, missing: HashSet::new() };
         bundle.read_pages(&mut order)?;
         bundle.find_parts(&mut order)?;
-        order.end()?;
-        Ok(bundle)
+        match bundle.sections.get(order.next) {
+            None => Ok(bundle),
+            Some(section) => {
+                let cid = section.name.cid()?;
+                Err(malformed(format!("the block {cid} is listed nowhere, or out of order")))
+            }
+        }
     }
 
     /// The name of its root, which stands for all of it.
@@ -119,7 +128,8 @@ impl<'b> Bundle<'b> {
     /// A block.
     #[must_use]
     pub fn block(&self, cid: &Cid) -> Option<&'b [u8]> {
-        self.file.get(self.blocks.get(cid)?.clone())
+        let section = self.sections.get(*self.blocks.get(&Name::of(cid)?)?)?;
+        self.file.get(section.place.clone())
     }
 
     /// A document by its name.
@@ -128,7 +138,7 @@ impl<'b> Bundle<'b> {
         self.block(&id.to_cid().ok()?)
     }
 
-    fn read_pages(&mut self, order: &mut Order<'_>) -> Result<(), BundleError> {
+    fn read_pages(&mut self, order: &mut Order) -> Result<(), BundleError> {
         let mut entries = Entries::default();
         self.pages_of(Kind::Messages, order, &mut entries.messages)?;
         self.pages_of(Kind::Admissions, order, &mut entries.admissions)?;
@@ -151,18 +161,19 @@ impl<'b> Bundle<'b> {
     fn pages_of<T: DeserializeOwned + Serialize + Send>(
         &mut self,
         kind: Kind,
-        order: &mut Order<'_>,
+        order: &mut Order,
         all: &mut Vec<T>,
     ) -> Result<(), BundleError> {
         let names = self.manifest.pages.of(kind).to_vec();
         let mut there = Vec::new();
         for (index, cid) in names.iter().enumerate() {
-            if !order.seen.insert(*cid) {
-                return Err(malformed("a page of it is listed twice"));
-            }
-            if !order.take(cid) {
-                self.missing.push((kind, *cid));
-                continue;
+            match order.meet(cid, Name::of(cid).and_then(|name| self.blocks.get(&name).copied())) {
+                Met::Before => return Err(malformed("a page of it is listed twice")),
+                Met::Missing => {
+                    self.missing.push((kind, *cid));
+                    continue;
+                }
+                Met::Here => {}
             }
             let page = self.block(cid).unwrap_or_default();
             // Before it is read: entries take far more memory than they have bytes.
@@ -172,6 +183,7 @@ impl<'b> Bundle<'b> {
             }
             there.push(page);
         }
+        all.reserve(there.len().saturating_mul(PAGE));
         for page in super::verify::in_parallel(&there, |page| decode::<Vec<T>>(page)) {
             all.extend(page?);
         }
@@ -179,7 +191,7 @@ impl<'b> Bundle<'b> {
     }
 
     /// Goes through what the lists name in the order in which it must stand there.
-    fn find_parts(&mut self, order: &mut Order<'_>) -> Result<(), BundleError> {
+    fn find_parts(&mut self, order: &mut Order) -> Result<(), BundleError> {
         let entries = std::mem::take(&mut self.entries);
         for entry in &entries.messages {
             self.find(Kind::Messages, &entry.envelope, DAG_CBOR, order)?;
@@ -232,7 +244,7 @@ impl<'b> Bundle<'b> {
         &mut self,
         kind: Kind,
         links: &[Cid],
-        order: &mut Order<'_>,
+        order: &mut Order,
     ) -> Result<(), BundleError> {
         links.iter().try_for_each(|cid| self.find(kind, cid, RAW, order))
     }
@@ -242,12 +254,12 @@ impl<'b> Bundle<'b> {
         kind: Kind,
         cid: &Cid,
         codec: u64,
-        order: &mut Order<'_>,
+        order: &mut Order,
     ) -> Result<(), BundleError> {
-        if !is_name(cid) || cid.codec() != codec {
+        let Some(name) = Name::of(cid).filter(|_| cid.codec() == codec) else {
             return Err(malformed(format!("the name of one of its {kind} has another form")));
-        }
-        if order.seen.insert(*cid) && !order.take(cid) {
+        };
+        if order.meet(cid, self.blocks.get(&name).copied()) == Met::Missing {
             self.missing.push((kind, *cid));
         }
         Ok(())
@@ -255,30 +267,36 @@ impl<'b> Bundle<'b> {
 }
 
 /// Where the reader is in the file: blocks come in the order in which they are referred to.
-struct Order<'s> {
-    sections: &'s [Section],
+struct Order {
+    /// The section that is the next.
     next: usize,
-    seen: HashSet<Cid>,
+    /// Those that did not stand where they were referred to.
+    missing: HashSet<Cid>,
 }
 
-impl Order<'_> {
-    /// Whether the block stands here.
-    fn take(&mut self, cid: &Cid) -> bool {
-        let here = self.sections.get(self.next).is_some_and(|s| s.cid == *cid);
-        if here {
-            self.next = self.next.saturating_add(1);
-        }
-        here
-    }
+/// What became of a reference.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Met {
+    /// The block stands here.
+    Here,
+    /// It was referred to before.
+    Before,
+    /// It is not here. If it stands elsewhere, the end is never come to.
+    Missing,
+}
 
-    fn end(&self) -> Result<(), BundleError> {
-        match self.sections.get(self.next) {
-            None => Ok(()),
-            Some(section) => {
-                let cid = section.cid;
-                Err(malformed(format!("the block {cid} is listed nowhere, or out of order")))
-            }
+impl Order {
+    /// Goes on by a reference to a block, which stands at a place of the file or nowhere.
+    fn meet(&mut self, cid: &Cid, place: Option<usize>) -> Met {
+        if place.is_some_and(|place| place < self.next) || self.missing.contains(cid) {
+            return Met::Before;
         }
+        if place == Some(self.next) {
+            self.next = self.next.saturating_add(1);
+            return Met::Here;
+        }
+        self.missing.insert(*cid);
+        Met::Missing
     }
 }
 

@@ -7,15 +7,18 @@ use crate::bundle::ForkEntry;
 use crate::checking::Chain;
 use crate::codes;
 use crate::envelope::{Envelope, Header};
+use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::codes as identity_codes;
+use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::resolve::Resolver;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 const NAME: &str = "sequence";
 
 /// What there is to say of every message's place.
 pub(super) struct Chains {
-    places: Vec<Option<Audit>>,
+    places: Vec<Option<Arc<Audit>>>,
     gaps: Vec<Gap>,
     /// Each proof that a sender contradicts itself.
     pub(super) forks: Vec<Audit>,
@@ -37,8 +40,10 @@ pub(super) struct Index<'m> {
 
 impl<'m> Index<'m> {
     pub(super) fn of(material: &'m Material<'_>) -> Self {
-        let mut chains: HashMap<Chain, Numbers<'m>> = HashMap::new();
-        let (mut names, mut twice) = (HashMap::new(), BTreeSet::new());
+        // By what a chain is made of: not copied for each message.
+        let mut chains: HashMap<_, Numbers<'m>> = HashMap::new();
+        let mut names = HashMap::with_capacity(material.envelopes.len());
+        let mut twice = BTreeSet::new();
         for (index, envelope) in material.envelopes.iter().enumerate() {
             let Some(envelope) = envelope else { continue };
             if names.insert(envelope.id().as_str(), envelope).is_some() {
@@ -46,10 +51,15 @@ impl<'m> Index<'m> {
                 continue;
             }
             let header = envelope.header();
-            let numbers = chains.entry(Chain::of(header)).or_default();
+            let chain = (&header.channel, &header.sender, &header.key);
+            let numbers = chains.entry(chain).or_default();
             numbers.entry(header.sequence).or_default().push((index, envelope));
         }
-        Self { chains: chains.into_iter().collect(), names, twice }
+        let owned = |((channel, sender, key), numbers): ((&ContentId, &Did, &DidUrl), _)| {
+            let (channel, sender, key) = (channel.clone(), sender.clone(), key.clone());
+            (Chain { channel, sender, key }, numbers)
+        };
+        Self { chains: chains.into_iter().map(owned).collect(), names, twice }
     }
 
     /// A message by its name.
@@ -71,7 +81,7 @@ impl Chains {
     }
 
     /// What there is to say of a message's place.
-    pub(super) fn place(&self, index: usize) -> Option<&Audit> {
+    pub(super) fn place(&self, index: usize) -> Option<&Arc<Audit>> {
         self.places.get(index)?.as_ref()
     }
 
@@ -137,7 +147,7 @@ impl Chains {
                     Audit::passed(NAME, codes::SEQUENCE_KEPT, sentence)
                 };
                 if let Some(place) = self.places.get_mut(*index) {
-                    *place = Some(audit);
+                    *place = Some(Arc::new(audit));
                 }
             }
             last = *number;

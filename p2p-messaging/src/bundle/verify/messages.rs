@@ -128,9 +128,10 @@ impl<'m> Context<'m> {
             part(Part::Visas),
             self.status(entry, part(Part::Status), sender),
             Arc::clone(&self.channel),
-            Arc::new(self.chains.place(index).cloned().unwrap_or_else(|| {
-                Audit::failed("sequence", codes::BUNDLE_SELECTION, "it stands there before")
-            })),
+            self.chains.place(index).cloned().unwrap_or_else(|| {
+                let sentence = "it stands there before";
+                Arc::new(Audit::failed("sequence", codes::BUNDLE_SELECTION, sentence))
+            }),
             Arc::new(self.payload(entry, envelope, memory)),
             self.sealing(entry, envelope),
             Arc::new(self.decision(entry, envelope, sender, memory)),

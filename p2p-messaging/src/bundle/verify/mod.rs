@@ -33,8 +33,10 @@ use gridpass_credentials::trust::{Trust, TrustError};
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use material::Material;
-use rayon::iter::ParallelIterator as _;
-use rayon::slice::ParallelSlice as _;
+use rayon::iter::{
+    IndexedParallelIterator as _, IntoParallelIterator as _, IntoParallelRefIterator as _,
+    ParallelIterator as _,
+};
 use report::{REPORT_TYPE, REPORT_VERSION, worst};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -105,7 +107,7 @@ pub fn verify_with(
         crate::codes::BUNDLE_PART_MISSING,
         "nothing was verified",
     ));
-    Ok(Report {
+    let report = Report {
         document_type: REPORT_TYPE,
         format_version: REPORT_VERSION,
         outcome,
@@ -120,7 +122,10 @@ pub fn verify_with(
         checks,
         gaps,
         messages,
-    })
+    };
+    // Some hundred thousand headers of a dozen texts each.
+    material.envelopes.into_par_iter().for_each(drop);
+    Ok(report)
 }
 
 /// Which messages are looked at: all, or those whose hashes with the seed are the smallest.
@@ -142,23 +147,23 @@ fn choose<'b>(bundle: &'b Bundle<'_>, sample: Option<Sample>) -> Vec<(usize, &'b
 }
 
 /// Does the same with each, on all cores; what comes out is in order.
-pub(super) fn in_parallel<T: Sync, R: Send>(items: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(super) fn in_parallel<T: Sync, R: Send>(
+    items: &[T],
+    each: impl Fn(&T) -> R + Sync + Send,
+) -> Vec<R> {
     in_parallel_with(items, || (), |(), item| each(item))
 }
 
 /// The same, where what is done one after the other remembers something of its own.
 pub(super) fn in_parallel_with<T: Sync, S, R: Send>(
     items: &[T],
-    memory: impl Fn() -> S + Sync,
-    each: impl Fn(&mut S, &T) -> R + Sync,
+    memory: impl Fn() -> S + Sync + Send,
+    each: impl Fn(&mut S, &T) -> R + Sync + Send,
 ) -> Vec<R> {
-    /// Into so many shares for each core the work is divided: one may be slower than another, and each has
-    /// to learn what it remembers.
+    /// Into so many shares for each core the work is divided at most: one may be slower than another, and
+    /// each has to learn what it remembers.
     const SHARES: usize = 32;
     let shares = rayon::current_num_threads().saturating_mul(SHARES);
-    let of_share = |share: &[T]| {
-        let mut memory = memory();
-        share.iter().map(|item| each(&mut memory, item)).collect::<Vec<_>>()
-    };
-    items.par_chunks(items.len().div_ceil(shares).max(1)).flat_map_iter(of_share).collect()
+    let share = items.len().div_ceil(shares).max(1);
+    items.par_iter().with_min_len(share).map_init(memory, each).collect()
 }
