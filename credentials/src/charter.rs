@@ -86,10 +86,10 @@ pub struct ListedRole {
     /// Its name, for people; the definition says the same.
     pub name: RoleName,
     /// No visa issued from then on counts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub retired: Option<UnixMillis>,
     /// How long visas issued before count after that, in seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub grace_seconds: Option<u64>,
 }
 
@@ -117,7 +117,7 @@ pub struct Charter {
     /// 1, and one more with each change.
     pub version: u64,
     /// The charter that this one replaces; absent in the first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub previous: Option<ContentId>,
     /// From when it counts.
     pub dated: UnixMillis,

@@ -20,6 +20,7 @@ use crate::visa::{Purpose, StatusEntry, Visa, VisaError};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
+use gridpass_identity::json;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::Resolver;
 use gridpass_identity::time::UnixMillis;
@@ -110,7 +111,7 @@ pub struct IssuedVisa {
     /// When.
     pub issued: UnixMillis,
     /// The hash of the request that it answers, where there was one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub request: Option<ContentId>,
     /// What happened to it since, oldest first.
     pub events: Vec<Event>,

@@ -345,13 +345,29 @@ pub fn visas(wallet: &Wallet) -> Result<Vec<HeldVisa>, KeepError> {
 /// # Errors
 /// [`KeepError::NotFound`], [`KeepError::Ambiguous`].
 pub fn visa(wallet: &Wallet, name: &str) -> Result<HeldVisa, KeepError> {
-    let mut found: Vec<(Visa, HeldVisa)> = Vec::new();
+    the_last(visas_named(wallet, name)?, name)
+}
+
+/// Every held visa with this hash, id or role, with what it says.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn visas_named(wallet: &Wallet, name: &str) -> Result<Vec<(Visa, HeldVisa)>, KeepError> {
+    let mut found = Vec::new();
     for held in visas(wallet)? {
         let (secured, visa) = held.read()?;
         if [secured.id().as_str(), &visa.id, visa.role.as_str()].contains(&name) {
             found.push((visa, held));
         }
     }
+    Ok(found)
+}
+
+/// Of visas that a name fits: the only one, or of one and its renewals the last.
+///
+/// # Errors
+/// [`KeepError::NotFound`], [`KeepError::Ambiguous`].
+pub fn the_last(mut found: Vec<(Visa, HeldVisa)>, name: &str) -> Result<HeldVisa, KeepError> {
     found.sort_by_key(|(visa, _)| visa.valid_until);
     let Some((last, held)) = found.pop() else {
         return Err(KeepError::NotFound { what: "visa", name: name.into() });

@@ -96,7 +96,7 @@ pub struct Parcel {
     /// [`FORMAT_VERSION`].
     pub format_version: u32,
     /// The thing itself, as it was signed: compact, or JCS. Absent from a set of status lists.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
     /// Visas that it rests on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -92,16 +92,16 @@ pub struct VisaRequest {
     /// What the visa is to say.
     pub claims: Map<String, Value>,
     /// For how long, in seconds; the issuer decides.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub validity_seconds: Option<u64>,
     /// The id of the visa that it is to replace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub renews: Option<String>,
     /// A presentation, for the issuer, of the visas that the role requires first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub presentation: Option<String>,
     /// A word to the officer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 

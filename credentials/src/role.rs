@@ -148,7 +148,7 @@ pub struct RoleDefinition {
     /// The definition's own version, for people: `1.2.0`.
     pub version: String,
     /// The definition that this one replaces.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub previous: Option<ContentId>,
     /// The role in a few words.
     pub title: String,
@@ -159,10 +159,10 @@ pub struct RoleDefinition {
     /// How many issuers may stand between a holder and a root.
     pub max_chain_depth: u8,
     /// Who may suspend and revoke it, beside its issuer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub revokers: Option<Parties>,
     /// What a holder must hold first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub preconditions: Option<Requirement>,
     /// The claims that a visa carries: a JSON Schema (2020-12) of an object.
     pub claims: Map<String, Value>,

@@ -84,12 +84,12 @@ pub struct IdentityMaterial {
     /// When it was obtained.
     pub seen: UnixMillis,
     /// When the same was obtained last, where that was later.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub confirmed: Option<UnixMillis>,
     /// `did.json` or `did.jsonl`, in base64, byte for byte.
     pub document: String,
     /// `did-witness.json`, in base64.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub witness: Option<String>,
 }
 

@@ -112,7 +112,10 @@ pub fn from_object<T: de::DeserializeOwned>(value: Value) -> Result<T, JsonError
 
 /// For a member that may be absent and may not be `null`: `Option` alone takes the two for one,
 /// and other readers refuse `"crit": null`.
-pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+///
+/// # Errors
+/// The deserializer's, also for `null`.
+pub fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: serde::Deserialize<'de>,

@@ -69,7 +69,7 @@ pub struct Receipt {
     /// Who received.
     pub recipient: Did,
     /// The authorisation of the node that signs for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub authorisation: Option<ContentId>,
     /// When it was signed, in milliseconds.
     pub issued: UnixMillis,

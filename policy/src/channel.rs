@@ -148,7 +148,7 @@ pub struct ChannelDescriptor {
     /// 1, and one more with each change.
     pub version: u64,
     /// The descriptor that this one replaces; absent in the first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub previous: Option<ContentId>,
     /// From when it counts.
     pub dated: UnixMillis,
@@ -183,7 +183,7 @@ pub struct ChannelDescriptor {
     /// What becomes of what cannot be decided.
     pub indeterminate: Indeterminate,
     /// What receivers may do with the data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub terms: Option<Terms>,
 }
 

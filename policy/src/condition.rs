@@ -7,6 +7,7 @@ use crate::window::Hours;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::role::RoleName;
 use gridpass_identity::did::Did;
+use gridpass_identity::json;
 use gridpass_identity::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,10 +144,10 @@ impl<'de> Deserialize<'de> for Condition {
 #[serde(deny_unknown_fields)]
 pub struct Between {
     /// From then on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub from: Option<UnixMillis>,
     /// Until then, not included.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub until: Option<UnixMillis>,
 }
 

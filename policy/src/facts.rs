@@ -6,6 +6,7 @@ use gridpass_credentials::content_id::{ContentId, ContentIdError, EnvelopeId};
 use gridpass_credentials::verify::Step;
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
+use gridpass_identity::json;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -101,7 +102,7 @@ pub struct VisaFacts {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub only_status_open: bool,
     /// The date of the oldest status list that decides on it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub status_dated: Option<UnixMillis>,
     /// From the visa to the root.
     pub path: Vec<StepFacts>,
@@ -130,10 +131,10 @@ pub struct NodeFacts {
     /// How its authorisation stands.
     pub standing: CheckFacts,
     /// The authorisation; absent where it has no name, since it cannot be read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub evidence: Option<ContentId>,
     /// Until when it is valid; absent where it cannot be read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub valid_until: Option<UnixMillis>,
 }
 
@@ -181,7 +182,7 @@ pub struct Admission {
     /// The sender.
     pub sender: Did,
     /// Its presentation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub presentation: Option<ContentId>,
     /// The trust pack that it was judged by.
     pub trust: TrustFacts,
@@ -194,7 +195,7 @@ pub struct Admission {
     /// The visas that were shown, ordered by their hash.
     pub visas: Vec<VisaFacts>,
     /// The node's authorisation, where a node signs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeFacts>,
     /// The status lists that were read.
     pub lists: Vec<ListFacts>,
@@ -253,13 +254,13 @@ pub struct EnvelopeFacts {
     /// The sender.
     pub sender: Did,
     /// The node that signed it for the sender.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub node: Option<Did>,
     /// The authorisation that it names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub authorisation: Option<ContentId>,
     /// The presentation that it names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub presentation: Option<ContentId>,
 }
 
@@ -268,7 +269,7 @@ pub struct EnvelopeFacts {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct MessageFacts {
     /// The envelope; absent where nothing was sent, and the question is what would be.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub envelope: Option<EnvelopeFacts>,
     /// The topic.
     pub topic: String,
@@ -295,13 +296,13 @@ pub struct MessageFacts {
     /// How the envelope's signature stands.
     pub signature: CheckFacts,
     /// To whom the payload is sealed; absent where it is not, or where nobody looked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub sealing: Option<CheckFacts>,
     /// How the payload fits its schema; absent where it was not looked at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub payload: Option<CheckFacts>,
     /// How many messages of the sender came in the minute before, where that is counted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub sent_last_minute: Option<u64>,
 }
 
@@ -312,10 +313,10 @@ pub struct UseFacts {
     /// What is to be done with it.
     pub action: Action,
     /// Which data: its IRI or CID.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// What for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
     /// The duties that are undertaken, such as `attribute`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -4,6 +4,7 @@
 use crate::comparison::{AttributeTypes, is_name};
 use crate::condition::{Checked, Condition, ReadsByRole, RoleReference, note};
 use crate::value::ValueType;
+use gridpass_identity::json;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,10 +24,10 @@ pub struct Requirement {
     /// What it asks for, as a sentence that an operator understands.
     pub says: String,
     /// The condition. This or `cedar`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub needs: Option<Condition>,
     /// One `forbid` in Cedar. This or `needs`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub cedar: Option<String>,
     /// What the Cedar reads of visas: role, claim, type.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -5,6 +5,7 @@ use crate::comparison::{AttributeTypes, is_name};
 use crate::requirement::Requirement;
 use crate::value::ValueType;
 use gridpass_credentials::content_id::ContentId;
+use gridpass_identity::json;
 use gridpass_identity::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +27,7 @@ pub struct Attribute {
     pub value_type: ValueType,
     /// Where the payload says the same: a JSON Pointer, or a path of XML names such as
     /// `/FlexOffer/@CongestionPoint`. Who can read the payload checks that both agree.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// Whether a message may leave it out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -44,7 +45,7 @@ pub struct TopicVersion {
     /// What its payloads must fit.
     pub schema: ContentId,
     /// From then on, no message of this version counts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub retired: Option<UnixMillis>,
 }
 
@@ -65,7 +66,7 @@ pub struct Topic {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub publish: Vec<Requirement>,
     /// The topic that answers it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<String>,
 }
 

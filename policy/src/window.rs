@@ -1,5 +1,6 @@
 //! Windows of time: between two points, and daily or weekly hours.
 
+use gridpass_identity::json;
 use gridpass_identity::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +38,7 @@ pub struct Hours {
     /// Until, `HH:MM`, not included; `24:00` is the end of the day, and less than `from` the next.
     pub until: String,
     /// The offset of both from UTC, `+01:00`; UTC if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub offset: Option<String>,
     /// The days on which the window begins; every day if absent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -87,7 +87,8 @@ KNOWN = {"did": "did:web:x.example", "seen": "2026-01-01T00:00:00Z", "document":
 PACKS: dict[str, list[Any]] = {
     "formatVersion": [True, 2], "more": [1], "charters": [[], {}], "definitions": [{}, [1]],
     "identities": [{}, [1], [KNOWN | {"did": "x"}], [KNOWN | {"seen": "x"}], [KNOWN | {"confirmed": "x"}], [KNOWN | {"document": "AAA"}], [KNOWN | {"document": "AB=="}],
-                   [KNOWN | {"document": "AAAA\n"}], [KNOWN | {"document": 1}], [KNOWN | {"witness": "!"}]]}
+                   [KNOWN | {"document": "AAAA\n"}], [KNOWN | {"document": 1}], [KNOWN | {"witness": "!"}],
+                   [KNOWN | {"confirmed": None}], [KNOWN | {"witness": None}]]}
 
 
 def put(document: Any, path: tuple[str | int, ...], value: Any) -> None:
@@ -191,6 +192,10 @@ RECORDS: list[tuple[str, str, Callable[[Scene], Any]]] = [
     ("logged-over-ten-minutes-after", "failed", logged(MADE + 10 * MINUTE + 1)), ("logged-ten-minutes-before", "passed", logged(SENT - 10 * MINUTE)),
     ("logged-over-ten-minutes-before", "failed", logged(SENT - 10 * MINUTE - 1)), ("logged-before-and-refused", "passed", logged(NOW - DAY, **REFUSAL)),
     ("opened", "passed", opened()), ("opened-after-it-was-made", "failed", opened(logged=rfc3339(MADE + DAY))), ("opened-after-the-last", "failed", opened(number=100)),
+    *((f"null-{name}", "failed", told(change)) for name, change in {
+        "from": lambda m, k: m["selection"].update({"from": None}), "opened": lambda m, k: k["messages"][0].update(opened=None),
+        "sealing": lambda m, k: k["messages"][0].update(sealing=None), "exporter": lambda m, k: m["exporter"].update(authorisation=None)}.items()),
+    ("null-in-a-receipt", "failed", receipt(authorisation=None)),
     ("last-is-a-receipt", "passed", told(lambda m, k: m.update(last=10))), ("last-before-a-receipt", "failed", told(lambda m, k: m.update(last=9))),
     ("last-before-a-message", "failed", told(lambda m, k: (k.pop("receipts"), m.update(last=2)))),
     ("receipt-logged-after-it-was-made", "failed", told(lambda m, k: k["receipts"][0].update(logged=rfc3339(MADE + DAY)))),

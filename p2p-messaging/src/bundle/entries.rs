@@ -2,6 +2,7 @@
 
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::did::Did;
+use gridpass_identity::json;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::facts::CheckFacts;
 use ipld_core::cid::Cid;
@@ -32,7 +33,7 @@ pub struct MessageEntry {
     /// What became of its payload.
     pub payload: PayloadState,
     /// The payload; exactly where it is in the file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub content: Option<Cid>,
     /// The number of the record.
     pub number: u64,
@@ -49,22 +50,22 @@ pub struct MessageEntry {
     /// The facts about the sender.
     pub admission: ContentId,
     /// How the payload fitted its schema, where it was looked at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub facts: Option<CheckFacts>,
     /// To whom the payload was sealed, where that was looked at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub sealing: Option<CheckFacts>,
     /// How many of the sender had come in the minute before, where that was counted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub sent_last_minute: Option<u64>,
     /// Why it was refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
     /// That it was opened after it came.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub opened: Option<OpenedEntry>,
     /// The key of a sealed payload, where the exporter discloses it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub key: Option<Disclosed>,
 }
 
@@ -103,12 +104,12 @@ pub struct IdentityEntry {
     /// When it was obtained.
     pub seen: UnixMillis,
     /// When the same was obtained last, where that was later.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub confirmed: Option<UnixMillis>,
     /// The document or log.
     pub document: Cid,
     /// What witnesses said of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub witness: Option<Cid>,
 }
 

@@ -5,6 +5,7 @@ use super::entries::PayloadState;
 use super::{BundleError, malformed};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::Did;
+use gridpass_identity::json;
 use gridpass_identity::time::UnixMillis;
 use ipld_core::cid::Cid;
 use serde::de::DeserializeOwned;
@@ -116,7 +117,7 @@ pub struct Exporter {
     /// The participant.
     pub participant: Did,
     /// The authorisation of the node that signs for it; exactly where one does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub authorisation: Option<ContentId>,
 }
 
@@ -127,16 +128,16 @@ pub struct Selection {
     /// The channel.
     pub channel: ContentId,
     /// Those that were issued at this time or later.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub from: Option<UnixMillis>,
     /// Those that were issued before this time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub until: Option<UnixMillis>,
     /// Those that somebody sent, or is named in as a recipient.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub participant: Option<Did>,
     /// Those of a conversation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub thread: Option<EnvelopeId>,
 }
 

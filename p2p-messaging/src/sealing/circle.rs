@@ -8,6 +8,7 @@ use super::sending::Terms;
 use crate::checking::Speaker;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::did::Did;
+use gridpass_identity::json;
 use gridpass_identity::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +32,7 @@ pub struct Member {
     /// For whom it acts.
     pub participant: Did,
     /// By which authorisation; absent where the participant is the node.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub authorisation: Option<ContentId>,
     /// By which presentation its participant may read.
     pub presentation: ContentId,

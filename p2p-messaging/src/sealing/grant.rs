@@ -74,7 +74,7 @@ struct Content {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct KeyRow {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     epoch: Option<ContentId>,
     first: u64,
     from: u64,

@@ -71,7 +71,7 @@ struct MembershipRow {
     format_version: u32,
     channel: ContentId,
     participant: Did,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     authorisation: Option<ContentId>,
     presentation: ContentId,
     issued: UnixMillis,

@@ -4,6 +4,7 @@ use crate::checking::Chain;
 use crate::envelope::{Envelope, EnvelopeError};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::{Did, DidUrl};
+use gridpass_identity::json;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::facts::CheckFacts;
 use serde::{Deserialize, Serialize};
@@ -90,13 +91,13 @@ pub struct Kept {
     /// The facts about the sender.
     pub admission: ContentId,
     /// How the payload fits its schema, where it was looked at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub payload: Option<CheckFacts>,
     /// To whom the payload is sealed, where that was looked at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub sealing: Option<CheckFacts>,
     /// How many of the sender had come in the minute before, where that was counted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub sent_last_minute: Option<u64>,
     /// Why it was refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -29,7 +29,7 @@ pub struct CimSchema {
     /// The profiles that a model may name, each by its IRI.
     pub(super) profiles: BTreeSet<String>,
     /// The least version.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub(super) min_version: Option<u64>,
     /// The modelling authorities whose models are taken; any, if absent.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]

@@ -41,13 +41,13 @@ pub(super) struct Column {
     #[serde(default)]
     pub(super) required: bool,
     /// The least value, as it would be written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub(super) minimum: Option<String>,
     /// The greatest value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub(super) maximum: Option<String>,
     /// The longest text, in characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub(super) max_length: Option<usize>,
     /// The only values.
     #[serde(default, rename = "enum", skip_serializing_if = "Option::is_none")]
@@ -62,7 +62,7 @@ pub struct CsvSchema {
     document_type: String,
     format_version: u32,
     /// What stands between cells; a comma if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub(super) delimiter: Option<char>,
     pub(super) columns: Vec<Column>,
     /// The columns that together are different in each row.

@@ -166,7 +166,7 @@ fn new(global: &GlobalArgs, args: &NewArgs) -> Outcomes {
     };
     let mut wallet = global.wallet()?;
     let identity = wallet.new_identity(&new, &mut rng(), now())?;
-    warn_of_backup(&wallet.status()?);
+    warn_of_backup(&global.profile()?, &wallet.status()?);
     let next = match resolve::published_at(&identity) {
         Some(url) => format!("gridpass id export {} -o FILE, and publish it at {url}", args.name),
         None => format!("give this DID to others; gridpass id show {}", args.name),

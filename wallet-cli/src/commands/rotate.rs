@@ -31,7 +31,7 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
     let identity = wallet.identity(&args.name)?;
     if identity.did.method() == "webvh" {
         let rotated = wallet.rotate(&identity, since, &mut rng(), now())?;
-        warn_of_backup(&wallet.status()?);
+        warn_of_backup(&global.profile()?, &wallet.status()?);
         let marked =
             since.map(|t| format!(", and the old ones are marked as compromised since {t}"));
         let text = format!(

@@ -182,10 +182,11 @@ fn slots_text(status: &Status) -> String {
 }
 
 /// The warning that a backup would lack a key, where that is so.
-pub fn warn_of_backup(status: &Status) {
+pub fn warn_of_backup(profile: &str, status: &Status) {
     if status.diary.backup_is_stale() {
         let message = format!(
-            "keys changed at {}, and the last backup was {}; back up now: gridpass wallet backup -o FILE",
+            "keys changed at {}, and the last backup was {}; back up now: gridpass --profile {profile} \
+             wallet backup -o FILE",
             time(status.diary.last_key_change),
             status.diary.last_backup.map_or_else(|| "never made".into(), |t| format!("at {t}")),
         );
@@ -196,7 +197,7 @@ pub fn warn_of_backup(status: &Status) {
 fn show_status(global: &GlobalArgs) -> Outcomes {
     let profile = global.profile()?;
     let status = global.locked_wallet()?.status()?;
-    warn_of_backup(&status);
+    warn_of_backup(&profile, &status);
     let text = format!(
         "Wallet {:?} (profile {profile})\n  id           {}\n  made         {}\n  \
          records      {}\n  last change  {} (of keys)\n  last backup  {}\nWays in:\n{}",

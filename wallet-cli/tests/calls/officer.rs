@@ -171,6 +171,26 @@ fn a_holder_sees_what_became_of_its_visa_and_does_not_show_what_is_over() {
     assert!(!place.path("shown.json").exists());
     let said = holder.ok(&["visa", "list"]);
     assert!(said.text().contains("GP-VISA-REVOKED"), "{}", said.text());
+    // What is revoked is not to be renewed, and the role means the visa that it has beside it.
+    let ending = || {
+        let args = ["visa", "expirations", "--within", "900d"];
+        let said = holder.json("gridpass.visa.expirations/1", &args);
+        said["expirations"].as_array().cloned().expect("rows")
+    };
+    assert!(ending().is_empty(), "{:?}", ending());
+    let other = ["visa", "issue", "--to", &holder.did, "--role", ROLE, "--claim", "zone=GB-2"];
+    let made = regulator.json("gridpass.visa.issue/1", &[&other[..], &["-o", "new.json"]].concat());
+    holder.ok(&["visa", "accept", "new.json"]);
+    holder.ok(&present);
+    let shown = ["visa", "verify", "shown.json", "--audience", &regulator.did];
+    let shown = regulator.json("gridpass.visa.verify/1", &shown);
+    assert_eq!(shown["visas"][0]["evidence"], made["evidence"], "{shown}");
+    assert_eq!(ending().len(), 1, "{:?}", ending());
+    // With a third beside it the name alone says too little.
+    let third = ["visa", "issue", "--to", &holder.did, "--role", ROLE, "--claim", "zone=GB-3"];
+    regulator.ok(&[&third[..], &["-o", "third.json"]].concat());
+    holder.ok(&["visa", "accept", "third.json"]);
+    holder.refused("GP-NAME-AMBIGUOUS", 2, &present);
 }
 
 #[test]

@@ -58,7 +58,8 @@ pub struct ShowArgs {
     visa: String,
 }
 
-/// List visas that end soon: those that you hold, and those that you have issued
+/// List visas that end soon: those that you hold, and those that you have issued. What is revoked is
+/// left out
 #[derive(Args)]
 #[command(after_help = help!("  gridpass visa expirations --within 30d"))]
 pub struct ExpirationsArgs {
@@ -295,9 +296,13 @@ pub fn expirations(global: &GlobalArgs, args: &ExpirationsArgs) -> Outcomes {
     let end: UnixMillis = now().plus_millis(parse_duration(&args.within)?);
     let wallet = global.wallet()?;
     let mut rows: Vec<(UnixMillis, &str, Visa)> = Vec::new();
+    let mut known = Known::of(&wallet)?;
     for held in keeping::visas(&wallet)? {
         let visa = held.read()?.1;
-        rows.push((visa.valid_until, "held", visa));
+        // What is revoked is not renewed.
+        if known.standing(&wallet, &held, &visa)?.state != "revoked" {
+            rows.push((visa.valid_until, "held", visa));
+        }
     }
     for record in register::issued(&wallet)? {
         if record.state() != "revoked" {

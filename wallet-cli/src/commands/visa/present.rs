@@ -55,7 +55,7 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
     let mut held = Vec::new();
     let mut known = Known::of(&wallet)?;
     for name in &args.visas {
-        let visa = keeping::visa(&wallet, name)?;
+        let visa = known.find(&wallet, name)?;
         refuse_what_is_over(&wallet, &mut known, name, &visa)?;
         held.push(visa);
     }

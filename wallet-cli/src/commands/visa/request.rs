@@ -1,5 +1,6 @@
 //! Asking for a visa, and looking at what was asked.
 
+use super::standing::Known;
 use super::{claims_text, write_parcel};
 use crate::commands::arguments::{ClaimArgs, TrustArgs, dids_in, parse_duration};
 use crate::commands::sign::identity;
@@ -110,7 +111,7 @@ pub fn renew(global: &GlobalArgs, args: &RenewArgs) -> Outcomes {
     args.output.check()?;
     let wallet = global.wallet()?;
     let trust = keeping::pinned(&wallet, now())?;
-    let (_, visa) = keeping::visa(&wallet, &args.visa)?.read()?;
+    let (_, visa) = Known::of(&wallet)?.find(&wallet, &args.visa)?.read()?;
     let me = identity(&wallet, Some(visa.subject.as_str()))?;
     // The definition may have been replaced: the one of this name that is in force counts.
     let name = visa.role.to_string();

@@ -52,6 +52,22 @@ impl Known {
         Ok(Self { trust, lists, seen, memo: SignatureMemo::default() })
     }
 
+    /// The visa of this name that is held. A role that several visas are of means the one that is not
+    /// over.
+    pub fn find(&mut self, wallet: &Wallet, name: &str) -> Result<HeldVisa, Failure> {
+        let ambiguous = match keeping::visa(wallet, name) {
+            Err(e @ KeepError::Ambiguous { .. }) => e,
+            found => return Ok(found?),
+        };
+        let mut left = Vec::new();
+        for (visa, held) in keeping::visas_named(wallet, name)? {
+            if !self.standing(wallet, &held, &visa)?.is_over() {
+                left.push((visa, held));
+            }
+        }
+        if left.is_empty() { Err(ambiguous.into()) } else { Ok(keeping::the_last(left, name)?) }
+    }
+
     /// How a visa stands.
     pub fn standing(
         &mut self,
