@@ -34,6 +34,10 @@ pub struct Witness {
 impl WitnessRule {
     /// Checks the rule: distinct Ed25519 did:keys, and a threshold that they can meet.
     pub(super) fn check(&self) -> Result<(), String> {
+        // Before anything that costs more the longer the list is.
+        if self.witnesses.len() > MAX_LIST {
+            return Err("more than 64 witnesses".into());
+        }
         for (i, witness) in self.witnesses.iter().enumerate() {
             let key = method::key::to_public_key(&witness.id).map_err(|e| e.to_string())?;
             if key.key_type() != KeyType::Ed25519 {
@@ -49,9 +53,6 @@ impl WitnessRule {
                 self.threshold,
                 self.witnesses.len()
             ));
-        }
-        if self.witnesses.len() > MAX_LIST {
-            return Err("more than 64 witnesses".into());
         }
         Ok(())
     }

@@ -344,6 +344,15 @@ fn negative_duplicate_witness_ids_and_zero_threshold() {
     first_changed(|entry| entry["parameters"]["witness"] = json!({ "threshold": 1 }), "witness");
 }
 
+/// Refused by its length, before any of it is held against the rest of it.
+#[test]
+fn a_list_of_too_many_witnesses_is_refused_before_it_is_looked_at() {
+    let mut rule = witness_rule(&[10], 1);
+    let one = rule.witnesses.first().cloned().expect("a witness");
+    rule.witnesses = vec![one; 10_000];
+    assert_eq!(rule.check(), Err("more than 64 witnesses".to_owned()));
+}
+
 #[test]
 fn witnesses_below_their_threshold_leave_it_undecided() {
     let rule = witness_rule(&[7, 8, 9], 2);
