@@ -156,12 +156,13 @@ pub(super) fn age_recipient(phrase: &RecoveryPhrase) -> Result<String, WalletErr
     Ok(identity.to_public().to_string())
 }
 
-/// Makes a backup of a wallet's store.
+/// Makes a backup of a wallet's store, of at most `limit` bytes.
 fn export(
     store: &dyn Store,
     header: &Header,
     protection: &Protection<'_>,
     now: UnixMillis,
+    limit: usize,
 ) -> Result<Vec<u8>, BackupError> {
     let mut body = Vec::new();
     let mut records = 0_u64;
@@ -182,10 +183,16 @@ fn export(
         checksum: hex(&Sha256::digest(&body)),
     };
     let plain = [json_line(&manifest)?, body].concat();
-    if plain.len() > MAX_BACKUP {
-        return Err(WalletError::Limit("a backup has more than 256 MiB".into()).into());
+    let too_long = || WalletError::Limit("a backup has more than 256 MiB".into());
+    if plain.len() > limit {
+        return Err(too_long().into());
     }
-    encrypt(&plain, header.backup_recipient.as_deref(), protection)
+    let file = encrypt(&plain, header.backup_recipient.as_deref(), protection)?;
+    // Encrypted it is longer, and that is the length that its reader bounds.
+    if file.len() > limit {
+        return Err(too_long().into());
+    }
+    Ok(file)
 }
 
 fn json_line<T: Serialize>(value: &T) -> Result<Vec<u8>, BackupError> {
@@ -472,13 +479,14 @@ impl LockedWallet {
     /// safely written.
     ///
     /// # Errors
-    /// [`BackupError::Recipient`] for a bad recipient, or if there is nobody to encrypt for.
+    /// [`BackupError::Recipient`] for a bad recipient, or if there is nobody to encrypt for;
+    /// [`WalletError::Limit`] for a file that would be longer than [`MAX_BACKUP`].
     pub fn backup(
         &self,
         protection: &Protection<'_>,
         now: UnixMillis,
     ) -> Result<Vec<u8>, BackupError> {
-        export(self.store.as_ref(), &self.header, protection, now)
+        export(self.store.as_ref(), &self.header, protection, now, MAX_BACKUP)
     }
 
     /// Notes in the clear that a backup was made.

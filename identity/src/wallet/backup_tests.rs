@@ -57,6 +57,26 @@ fn refuses_to_restore_over_a_wallet() -> TestResult {
     Ok(())
 }
 
+/// A reader bounds the file, which is longer than what is in it.
+#[test]
+fn makes_no_file_that_is_longer_than_is_read() -> TestResult {
+    let (store, phrase, file) = backed_up()?;
+    let plain = decrypt(&file, &BackupSecret::Recovery(&phrase))?;
+    assert!(plain.len() < file.len());
+    let locked = LockedWallet::open(Box::new(store))?;
+    let later = now().plus_millis(1);
+    let made = |limit: usize| {
+        let protection = Protection::Recipients(&[]);
+        export(locked.store.as_ref(), &locked.header, &protection, later, limit)
+    };
+    assert!(made(file.len().saturating_mul(2)).is_ok());
+    for limit in [plain.len(), plain.len() - 1] {
+        let error = made(limit).expect_err("too long");
+        assert_eq!(error.code(), codes::WALLET_LIMIT, "{limit}");
+    }
+    Ok(())
+}
+
 #[test]
 fn refuses_a_wrong_secret() -> TestResult {
     let (_, phrase, file) = backed_up()?;
