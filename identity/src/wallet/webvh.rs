@@ -125,7 +125,9 @@ impl Wallet {
         identity.control =
             Some(ControlKeys { current: control.next, next: next.public_key().to_multikey() });
         let mut changes = Changes::default();
-        let files = SeenFiles::log(now, text, newest.witness);
+        // A clock that was set back must not make the log that this one goes on from the newest.
+        let seen = now.max(newest.seen);
+        let files = SeenFiles::log(seen, text, newest.witness);
         self.stage_snapshot(&mut changes, &identity.did, files)?;
         stage_identity(&mut changes, &identity)?;
         for secret in new.secrets.iter().chain([&next]) {
@@ -167,7 +169,9 @@ impl Wallet {
         let (_, secret) = self.active_secret(identity, Relationship::AssertionMethod)?;
         let proof = webvh::witness_proof(&entries, &secret, now)?;
         let text = String::from_utf8_lossy(log).into_owned();
-        let files = SeenFiles::log(now, text, newest.and_then(|s| s.witness));
+        // With a clock that was set back, too, this log takes the place of the one before.
+        let seen = newest.as_ref().map_or(now, |s| now.max(s.seen));
+        let files = SeenFiles::log(seen, text, newest.and_then(|s| s.witness));
         let mut changes = Changes::default();
         self.stage_snapshot(&mut changes, did, files)?;
         self.apply(changes, rng)?;
@@ -182,5 +186,84 @@ impl Wallet {
         let newest = self.snapshots(did)?.pop();
         let newest = newest.ok_or_else(|| ResolveError::NotFound(did.clone()))?;
         Ok(VerifiedEntries::verify(did, &newest.document, now)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codes;
+    use crate::method::webvh::Witness;
+    use crate::wallet::identities::{IdentityKind, NewDid, NewIdentity};
+    use crate::wallet::slot::Passphrase;
+    use crate::wallet::store::MemoryStore;
+    use crate::wallet::tests::{now, rng};
+
+    type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+    fn wallet(did: NewDid) -> Result<(Wallet, Identity), WalletError> {
+        let (store, passphrase) =
+            (MemoryStore::default(), Passphrase::new("correct horse battery"));
+        let (mut wallet, _) =
+            Wallet::create(Box::new(store), "dso", &passphrase, &mut rng(), now())?;
+        let new = NewIdentity { name: "root".into(), kind: IdentityKind::Participant, did };
+        let identity = wallet.new_identity(&new, &mut rng(), now())?;
+        Ok((wallet, identity))
+    }
+
+    fn at(seconds: u64) -> UnixMillis {
+        now().plus_millis(seconds * 1000)
+    }
+
+    fn key(seed: u8) -> SecretKey {
+        SecretKey::from_bytes(KeyType::Ed25519, &[seed; 32]).expect("32 bytes")
+    }
+
+    fn methods(seed: u8) -> Vec<NewMethod> {
+        vec![NewMethod {
+            fragment: "assertion".into(),
+            public_key: key(seed).public_key(),
+            relationships: vec![Relationship::AssertionMethod],
+            revoked: None,
+        }]
+    }
+
+    #[test]
+    fn a_rotation_is_kept_also_where_the_clock_was_set_back() -> TestResult {
+        let did = NewDid::Webvh { location: "dso.example".into(), witness: None };
+        let (mut wallet, root) = wallet(did)?;
+        let mut own = wallet.snapshots(&root.did)?.pop().expect("its log");
+        own.seen = at(86_400);
+        wallet.save_snapshot(&root.did, &own, &mut rng())?;
+        for (seconds, entries) in [(3600, 2), (7200, 3)] {
+            wallet.rotate(&root, None, &mut rng(), at(seconds))?;
+            let logs = wallet.snapshots(&root.did)?;
+            assert_eq!(logs.len(), 1);
+            assert_eq!(String::from_utf8_lossy(&logs[0].document).lines().count(), entries);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_witness_does_not_forget_what_it_approved_when_its_clock_is_set_back() -> TestResult {
+        let (mut wallet, me) = wallet(NewDid::Key(KeyType::Ed25519))?;
+        let rule = WitnessRule { threshold: 1, witnesses: vec![Witness { id: me.did.clone() }] };
+        let next = key(2).public_key();
+        let control = Control { signer: &key(1), next: &next, witness: Some(&rule) };
+        let (did, first) = webvh::create("dso.example", &methods(11), &control, at(0))?;
+        let longer = |log: &str, signer: u8, listed: u8, time: UnixMillis| {
+            let entries = VerifiedEntries::verify(&did, log.as_bytes(), time)?;
+            let next = key(signer + 1).public_key();
+            let control = Control { signer: &key(signer), next: &next, witness: None };
+            webvh::update(&entries, &methods(listed), &control, time)
+        };
+        let second = longer(&first, 2, 12, at(100))?;
+        let third = longer(&second, 3, 13, at(200))?;
+        let fork = longer(&second, 3, 14, at(200))?;
+        wallet.witness(&me, &did, second.as_bytes(), &mut rng(), at(10_000))?;
+        wallet.witness(&me, &did, third.as_bytes(), &mut rng(), at(300))?;
+        let refused = wallet.witness(&me, &did, fork.as_bytes(), &mut rng(), at(400));
+        assert_eq!(refused.expect_err("a second history").code(), codes::WEBVH_LOG_INVALID);
+        Ok(())
     }
 }
