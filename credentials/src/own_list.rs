@@ -4,9 +4,7 @@
 use crate::issuing::IssueError;
 use crate::keeping::{KeepError, from_record, to_record};
 use crate::secured::{Form, Signer, secure_credential};
-use crate::status::{
-    Bits, Change, MAX_CHANGES, MIN_ENTRIES, NewStatusList, StatusError, StatusList,
-};
+use crate::status::{Bits, Change, MIN_ENTRIES, NewStatusList, StatusError, StatusList};
 use crate::visa::Purpose;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,9 +12,14 @@ use gridpass_identity::did::Did;
 use gridpass_identity::wallet::{Changes, Wallet};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 const LISTS: &str = "own-status-list";
 const RECORD_VERSION: u32 = 1;
+/// The most dated changes that are signed. One has about 60 bytes, and 80 in a JWT: so many have
+/// some 800 KB, and leave room for the bits and for what travels with a list in 1 MiB. More could
+/// not be signed, and nothing on the list be revoked any more.
+const MAX_DATED: usize = 10_000;
 
 /// One of the issuer's status lists: what is taken, what is set.
 #[derive(Clone, Serialize, Deserialize)]
@@ -68,7 +71,7 @@ impl OwnList {
         let mut taken = self.taken()?;
         let used: u64 = taken.iter().map(|b| u64::from(b.count_ones())).sum();
         // Half full is full: chance finds a free entry at once, and changes stay few enough.
-        if used >= MIN_ENTRIES / 2 || self.changes.len() >= MAX_CHANGES / 2 {
+        if used >= MIN_ENTRIES / 2 || self.changes.len() >= MAX_DATED / 2 {
             return Ok(None);
         }
         loop {
@@ -94,6 +97,27 @@ impl OwnList {
         Ok(bits)
     }
 
+    /// The changes that are signed: all of them, or those of the places that changed last, as far as
+    /// they fit. Of a place all or none: some of them would contradict its bit.
+    fn dated(&self) -> Vec<Change> {
+        let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
+        for change in &self.changes {
+            let count = counts.entry(change.index).or_default();
+            *count = count.saturating_add(1);
+        }
+        let (mut room, mut fitting) = (MAX_DATED, BTreeSet::new());
+        for change in self.changes.iter().rev() {
+            // Each place once, where it changed last.
+            if let Some(count) = counts.remove(&change.index)
+                && let Some(left) = room.checked_sub(count)
+            {
+                room = left;
+                fitting.insert(change.index);
+            }
+        }
+        self.changes.iter().filter(|c| fitting.contains(&c.index)).copied().collect()
+    }
+
     /// Signs the next version.
     pub(crate) fn sign(
         &mut self,
@@ -102,7 +126,7 @@ impl OwnList {
         rng: &mut dyn CryptoRng,
     ) -> Result<StatusList, IssueError> {
         let next = self.list_version.saturating_add(1);
-        let bits = self.bits()?;
+        let (bits, dated) = (self.bits()?, self.dated());
         let new = NewStatusList {
             id: &self.id,
             issuer: &self.issuer,
@@ -111,7 +135,7 @@ impl OwnList {
             dated: signer.now,
             expires: None,
             bits: &bits,
-            changes: &self.changes,
+            changes: &dated,
         };
         let secured = secure_credential(&new.to_credential()?, form, &[], signer, rng)?;
         self.list_version = next;
@@ -150,6 +174,76 @@ pub(crate) fn uuid(rng: &mut dyn CryptoRng) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parcel::{Parcel, ParcelKind};
+    use gridpass_identity::json::Limits;
+    use gridpass_identity::key::{KeyType, SecretKey};
+    use gridpass_identity::method;
+    use gridpass_identity::time::UnixMillis;
+
+    const NOW: UnixMillis = UnixMillis::from_millis(1_772_366_400_123);
+
+    fn list(purpose: Purpose) -> (OwnList, SecretKey) {
+        let key = SecretKey::from_bytes(KeyType::Ed25519, &[5; 32]).expect("a key");
+        let did = method::key::from_public_key(&key.public_key()).expect("a DID");
+        // As long as a URL may be.
+        let id = format!("https://regulator.example/{:a<4000}", "");
+        (OwnList::new(id, did, purpose), key)
+    }
+
+    fn signed(list: &mut OwnList, key: &SecretKey, form: Form) -> StatusList {
+        let key_id = list.issuer.with_fragment(list.issuer.method_specific_id()).expect("an id");
+        let mut rng = getrandom::rand_core::UnwrapErr(getrandom::SysRng);
+        list.sign(Signer { key, key_id: &key_id, now: NOW }, form, &mut rng).expect("signs")
+    }
+
+    fn change(index: u64, set: bool, number: u64) -> Change {
+        Change { index, set, at: UnixMillis::new(NOW.get() - 1_000_000 + number) }
+    }
+
+    #[test]
+    fn a_list_on_which_much_changed_is_signed_and_dates_what_changed_last() {
+        let (mut list, key) = list(Purpose::Revocation);
+        // Each place once, and scattered, as chance scatters them.
+        let place = |n: u64| n * 10_007 % MIN_ENTRIES;
+        list.changes = (0..13_000).map(|n| change(place(n), true, n)).collect();
+        for form in [Form::Jwt, Form::EddsaJcs2022] {
+            let read = signed(&mut list, &key, form);
+            for (n, said) in [(0, None), (2_999, None), (3_000, Some(true)), (12_999, Some(true))] {
+                assert_eq!(read.bits().get(place(n)), Ok(true), "{n}");
+                assert_eq!(read.was_set(place(n), NOW), Ok(said), "{n}");
+            }
+            let mut parcel = Parcel::new(ParcelKind::StatusLists, None);
+            parcel.status_lists.push(read.secured().text().to_owned());
+            assert!(parcel.encode().expect("a parcel").len() < Limits::DOCUMENT.bytes);
+        }
+        assert_eq!(list.changes.len(), 13_000, "the wallet forgets none");
+    }
+
+    #[test]
+    fn of_a_place_all_changes_are_signed_or_none() {
+        let (mut list, key) = list(Purpose::Suspension);
+        list.changes = (1..10_000).map(|n| change(n, true, n)).collect();
+        list.changes.extend([change(0, true, 20_000), change(0, false, 20_001)]);
+        let read = signed(&mut list, &key, Form::Jwt);
+        assert_eq!(read.changes(0).len(), 2);
+        assert_eq!(read.was_set(1, NOW), Ok(None));
+        assert_eq!(read.was_set(2, NOW), Ok(Some(true)));
+        // Too many of one place leave room for those of the others.
+        list.changes = vec![change(1, true, 0)];
+        list.changes.extend((0..10_001).map(|n| change(0, n.is_multiple_of(2), n)));
+        let read = signed(&mut list, &key, Form::Jwt);
+        assert_eq!(read.was_set(0, NOW), Ok(None));
+        assert_eq!(read.was_set(1, NOW), Ok(Some(true)));
+    }
+
+    #[test]
+    fn a_list_gives_away_no_place_when_half_of_what_is_signed_has_changed() {
+        let mut rng = getrandom::rand_core::UnwrapErr(getrandom::SysRng);
+        let (mut list, _) = list(Purpose::Revocation);
+        assert!(list.take(&mut rng).expect("reads").is_some());
+        list.changes = (0..5000).map(|n| change(n, true, n)).collect();
+        assert_eq!(list.take(&mut rng).expect("reads"), None);
+    }
 
     #[test]
     fn uuids_are_of_version_4_and_variant_1() {

@@ -25,7 +25,7 @@ use std::io::{Read as _, Write as _};
 pub const MIN_ENTRIES: u64 = 131_072;
 /// The most bytes that a list may expand to: 8 million entries.
 pub const MAX_BYTES: u64 = 1024 * 1024;
-/// The most dated changes that one list carries.
+/// The most dated changes that are read of one list. What fits into its bytes is less.
 pub const MAX_CHANGES: usize = 50_000;
 /// The type of a list.
 const LIST_TYPE: &str = "BitstringStatusListCredential";
@@ -338,7 +338,7 @@ pub struct NewStatusList<'a> {
     pub expires: Option<UnixMillis>,
     /// The entries.
     pub bits: &'a Bits,
-    /// Every change ever made, in order of time.
+    /// The dated changes, in order of time: of an entry all that were ever made, or none.
     pub changes: &'a [Change],
 }
 
