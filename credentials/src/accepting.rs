@@ -71,7 +71,7 @@ pub fn accept(
         return Err(ParcelError::Kind { found, expected }.into());
     };
     let trust = keeping::pinned(wallet, now)?;
-    let identities = self_proving(&parcel.identities);
+    let identities = self_proving(&parcel.identities, now);
     let (mut lists, seen) = keeping::lists(wallet)?;
     for text in &parcel.status_lists {
         lists.push(keeping::read_list(text.as_bytes())?);

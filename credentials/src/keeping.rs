@@ -14,7 +14,7 @@ use crate::visa::{Visa, VisaError};
 use gridpass_identity::code::Code;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::json::{self, Limits};
-use gridpass_identity::time::UnixMillis;
+use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -263,6 +263,13 @@ pub fn pin(
     rng: &mut dyn CryptoRng,
 ) -> Result<Trust, KeepError> {
     let new = Trust::open(pack, None, now)?;
+    // When a log was obtained is signed by nobody, and one that is dated ahead would stay the newest.
+    let latest = now.plus_millis(MAX_CLOCK_SKEW_MILLIS);
+    let mut logs = new.identities().iter().filter(|m| m.did.method() == "webvh");
+    if let Some(ahead) = logs.find(|m| m.seen > latest) {
+        let what = format!("it says that the log of {} was obtained at {}", ahead.did, ahead.seen);
+        return Err(TrustError::Malformed(format!("{what}, which is later than now")).into());
+    }
     match pinned(wallet, now) {
         Ok(held) => match new.compare(&held) {
             Comparison::Same | Comparison::Newer => {

@@ -11,6 +11,7 @@ use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::json::{self, Limits};
 use gridpass_identity::resolve::{ResolveError, SnapshotStore};
+use gridpass_identity::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 /// The version of the format.
@@ -194,9 +195,11 @@ pub fn identities_of<'d>(
 
 /// Of the documents in a file from others, those that prove themselves: logs of did:webvh. A did:web has
 /// no proof but the place that it was fetched from, so that anybody could write one for a regulator.
+/// None was obtained later than now, which is the reader's clock.
 #[must_use]
-pub fn self_proving(identities: &[IdentityMaterial]) -> Vec<IdentityMaterial> {
-    identities.iter().filter(|m| m.did.method() == "webvh").cloned().collect()
+pub fn self_proving(identities: &[IdentityMaterial], now: UnixMillis) -> Vec<IdentityMaterial> {
+    let logs = identities.iter().filter(|m| m.did.method() == "webvh");
+    logs.map(|m| m.taken_at(now)).collect()
 }
 
 /// Who issued and who holds these visas: those whose documents their reader needs.

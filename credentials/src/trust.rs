@@ -106,6 +106,15 @@ impl IdentityMaterial {
         }
     }
 
+    /// As somebody takes it now who has it from somebody else: nobody obtained it later than that,
+    /// whatever its sender says. A log that is said to be from the year 9999 would be the newest for
+    /// ever, and every log that goes on from it be refused.
+    #[must_use]
+    pub fn taken_at(&self, now: UnixMillis) -> Self {
+        let (seen, confirmed) = (self.seen.min(now), self.confirmed.filter(|c| *c <= now));
+        Self { seen, confirmed, ..self.clone() }
+    }
+
     /// As a snapshot.
     ///
     /// # Errors

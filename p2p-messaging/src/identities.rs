@@ -5,6 +5,7 @@ use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{
     OfflineResolver, Resolution, ResolveError, Resolver, Snapshot, SnapshotStore,
 };
+use gridpass_identity::time::UnixMillis;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,11 +20,11 @@ pub struct Identities {
 }
 
 impl Identities {
-    /// Takes what a trust pack knows.
-    pub fn take_trust(&mut self, trust: &Trust) {
+    /// Takes what a trust pack knows, none of it as obtained later than `latest`.
+    pub fn take_trust(&mut self, trust: &Trust, latest: UnixMillis) {
         for material in trust.identities() {
             // It was read when the pack was opened.
-            let _ = self.take(material);
+            let _ = self.take(&material.taken_at(latest));
         }
     }
 
@@ -38,7 +39,7 @@ impl Identities {
             code: gridpass_credentials::codes::PARCEL_MALFORMED,
             reason,
         };
-        let snapshot = material.to_snapshot().map_err(failed)?;
+        let mut snapshot = material.to_snapshot().map_err(failed)?;
         let known = self.snapshots.entry(did.clone()).or_default();
         if known.iter().any(|s| s.document == snapshot.document && s.witness == snapshot.witness) {
             return Ok(false);
@@ -55,6 +56,8 @@ impl Identities {
             if !snapshot.document.starts_with(&held.document) {
                 return Err(failed("its log does not go on from the one that is known".into()));
             }
+            // What goes on from it was obtained no earlier, whatever was said of either.
+            snapshot.seen = snapshot.seen.max(held.seen);
         }
         known.push(snapshot);
         self.resolved.get_mut().remove(did);
@@ -120,7 +123,9 @@ impl Resolver for Identities {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gridpass_identity::time::UnixMillis;
+    use gridpass_identity::document::Relationship;
+    use gridpass_identity::key::{KeyType, SecretKey};
+    use gridpass_identity::method::webvh::{self, Control, NewMethod, VerifiedEntries};
 
     fn material(document: &[u8]) -> IdentityMaterial {
         let did = "did:webvh:QmfGEUAcMpzo25kF2Rhn8L5FAXysfGnkzjwdKoNPi615XQ:dso.example";
@@ -150,5 +155,38 @@ mod tests {
         assert_eq!(identities.take(&material(b"first\n")).ok(), Some(false));
         assert!(identities.take(&material(b"first\nother\n")).is_err());
         assert_eq!(identities.material(&held.did), Some(held));
+    }
+
+    #[test]
+    fn a_log_that_goes_on_is_taken_whenever_the_one_before_is_said_to_be_from() {
+        let start = UnixMillis::new(1_772_366_400_000);
+        let later = start.plus_millis(3_600_000);
+        let key = |seed: u8| SecretKey::from_bytes(KeyType::Ed25519, &[seed; 32]).expect("a key");
+        let methods = |seed: u8| {
+            let (fragment, public_key) = ("assertion".to_owned(), key(seed).public_key());
+            let relationships = vec![Relationship::AssertionMethod];
+            vec![NewMethod { fragment, public_key, relationships, revoked: None }]
+        };
+        let (one, two, three) = (key(1), key(2), key(3));
+        let (next, last) = (two.public_key(), three.public_key());
+        let control = Control { signer: &one, next: &next, witness: None };
+        let (did, first) =
+            webvh::create("dso.example", &methods(4), &control, start).expect("a log");
+        let entries = VerifiedEntries::verify(&did, first.as_bytes(), start).expect("a log");
+        let control = Control { signer: &two, next: &last, witness: None };
+        let second = webvh::update(&entries, &methods(5), &control, later).expect("a longer log");
+        let material = |log: &str, seen: UnixMillis| {
+            let document = log.as_bytes().to_vec();
+            let snapshot = Snapshot { seen, confirmed: None, document, witness: None };
+            IdentityMaterial::of(&did, &snapshot)
+        };
+
+        let mut identities = Identities::default();
+        assert_eq!(identities.take(&material(&first, UnixMillis::MAX)).ok(), Some(true));
+        assert_eq!(identities.resolve(&did).expect("resolves").versions.len(), 1);
+        assert_eq!(identities.take(&material(&second, later)).ok(), Some(true));
+        assert_eq!(identities.resolve(&did).expect("resolves").versions.len(), 2);
+        assert_eq!(identities.take(&material(&first, UnixMillis::MAX)).ok(), Some(false));
+        assert_eq!(identities.resolve(&did).expect("resolves").versions.len(), 2);
     }
 }

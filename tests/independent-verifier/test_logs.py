@@ -14,7 +14,7 @@ from credentials import read_list
 from jose import read_jws
 from keys import Version, key_at, read_document
 from scene import DAY, NOW, Scene, Signer, car, uncar, vh_document, webvh
-from trust import open_pack
+from trust import Resolver, open_pack
 from verify import main
 from webvh import read_log
 
@@ -40,6 +40,16 @@ class Logs(unittest.TestCase):
                 self.read(did, bad)
         with self.assertRaises(Fault):
             read_log(did, log, None, NOW - 2 * DAY)
+
+    def test_one_that_goes_on_was_obtained_no_earlier(self) -> None:
+        did, log = webvh(self.update, self.own, NOW - DAY, [{}])
+        resolver = Resolver()
+        resolver.add({"did": did, "seen": NOW, "document": log.splitlines(keepends=True)[0]}, trusted=True)
+        self.assertEqual(len(resolver.known[did]), 1)
+        resolver.add({"did": did, "seen": NOW - 2 * DAY, "document": log}, trusted=False)
+        self.assertEqual(len(resolver.known[did]), 2)
+        with self.assertRaises(Fault):
+            Resolver().add({"did": did, "seen": NOW - 2 * DAY, "document": log}, trusted=False)
 
     def test_hashes_and_proofs(self) -> None:
         did, log = webvh(self.update, self.own, NOW - DAY)

@@ -21,6 +21,7 @@ class Resolver:
         self.known: dict[str, list[Version]] = {}
         self.faults: dict[str, Check] = {}
         self.logs: dict[str, bytes] = {}
+        self.obtained: dict[str, int] = {}
 
     def add(self, identity: dict[str, Any], trusted: bool) -> None:
         """One identity: `document` and `witness` are bytes, `seen` milliseconds."""
@@ -32,10 +33,14 @@ class Resolver:
             if older and not data.startswith(older.rstrip(b"\n") + b"\n"):
                 # What is known already stays.
                 raise Fault("GP-WEBVH-LOG-INVALID", f"the log of {did} does not go on from the one that is known")
-            versions, witnessed = read_log(did, data, identity.get("witness"), identity["seen"])
+            # What goes on from a log that is known was obtained no earlier.
+            obtained = max(identity["seen"], self.obtained.get(did, identity["seen"]))
+            versions, witnessed = read_log(did, data, identity.get("witness"), obtained)
             self.logs[did], self.known[did] = data, versions
             self.faults.pop(did, None)
-            if not witnessed:
+            if witnessed:
+                self.obtained[did] = obtained
+            else:
                 self.faults[did] = Check("key", OPEN, "GP-WEBVH-WITNESS-MISSING", did)
         elif did.startswith("did:web:") and trusted:
             document = read_document(read_object(data), did)

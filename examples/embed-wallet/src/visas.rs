@@ -57,7 +57,7 @@ pub fn ask(
 /// The issuer verifies who asks, and issues. An SD-JWT, so that its holder can withhold each claim.
 pub fn issue(issuer: &mut Party, asked: &Parcel, shell: &mut Shell<'_>) -> Result<(Visa, Parcel)> {
     let (now, trust) = (shell.now(), issuer.trust(shell)?);
-    let proven = self_proving(&asked.identities);
+    let proven = self_proving(&asked.identities, now);
     let known = Snapshots::read(&proven).map_err(Error::new)?.with(&trust);
     let resolver = OfflineResolver::new(&known);
     let text = asked.content.as_deref().unwrap_or_default();
@@ -122,7 +122,7 @@ pub fn verify(
     for text in &shown.status_lists {
         lists.push(keeping::read_list(text.as_bytes())?);
     }
-    let proven = self_proving(&shown.identities);
+    let proven = self_proving(&shown.identities, now);
     let known = Snapshots::read(&proven).map_err(Error::new)?.with(&trust);
     let resolver = OfflineResolver::new(&known);
     // Keep what you saw of status lists: an older state is refused then (`keeping::see_list`).

@@ -9,6 +9,7 @@
 
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
+use gridpass_credentials::accepting::accept;
 use gridpass_credentials::charter::{Charter, SignedCharter, SigningRule};
 use gridpass_credentials::context::CREDENTIALS_V2;
 use gridpass_credentials::issuing::{Issuer, NewVisa};
@@ -23,11 +24,12 @@ use gridpass_credentials::vcdm::Presentation;
 use gridpass_credentials::verify::{Evidence, SeenLists, verify_presentation};
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::codes;
+use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::jwe::JweIn;
 use gridpass_identity::jws::JwsIn;
 use gridpass_identity::report::Outcome;
-use gridpass_identity::resolve::{OfflineResolver, SnapshotStore as _, Source};
+use gridpass_identity::resolve::{OfflineResolver, ResolveError, SnapshotStore as _, Source};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::verify::{Expectation, verify_jws};
 use gridpass_identity::wallet::identities::{Identity, IdentityKind, NewDid, NewIdentity};
@@ -110,6 +112,84 @@ fn the_flow_from_key_to_sealed_message_and_back() -> TestResult {
     Ok(())
 }
 
+fn documents(wallet: &Wallet, did: &Did) -> Result<Vec<IdentityMaterial>, ResolveError> {
+    Ok(wallet.snapshots(did)?.iter().map(|s| IdentityMaterial::of(did, s)).collect())
+}
+
+/// The trust pack of a framework with one role, which its officer grants.
+fn found(regulator: &Wallet, officer: &Identity) -> Result<TrustPack, Box<dyn std::error::Error>> {
+    let officers = Parties { dids: vec![officer.did.clone()], roles: vec![] };
+    let role = world::definition("flex.gb.aggregator", officers, |_| ());
+    let rule = SigningRule { threshold: 1, signers: vec![officer.did.clone()] };
+    let mut charter = Charter::first("Flexibility", vec![officer.did.clone()], rule, MARCH);
+    charter.roles.push(world::listed(&role));
+    let mut signed = SignedCharter::unsigned(charter)?;
+    let (key_id, key) = regulator.active_secret(officer, Relationship::AssertionMethod)?;
+    signed.sign(Signer { key: &key, key_id: &key_id, now: MARCH })?;
+    Ok(TrustPack::new(&[signed], &[&role], documents(regulator, &officer.did)?))
+}
+
+fn new_visa(subject: &Did, now: UnixMillis) -> NewVisa<'_> {
+    NewVisa {
+        subject,
+        role: "flex.gb.aggregator",
+        claims: world::claims(),
+        valid_from: now,
+        valid_until: None,
+        form: Form::Jwt,
+        withholdable: &[],
+        list_base: None,
+    }
+}
+
+/// When a log was obtained is its sender's word: dated ahead, it would be the newest for ever, and
+/// what goes on from it be refused.
+#[test]
+fn a_log_that_is_dated_ahead_does_not_stay_the_newest() -> TestResult {
+    let temp = tempfile::tempdir()?;
+    let passphrase = Passphrase::new("a passphrase of the flow");
+    let (mut regulator, officer) =
+        party(&temp.path().join("regulator"), &passphrase, "regulator.example")?;
+    let (mut aggregator, me) = party(&temp.path().join("agg"), &passphrase, "agg.example")?;
+    let mut pack = found(&regulator, &officer)?;
+    let (_, bytes) = pack.encode()?;
+    let trust = keeping::pin(&mut regulator, &bytes, false, MARCH, &mut rng())?;
+    keeping::pin(&mut aggregator, &bytes, false, MARCH, &mut rng())?;
+
+    // With a visa it is kept, as of the time when it came.
+    let now = MARCH.plus_millis(60_000);
+    let mut issuer = Issuer { wallet: &mut regulator, identity: &officer, trust: &trust, now };
+    let new = new_visa(&me.did, now);
+    let issued = issuer.issue(&new, (&[], &[]), &OfflineResolver::new(&trust), &mut rng())?;
+    let mut parcel = issued.to_parcel(&regulator)?;
+    for material in &mut parcel.identities {
+        material.seen = UnixMillis::MAX;
+        material.confirmed = Some(UnixMillis::MAX);
+    }
+    assert_eq!(parcel.identities.len(), 1);
+    assert_eq!(accept(&mut aggregator, &parcel, now, &mut rng())?.outcome, Outcome::Passed);
+    let kept = aggregator.snapshots(&officer.did)?;
+    assert_eq!(kept.iter().map(|s| (s.seen, s.confirmed)).collect::<Vec<_>>(), [(now, None)]);
+
+    let later = now.plus_millis(3_600_000);
+    regulator.rotate(&officer, None, &mut rng(), later)?;
+    for longer in regulator.snapshots(&officer.did)? {
+        aggregator.save_snapshot(&officer.did, &longer, &mut rng())?;
+        assert_eq!(aggregator.snapshots(&officer.did)?, [longer]);
+    }
+
+    // In a trust pack, which is kept as it is, it is refused.
+    for material in &mut pack.identities {
+        material.seen = later.plus_millis(300_001);
+    }
+    let (_, ahead) = pack.encode()?;
+    let refused = keeping::pin(&mut aggregator, &ahead, false, later, &mut rng());
+    let code = refused.expect_err("dated ahead").code();
+    assert_eq!(code, gridpass_credentials::codes::TRUST_PACK_MALFORMED);
+    keeping::pin(&mut aggregator, &ahead, false, later.plus_millis(1), &mut rng())?;
+    Ok(())
+}
+
 #[test]
 fn the_flow_from_key_to_presentation() -> TestResult {
     let temp = tempfile::tempdir()?;
@@ -119,33 +199,12 @@ fn the_flow_from_key_to_presentation() -> TestResult {
     let (mut aggregator, me) = party(&temp.path().join("agg"), &passphrase, "agg.example")?;
 
     // DID -> role definition, charter, trust pack: the regulator founds a framework.
-    let officers = Parties { dids: vec![officer.did.clone()], roles: vec![] };
-    let role = world::definition("flex.gb.aggregator", officers, |_| ());
-    let rule = SigningRule { threshold: 1, signers: vec![officer.did.clone()] };
-    let mut charter = Charter::first("Flexibility", vec![officer.did.clone()], rule, MARCH);
-    charter.roles.push(world::listed(&role));
-    let mut signed = SignedCharter::unsigned(charter)?;
-    let (key_id, key) = regulator.active_secret(&officer, Relationship::AssertionMethod)?;
-    signed.sign(Signer { key: &key, key_id: &key_id, now: MARCH })?;
-    let documents = |wallet: &Wallet, did| -> Result<Vec<_>, Box<dyn std::error::Error>> {
-        Ok(wallet.snapshots(did)?.iter().map(|s| IdentityMaterial::of(did, s)).collect())
-    };
-    let material = documents(&regulator, &officer.did)?;
-    let (_, pack) = TrustPack::new(&[signed], &[&role], material).encode()?;
+    let (_, pack) = found(&regulator, &officer)?.encode()?;
     let trust = keeping::pin(&mut regulator, &pack, false, MARCH, &mut rng())?;
 
     // -> visa: issued, entered in the register, accepted.
     let now = MARCH.plus_millis(60_000);
-    let new = NewVisa {
-        subject: &me.did,
-        role: "flex.gb.aggregator",
-        claims: world::claims(),
-        valid_from: now,
-        valid_until: None,
-        form: Form::Jwt,
-        withholdable: &[],
-        list_base: None,
-    };
+    let new = new_visa(&me.did, now);
     let mut issuer = Issuer { wallet: &mut regulator, identity: &officer, trust: &trust, now };
     let issued = issuer.issue(&new, (&[], &[]), &OfflineResolver::new(&trust), &mut rng())?;
     let held = HeldVisa::new(issued.text.clone(), issued.supporting.clone(), now);

@@ -4,7 +4,11 @@ use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::secured::{Binding, Form, Secured};
 use gridpass_credentials::status::{Change, StatusList};
+use gridpass_credentials::trust::IdentityMaterial;
 use gridpass_credentials::visa::Purpose;
+use gridpass_identity::key::{KeyType, SecretKey};
+use gridpass_identity::method::webvh::{self, Control, VerifiedEntries};
+use gridpass_identity::resolve::{Resolver as _, Snapshot};
 use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::codes;
 use gridpass_messaging::node::{Material, Taken};
@@ -112,6 +116,43 @@ fn everything_is_told_by_what_is_in_it_and_there_again() {
     assert_eq!(again.presentations[&s.market.channel].id, *presentation.id());
     assert_eq!(again.authorisation.expect("one").id, *authorisation.id());
     assert_eq!(again.lists.len(), 1);
+}
+
+/// When a log was obtained is its sender's word; what goes on from it counts all the same.
+#[test]
+fn a_log_that_is_dated_ahead_makes_room_for_the_one_that_goes_on_from_it() {
+    let s = scene();
+    let [first, second, third] = [1_u8, 2, 3]
+        .map(|seed| SecretKey::from_bytes(KeyType::Ed25519, &[seed; 32]).expect("a key"));
+    let (next, last) = (second.public_key(), third.public_key());
+    let control = Control { signer: &first, next: &next, witness: None };
+    let (did, short) = webvh::create("dso.example", &[], &control, days_ago(9)).expect("a log");
+    let entries = VerifiedEntries::verify(&did, short.as_bytes(), NOW).expect("a log");
+    let control = Control { signer: &second, next: &last, witness: None };
+    let long = webvh::update(&entries, &[], &control, days_ago(1)).expect("a longer log");
+    let carried = |log: &str, seen: UnixMillis| {
+        let document = log.as_bytes().to_vec();
+        let snapshot = Snapshot { seen, confirmed: None, document, witness: None };
+        let mut parcel = Parcel::new(ParcelKind::StatusLists, None);
+        parcel.identities.push(IdentityMaterial::of(&did, &snapshot));
+        parcel.encode().expect("a parcel")
+    };
+    let known = |material: &Material| {
+        let held = material.identities.material(&did).expect("known");
+        let found = material.identities.resolve(&did).expect("resolves");
+        (held.seen, found.versions.len())
+    };
+
+    let mut material = s.material();
+    let taken = material.give(&carried(&short, UnixMillis::MAX), NOW).expect("taken");
+    assert_eq!(taken, [Taken::Identity(did.clone())]);
+    assert_eq!(known(&material), (NOW, 1));
+    // Its own clock may have been ahead, too.
+    let mut material = s.material();
+    let taken = material.give(&carried(&long, days_ago(1)), days_ago(1)).expect("taken");
+    assert_eq!(taken, [Taken::Identity(did.clone())]);
+    assert_eq!(known(&material), (NOW, 2));
+    assert_eq!(known(&s.material()), (NOW, 2));
 }
 
 fn named(bytes: &[u8]) -> ContentId {

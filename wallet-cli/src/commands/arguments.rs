@@ -128,6 +128,8 @@ impl TrustArgs {
     /// Reads everything; opens the wallet only where no trust pack is given.
     pub fn gather(&self, global: &GlobalArgs, parcel: &Parcel) -> Result<Material, Failure> {
         let at = self.at.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
+        // Nothing in a file was obtained later than now, nor after the time that is asked about.
+        let latest = now().max(at);
         let pin = self.pin.as_deref().map(ContentId::parse).transpose()?;
         let (trust, wallet) = match &self.trust {
             Some(path) => {
@@ -149,7 +151,7 @@ impl TrustArgs {
             lists: Vec::new(),
             seen,
             supporting: parcel.supporting.clone(),
-            identities: self_proving(&parcel.identities),
+            identities: self_proving(&parcel.identities, latest),
             wallet,
             at,
         };
@@ -160,7 +162,7 @@ impl TrustArgs {
             lists.extend(read_lists(&more.status_lists)?);
             material.supporting.extend(more.content);
             material.supporting.extend(more.supporting);
-            material.identities.extend(self_proving(&more.identities));
+            material.identities.extend(self_proving(&more.identities, latest));
         }
         for path in &self.did_documents {
             let named = read_any(&read_input(path, MAX_INPUT)?)?.identities;
@@ -247,7 +249,9 @@ pub fn save_identities(
         if own || material.did.method() != "webvh" {
             continue;
         }
+        // Also where it was judged at a time to come.
         let snapshot = material
+            .taken_at(now())
             .to_snapshot()
             .map_err(|e| Failure::new(gridpass_credentials::codes::PARCEL_MALFORMED, e))?;
         // An older log than the one that is kept adds nothing.
@@ -354,7 +358,8 @@ mod tests {
         let webvh = did(&format!("did:webvh:{scid}:regulator.example"));
         let all = [did("did:web:regulator.example"), webvh.clone()]
             .map(|did| IdentityMaterial::of(&did, &snapshot));
-        let taken: Vec<Did> = self_proving(&all).into_iter().map(|m| m.did).collect();
+        let taken: Vec<Did> =
+            self_proving(&all, UnixMillis::new(1)).into_iter().map(|m| m.did).collect();
         assert_eq!(taken, [webvh]);
     }
 }

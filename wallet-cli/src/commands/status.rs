@@ -124,7 +124,7 @@ fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
 fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
     let (lists, identities) = read(&args.file)?;
     let mut wallet = global.wallet()?;
-    let identities = self_proving(&identities);
+    let identities = self_proving(&identities, now());
     let materials = Snapshots::read(&identities)
         .map_err(|e| Failure::new(gridpass_credentials::codes::PARCEL_MALFORMED, e))?;
     // All or nothing: a file with one bad list is not to be believed in parts.

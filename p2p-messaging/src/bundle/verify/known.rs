@@ -12,6 +12,7 @@ use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{
     NoSnapshots, OfflineResolver, Resolution, ResolveError, Resolver,
 };
+use gridpass_identity::time::UnixMillis;
 use ipld_core::cid::Cid;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -53,7 +54,8 @@ pub(super) fn read_identities(
     problems: &mut Problems,
 ) -> Known {
     let mut identities = Identities::default();
-    identities.take_trust(trust);
+    // What a verdict rests on is in the files: no clock is asked.
+    identities.take_trust(trust, UnixMillis::MAX);
     let mut dids: BTreeSet<Did> = trust.identities().iter().map(|m| m.did.clone()).collect();
     let mut refused: HashMap<Did, ResolveError> = HashMap::new();
     for entry in &bundle.entries().identities {

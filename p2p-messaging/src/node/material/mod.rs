@@ -225,7 +225,10 @@ impl Material {
             Given::List(list) => self.take_list(*list, now, keep)?.into_iter().collect(),
             Given::Authorisation(own) => vec![self.take_authorisation(*own, keep)?],
             Given::Presentation(own) => vec![self.take_presentation(*own, keep)?],
-            Given::Identity(material) => self.take_identity(&material, keep)?.into_iter().collect(),
+            Given::Identity(material) => {
+                let material = material.taken_at(latest(now, keep));
+                self.take_identity(&material, keep)?.into_iter().collect()
+            }
             Given::Document(id, bytes) => {
                 // What is in the folder was taken before, or came by its name.
                 if keep {
@@ -247,7 +250,8 @@ impl Material {
         for material in &parcel.identities {
             // A document of did:web in a file is its sender's word; a did:webvh log proves itself.
             if material.did.method() == "webvh" {
-                taken.extend(self.take_identity(material, keep)?);
+                let material = material.taken_at(latest(now, keep));
+                taken.extend(self.take_identity(&material, keep)?);
             }
         }
         for text in &parcel.status_lists {
@@ -471,4 +475,10 @@ impl Material {
             tracing::error!(%did, code = %e.code(), "what proves a DID is not kept: {e}");
         }
     }
+}
+
+/// Until when others may say that something was obtained: now. What stands in the folder was taken
+/// before, and a clock that is wrong today must not make the node doubt it.
+fn latest(now: UnixMillis, keep: bool) -> UnixMillis {
+    if keep { now } else { UnixMillis::MAX }
 }

@@ -1,6 +1,6 @@
 //! The trust pack: the one at hand goes on, and is never exchanged for another.
 
-use super::{Material, MaterialError, Taken, folder};
+use super::{Material, MaterialError, Taken, folder, latest};
 use gridpass_credentials::trust::{Comparison, IdentityMaterial, Trust};
 use gridpass_identity::time::UnixMillis;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl Material {
         if keep {
             self.folder.write(folder::TRUST, bytes)?;
         }
-        self.identities.take_trust(&new);
+        self.identities.take_trust(&new, latest(now, keep));
         self.trust = Some(Arc::new(new));
         self.trust_bytes = bytes.to_vec();
         Ok(Taken::Trust)
