@@ -97,22 +97,28 @@ impl OwnList {
         Ok(bits)
     }
 
-    /// The changes that are signed: all of them, or those of the places that changed last, as far as
-    /// they fit. Of a place all or none: some of them would contradict its bit.
+    /// The changes that are signed: all of them, or as many as fit. Of a place all or none: some of them
+    /// would contradict its bit. First those of places that are clear: that one was suspended once, only
+    /// its changes say; of one that is set without any it is known that it is, and not since when.
     fn dated(&self) -> Vec<Change> {
-        let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
+        let mut places: BTreeMap<u64, (usize, bool)> = BTreeMap::new();
         for change in &self.changes {
-            let count = counts.entry(change.index).or_default();
-            *count = count.saturating_add(1);
+            let (count, set) = places.entry(change.index).or_default();
+            (*count, *set) = (count.saturating_add(1), change.set);
         }
         let (mut room, mut fitting) = (MAX_DATED, BTreeSet::new());
-        for change in self.changes.iter().rev() {
+        for of_set in [false, true] {
             // Each place once, where it changed last.
-            if let Some(count) = counts.remove(&change.index)
-                && let Some(left) = room.checked_sub(count)
-            {
-                room = left;
-                fitting.insert(change.index);
+            for change in self.changes.iter().rev() {
+                let Some((count, set)) = places.get(&change.index).copied() else { continue };
+                if set != of_set {
+                    continue;
+                }
+                places.remove(&change.index);
+                if let Some(left) = room.checked_sub(count) {
+                    room = left;
+                    fitting.insert(change.index);
+                }
             }
         }
         self.changes.iter().filter(|c| fitting.contains(&c.index)).copied().collect()
@@ -228,9 +234,14 @@ mod tests {
         assert_eq!(read.changes(0).len(), 2);
         assert_eq!(read.was_set(1, NOW), Ok(None));
         assert_eq!(read.was_set(2, NOW), Ok(Some(true)));
+        // That a place which is clear was once set is said first, however long ago.
+        list.changes = vec![change(0, true, 0), change(0, false, 1)];
+        list.changes.extend((1..10_000).map(|n| change(n, true, n + 1)));
+        let read = signed(&mut list, &key, Form::Jwt);
+        assert_eq!((read.changes(0).len(), read.was_set(1, NOW)), (2, Ok(None)));
         // Too many of one place leave room for those of the others.
         list.changes = vec![change(1, true, 0)];
-        list.changes.extend((0..10_001).map(|n| change(0, n.is_multiple_of(2), n)));
+        list.changes.extend((0..10_001_u64).map(|n| change(0, n.is_multiple_of(2), n)));
         let read = signed(&mut list, &key, Form::Jwt);
         assert_eq!(read.was_set(0, NOW), Ok(None));
         assert_eq!(read.was_set(1, NOW), Ok(Some(true)));

@@ -331,6 +331,12 @@ impl Network {
         kilobytes.saturating_mul(1024) / 1_000_000
     }
 
+    /// How many files and connections the process of a node has open.
+    pub fn open_files(&self, node: &str) -> usize {
+        let path = format!("/proc/{}/fd", self.nodes[node].child.id());
+        std::fs::read_dir(path).expect("it runs").count()
+    }
+
     /// Kills a node as a crash would.
     pub fn kill(&mut self, node: &str) {
         let mut running = self.nodes.remove(node).expect("it runs");

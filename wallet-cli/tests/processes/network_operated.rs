@@ -123,6 +123,27 @@ fn get(address: &str, path: &str) -> (u16, String) {
     (status, answer)
 }
 
+#[test]
+fn who_only_connects_takes_no_files_from_a_node() {
+    let mut network = market();
+    network.place.write("node.toml", "[metrics]\nlisten = \"127.0.0.1:0\"\n");
+    network.start_by("flexgen-1", &[], &["--config", "node.toml"]);
+    let address = until("where it is asked for its figures", || {
+        let log = network.log("flexgen-1");
+        let rest = log.split("figures at http://").nth(1)?;
+        rest.split("/metrics").next().map(str::to_owned)
+    });
+    let before = network.open_files("flexgen-1");
+    let silent: Vec<_> =
+        (0..20).map(|_| TcpStream::connect(&address).expect("it listens")).collect();
+    // Who asks waits until the first of them have had their time.
+    assert_eq!(get(&address, "/ready").0, 200);
+    let now = network.open_files("flexgen-1");
+    assert!(now < before + 15, "{before} files were open, and {now} are");
+    drop(silent);
+    assert_eq!(get(&address, "/ready").0, 200);
+}
+
 /// A limit on the size of files stands for the full disk, as in `disk_full.rs`.
 #[test]
 fn a_node_whose_disk_is_full_says_so_and_loses_nothing_that_it_acknowledged() {

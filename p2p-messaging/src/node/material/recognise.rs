@@ -8,7 +8,7 @@ use gridpass_credentials::authorisation::NodeAuthorisation;
 use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping::read_visa;
-use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::parcel::{LIMITS, Parcel, ParcelKind};
 use gridpass_credentials::secured::{Kind, Secured};
 use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::IdentityMaterial;
@@ -66,7 +66,8 @@ pub(super) enum Given {
 /// # Errors
 /// [`MaterialError`] for what says that it is something, and is not.
 pub(super) fn recognise(bytes: &[u8]) -> Result<Given, MaterialError> {
-    let Ok(value) = json::parse_strict(bytes, Limits::DOCUMENT) else {
+    // Parcels and trust packs are the largest.
+    let Ok(value) = json::parse_strict(bytes, LIMITS) else {
         // A JWT, or a document such as an XML schema.
         return match secured(bytes)? {
             Some(given) => Ok(given),
@@ -180,4 +181,20 @@ fn binding_of(text: &str) -> Option<(String, UnixMillis)> {
     let audience = payload.get("aud")?.as_str()?.to_owned();
     let expires = payload.get("exp")?.as_u64()?;
     Some((audience, UnixMillis::new(expires.saturating_mul(1000))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_two_lists_is_one_however_much_changed_in_them() {
+        let mut parcel = Parcel::new(ParcelKind::StatusLists, None);
+        // Each nearly as large as a list may be.
+        parcel.status_lists = vec!["x".repeat(900_000), "y".repeat(900_000)];
+        let bytes = parcel.encode().expect("a parcel");
+        assert!(
+            matches!(recognise(&bytes), Ok(Given::Parcel(found)) if found.status_lists.len() == 2)
+        );
+    }
 }

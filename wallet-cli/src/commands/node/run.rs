@@ -1,14 +1,11 @@
 //! `gridpass node run`.
 
-use super::{ConfigArgs, folder};
+use super::{ConfigArgs, figures, folder};
 use crate::context::{GlobalArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown;
 use crate::warnings::warn;
-use axum::Router;
-use axum::http::StatusCode;
-use axum::routing::get;
 use clap::{Args, ValueEnum};
 use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_identity::document::Relationship;
@@ -163,7 +160,7 @@ async fn serve(json: bool, folder: &Path, key: NodeKey, settings: NodeSettings) 
         warn(None, found);
     }
     if !metrics.is_empty() {
-        serve_metrics(&metrics, &node).await?;
+        figures::serve(&metrics, &node).await?;
     }
     say_ready(json, &node);
     let failed = |e: std::io::Error| Failure::new(messaging_codes::NODE_NETWORK, e.to_string());
@@ -193,33 +190,4 @@ fn say_ready(json: bool, node: &Node) {
     };
     // Whoever does not read it, does not need it.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-}
-
-/// `/metrics` for Prometheus, and `/ready`.
-async fn serve_metrics(address: &str, node: &Node) -> Result<(), Failure> {
-    let failed = |e: std::io::Error| {
-        Failure::new(crate::codes::LISTEN, format!("[metrics] listen, {address}: {e}")).next(
-            "Change `listen` under `[metrics]` in the node's configuration: 127.0.0.1:0 is any \
-                 free port, and nothing is served where it is empty.",
-        )
-    };
-    let listener = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
-    // Of port 0 nobody else knows which one it became.
-    if let Ok(bound) = listener.local_addr() {
-        tracing::info!("figures at http://{bound}/metrics");
-    }
-    let (text, keeps) = (node.metrics(), node.keeps());
-    let ready = move || match keeps() {
-        true => (StatusCode::OK, "ready\n"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "what comes is not kept [GP-NOT-DURABLE]\n"),
-    };
-    let router = Router::new()
-        .route("/metrics", get(move || std::future::ready(text())))
-        .route("/ready", get(move || std::future::ready(ready())));
-    tokio::spawn(async move {
-        if let Err(e) = axum::serve(listener, router).await {
-            tracing::error!("no figures any more: {e}");
-        }
-    });
-    Ok(())
 }
