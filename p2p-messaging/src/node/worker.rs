@@ -355,12 +355,26 @@ impl Worker {
             now.millis_since(epoch.begun) > kept_for.saturating_add(MAX_EPOCH_MILLIS)
         };
         let grants_before = UnixMillis::new(now.get().saturating_sub(GRANT_MILLIS));
+        self.forget_cut_ends(now, &retentions);
         let what = Forgetting { payload: &over, epoch: &epoch_over, grants_before };
         match self.knowledge.store.forget(&what) {
             Ok((0, damaged)) if damaged.is_empty() => {}
             Ok((count, damaged)) => {
                 tracing::info!(count, ?damaged, "payloads and keys were forgotten")
             }
+            Err(e) => tracing::error!(code = %e.code(), "forgetting failed: {e}"),
+        }
+    }
+
+    /// What was cut off of the log can be of any channel: it is given up when nothing is kept any more
+    /// that came then.
+    fn forget_cut_ends(&self, now: UnixMillis, retentions: &HashMap<ContentId, u64>) {
+        let Some(longest) = retentions.values().max() else { return };
+        let kept_for = longest.saturating_add(MAX_EPOCH_MILLIS);
+        let before = UnixMillis::new(now.get().saturating_sub(kept_for));
+        match self.knowledge.store.forget_cut_ends(before) {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "what was cut off of the log was forgotten"),
             Err(e) => tracing::error!(code = %e.code(), "forgetting failed: {e}"),
         }
     }

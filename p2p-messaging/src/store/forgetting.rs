@@ -78,6 +78,14 @@ impl Store {
         Ok((count, damaged))
     }
 
+    /// Gives up what ends of the log hold that were cut off before a time, whatever it was of. Gives how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_cut_ends(&self, before: UnixMillis) -> Result<u64, StoreError> {
+        Ok(self.log.forget_cut_ends(before)?)
+    }
+
     /// What is left of a record, if less than there is.
     fn shorter(
         &self,
