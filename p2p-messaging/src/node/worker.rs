@@ -204,8 +204,9 @@ impl Worker {
         uptime(self.began)
     }
 
-    /// Works until it is told to stop, or nobody can tell it anything any more.
-    pub(crate) fn run(mut self, mut tasks: mpsc::Receiver<Task>) {
+    /// Works until it is told to stop, or nobody can tell it anything any more. Gives who waits until it
+    /// has ended.
+    pub(crate) fn run(&mut self, mut tasks: mpsc::Receiver<Task>) -> Option<oneshot::Sender<()>> {
         while let Some(first) = self.next(&mut tasks) {
             // An answer makes nobody ask again, or two who wait would ask for ever.
             let asked = |task: &Task| matches!(task, Task::Control(..));
@@ -226,12 +227,12 @@ impl Worker {
             if !only_asked {
                 self.happened.send_replace(());
             }
-            if let Some(stop) = stop {
+            if stop.is_some() {
                 let _ = self.finish();
-                let _ = stop.send(());
-                return;
+                return stop;
             }
         }
+        None
     }
 
     /// The next task. Where there is none yet, what is on its way to the disk comes first.

@@ -101,8 +101,9 @@ impl Intake {
 
 /// The store. One process has it open, and one thread writes.
 pub struct Store {
-    log: Log,
+    /// Closed before the log, with which the lock goes: who opens the store then opens both.
     index: Index,
+    log: Log,
     staged: Staged,
     /// On its way to the disk.
     under_way: Staged,
