@@ -18,6 +18,7 @@ mod evidence;
 mod export;
 mod fetch;
 mod files;
+mod forgetting;
 mod forks;
 mod grants;
 mod group;

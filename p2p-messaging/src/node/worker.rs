@@ -28,14 +28,12 @@ use super::{Me, NodeSettings};
 use crate::checking::{Chain, Checker};
 use crate::exchange::Exchange;
 use crate::net::{Command, NetEvent};
-use crate::sealing::{MAX_EPOCH_MILLIS, Outline};
-use crate::store::{Forgetting, Kept};
 use crate::sync::Guests;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::time::UnixMillis;
 use hashlink::LruCache;
 use libp2p::{Multiaddr, PeerId};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -44,9 +42,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 const GROUP: usize = 512;
 /// How many of the own messages are remembered as handed to the network.
 const MAX_HANDED: usize = 65_536;
-
-/// How long keys are kept whose epoch does not come, in milliseconds.
-const GRANT_MILLIS: u64 = 24 * 3600 * 1000;
 
 /// What the worker does next.
 #[derive(Debug)]
@@ -126,6 +121,9 @@ pub(crate) struct Worker {
     pub(super) began: Instant,
     pub(super) damage: Vec<String>,
     pub(super) ticks: u64,
+    /// From which file of the log on old payloads and keys are to be forgotten; nothing where all was
+    /// looked at.
+    pub(super) forgetting: Option<u64>,
 }
 
 /// Where a worker stands, that it is built from.
@@ -191,6 +189,7 @@ impl Worker {
             began: Instant::now(),
             damage: parts.damage,
             ticks: 0,
+            forgetting: None,
         }
     }
 
@@ -328,55 +327,10 @@ impl Worker {
             self.catch_up_with_somebody();
         }
         if self.ticks.checked_rem(3600) == Some(60) {
-            self.forget_old(now);
+            self.begin_to_forget(now);
         }
+        self.forget_some(now);
         self.metrics.verified(self.checker.verified());
         self.metrics.state(self.checker.waiting(), self.peers.len(), self.knowledge.store.bytes());
-    }
-
-    fn forget_old(&mut self, now: UnixMillis) {
-        let material = &self.knowledge.material;
-        // Also of those that were left: what was said there is kept no longer for that.
-        let retentions: HashMap<ContentId, u64> = (material.left.iter())
-            .chain(&material.channels)
-            .map(|(id, c)| (id.clone(), c.descriptor().retention.seconds.saturating_mul(1000)))
-            .collect();
-        self.forget_files(now, &retentions);
-        let over = |kept: &Kept| {
-            kept.envelope().is_ok_and(|e| {
-                let header = e.header();
-                let kept_for = retentions.get(&header.channel).copied().unwrap_or(u64::MAX);
-                now.millis_since(header.issued) > kept_for
-            })
-        };
-        self.newest_given.forget();
-        // No message names an epoch that began longer ago.
-        let epoch_over = |epoch: &Outline| {
-            let kept_for = retentions.get(&epoch.chain.channel).copied().unwrap_or(u64::MAX);
-            now.millis_since(epoch.begun) > kept_for.saturating_add(MAX_EPOCH_MILLIS)
-        };
-        let grants_before = UnixMillis::new(now.get().saturating_sub(GRANT_MILLIS));
-        self.forget_cut_ends(now, &retentions);
-        let what = Forgetting { payload: &over, epoch: &epoch_over, grants_before };
-        match self.knowledge.store.forget(&what) {
-            Ok((0, damaged)) if damaged.is_empty() => {}
-            Ok((count, damaged)) => {
-                tracing::info!(count, ?damaged, "payloads and keys were forgotten")
-            }
-            Err(e) => tracing::error!(code = %e.code(), "forgetting failed: {e}"),
-        }
-    }
-
-    /// What was cut off of the log can be of any channel: it is given up when nothing is kept any more
-    /// that came then.
-    fn forget_cut_ends(&self, now: UnixMillis, retentions: &HashMap<ContentId, u64>) {
-        let Some(longest) = retentions.values().max() else { return };
-        let kept_for = longest.saturating_add(MAX_EPOCH_MILLIS);
-        let before = UnixMillis::new(now.get().saturating_sub(kept_for));
-        match self.knowledge.store.forget_cut_ends(before) {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(count, "what was cut off of the log was forgotten"),
-            Err(e) => tracing::error!(code = %e.code(), "forgetting failed: {e}"),
-        }
     }
 }

@@ -12,7 +12,7 @@ mod index;
 mod staged;
 
 pub use entry::{Entry, Kept};
-pub use forgetting::Forgetting;
+pub use forgetting::{Forgetting, Forgot, Over};
 pub use index::Head;
 
 use crate::checking::{Chain, Link};
@@ -21,13 +21,14 @@ use crate::envelope::Envelope;
 use crate::log::{Appended, Appending, Log, LogError, Opened, Place, Record};
 use crate::receipt::SignedReceipt;
 use crate::sealing::Outline;
+use forgetting::Left;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use index::{Index, Spot};
 use staged::{Noted, Staged};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Why the store refused or failed.
@@ -108,6 +109,8 @@ pub struct Store {
     /// On its way to the disk.
     under_way: Staged,
     index_failed: Option<String>,
+    /// What is left to forget in the closed files that were looked at.
+    left: BTreeMap<u64, Left>,
 }
 
 impl Store {
@@ -156,7 +159,8 @@ impl Store {
         index.write()?;
         found.log = opened;
         let (staged, under_way) = (Staged::default(), Staged::default());
-        Ok((Self { log, index, staged, under_way, index_failed: None }, found))
+        let (index_failed, left) = (None, BTreeMap::new());
+        Ok((Self { log, index, staged, under_way, index_failed, left }, found))
     }
 
     /// Takes an entry in: seen at once, durable after [`Store::commit`].
