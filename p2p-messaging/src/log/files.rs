@@ -2,14 +2,16 @@
 //! by the number of its first record.
 
 use super::appending::Tail;
+use super::cut::{self, CutEnd};
 use super::frame::{self, Salt};
 use super::scan::{Unread, scan};
 use super::{Damage, LogError, Opened, Place, Record};
 use getrandom::SysRng;
 use getrandom::rand_core::{Rng as _, UnwrapErr};
+use gridpass_identity::time::UnixMillis;
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -111,9 +113,18 @@ impl Segment {
             .and_then(|()| self.file.sync_data())
             .map_err(|e| LogError::io("syncing", &self.path, e))
     }
+
+    /// Cuts its end off, which is kept beside.
+    fn cut(&mut self, from: usize) -> Result<(), LogError> {
+        let length = as_u64(from);
+        let cut = self.file.set_len(length).and_then(|()| self.file.sync_all());
+        cut.map_err(|e| LogError::io("cutting", &self.path, e))?;
+        self.length = length;
+        Ok(())
+    }
 }
 
-fn as_u64(number: usize) -> u64 {
+pub(super) fn as_u64(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
@@ -138,7 +149,7 @@ impl Segments {
         folder: &Path,
         each: &mut dyn FnMut(Place, &Record),
     ) -> Result<(Self, Opened, u64), LogError> {
-        let (mut found, mut cut_ends) = (Vec::new(), 0_usize);
+        let (mut found, mut cut_ends) = (Vec::new(), Vec::new());
         let listing = fs::read_dir(folder).map_err(|e| LogError::io("listing", folder, e))?;
         for entry in listing {
             let path = entry.map_err(|e| LogError::io("listing", folder, e))?.path();
@@ -148,27 +159,55 @@ impl Segments {
                 fs::remove_file(&path).map_err(|e| LogError::io("removing", &path, e))?;
             } else if let Some(first) = name.strip_suffix(SUFFIX).and_then(|n| n.parse().ok()) {
                 found.push((first, path));
-            } else if name.contains(".cut-at-") {
-                cut_ends = cut_ends.saturating_add(1);
+            } else if let Ok(about) = fs::metadata(&path) {
+                cut_ends.extend(CutEnd::named(name, about.len()));
             }
         }
         found.sort();
         let salts = salts(&found)?;
         let salt = salts.first().copied().unwrap_or_else(new_salt);
         let mut segments = Self { folder: folder.to_owned(), salt, all: Vec::new() };
-        let (mut opened, mut last, count) =
-            (Opened { cut_ends, ..Opened::default() }, 0, found.len());
+        let mut opened = Opened { cut_ends: cut_ends.len(), ..Opened::default() };
+        let (mut last, count) = (0, found.len());
+        let (mut begun, mut torn) = (None, None);
         for (place, (first, path)) in (1_usize..).zip(found) {
-            if let Some(raw) = segments.read_in(first, path, place == count, &salts)? {
-                segments.take_in(raw, place == count, &mut last, &mut opened, each)?;
-            } else {
+            let is_last = place == count;
+            let Some(raw) = segments.read_in(first, path.clone(), is_last, &salts)? else {
                 // Its name may be all that is left to say that its number was given.
                 last = last.max(first);
+                begun = Some(path);
+                continue;
+            };
+            // A file before it is gone, or its end is.
+            if first > last.saturating_add(1) {
+                let missing = (last.saturating_add(1), first.saturating_sub(1));
+                let is_cut = |s: &Segment| {
+                    cut_ends.iter().any(|cut| cut.explains(s.first, s.length, missing))
+                };
+                if !segments.all.last().is_some_and(is_cut) {
+                    opened.gone.push(missing);
+                }
+                opened.missing.push(missing);
+                last = first.saturating_sub(1);
             }
+            torn = segments.take_in(raw, is_last, &mut last, &mut opened, each)?;
+        }
+        if begun.is_some() || torn.is_some() {
+            // Its name says which numbers are not given again: before that goes which says so now.
+            segments.begin(last.saturating_add(1))?;
+        }
+        if let Some(path) = begun {
+            fs::remove_file(&path).map_err(|e| LogError::io("removing", &path, e))?;
+        }
+        if let Some((first, from)) = torn
+            && let Some(segment) = segments.all.iter_mut().find(|s| s.first == first)
+        {
+            segment.cut(from)?;
         }
         Ok((segments, opened, last))
     }
 
+    /// Reads a file; nothing for the last one where it holds nothing yet: its beginning is not whole.
     fn read_in(
         &mut self,
         first: u64,
@@ -204,14 +243,13 @@ impl Segments {
         }
         let whole = bytes.starts_with(&head(&segment.salt));
         if is_last && bytes.len() < HEAD {
-            // The process ended while it began the file: it holds nothing yet.
-            fs::remove_file(&path).map_err(|e| io("removing", e))?;
             return Ok(None);
         }
         segment.closed = !whole;
         Ok(Some(Raw { segment, bytes, whole }))
     }
 
+    /// Takes a file in. Gives where its end is to be cut off, which is kept beside already.
     fn take_in(
         &mut self,
         raw: Raw,
@@ -219,14 +257,9 @@ impl Segments {
         last: &mut u64,
         opened: &mut Opened,
         each: &mut dyn FnMut(Place, &Record),
-    ) -> Result<(), LogError> {
+    ) -> Result<Option<(u64, usize)>, LogError> {
         let Raw { mut segment, bytes, whole } = raw;
-        let first = segment.first;
-        // A file before it is gone, or its end is.
-        if first > last.saturating_add(1) {
-            opened.missing.push((last.saturating_add(1), first.saturating_sub(1)));
-            *last = first.saturating_sub(1);
-        }
+        let (first, mut torn) = (segment.first, None);
         if !whole {
             let (file, until) = (segment.path.clone(), as_u64(HEAD.min(bytes.len())));
             opened.damaged.push(Damage { file, from: 0, until, lost: (first, None) });
@@ -235,20 +268,26 @@ impl Segments {
             opened.records = opened.records.saturating_add(1);
             each(Place { segment: first, offset: as_u64(offset) }, &record);
         });
+        opened.gone.extend(&found.missing);
         opened.missing.extend(found.missing);
         for Unread { from, until, lost, next } in found.unread {
-            if is_last && next.is_none() && whole && !found.given_up {
-                let rest = bytes.get(from..).unwrap_or_default();
-                opened.cut_off = Some(self.cut(&mut segment, from, rest)?);
+            let is_end = next.is_none() && whole && !found.given_up;
+            let rest = bytes.get(from..).unwrap_or_default();
+            if is_last && is_end {
+                opened.cut_off = Some(cut::keep(&self.folder, &segment.path, from, rest)?);
                 // Whether something of it was acknowledged nobody can tell: its numbers are not
                 // given again.
-                let room = as_u64(rest.len() / frame::HEAD);
+                let room = cut::room(as_u64(rest.len()));
                 *last = last.saturating_add(room).saturating_add(1);
+                torn = Some((first, from));
+            } else if is_end && cut::is_kept(&segment.path, from, rest) {
+                // A start was ended after it began the next file, and before it cut this one.
+                segment.cut(from)?;
             } else {
                 if is_last && next.is_none() {
                     // Nothing is written behind what nobody could read.
                     segment.closed = true;
-                    let room = as_u64(until.saturating_sub(from) / frame::HEAD);
+                    let room = cut::room(as_u64(until.saturating_sub(from)));
                     *last = (*last).max(first).saturating_add(room).saturating_add(1);
                 }
                 let (from, until) = (as_u64(from), as_u64(until));
@@ -264,20 +303,7 @@ impl Segments {
             segment.settle(bytes.get(..found.good).unwrap_or_default())?;
         }
         self.all.push(segment);
-        Ok(())
-    }
-
-    /// Cuts the end of a file off, and keeps it beside.
-    fn cut(&self, segment: &mut Segment, from: usize, rest: &[u8]) -> Result<PathBuf, LogError> {
-        let path = segment.path.clone();
-        let names = (0_u32..).map(|n| path.with_extension(format!("cut-at-{from}-{n}")));
-        let aside = names.into_iter().find(|p| !p.exists()).unwrap_or_else(|| path.clone());
-        write_whole(&aside, rest)?;
-        let io = |action: &str, e| LogError::io(action, &path, e);
-        sync_folder(&self.folder).map_err(|e| io("syncing", e))?;
-        segment.file.set_len(as_u64(from)).map_err(|e| io("cutting", e))?;
-        segment.length = as_u64(from);
-        Ok(aside)
+        Ok(torn)
     }
 
     pub(super) fn identity(&self) -> String {
@@ -318,20 +344,31 @@ impl Segments {
         self.all.get(place)
     }
 
-    /// Begins a file.
+    /// Begins a file: it is there whole, or not at all.
     pub(super) fn begin(&mut self, first: u64) -> Result<(), LogError> {
         let path = self.path(first);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
-        let mut file = file.map_err(|e| LogError::io("making", &path, e))?;
-        let head = head(&self.salt);
-        let begun = file.write_all(&head).and_then(|()| file.sync_all());
-        if let Err(e) = begun.and_then(|()| sync_folder(&self.folder)) {
-            let _ = fs::remove_file(&path);
-            return Err(LogError::io("beginning", &path, e));
+        let io = |e| LogError::io("beginning", &path, e);
+        if path.exists() {
+            return Err(io(ErrorKind::AlreadyExists.into()));
         }
+        let (head, new) = (head(&self.salt), path.with_extension("new"));
+        write_whole(&new, &head)?;
+        let begun = fs::rename(&new, &path).and_then(|()| sync_folder(&self.folder));
+        let file = begun.and_then(|()| OpenOptions::new().read(true).write(true).open(&path));
+        let file = file.map_err(|e| {
+            for left in [&new, &path] {
+                let _ = fs::remove_file(left);
+            }
+            io(e)
+        })?;
         let (length, salt) = (as_u64(head.len()), self.salt);
         self.all.push(Segment { first, path, file: Arc::new(file), salt, length, closed: false });
         Ok(())
+    }
+
+    /// Gives up what ends hold that were cut off before a time.
+    pub(super) fn forget_cut_ends(&self, before: UnixMillis) -> Result<u64, LogError> {
+        cut::empty(&self.folder, before)
     }
 
     fn path(&self, first: u64) -> PathBuf {
@@ -421,14 +458,18 @@ fn new_salt() -> Salt {
     salt
 }
 
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
     let written = File::create(path).and_then(|mut f| {
         f.write_all(bytes)?;
         f.sync_all()
     });
-    written.map_err(|e| LogError::io("writing", path, e))
+    written.map_err(|e| {
+        // On a full disk half of it would stay.
+        let _ = fs::remove_file(path);
+        LogError::io("writing", path, e)
+    })
 }
 
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }

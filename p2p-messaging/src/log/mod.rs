@@ -9,6 +9,7 @@
 //! kept beside. The format stands in `spec/log.md`.
 
 mod appending;
+mod cut;
 mod files;
 mod frame;
 mod scan;
@@ -99,6 +100,8 @@ pub struct Opened {
     /// Numbers that are not there, first and last, although nothing between is unreadable: a file
     /// is gone, or an end was cut off earlier.
     pub missing: Vec<(u64, u64)>,
+    /// Those of them that no end explains that was cut off before: their file is gone.
+    pub gone: Vec<(u64, u64)>,
     /// The end of the last file, which was not a whole record, was cut off and is kept there.
     pub cut_off: Option<PathBuf>,
     /// How many ends that were cut off earlier are kept beside: the numbers that they had room for
@@ -110,7 +113,7 @@ impl Opened {
     /// Whether records are missing that nothing explains: a file of the log is gone.
     #[must_use]
     pub fn lacks_records(&self) -> bool {
-        self.missing.len() > self.cut_ends
+        !self.gone.is_empty()
     }
 
     /// What an operator has to know of it, each with its code.
@@ -129,11 +132,9 @@ impl Opened {
             };
             told.push((codes::LOG_DAMAGED, format!("{place}: {lost}")));
         }
-        if self.lacks_records() {
-            for (first, last) in &self.missing {
-                let sentence = format!("records {first} to {last} are gone, with their file");
-                told.push((codes::LOG_DAMAGED, sentence));
-            }
+        for (first, last) in &self.gone {
+            let sentence = format!("records {first} to {last} are gone, with their file");
+            told.push((codes::LOG_DAMAGED, sentence));
         }
         if let Some(path) = &self.cut_off {
             let sentence =
@@ -210,11 +211,6 @@ impl Log {
     ) -> Result<(Self, Opened), LogError> {
         let (segments, opened, last) = Segments::open(folder, each)?;
         let next = last.saturating_add(1);
-        let mut segments = segments;
-        if opened.cut_off.is_some() {
-            // The next file's name says that the numbers of what was cut off are not given again.
-            segments.begin(next)?;
-        }
         Ok((
             Self { segments, next, segment_bytes, stopped: None, under_way: false, _lock: lock },
             opened,
@@ -314,6 +310,15 @@ impl Log {
             return Ok(Vec::new());
         }
         self.segments.rewrite(segment, shorten)
+    }
+
+    /// Gives up what ends of files hold that were cut off before a time; that they were is still known. Gives
+    /// how many.
+    ///
+    /// # Errors
+    /// [`LogError::Io`].
+    pub fn forget_cut_ends(&self, before: UnixMillis) -> Result<u64, LogError> {
+        self.segments.forget_cut_ends(before)
     }
 }
 

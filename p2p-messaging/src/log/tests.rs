@@ -169,6 +169,105 @@ fn a_file_that_is_gone_is_named() {
     assert_eq!(log.next_number(), 25);
 }
 
+fn cut_ends(folder: &Path) -> Vec<PathBuf> {
+    let all = fs::read_dir(folder).expect("a folder").map(|e| e.expect("an entry").path());
+    all.filter(|p| p.to_str().is_some_and(|p| p.contains(".cut-at-"))).collect()
+}
+
+/// A log whose last write was cut off: its last file, and what stands in it.
+fn torn(folder: &Path) -> (PathBuf, Vec<u8>) {
+    filled(folder);
+    let last = files(folder).pop().expect("a file");
+    let bytes = [fs::read(&last).expect("bytes"), vec![7; 60]].concat();
+    fs::write(&last, &bytes).expect("writes");
+    (last, bytes)
+}
+
+#[test]
+fn what_is_left_of_a_cut_that_was_interrupted_hides_no_file_that_is_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    filled(folder.path());
+    let all = files(folder.path());
+    // A byte that was to become the end of the file before it, and the end of another one.
+    fs::write(all[0].with_extension("cut-at-100-0"), [0_u8]).expect("writes");
+    fs::write(all[2].with_extension("cut-at-48-0"), [0_u8; 4096]).expect("writes");
+    fs::remove_file(&all[1]).expect("removes");
+    let (_, opened, _) = open(folder.path());
+    assert_eq!((opened.cut_ends, &opened.gone), (2, &opened.missing));
+    let told = opened.told();
+    assert_eq!((told.len(), told[0].0), (1, codes::LOG_DAMAGED), "{told:?}");
+    assert!(told[0].1.contains("are gone"), "{told:?}");
+}
+
+#[test]
+fn what_is_missing_behind_an_end_that_was_cut_off_is_explained_for_good() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (last, _) = torn(folder.path());
+    let (mut log, opened, _) = open(folder.path());
+    let told = opened.told();
+    assert_eq!((told.len(), told[0].0), (1, codes::LOG_TORN), "{told:?}");
+    log.append(NOW, &bodies(90, 3)).expect("goes on");
+    drop(log);
+    let check = || {
+        let (log, opened, kept) = open(folder.path());
+        assert_eq!((opened.missing.len(), opened.told()), (1, Vec::new()), "{opened:?}");
+        assert_eq!(kept.len(), 24 + 3);
+        log
+    };
+    let mut log = check();
+    // Written anew, shorter, it is the same file.
+    let first = log.closed().into_iter().next_back().expect("a closed file");
+    assert_eq!(
+        fs::read(&last).expect("there").len() as u64,
+        log.segments.find(first).expect("it").length()
+    );
+    log.rewrite(first, &mut |_| Some(b"short".to_vec())).expect("rewrites");
+    drop(log);
+    let log = check();
+    // Of what was cut off the length stays, and nothing that it held.
+    assert_eq!(log.forget_cut_ends(UnixMillis::new(0)).expect("nothing is due"), 0);
+    let aside = cut_ends(folder.path()).pop().expect("an end");
+    assert_eq!(fs::read(&aside).expect("there"), [7; 60]);
+    assert_eq!(log.forget_cut_ends(UnixMillis::MAX).expect("forgets"), 1);
+    assert_eq!(fs::read(&aside).expect("there"), [0; 60]);
+    assert_eq!(log.forget_cut_ends(UnixMillis::MAX).expect("nothing more"), 0);
+    drop(log);
+    check();
+}
+
+#[test]
+fn a_start_that_is_ended_while_it_cuts_an_end_off_is_finished_by_the_next() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (last, bytes) = torn(folder.path());
+    let (log, ..) = open(folder.path());
+    let next = log.next_number();
+    assert_eq!(next, 24 + 60 / 24 + 2);
+    drop(log);
+    let aside = cut_ends(folder.path()).pop().expect("an end");
+    let begun = files(folder.path()).pop().expect("a file");
+    assert_ne!(begun, last);
+    // It was ended while the end was kept, or before the next file was there.
+    for kept in [0, 1, 59, 60] {
+        fs::write(&aside, &[7_u8; 60][..kept]).expect("writes");
+        fs::write(&last, &bytes).expect("writes");
+        fs::remove_file(&begun).expect("removes");
+        let (log, opened, all) = open(folder.path());
+        assert_eq!((opened.cut_off.as_ref(), opened.damaged.len()), (Some(&aside), 0));
+        assert_eq!((all.len(), log.next_number()), (24, next));
+        assert_eq!(cut_ends(folder.path()), [aside.clone()], "one that is whole is enough");
+        assert_eq!(fs::read(&aside).expect("kept"), [7; 60]);
+    }
+    // When the next file was there, whether or not something was written to it.
+    for more in 0..2 {
+        fs::write(&last, &bytes).expect("writes");
+        let (mut log, opened, all) = open(folder.path());
+        assert_eq!((opened.damaged.len(), opened.told()), (0, Vec::new()));
+        assert_eq!((all.len(), log.next_number()), (24 + usize::from(more > 0), next + more));
+        assert_eq!(fs::read(&last).expect("cut"), bytes[..bytes.len() - 60]);
+        log.append(NOW, &[b"on".to_vec()]).expect("goes on");
+    }
+}
+
 proptest! {
     #[test]
     fn a_write_that_was_cut_anywhere_loses_nothing_before_it(cut: prop::sample::Index) {

@@ -147,7 +147,8 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
         if let Some(peer) = peer_in(&address)
             && peer != *self.swarm.local_peer_id()
         {
-            self.book.note(peer, address, true, Instant::now());
+            let is_connected = |p: &PeerId| self.peers.contains_key(p);
+            self.book.note(peer, address, true, is_connected, Instant::now());
         }
     }
 
@@ -188,7 +189,8 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
             if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
                 kad.add_address(&peer, address.clone());
             }
-            self.book.note(peer, address, false, Instant::now());
+            let is_connected = |p: &PeerId| self.peers.contains_key(p);
+            self.book.note(peer, address, false, is_connected, Instant::now());
         }
     }
 

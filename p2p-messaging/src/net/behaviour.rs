@@ -58,7 +58,7 @@ pub fn gossip_id(topic: &str, wire: &[u8]) -> Vec<u8> {
 const MAX_CONTROL: usize = 64 * 1024;
 
 /// How gossip works.
-fn gossip_config() -> Result<gossipsub::Config, String> {
+pub(super) fn gossip_config() -> Result<gossipsub::Config, String> {
     gossipsub::ConfigBuilder::default()
         // The first after 5 s would leave a node that just started without a mesh.
         .heartbeat_initial_delay(Duration::from_millis(100))
@@ -100,7 +100,7 @@ pub(super) fn topic_scores() -> gossipsub::TopicScoreParams {
     }
 }
 
-fn scores() -> (gossipsub::PeerScoreParams, gossipsub::PeerScoreThresholds) {
+pub(super) fn scores() -> (gossipsub::PeerScoreParams, gossipsub::PeerScoreThresholds) {
     let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     let params = gossipsub::PeerScoreParams {
         app_specific_weight: 1.0,

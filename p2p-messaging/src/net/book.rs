@@ -12,11 +12,31 @@ const FIRST: Duration = Duration::from_millis(500);
 const LAST: Duration = Duration::from_secs(60);
 
 struct Friend {
-    addresses: Vec<Multiaddr>,
+    /// Where it is, the oldest first, and whether the operator named that.
+    addresses: Vec<(Multiaddr, bool)>,
     /// Named by the operator: dialled whenever it is not connected.
     named: bool,
     wait: Duration,
     next: Instant,
+}
+
+impl Friend {
+    /// Notes an address. What the operator named is never put out, and what was found makes room.
+    fn note(&mut self, address: Multiaddr, named: bool) {
+        if let Some((_, by_name)) = self.addresses.iter_mut().find(|(a, _)| *a == address) {
+            *by_name |= named;
+            return;
+        }
+        if self.addresses.len() >= MAX_ADDRESSES {
+            let Some(oldest) = self.addresses.iter().position(|(_, named)| !named) else { return };
+            self.addresses.remove(oldest);
+        }
+        self.addresses.push((address, named));
+    }
+
+    fn addresses(&self) -> Vec<Multiaddr> {
+        self.addresses.iter().map(|(address, _)| address.clone()).collect()
+    }
 }
 
 /// Addresses of peers.
@@ -27,9 +47,15 @@ pub(super) struct Book {
 
 impl Book {
     /// Notes an address of a peer.
-    pub(super) fn note(&mut self, peer: PeerId, address: Multiaddr, named: bool, now: Instant) {
-        let found = self.friends.values().filter(|f| !f.named).count();
-        if !named && found >= MAX_FOUND && !self.friends.contains_key(&peer) {
+    pub(super) fn note(
+        &mut self,
+        peer: PeerId,
+        address: Multiaddr,
+        named: bool,
+        is_connected: impl Fn(&PeerId) -> bool,
+        now: Instant,
+    ) {
+        if !named && !self.friends.contains_key(&peer) && !self.make_room(is_connected) {
             return;
         }
         let friend = self.friends.entry(peer).or_insert_with(|| Friend {
@@ -39,23 +65,31 @@ impl Book {
             next: now,
         });
         friend.named |= named;
-        if !friend.addresses.contains(&address) {
-            if friend.addresses.len() >= MAX_ADDRESSES && !friend.named {
-                friend.addresses.remove(0);
-            }
-            // What the operator named is never put out by what was found.
-            if friend.addresses.len() < MAX_ADDRESSES {
-                friend.addresses.push(address);
-            }
-        }
+        friend.note(address, named);
         if named {
             friend.next = now;
         }
     }
 
+    /// Whether there is room for another that is found. Who was dialled in vain makes some, the one that
+    /// waits longest first: else invented ones would keep the others out for ever. Who was not dialled
+    /// yet makes none, so that nobody is put out by invented ones either.
+    fn make_room(&mut self, is_connected: impl Fn(&PeerId) -> bool) -> bool {
+        let found = self.friends.iter().filter(|(_, f)| !f.named);
+        if found.clone().count() < MAX_FOUND {
+            return true;
+        }
+        let in_vain = found.filter(|(peer, f)| f.wait > FIRST && !is_connected(peer));
+        let Some(peer) = in_vain.max_by_key(|(_, f)| f.wait).map(|(peer, _)| *peer) else {
+            return false;
+        };
+        self.friends.remove(&peer);
+        true
+    }
+
     /// The addresses of a peer that are known.
     pub(super) fn addresses(&self, peer: &PeerId) -> Vec<Multiaddr> {
-        self.friends.get(peer).map(|f| f.addresses.clone()).unwrap_or_default()
+        self.friends.get(peer).map(Friend::addresses).unwrap_or_default()
     }
 
     /// A peer was reached, and is who it says: the next time it is dialled soon again.
@@ -90,7 +124,7 @@ impl Book {
             }
             friend.next = now.checked_add(friend.wait).unwrap_or(now);
             friend.wait = friend.wait.saturating_mul(2).min(LAST);
-            due.push((*peer, friend.addresses.clone()));
+            due.push((*peer, friend.addresses()));
         }
         due
     }
@@ -104,7 +138,7 @@ mod tests {
     fn a_named_peer_is_dialled_again_later_and_later_and_at_once_when_it_was_reached() {
         let (mut book, peer, start) = (Book::default(), PeerId::random(), Instant::now());
         let address: Multiaddr = "/ip4/127.0.0.1/tcp/1".parse().expect("an address");
-        book.note(peer, address, true, start);
+        book.note(peer, address, true, |_| false, start);
         let mut tried = Vec::new();
         for tenth in 0..200_u64 {
             let now = start + Duration::from_millis(tenth * 100);
@@ -126,9 +160,54 @@ mod tests {
         let (mut book, now) = (Book::default(), Instant::now());
         for _ in 0..2000 {
             let address: Multiaddr = "/ip4/127.0.0.1/tcp/1".parse().expect("an address");
-            book.note(PeerId::random(), address, false, now);
+            book.note(PeerId::random(), address, false, |_| false, now);
         }
         assert_eq!(book.due(|_| false, 3, now).len(), 3);
         assert_eq!(book.friends.len(), MAX_FOUND);
+    }
+    fn address(port: u64) -> Multiaddr {
+        format!("/ip4/127.0.0.1/tcp/{port}").parse().expect("an address")
+    }
+
+    #[test]
+    fn who_was_dialled_in_vain_makes_room_and_nobody_else_does() {
+        let (mut book, start) = (Book::default(), Instant::now());
+        let (connected, named) = (PeerId::random(), PeerId::random());
+        let is_connected = |peer: &PeerId| *peer == connected;
+        book.note(named, address(1), true, is_connected, start);
+        book.note(connected, address(1), false, is_connected, start);
+        for _ in 1..MAX_FOUND {
+            book.note(PeerId::random(), address(1), false, is_connected, start);
+        }
+        let new = PeerId::random();
+        book.note(new, address(2), false, is_connected, start);
+        assert!(book.addresses(&new).is_empty(), "nobody was dialled yet");
+        // All are, the one that is connected first, which is reached; and then nobody answers.
+        assert_eq!(book.due(|_| false, MAX_FOUND, start).len(), 1 + MAX_FOUND);
+        let now = start + LAST;
+        assert_eq!(book.due(is_connected, MAX_FOUND, now).len(), MAX_FOUND);
+        book.note(new, address(2), false, is_connected, now);
+        assert_eq!(book.due(is_connected, MAX_FOUND, now), [(new, vec![address(2)])]);
+        assert_eq!(book.friends.len(), 1 + MAX_FOUND);
+        assert!(!book.addresses(&connected).is_empty() && !book.addresses(&named).is_empty());
+    }
+
+    #[test]
+    fn what_the_operator_names_puts_out_what_was_found_and_stays() {
+        let (mut book, peer, now) = (Book::default(), PeerId::random(), Instant::now());
+        for port in 1..=8 {
+            book.note(peer, address(port), false, |_| false, now);
+        }
+        book.note(peer, address(9), true, |_| false, now);
+        book.note(peer, address(3), true, |_| false, now);
+        assert_eq!(book.addresses(&peer), (2..=9).map(address).collect::<Vec<_>>());
+        for port in 20..40 {
+            book.note(peer, address(port), false, |_| false, now);
+        }
+        let known = book.addresses(&peer);
+        assert_eq!(known.len(), MAX_ADDRESSES);
+        for kept in [3, 9, 39] {
+            assert!(known.contains(&address(kept)), "{known:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! peer whose subscription it did not take. One that is refused is kept, and heard when it may be: no
 //! connection has to be made twice for it.
 
+use super::held::{Heard, Held};
 use super::unsaid::Unsaid;
 use crate::sync::MAX_VISITS;
 use gridpass_credentials::content_id::ContentId;
@@ -22,13 +23,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// The most that is held of what a peer says before it is known.
-const MAX_HELD: usize = 32;
-
 type Filter = MaxCountSubscriptionFilter<Subscriptions>;
 type Gossip = gossipsub::Behaviour<IdentityTransform, Filter>;
-type Heard = THandlerOutEvent<Gossip>;
-type Held = VecDeque<(ConnectionId, Heard)>;
 
 /// The gossip topic of a channel.
 #[must_use]
@@ -182,7 +178,7 @@ impl Gated {
         self.subscriptions.entries().may.insert(peer, topics);
         self.expected.insert(peer, expected);
         let held = self.held.remove(&peer).unwrap_or_default();
-        for (connection, event) in now_taken.into_iter().chain(held) {
+        for (connection, event) in now_taken.into_iter().chain(held.events) {
             self.hear(peer, connection, event);
         }
     }
@@ -256,18 +252,6 @@ impl Gated {
     }
 }
 
-fn says_nothing(event: &Heard) -> bool {
-    match event {
-        Heard::Message { rpc, invalid_messages } => {
-            rpc.messages.is_empty()
-                && rpc.subscriptions.is_empty()
-                && rpc.control_msgs.is_empty()
-                && invalid_messages.is_empty()
-        }
-        _ => false,
-    }
-}
-
 impl NetworkBehaviour for Gated {
     type ConnectionHandler = <Gossip as NetworkBehaviour>::ConnectionHandler;
     type ToSwarm = gossipsub::Event;
@@ -323,10 +307,7 @@ impl NetworkBehaviour for Gated {
         // left to catching up.
         let mut event = event;
         self.keep_refused(peer, connection, &mut event);
-        let held = self.held.entry(peer).or_default();
-        if held.len() < MAX_HELD && !says_nothing(&event) {
-            held.push_back((connection, event));
-        }
+        self.held.entry(peer).or_default().keep(connection, event);
     }
 
     fn poll(
@@ -342,3 +323,7 @@ impl NetworkBehaviour for Gated {
         self.gossip.poll(cx)
     }
 }
+
+#[cfg(test)]
+#[path = "gate_tests.rs"]
+mod tests;

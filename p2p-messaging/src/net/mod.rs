@@ -10,6 +10,7 @@ mod behaviour;
 mod book;
 mod codec;
 mod gate;
+mod held;
 mod ports;
 mod relays;
 mod settings;

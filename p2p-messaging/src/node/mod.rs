@@ -18,6 +18,7 @@ mod evidence;
 mod export;
 mod fetch;
 mod files;
+mod forgetting;
 mod forks;
 mod grants;
 mod group;
@@ -232,7 +233,13 @@ impl Node {
             });
             worker.join_all();
             worker.go_on_with_files();
-            worker.run(received);
+            let stop = worker.run(received);
+            // As long as the store's lock is held: afterwards, what has this name can be another node's.
+            let _ = std::fs::remove_file(socket_of(&place));
+            drop(worker);
+            if let Some(stop) = stop {
+                let _ = stop.send(());
+            }
             stopped_in.send_replace(true);
         });
         thread.map_err(|e| NodeError::Folder(folder.into(), e.to_string()))?;
@@ -298,9 +305,11 @@ impl Node {
         }
     }
 
-    /// Makes durable what it took, and ends.
+    /// Makes durable what it took, and ends. Then another can be started in its folder.
     pub async fn stop(&self) {
         stop(&self.tasks).await;
+        // Somebody else may have told it to.
+        self.ended().await;
     }
 }
 

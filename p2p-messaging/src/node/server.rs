@@ -26,7 +26,7 @@ struct Server {
 }
 
 /// Listens on the socket. One that a killed node left behind is replaced; the store's lock has shown
-/// that nobody else runs here.
+/// that nobody else runs here. The worker takes it away before it gives that lock up.
 pub(super) fn serve(path: &Path, node: &Node) -> Result<(), NodeError> {
     let failed = |e: std::io::Error| {
         let hint = if path.as_os_str().len() > 100 {
@@ -46,7 +46,6 @@ pub(super) fn serve(path: &Path, node: &Node) -> Result<(), NodeError> {
     };
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut stopped = node.stopped.clone();
-    let path = path.to_owned();
     tokio::spawn(async move {
         loop {
             tokio::select! {
@@ -66,7 +65,6 @@ pub(super) fn serve(path: &Path, node: &Node) -> Result<(), NodeError> {
                 _ = stopped.changed() => break,
             }
         }
-        let _ = std::fs::remove_file(path);
     });
     Ok(())
 }

@@ -5,7 +5,9 @@ use super::peers::FAULT;
 use super::worker::Worker;
 use crate::checking::{Known as _, Missing, Right};
 use crate::net::{Command, keys_topic_of};
-use crate::sealing::{AsOf, MAX_LACKS, Member, Membership, SignedStatement, Statement};
+use crate::sealing::{
+    AsOf, MAX_LACKS, Member, Membership, SELDOM_MILLIS, SignedStatement, Statement,
+};
 use crate::store::Entry;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Class;
@@ -20,9 +22,8 @@ use std::collections::BTreeMap;
 /// How far the time of a statement may be off, in milliseconds.
 const FRESH_MILLIS: u64 = 10 * 60 * 1000;
 /// How soon a node says again that it may read, in milliseconds; each time half as soon, up to every
-/// five minutes.
+/// [`SELDOM_MILLIS`].
 const AGAIN_MILLIS: u64 = 5_000;
-const SELDOM_MILLIS: u64 = 5 * 60 * 1000;
 /// How often at most it says so, in milliseconds: peers do not pass on more.
 const PAUSE_MILLIS: u64 = 2_000;
 /// The most statements that wait for what their signer's right rests on, and how long.
@@ -278,8 +279,15 @@ impl Worker {
         let found = self.checker.may_be_handed(channel, member, &self.knowledge, now);
         let circle = self.sealing.circles.entry(channel.clone()).or_default();
         let news = circle.heard(member.clone(), found, as_of);
+        let has_place = circle.knows(&member.node);
         if !found.may {
             return Some(MessageAcceptance::Ignore);
+        }
+        if !has_place {
+            // Others may have room for it. Here it is handed nothing: an epoch ends when somebody was who is
+            // not in the circle.
+            tracing::debug!(%channel, node = %member.node, "its participant has too many nodes");
+            return Some(MessageAcceptance::Accept);
         }
         tracing::debug!(%channel, node = %member.node, "may be handed keys");
         // It is judged by them again and again, also after a restart of others.

@@ -28,14 +28,12 @@ use super::{Me, NodeSettings};
 use crate::checking::{Chain, Checker};
 use crate::exchange::Exchange;
 use crate::net::{Command, NetEvent};
-use crate::sealing::{MAX_EPOCH_MILLIS, Outline};
-use crate::store::{Forgetting, Kept};
 use crate::sync::Guests;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::time::UnixMillis;
 use hashlink::LruCache;
 use libp2p::{Multiaddr, PeerId};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -44,9 +42,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 const GROUP: usize = 512;
 /// How many of the own messages are remembered as handed to the network.
 const MAX_HANDED: usize = 65_536;
-
-/// How long keys are kept whose epoch does not come, in milliseconds.
-const GRANT_MILLIS: u64 = 24 * 3600 * 1000;
 
 /// What the worker does next.
 #[derive(Debug)]
@@ -126,6 +121,9 @@ pub(crate) struct Worker {
     pub(super) began: Instant,
     pub(super) damage: Vec<String>,
     pub(super) ticks: u64,
+    /// From which file of the log on old payloads and keys are to be forgotten; nothing where all was
+    /// looked at.
+    pub(super) forgetting: Option<u64>,
 }
 
 /// Where a worker stands, that it is built from.
@@ -191,6 +189,7 @@ impl Worker {
             began: Instant::now(),
             damage: parts.damage,
             ticks: 0,
+            forgetting: None,
         }
     }
 
@@ -204,8 +203,9 @@ impl Worker {
         uptime(self.began)
     }
 
-    /// Works until it is told to stop, or nobody can tell it anything any more.
-    pub(crate) fn run(mut self, mut tasks: mpsc::Receiver<Task>) {
+    /// Works until it is told to stop, or nobody can tell it anything any more. Gives who waits until it
+    /// has ended.
+    pub(crate) fn run(&mut self, mut tasks: mpsc::Receiver<Task>) -> Option<oneshot::Sender<()>> {
         while let Some(first) = self.next(&mut tasks) {
             // An answer makes nobody ask again, or two who wait would ask for ever.
             let asked = |task: &Task| matches!(task, Task::Control(..));
@@ -226,12 +226,12 @@ impl Worker {
             if !only_asked {
                 self.happened.send_replace(());
             }
-            if let Some(stop) = stop {
+            if stop.is_some() {
                 let _ = self.finish();
-                let _ = stop.send(());
-                return;
+                return stop;
             }
         }
+        None
     }
 
     /// The next task. Where there is none yet, what is on its way to the disk comes first.
@@ -327,41 +327,10 @@ impl Worker {
             self.catch_up_with_somebody();
         }
         if self.ticks.checked_rem(3600) == Some(60) {
-            self.forget_old(now);
+            self.begin_to_forget(now);
         }
+        self.forget_some(now);
         self.metrics.verified(self.checker.verified());
         self.metrics.state(self.checker.waiting(), self.peers.len(), self.knowledge.store.bytes());
-    }
-
-    fn forget_old(&mut self, now: UnixMillis) {
-        let material = &self.knowledge.material;
-        // Also of those that were left: what was said there is kept no longer for that.
-        let retentions: HashMap<ContentId, u64> = (material.left.iter())
-            .chain(&material.channels)
-            .map(|(id, c)| (id.clone(), c.descriptor().retention.seconds.saturating_mul(1000)))
-            .collect();
-        self.forget_files(now, &retentions);
-        let over = |kept: &Kept| {
-            kept.envelope().is_ok_and(|e| {
-                let header = e.header();
-                let kept_for = retentions.get(&header.channel).copied().unwrap_or(u64::MAX);
-                now.millis_since(header.issued) > kept_for
-            })
-        };
-        self.newest_given.forget();
-        // No message names an epoch that began longer ago.
-        let epoch_over = |epoch: &Outline| {
-            let kept_for = retentions.get(&epoch.chain.channel).copied().unwrap_or(u64::MAX);
-            now.millis_since(epoch.begun) > kept_for.saturating_add(MAX_EPOCH_MILLIS)
-        };
-        let grants_before = UnixMillis::new(now.get().saturating_sub(GRANT_MILLIS));
-        let what = Forgetting { payload: &over, epoch: &epoch_over, grants_before };
-        match self.knowledge.store.forget(&what) {
-            Ok((0, damaged)) if damaged.is_empty() => {}
-            Ok((count, damaged)) => {
-                tracing::info!(count, ?damaged, "payloads and keys were forgotten")
-            }
-            Err(e) => tracing::error!(code = %e.code(), "forgetting failed: {e}"),
-        }
     }
 }

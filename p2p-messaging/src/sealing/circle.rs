@@ -1,6 +1,7 @@
 //! A sender's side of a sealed channel: who may read, which epoch is under way for whom, and when
 //! another has to begin. No clock, no randomness.
 
+use super::SELDOM_MILLIS;
 use super::allowance::{self, JOINS_AN_HOUR};
 use super::epoch::Epoch;
 use super::ratchet::{ChainKey, MAX_STEPS};
@@ -15,8 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The most nodes that are remembered of one channel.
 const MAX_KNOWN: usize = 4096;
-/// The most nodes of one participant: the one that was silent longest makes room for another.
+/// The most nodes of one participant.
 const MAX_NODES: usize = 16;
+/// How long a node that may read was silent when it makes room for another, in milliseconds.
+const SILENT_MILLIS: u64 = 2 * SELDOM_MILLIS;
 /// The most sets of recipients with an epoch under way.
 const MAX_UNDER_WAY: usize = 1024;
 /// How long an epoch counts at least before somebody who joins begins another, in milliseconds:
@@ -121,23 +124,13 @@ pub struct Circle {
 }
 
 impl Circle {
-    /// A node said that it may read, and that was found to be so or not. Whether this is news.
+    /// A node said that it may read, and that was found to be so or not. Whether this is news; it is none
+    /// where there is no room for it.
     pub fn heard(&mut self, member: Member, standing: Standing, judged: AsOf) -> bool {
         let before = self.heard.get(&member.node);
         let news = before.is_none_or(|h| h.member != member || h.may() != standing.may);
-        if before.is_none() {
-            let of_it = |h: &&Heard| h.member.participant == member.participant;
-            let own = self.heard.values().filter(of_it);
-            // One that may not read makes room, and else the one that was silent longest.
-            let gone = if own.clone().count() >= MAX_NODES {
-                own.min_by_key(|h| (h.may(), h.last))
-            } else {
-                let all = Some(&self.heard).filter(|all| all.len() >= MAX_KNOWN);
-                all.and_then(|all| all.values().min_by_key(|h| (h.may(), h.last)))
-            };
-            if let Some(node) = gone.map(|h| h.member.node.clone()) {
-                self.heard.remove(&node);
-            }
+        if before.is_none() && !self.make_room(&member.participant, judged.now) {
+            return false;
         }
         if news {
             self.changes = self.changes.saturating_add(1);
@@ -145,6 +138,26 @@ impl Circle {
         let last = judged.now;
         self.heard.insert(member.node.clone(), Heard { member, standing, judged, last });
         news
+    }
+
+    /// Whether there is room for another node of a participant. One that may not read makes some, else the
+    /// one that was silent longest, where it may be gone. One that is there would say so again, and each
+    /// that is put out ends the epochs that it is in: more nodes than there is room for would end one with
+    /// every message.
+    fn make_room(&mut self, participant: &Did, now: UnixMillis) -> bool {
+        let first = |h: &&Heard| (h.may(), h.last);
+        let own = self.heard.values().filter(|h| h.member.participant == *participant);
+        let first = if own.clone().count() >= MAX_NODES {
+            own.min_by_key(first)
+        } else if self.heard.len() >= MAX_KNOWN {
+            self.heard.values().min_by_key(first)
+        } else {
+            return true;
+        };
+        let gone = first.filter(|h| !h.may() || now.millis_since(h.last) > SILENT_MILLIS);
+        let Some(node) = gone.map(|h| h.member.node.clone()) else { return false };
+        self.heard.remove(&node);
+        true
     }
 
     /// Whether a node was heard of.

@@ -279,20 +279,59 @@ fn other_documents_of_a_node_begin_no_epoch_at_once() {
     assert!(circle.current(&[], 2, NOW.plus_millis(JOIN_MILLIS), TERMS).is_none());
 }
 
+/// A node of the participant that number 3 is.
+fn of_one(n: u64) -> Member {
+    let node = Did::parse(&format!("did:webvh:x:{n}.example")).expect("a DID");
+    Member { node, ..member(3) }
+}
+
 #[test]
 fn nodes_of_one_participant_take_no_places_of_others() {
     let mut circle = Circle::default();
     circle.heard(member(2), MAY, at(NOW));
-    let of_one = |n: usize| {
-        let mut member = member(3);
-        member.node = Did::parse(&format!("did:webvh:x:{n}.example")).expect("a DID");
-        member
-    };
     for n in 0..1000 {
-        circle.heard(of_one(n), MAY, at(NOW.plus_millis(u64::try_from(n).expect("small"))));
+        circle.heard(of_one(n), MAY, at(NOW.plus_millis(n)));
     }
     assert_eq!(circle.len(), 1 + MAX_NODES);
-    assert!(circle.has(&member(2).node) && circle.has(&of_one(999).node));
+    assert!(circle.has(&member(2).node) && circle.has(&of_one(0).node));
+    assert!(!circle.knows(&of_one(999).node), "the others are there");
+    // One that may not read makes room at once, and one that may when it may be gone.
+    circle.heard(of_one(7), Standing { may: false, ..MAY }, at(NOW.plus_millis(1000)));
+    assert!(circle.heard(of_one(999), MAY, at(NOW.plus_millis(1000))));
+    assert!(circle.has(&of_one(999).node) && !circle.knows(&of_one(7).node));
+    let last = NOW.plus_millis(SILENT_MILLIS);
+    assert!(!circle.heard(of_one(998), MAY, at(last)));
+    assert!(circle.heard(of_one(998), MAY, at(last.plus_millis(1))));
+    assert!(circle.has(&of_one(998).node) && !circle.knows(&of_one(0).node));
+    assert_eq!(circle.len(), 1 + MAX_NODES);
+}
+
+#[test]
+fn more_nodes_of_a_reader_than_there_is_room_for_end_no_epoch() {
+    let mut circle = Circle::default();
+    let nodes: Vec<Member> = (10..=26)
+        .map(|n| {
+            let (node, authorisation) = (member(n).node, Some(cid("authorisation")));
+            Member { node, authorisation, ..member(3) }
+        })
+        .collect();
+    assert_eq!(nodes.len(), MAX_NODES + 1);
+    for node in &nodes[..MAX_NODES] {
+        circle.heard(node.clone(), MAY, at(NOW));
+    }
+    let secret = ChainKey::new([1; 32]);
+    let members = circle.members(&[]);
+    let (epoch, _) = Epoch::begin(&chain_of(1), 1, NOW, &[], &members, &secret).expect("an epoch");
+    circle.begin(&epoch, secret);
+    // They say again and again that they may read, each as often as the others.
+    for sequence in 1..100 {
+        let now = NOW.plus_millis(sequence * 1_000);
+        for node in &nodes {
+            circle.heard(node.clone(), MAY, at(now));
+        }
+        let current = circle.current(&[], sequence, now, TERMS);
+        assert_eq!(current.map(|(id, _)| id).as_ref(), Some(epoch.id()), "{sequence}");
+    }
 }
 
 #[test]

@@ -13,6 +13,9 @@
 /// The longest that an epoch lasts, in milliseconds: 7 days.
 pub const MAX_EPOCH_MILLIS: u64 = 7 * 24 * 3600 * 1000;
 
+/// How often at least a node says that it may read, in milliseconds.
+pub const SELDOM_MILLIS: u64 = 5 * 60 * 1000;
+
 pub mod allowance;
 mod circle;
 mod epoch;

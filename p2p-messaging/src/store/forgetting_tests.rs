@@ -12,6 +12,11 @@ use std::path::Path;
 const ANY_TIME: UnixMillis = UnixMillis::from_millis(0);
 const EVER: UnixMillis = UnixMillis::MAX;
 
+/// Of the two epochs here the first is over.
+fn the_first(_: &ContentId, begun: UnixMillis) -> bool {
+    begun == NOW
+}
+
 /// Two epochs of two messages each, and then messages that fill files.
 struct Scene {
     folder: tempfile::TempDir,
@@ -108,8 +113,8 @@ impl Scene {
         self.store.epochs_cost((&self.chain.channel, &self.chain.sender), hour_of(NOW))
     }
 
-    fn forget(&mut self, epoch: &dyn Fn(&Outline) -> bool, grants_before: UnixMillis) -> u64 {
-        let what = Forgetting { payload: &|_| false, epoch, grants_before };
+    fn forget(&mut self, epoch: Over<'_>, grants_before: UnixMillis) -> u64 {
+        let what = Forgetting { payload: &|_, _| false, epoch, grants_before };
         let (count, damaged) = self.store.forget(&what).expect("forgets");
         assert!(damaged.is_empty());
         count
@@ -155,7 +160,7 @@ fn an_epoch_is_forgotten_and_its_name_stays() {
     scene.fill();
     let before = scene.store.bytes();
     let ids: Vec<ContentId> = scene.epochs.iter().map(|(e, _)| e.id().clone()).collect();
-    assert_eq!(scene.forget(&|epoch| epoch.first == 1, ANY_TIME), 1);
+    assert_eq!(scene.forget(&the_first, ANY_TIME), 1);
     let check = |scene: &Scene| {
         assert!(!scene.store.has_document(&ids[0]) && scene.store.document(&ids[0]).is_none());
         assert!(scene.store.document(&ids[1]).is_some(), "the other is kept");
@@ -171,7 +176,7 @@ fn an_epoch_is_forgotten_and_its_name_stays() {
     };
     check(&scene);
     assert!(scene.store.bytes() < before);
-    assert_eq!(scene.forget(&|epoch| epoch.first == 1, ANY_TIME), 0, "nothing more");
+    assert_eq!(scene.forget(&the_first, ANY_TIME), 0, "nothing more");
     scene.again();
     check(&scene);
     std::fs::remove_dir_all(scene.folder.path().join("index")).expect("removed");
@@ -199,10 +204,10 @@ fn an_epoch_is_not_forgotten_as_long_as_a_payload_is_in_the_open_file() {
     scene.fill();
     scene.send(Some(&id));
     scene.store.commit(NOW).expect("kept");
-    assert_eq!(scene.forget(&|_| true, ANY_TIME), 1);
+    assert_eq!(scene.forget(&|_, _| true, ANY_TIME), 1);
     assert!(scene.store.document(&id).is_some());
     scene.fill();
-    assert_eq!(scene.forget(&|_| true, ANY_TIME), 1);
+    assert_eq!(scene.forget(&|_, _| true, ANY_TIME), 1);
     assert!(scene.store.document(&id).is_none());
 }
 
@@ -217,11 +222,72 @@ fn keys_are_forgotten_with_the_epoch_that_they_are_of_or_where_it_never_came() {
     }
     scene.fill();
     let count = |s: &Scene, epoch: &ContentId| s.store.grants(epoch, &chain, 9).len();
-    assert_eq!(scene.forget(&|_| false, NOW), 0, "they came just now");
-    assert_eq!(scene.forget(&|_| false, EVER), 1);
+    assert_eq!(scene.forget(&|_, _| false, NOW), 0, "they came just now");
+    assert_eq!(scene.forget(&|_, _| false, EVER), 1);
     assert_eq!((count(&scene, &known), count(&scene, &cid("made up"))), (1, 0));
-    assert_eq!(scene.forget(&|epoch| epoch.first == 1, EVER), 2, "the epoch, and its keys");
+    assert_eq!(scene.forget(&the_first, EVER), 2, "the epoch, and its keys");
     assert_eq!(count(&scene, &known), 0);
     scene.again();
     assert_eq!((count(&scene, &known), scene.store.count_grants(&known, &chain, 9)), (0, 0));
+}
+
+/// Closed files are where nobody finds them: what is read fails.
+fn hidden<T>(scene: &mut Scene, meanwhile: impl FnOnce(&mut Scene) -> T) -> T {
+    let files = scene.store.log.closed().into_iter().map(|first| format!("{first:020}.gplog"));
+    let files: Vec<_> = files.map(|name| scene.folder.path().join(name)).collect();
+    for file in &files {
+        std::fs::rename(file, file.with_extension("hidden")).expect("hidden");
+    }
+    let found = meanwhile(scene);
+    for file in &files {
+        std::fs::rename(file.with_extension("hidden"), file).expect("there again");
+    }
+    found
+}
+
+#[test]
+fn a_file_in_which_nothing_is_due_is_not_read_again() {
+    let mut scene = Scene::new();
+    let (first, second) = (scene.epochs[0].0.id().clone(), scene.epochs[1].0.id().clone());
+    scene.grant(&first);
+    scene.store.commit(NOW).expect("kept");
+    scene.fill();
+    // The keys are old, and of an epoch that is kept.
+    assert_eq!(scene.forget(&|_, _| false, EVER), 0);
+    hidden(&mut scene, |scene| {
+        assert_eq!(scene.forget(&|_, _| false, EVER), 0);
+        // How long payloads are kept may be less from one time to the next.
+        let epoch: Over<'_> = &|_, _| false;
+        let shorter = Forgetting { payload: &|_, _| true, epoch, grants_before: EVER };
+        let error = scene.store.forget(&shorter).expect_err("it is read");
+        assert_eq!(error.code(), crate::codes::LOG_IO);
+    });
+    // With the epoch its keys are over.
+    assert_eq!(scene.forget(&the_first, EVER), 2);
+    // The other one is needed, until another file is the open one.
+    scene.send(Some(&second));
+    scene.store.commit(NOW).expect("kept");
+    assert_eq!(scene.forget(&|_, _| true, EVER), 0);
+    hidden(&mut scene, |scene| assert_eq!(scene.forget(&|_, _| true, EVER), 0));
+    scene.fill();
+    assert_eq!(scene.forget(&|_, _| true, EVER), 1);
+    hidden(&mut scene, |scene| assert_eq!(scene.forget(&|_, _| true, EVER), 0));
+}
+
+#[test]
+fn one_file_is_looked_at_at_a_time() {
+    let mut scene = Scene::new();
+    scene.fill();
+    let closed = scene.store.log.closed();
+    assert!(closed.len() > 1);
+    let all = Forgetting { payload: &|_, _| true, epoch: &|_, _| false, grants_before: ANY_TIME };
+    let (mut from, mut counts) = (Some(0), Vec::new());
+    while let Some(first) = from {
+        let forgot = scene.store.forget_some(&all, first).expect("forgets");
+        counts.push(forgot.count);
+        from = forgot.next;
+    }
+    assert_eq!(counts.pop(), Some(0), "that was all");
+    assert_eq!(counts.len(), closed.len());
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
 }

@@ -12,7 +12,7 @@ mod index;
 mod staged;
 
 pub use entry::{Entry, Kept};
-pub use forgetting::Forgetting;
+pub use forgetting::{Forgetting, Forgot, Over};
 pub use index::Head;
 
 use crate::checking::{Chain, Link};
@@ -21,13 +21,14 @@ use crate::envelope::Envelope;
 use crate::log::{Appended, Appending, Log, LogError, Opened, Place, Record};
 use crate::receipt::SignedReceipt;
 use crate::sealing::Outline;
+use forgetting::Left;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use index::{Index, Spot};
 use staged::{Noted, Staged};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Why the store refused or failed.
@@ -101,12 +102,15 @@ impl Intake {
 
 /// The store. One process has it open, and one thread writes.
 pub struct Store {
-    log: Log,
+    /// Closed before the log, with which the lock goes: who opens the store then opens both.
     index: Index,
+    log: Log,
     staged: Staged,
     /// On its way to the disk.
     under_way: Staged,
     index_failed: Option<String>,
+    /// What is left to forget in the closed files that were looked at.
+    left: BTreeMap<u64, Left>,
 }
 
 impl Store {
@@ -155,7 +159,8 @@ impl Store {
         index.write()?;
         found.log = opened;
         let (staged, under_way) = (Staged::default(), Staged::default());
-        Ok((Self { log, index, staged, under_way, index_failed: None }, found))
+        let (index_failed, left) = (None, BTreeMap::new());
+        Ok((Self { log, index, staged, under_way, index_failed, left }, found))
     }
 
     /// Takes an entry in: seen at once, durable after [`Store::commit`].

@@ -6,8 +6,8 @@ use serde_bytes::ByteBuf;
 const ANY_TIME: UnixMillis = UnixMillis::from_millis(0);
 
 /// Payloads alone are forgotten.
-fn payloads(payload: &dyn Fn(&Kept) -> bool) -> Forgetting<'_> {
-    Forgetting { payload, epoch: &|_| false, grants_before: ANY_TIME }
+fn payloads(payload: Over<'_>) -> Forgetting<'_> {
+    Forgetting { payload, epoch: &|_, _| false, grants_before: ANY_TIME }
 }
 
 fn chain_of(number: u8, count: u64) -> Vec<Envelope> {
@@ -149,7 +149,7 @@ fn payloads_are_forgotten_and_proofs_hold() {
     let before = store.log.bytes();
     store.stage(Entry::Cursor { reader: "scada".into(), number: 11 }).expect("stages");
     store.commit(NOW).expect("commits");
-    let (forgotten, damaged) = store.forget(&payloads(&|k| k.allowed)).expect("forgets");
+    let (forgotten, damaged) = store.forget(&payloads(&|_, _| true)).expect("forgets");
     assert!(damaged.is_empty());
     assert_eq!(store.cursor("scada"), 11);
     assert!(forgotten > 8 && store.log.bytes() < before);
@@ -162,7 +162,7 @@ fn payloads_are_forgotten_and_proofs_hold() {
         assert!(kept.iter().flatten().all(|e| e.verify(&key).is_ok()));
     };
     check(&store);
-    assert_eq!(store.forget(&payloads(&|_| true)).expect("nothing more"), (0, Vec::new()));
+    assert_eq!(store.forget(&payloads(&|_, _| true)).expect("nothing more"), (0, Vec::new()));
     drop(store);
     check(&Store::open_with(folder.path(), 3000).expect("opens").0);
     std::fs::remove_dir_all(folder.path().join("index")).expect("removes");
@@ -188,7 +188,7 @@ fn what_is_damaged_is_not_taken_for_something_that_is_here() {
     assert!(!store.has(all[0].id()), "somebody else may still have it");
     assert!(store.has(all[1].id()));
     assert_eq!(store.inbox(0, 100).len(), 9);
-    let (_, damaged) = store.forget(&payloads(&|_| true)).expect("goes on");
+    let (_, damaged) = store.forget(&payloads(&|_, _| true)).expect("goes on");
     assert_eq!(damaged, [1]);
     store.stage(kept(&all[0], true)).expect("stages");
     store.commit(NOW).expect("commits");

@@ -5,3 +5,4 @@
 mod bursts;
 mod running;
 mod sealing;
+mod stopping;

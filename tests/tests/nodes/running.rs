@@ -139,9 +139,7 @@ impl Running {
     pub(crate) async fn stopped_with_chain(self, sender: &Party, market: &Market) -> Kept {
         self.node.stop().await;
         drop(self.node);
-        // Its thread ends a moment after it said so.
-        let place = self.folder.path().join("store");
-        let store = until("the store", async || Store::open(&place).ok().map(|(s, _)| s)).await;
+        let (store, _) = Store::open(&self.folder.path().join("store")).expect("the store");
         let chain = Chain {
             channel: market.channel.clone(),
             sender: sender.did.clone(),
