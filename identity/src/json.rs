@@ -60,8 +60,8 @@ fn malformed(error: impl fmt::Display) -> JsonError {
     JsonError::Malformed(text)
 }
 
-/// `serde_json` smuggles numbers through this map key when another crate in the build turns on
-/// its `arbitrary_precision`. A document that spells it out would turn an object into a number.
+/// `serde_json` smuggles numbers through this map key under its `arbitrary_precision`, by which they keep
+/// their text. A document that spells it out would turn an object into a number.
 const NUMBER_TOKEN: &str = "$serde_json::private::Number";
 
 /// Reads JSON within limits, refusing an object with two equal keys.
