@@ -199,6 +199,6 @@ crate::codes! {
         "The backup is whole, and everything in it that could be checked is right.",
         "Nothing to do.";
     BACKUP_STALE = "GP-BACKUP-STALE", Indeterminate,
-        "Keys were made or rotated after the last backup, so that it cannot restore them.",
+        "Keys were made or rotated, or visas issued, suspended or revoked, after the last backup, so that it cannot restore that.",
         "Back up now with `gridpass wallet backup -o FILE`.";
 }
