@@ -179,6 +179,9 @@ crate::codes! {
     IDENTITY_KEY_MISSING = "GP-IDENTITY-KEY-MISSING", NotFound,
         "The identity has no active key for this purpose in this wallet.",
         "Show its keys with `gridpass id show`.";
+    COMPROMISE_TIME = "GP-COMPROMISE-TIME", Usage,
+        "No key can be marked as compromised since that time: it has not come yet, or every key is marked since an earlier one.",
+        "Give the time since which the keys are, or may be, in other hands; `gridpass id show` says what is marked.";
     NODE_CANNOT_ACT = "GP-NODE-CANNOT-ACT", Denied,
         "A node identity signs and authenticates for its node; it cannot issue or act as the participant.",
         "Use a participant identity.";

@@ -5,8 +5,8 @@
 //! is speaking, and never issues, so that a stolen node is cut off without a new participant.
 
 use super::identity::{
-    IDENTITIES, KEYS, key_for_each_purpose, key_set, self_certifying, stage_identity, stage_key,
-    web_document,
+    IDENTITIES, KEYS, key_for_each_purpose, key_set, must_have_come, self_certifying,
+    stage_identity, stage_key, web_document,
 };
 use super::snapshots::SeenFiles;
 use super::{Changes, Wallet, WalletError};
@@ -150,11 +150,13 @@ impl Wallet {
         Ok(secret)
     }
 
-    /// Marks a key as compromised in this wallet, which from then on refuses to sign with it.
+    /// Marks a key as compromised in this wallet, which from then on refuses to sign with it. A mark
+    /// moves to an earlier time, never to a later one.
     /// Others learn of it through a did:webvh log only; see [`Wallet::rotate`].
     ///
     /// # Errors
-    /// [`IdentityError::NoSuchKey`].
+    /// [`IdentityError::NoSuchKey`]; [`IdentityError::CompromiseTime`] for a time to come, or later than
+    /// the key is marked or was replaced.
     pub fn mark_compromised(
         &mut self,
         key_id: &DidUrl,
@@ -163,8 +165,13 @@ impl Wallet {
         now: UnixMillis,
     ) -> Result<Identity, WalletError> {
         let missing = || IdentityError::NoSuchKey(key_id.clone());
+        must_have_come(since, now)?;
         let mut identity = self.identity(key_id.did().as_str()).map_err(|_| missing())?;
         let key = identity.keys.iter_mut().find(|k| &k.id == key_id).ok_or_else(missing)?;
+        if !key.is_to_be_marked(since) {
+            let reason = "the key was replaced by then, or is marked since then already";
+            return Err(IdentityError::CompromiseTime { since, reason }.into());
+        }
         key.state = KeyState::Compromised { since };
         let mut changes = Changes::default();
         stage_identity(&mut changes, &identity)?;

@@ -52,6 +52,14 @@ pub enum IdentityError {
     /// No key of the identity has this id.
     #[error("{0} is not a key of an identity in this wallet")]
     NoSuchKey(DidUrl),
+    /// A key cannot be marked as compromised since that time.
+    #[error("no key is marked as compromised since {since}: {reason}")]
+    CompromiseTime {
+        /// The time.
+        since: UnixMillis,
+        /// Why not.
+        reason: &'static str,
+    },
     /// The DID or its location is malformed.
     #[error(transparent)]
     Did(#[from] DidError),
@@ -72,6 +80,7 @@ impl IdentityError {
             Self::Exists(_) => codes::IDENTITY_EXISTS,
             Self::Name(_) => codes::WALLET_LIMIT,
             Self::NoKey { .. } | Self::NoSuchKey(_) => codes::IDENTITY_KEY_MISSING,
+            Self::CompromiseTime { .. } => codes::COMPROMISE_TIME,
             Self::NodeCannotIssue(_) => codes::NODE_CANNOT_ACT,
             Self::CannotRotate { .. } => codes::IDENTITY_CANNOT_ROTATE,
             Self::Did(e) => e.code(),
@@ -169,6 +178,28 @@ pub struct Identity {
     /// For did:webvh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<ControlKeys>,
+}
+
+impl IdentityKey {
+    /// Whether saying that the owner's keys are in other hands since a time says something new of this
+    /// one: it was in use at that time or later, and is not marked since then, or earlier, already.
+    #[must_use]
+    pub fn is_to_be_marked(&self, since: UnixMillis) -> bool {
+        match self.state {
+            KeyState::Active => true,
+            KeyState::Retired { since: until } => until > since,
+            KeyState::Compromised { since: marked } => marked > since,
+        }
+    }
+}
+
+/// Refuses a compromise that is to come. What a log says of a key it says for good: a mark in the future
+/// would have to be waited for.
+pub(super) fn must_have_come(since: UnixMillis, now: UnixMillis) -> Result<(), IdentityError> {
+    if since > now {
+        return Err(IdentityError::CompromiseTime { since, reason: "it is later than now" });
+    }
+    Ok(())
 }
 
 impl Identity {

@@ -372,7 +372,15 @@ fn a_key_marked_as_compromised_signs_no_more() -> TestResult {
     let key = root.active_key(Relationship::AssertionMethod).expect("active").id.clone();
     let marked = w.mark_compromised(&key, now(), &mut rng(), now())?;
     assert_eq!(marked.keys[0].state, KeyState::Compromised { since: now() });
+    let earlier = UnixMillis::new(now().get() - 5000);
+    for (since, code) in [(now(), Some(codes::COMPROMISE_TIME)), (earlier, None)] {
+        let again = w.mark_compromised(&key, since, &mut rng(), now());
+        assert_eq!(again.err().map(|e| e.code()), code, "{since}");
+    }
+    let late = w.mark_compromised(&key, now().plus_millis(1), &mut rng(), now());
+    assert_eq!(late.expect_err("a time to come").code(), codes::COMPROMISE_TIME);
     let again = w.identity("root")?;
+    assert_eq!(again.keys[0].state, KeyState::Compromised { since: earlier });
     let error = w.active_secret(&again, Relationship::AssertionMethod).expect_err("marked");
     assert_eq!(error.code(), codes::IDENTITY_KEY_MISSING);
     let unknown = root.did.with_fragment("other")?;

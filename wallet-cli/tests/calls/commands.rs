@@ -182,8 +182,13 @@ fn signatures_verify_as_of_their_time_after_rotation_and_compromise() {
 
     place.ok(&["sign", "order.txt", "-o", "order.jws", "--force"]);
     wait_for_next_second();
+    let future = ["id", "rotate", "root", "--compromised-since", "2099-01-01T00:00:00Z"];
+    place.refused("GP-COMPROMISE-TIME", 2, &future);
     let since = "2020-01-01T00:00:00Z";
-    place.ok(&["id", "rotate", "root", "--compromised-since", since]);
+    let rotated = place.ok(&["id", "rotate", "root", "--compromised-since", since]);
+    for key in ["#assertion-1", "#assertion-2"] {
+        assert!(rotated.text().contains(key), "{key} was in use since then: {}", rotated.text());
+    }
     place.ok(&export);
     let (status, codes) = verify(&["-o", "content.txt"]);
     assert_eq!((status, codes[0].as_str()), (13, "GP-KEY-COMPROMISED"));
@@ -310,7 +315,18 @@ fn a_did_key_cannot_rotate_and_says_what_to_do() {
     let error = place.refused("GP-IDENTITY-CANNOT-ROTATE", 2, &["id", "rotate", "k"]);
     let message = error["message"].as_str().expect("a message");
     assert!(message.contains(&format!("every visa whose subject is {did}")), "{message}");
-    place.ok(&["id", "rotate", "k", "--compromised-since", "2026-01-01T00:00:00Z"]);
+    let marked =
+        |since: &str| place.run(&["--json", "id", "rotate", "k", "--compromised-since", since]);
+    assert_eq!(marked("2099-01-01T00:00:00Z").error()["code"], "GP-COMPROMISE-TIME");
+    assert_eq!(marked("2026-01-01T00:00:00Z").status, 0);
+    // Nothing is said to be done that is not.
+    for since in ["2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"] {
+        assert_eq!(marked(since).error()["code"], "GP-COMPROMISE-TIME", "{since}");
+    }
+    let json = marked("2025-06-01T00:00:00Z").json();
+    assert_eq!(json["marked"].as_array().map(Vec::len), Some(2), "{json}");
+    let shown = place.ok(&["id", "show", "k"]);
+    assert!(shown.text().contains("COMPROMISED since 2025-06-01T00:00:00Z"), "{}", shown.text());
     place.write("a.txt", "x");
     place.refused("GP-IDENTITY-KEY-MISSING", 5, &["sign", "a.txt"]);
 }
