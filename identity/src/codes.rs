@@ -27,8 +27,8 @@ crate::codes! {
         "The DID had no document at the time asked about, or none was seen then.",
         "Ask about a later time, or get an older snapshot.";
     WEBVH_LOG_INVALID = "GP-WEBVH-LOG-INVALID", Failed,
-        "The did:webvh log breaks a rule of did:webvh 1.0: its hashes, proofs, keys, times or parameters.",
-        "Do not use the DID; get the log again from its owner and compare.";
+        "The did:webvh log breaks a rule of did:webvh 1.0 (its hashes, proofs, keys, times or parameters), or does not go on from the one that is known.",
+        "If it is only older than the one that is known, go on with that one, and ask its sender for the current one; else do not use the DID, and compare with its owner's log.";
     WEBVH_WITNESS_MISSING = "GP-WEBVH-WITNESS-MISSING", Indeterminate,
         "Fewer witnesses approved the did:webvh log entry than its parameters ask for.",
         "Get the current did-witness.json that stands beside the log.";

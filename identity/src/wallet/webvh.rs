@@ -152,9 +152,9 @@ impl Wallet {
     /// witness never approves a second history (section "Witnessing a DID Version Update").
     ///
     /// # Errors
-    /// [`WebvhError::Entry`] for a log that must be refused, [`WebvhError::Rewritten`] for one that
-    /// does not continue what this wallet saw, [`WebvhError::Refused`] if the log does not name
-    /// the identity as a witness.
+    /// [`WebvhError::Entry`] for a log that must be refused, [`WebvhError::Rewritten`] or
+    /// [`WebvhError::Older`] for one that does not continue what this wallet saw,
+    /// [`WebvhError::Refused`] if the log does not name the identity as a witness.
     pub fn witness(
         &mut self,
         identity: &Identity,

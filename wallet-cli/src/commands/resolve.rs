@@ -11,7 +11,6 @@ use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{Resolution, Resolver as _, Snapshot, Source};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::identities::Identity;
-use gridpass_identity::wallet::snapshots::Fixed;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -103,7 +102,7 @@ pub fn run(global: &GlobalArgs, args: &ResolveArgs) -> Outcomes {
         wallet.save_snapshot(&did, snapshot, &mut rng())?;
         resolver = LazyResolver::with_wallet(global, wallet);
     } else if let Some(snapshot) = snapshot {
-        resolver.given = Some((did.clone(), Fixed(vec![snapshot])));
+        resolver.given = Some((did.clone(), snapshot));
     }
     answer(&resolver.resolve(&did)?, at)
 }

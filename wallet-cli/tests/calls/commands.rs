@@ -195,6 +195,42 @@ fn signatures_verify_as_of_their_time_after_rotation_and_compromise() {
     assert!(!place.path("content.txt").exists(), "content of a failed verification was written");
 }
 
+/// A thief shows the log as it was before the theft was said in it.
+#[test]
+fn a_log_that_is_given_counts_beside_the_one_that_is_kept() {
+    let owner = Place::with_wallet();
+    let did = owner.new_identity("root", &["--method", "webvh", "--location", "dso.example"]);
+    owner.write("order.txt", "reduce by 10 MW");
+    owner.ok(&["sign", "order.txt", "-o", "stolen.jws"]);
+    owner.ok(&["id", "export", "root", "-o", "old.jsonl"]);
+    wait_for_next_second();
+    owner.ok(&["id", "rotate", "root", "--compromised-since", "2020-01-01T00:00:00Z"]);
+    owner.ok(&["id", "export", "root", "-o", "new.jsonl"]);
+    let (reader, stranger) = (Place::with_wallet(), Place::new());
+    for file in ["stolen.jws", "old.jsonl", "new.jsonl"] {
+        reader.write(file, &owner.read(file));
+        stranger.write(file, &owner.read(file));
+    }
+    reader.ok(&["id", "resolve", &did, "--log", "new.jsonl", "--save"]);
+    let verify = |more: &[&str]| {
+        let ran = reader.run(&[&["--json", "verify-signature", "stolen.jws"], more].concat());
+        (ran.status, codes_of(&ran.json()).remove(0))
+    };
+    assert_eq!(verify(&[]), (13, "GP-KEY-COMPROMISED".to_owned()));
+    assert_eq!(verify(&["--log", "new.jsonl"]), (13, "GP-KEY-COMPROMISED".to_owned()));
+    assert_eq!(verify(&["--log", "old.jsonl"]), (10, "GP-WEBVH-LOG-INVALID".to_owned()));
+    let resolve = ["id", "resolve", &did, "--log", "old.jsonl"];
+    let refused = reader.refused("GP-WEBVH-LOG-INVALID", 10, &resolve);
+    assert!(refused["message"].as_str().is_some_and(|m| m.contains("older state")), "{refused}");
+    assert!(refused["next"].as_str().is_some_and(|n| n.contains("only older")), "{refused}");
+    // Whoever keeps nothing knows no better.
+    let ran = stranger.run_bare(&["verify-signature", "stolen.jws", "--log", "old.jsonl"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    // A wallet that cannot be asked is not passed over.
+    let locked = ["--json", "id", "resolve", &did, "--log", "old.jsonl"];
+    assert_eq!(reader.run_bare(&locked).error()["code"], "GP-INPUT-NEEDED");
+}
+
 /// did:webvh dates its entries in whole seconds.
 fn wait_for_next_second() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
