@@ -171,11 +171,11 @@ crate::codes! {
         "The wallet has no identity of that name or DID.",
         "List them with `gridpass id list`.";
     IDENTITY_EXISTS = "GP-IDENTITY-EXISTS", Conflict,
-        "The wallet already has an identity of that name.",
-        "Choose another with --name.";
+        "The wallet already has an identity of that name or DID.",
+        "Choose another name with --name, or another place for a did:web with --location.";
     IDENTITY_CANNOT_ROTATE = "GP-IDENTITY-CANNOT-ROTATE", Usage,
-        "This DID method has no rotation: the key is the identifier.",
-        "Make a new identity with `gridpass id new` and have what was issued to the old one issued anew.";
+        "This DID method has no rotation here: only did:webvh has a log that proves every change of keys.",
+        "Make a new identity with `gridpass id new`, for an organisation with --method webvh, and have what was issued to the old one issued anew.";
     IDENTITY_KEY_MISSING = "GP-IDENTITY-KEY-MISSING", NotFound,
         "The identity has no active key for this purpose in this wallet.",
         "Show its keys with `gridpass id show`.";

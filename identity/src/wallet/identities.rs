@@ -25,7 +25,8 @@ impl Wallet {
     /// Makes an identity with new keys, durable when it returns.
     ///
     /// # Errors
-    /// [`IdentityError::Name`], [`IdentityError::Exists`], or a malformed location.
+    /// [`IdentityError::Name`], [`IdentityError::Exists`] for a name or DID that is taken, or a malformed
+    /// location.
     pub fn new_identity(
         &mut self,
         new: &NewIdentity,
@@ -72,6 +73,10 @@ impl Wallet {
                 (new.did, new.keys, Some((new.control, new.control_secrets)))
             }
         };
+        if self.identities()?.iter().any(|i| i.did == did) {
+            // Under the same DID it would take the place of the one that is there, keys and all.
+            return Err(IdentityError::Exists(did.to_string()).into());
+        }
         let (control, control_secrets) = control.unzip();
         let identity = Identity {
             version: 1,

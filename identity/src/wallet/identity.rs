@@ -24,7 +24,7 @@ pub enum IdentityError {
     /// No identity has that name or DID.
     #[error("the wallet has no identity {0:?}")]
     NotFound(String),
-    /// The name is taken.
+    /// The name is taken, or the DID.
     #[error("the wallet already has an identity {0:?}")]
     Exists(String),
     /// The name cannot be used.
@@ -43,8 +43,8 @@ pub enum IdentityError {
     /// A node identity was asked to issue.
     #[error("{0} is a node's identity, and a node does not issue")]
     NodeCannotIssue(Did),
-    /// The method has no rotation.
-    #[error("{did} cannot rotate: with did:{method} the key is the identifier", method = .did.method())]
+    /// The method has no log in which a change of keys is proven.
+    #[error("{did} cannot rotate: of the methods here only did:webvh proves a change of keys")]
     CannotRotate {
         /// The identity.
         did: Did,

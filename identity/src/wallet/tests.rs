@@ -3,7 +3,7 @@ use super::*;
 use crate::document::Relationship;
 use crate::jws::JwsIn;
 use crate::key::KeyType;
-use crate::resolve::{OfflineResolver, Resolver};
+use crate::resolve::{OfflineResolver, Resolver, SnapshotStore as _};
 use crate::wallet::messages::Signing;
 use crate::wallet::store::MemoryStore;
 use getrandom::SysRng;
@@ -346,6 +346,13 @@ fn names_of_identities_are_unique_and_not_dids() -> TestResult {
     let error = w.new_identity(&bad, &mut rng(), now()).expect_err("an address");
     assert_eq!(error.code(), codes::DID_MALFORMED);
     assert_eq!(w.identities()?.len(), 1);
+    // A did:web is its place: the second one there would take the place of the first.
+    let web = |name: &str| NewIdentity { did: NewDid::Web("dso.example".into()), ..new(name) };
+    let first = w.new_identity(&web("web"), &mut rng(), now())?;
+    let error = w.new_identity(&web("again"), &mut rng(), now()).expect_err("the same DID");
+    assert_eq!(error.code(), codes::IDENTITY_EXISTS);
+    assert_eq!(w.identity("web")?, first);
+    assert_eq!(w.snapshots(&first.did)?.len(), 1, "its document is as it was");
     Ok(())
 }
 

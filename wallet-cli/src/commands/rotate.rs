@@ -53,11 +53,12 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
     let marked = newly_marked(&identity, &changed);
     let text = format!(
         "{} is marked as compromised since {since} in this wallet, which signs with it no more: {}.\n\
-         Others cannot see this: did:{} has no place to say it.\n{}",
+         Others cannot see this: did:{} has no place to say it.\n\
+         To be issued anew, to a new DID:\n    - {}",
         changed.did,
         marked.join(" "),
         changed.did.method(),
-        to_issue_anew(&identity),
+        to_issue_anew(&identity).join("\n    - "),
     );
     let json = json!({ "identity": changed, "marked": marked });
     Ok(Answer::new("gridpass.id.rotate/1", json, text))
@@ -91,25 +92,34 @@ fn newly_marked(before: &Identity, after: &Identity) -> Vec<String> {
 }
 
 fn cannot_rotate(identity: &Identity) -> Failure {
+    let (reason, next) = match identity.did.method() {
+        "web" => (
+            "a did:web proves no change of its keys, and Gridpass makes none",
+            "gridpass id new --name NEW-NAME --method webvh --location DOMAIN, then have these issued to \
+             the new DID; if a key is in other hands, add --compromised-since TIME",
+        ),
+        _ => (
+            "its key is the identifier",
+            "gridpass id new --name NEW-NAME, then have these issued to the new DID; if the key is in other \
+             hands, add --compromised-since TIME",
+        ),
+    };
+    // An error is one line.
     let message = format!(
-        "{} cannot rotate: with did:{} the key is the identifier. {}",
+        "{} cannot rotate: {reason}. To be issued anew, to a new DID: {}",
         identity.did,
-        identity.did.method(),
-        to_issue_anew(identity),
+        to_issue_anew(identity).join("; "),
     );
-    let next = "gridpass id new --name NEW-NAME, then have these issued to the new DID; \
-                if the key is in other hands, add --compromised-since TIME";
     Failure::new(codes::IDENTITY_CANNOT_ROTATE, message).next(next)
 }
 
 /// What hangs on a DID that cannot rotate.
-fn to_issue_anew(identity: &Identity) -> String {
-    format!(
-        "To be issued anew, to a new DID:\n    \
-         - every visa whose subject is {did}\n    \
-         - every visa and node authorisation that {did} issued\n    \
-         - its entry in channels and recipient lists that name the DID\n    \
-         - the keys that others seal to: tell them the new DID",
-        did = identity.did
-    )
+fn to_issue_anew(identity: &Identity) -> [String; 4] {
+    let did = &identity.did;
+    [
+        format!("every visa whose subject is {did}"),
+        format!("every visa and node authorisation that {did} issued"),
+        "its entry in channels and recipient lists that name the DID".into(),
+        "the keys that others seal to: tell them the new DID".into(),
+    ]
 }

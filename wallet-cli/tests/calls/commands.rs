@@ -351,6 +351,13 @@ fn a_did_key_cannot_rotate_and_says_what_to_do() {
     let error = place.refused("GP-IDENTITY-CANNOT-ROTATE", 2, &["id", "rotate", "k"]);
     let message = error["message"].as_str().expect("a message");
     assert!(message.contains(&format!("every visa whose subject is {did}")), "{message}");
+    assert!(!message.contains('\n'), "an error is one line: {message}");
+    let web = ["--method", "web", "--location", "dso.example"];
+    place.new_identity("web", &web);
+    let error = place.refused("GP-IDENTITY-CANNOT-ROTATE", 2, &["id", "rotate", "web"]);
+    assert!(error["message"].as_str().is_some_and(|m| !m.contains("identifier")), "{error}");
+    let again = [&["id", "new", "--name", "again"][..], &web].concat();
+    place.refused("GP-IDENTITY-EXISTS", 8, &again);
     let marked =
         |since: &str| place.run(&["--json", "id", "rotate", "k", "--compromised-since", since]);
     assert_eq!(marked("2099-01-01T00:00:00Z").error()["code"], "GP-COMPROMISE-TIME");
@@ -364,7 +371,7 @@ fn a_did_key_cannot_rotate_and_says_what_to_do() {
     let shown = place.ok(&["id", "show", "k"]);
     assert!(shown.text().contains("COMPROMISED since 2025-06-01T00:00:00Z"), "{}", shown.text());
     place.write("a.txt", "x");
-    place.refused("GP-IDENTITY-KEY-MISSING", 5, &["sign", "a.txt"]);
+    place.refused("GP-IDENTITY-KEY-MISSING", 5, &["sign", "a.txt", "--as", "k"]);
 }
 
 #[test]
