@@ -143,6 +143,9 @@ crate::codes! {
     WALLET_VERSION = "GP-WALLET-VERSION", Configuration,
         "The wallet was written in a format version that this program does not know.",
         "Use a newer gridpass.";
+    WALLET_OUTDATED = "GP-WALLET-OUTDATED", Conflict,
+        "The wallet is older than the log of its own identity: it was restored from a backup from before the keys were rotated.",
+        "Work with the wallet that rotated them, or restore its last backup; if both are lost, make a new identity with `gridpass id new`, and have what was issued to the old one issued anew.";
     WALLET_LIMIT = "GP-WALLET-LIMIT", Usage,
         "The record, name or count is over a limit of the wallet.",
         "Make it smaller, as the message says.";

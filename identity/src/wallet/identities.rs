@@ -127,7 +127,8 @@ impl Wallet {
     /// The active key of an identity for a purpose, with its secret.
     ///
     /// # Errors
-    /// [`IdentityError::NoKey`]; [`IdentityError::NodeCannotIssue`].
+    /// [`IdentityError::NoKey`]; [`IdentityError::NodeCannotIssue`]; [`IdentityError::Outdated`] where the
+    /// log says that the key was replaced.
     pub fn active_secret(
         &self,
         identity: &Identity,
@@ -139,6 +140,7 @@ impl Wallet {
         let key = identity
             .active_key(purpose)
             .ok_or_else(|| IdentityError::NoKey { did: identity.did.clone(), purpose })?;
+        self.check_current(identity)?;
         Ok((key.id.clone(), self.secret(&key.public_key)?))
     }
 

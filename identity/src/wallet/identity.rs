@@ -52,6 +52,9 @@ pub enum IdentityError {
     /// No key of the identity has this id.
     #[error("{0} is not a key of an identity in this wallet")]
     NoSuchKey(DidUrl),
+    /// The keys that are here were replaced in a log that is newer than this wallet.
+    #[error("the newest log of {0} that is kept has other keys than this wallet")]
+    Outdated(Did),
     /// A key cannot be marked as compromised since that time.
     #[error("no key is marked as compromised since {since}: {reason}")]
     CompromiseTime {
@@ -80,6 +83,7 @@ impl IdentityError {
             Self::Exists(_) => codes::IDENTITY_EXISTS,
             Self::Name(_) => codes::WALLET_LIMIT,
             Self::NoKey { .. } | Self::NoSuchKey(_) => codes::IDENTITY_KEY_MISSING,
+            Self::Outdated(_) => codes::WALLET_OUTDATED,
             Self::CompromiseTime { .. } => codes::COMPROMISE_TIME,
             Self::NodeCannotIssue(_) => codes::NODE_CANNOT_ACT,
             Self::CannotRotate { .. } => codes::IDENTITY_CANNOT_ROTATE,

@@ -7,7 +7,7 @@ use super::identity::{
 use super::snapshots::SeenFiles;
 use super::{Changes, Wallet, WalletError};
 use crate::did::Did;
-use crate::document::Relationship;
+use crate::document::{DidDocument, Relationship, VerificationMethod};
 use crate::key::{KeyType, PublicKey, SecretKey};
 use crate::method::webvh::{self, Control, NewMethod, VerifiedEntries, WebvhError, WitnessRule};
 use crate::resolve::{ResolveError, SnapshotStore as _};
@@ -88,7 +88,8 @@ impl Wallet {
     ///
     /// # Errors
     /// [`IdentityError::CannotRotate`] for another method; [`IdentityError::CompromiseTime`] for a time
-    /// to come; [`WebvhError::Refused`] within a second of the last change.
+    /// to come; [`IdentityError::Outdated`] where the log was rotated elsewhere; [`WebvhError::Refused`]
+    /// within a second of the last change.
     pub fn rotate(
         &mut self,
         identity: &Identity,
@@ -103,6 +104,7 @@ impl Wallet {
         // Read again: the caller's copy may be old.
         let mut identity = self.identity(identity.did.as_str())?;
         let control = identity.control.clone().ok_or_else(cannot)?;
+        self.check_current(&identity)?;
         let newest = self.snapshots(&identity.did)?.pop();
         let newest = newest.ok_or_else(|| ResolveError::NotFound(identity.did.clone()))?;
         let log = VerifiedEntries::verify(&identity.did, &newest.document, now)?;
@@ -146,6 +148,37 @@ impl Wallet {
         changes.remove(super::identity::KEYS, &control.current);
         self.apply_key_change(changes, rng, now)?;
         Ok(identity)
+    }
+
+    /// Whether the newest log that is kept of an identity lists the keys that the wallet signs with. A
+    /// wallet that was restored from an older backup, and then learned its own published log, has keys that
+    /// everybody else knows as replaced.
+    ///
+    /// # Errors
+    /// [`IdentityError::Outdated`].
+    pub fn check_current(&self, identity: &Identity) -> Result<(), WalletError> {
+        if identity.did.method() != "webvh" {
+            return Ok(());
+        }
+        let Some(newest) = self.snapshots(&identity.did)?.pop() else { return Ok(()) };
+        // As of when it was kept: a clock that was set back since changes nothing.
+        let log = VerifiedEntries::verify(&identity.did, &newest.document, newest.seen)?;
+        let versions = log.into_versions();
+        let document = versions.last().and_then(|v| v.document.as_ref());
+        let methods: &[VerificationMethod] =
+            document.map_or(&[], DidDocument::verification_methods);
+        let is_listed = |key: &IdentityKey| {
+            let same = |k: &PublicKey| k.to_multikey() == key.public_key;
+            let is_it = |m: &VerificationMethod| {
+                m.id == key.id && m.revoked.is_none() && m.public_key.as_ref().is_some_and(same)
+            };
+            methods.iter().any(is_it)
+        };
+        let mut active = identity.keys.iter().filter(|k| k.state == KeyState::Active);
+        if active.all(is_listed) {
+            return Ok(());
+        }
+        Err(IdentityError::Outdated(identity.did.clone()).into())
     }
 
     /// Approves the last entry of somebody's log as a witness, and keeps the log, so that this
@@ -250,6 +283,24 @@ mod tests {
             let logs = wallet.snapshots(&root.did)?;
             assert_eq!(logs.len(), 1);
             assert_eq!(String::from_utf8_lossy(&logs[0].document).lines().count(), entries);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_wallet_that_is_behind_its_own_log_signs_and_rotates_no_more() -> TestResult {
+        let did = NewDid::Webvh { location: "dso.example".into(), witness: None };
+        let (mut wallet, root) = wallet(did)?;
+        wallet.rotate(&root, None, &mut rng(), at(1000))?;
+        wallet.active_secret(&wallet.identity("root")?, Relationship::AssertionMethod)?;
+        // The record as it was before, as from a backup.
+        let mut changes = Changes::default();
+        stage_identity(&mut changes, &root)?;
+        wallet.apply(changes, &mut rng())?;
+        let signs = wallet.active_secret(&root, Relationship::AssertionMethod).map(|_| ());
+        let rotates = wallet.rotate(&root, None, &mut rng(), at(2000)).map(|_| ());
+        for refused in [signs, rotates] {
+            assert_eq!(refused.expect_err("it is behind").code(), codes::WALLET_OUTDATED);
         }
         Ok(())
     }

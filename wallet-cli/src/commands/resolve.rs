@@ -6,6 +6,7 @@ use crate::fetch;
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown;
+use crate::warnings::warn;
 use clap::Args;
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{Resolution, Resolver as _, Snapshot, Source};
@@ -100,6 +101,11 @@ pub fn run(global: &GlobalArgs, args: &ResolveArgs) -> Outcomes {
         };
         let mut wallet = global.wallet()?;
         wallet.save_snapshot(&did, snapshot, &mut rng())?;
+        for own in wallet.identities()?.iter().filter(|i| i.did == did) {
+            if let Err(e) = wallet.check_current(own) {
+                warn(Some(e.code()), format_args!("{e}: it signs no more. {}", e.code().0.remedy));
+            }
+        }
         resolver = LazyResolver::with_wallet(global, wallet);
     } else if let Some(snapshot) = snapshot {
         resolver.given = Some((did.clone(), snapshot));

@@ -509,6 +509,14 @@ fn before_it_signs(
     created: UnixMillis,
 ) -> Result<Vec<String>, Failure> {
     let mut steps = Vec::new();
+    for identity in wallet.identities()?.iter().filter(|i| i.did.method() == "webvh") {
+        let did = &identity.did;
+        steps.push(format!(
+            "the keys of {did} may have been rotated since. Save its published log: gridpass --profile \
+             {profile} id resolve {did} --fetch --save (or --log did.jsonl --save). Before that sign and \
+             rotate nothing: by keys that were replaced it is refused, and a second log is a fork"
+        ));
+    }
     if register::is_issuer(wallet)? {
         steps.push(format!(
             "this wallet issued. Fetch the status lists that you published last, and accept them: \

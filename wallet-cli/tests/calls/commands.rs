@@ -195,6 +195,29 @@ fn signatures_verify_as_of_their_time_after_rotation_and_compromise() {
     assert!(!place.path("content.txt").exists(), "content of a failed verification was written");
 }
 
+#[test]
+fn a_wallet_from_an_old_backup_is_told_of_its_own_log_and_signs_no_more() {
+    let place = Place::with_wallet();
+    let did = place.new_identity("root", &["--method", "webvh", "--location", "dso.example"]);
+    place.ok(&["wallet", "backup", "-o", "old.gpb"]);
+    wait_for_next_second();
+    place.ok(&["id", "rotate", "root"]);
+    place.ok(&["id", "export", "root", "-o", "did.jsonl"]);
+    let restore = ["wallet", "restore", "old.gpb", "--recovery-file", "words.txt"];
+    let restored = place.ok(&[&restore[..], &["--profile", "old"]].concat());
+    let step = format!("--profile old id resolve {did} --fetch --save");
+    assert!(restored.text().contains(&step), "{}", restored.text());
+    place.write("a.txt", "content");
+    let old = |args: &[&'static str]| [&["--profile", "old"], args].concat();
+    let save = ["--profile", "old", "id", "resolve", &did, "--log", "did.jsonl", "--save"];
+    let saved = place.ok(&save);
+    assert!(saved.stderr.contains("GP-WALLET-OUTDATED"), "{}", saved.stderr);
+    place.refused("GP-WALLET-OUTDATED", 8, &old(&["sign", "a.txt"]));
+    wait_for_next_second();
+    place.refused("GP-WALLET-OUTDATED", 8, &old(&["id", "rotate", "root"]));
+    place.ok(&["--profile", "dso", "sign", "a.txt", "-o", "a.jws"]);
+}
+
 /// A thief shows the log as it was before the theft was said in it.
 #[test]
 fn a_log_that_is_given_counts_beside_the_one_that_is_kept() {
