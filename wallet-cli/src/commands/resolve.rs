@@ -10,7 +10,7 @@ use crate::warnings::warn;
 use clap::Args;
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{Resolution, Resolver as _, Snapshot, Source};
-use gridpass_identity::time::UnixMillis;
+use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use gridpass_identity::wallet::identities::Identity;
 use serde_json::json;
 use std::path::PathBuf;
@@ -74,11 +74,26 @@ pub fn parse_time(text: &str) -> Result<UnixMillis, Failure> {
     UnixMillis::parse_rfc3339(text).map_err(|e| Failure::new(codes::USAGE, e.to_string()))
 }
 
+/// When files were obtained. What is dated ahead would stay the newest, and what is learned until then be
+/// passed over, or taken for older.
+fn seen_by(text: &str, now: UnixMillis) -> Result<UnixMillis, Failure> {
+    let seen = parse_time(text)?;
+    if seen > now.plus_millis(MAX_CLOCK_SKEW_MILLIS) {
+        let message = format!("the files cannot have been obtained at {seen}: it is {now}");
+        return Err(Failure::new(codes::USAGE, message).next(
+            "Give the time at which they were obtained, or leave --seen out: then it is now.",
+        ));
+    }
+    // By a clock that is a little ahead of this one.
+    Ok(seen.min(now))
+}
+
 impl GivenArgs {
     /// The files as a snapshot, where any were given.
     pub fn snapshot(&self) -> Result<Option<Snapshot>, Failure> {
         let Some(path) = self.log.as_ref().or(self.document.as_ref()) else { return Ok(None) };
-        let seen = self.seen.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
+        let seen = self.seen.as_deref().map(|text| seen_by(text, now())).transpose()?;
+        let seen = seen.unwrap_or_else(now);
         let read = |path: &PathBuf| read_input(path, MAX_INPUT);
         let witness = self.witness.as_ref().map(read).transpose()?;
         Ok(Some(Snapshot { seen, confirmed: None, document: read(path)?, witness }))
@@ -155,4 +170,23 @@ fn answer(resolution: &Resolution, at: Option<UnixMillis>) -> Outcomes {
         "versions": resolution.versions.len(),
     });
     Ok(Answer::new("gridpass.id.resolve/1", json, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_was_obtained_at_a_time_to_come() {
+        let now = UnixMillis::from_millis(1_772_366_400_000);
+        for (seen, expected) in [
+            ("2026-03-01T11:59:59Z", Some(1_772_366_399_000)),
+            ("2026-03-01T12:05:00Z", Some(now.get())),
+            ("2026-03-01T12:05:00.001Z", None),
+            ("2099-01-01T00:00:00Z", None),
+        ] {
+            let found = seen_by(seen, now).map(UnixMillis::get);
+            assert_eq!(found.ok(), expected, "{seen}");
+        }
+    }
 }

@@ -154,6 +154,11 @@ fn dids_that_cannot_be_resolved_say_why() {
     place.write("other.json", r#"{"id":"did:web:other.example"}"#);
     let other = ["id", "resolve", "did:web:dso.example", "--document", "other.json"];
     place.refused("GP-DID-DOCUMENT-OTHER-ID", 10, &other);
+    let ahead = ["id", "resolve", "did:web:other.example", "--document", "other.json", "--save"];
+    let ahead = [&ahead[..], &["--seen", "2099-01-01T00:00:00Z"]].concat();
+    let refused = place.refused("GP-USAGE", 2, &ahead);
+    assert!(refused["next"].as_str().is_some_and(|n| n.contains("--seen")), "{refused}");
+    place.refused("GP-DID-NOT-FOUND", 5, &["id", "resolve", "did:web:other.example"]);
 }
 
 #[test]
