@@ -9,8 +9,11 @@ use crate::shown::shown;
 use crate::warnings::warn;
 use clap::Args;
 use gridpass_identity::did::Did;
+use gridpass_identity::method::web;
+use gridpass_identity::method::webvh::{self, VerifiedEntries};
 use gridpass_identity::resolve::{Resolution, Resolver as _, Snapshot, Source};
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
+use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::Identity;
 use serde_json::json;
 use std::path::PathBuf;
@@ -61,12 +64,33 @@ pub struct GivenArgs {
 
 /// Where the owner publishes the document or log.
 pub fn published_at(identity: &Identity) -> Option<String> {
-    use gridpass_identity::method::{web, webvh};
     match identity.did.method() {
         "web" => web::document_url(&identity.did).ok().map(String::from),
         "webvh" => webvh::log_url(&identity.did).ok().map(String::from),
         _ => None,
     }
+}
+
+/// What its owner does with a new log or document. A log that names witnesses counts for nobody before
+/// they approved its last entry.
+pub fn to_publish(wallet: &Wallet, identity: &Identity) -> Option<String> {
+    let (did, name, url) = (&identity.did, &identity.name, published_at(identity)?);
+    let log = wallet.webvh_log(did, now()).ok();
+    let Some(rule) = log.as_ref().and_then(VerifiedEntries::acting_witness_rule) else {
+        let file = if did.method() == "webvh" { "did.jsonl" } else { "did.json" };
+        return Some(format!("gridpass id export {name} -o {file}, and publish it at {url}"));
+    };
+    let witnesses: Vec<&str> = rule.witnesses.iter().map(|w| w.id.as_str()).collect();
+    let beside = webvh::witness_url(did).map(String::from).unwrap_or_default();
+    Some(format!(
+        "gridpass id export {name} -o did.jsonl, and send it to {} of its witnesses: {}.\n  \
+         each runs: gridpass id witness {did} --log did.jsonl -o did-witness.json   (with --witness FILE, to \
+         add to what another wrote)\n  \
+         then: gridpass id resolve {did} --log did.jsonl --witness did-witness.json --save\n  \
+         and publish both, at {url} and {beside}",
+        rule.threshold,
+        witnesses.join(", "),
+    ))
 }
 
 /// Reads a time from the command line.

@@ -1,6 +1,6 @@
 //! `gridpass id rotate`: new keys for an identity, in good order or after a compromise.
 
-use super::resolve::parse_time;
+use super::resolve::{parse_time, to_publish};
 use crate::commands::wallet::warn_of_backup;
 use crate::context::{GlobalArgs, now, rng};
 use crate::help;
@@ -40,10 +40,9 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
         });
         let told = told.unwrap_or_default();
         let text = format!(
-            "{} has new keys{told}.\nnext: gridpass id export {} -o did.jsonl, and publish it at {}",
+            "{} has new keys{told}.\nnext: {}",
             rotated.did,
-            rotated.name,
-            super::resolve::published_at(&rotated).unwrap_or_default(),
+            to_publish(&wallet, &rotated).unwrap_or_default(),
         );
         let json = json!({ "identity": rotated, "marked": marked });
         return Ok(Answer::new("gridpass.id.rotate/1", json, text));

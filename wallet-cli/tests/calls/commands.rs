@@ -510,7 +510,15 @@ fn witnesses_approve_a_log_and_never_a_second_history() {
     owner.ok(&[&["id", "resolve", &did][..], &args[..]].concat());
     owner.ok(&["id", "resolve", &did]);
     wait_for_next_second();
-    owner.ok(&["id", "rotate", "root"]);
+    // Without them nobody believes the new log: what they do, and what comes of it, is the next step.
+    let rotated = owner.ok(&["id", "rotate", "root"]);
+    let made = owner.ok(&[&["id", "new", "--name", "other"][..], &more].concat());
+    for text in [rotated.text(), made.text()] {
+        assert!(text.contains(&format!("1 of its witnesses: {witness_did}.")), "{text}");
+        for step in ["id witness did:webvh:", "--witness did-witness.json --save"] {
+            assert!(text.contains(step), "{text}");
+        }
+    }
     owner.ok(&["id", "export", "root", "-o", "longer.jsonl"]);
     std::fs::copy(owner.path("longer.jsonl"), witness.path("longer.jsonl")).expect("sent");
     witness.ok(&["id", "witness", &did, "--log", "longer.jsonl", "-o", "second.json"]);
