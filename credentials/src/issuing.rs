@@ -290,7 +290,7 @@ impl Issuer<'_> {
             events: Vec::new(),
         };
         changes.put(ISSUED, &visa.id, to_record(&record)?);
-        self.wallet.apply(changes, rng)?;
+        self.wallet.apply_issuing(changes, rng, self.now)?;
         let (evidence, text) = (secured.id().clone(), record.text);
         Ok(Issued { visa, evidence, text, supporting, lists: texts, report })
     }
@@ -329,7 +329,7 @@ impl Issuer<'_> {
         let mut changes = Changes::default();
         list.stage(&mut changes)?;
         changes.put(AUTHORISATIONS, &authorisation.id, secured.text().as_bytes().to_vec());
-        self.wallet.apply(changes, rng)?;
+        self.wallet.apply_issuing(changes, rng, self.now)?;
         Ok((authorisation, secured.text().to_owned(), signed))
     }
 
@@ -469,7 +469,7 @@ impl Issuer<'_> {
             signed.push(list.sign(signer, Form::Jwt, rng)?);
             list.stage(&mut changes)?;
         }
-        self.wallet.apply(changes, rng)?;
+        self.wallet.apply_issuing(changes, rng, self.now)?;
         Ok(signed)
     }
 
@@ -477,8 +477,12 @@ impl Issuer<'_> {
     fn list_of(&self, entry: &StatusEntry) -> Result<OwnList, IssueError> {
         let me = &self.identity.did;
         let own = own_lists(self.wallet)?;
-        let held = own.into_iter().find(|l| l.id == entry.list && &l.issuer == me);
-        Ok(held.unwrap_or_else(|| OwnList::new(entry.list.clone(), me.clone(), entry.purpose)))
+        if let Some(held) = own.into_iter().find(|l| l.id == entry.list && &l.issuer == me) {
+            return Ok(held);
+        }
+        let mut new = OwnList::new(entry.list.clone(), me.clone(), entry.purpose);
+        new.catch_up(self.wallet)?;
+        Ok(new)
     }
 
     /// Signs every list of this identity anew, with today's date.

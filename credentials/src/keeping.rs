@@ -4,6 +4,7 @@
 use crate::charter::{CharterError, SignedCharter};
 use crate::codes;
 use crate::content_id::ContentId;
+use crate::own_list;
 use crate::role::{RoleDefinition, RoleError};
 use crate::secured::{Kind, Secured, SecuredError};
 use crate::status::{StatusError, StatusList};
@@ -13,6 +14,7 @@ use crate::verify::SeenLists;
 use crate::visa::{Visa, VisaError};
 use gridpass_identity::code::Code;
 use gridpass_identity::codes as identity_codes;
+use gridpass_identity::did::Did;
 use gridpass_identity::json::{self, Limits};
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use gridpass_identity::wallet::{Changes, Wallet, WalletError};
@@ -65,7 +67,7 @@ pub enum KeepError {
     ForkedList(String),
     /// The new pack has another document of a did:web than the pinned one.
     #[error("it has another document of {0} than the trust pack that is pinned")]
-    OtherDocument(gridpass_identity::did::Did),
+    OtherDocument(Did),
     /// No trust pack is pinned.
     #[error("no trust pack is pinned in this wallet")]
     NoTrust,
@@ -402,31 +404,53 @@ pub fn drop_visa(
     Ok(wallet.apply(changes, rng)?)
 }
 
-fn list_name(list: &StatusList) -> String {
-    format!("{} {}", list.issuer, list.id)
+fn list_name(issuer: &Did, id: &str) -> String {
+    format!("{issuer} {id}")
+}
+
+/// The state of a signer's list that is kept.
+pub(crate) fn seen_list(
+    wallet: &Wallet,
+    issuer: &Did,
+    id: &str,
+) -> Result<Option<StatusList>, KeepError> {
+    let kept = wallet.get(LISTS, &list_name(issuer, id))?;
+    kept.map(|kept| read_list(kept.expose_secret())).transpose()
 }
 
 /// Keeps the state of a status list, if it is the newest that was seen. It must have been verified.
 ///
+/// What a list of one of the wallet's own identities says is taken over: its issuer goes on from it,
+/// and takes nothing back. Such a list is no fork, though its version be one that was signed here too.
+///
 /// # Errors
-/// [`KeepError::OlderList`] where a newer one is kept.
+/// [`KeepError::OlderList`] where a newer one is kept, and nothing was taken over;
+/// [`KeepError::ForkedList`] where another one of the same version is.
 pub fn see_list(
     wallet: &mut Wallet,
     list: &StatusList,
     rng: &mut dyn CryptoRng,
 ) -> Result<(), KeepError> {
-    let name = list_name(list);
-    if let Some(kept) = wallet.get(LISTS, &name)? {
-        let kept = read_list(kept.expose_secret())?;
-        if kept.version.is_some() && kept.version == list.version && kept.bits() != list.bits() {
-            return Err(KeepError::ForkedList(list.id.clone()));
-        }
-        if kept.order() > list.order() {
-            return Err(KeepError::OlderList(list.id.clone()));
-        }
-    }
     let mut changes = Changes::default();
-    changes.put(LISTS, &name, list.secured().text().as_bytes().to_vec());
+    let is_own = wallet.identities()?.iter().any(|i| i.did == list.issuer);
+    let is_new = is_own && own_list::take_over(wallet, list, &mut changes)?;
+    let kept = seen_list(wallet, &list.issuer, &list.id)?;
+    let is_older = kept.as_ref().is_some_and(|kept| kept.order() > list.order());
+    if let Some(kept) = kept
+        && !is_own
+        && kept.version.is_some()
+        && kept.version == list.version
+        && kept.bits() != list.bits()
+    {
+        return Err(KeepError::ForkedList(list.id.clone()));
+    }
+    if is_older && !is_new {
+        return Err(KeepError::OlderList(list.id.clone()));
+    }
+    if !is_older {
+        let name = list_name(&list.issuer, &list.id);
+        changes.put(LISTS, &name, list.secured().text().as_bytes().to_vec());
+    }
     Ok(wallet.apply(changes, rng)?)
 }
 

@@ -2,7 +2,8 @@
 //! signed last.
 
 use crate::issuing::IssueError;
-use crate::keeping::{KeepError, from_record, to_record};
+use crate::keeping::{self, KeepError, from_record, to_record};
+use crate::register;
 use crate::secured::{Form, Signer, secure_credential};
 use crate::status::{Bits, Change, MIN_ENTRIES, NewStatusList, StatusError, StatusList};
 use crate::visa::Purpose;
@@ -31,10 +32,14 @@ pub(crate) struct OwnList {
     pub(crate) purpose: Purpose,
     /// The version of the list that was signed last; 0 if none was.
     list_version: u64,
-    /// Entries that were given to visas, as base64 of the bits.
+    /// Entries that were given to visas, as base64 of the bits. Empty where none are given away: a
+    /// list of somebody else's that this signer revokes in, and one that was signed elsewhere too.
     pub(crate) taken: String,
     /// Every change, in order of time.
     pub(crate) changes: Vec<Change>,
+    /// Places that were set in a list that was taken over, and nobody said when.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    undated: BTreeSet<u64>,
     /// The list as it was signed last.
     pub(crate) signed: Option<String>,
 }
@@ -49,6 +54,7 @@ impl OwnList {
             list_version: 0,
             taken: String::new(),
             changes: Vec::new(),
+            undated: BTreeSet::new(),
             signed: None,
         }
     }
@@ -91,10 +97,81 @@ impl OwnList {
 
     pub(crate) fn bits(&self) -> Result<Bits, StatusError> {
         let mut bits = Bits::clear(MIN_ENTRIES);
+        for index in &self.undated {
+            bits.set(*index, true)?;
+        }
         for change in &self.changes {
             bits.set(change.index, change.set)?;
         }
         Ok(bits)
+    }
+
+    /// Takes over what a list says that the same signer signed elsewhere: a wallet that was restored
+    /// from a backup must not take back what was revoked since. What is set in either stays set, unless
+    /// the newer one goes on from what this one knows; the next version follows the higher of both.
+    /// Gives whether there was anything new. The list must have been verified.
+    pub(crate) fn take_over(&mut self, other: &StatusList) -> Result<bool, StatusError> {
+        let (ours, theirs) = (self.bits()?, other.bits());
+        if theirs.entries() != ours.entries() {
+            let (found, known) = (theirs.entries(), ours.entries());
+            let reason = format!("it has {found} entries, and the wallet's own has {known}");
+            return Err(StatusError::Malformed(reason));
+        }
+        if other.purposes.iter().all(|p| p != self.purpose.name()) {
+            return Ok(false);
+        }
+        let version = other.version.unwrap_or(0);
+        let is_ahead = version > self.list_version;
+        // What was suspended once may have been reinstated since; a revocation is for good.
+        let may_be_over = version < self.list_version && self.purpose == Purpose::Suspension;
+        let is_new = |i: u64| theirs.get(i) == Ok(true) && ours.get(i) == Ok(false);
+        if !is_ahead && (may_be_over || !(0..ours.entries()).any(is_new)) {
+            return Ok(false);
+        }
+        let mut known: BTreeMap<u64, Vec<Change>> = BTreeMap::new();
+        for change in &self.changes {
+            known.entry(change.index).or_default().push(*change);
+        }
+        let (mut changes, mut undated) = (Vec::new(), BTreeSet::new());
+        for index in 0..ours.entries() {
+            let here = known.remove(&index).unwrap_or_default();
+            let there = other.changes(index);
+            let (set, said) = (ours.get(index)?, theirs.get(index)?);
+            let takes_theirs = match (set, said) {
+                (false, true) => true,
+                (true, true) => there.starts_with(&here) || is_earlier(there, &here),
+                (true, false) => is_ahead && !there.is_empty() && there.starts_with(&here),
+                (false, false) => there.len() > here.len(),
+            };
+            if !takes_theirs {
+                changes.extend(here);
+                if self.undated.contains(&index) {
+                    undated.insert(index);
+                }
+            } else if there.is_empty() && said {
+                undated.insert(index);
+            } else {
+                changes.extend_from_slice(there);
+            }
+        }
+        // Stable: the changes of a place stay in their order.
+        changes.sort_by_key(|c| c.at);
+        (self.changes, self.undated) = (changes, undated);
+        self.list_version = self.list_version.max(version);
+        // What says less than is known now is not given to anybody.
+        let says_all = is_ahead && &self.bits()? == theirs;
+        self.signed = says_all.then(|| other.secured().text().to_owned());
+        // Which places were given to visas elsewhere is not known, and each is given once.
+        self.taken.clear();
+        Ok(true)
+    }
+
+    /// Takes over what the wallet keeps of a list that this signer signed.
+    pub(crate) fn catch_up(&mut self, wallet: &Wallet) -> Result<(), KeepError> {
+        if let Some(seen) = keeping::seen_list(wallet, &self.issuer, &self.id)? {
+            self.take_over(&seen)?;
+        }
+        Ok(())
     }
 
     /// The changes that are signed: all of them, or as many as fit. Of a place all or none: some of them
@@ -121,7 +198,8 @@ impl OwnList {
                 }
             }
         }
-        self.changes.iter().filter(|c| fitting.contains(&c.index)).copied().collect()
+        let all = |c: &&Change| fitting.contains(&c.index) && !self.undated.contains(&c.index);
+        self.changes.iter().filter(all).copied().collect()
     }
 
     /// Signs the next version.
@@ -155,8 +233,43 @@ impl OwnList {
     }
 }
 
+/// Whether these changes begin before those.
+fn is_earlier(these: &[Change], those: &[Change]) -> bool {
+    these.first().zip(those.first()).is_some_and(|(a, b)| a.at < b.at)
+}
+
+/// The lists that the wallet's identities sign, with what newer ones say that the wallet keeps.
 pub(crate) fn own_lists(wallet: &Wallet) -> Result<Vec<OwnList>, KeepError> {
+    let mut all = stored(wallet)?;
+    for list in &mut all {
+        list.catch_up(wallet)?;
+    }
+    Ok(all)
+}
+
+fn stored(wallet: &Wallet) -> Result<Vec<OwnList>, KeepError> {
     wallet.list(LISTS)?.iter().map(|r| from_record(r.value.expose_secret())).collect()
+}
+
+/// Takes over a verified list of one of the wallet's own identities, with what it says of the visas in
+/// the register. Gives whether there was anything new.
+pub(crate) fn take_over(
+    wallet: &Wallet,
+    list: &StatusList,
+    changes: &mut Changes,
+) -> Result<bool, KeepError> {
+    let mut purposes = Purpose::ALL.into_iter().filter(|p| list.purposes == [p.name()]);
+    let Some(purpose) = purposes.next() else { return Ok(false) };
+    let held = stored(wallet)?.into_iter().find(|l| l.id == list.id && l.issuer == list.issuer);
+    let mut own =
+        held.unwrap_or_else(|| OwnList::new(list.id.clone(), list.issuer.clone(), purpose));
+    own.catch_up(wallet)?;
+    let is_new = own.take_over(list)?;
+    if is_new {
+        register::follow(wallet, &own, list.dated, changes)?;
+        own.stage(changes)?;
+    }
+    Ok(is_new)
 }
 
 /// A random UUID (RFC 9562, version 4) as a URN.
@@ -254,6 +367,82 @@ mod tests {
         assert!(list.take(&mut rng).expect("reads").is_some());
         list.changes = (0..5000).map(|n| change(n, true, n)).collect();
         assert_eq!(list.take(&mut rng).expect("reads"), None);
+    }
+
+    #[test]
+    fn what_a_newer_list_says_is_taken_over_before_the_next_is_signed() {
+        let mut rng = getrandom::rand_core::UnwrapErr(getrandom::SysRng);
+        let (mut restored, key) = list(Purpose::Revocation);
+        assert!(restored.take(&mut rng).expect("reads").is_some());
+        signed(&mut restored, &key, Form::Jwt);
+        // Another copy of the wallet goes on from there.
+        let mut other = restored.clone();
+        other.changes.push(change(7, true, 0));
+        signed(&mut other, &key, Form::Jwt);
+        let newer = signed(&mut other, &key, Form::Jwt);
+        restored.changes.push(change(9, true, 1));
+        assert_eq!(restored.take_over(&newer), Ok(true));
+        assert!(restored.taken.is_empty(), "which places the other copy gave away is not known");
+        assert_eq!(restored.signed, None, "the newer list does not say what this one knows");
+        assert_eq!(restored.take_over(&newer), Ok(false));
+        let next = signed(&mut restored, &key, Form::Jwt);
+        assert_eq!(next.version, Some(4));
+        for index in [7, 9] {
+            assert_eq!(next.was_set(index, NOW), Ok(Some(true)), "{index}");
+        }
+        // What was revoked is so for good, in however old a list it stands.
+        let (mut behind, _) = list(Purpose::Revocation);
+        behind.changes.push(change(11, true, 0));
+        let older = signed(&mut behind, &key, Form::Jwt);
+        assert_eq!(restored.take_over(&older), Ok(true));
+        let next = signed(&mut restored, &key, Form::Jwt);
+        assert_eq!((next.version, next.bits().get(11)), (Some(5), Ok(true)));
+        assert_eq!(next.bits().get(7), Ok(true));
+    }
+
+    #[test]
+    fn two_lists_of_one_version_become_one_of_the_next() {
+        let (mut restored, key) = list(Purpose::Suspension);
+        let mut other = restored.clone();
+        other.changes.push(change(7, true, 0));
+        restored.changes.push(change(9, true, 0));
+        signed(&mut restored, &key, Form::Jwt);
+        let theirs = signed(&mut other, &key, Form::Jwt);
+        assert_eq!(restored.take_over(&theirs), Ok(true));
+        let next = signed(&mut restored, &key, Form::Jwt);
+        assert_eq!(next.version, Some(2));
+        assert_eq!((next.bits().get(7), next.bits().get(9)), (Ok(true), Ok(true)));
+    }
+
+    #[test]
+    fn what_a_newer_list_reinstated_is_reinstated_and_an_older_one_suspends_nobody() {
+        let (mut restored, key) = list(Purpose::Suspension);
+        restored.changes.push(change(7, true, 0));
+        let suspended = signed(&mut restored, &key, Form::Jwt);
+        let mut other = restored.clone();
+        other.changes.push(change(7, false, 1));
+        let reinstated = signed(&mut other, &key, Form::Jwt);
+        assert_eq!(restored.take_over(&reinstated), Ok(true));
+        assert_eq!(restored.bits().expect("reads").get(7), Ok(false));
+        assert_eq!(restored.signed.as_deref(), Some(reinstated.secured().text()));
+        assert_eq!(restored.take_over(&suspended), Ok(false));
+        assert_eq!(signed(&mut restored, &key, Form::Jwt).version, Some(3));
+    }
+
+    #[test]
+    fn a_place_of_which_nobody_says_since_when_stays_set() {
+        let (mut other, key) = list(Purpose::Revocation);
+        other.changes = (0..13_000).map(|n| change(n, true, n)).collect();
+        let newer = signed(&mut other, &key, Form::Jwt);
+        let (mut lost, _) = list(Purpose::Revocation);
+        assert_eq!(lost.take_over(&newer), Ok(true));
+        let kept = to_record(&lost).expect("a record");
+        let mut lost: OwnList = from_record(&kept).expect("reads");
+        let next = signed(&mut lost, &key, Form::Jwt);
+        for (index, said) in [(0, None), (2_999, None), (3_000, Some(true)), (12_999, Some(true))] {
+            assert_eq!(next.bits().get(index), Ok(true), "{index}");
+            assert_eq!(next.was_set(index, NOW), Ok(said), "{index}");
+        }
     }
 
     #[test]

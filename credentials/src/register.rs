@@ -4,16 +4,17 @@
 
 use crate::authorisation::NodeAuthorisation;
 use crate::content_id::ContentId;
-use crate::issuing::{AUTHORISATIONS, ISSUED, IssueError, IssuedVisa, authority};
-use crate::keeping::{self, KeepError, from_record, read_visa};
-use crate::own_list::own_lists;
+use crate::issuing::{AUTHORISATIONS, Event, ISSUED, IssueError, IssuedVisa, authority};
+use crate::keeping::{self, KeepError, from_record, read_visa, to_record};
+use crate::own_list::{OwnList, own_lists};
 use crate::parcel::{Parcel, ParcelKind, dids_in, identities_of, lists_named_in};
 use crate::secured::{Kind, Secured};
 use crate::status::StatusList;
 use crate::vcdm::Credential;
-use crate::visa::{StatusEntry, Visa, VisaError};
+use crate::visa::{Purpose, StatusEntry, Visa, VisaError};
 use gridpass_identity::did::Did;
-use gridpass_identity::wallet::{Wallet, WalletError};
+use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 
 /// The visa that was issued last for a request, by the request's hash.
 ///
@@ -74,6 +75,14 @@ pub fn authorisations(wallet: &Wallet) -> Result<Vec<(NodeAuthorisation, String)
     Ok(all)
 }
 
+/// Whether this wallet's identities have status lists of their own.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn is_issuer(wallet: &Wallet) -> Result<bool, KeepError> {
+    Ok(!own_lists(wallet)?.is_empty())
+}
+
 /// The lists that this wallet's identities signed last.
 ///
 /// # Errors
@@ -99,6 +108,35 @@ pub fn issued(wallet: &Wallet) -> Result<Vec<IssuedVisa>, KeepError> {
 
 pub(crate) fn issued_by_id(wallet: &Wallet, id: &str) -> Result<Option<IssuedVisa>, KeepError> {
     wallet.get(ISSUED, id)?.map(|bytes| from_record(bytes.expose_secret())).transpose()
+}
+
+/// Enters what a list that was taken over says of the visas in the register: as of its last change of
+/// each, else as of its date.
+pub(crate) fn follow(
+    wallet: &Wallet,
+    list: &OwnList,
+    dated: UnixMillis,
+    changes: &mut Changes,
+) -> Result<(), KeepError> {
+    let bits = list.bits()?;
+    for mut record in issued(wallet)? {
+        let visa = record.read()?;
+        let Some(entry) = visa.status_of(list.purpose).filter(|e| e.list == list.id) else {
+            continue;
+        };
+        let what = match (list.purpose, bits.get(entry.index)?, record.state()) {
+            (_, _, "revoked") => continue,
+            (Purpose::Revocation, true, _) => "revoked",
+            (Purpose::Suspension, true, "in force") => "suspended",
+            (Purpose::Suspension, false, "suspended") => "reinstated",
+            (Purpose::Revocation, false, _) | (Purpose::Suspension, _, _) => continue,
+        };
+        let last = list.changes.iter().rev().find(|c| c.index == entry.index);
+        let at = last.map_or(dated, |c| c.at);
+        record.events.push(Event { at, what: what.into(), reason: None });
+        changes.put(ISSUED, &visa.id, to_record(&record)?);
+    }
+    Ok(())
 }
 
 /// A visa of the register by its id or hash, or by its subject: of one subject's those count that

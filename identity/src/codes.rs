@@ -27,8 +27,8 @@ crate::codes! {
         "The DID had no document at the time asked about, or none was seen then.",
         "Ask about a later time, or get an older snapshot.";
     WEBVH_LOG_INVALID = "GP-WEBVH-LOG-INVALID", Failed,
-        "The did:webvh log breaks a rule of did:webvh 1.0: its hashes, proofs, keys, times or parameters.",
-        "Do not use the DID; get the log again from its owner and compare.";
+        "The did:webvh log breaks a rule of did:webvh 1.0 (its hashes, proofs, keys, times or parameters), or does not go on from the one that is known.",
+        "If it is only older than the one that is known, go on with that one, and ask its sender for the current one; else do not use the DID, and compare with its owner's log.";
     WEBVH_WITNESS_MISSING = "GP-WEBVH-WITNESS-MISSING", Indeterminate,
         "Fewer witnesses approved the did:webvh log entry than its parameters ask for.",
         "Get the current did-witness.json that stands beside the log.";
@@ -143,6 +143,9 @@ crate::codes! {
     WALLET_VERSION = "GP-WALLET-VERSION", Configuration,
         "The wallet was written in a format version that this program does not know.",
         "Use a newer gridpass.";
+    WALLET_OUTDATED = "GP-WALLET-OUTDATED", Conflict,
+        "The wallet is older than the log of its own identity: it was restored from a backup from before the keys were rotated.",
+        "Work with the wallet that rotated them, or restore its last backup; if both are lost, make a new identity with `gridpass id new`, and have what was issued to the old one issued anew.";
     WALLET_LIMIT = "GP-WALLET-LIMIT", Usage,
         "The record, name or count is over a limit of the wallet.",
         "Make it smaller, as the message says.";
@@ -171,14 +174,17 @@ crate::codes! {
         "The wallet has no identity of that name or DID.",
         "List them with `gridpass id list`.";
     IDENTITY_EXISTS = "GP-IDENTITY-EXISTS", Conflict,
-        "The wallet already has an identity of that name.",
-        "Choose another with --name.";
+        "The wallet already has an identity of that name or DID.",
+        "Choose another name with --name, or another place for a did:web with --location.";
     IDENTITY_CANNOT_ROTATE = "GP-IDENTITY-CANNOT-ROTATE", Usage,
-        "This DID method has no rotation: the key is the identifier.",
-        "Make a new identity with `gridpass id new` and have what was issued to the old one issued anew.";
+        "This DID method has no rotation here: only did:webvh has a log that proves every change of keys.",
+        "Make a new identity with `gridpass id new`, for an organisation with --method webvh, and have what was issued to the old one issued anew.";
     IDENTITY_KEY_MISSING = "GP-IDENTITY-KEY-MISSING", NotFound,
         "The identity has no active key for this purpose in this wallet.",
         "Show its keys with `gridpass id show`.";
+    COMPROMISE_TIME = "GP-COMPROMISE-TIME", Usage,
+        "No key can be marked as compromised since that time: it has not come yet, or every key is marked since an earlier one.",
+        "Give the time since which the keys are, or may be, in other hands; `gridpass id show` says what is marked.";
     NODE_CANNOT_ACT = "GP-NODE-CANNOT-ACT", Denied,
         "A node identity signs and authenticates for its node; it cannot issue or act as the participant.",
         "Use a participant identity.";
@@ -199,6 +205,6 @@ crate::codes! {
         "The backup is whole, and everything in it that could be checked is right.",
         "Nothing to do.";
     BACKUP_STALE = "GP-BACKUP-STALE", Indeterminate,
-        "Keys were made or rotated after the last backup, so that it cannot restore them.",
+        "Keys were made or rotated, or visas issued, suspended or revoked, after the last backup, so that it cannot restore that.",
         "Back up now with `gridpass wallet backup -o FILE`.";
 }

@@ -10,10 +10,11 @@ use getrandom::rand_core::UnwrapErr;
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{
-    NoSnapshots, OfflineResolver, Resolution, ResolveError, Resolver,
+    NoSnapshots, OfflineResolver, Resolution, ResolveError, Resolver, Snapshot, SnapshotStore as _,
 };
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::sled_store::SledStore;
+use gridpass_identity::wallet::snapshots::Fixed;
 use gridpass_identity::wallet::{LockedWallet, Wallet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -151,8 +152,9 @@ fn is_profile_name(name: &str) -> bool {
 /// Resolves without a wallet where that is enough, else with the snapshots of the profile's.
 pub struct LazyResolver<'g> {
     pub global: &'g GlobalArgs,
-    /// Snapshots given on the command line, and whose they are.
-    pub given: Option<(Did, gridpass_identity::wallet::snapshots::Fixed)>,
+    /// What was given on the command line, and of whom. It counts beside what the wallet keeps, and
+    /// never in its place: a log without its last entries hides which key is in other hands.
+    pub given: Option<(Did, Snapshot)>,
     /// Opened when it was needed.
     pub wallet: std::cell::OnceCell<Wallet>,
 }
@@ -189,10 +191,17 @@ impl<'g> LazyResolver<'g> {
 
 impl Resolver for LazyResolver<'_> {
     fn resolve(&self, did: &Did) -> Result<Resolution, ResolveError> {
-        if let Some((given, snapshots)) = &self.given
+        if let Some((given, snapshot)) = &self.given
             && given == did
         {
-            return OfflineResolver::new(snapshots).resolve(did);
+            let mut all = match self.open_wallet(did) {
+                Ok(wallet) => wallet.snapshots(did)?,
+                Err(ResolveError::NotFound(_)) => Vec::new(),
+                Err(e) => return Err(e),
+            };
+            all.push(snapshot.clone());
+            all.sort_by_key(|s| s.seen);
+            return OfflineResolver::new(&Fixed(all)).resolve(did);
         }
         match OfflineResolver::new(&NoSnapshots).resolve(did) {
             Err(ResolveError::NotFound(_)) => {

@@ -5,8 +5,8 @@
 //! is speaking, and never issues, so that a stolen node is cut off without a new participant.
 
 use super::identity::{
-    IDENTITIES, KEYS, key_for_each_purpose, key_set, self_certifying, stage_identity, stage_key,
-    web_document,
+    IDENTITIES, KEYS, key_for_each_purpose, key_set, must_have_come, self_certifying,
+    stage_identity, stage_key, web_document,
 };
 use super::snapshots::SeenFiles;
 use super::{Changes, Wallet, WalletError};
@@ -25,7 +25,8 @@ impl Wallet {
     /// Makes an identity with new keys, durable when it returns.
     ///
     /// # Errors
-    /// [`IdentityError::Name`], [`IdentityError::Exists`], or a malformed location.
+    /// [`IdentityError::Name`], [`IdentityError::Exists`] for a name or DID that is taken, or a malformed
+    /// location.
     pub fn new_identity(
         &mut self,
         new: &NewIdentity,
@@ -72,6 +73,10 @@ impl Wallet {
                 (new.did, new.keys, Some((new.control, new.control_secrets)))
             }
         };
+        if self.identities()?.iter().any(|i| i.did == did) {
+            // Under the same DID it would take the place of the one that is there, keys and all.
+            return Err(IdentityError::Exists(did.to_string()).into());
+        }
         let (control, control_secrets) = control.unzip();
         let identity = Identity {
             version: 1,
@@ -122,7 +127,8 @@ impl Wallet {
     /// The active key of an identity for a purpose, with its secret.
     ///
     /// # Errors
-    /// [`IdentityError::NoKey`]; [`IdentityError::NodeCannotIssue`].
+    /// [`IdentityError::NoKey`]; [`IdentityError::NodeCannotIssue`]; [`IdentityError::Outdated`] where the
+    /// log says that the key was replaced.
     pub fn active_secret(
         &self,
         identity: &Identity,
@@ -134,6 +140,7 @@ impl Wallet {
         let key = identity
             .active_key(purpose)
             .ok_or_else(|| IdentityError::NoKey { did: identity.did.clone(), purpose })?;
+        self.check_current(identity)?;
         Ok((key.id.clone(), self.secret(&key.public_key)?))
     }
 
@@ -150,11 +157,13 @@ impl Wallet {
         Ok(secret)
     }
 
-    /// Marks a key as compromised in this wallet, which from then on refuses to sign with it.
+    /// Marks a key as compromised in this wallet, which from then on refuses to sign with it. A mark
+    /// moves to an earlier time, never to a later one.
     /// Others learn of it through a did:webvh log only; see [`Wallet::rotate`].
     ///
     /// # Errors
-    /// [`IdentityError::NoSuchKey`].
+    /// [`IdentityError::NoSuchKey`]; [`IdentityError::CompromiseTime`] for a time to come, or later than
+    /// the key is marked or was replaced.
     pub fn mark_compromised(
         &mut self,
         key_id: &DidUrl,
@@ -163,8 +172,13 @@ impl Wallet {
         now: UnixMillis,
     ) -> Result<Identity, WalletError> {
         let missing = || IdentityError::NoSuchKey(key_id.clone());
+        must_have_come(since, now)?;
         let mut identity = self.identity(key_id.did().as_str()).map_err(|_| missing())?;
         let key = identity.keys.iter_mut().find(|k| &k.id == key_id).ok_or_else(missing)?;
+        if !key.is_to_be_marked(since) {
+            let reason = "the key was replaced by then, or is marked since then already";
+            return Err(IdentityError::CompromiseTime { since, reason }.into());
+        }
         key.state = KeyState::Compromised { since };
         let mut changes = Changes::default();
         stage_identity(&mut changes, &identity)?;

@@ -24,7 +24,7 @@ pub enum IdentityError {
     /// No identity has that name or DID.
     #[error("the wallet has no identity {0:?}")]
     NotFound(String),
-    /// The name is taken.
+    /// The name is taken, or the DID.
     #[error("the wallet already has an identity {0:?}")]
     Exists(String),
     /// The name cannot be used.
@@ -43,8 +43,8 @@ pub enum IdentityError {
     /// A node identity was asked to issue.
     #[error("{0} is a node's identity, and a node does not issue")]
     NodeCannotIssue(Did),
-    /// The method has no rotation.
-    #[error("{did} cannot rotate: with did:{method} the key is the identifier", method = .did.method())]
+    /// The method has no log in which a change of keys is proven.
+    #[error("{did} cannot rotate: of the methods here only did:webvh proves a change of keys")]
     CannotRotate {
         /// The identity.
         did: Did,
@@ -52,6 +52,17 @@ pub enum IdentityError {
     /// No key of the identity has this id.
     #[error("{0} is not a key of an identity in this wallet")]
     NoSuchKey(DidUrl),
+    /// The keys that are here were replaced in a log that is newer than this wallet.
+    #[error("the newest log of {0} that is kept has other keys than this wallet")]
+    Outdated(Did),
+    /// A key cannot be marked as compromised since that time.
+    #[error("no key is marked as compromised since {since}: {reason}")]
+    CompromiseTime {
+        /// The time.
+        since: UnixMillis,
+        /// Why not.
+        reason: &'static str,
+    },
     /// The DID or its location is malformed.
     #[error(transparent)]
     Did(#[from] DidError),
@@ -72,6 +83,8 @@ impl IdentityError {
             Self::Exists(_) => codes::IDENTITY_EXISTS,
             Self::Name(_) => codes::WALLET_LIMIT,
             Self::NoKey { .. } | Self::NoSuchKey(_) => codes::IDENTITY_KEY_MISSING,
+            Self::Outdated(_) => codes::WALLET_OUTDATED,
+            Self::CompromiseTime { .. } => codes::COMPROMISE_TIME,
             Self::NodeCannotIssue(_) => codes::NODE_CANNOT_ACT,
             Self::CannotRotate { .. } => codes::IDENTITY_CANNOT_ROTATE,
             Self::Did(e) => e.code(),
@@ -169,6 +182,28 @@ pub struct Identity {
     /// For did:webvh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<ControlKeys>,
+}
+
+impl IdentityKey {
+    /// Whether saying that the owner's keys are in other hands since a time says something new of this
+    /// one: it was in use at that time or later, and is not marked since then, or earlier, already.
+    #[must_use]
+    pub fn is_to_be_marked(&self, since: UnixMillis) -> bool {
+        match self.state {
+            KeyState::Active => true,
+            KeyState::Retired { since: until } => until > since,
+            KeyState::Compromised { since: marked } => marked > since,
+        }
+    }
+}
+
+/// Refuses a compromise that is to come. What a log says of a key it says for good: a mark in the future
+/// would have to be waited for.
+pub(super) fn must_have_come(since: UnixMillis, now: UnixMillis) -> Result<(), IdentityError> {
+    if since > now {
+        return Err(IdentityError::CompromiseTime { since, reason: "it is later than now" });
+    }
+    Ok(())
 }
 
 impl Identity {

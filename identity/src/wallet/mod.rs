@@ -113,19 +113,19 @@ pub struct Diary {
     pub last_backup: Option<UnixMillis>,
     /// When a key was last made, rotated or marked.
     pub last_key_change: Option<UnixMillis>,
+    /// When a visa or authorisation was last issued, or its status changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_issuing: Option<UnixMillis>,
 }
 
 impl Diary {
     const KEY: &'static [u8] = b"diary";
 
-    /// Whether a backup would lack a key.
+    /// Whether the last backup lacks a key, or what was issued or revoked.
     #[must_use]
     pub fn backup_is_stale(&self) -> bool {
-        match (self.last_key_change, self.last_backup) {
-            (None, _) => false,
-            (Some(_), None) => true,
-            (Some(change), Some(backup)) => change > backup,
-        }
+        let after = |change: UnixMillis| self.last_backup.is_none_or(|backup| change > backup);
+        [self.last_key_change, self.last_issuing].into_iter().flatten().any(after)
     }
 
     fn read(store: &dyn Store) -> Result<Self, WalletError> {
@@ -366,8 +366,32 @@ impl Wallet {
         rng: &mut dyn CryptoRng,
         now: UnixMillis,
     ) -> Result<(), WalletError> {
-        let mut batch = self.sealed_batch(changes, rng)?;
         let diary = Diary { last_key_change: Some(now), ..Diary::read(self.store.as_ref())? };
+        self.apply_noted(changes, diary, rng)
+    }
+
+    /// As [`Wallet::apply`], and notes that something was issued, or its status changed: a backup from
+    /// before would take it back.
+    ///
+    /// # Errors
+    /// As [`Wallet::apply`].
+    pub fn apply_issuing(
+        &mut self,
+        changes: Changes,
+        rng: &mut dyn CryptoRng,
+        now: UnixMillis,
+    ) -> Result<(), WalletError> {
+        let diary = Diary { last_issuing: Some(now), ..Diary::read(self.store.as_ref())? };
+        self.apply_noted(changes, diary, rng)
+    }
+
+    fn apply_noted(
+        &mut self,
+        changes: Changes,
+        diary: Diary,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), WalletError> {
+        let mut batch = self.sealed_batch(changes, rng)?;
         diary.write(&mut batch)?;
         self.commit(batch, rng)
     }

@@ -35,6 +35,24 @@ struct Seal {
     digest: String,
 }
 
+/// What every version of a seal says.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+/// Reads a seal. One of a newer version is no damage, whatever else is in it: whoever took it for that
+/// would put an old backup in the place of a wallet that is whole.
+fn read_seal(bytes: &[u8], what: &str) -> Result<Seal, StoreError> {
+    let unreadable =
+        |e: serde_json::Error| StoreError::Damaged(format!("{what} cannot be read: {e}"));
+    let Versioned { version } = serde_json::from_slice(bytes).map_err(unreadable)?;
+    if version != VERSION {
+        return Err(StoreError::Version { found: version, known: VERSION });
+    }
+    serde_json::from_slice(bytes).map_err(unreadable)
+}
+
 /// Sum of hashes that can be changed record by record.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Sum {
@@ -109,8 +127,8 @@ impl SledStore {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if there is none, [`StoreError::Io`] if this user may not look,
-    /// [`StoreError::InUse`] if another process has it,
-    /// [`StoreError::Damaged`] if records are missing or changed.
+    /// [`StoreError::InUse`] if another process has it, [`StoreError::Version`] if a newer program
+    /// wrote it, [`StoreError::Damaged`] if records are missing or changed.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         must_be_there(dir)?;
         let lock = take_lock(dir)?;
@@ -123,8 +141,7 @@ impl SledStore {
             .get(SEAL)
             .map_err(|e| sled_error("reading the seal", e))?
             .ok_or_else(|| StoreError::Damaged("the seal is missing".into()))?;
-        let sealed: Seal = serde_json::from_slice(&sealed)
-            .map_err(|e| StoreError::Damaged(format!("the seal cannot be read: {e}")))?;
+        let sealed = read_seal(&sealed, "the seal")?;
         // The seal goes first and `head` follows: `head` may be behind by the one commit that was
         // cut off before it was acknowledged, never ahead.
         if sealed.generation < head.generation {
@@ -370,12 +387,7 @@ fn read_head(dir: &Path) -> Result<Seal, StoreError> {
         }
         Err(e) => return Err(io_error("reading", &path, e)),
     }
-    let head: Seal = serde_json::from_str(&text)
-        .map_err(|e| StoreError::Damaged(format!("the file `head` cannot be read: {e}")))?;
-    if head.version != VERSION {
-        return Err(StoreError::Damaged(format!("store version {} is unknown", head.version)));
-    }
-    Ok(head)
+    read_seal(text.as_bytes(), "the file `head`")
 }
 
 fn write_head(dir: &Path, seal: &Seal) -> Result<(), StoreError> {
@@ -453,6 +465,27 @@ mod tests {
             assert_eq!(SledStore::open(&dir).expect_err(part).code(), codes::STORE_DAMAGED);
             fs::rename(&moved, dir.join(part))?;
         }
+        assert_eq!(SledStore::open(&dir)?.scan(b"k/")?.len(), 20);
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_newer_program_wrote_is_no_damage() -> TestResult {
+        let temp = tempfile::tempdir()?;
+        let dir = temp.path().join("w");
+        filled(&dir)?;
+        let head = fs::read_to_string(dir.join("head"))?;
+        let newer = head.replace("\"version\":1", "\"version\":2");
+        assert_ne!(newer, head);
+        for (text, code) in [
+            (newer.as_str(), codes::WALLET_VERSION),
+            ("{\"version\":2,\"seal\":[]}", codes::WALLET_VERSION),
+            ("{\"version\":1}", codes::STORE_DAMAGED),
+        ] {
+            fs::write(dir.join("head"), text)?;
+            assert_eq!(SledStore::open(&dir).expect_err(text).code(), code, "{text}");
+        }
+        fs::write(dir.join("head"), head)?;
         assert_eq!(SledStore::open(&dir)?.scan(b"k/")?.len(), 20);
         Ok(())
     }

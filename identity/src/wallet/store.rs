@@ -28,6 +28,14 @@ pub enum StoreError {
     /// What was written is not there any more, or is another.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// It is written in a format version that this program does not know.
+    #[error("the store's format version is {found}, and version {known} is known")]
+    Version {
+        /// The version.
+        found: u32,
+        /// The one that is known.
+        known: u32,
+    },
     /// Another process has it open.
     #[error("the wallet is in use by another process{}", .holder.as_ref().map(|h| format!(" ({h})")).unwrap_or_default())]
     InUse {
@@ -59,6 +67,7 @@ impl StoreError {
         match self {
             Self::Io { .. } => codes::STORE_IO,
             Self::Damaged(_) => codes::STORE_DAMAGED,
+            Self::Version { .. } => codes::WALLET_VERSION,
             Self::InUse { .. } => codes::WALLET_IN_USE,
             Self::NotFound(_) => codes::WALLET_NOT_FOUND,
             Self::Exists(_) => codes::WALLET_EXISTS,

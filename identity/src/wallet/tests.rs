@@ -3,7 +3,7 @@ use super::*;
 use crate::document::Relationship;
 use crate::jws::JwsIn;
 use crate::key::KeyType;
-use crate::resolve::{OfflineResolver, Resolver};
+use crate::resolve::{OfflineResolver, Resolver, SnapshotStore as _};
 use crate::wallet::messages::Signing;
 use crate::wallet::store::MemoryStore;
 use getrandom::SysRng;
@@ -346,6 +346,13 @@ fn names_of_identities_are_unique_and_not_dids() -> TestResult {
     let error = w.new_identity(&bad, &mut rng(), now()).expect_err("an address");
     assert_eq!(error.code(), codes::DID_MALFORMED);
     assert_eq!(w.identities()?.len(), 1);
+    // A did:web is its place: the second one there would take the place of the first.
+    let web = |name: &str| NewIdentity { did: NewDid::Web("dso.example".into()), ..new(name) };
+    let first = w.new_identity(&web("web"), &mut rng(), now())?;
+    let error = w.new_identity(&web("again"), &mut rng(), now()).expect_err("the same DID");
+    assert_eq!(error.code(), codes::IDENTITY_EXISTS);
+    assert_eq!(w.identity("web")?, first);
+    assert_eq!(w.snapshots(&first.did)?.len(), 1, "its document is as it was");
     Ok(())
 }
 
@@ -372,7 +379,15 @@ fn a_key_marked_as_compromised_signs_no_more() -> TestResult {
     let key = root.active_key(Relationship::AssertionMethod).expect("active").id.clone();
     let marked = w.mark_compromised(&key, now(), &mut rng(), now())?;
     assert_eq!(marked.keys[0].state, KeyState::Compromised { since: now() });
+    let earlier = UnixMillis::new(now().get() - 5000);
+    for (since, code) in [(now(), Some(codes::COMPROMISE_TIME)), (earlier, None)] {
+        let again = w.mark_compromised(&key, since, &mut rng(), now());
+        assert_eq!(again.err().map(|e| e.code()), code, "{since}");
+    }
+    let late = w.mark_compromised(&key, now().plus_millis(1), &mut rng(), now());
+    assert_eq!(late.expect_err("a time to come").code(), codes::COMPROMISE_TIME);
     let again = w.identity("root")?;
+    assert_eq!(again.keys[0].state, KeyState::Compromised { since: earlier });
     let error = w.active_secret(&again, Relationship::AssertionMethod).expect_err("marked");
     assert_eq!(error.code(), codes::IDENTITY_KEY_MISSING);
     let unknown = root.did.with_fragment("other")?;

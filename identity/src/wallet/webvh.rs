@@ -2,12 +2,12 @@
 
 use super::identity::{
     ControlKeys, Identity, IdentityError, IdentityKey, KeySet, KeyState, key_for_each_purpose,
-    key_set, stage_identity, stage_key,
+    key_set, must_have_come, stage_identity, stage_key,
 };
 use super::snapshots::SeenFiles;
 use super::{Changes, Wallet, WalletError};
 use crate::did::Did;
-use crate::document::Relationship;
+use crate::document::{DidDocument, Relationship, VerificationMethod};
 use crate::key::{KeyType, PublicKey, SecretKey};
 use crate::method::webvh::{self, Control, NewMethod, VerifiedEntries, WebvhError, WitnessRule};
 use crate::resolve::{ResolveError, SnapshotStore as _};
@@ -81,13 +81,15 @@ impl Wallet {
     /// Replaces every active key of a did:webvh identity, and the key that controls its log, by
     /// new ones; durable when it returns. The owner then publishes the log.
     ///
-    /// With `compromised_since`, the old keys stay listed in the document, marked with that time
-    /// and without any purpose, so that every verifier tells them from keys that were only
-    /// replaced.
+    /// With `compromised_since`, every key that was in use at that time or later stays, or is again,
+    /// listed in the document, marked with that time and without any purpose, so that every verifier
+    /// tells it from keys that were only replaced: also one that was replaced before its theft was
+    /// noticed. A mark from an earlier call moves to an earlier time, never to a later one.
     ///
     /// # Errors
-    /// [`IdentityError::CannotRotate`] for another method; [`WebvhError::Refused`] within a second
-    /// of the last change.
+    /// [`IdentityError::CannotRotate`] for another method; [`IdentityError::CompromiseTime`] for a time
+    /// to come; [`IdentityError::Outdated`] where the log was rotated elsewhere; [`WebvhError::Refused`]
+    /// within a second of the last change.
     pub fn rotate(
         &mut self,
         identity: &Identity,
@@ -96,20 +98,29 @@ impl Wallet {
         now: UnixMillis,
     ) -> Result<Identity, WalletError> {
         let cannot = || IdentityError::CannotRotate { did: identity.did.clone() };
+        if let Some(since) = compromised_since {
+            must_have_come(since, now)?;
+        }
         // Read again: the caller's copy may be old.
         let mut identity = self.identity(identity.did.as_str())?;
         let control = identity.control.clone().ok_or_else(cannot)?;
+        self.check_current(&identity)?;
         let newest = self.snapshots(&identity.did)?.pop();
         let newest = newest.ok_or_else(|| ResolveError::NotFound(identity.did.clone()))?;
         let log = VerifiedEntries::verify(&identity.did, &newest.document, now)?;
 
         let sets = identity.keys.chunks(crate::document::Relationship::ALL.len()).count();
         let number = sets.saturating_add(1);
-        for key in identity.keys.iter_mut().filter(|k| k.state == KeyState::Active) {
-            key.state = match compromised_since {
-                Some(since) => KeyState::Compromised { since },
-                None => KeyState::Retired { since: now.floor_to_second() },
-            };
+        for key in &mut identity.keys {
+            match compromised_since {
+                Some(since) if key.is_to_be_marked(since) => {
+                    key.state = KeyState::Compromised { since };
+                }
+                None if key.state == KeyState::Active => {
+                    key.state = KeyState::Retired { since: now.floor_to_second() };
+                }
+                Some(_) | None => {}
+            }
         }
         let new = key_set(&identity.did, key_for_each_purpose(number, rng), now)?;
         identity.keys.extend(new.keys);
@@ -139,13 +150,44 @@ impl Wallet {
         Ok(identity)
     }
 
+    /// Whether the newest log that is kept of an identity lists the keys that the wallet signs with. A
+    /// wallet that was restored from an older backup, and then learned its own published log, has keys that
+    /// everybody else knows as replaced.
+    ///
+    /// # Errors
+    /// [`IdentityError::Outdated`].
+    pub fn check_current(&self, identity: &Identity) -> Result<(), WalletError> {
+        if identity.did.method() != "webvh" {
+            return Ok(());
+        }
+        let Some(newest) = self.snapshots(&identity.did)?.pop() else { return Ok(()) };
+        // As of when it was kept: a clock that was set back since changes nothing.
+        let log = VerifiedEntries::verify(&identity.did, &newest.document, newest.seen)?;
+        let versions = log.into_versions();
+        let document = versions.last().and_then(|v| v.document.as_ref());
+        let methods: &[VerificationMethod] =
+            document.map_or(&[], DidDocument::verification_methods);
+        let is_listed = |key: &IdentityKey| {
+            let same = |k: &PublicKey| k.to_multikey() == key.public_key;
+            let is_it = |m: &VerificationMethod| {
+                m.id == key.id && m.revoked.is_none() && m.public_key.as_ref().is_some_and(same)
+            };
+            methods.iter().any(is_it)
+        };
+        let mut active = identity.keys.iter().filter(|k| k.state == KeyState::Active);
+        if active.all(is_listed) {
+            return Ok(());
+        }
+        Err(IdentityError::Outdated(identity.did.clone()).into())
+    }
+
     /// Approves the last entry of somebody's log as a witness, and keeps the log, so that this
     /// witness never approves a second history (section "Witnessing a DID Version Update").
     ///
     /// # Errors
-    /// [`WebvhError::Entry`] for a log that must be refused, [`WebvhError::Rewritten`] for one that
-    /// does not continue what this wallet saw, [`WebvhError::Refused`] if the log does not name
-    /// the identity as a witness.
+    /// [`WebvhError::Entry`] for a log that must be refused, [`WebvhError::Rewritten`] or
+    /// [`WebvhError::Older`] for one that does not continue what this wallet saw,
+    /// [`WebvhError::Refused`] if the log does not name the identity as a witness.
     pub fn witness(
         &mut self,
         identity: &Identity,
@@ -194,6 +236,7 @@ mod tests {
     use super::*;
     use crate::codes;
     use crate::method::webvh::Witness;
+    use crate::resolve::{OfflineResolver, Resolver as _, TimeBasis};
     use crate::wallet::identities::{IdentityKind, NewDid, NewIdentity};
     use crate::wallet::slot::Passphrase;
     use crate::wallet::store::MemoryStore;
@@ -241,6 +284,55 @@ mod tests {
             assert_eq!(logs.len(), 1);
             assert_eq!(String::from_utf8_lossy(&logs[0].document).lines().count(), entries);
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_wallet_that_is_behind_its_own_log_signs_and_rotates_no_more() -> TestResult {
+        let did = NewDid::Webvh { location: "dso.example".into(), witness: None };
+        let (mut wallet, root) = wallet(did)?;
+        wallet.rotate(&root, None, &mut rng(), at(1000))?;
+        wallet.active_secret(&wallet.identity("root")?, Relationship::AssertionMethod)?;
+        // The record as it was before, as from a backup.
+        let mut changes = Changes::default();
+        stage_identity(&mut changes, &root)?;
+        wallet.apply(changes, &mut rng())?;
+        let signs = wallet.active_secret(&root, Relationship::AssertionMethod).map(|_| ());
+        let rotates = wallet.rotate(&root, None, &mut rng(), at(2000)).map(|_| ());
+        for refused in [signs, rotates] {
+            assert_eq!(refused.expect_err("it is behind").code(), codes::WALLET_OUTDATED);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_theft_that_was_noticed_after_a_rotation_marks_the_key_that_was_stolen() -> TestResult {
+        let did = NewDid::Webvh { location: "dso.example".into(), witness: None };
+        let (mut wallet, root) = wallet(did)?;
+        let first = root.active_key(Relationship::AssertionMethod).expect("a key").id.clone();
+        let second = wallet.rotate(&root, None, &mut rng(), at(1000))?;
+        let second = second.active_key(Relationship::AssertionMethod).expect("a key").id.clone();
+        let marked = |wallet: &Wallet, key: &crate::did::DidUrl| {
+            let all = wallet.identity("root").expect("it").keys;
+            all.iter().find(|k| &k.id == key).map(|k| k.state)
+        };
+        let since = |seconds| Some(KeyState::Compromised { since: at(seconds) });
+        // The first was replaced before this theft.
+        wallet.rotate(&root, Some(at(1500)), &mut rng(), at(2000))?;
+        assert_eq!(marked(&wallet, &first), Some(KeyState::Retired { since: at(1000) }));
+        assert_eq!(marked(&wallet, &second), since(1500));
+        // It began earlier than was thought, and never later.
+        wallet.rotate(&root, Some(at(500)), &mut rng(), at(3000))?;
+        wallet.rotate(&root, Some(at(2500)), &mut rng(), at(4000))?;
+        for key in [&first, &second] {
+            assert_eq!(marked(&wallet, key), since(500), "{key}");
+            let log = OfflineResolver::new(&wallet).resolve(&root.did)?;
+            let asked = (Relationship::AssertionMethod, at(600), TimeBasis::Proven);
+            let (check, _) = log.key_at(key, asked.0, asked.1, asked.2);
+            assert_eq!(check.code, codes::KEY_COMPROMISED, "{key}");
+        }
+        let refused = wallet.rotate(&root, Some(at(5001)), &mut rng(), at(5000));
+        assert_eq!(refused.expect_err("a time to come").code(), codes::COMPROMISE_TIME);
         Ok(())
     }
 

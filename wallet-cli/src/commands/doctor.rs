@@ -4,6 +4,7 @@ use super::partial;
 use crate::codes;
 use crate::commands::node::client::Client;
 use crate::commands::node::silence;
+use crate::commands::wallet::changed_since;
 use crate::context::{GlobalArgs, now};
 use crate::help;
 use crate::output::{Answer, Outcomes};
@@ -116,18 +117,18 @@ fn check_wallet(report: &mut Report, profile: &str, dir: &Path, now: UnixMillis)
     let sentence = format!("wallet {profile}: whole, {} records", status.records);
     report.push(Check::passed("wallet", codes::IN_ORDER, sentence));
     let last = status.diary.last_backup;
-    report.push(if status.diary.backup_is_stale() {
-        let sentence = format!("wallet {profile}: keys changed after the last backup");
+    report.push(if let Some(changed) = changed_since(&status.diary, last) {
+        let sentence = format!("wallet {profile}: {changed}, after the last backup");
         Check::indeterminate("backup", identity_codes::BACKUP_STALE, sentence)
     } else if let Some(age) = last.map(|t| now.millis_since(t)).filter(|age| *age > OLD_BACKUP) {
         let days = age / 86_400_000;
         let sentence =
-            format!("wallet {profile}: the last backup is {days} days old, keys unchanged");
+            format!("wallet {profile}: the last backup is {days} days old, nothing changed since");
         Check::passed("backup", codes::IN_ORDER, sentence)
     } else {
         let sentence = match last {
             Some(time) => {
-                format!("wallet {profile}: backed up at {time}, after the last key change")
+                format!("wallet {profile}: backed up at {time}, after the last change")
             }
             None => format!("wallet {profile}: nothing to back up yet"),
         };

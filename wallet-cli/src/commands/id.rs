@@ -167,10 +167,8 @@ fn new(global: &GlobalArgs, args: &NewArgs) -> Outcomes {
     let mut wallet = global.wallet()?;
     let identity = wallet.new_identity(&new, &mut rng(), now())?;
     warn_of_backup(&global.profile()?, &wallet.status()?);
-    let next = match resolve::published_at(&identity) {
-        Some(url) => format!("gridpass id export {} -o FILE, and publish it at {url}", args.name),
-        None => format!("give this DID to others; gridpass id show {}", args.name),
-    };
+    let next = resolve::to_publish(&wallet, &identity)
+        .unwrap_or_else(|| format!("give this DID to others; gridpass id show {}", args.name));
     let more = match identity.kind {
         IdentityKind::Participant => {
             "\n  an officer goes on with: gridpass role define NAME; \

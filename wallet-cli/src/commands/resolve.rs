@@ -6,12 +6,15 @@ use crate::fetch;
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown;
+use crate::warnings::warn;
 use clap::Args;
 use gridpass_identity::did::Did;
+use gridpass_identity::method::web;
+use gridpass_identity::method::webvh::{self, VerifiedEntries};
 use gridpass_identity::resolve::{Resolution, Resolver as _, Snapshot, Source};
-use gridpass_identity::time::UnixMillis;
+use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
+use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::Identity;
-use gridpass_identity::wallet::snapshots::Fixed;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -61,7 +64,6 @@ pub struct GivenArgs {
 
 /// Where the owner publishes the document or log.
 pub fn published_at(identity: &Identity) -> Option<String> {
-    use gridpass_identity::method::{web, webvh};
     match identity.did.method() {
         "web" => web::document_url(&identity.did).ok().map(String::from),
         "webvh" => webvh::log_url(&identity.did).ok().map(String::from),
@@ -69,16 +71,53 @@ pub fn published_at(identity: &Identity) -> Option<String> {
     }
 }
 
+/// What its owner does with a new log or document. A log that names witnesses counts for nobody before
+/// they approved its last entry.
+pub fn to_publish(wallet: &Wallet, identity: &Identity) -> Option<String> {
+    let (did, name, url) = (&identity.did, &identity.name, published_at(identity)?);
+    let log = wallet.webvh_log(did, now()).ok();
+    let Some(rule) = log.as_ref().and_then(VerifiedEntries::acting_witness_rule) else {
+        let file = if did.method() == "webvh" { "did.jsonl" } else { "did.json" };
+        return Some(format!("gridpass id export {name} -o {file}, and publish it at {url}"));
+    };
+    let witnesses: Vec<&str> = rule.witnesses.iter().map(|w| w.id.as_str()).collect();
+    let beside = webvh::witness_url(did).map(String::from).unwrap_or_default();
+    Some(format!(
+        "gridpass id export {name} -o did.jsonl, and send it to {} of its witnesses: {}.\n  \
+         each runs: gridpass id witness {did} --log did.jsonl -o did-witness.json   (with --witness FILE, to \
+         add to what another wrote)\n  \
+         then: gridpass id resolve {did} --log did.jsonl --witness did-witness.json --save\n  \
+         and publish both, at {url} and {beside}",
+        rule.threshold,
+        witnesses.join(", "),
+    ))
+}
+
 /// Reads a time from the command line.
 pub fn parse_time(text: &str) -> Result<UnixMillis, Failure> {
     UnixMillis::parse_rfc3339(text).map_err(|e| Failure::new(codes::USAGE, e.to_string()))
+}
+
+/// When files were obtained. What is dated ahead would stay the newest, and what is learned until then be
+/// passed over, or taken for older.
+fn seen_by(text: &str, now: UnixMillis) -> Result<UnixMillis, Failure> {
+    let seen = parse_time(text)?;
+    if seen > now.plus_millis(MAX_CLOCK_SKEW_MILLIS) {
+        let message = format!("the files cannot have been obtained at {seen}: it is {now}");
+        return Err(Failure::new(codes::USAGE, message).next(
+            "Give the time at which they were obtained, or leave --seen out: then it is now.",
+        ));
+    }
+    // By a clock that is a little ahead of this one.
+    Ok(seen.min(now))
 }
 
 impl GivenArgs {
     /// The files as a snapshot, where any were given.
     pub fn snapshot(&self) -> Result<Option<Snapshot>, Failure> {
         let Some(path) = self.log.as_ref().or(self.document.as_ref()) else { return Ok(None) };
-        let seen = self.seen.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
+        let seen = self.seen.as_deref().map(|text| seen_by(text, now())).transpose()?;
+        let seen = seen.unwrap_or_else(now);
         let read = |path: &PathBuf| read_input(path, MAX_INPUT);
         let witness = self.witness.as_ref().map(read).transpose()?;
         Ok(Some(Snapshot { seen, confirmed: None, document: read(path)?, witness }))
@@ -101,9 +140,14 @@ pub fn run(global: &GlobalArgs, args: &ResolveArgs) -> Outcomes {
         };
         let mut wallet = global.wallet()?;
         wallet.save_snapshot(&did, snapshot, &mut rng())?;
+        for own in wallet.identities()?.iter().filter(|i| i.did == did) {
+            if let Err(e) = wallet.check_current(own) {
+                warn(Some(e.code()), format_args!("{e}: it signs no more. {}", e.code().0.remedy));
+            }
+        }
         resolver = LazyResolver::with_wallet(global, wallet);
     } else if let Some(snapshot) = snapshot {
-        resolver.given = Some((did.clone(), Fixed(vec![snapshot])));
+        resolver.given = Some((did.clone(), snapshot));
     }
     answer(&resolver.resolve(&did)?, at)
 }
@@ -150,4 +194,23 @@ fn answer(resolution: &Resolution, at: Option<UnixMillis>) -> Outcomes {
         "versions": resolution.versions.len(),
     });
     Ok(Answer::new("gridpass.id.resolve/1", json, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_was_obtained_at_a_time_to_come() {
+        let now = UnixMillis::from_millis(1_772_366_400_000);
+        for (seen, expected) in [
+            ("2026-03-01T11:59:59Z", Some(1_772_366_399_000)),
+            ("2026-03-01T12:05:00Z", Some(now.get())),
+            ("2026-03-01T12:05:00.001Z", None),
+            ("2099-01-01T00:00:00Z", None),
+        ] {
+            let found = seen_by(seen, now).map(UnixMillis::get);
+            assert_eq!(found.ok(), expected, "{seen}");
+        }
+    }
 }

@@ -1,14 +1,15 @@
 //! `gridpass id rotate`: new keys for an identity, in good order or after a compromise.
 
-use super::resolve::parse_time;
+use super::resolve::{parse_time, to_publish};
 use crate::commands::wallet::warn_of_backup;
 use crate::context::{GlobalArgs, now, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use clap::Args;
 use gridpass_identity::codes;
+use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
-use gridpass_identity::wallet::identities::{Identity, KeyState};
+use gridpass_identity::wallet::identities::{Identity, IdentityKey, KeyState};
 use serde_json::json;
 
 /// Replace an identity's keys
@@ -20,7 +21,8 @@ use serde_json::json;
 pub struct RotateArgs {
     /// Its name or DID
     name: String,
-    /// The old keys are in other hands since this time (RFC 3339, UTC): mark them so
+    /// The keys that were in use at this time (RFC 3339, UTC), or later, are in other hands: mark them so,
+    /// also those that were replaced since
     #[arg(long, value_name = "TIME")]
     compromised_since: Option<String>,
 }
@@ -32,61 +34,91 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
     if identity.did.method() == "webvh" {
         let rotated = wallet.rotate(&identity, since, &mut rng(), now())?;
         warn_of_backup(&global.profile()?, &wallet.status()?);
-        let marked =
-            since.map(|t| format!(", and the old ones are marked as compromised since {t}"));
+        let marked = newly_marked(&identity, &rotated);
+        let told = since.map(|t| {
+            format!(", and these are marked as compromised since {t}: {}", marked.join(" "))
+        });
+        let told = told.unwrap_or_default();
         let text = format!(
-            "{} has new keys{}.\nnext: gridpass id export {} -o did.jsonl, and publish it at {}",
+            "{} has new keys{told}.\nnext: {}",
             rotated.did,
-            marked.unwrap_or_default(),
-            rotated.name,
-            super::resolve::published_at(&rotated).unwrap_or_default(),
+            to_publish(&wallet, &rotated).unwrap_or_default(),
         );
-        return Ok(Answer::new("gridpass.id.rotate/1", json!({ "identity": rotated }), text));
+        let json = json!({ "identity": rotated, "marked": marked });
+        return Ok(Answer::new("gridpass.id.rotate/1", json, text));
     }
     let Some(since) = since else { return Err(cannot_rotate(&identity)) };
-    let marked = mark_all(&mut wallet, &identity, since)?;
+    let changed = mark_all(&mut wallet, &identity, since)?;
+    let marked = newly_marked(&identity, &changed);
     let text = format!(
-        "{} is marked as compromised since {since} in this wallet, which signs with it no more.\n\
-         Others cannot see this: did:{} has no place to say it.\n{}",
-        marked.did,
-        marked.did.method(),
-        to_issue_anew(&identity),
+        "{} is marked as compromised since {since} in this wallet, which signs with it no more: {}.\n\
+         Others cannot see this: did:{} has no place to say it.\n\
+         To be issued anew, to a new DID:\n    - {}",
+        changed.did,
+        marked.join(" "),
+        changed.did.method(),
+        to_issue_anew(&identity).join("\n    - "),
     );
-    Ok(Answer::new("gridpass.id.rotate/1", json!({ "identity": marked }), text))
+    let json = json!({ "identity": changed, "marked": marked });
+    Ok(Answer::new("gridpass.id.rotate/1", json, text))
 }
 
 fn mark_all(
     wallet: &mut Wallet,
     identity: &Identity,
-    since: gridpass_identity::time::UnixMillis,
+    since: UnixMillis,
 ) -> Result<Identity, Failure> {
-    let mut marked = identity.clone();
-    for key in identity.keys.iter().filter(|k| k.state == KeyState::Active) {
-        marked = wallet.mark_compromised(&key.id, since, &mut rng(), now())?;
+    let mut changed = None;
+    for key in identity.keys.iter().filter(|k| k.is_to_be_marked(since)) {
+        changed = Some(wallet.mark_compromised(&key.id, since, &mut rng(), now())?);
     }
-    Ok(marked)
+    changed.ok_or_else(|| {
+        let message = format!(
+            "nothing is to be marked: every key of {} is marked since {since} or an earlier time",
+            identity.did
+        );
+        Failure::new(codes::COMPROMISE_TIME, message)
+    })
+}
+
+/// The keys, as fragments, that are marked now, or since an earlier time than before.
+fn newly_marked(before: &Identity, after: &Identity) -> Vec<String> {
+    let is_new = |key: &&IdentityKey| {
+        matches!(key.state, KeyState::Compromised { .. }) && !before.keys.contains(key)
+    };
+    let fragment = |key: &IdentityKey| format!("#{}", key.id.fragment().unwrap_or_default());
+    after.keys.iter().filter(is_new).map(fragment).collect()
 }
 
 fn cannot_rotate(identity: &Identity) -> Failure {
+    let (reason, next) = match identity.did.method() {
+        "web" => (
+            "a did:web proves no change of its keys, and Gridpass makes none",
+            "gridpass id new --name NEW-NAME --method webvh --location DOMAIN, then have these issued to \
+             the new DID; if a key is in other hands, add --compromised-since TIME",
+        ),
+        _ => (
+            "its key is the identifier",
+            "gridpass id new --name NEW-NAME, then have these issued to the new DID; if the key is in other \
+             hands, add --compromised-since TIME",
+        ),
+    };
+    // An error is one line.
     let message = format!(
-        "{} cannot rotate: with did:{} the key is the identifier. {}",
+        "{} cannot rotate: {reason}. To be issued anew, to a new DID: {}",
         identity.did,
-        identity.did.method(),
-        to_issue_anew(identity),
+        to_issue_anew(identity).join("; "),
     );
-    let next = "gridpass id new --name NEW-NAME, then have these issued to the new DID; \
-                if the key is in other hands, add --compromised-since TIME";
     Failure::new(codes::IDENTITY_CANNOT_ROTATE, message).next(next)
 }
 
 /// What hangs on a DID that cannot rotate.
-fn to_issue_anew(identity: &Identity) -> String {
-    format!(
-        "To be issued anew, to a new DID:\n    \
-         - every visa whose subject is {did}\n    \
-         - every visa and node authorisation that {did} issued\n    \
-         - its entry in channels and recipient lists that name the DID\n    \
-         - the keys that others seal to: tell them the new DID",
-        did = identity.did
-    )
+fn to_issue_anew(identity: &Identity) -> [String; 4] {
+    let did = &identity.did;
+    [
+        format!("every visa whose subject is {did}"),
+        format!("every visa and node authorisation that {did} issued"),
+        "its entry in channels and recipient lists that name the DID".into(),
+        "the keys that others seal to: tell them the new DID".into(),
+    ]
 }

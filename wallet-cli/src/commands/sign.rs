@@ -16,7 +16,6 @@ use gridpass_identity::verify::{Expectation, Verification, verify_jws};
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::{Identity, IdentityKind};
 use gridpass_identity::wallet::messages::Signing;
-use gridpass_identity::wallet::snapshots::Fixed;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -183,7 +182,7 @@ pub fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     };
     let mut resolver = LazyResolver::new(global);
     if let (Some(snapshot), Some(kid)) = (args.given.snapshot()?, &jws.header().kid) {
-        resolver.given = Some((kid.did().clone(), Fixed(vec![snapshot])));
+        resolver.given = Some((kid.did().clone(), snapshot));
     }
     let verification = verify_jws(&jws, payload.as_deref(), &resolver, &expect)?;
     if expect.signer.is_none() && verification.report.outcome() == Outcome::Passed {

@@ -38,7 +38,7 @@ pub enum StatusCommand {
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass status accept lists.json\n  \
-     (from then on an older state of the same list is refused)"
+     (from then on an older state of the same list is refused; after a restore you go on from your own)"
 ))]
 pub struct AcceptArgs {
     /// A list, or a file of several; - for standard input
@@ -145,7 +145,15 @@ fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
     }
     let text: String = lists.iter().map(line).collect();
     let json = json!({"lists": lists.iter().map(row).collect::<Vec<_>>()});
-    let text = format!("{text}{} lists are kept.", lists.len());
+    let mut text = format!("{text}{} lists are kept.", lists.len());
+    let identities = wallet.identities()?;
+    let own = lists.iter().filter(|l| identities.iter().any(|i| i.did == l.issuer)).count();
+    if own > 0 {
+        text.push_str(&format!(
+            "\n{own} of them are your own: what they say is in your register, and you go on from them.\n\
+             next: gridpass status publish -o lists.json"
+        ));
+    }
     Ok(Answer::new("gridpass.status.accept/1", json, text))
 }
 

@@ -10,6 +10,7 @@ use crate::secrets::{
 };
 use crate::warnings::warn;
 use clap::{Args, Subcommand};
+use gridpass_credentials::register;
 use gridpass_identity::report::{Check, Report};
 use gridpass_identity::secret::SecretBytes;
 use gridpass_identity::time::UnixMillis;
@@ -18,7 +19,7 @@ use gridpass_identity::wallet::backup::{
 };
 use gridpass_identity::wallet::sled_store::SledStore;
 use gridpass_identity::wallet::slot::{Passphrase, RecoveryPhrase, Unlock};
-use gridpass_identity::wallet::{LockedWallet, Status, WalletError};
+use gridpass_identity::wallet::{Diary, LockedWallet, Status, Wallet, WalletError};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -181,13 +182,22 @@ fn slots_text(status: &Status) -> String {
     text
 }
 
-/// The warning that a backup would lack a key, where that is so.
+/// What a backup of that time lacks: what changed since, and when.
+pub fn changed_since(diary: &Diary, backup: Option<UnixMillis>) -> Option<String> {
+    let after = |at: &UnixMillis| backup.is_none_or(|backup| *at > backup);
+    let keys = diary.last_key_change.filter(after).map(|at| format!("keys changed at {at}"));
+    let visas = diary.last_issuing.filter(after);
+    let visas = visas.map(|at| format!("what was issued, or its status, changed at {at}"));
+    let both: Vec<String> = keys.into_iter().chain(visas).collect();
+    (!both.is_empty()).then(|| both.join(", and "))
+}
+
+/// The warning that the last backup lacks something, where that is so.
 pub fn warn_of_backup(profile: &str, status: &Status) {
-    if status.diary.backup_is_stale() {
+    if let Some(changed) = changed_since(&status.diary, status.diary.last_backup) {
         let message = format!(
-            "keys changed at {}, and the last backup was {}; back up now: gridpass --profile {profile} \
+            "{changed}, and the last backup was {}; back up now: gridpass --profile {profile} \
              wallet backup -o FILE",
-            time(status.diary.last_key_change),
             status.diary.last_backup.map_or_else(|| "never made".into(), |t| format!("at {t}")),
         );
         warn(Some(gridpass_identity::codes::BACKUP_STALE), message);
@@ -200,12 +210,14 @@ fn show_status(global: &GlobalArgs) -> Outcomes {
     warn_of_backup(&profile, &status);
     let text = format!(
         "Wallet {:?} (profile {profile})\n  id           {}\n  made         {}\n  \
-         records      {}\n  last change  {} (of keys)\n  last backup  {}\nWays in:\n{}",
+         records      {}\n  last change  {} (of keys)\n  last issuing {} (or change of a status)\n  \
+         last backup  {}\nWays in:\n{}",
         status.name,
         status.wallet_id,
         status.created,
         status.records,
         time(status.diary.last_key_change),
+        time(status.diary.last_issuing),
         time(status.diary.last_backup),
         slots_text(&status),
     );
@@ -439,10 +451,10 @@ fn backup_verify(global: &GlobalArgs, args: &BackupVerifyArgs) -> Outcomes {
     let mut report = opened.backup.verify(opened.wallet_secret.unlock())?;
     if let Ok(status) = global.locked_wallet().and_then(|w| Ok(w.status()?))
         && status.wallet_id == opened.backup.manifest().wallet_id
-        && let Some(change) = status.diary.last_key_change
-        && change > opened.backup.manifest().created
+        && let created = opened.backup.manifest().created
+        && let Some(changed) = changed_since(&status.diary, Some(created))
     {
-        let sentence = format!("the wallet's keys changed at {change}, after this backup");
+        let sentence = format!("in the wallet {changed}, after this backup");
         report.push(Check::indeterminate("age", gridpass_identity::codes::BACKUP_STALE, sentence));
     }
     let json = json!({ "manifest": opened.backup.manifest() });
@@ -474,8 +486,44 @@ fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Outcomes {
         crate::shown::shown(dir.display())
     );
     report.push(Check::passed("restore", gridpass_identity::codes::BACKUP_VERIFIED, sentence));
-    let json = json!({ "profile": profile, "manifest": manifest, "identities": identities });
+    // What others were given since is not in the backup, and must be known before the next is signed.
+    let first = before_it_signs(profile, &wallet, manifest.created)?;
+    let json = json!({
+        "profile": profile,
+        "manifest": manifest,
+        "identities": identities,
+        "first": first,
+    });
     let mut answer = Answer::new("gridpass.wallet.restore/1", json, "").with_report(&report);
+    for step in &first {
+        answer.text.push_str(&format!("first: {step}\n"));
+    }
     answer.text.push_str(&format!("next: gridpass id list --profile {profile}\n"));
     Ok(answer)
+}
+
+/// What the owner of a restored wallet fetches before it signs anything.
+fn before_it_signs(
+    profile: &str,
+    wallet: &Wallet,
+    created: UnixMillis,
+) -> Result<Vec<String>, Failure> {
+    let mut steps = Vec::new();
+    for identity in wallet.identities()?.iter().filter(|i| i.did.method() == "webvh") {
+        let did = &identity.did;
+        steps.push(format!(
+            "the keys of {did} may have been rotated since. Save its published log: gridpass --profile \
+             {profile} id resolve {did} --fetch --save (or --log did.jsonl --save). Before that sign and \
+             rotate nothing: by keys that were replaced it is refused, and a second log is a fork"
+        ));
+    }
+    if register::is_issuer(wallet)? {
+        steps.push(format!(
+            "this wallet issued. Fetch the status lists that you published last, and accept them: \
+             gridpass --profile {profile} status accept lists.json. Before that publish, issue and \
+             revoke nothing: a list that is signed by what was known at {created} would take back what \
+             was revoked since"
+        ));
+    }
+    Ok(steps)
 }

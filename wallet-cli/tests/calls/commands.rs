@@ -154,6 +154,11 @@ fn dids_that_cannot_be_resolved_say_why() {
     place.write("other.json", r#"{"id":"did:web:other.example"}"#);
     let other = ["id", "resolve", "did:web:dso.example", "--document", "other.json"];
     place.refused("GP-DID-DOCUMENT-OTHER-ID", 10, &other);
+    let ahead = ["id", "resolve", "did:web:other.example", "--document", "other.json", "--save"];
+    let ahead = [&ahead[..], &["--seen", "2099-01-01T00:00:00Z"]].concat();
+    let refused = place.refused("GP-USAGE", 2, &ahead);
+    assert!(refused["next"].as_str().is_some_and(|n| n.contains("--seen")), "{refused}");
+    place.refused("GP-DID-NOT-FOUND", 5, &["id", "resolve", "did:web:other.example"]);
 }
 
 #[test]
@@ -182,12 +187,76 @@ fn signatures_verify_as_of_their_time_after_rotation_and_compromise() {
 
     place.ok(&["sign", "order.txt", "-o", "order.jws", "--force"]);
     wait_for_next_second();
+    let future = ["id", "rotate", "root", "--compromised-since", "2099-01-01T00:00:00Z"];
+    place.refused("GP-COMPROMISE-TIME", 2, &future);
     let since = "2020-01-01T00:00:00Z";
-    place.ok(&["id", "rotate", "root", "--compromised-since", since]);
+    let rotated = place.ok(&["id", "rotate", "root", "--compromised-since", since]);
+    for key in ["#assertion-1", "#assertion-2"] {
+        assert!(rotated.text().contains(key), "{key} was in use since then: {}", rotated.text());
+    }
     place.ok(&export);
     let (status, codes) = verify(&["-o", "content.txt"]);
     assert_eq!((status, codes[0].as_str()), (13, "GP-KEY-COMPROMISED"));
     assert!(!place.path("content.txt").exists(), "content of a failed verification was written");
+}
+
+#[test]
+fn a_wallet_from_an_old_backup_is_told_of_its_own_log_and_signs_no_more() {
+    let place = Place::with_wallet();
+    let did = place.new_identity("root", &["--method", "webvh", "--location", "dso.example"]);
+    place.ok(&["wallet", "backup", "-o", "old.gpb"]);
+    wait_for_next_second();
+    place.ok(&["id", "rotate", "root"]);
+    place.ok(&["id", "export", "root", "-o", "did.jsonl"]);
+    let restore = ["wallet", "restore", "old.gpb", "--recovery-file", "words.txt"];
+    let restored = place.ok(&[&restore[..], &["--profile", "old"]].concat());
+    let step = format!("--profile old id resolve {did} --fetch --save");
+    assert!(restored.text().contains(&step), "{}", restored.text());
+    place.write("a.txt", "content");
+    let old = |args: &[&'static str]| [&["--profile", "old"], args].concat();
+    let save = ["--profile", "old", "id", "resolve", &did, "--log", "did.jsonl", "--save"];
+    let saved = place.ok(&save);
+    assert!(saved.stderr.contains("GP-WALLET-OUTDATED"), "{}", saved.stderr);
+    place.refused("GP-WALLET-OUTDATED", 8, &old(&["sign", "a.txt"]));
+    wait_for_next_second();
+    place.refused("GP-WALLET-OUTDATED", 8, &old(&["id", "rotate", "root"]));
+    place.ok(&["--profile", "dso", "sign", "a.txt", "-o", "a.jws"]);
+}
+
+/// A thief shows the log as it was before the theft was said in it.
+#[test]
+fn a_log_that_is_given_counts_beside_the_one_that_is_kept() {
+    let owner = Place::with_wallet();
+    let did = owner.new_identity("root", &["--method", "webvh", "--location", "dso.example"]);
+    owner.write("order.txt", "reduce by 10 MW");
+    owner.ok(&["sign", "order.txt", "-o", "stolen.jws"]);
+    owner.ok(&["id", "export", "root", "-o", "old.jsonl"]);
+    wait_for_next_second();
+    owner.ok(&["id", "rotate", "root", "--compromised-since", "2020-01-01T00:00:00Z"]);
+    owner.ok(&["id", "export", "root", "-o", "new.jsonl"]);
+    let (reader, stranger) = (Place::with_wallet(), Place::new());
+    for file in ["stolen.jws", "old.jsonl", "new.jsonl"] {
+        reader.write(file, &owner.read(file));
+        stranger.write(file, &owner.read(file));
+    }
+    reader.ok(&["id", "resolve", &did, "--log", "new.jsonl", "--save"]);
+    let verify = |more: &[&str]| {
+        let ran = reader.run(&[&["--json", "verify-signature", "stolen.jws"], more].concat());
+        (ran.status, codes_of(&ran.json()).remove(0))
+    };
+    assert_eq!(verify(&[]), (13, "GP-KEY-COMPROMISED".to_owned()));
+    assert_eq!(verify(&["--log", "new.jsonl"]), (13, "GP-KEY-COMPROMISED".to_owned()));
+    assert_eq!(verify(&["--log", "old.jsonl"]), (10, "GP-WEBVH-LOG-INVALID".to_owned()));
+    let resolve = ["id", "resolve", &did, "--log", "old.jsonl"];
+    let refused = reader.refused("GP-WEBVH-LOG-INVALID", 10, &resolve);
+    assert!(refused["message"].as_str().is_some_and(|m| m.contains("older state")), "{refused}");
+    assert!(refused["next"].as_str().is_some_and(|n| n.contains("only older")), "{refused}");
+    // Whoever keeps nothing knows no better.
+    let ran = stranger.run_bare(&["verify-signature", "stolen.jws", "--log", "old.jsonl"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    // A wallet that cannot be asked is not passed over.
+    let locked = ["--json", "id", "resolve", &did, "--log", "old.jsonl"];
+    assert_eq!(reader.run_bare(&locked).error()["code"], "GP-INPUT-NEEDED");
 }
 
 /// did:webvh dates its entries in whole seconds.
@@ -310,9 +379,27 @@ fn a_did_key_cannot_rotate_and_says_what_to_do() {
     let error = place.refused("GP-IDENTITY-CANNOT-ROTATE", 2, &["id", "rotate", "k"]);
     let message = error["message"].as_str().expect("a message");
     assert!(message.contains(&format!("every visa whose subject is {did}")), "{message}");
-    place.ok(&["id", "rotate", "k", "--compromised-since", "2026-01-01T00:00:00Z"]);
+    assert!(!message.contains('\n'), "an error is one line: {message}");
+    let web = ["--method", "web", "--location", "dso.example"];
+    place.new_identity("web", &web);
+    let error = place.refused("GP-IDENTITY-CANNOT-ROTATE", 2, &["id", "rotate", "web"]);
+    assert!(error["message"].as_str().is_some_and(|m| !m.contains("identifier")), "{error}");
+    let again = [&["id", "new", "--name", "again"][..], &web].concat();
+    place.refused("GP-IDENTITY-EXISTS", 8, &again);
+    let marked =
+        |since: &str| place.run(&["--json", "id", "rotate", "k", "--compromised-since", since]);
+    assert_eq!(marked("2099-01-01T00:00:00Z").error()["code"], "GP-COMPROMISE-TIME");
+    assert_eq!(marked("2026-01-01T00:00:00Z").status, 0);
+    // Nothing is said to be done that is not.
+    for since in ["2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"] {
+        assert_eq!(marked(since).error()["code"], "GP-COMPROMISE-TIME", "{since}");
+    }
+    let json = marked("2025-06-01T00:00:00Z").json();
+    assert_eq!(json["marked"].as_array().map(Vec::len), Some(2), "{json}");
+    let shown = place.ok(&["id", "show", "k"]);
+    assert!(shown.text().contains("COMPROMISED since 2025-06-01T00:00:00Z"), "{}", shown.text());
     place.write("a.txt", "x");
-    place.refused("GP-IDENTITY-KEY-MISSING", 5, &["sign", "a.txt"]);
+    place.refused("GP-IDENTITY-KEY-MISSING", 5, &["sign", "a.txt", "--as", "k"]);
 }
 
 #[test]
@@ -423,7 +510,15 @@ fn witnesses_approve_a_log_and_never_a_second_history() {
     owner.ok(&[&["id", "resolve", &did][..], &args[..]].concat());
     owner.ok(&["id", "resolve", &did]);
     wait_for_next_second();
-    owner.ok(&["id", "rotate", "root"]);
+    // Without them nobody believes the new log: what they do, and what comes of it, is the next step.
+    let rotated = owner.ok(&["id", "rotate", "root"]);
+    let made = owner.ok(&[&["id", "new", "--name", "other"][..], &more].concat());
+    for text in [rotated.text(), made.text()] {
+        assert!(text.contains(&format!("1 of its witnesses: {witness_did}.")), "{text}");
+        for step in ["id witness did:webvh:", "--witness did-witness.json --save"] {
+            assert!(text.contains(step), "{text}");
+        }
+    }
     owner.ok(&["id", "export", "root", "-o", "longer.jsonl"]);
     std::fs::copy(owner.path("longer.jsonl"), witness.path("longer.jsonl")).expect("sent");
     witness.ok(&["id", "witness", &did, "--log", "longer.jsonl", "-o", "second.json"]);

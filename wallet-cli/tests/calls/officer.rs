@@ -336,3 +336,55 @@ fn claims_come_from_a_file_where_the_command_line_names_the_holder() {
     let made = regulator.json("gridpass.visa.issue/1", &[&args[..], &["-o", "visa.json"]].concat());
     assert_eq!(made["visa"]["claims"]["zone"], "GB-7");
 }
+
+/// The copy that was lost revoked a visa, and issued another one, after the backup.
+#[test]
+fn an_issuer_that_was_restored_takes_nothing_back() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let made = regulator.json("gridpass.visa.issue/1", &issue(&holder, "visa.json"));
+    let id = id_of(&made["visa"]);
+    let status = || regulator.json("gridpass.wallet.status/1", &["wallet", "status"]);
+    regulator.ok(&["wallet", "backup", "-o", "regulator.gpb"]);
+    assert_eq!(status()["backup_is_stale"], false);
+    let doctor = || codes_of(&place.run(&["--json", "doctor"]).json());
+    let stale_before = doctor().iter().filter(|c| *c == "GP-BACKUP-STALE").count();
+    let revoked = regulator.ok(&["visa", "revoke", &id]);
+    assert!(!revoked.stderr.contains("GP-BACKUP-STALE"), "it is said where one asks for it");
+    let second = ["visa", "issue", "--to", &holder.did, "--role", ROLE, "--claim", "zone=GB-2"];
+    regulator.ok(&[&second[..], &["-o", "second.json"]].concat());
+    assert_eq!(status()["backup_is_stale"], true);
+    assert_eq!(doctor().iter().filter(|c| *c == "GP-BACKUP-STALE").count(), stale_before + 1);
+    let words = ["--recovery-file", "regulator-words.txt"];
+    let verify = [&["--json", "wallet", "backup-verify", "regulator.gpb"][..], &words].concat();
+    assert_eq!(place.run(&regulator.args(&verify)).status, 11);
+    regulator.ok(&["status", "publish", "-o", "published.json"]);
+
+    let restore = ["wallet", "restore", "regulator.gpb", "--profile", "again"];
+    let restored = place.ok(&[&restore[..], &words].concat());
+    assert!(restored.text().contains("status accept lists.json"), "{}", restored.text());
+    let again = |args: &[&str]| place.ok(&[&["--profile", "again"], args].concat());
+    let states = || {
+        let list = again(&["--json", "visa", "list", "--issued"]).json();
+        let rows = list["visas"].as_array().expect("rows").iter();
+        rows.map(|r| r["state"].as_str().expect("a state").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(states(), ["in force"]);
+    let accepted = again(&["status", "accept", "published.json"]);
+    assert!(accepted.text().contains("your own"), "{}", accepted.text());
+    assert_eq!(states(), ["revoked"]);
+    place.refused("GP-STATUS-UNCHANGED", 8, &["--profile", "again", "visa", "revoke", &id]);
+    again(&["status", "publish", "-o", "lists.json"]);
+    let verified = |visa: &str, lists: &str| {
+        let args = ["visa", "verify", visa, "--trust", "trust.json", "--status", lists];
+        place.run(&holder.args(&args)).status
+    };
+    assert_eq!(verified("visa.json", "lists.json"), 13);
+    assert_eq!(verified("second.json", "lists.json"), 0);
+    // What is not in the register is revoked by its file.
+    again(&["visa", "revoke", "second.json", "-o", "more.json"]);
+    assert_eq!(verified("second.json", "more.json"), 13);
+    // And it issues again, on a list of its own.
+    again(&[&second[..], &["-o", "third.json"]].concat());
+    assert_eq!(verified("third.json", "more.json"), 0);
+}

@@ -28,6 +28,16 @@ pub enum WebvhError {
     /// What was seen before is not the beginning of what is seen now.
     #[error("the did:webvh log was rewritten: it differs from the one seen before at entry {0}")]
     Rewritten(usize),
+    /// What is seen now is how the log began that was seen before.
+    #[error(
+        "the did:webvh log is an older state of the one seen before: it has {found} of its {known} entries"
+    )]
+    Older {
+        /// How many entries it has.
+        found: usize,
+        /// How many the one has that is known.
+        known: usize,
+    },
     /// A change would make a log that must be refused.
     #[error("this change cannot be made: {0}")]
     Refused(String),
@@ -38,7 +48,9 @@ impl WebvhError {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::Entry { .. } | Self::Rewritten(_) => codes::WEBVH_LOG_INVALID,
+            Self::Entry { .. } | Self::Rewritten(_) | Self::Older { .. } => {
+                codes::WEBVH_LOG_INVALID
+            }
             Self::Witness { .. } => codes::WEBVH_WITNESS_MISSING,
             Self::Refused(_) => codes::WEBVH_ENTRY_REFUSED,
         }

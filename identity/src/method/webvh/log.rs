@@ -56,12 +56,15 @@ fn lines(log: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Refuses a log that does not begin with the one seen before.
 ///
 /// # Errors
-/// [`WebvhError::Rewritten`] names the first entry that differs.
+/// [`WebvhError::Rewritten`] names the first entry that differs; [`WebvhError::Older`] where none does,
+/// and entries at the end are missing.
 pub fn continues(older: &[u8], newer: &[u8]) -> Result<(), WebvhError> {
     let mut newer = lines(newer);
     for (i, line) in lines(older).enumerate() {
-        if newer.next() != Some(line) {
-            return Err(WebvhError::Rewritten(i.saturating_add(1)));
+        match newer.next() {
+            Some(same) if same == line => {}
+            Some(_) => return Err(WebvhError::Rewritten(i.saturating_add(1))),
+            None => return Err(WebvhError::Older { found: i, known: lines(older).count() }),
         }
     }
     Ok(())

@@ -13,9 +13,14 @@ use gridpass_credentials::issuing::{IssuedVisa, Issuer};
 use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::register;
+use gridpass_credentials::secured::Secured;
+use gridpass_credentials::signature::{self, Asked, SignatureMemo};
 use gridpass_credentials::status::StatusList;
 use gridpass_credentials::visa::{Purpose, StatusEntry, Visa};
 use gridpass_identity::did::Did;
+use gridpass_identity::document::Relationship;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::OfflineResolver;
 use gridpass_identity::wallet::Wallet;
 use serde_json::json;
 use std::path::Path;
@@ -254,7 +259,7 @@ fn finish(
     })
 }
 
-/// A visa of the register, or of a file; and whether this wallet issued it.
+/// A visa of the register, or of a file; and whether this wallet's identities issued it.
 fn find(
     wallet: &Wallet,
     name: &str,
@@ -265,9 +270,21 @@ fn find(
         Err(KeepError::NotFound { .. }) if Path::new(name).is_file() => {
             let bytes = read_input(Path::new(name), MAX_INPUT)?;
             let parcel = Parcel::parse_or_bare(&bytes, ParcelKind::Visa)?;
-            let visa = keeping::read_visa(&parcel.content.unwrap_or_default())?.1;
-            let known = register::find_issued(wallet, &visa.id, |_, _| true).is_ok();
-            Ok((visa, known))
+            let (secured, visa) = keeping::read_visa(&parcel.content.unwrap_or_default())?;
+            // What a file says of one that is in the register is not asked.
+            if let Ok(record) = register::find_issued(wallet, &visa.id, |_, _| true)
+                && let held = record.read()?
+                && held.id == visa.id
+            {
+                return Ok((held, true));
+            }
+            let is_own = wallet.identities()?.iter().any(|i| i.did == visa.issuer);
+            if is_own {
+                // Issued before this wallet was restored. Anybody can write a file that names somebody
+                // else's place in a list: it must be signed as it says.
+                signed_by_its_issuer(wallet, &secured, &visa)?;
+            }
+            Ok((visa, is_own))
         }
         Err(KeepError::Ambiguous { .. }) => {
             let message = format!("{name} holds several visas that you issued");
@@ -275,6 +292,26 @@ fn find(
             Err(Failure::new(gridpass_credentials::codes::NAME_AMBIGUOUS, message).next(next))
         }
         Err(e) => Err(super::not_issued(e)),
+    }
+}
+
+/// Refuses a visa that its issuer did not sign.
+fn signed_by_its_issuer(wallet: &Wallet, secured: &Secured, visa: &Visa) -> Result<(), Failure> {
+    let asked = Asked {
+        speaker: visa.issuer.as_str(),
+        purpose: Relationship::AssertionMethod,
+        now: now(),
+        audience: None,
+        nonce: None,
+    };
+    let resolver = OfflineResolver::new(wallet);
+    let found = signature::check(secured, &asked, &resolver, &mut SignatureMemo::default());
+    match found.checks.into_iter().find(|c| c.outcome != Outcome::Passed) {
+        Some(check) => {
+            let message = format!("the file is no visa that you issued: {}", check.sentence);
+            Err(Failure::new(check.code, message))
+        }
+        None => Ok(()),
     }
 }
 
