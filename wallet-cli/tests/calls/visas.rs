@@ -354,6 +354,54 @@ fn a_request_is_refused_with_a_reason_and_a_visa_is_renewed() {
     assert_eq!(verdict["visas"][0]["visa"]["id"], longest["id"]);
 }
 
+/// What was shown cannot be taken back.
+#[test]
+fn what_a_visa_does_not_let_its_holder_withhold_is_told_before_it_is_shown() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let issue = |file: &str, more: &[&str]| {
+        let to = ["visa", "issue", "--to", &holder.did, "--role", "flex.gb.aggregator"];
+        let claims = ["--claim", "zone=GB-1", "--claim", "capacityKw=5", "-o", file];
+        regulator.ok(&[&to[..], &claims[..], more].concat());
+        let kept = holder.json("gridpass.visa.accept/1", &["visa", "accept", file]);
+        kept["visas"][0]["evidence"].as_str().expect("a hash").to_owned()
+    };
+    let present = |visas: &[&str], more: &[&str]| {
+        let to = ["--to", &regulator.did, "--force", "-o", "shown.json"];
+        let args = [&["--json", "visa", "present"][..], visas, &to[..], more].concat();
+        holder.place.run(&holder.args(&args))
+    };
+    let refused = |code: &str, status: i32, visas: &[&str], more: &[&str]| {
+        let ran = present(visas, more);
+        let error = ran.error();
+        assert_eq!((error["code"].as_str(), ran.status), (Some(code), status), "{more:?}: {error}");
+        error["message"].as_str().expect("text").to_owned()
+    };
+    let told = |visas: &[&str], more: &[&str]| {
+        let ran = present(visas, more);
+        assert_eq!(ran.status, 0, "{more:?}: {ran:?}");
+        ran.stderr
+    };
+    let whole = issue("jwt.json", &[]);
+    let message = refused("GP-USAGE", 2, &[&whole], &["--disclose-none"]);
+    assert!(message.contains("capacityKw") && message.contains("zone"), "{message}");
+    let message = refused("GP-USAGE", 2, &[&whole], &["--disclose", "zone"]);
+    assert!(message.contains("capacityKw of the visa"), "{message}");
+    refused("GP-CLAIM-NOT-FOUND", 5, &[&whole], &["--disclose", "nosuchclaim"]);
+    assert!(!place.path("shown.json").exists());
+    let both = ["--disclose", "zone", "--disclose", "capacityKw"];
+    let warning = told(&[&whole], &both);
+    assert!(!warning.contains("withheld"), "it shows what was asked for: {warning}");
+    // Of one that lets its holder withhold a part, the rest is told; beside it, the other too.
+    let part = issue("part.json", &["--form", "sd-jwt", "--withholdable", "capacityKw"]);
+    let warning = told(&[&part], &["--disclose-none"]);
+    assert!(warning.contains("zone of the visa") && !warning.contains("capacityKw"), "{warning}");
+    let warning = told(&[&part], &["--disclose", "zone"]);
+    assert!(!warning.contains("withheld"), "{warning}");
+    let warning = told(&[&part, &whole], &["--disclose", "zone"]);
+    assert!(warning.contains("capacityKw of the visa"), "{warning}");
+}
+
 #[test]
 fn roles_are_shown_listed_and_compared() {
     let place = Place::new();

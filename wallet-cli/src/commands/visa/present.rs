@@ -18,13 +18,15 @@ use gridpass_identity::did::Did;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::Identity;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// Present visas that you hold to somebody, with everything that proves them
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass visa present flex.gb.aggregator --to did:webvh:… -o presentation.json\n  \
      gridpass visa present flex.gb.aggregator --to did:webvh:… --nonce n-81 --disclose zone\n  \
-     (with --disclose only these claims of an SD-JWT are shown; with --disclose-none, none)"
+     (with --disclose only these claims of an SD-JWT are shown; with --disclose-none, none. A visa in\n   \
+     another form is shown whole: it is refused where nothing can be withheld, else warned of)"
 ))]
 pub struct PresentArgs {
     /// The visas, by role, id or hash
@@ -67,8 +69,11 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
     let disclose = match (args.disclose_none, args.disclose.as_slice()) {
         (true, _) => Some(Vec::new()),
         (false, []) => None,
-        (false, names) => Some(names.iter().map(String::as_str).collect()),
+        (false, names) => Some(names.iter().map(String::as_str).collect::<Vec<_>>()),
     };
+    if let Some(names) = &disclose {
+        tell_what_is_shown(&held, names)?;
+    }
     let binding = Binding {
         audience: args.to.clone(),
         nonce: args.nonce.clone(),
@@ -102,6 +107,43 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
         &args.output,
         Answer::new("gridpass.visa.present/1", json, text),
     )
+}
+
+/// What was shown is not taken back: which claims a visa shows though they are not named is told, and
+/// where none of the visas lets anything be withheld, nothing is signed.
+fn tell_what_is_shown(held: &[HeldVisa], names: &[&str]) -> Result<(), Failure> {
+    let (mut known, mut open) = (BTreeSet::new(), Vec::new());
+    let mut withholds = false;
+    for one in held {
+        let (secured, visa) = one.read()?;
+        let withholdable: Vec<&str> = secured.withholdable().collect();
+        withholds |= !withholdable.is_empty();
+        let is_open = |name: &&str| !withholdable.contains(name) && !names.contains(name);
+        let shown: Vec<&str> = visa.claims.keys().map(String::as_str).filter(is_open).collect();
+        if !shown.is_empty() {
+            let form = secured.form();
+            open.push(format!("{} of the visa {} ({form})", shown.join(", "), visa.role));
+        }
+        known.extend(withholdable.into_iter().map(str::to_owned));
+        known.extend(visa.claims.keys().cloned());
+    }
+    if let Some(missing) = names.iter().find(|name| !known.contains(**name)) {
+        let message = format!("no visa that is to be shown has a claim {missing:?}");
+        return Err(Failure::new(gridpass_credentials::codes::CLAIM_NOT_FOUND, message));
+    }
+    if open.is_empty() {
+        return Ok(());
+    }
+    let open = open.join("; ");
+    if withholds {
+        warn(None, format_args!("this cannot be withheld, and is shown: {open}"));
+        return Ok(());
+    }
+    let message = format!("nothing of it can be withheld, and it would show {open}");
+    Err(Failure::new(crate::codes::USAGE, message).next(
+        "Show it whole, without --disclose and --disclose-none; or ask its issuer for one that lets \
+         you withhold: `gridpass visa issue … --form sd-jwt`.",
+    ))
 }
 
 /// Everybody would refuse a visa whose time is over or that is revoked; its holder is told before it
