@@ -204,6 +204,26 @@ fn refuse_to_repeat(wallet: &Wallet, request: &ContentId) -> Result<(), Failure>
     )))
 }
 
+/// A refusal beside a visa that counts would say two things at once.
+fn refuse_where_one_counts(wallet: &Wallet, request: &ContentId) -> Result<(), Failure> {
+    for record in register::issued(wallet)? {
+        let (visa, state) = (record.read()?, record.state());
+        let living = state != "revoked" && visa.valid_until > now();
+        if record.request.as_ref() == Some(request) && living {
+            let message = format!(
+                "the visa {} was issued for this request at {}, and is {state}",
+                visa.id, record.issued
+            );
+            let failure = Failure::new(gridpass_credentials::codes::REQUEST_ANSWERED, message);
+            return Err(failure.next(format!(
+                "Where its holder is not to have it, revoke it: `gridpass visa revoke {} -o lists.json`.",
+                visa.id
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Says which visas of this role the holder has from here already; there may be reasons for several.
 fn tell_of_others(wallet: &Wallet, subject: &Did, role: &str) -> Result<(), Failure> {
     for record in register::issued(wallet)? {
@@ -322,6 +342,7 @@ pub fn refuse(global: &GlobalArgs, args: &RefuseArgs) -> Outcomes {
     let request = reviewed.request.statement.clone();
     let id = reviewed.request.id.clone();
     let wallet = wallet_of(reviewed.material, global)?;
+    refuse_where_one_counts(&wallet, &id)?;
     let me = identity(&wallet, Some(request.issuer.as_str()))?;
     let refusal = Refusal {
         format_version: request::FORMAT_VERSION,

@@ -295,8 +295,34 @@ fn role_checks(request: &VisaRequest, trust: &Trust) -> Vec<Check> {
     vec![definition, claims]
 }
 
+/// Why no visa can be valid for as long as was asked. It does not stop the officer, who may give it
+/// another length.
+fn validity_check(request: &VisaRequest, trust: &Trust) -> Option<Check> {
+    use gridpass_credentials::codes;
+    let asked = request.validity_seconds?;
+    let most = trust.definition(&request.definition)?.definition.max_validity_seconds;
+    if asked == 0 {
+        let sentence = "it asks for one that is over at once";
+        return Some(Check::failed("validity", codes::VISA_EXPIRED, sentence));
+    }
+    let sentence = format!("it asks for {asked} seconds, and at most {most} are allowed");
+    let code = codes::VISA_VALIDITY_TOO_LONG;
+    (asked > most).then(|| Check::failed("validity", code, sentence))
+}
+
+/// A length of time in the largest unit that it is a whole number of.
+fn length(seconds: u64) -> String {
+    let units = [(86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
+    let fits = |(unit, _): &(u64, &str)| seconds.is_multiple_of(*unit) && seconds >= *unit;
+    let (unit, name) = units.into_iter().find(fits).unwrap_or((1, "second"));
+    let number = seconds.checked_div(unit).unwrap_or_default();
+    format!("{number} {name}{}", if number == 1 { "" } else { "s" })
+}
+
 pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
-    let reviewed = look(global, &args.file, &args.trust)?;
+    let mut reviewed = look(global, &args.file, &args.trust)?;
+    let validity = validity_check(&reviewed.request.statement, &reviewed.material.trust);
+    reviewed.report.checks.extend(validity);
     let request = &reviewed.request.statement;
     let mut text = format!(
         "{} asks {} for\n  role             {}\n{}",
@@ -306,7 +332,7 @@ pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
         claims_text(&request.claims)
     );
     if let Some(seconds) = request.validity_seconds {
-        text.push_str(&format!("  for {} days\n", seconds / 86_400));
+        text.push_str(&format!("  for {}\n", length(seconds)));
     }
     if let Some(renews) = &request.renews {
         text.push_str(&format!("  to replace {}\n", shown(renews)));
@@ -321,7 +347,11 @@ pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
     }
     text.push_str(&checks_text(&reviewed.report.checks));
     let outcome = reviewed.report.outcome();
+    let deciding = reviewed.report.deciding();
     text.push_str(&match outcome {
+        Outcome::Failed if deciding.is_some_and(|c| c.name == "validity") => {
+            "next: gridpass visa issue FILE --validity TIME -o visa.json, or gridpass visa refuse FILE --reason TEXT".to_owned()
+        }
         Outcome::Passed => "next: gridpass visa issue FILE -o visa.json, or gridpass visa refuse FILE --reason TEXT".to_owned(),
         _ => format!(
             "next: gridpass visa refuse FILE --reason TEXT ({})",
