@@ -354,6 +354,39 @@ fn a_request_is_refused_with_a_reason_and_a_visa_is_renewed() {
     assert_eq!(verdict["visas"][0]["visa"]["id"], longest["id"]);
 }
 
+/// With `--json` whatever is told beside the answer is an object too, also where there is no file.
+#[test]
+fn every_line_on_standard_error_is_an_object_with_json() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let role = "flex.gb.aggregator";
+    let told = |party: &Party<'_>, args: &[&str]| {
+        let ran = party.ok(&[&["--json"], args].concat());
+        let lines = ran.stderr.lines().map(|line| {
+            serde_json::from_str::<Value>(line).unwrap_or_else(|e| panic!("{args:?}: {e}: {line}"))
+        });
+        let hints: Vec<_> = lines.filter(|l| l["schema"] == "gridpass.hint/1").collect();
+        let next = |h: &Value| h["message"].as_str().is_some_and(|m| m.contains("next: "));
+        assert!(hints.iter().any(next), "{args:?} says no next step: {}", ran.stderr);
+    };
+    let ask = ["visa", "request", role, "--claim", "zone=GB-1"];
+    told(&holder, &ask);
+    holder.ok(&[&ask[..], &["-o", "request.json"]].concat());
+    told(&regulator, &["visa", "refuse", "request.json", "--reason", "late"]);
+    told(&regulator, &["visa", "issue", "request.json"]);
+    let issued = regulator.json("gridpass.visa.list/1", &["visa", "list", "--issued"]);
+    let id = issued["visas"][0]["visa"]["id"].as_str().expect("an id");
+    told(&regulator, &["visa", "export", id]);
+    regulator.ok(&["visa", "export", id, "-o", "visa.json"]);
+    holder.ok(&["visa", "accept", "visa.json"]);
+    told(&holder, &["visa", "present", role, "--to", &regulator.did]);
+    told(&holder, &["visa", "renew", role]);
+    told(&regulator, &["status", "publish"]);
+    let new = ["--profile", "regulator", "--method", "key", "--node"];
+    let node = place.new_identity("node-1", &new);
+    told(&regulator, &["visa", "authorise-node", &node, "--as", "root"]);
+}
+
 /// What was shown cannot be taken back.
 #[test]
 fn what_a_visa_does_not_let_its_holder_withhold_is_told_before_it_is_shown() {

@@ -6,8 +6,9 @@ use super::warn_of_absent;
 use crate::commands::arguments::parse_duration;
 use crate::context::{GlobalArgs, OutputArgs};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, note};
+use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown;
+use crate::warnings::hint;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
@@ -323,7 +324,7 @@ fn schema(args: &SchemaArgs) -> Outcomes {
     Ok(match raw {
         Some(raw) => answer.with_raw(raw),
         None => {
-            note("next: gridpass channel new NAME --topic files=FILE …");
+            hint("next: gridpass channel new NAME --topic files=FILE …");
             answer
         }
     })

@@ -4,6 +4,7 @@ use super::{not_issued, write_parcel};
 use crate::context::{GlobalArgs, OutputArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::warnings::hint;
 use clap::Args;
 use gridpass_credentials::authorisation::NodeAuthorisation;
 use gridpass_credentials::issuing::IssuedVisa;
@@ -110,7 +111,7 @@ fn find_authorisation(
 fn write(parcel: Parcel, output: &OutputArgs, answer: Answer) -> Outcomes {
     Ok(match output.write(parcel.encode()?)? {
         Some(raw) => {
-            crate::output::note(&answer.text);
+            hint(&answer.text);
             answer.with_raw(raw)
         }
         None => answer,

@@ -17,6 +17,7 @@ use crate::context::{GlobalArgs, OutputArgs};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown;
+use crate::warnings::hint;
 use clap::Subcommand;
 use gridpass_credentials::keeping::KeepError;
 use gridpass_credentials::parcel::Parcel;
@@ -114,7 +115,7 @@ pub fn write_parcel(
     parcel.identities = identities_of(store, dids)?;
     Ok(match output.write(parcel.encode()?)? {
         Some(raw) => {
-            crate::output::note(&answer.text);
+            hint(&answer.text);
             answer.with_raw(raw)
         }
         None => answer,
