@@ -195,6 +195,9 @@ crate::codes! {
     BACKUP_FOREIGN = "GP-BACKUP-FOREIGN", Untrusted,
         "The backup is of another wallet than the one expected, or mixes records of two wallets.",
         "Check the wallet id with `gridpass wallet backup-verify`.";
+    BACKUP_NO_RECIPIENT = "GP-BACKUP-NO-RECIPIENT", Configuration,
+        "The wallet has no recovery phrase that a backup could be for.",
+        "Make one with `gridpass wallet slots add-recovery --recovery-out WORDS`, or give the backup a passphrase of its own: --backup-passphrase-file FILE.";
     BACKUP_VERIFIED = "GP-BACKUP-VERIFIED", Ok,
         "The backup is whole, and everything in it that could be checked is right.",
         "Nothing to do.";
