@@ -2,6 +2,7 @@
 //! them, each with a wallet of its own, and nothing but files between them.
 
 use crate::common::{Place, Ran};
+use gridpass_identity::time::UnixMillis;
 use serde_json::Value;
 
 /// Somebody with a wallet and a did:webvh.
@@ -352,6 +353,73 @@ fn a_request_is_refused_with_a_reason_and_a_visa_is_renewed() {
     let held = held["visas"].as_array().expect("visas").iter().map(|v| &v["visa"]);
     let longest = held.max_by_key(|v| v["validUntil"].as_str()).expect("a visa");
     assert_eq!(verdict["visas"][0]["visa"]["id"], longest["id"]);
+}
+
+#[test]
+fn a_consent_that_covers_nothing_is_not_issued_and_one_that_ends_soon_is_shown_so() {
+    let place = Place::new();
+    let (regulator, customer) = framework(&place);
+    let user = Party::new(&place, "body");
+    let (role, point) = ("flex.gb.consent", "meteringPoint:string");
+    regulator.ok(&["role", "define", "flex.gb.customer", "--claim", point]);
+    let mut define = vec!["role", "define", role, "--issued-by", "flex.gb.customer"];
+    let rest = ["purposes:array", "data:array", "parties:array", "from:string", "until:string"];
+    for claim in [point].into_iter().chain(rest) {
+        define.extend(["--claim", claim]);
+    }
+    regulator.ok(&define);
+    regulator.ok(&["charter", "add-role", "flex.gb.customer", role]);
+    regulator.ok(&["charter", "pack", "-o", "trust-2.json"]);
+    for party in [&customer, &user] {
+        party.ok(&["charter", "verify", "trust-2.json", "--adopt"]);
+    }
+    let visa = ["visa", "issue", "--to", &customer.did, "--role", "flex.gb.customer"];
+    regulator.ok(&[&visa[..], &["--claim", "meteringPoint=MP-1", "-o", "customer.json"]].concat());
+    customer.ok(&["visa", "accept", "customer.json"]);
+
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("now");
+    let now = UnixMillis::new(u64::try_from(now.as_millis()).expect("millis")).floor_to_second();
+    let tomorrow = now.plus_millis(86_400_000).to_string();
+    let good = serde_json::json!({
+        "meteringPoint": "MP-1", "purposes": ["settlement"], "data": ["readings"],
+        "parties": [user.did], "from": "2026-01-01T00:00:00Z", "until": tomorrow,
+    });
+    let give = ["visa", "issue", "--to", &user.did, "--role", role, "--claims", "claims.json"];
+    let give = [&give[..], &["-o", "consent.json"]].concat();
+    let ask = ["visa", "request", role, "--issuer", &customer.did, "--claims", "claims.json"];
+    let ask = [&ask[..], &["-o", "request.json"]].concat();
+    let neighbour = serde_json::json!("MP-2");
+    for (claim, value) in [
+        ("parties", serde_json::json!(["alpha"])),
+        ("from", serde_json::json!("2026-01-01T00:00:00+02:00")),
+        ("until", serde_json::json!("2025-12-31T00:00:00Z")),
+        ("meteringPoint", neighbour.clone()),
+    ] {
+        let mut bad = good.clone();
+        bad[claim] = value.clone();
+        place.write("claims.json", &bad.to_string());
+        let refused = customer.refused("GP-CLAIMS-UNFIT", 10, &give);
+        assert!(refused["message"].as_str().is_some_and(|m| m.contains(claim)), "{refused}");
+        // Whose the metering point is, the asker does not know; the customer sees it.
+        if value != neighbour {
+            user.refused("GP-CLAIMS-UNFIT", 10, &ask);
+            continue;
+        }
+        user.ok(&ask);
+        let review = customer.place.run(&customer.args(&["visa", "review", "request.json"]));
+        assert!(review.status == 10 && review.text().contains("MP-2"), "{review:?}");
+    }
+    place.write("claims.json", &good.to_string());
+    customer.ok(&give);
+    user.ok(&["visa", "accept", "consent.json"]);
+    let list = user.json("gridpass.visa.list/1", &["visa", "list"]);
+    assert_eq!(list["visas"][0]["ends"], good["until"]);
+    assert!(user.ok(&["visa", "list"]).text().contains(&tomorrow));
+    let issued = customer.json("gridpass.visa.list/1", &["visa", "list", "--issued"]);
+    assert_eq!(issued["visas"][0]["ends"], good["until"]);
+    let soon = ["visa", "expirations", "--within", "60d"];
+    let soon = user.json("gridpass.visa.expirations/1", &soon);
+    assert_eq!(soon["expirations"][0]["until"], good["until"]);
 }
 
 /// With `--json` whatever is told beside the answer is an object too, also where there is no file.

@@ -1,7 +1,7 @@
 //! Issuing a visa, or saying no.
 
 use super::request::look;
-use super::{FormArg, claims_text, done_all_the_same, wallet_of, write_parcel};
+use super::{FormArg, claims_text, consent, done_all_the_same, wallet_of, write_parcel};
 use crate::commands::arguments::{ClaimArgs, TrustArgs, dids_in, parse_duration, save_identities};
 use crate::commands::resolve::parse_time;
 use crate::commands::sign::identity;
@@ -135,6 +135,13 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
     }
     let me = identity(&wallet, args.identity.as_deref().or(issuer.as_deref()))?;
     let trust = keeping::pinned(&wallet, now())?;
+    consent::refuse_faults(&claims)?;
+    if let Some((_, known)) = trust.find_role(&role)
+        && let Some(why) = consent::not_its_own(&wallet, &me.did, &known.definition, &claims)?
+    {
+        let failure = Failure::new(gridpass_credentials::codes::CLAIMS_UNFIT, why);
+        return Err(failure.next("A customer consents for its own metering points only."));
+    }
     let from = args.from.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
     let asked = args.validity.as_deref().map(parse_duration).transpose()?;
     let until = asked.or(validity.map(|s| s.saturating_mul(1000)));

@@ -1,6 +1,7 @@
 //! `gridpass visa`: from the request to the verification.
 
 mod change;
+mod consent;
 mod export;
 mod hold;
 mod issue;

@@ -159,6 +159,7 @@ fn send(
         return Err(Failure::new(code, violations.join("; "))
             .next(format!("See what it asks for: gridpass role show {role}")));
     }
+    super::consent::refuse_faults(&new.claims)?;
     let (presentation, shown) = super::present::prerequisites(wallet, me, known, &new.issuer)?;
     let statement = VisaRequest {
         format_version: request::FORMAT_VERSION,
@@ -237,6 +238,14 @@ pub fn look(
     let mut report = request.report.clone();
     report.push(audience_check(&request, &material)?);
     report.checks.extend(role_checks(&request.statement, &material.trust));
+    let asked = &request.statement;
+    if let (Some(wallet), Some(role)) =
+        (&material.wallet, material.trust.definition(&asked.definition))
+        && let Some(why) =
+            super::consent::not_its_own(wallet, &asked.issuer, &role.definition, &asked.claims)?
+    {
+        report.push(Check::failed("consent", gridpass_credentials::codes::CLAIMS_UNFIT, why));
+    }
     if let Some(shown) = &shown {
         let sentence = match shown.outcome {
             Outcome::Passed => format!("{} visas are shown and hold", shown.granted().count()),
@@ -286,7 +295,8 @@ fn role_checks(request: &VisaRequest, trust: &Trust) -> Vec<Check> {
     } else {
         Check::passed("definition", codes::ROLE_LISTED, format!("{} is listed", listed.name))
     };
-    let violations = role.claims.violations(&Value::Object(request.claims.clone()));
+    let mut violations = role.claims.violations(&Value::Object(request.claims.clone()));
+    violations.extend(gridpass_policy::consent::faults(&request.claims));
     let claims = if violations.is_empty() {
         Check::passed("claims", codes::CLAIMS_FIT, "the claims fit the definition's schema")
     } else {
