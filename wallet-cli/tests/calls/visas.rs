@@ -420,6 +420,39 @@ fn a_consent_that_covers_nothing_is_not_issued_and_one_that_ends_soon_is_shown_s
     let soon = ["visa", "expirations", "--within", "60d"];
     let soon = user.json("gridpass.visa.expirations/1", &soon);
     assert_eq!(soon["expirations"][0]["until"], good["until"]);
+    // Of two that say different things each is named by its hash, and the next step holds.
+    let mut other = good.clone();
+    other["purposes"] = serde_json::json!(["forecast"]);
+    place.write("claims.json", &other.to_string());
+    customer.ok(&[&give[..], &["--force"]].concat());
+    let accepted = user.ok(&["visa", "accept", "consent.json"]);
+    let (_, next) = accepted.text().split_once("next: gridpass ").expect("a next step");
+    let next = next.trim_end().replace(" DID ", &format!(" {} ", customer.did));
+    user.ok(&next.split(' ').collect::<Vec<_>>());
+    let present = ["visa", "present", role, "--to", &customer.did];
+    let refused = user.refused("GP-NAME-AMBIGUOUS", 2, &present);
+    assert!(refused["message"].as_str().is_some_and(|m| m.contains("hash")), "{refused}");
+}
+
+#[test]
+fn a_presentation_is_to_somebody_and_ends_with_its_visa() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let role = "flex.gb.aggregator";
+    let issue = ["visa", "issue", "--to", &holder.did, "--role", role, "--claim", "zone=GB-1"];
+    regulator.ok(&[&issue[..], &["--validity", "20d", "-o", "visa.json"]].concat());
+    holder.ok(&["visa", "accept", "visa.json"]);
+    let to = ["visa", "present", role, "-o", "shown.json", "--to"];
+    holder.refused("GP-USAGE", 2, &[&to[..], &["notadid"]].concat());
+    let to = [&to[..], &[regulator.did.as_str()]].concat();
+    holder.refused("GP-DURATION", 2, &[&to[..], &["--for", "0s"]].concat());
+    assert!(!place.path("shown.json").exists());
+    let held = holder.json("gridpass.visa.list/1", &["visa", "list"]);
+    let long = [&to[..], &["--for", "400d"]].concat();
+    let shown = holder.json("gridpass.visa.present/1", &long);
+    assert_eq!(shown["expires"], held["visas"][0]["visa"]["validUntil"]);
+    let channel = "bafkreie4mq4gxlpzyyewu7j6d4lkq5bzu25qd6g4sk3w66jormny77grai";
+    holder.ok(&["visa", "present", role, "--to", channel, "-o", "for-channel.json"]);
 }
 
 /// With `--json` whatever is told beside the answer is an object too, also where there is no file.

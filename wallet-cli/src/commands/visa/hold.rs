@@ -132,8 +132,14 @@ pub fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
     // A renewed visa replaces the one before only when that ends; both may be shown until then.
     let role = report.visas.first().and_then(|v| v.visa.as_ref()).map(|v| v.role.to_string());
     let role = role.unwrap_or_default();
+    // Of several that say different things, such as consents, the role's name means none.
+    let meant = Known::of(&wallet)?.find(&wallet, &role).and_then(|v| Ok(v.read()?.0.id().clone()));
+    let name = match meant {
+        Ok(id) if id == evidence => role.clone(),
+        _ => evidence.to_string(),
+    };
     answer.text.push_str(&format!(
-        "It is kept under {role} ({evidence}).\nnext: gridpass visa present {role} --to DID -o presentation.json"
+        "It is kept under {role} ({evidence}).\nnext: gridpass visa present {name} --to DID -o presentation.json"
     ));
     Ok(answer)
 }

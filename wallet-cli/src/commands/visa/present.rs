@@ -7,8 +7,9 @@ use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
-use crate::warnings::warn;
+use crate::warnings::{hint, warn};
 use clap::Args;
+use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping::{self, HeldVisa};
 use gridpass_credentials::parcel::{Parcel, ParcelKind, lists_named_in};
 use gridpass_credentials::presenting::{Showing, present};
@@ -38,7 +39,7 @@ pub struct PresentArgs {
     /// The nonce that the verifier gave you
     #[arg(long, value_name = "TEXT")]
     nonce: Option<String>,
-    /// For how long the presentation counts
+    /// For how long the presentation counts, and no longer than the visas in it
     #[arg(long = "for", value_name = "TIME", default_value = "10m")]
     lifetime: String,
     /// Show only these claims, where a visa lets you withhold [default: all]
@@ -53,6 +54,12 @@ pub struct PresentArgs {
 
 pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
     args.output.check()?;
+    refuse_nobody(&args.to)?;
+    let lifetime = parse_duration(&args.lifetime)?;
+    if lifetime == 0 {
+        let message = "a presentation that counts for no time is refused by everybody";
+        return Err(Failure::new(crate::codes::DURATION, message));
+    }
     let wallet = global.wallet()?;
     let mut held = Vec::new();
     let mut known = Known::of(&wallet)?;
@@ -74,11 +81,15 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
     if let Some(names) = &disclose {
         tell_what_is_shown(&held, names)?;
     }
-    let binding = Binding {
-        audience: args.to.clone(),
-        nonce: args.nonce.clone(),
-        expires: now().plus_millis(parse_duration(&args.lifetime)?),
-    };
+    let asked = now().plus_millis(lifetime);
+    let mut expires = asked;
+    for one in &held {
+        expires = expires.min(one.read()?.1.valid_until);
+    }
+    if expires < asked {
+        hint(format_args!("note: it counts until {expires}, when a visa in it ends"));
+    }
+    let binding = Binding { audience: args.to.clone(), nonce: args.nonce.clone(), expires };
     let (text, texts) = sign_presentation(&wallet, &me, &held, &binding, disclose.as_deref())?;
     let mut parcel = Parcel::new(ParcelKind::Presentation, Some(text));
     parcel.status_lists = lists_named_in(&texts, &keeping::lists(&wallet)?.0);
@@ -107,6 +118,16 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
         &args.output,
         Answer::new("gridpass.visa.present/1", json, text),
     )
+}
+
+/// Nobody is called so: a verifier expects its own DID, a node the CID of a channel.
+fn refuse_nobody(to: &str) -> Result<(), Failure> {
+    if Did::parse(to).is_ok() || ContentId::parse(to).is_ok() {
+        return Ok(());
+    }
+    let message = format!("{to:?} is neither a DID nor the CID of a channel");
+    let next = "Ask its reader for its DID; `gridpass channel show FILE` prints a channel's CID.";
+    Err(Failure::new(crate::codes::USAGE, message).next(next))
 }
 
 /// What was shown is not taken back: which claims a visa shows though they are not named is told, and
