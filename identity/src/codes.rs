@@ -163,7 +163,7 @@ crate::codes! {
         "Stop using this copy and restore the last backup into a new profile.";
     STORE_IO = "GP-STORE-IO", Configuration,
         "The operating system refused to read or write the wallet's files.",
-        "Check the disk's free space and the folder's permissions, then try again.";
+        "Check the disk's free space and the folder's permissions, then try again. A wallet opens only where it can be written: from a disk that is full or read-only copy the whole folder (`gridpass wallet list --json` names it as home) to another, and name that with --home.";
     STORE_DAMAGED = "GP-STORE-DAMAGED", Failed,
         "The wallet's files are damaged: records that were written are missing or changed on disk.",
         "Keep the folder as it is and restore the last backup into a new profile.";
