@@ -34,7 +34,7 @@ crate::codes! {
         "Get the current did-witness.json that stands beside the log.";
     WEBVH_ENTRY_REFUSED = "GP-WEBVH-ENTRY-REFUSED", Usage,
         "The change would make a did:webvh log that every reader must refuse.",
-        "Change the request as the message says.";
+        "Nothing was changed: correct what was asked, or wait, as the message says.";
     FETCH_FAILED = "GP-FETCH-FAILED", Network,
         "The document could not be fetched over HTTPS.",
         "Check the name, the network and the server's certificate, then try again.";

@@ -434,6 +434,42 @@ fn a_consent_that_covers_nothing_is_not_issued_and_one_that_ends_soon_is_shown_s
     assert!(refused["message"].as_str().is_some_and(|m| m.contains("hash")), "{refused}");
 }
 
+/// Whoever holds a visa can have its file again, and part with it.
+#[test]
+fn a_visa_that_is_held_is_exported_removed_and_accepted_again() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let role = "flex.gb.aggregator";
+    let issue = ["visa", "issue", "--to", &holder.did, "--role", role, "--claim", "zone=GB-1"];
+    for file in ["first.json", "second.json"] {
+        regulator.ok(&[&issue[..], &["-o", file]].concat());
+        holder.ok(&["visa", "accept", file]);
+    }
+    let held = || {
+        let list = holder.json("gridpass.visa.list/1", &["visa", "list"]);
+        let visas = list["visas"].as_array().expect("visas").iter();
+        visas.map(|v| v["evidence"].as_str().expect("a hash").to_owned()).collect::<Vec<_>>()
+    };
+    let [first, second]: [String; 2] = held().try_into().expect("two");
+    // By the role it is not said which of the two.
+    holder.refused("GP-NAME-AMBIGUOUS", 2, &["visa", "remove", role]);
+    holder.refused("GP-NOT-KEPT", 5, &["visa", "remove", "nothing"]);
+    holder.ok(&["visa", "export", &first, "-o", "copy.json"]);
+    let removed = holder.json("gridpass.visa.remove/1", &["visa", "remove", &first]);
+    assert_eq!(removed["evidence"], first.as_str());
+    assert_eq!(removed["state"], "held");
+    assert_eq!(held(), [second.as_str()]);
+    holder.ok(&["visa", "accept", "copy.json"]);
+    assert_eq!(held().len(), 2);
+    holder.refused("GP-NOT-KEPT", 5, &["visa", "export", "nothing", "-o", "none.json"]);
+    holder.ok(&["visa", "remove", &first]);
+    // Of the only one that is left the role says which; it is in its issuer's register all the same.
+    holder.ok(&["visa", "remove", role]);
+    assert!(held().is_empty());
+    let issued = regulator.json("gridpass.visa.list/1", &["visa", "list", "--issued"]);
+    assert_eq!(issued["visas"][0]["state"], "in force");
+}
+
 #[test]
 fn a_presentation_is_to_somebody_and_ends_with_its_visa() {
     let place = Place::new();

@@ -7,6 +7,7 @@ mod hold;
 mod issue;
 mod node;
 mod present;
+mod remove;
 mod request;
 mod standing;
 mod verify;
@@ -48,6 +49,7 @@ pub enum VisaCommand {
     Accept(hold::AcceptArgs),
     List(hold::ListArgs),
     Show(hold::ShowArgs),
+    Remove(remove::RemoveArgs),
     Present(present::PresentArgs),
     Verify(verify::VerifyArgs),
     Renew(request::RenewArgs),
@@ -68,6 +70,7 @@ pub fn run(global: &GlobalArgs, command: &VisaCommand) -> Outcomes {
         VisaCommand::Accept(args) => hold::accept(global, args),
         VisaCommand::List(args) => hold::list(global, args),
         VisaCommand::Show(args) => hold::show(global, args),
+        VisaCommand::Remove(args) => remove::remove(global, args),
         VisaCommand::Present(args) => present::run(global, args),
         VisaCommand::Verify(args) => verify::run(global, args),
         VisaCommand::Renew(args) => request::renew(global, args),
