@@ -122,7 +122,10 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
 
 /// Nobody is called so: a verifier expects its own DID, a node the CID of a channel.
 fn refuse_nobody(to: &str) -> Result<(), Failure> {
-    if Did::parse(to).is_ok() || ContentId::parse(to).is_ok() {
+    if to.starts_with("did:") {
+        return Ok(Did::parse(to).map(|_| ())?);
+    }
+    if ContentId::parse(to).is_ok() {
         return Ok(());
     }
     let message = format!("{to:?} is neither a DID nor the CID of a channel");
