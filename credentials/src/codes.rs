@@ -287,7 +287,7 @@ gridpass_identity::codes! {
         "List what there is: visas that you hold with `gridpass visa list`, those that you issued with `gridpass visa list --issued`, roles with `gridpass role list`.";
     NAME_AMBIGUOUS = "GP-NAME-AMBIGUOUS", Usage,
         "The name fits several things.",
-        "Give the id or the CID, as the list shows it.";
+        "Give the id, the hash or the CID, as the list shows it (`gridpass visa list`, `gridpass role list`).";
     RECORD_UNREADABLE = "GP-RECORD-UNREADABLE", Malformed,
         "A record or an input file is not what it must be.",
         "Correct the file; if it is a record of the wallet, run `gridpass doctor`.";

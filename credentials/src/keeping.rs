@@ -80,7 +80,7 @@ pub enum KeepError {
         name: String,
     },
     /// Several have this name.
-    #[error("{name:?} is the name of several; give the CID")]
+    #[error("{name:?} is the name of several; give the id, the CID or the hash of one")]
     Ambiguous {
         /// The name.
         name: String,

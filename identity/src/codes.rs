@@ -34,7 +34,7 @@ crate::codes! {
         "Get the current did-witness.json that stands beside the log.";
     WEBVH_ENTRY_REFUSED = "GP-WEBVH-ENTRY-REFUSED", Usage,
         "The change would make a did:webvh log that every reader must refuse.",
-        "Change the request as the message says.";
+        "Nothing was changed: correct what was asked, or wait, as the message says.";
     FETCH_FAILED = "GP-FETCH-FAILED", Network,
         "The document could not be fetched over HTTPS.",
         "Check the name, the network and the server's certificate, then try again.";
@@ -166,7 +166,7 @@ crate::codes! {
         "Stop using this copy and restore the last backup into a new profile.";
     STORE_IO = "GP-STORE-IO", Configuration,
         "The operating system refused to read or write the wallet's files.",
-        "Check the disk's free space and the folder's permissions, then try again.";
+        "Check the disk's free space and the folder's permissions, then try again. A wallet opens only where it can be written: from a disk that is full or read-only copy the whole folder (`gridpass wallet list --json` names it as home) to another, and name that with --home.";
     STORE_DAMAGED = "GP-STORE-DAMAGED", Failed,
         "The wallet's files are damaged: records that were written are missing or changed on disk.",
         "Keep the folder as it is and restore the last backup into a new profile.";
@@ -201,6 +201,9 @@ crate::codes! {
     BACKUP_FOREIGN = "GP-BACKUP-FOREIGN", Untrusted,
         "The backup is of another wallet than the one expected, or mixes records of two wallets.",
         "Check the wallet id with `gridpass wallet backup-verify`.";
+    BACKUP_NO_RECIPIENT = "GP-BACKUP-NO-RECIPIENT", Configuration,
+        "The wallet has no recovery phrase that a backup could be for.",
+        "Make one with `gridpass wallet slots add-recovery --recovery-out WORDS`, or give the backup a passphrase of its own: --backup-passphrase-file FILE.";
     BACKUP_VERIFIED = "GP-BACKUP-VERIFIED", Ok,
         "The backup is whole, and everything in it that could be checked is right.",
         "Nothing to do.";

@@ -107,6 +107,9 @@ gridpass_identity::codes! {
     NODE_AUTHORISATION = "GP-NODE-AUTHORISATION", Configuration,
         "The authorisation is for another node, or not for messages.",
         "Give the node's DID to the participant, who runs `gridpass visa authorise-node`.";
+    NODE_PRESENTATION = "GP-NODE-PRESENTATION", Usage,
+        "The presentation is of another participant than the one that the node acts for.",
+        "Give the one that this participant made, with `gridpass visa present ROLE --to CHANNEL --for 30d -o FILE`.";
     NODE_FILE = "GP-NODE-FILE", Malformed,
         "The file is none that a node takes, or it is damaged or cut off.",
         "Give what the message names; where it was meant to be one of these, ask for it again, unchanged.";

@@ -12,6 +12,8 @@ use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::role::{
     FORMAT_VERSION, IssuerRevocation, Parties, RoleDefinition, RoleName, TYPE,
 };
+use gridpass_identity::did::Did;
+use gridpass_identity::time::UnixMillis;
 use serde_json::{Map, Value, json};
 
 /// The claim that names whose data it is.
@@ -34,12 +36,17 @@ pub fn claims() -> Map<String, Value> {
         "type": "array", "items": {"type": "string", "maxLength": 128},
         "minItems": 1, "maxItems": 64, "uniqueItems": true,
     });
-    let time = json!({"type": "string", "format": "date-time"});
+    let dids = json!({
+        "type": "array", "items": {"type": "string", "pattern": "^did:[a-z0-9]+:.", "maxLength": 2048},
+        "minItems": 1, "maxItems": 64, "uniqueItems": true,
+    });
+    // A time in another zone is no time in a comparison: such a consent would cover nothing.
+    let time = json!({"type": "string", "format": "date-time", "pattern": "(Z|\\+00:00)$"});
     let schema = json!({
         "type": "object",
         "properties": {
             METERING_POINT: {"type": "string", "minLength": 1, "maxLength": 128},
-            PURPOSES: texts, DATA: texts, PARTIES: texts,
+            PURPOSES: texts, DATA: texts, PARTIES: dids,
             FROM: time, UNTIL: time,
         },
         "required": [METERING_POINT, PURPOSES, DATA, PARTIES, FROM, UNTIL],
@@ -74,6 +81,48 @@ pub fn definition(name: RoleName, customers: Vec<ContentId>) -> RoleDefinition {
         max_status_age_seconds: 3600,
         issuer_revocation: IssuerRevocation::Ends,
     }
+}
+
+/// Whether claims are those of a consent: all of them are there.
+#[must_use]
+pub fn is_one(claims: &Map<String, Value>) -> bool {
+    [METERING_POINT, PURPOSES, DATA, PARTIES, FROM, UNTIL].iter().all(|c| claims.contains_key(*c))
+}
+
+fn time(claims: &Map<String, Value>, name: &str) -> Option<UnixMillis> {
+    UnixMillis::parse_rfc3339(claims.get(name)?.as_str()?).ok()
+}
+
+/// Until when a consent counts by its own claim; its visa may end before or after.
+#[must_use]
+pub fn until(claims: &Map<String, Value>) -> Option<UnixMillis> {
+    if is_one(claims) { time(claims, UNTIL) } else { None }
+}
+
+/// Why a consent would cover nothing, also where its role's schema takes it: parties that are no DIDs,
+/// times that are not in UTC, an end before the beginning. Empty for other claims.
+#[must_use]
+pub fn faults(claims: &Map<String, Value>) -> Vec<String> {
+    let mut faults = Vec::new();
+    if !is_one(claims) {
+        return faults;
+    }
+    let parties = claims.get(PARTIES).and_then(Value::as_array).into_iter().flatten();
+    for party in parties {
+        if party.as_str().is_none_or(|did| Did::parse(did).is_err()) {
+            faults.push(format!("{PARTIES}: {party} is no DID"));
+        }
+    }
+    let (from, until) = (time(claims, FROM), time(claims, UNTIL));
+    for (name, read) in [(FROM, from), (UNTIL, until)] {
+        if read.is_none() {
+            faults.push(format!("{name} is no time in UTC, such as 2026-03-01T12:00:00Z"));
+        }
+    }
+    if from.zip(until).is_some_and(|(from, until)| until <= from) {
+        faults.push(format!("{UNTIL} is not after {FROM}"));
+    }
+    faults
 }
 
 /// Refuses what is no text in quotes and no attribute of the message: a consent for whatever the
@@ -114,11 +163,49 @@ pub fn comparisons(need: &ConsentNeed) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gridpass_credentials::schema::Schema;
 
     #[test]
     fn the_definition_can_be_read_again() {
         let customer = ContentId::of_bytes(b"customer").expect("a name");
         let name = RoleName::parse("flex.gb.consent").expect("a name");
         assert!(definition(name, vec![customer]).encode().is_ok());
+    }
+
+    fn said(bend: impl FnOnce(&mut Map<String, Value>)) -> Map<String, Value> {
+        let claims = json!({
+            "meteringPoint": "MP-1", "purposes": ["settlement"], "data": ["interval-readings"],
+            "parties": ["did:web:alpha.example"],
+            "from": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00+00:00",
+        });
+        let mut claims = claims.as_object().cloned().expect("an object");
+        bend(&mut claims);
+        claims
+    }
+
+    #[test]
+    fn a_consent_that_would_cover_nothing_is_told() {
+        let schema = Schema::compile(&Value::Object(claims())).expect("a schema");
+        let fits = |claims: &Map<String, Value>| {
+            schema.violations(&Value::Object(claims.clone())).is_empty()
+        };
+        let good = said(|_| ());
+        assert!(fits(&good) && faults(&good).is_empty(), "{:?}", faults(&good));
+        assert_eq!(until(&good), UnixMillis::parse_rfc3339("2026-02-01T00:00:00Z").ok());
+        for (name, value) in [
+            (PARTIES, json!(["alpha"])),
+            (FROM, json!("2026-01-01T00:00:00+02:00")),
+            (UNTIL, json!("tomorrow")),
+        ] {
+            let bad = said(|c| drop(c.insert(name.into(), value)));
+            assert!(!fits(&bad), "{bad:?}");
+            assert_eq!(faults(&bad).len(), 1, "{:?}", faults(&bad));
+        }
+        // A schema cannot say this.
+        let turned = said(|c| drop(c.insert(UNTIL.into(), json!("2025-01-01T00:00:00Z"))));
+        assert_eq!(faults(&turned), ["until is not after from"]);
+        // Claims of another role may be called likewise.
+        let other = said(|c| drop(c.remove(PURPOSES)));
+        assert!(!is_one(&other) && faults(&other).is_empty() && until(&other).is_none());
     }
 }

@@ -184,6 +184,13 @@ pub fn note(text: impl fmt::Display) {
     let _ = writeln!(err, "{}", guarded(&text.to_string()));
 }
 
+/// Tells a report beside the content that goes to standard output. With `--json` the answer has it.
+pub fn beside(answer: &Answer) {
+    if !crate::warnings::in_json() {
+        note(answer.text.trim_end());
+    }
+}
+
 macro_rules! failure_from {
     ($($error:ty),* $(,)?) => {$(
         impl From<$error> for Failure {

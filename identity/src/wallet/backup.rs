@@ -66,6 +66,9 @@ pub enum BackupError {
     /// The age recipient is not one.
     #[error("{0:?} is not an age recipient (age1…)")]
     Recipient(String),
+    /// There is nobody whom it could be for.
+    #[error("the wallet has no recovery phrase, and nothing else was named that opens the backup")]
+    NoRecipient,
 }
 
 impl BackupError {
@@ -79,6 +82,7 @@ impl BackupError {
             Self::Checksum => codes::BACKUP_CHECKSUM,
             Self::Foreign { .. } => codes::BACKUP_FOREIGN,
             Self::Recipient(_) => codes::KEY_MALFORMED,
+            Self::NoRecipient => codes::BACKUP_NO_RECIPIENT,
         }
     }
 }
@@ -228,8 +232,7 @@ fn encrypt(
         }
     }
     if recipients.is_empty() {
-        let reason = "the wallet has no recovery phrase, and no recipient was given";
-        return Err(BackupError::Recipient(reason.into()));
+        return Err(BackupError::NoRecipient);
     }
     let encryptor = age::Encryptor::with_recipients(recipients.iter().map(AsRef::as_ref))
         .map_err(|_| WalletError::Internal("age takes these recipients"))?;
@@ -479,7 +482,7 @@ impl LockedWallet {
     /// safely written.
     ///
     /// # Errors
-    /// [`BackupError::Recipient`] for a bad recipient, or if there is nobody to encrypt for;
+    /// [`BackupError::Recipient`] for a bad recipient, [`BackupError::NoRecipient`] if there is none;
     /// [`WalletError::Limit`] for a file that would be longer than [`MAX_BACKUP`].
     pub fn backup(
         &self,

@@ -37,6 +37,8 @@ pub const MIN_BLOCK: u32 = 1024;
 pub const LIST: usize = 8192;
 /// The most blocks of a file.
 pub const MAX_BLOCKS: u64 = 1024 * 1024;
+/// The bytes of the disk that are left to others: a file does not stop the messages.
+pub const SPARE: u64 = 256 * 1024 * 1024;
 /// The name of a block's bytes, as a list has it: their sha2-256.
 pub type Digest = [u8; 32];
 
@@ -85,6 +87,28 @@ impl FileError {
             _ => Self::Io(message),
         }
     }
+}
+
+/// The bytes that are left on the disk of a folder; no end of them where nobody says.
+pub(crate) fn left_on_disk(folder: &Path) -> u64 {
+    let disk = rustix::fs::statvfs(folder);
+    disk.map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Whether so many bytes more leave [`SPARE`] on the disk of a folder.
+///
+/// # Errors
+/// [`FileError::Full`].
+pub fn room_for(folder: &Path, bytes: u64) -> Result<(), FileError> {
+    let left = left_on_disk(folder);
+    if left >= SPARE.saturating_add(bytes) {
+        return Ok(());
+    }
+    let spare = SPARE.div_euclid(1024 * 1024);
+    Err(FileError::Full(format!(
+        "{}: {left} bytes of the disk are left, and {spare} MiB stay free beside a file",
+        folder.display()
+    )))
 }
 
 fn malformed<E: std::fmt::Display>(e: E) -> FileError {

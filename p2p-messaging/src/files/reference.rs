@@ -81,7 +81,7 @@ impl Reference {
         if !is_name(name) {
             return Err(malformed("its name is none, or leads somewhere"));
         }
-        if media_type.len() > MAX_TEXT || !media_type.bytes().all(|b| b.is_ascii_graphic()) {
+        if !is_media_type(media_type) {
             return Err(malformed("its media type is none"));
         }
         Ok(Self {
@@ -103,6 +103,12 @@ pub fn is_name(name: &str) -> bool {
         && ![".", ".."].contains(&name)
         && !name.contains(['/', '\\'])
         && !name.chars().any(char::is_control)
+}
+
+/// Whether a text may stand as a media type.
+#[must_use]
+pub fn is_media_type(text: &str) -> bool {
+    text.len() <= MAX_TEXT && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 #[cfg(test)]

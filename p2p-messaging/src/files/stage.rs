@@ -1,7 +1,7 @@
 //! Cutting a file into a folder, from which a node gives it.
 
 use super::held::{BLOCKS, Bits, DIGESTS, HAVE, MANIFEST, write_whole};
-use super::{FileError, FileKey, Sealer};
+use super::{FileError, FileKey, Sealer, room_for};
 use gridpass_credentials::content_id::ContentId;
 use std::fs::OpenOptions;
 use std::io::{Read, Write as _};
@@ -9,8 +9,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// Cuts what `source` gives, sealed where there is a key, and makes it durable in a folder. Two blocks
-/// are in memory. `progress` is told how many bytes were read. Gives the name of the manifest and how
-/// many bytes the file has.
+/// are in memory. As much of the disk is left as where a file is fetched. `progress` is told how many
+/// bytes were read. Gives the name of the manifest and how many bytes the file has.
 ///
 /// # Errors
 /// [`FileError`].
@@ -30,8 +30,11 @@ pub fn stage(
     let mut content = read(source, block_size)?;
     let mut bytes = 0_u64;
     loop {
-        // A file that grows or shrinks meanwhile is taken as it was read.
-        let next = read(source, block_size)?;
+        // A file that grows or shrinks meanwhile is taken as it was read: what is short was its end.
+        let whole = u32::try_from(content.len()) == Ok(block_size);
+        let next = if whole { read(source, block_size)? } else { Vec::new() };
+        // What is read may have no end.
+        room_for(folder, block_size.into())?;
         bytes = bytes.saturating_add(u64::try_from(content.len()).unwrap_or(u64::MAX));
         let block = sealer.next(&mut content, next.is_empty())?;
         blocks.write_all(&block).map_err(|e| FileError::io(&path, &e))?;
@@ -57,4 +60,46 @@ fn read(source: &mut dyn Read, most: u32) -> Result<Vec<u8>, FileError> {
     let read = source.take(u64::from(most)).read_to_end(&mut content);
     read.map_err(|e| FileError::Io(e.to_string()))?;
     Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::SPARE;
+    use super::*;
+    use crate::codes;
+    use crate::test_kit::cid;
+
+    /// Somebody writes to it while it is read: it ends, and then there is more.
+    struct Growing(Vec<&'static [u8]>);
+
+    impl Read for Growing {
+        fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+            if self.0.is_empty() {
+                return Ok(0);
+            }
+            self.0.remove(0).read(room)
+        }
+    }
+
+    #[test]
+    fn a_file_that_grows_while_it_is_read_is_taken_as_far_as_it_was_there() {
+        let key = FileKey::new([7; 32]);
+        for key in [None, Some(&key)] {
+            let place = tempfile::tempdir().expect("a folder");
+            let mut source = Growing(vec![&b"ten bytes."[..], &b""[..], &b"and more"[..]]);
+            let channel = cid("channel");
+            let staged =
+                stage(&mut source, place.path(), &channel, key, 1024, &mut |_| {}).expect("cut");
+            assert_eq!(staged.1, 10);
+        }
+    }
+
+    #[test]
+    fn some_of_the_disk_is_left_to_the_messages() {
+        let place = tempfile::tempdir().expect("a folder");
+        assert_eq!(room_for(place.path(), 0), Ok(()));
+        let full = room_for(place.path(), u64::MAX - SPARE).expect_err("no disk is so large");
+        assert_eq!(full.code(), codes::FILE_FULL);
+        assert!(full.to_string().contains("256 MiB"), "{full}");
+    }
 }

@@ -5,20 +5,10 @@ use super::worker::Worker;
 use crate::checking::Known as _;
 use crate::codes;
 use gridpass_credentials::authorisation::NodePurpose;
-use gridpass_credentials::secured::{Kind, Secured};
 use gridpass_credentials::signature::SignatureMemo;
-use gridpass_credentials::vcdm::Presentation;
 use gridpass_credentials::verify::{AuthorisationExpectation, verify_authorisation};
-use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
 use serde_json::{Value, json};
-
-/// Who holds what a presentation shows: read, not believed.
-fn is_of(presentation: &str, holder: &Did) -> bool {
-    let secured = Secured::parse(presentation.as_bytes(), Kind::Presentation).ok();
-    let read = secured.and_then(|s| Presentation::read(s.document().clone()).ok());
-    read.is_some_and(|p| p.holder() == Some(holder.as_str()))
-}
 
 impl Worker {
     /// For whom the node acts, and whether that counts now: `state`, and where it does not why and
@@ -34,7 +24,7 @@ impl Worker {
             json!({"state": "none", "code": code, "sentence": sentence, "next": next})
         };
         let Some(own) = &material.authorisation else {
-            if material.presentations.values().any(|p| is_of(&p.text, node)) {
+            if material.presentations.values().any(|p| p.holder.as_ref() == Some(node)) {
                 return json!({"state": "itself"});
             }
             let sentence = "no participant authorised this node".to_owned();

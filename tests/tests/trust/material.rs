@@ -206,6 +206,36 @@ fn an_authorisation_of_another_node_or_by_another_participant_is_refused() {
     assert_eq!((e.code(), material.lists.len()), (codes::NODE_VISA, 0));
 }
 
+/// The authorisation, which says for whom the node acts, may come first or last.
+#[test]
+fn a_presentation_of_another_participant_takes_the_place_of_none() {
+    let s = scene();
+    let other = Scene { owner: Party::new(14), ..scene() };
+    let itself = Scene { owner: Party::new(12), ..scene() };
+    let own = s.presentation(Form::Jwt, in_days(20));
+    let theirs = other.presentation(Form::Jwt, in_days(30));
+    let of_node = itself.presentation(Form::Jwt, in_days(30));
+    let authorisation = authorise(&s.owner, &s.node, |_| ());
+    let counts = |material: &Material| material.presentations[&s.market.channel].id.clone();
+    let mut material = s.material();
+    for file in [&own, &authorisation, &own] {
+        material.give(file.text().as_bytes(), NOW).expect("taken");
+    }
+    let e = material.give(theirs.text().as_bytes(), NOW).expect_err("another participant's");
+    assert_eq!((e.code(), counts(&material)), (codes::NODE_PRESENTATION, own.id().clone()));
+    // What the node shows for itself is not refused, and does not stand before its participant's.
+    material.give(of_node.text().as_bytes(), NOW).expect("taken");
+    assert_eq!([counts(&material), counts(&s.material())], [own.id().clone(), own.id().clone()]);
+
+    // Given before it was known for whom it acts, which is found out when the node starts.
+    let late = scene();
+    let mut material = late.material();
+    for file in [&own, &theirs, &authorisation] {
+        material.give(file.text().as_bytes(), NOW).expect("taken");
+    }
+    assert_eq!(counts(&late.material()), *own.id());
+}
+
 #[test]
 fn what_a_node_has_no_use_for_is_refused_and_not_left_in_its_folder() {
     let s = scene();

@@ -3,7 +3,7 @@
 use super::sign::{identity, parse_dids, verification_answer};
 use crate::context::{GlobalArgs, LazyResolver, MAX_INPUT, OutputArgs, now, read_input, read_text};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, note};
+use crate::output::{Answer, Failure, Outcomes, beside};
 use clap::Args;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
@@ -139,7 +139,7 @@ fn unsigned(args: &OpenArgs, content: &[u8], from: Option<&Did>) -> Outcomes {
 
 fn finish(args: &OpenArgs, mut answer: Answer, content: &[u8]) -> Outcomes {
     if let Some(raw) = args.output.write_private(content.to_vec())? {
-        note(answer.text.trim_end());
+        beside(&answer);
         let text = String::from_utf8_lossy(content).into_owned();
         answer.json.insert("content".into(), json!(text));
         return Ok(answer.with_raw(raw));

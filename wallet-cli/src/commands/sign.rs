@@ -6,7 +6,8 @@ use crate::context::{
     GlobalArgs, LazyResolver, MAX_INPUT, OutputArgs, if_too_large, now, read_input, read_text,
 };
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, note};
+use crate::output::{Answer, Failure, Outcomes, beside};
+use crate::warnings::hint;
 use clap::{Args, ValueEnum};
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
@@ -186,7 +187,7 @@ pub fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     }
     let verification = verify_jws(&jws, payload.as_deref(), &resolver, &expect)?;
     if expect.signer.is_none() && verification.report.outcome() == Outcome::Passed {
-        note("note: any signer was accepted; name the one you expect with --signer DID");
+        hint("note: any signer was accepted; name the one you expect with --signer DID");
     }
     let wants_content = args.output.output.is_some();
     let content = verification.payload().filter(|_| wants_content).map(<[u8]>::to_vec);
@@ -195,7 +196,7 @@ pub fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
         Some(content)
             if args.output.file() == Some(Path::new("-")) || args.output.file().is_none() =>
         {
-            note(answer.text.trim_end());
+            beside(&answer);
             Ok(answer.with_raw(content))
         }
         Some(content) => {

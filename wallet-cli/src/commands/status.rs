@@ -5,8 +5,9 @@ use super::sign::identity;
 use super::visa::FormArg;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, note};
+use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown;
+use crate::warnings::hint;
 use clap::{Args, Subcommand};
 use gridpass_credentials::issuing::Issuer;
 use gridpass_credentials::keeping;
@@ -114,7 +115,7 @@ fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
     };
     Ok(match args.output.write(bytes)? {
         Some(raw) => {
-            note(&answer.text);
+            hint(&answer.text);
             answer.with_raw(raw)
         }
         None => answer,

@@ -4,7 +4,8 @@
 use super::sign::identity;
 use crate::context::{GlobalArgs, now, rng};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, note};
+use crate::output::{Answer, Failure, Outcomes};
+use crate::warnings::hint;
 use axum::Json;
 use axum::Router;
 use axum::extract::{Path, State};
@@ -87,7 +88,7 @@ pub fn run(global: &GlobalArgs, args: &VcApiArgs) -> Outcomes {
         let listener = tokio::net::TcpListener::bind(args.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let public = args.public.clone().unwrap_or_else(|| format!("http://{address}"));
-        note(format!("{} listens on http://{address}", keys.did));
+        hint(format_args!("{} listens on http://{address}", keys.did));
         let server = Server { keys, public, wrap: args.wrap };
         axum::serve(listener, router(Arc::new(server))).await.map_err(failed)
     })?;

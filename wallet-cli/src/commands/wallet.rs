@@ -18,7 +18,7 @@ use gridpass_identity::wallet::backup::{
     Backup, BackupSecret, MAX_BACKUP, Protection, age_identity,
 };
 use gridpass_identity::wallet::sled_store::SledStore;
-use gridpass_identity::wallet::slot::{Passphrase, RecoveryPhrase, Unlock};
+use gridpass_identity::wallet::slot::{Passphrase, RecoveryPhrase, SlotKind, Unlock};
 use gridpass_identity::wallet::{Diary, LockedWallet, Status, Wallet, WalletError};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -99,8 +99,12 @@ pub enum SlotsCommand {
      gridpass wallet backup -o b.gpb --backup-passphrase-file p.txt"
 ))]
 pub struct BackupArgs {
-    #[command(flatten)]
-    output: OutputArgs,
+    /// Write it to this file: a backup never goes to standard output
+    #[arg(short, long, alias = "out", value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
     /// Another age recipient who can decrypt the file too
     #[arg(long, value_name = "AGE1…")]
     recipient: Vec<String>,
@@ -174,8 +178,8 @@ fn slots_text(status: &Status) -> String {
     let mut text = String::new();
     for slot in &status.slots {
         let kind = match slot.kind {
-            gridpass_identity::wallet::slot::SlotKind::Passphrase => "passphrase",
-            gridpass_identity::wallet::slot::SlotKind::Recovery => "recovery phrase",
+            SlotKind::Passphrase => "passphrase",
+            SlotKind::Recovery => "recovery phrase",
         };
         text.push_str(&format!("  {:>3}  {kind:<16} since {}\n", slot.id, slot.created));
     }
@@ -306,7 +310,15 @@ fn slots(global: &GlobalArgs, command: &SlotsCommand) -> Outcomes {
             Ok(Answer::new("gridpass.wallet.slots/1", json!({ "added": id }), text))
         }
         SlotsCommand::Remove { id } => {
-            global.wallet()?.remove_slot(*id)?;
+            let mut wallet = global.wallet()?;
+            wallet.remove_slot(*id)?;
+            if !has_words(&wallet.status()?) {
+                warn(
+                    Some(gridpass_identity::codes::BACKUP_NO_RECIPIENT),
+                    "no recovery phrase is left that a backup could be for: add one with `gridpass \
+                     wallet slots add-recovery`, or give each backup a passphrase of its own",
+                );
+            }
             let text = format!(
                 "Slot {id} is removed. Backups made before still open with it: destroy them if \
                  its secret is in other hands."
@@ -316,13 +328,19 @@ fn slots(global: &GlobalArgs, command: &SlotsCommand) -> Outcomes {
     }
 }
 
+fn has_words(status: &Status) -> bool {
+    status.slots.iter().any(|slot| slot.kind == SlotKind::Recovery)
+}
+
 fn backup(global: &GlobalArgs, args: &BackupArgs) -> Outcomes {
-    let Some(path) = args.output.file() else {
+    let output = OutputArgs { output: args.output.clone(), force: args.force };
+    let Some(path) = output.file() else {
         let message = "a backup goes to a file: -o FILE";
         return Err(Failure::new(codes::USAGE, message).next("Add -o FILE."));
     };
-    args.output.check()?;
+    output.check()?;
     let mut locked = global.locked_wallet()?;
+    let words = has_words(&locked.status()?);
     let passphrase = match &args.backup_passphrase_file {
         Some(file) => Some(global.secrets.new_passphrase("the backup", Some(file))?),
         None => None,
@@ -334,18 +352,24 @@ fn backup(global: &GlobalArgs, args: &BackupArgs) -> Outcomes {
     let now = now();
     let file = locked.backup(&protection, now)?;
     let bytes = file.len();
-    args.output.write_private(file)?;
+    output.write_private(file)?;
     // Only once the file is on the disk.
     locked.note_backup(now)?;
     let opens_with = match protection {
         Protection::Passphrase(_) => "its own passphrase",
         Protection::Recipients([]) => "the recovery phrase",
-        Protection::Recipients(_) => "the recovery phrase, and the recipients named",
+        Protection::Recipients(_) if words => "the recovery phrase, and the recipients named",
+        Protection::Recipients(_) => "the keys of the recipients named",
+    };
+    let secret = match &args.backup_passphrase_file {
+        Some(file) => format!("--backup-passphrase-file {}", crate::shown::shown(file.display())),
+        None if words => "--recovery-file WORDS".to_owned(),
+        None => "--identity-file KEY".to_owned(),
     };
     let json = json!({ "file": path, "bytes": bytes, "created": now, "opens_with": opens_with });
     let text = format!(
         "Backup written to {} ({bytes} bytes); it opens with {opens_with}.\n\
-         next: gridpass wallet backup-verify {} --recovery-file WORDS",
+         next: gridpass wallet backup-verify {} {secret}",
         crate::shown::shown(path.display()),
         crate::shown::shown(path.display()),
     );

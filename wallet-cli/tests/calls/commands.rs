@@ -412,6 +412,31 @@ fn a_node_cannot_issue() {
     place.refused("GP-NODE-CANNOT-ACT", 15, &["sign", "a.txt", "--purpose", "assertion"]);
 }
 
+/// Without words nobody could open a backup: it says so, and what each backup needs then.
+#[test]
+fn a_wallet_without_words_is_backed_up_under_a_passphrase_of_its_own() {
+    let place = Place::with_wallet();
+    place.new_identity("root", &[]);
+    let list = place.ok_json("gridpass.wallet.slots/1", &["wallet", "slots", "list"]);
+    let slots = list["slots"].as_array().expect("slots").iter();
+    let words: Vec<String> =
+        slots.filter(|s| s["kind"] == "recovery").map(|s| s["id"].to_string()).collect();
+    assert_eq!(words.len(), 1, "{list}");
+    let removed = place.ok(&["--json", "wallet", "slots", "remove", &words[0]]);
+    assert_eq!(removed.error()["code"], "GP-BACKUP-NO-RECIPIENT", "{removed:?}");
+    let refused = place.refused("GP-BACKUP-NO-RECIPIENT", 3, &["wallet", "backup", "-o", "b.gpb"]);
+    assert!(refused["next"].as_str().is_some_and(|n| n.contains("add-recovery")), "{refused}");
+    assert!(!place.path("b.gpb").exists());
+    place.write("own.txt", "the backup's own passphrase\n");
+    let own = ["--backup-passphrase-file", "own.txt"];
+    let made = place.ok(&[&["wallet", "backup", "-o", "b.gpb"][..], &own[..]].concat());
+    let (_, next) = made.text().split_once("next: gridpass ").expect("a next step");
+    // As it is printed, it holds.
+    let next: Vec<&str> = next.split_whitespace().collect();
+    assert_eq!(next, [&["wallet", "backup-verify", "b.gpb"][..], &own[..]].concat());
+    place.ok(&next);
+}
+
 #[test]
 fn slots_and_passphrases_change() {
     let place = Place::with_wallet();

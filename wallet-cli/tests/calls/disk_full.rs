@@ -72,6 +72,12 @@ impl SmallDisk {
         assert!(command.status().expect("mount runs").success());
     }
 
+    fn read_only(&self) {
+        let mut command = Command::new("mount");
+        command.args(["-o", "remount,ro"]).arg(&self.0);
+        assert!(command.status().expect("mount runs").success());
+    }
+
     /// Fills all but `keep` bytes.
     fn fill(&self, keep: usize) {
         let mut filler = std::fs::File::create(self.0.join("filler")).expect("a file");
@@ -169,6 +175,25 @@ fn space_may_end_at_any_point_of_a_call() {
     assert!(refused > 0 && !acknowledged.is_empty(), "{refused} refused");
     let doctor = place.run(&[&home[..], &["--json", "doctor"]].concat()).json();
     assert!(crate::common::codes_of(&doctor).iter().all(|c| c != "GP-STORE-DAMAGED"), "{doctor}");
+}
+
+/// The way to sign, or to have a backup, where the disk takes nothing any more.
+#[test]
+fn a_wallet_on_a_disk_that_cannot_be_written_opens_as_a_copy() {
+    let place = Place::new();
+    let Some(disk) = SmallDisk::mount(&place, "8m") else { return };
+    let home = ["--home", "disk/home"];
+    place.ok(&[&home[..], &["init", "--name", "dso", "--recovery-out", "words.txt"]].concat());
+    disk.read_only();
+    let refused = place.refused("GP-STORE-IO", 3, &[&home[..], &["id", "list"]].concat());
+    assert!(refused["next"].as_str().is_some_and(|n| n.contains("--home")), "{refused}");
+    let list = place.ok_json("gridpass.wallet.list/1", &[&home[..], &["wallet", "list"]].concat());
+    let named = list["home"].as_str().expect("a folder");
+    let mut copy = Command::new("cp");
+    copy.current_dir(place.dir.path()).args(["-a", named, "copy"]);
+    assert!(copy.status().expect("cp runs").success());
+    place.ok(&["--home", "copy", "id", "list"]);
+    place.ok(&["--home", "copy", "wallet", "backup", "-o", "b.gpb"]);
 }
 
 #[test]

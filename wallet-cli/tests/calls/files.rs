@@ -170,6 +170,23 @@ fn nothing_but_an_ordinary_file_is_written_over() {
     place.refused("GP-FILE-NOT-WRITTEN", 3, &["sign", "a.txt", "-o", "absent/a.jws"]);
 }
 
+/// What has no end would fill the disk, and a pipe that nobody writes to would be waited for.
+#[cfg(unix)]
+#[test]
+fn what_is_sent_as_a_file_is_an_ordinary_one() {
+    let place = Place::with_wallet();
+    let status = std::process::Command::new("mkfifo").arg(place.path("pipe")).status();
+    assert!(status.expect("mkfifo runs").success());
+    for (path, what) in [("/dev/zero", "no ordinary"), ("pipe", "no ordinary"), (".", "a folder")] {
+        let refused = place.refused("GP-FILE-NOT-READ", 5, &["file", "send", "c", "t", path]);
+        assert!(refused["message"].as_str().is_some_and(|m| m.contains(what)), "{refused}");
+    }
+    place.write("a.csv", "1,2");
+    let send = ["file", "send", "c", "t", "a.csv", "--media-type", "text csv"];
+    let refused = place.refused("GP-USAGE", 2, &send);
+    assert!(refused["next"].as_str().is_some_and(|n| n.contains("--media-type")), "{refused}");
+}
+
 #[cfg(unix)]
 #[test]
 fn what_was_opened_and_every_secret_is_its_owners_only() {

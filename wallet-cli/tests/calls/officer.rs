@@ -225,6 +225,10 @@ fn a_command_that_is_called_again_makes_nothing_twice() {
     assert!(refused["message"].as_str().is_some_and(|m| m.contains(&first)), "{refused}");
     assert!(next_of(&refused).contains("--again"), "{refused}");
     assert!(!place.path("other.json").exists());
+    // Nor is it refused beside the visa that answers it, before that is revoked.
+    let refuse = ["visa", "refuse", "request.json", "--reason", "late", "-o", "refusal.json"];
+    let refused = regulator.refused("GP-REQUEST-ANSWERED", 8, &refuse);
+    assert!(next_of(&refused).contains(&format!("visa revoke {first}")), "{refused}");
     let again = regulator.ok(&[&issue[..], &["other.json", "--again"]].concat());
     assert!(again.stderr.contains(&first), "the other is named: {}", again.stderr);
     // Two are in force: which one is meant has to be said; then one is, and it is clear.
@@ -234,6 +238,32 @@ fn a_command_that_is_called_again_makes_nothing_twice() {
     let last = regulator.json("gridpass.visa.status/1", &["visa", "revoke", &holder.did]);
     assert_ne!(last["visa"].as_str(), Some(first.as_str()));
     regulator.refused("GP-STATUS-UNCHANGED", 8, &["visa", "revoke", &holder.did]);
+    regulator.ok(&refuse);
+}
+
+/// What issuing would refuse is seen when the request is looked at; the officer may shorten it.
+#[test]
+fn a_review_says_for_how_long_and_whether_that_is_too_long() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let review = |validity: &str| {
+        let ask = ["visa", "request", ROLE, "--claim", "zone=GB-1", "--validity", validity];
+        holder.ok(&[&ask[..], &["-o", "request.json", "--force"]].concat());
+        regulator.place.run(&regulator.args(&["visa", "review", "request.json"]))
+    };
+    for (validity, said) in [("12h", "for 12 hours"), ("36h", "for 36 hours"), ("2d", "for 2 days")]
+    {
+        let ran = review(validity);
+        assert!(ran.status == 0 && ran.text().contains(said), "{validity}: {ran:?}");
+    }
+    let ran = review("100000d");
+    assert_eq!(ran.status, 10, "{ran:?}");
+    assert!(ran.text().contains("GP-VISA-VALIDITY-TOO-LONG"), "{ran:?}");
+    assert!(ran.text().contains("visa issue FILE --validity"), "{ran:?}");
+    let issue = ["visa", "issue", "request.json", "-o", "visa.json"];
+    regulator.refused("GP-VISA-VALIDITY-TOO-LONG", 10, &issue);
+    regulator.ok(&[&issue[..], &["--validity", "30d"]].concat());
+    assert_eq!(review("0s").status, 12);
 }
 
 #[test]

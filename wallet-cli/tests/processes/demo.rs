@@ -48,6 +48,10 @@ fn the_market_day_ends_well_and_what_must_be_refused_is_and_the_folder_can_be_lo
     let store = look("exchange-node", &["node", "check"]);
     let nothing = Value::Array(Vec::new());
     assert_eq!((&store["damaged"], &store["missing"]), (&nothing, &nothing));
+    let doctor = place.run_bare(&["--home", "day", "--json", "doctor"]).json();
+    let checks = doctor["checks"].as_array().expect("checks");
+    let home = checks.iter().find(|c| c["name"] == "home").expect("it looks at the folder");
+    assert_eq!(home["outcome"], "passed", "{home}");
     place.refused("GP-FILE-EXISTS", 8, &["demo", "--keep", "day"]);
 }
 

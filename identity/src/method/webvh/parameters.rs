@@ -39,6 +39,9 @@ impl WitnessRule {
             return Err("more than 64 witnesses".into());
         }
         for (i, witness) in self.witnesses.iter().enumerate() {
+            if witness.id.method() != "key" {
+                return Err(format!("witness {} is no did:key, as every witness is", witness.id));
+            }
             let key = method::key::to_public_key(&witness.id).map_err(|e| e.to_string())?;
             if key.key_type() != KeyType::Ed25519 {
                 return Err(format!("witness {} is not an Ed25519 key", witness.id));

@@ -350,6 +350,9 @@ fn negative_duplicate_witness_ids_and_zero_threshold() {
         first_changed(|entry| entry["parameters"]["witness"] = json!(rule), what);
     }
     first_changed(|entry| entry["parameters"]["witness"] = json!({ "threshold": 1 }), "witness");
+    let mut rule = witness_rule(&[7], 1);
+    rule.witnesses[0].id = Did::parse("did:web:witness.example").expect("a DID");
+    first_changed(|entry| entry["parameters"]["witness"] = json!(rule), "is no did:key");
 }
 
 /// Refused by its length, before any of it is held against the rest of it.

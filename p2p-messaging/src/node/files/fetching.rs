@@ -7,7 +7,7 @@ use super::lanes::Lanes;
 use super::library::Files;
 use crate::exchange::{Exchange, FetchError};
 use crate::files::manifest::cid_of;
-use crate::files::{FileError, Held, Manifest};
+use crate::files::{FileError, Held, Manifest, SPARE, left_on_disk};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -27,8 +27,6 @@ const SAVE: Duration = Duration::from_secs(2);
 const SAVE_BLOCKS: u64 = 128;
 /// How often senders are asked whether they have what they refer to.
 const VOUCH: Duration = Duration::from_secs(5);
-/// The bytes of the disk that are left to others: a file does not stop the messages.
-const SPARE: u64 = 256 * 1024 * 1024;
 /// How long is waited for room on a full disk before it is tried again.
 const FULL: Duration = Duration::from_secs(5);
 
@@ -164,12 +162,11 @@ pub(super) fn vouch(files: &Arc<Files>, exchange: &Exchange, here: &Arc<FileHere
 
 /// Whether so little of the disk is left that nothing more is fetched; says so.
 fn is_short_of_disk(here: &FileHere) -> bool {
-    let left = rustix::fs::statvfs(&here.folder);
-    let left = left.map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-    if left < SPARE {
+    let short = left_on_disk(&here.folder) < SPARE;
+    if short {
         here.live().why = Some("less than 256 MiB of the disk are left");
     }
-    left < SPARE
+    short
 }
 
 /// Gets the manifest and the lists; nothing where that is not to be any more.

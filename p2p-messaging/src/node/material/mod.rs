@@ -340,15 +340,42 @@ impl Material {
         own: OwnPresentation,
         keep: bool,
     ) -> Result<Taken, MaterialError> {
+        let channel = own.channel.clone();
+        if let Some(principal) = self.principal().filter(|_| self.stands(&own).is_none()) {
+            // One that was given before it was known who that is stays where it is, and counts no more.
+            if !keep {
+                return Ok(Taken::Presentation(channel));
+            }
+            let of = own.holder.as_ref().map_or("nobody that it names", Did::as_str);
+            let sentence = format!("it is of {of}, and the node acts for {principal}");
+            return Err(MaterialError::new(codes::NODE_PRESENTATION, sentence));
+        }
         if keep {
             self.folder.write(&folder::presentation(&own.id), own.text.as_bytes())?;
         }
-        let channel = own.channel.clone();
         // The last one says what its holder wants to show now, such as a visa that was renewed.
-        if self.presentations.get(&channel).is_none_or(|p| p.signed <= own.signed) {
+        let rank = |p: &OwnPresentation| (self.stands(p), p.signed);
+        if self.presentations.get(&channel).is_none_or(|p| rank(p) <= rank(&own)) {
             self.presentations.insert(channel.clone(), own);
         }
         Ok(Taken::Presentation(channel))
+    }
+
+    /// The participant that this node acts for, where an authorisation says so.
+    fn principal(&self) -> Option<&Did> {
+        self.authorisation.as_ref().map(|held| &held.authorisation.principal)
+    }
+
+    /// Whether a presentation is of whom the node acts for; nothing where it is somebody else's. Before
+    /// an authorisation is here, which may come later, each may be its participant's.
+    fn stands(&self, own: &OwnPresentation) -> Option<bool> {
+        let Some(principal) = self.principal() else { return Some(true) };
+        match own.holder.as_ref() {
+            Some(holder) if holder == principal => Some(true),
+            // A node that runs and is authorised meanwhile acts for itself until it starts again.
+            Some(holder) if *holder == self.node => Some(false),
+            _ => None,
+        }
     }
 
     fn take_authorisation(
@@ -361,8 +388,7 @@ impl Material {
         if said.node != self.node || !said.purposes.contains(&NodePurpose::Messages) {
             return refuse(format!("it authorises {}, and this node is {}", said.node, self.node));
         }
-        let held = self.authorisation.as_ref().map(|held| &held.authorisation.principal);
-        if let Some(held) = held.filter(|held| *held != &said.principal) {
+        if let Some(held) = self.principal().filter(|held| *held != &said.principal) {
             return refuse(format!("it is of {}, and the node acts for {held}", said.principal));
         }
         if keep {

@@ -12,8 +12,9 @@ use gridpass_credentials::parcel::{LIMITS, Parcel, ParcelKind};
 use gridpass_credentials::secured::{Kind, Secured};
 use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::IdentityMaterial;
-use gridpass_credentials::vcdm::Credential;
+use gridpass_credentials::vcdm::{Credential, Presentation};
 use gridpass_credentials::visa::VisaError;
+use gridpass_identity::did::Did;
 use gridpass_identity::json::{self, Limits};
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::channel::SignedChannel;
@@ -24,6 +25,8 @@ use serde_json::Value;
 pub struct OwnPresentation {
     /// Its name.
     pub id: ContentId,
+    /// Who shows it: read, not believed.
+    pub holder: Option<Did>,
     /// The channel.
     pub channel: ContentId,
     /// As it was signed.
@@ -165,8 +168,13 @@ fn presentation(secured: &Secured) -> Result<OwnPresentation, MaterialError> {
         )
     };
     let (audience, expires) = binding_of(secured.text()).ok_or_else(malformed)?;
+    let read = Presentation::read(secured.document().clone()).ok();
+    let named = read.as_ref().and_then(|p| p.holder()).and_then(|h| Did::parse(h).ok());
+    // Without `holder` it is its signer's.
+    let holder = named.or_else(|| secured.key_id().map(|k| k.did().clone()));
     Ok(OwnPresentation {
         id: secured.id().clone(),
+        holder,
         channel: ContentId::parse(&audience).map_err(|_| malformed())?,
         text: secured.text().to_owned(),
         signed: secured.signed_at().unwrap_or_else(|| UnixMillis::new(0)),

@@ -256,7 +256,7 @@ fn finish(
     Ok(match output.write(bytes)? {
         // The draft has to go somewhere: to standard output, and the words beside it.
         Some(raw) => {
-            crate::output::note(&answer.text);
+            crate::warnings::hint(&answer.text);
             answer.with_raw(raw)
         }
         None => answer,

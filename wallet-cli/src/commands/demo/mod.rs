@@ -20,6 +20,7 @@ use nodes::Nodes;
 use play::{Play, Shown};
 use screen::{Mark, Screen};
 use serde_json::{Value, json};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -77,6 +78,9 @@ pub fn run(_: &crate::context::GlobalArgs, args: &DemoArgs) -> Outcomes {
             temporary.path().join("home")
         }
     };
+    // As a home is: it has wallets in it.
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&home);
+    made.map_err(|e| Failure::new(codes::FILE_NOT_WRITTEN, format!("{}: {e}", home.display())))?;
     if args.tour {
         return tour::run(&home, args.keep.is_some());
     }
@@ -281,15 +285,16 @@ fn next(play: &Play<'_>, args: &DemoArgs) -> String {
         return "next: gridpass demo --keep DIR     to look around in it with the ordinary commands\n".into();
     }
     let home = play.cast.home.display();
-    let passphrase = play.cast.passphrase_file.display();
+    let as_kept =
+        format!("--home {home} --passphrase-file {}", play.cast.passphrase_file.display());
     let name = play.sent.values().next().map_or("regulator", |s| s.from.as_str());
     format!(
         "the reports, to read and print: {home}/evidence/{channel}.html, and one for each channel\n\
-         next, with  --home {home} --passphrase-file {passphrase}\n  \
+         next:\n  \
          gridpass audit verify {home}/evidence/{channel}.car --trust {home}/trust.json\n  \
-         gridpass visa list --profile {name}\n  \
-         gridpass node run --profile {node}          then, beside it:\n  \
-         gridpass outbox --profile {node}\n",
+         gridpass visa list --profile {name} {as_kept}\n  \
+         gridpass node run --profile {node} {as_kept}\n  \
+         gridpass outbox --profile {node} {as_kept}          beside it\n",
         node = profile_of(name),
         channel = play.cast.scenario.channels.first().map_or("", |c| c.name.as_str()),
     )

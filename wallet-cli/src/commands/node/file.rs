@@ -1,13 +1,14 @@
 //! `gridpass file`: files too large for a message.
 
 use super::client::ask;
-use super::file_content::{Sent, fetched, stage};
+use super::file_content::{Sent, fetched, source, stage};
 use super::warn_of_absent;
 use crate::commands::arguments::parse_duration;
 use crate::context::{GlobalArgs, OutputArgs};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, note};
+use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown;
+use crate::warnings::hint;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
@@ -15,7 +16,7 @@ use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_identity::did::Did;
 use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::files::Reference;
-use gridpass_messaging::files::reference::{self, is_name};
+use gridpass_messaging::files::reference::{self, is_media_type, is_name};
 use gridpass_messaging::node::control::{Asked, NewMessage};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -165,16 +166,22 @@ fn members(given: &[String]) -> Result<Map<String, Value>, Failure> {
 
 fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
     let members = members(&args.members)?;
+    let source = source(&args.file)?;
     let own = args.file.file_name().and_then(|n| n.to_str());
     let name = args.name.as_deref().or(own).filter(|n| is_name(n));
     let name = name.ok_or_else(|| {
         let message = "a name has up to 255 bytes, no way and nothing that is not printed";
         Failure::new(crate::codes::USAGE, message).next("Name the file with --name.")
     })?;
+    if !is_media_type(&args.media_type) {
+        let message = format!("{:?} is no media type: those have no spaces", args.media_type);
+        let next = "Say what it is with --media-type text/csv, up to 255 characters of ASCII.";
+        return Err(Failure::new(crate::codes::USAGE, message).next(next));
+    }
     let lifetime_millis = args.lifetime.as_deref().map(parse_duration).transpose()?;
     let recipients = args.to.iter().map(|d| Did::parse(d)).collect::<Result<_, _>>()?;
     let thread = args.thread.as_deref().map(EnvelopeId::parse).transpose()?;
-    let Sent { file, size, key, sealed, new } = stage(global, &args.channel, &args.file)?;
+    let Sent { file, size, key, sealed, new } = stage(global, &args.channel, source)?;
     let reference = Reference {
         manifest: file.clone(),
         size,
@@ -317,7 +324,7 @@ fn schema(args: &SchemaArgs) -> Outcomes {
     Ok(match raw {
         Some(raw) => answer.with_raw(raw),
         None => {
-            note("next: gridpass channel new NAME --topic files=FILE …");
+            hint("next: gridpass channel new NAME --topic files=FILE …");
             answer
         }
     })

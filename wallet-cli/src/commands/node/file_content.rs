@@ -11,11 +11,13 @@ use crate::shown::shown;
 use crate::warnings;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_messaging::codes as messaging_codes;
-use gridpass_messaging::files::{BLOCK, FileError, FileKey, Held, Reference, stage as files_stage};
+use gridpass_messaging::files::{
+    BLOCK, FileError, FileKey, Held, MAX_BLOCKS, Reference, room_for, stage as files_stage,
+};
 use gridpass_messaging::node::control::Asked;
 use gridpass_messaging::node::files_of;
 use serde_json::Value;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{BufWriter, IsTerminal as _, Write};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -113,28 +115,60 @@ fn channel(global: &GlobalArgs, name: &str) -> Result<(ContentId, bool), Failure
     Ok((ContentId::parse(id)?, seals))
 }
 
-/// Cuts a file, and gives it to the node.
-pub(super) fn stage(global: &GlobalArgs, name: &str, path: &Path) -> Result<Sent, Failure> {
+/// Opens a file that is to be sent: an ordinary one, for what else there is may have no end, or keep
+/// whoever opens it waiting. Gives its length too.
+pub(super) fn source(path: &Path) -> Result<(File, u64), Failure> {
     let unread =
         |e: std::io::Error| Failure::new(codes::FILE_NOT_READ, format!("{}: {e}", path.display()));
-    let mut source = File::open(path).map_err(unread)?;
+    let ordinary = |meta: &Metadata| {
+        let (what, next) = match meta.is_dir() {
+            _ if meta.is_file() => return Ok(()),
+            true => ("a folder", "Pack it first, such as with tar, and send the archive."),
+            false => ("no ordinary file", "Write what it gives to a file first, and send that."),
+        };
+        let message = format!("{} is {what}", path.display());
+        Err(Failure::new(codes::FILE_NOT_READ, message).next(next))
+    };
+    ordinary(&std::fs::metadata(path).map_err(unread)?)?;
+    let source = File::open(path).map_err(unread)?;
     let meta = source.metadata().map_err(unread)?;
-    if meta.is_dir() {
-        let message = format!("{} is a folder", path.display());
-        return Err(Failure::new(codes::FILE_NOT_READ, message)
-            .next("Pack it first, such as with tar, and send the archive."));
+    ordinary(&meta)?;
+    if meta.len() > MAX_BLOCKS.saturating_mul(BLOCK.into()) {
+        return Err(failed(&FileError::TooLong));
     }
+    Ok((source, meta.len()))
+}
+
+/// Why a file was not cut. Nothing goes on by itself here, as fetching does.
+fn not_cut(e: &FileError) -> Failure {
+    match e {
+        FileError::Full(_) => failed(e).next(
+            "Make room on the disk with the node's folder, and send it again: nothing was sent.",
+        ),
+        FileError::Io(_) => failed(e).next("See the message, and send it again: nothing was sent."),
+        _ => failed(e),
+    }
+}
+
+/// Cuts a file, and gives it to the node.
+pub(super) fn stage(
+    global: &GlobalArgs,
+    name: &str,
+    (mut source, length): (File, u64),
+) -> Result<Sent, Failure> {
     let (channel, sealed) = channel(global, name)?;
     let key = sealed.then(random::<32>).transpose()?.map(FileKey::new);
     let staged: String = random::<8>()?.iter().map(|b| format!("{b:02x}")).collect();
     let staged = format!("new-{staged}");
-    let staging = Staging(files_of(&folder(global)?).join(&staged));
+    let folder = files_of(&folder(global)?);
+    room_for(&folder, length).map_err(|e| not_cut(&e))?;
+    let staging = Staging(folder.join(&staged));
     let made = std::fs::DirBuilder::new().mode(0o700).create(&staging.0);
-    made.map_err(|e| failed(&FileError::Io(format!("{}: {e}", staging.0.display()))))?;
+    made.map_err(|e| not_cut(&FileError::Io(format!("{}: {e}", staging.0.display()))))?;
     let mut progress = Progress::new();
-    let mut tell = |bytes: u64| progress.tell(|| format!("cut {bytes} of {}", meta.len()));
+    let mut tell = |bytes: u64| progress.tell(|| format!("cut {bytes} of {length}"));
     let cut = files_stage::stage(&mut source, &staging.0, &channel, key.as_ref(), BLOCK, &mut tell);
-    let (file, size) = cut.map_err(|e| failed(&e))?;
+    let (file, size) = cut.map_err(|e| not_cut(&e))?;
     drop(progress);
     let added = ask(global, &Asked::FileAdd { staged })?;
     let new = added.get("new").and_then(Value::as_bool).unwrap_or_default();

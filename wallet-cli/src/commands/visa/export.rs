@@ -1,28 +1,33 @@
-//! A visa that was issued, or a node's authorisation, once more as a file.
+//! A visa that was issued or is held, or a node's authorisation, once more as a file.
 
+use super::standing::Known;
 use super::{not_issued, write_parcel};
 use crate::context::{GlobalArgs, OutputArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::shown::shown as harmless;
+use crate::warnings::hint;
 use clap::Args;
 use gridpass_credentials::authorisation::NodeAuthorisation;
 use gridpass_credentials::issuing::IssuedVisa;
-use gridpass_credentials::keeping::KeepError;
-use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::keeping::{self, HeldVisa, KeepError};
+use gridpass_credentials::parcel::{Parcel, ParcelKind, dids_in, lists_named_in};
 use gridpass_credentials::register;
 use gridpass_credentials::visa::Visa;
 use gridpass_identity::wallet::Wallet;
 use serde_json::json;
 
-/// Write a visa that you issued, or a node's authorisation, once more: its file was lost
+/// Write a visa that you issued or hold, or a node's authorisation, once more: its file was lost
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass visa list --issued\n  \
      gridpass visa export urn:uuid:… -o visa.json\n  \
-     (the same visa, with your status lists as they are now; nothing is issued)"
+     gridpass visa export flex.gb.aggregator -o copy.json     one that you hold\n  \
+     (the same visa, with the status lists as you have them now; nothing is issued)"
 ))]
 pub struct ExportArgs {
-    /// The visa, by id, hash, or holder's DID; or an authorisation, by id or node's DID
+    /// The visa, by id, hash, or holder's DID; or an authorisation, by id or node's DID; or a visa
+    /// that you hold, by role, id or hash
     visa: String,
     #[command(flatten)]
     output: OutputArgs,
@@ -51,7 +56,13 @@ pub fn export(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
         }
         Err(e @ KeepError::NotFound { .. }) => {
             let Some((authorisation, text)) = find_authorisation(&wallet, &args.visa)? else {
-                return Err(not_issued(e));
+                return match Known::of(&wallet)?.find(&wallet, &args.visa) {
+                    Ok(held) => export_held(&wallet, held, args, schema),
+                    Err(none) if none.code == gridpass_credentials::codes::NOT_KEPT => {
+                        Err(not_issued(e))
+                    }
+                    Err(other) => Err(other),
+                };
             };
             let mut parcel = Parcel::new(ParcelKind::NodeAuthorisation, Some(text));
             for list in register::signed_lists(&wallet)? {
@@ -75,6 +86,31 @@ pub fn export(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
         }
         Err(e) => Err(e.into()),
     }
+}
+
+/// A visa that is held, with what it rests on, as `gridpass visa accept` takes it.
+fn export_held(
+    wallet: &Wallet,
+    held: HeldVisa,
+    args: &ExportArgs,
+    schema: &'static str,
+) -> Outcomes {
+    let visa = held.read()?.1;
+    let state = Known::of(wallet)?.standing(wallet, &held, &visa)?.state;
+    let text = format!(
+        "Visa {} of {}, {state}\n  id               {}\n\
+         next: keep the file, or `gridpass visa accept FILE` where its holder's wallet lacks it",
+        visa.role,
+        visa.subject,
+        harmless(&visa.id)
+    );
+    let mut texts = held.supporting.clone();
+    texts.push(held.text.clone());
+    let mut parcel = Parcel::new(ParcelKind::Visa, Some(held.text));
+    parcel.supporting = held.supporting;
+    parcel.status_lists = lists_named_in(&texts, &keeping::lists(wallet)?.0);
+    let answer = Answer::new(schema, json!({"visa": visa, "state": state}), text);
+    write_parcel(parcel, wallet, &dids_in(&texts), &args.output, answer)
 }
 
 /// Whether an authorisation counts.
@@ -110,7 +146,7 @@ fn find_authorisation(
 fn write(parcel: Parcel, output: &OutputArgs, answer: Answer) -> Outcomes {
     Ok(match output.write(parcel.encode()?)? {
         Some(raw) => {
-            crate::output::note(&answer.text);
+            hint(&answer.text);
             answer.with_raw(raw)
         }
         None => answer,

@@ -1,5 +1,6 @@
 //! What a holder does with visas: accept, list, look at, watch them expire.
 
+use super::consent::end_of;
 use super::standing::{Known, Standing};
 use super::{claims_text, report_answer, wallet_of};
 use crate::commands::arguments::{TrustArgs, parse_duration, save_identities};
@@ -131,8 +132,14 @@ pub fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
     // A renewed visa replaces the one before only when that ends; both may be shown until then.
     let role = report.visas.first().and_then(|v| v.visa.as_ref()).map(|v| v.role.to_string());
     let role = role.unwrap_or_default();
+    // Of several that say different things, such as consents, the role's name means none.
+    let meant = Known::of(&wallet)?.find(&wallet, &role).and_then(|v| Ok(v.read()?.0.id().clone()));
+    let name = match meant {
+        Ok(id) if id == evidence => role.clone(),
+        _ => evidence.to_string(),
+    };
     answer.text.push_str(&format!(
-        "It is kept under {role} ({evidence}).\nnext: gridpass visa present {role} --to DID -o presentation.json"
+        "It is kept under {role} ({evidence}).\nnext: gridpass visa present {name} --to DID -o presentation.json"
     ));
     Ok(answer)
 }
@@ -148,8 +155,10 @@ fn list_held(wallet: &Wallet) -> Outcomes {
     for held in keeping::visas(wallet)? {
         let (secured, visa) = held.read()?;
         let Standing { state, why } = known.standing(wallet, &held, &visa)?;
+        let ends = end_of(&visa);
+        let state = with_expiry(state, ends);
         text.push_str(&lines(&visa, state, &format!("by {}", visa.issuer), secured.id()));
-        let mut row = json!({"visa": visa, "evidence": secured.id(), "state": state});
+        let mut row = json!({"visa": visa, "evidence": secured.id(), "state": state, "ends": ends});
         if let (Some((code, sentence)), Some(row)) = (why, row.as_object_mut()) {
             text.push_str(&format!("  {} [{code}]\n", harmless(&sentence)));
             row.insert("code".into(), json!(code));
@@ -167,9 +176,10 @@ fn list_issued(wallet: &Wallet) -> Outcomes {
     let (mut rows, mut nodes, mut text) = (Vec::new(), Vec::new(), String::new());
     for record in register::issued(wallet)? {
         let (secured, visa) = keeping::read_visa(&record.text)?;
-        let state = with_expiry(record.state(), visa.valid_until);
+        let ends = end_of(&visa);
+        let state = with_expiry(record.state(), ends);
         text.push_str(&lines(&visa, state, &format!("for {}", visa.subject), secured.id()));
-        rows.push(json!({"visa": visa, "evidence": secured.id(), "state": state}));
+        rows.push(json!({"visa": visa, "evidence": secured.id(), "state": state, "ends": ends}));
     }
     for (authorisation, _) in register::authorisations(wallet)? {
         let revoked = register::is_set(wallet, &authorisation.principal, &authorisation.status)?;
@@ -193,7 +203,7 @@ fn lines(visa: &Visa, state: &str, other: &str, evidence: &ContentId) -> String 
     format!(
         "{:<28} {state:<11} until {}  {other}\n  id {}\n  hash {evidence}\n",
         visa.role.as_str(),
-        visa.valid_until,
+        end_of(visa),
         harmless(&visa.id)
     )
 }
@@ -301,13 +311,13 @@ pub fn expirations(global: &GlobalArgs, args: &ExpirationsArgs) -> Outcomes {
         let visa = held.read()?.1;
         // What is revoked is not renewed.
         if known.standing(&wallet, &held, &visa)?.state != "revoked" {
-            rows.push((visa.valid_until, "held", visa));
+            rows.push((end_of(&visa), "held", visa));
         }
     }
     for record in register::issued(&wallet)? {
         if record.state() != "revoked" {
             let visa = record.read()?;
-            rows.push((visa.valid_until, "issued", visa));
+            rows.push((end_of(&visa), "issued", visa));
         }
     }
     rows.retain(|(until, ..)| *until <= end);

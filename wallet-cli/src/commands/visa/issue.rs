@@ -1,7 +1,7 @@
 //! Issuing a visa, or saying no.
 
 use super::request::look;
-use super::{FormArg, claims_text, done_all_the_same, wallet_of, write_parcel};
+use super::{FormArg, claims_text, consent, done_all_the_same, wallet_of, write_parcel};
 use crate::commands::arguments::{ClaimArgs, TrustArgs, dids_in, parse_duration, save_identities};
 use crate::commands::resolve::parse_time;
 use crate::commands::sign::identity;
@@ -135,6 +135,13 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
     }
     let me = identity(&wallet, args.identity.as_deref().or(issuer.as_deref()))?;
     let trust = keeping::pinned(&wallet, now())?;
+    consent::refuse_faults(&claims)?;
+    if let Some((_, known)) = trust.find_role(&role)
+        && let Some(why) = consent::not_its_own(&wallet, &me.did, &known.definition, &claims)?
+    {
+        let failure = Failure::new(gridpass_credentials::codes::CLAIMS_UNFIT, why);
+        return Err(failure.next("A customer consents for its own metering points only."));
+    }
     let from = args.from.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
     let asked = args.validity.as_deref().map(parse_duration).transpose()?;
     let until = asked.or(validity.map(|s| s.saturating_mul(1000)));
@@ -202,6 +209,26 @@ fn refuse_to_repeat(wallet: &Wallet, request: &ContentId) -> Result<(), Failure>
         "Have its file once more with `gridpass visa export {} -o visa.json`; for a second visa, add --again.",
         visa.id
     )))
+}
+
+/// A refusal beside a visa that counts would say two things at once.
+fn refuse_where_one_counts(wallet: &Wallet, request: &ContentId) -> Result<(), Failure> {
+    for record in register::issued(wallet)? {
+        let (visa, state) = (record.read()?, record.state());
+        let living = state != "revoked" && visa.valid_until > now();
+        if record.request.as_ref() == Some(request) && living {
+            let message = format!(
+                "the visa {} was issued for this request at {}, and is {state}",
+                visa.id, record.issued
+            );
+            let failure = Failure::new(gridpass_credentials::codes::REQUEST_ANSWERED, message);
+            return Err(failure.next(format!(
+                "Where its holder is not to have it, revoke it: `gridpass visa revoke {} -o lists.json`.",
+                visa.id
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Says which visas of this role the holder has from here already; there may be reasons for several.
@@ -322,6 +349,7 @@ pub fn refuse(global: &GlobalArgs, args: &RefuseArgs) -> Outcomes {
     let request = reviewed.request.statement.clone();
     let id = reviewed.request.id.clone();
     let wallet = wallet_of(reviewed.material, global)?;
+    refuse_where_one_counts(&wallet, &id)?;
     let me = identity(&wallet, Some(request.issuer.as_str()))?;
     let refusal = Refusal {
         format_version: request::FORMAT_VERSION,

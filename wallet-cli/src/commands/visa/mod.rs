@@ -1,11 +1,13 @@
 //! `gridpass visa`: from the request to the verification.
 
 mod change;
+mod consent;
 mod export;
 mod hold;
 mod issue;
 mod node;
 mod present;
+mod remove;
 mod request;
 mod standing;
 mod verify;
@@ -17,6 +19,7 @@ use crate::context::{GlobalArgs, OutputArgs};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown;
+use crate::warnings::hint;
 use clap::Subcommand;
 use gridpass_credentials::keeping::KeepError;
 use gridpass_credentials::parcel::Parcel;
@@ -46,6 +49,7 @@ pub enum VisaCommand {
     Accept(hold::AcceptArgs),
     List(hold::ListArgs),
     Show(hold::ShowArgs),
+    Remove(remove::RemoveArgs),
     Present(present::PresentArgs),
     Verify(verify::VerifyArgs),
     Renew(request::RenewArgs),
@@ -66,6 +70,7 @@ pub fn run(global: &GlobalArgs, command: &VisaCommand) -> Outcomes {
         VisaCommand::Accept(args) => hold::accept(global, args),
         VisaCommand::List(args) => hold::list(global, args),
         VisaCommand::Show(args) => hold::show(global, args),
+        VisaCommand::Remove(args) => remove::remove(global, args),
         VisaCommand::Present(args) => present::run(global, args),
         VisaCommand::Verify(args) => verify::run(global, args),
         VisaCommand::Renew(args) => request::renew(global, args),
@@ -114,7 +119,7 @@ pub fn write_parcel(
     parcel.identities = identities_of(store, dids)?;
     Ok(match output.write(parcel.encode()?)? {
         Some(raw) => {
-            crate::output::note(&answer.text);
+            hint(&answer.text);
             answer.with_raw(raw)
         }
         None => answer,

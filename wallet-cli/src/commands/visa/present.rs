@@ -7,8 +7,9 @@ use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
-use crate::warnings::warn;
+use crate::warnings::{hint, warn};
 use clap::Args;
+use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping::{self, HeldVisa};
 use gridpass_credentials::parcel::{Parcel, ParcelKind, lists_named_in};
 use gridpass_credentials::presenting::{Showing, present};
@@ -18,13 +19,15 @@ use gridpass_identity::did::Did;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::Identity;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// Present visas that you hold to somebody, with everything that proves them
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass visa present flex.gb.aggregator --to did:webvh:… -o presentation.json\n  \
      gridpass visa present flex.gb.aggregator --to did:webvh:… --nonce n-81 --disclose zone\n  \
-     (with --disclose only these claims of an SD-JWT are shown; with --disclose-none, none)"
+     (with --disclose only these claims of an SD-JWT are shown; with --disclose-none, none. A visa in\n   \
+     another form is shown whole: it is refused where nothing can be withheld, else warned of)"
 ))]
 pub struct PresentArgs {
     /// The visas, by role, id or hash
@@ -36,7 +39,7 @@ pub struct PresentArgs {
     /// The nonce that the verifier gave you
     #[arg(long, value_name = "TEXT")]
     nonce: Option<String>,
-    /// For how long the presentation counts
+    /// For how long the presentation counts, and no longer than the visas in it
     #[arg(long = "for", value_name = "TIME", default_value = "10m")]
     lifetime: String,
     /// Show only these claims, where a visa lets you withhold [default: all]
@@ -51,6 +54,12 @@ pub struct PresentArgs {
 
 pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
     args.output.check()?;
+    refuse_nobody(&args.to)?;
+    let lifetime = parse_duration(&args.lifetime)?;
+    if lifetime == 0 {
+        let message = "a presentation that counts for no time is refused by everybody";
+        return Err(Failure::new(crate::codes::DURATION, message));
+    }
     let wallet = global.wallet()?;
     let mut held = Vec::new();
     let mut known = Known::of(&wallet)?;
@@ -67,13 +76,20 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
     let disclose = match (args.disclose_none, args.disclose.as_slice()) {
         (true, _) => Some(Vec::new()),
         (false, []) => None,
-        (false, names) => Some(names.iter().map(String::as_str).collect()),
+        (false, names) => Some(names.iter().map(String::as_str).collect::<Vec<_>>()),
     };
-    let binding = Binding {
-        audience: args.to.clone(),
-        nonce: args.nonce.clone(),
-        expires: now().plus_millis(parse_duration(&args.lifetime)?),
-    };
+    if let Some(names) = &disclose {
+        tell_what_is_shown(&held, names)?;
+    }
+    let asked = now().plus_millis(lifetime);
+    let mut expires = asked;
+    for one in &held {
+        expires = expires.min(one.read()?.1.valid_until);
+    }
+    if expires < asked {
+        hint(format_args!("note: it counts until {expires}, when a visa in it ends"));
+    }
+    let binding = Binding { audience: args.to.clone(), nonce: args.nonce.clone(), expires };
     let (text, texts) = sign_presentation(&wallet, &me, &held, &binding, disclose.as_deref())?;
     let mut parcel = Parcel::new(ParcelKind::Presentation, Some(text));
     parcel.status_lists = lists_named_in(&texts, &keeping::lists(&wallet)?.0);
@@ -102,6 +118,56 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
         &args.output,
         Answer::new("gridpass.visa.present/1", json, text),
     )
+}
+
+/// Nobody is called so: a verifier expects its own DID, a node the CID of a channel.
+fn refuse_nobody(to: &str) -> Result<(), Failure> {
+    if to.starts_with("did:") {
+        return Ok(Did::parse(to).map(|_| ())?);
+    }
+    if ContentId::parse(to).is_ok() {
+        return Ok(());
+    }
+    let message = format!("{to:?} is neither a DID nor the CID of a channel");
+    let next = "Ask its reader for its DID; `gridpass channel show FILE` prints a channel's CID.";
+    Err(Failure::new(crate::codes::USAGE, message).next(next))
+}
+
+/// What was shown is not taken back: which claims a visa shows though they are not named is told, and
+/// where none of the visas lets anything be withheld, nothing is signed.
+fn tell_what_is_shown(held: &[HeldVisa], names: &[&str]) -> Result<(), Failure> {
+    let (mut known, mut open) = (BTreeSet::new(), Vec::new());
+    let mut withholds = false;
+    for one in held {
+        let (secured, visa) = one.read()?;
+        let withholdable: Vec<&str> = secured.withholdable().collect();
+        withholds |= !withholdable.is_empty();
+        let is_open = |name: &&str| !withholdable.contains(name) && !names.contains(name);
+        let shown: Vec<&str> = visa.claims.keys().map(String::as_str).filter(is_open).collect();
+        if !shown.is_empty() {
+            let form = secured.form();
+            open.push(format!("{} of the visa {} ({form})", shown.join(", "), visa.role));
+        }
+        known.extend(withholdable.into_iter().map(str::to_owned));
+        known.extend(visa.claims.keys().cloned());
+    }
+    if let Some(missing) = names.iter().find(|name| !known.contains(**name)) {
+        let message = format!("no visa that is to be shown has a claim {missing:?}");
+        return Err(Failure::new(gridpass_credentials::codes::CLAIM_NOT_FOUND, message));
+    }
+    if open.is_empty() {
+        return Ok(());
+    }
+    let open = open.join("; ");
+    if withholds {
+        warn(None, format_args!("this cannot be withheld, and is shown: {open}"));
+        return Ok(());
+    }
+    let message = format!("nothing of it can be withheld, and it would show {open}");
+    Err(Failure::new(crate::codes::USAGE, message).next(
+        "Show it whole, without --disclose and --disclose-none; or ask its issuer for one that lets \
+         you withhold: `gridpass visa issue … --form sd-jwt`.",
+    ))
 }
 
 /// Everybody would refuse a visa whose time is over or that is revoked; its holder is told before it

@@ -159,6 +159,7 @@ fn send(
         return Err(Failure::new(code, violations.join("; "))
             .next(format!("See what it asks for: gridpass role show {role}")));
     }
+    super::consent::refuse_faults(&new.claims)?;
     let (presentation, shown) = super::present::prerequisites(wallet, me, known, &new.issuer)?;
     let statement = VisaRequest {
         format_version: request::FORMAT_VERSION,
@@ -237,6 +238,14 @@ pub fn look(
     let mut report = request.report.clone();
     report.push(audience_check(&request, &material)?);
     report.checks.extend(role_checks(&request.statement, &material.trust));
+    let asked = &request.statement;
+    if let (Some(wallet), Some(role)) =
+        (&material.wallet, material.trust.definition(&asked.definition))
+        && let Some(why) =
+            super::consent::not_its_own(wallet, &asked.issuer, &role.definition, &asked.claims)?
+    {
+        report.push(Check::failed("consent", gridpass_credentials::codes::CLAIMS_UNFIT, why));
+    }
     if let Some(shown) = &shown {
         let sentence = match shown.outcome {
             Outcome::Passed => format!("{} visas are shown and hold", shown.granted().count()),
@@ -286,7 +295,8 @@ fn role_checks(request: &VisaRequest, trust: &Trust) -> Vec<Check> {
     } else {
         Check::passed("definition", codes::ROLE_LISTED, format!("{} is listed", listed.name))
     };
-    let violations = role.claims.violations(&Value::Object(request.claims.clone()));
+    let mut violations = role.claims.violations(&Value::Object(request.claims.clone()));
+    violations.extend(gridpass_policy::consent::faults(&request.claims));
     let claims = if violations.is_empty() {
         Check::passed("claims", codes::CLAIMS_FIT, "the claims fit the definition's schema")
     } else {
@@ -295,8 +305,34 @@ fn role_checks(request: &VisaRequest, trust: &Trust) -> Vec<Check> {
     vec![definition, claims]
 }
 
+/// Why no visa can be valid for as long as was asked. It does not stop the officer, who may give it
+/// another length.
+fn validity_check(request: &VisaRequest, trust: &Trust) -> Option<Check> {
+    use gridpass_credentials::codes;
+    let asked = request.validity_seconds?;
+    let most = trust.definition(&request.definition)?.definition.max_validity_seconds;
+    if asked == 0 {
+        let sentence = "it asks for one that is over at once";
+        return Some(Check::failed("validity", codes::VISA_EXPIRED, sentence));
+    }
+    let sentence = format!("it asks for {asked} seconds, and at most {most} are allowed");
+    let code = codes::VISA_VALIDITY_TOO_LONG;
+    (asked > most).then(|| Check::failed("validity", code, sentence))
+}
+
+/// A length of time in the largest unit that it is a whole number of.
+fn length(seconds: u64) -> String {
+    let units = [(86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
+    let fits = |(unit, _): &(u64, &str)| seconds.is_multiple_of(*unit) && seconds >= *unit;
+    let (unit, name) = units.into_iter().find(fits).unwrap_or((1, "second"));
+    let number = seconds.checked_div(unit).unwrap_or_default();
+    format!("{number} {name}{}", if number == 1 { "" } else { "s" })
+}
+
 pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
-    let reviewed = look(global, &args.file, &args.trust)?;
+    let mut reviewed = look(global, &args.file, &args.trust)?;
+    let validity = validity_check(&reviewed.request.statement, &reviewed.material.trust);
+    reviewed.report.checks.extend(validity);
     let request = &reviewed.request.statement;
     let mut text = format!(
         "{} asks {} for\n  role             {}\n{}",
@@ -306,7 +342,7 @@ pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
         claims_text(&request.claims)
     );
     if let Some(seconds) = request.validity_seconds {
-        text.push_str(&format!("  for {} days\n", seconds / 86_400));
+        text.push_str(&format!("  for {}\n", length(seconds)));
     }
     if let Some(renews) = &request.renews {
         text.push_str(&format!("  to replace {}\n", shown(renews)));
@@ -321,7 +357,11 @@ pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
     }
     text.push_str(&checks_text(&reviewed.report.checks));
     let outcome = reviewed.report.outcome();
+    let deciding = reviewed.report.deciding();
     text.push_str(&match outcome {
+        Outcome::Failed if deciding.is_some_and(|c| c.name == "validity") => {
+            "next: gridpass visa issue FILE --validity TIME -o visa.json, or gridpass visa refuse FILE --reason TEXT".to_owned()
+        }
         Outcome::Passed => "next: gridpass visa issue FILE -o visa.json, or gridpass visa refuse FILE --reason TEXT".to_owned(),
         _ => format!(
             "next: gridpass visa refuse FILE --reason TEXT ({})",
