@@ -16,6 +16,7 @@ pub mod control;
 mod disk;
 mod evidence;
 mod export;
+mod fates;
 mod fetch;
 mod files;
 mod forgetting;
