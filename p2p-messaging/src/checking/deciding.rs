@@ -122,9 +122,6 @@ impl Checker {
             self.kept.insert(admission.clone(), ());
         }
         let question = Question::Publish(Box::new(facts));
-        if matches!(checked.verdict, Verdict::Admit | Verdict::Refuse) {
-            self.count(header, source, now);
-        }
         checked.decided = Some(Box::new(Decided { at, admission, question, ruling }));
         checked.effects = effects;
         match (fresh, source) {
@@ -183,7 +180,7 @@ impl Checker {
     }
 
     /// Counts one that is its sender's: what somebody sends in another's name is not counted as its.
-    fn count(&mut self, header: &Header, source: Source, now: UnixMillis) {
+    pub(super) fn count(&mut self, header: &Header, source: Source, now: UnixMillis) {
         if source == Source::CatchUp {
             let claimed = self.claimed.entry(claim(header)).or_insert_with(u64::default);
             *claimed = claimed.saturating_add(1);
