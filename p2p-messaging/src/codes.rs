@@ -275,8 +275,8 @@ gridpass_identity::codes! {
         "The file is not a log of a version that is known.",
         "Open it with the version of Gridpass that wrote it.";
     LOG_IN_USE = "GP-LOG-IN-USE", Locked,
-        "Another process has the log open.",
-        "Stop that process; two must never write one log.";
+        "The log is open already, in another process or in this one.",
+        "Stop the node that has it; two must never write one log.";
     LOG_IO = "GP-LOG-IO", Configuration,
         "The operating system refused to read or write the log.",
         "See the message: mostly a full disk, or permissions. Nothing that was acknowledged is lost.";
