@@ -44,7 +44,7 @@ pub enum Class {
 }
 
 /// One row of the code table.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct CodeEntry {
     /// The stable name, such as `GP-DID-MALFORMED`. Never reused, never renamed.
     pub id: &'static str,
@@ -56,8 +56,8 @@ pub struct CodeEntry {
     pub remedy: &'static str,
 }
 
-/// A reason code: a pointer to its row, compared by name.
-#[derive(Clone, Copy)]
+/// A reason code: a pointer to its row. Codes are patterns of a `match`, and keys of maps.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Code(pub &'static CodeEntry);
 
 impl Code {
@@ -73,13 +73,6 @@ impl Code {
         self.0.class
     }
 }
-
-impl PartialEq for Code {
-    fn eq(&self, other: &Self) -> bool {
-        self.id() == other.id()
-    }
-}
-impl Eq for Code {}
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,4 +108,26 @@ macro_rules! codes {
         /// Every code of this crate, in the order of the table.
         pub const ALL: &[$crate::code::Code] = &[$($name),*];
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codes;
+    use std::collections::HashMap;
+
+    #[test]
+    fn codes_are_patterns_and_keys() {
+        let named = |code: Code| match code {
+            codes::DID_MALFORMED => "a DID",
+            codes::INTERNAL => "a defect",
+            _ => "something else",
+        };
+        assert_eq!(named(codes::DID_MALFORMED), "a DID");
+        assert_eq!(named(codes::INTERNAL), "a defect");
+        assert_eq!(named(codes::SIGNATURE_INVALID), "something else");
+        let counts: HashMap<Code, usize> = codes::ALL.iter().map(|code| (*code, 1)).collect();
+        assert_eq!(counts.len(), codes::ALL.len(), "no two are the same");
+        assert_eq!(counts.get(&codes::DID_MALFORMED), Some(&1));
+    }
 }

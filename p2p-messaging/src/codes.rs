@@ -1,5 +1,19 @@
 //! The codes of this crate. See [`gridpass_identity::code`] for what a code is.
 
+use gridpass_identity::code::Code;
+
+/// The code that a reason names: of a policy, a receipt, a report. Nothing for one that this version does
+/// not know. Those of the crates below are found too.
+#[must_use]
+pub fn find(id: &str) -> Option<Code> {
+    let below = [
+        gridpass_policy::codes::ALL,
+        gridpass_credentials::codes::ALL,
+        gridpass_identity::codes::ALL,
+    ];
+    below.into_iter().flatten().chain(ALL).find(|code| code.id() == id).copied()
+}
+
 gridpass_identity::codes! {
     ENVELOPE_MALFORMED = "GP-ENVELOPE-MALFORMED", Malformed,
         "The bytes are not an envelope in its one encoding, or its header lacks or contradicts something.",
@@ -264,9 +278,28 @@ gridpass_identity::codes! {
         "The file is not a log of a version that is known.",
         "Open it with the version of Gridpass that wrote it.";
     LOG_IN_USE = "GP-LOG-IN-USE", Locked,
-        "Another process has the log open.",
-        "Stop that process; two must never write one log.";
+        "The log is open already, in another process or in this one.",
+        "Stop the node that has it; two must never write one log.";
     LOG_IO = "GP-LOG-IO", Configuration,
         "The operating system refused to read or write the log.",
         "See the message: mostly a full disk, or permissions. Nothing that was acknowledged is lost.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_found_by_its_name_whichever_crate_it_is_of() {
+        let of_each = [
+            gridpass_identity::codes::SIGNATURE_INVALID,
+            gridpass_credentials::codes::VISA_REVOKED,
+            gridpass_policy::codes::POLICY_UNMET,
+            NOT_DURABLE,
+        ];
+        for code in of_each {
+            assert_eq!(find(code.id()), Some(code));
+        }
+        assert_eq!(find("GP-OF-A-LATER-VERSION"), None);
+    }
 }

@@ -115,7 +115,7 @@ pub async fn story(out: &mut dyn Write, shell: &mut Shell<'_>) -> Result<Ending>
     writeln!(out, "   {}\n   {} may read it", seller.node.node, reader.node.node)?;
     let sent = seller.send(&channel, &bid("GB-1", 250)).await?;
     let delivered = soon(reader.node.next_delivered(0)).await?;
-    let receipt = soon(seller.node.receipt(&sent, dso.did())).await?;
+    let receipt = soon(seller.node.receipt(&sent.id, dso.did())).await?;
     telling::delivery(out, &delivered, &receipt)?;
     let other_zone = refused(seller.send(&channel, &bid("GB-9", 250)).await)?;
     telling::refusal(out, "a bid for GB-9", &other_zone)?;

@@ -5,7 +5,6 @@ use crate::error::{Error, Result};
 use crate::market::{BIDS, Channel};
 use crate::party::Party;
 use gridpass_credentials::authorisation::NodePurpose;
-use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_credentials::issuing::{Issuer, NewAuthorisation};
 use gridpass_credentials::keeping;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
@@ -14,7 +13,9 @@ use gridpass_credentials::status::StatusList;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_messaging::node::control::{Asked, NewMessage};
-use gridpass_messaging::node::{AskError, Material, Node, NodeKey, NodeSettings, material_of};
+use gridpass_messaging::node::{
+    AskError, Material, Node, NodeKey, NodeSettings, Sent, material_of,
+};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -85,7 +86,7 @@ impl Running {
     }
 
     /// Sends a bid. It is checked first as every peer will check it.
-    pub async fn send(&self, channel: &Channel, bid: &Value) -> Result<EnvelopeId, AskError> {
+    pub async fn send(&self, channel: &Channel, bid: &Value) -> Result<Sent, AskError> {
         let payload = bid.to_string();
         self.node.send(NewMessage::new(channel.id().as_str(), BIDS, payload.as_bytes())).await
     }

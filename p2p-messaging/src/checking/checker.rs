@@ -441,6 +441,15 @@ impl Checker {
             );
             checked.effects.extend(admitted.effects);
         }
+        let counts = match checked.verdict {
+            Verdict::Admit => true,
+            // An own one that is refused is not sent: no peer counts it.
+            Verdict::Refuse => signed_by.is_none(),
+            Verdict::Wait | Verdict::Fault | Verdict::Ignore => false,
+        };
+        if counts {
+            self.count(header, source, now);
+        }
         if checked.verdict == Verdict::Admit {
             self.count_epoch(header, known, now);
         }

@@ -8,10 +8,8 @@ use super::{Checked, Decided, Effect, Known, Missing, Source, Speaker, Verdict, 
 use crate::codes;
 use crate::envelope::{Envelope, Header};
 use crate::sealing::Opening;
-use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Code;
-use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
@@ -124,9 +122,6 @@ impl Checker {
             self.kept.insert(admission.clone(), ());
         }
         let question = Question::Publish(Box::new(facts));
-        if matches!(checked.verdict, Verdict::Admit | Verdict::Refuse) {
-            self.count(header, source, now);
-        }
         checked.decided = Some(Box::new(Decided { at, admission, question, ruling }));
         checked.effects = effects;
         match (fresh, source) {
@@ -185,7 +180,7 @@ impl Checker {
     }
 
     /// Counts one that is its sender's: what somebody sends in another's name is not counted as its.
-    fn count(&mut self, header: &Header, source: Source, now: UnixMillis) {
+    pub(super) fn count(&mut self, header: &Header, source: Source, now: UnixMillis) {
         if source == Source::CatchUp {
             let claimed = self.claimed.entry(claim(header)).or_insert_with(u64::default);
             *claimed = claimed.saturating_add(1);
@@ -309,16 +304,11 @@ pub(super) fn outcome(ruling: &Ruling) -> Checked {
                 let cause = r.causes.first().map(|c| format!(": {}", c.sentence));
                 format!("{}{}", r.sentence, cause.unwrap_or_default())
             });
-            let code = first.and_then(|r| code_of(&r.code)).unwrap_or(policy_codes::POLICY_UNMET);
+            let code =
+                first.and_then(|r| codes::find(&r.code)).unwrap_or(policy_codes::POLICY_UNMET);
             Checked::new(Verdict::Refuse, code, sentence)
         }
     }
-}
-
-/// The code that a record names.
-pub(crate) fn code_of(id: &str) -> Option<Code> {
-    let tables = [policy_codes::ALL, credential_codes::ALL, identity_codes::ALL, codes::ALL];
-    tables.into_iter().flatten().find(|c| c.id() == id).copied()
 }
 
 /// What an envelope's header says, with what was found out about it.

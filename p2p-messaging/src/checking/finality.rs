@@ -1,7 +1,7 @@
 //! What a denial is worth: whether it stays one, and who sees it.
 
-use super::deciding::code_of;
 use super::{Source, Verdict};
+use crate::codes;
 use crate::envelope::Header;
 use gridpass_credentials::codes as credential_codes;
 use gridpass_identity::code::Code;
@@ -42,7 +42,7 @@ pub(super) fn finality(
     // prove an issuer's authority come with the presentation, or never.
     let may_come = facts.visas.iter().any(|v| {
         v.standing.outcome == Finding::Indeterminate
-            && code_of(&v.standing.code).is_some_and(|c| {
+            && codes::find(&v.standing.code).is_some_and(|c| {
                 c != credential_codes::CHAIN_LINK_MISSING
                     && c != credential_codes::PRECONDITIONS_UNKNOWN
             })
@@ -117,7 +117,6 @@ mod tests {
     use super::*;
     use crate::checking::deciding::message_facts;
     use crate::checking::signature_facts;
-    use crate::codes;
     use crate::envelope::Envelope;
     use crate::test_kit::{cid, header, key};
     use gridpass_identity::report::Outcome;

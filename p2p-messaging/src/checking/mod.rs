@@ -31,7 +31,8 @@ pub use sender::Speaker;
 pub use waiting::{Held, Missing};
 
 // What an auditor asks again of what is recorded.
-pub(crate) use deciding::{code_of, message_facts, payload_facts};
+pub(crate) use crate::codes::find as code_of;
+pub(crate) use deciding::{message_facts, payload_facts};
 pub(crate) use rate::claimed_most;
 pub(crate) use sealed::epoch_facts;
 pub(crate) use sender::{Established, establish, signature_facts};

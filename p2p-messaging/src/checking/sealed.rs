@@ -2,7 +2,6 @@
 //! at all, whether the epoch that it names is its sender's, and whether that is handed to anybody who
 //! may not read.
 
-use super::deciding::code_of;
 use super::{Checked, Checker, Known, Missing, Right, Speaker, Verdict, sender};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
@@ -311,8 +310,8 @@ impl Checker {
             return Ok(soon);
         }
         let codes_of = |r: &gridpass_policy::decision::Reason| {
-            let causes = r.causes.iter().filter_map(|c| code_of(&c.code));
-            causes.chain(code_of(&r.code)).collect::<Vec<_>>()
+            let causes = r.causes.iter().filter_map(|c| codes::find(&c.code));
+            causes.chain(codes::find(&r.code)).collect::<Vec<_>>()
         };
         let ended = |c: &Code| matches!(c.class(), Class::Revoked | Class::Expired);
         let ended = ruling.reasons.iter().any(|r| codes_of(r).iter().any(ended));

@@ -41,8 +41,8 @@ pub enum LogError {
         /// The operating system's reason.
         source: std::io::Error,
     },
-    /// Another process has it open.
-    #[error("the log in {0} is open in another process")]
+    /// Another process has it open, or this one.
+    #[error("the log in {0} is open already, in another process or in this one")]
     InUse(PathBuf),
     /// The file is of another format or version.
     #[error("{0} is not a log of version 1")]

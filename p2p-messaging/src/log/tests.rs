@@ -339,3 +339,15 @@ proptest! {
         prop_assert!(written[0].0 > 24, "{:?}", written);
     }
 }
+
+#[test]
+fn a_log_that_is_open_in_this_process_is_not_said_to_be_open_in_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (log, ..) = open(folder.path());
+    let again = Log::open_with(folder.path(), 400, &mut |_, _| ()).map(|_| ());
+    let refused = again.expect_err("it is open");
+    assert_eq!(refused.code(), codes::LOG_IN_USE);
+    assert!(refused.to_string().contains("or in this one"), "{refused}");
+    drop(log);
+    open(folder.path());
+}

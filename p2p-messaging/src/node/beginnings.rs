@@ -110,29 +110,44 @@ impl Worker {
         sure
     }
 
-    /// Sends, or waits until it is known where the chain goes on.
+    /// Sends, or waits until it is known where the chain goes on. What whoever asked gave up meanwhile is not
+    /// sent: it may be sent again already.
     pub(super) fn send_when_sure(
         &mut self,
         new: NewMessage,
         reply: oneshot::Sender<ControlResult>,
     ) {
+        if reply.is_closed() {
+            return;
+        }
         match self.channel_named(&new.channel) {
             Ok(channel) if !self.is_sure(&channel) => {
+                self.beginnings.parked.retain(|(_, _, reply)| !reply.is_closed());
                 if self.beginnings.parked.len() < MAX_PARKED {
                     self.beginnings.parked.push_back((channel, new, reply));
                 } else {
                     let sentence = "it asks its peers first how far it has sent".to_owned();
-                    let _ = reply.send(Err((codes::NODE_BUSY, sentence)));
+                    let _ = reply.send(Err((codes::NODE_BUSY, sentence).into()));
                 }
             }
+            Ok(channel) => {
+                // What waited goes before it.
+                if self.beginnings.parked.iter().any(|(waits, ..)| *waits == channel) {
+                    self.send_parked();
+                }
+                self.send(new, reply);
+            }
             // A channel that is not known is said to be so.
-            _ => self.send(new, reply),
+            Err(_) => self.send(new, reply),
         }
     }
 
-    /// Sends what waited, in order.
+    /// Sends what waited, in order, and was not given up.
     pub(super) fn send_parked(&mut self) {
         for (channel, new, reply) in std::mem::take(&mut self.beginnings.parked) {
+            if reply.is_closed() {
+                continue;
+            }
             if self.is_sure(&channel) {
                 self.send(new, reply);
             } else {

@@ -1,6 +1,6 @@
 //! Taking part in channels, and no more.
 
-use super::control::ControlResult;
+use super::control::Answered;
 use super::worker::Worker;
 use crate::checking::{Known as _, Missing, Right};
 use crate::net::{Command, keys_topic_of, topic_of};
@@ -59,7 +59,7 @@ impl Worker {
 
     /// Takes part in a channel no more. What was said there stays, until it is forgotten as the
     /// channel says.
-    pub(super) fn leave(&mut self, name: &str) -> ControlResult {
+    pub(super) fn leave(&mut self, name: &str) -> Answered {
         let channel = self.channel_named(name)?;
         self.knowledge.material.leave(&channel).map_err(|e| (e.code(), e.to_string()))?;
         self.tell(Command::Unsubscribe(topic_of(&channel)));

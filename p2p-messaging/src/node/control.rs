@@ -1,7 +1,10 @@
 //! What an operator asks of a running node, and what it is answered: JSON, one object on a line,
 //! over a socket in the node's folder that only its owner can open. `spec/control.md`.
 
+use super::typed::AskError;
 use crate::codes;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
@@ -36,6 +39,52 @@ pub struct NewMessage {
     /// For how long it counts, in milliseconds; the channel's longest, up to an hour, if not said.
     #[serde(default)]
     pub lifetime_millis: Option<u64>,
+}
+
+impl NewMessage {
+    /// A message without recipients, in no conversation, that counts for as long as the channel allows,
+    /// up to an hour. Attributes that the payload says are read from it by the node.
+    #[must_use]
+    pub fn new(channel: &str, topic: &str, payload: &[u8]) -> Self {
+        Self {
+            channel: channel.to_owned(),
+            topic: topic.to_owned(),
+            version: None,
+            payload: STANDARD.encode(payload),
+            recipients: Vec::new(),
+            thread: None,
+            attributes: Map::new(),
+            lifetime_millis: None,
+        }
+    }
+
+    /// To one more recipient.
+    #[must_use]
+    pub fn to(mut self, recipient: Did) -> Self {
+        self.recipients.push(recipient);
+        self
+    }
+
+    /// In a conversation: that of a message that is answered, or the message itself if it is in none.
+    #[must_use]
+    pub fn in_thread(mut self, thread: EnvelopeId) -> Self {
+        self.thread = Some(thread);
+        self
+    }
+
+    /// With one more attribute in its header.
+    #[must_use]
+    pub fn with(mut self, attribute: &str, value: impl Into<Value>) -> Self {
+        self.attributes.insert(attribute.to_owned(), value.into());
+        self
+    }
+
+    /// Counts for so long, in milliseconds.
+    #[must_use]
+    pub fn for_millis(mut self, lifetime: u64) -> Self {
+        self.lifetime_millis = Some(lifetime);
+        self
+    }
 }
 
 /// What is asked.
@@ -189,14 +238,22 @@ pub enum Asked {
 }
 
 /// What is answered, or why not.
-pub type ControlResult = Result<Value, (Code, String)>;
+pub type ControlResult = Result<Value, AskError>;
+/// The same of what has one reason only.
+pub(super) type Answered = Result<Value, (Code, String)>;
 
 /// An answer as a line.
 #[must_use]
 pub fn to_line(result: &ControlResult) -> Vec<u8> {
     let value = match result {
         Ok(value) => json!({"ok": value}),
-        Err((code, message)) => json!({"error": {"code": code.id(), "message": message}}),
+        Err(refused) => {
+            let mut error = json!({"code": refused.code, "message": refused.message});
+            if let Some(error) = error.as_object_mut().filter(|_| !refused.reasons.is_empty()) {
+                error.insert("reasons".into(), json!(refused.reasons));
+            }
+            json!({"error": error})
+        }
     };
     let mut line = value.to_string().into_bytes();
     line.push(b'\n');
@@ -206,7 +263,50 @@ pub fn to_line(result: &ControlResult) -> Vec<u8> {
 /// Reads a question.
 ///
 /// # Errors
-/// The code and what is wrong.
-pub fn parse(line: &[u8]) -> Result<Asked, (Code, String)> {
-    serde_json::from_slice(line).map_err(|e| (codes::NODE_REQUEST, e.to_string()))
+/// [`AskError`].
+pub fn parse(line: &[u8]) -> Result<Asked, AskError> {
+    serde_json::from_slice(line).map_err(|e| AskError::from((codes::NODE_REQUEST, e.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gridpass_policy::codes as policy_codes;
+    use gridpass_policy::decision::Reason;
+
+    #[test]
+    fn an_error_has_reasons_where_a_message_was_judged_and_else_none() {
+        let read = |error: AskError| {
+            let line = to_line(&Err(error));
+            serde_json::from_slice::<Value>(&line).expect("a line of JSON")
+        };
+        let busy = AskError::from((codes::NODE_BUSY, "it is busy".to_owned()));
+        let plain = json!({"error": {"code": "GP-NODE-BUSY", "message": "it is busy"}});
+        assert_eq!(read(busy.clone()), plain);
+        let unmet = policy_codes::POLICY_UNMET;
+        let reasons = vec![Reason::of_requirement(unmet, "zone", "it says", Vec::new())];
+        let line = read(AskError { reasons, ..busy });
+        assert_eq!(
+            line["error"]["reasons"],
+            json!([{"code": unmet, "requirement": "zone", "sentence": "it says"}])
+        );
+    }
+
+    #[test]
+    fn a_message_is_what_was_said_of_it() {
+        let to = Did::parse("did:web:dso.example").expect("a DID");
+        let thread = EnvelopeId::of_block(b"a block").expect("a name");
+        let message = NewMessage::new("flex.gb.bids", "bids", b"{}")
+            .to(to.clone())
+            .in_thread(thread.clone())
+            .with("zone", "GB-1")
+            .with("quantityKw", 5)
+            .for_millis(60_000);
+        let expected = json!({
+            "do": "send", "channel": "flex.gb.bids", "topic": "bids", "version": null,
+            "payload": STANDARD.encode("{}"), "recipients": [to], "thread": thread,
+            "attributes": {"zone": "GB-1", "quantityKw": 5}, "lifetimeMillis": 60_000,
+        });
+        assert_eq!(json!(Asked::Send(message)), expected);
+    }
 }

@@ -93,7 +93,7 @@ impl Worker {
         for after in after {
             match (after, failed) {
                 (After::Sent { reply, .. } | After::Answer(reply, _), Some(why)) => {
-                    let _ = reply.send(Err((codes::NOT_DURABLE, why.to_owned())));
+                    let _ = reply.send(Err((codes::NOT_DURABLE, why.to_owned()).into()));
                 }
                 (After::Sent { reply, envelope }, None) => {
                     if let Some(wire) = envelope.to_wire() {

@@ -2,103 +2,20 @@
 //! programs ask the same over the node's socket ([`super::control`]).
 //!
 //! What is waited for is waited for without an end: whoever has no patience puts a
-//! `tokio::time::timeout` around it, and loses nothing by giving up.
+//! `tokio::time::timeout` around it, and loses nothing by giving up. [`Node::send`] alone does something:
+//! it says itself what giving it up means.
 
 use super::Node;
 use super::control::{Asked, NewMessage};
+use super::typed::{AskError, Delivered, Outgoing, Said, Sent, read};
 use crate::codes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
-use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
-use gridpass_identity::time::UnixMillis;
-use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use serde::Deserialize as _;
+use serde_json::Value;
 use tokio::sync::watch;
-
-/// Why a node did not do what it was asked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message} [{code}]")]
-pub struct AskError {
-    /// The stable reason code.
-    pub code: Code,
-    /// The same as a sentence. Of a message that would be refused: every reason, each with its code.
-    pub message: String,
-}
-
-impl From<(Code, String)> for AskError {
-    fn from((code, message): (Code, String)) -> Self {
-        Self { code, message }
-    }
-}
-
-/// A message that was delivered.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Delivered {
-    /// The node's own number of it: the next one comes after this.
-    pub number: u64,
-    /// Its name.
-    pub id: EnvelopeId,
-    /// The channel.
-    pub channel: ContentId,
-    /// The topic.
-    pub topic: String,
-    /// Who sent it.
-    pub sender: Did,
-    /// When, as its sender says.
-    pub issued: UnixMillis,
-    /// The conversation that it belongs to.
-    pub thread: Option<EnvelopeId>,
-    /// The attributes of its header.
-    pub attributes: Map<String, Value>,
-    /// What it says; absent where it is sealed and the key is not here, or not any more.
-    #[serde(default, deserialize_with = "bytes")]
-    pub payload: Option<Vec<u8>>,
-}
-
-fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<u8>>, D::Error> {
-    let text = Option::<String>::deserialize(from)?;
-    let decode = |text: String| STANDARD.decode(text).map_err(serde::de::Error::custom);
-    text.map(decode).transpose()
-}
-
-/// What a recipient said of a message, in a receipt that it signed.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(tag = "state", rename_all = "lowercase")]
-pub enum Said {
-    /// It was delivered there.
-    Delivered {
-        /// When the receipt was signed.
-        at: UnixMillis,
-    },
-    /// It was refused there.
-    Refused {
-        /// When the receipt was signed.
-        at: UnixMillis,
-        /// Why: codes.
-        reasons: Vec<String>,
-    },
-}
-
-impl NewMessage {
-    /// A message without recipients, in no conversation, that counts for as long as the channel allows,
-    /// up to an hour. Attributes that the payload says are read from it by the node.
-    #[must_use]
-    pub fn new(channel: &str, topic: &str, payload: &[u8]) -> Self {
-        Self {
-            channel: channel.to_owned(),
-            topic: topic.to_owned(),
-            version: None,
-            payload: STANDARD.encode(payload),
-            recipients: Vec::new(),
-            thread: None,
-            attributes: Map::new(),
-            lifetime_millis: None,
-        }
-    }
-}
 
 /// Wakes who waits for something at a node.
 #[derive(Clone, Debug)]
@@ -119,7 +36,7 @@ impl Watch {
             changed = self.happened.changed() => changed,
         };
         let (code, message) = (codes::NODE_NOT_RUNNING, "the node has ended");
-        changed.map_err(|_| AskError { code, message: message.to_owned() })
+        changed.map_err(|_| AskError::from((code, message.to_owned())))
     }
 }
 
@@ -151,7 +68,7 @@ impl Node {
     pub async fn ticket(&self, channels: &[ContentId]) -> Result<String, AskError> {
         let mut watch = self.watch();
         loop {
-            let status = self.ask(Asked::Status).await?;
+            let status = self.status().await?;
             if !list(&status, "listening").is_empty() {
                 let invited = self.ask(Asked::Invite { channels: channels.to_vec() }).await?;
                 let ticket = invited.get("ticket").and_then(Value::as_str).unwrap_or_default();
@@ -170,7 +87,9 @@ impl Node {
         Ok(())
     }
 
-    /// Waits until a node of a participant is connected that showed that it may read a channel.
+    /// Waits until a node of a participant is connected that showed that it may read a channel. Mostly
+    /// that is so at once. Where both nodes dial at the same time it may take five seconds more: one that
+    /// did not hear the other subscribe parts with it then, and both begin anew.
     ///
     /// # Errors
     /// [`AskError`].
@@ -193,12 +112,31 @@ impl Node {
     /// Checks a message as every peer will, keeps it, and sends it. It is durable here when this
     /// returns; what others would refuse is not sent.
     ///
+    /// The first message of a channel may wait ten seconds or more, since others are asked first whether
+    /// this node sent there before. One that is given up while it waits is not sent; one that is given up
+    /// later may be: look in the [outbox](Node::outbox) before you send it again.
+    ///
     /// # Errors
     /// Every reason for which it would be refused.
-    pub async fn send(&self, message: NewMessage) -> Result<EnvelopeId, AskError> {
-        let sent = self.ask(Asked::Send(message)).await?;
-        let id = sent.get("id").and_then(Value::as_str).unwrap_or_default();
-        EnvelopeId::parse(id).map_err(|e| AskError { code: e.code(), message: e.to_string() })
+    pub async fn send(&self, message: NewMessage) -> Result<Sent, AskError> {
+        read(self.ask(Asked::Send(message)).await?)
+    }
+
+    /// Own messages, the newest first, and what became of them; a thousand at most.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn outbox(&self, most: u32) -> Result<Vec<Outgoing>, AskError> {
+        let mut answer = self.ask(Asked::Outbox { most }).await?;
+        read(answer.get_mut("messages").map(Value::take).unwrap_or_default())
+    }
+
+    /// How it is: its channels, what is missing, damage and more, as `spec/control.md` says.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn status(&self) -> Result<Value, AskError> {
+        self.ask(Asked::Status).await
     }
 
     /// Waits for the next delivered message after a number; 0 is before the first.

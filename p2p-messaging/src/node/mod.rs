@@ -16,6 +16,7 @@ pub mod control;
 mod disk;
 mod evidence;
 mod export;
+mod fates;
 mod fetch;
 mod files;
 mod forgetting;
@@ -46,6 +47,7 @@ mod standing;
 mod statements;
 mod system;
 mod ticket;
+mod typed;
 mod unopened;
 mod unreported;
 mod views;
@@ -53,11 +55,12 @@ mod worker;
 
 pub use export::{Export, ExportError, Exported, Keys, Payloads, Progress, export};
 pub use files::files_of;
-pub use handle::{AskError, Delivered, Said, Watch};
+pub use handle::Watch;
 pub use invitations::Invitations;
 pub use material::{MAX_FILE, Material, MaterialError, OwnAuthorisation, OwnPresentation, Taken};
 pub use settings::{MetricsSettings, NodeSettings};
 pub use ticket::{Invitation, MAX_TICKET, PREFIX as TICKET_PREFIX, TicketError};
+pub use typed::{AskError, AtRecipient, Delivered, Outgoing, Reached, Said, Sent};
 
 use crate::checking::{Checker, Limits};
 use crate::codes;
@@ -129,7 +132,9 @@ pub(crate) struct Me {
     key_id: DidUrl,
 }
 
-/// A node that runs. Dropping it does not stop it; [`Node::stop`] does.
+/// A node that runs. Dropping it does not stop it; [`Node::stop`] does. One that was dropped has its folder,
+/// its log and its ports as before: until somebody stops it over its socket, or this process ends, none can
+/// be started in that folder.
 pub struct Node {
     tasks: mpsc::Sender<Task>,
     newest: watch::Receiver<u64>,
@@ -270,7 +275,7 @@ impl Node {
     /// Asks it something.
     ///
     /// # Errors
-    /// The code and the message.
+    /// [`AskError`].
     pub async fn ask(&self, asked: Asked) -> ControlResult {
         ask(&self.tasks, asked).await
     }
@@ -322,7 +327,9 @@ pub(crate) async fn stop(tasks: &mpsc::Sender<Task>) {
 
 pub(crate) async fn ask(tasks: &mpsc::Sender<Task>, asked: Asked) -> ControlResult {
     let (reply, answer) = oneshot::channel();
-    let gone = || Err((codes::NODE_NOT_RUNNING, "the node has ended".to_owned()));
+    let gone = || -> ControlResult {
+        Err((codes::NODE_NOT_RUNNING, "the node has ended".to_owned()).into())
+    };
     if tasks.send(Task::Control(Box::new(asked), reply)).await.is_err() {
         return gone();
     }

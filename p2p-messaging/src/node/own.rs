@@ -3,6 +3,7 @@
 
 use super::control::{ControlResult, NewMessage};
 use super::group::After;
+use super::typed::AskError;
 use super::worker::Worker;
 use crate::checking::{Chain, Known as _, Source, Verdict};
 use crate::codes;
@@ -48,7 +49,7 @@ impl Worker {
     }
 
     /// Makes, checks and stages a message.
-    fn make(&mut self, new: NewMessage) -> Result<Box<Envelope>, Failed> {
+    fn make(&mut self, new: NewMessage) -> Result<Box<Envelope>, AskError> {
         let payload = STANDARD
             .decode(&new.payload)
             .map_err(|_| (codes::NODE_REQUEST, "the payload is not base64".to_owned()))?;
@@ -56,7 +57,7 @@ impl Worker {
         if self.checker.policy(&channel).is_none() {
             let sentence = "the node has the channel's descriptor and did not join it yet: who signed it, or \
                             something that it names, is not here; `gridpass node status` says what";
-            return Err((codes::CHANNEL_UNKNOWN, sentence.to_owned()));
+            return Err((codes::CHANNEL_UNKNOWN, sentence.to_owned()).into());
         }
         let file = self.file_in(&channel, &payload)?;
         let mut header = self.header(&channel, new, &payload)?;
@@ -70,20 +71,21 @@ impl Worker {
         if checked.verdict != Verdict::Admit {
             // The facts about the sender were to be kept with it.
             self.checker.nothing_was_kept();
-            let reasons = checked.decided.iter().flat_map(|d| &d.ruling.reasons);
-            let all: Vec<_> = reasons.map(with_causes).collect();
-            let sentence = if all.is_empty() { checked.sentence } else { all.join("; ") };
-            return Err((checked.code, sentence));
+            let reasons = checked.decided.map(|d| d.ruling.reasons).unwrap_or_default();
+            let all: Vec<_> = reasons.iter().map(with_causes).collect();
+            let message = if all.is_empty() { checked.sentence } else { all.join("; ") };
+            let code = first_that_stays(&reasons).unwrap_or(checked.code);
+            return Err(AskError { code, message, reasons });
         }
         let offered = file.zip(checked.envelope.as_deref());
         if let Some(Err(failed)) = offered.map(|(file, envelope)| self.offer_file(&file, envelope))
         {
             self.checker.nothing_was_kept();
-            return Err(failed);
+            return Err(failed.into());
         }
         self.settle(&checked, None, Source::Live);
         let gone = || (codes::ENVELOPE_MALFORMED, "it was not given back".to_owned());
-        checked.envelope.take().ok_or_else(gone)
+        checked.envelope.take().ok_or_else(|| AskError::from(gone()))
     }
 
     fn header(
@@ -271,6 +273,13 @@ impl Worker {
     }
 }
 
+/// The code of the first reason that another minute does not take away: what is sent too fast may be sent
+/// later, and would be refused then for the others.
+fn first_that_stays(reasons: &[Reason]) -> Option<Code> {
+    let stays = reasons.iter().find(|r| r.code != policy_codes::MESSAGE_RATE.id())?;
+    codes::find(&stays.code)
+}
+
 /// A reason with what it comes from, each with its code.
 fn with_causes(reason: &Reason) -> String {
     let causes: Vec<_> =
@@ -316,5 +325,20 @@ fn read_attributes(
         {
             attributes.insert(name.clone(), value.to_json());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_fast_hides_nothing_that_stays() {
+        let (rate, unmet) = (policy_codes::MESSAGE_RATE, policy_codes::POLICY_UNMET);
+        let fast = || Reason::of_facts(rate.id(), "it is too fast");
+        let zone = || Reason::of_requirement(unmet, "zone", "it says", Vec::new());
+        assert_eq!(first_that_stays(&[fast(), zone(), fast()]), Some(unmet));
+        assert_eq!(first_that_stays(&[fast()]), None);
+        assert_eq!(first_that_stays(&[]), None);
     }
 }

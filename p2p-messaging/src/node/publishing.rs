@@ -3,6 +3,7 @@
 use super::control::ControlResult;
 use super::group::After;
 use super::peers::{FAULT, UNHELPFUL};
+use super::typed::AskError;
 use super::worker::{Task, Worker};
 use crate::checking::{Known as _, Missing};
 use crate::codes;
@@ -114,7 +115,7 @@ impl Worker {
                 let announce = peers && document.kind == PublicKind::RoleDefinition;
                 self.kept_for_good(document.id, (peers, announce), reply);
             }
-            Err(e) => drop(reply.send(Err(e))),
+            Err(e) => drop(reply.send(Err(e.into()))),
         }
     }
 
@@ -170,7 +171,7 @@ impl Worker {
                 let announce = peers && kind == PublicKind::RoleDefinition;
                 self.kept_for_good(id, (peers, announce), reply);
             }
-            Err(e) => drop(reply.send(Err(e))),
+            Err(e) => drop(reply.send(Err(e.into()))),
         }
     }
 
@@ -188,7 +189,7 @@ impl Worker {
                     Err((codes::CONTENT_NOT_FOUND, message))
                 }
             };
-            let _ = reply.send(answer);
+            let _ = reply.send(answer.map_err(AskError::from));
             return;
         }
         let Ok(cid) = id.to_cid() else { return };
@@ -202,7 +203,7 @@ impl Worker {
                     "from": found.from.to_string(),
                     "altered": names(&found.altered),
                 })),
-                Err(e) => Err(why_not(&id, &e)),
+                Err(e) => Err(why_not(&id, &e).into()),
             });
         });
     }
@@ -287,7 +288,7 @@ impl Worker {
             Purpose::Missing => self.exchanged(&id, result.ok().map(|f| f.bytes)),
             Purpose::Pin(reply, peers) => match result {
                 Ok(found) => self.pinned(id, found.bytes, peers, reply),
-                Err(e) => drop(reply.send(Err(why_not(&id, &e)))),
+                Err(e) => drop(reply.send(Err(why_not(&id, &e).into()))),
             },
         }
     }

@@ -1,6 +1,6 @@
 //! Readers: applications that go on where they left off, in everything or in one channel.
 
-use super::control::ControlResult;
+use super::control::{Answered, ControlResult};
 use super::group::After;
 use super::worker::Worker;
 use crate::codes;
@@ -56,7 +56,7 @@ impl Worker {
         after: Option<u64>,
         reader: Option<&str>,
         channel: Option<&str>,
-    ) -> ControlResult {
+    ) -> Answered {
         channel.map_or(Ok(()), |c| self.check_channel(c))?;
         let kept = reader.map(|r| place(r, channel)).transpose()?;
         let kept = kept.map(|place| self.knowledge.store.cursor(&place));
@@ -77,7 +77,7 @@ impl Worker {
                 self.after.push(After::Answer(reply, Ok(json!({"number": number}))));
             }
             Err(refused) => {
-                let _ = reply.send(Err(refused));
+                let _ = reply.send(Err(refused.into()));
             }
         }
     }

@@ -1,12 +1,13 @@
 //! Receipts on their way: signed in batches, kept, handed to the sender, and those of others taken.
 
+use super::fates::{Fate, Fated, batches};
 use super::fetch::Question;
 use super::owed::Owed;
 use super::worker::Worker;
 use crate::checking::{Chain, Known as _, Missing, Right};
 use crate::net::{Command, peer_of};
 use crate::receipt::{
-    CLOCKS_DIFFER_MILLIS, FORMAT_VERSION, MAX_ENTRIES, Receipt, Refusal, SignedReceipt, ranges,
+    CLOCKS_DIFFER_MILLIS, FORMAT_VERSION, Receipt, Refusal, SignedReceipt, ranges,
 };
 use crate::store::Entry;
 use crate::sync::{MAX_RECEIPTS, Request, Response};
@@ -22,13 +23,6 @@ use gridpass_identity::time::UnixMillis;
 use libp2p::PeerId;
 use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What became of a message here.
-pub(super) enum Fate {
-    Delivered,
-    Kept,
-    Refused(Vec<String>),
-}
 
 /// Receipts on their way to senders.
 #[derive(Default)]
@@ -57,8 +51,6 @@ impl Receipts {
 const MAX_TRIES: u32 = 6;
 /// How often what was not taken is handed over again, in ticks.
 const AGAIN_TICKS: u64 = 10;
-/// The most reasons that a receipt gives for one refusal.
-const MAX_REASONS: usize = 4;
 
 /// The name under which is kept how far the receipts for a sender were handed over to one of its
 /// nodes: each of them keeps them all.
@@ -101,30 +93,21 @@ impl Worker {
     ) {
         let now = self.now();
         for (chain, fates) in kept {
-            let mut all = fates.into_iter().peekable();
-            while all.peek().is_some() {
-                // The worst case is one entry for each message.
-                let batch: Vec<_> = all.by_ref().take(MAX_ENTRIES).collect();
+            for batch in batches(fates) {
                 self.sign_receipt(&chain, &batch, now);
             }
         }
     }
 
-    fn sign_receipt(
-        &mut self,
-        chain: &Chain,
-        batch: &[(u64, (EnvelopeId, Fate))],
-        now: UnixMillis,
-    ) {
+    fn sign_receipt(&mut self, chain: &Chain, batch: &[Fated], now: UnixMillis) {
         let Some((_, (newest, _))) = batch.last() else { return };
         let (mut delivered, mut kept, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for (sequence, (_, fate)) in batch {
             match fate {
                 Fate::Delivered => delivered.push(*sequence),
                 Fate::Kept => kept.push(*sequence),
-                Fate::Refused(reasons) => {
-                    let reasons = reasons.iter().take(MAX_REASONS).cloned().collect();
-                    refused.push(Refusal { sequence: *sequence, reasons });
+                Fate::Refused(codes) => {
+                    refused.push(Refusal { sequence: *sequence, reasons: codes.clone() });
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Sealing what is sent, and opening what came before its key did.
 
-use super::receipts::Fate;
+use super::fates::Fate;
 use super::unopened::{Place, Unopened};
 use super::worker::Worker;
 use crate::checking::{Chain, Known as _};

@@ -144,8 +144,8 @@ impl Server {
                     return write.write_all(&to_line(&page)).await;
                 }
                 if self.newest.changed().await.is_err() {
-                    let ended = Err((codes::NODE_NOT_RUNNING, "the node has ended".to_owned()));
-                    return write.write_all(&to_line(&ended)).await;
+                    let ended = (codes::NODE_NOT_RUNNING, "the node has ended".to_owned());
+                    return write.write_all(&to_line(&Err(ended.into()))).await;
                 }
                 continue;
             }

@@ -1,7 +1,7 @@
 //! What comes by gossip, and what follows from a verdict.
 
 use super::catch_up::{Claim, Wanted};
-use super::receipts::Fate;
+use super::fates::{Fate, codes_of};
 use super::unreported::{Together, is_held};
 use super::worker::Worker;
 use crate::checking::{Arrival, Chain, Checked, Effect, Missing, Source, Verdict};
@@ -154,7 +154,7 @@ impl Worker {
             Question::Publish(facts) => Some(facts),
             Question::Subscribe | Question::Keep | Question::Use(_) => None,
         };
-        let reasons: Vec<String> = decided.ruling.reasons.iter().map(|r| r.code.clone()).collect();
+        let reasons = decided.ruling.reasons.iter().map(|r| r.code.clone()).collect();
         let allowed = checked.verdict == Verdict::Admit;
         let kept = Kept {
             envelope: ByteBuf::from(wire),
@@ -167,7 +167,7 @@ impl Worker {
             payload: facts.and_then(|f| f.payload.clone()),
             sealing: facts.and_then(|f| f.sealing.clone()),
             sent_last_minute: facts.and_then(|f| f.sent_last_minute),
-            reasons: reasons.clone(),
+            reasons,
         };
         if let Err(e) = self.knowledge.store.stage_envelope(envelope, kept) {
             tracing::error!(code = %e.code(), "not staged: {e}");
@@ -175,7 +175,7 @@ impl Worker {
         }
         let keeps = allowed && header.is_sealed() && !self.checker.reads(&header.channel);
         let fate = match (allowed, checked.deliver) {
-            (false, _) => Some(Fate::Refused(reasons)),
+            (false, _) => Some(Fate::Refused(codes_of(&decided.ruling.reasons))),
             (true, true) => Some(Fate::Delivered),
             // It is confirmed when it is opened. For somebody else, who is told so by none but its keepers.
             (true, false) => keeps.then_some(Fate::Kept),

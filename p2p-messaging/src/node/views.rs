@@ -1,8 +1,9 @@
 //! What an operator is shown, and what it can ask of the worker.
 
-use super::control::{Asked, ControlResult};
+use super::control::{Answered, Asked, ControlResult};
 use super::group::After;
 use super::ticket::{Invitation, MAX_ADDRESSES};
+use super::typed::AskError;
 use super::worker::Worker;
 use crate::checking::{Known as _, Missing, Right};
 use crate::codes;
@@ -91,10 +92,10 @@ impl Worker {
                 Err((codes::NODE_REQUEST, "the server stops, not the worker".to_owned()))
             }
         };
-        let _ = reply.send(answer);
+        let _ = reply.send(answer.map_err(AskError::from));
     }
 
-    pub(super) fn add(&mut self, content: &str) -> ControlResult {
+    pub(super) fn add(&mut self, content: &str) -> Answered {
         let bytes = STANDARD
             .decode(content)
             .map_err(|_| (codes::NODE_REQUEST, "the content is not base64".to_owned()))?;
@@ -178,7 +179,7 @@ impl Worker {
         }
     }
 
-    fn invite(&self, channels: Vec<ContentId>) -> ControlResult {
+    fn invite(&self, channels: Vec<ContentId>) -> Answered {
         for channel in &channels {
             if !self.knowledge.material.channels.contains_key(channel) {
                 return Err((codes::CHANNEL_UNKNOWN, format!("the node has no channel {channel}")));
@@ -194,7 +195,7 @@ impl Worker {
         Ok(json!({"ticket": ticket, "addresses": invitation.addresses}))
     }
 
-    fn use_ticket(&mut self, ticket: &str) -> ControlResult {
+    fn use_ticket(&mut self, ticket: &str) -> Answered {
         let invitation = Invitation::parse(ticket).map_err(|e| (e.code(), e.to_string()))?;
         if invitation.framework != self.framework() {
             let sentence = "it invites to another trust framework than the node's".to_owned();
@@ -282,7 +283,8 @@ impl Worker {
         self.tell(Command::Peers(asked));
         // The network answers at once: it waits for nobody.
         let Ok(view) = view.blocking_recv() else {
-            let _ = reply.send(Err((codes::NODE_NETWORK, "the network has ended".to_owned())));
+            let _ =
+                reply.send(Err((codes::NODE_NETWORK, "the network has ended".to_owned()).into()));
             return;
         };
         let framework = self.framework();
@@ -386,7 +388,7 @@ impl Worker {
     }
 
     /// A message as it travels, or its block where the payload is not kept any more.
-    fn signed(&self, id: &EnvelopeId) -> ControlResult {
+    fn signed(&self, id: &EnvelopeId) -> Answered {
         let Some((_, kept)) = self.knowledge.store.envelope(id) else {
             let message = format!("there is no message {id}");
             return Err((gridpass_credentials::codes::NOT_KEPT, message));

@@ -97,11 +97,11 @@ async fn who_gives_other_bytes_under_a_name_is_named_and_shut_out() {
     let (_, other) = definition(&s, 1);
     given.give(&id, &other);
     let refused = s.operator.ask(Asked::Fetch { cid: id.clone(), peers: true }).await;
-    let (code, message) = refused.expect_err("other bytes");
-    assert_eq!(code.id(), "GP-CID-OTHER");
-    assert!(message.contains(&peer_id(&party)), "{message}");
+    let refused = refused.expect_err("other bytes");
+    assert_eq!(refused.code.id(), "GP-CID-OTHER");
+    assert!(refused.message.contains(&peer_id(&party)), "{refused}");
     let refused = s.operator.ask(Asked::Pin { cid: id.clone(), peers: false }).await;
-    assert_eq!(refused.expect_err("other bytes").0.id(), "GP-CID-OTHER");
+    assert_eq!(refused.expect_err("other bytes").code.id(), "GP-CID-OTHER");
     assert!(!has(&s.operator, &id).await);
     // The third is the last.
     announce(&liar, &id).await;

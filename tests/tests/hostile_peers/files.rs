@@ -269,7 +269,7 @@ async fn a_message_in_another_channel_gives_nobody_a_file() {
     let elsewhere = say(&s, &other.channel, &reference_to(&held)).await;
     until("the message is there", async || s.inbox().await.contains(&elsewhere)).await;
     let refused = s.operator.ask(Asked::FileFetch { message: elsewhere.clone() }).await;
-    assert_eq!(refused.expect_err("refused").0.id(), "GP-FILE-SEALING");
+    assert_eq!(refused.expect_err("refused").code.id(), "GP-FILE-SEALING");
     assert_eq!(shown(&s, &message).await["messages"].as_array().map(Vec::len), Some(1));
 }
 

@@ -398,7 +398,7 @@ impl Scene {
 }
 
 pub(crate) async fn ask(node: &Node, asked: Asked) -> Value {
-    node.ask(asked).await.unwrap_or_else(|(code, message)| panic!("{code}: {message}"))
+    node.ask(asked).await.unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// Where a node listens, with its peer id.

@@ -227,6 +227,31 @@ fn case_18_more_messages_in_a_minute_than_the_channel_allows() {
 }
 
 #[test]
+fn case_18_what_the_own_node_does_not_send_counts_for_nothing() {
+    let market = Market::new(|d| d.limits.max_messages_per_minute = 3);
+    let aggregator = Party::new(2);
+    let presentation = market.presentation(&aggregator);
+    let mut sender = Sender::new(&aggregator, &presentation, &market.channel);
+    let mut own = market.peer(&aggregator, &[&presentation], market.lists(&[]));
+    let key = aggregator.key.public_key();
+    for _ in 0..10 {
+        let wrong = sender.clone().send_with(NOW, |h| {
+            h.attributes.insert("zone".into(), "GB-9".into());
+        });
+        let checked = own.checker.check_own(wrong, &key, &own.memory, NOW);
+        expect(&checked, Verdict::Refuse, policy_codes::POLICY_UNMET);
+        assert_eq!(checked.code, policy_codes::POLICY_UNMET, "nobody has seen the others");
+    }
+    for _ in 0..3 {
+        let envelope = sender.send(NOW);
+        admitted(&own.checker.check_own(envelope.clone(), &key, &own.memory, NOW));
+        own.memory.keep(&envelope);
+    }
+    let checked = own.checker.check_own(sender.send(NOW), &key, &own.memory, NOW);
+    expect(&checked, Verdict::Ignore, policy_codes::MESSAGE_RATE);
+}
+
+#[test]
 fn case_18_what_is_caught_up_with_claims_no_more_of_a_minute_than_honest_nodes_send() {
     let market = Market::new(|d| d.limits.max_messages_per_minute = 3);
     let aggregator = Party::new(2);

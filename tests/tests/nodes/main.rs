@@ -2,6 +2,7 @@
 
 #![allow(missing_docs)]
 
+mod asking;
 mod bursts;
 mod running;
 mod sealing;

@@ -212,8 +212,8 @@ async fn a_number_whose_message_could_not_be_kept_is_sealed_anew() {
     // The place of the log's first file is taken.
     let taken = flexgen.folder.path().join(format!("store/{:020}.gplog", 1));
     std::fs::create_dir(&taken).expect("in the way");
-    let (code, _) = flexgen.try_send(1, &[]).await.expect_err("there is no room");
-    assert_eq!(code, codes::NOT_DURABLE);
+    let refused = flexgen.try_send(1, &[]).await.expect_err("there is no room");
+    assert_eq!(refused.code, codes::NOT_DURABLE);
     std::fs::remove_dir(&taken).expect("room again");
     let sent = flexgen.send(2, &[]).await;
     let north = Running::start(&market, 72, true).await;

@@ -8,7 +8,7 @@ use crate::codes;
 use crate::envelope::Envelope;
 use crate::files::held::{Held, MANIFEST, Part, read_bounded};
 use crate::files::{FileError, Reference};
-use crate::node::control::ControlResult;
+use crate::node::control::Answered;
 use crate::node::worker::Worker;
 use crate::sealing::Opening;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
@@ -32,7 +32,7 @@ pub(in crate::node) struct Sending {
 
 impl Worker {
     /// Takes over a file that was staged in the folder. Nobody is given it before a message refers to it.
-    pub(in crate::node) fn file_add(&self, staged: &str) -> ControlResult {
+    pub(in crate::node) fn file_add(&self, staged: &str) -> Answered {
         let unknown = |what: &str| (codes::FILE_UNKNOWN, what.to_owned());
         let fine = staged.starts_with(STAGED)
             && staged.len() <= 64
@@ -113,7 +113,7 @@ impl Worker {
     }
 
     /// Fetches the file that a message refers to, from now on.
-    pub(in crate::node) fn file_fetch(&self, message: &EnvelopeId) -> ControlResult {
+    pub(in crate::node) fn file_fetch(&self, message: &EnvelopeId) -> Answered {
         let unknown = |what: &str| (codes::FILE_UNKNOWN, what.to_owned());
         let kept = self.knowledge.store.envelope(message).map(|(_, kept)| kept);
         let kept = kept.ok_or_else(|| unknown("the node has no such message"))?;
@@ -198,7 +198,7 @@ impl Worker {
     }
 
     /// How it stands with one file, or with all.
-    pub(in crate::node) fn files_shown(&self, file: Option<&str>) -> ControlResult {
+    pub(in crate::node) fn files_shown(&self, file: Option<&str>) -> Answered {
         let all = match file {
             Some(name) => vec![self.file_named(name)?],
             None => self.files.all(),
@@ -207,7 +207,7 @@ impl Worker {
     }
 
     /// Looks whether a block is damaged, and gets it again if it is.
-    pub(in crate::node) fn file_check(&self, file: &str, block: u64) -> ControlResult {
+    pub(in crate::node) fn file_check(&self, file: &str, block: u64) -> Answered {
         let here = self.file_named(file)?;
         let held = here.held().filter(|h| block < h.manifest().blocks());
         let damaged = held.is_some_and(|h| h.read(Part::Block(block)).is_err());
@@ -216,7 +216,7 @@ impl Worker {
     }
 
     /// Lets a file stand, or goes on with it.
-    pub(in crate::node) fn file_pause(&self, file: &str, paused: bool) -> ControlResult {
+    pub(in crate::node) fn file_pause(&self, file: &str, paused: bool) -> Answered {
         let here = self.file_named(file)?;
         here.change(|state| state.paused = paused).map_err(|e| failed(&e))?;
         if !paused {
@@ -228,7 +228,7 @@ impl Worker {
     }
 
     /// Keeps and gives a file no more.
-    pub(in crate::node) fn file_remove(&self, file: &str) -> ControlResult {
+    pub(in crate::node) fn file_remove(&self, file: &str) -> Answered {
         let here = self.file_named(file)?;
         self.files.remove(&here.id).map_err(|e| failed(&e))?;
         Ok(json!({"file": here.id}))

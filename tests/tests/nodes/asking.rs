@@ -1,0 +1,115 @@
+//! What a program asks of the node in its process, and what it is told, with types.
+
+use crate::running::{Running, bid};
+use gridpass_messaging::node::control::NewMessage;
+use gridpass_messaging::node::{AskError, AtRecipient, Reached, Said};
+use gridpass_policy::channel::{Mode, Sealing};
+use gridpass_policy::codes as policy_codes;
+use gridpass_tests::messages::Market;
+use gridpass_tests::world::Party;
+use std::time::Duration;
+
+/// A bid in a zone, with the attributes that the channel asks for.
+fn offer(market: &Market, number: u64, zone: &str) -> NewMessage {
+    NewMessage::new(market.channel.as_str(), "bids", bid(number).as_bytes())
+        .with("zone", zone)
+        .with("quantityKw", 5)
+}
+
+async fn soon<T>(what: impl Future<Output = Result<T, AskError>>) -> T {
+    let waited = tokio::time::timeout(Duration::from_secs(60), what).await;
+    waited.expect("not in vain").expect("an answer")
+}
+
+/// One that is alone, and may begin to send: nobody is waited for who may know what it sent before.
+async fn alone(market: &Market) -> Running {
+    let running = Running::start(market, 71, false).await;
+    running.node.hurry(Duration::from_secs(11)).await;
+    running
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_was_given_up_while_it_waited_is_not_sent() {
+    let market = Market::with_operators(|_| ());
+    let flexgen = Running::start(&market, 71, false).await;
+    let first = flexgen.node.send(offer(&market, 1, "GB-1"));
+    let given_up = tokio::time::timeout(Duration::from_millis(200), first).await;
+    assert!(given_up.is_err(), "it waits for those who may know what was sent before");
+    flexgen.node.hurry(Duration::from_secs(11)).await;
+    let sent = soon(flexgen.node.send(offer(&market, 2, "GB-1"))).await;
+    // What waits is looked at with every second.
+    let mut watch = flexgen.node.watch();
+    for _ in 0..4 {
+        soon(watch.changed()).await;
+    }
+    let outbox = soon(flexgen.node.outbox(10)).await;
+    let ids: Vec<_> = outbox.iter().map(|m| (m.sequence, &m.id)).collect();
+    assert_eq!(ids, [(1, &sent.id)]);
+    flexgen.node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_be_refused_is_told_reason_by_reason() {
+    let market = Market::with_operators(|_| ());
+    let flexgen = alone(&market).await;
+    let refused = flexgen.node.send(offer(&market, 1, "GB-9")).await.expect_err("another zone");
+    assert_eq!(refused.code, policy_codes::POLICY_UNMET, "{refused}");
+    assert!(refused.has(policy_codes::VALUE_DIFFERS), "{refused}");
+    assert!(!refused.has(policy_codes::MESSAGE_RATE), "{refused}");
+    let [reason] = &refused.reasons[..] else { panic!("{:?}", refused.reasons) };
+    assert!(reason.requirement.is_some() && !reason.causes.is_empty(), "{reason:?}");
+    // What has no reasons of a channel has none.
+    let unknown = NewMessage::new("no.such.channel", "bids", b"{}");
+    let refused = flexgen.node.send(unknown).await.expect_err("no channel");
+    assert_eq!((refused.code.id(), refused.reasons.len()), ("GP-CHANNEL-UNKNOWN", 0));
+    flexgen.node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_and_delivered_is_told_with_all_that_its_header_says() {
+    let market = Market::with_operators(|d| {
+        d.sealing = Sealing::Members;
+        d.mode = Mode::Multicast;
+    });
+    let north = Running::start(&market, 72, true).await;
+    let flexgen = Running::start(&market, 71, false).await;
+    flexgen.joins(&north).await;
+    flexgen.knows_members(1).await;
+    let (reader, stranger) = (&north.party.did, &Party::new(99).did);
+    let to_both = offer(&market, 1, "GB-1").to(reader.clone()).to(stranger.clone());
+    let first = soon(flexgen.node.send(to_both.for_millis(600_000))).await;
+    assert_eq!(first.recipients_without_node, [stranger.clone()]);
+    assert_eq!((first.sequence, first.version, &first.thread), (1, 1, &None));
+    assert_eq!(first.expires, first.issued.plus_millis(600_000));
+
+    let delivered = soon(north.node.next_delivered(0)).await;
+    assert_eq!((&delivered.id, delivered.sequence), (&first.id, 1));
+    assert_eq!(delivered.channel_name.as_deref(), Some("flex.gb.bids"));
+    assert_eq!((delivered.topic.as_str(), delivered.version), ("bids", 1));
+    assert_eq!(delivered.media_type, "application/json");
+    assert_eq!((&delivered.sender, &delivered.node), (&flexgen.party.did, &None));
+    assert_eq!((delivered.issued, delivered.expires), (first.issued, first.expires));
+    assert_eq!(delivered.recipients, [reader.clone(), stranger.clone()]);
+    assert!(delivered.sealed);
+    assert_eq!(delivered.payload.as_deref(), Some(bid(1).as_bytes()));
+
+    let receipt = soon(flexgen.node.receipt(&first.id, reader)).await;
+    let Said::Delivered { at } = receipt else { panic!("{receipt:?}") };
+    let answer = offer(&market, 2, "GB-1").to(reader.clone()).in_thread(first.id.clone());
+    let second = soon(flexgen.node.send(answer)).await;
+    assert_eq!((&second.thread, second.sequence), (&Some(first.id.clone()), 2));
+    assert!(second.recipients_without_node.is_empty());
+    let delivered = soon(north.node.next_delivered(delivered.number)).await;
+    assert_eq!((&delivered.id, &delivered.thread), (&second.id, &second.thread));
+
+    let outbox = soon(flexgen.node.outbox(10)).await;
+    let of_first = outbox.iter().find(|m| m.id == first.id).expect("the first");
+    assert_eq!((outbox.len(), of_first.state), (2, Reached::Sent));
+    assert_eq!(of_first.recipients.get(reader), Some(&AtRecipient::Delivered { at }));
+    assert_eq!(of_first.recipients.get(stranger), Some(&AtRecipient::Sent));
+    let status = soon(flexgen.node.status()).await;
+    assert_eq!(status["participant"], flexgen.party.did.as_str());
+    for running in [&flexgen, &north] {
+        running.node.stop().await;
+    }
+}
