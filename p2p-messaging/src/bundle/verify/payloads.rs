@@ -71,7 +71,7 @@ impl<'m> Context<'m> {
     ) -> Option<Result<Vec<u8>, Audit>> {
         let (key, epoch) = (entry.key.as_ref()?, header.epoch.as_ref()?);
         let failed = |code, sentence: String| Some(Err(Audit::failed("payload", code, sentence)));
-        let Ok(key) = <[u8; 32]>::try_from(key.as_slice()) else {
+        let Ok(key) = <[u8; 32]>::try_from(key.expose()) else {
             return failed(codes::SEALING_MALFORMED, "the disclosed key has not 32 bytes".into());
         };
         let place = Place {
