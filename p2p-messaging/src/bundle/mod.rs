@@ -28,7 +28,7 @@ pub use manifest::{
     Exporter, FORMAT_VERSION, JudgedBy, Kind, Lack, MAX_MISSING, Manifest, PAGE, Pages, Selection,
     TYP, TYPE,
 };
-pub use opening::Disclosed;
+pub use opening::{Disclosed, PayloadError};
 pub use reading::{Bundle, Entries};
 pub use verify::{
     Audit, BundleSummary, Counts, Gap, MessageReport, Note, ReceiptReport, Report, Sample, Shown,

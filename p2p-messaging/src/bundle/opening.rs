@@ -1,5 +1,11 @@
-//! Message keys that are disclosed.
+//! What a message of a bundle says: its payload, opened with the key that is disclosed where it is sealed.
 
+use super::Bundle;
+use super::entries::{MessageEntry, PayloadState};
+use crate::codes;
+use crate::envelope::{Envelope, EnvelopeError, Header};
+use crate::sealing::{MessageKey, Place, SealedPayload, SealingError};
+use gridpass_identity::code::Code;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::{ByteBuf, Bytes};
 use zeroize::Zeroizing;
@@ -39,6 +45,91 @@ impl<'de> Deserialize<'de> for Disclosed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self::new(ByteBuf::deserialize(deserializer)?.into_vec()))
     }
+}
+
+/// Why a payload is not given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PayloadError {
+    /// The envelope cannot be read.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// The entry names other bytes than the sender signed.
+    #[error("the payload that is listed is another than the one that was signed")]
+    Other,
+    /// What is disclosed is no key.
+    #[error("the disclosed key has not 32 bytes")]
+    Key,
+    /// It does not open with the key that is disclosed.
+    #[error(transparent)]
+    Sealing(#[from] SealingError),
+}
+
+impl PayloadError {
+    /// The stable reason code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Envelope(e) => e.code(),
+            Self::Other => gridpass_credentials::codes::CID_OTHER,
+            Self::Key => codes::SEALING_MALFORMED,
+            Self::Sealing(e) => e.code(),
+        }
+    }
+}
+
+impl<'b> Bundle<'b> {
+    /// The payload of a message: as it was signed or, of a sealed one, as the key that is disclosed opens
+    /// it. Nothing where it is not in the file, or sealed and no key disclosed. Who sent it, and whether
+    /// anybody was allowed to, is not asked here: [verify](super::verify()) the bundle first.
+    ///
+    /// # Errors
+    /// [`PayloadError`].
+    pub fn payload(
+        &self,
+        entry: &MessageEntry,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, PayloadError> {
+        let Some(block) = self.block(&entry.envelope) else { return Ok(None) };
+        let envelope = Envelope::parse_block(block)?;
+        let Some(bytes) = self.signed_payload(entry, &envelope)? else { return Ok(None) };
+        match envelope.header().is_sealed() {
+            true => opened(entry, envelope.header(), bytes).transpose(),
+            false => Ok(Some(Zeroizing::new(bytes.to_vec()))),
+        }
+    }
+
+    /// The payload of a message as it was signed, where it is listed as being in the file and is.
+    pub(super) fn signed_payload(
+        &self,
+        entry: &MessageEntry,
+        envelope: &Envelope,
+    ) -> Result<Option<&'b [u8]>, PayloadError> {
+        let id = envelope.payload_id();
+        match entry.payload {
+            PayloadState::Withheld | PayloadState::Gone => Ok(None),
+            PayloadState::Here if entry.content != id.to_cid().ok() => Err(PayloadError::Other),
+            PayloadState::Here => Ok(self.document(id)),
+        }
+    }
+}
+
+/// A sealed payload as the key that is disclosed opens it; nothing where none is.
+pub(super) fn opened(
+    entry: &MessageEntry,
+    header: &Header,
+    bytes: &[u8],
+) -> Option<Result<Zeroizing<Vec<u8>>, PayloadError>> {
+    let (key, epoch) = (entry.key.as_ref()?, header.epoch.as_ref()?);
+    let Ok(key) = <[u8; 32]>::try_from(key.expose()) else { return Some(Err(PayloadError::Key)) };
+    let place = Place {
+        channel: &header.channel,
+        sender: &header.sender,
+        key: &header.key,
+        sequence: header.sequence,
+        epoch,
+    };
+    let sealed = SealedPayload::parse(bytes);
+    Some(sealed.and_then(|s| s.open(&MessageKey::new(key), &place)).map_err(PayloadError::from))
 }
 
 #[cfg(test)]
