@@ -12,6 +12,7 @@ mod beginnings;
 mod behind;
 mod catch_up;
 mod channels;
+mod clock;
 pub mod control;
 mod disk;
 mod evidence;
@@ -51,6 +52,7 @@ mod unreported;
 mod views;
 mod worker;
 
+pub use clock::system_clock;
 pub use export::{Export, ExportError, Exported, Keys, Payloads, Progress, export};
 pub use files::files_of;
 pub use handle::{AskError, Delivered, Said, Watch};
@@ -164,7 +166,7 @@ pub fn socket_of(folder: &Path) -> PathBuf {
 
 impl Node {
     /// Starts a node in its folder, on the current runtime. It answers on its socket when this
-    /// returns.
+    /// returns. The clock is asked again and again: [`system_clock`], or a test's.
     ///
     /// # Errors
     /// [`NodeError`].
