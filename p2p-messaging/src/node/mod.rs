@@ -121,6 +121,12 @@ pub struct NodeKey {
     pub key_id: DidUrl,
 }
 
+impl std::fmt::Debug for NodeKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NodeKey({}, not shown)", self.key_id)
+    }
+}
+
 /// Who a node is.
 pub(crate) struct Me {
     participant: Did,
@@ -144,6 +150,12 @@ pub struct Node {
     pub participant: Did,
     /// Its own DID.
     pub node: Did,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Node({} for {})", self.node, self.participant)
+    }
 }
 
 /// The folder of a node in a profile's.
@@ -374,4 +386,18 @@ fn open(
     let opener = opener::Opener::new(me.node.clone(), me.key.clone());
     let knowledge = Knowledge { store, material, arrived: Arrived::default(), trust, opener };
     Ok((me, knowledge, found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NodeKey;
+    use crate::test_kit;
+
+    #[test]
+    fn the_key_of_a_node_is_not_printed() {
+        let key = test_kit::key(7);
+        let key_id = test_kit::did_of(&key);
+        let shown = format!("NodeKey({key_id}, not shown)");
+        assert_eq!(format!("{:?}", NodeKey { key, key_id }), shown);
+    }
 }

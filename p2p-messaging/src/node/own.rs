@@ -20,6 +20,7 @@ use gridpass_policy::keeping::{self, KeepChannelError};
 use gridpass_policy::payload::PayloadSchema;
 use gridpass_policy::topic::Topic;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use tokio::sync::oneshot;
 
 /// The longest that a message counts, where nobody says how long.
@@ -71,7 +72,8 @@ impl Worker {
             // The facts about the sender were to be kept with it.
             self.checker.nothing_was_kept();
             let reasons = checked.decided.iter().flat_map(|d| &d.ruling.reasons);
-            let all: Vec<_> = reasons.map(with_causes).collect();
+            let mut said = BTreeSet::new();
+            let all: Vec<_> = reasons.map(|r| with_causes(r, &mut said)).collect();
             let sentence = if all.is_empty() { checked.sentence } else { all.join("; ") };
             return Err((checked.code, sentence));
         }
@@ -271,10 +273,18 @@ impl Worker {
     }
 }
 
-/// A reason with what it comes from, each with its code.
-fn with_causes(reason: &Reason) -> String {
-    let causes: Vec<_> =
-        reason.causes.iter().map(|c| format!("{} [{}]", c.sentence, c.code)).collect();
+/// A reason with what it comes from, each with its code. What was said in full of a reason before is not
+/// said again: one revoked visa may be what every requirement comes to.
+fn with_causes<'r>(reason: &'r Reason, said: &mut BTreeSet<(&'r str, &'r str)>) -> String {
+    let (mut here, mut causes) = (BTreeSet::new(), Vec::new());
+    for cause in &reason.causes {
+        let this = (cause.code.as_str(), cause.sentence.as_str());
+        if !here.insert(this) {
+            continue;
+        }
+        let sentence = if said.insert(this) { cause.sentence.as_str() } else { "as said" };
+        causes.push(format!("{sentence} [{}]", cause.code));
+    }
     match causes.as_slice() {
         [] => format!("{} [{}]", reason.sentence, reason.code),
         all => format!("{}: {}", reason.sentence, all.join(", ")),
@@ -296,8 +306,7 @@ fn check_readable(
     let found = schema.validate(payload);
     // One that is read and does not fit is refused with all that is wrong with the message.
     match found.into_iter().find(|v| v.code != policy_codes::PAYLOAD_SCHEMA) {
-        Some(v) if v.place.is_empty() => Err((v.code, v.sentence)),
-        Some(v) => Err((v.code, format!("{}: {}", v.place, v.sentence))),
+        Some(v) => Err((v.code, v.to_string())),
         None => Ok(()),
     }
 }
@@ -316,5 +325,29 @@ fn read_attributes(
         {
             attributes.insert(name.clone(), value.to_json());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gridpass_policy::direct::Cause;
+
+    #[test]
+    fn what_several_reasons_come_from_is_said_in_full_once() {
+        let cause =
+            |sentence: &str| Cause { code: "GP-VISA-REVOKED".into(), sentence: sentence.into() };
+        let reason = |says: &str, causes| {
+            Reason::of_requirement(policy_codes::POLICY_UNMET, says, says, causes)
+        };
+        let reasons = [
+            reason("zone", vec![cause("one is revoked"), cause("one is revoked")]),
+            reason("hours", vec![cause("one is revoked"), cause("another is revoked")]),
+        ];
+        let mut said = BTreeSet::new();
+        let told: Vec<_> = reasons.iter().map(|r| with_causes(r, &mut said)).collect();
+        let first = "zone: one is revoked [GP-VISA-REVOKED]";
+        let second = "hours: as said [GP-VISA-REVOKED], another is revoked [GP-VISA-REVOKED]";
+        assert_eq!(told, [first, second]);
     }
 }
