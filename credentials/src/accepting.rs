@@ -57,6 +57,7 @@ impl AcceptError {
 
 /// Verifies the visa of a parcel by the pinned trust pack and what the wallet knows, and keeps it with
 /// the visas, status lists and DID logs that it rests on. Gives the report.
+/// Blocks: signatures are verified and the wallet is written.
 ///
 /// # Errors
 /// [`AcceptError::Refused`] with the report if a check did not pass, [`AcceptError::NotOurs`].

@@ -171,6 +171,12 @@ pub struct Issuer<'i> {
     pub now: UnixMillis,
 }
 
+impl std::fmt::Debug for Issuer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Issuer({} of {:?})", self.identity.did, self.wallet)
+    }
+}
+
 /// What was issued, with what its holder needs to show it.
 #[derive(Debug)]
 pub struct Issued {

@@ -18,6 +18,103 @@
 //! | run a node in your process, send, be delivered | [`node::Node`] |
 //! | give and get blocks by their CIDs | [`exchange::Library`], [`exchange::Exchange`] |
 //! | know what a reason means | [`mod@codes`] |
+//!
+//! A program that embeds a node needs [`node`], and [`mod@bundle`] for evidence. The rest is how a node
+//! does it: public for the simulator, the fuzzers, auditors and second implementations. A node runs on Unix
+//! alone, and on a tokio runtime. [`node::export()`], [`bundle::Bundle::parse`] and [`bundle::verify()`] take
+//! seconds and more of a large record: call them in `tokio::task::spawn_blocking`.
+//!
+//! # A node in your process
+//!
+//! ```no_run
+//! use gridpass_messaging::node::control::NewMessage;
+//! use gridpass_messaging::node::{
+//!     Material, Node, NodeKey, NodeSettings, material_of, system_clock,
+//! };
+//! use std::error::Error;
+//! use std::path::Path;
+//!
+//! async fn run(
+//!     folder: &Path,
+//!     key: NodeKey,
+//!     files: &[Vec<u8>],
+//!     ticket: &str,
+//!     mut last: u64,
+//! ) -> Result<u64, Box<dyn Error>> {
+//!     // Trust pack, channel, schema, presentation, authorisation: each is known by what is in it.
+//!     let (place, did) = (material_of(folder), key.key_id.did().clone());
+//!     let (mut material, _unread) = Material::open(&place, did, system_clock())?;
+//!     for file in files {
+//!         material.give(file, system_clock())?;
+//!     }
+//!     let node = Node::start(folder, key, NodeSettings::default(), system_clock).await?;
+//!     node.join(ticket).await?;
+//!
+//!     // Durable when this returns. A channel that seals is no different: the node seals.
+//!     node.send(NewMessage::new("flex.gb.bids", "bids", br#"{"zone":"GB-1"}"#)).await?;
+//!
+//!     // Keep the number with what you did: a program that starts again goes on after it.
+//!     let bid = node.next_delivered(last).await?;
+//!     last = bid.number;
+//!     // An answer: of the same conversation, to one recipient, where the channel is for recipients.
+//!     let mut answer = NewMessage::new("flex.gb.awards", "awards", br#"{"taken":true}"#);
+//!     answer.thread = Some(bid.thread.unwrap_or(bid.id));
+//!     answer.recipients = vec![bid.sender];
+//!     node.send(answer).await?;
+//!
+//!     // Dropping it does not stop it.
+//!     node.stop().await;
+//!     Ok(last)
+//! }
+//! ```
+//!
+//! # An envelope
+//!
+//! What a node makes of a message, and reads of others'. A signature says who sent it; whether they may is
+//! the [checker's](checking::Checker) to say.
+//!
+//! ```
+//! use gridpass_credentials::content_id::ContentId;
+//! use gridpass_identity::key::{KeyType, SecretKey};
+//! use gridpass_identity::method;
+//! use gridpass_identity::time::UnixMillis;
+//! use gridpass_messaging::envelope::{Envelope, Header};
+//! use serde_json::Map;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let now = UnixMillis::parse_rfc3339("2026-03-01T12:00:00Z")?;
+//! let key = SecretKey::from_bytes(KeyType::Ed25519, &[7; 32])?;
+//! let sender = method::key::from_public_key(&key.public_key())?;
+//! let header = Header {
+//!     channel: ContentId::of_bytes(b"a channel's descriptor")?,
+//!     topic: "bids".into(),
+//!     topic_version: 1,
+//!     schema: ContentId::of_bytes(b"a schema")?,
+//!     media_type: "application/json".into(),
+//!     key: sender.with_fragment(sender.method_specific_id())?,
+//!     sender,
+//!     authorisation: None, // the sender's own key signs
+//!     presentation: ContentId::of_bytes(b"a presentation")?,
+//!     sequence: 1,
+//!     previous: None,
+//!     issued: now,
+//!     expires: now.plus_millis(60_000),
+//!     recipients: Vec::new(),
+//!     thread: None,
+//!     attributes: Map::new(),
+//!     epoch: None,
+//! };
+//! let sent = Envelope::sign(header, br#"{"zone":"GB-1"}"#.to_vec(), &key)?;
+//! let wire = sent.to_wire().ok_or("its payload was left out")?;
+//!
+//! // Somebody else: read, verify with the sender's key, and only then look at the payload.
+//! let read = Envelope::parse(&wire)?;
+//! read.verify(&method::key::to_public_key(&read.header().sender)?)?;
+//! assert_eq!(read.payload(), Some(br#"{"zone":"GB-1"}"#.as_slice()));
+//! assert_eq!(read.id(), sent.id());
+//! # Ok(())
+//! # }
+//! ```
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // tests may overflow, and then fail
 

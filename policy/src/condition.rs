@@ -24,6 +24,7 @@ pub const MAX_DIDS: usize = 256;
 /// A condition as it is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum Condition {
     /// The sender holds a visa for a role, of which all of `where` is true.
     Role {

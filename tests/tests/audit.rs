@@ -8,7 +8,8 @@ use gridpass_credentials::visa::Purpose;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::bundle::{
-    Bundle, Differences, OpenedEntry, PayloadState, Sample, Shown, compare, verify, verify_with,
+    Bundle, Differences, Disclosed, MessageEntry, OpenedEntry, PayloadState, Sample, Shown,
+    compare, verify, verify_with,
 };
 use gridpass_messaging::checking::{Source, Verdict};
 use gridpass_messaging::node::{Keys, Payloads};
@@ -16,7 +17,7 @@ use gridpass_policy::channel::{Mode, Sealing};
 use gridpass_tests::evidence::{LATER, Scene, bad, found};
 use gridpass_tests::messages::authorise;
 use gridpass_tests::parts::Parts;
-use gridpass_tests::sealed::{Sealer, member};
+use gridpass_tests::sealed::{BID, Sealer, member};
 use gridpass_tests::world::{self, DAY, NOW, Party, in_days};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -332,6 +333,35 @@ fn what_is_sealed_stays_sealed_unless_its_key_is_disclosed() {
     let report = scene.verify(&open);
     assert_eq!(bad(&report), [""; 0]);
     assert_eq!(found(&report, "payload")[0].1, "GP-FACTS-CONFIRMED", "it was opened");
+
+    assert_eq!(bundle.payload(&bundle.entries().messages[0]), Ok(None), "no key, no payload");
+    let read = Bundle::parse(&open).expect("a bundle");
+    let entry = &read.entries().messages[0];
+    assert_eq!(payload_of(&read, entry), Ok(Some(BID.to_vec())));
+    assert!(format!("{entry:?}").contains("not shown"), "a key is not for logs");
+    for (key, code) in [(vec![7; 32], "GP-SEALING-BROKEN"), (vec![7; 31], "GP-SEALING-MALFORMED")] {
+        let other = MessageEntry { key: Some(Disclosed::new(key)), ..entry.clone() };
+        assert_eq!(payload_of(&read, &other), Err(code));
+    }
+}
+
+fn payload_of(bundle: &Bundle<'_>, entry: &MessageEntry) -> Result<Option<Vec<u8>>, &'static str> {
+    let given = bundle.payload(entry).map_err(|e| e.code().id())?;
+    Ok(given.map(|payload| payload.to_vec()))
+}
+
+#[test]
+fn a_payload_is_given_as_it_was_signed_and_no_other_is() {
+    let folder = folder();
+    let scene = scene(folder.path());
+    let bytes = scene.export();
+    let bundle = Bundle::parse(&bytes).expect("a bundle");
+    let entry = &bundle.entries().messages[0];
+    assert_eq!(payload_of(&bundle, entry), Ok(Some(BID.to_vec())));
+    let other = MessageEntry { content: Some(entry.envelope), ..entry.clone() };
+    assert_eq!(payload_of(&bundle, &other), Err("GP-CID-OTHER"));
+    let withheld = MessageEntry { payload: PayloadState::Withheld, content: None, ..entry.clone() };
+    assert_eq!(payload_of(&bundle, &withheld), Ok(None));
 }
 
 #[test]

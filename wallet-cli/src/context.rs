@@ -12,13 +12,11 @@ use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{
     NoSnapshots, OfflineResolver, Resolution, ResolveError, Resolver, Snapshot, SnapshotStore as _,
 };
-use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::sled_store::SledStore;
 use gridpass_identity::wallet::snapshots::Fixed;
 use gridpass_identity::wallet::{LockedWallet, Wallet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The largest message or document that is read: 16 MiB.
 pub const MAX_INPUT: u64 = 16 * 1024 * 1024;
@@ -45,10 +43,7 @@ pub fn rng() -> UnwrapErr<SysRng> {
 }
 
 /// The system's time.
-pub fn now() -> UnixMillis {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMillis::new(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
-}
+pub use gridpass_messaging::node::system_clock as now;
 
 impl GlobalArgs {
     /// The folder that holds the profiles.

@@ -3,16 +3,9 @@
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 use gridpass_embed_wallet::{Shell, story};
-use gridpass_identity::time::UnixMillis;
+use gridpass_messaging::node::system_clock;
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// The system's clock, for the libraries, which have none.
-fn now() -> UnixMillis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMillis::new(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -21,7 +14,7 @@ async fn main() -> ExitCode {
         Err(e) => Err(e.into()),
         Ok(home) => {
             let mut rng = UnwrapErr(SysRng);
-            let mut shell = Shell { home: home.path(), clock: now, rng: &mut rng };
+            let mut shell = Shell { home: home.path(), clock: system_clock, rng: &mut rng };
             story(&mut out, &mut shell).await.map(|_| ())
         }
     };

@@ -213,7 +213,8 @@ impl LockedWallet {
         status(&self.header, self.store.as_ref())
     }
 
-    /// Opens the wallet. Nothing is changed, whatever the secret.
+    /// Opens the wallet. Nothing is changed, whatever the secret. Blocks: a passphrase takes a
+    /// tenth of a second or more, on purpose.
     ///
     /// # Errors
     /// [`WalletError::UnlockFailed`] if the secret opens no slot, [`WalletError::Tampered`] if the
@@ -274,7 +275,8 @@ impl Changes {
 }
 
 impl Wallet {
-    /// Makes a wallet in an empty store, with a passphrase slot and a recovery slot.
+    /// Makes a wallet in an empty store, with a passphrase slot and a recovery slot. Blocks, as
+    /// [`LockedWallet::unlock`].
     ///
     /// # Errors
     /// [`StoreError::Exists`] if the store holds anything, [`WalletError::WeakPassphrase`].

@@ -122,8 +122,9 @@ impl Batch {
 /// A key and its value.
 pub type Entry = (Vec<u8>, Vec<u8>);
 
-/// Keeps records.
-pub trait Store: Send {
+/// Keeps records. A wallet is held by reference over an `.await` in programs that move their tasks
+/// between threads: hence `Sync`. What writes takes `&mut`.
+pub trait Store: Send + Sync {
     /// The value under a key.
     ///
     /// # Errors

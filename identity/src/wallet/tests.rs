@@ -51,6 +51,15 @@ fn overwrite(store: &MemoryStore, key: &[u8], value: Vec<u8>) {
 }
 
 #[test]
+fn a_wallet_may_be_moved_to_another_thread_and_shared_with_it() {
+    fn may<T: Send + Sync>() {}
+    may::<Wallet>();
+    may::<LockedWallet>();
+    #[cfg(feature = "sled")]
+    may::<sled_store::SledStore>();
+}
+
+#[test]
 fn opens_with_passphrase_and_with_recovery_phrase() -> TestResult {
     let store = MemoryStore::default();
     let (mut first, phrase) = wallet(&store)?;

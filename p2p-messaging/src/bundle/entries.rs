@@ -1,5 +1,6 @@
 //! What the pages of a bundle list: `spec/bundle.md` sections 3 and 4.
 
+use super::opening::Disclosed;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::did::Did;
 use gridpass_identity::json;
@@ -7,7 +8,6 @@ use gridpass_identity::time::UnixMillis;
 use gridpass_policy::facts::CheckFacts;
 use ipld_core::cid::Cid;
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
 
 /// What became of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,9 +20,6 @@ pub enum PayloadState {
     /// The exporter has it no more.
     Gone,
 }
-
-/// A message key that is disclosed. It opens one message, and is none of the exporter's own secrets.
-pub type Disclosed = ByteBuf;
 
 /// A message, and what was recorded of it: `spec/log.md` section 5.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

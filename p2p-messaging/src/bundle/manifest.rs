@@ -26,6 +26,7 @@ pub const MAX_MISSING: usize = 1024;
 /// A kind of parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Kind {
     /// Messages, and what was recorded of them.
     Messages,

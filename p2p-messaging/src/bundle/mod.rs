@@ -13,6 +13,7 @@ mod car;
 mod diff;
 mod entries;
 mod manifest;
+mod opening;
 mod reading;
 mod verify;
 mod writing;
@@ -20,13 +21,14 @@ mod writing;
 pub use car::{BEGINNING, MAX_BLOCK, MAX_BLOCKS, MAX_BUNDLE, begins};
 pub use diff::{Difference, Differences, ReceiptCounts, Sides, compare};
 pub use entries::{
-    Disclosed, ForkEntry, IdentityEntry, MessageEntry, OpenedEntry, PayloadState, ReceiptEntry,
+    ForkEntry, IdentityEntry, MessageEntry, OpenedEntry, PayloadState, ReceiptEntry,
     SignedDescriptor,
 };
 pub use manifest::{
     Exporter, FORMAT_VERSION, JudgedBy, Kind, Lack, MAX_MISSING, Manifest, PAGE, Pages, Selection,
     TYP, TYPE,
 };
+pub use opening::{Disclosed, PayloadError};
 pub use reading::{Bundle, Entries};
 pub use verify::{
     Audit, BundleSummary, Counts, Gap, MessageReport, Note, ReceiptReport, Report, Sample, Shown,

@@ -58,7 +58,7 @@ impl std::fmt::Debug for Bundle<'_> {
 }
 
 impl<'b> Bundle<'b> {
-    /// Reads a file.
+    /// Reads a file. Blocks: every block of it is hashed.
     ///
     /// # Errors
     /// [`BundleError`] for another form, and for a block that was altered. Blocks that are missing are

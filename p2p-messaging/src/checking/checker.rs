@@ -63,6 +63,12 @@ pub struct Checker {
     pub(super) unknown: BTreeSet<Did>,
 }
 
+impl std::fmt::Debug for Checker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Checker(of {}, {} channels)", self.me, self.channels.len())
+    }
+}
+
 impl Checker {
     /// For a participant.
     #[must_use]

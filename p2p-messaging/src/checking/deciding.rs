@@ -248,10 +248,7 @@ pub(crate) fn payload_facts(
             policy_codes::PAYLOAD_FITS,
             "it fits its topic's schema",
         ),
-        Some(first) => {
-            let sentence = format!("{}: {}", first.place, first.sentence);
-            CheckFacts::new(Outcome::Failed, first.code, sentence)
-        }
+        Some(first) => CheckFacts::new(Outcome::Failed, first.code, first.to_string()),
     }
 }
 

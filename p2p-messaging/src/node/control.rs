@@ -90,6 +90,7 @@ impl NewMessage {
 /// What is asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[non_exhaustive]
 pub enum Asked {
     /// How it is.
     Status,

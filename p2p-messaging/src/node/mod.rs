@@ -12,6 +12,7 @@ mod beginnings;
 mod behind;
 mod catch_up;
 mod channels;
+mod clock;
 pub mod control;
 mod disk;
 mod evidence;
@@ -53,6 +54,7 @@ mod unreported;
 mod views;
 mod worker;
 
+pub use clock::system_clock;
 pub use export::{Export, ExportError, Exported, Keys, Payloads, Progress, export};
 pub use files::files_of;
 pub use handle::Watch;
@@ -122,6 +124,12 @@ pub struct NodeKey {
     pub key_id: DidUrl,
 }
 
+impl std::fmt::Debug for NodeKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NodeKey({}, not shown)", self.key_id)
+    }
+}
+
 /// Who a node is.
 pub(crate) struct Me {
     participant: Did,
@@ -149,6 +157,12 @@ pub struct Node {
     pub node: Did,
 }
 
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Node({} for {})", self.node, self.participant)
+    }
+}
+
 /// The folder of a node in a profile's.
 #[must_use]
 pub fn folder_of(profile: &Path) -> PathBuf {
@@ -169,7 +183,7 @@ pub fn socket_of(folder: &Path) -> PathBuf {
 
 impl Node {
     /// Starts a node in its folder, on the current runtime. It answers on its socket when this
-    /// returns.
+    /// returns. The clock is asked again and again: [`system_clock`], or a test's.
     ///
     /// # Errors
     /// [`NodeError`].
@@ -379,4 +393,18 @@ fn open(
     let opener = opener::Opener::new(me.node.clone(), me.key.clone());
     let knowledge = Knowledge { store, material, arrived: Arrived::default(), trust, opener };
     Ok((me, knowledge, found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NodeKey;
+    use crate::test_kit;
+
+    #[test]
+    fn the_key_of_a_node_is_not_printed() {
+        let key = test_kit::key(7);
+        let key_id = test_kit::did_of(&key);
+        let shown = format!("NodeKey({key_id}, not shown)");
+        assert_eq!(format!("{:?}", NodeKey { key, key_id }), shown);
+    }
 }

@@ -21,6 +21,7 @@ use gridpass_policy::keeping::{self, KeepChannelError};
 use gridpass_policy::payload::PayloadSchema;
 use gridpass_policy::topic::Topic;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use tokio::sync::oneshot;
 
 /// The longest that a message counts, where nobody says how long.
@@ -72,7 +73,8 @@ impl Worker {
             // The facts about the sender were to be kept with it.
             self.checker.nothing_was_kept();
             let reasons = checked.decided.map(|d| d.ruling.reasons).unwrap_or_default();
-            let all: Vec<_> = reasons.iter().map(with_causes).collect();
+            let mut said = BTreeSet::new();
+            let all: Vec<_> = reasons.iter().map(|r| with_causes(r, &mut said)).collect();
             let message = if all.is_empty() { checked.sentence } else { all.join("; ") };
             let code = first_that_stays(&reasons).unwrap_or(checked.code);
             return Err(AskError { code, message, reasons });
@@ -280,10 +282,18 @@ fn first_that_stays(reasons: &[Reason]) -> Option<Code> {
     codes::find(&stays.code)
 }
 
-/// A reason with what it comes from, each with its code.
-fn with_causes(reason: &Reason) -> String {
-    let causes: Vec<_> =
-        reason.causes.iter().map(|c| format!("{} [{}]", c.sentence, c.code)).collect();
+/// A reason with what it comes from, each with its code. What was said in full of a reason before is not
+/// said again: one revoked visa may be what every requirement comes to.
+fn with_causes<'r>(reason: &'r Reason, said: &mut BTreeSet<(&'r str, &'r str)>) -> String {
+    let (mut here, mut causes) = (BTreeSet::new(), Vec::new());
+    for cause in &reason.causes {
+        let this = (cause.code.as_str(), cause.sentence.as_str());
+        if !here.insert(this) {
+            continue;
+        }
+        let sentence = if said.insert(this) { cause.sentence.as_str() } else { "as said" };
+        causes.push(format!("{sentence} [{}]", cause.code));
+    }
     match causes.as_slice() {
         [] => format!("{} [{}]", reason.sentence, reason.code),
         all => format!("{}: {}", reason.sentence, all.join(", ")),
@@ -305,8 +315,7 @@ fn check_readable(
     let found = schema.validate(payload);
     // One that is read and does not fit is refused with all that is wrong with the message.
     match found.into_iter().find(|v| v.code != policy_codes::PAYLOAD_SCHEMA) {
-        Some(v) if v.place.is_empty() => Err((v.code, v.sentence)),
-        Some(v) => Err((v.code, format!("{}: {}", v.place, v.sentence))),
+        Some(v) => Err((v.code, v.to_string())),
         None => Ok(()),
     }
 }
@@ -331,6 +340,7 @@ fn read_attributes(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gridpass_policy::direct::Cause;
 
     #[test]
     fn too_fast_hides_nothing_that_stays() {
@@ -340,5 +350,23 @@ mod tests {
         assert_eq!(first_that_stays(&[fast(), zone(), fast()]), Some(unmet));
         assert_eq!(first_that_stays(&[fast()]), None);
         assert_eq!(first_that_stays(&[]), None);
+    }
+
+    #[test]
+    fn what_several_reasons_come_from_is_said_in_full_once() {
+        let cause =
+            |sentence: &str| Cause { code: "GP-VISA-REVOKED".into(), sentence: sentence.into() };
+        let reason = |says: &str, causes| {
+            Reason::of_requirement(policy_codes::POLICY_UNMET, says, says, causes)
+        };
+        let reasons = [
+            reason("zone", vec![cause("one is revoked"), cause("one is revoked")]),
+            reason("hours", vec![cause("one is revoked"), cause("another is revoked")]),
+        ];
+        let mut said = BTreeSet::new();
+        let told: Vec<_> = reasons.iter().map(|r| with_causes(r, &mut said)).collect();
+        let first = "zone: one is revoked [GP-VISA-REVOKED]";
+        let second = "hours: as said [GP-VISA-REVOKED], another is revoked [GP-VISA-REVOKED]";
+        assert_eq!(told, [first, second]);
     }
 }

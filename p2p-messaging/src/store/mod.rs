@@ -113,6 +113,12 @@ pub struct Store {
     left: BTreeMap<u64, Left>,
 }
 
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({} records)", self.last_number())
+    }
+}
+
 impl Store {
     /// Opens the store in a folder, or begins one.
     ///

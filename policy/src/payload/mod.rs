@@ -85,6 +85,16 @@ impl Violation {
     }
 }
 
+/// The sentence, after its place where it is not the whole that does not fit.
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.place.is_empty() {
+            write!(f, "{}: ", self.place)?;
+        }
+        f.write_str(&self.sentence)
+    }
+}
+
 /// A kind of schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]

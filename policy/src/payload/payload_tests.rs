@@ -624,3 +624,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_wrong_with_the_whole_is_said_without_a_place() {
+    let whole = Violation::new(codes::PAYLOAD_SCHEMA, "", "\"zone\" is a required property");
+    assert_eq!(whole.to_string(), "\"zone\" is a required property");
+    let part = Violation::new(codes::PAYLOAD_SCHEMA, "/zone", "5 is not of type \"string\"");
+    assert_eq!(part.to_string(), "/zone: 5 is not of type \"string\"");
+}

@@ -4,7 +4,7 @@
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Class;
 use gridpass_identity::report::Outcome;
-use gridpass_messaging::bundle::{Bundle, ForkEntry, verify};
+use gridpass_messaging::bundle::{Bundle, Disclosed, ForkEntry, verify};
 use gridpass_messaging::checking::Source;
 use gridpass_messaging::envelope::Envelope;
 use gridpass_messaging::node::NodeKey;
@@ -15,7 +15,6 @@ use gridpass_tests::evidence::{LATER, Scene, bad, found, pack_of};
 use gridpass_tests::messages::Market;
 use gridpass_tests::parts::Parts;
 use gridpass_tests::world::{NOW, Party};
-use serde_bytes::ByteBuf;
 use std::path::Path;
 
 fn folder() -> tempfile::TempDir {
@@ -342,6 +341,6 @@ fn a_key_that_does_not_open_is_refused() {
     let folder = folder();
     let scene = scene(folder.path(), 20);
     // In an open channel a key opens nothing; of a sealed one, see the tests of audits.
-    let found = bent(&scene, |p| p.entries.messages[0].key = Some(ByteBuf::from(vec![7; 31])));
+    let found = bent(&scene, |p| p.entries.messages[0].key = Some(Disclosed::new(vec![7; 31])));
     assert_eq!(found, [""; 0], "nothing is sealed, so nothing is opened");
 }

@@ -152,11 +152,6 @@ impl<'b> Material<'b> {
         self.trust.history().first().unwrap_or_else(|| self.trust.charter()).id()
     }
 
-    /// The payload of a message, where it is there.
-    pub(super) fn payload(&self, envelope: &Envelope) -> Option<&'b [u8]> {
-        self.bundle.document(envelope.payload_id())
-    }
-
     fn read_channel(&self) -> (Option<Policy>, Audit) {
         let (name, bundle) = ("channel", self.bundle);
         let id = &bundle.manifest().selection.channel;

@@ -62,7 +62,7 @@ impl Shown {
     }
 }
 
-/// Verifies a bundle that was read, by a trust pack that came another way.
+/// Verifies a bundle that was read, by a trust pack that came another way. Blocks, and uses all cores.
 ///
 /// # Errors
 /// [`TrustError`] if the trust pack does not hold. What does not hold in the bundle is in the report.

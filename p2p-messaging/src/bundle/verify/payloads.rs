@@ -4,10 +4,10 @@ use super::facts::{same, stand};
 use super::messages::{Context, Memory};
 use super::report::Audit;
 use crate::bundle::entries::{MessageEntry, PayloadState};
+use crate::bundle::opening;
 use crate::checking::{epoch_facts, payload_facts};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
-use crate::sealing::{MessageKey, Place, SealedPayload};
 use gridpass_policy::facts::{CheckFacts, Finding};
 use std::sync::Arc;
 
@@ -28,17 +28,13 @@ impl<'m> Context<'m> {
                     return Audit::passed(name, codes::PAYLOAD_WITHHELD, sentence).on([id]);
                 }
             },
-            PayloadState::Here if entry.content != id.to_cid().ok() => {
-                let sentence = "the payload that is listed is another than the one that was signed";
-                let code = gridpass_credentials::codes::CID_OTHER;
-                return Audit::failed(name, code, sentence).on([id]);
-            }
-            PayloadState::Here => match self.material.payload(envelope) {
-                Some(bytes) => bytes,
-                None => {
+            PayloadState::Here => match self.material.bundle.signed_payload(entry, envelope) {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => {
                     let sentence = "it is listed as being there, and is not";
                     return Audit::open(name, codes::BUNDLE_PART_MISSING, sentence).on([id]);
                 }
+                Err(e) => return Audit::failed(name, e.code(), e.to_string()).on([id]),
             },
         };
         let header = envelope.header();
@@ -48,44 +44,17 @@ impl<'m> Context<'m> {
                 .on_names([id.to_text(), header.schema.to_text()]);
         }
         let opened = entry.opened.as_ref().map(|o| &o.facts);
-        match self.opened(entry, header, bytes) {
+        match opening::opened(entry, header, bytes) {
             None => {
                 let sentence = "it is sealed, and hashes to what was signed";
                 Audit::passed(name, codes::BUNDLE_INTACT, sentence).on([id])
             }
-            Some(Err(audit)) => audit.on([id]),
+            Some(Err(e)) => Audit::failed(name, e.code(), e.to_string()).on([id]),
             Some(Ok(payload)) => {
                 let recorded = entry.facts.as_ref().or(opened);
                 self.fits(header, recorded, &payload, memory)
                     .on_names([id.to_text(), header.schema.to_text()])
             }
-        }
-    }
-
-    /// A sealed payload as a disclosed key opens it.
-    fn opened(
-        &self,
-        entry: &MessageEntry,
-        header: &Header,
-        bytes: &[u8],
-    ) -> Option<Result<Vec<u8>, Audit>> {
-        let (key, epoch) = (entry.key.as_ref()?, header.epoch.as_ref()?);
-        let failed = |code, sentence: String| Some(Err(Audit::failed("payload", code, sentence)));
-        let Ok(key) = <[u8; 32]>::try_from(key.as_slice()) else {
-            return failed(codes::SEALING_MALFORMED, "the disclosed key has not 32 bytes".into());
-        };
-        let place = Place {
-            channel: &header.channel,
-            sender: &header.sender,
-            key: &header.key,
-            sequence: header.sequence,
-            epoch,
-        };
-        let opened =
-            SealedPayload::parse(bytes).and_then(|s| s.open(&MessageKey::new(key), &place));
-        match opened {
-            Ok(payload) => Some(Ok(payload.to_vec())),
-            Err(e) => failed(e.code(), e.to_string()),
         }
     }
 

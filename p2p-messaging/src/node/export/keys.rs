@@ -3,13 +3,13 @@
 use super::super::NodeKey;
 use super::blocks::read_entry as read;
 use super::gathering::Gathered;
+use crate::bundle::Disclosed;
 use crate::checking::Chain;
 use crate::envelope::Header;
 use crate::log::LogSnapshot;
 use crate::sealing::{Epoch, HandedKey, Ring, SignedStatement, Statement};
 use crate::store::Entry;
 use gridpass_credentials::content_id::ContentId;
-use serde_bytes::ByteBuf;
 use std::collections::HashSet;
 
 /// The most statements that are looked through for one epoch.
@@ -30,7 +30,7 @@ pub(super) fn disclose(gathered: &mut Gathered, log: &LogSnapshot, key: &NodeKey
             ring.insert(&chain, &handed);
         }
         if let Some(found) = ring.message_key(&selected.header) {
-            selected.entry.key = Some(ByteBuf::from(found.expose().to_vec()));
+            selected.entry.key = Some(Disclosed::new(found.expose().to_vec()));
             count = count.saturating_add(1);
         }
     }

@@ -131,7 +131,7 @@ pub struct Exported {
     pub damaged: usize,
 }
 
-/// Writes a bundle.
+/// Writes a bundle. Blocks: the whole log is read.
 ///
 /// # Errors
 /// [`ExportError`]. What is needed and not here is none: the bundle says so.

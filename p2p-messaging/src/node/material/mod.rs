@@ -59,6 +59,7 @@ impl MaterialError {
 
 /// What was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Taken {
     /// A trust pack.
     Trust,
@@ -120,6 +121,12 @@ pub struct Material {
     passing: VecDeque<Did>,
     /// Role definitions that others published, the oldest first.
     published: VecDeque<ContentId>,
+}
+
+impl std::fmt::Debug for Material {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Material(of {}, {} channels)", self.node, self.channels.len())
+    }
 }
 
 impl Material {
