@@ -65,16 +65,13 @@ impl<'b> Bundle<'b> {
     /// none: see [`Bundle::missing`].
     pub fn parse(file: &'b [u8]) -> Result<Self, BundleError> {
         let (root, sections) = car::read(file)?;
-        check_all(file, &sections)?;
+        let (checked, blocks) = rayon::join(|| check_all(file, &sections), || places(&sections));
+        checked?;
         let is_root = |s: &&Section| Some(s.name) == Name::of(&root) && root.codec() == RAW;
         let Some(first) = sections.first().filter(is_root) else {
             return Err(malformed("it does not begin with its root"));
         };
         let (jws, manifest) = read_root(file.get(first.place.clone()).unwrap_or_default())?;
-        let mut blocks = HashMap::with_capacity(sections.len());
-        for (place, section) in sections.iter().enumerate() {
-            blocks.entry(section.name).or_insert(place);
-        }
         let (entries, missing) = (Entries::default(), Vec::new());
         let mut bundle = Self { file, root, jws, manifest, entries, sections, blocks, missing };
         let mut order = Order { next: 1, missing: HashSet::new() };
@@ -298,6 +295,15 @@ impl Order {
         self.missing.insert(*cid);
         Met::Missing
     }
+}
+
+/// Where the block of each name stands.
+fn places(sections: &[Section]) -> HashMap<Name, usize> {
+    let mut blocks = HashMap::with_capacity(sections.len());
+    for (place, section) in sections.iter().enumerate() {
+        blocks.entry(section.name).or_insert(place);
+    }
+    blocks
 }
 
 /// Holds every block against its name: on all cores, since that is most of the work of reading.

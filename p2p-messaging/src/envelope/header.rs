@@ -193,8 +193,12 @@ pub(super) fn encode_header(header: &Header, payload_bytes: u64) -> Result<Vec<u
     out.extend_from_slice(b",\"gp\":{");
     if !header.attributes.is_empty() {
         out.extend_from_slice(b"\"attributes\":");
-        let canonical = json::canonicalize(&header.attributes);
-        out.extend(canonical.map_err(|e| malformed(e.to_string()))?);
+        if is_canonical(&header.attributes) {
+            write(&mut out, &header.attributes)?;
+        } else {
+            let canonical = json::canonicalize(&header.attributes);
+            out.extend(canonical.map_err(|e| malformed(e.to_string()))?);
+        }
         out.push(b',');
     }
     let opened = out.len();
@@ -246,6 +250,14 @@ fn is_exact(value: &Value) -> bool {
             n.unsigned_abs() <= json_safe() && *number == serde_json::Number::from(n)
         }),
     }
+}
+
+/// Whether attributes are written in JCS as they stand: nothing in them has another spelling, and names of
+/// ASCII have one order, whether their bytes are compared or, as JCS does, their UTF-16.
+fn is_canonical(attributes: &Map<String, Value>) -> bool {
+    attributes.values().all(is_exact)
+        && attributes.keys().all(|name| name.is_ascii())
+        && attributes.keys().is_sorted()
 }
 
 /// A key by which `serde_json` may be made to take an object for a number.

@@ -102,7 +102,7 @@ impl<'m> Context<'m> {
     fn without(&self, entry: &MessageEntry) -> MessageReport {
         let (outcome, code, sentence) = no_envelope(self.material.bundle, entry);
         let audit = Audit::new("bytes", (outcome, code), sentence).on([entry.envelope]);
-        report(entry, vec![Arc::new(audit)])
+        report(entry, entry.envelope.to_string(), vec![Arc::new(audit)])
     }
 
     fn whole(
@@ -138,7 +138,7 @@ impl<'m> Context<'m> {
             self.receipts_check(speaking),
         ];
         let exporter = &self.material.bundle.manifest().exporter.participant;
-        let mut made = report(entry, checks);
+        let mut made = report(entry, envelope.id().as_str().to_owned(), checks);
         let said = self.receipts_of(header, speaking);
         let bound = not_after(&said, header, exporter, &self.accredited);
         made.sender = Some(header.sender.clone());
@@ -334,7 +334,7 @@ fn said(receipt: &Receipt, sequence: u64) -> (&'static str, Vec<String>) {
     }
 }
 
-fn report(entry: &MessageEntry, checks: Vec<Arc<Audit>>) -> MessageReport {
+fn report(entry: &MessageEntry, id: String, checks: Vec<Arc<Audit>>) -> MessageReport {
     let all = checks.iter().map(|c| (c.outcome, c.code, c.sentence.as_ref()));
     let (outcome, code, sentence) =
         worst(all).unwrap_or((Outcome::Indeterminate, codes::BUNDLE_PART_MISSING, ""));
@@ -344,7 +344,7 @@ fn report(entry: &MessageEntry, checks: Vec<Arc<Audit>>) -> MessageReport {
     };
     let known = |reason: &&String| code_of(reason).is_some();
     MessageReport {
-        id: entry.envelope.to_string(),
+        id,
         number: entry.number,
         sender: None,
         key: None,

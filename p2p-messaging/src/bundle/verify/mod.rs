@@ -88,12 +88,12 @@ pub fn verify_with(
 ) -> Result<Report, TrustError> {
     let trust = Trust::open(trust_pack, None, at)?;
     let material = Material::read(bundle, trust, trust_pack, at)?;
-    let index = chains::Index::of(&material);
+    let (index, senders) =
+        rayon::join(|| chains::Index::of(&material), || senders::judge(&material));
     let (chains, receipts) = rayon::join(
         || chains::Chains::of(&material, &index),
         || receipts::judge(&material, &index),
     );
-    let senders = senders::judge(&material);
     let chosen = choose(bundle, sample);
     let context = messages::Context::new(&material, &senders, &receipts, &chains, shown);
     let messages =
