@@ -5,7 +5,9 @@ use crate::issuing::IssueError;
 use crate::keeping::{self, KeepError, from_record, to_record};
 use crate::register;
 use crate::secured::{Form, Signer, secure_credential};
-use crate::status::{Bits, Change, MIN_ENTRIES, NewStatusList, StatusError, StatusList};
+use crate::status::{
+    Bits, Change, MAX_VERSION, MIN_ENTRIES, NewStatusList, StatusError, StatusList,
+};
 use crate::visa::Purpose;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -121,6 +123,9 @@ impl OwnList {
             return Ok(false);
         }
         let version = other.version.unwrap_or(0);
+        if version >= MAX_VERSION {
+            return Err(StatusError::Malformed("its version leaves room for no other".into()));
+        }
         let is_ahead = version > self.list_version;
         // What was suspended once may have been reinstated since; a revocation is for good.
         let may_be_over = version < self.list_version && self.purpose == Purpose::Suspension;

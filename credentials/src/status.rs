@@ -27,6 +27,8 @@ pub const MIN_ENTRIES: u64 = 131_072;
 pub const MAX_BYTES: u64 = 1024 * 1024;
 /// The most dated changes that are read of one list. What fits into its bytes is less.
 pub const MAX_CHANGES: usize = 50_000;
+/// The greatest version: what JSON carries exactly.
+pub const MAX_VERSION: u64 = (1 << 53) - 1;
 /// The type of a list.
 const LIST_TYPE: &str = "BitstringStatusListCredential";
 
@@ -284,7 +286,8 @@ fn extension(subject: &Map<String, Value>) -> Result<Extension, StatusError> {
         return Ok((None, by_index));
     };
     let wrong = || malformed("its statusList is not what it must be");
-    let version = extension.get("version").and_then(Value::as_u64).ok_or_else(wrong)?;
+    let version = extension.get("version").and_then(Value::as_u64);
+    let version = version.filter(|v| *v <= MAX_VERSION).ok_or_else(wrong)?;
     let changes = extension.get("changes").and_then(Value::as_array).ok_or_else(wrong)?;
     if changes.len() > MAX_CHANGES || extension.as_object().is_none_or(|o| o.len() != 2) {
         return Err(wrong());

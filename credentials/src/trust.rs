@@ -17,6 +17,7 @@ use gridpass_identity::json::{self, Limits};
 use gridpass_identity::report::{Check, Outcome, Report};
 use gridpass_identity::resolve::{OfflineResolver, ResolveError, Snapshot, SnapshotStore};
 use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::snapshots::put_in_order;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -166,7 +167,7 @@ impl SnapshotStore for Snapshots<'_> {
         for store in &self.others {
             all.extend(store.snapshots(did)?);
         }
-        all.sort_by_key(|s| s.seen);
+        put_in_order(did, &mut all);
         all.dedup();
         Ok(all)
     }

@@ -352,7 +352,7 @@ def read_list(data: bytes | str) -> StatusList:
         raise Fault(code, "dated later than it was signed")
     if "statusList" in subject:
         state = members(subject["statusList"], "version changes", "", code)
-        if type(state["version"]) is not int or not isinstance(state["changes"], list) or len(state["changes"]) > 50_000:
+        if type(state["version"]) is not int or not 0 <= state["version"] < 1 << 53 or not isinstance(state["changes"], list) or len(state["changes"]) > 50_000:
             raise Fault(code, "statusList")
         found.version = state["version"]
         _take_changes(found, state["changes"], code)

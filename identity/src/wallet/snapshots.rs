@@ -2,6 +2,7 @@
 
 use super::{Changes, Wallet, WalletError};
 use crate::did::Did;
+use crate::method::webvh;
 use crate::resolve::{ResolveError, Snapshot, SnapshotStore};
 use crate::time::UnixMillis;
 use rand_core::CryptoRng;
@@ -36,6 +37,28 @@ impl SeenFiles {
     }
 }
 
+/// Puts what was obtained of a DID, from several places, in the order of time. A log that goes on from
+/// another was obtained no earlier than that one, whatever was said of either: who says so is nobody who
+/// signs it, and a log that is dated ahead would hide every one that goes on from it.
+pub fn put_in_order(did: &Did, all: &mut [Snapshot]) {
+    if did.method() == "webvh" {
+        let said: Vec<(Vec<u8>, UnixMillis)> =
+            all.iter().map(|s| (s.document.clone(), s.seen)).collect();
+        for snapshot in all.iter_mut() {
+            let goes_on = |(held, _): &&(Vec<u8>, UnixMillis)| {
+                held.len() < snapshot.document.len()
+                    && webvh::continues(held, &snapshot.document).is_ok()
+            };
+            let latest = said.iter().filter(goes_on).map(|(_, seen)| *seen).max();
+            snapshot.seen = latest.map_or(snapshot.seen, |seen| seen.max(snapshot.seen));
+        }
+        // Obtained at one time, the longer is the later.
+        all.sort_by_key(|s| (s.seen, s.document.len()));
+    } else {
+        all.sort_by_key(|s| s.seen);
+    }
+}
+
 impl Wallet {
     /// Keeps what was seen of a DID, after checking that it resolves together with what is kept.
     ///
@@ -47,9 +70,17 @@ impl Wallet {
         snapshot: &Snapshot,
         rng: &mut dyn CryptoRng,
     ) -> Result<(), WalletError> {
+        let mut snapshot = snapshot.clone();
         let mut all = self.snapshots(did)?;
+        if did.method() == "webvh"
+            && let Some(held) = all.last()
+            && webvh::continues(&held.document, &snapshot.document).is_ok()
+        {
+            // Also of the same log: the proofs that come last count, though the clock was set back.
+            snapshot.seen = snapshot.seen.max(held.seen);
+        }
         all.push(snapshot.clone());
-        all.sort_by_key(|s| s.seen);
+        put_in_order(did, &mut all);
         crate::resolve::Resolver::resolve(&crate::resolve::OfflineResolver::new(&Fixed(all)), did)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let files = SeenFiles {

@@ -7,12 +7,13 @@ use super::identity::{
 use super::snapshots::SeenFiles;
 use super::{Changes, Wallet, WalletError};
 use crate::did::Did;
-use crate::document::{DidDocument, Relationship, VerificationMethod};
+use crate::document::{DidDocument, MAX_VERIFICATION_METHODS, Relationship, VerificationMethod};
 use crate::key::{KeyType, PublicKey, SecretKey};
 use crate::method::webvh::{self, Control, NewMethod, VerifiedEntries, WebvhError, WitnessRule};
 use crate::resolve::{ResolveError, SnapshotStore as _};
 use crate::time::UnixMillis;
 use rand_core::CryptoRng;
+use std::collections::BTreeSet;
 
 impl From<WebvhError> for WalletError {
     fn from(e: WebvhError) -> Self {
@@ -84,7 +85,8 @@ impl Wallet {
     /// With `compromised_since`, every key that was in use at that time or later stays, or is again,
     /// listed in the document, marked with that time and without any purpose, so that every verifier
     /// tells it from keys that were only replaced: also one that was replaced before its theft was
-    /// noticed. A mark from an earlier call moves to an earlier time, never to a later one.
+    /// noticed. A mark from an earlier call moves to an earlier time, never to a later one. A document has
+    /// room for 60 marks: of more the newest are made, and the next call makes others.
     ///
     /// # Errors
     /// [`IdentityError::CannotRotate`] for another method; [`IdentityError::CompromiseTime`] for a time
@@ -111,10 +113,15 @@ impl Wallet {
 
         let sets = identity.keys.chunks(crate::document::Relationship::ALL.len()).count();
         let number = sets.saturating_add(1);
-        for key in &mut identity.keys {
+        // A document has so much room beside the new keys. Those in use come first, then the newest.
+        let mut room = MAX_VERIFICATION_METHODS.saturating_sub(Relationship::ALL.len());
+        let mut shown = BTreeSet::new();
+        for key in identity.keys.iter_mut().rev() {
             match compromised_since {
-                Some(since) if key.is_to_be_marked(since) => {
+                Some(since) if room > 0 && key.is_to_be_marked(since) => {
                     key.state = KeyState::Compromised { since };
+                    room = room.saturating_sub(1);
+                    shown.insert(key.public_key.clone());
                 }
                 None if key.state == KeyState::Active => {
                     key.state = KeyState::Retired { since: now.floor_to_second() };
@@ -124,8 +131,17 @@ impl Wallet {
         }
         let new = key_set(&identity.did, key_for_each_purpose(number, rng), now)?;
         identity.keys.extend(new.keys);
+        // Marks of earlier entries count for good: where there is no room for all, the oldest are not repeated.
+        let is_marked = |k: &&IdentityKey| matches!(k.state, KeyState::Compromised { .. });
+        for key in identity.keys.iter().rev().filter(is_marked) {
+            if room > 0 && shown.insert(key.public_key.clone()) {
+                room = room.saturating_sub(1);
+            }
+        }
+        let is_shown =
+            |k: &&IdentityKey| k.state == KeyState::Active || shown.contains(&k.public_key);
         let mut methods = Vec::new();
-        for key in &identity.keys {
+        for key in identity.keys.iter().filter(is_shown) {
             methods.extend(listed(key)?);
         }
         let signer = self.secret(&control.next)?;
@@ -333,6 +349,31 @@ mod tests {
         }
         let refused = wallet.rotate(&root, Some(at(5001)), &mut rng(), at(5000));
         assert_eq!(refused.expect_err("a time to come").code(), codes::COMPROMISE_TIME);
+        Ok(())
+    }
+
+    #[test]
+    fn more_keys_than_a_document_has_room_for_are_marked_by_several_calls() -> TestResult {
+        let did = NewDid::Webvh { location: "dso.example".into(), witness: None };
+        let (mut wallet, root) = wallet(did)?;
+        for number in 1..=20 {
+            wallet.rotate(&root, None, &mut rng(), at(number * 1000))?;
+        }
+        let left = |identity: &Identity| {
+            let old = identity.keys.iter().filter(|k| k.state != KeyState::Active);
+            old.filter(|k| k.is_to_be_marked(at(500))).count()
+        };
+        let first = wallet.rotate(&root, Some(at(500)), &mut rng(), at(30_000))?;
+        assert_eq!(left(&first), 21 * 4 - 60);
+        let second = wallet.rotate(&root, Some(at(500)), &mut rng(), at(31_000))?;
+        assert_eq!(left(&second), 0);
+        // What the first call said counts after the second, too.
+        let log = OfflineResolver::new(&wallet).resolve(&root.did)?;
+        for key in second.keys.iter().filter(|k| k.state != KeyState::Active) {
+            let purpose = key.purposes.first().copied().expect("a purpose");
+            let (check, _) = log.key_at(&key.id, purpose, at(29_999), TimeBasis::Proven);
+            assert_eq!(check.code, codes::KEY_COMPROMISED, "{}", key.id);
+        }
         Ok(())
     }
 

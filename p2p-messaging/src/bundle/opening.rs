@@ -119,15 +119,8 @@ pub(super) fn opened(
     header: &Header,
     bytes: &[u8],
 ) -> Option<Result<Zeroizing<Vec<u8>>, PayloadError>> {
-    let (key, epoch) = (entry.key.as_ref()?, header.epoch.as_ref()?);
+    let (key, place) = (entry.key.as_ref()?, Place::of(header)?);
     let Ok(key) = <[u8; 32]>::try_from(key.expose()) else { return Some(Err(PayloadError::Key)) };
-    let place = Place {
-        channel: &header.channel,
-        sender: &header.sender,
-        key: &header.key,
-        sequence: header.sequence,
-        epoch,
-    };
     let sealed = SealedPayload::parse(bytes);
     Some(sealed.and_then(|s| s.open(&MessageKey::new(key), &place)).map_err(PayloadError::from))
 }

@@ -21,14 +21,16 @@ struct Friend {
 }
 
 impl Friend {
-    /// Notes an address. What the operator named is never put out, and what was found makes room.
+    /// Notes an address. What the operator named is not put out by what was found, which makes room.
     fn note(&mut self, address: Multiaddr, named: bool) {
         if let Some((_, by_name)) = self.addresses.iter_mut().find(|(a, _)| *a == address) {
             *by_name |= named;
             return;
         }
         if self.addresses.len() >= MAX_ADDRESSES {
-            let Some(oldest) = self.addresses.iter().position(|(_, named)| !named) else { return };
+            // Of nothing but what was named the first makes room, for what is named alone.
+            let found = self.addresses.iter().position(|(_, by_name)| !by_name);
+            let Some(oldest) = found.or(named.then_some(0)) else { return };
             self.addresses.remove(oldest);
         }
         self.addresses.push((address, named));
@@ -209,5 +211,10 @@ mod tests {
         for kept in [3, 9, 39] {
             assert!(known.contains(&address(kept)), "{known:?}");
         }
+        // It moved again and again: the operator's last word counts.
+        for port in 50..60 {
+            book.note(peer, address(port), true, |_| false, now);
+        }
+        assert_eq!(book.addresses(&peer), (52..60).map(address).collect::<Vec<_>>());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::SealingError;
 use super::ratchet::MessageKey;
-use crate::envelope::MAX_PAYLOAD;
+use crate::envelope::{self, MAX_PAYLOAD};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
 use coset::{
@@ -35,7 +35,13 @@ pub struct Place<'p> {
     pub epoch: &'p ContentId,
 }
 
-impl Place<'_> {
+impl<'p> Place<'p> {
+    /// That of a message which is sealed.
+    pub(crate) fn of(header: &'p envelope::Header) -> Option<Self> {
+        let envelope::Header { channel, sender, key, sequence, epoch, .. } = header;
+        Some(Self { channel, sender, key, sequence: *sequence, epoch: epoch.as_ref()? })
+    }
+
     fn bytes(&self) -> Result<Vec<u8>, SealingError> {
         let place =
             (DOMAIN, self.channel, self.sender, self.key.as_str(), self.sequence, self.epoch);

@@ -118,17 +118,10 @@ impl Ring {
     #[must_use]
     pub fn open(&mut self, envelope: &Envelope) -> Opening {
         let header = envelope.header();
-        let (Some(payload), Some(epoch)) = (envelope.payload(), &header.epoch) else {
+        let (Some(payload), Some(place)) = (envelope.payload(), Place::of(header)) else {
             return Opening::NoKey;
         };
         let Some(key) = self.message_key(header) else { return Opening::NoKey };
-        let place = Place {
-            channel: &header.channel,
-            sender: &header.sender,
-            key: &header.key,
-            sequence: header.sequence,
-            epoch,
-        };
         match SealedPayload::parse(payload).and_then(|p| p.open(&key, &place)) {
             Ok(opened) => Opening::Open(opened),
             Err(e) => Opening::Broken(e),

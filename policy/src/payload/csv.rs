@@ -50,7 +50,12 @@ pub(super) struct Column {
     #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub(super) max_length: Option<usize>,
     /// The only values.
-    #[serde(default, rename = "enum", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "enum",
+        deserialize_with = "json::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub(super) allowed: Option<BTreeSet<String>>,
 }
 

@@ -5,6 +5,7 @@ use crate::commands::wallet::warn_of_backup;
 use crate::context::{GlobalArgs, now, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::warnings::warn;
 use clap::Args;
 use gridpass_identity::codes;
 use gridpass_identity::time::UnixMillis;
@@ -35,6 +36,14 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
         let rotated = wallet.rotate(&identity, since, &mut rng(), now())?;
         warn_of_backup(&global.profile()?, &wallet.status()?);
         let marked = newly_marked(&identity, &rotated);
+        let is_left = |k: &&IdentityKey| {
+            k.state != KeyState::Active && since.is_some_and(|t| k.is_to_be_marked(t))
+        };
+        let left = rotated.keys.iter().filter(is_left).count();
+        if left > 0 {
+            let message = format!("{left} more keys are to be marked: call it again in a second");
+            warn(Some(codes::COMPROMISE_TIME), message);
+        }
         let told = since.map(|t| {
             format!(", and these are marked as compromised since {t}: {}", marked.join(" "))
         });

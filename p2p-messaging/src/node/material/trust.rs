@@ -1,8 +1,9 @@
 //! The trust pack: the one at hand goes on, and is never exchanged for another.
 
 use super::{Material, MaterialError, Taken, folder, latest};
+use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::trust::{Comparison, IdentityMaterial, Trust};
-use gridpass_identity::time::UnixMillis;
+use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use std::sync::Arc;
 
 impl Material {
@@ -16,7 +17,7 @@ impl Material {
             .map_err(|e| MaterialError::new(e.code(), e.to_string()))?;
         if let Some(held) = &self.trust {
             let refuse = |code, sentence: &str| Err(MaterialError::new(code, sentence));
-            use gridpass_credentials::codes as credential_codes;
+
             match new.compare(held) {
                 Comparison::Same | Comparison::Newer => {}
                 Comparison::Older => {
@@ -42,6 +43,15 @@ impl Material {
                 let sentence = format!("it has another document of {}", other.did);
                 return Err(MaterialError::new(credential_codes::TRUST_DOCUMENT_OTHER, sentence));
             }
+        }
+        // Its bytes are kept as they are: a log that is dated ahead would be as new as that for good.
+        let newest = now.plus_millis(MAX_CLOCK_SKEW_MILLIS);
+        let mut logs = new.identities().iter().filter(|m| m.did.method() == "webvh");
+        if keep && let Some(ahead) = logs.find(|m| m.seen > newest) {
+            let (did, seen) = (&ahead.did, ahead.seen);
+            let sentence =
+                format!("it says that the log of {did} was obtained at {seen}, later than now");
+            return Err(MaterialError::new(credential_codes::TRUST_PACK_MALFORMED, sentence));
         }
         if keep {
             self.folder.write(folder::TRUST, bytes)?;
