@@ -57,9 +57,9 @@
 //!     let bid = node.next_delivered(last).await?;
 //!     last = bid.number;
 //!     // An answer: of the same conversation, to one recipient, where the channel is for recipients.
-//!     let mut answer = NewMessage::new("flex.gb.awards", "awards", br#"{"taken":true}"#);
-//!     answer.thread = Some(bid.thread.unwrap_or(bid.id));
-//!     answer.recipients = vec![bid.sender];
+//!     let answer = NewMessage::new("flex.gb.awards", "awards", br#"{"taken":true}"#)
+//!         .in_thread(bid.thread.unwrap_or(bid.id))
+//!         .to(bid.sender);
 //!     node.send(answer).await?;
 //!
 //!     // Dropping it does not stop it.

@@ -378,6 +378,33 @@ mod tests {
     }
 
     #[test]
+    fn a_log_that_goes_on_is_kept_whenever_the_one_before_is_said_to_be_from() -> TestResult {
+        let (mut wallet, _) = wallet(NewDid::Key(KeyType::Ed25519))?;
+        let next = key(2).public_key();
+        let control = Control { signer: &key(1), next: &next, witness: None };
+        let (did, first) = webvh::create("dso.example", &methods(11), &control, at(0))?;
+        let entries = VerifiedEntries::verify(&did, first.as_bytes(), at(100))?;
+        let last = key(3).public_key();
+        let control = Control { signer: &key(2), next: &last, witness: None };
+        let second = webvh::update(&entries, &methods(12), &control, at(100))?;
+        let snapshot = |log: &str, seen| {
+            let document = log.as_bytes().to_vec();
+            crate::resolve::Snapshot { seen, confirmed: None, document, witness: None }
+        };
+        wallet.save_snapshot(&did, &snapshot(&first, at(9000)), &mut rng())?;
+        wallet.save_snapshot(&did, &snapshot(&second, at(200)), &mut rng())?;
+        let kept = wallet.snapshots(&did)?;
+        assert_eq!(
+            (kept.len(), kept[0].seen, &kept[0].document),
+            (1, at(9000), &second.into_bytes())
+        );
+        // One that is older, and obtained later, is none that goes on.
+        let older = wallet.save_snapshot(&did, &snapshot(&first, at(9001)), &mut rng());
+        assert_eq!(older.expect_err("it is cut off").code(), codes::WEBVH_LOG_INVALID);
+        Ok(())
+    }
+
+    #[test]
     fn a_witness_does_not_forget_what_it_approved_when_its_clock_is_set_back() -> TestResult {
         let (mut wallet, me) = wallet(NewDid::Key(KeyType::Ed25519))?;
         let rule = WitnessRule { threshold: 1, witnesses: vec![Witness { id: me.did.clone() }] };

@@ -4,7 +4,7 @@ use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::secured::{Binding, Form, Secured};
 use gridpass_credentials::status::{Change, StatusList};
-use gridpass_credentials::trust::IdentityMaterial;
+use gridpass_credentials::trust::{IdentityMaterial, TrustPack};
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::key::{KeyType, SecretKey};
 use gridpass_identity::method::webvh::{self, Control, VerifiedEntries};
@@ -153,6 +153,20 @@ fn a_log_that_is_dated_ahead_makes_room_for_the_one_that_goes_on_from_it() {
     assert_eq!(taken, [Taken::Identity(did.clone())]);
     assert_eq!(known(&material), (NOW, 2));
     assert_eq!(known(&s.material()), (NOW, 2));
+    // A trust pack is kept byte for byte: one that is dated ahead would be as new as that after each start.
+    let pack = |seen: UnixMillis| {
+        let document = short.as_bytes().to_vec();
+        let snapshot = Snapshot { seen, confirmed: None, document, witness: None };
+        let charter = world::charter(&[&s.market.regulator], &[&s.market.role]);
+        let charter = world::sign_charter(charter, &[&s.market.regulator]);
+        let identities = vec![IdentityMaterial::of(&did, &snapshot)];
+        TrustPack::new(&[charter], &[&s.market.role], identities).encode().expect("a pack").1
+    };
+    let other = scene();
+    let mut material = other.material();
+    let e = material.give(&pack(in_days(1)), NOW).expect_err("dated ahead");
+    assert_eq!(e.code(), gridpass_credentials::codes::TRUST_PACK_MALFORMED);
+    assert_eq!(material.give(&pack(NOW), NOW).expect("taken"), [Taken::Trust]);
 }
 
 fn named(bytes: &[u8]) -> ContentId {
