@@ -17,7 +17,7 @@ use gridpass_identity::json::{self, Limits};
 use gridpass_identity::report::{Check, Outcome, Report};
 use gridpass_identity::resolve::{OfflineResolver, ResolveError, Snapshot, SnapshotStore};
 use gridpass_identity::time::UnixMillis;
-use gridpass_identity::wallet::snapshots::put_in_order;
+use gridpass_identity::wallet::snapshots::add_snapshot;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -163,11 +163,16 @@ impl<'s> Snapshots<'s> {
 
 impl SnapshotStore for Snapshots<'_> {
     fn snapshots(&self, did: &Did) -> Result<Vec<Snapshot>, ResolveError> {
-        let mut all = self.own.get(did).cloned().unwrap_or_default();
+        let mut all = Vec::new();
         for store in &self.others {
-            all.extend(store.snapshots(did)?);
+            for known in store.snapshots(did)? {
+                add_snapshot(did, &mut all, known);
+            }
         }
-        put_in_order(did, &mut all);
+        // What came now, beside what is known.
+        for own in self.own.get(did).into_iter().flatten() {
+            add_snapshot(did, &mut all, own.clone());
+        }
         all.dedup();
         Ok(all)
     }

@@ -13,7 +13,7 @@ use gridpass_identity::resolve::{
     NoSnapshots, OfflineResolver, Resolution, ResolveError, Resolver, Snapshot, SnapshotStore as _,
 };
 use gridpass_identity::wallet::sled_store::SledStore;
-use gridpass_identity::wallet::snapshots::{Fixed, put_in_order};
+use gridpass_identity::wallet::snapshots::{Fixed, add_snapshot};
 use gridpass_identity::wallet::{LockedWallet, Wallet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -194,8 +194,7 @@ impl Resolver for LazyResolver<'_> {
                 Err(ResolveError::NotFound(_)) => Vec::new(),
                 Err(e) => return Err(e),
             };
-            all.push(snapshot.clone());
-            put_in_order(did, &mut all);
+            add_snapshot(did, &mut all, snapshot.clone());
             return OfflineResolver::new(&Fixed(all)).resolve(did);
         }
         match OfflineResolver::new(&NoSnapshots).resolve(did) {

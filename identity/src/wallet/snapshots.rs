@@ -37,26 +37,20 @@ impl SeenFiles {
     }
 }
 
-/// Puts what was obtained of a DID, from several places, in the order of time. A log that goes on from
-/// another was obtained no earlier than that one, whatever was said of either: who says so is nobody who
-/// signs it, and a log that is dated ahead would hide every one that goes on from it.
-pub fn put_in_order(did: &Did, all: &mut [Snapshot]) {
+/// Adds what was obtained of a DID to what is known of it, in the order of time; gives as of when it counts.
+/// A log that goes on from one that is known was obtained no earlier than that one, whatever was said of
+/// either: nobody signs that, and a log that is dated ahead would hide every one that goes on from it. Also
+/// of the same log the proofs that come last count.
+pub fn add_snapshot(did: &Did, known: &mut Vec<Snapshot>, mut new: Snapshot) -> UnixMillis {
     if did.method() == "webvh" {
-        let said: Vec<(Vec<u8>, UnixMillis)> =
-            all.iter().map(|s| (s.document.clone(), s.seen)).collect();
-        for snapshot in all.iter_mut() {
-            let goes_on = |(held, _): &&(Vec<u8>, UnixMillis)| {
-                held.len() < snapshot.document.len()
-                    && webvh::continues(held, &snapshot.document).is_ok()
-            };
-            let latest = said.iter().filter(goes_on).map(|(_, seen)| *seen).max();
-            snapshot.seen = latest.map_or(snapshot.seen, |seen| seen.max(snapshot.seen));
-        }
-        // Obtained at one time, the longer is the later.
-        all.sort_by_key(|s| (s.seen, s.document.len()));
-    } else {
-        all.sort_by_key(|s| s.seen);
+        let goes_on = |held: &&Snapshot| webvh::continues(&held.document, &new.document).is_ok();
+        let latest = known.iter().filter(goes_on).map(|held| held.seen).max();
+        new.seen = latest.map_or(new.seen, |seen| seen.max(new.seen));
     }
+    let seen = new.seen;
+    known.push(new);
+    known.sort_by_key(|s| s.seen);
+    seen
 }
 
 impl Wallet {
@@ -70,21 +64,12 @@ impl Wallet {
         snapshot: &Snapshot,
         rng: &mut dyn CryptoRng,
     ) -> Result<(), WalletError> {
-        let mut snapshot = snapshot.clone();
         let mut all = self.snapshots(did)?;
-        if did.method() == "webvh"
-            && let Some(held) = all.last()
-            && webvh::continues(&held.document, &snapshot.document).is_ok()
-        {
-            // Also of the same log: the proofs that come last count, though the clock was set back.
-            snapshot.seen = snapshot.seen.max(held.seen);
-        }
-        all.push(snapshot.clone());
-        put_in_order(did, &mut all);
+        let seen = add_snapshot(did, &mut all, snapshot.clone());
         crate::resolve::Resolver::resolve(&crate::resolve::OfflineResolver::new(&Fixed(all)), did)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let files = SeenFiles {
-            seen: snapshot.seen,
+            seen,
             confirmed: snapshot.confirmed,
             document: text(&snapshot.document),
             witness: snapshot.witness.as_deref().map(text),

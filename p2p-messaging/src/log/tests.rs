@@ -254,7 +254,11 @@ fn a_start_that_is_ended_while_it_cuts_an_end_off_is_finished_by_the_next() {
         let (log, opened, all) = open(folder.path());
         assert_eq!((opened.cut_off.as_ref(), opened.damaged.len()), (Some(&aside), 0));
         assert_eq!((all.len(), log.next_number()), (24, next));
-        assert_eq!(cut_ends(folder.path()), [aside.clone()], "one that is whole is enough");
+        assert_eq!(
+            cut_ends(folder.path()),
+            std::slice::from_ref(&aside),
+            "one that is whole is enough"
+        );
         assert_eq!(fs::read(&aside).expect("kept"), [7; 60]);
     }
     // When the next file was there, whether or not something was written to it.

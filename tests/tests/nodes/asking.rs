@@ -78,7 +78,7 @@ async fn what_was_sent_and_delivered_is_told_with_all_that_its_header_says() {
     let (reader, stranger) = (&north.party.did, &Party::new(99).did);
     let to_both = offer(&market, 1, "GB-1").to(reader.clone()).to(stranger.clone());
     let first = soon(flexgen.node.send(to_both.for_millis(600_000))).await;
-    assert_eq!(first.recipients_without_node, [stranger.clone()]);
+    assert_eq!(first.recipients_without_node, std::slice::from_ref(stranger));
     assert_eq!((first.sequence, first.version, &first.thread), (1, 1, &None));
     assert_eq!(first.expires, first.issued.plus_millis(600_000));
 

@@ -7,11 +7,13 @@ use getrandom::rand_core::UnwrapErr;
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::sled_store::SledStore;
 use gridpass_identity::wallet::slot::{Passphrase, RecoveryPhrase, Unlock};
+use gridpass_identity::wallet::store::StoreError;
 use gridpass_identity::wallet::{Changes, LockedWallet, Wallet};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// How often the writer is killed.
 const KILLS: usize = 400;
@@ -46,7 +48,14 @@ impl Dice {
 
 fn open(dir: &Path, words: &str) -> Wallet {
     let phrase = RecoveryPhrase::parse(words).expect("24 words");
-    let store = SledStore::open(dir).expect("the store is whole");
+    // Another test that starts a process has, for a moment, a copy of what this one has open, locks and all.
+    let end = Instant::now() + Duration::from_secs(60);
+    let store = loop {
+        match SledStore::open(dir) {
+            Err(StoreError::InUse { .. }) if Instant::now() < end => std::thread::yield_now(),
+            opened => break opened.expect("the store is whole"),
+        }
+    };
     let locked = LockedWallet::open(Box::new(store)).expect("the header is whole");
     locked.unlock(Unlock::Recovery(&phrase)).expect("the words open it")
 }
