@@ -80,7 +80,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
-use worker::{Parts, Task, Worker};
+use worker::{Ending, Parts, Task, Worker};
 
 /// The most tasks that wait for the worker.
 const MAX_TASKS: usize = 4096;
@@ -252,12 +252,13 @@ impl Node {
             });
             worker.join_all();
             worker.go_on_with_files();
-            let stop = worker.run(received);
+            let ending = worker.run(received);
             // As long as the store's lock is held: afterwards, what has this name can be another node's.
             let _ = std::fs::remove_file(socket_of(&place));
             drop(worker);
-            if let Some(stop) = stop {
-                let _ = stop.send(());
+            if let Some(Ending { done, answered }) = ending {
+                let _ = done.send(());
+                let _ = answered.blocking_recv();
             }
             stopped_in.send_replace(true);
         });
@@ -326,17 +327,20 @@ impl Node {
 
     /// Makes durable what it took, and ends. Then another can be started in its folder.
     pub async fn stop(&self) {
-        stop(&self.tasks).await;
+        drop(stop(&self.tasks).await);
         // Somebody else may have told it to.
         self.ended().await;
     }
 }
 
-pub(crate) async fn stop(tasks: &mpsc::Sender<Task>) {
-    let (done, is_done) = oneshot::channel();
-    if tasks.send(Task::Stop(done)).await.is_ok() {
+/// Tells the worker to end, and waits until it has. Whoever asked is told before what this gives is dropped:
+/// then the process may go.
+pub(crate) async fn stop(tasks: &mpsc::Sender<Task>) -> oneshot::Sender<()> {
+    let ((done, is_done), (asker, answered)) = (oneshot::channel(), oneshot::channel());
+    if tasks.send(Task::Stop(Ending { done, answered })).await.is_ok() {
         let _ = is_done.await;
     }
+    asker
 }
 
 pub(crate) async fn ask(tasks: &mpsc::Sender<Task>, asked: Asked) -> ControlResult {

@@ -84,8 +84,9 @@ impl Server {
             match parse(&line) {
                 Err(error) => write.write_all(&to_line(&Err(error))).await?,
                 Ok(Asked::Stop) => {
-                    stop(&self.tasks).await;
+                    let asker = stop(&self.tasks).await;
                     write.write_all(&to_line(&Ok(json!({"stopped": true})))).await?;
+                    drop(asker);
                 }
                 Ok(asked @ Asked::Listen { .. }) => {
                     let mut one = [0_u8; 1];

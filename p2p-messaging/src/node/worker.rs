@@ -58,7 +58,16 @@ pub(crate) enum Task {
     /// Much time went by, as a test has it.
     Hurry(Duration),
     /// Make durable what is there, and end.
-    Stop(oneshot::Sender<()>),
+    Stop(Ending),
+}
+
+/// Who told a node to end.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    /// Told when it has.
+    pub(crate) done: oneshot::Sender<()>,
+    /// Over when whoever asked has its answer: until then the process should stay.
+    pub(crate) answered: oneshot::Receiver<()>,
 }
 
 impl From<NetEvent> for Task {
@@ -206,7 +215,7 @@ impl Worker {
 
     /// Works until it is told to stop, or nobody can tell it anything any more. Gives who waits until it
     /// has ended.
-    pub(crate) fn run(&mut self, mut tasks: mpsc::Receiver<Task>) -> Option<oneshot::Sender<()>> {
+    pub(crate) fn run(&mut self, mut tasks: mpsc::Receiver<Task>) -> Option<Ending> {
         while let Some(first) = self.next(&mut tasks) {
             // An answer makes nobody ask again, or two who wait would ask for ever.
             let asked = |task: &Task| matches!(task, Task::Control(..));
@@ -244,14 +253,14 @@ impl Worker {
         tasks.blocking_recv()
     }
 
-    fn take(&mut self, task: Task) -> Option<oneshot::Sender<()>> {
+    fn take(&mut self, task: Task) -> Option<Ending> {
         match task {
             Task::Net(event) => self.take_event(*event),
             Task::Control(asked, reply) => self.control(*asked, reply),
             Task::Came(came) => self.block_came(*came),
             Task::Tick => self.tick(),
             Task::Hurry(by) => self.began = self.began.checked_sub(by).unwrap_or(self.began),
-            Task::Stop(done) => return Some(done),
+            Task::Stop(ending) => return Some(ending),
         }
         None
     }
