@@ -406,6 +406,17 @@ mod tests {
     }
 
     #[test]
+    fn a_version_that_none_can_follow_is_not_taken_over() {
+        let (mut restored, key) = list(Purpose::Revocation);
+        let mut other = restored.clone();
+        other.list_version = MAX_VERSION - 1;
+        other.changes.push(change(7, true, 0));
+        let last = signed(&mut other, &key, Form::Jwt);
+        assert!(matches!(restored.take_over(&last), Err(StatusError::Malformed(_))));
+        assert_eq!(signed(&mut restored, &key, Form::Jwt).version, Some(1));
+    }
+
+    #[test]
     fn two_lists_of_one_version_become_one_of_the_next() {
         let (mut restored, key) = list(Purpose::Suspension);
         let mut other = restored.clone();

@@ -75,6 +75,7 @@ fn refuses_lists_that_lie_or_explode() {
         subject("encodedList", json!("uAAAA")),
         subject("type", json!("Other")),
         subject("statusList", json!({"version": -1, "changes": []})),
+        subject("statusList", json!({"version": 1_u64 << 53, "changes": []})),
         subject("statusList", json!({"version": 1})),
         subject("statusList", json!({"version": 1, "changes": [], "x": 1})),
         subject("statusList", json!({"version": 1, "changes": [change(7, false, 1)]})),

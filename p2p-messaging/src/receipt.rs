@@ -271,24 +271,8 @@ pub fn ranges(numbers: impl IntoIterator<Item = u64>) -> Vec<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_kit::{NOW, cid, did_of, key};
+    use crate::test_kit::{cid, did_of, key, receipt};
     use proptest::prelude::*;
-
-    fn receipt() -> Receipt {
-        Receipt {
-            format_version: FORMAT_VERSION,
-            channel: cid("channel"),
-            sender: did_of(&key(1)).did().clone(),
-            key: did_of(&key(1)).as_str().to_owned(),
-            recipient: did_of(&key(2)).did().clone(),
-            authorisation: None,
-            issued: NOW,
-            delivered: vec![(1, 3), (5, 5)],
-            kept: Vec::new(),
-            refused: vec![Refusal { sequence: 4, reasons: vec!["GP-POLICY-UNMET".into()] }],
-            newest: EnvelopeId::of_block(b"a block").expect("a name"),
-        }
-    }
 
     #[test]
     fn what_is_signed_is_read_and_holds_and_another_key_did_not_sign_it() {

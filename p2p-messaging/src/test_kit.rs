@@ -1,7 +1,8 @@
-//! What the unit tests of this crate share: keys made of a number, and a header to bend.
+//! What the unit tests of this crate share: keys made of a number, a header and a receipt to bend.
 
 use crate::envelope::Header;
-use gridpass_credentials::content_id::ContentId;
+use crate::receipt::{FORMAT_VERSION, Receipt, Refusal};
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::DidUrl;
 use gridpass_identity::key::{KeyType, SecretKey};
 use gridpass_identity::time::UnixMillis;
@@ -43,5 +44,22 @@ pub(crate) fn header(key: &SecretKey) -> Header {
         thread: None,
         attributes: Map::new(),
         epoch: None,
+    }
+}
+
+/// A receipt by the participant of the second key for messages of the first.
+pub(crate) fn receipt() -> Receipt {
+    Receipt {
+        format_version: FORMAT_VERSION,
+        channel: cid("channel"),
+        sender: did_of(&key(1)).did().clone(),
+        key: did_of(&key(1)).as_str().to_owned(),
+        recipient: did_of(&key(2)).did().clone(),
+        authorisation: None,
+        issued: NOW,
+        delivered: vec![(1, 3), (5, 5)],
+        kept: Vec::new(),
+        refused: vec![Refusal { sequence: 4, reasons: vec!["GP-POLICY-UNMET".into()] }],
+        newest: EnvelopeId::of_block(b"a block").expect("a name"),
     }
 }

@@ -167,6 +167,7 @@ mod tests {
         assert_eq!(book.due(|_| false, 3, now).len(), 3);
         assert_eq!(book.friends.len(), MAX_FOUND);
     }
+
     fn address(port: u64) -> Multiaddr {
         format!("/ip4/127.0.0.1/tcp/{port}").parse().expect("an address")
     }

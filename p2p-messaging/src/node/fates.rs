@@ -65,8 +65,8 @@ pub(super) fn batches(fates: BTreeMap<u64, (EnvelopeId, Fate)>) -> Vec<Vec<Fated
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::receipt::{FORMAT_VERSION, Receipt, Refusal, SignedReceipt};
-    use crate::test_kit::{NOW, cid, did_of, key};
+    use crate::receipt::{Receipt, Refusal, SignedReceipt};
+    use crate::test_kit::{did_of, key, receipt};
     use gridpass_credentials::codes as credential_codes;
     use gridpass_policy::codes as policy_codes;
     use gridpass_policy::direct::Cause;
@@ -105,17 +105,10 @@ mod tests {
                 Fate::Delivered | Fate::Kept => panic!("it was refused"),
             };
             let receipt = Receipt {
-                format_version: FORMAT_VERSION,
-                channel: cid("channel"),
-                sender: did_of(&key(1)).did().clone(),
-                key: did_of(&key(1)).as_str().to_owned(),
-                recipient: did_of(&key(2)).did().clone(),
-                authorisation: None,
-                issued: NOW,
                 delivered: Vec::new(),
-                kept: Vec::new(),
                 refused: batch.into_iter().map(refusal).collect(),
                 newest: newest.clone(),
+                ..receipt()
             };
             let text = receipt.sign(&key(2), &did_of(&key(2))).expect("signs");
             let read = SignedReceipt::parse(text.as_bytes()).expect("it is read");

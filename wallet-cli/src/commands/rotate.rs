@@ -42,7 +42,7 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
         let left = rotated.keys.iter().filter(is_left).count();
         if left > 0 {
             let message = format!("{left} more keys are to be marked: call it again in a second");
-            warn(Some(codes::COMPROMISE_TIME), message);
+            warn(None, message);
         }
         let told = since.map(|t| {
             format!(", and these are marked as compromised since {t}: {}", marked.join(" "))
