@@ -92,6 +92,7 @@ pub mod jwk;
 pub mod jws;
 pub mod key;
 pub mod method;
+pub mod prepared;
 pub mod report;
 mod resolution;
 pub mod resolve;

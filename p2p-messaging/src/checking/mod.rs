@@ -18,6 +18,7 @@ mod deciding;
 mod facts;
 mod failures;
 mod finality;
+mod keys;
 mod rate;
 mod refusals;
 mod sealed;

@@ -150,7 +150,10 @@ impl Checker {
     ) -> Result<CheckFacts, Box<Checked>> {
         let header = envelope.header();
         let (key, proves_itself) = self.key_of(&header.key, known, at)?;
-        let verified = if signed_by == Some(&key) { Ok(()) } else { envelope.verify(&key) };
+        let verified = match signed_by == Some(&key) {
+            true => Ok(()),
+            false => self.keys.verify(&header.key, &key, envelope),
+        };
         match verified {
             Ok(()) => Ok(signature_facts(header)),
             Err(e) => {
@@ -172,7 +175,7 @@ impl Checker {
         at: UnixMillis,
     ) -> Result<(PublicKey, bool), Box<Checked>> {
         if let Some(key) = self.keys.get(url) {
-            return Ok((key.clone(), true));
+            return Ok((key, true));
         }
         let missing = || Missing::Did(url.did().clone());
         let resolution = match known.evidence().resolver.resolve(url.did()) {
@@ -190,7 +193,7 @@ impl Checker {
         match key.filter(|_| check.outcome == Outcome::Passed) {
             Some(key) => {
                 if proves_itself {
-                    self.keys.insert(url.clone(), key.clone());
+                    self.keys.insert(url, &key);
                 }
                 Ok((key, proves_itself))
             }

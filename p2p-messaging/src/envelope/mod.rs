@@ -16,6 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gridpass_credentials::content_id::{ContentId, ContentIdError, EnvelopeId};
 use gridpass_identity::code::Code;
 use gridpass_identity::key::{Algorithm, KeyError, PublicKey, SecretKey};
+use gridpass_identity::prepared::PreparedKey;
 use header::{read_header, spell};
 use ipld_core::cid::Cid;
 use serde_bytes::{ByteBuf, Bytes};
@@ -253,6 +254,15 @@ impl Envelope {
         if key.algorithm() != Ok(Algorithm::EdDsa) {
             return Err(NotSigned);
         }
+        let input = signing_input(&self.protected, &self.payload_id);
+        key.verify(input.as_bytes(), &self.signature).map_err(|_| NotSigned)
+    }
+
+    /// [`Self::verify`] with a key of many messages.
+    ///
+    /// # Errors
+    /// [`NotSigned`].
+    pub fn verify_prepared(&self, key: &PreparedKey) -> Result<(), NotSigned> {
         let input = signing_input(&self.protected, &self.payload_id);
         key.verify(input.as_bytes(), &self.signature).map_err(|_| NotSigned)
     }

@@ -12,7 +12,7 @@ use gridpass_messaging::receipt::SignedReceipt;
 use gridpass_policy::decision::parse_admission;
 use gridpass_policy::facts::{Admission, Finding};
 use gridpass_tests::evidence::{LATER, Scene, bad, found, pack_of};
-use gridpass_tests::messages::Market;
+use gridpass_tests::messages::{Market, admitted};
 use gridpass_tests::parts::Parts;
 use gridpass_tests::world::{NOW, Party};
 use std::path::Path;
@@ -204,6 +204,27 @@ fn an_envelope_by_another_key_is_refused_whoever_exports_it() {
     let found = bent(&scene, |p| {
         let cid = p.put_envelope(&forged);
         let mut entry = p.entries.messages[3].clone();
+        (entry.envelope, entry.number, p.manifest.last) = (cid, 1000, 1000);
+        p.entries.messages.push(entry);
+    });
+    assert_eq!(found, ["signature Failed GP-SIGNATURE-INVALID"]);
+}
+
+#[test]
+fn an_envelope_by_another_key_is_refused_also_where_the_right_key_signed_many() {
+    let folder = folder();
+    let mut scene = scene(folder.path(), 20);
+    for number in 0..40 {
+        let sent = scene.alone.send(NOW.plus_millis(100 + number));
+        admitted(&scene.receive(&sent, Source::Live, NOW.plus_millis(200)));
+    }
+    assert_eq!(bent(&scene, |_| ()), [""; 0]);
+    let mut forger = scene.alone.clone();
+    forger.party.key = Party::new(99).key;
+    let forged = forger.send(NOW.plus_millis(200));
+    let found = bent(&scene, |p| {
+        let cid = p.put_envelope(&forged);
+        let mut entry = p.entries.messages.last().expect("one").clone();
         (entry.envelope, entry.number, p.manifest.last) = (cid, 1000, 1000);
         p.entries.messages.push(entry);
     });

@@ -2,6 +2,7 @@
 
 use super::Shown;
 use super::chains::Chains;
+use super::keys::{Keys, is_own_proof};
 use super::known::KnownDids;
 use super::material::{Material, no_envelope};
 use super::receipts::{Receipts, key_at};
@@ -11,7 +12,7 @@ use super::told::{not_after, notes};
 use crate::bundle::entries::MessageEntry;
 use crate::checking::{Chain, code_of, message_facts, signature_facts};
 use crate::codes;
-use crate::envelope::{Envelope, Header};
+use crate::envelope::{Envelope, Header, NotSigned};
 use crate::receipt::{Receipt, SignedReceipt, covers};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::codes as identity_codes;
@@ -33,6 +34,7 @@ pub(super) struct Context<'m> {
     senders: &'m Senders,
     receipts: &'m Receipts,
     chains: &'m Chains,
+    keys: &'m Keys,
     accredited: BTreeSet<&'m Did>,
     pub(super) shown: &'m Shown,
     channel: Arc<Audit>,
@@ -56,7 +58,7 @@ impl<'m> Context<'m> {
         material: &'m Material<'m>,
         senders: &'m Senders,
         receipts: &'m Receipts,
-        chains: &'m Chains,
+        (chains, keys): (&'m Chains, &'m Keys),
         shown: &'m Shown,
     ) -> Self {
         let none = |name, sentence| Audit::passed(name, codes::NOTHING_ASKED, sentence);
@@ -66,6 +68,7 @@ impl<'m> Context<'m> {
             senders,
             receipts,
             chains,
+            keys,
             accredited: accredited(material, senders),
             shown,
             channel: Arc::new(material.channel.clone()),
@@ -184,12 +187,22 @@ impl<'m> Context<'m> {
         memory: &mut Memory<'m>,
     ) -> Arc<Audit> {
         let (name, url) = ("signature", &envelope.header().key);
+        let said = |verified: Result<(), NotSigned>| match verified {
+            Ok(()) => Arc::clone(&self.signed),
+            Err(e) => {
+                let code = identity_codes::SIGNATURE_INVALID;
+                Arc::new(Audit::failed(name, code, e.to_string()).on([url]))
+            }
+        };
+        if let Some(prepared) = self.keys.of_url(url) {
+            return said(envelope.verify_prepared(prepared));
+        }
         let key = match memory.keys.get(url) {
             Some(key) => key.clone(),
             None => match key_at(&memory.resolver, url, entry.at) {
                 Ok(key) => {
                     // Of others the key may be another one at another time.
-                    if matches!(url.did().method(), "key" | "jwk") {
+                    if is_own_proof(url) {
                         memory.keys.insert(url.clone(), key.clone());
                     }
                     key
@@ -200,13 +213,7 @@ impl<'m> Context<'m> {
                 }
             },
         };
-        match envelope.verify(&key) {
-            Ok(()) => Arc::clone(&self.signed),
-            Err(e) => {
-                let code = identity_codes::SIGNATURE_INVALID;
-                Arc::new(Audit::failed(name, code, e.to_string()).on([url]))
-            }
-        }
+        said(envelope.verify(&key))
     }
 
     /// What the admission says counts as long as it does by its evidence.

@@ -11,6 +11,7 @@
 
 mod chains;
 mod facts;
+mod keys;
 mod known;
 mod material;
 mod messages;
@@ -95,7 +96,8 @@ pub fn verify_with(
         || receipts::judge(&material, &index),
     );
     let chosen = choose(bundle, sample);
-    let context = messages::Context::new(&material, &senders, &receipts, &chains, shown);
+    let keys = keys::Keys::of(&material, &index);
+    let context = messages::Context::new(&material, &senders, &receipts, (&chains, &keys), shown);
     let messages =
         in_parallel_with(&chosen, || context.memory(), |memory, one| context.judge(*one, memory));
     let checks = whole::checks(&material, &receipts, &chains);
