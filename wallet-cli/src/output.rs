@@ -209,6 +209,7 @@ failure_from!(
     gridpass_credentials::role::RoleError,
     gridpass_credentials::secured::SecuredError,
     gridpass_credentials::status::StatusError,
+    gridpass_credentials::trust::IdentityMaterialError,
     gridpass_credentials::trust::TrustError,
     gridpass_credentials::visa::VisaError,
     gridpass_identity::did::DidError,
