@@ -250,3 +250,29 @@ pub fn receive<S: Statement>(
     let id = ContentId::of_bytes(text.as_bytes()).map_err(|e| malformed::<S>(e.to_string()))?;
     Ok(Received { statement, id, signed, report })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_that_no_reader_takes_is_refused_by_what_it_is() {
+        let did = |text: &str| Did::parse(text).expect("a DID");
+        let good = Refusal {
+            format_version: FORMAT_VERSION,
+            issuer: did("did:web:regulator.example"),
+            holder: did("did:web:aggregator.example"),
+            request: ContentId::of_nothing(),
+            role: RoleName::parse("flex.gb.aggregator").expect("a name"),
+            reason: "not before the audit".into(),
+        };
+        assert_eq!(good.check(), Ok(()));
+        let newer = Refusal { format_version: 2, ..good.clone() };
+        let controls = Refusal { reason: "\u{1b}[2J".into(), ..good.clone() };
+        for bad in [newer, controls] {
+            let error = bad.check().expect_err("refused");
+            assert!(matches!(error, RequestError::Malformed { what: "refusal", .. }), "{error}");
+            assert_eq!(error.code(), codes::REQUEST_MALFORMED);
+        }
+    }
+}

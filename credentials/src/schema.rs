@@ -44,6 +44,14 @@ impl std::fmt::Debug for Schema {
 impl Schema {
     /// Compiles a schema. References lead nowhere but into the schema itself.
     ///
+    /// ```
+    /// use gridpass_credentials::schema::{Schema, SchemaError};
+    /// use serde_json::json;
+    ///
+    /// let elsewhere = json!({"$ref": "https://elsewhere.example/zone.json"});
+    /// assert!(matches!(Schema::compile(&elsewhere), Err(SchemaError::Malformed(_))));
+    /// ```
+    ///
     /// # Errors
     /// [`SchemaError`].
     pub fn compile(schema: &Value) -> Result<Self, SchemaError> {

@@ -227,6 +227,7 @@ failure_from!(
     gridpass_identity::wallet::backup::BackupError,
     gridpass_identity::wallet::messages::SealError,
     gridpass_identity::wallet::store::StoreError,
+    gridpass_policy::cases::CaseError,
     gridpass_policy::channel::ChannelError,
     gridpass_policy::decision::RecordError,
     gridpass_policy::keeping::KeepChannelError,
