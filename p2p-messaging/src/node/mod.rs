@@ -28,6 +28,7 @@ mod handle;
 mod heads;
 mod invitations;
 mod knowledge;
+mod listening;
 mod material;
 mod metrics;
 mod opener;
@@ -59,6 +60,7 @@ pub use export::{Export, ExportError, Exported, Keys, Payloads, Progress, export
 pub use files::files_of;
 pub use handle::Watch;
 pub use invitations::Invitations;
+pub use listening::{Listen, Listener};
 pub use material::{MAX_FILE, Material, MaterialError, OwnAuthorisation, OwnPresentation, Taken};
 pub use settings::{MetricsSettings, NodeSettings};
 pub use ticket::{Invitation, MAX_TICKET, PREFIX as TICKET_PREFIX, TicketError};
