@@ -8,7 +8,7 @@ use crate::keeping::{self, HeldVisa, KeepError};
 use crate::parcel::{Parcel, ParcelError, ParcelKind, self_proving};
 use crate::signature::SignatureMemo;
 use crate::status::StatusList;
-use crate::trust::{IdentityMaterial, Snapshots};
+use crate::trust::{IdentityMaterial, IdentityMaterialError, Snapshots};
 use crate::verify::{Evidence, Expectation, VisaReport, check_list, verify_visa};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
@@ -78,7 +78,7 @@ pub fn accept(
         lists.push(keeping::read_list(text.as_bytes())?);
     }
     let (report, lists) = {
-        let known = Snapshots::read(&identities).map_err(ParcelError::Malformed)?;
+        let known = Snapshots::read(&identities).map_err(unreadable)?;
         let known = known.with(&trust).with(&*wallet);
         let resolver = OfflineResolver::new(&known);
         let evidence = Evidence { trust: &trust, lists: &lists, resolver: &resolver, seen: &seen };
@@ -129,6 +129,10 @@ fn relied_on(
     fine
 }
 
+fn unreadable(error: IdentityMaterialError) -> ParcelError {
+    ParcelError::Malformed(error.to_string())
+}
+
 /// Keeps the logs of others; the wallet's own identities know better than a file.
 fn keep_identities(
     wallet: &mut Wallet,
@@ -138,7 +142,7 @@ fn keep_identities(
     let own: Vec<Did> = wallet.identities()?.into_iter().map(|i| i.did).collect();
     for material in identities.iter().filter(|m| !own.contains(&m.did)) {
         let known = !wallet.snapshots(&material.did).map_err(WalletError::from)?.is_empty();
-        let snapshot = material.to_snapshot().map_err(ParcelError::Malformed)?;
+        let snapshot = material.to_snapshot().map_err(unreadable)?;
         // An older log than the one that is kept adds nothing.
         if let Err(e) = wallet.save_snapshot(&material.did, &snapshot, rng)
             && !known

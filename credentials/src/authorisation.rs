@@ -127,7 +127,7 @@ impl NodeAuthorisation {
         let (Some(status), None) = (statuses.next(), statuses.next()) else {
             return Err(profile("it has not exactly one status"));
         };
-        let status = StatusEntry::read(status).map_err(|e| profile(&e))?;
+        let status = StatusEntry::read(status).map_err(|e| profile(&e.to_string()))?;
         if purposes.is_empty() || status.purpose != Purpose::Revocation {
             return Err(profile("it has no purpose, or its status is not revocation"));
         }

@@ -13,6 +13,9 @@ gridpass_identity::codes! {
     ROLE_MALFORMED = "GP-ROLE-MALFORMED", Malformed,
         "The role definition lacks a member, has one that is unknown, or breaks a limit.",
         "Correct it as the message says; spec/role-definition.md has every member.";
+    SCHEMA_MALFORMED = "GP-SCHEMA-MALFORMED", Malformed,
+        "The schema document cannot be used: it does not compile, refers outside, or breaks a limit.",
+        "Correct it as the message says; spec/payload-schemas.md has every kind of schema.";
     ROLE_UNCHANGED = "GP-ROLE-UNCHANGED", Conflict,
         "The new version of the role definition would say what the last one says.",
         "Name what is to change; `gridpass role show NAME` shows the last version.";

@@ -68,11 +68,11 @@ pub trait Statement: Serialize + DeserializeOwned {
     fn signer(&self) -> &Did;
     /// Whom it is for.
     fn recipient(&self) -> &Did;
-    /// A sentence about what is wrong with it.
+    /// Refuses what no reader takes.
     ///
     /// # Errors
-    /// The sentence.
-    fn check(&self) -> Result<(), String>;
+    /// [`RequestError::Malformed`].
+    fn check(&self) -> Result<(), RequestError>;
 }
 
 /// What a holder asks for.
@@ -118,10 +118,10 @@ impl Statement for VisaRequest {
         &self.issuer
     }
 
-    fn check(&self) -> Result<(), String> {
-        known_version(self.format_version)?;
-        printable(self.note.as_deref())?;
-        printable(self.renews.as_deref())
+    fn check(&self) -> Result<(), RequestError> {
+        known_version::<Self>(self.format_version)?;
+        printable::<Self>(self.note.as_deref())?;
+        printable::<Self>(self.renews.as_deref())
     }
 }
 
@@ -156,21 +156,28 @@ impl Statement for Refusal {
         &self.holder
     }
 
-    fn check(&self) -> Result<(), String> {
-        known_version(self.format_version)?;
-        printable(Some(&self.reason))
+    fn check(&self) -> Result<(), RequestError> {
+        known_version::<Self>(self.format_version)?;
+        printable::<Self>(Some(&self.reason))
     }
 }
 
-fn known_version(version: u32) -> Result<(), String> {
-    if version == FORMAT_VERSION { Ok(()) } else { Err("its format version is unknown".into()) }
+fn malformed<S: Statement>(reason: impl Into<String>) -> RequestError {
+    RequestError::Malformed { what: S::WHAT, reason: reason.into() }
 }
 
-fn printable(text: Option<&str>) -> Result<(), String> {
+fn known_version<S: Statement>(version: u32) -> Result<(), RequestError> {
+    if version == FORMAT_VERSION {
+        return Ok(());
+    }
+    Err(malformed::<S>("its format version is unknown"))
+}
+
+fn printable<S: Statement>(text: Option<&str>) -> Result<(), RequestError> {
     let control = |c: char| c.is_control() && c != '\n';
     match text {
         Some(text) if text.len() > MAX_NOTE || text.contains(control) => {
-            Err("a text in it is too long or has control characters".into())
+            Err(malformed::<S>("a text in it is too long or has control characters"))
         }
         _ => Ok(()),
     }
@@ -194,9 +201,8 @@ pub struct Received<S> {
 /// # Errors
 /// [`RequestError::Malformed`] if a reader would refuse it.
 pub fn sign<S: Statement>(statement: &S, signer: Signer<'_>) -> Result<String, RequestError> {
-    let malformed = |reason: String| RequestError::Malformed { what: S::WHAT, reason };
-    statement.check().map_err(malformed)?;
-    let payload = json::canonicalize(statement).map_err(|e| malformed(e.to_string()))?;
+    statement.check()?;
+    let payload = json::canonicalize(statement).map_err(|e| malformed::<S>(e.to_string()))?;
     let header = Header {
         kid: Some(signer.key_id.clone()),
         typ: Some(S::TYP.into()),
@@ -217,14 +223,13 @@ pub fn receive<S: Statement>(
     resolver: &dyn Resolver,
     now: UnixMillis,
 ) -> Result<Received<S>, RequestError> {
-    let malformed = |reason: String| RequestError::Malformed { what: S::WHAT, reason };
     let jws = JwsIn::parse(text)?;
     if jws.header().typ.as_deref() != Some(S::TYP) {
-        return Err(malformed(format!("its typ is not {}", S::TYP)));
+        return Err(malformed::<S>(format!("its typ is not {}", S::TYP)));
     }
     let statement: S = json::from_slice_strict(jws.payload(None)?, Limits::DOCUMENT)
-        .map_err(|e| malformed(e.to_string()))?;
-    statement.check().map_err(malformed)?;
+        .map_err(|e| malformed::<S>(e.to_string()))?;
+    statement.check()?;
     let expect = Expectation {
         purpose: S::PURPOSE,
         now,
@@ -242,6 +247,32 @@ pub fn receive<S: Statement>(
         let sentence = format!("it was signed at {signed}, more than 30 days ago");
         report.push(Check::failed("time", codes::PROOF_EXPIRED, sentence));
     }
-    let id = ContentId::of_bytes(text.as_bytes()).map_err(|e| malformed(e.to_string()))?;
+    let id = ContentId::of_bytes(text.as_bytes()).map_err(|e| malformed::<S>(e.to_string()))?;
     Ok(Received { statement, id, signed, report })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_that_no_reader_takes_is_refused_by_what_it_is() {
+        let did = |text: &str| Did::parse(text).expect("a DID");
+        let good = Refusal {
+            format_version: FORMAT_VERSION,
+            issuer: did("did:web:regulator.example"),
+            holder: did("did:web:aggregator.example"),
+            request: ContentId::of_nothing(),
+            role: RoleName::parse("flex.gb.aggregator").expect("a name"),
+            reason: "not before the audit".into(),
+        };
+        assert_eq!(good.check(), Ok(()));
+        let newer = Refusal { format_version: 2, ..good.clone() };
+        let controls = Refusal { reason: "\u{1b}[2J".into(), ..good.clone() };
+        for bad in [newer, controls] {
+            let error = bad.check().expect_err("refused");
+            assert!(matches!(error, RequestError::Malformed { what: "refusal", .. }), "{error}");
+            assert_eq!(error.code(), codes::REQUEST_MALFORMED);
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! it matters.
 
 use crate::content_id::ContentId;
+use crate::role::RoleError;
 use gridpass_identity::report::Outcome;
 use serde::{Deserialize, Serialize};
 
@@ -45,28 +46,29 @@ impl Requirement {
     /// Refuses what is too deep, too large, or can never hold.
     ///
     /// # Errors
-    /// A sentence about the part that is at fault.
-    pub fn check(&self) -> Result<(), String> {
+    /// [`RoleError::Malformed`] about the part that is at fault.
+    pub fn check(&self) -> Result<(), RoleError> {
+        let refuse = |reason: String| Err(RoleError::Malformed(reason));
         let mut members = 0_usize;
         let mut open = vec![(self, 1_usize)];
         // Walked, not recursed: the depth is the document's choice.
         while let Some((part, depth)) = open.pop() {
             members = members.saturating_add(1);
             if depth > MAX_DEPTH {
-                return Err(format!("a requirement is nested more than {MAX_DEPTH} deep"));
+                return refuse(format!("a requirement is nested more than {MAX_DEPTH} deep"));
             }
             if members > MAX_MEMBERS {
-                return Err(format!("a requirement has more than {MAX_MEMBERS} members"));
+                return refuse(format!("a requirement has more than {MAX_MEMBERS} members"));
             }
             if let Self::Any { any } = part
                 && any.is_empty()
             {
-                return Err("any of nothing can never hold".into());
+                return refuse("any of nothing can never hold".into());
             }
             if let Self::AtLeast { at_least, of } = part
                 && (*at_least == 0 || *at_least > of.len())
             {
-                return Err(format!("at least {at_least} of {} is always or never", of.len()));
+                return refuse(format!("at least {at_least} of {} is always or never", of.len()));
             }
             open.extend(part.members().iter().map(|m| (m, depth.saturating_add(1))));
         }
@@ -168,7 +170,9 @@ mod tests {
             deep,
             json!({ "all": wide }),
         ] {
-            assert!(read(value.clone()).check().is_err(), "{value}");
+            let refused = read(value.clone()).check().expect_err("refused");
+            assert!(matches!(refused, RoleError::Malformed(_)), "{value}");
+            assert_eq!(refused.code().id(), "GP-ROLE-MALFORMED");
         }
     }
 

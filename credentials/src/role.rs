@@ -6,7 +6,7 @@
 use crate::codes;
 use crate::content_id::{ContentId, ContentIdError};
 use crate::requirement::Requirement;
-use crate::schema::Schema;
+use crate::schema::{Schema, SchemaError};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::json::{self, Limits};
@@ -245,8 +245,9 @@ impl RoleDefinition {
     /// The schema of the claims, compiled; with `partial`, for a visa whose holder withholds some.
     ///
     /// # Errors
-    /// A sentence, if it cannot be compiled: a reference outside, a pattern that backtracks.
-    pub fn claims_schema(&self, partial: bool) -> Result<Schema, String> {
+    /// [`SchemaError`]: a reference outside, a pattern that backtracks. A definition that was read
+    /// has none.
+    pub fn claims_schema(&self, partial: bool) -> Result<Schema, SchemaError> {
         let mut schema = self.claims.clone();
         if partial {
             schema.remove("required");
@@ -278,7 +279,7 @@ impl RoleDefinition {
             revokers.check("revokers").map_err(RoleError::Malformed)?;
         }
         if let Some(preconditions) = &self.preconditions {
-            preconditions.check().map_err(RoleError::Malformed)?;
+            preconditions.check()?;
         }
         if !(1..=MAX_CHAIN_DEPTH).contains(&self.max_chain_depth) {
             return refuse("maxChainDepth is not from 1 to 8");

@@ -1,10 +1,34 @@
 //! JSON Schema (2020-12) for claims: nothing is fetched, patterns run in linear time.
 
+use crate::codes;
+use gridpass_identity::code::Code;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
 /// The most violations that one answer lists.
 const MAX_VIOLATIONS: usize = 16;
+
+/// Why a schema cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SchemaError {
+    /// It asks more schemas about one place of a value than are asked, or never ends asking.
+    #[error("its references unfold to more than {MAX_UNFOLDED} schemas for one place")]
+    Unfolds,
+    /// It is no JSON Schema, refers to somewhere else, or has a pattern that could take for ever.
+    #[error("{0}")]
+    Malformed(String),
+}
+
+impl SchemaError {
+    /// The stable reason code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Unfolds | Self::Malformed(_) => codes::SCHEMA_MALFORMED,
+        }
+    }
+}
 
 /// A schema that was compiled.
 pub struct Schema {
@@ -20,9 +44,17 @@ impl std::fmt::Debug for Schema {
 impl Schema {
     /// Compiles a schema. References lead nowhere but into the schema itself.
     ///
+    /// ```
+    /// use gridpass_credentials::schema::{Schema, SchemaError};
+    /// use serde_json::json;
+    ///
+    /// let elsewhere = json!({"$ref": "https://elsewhere.example/zone.json"});
+    /// assert!(matches!(Schema::compile(&elsewhere), Err(SchemaError::Malformed(_))));
+    /// ```
+    ///
     /// # Errors
-    /// A sentence about what is wrong with it.
-    pub fn compile(schema: &Value) -> Result<Self, String> {
+    /// [`SchemaError`].
+    pub fn compile(schema: &Value) -> Result<Self, SchemaError> {
         check_unfolding(schema)?;
         jsonschema::options()
             .with_draft(Draft::Draft202012)
@@ -32,7 +64,7 @@ impl Schema {
             .should_validate_formats(true)
             .build(schema)
             .map(|validator| Self { validator })
-            .map_err(|e| bounded(&e))
+            .map_err(|e| SchemaError::Malformed(bounded(&e)))
     }
 
     /// What does not fit, each with the place; empty if all fits.
@@ -66,7 +98,7 @@ const IN_PLACE: [&str; 8] =
 
 /// Refuses a schema of a few kilobytes that asks millions of schemas about one byte: an allocation
 /// that fails ends the process, and nobody can catch it.
-fn check_unfolding(root: &Value) -> Result<(), String> {
+fn check_unfolding(root: &Value) -> Result<(), SchemaError> {
     let mut open = vec![root];
     while let Some(value) = open.pop() {
         match value {
@@ -80,11 +112,10 @@ fn check_unfolding(root: &Value) -> Result<(), String> {
     Ok(())
 }
 
-fn unfold(root: &Value, schema: &Value, depth: usize, left: &mut usize) -> Result<(), String> {
+fn unfold(root: &Value, schema: &Value, depth: usize, left: &mut usize) -> Result<(), SchemaError> {
     let Value::Object(object) = schema else { return Ok(()) };
-    let too_much = || "its references unfold to more than 1000 schemas for one place".to_owned();
-    let depth = depth.checked_sub(1).ok_or_else(too_much)?;
-    *left = left.checked_sub(1).ok_or_else(too_much)?;
+    let depth = depth.checked_sub(1).ok_or(SchemaError::Unfolds)?;
+    *left = left.checked_sub(1).ok_or(SchemaError::Unfolds)?;
     for word in ["$ref", "$dynamicRef"] {
         let pointer = object.get(word).and_then(Value::as_str).and_then(|r| r.strip_prefix('#'));
         if let Some(next) = pointer.and_then(|p| root.pointer(p)) {
@@ -157,7 +188,12 @@ mod tests {
         };
         for word in ["anyOf", "allOf", "oneOf"] {
             assert!(Schema::compile(&chain(6, word)).is_ok(), "{word}");
-            assert!(Schema::compile(&chain(26, word)).is_err(), "{word}");
+            let error = Schema::compile(&chain(26, word)).expect_err("it unfolds");
+            assert_eq!(error, SchemaError::Unfolds, "{word}");
+            assert_eq!(
+                error.to_string(),
+                "its references unfold to more than 1000 schemas for one place"
+            );
         }
         let list =
             json!({"type": "object", "properties": {"next": {"$ref": "#"}, "x": {"$ref": "#"}}});
@@ -172,7 +208,9 @@ mod tests {
             json!({"type": "object", "properties": {"a": {"pattern": "(?=x)y"}}}),
             json!({"type": 5}),
         ] {
-            assert!(Schema::compile(&schema).is_err(), "{schema}");
+            let error = Schema::compile(&schema).expect_err("refused");
+            assert!(matches!(error, SchemaError::Malformed(_)), "{schema}: {error}");
+            assert_eq!(error.code(), codes::SCHEMA_MALFORMED);
         }
     }
 }

@@ -76,6 +76,25 @@ impl TrustError {
     }
 }
 
+/// Why what a file carries of a DID cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityMaterialError {
+    /// Its document, or what witnesses approved of it, is not base64.
+    #[error("the document of {0} is not base64")]
+    NotBase64(Did),
+}
+
+impl IdentityMaterialError {
+    /// The stable reason code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::NotBase64(_) => codes::PARCEL_MALFORMED,
+        }
+    }
+}
+
 /// What was obtained of a DID, as a file carries it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -119,10 +138,10 @@ impl IdentityMaterial {
     /// As a snapshot.
     ///
     /// # Errors
-    /// A sentence, if it is not base64.
-    pub fn to_snapshot(&self) -> Result<Snapshot, String> {
+    /// [`IdentityMaterialError::NotBase64`].
+    pub fn to_snapshot(&self) -> Result<Snapshot, IdentityMaterialError> {
         let decode = |text: &str| {
-            STANDARD.decode(text).map_err(|_| format!("the document of {} is not base64", self.did))
+            STANDARD.decode(text).map_err(|_| IdentityMaterialError::NotBase64(self.did.clone()))
         };
         Ok(Snapshot {
             seen: self.seen,
@@ -144,8 +163,8 @@ impl<'s> Snapshots<'s> {
     /// Reads what a file carries.
     ///
     /// # Errors
-    /// A sentence about the first that cannot be read.
-    pub fn read(materials: &[IdentityMaterial]) -> Result<Self, String> {
+    /// [`IdentityMaterialError`] of the first that cannot be read.
+    pub fn read(materials: &[IdentityMaterial]) -> Result<Self, IdentityMaterialError> {
         let mut own: BTreeMap<Did, Vec<Snapshot>> = BTreeMap::new();
         for material in materials {
             own.entry(material.did.clone()).or_default().push(material.to_snapshot()?);
@@ -249,8 +268,10 @@ pub struct KnownRole {
 
 impl KnownRole {
     fn new(definition: RoleDefinition) -> Result<Self, RoleError> {
-        let claims = definition.claims_schema(false).map_err(RoleError::Malformed)?;
-        let partial_claims = definition.claims_schema(true).map_err(RoleError::Malformed)?;
+        let schema = |partial| {
+            definition.claims_schema(partial).map_err(|e| RoleError::Malformed(e.to_string()))
+        };
+        let (claims, partial_claims) = (schema(false)?, schema(true)?);
         Ok(Self { definition, claims, partial_claims })
     }
 }
@@ -304,7 +325,7 @@ impl Trust {
             let (definition, id) = RoleDefinition::parse(&bytes, None)?;
             definitions.insert(id, KnownRole::new(definition)?);
         }
-        let snapshots = Snapshots::read(&pack.identities).map_err(malformed)?;
+        let snapshots = Snapshots::read(&pack.identities).map_err(|e| malformed(e.to_string()))?;
         let report = check_history(&charters, &definitions, &snapshots, now);
         if report.outcome() != Outcome::Passed {
             return Err(TrustError::Refused(Box::new(report)));

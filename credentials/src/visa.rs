@@ -60,6 +60,38 @@ impl VisaError {
     }
 }
 
+/// Why a member of `credentialStatus` cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StatusEntryError {
+    /// It has a member that is none of an entry's.
+    #[error("its status has a member that is unknown")]
+    Member,
+    /// It is another kind of status.
+    #[error("the type of its status is not {STATUS_TYPE}")]
+    Type,
+    /// It is for something else than a [`Purpose`].
+    #[error("the purpose of its status is neither revocation nor suspension")]
+    Purpose,
+    /// Its `statusSize` is not 1.
+    #[error("its status has more than one bit")]
+    Size,
+    /// Its `statusListCredential` is no URL.
+    #[error("its status names no list")]
+    List,
+    /// Its `statusListIndex` is no number, or not in its one spelling.
+    #[error("the index of its status is not a number in base 10")]
+    Index,
+}
+
+impl StatusEntryError {
+    /// The stable reason code.
+    #[must_use]
+    pub fn code(self) -> Code {
+        codes::VISA_MALFORMED
+    }
+}
+
 /// What a status list says of its credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -99,28 +131,28 @@ impl StatusEntry {
     /// Reads a member of `credentialStatus` (Bitstring Status List section 3.1).
     ///
     /// # Errors
-    /// A sentence about what is wrong.
-    pub fn read(object: &Map<String, Value>) -> Result<Self, String> {
+    /// [`StatusEntryError`].
+    pub fn read(object: &Map<String, Value>) -> Result<Self, StatusEntryError> {
         let text = |name: &str| object.get(name).and_then(Value::as_str);
         if object.keys().any(|name| !STATUS_MEMBERS.contains(&name.as_str())) {
-            return Err("its status has a member that is unknown".into());
+            return Err(StatusEntryError::Member);
         }
         if text("type") != Some(STATUS_TYPE) {
-            return Err(format!("the type of its status is not {STATUS_TYPE}"));
+            return Err(StatusEntryError::Type);
         }
         let purpose = Purpose::ALL
             .into_iter()
             .find(|p| text("statusPurpose") == Some(p.name()))
-            .ok_or("the purpose of its status is neither revocation nor suspension")?;
+            .ok_or(StatusEntryError::Purpose)?;
         if object.get("statusSize").is_some_and(|s| s != 1) {
-            return Err("its status has more than one bit".into());
+            return Err(StatusEntryError::Size);
         }
         let list = text("statusListCredential").filter(|l| crate::vcdm::url(l).is_ok());
-        let list = list.ok_or("its status names no list")?.to_owned();
+        let list = list.ok_or(StatusEntryError::List)?.to_owned();
         // One spelling: other readers take "+7" and "07" for 7, or for nothing.
         let index = text("statusListIndex")
             .and_then(|t| t.parse::<u64>().ok().filter(|n| n.to_string() == t))
-            .ok_or("the index of its status is not a number in base 10")?;
+            .ok_or(StatusEntryError::Index)?;
         Ok(Self { purpose, list, index })
     }
 
@@ -214,8 +246,8 @@ impl Visa {
         let status: Vec<_> = credential
             .statuses()
             .map(StatusEntry::read)
-            .collect::<Result<_, _>>()
-            .map_err(|e| profile(&e))?;
+            .collect::<Result<_, StatusEntryError>>()
+            .map_err(|e| profile(&e.to_string()))?;
         if status.len() > Purpose::ALL.len()
             || Purpose::ALL.iter().any(|p| status.iter().filter(|s| s.purpose == *p).count() > 1)
         {
@@ -285,6 +317,32 @@ pub(crate) fn known_members(object: &Map<String, Value>, known: &[&str]) -> Resu
         Some(name) => {
             let shown: String = name.chars().take(40).collect();
             Err(VisaError::Profile(format!("it has the unknown member {shown:?}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_that_cannot_be_read_says_what_is_wrong_with_it() {
+        let list = "https://issuer.example/status/1".to_owned();
+        let entry = StatusEntry { purpose: Purpose::Revocation, list, index: 7 };
+        let Value::Object(written) = entry.to_json() else { panic!("an object") };
+        assert_eq!(StatusEntry::read(&written), Ok(entry));
+        for (member, value, expected) in [
+            ("colour", json!("red"), StatusEntryError::Member),
+            ("type", json!("BitstringStatusList"), StatusEntryError::Type),
+            ("statusPurpose", json!("message"), StatusEntryError::Purpose),
+            ("statusSize", json!(2), StatusEntryError::Size),
+            ("statusListCredential", json!("the first list"), StatusEntryError::List),
+            ("statusListIndex", json!("07"), StatusEntryError::Index),
+        ] {
+            let mut bent = written.clone();
+            bent.insert(member.to_owned(), value);
+            let error = StatusEntry::read(&bent).expect_err(member);
+            assert_eq!((error, error.code()), (expected, codes::VISA_MALFORMED));
         }
     }
 }

@@ -39,7 +39,7 @@ impl Identities {
             code: gridpass_credentials::codes::PARCEL_MALFORMED,
             reason,
         };
-        let mut snapshot = material.to_snapshot().map_err(failed)?;
+        let mut snapshot = material.to_snapshot().map_err(|e| failed(e.to_string()))?;
         let known = self.snapshots.entry(did.clone()).or_default();
         if known.iter().any(|s| s.document == snapshot.document && s.witness == snapshot.witness) {
             return Ok(false);

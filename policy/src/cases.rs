@@ -4,13 +4,15 @@
 //! suspended") and says what must come out. The format stands in `spec/policy-cases.md`.
 
 use crate::channel::{ChannelDescriptor, Mode, Sealing};
+use crate::codes;
 use crate::decision::{Decision, Verdict};
 use crate::facts::{
     Admission, CheckFacts, FORMAT_VERSION, Finding, MessageFacts, Question, RestsOn, StepFacts,
     TYPE, TrustFacts, UseFacts, VisaFacts,
 };
 use crate::policy::Policy;
-use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::content_id::{ContentId, ContentIdError};
+use gridpass_identity::code::Code;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::json::{self, JsonError, Limits};
@@ -23,6 +25,32 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const CASES_TYPE: &str = "gridpass-policy-cases";
 /// The most cases of one file.
 pub const MAX_CASES: usize = 4096;
+
+/// Why a case cannot be decided.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CaseError {
+    /// It names somebody who is neither among the file's parties nor a DID.
+    #[error("{0:?} is no party and no DID")]
+    Party(String),
+    /// It asks nothing, or several things.
+    #[error("a case has exactly one of publish, subscribe, keep, use")]
+    Question,
+    /// Its message, of this topic, names no recipient, and the channel is no broadcast.
+    #[error("the channel is no broadcast: say `to` whom {0:?} goes")]
+    Recipients(String),
+    /// What it says has no canonical form.
+    #[error(transparent)]
+    ContentId(#[from] ContentIdError),
+}
+
+impl CaseError {
+    /// The stable reason code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        codes::CASES_MALFORMED
+    }
+}
 
 /// A file of cases.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -174,22 +202,22 @@ impl CaseFile {
         Ok(file)
     }
 
-    fn party(&self, name: &str) -> Result<Did, String> {
+    fn party(&self, name: &str) -> Result<Did, CaseError> {
         match self.parties.get(name) {
             Some(did) => Ok(did.clone()),
-            None => Did::parse(name).map_err(|_| format!("{name:?} is no party and no DID")),
+            None => Did::parse(name).map_err(|_| CaseError::Party(name.to_owned())),
         }
     }
 
     /// The facts of a case, and the question.
     ///
     /// # Errors
-    /// A sentence about what the case lacks.
+    /// [`CaseError`].
     pub fn facts(
         &self,
         case: &Case,
         policy: &Policy,
-    ) -> Result<(Admission, Question, UnixMillis), String> {
+    ) -> Result<(Admission, Question, UnixMillis), CaseError> {
         let at = case.at.unwrap_or(self.at);
         let sender = self.party(&case.sender)?;
         let mut visas = Vec::new();
@@ -224,7 +252,7 @@ impl CaseFile {
             (None, Some(Nothing {}), None, None) => Question::Subscribe,
             (None, None, Some(Nothing {}), None) => Question::Keep,
             (None, None, None, Some(asked)) => Question::Use(asked.clone()),
-            _ => return Err("a case has exactly one of publish, subscribe, keep, use".into()),
+            _ => return Err(CaseError::Question),
         };
         Ok((admission, question, at))
     }
@@ -235,13 +263,13 @@ impl CaseFile {
         sender: &Did,
         number: usize,
         at: UnixMillis,
-    ) -> Result<VisaFacts, String> {
+    ) -> Result<VisaFacts, CaseError> {
         let issuer =
             held.issuer.as_deref().map_or_else(|| Ok(sender.clone()), |n| self.party(n))?;
         let named = |value: &Value| ContentId::of_json(value).map(|(id, _)| id);
         let hypothetical = serde_json::json!([held.role, number, held.claims]);
-        let evidence = named(&hypothetical).map_err(|e| e.to_string())?;
-        let definition = named(&Value::from(held.role.as_str())).map_err(|e| e.to_string())?;
+        let evidence = named(&hypothetical)?;
+        let definition = named(&Value::from(held.role.as_str()))?;
         Ok(VisaFacts {
             path: vec![StepFacts { evidence: evidence.clone(), issuer: issuer.clone() }],
             evidence,
@@ -262,7 +290,7 @@ impl CaseFile {
         message: &Message,
         channel: &ChannelDescriptor,
         at: UnixMillis,
-    ) -> Result<MessageFacts, String> {
+    ) -> Result<MessageFacts, CaseError> {
         let topic = channel.topic(&message.topic);
         let newest = topic.and_then(|t| t.versions.last()).map_or(1, |v| v.version);
         let version = message.version.unwrap_or(newest);
@@ -270,10 +298,7 @@ impl CaseFile {
         let recipients: Vec<_> =
             message.to.iter().map(|n| self.party(n)).collect::<Result<_, _>>()?;
         if recipients.is_empty() && channel.mode != Mode::Broadcast && message.to.is_empty() {
-            return Err(format!(
-                "the channel is no broadcast: say `to` whom {:?} goes",
-                message.topic
-            ));
+            return Err(CaseError::Recipients(message.topic.clone()));
         }
         let issued = message.issued.unwrap_or(at);
         Ok(MessageFacts {
@@ -298,11 +323,11 @@ impl CaseFile {
     /// Runs a case.
     ///
     /// # Errors
-    /// A sentence, where the case makes no facts.
-    pub fn run(&self, case: &Case, policy: &Policy) -> Result<CaseResult, String> {
+    /// [`CaseError`].
+    pub fn run(&self, case: &Case, policy: &Policy) -> Result<CaseResult, CaseError> {
         let (admission, question, at) = self.facts(case, policy)?;
         let mut admitted = policy.admit(admission);
-        let decision = policy.decide(&mut admitted, &question, at).map_err(|e| e.to_string())?;
+        let decision = policy.decide(&mut admitted, &question, at)?;
         Ok(CaseResult {
             name: case.name.clone(),
             differences: differences(case, &decision),
@@ -422,3 +447,7 @@ fn asks(case: &Case) -> String {
     };
     format!("{}{when}", what.trim_end())
 }
+
+#[cfg(test)]
+#[path = "cases_tests.rs"]
+mod tests;

@@ -5,7 +5,7 @@ use crate::codes;
 use crate::comparison::AttributeTypes;
 use crate::condition::ReadsByRole;
 use crate::odrl::Terms;
-use crate::requirement::{self, CheckedRequirement, Requirement};
+use crate::requirement::{self, CheckedRequirement, Requirement, RequirementError};
 use crate::topic::{self, Topic, printable};
 use gridpass_credentials::content_id::{ContentId, ContentIdError};
 use gridpass_credentials::role::RoleName;
@@ -43,7 +43,7 @@ pub enum ChannelError {
     Malformed(String),
     /// A requirement cannot be read, or asks for what cannot be.
     #[error("the channel descriptor is refused: {0}")]
-    Requirement(String),
+    Requirement(RequirementError),
     /// The bytes are another document's.
     #[error(transparent)]
     ContentId(#[from] ContentIdError),
@@ -58,7 +58,7 @@ impl ChannelError {
     pub fn code(&self) -> Code {
         match self {
             Self::Malformed(_) => codes::CHANNEL_MALFORMED,
-            Self::Requirement(_) => codes::REQUIREMENT_MALFORMED,
+            Self::Requirement(e) => e.code(),
             Self::ContentId(e) => e.code(),
             Self::Signature(_) => codes::CHANNEL_NOT_SIGNED,
         }
@@ -296,14 +296,18 @@ impl ChannelDescriptor {
         self.check_requirements(attributes).map_err(ChannelError::Requirement)
     }
 
-    fn check_requirements(&self, attributes: AttributeTypes) -> Result<CheckedChannel, String> {
+    fn check_requirements(
+        &self,
+        attributes: AttributeTypes,
+    ) -> Result<CheckedChannel, RequirementError> {
         if self.publish.is_empty() || self.subscribe.is_empty() {
-            return Err("publish or subscribe asks for nothing: whoever may do it, say so".into());
+            let reason = "publish or subscribe asks for nothing: whoever may do it, say so";
+            return Err(RequirementError::AlwaysOrNever(reason.into()));
         }
         if !self.keep.is_empty() && self.sealing == Sealing::None {
-            return Err(
-                "keepers of a channel that does not seal would read it: let them subscribe".into(),
-            );
+            let reason =
+                "keepers of a channel that does not seal would read it: let them subscribe";
+            return Err(RequirementError::Malformed(reason.into()));
         }
         let size = |list: &[Requirement]| {
             list.iter().map(Requirement::size).fold(0, usize::saturating_add)
@@ -315,31 +319,30 @@ impl ChannelDescriptor {
             .map(|t| size(&self.publish).saturating_add(size(&t.publish)))
             .fold(size(&self.subscribe).saturating_add(size(&self.keep)), usize::saturating_add);
         if whole > MAX_CONDITIONS {
-            return Err(format!(
+            return Err(RequirementError::TooLarge(format!(
                 "its requirements, over all topics, have {whole} parts, comparisons and DIDs, and \
                  at most {MAX_CONDITIONS} are compiled"
-            ));
+            )));
         }
         let mut reads = ReadsByRole::new();
         let mut publish = BTreeMap::new();
         for topic in &self.topics {
             let both: Vec<_> = self.publish.iter().chain(&topic.publish).cloned().collect();
             let checked = requirement::check_all(&both, &attributes, &mut reads)
-                .map_err(|e| format!("publish, topic {}: {e}", topic.name))?;
+                .map_err(|e| e.at(format!("publish, topic {}", topic.name)))?;
             publish.insert(topic.name.clone(), checked);
         }
         // Who subscribes sends nothing: its requirements have no message to speak of.
         let none = AttributeTypes::new();
         let subscribe = requirement::check_all(&self.subscribe, &none, &mut reads)
-            .map_err(|e| format!("subscribe: {e}"))?;
-        let keep = requirement::check_all(&self.keep, &none, &mut reads)
-            .map_err(|e| format!("keep: {e}"))?;
+            .map_err(|e| e.at("subscribe"))?;
+        let keep = requirement::check_all(&self.keep, &none, &mut reads).map_err(|e| e.at("keep"))?;
         let terms = match &self.terms {
             None => BTreeMap::new(),
-            Some(terms) => terms.compile(&mut reads).map_err(|e| format!("terms: {e}"))?,
+            Some(terms) => terms.compile(&mut reads).map_err(|e| e.at("terms"))?,
         };
         if reads.len() > 64 {
-            return Err("it names more than 64 roles".into());
+            return Err(RequirementError::TooLarge("it names more than 64 roles".into()));
         }
         Ok(CheckedChannel { attributes, reads, publish, subscribe, keep, terms })
     }

@@ -1,9 +1,9 @@
 //! The codes of this crate. See [`gridpass_identity::code`] for what a code is.
 
+/// Of payload schemas as of those of claims.
+pub use gridpass_credentials::codes::SCHEMA_MALFORMED;
+
 gridpass_identity::codes! {
-    SCHEMA_MALFORMED = "GP-SCHEMA-MALFORMED", Malformed,
-        "The schema document cannot be used: it does not compile, refers outside, or breaks a limit.",
-        "Correct it as the message says; spec/payload-schemas.md has every kind of schema.";
     SCHEMA_MISSING = "GP-SCHEMA-MISSING", NotFound,
         "A document that the schema is pinned with is not at hand.",
         "Get it by its CID from the channel's owner, and give it with the schema.";

@@ -4,7 +4,9 @@
 //! The grammar stands in `spec/channel.md`, section 5. What is read here has types that fit, names
 //! at least one thing that is not a literal, and is bounded in length.
 
+use crate::codes;
 use crate::value::{MAX_INTEGER, MAX_TEXT, Value, ValueType};
+use gridpass_identity::code::Code;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -102,6 +104,24 @@ pub struct Term {
     pub value_type: ValueType,
 }
 
+/// Why a text is no comparison, or compares what does not fit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{comparison:?}: {reason}")]
+pub struct ComparisonError {
+    /// The text, or how it begins.
+    pub comparison: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl ComparisonError {
+    /// The stable reason code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        codes::REQUIREMENT_MALFORMED
+    }
+}
+
 /// A comparison whose types fit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Comparison {
@@ -119,17 +139,20 @@ impl Comparison {
     /// Reads a comparison. `in_role` says whether there is a visa to speak of.
     ///
     /// # Errors
-    /// A sentence about what is wrong.
-    pub fn parse(text: &str, attributes: &AttributeTypes, in_role: bool) -> Result<Self, String> {
-        let refuse = |reason: &str| Err(format!("{:?}: {reason}", shown(text)));
+    /// [`ComparisonError`].
+    pub fn parse(
+        text: &str,
+        attributes: &AttributeTypes,
+        in_role: bool,
+    ) -> Result<Self, ComparisonError> {
+        let refused = |reason: String| ComparisonError { comparison: shown(text), reason };
+        let refuse = |reason: &str| Err(refused(reason.to_owned()));
         if text.len() > MAX_LENGTH {
             return refuse("longer than 2048 bytes");
         }
-        let tokens = tokenize(text).map_err(|e| format!("{:?}: {e}", shown(text)))?;
+        let tokens = tokenize(text).map_err(refused)?;
         let mut rest = tokens.as_slice();
-        let read = |rest: &mut &[Token]| {
-            Side::read(rest, attributes, in_role).map_err(|e| format!("{:?}: {e}", shown(text)))
-        };
+        let read = |rest: &mut &[Token]| Side::read(rest, attributes, in_role).map_err(refused);
         let left = read(&mut rest)?;
         let Some((Token::Symbol(symbol), after)) = rest.split_first() else {
             return refuse("a comparison is LEFT OPERATOR RIGHT");
@@ -147,13 +170,12 @@ impl Comparison {
             return refuse("it compares two constants");
         }
         let (left_type, right_type) = types(&left, operator, &right).map_err(|(l, r)| {
-            format!(
-                "{:?}: {} does not compare {} with {}",
-                shown(text),
+            refused(format!(
+                "{} does not compare {} with {}",
                 operator.symbol(),
                 l.map_or_else(|| "a claim".to_owned(), |t| t.to_string()),
                 r.map_or_else(|| "a claim".to_owned(), |t| t.to_string()),
-            )
+            ))
         })?;
         let (Some(left), Some(right)) = (left.typed(left_type), right.typed(right_type)) else {
             return refuse("a time is written in RFC 3339, and only times take a duration");

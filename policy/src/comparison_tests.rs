@@ -77,6 +77,23 @@ fn refuses_what_is_not_one_comparison_of_fitting_types() {
     }
 }
 
+#[test]
+fn what_is_refused_is_told_beside_the_text() {
+    let refused = |text: &str| {
+        Comparison::parse(text, &attributes(), false).expect_err("it is no comparison")
+    };
+    let error = refused("message.zone == 5");
+    let reason = "== does not compare text with integer".to_owned();
+    let comparison = "message.zone == 5".to_owned();
+    assert_eq!(error, ComparisonError { comparison, reason });
+    assert_eq!(error.code(), codes::REQUIREMENT_MALFORMED);
+    let text = r#""message.zone == 5": == does not compare text with integer"#;
+    assert_eq!(error.to_string(), text);
+    // As long as somebody likes to make it.
+    let long = refused(&"x".repeat(MAX_LENGTH + 1));
+    assert_eq!((long.comparison.len(), long.reason.as_str()), (120, "longer than 2048 bytes"));
+}
+
 proptest! {
     #[test]
     fn never_panics(text in "\\PC{0,80}") {

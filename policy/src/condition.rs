@@ -2,6 +2,7 @@
 //! time, DIDs. Here it is read and checked; [`crate::policy`] makes Cedar of it.
 
 use crate::comparison::{AttributeTypes, Comparison, Operand};
+use crate::requirement::RequirementError::{self, AlwaysOrNever, Malformed, TooLarge};
 use crate::value::ValueType;
 use crate::window::Hours;
 use gridpass_credentials::content_id::ContentId;
@@ -174,13 +175,12 @@ impl RoleReference {
     /// Reads a reference.
     ///
     /// # Errors
-    /// A sentence.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let known = ContentId::parse(text).is_ok() || RoleName::parse(text).is_ok();
-        let shown: String = text.chars().take(80).collect();
-        known
-            .then(|| Self(text.to_owned()))
-            .ok_or(format!("{shown:?} is neither a role's name nor the CID of its definition"))
+    /// [`RequirementError::Role`].
+    pub fn parse(text: &str) -> Result<Self, RequirementError> {
+        if ContentId::parse(text).is_ok() || RoleName::parse(text).is_ok() {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(RequirementError::Role(text.chars().take(80).collect()))
     }
 
     /// The text.
@@ -238,8 +238,8 @@ impl Condition {
     /// not fit.
     ///
     /// # Errors
-    /// A sentence about the part that is at fault.
-    pub fn check(&self, attributes: &AttributeTypes) -> Result<Checked, String> {
+    /// [`RequirementError`] about the part that is at fault.
+    pub fn check(&self, attributes: &AttributeTypes) -> Result<Checked, RequirementError> {
         let mut parts = 0_usize;
         self.check_within(attributes, MAX_DEPTH, &mut parts)
     }
@@ -249,17 +249,16 @@ impl Condition {
         attributes: &AttributeTypes,
         depth: usize,
         parts: &mut usize,
-    ) -> Result<Checked, String> {
-        let depth = depth
-            .checked_sub(1)
-            .ok_or_else(|| format!("a condition is nested more than {MAX_DEPTH} deep"))?;
+    ) -> Result<Checked, RequirementError> {
+        let too_deep = || TooLarge(format!("a condition is nested more than {MAX_DEPTH} deep"));
+        let depth = depth.checked_sub(1).ok_or_else(too_deep)?;
         *parts = parts.saturating_add(1);
         if *parts > MAX_PARTS {
-            return Err(format!("a condition has more than {MAX_PARTS} parts"));
+            return Err(TooLarge(format!("a condition has more than {MAX_PARTS} parts")));
         }
-        let mut members = |list: &[Self], name: &str| -> Result<Vec<Checked>, String> {
+        let mut members = |list: &[Self], name: &str| -> Result<Vec<Checked>, RequirementError> {
             if list.is_empty() {
-                return Err(format!("{name} of nothing is always or never"));
+                return Err(AlwaysOrNever(format!("{name} of nothing is always or never")));
             }
             list.iter().map(|m| m.check_within(attributes, depth, parts)).collect()
         };
@@ -274,7 +273,8 @@ impl Condition {
             Self::Any { any } => Checked::AtLeast(1, members(any, "any")?),
             Self::AtLeast { at_least, of } => {
                 if *at_least == 0 || *at_least > of.len() {
-                    return Err(format!("at least {at_least} of {} is always or never", of.len()));
+                    let reason = format!("at least {at_least} of {} is always or never", of.len());
+                    return Err(AlwaysOrNever(reason));
                 }
                 Checked::AtLeast(*at_least, members(of, "atLeast")?)
             }
@@ -289,14 +289,15 @@ impl Condition {
                     _ => true,
                 };
                 if !in_order {
-                    return Err("between has neither end, or ends before it begins".into());
+                    let reason = "between has neither end, or ends before it begins";
+                    return Err(AlwaysOrNever(reason.into()));
                 }
                 Checked::Between(*from, *until)
             }
             Self::Hours { hours } => Checked::Hours(hours.clone(), hours.intervals()?),
             Self::Sender { did } => {
                 if did.is_empty() || did.len() > MAX_DIDS {
-                    return Err(format!("did has no DID, or more than {MAX_DIDS}"));
+                    return Err(Malformed(format!("did has no DID, or more than {MAX_DIDS}")));
                 }
                 Checked::Sender(did.clone())
             }
@@ -308,10 +309,11 @@ fn role_with(
     role: &str,
     comparisons: &[String],
     attributes: &AttributeTypes,
-) -> Result<Checked, String> {
+) -> Result<Checked, RequirementError> {
     let role = RoleReference::parse(role)?;
     if comparisons.len() > MAX_WHERE {
-        return Err(format!("{} has more than {MAX_WHERE} comparisons", role.as_str()));
+        let reason = format!("{} has more than {MAX_WHERE} comparisons", role.as_str());
+        return Err(TooLarge(reason));
     }
     let read = comparisons.iter().map(|c| Comparison::parse(c, attributes, true));
     Ok(Checked::Role(role, read.collect::<Result<_, _>>()?))
@@ -333,8 +335,8 @@ impl Checked {
     /// Notes what it reads of visas.
     ///
     /// # Errors
-    /// A sentence, if one claim is read as two types.
-    pub fn note_reads(&self, reads: &mut ReadsByRole) -> Result<(), String> {
+    /// [`RequirementError::Types`], if one claim is read as two types.
+    pub fn note_reads(&self, reads: &mut ReadsByRole) -> Result<(), RequirementError> {
         match self {
             Self::Role(role, comparisons) => {
                 let of_role = reads.entry(role.clone()).or_default();
@@ -345,7 +347,7 @@ impl Checked {
                         _ => continue,
                     };
                     note(map, name, term.value_type)
-                        .map_err(|e| format!("{} of {}: {e}", name, role.as_str()))?;
+                        .map_err(|e| e.at(format!("{name} of {}", role.as_str())))?;
                 }
                 Ok(())
             }
@@ -443,15 +445,15 @@ fn names(comparison: &Comparison) -> impl Iterator<Item = &str> {
 /// Notes the type that a name is read as.
 ///
 /// # Errors
-/// A sentence, if it was read as another.
+/// [`RequirementError::Types`], if it was read as another.
 pub fn note(
     map: &mut BTreeMap<String, ValueType>,
     name: &str,
     value_type: ValueType,
-) -> Result<(), String> {
+) -> Result<(), RequirementError> {
     match map.insert(name.to_owned(), value_type) {
-        Some(before) if before != value_type => {
-            Err(format!("it is read as {before} and as {value_type}"))
+        Some(first) if first != value_type => {
+            Err(RequirementError::Types { first, second: value_type })
         }
         _ => Ok(()),
     }

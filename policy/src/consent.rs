@@ -8,6 +8,7 @@
 
 use crate::comparison::is_name;
 use crate::condition::ConsentNeed;
+use crate::requirement::RequirementError;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::role::{
     FORMAT_VERSION, IssuerRevocation, Parties, RoleDefinition, RoleName, TYPE,
@@ -129,18 +130,19 @@ pub fn faults(claims: &Map<String, Value>) -> Vec<String> {
 /// visa says would be none.
 ///
 /// # Errors
-/// A sentence.
-pub fn check(need: &ConsentNeed) -> Result<(), String> {
+/// [`RequirementError::Malformed`].
+pub fn check(need: &ConsentNeed) -> Result<(), RequirementError> {
+    let refuse = |reason: String| Err(RequirementError::Malformed(format!("consent: {reason}")));
     for (what, text) in [("purpose", &need.purpose), ("data", &need.data)] {
         let quoted = ['\'', '"'].iter().any(|q| {
             text.strip_prefix(*q).and_then(|t| t.strip_suffix(*q)).is_some_and(|t| !t.contains(*q))
         });
         if !quoted && !text.strip_prefix("message.").is_some_and(is_name) {
-            return Err(format!("consent: {what} is neither a text in quotes nor message.NAME"));
+            return refuse(format!("{what} is neither a text in quotes nor message.NAME"));
         }
     }
     if !is_name(&need.about) {
-        return Err("consent: about is not the name of an attribute".into());
+        return refuse("about is not the name of an attribute".into());
     }
     Ok(())
 }
@@ -170,6 +172,26 @@ mod tests {
         let customer = ContentId::of_bytes(b"customer").expect("a name");
         let name = RoleName::parse("flex.gb.consent").expect("a name");
         assert!(definition(name, vec![customer]).encode().is_ok());
+    }
+
+    #[test]
+    fn what_is_neither_quoted_nor_of_the_message_is_no_need() {
+        let need = |purpose: &str, about: &str| ConsentNeed {
+            role: "flex.gb.consent".into(),
+            purpose: purpose.into(),
+            data: "message.data".into(),
+            about: about.into(),
+        };
+        assert_eq!(check(&need("'settlement'", "meter")), Ok(()));
+        for (bad, said) in [
+            (
+                need("visa.purposes", "meter"),
+                "consent: purpose is neither a text in quotes nor message.NAME",
+            ),
+            (need("'settlement'", "its meter"), "consent: about is not the name of an attribute"),
+        ] {
+            assert_eq!(check(&bad), Err(RequirementError::Malformed(said.into())));
+        }
     }
 
     fn said(bend: impl FnOnce(&mut Map<String, Value>)) -> Map<String, Value> {

@@ -7,7 +7,7 @@
 
 use crate::comparison::{AttributeTypes, Comparison};
 use crate::condition::{Checked, ReadsByRole, RoleReference};
-use crate::requirement::{Asked, CheckedRequirement};
+use crate::requirement::{Asked, CheckedRequirement, RequirementError};
 use crate::value::ValueType;
 use crate::view::MAX_SLOTS;
 use gridpass_identity::did::Did;
@@ -139,11 +139,11 @@ impl Terms {
     /// An action without an entry is not permitted.
     ///
     /// # Errors
-    /// A sentence that names what the subset does not have.
+    /// [`RequirementError::NotInSubset`] names what the subset does not have.
     pub fn compile(
         &self,
         reads: &mut ReadsByRole,
-    ) -> Result<BTreeMap<Action, Vec<CheckedRequirement>>, String> {
+    ) -> Result<BTreeMap<Action, Vec<CheckedRequirement>>, RequirementError> {
         let policy = &self.0;
         only(
             policy,
@@ -151,16 +151,16 @@ impl Terms {
             "the policy",
         )?;
         if policy.get("@context").and_then(Value::as_str) != Some(CONTEXT) {
-            return Err(format!("its @context is not {CONTEXT}"));
+            return Err(malformed(format!("its @context is not {CONTEXT}")));
         }
         let kind = policy.get("@type").and_then(Value::as_str).unwrap_or_default();
         if !matches!(local_name(kind), "Set" | "Offer" | "Agreement" | "Policy") {
-            return Err("its @type is not Set, Offer, Agreement or Policy".into());
+            return Err(malformed("its @type is not Set, Offer, Agreement or Policy"));
         }
         // What ODRL would void, and what it would let a permission override, is denied here.
         match policy.get("conflict").map(|c| c.as_str().map(local_name)) {
             None | Some(Some("prohibit")) => {}
-            _ => return Err("conflict is not prohibit: a prohibition always wins".into()),
+            _ => return Err(outside("conflict is not prohibit: a prohibition always wins")),
         }
         let mut budget = MAX_CONSTRAINTS;
         let permissions = rules(policy, "permission", &mut budget, reads)?;
@@ -196,27 +196,40 @@ impl Terms {
     }
 }
 
+fn malformed(reason: impl Into<String>) -> RequirementError {
+    RequirementError::Malformed(reason.into())
+}
+
+/// What the subset does not know.
+fn outside(reason: impl Into<String>) -> RequirementError {
+    RequirementError::NotInSubset(reason.into())
+}
+
+fn too_large(reason: impl Into<String>) -> RequirementError {
+    RequirementError::TooLarge(reason.into())
+}
+
 fn rules(
     policy: &Map<String, Value>,
     name: &str,
     budget: &mut usize,
     reads: &mut ReadsByRole,
-) -> Result<Vec<Rule>, String> {
+) -> Result<Vec<Rule>, RequirementError> {
     let list = list_of(policy.get(name));
     if list.len() > MAX_RULES {
-        return Err(format!("it has more than {MAX_RULES} of {name}"));
+        return Err(too_large(format!("it has more than {MAX_RULES} of {name}")));
     }
     let mut rules = Vec::new();
     for (number, value) in (1_usize..).zip(list) {
-        let rule = read_rule(value, name, budget).map_err(|e| format!("{name} {number}: {e}"))?;
+        let rule = read_rule(value, name, budget).map_err(|e| e.at(format!("{name} {number}")))?;
         rule.condition.note_reads(reads)?;
         rules.push(rule);
     }
     Ok(rules)
 }
 
-fn read_rule(value: &Value, name: &str, budget: &mut usize) -> Result<Rule, String> {
-    let rule = value.as_object().ok_or("it is not an object")?;
+fn read_rule(value: &Value, name: &str, budget: &mut usize) -> Result<Rule, RequirementError> {
+    let rule = value.as_object().ok_or_else(|| malformed("it is not an object"))?;
     let mut known = vec!["@type", "@id", "uid", "action", "target", "assigner", "assignee"];
     known.push("constraint");
     if name == "permission" {
@@ -227,9 +240,9 @@ fn read_rule(value: &Value, name: &str, budget: &mut usize) -> Result<Rule, Stri
     is_a(rule, &[kind], "the rule")?;
     let action = match rule.get("action") {
         Some(Value::String(text)) => Action::parse(text)
-            .ok_or_else(|| format!("the action {:?} is not in the subset", shown(text)))?,
-        Some(_) => return Err("an action with a refinement is not in the subset".into()),
-        None => return Err("it names no action".into()),
+            .ok_or_else(|| outside(format!("the action {:?} is not in the subset", shown(text))))?,
+        Some(_) => return Err(outside("an action with a refinement is not in the subset")),
+        None => return Err(malformed("it names no action")),
     };
     let mut parts = Vec::new();
     match rule.get("target") {
@@ -237,12 +250,12 @@ fn read_rule(value: &Value, name: &str, budget: &mut usize) -> Result<Rule, Stri
         Some(Value::String(target)) => {
             parts.push(when(&format!("message.{TARGET} == {}", quote(target)?))?);
         }
-        Some(_) => return Err("a target that is a collection is not in the subset".into()),
+        Some(_) => return Err(outside("a target that is a collection is not in the subset")),
     }
     match rule.get("assignee") {
         None => {}
         Some(Value::String(text)) => parts.push(party(text)?),
-        Some(_) => return Err("an assignee that is a collection is not in the subset".into()),
+        Some(_) => return Err(outside("an assignee that is a collection is not in the subset")),
     }
     for constraint in list_of(rule.get("constraint")) {
         parts.push(read_constraint(constraint, 4, budget)?);
@@ -254,35 +267,39 @@ fn read_rule(value: &Value, name: &str, budget: &mut usize) -> Result<Rule, Stri
 }
 
 /// A party: a DID, or whoever holds a role.
-fn party(text: &str) -> Result<Checked, String> {
+fn party(text: &str) -> Result<Checked, RequirementError> {
     if let Ok(did) = Did::parse(text) {
         return Ok(Checked::Sender(vec![did]));
     }
     let role = RoleReference::parse(text)
-        .map_err(|_| format!("{:?} is neither a DID nor a role", shown(text)))?;
+        .map_err(|_| malformed(format!("{:?} is neither a DID nor a role", shown(text))))?;
     Ok(Checked::Role(role, Vec::new()))
 }
 
 /// A duty: an action that whoever uses the data undertakes, such as `attribute`.
-fn read_duty(value: &Value) -> Result<Checked, String> {
-    let duty = value.as_object().ok_or("a duty is not an object")?;
+fn read_duty(value: &Value) -> Result<Checked, RequirementError> {
+    let duty = value.as_object().ok_or_else(|| malformed("a duty is not an object"))?;
     only(duty, &["@type", "@id", "uid", "action"], "a duty")?;
     is_a(duty, &["Duty"], "a duty")?;
-    let action = duty.get("action").and_then(Value::as_str).ok_or("a duty names no action")?;
-    match local_name(action) {
+    let action = duty.get("action").and_then(Value::as_str);
+    match local_name(action.ok_or_else(|| malformed("a duty names no action"))?) {
         name @ ("attribute" | "anonymize" | "delete" | "inform") => {
             when(&format!("{} in message.{UNDERTAKES}", quote(name)?))
         }
-        other => Err(format!("the duty {:?} is not in the subset", shown(other))),
+        other => Err(outside(format!("the duty {:?} is not in the subset", shown(other)))),
     }
 }
 
-fn read_constraint(value: &Value, depth: usize, budget: &mut usize) -> Result<Checked, String> {
-    let depth = depth.checked_sub(1).ok_or("constraints are nested more than 4 deep")?;
-    *budget = budget
-        .checked_sub(1)
-        .ok_or_else(|| format!("the rules have more than {MAX_CONSTRAINTS} constraints"))?;
-    let constraint = value.as_object().ok_or("a constraint is not an object")?;
+fn read_constraint(
+    value: &Value,
+    depth: usize,
+    budget: &mut usize,
+) -> Result<Checked, RequirementError> {
+    let too_deep = || too_large("constraints are nested more than 4 deep");
+    let depth = depth.checked_sub(1).ok_or_else(too_deep)?;
+    let too_many = || too_large(format!("the rules have more than {MAX_CONSTRAINTS} constraints"));
+    *budget = budget.checked_sub(1).ok_or_else(too_many)?;
+    let constraint = value.as_object().ok_or_else(|| malformed("a constraint is not an object"))?;
     for (name, all) in [("and", true), ("or", false)] {
         if let Some(members) = constraint.get(name) {
             only(constraint, &["@type", "@id", "uid", name], "a logical constraint")?;
@@ -292,7 +309,8 @@ fn read_constraint(value: &Value, depth: usize, budget: &mut usize) -> Result<Ch
                 other => list_of(Some(other)),
             };
             if members.is_empty() {
-                return Err(format!("{name} of nothing is always or never"));
+                let reason = format!("{name} of nothing is always or never");
+                return Err(RequirementError::AlwaysOrNever(reason));
             }
             let members: Vec<_> = members
                 .into_iter()
@@ -309,11 +327,12 @@ fn read_constraint(value: &Value, depth: usize, budget: &mut usize) -> Result<Ch
     is_a(constraint, &["Constraint"], "a constraint")?;
     let text = |name: &str| {
         let text = constraint.get(name).and_then(Value::as_str).map(local_name);
-        text.ok_or_else(|| format!("a constraint has no {name}"))
+        text.ok_or_else(|| malformed(format!("a constraint has no {name}")))
     };
     let (left, operator) = (text("leftOperand")?, text("operator")?);
-    let right = constraint.get("rightOperand").ok_or("a constraint has no rightOperand")?;
-    let unknown = || format!("{left} {} is not in the subset", shown(operator));
+    let right = constraint.get("rightOperand");
+    let right = right.ok_or_else(|| malformed("a constraint has no rightOperand"))?;
+    let unknown = || outside(format!("{left} {} is not in the subset", shown(operator)));
     match left {
         "dateTime" => {
             let symbol = symbol(operator).ok_or_else(unknown)?;
@@ -336,24 +355,26 @@ fn read_constraint(value: &Value, depth: usize, budget: &mut usize) -> Result<Ch
                 let list = list_of(Some(right));
                 // A role is written once for each visa that is looked at.
                 let cost = list.len().saturating_mul(MAX_SLOTS);
-                *budget = budget.checked_sub(cost).ok_or("recipient has too many parties")?;
+                let rest = budget.checked_sub(cost);
+                *budget = rest.ok_or_else(|| too_large("recipient has too many parties"))?;
                 let parties = list
                     .into_iter()
                     .map(|p| party(&literal(p)?))
-                    .collect::<Result<Vec<_>, String>>()?;
+                    .collect::<Result<Vec<_>, RequirementError>>()?;
                 if parties.is_empty() {
-                    return Err("isAnyOf nothing is never".into());
+                    let reason = "isAnyOf nothing is never";
+                    return Err(RequirementError::AlwaysOrNever(reason.into()));
                 }
                 Ok(Checked::AtLeast(1, parties))
             }
             _ => Err(unknown()),
         },
-        other => Err(format!("the left operand {:?} is not in the subset", shown(other))),
+        other => Err(outside(format!("the left operand {:?} is not in the subset", shown(other)))),
     }
 }
 
-fn when(text: &str) -> Result<Checked, String> {
-    Comparison::parse(text, &attributes(), false).map(Checked::When)
+fn when(text: &str) -> Result<Checked, RequirementError> {
+    Ok(Checked::When(Comparison::parse(text, &attributes(), false)?))
 }
 
 fn symbol(operator: &str) -> Option<&'static str> {
@@ -369,7 +390,7 @@ fn symbol(operator: &str) -> Option<&'static str> {
 }
 
 /// A text: plain, `{"@value": …}` or `{"@id": …}`.
-fn literal(value: &Value) -> Result<String, String> {
+fn literal(value: &Value) -> Result<String, RequirementError> {
     let text = match value {
         Value::String(text) => Some(text.as_str()),
         Value::Object(object) => {
@@ -382,11 +403,11 @@ fn literal(value: &Value) -> Result<String, String> {
         }
         _ => None,
     };
-    text.map(str::to_owned).ok_or_else(|| "a right operand is not a text".into())
+    text.map(str::to_owned).ok_or_else(|| malformed("a right operand is not a text"))
 }
 
 /// A time; a date is its first moment, and a time without a zone is in UTC.
-fn time(value: &Value) -> Result<String, String> {
+fn time(value: &Value) -> Result<String, RequirementError> {
     let text = literal(value)?;
     if text.len() == 10 {
         return Ok(format!("{text}T00:00:00Z"));
@@ -395,19 +416,19 @@ fn time(value: &Value) -> Result<String, String> {
     Ok(if zone { text } else { format!("{text}Z") })
 }
 
-fn set(value: &Value) -> Result<String, String> {
+fn set(value: &Value) -> Result<String, RequirementError> {
     let texts = list_of(Some(value))
         .into_iter()
         .map(|v| quote(&literal(v)?))
-        .collect::<Result<Vec<_>, String>>()?;
+        .collect::<Result<Vec<_>, RequirementError>>()?;
     Ok(format!("[{}]", texts.join(", ")))
 }
 
-fn quote(text: &str) -> Result<String, String> {
+fn quote(text: &str) -> Result<String, RequirementError> {
     match (text.contains('\''), text.contains('"')) {
         (false, _) => Ok(format!("'{text}'")),
         (true, false) => Ok(format!("\"{text}\"")),
-        (true, true) => Err("a text has both kinds of quotes".into()),
+        (true, true) => Err(malformed("a text has both kinds of quotes")),
     }
 }
 
@@ -420,19 +441,21 @@ fn list_of(value: Option<&Value>) -> Vec<&Value> {
     }
 }
 
-fn only(object: &Map<String, Value>, known: &[&str], what: &str) -> Result<(), String> {
+fn only(object: &Map<String, Value>, known: &[&str], what: &str) -> Result<(), RequirementError> {
     match object.keys().find(|k| !known.contains(&k.as_str())) {
         None => Ok(()),
-        Some(other) => Err(format!("{what} has {:?}, which is not in the subset", shown(other))),
+        Some(other) => {
+            Err(outside(format!("{what} has {:?}, which is not in the subset", shown(other))))
+        }
     }
 }
 
 /// That `@type`, where it is given, says what it is by its place.
-fn is_a(object: &Map<String, Value>, kinds: &[&str], what: &str) -> Result<(), String> {
+fn is_a(object: &Map<String, Value>, kinds: &[&str], what: &str) -> Result<(), RequirementError> {
     match object.get("@type") {
         None => Ok(()),
         Some(Value::String(kind)) if kinds.contains(&local_name(kind)) => Ok(()),
-        Some(_) => Err(format!("{what} has another @type than its place says")),
+        Some(_) => Err(malformed(format!("{what} has another @type than its place says"))),
     }
 }
 

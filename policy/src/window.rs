@@ -1,5 +1,6 @@
 //! Windows of time: between two points, and daily or weekly hours.
 
+use crate::requirement::RequirementError;
 use gridpass_identity::json;
 use gridpass_identity::time::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -50,8 +51,8 @@ impl Hours {
     /// inclusive, until exclusive, neither over the end of the week.
     ///
     /// # Errors
-    /// A sentence about what is wrong with it.
-    pub fn intervals(&self) -> Result<Vec<(u16, u16)>, String> {
+    /// [`RequirementError::Malformed`], [`RequirementError::AlwaysOrNever`].
+    pub fn intervals(&self) -> Result<Vec<(u16, u16)>, RequirementError> {
         let minute = |text: &str| {
             let (hours, minutes) = text.split_once(':')?;
             let digits = |t: &&str| t.len() == 2 && t.bytes().all(|b| b.is_ascii_digit());
@@ -60,11 +61,14 @@ impl Hours {
             let minute = hours.checked_mul(60)?.checked_add(minutes)?;
             (minutes < 60 && minute <= DAY).then_some(minute)
         };
-        let refuse = |text: &str| format!("{text:?} is not a time of day such as 06:30");
+        let refuse = |text: &str| {
+            RequirementError::Malformed(format!("{text:?} is not a time of day such as 06:30"))
+        };
         let from = minute(&self.from).filter(|m| *m < DAY).ok_or_else(|| refuse(&self.from))?;
         let until = minute(&self.until).ok_or_else(|| refuse(&self.until))?;
         if from == until {
-            return Err("a window that begins when it ends is never or always".into());
+            let reason = "a window that begins when it ends is never or always";
+            return Err(RequirementError::AlwaysOrNever(reason.into()));
         }
         let length = if until > from {
             until.saturating_sub(from)
@@ -75,7 +79,10 @@ impl Hours {
         let shift = match self.offset.as_deref() {
             None => 0,
             Some(text) => {
-                let wrong = || format!("{text:?} is not an offset such as +01:00");
+                let wrong = || {
+                    let reason = format!("{text:?} is not an offset such as +01:00");
+                    RequirementError::Malformed(reason)
+                };
                 let (sign, digits) = text.split_at_checked(1).ok_or_else(wrong)?;
                 let minutes = minute(digits).filter(|m| *m <= 14 * 60).ok_or_else(wrong)?;
                 match sign {
@@ -172,18 +179,23 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_window() {
+        let refused = |from: &str, until: &str, offset: Option<&str>| {
+            hours(from, until, offset, &[]).intervals().expect_err("no window")
+        };
+        let empty = refused("06:00", "06:00", None);
+        assert!(matches!(empty, RequirementError::AlwaysOrNever(_)), "{empty}");
         for (from, until, offset) in [
             ("6:00", "22:00", None),
             ("06:60", "22:00", None),
             ("24:00", "22:00", None),
             ("06:00", "24:01", None),
-            ("06:00", "06:00", None),
             ("06:00", "07:00", Some("01:00")),
             ("06:00", "07:00", Some("+15:00")),
             ("06:00", "07:00", Some("")),
             ("06:00", "07:00", Some("é1:00")),
         ] {
-            assert!(hours(from, until, offset, &[]).intervals().is_err(), "{from} {until}");
+            let error = refused(from, until, offset);
+            assert!(matches!(error, RequirementError::Malformed(_)), "{from} {until}: {error}");
         }
     }
 

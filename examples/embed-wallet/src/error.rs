@@ -54,6 +54,7 @@ with_code!(
     gridpass_credentials::parcel::ParcelError,
     gridpass_credentials::request::RequestError,
     gridpass_credentials::role::RoleError,
+    gridpass_credentials::trust::IdentityMaterialError,
     gridpass_credentials::trust::TrustError,
     gridpass_identity::resolve::ResolveError,
     gridpass_identity::wallet::WalletError,

@@ -58,7 +58,7 @@ pub fn ask(
 pub fn issue(issuer: &mut Party, asked: &Parcel, shell: &mut Shell<'_>) -> Result<(Visa, Parcel)> {
     let (now, trust) = (shell.now(), issuer.trust(shell)?);
     let proven = self_proving(&asked.identities, now);
-    let known = Snapshots::read(&proven).map_err(Error::new)?.with(&trust);
+    let known = Snapshots::read(&proven)?.with(&trust);
     let resolver = OfflineResolver::new(&known);
     let text = asked.content.as_deref().unwrap_or_default();
     let request: Received<VisaRequest> =
@@ -123,7 +123,7 @@ pub fn verify(
         lists.push(keeping::read_list(text.as_bytes())?);
     }
     let proven = self_proving(&shown.identities, now);
-    let known = Snapshots::read(&proven).map_err(Error::new)?.with(&trust);
+    let known = Snapshots::read(&proven)?.with(&trust);
     let resolver = OfflineResolver::new(&known);
     // Keep what you saw of status lists: an older state is refused then (`keeping::see_list`).
     let seen = SeenLists::new();

@@ -82,7 +82,9 @@ fn visas_and_roles(scenario: &Scenario, names: &Names) -> Result<(), ScenarioErr
                 return refuse(&place, format!("there is no role {}", visa.role.as_str()));
             };
             let claims = scenario.claims(visa, names)?;
-            let schema = definition.claims_schema(false).map_err(ScenarioError::Malformed)?;
+            let schema = definition
+                .claims_schema(false)
+                .map_err(|e| ScenarioError::Malformed(e.to_string()))?;
             let unfit = schema.places(&claims.into());
             if let Some((at, why)) = unfit.first() {
                 return refuse(&place, format!("its claims do not fit its role: {at}: {why}"));

@@ -6,7 +6,7 @@ use super::gate::Gated;
 use super::settings::NetworkSettings;
 use super::streams::Streams;
 use crate::envelope::MAX_WIRE;
-use gridpass_identity::key::SecretKey;
+use gridpass_identity::key::{KeyError, KeyType, SecretKey};
 use libp2p::allow_block_list::{self, AllowedPeers, BlockedPeers};
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{NetworkBehaviour, Swarm};
@@ -124,10 +124,16 @@ pub(super) fn scores() -> (gossipsub::PeerScoreParams, gossipsub::PeerScoreThres
 /// The node's key as libp2p has it.
 ///
 /// # Errors
-/// A sentence, for a key that is not Ed25519.
-pub fn keypair(key: &SecretKey) -> Result<libp2p::identity::Keypair, String> {
+/// [`KeyError::Unsuitable`] for a key that is not Ed25519.
+pub fn keypair(key: &SecretKey) -> Result<libp2p::identity::Keypair, KeyError> {
+    // The secrets of all types have 32 bytes: another's would make the peer id of nobody.
+    let found = key.key_type();
+    if found != KeyType::Ed25519 {
+        return Err(KeyError::Unsuitable { found, asked: "be a node's" });
+    }
     let mut seed = zeroize::Zeroizing::new(key.to_secret_bytes().expose_secret().to_vec());
-    libp2p::identity::Keypair::ed25519_from_bytes(seed.as_mut_slice()).map_err(|e| e.to_string())
+    libp2p::identity::Keypair::ed25519_from_bytes(seed.as_mut_slice())
+        .map_err(|_| KeyError::Malformed("not the bytes of an Ed25519 key"))
 }
 
 /// Builds the swarm of a node.
@@ -250,4 +256,22 @@ fn behaviour(
         dcutr: dcutr::Behaviour::new(me),
         autonat: autonat.into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_not_ed25519_is_no_nodes() {
+        let of = |key_type| SecretKey::from_bytes(key_type, &[7; 32]).expect("a key");
+        let key = of(KeyType::Ed25519);
+        let peer = keypair(&key).expect("a pair").public().to_peer_id();
+        assert_eq!(crate::net::key_of(&peer), Some(key.public_key()));
+        for found in [KeyType::P256, KeyType::X25519] {
+            let error = keypair(&of(found)).expect_err("another type");
+            assert_eq!(error, KeyError::Unsuitable { found, asked: "be a node's" });
+            assert_eq!(error.code(), gridpass_identity::codes::KEY_TYPE_UNSUITABLE);
+        }
+    }
 }

@@ -23,9 +23,11 @@ pub use gate::{channel_of, channel_of_keys, keys_topic_of, topic_of};
 pub(crate) use ports::check_free;
 pub use settings::NetworkSettings;
 
+use crate::codes;
 use crate::exchange::{OpenError, Opened};
 use crate::sync::{Request, Response};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::key::{KeyType, PublicKey};
 use gridpass_identity::method;
@@ -46,6 +48,33 @@ pub const MAX_UNITS: usize = 2048;
 const UNIT: usize = 4096;
 /// The most commands that wait for the network.
 pub const MAX_COMMANDS: usize = 4096;
+
+/// Why the network does not start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// An address cannot be listened on: another program has its port, or it is not of this machine.
+    #[error("{address}: {reason}")]
+    Listen {
+        /// The address.
+        address: Multiaddr,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// A transport cannot be had.
+    #[error("{0}")]
+    Transport(String),
+}
+
+impl NetworkError {
+    /// The stable reason code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Listen { .. } | Self::Transport(_) => codes::NODE_NETWORK,
+        }
+    }
+}
 
 /// A place among the things of a peer that are worked on; given back when it is dropped.
 #[derive(Debug)]

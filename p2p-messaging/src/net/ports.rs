@@ -4,6 +4,7 @@
 //! port would both start, and each be given half of the connections. So each fixed port is taken once
 //! in the ordinary way before, and given back.
 
+use super::NetworkError;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use std::io::{Error, ErrorKind};
@@ -17,14 +18,16 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Waits a moment until nobody listens where this node is to.
 ///
 /// # Errors
-/// A sentence that names the address.
-pub(crate) async fn check_free(listen: &[Multiaddr]) -> Result<(), String> {
+/// [`NetworkError::Listen`].
+pub(crate) async fn check_free(listen: &[Multiaddr]) -> Result<(), NetworkError> {
     let begun = Instant::now();
     loop {
-        let taken = listen.iter().find_map(|a| taken(a).map(|e| format!("{a}: {e}")));
-        match taken {
+        match listen.iter().find_map(|address| Some((address, taken(address)?))) {
             None => return Ok(()),
-            Some(why) if begun.elapsed() >= PATIENCE => return Err(why),
+            Some((address, why)) if begun.elapsed() >= PATIENCE => {
+                let (address, reason) = (address.clone(), why.to_string());
+                return Err(NetworkError::Listen { address, reason });
+            }
             Some(_) => tokio::time::sleep(PAUSE).await,
         }
     }

@@ -7,6 +7,7 @@
 
 use super::Node;
 use super::control::{Asked, NewMessage};
+use super::listening::{Listen, Listener, PAGE};
 use super::typed::{AskError, Delivered, Outgoing, Said, Sent, read};
 use crate::codes;
 use base64::Engine as _;
@@ -144,19 +145,34 @@ impl Node {
     /// # Errors
     /// [`AskError`].
     pub async fn next_delivered(&self, after: u64) -> Result<Delivered, AskError> {
-        let (mut watch, mut after) = (self.watch(), after);
-        loop {
-            let page = self.ask(Asked::Inbox { after, most: 1 }).await?;
-            let Some(message) = list(&page, "messages").first() else {
-                watch.changed().await?;
-                continue;
-            };
-            if let Ok(delivered) = Delivered::deserialize(message) {
-                return Ok(delivered);
-            }
-            // One that is damaged on disk cannot be shown; the node's status says that it is.
-            after = page.get("last").and_then(Value::as_u64).unwrap_or(u64::MAX);
-        }
+        Listener::new(self, Listen::after(after), after, 1).next().await
+    }
+
+    /// Listens to everything that is delivered, or to one channel: after a number, or from where a reader
+    /// left off. Topic and conversation stand in each message.
+    ///
+    /// ```no_run
+    /// use gridpass_messaging::node::{AskError, Listen, Node};
+    ///
+    /// async fn dispatch(node: &Node) -> Result<(), AskError> {
+    ///     let mut orders =
+    ///         node.listen(Listen::reader("dispatch").in_channel("flex.gb.orders")).await?;
+    ///     loop {
+    ///         let order = orders.next().await?;
+    ///         // When it is dispatched: a program that ends before this is given it again.
+    ///         orders.done(&order).await?;
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// `GP-CHANNEL-UNKNOWN` for a channel that the node neither has nor had; `GP-NODE-REQUEST` for a reader's
+    /// name that is too long, or the node's own.
+    pub async fn listen(&self, listen: Listen) -> Result<Listener<'_>, AskError> {
+        let Listen { after, reader, channel } = listen.clone();
+        let begun = self.ask(Asked::Listen { after, reader, channel }).await?;
+        let after = begun.get("after").and_then(Value::as_u64).unwrap_or_default();
+        Ok(Listener::new(self, listen, after, PAGE))
     }
 
     /// Waits for what a recipient says of an own message. A channel without receipts has none.
@@ -186,5 +202,6 @@ fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
 const _: fn(&'static Node) = |node| {
     fn task<T: Send + 'static>(_: T) {}
     task(node.next_delivered(0));
+    task(async move { node.listen(Listen::after(0)).await?.next().await });
     task(node.ticket(&[]));
 };

@@ -28,6 +28,7 @@ mod handle;
 mod heads;
 mod invitations;
 mod knowledge;
+mod listening;
 mod material;
 mod metrics;
 mod opener;
@@ -59,6 +60,7 @@ pub use export::{Export, ExportError, Exported, Keys, Payloads, Progress, export
 pub use files::files_of;
 pub use handle::Watch;
 pub use invitations::Invitations;
+pub use listening::{Listen, Listener};
 pub use material::{MAX_FILE, Material, MaterialError, OwnAuthorisation, OwnPresentation, Taken};
 pub use settings::{MetricsSettings, NodeSettings};
 pub use ticket::{Invitation, MAX_TICKET, PREFIX as TICKET_PREFIX, TicketError};
@@ -66,12 +68,12 @@ pub use typed::{AskError, AtRecipient, Delivered, Outgoing, Reached, Said, Sent}
 
 use crate::checking::{Checker, Limits};
 use crate::codes;
-use crate::net;
+use crate::net::{self, NetworkError};
 use crate::store::{Store, StoreError};
 use control::{Asked, ControlResult};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::{Did, DidUrl};
-use gridpass_identity::key::{PublicKey, SecretKey};
+use gridpass_identity::key::{KeyError, PublicKey, SecretKey};
 use gridpass_identity::time::UnixMillis;
 use knowledge::{Arrived, Knowledge};
 use libp2p::PeerId;
@@ -95,9 +97,15 @@ pub enum NodeError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The key is none for a node.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The network failed.
-    #[error("{0}")]
-    Network(String),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// Its thread ended while it started: a defect.
+    #[error("the worker ended")]
+    Ended,
     /// A folder or file failed.
     #[error("{0}: {1}")]
     Folder(PathBuf, String),
@@ -110,7 +118,9 @@ impl NodeError {
         match self {
             Self::Material(e) => e.code(),
             Self::Store(e) => e.code(),
-            Self::Network(_) => codes::NODE_NETWORK,
+            Self::Key(e) => e.code(),
+            Self::Network(e) => e.code(),
+            Self::Ended => gridpass_identity::codes::INTERNAL,
             Self::Folder(..) => codes::NODE_FOLDER,
         }
     }
@@ -194,7 +204,7 @@ impl Node {
         clock: fn() -> UnixMillis,
     ) -> Result<Self, NodeError> {
         make_private(folder)?;
-        let keypair = net::keypair(&key.key).map_err(NodeError::Network)?;
+        let keypair = net::keypair(&key.key)?;
         let peer = keypair.public().to_peer_id();
         let node = key.key_id.did().clone();
         let invitations = Invitations::open(folder)?;
@@ -263,14 +273,12 @@ impl Node {
             stopped_in.send_replace(true);
         });
         thread.map_err(|e| NodeError::Folder(folder.into(), e.to_string()))?;
-        let gone = || NodeError::Network("the worker ended".into());
-        let (participant, node, mut found) = is_ready.await.map_err(|_| gone())??;
+        let (participant, node, mut found) = is_ready.await.map_err(|_| NodeError::Ended)??;
         found.extend(unread);
-        net::check_free(&network_settings.listen).await.map_err(NodeError::Network)?;
+        net::check_free(&network_settings.listen).await?;
         let network_now =
-            net::start_with::<Task>(keypair, &network_settings, tasks.clone(), library)
-                .map_err(NodeError::Network)?;
-        network.send(network_now).map_err(|_| gone())?;
+            net::start_with::<Task>(keypair, &network_settings, tasks.clone(), library)?;
+        network.send(network_now).map_err(|_| NodeError::Ended)?;
         let ticking = tasks.clone();
         tokio::spawn(async move {
             let mut tick = tokio::time::interval(Duration::from_secs(1));

@@ -1,11 +1,13 @@
 //! What a program asks of the node in its process, and what it is told, with types.
 
 use crate::running::{Running, bid};
+use gridpass_credentials::role::RoleName;
 use gridpass_messaging::node::control::NewMessage;
-use gridpass_messaging::node::{AskError, AtRecipient, Reached, Said};
+use gridpass_messaging::node::{AskError, AtRecipient, Listen, Reached, Said};
 use gridpass_policy::channel::{Mode, Sealing};
 use gridpass_policy::codes as policy_codes;
 use gridpass_tests::messages::Market;
+use gridpass_tests::nodes;
 use gridpass_tests::world::Party;
 use std::time::Duration;
 
@@ -109,6 +111,67 @@ async fn what_was_sent_and_delivered_is_told_with_all_that_its_header_says() {
     assert_eq!(of_first.recipients.get(stranger), Some(&AtRecipient::Sent));
     let status = soon(flexgen.node.status()).await;
     assert_eq!(status["participant"], flexgen.party.did.as_str());
+    for running in [&flexgen, &north] {
+        running.node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_goes_on_where_it_left_off_in_everything_and_in_each_channel() {
+    let bids = Market::with_operators(|_| ());
+    let orders = Market::with_operators(|d| {
+        d.name = RoleName::parse("flex.gb.orders").expect("a name");
+    });
+    let north = Running::start(&bids, 72, true).await;
+    let flexgen = Running::start(&bids, 71, false).await;
+    for (running, operator) in [(&north, true), (&flexgen, false)] {
+        let presentation = nodes::presentation(&orders, &running.party, operator);
+        soon(running.node.give(nodes::channel(&orders).to_string().as_bytes())).await;
+        soon(running.node.give(presentation.text().as_bytes())).await;
+    }
+    flexgen.joins(&north).await;
+    let mut sent = Vec::new();
+    for (number, market) in [(1, &bids), (2, &orders), (3, &bids)] {
+        soon(flexgen.node.reader(&north.party.did, &market.channel)).await;
+        let message = soon(flexgen.node.send(offer(market, number, "GB-1"))).await;
+        // The next one is sent when this one was delivered.
+        soon(flexgen.node.receipt(&message.id, &north.party.did)).await;
+        sent.push(message.id);
+    }
+    let dispatch = Listen::reader("dispatch");
+    let in_bids = dispatch.clone().in_channel("flex.gb.bids");
+    {
+        let mut everything = soon(north.node.listen(dispatch.clone())).await;
+        let first = soon(everything.next()).await;
+        soon(everything.done(&first)).await;
+        let second = soon(everything.next()).await;
+        assert_eq!([&first.id, &second.id], [&sent[0], &sent[1]]);
+        let mut of_bids = soon(north.node.listen(in_bids.clone())).await;
+        let (one, other) = (soon(of_bids.next()).await, soon(of_bids.next()).await);
+        soon(of_bids.done(&other)).await;
+        assert_eq!([&one.id, &other.id], [&sent[0], &sent[2]]);
+    }
+
+    let north = north.again(&bids, true).await;
+    // It was done with the first of all only; what it did in one channel counts there alone.
+    let mut everything = soon(north.node.listen(dispatch.clone())).await;
+    assert_eq!(soon(everything.next()).await.id, sent[1]);
+    let mut of_orders = soon(north.node.listen(dispatch.in_channel("flex.gb.orders"))).await;
+    assert_eq!(soon(of_orders.next()).await.id, sent[1]);
+    let mut of_bids = soon(north.node.listen(in_bids)).await;
+    let more = tokio::time::timeout(Duration::from_millis(300), of_bids.next()).await;
+    assert!(more.is_err(), "it was done with all of them: {more:?}");
+
+    // Whoever keeps the number itself names no reader, and the channel by its CID as well.
+    let by_number = Listen::after(0).in_channel(orders.channel.as_str());
+    let mut listener = soon(north.node.listen(by_number)).await;
+    let order = soon(listener.next()).await;
+    assert_eq!(order.id, sent[1]);
+    let nobodys = listener.done(&order).await.expect_err("no reader");
+    assert_eq!(nobodys.code.id(), "GP-NODE-REQUEST");
+    let unknown = Listen::after(0).in_channel("no.such.channel");
+    let refused = north.node.listen(unknown).await.expect_err("no channel");
+    assert_eq!(refused.code.id(), "GP-CHANNEL-UNKNOWN");
     for running in [&flexgen, &north] {
         running.node.stop().await;
     }

@@ -4,7 +4,7 @@ use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::secured::{Binding, Form, Secured};
 use gridpass_credentials::status::{Change, StatusList};
-use gridpass_credentials::trust::{IdentityMaterial, TrustPack};
+use gridpass_credentials::trust::{IdentityMaterial, IdentityMaterialError, Snapshots, TrustPack};
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::key::{KeyType, SecretKey};
 use gridpass_identity::method::webvh::{self, Control, VerifiedEntries};
@@ -167,6 +167,23 @@ fn a_log_that_is_dated_ahead_makes_room_for_the_one_that_goes_on_from_it() {
     let e = material.give(&pack(in_days(1)), NOW).expect_err("dated ahead");
     assert_eq!(e.code(), gridpass_credentials::codes::TRUST_PACK_MALFORMED);
     assert_eq!(material.give(&pack(NOW), NOW).expect("taken"), [Taken::Trust]);
+}
+
+#[test]
+fn what_a_file_carries_of_a_did_and_is_not_base64_is_told_by_its_did() {
+    let s = scene();
+    let document = br#"{"id":"did:web:dso.example"}"#.to_vec();
+    let snapshot = Snapshot { seen: NOW, confirmed: None, document, witness: None };
+    let good = IdentityMaterial::of(&s.owner.did, &snapshot);
+    assert_eq!(good.to_snapshot(), Ok(snapshot));
+    let other = IdentityMaterial { document: "not base64".into(), ..good.clone() };
+    let witness = IdentityMaterial { witness: Some("not base64".into()), ..good.clone() };
+    for bad in [other, witness] {
+        let Err(error) = Snapshots::read(&[good.clone(), bad]) else { panic!("it was read") };
+        assert_eq!(error, IdentityMaterialError::NotBase64(s.owner.did.clone()));
+        assert_eq!(error.code(), gridpass_credentials::codes::PARCEL_MALFORMED);
+        assert_eq!(error.to_string(), format!("the document of {} is not base64", s.owner.did));
+    }
 }
 
 fn named(bytes: &[u8]) -> ContentId {

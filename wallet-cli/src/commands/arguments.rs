@@ -190,10 +190,7 @@ impl TrustArgs {
 impl Material {
     /// What is known of DIDs: from files, the trust pack, and the wallet.
     pub fn snapshots(&self) -> Result<Snapshots<'_>, Failure> {
-        let read = Snapshots::read(&self.identities);
-        let snapshots = read
-            .map_err(|e| Failure::new(gridpass_credentials::codes::PARCEL_MALFORMED, e))?
-            .with(&self.trust);
+        let snapshots = Snapshots::read(&self.identities)?.with(&self.trust);
         Ok(match &self.wallet {
             Some(wallet) => snapshots.with(wallet),
             None => snapshots,
@@ -250,10 +247,7 @@ pub fn save_identities(
             continue;
         }
         // Also where it was judged at a time to come.
-        let snapshot = material
-            .taken_at(now())
-            .to_snapshot()
-            .map_err(|e| Failure::new(gridpass_credentials::codes::PARCEL_MALFORMED, e))?;
+        let snapshot = material.taken_at(now()).to_snapshot()?;
         // An older log than the one that is kept adds nothing.
         if let Err(e) = wallet.save_snapshot(&material.did, &snapshot, &mut crate::context::rng())
             && !known

@@ -126,8 +126,7 @@ fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
     let (lists, identities) = read(&args.file)?;
     let mut wallet = global.wallet()?;
     let identities = self_proving(&identities, now());
-    let materials = Snapshots::read(&identities)
-        .map_err(|e| Failure::new(gridpass_credentials::codes::PARCEL_MALFORMED, e))?;
+    let materials = Snapshots::read(&identities)?;
     // All or nothing: a file with one bad list is not to be believed in parts.
     {
         let known = materials.with(&wallet);

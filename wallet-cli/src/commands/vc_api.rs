@@ -251,7 +251,7 @@ impl Server {
                     codes::STATUS_UNKNOWN,
                     "the status list is not at hand, and nothing is fetched",
                 ),
-                Some(Err(e)) => Check::failed("status", codes::VISA_MALFORMED, e),
+                Some(Err(e)) => Check::failed("status", e.code(), e.to_string()),
                 None => Check::failed("status", codes::VISA_MALFORMED, "it is not an object"),
             })
             .collect()

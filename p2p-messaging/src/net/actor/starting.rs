@@ -5,7 +5,7 @@ use super::super::book::Book;
 use super::super::relays::Places;
 use super::super::settings::NetworkSettings;
 use super::super::streams::Streams;
-use super::super::{Command, MAX_COMMANDS, NetEvent};
+use super::super::{Command, MAX_COMMANDS, NetEvent, NetworkError};
 use super::Actor;
 use super::missed::Missed;
 use crate::exchange::{Exchange, Library, Nothing};
@@ -25,7 +25,7 @@ pub fn start<E: From<NetEvent> + Send + 'static>(
     keypair: libp2p::identity::Keypair,
     settings: &NetworkSettings,
     events: mpsc::Sender<E>,
-) -> Result<mpsc::Sender<Command>, String> {
+) -> Result<mpsc::Sender<Command>, NetworkError> {
     start_with(keypair, settings, events, Arc::new(Nothing)).map(|(commands, _)| commands)
 }
 
@@ -47,17 +47,21 @@ fn causes(error: &dyn std::error::Error) -> String {
 /// end. Peers are given blocks of the library.
 ///
 /// # Errors
-/// A sentence: an address that cannot be listened on, or a transport that cannot be had.
+/// [`NetworkError`].
 pub fn start_with<E: From<NetEvent> + Send + 'static>(
     keypair: libp2p::identity::Keypair,
     settings: &NetworkSettings,
     events: mpsc::Sender<E>,
     library: Arc<dyn Library>,
-) -> Result<(mpsc::Sender<Command>, Exchange), String> {
+) -> Result<(mpsc::Sender<Command>, Exchange), NetworkError> {
     let (streams_in, streams) = mpsc::channel(MAX_INCOMING);
-    let mut swarm = build(keypair, settings, Streams::new(streams_in))?;
+    let mut swarm =
+        build(keypair, settings, Streams::new(streams_in)).map_err(NetworkError::Transport)?;
     for address in &settings.listen {
-        swarm.listen_on(address.clone()).map_err(|e| format!("{address}: {}", causes(&e)))?;
+        swarm.listen_on(address.clone()).map_err(|e| NetworkError::Listen {
+            address: address.clone(),
+            reason: causes(&e),
+        })?;
     }
     for address in &settings.external {
         swarm.add_external_address(address.clone());
@@ -93,4 +97,26 @@ pub fn start_with<E: From<NetEvent> + Send + 'static>(
     }
     tokio::spawn(actor.run(commands));
     Ok((sender, exchange))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codes;
+
+    #[tokio::test]
+    async fn an_address_that_cannot_be_listened_on_is_told() {
+        let address: libp2p::Multiaddr = "/memory/7".parse().expect("an address");
+        let settings = NetworkSettings {
+            listen: vec![address.clone()],
+            discover: false,
+            ..NetworkSettings::default()
+        };
+        let (events, _told) = mpsc::channel::<NetEvent>(1);
+        let keypair = libp2p::identity::Keypair::generate_ed25519();
+        let error = start(keypair, &settings, events).expect_err("no such transport");
+        let NetworkError::Listen { address: named, reason } = &error else { panic!("{error}") };
+        assert_eq!((named, error.code()), (&address, codes::NODE_NETWORK));
+        assert_eq!(error.to_string(), format!("{address}: {reason}"));
+    }
 }

@@ -18,7 +18,7 @@ use gridpass_policy::channel::{
 };
 use gridpass_policy::condition::Condition;
 use gridpass_policy::odrl::Terms;
-use gridpass_policy::requirement::Requirement;
+use gridpass_policy::requirement::{Requirement, RequirementError};
 use gridpass_policy::topic::{Attribute, Topic, TopicVersion};
 use gridpass_policy::value::ValueType;
 use std::path::Path;
@@ -176,7 +176,9 @@ fn read_attribute(text: &str) -> Result<(String, Attribute), Failure> {
 
 fn read_terms(path: &Path) -> Result<Terms, Failure> {
     let bytes = read_input(path, MAX_INPUT)?;
-    let malformed = |e: json::JsonError| ChannelError::Requirement(format!("terms: {e}"));
+    let malformed = |e: json::JsonError| {
+        ChannelError::Requirement(RequirementError::Malformed(format!("terms: {e}")))
+    };
     Ok(json::from_slice_strict(&bytes, Limits::DOCUMENT).map_err(malformed)?)
 }
 

@@ -52,8 +52,7 @@ pub fn run(global: &GlobalArgs, args: &ExplainArgs) -> Outcomes {
                 Failure::new(policy_codes::CASES_MALFORMED, message)
                     .next("`gridpass policy test FILE` lists the cases.")
             })?;
-            let malformed = |e: String| Failure::new(policy_codes::CASES_MALFORMED, e);
-            let (facts, question, at) = file.facts(case, &policy).map_err(malformed)?;
+            let (facts, question, at) = file.facts(case, &policy)?;
             let mut admitted = policy.admit(facts);
             let decision = policy.decide(&mut admitted, &question, at)?;
             (policy, admitted, decision, false)

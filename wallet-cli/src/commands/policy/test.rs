@@ -58,7 +58,7 @@ fn results(file: &CaseFile, policy: &Policy) -> Result<Vec<CaseResult>, Failure>
     let one = |case| {
         file.run(case, policy).map_err(|e| {
             let message = format!("case {:?}: {e}", case.name);
-            Failure::new(policy_codes::CASES_MALFORMED, message)
+            Failure::new(e.code(), message)
         })
     };
     file.cases.iter().map(one).collect()

@@ -268,7 +268,7 @@ fn known_documents<'t>(
     let materials = crate::commands::arguments::identities_of(wallet, &dids)?;
     let read = Snapshots::read(&materials);
     Ok(read
-        .map_err(|e| Failure::new(gridpass_credentials::codes::RECORD_UNREADABLE, e))?
+        .map_err(|e| Failure::new(gridpass_credentials::codes::RECORD_UNREADABLE, e.to_string()))?
         .with(trust))
 }
 

@@ -84,7 +84,7 @@ impl Known {
             return Ok(expired.unwrap_or(Standing { state: "held", why: None }));
         };
         let snapshots = Snapshots::read(&[])
-            .map_err(|e| Failure::new(codes::RECORD_UNREADABLE, e))?
+            .map_err(|e| Failure::new(codes::RECORD_UNREADABLE, e.to_string()))?
             .with(trust)
             .with(wallet);
         let resolver = OfflineResolver::new(&snapshots);

@@ -1,0 +1,65 @@
+use super::*;
+use crate::condition::Condition;
+use crate::requirement::Requirement;
+use crate::topic::Topic;
+use gridpass_credentials::role::RoleName;
+use serde_json::json;
+
+fn policy() -> Policy {
+    let name = RoleName::parse("flex.gb.bids").expect("a name");
+    let owner = Did::parse("did:web:dso.example").expect("a DID");
+    let (nothing, dated) = (ContentId::of_nothing(), UnixMillis::new(0));
+    let mut channel = ChannelDescriptor::first(name, "Bids", owner, nothing.clone(), dated);
+    channel.mode = Mode::Multicast;
+    channel.topics = vec![Topic::first("bids", "Bids", "application/json", nothing)];
+    let holds = |role: &str| {
+        let condition = Condition::Role { role: role.to_owned(), comparisons: Vec::new() };
+        vec![Requirement::new("role", "it has the role", condition)]
+    };
+    channel.publish = holds("flex.gb.aggregator");
+    channel.subscribe = holds("flex.gb.dso");
+    Policy::compile(channel).expect("a policy")
+}
+
+#[test]
+fn a_case_that_cannot_be_decided_says_what_is_wrong_with_it() {
+    let policy = policy();
+    let run = |sender: &str, asks: Value| {
+        let mut case = json!({"name": "it", "sender": sender, "expect": "deny"});
+        if let (Some(case), Value::Object(asks)) = (case.as_object_mut(), asks) {
+            case.extend(asks);
+        }
+        let file = json!({
+            "type": CASES_TYPE, "formatVersion": 1, "title": "Bids", "channel": "bids.json",
+            "at": "2026-03-01T12:00:00Z", "cases": [case],
+        });
+        let file = CaseFile::parse(file.to_string().as_bytes()).expect("cases");
+        file.run(&file.cases[0], &policy).map(|result| result.name)
+    };
+    let alpha = "did:web:alpha.example";
+    assert_eq!(run(alpha, json!({"subscribe": {}})), Ok("it".to_owned()));
+    for (sender, asks, expected, said) in [
+        (
+            "alpha",
+            json!({"subscribe": {}}),
+            CaseError::Party("alpha".into()),
+            r#""alpha" is no party and no DID"#,
+        ),
+        (
+            alpha,
+            json!({}),
+            CaseError::Question,
+            "a case has exactly one of publish, subscribe, keep, use",
+        ),
+        (
+            alpha,
+            json!({"publish": {"topic": "bids"}}),
+            CaseError::Recipients("bids".into()),
+            r#"the channel is no broadcast: say `to` whom "bids" goes"#,
+        ),
+    ] {
+        let error = run(sender, asks).expect_err(said);
+        assert_eq!((error.to_string().as_str(), error.code()), (said, codes::CASES_MALFORMED));
+        assert_eq!(error, expected);
+    }
+}
