@@ -6,7 +6,7 @@ use super::gate::Gated;
 use super::settings::NetworkSettings;
 use super::streams::Streams;
 use crate::envelope::MAX_WIRE;
-use gridpass_identity::key::SecretKey;
+use gridpass_identity::key::{KeyType, SecretKey};
 use libp2p::allow_block_list::{self, AllowedPeers, BlockedPeers};
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{NetworkBehaviour, Swarm};
@@ -126,6 +126,10 @@ pub(super) fn scores() -> (gossipsub::PeerScoreParams, gossipsub::PeerScoreThres
 /// # Errors
 /// A sentence, for a key that is not Ed25519.
 pub fn keypair(key: &SecretKey) -> Result<libp2p::identity::Keypair, String> {
+    if key.key_type() != KeyType::Ed25519 {
+        // Its bytes would do as a seed, of a key that nobody knows as the node's.
+        return Err(format!("a node's key is Ed25519, and this one is {}", key.key_type()));
+    }
     let mut seed = zeroize::Zeroizing::new(key.to_secret_bytes().expose_secret().to_vec());
     libp2p::identity::Keypair::ed25519_from_bytes(seed.as_mut_slice()).map_err(|e| e.to_string())
 }
@@ -250,4 +254,18 @@ fn behaviour(
         dcutr: dcutr::Behaviour::new(me),
         autonat: autonat.into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_not_ed25519_makes_no_peer_id() {
+        let key = |key_type| SecretKey::from_bytes(key_type, &[7; 32]).expect("a key");
+        assert!(keypair(&key(KeyType::Ed25519)).is_ok());
+        for other in [KeyType::P256, KeyType::X25519] {
+            assert!(keypair(&key(other)).is_err(), "{other}");
+        }
+    }
 }
