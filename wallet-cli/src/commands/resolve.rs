@@ -1,10 +1,11 @@
 //! `gridpass id resolve`: what is known of a DID, from when, and how old that knowledge is.
 
 use crate::codes;
-use crate::context::{GlobalArgs, LazyResolver, MAX_INPUT, now, read_input, rng};
+use crate::context::{GlobalArgs, MAX_INPUT, now, read_input, rng};
 use crate::fetch;
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::resolving::LazyResolver;
 use crate::shown::shown;
 use crate::warnings::warn;
 use clap::Args;

@@ -1,9 +1,10 @@
 //! `gridpass seal` and `gridpass open`.
 
 use super::sign::{identity, parse_dids, verification_answer};
-use crate::context::{GlobalArgs, LazyResolver, MAX_INPUT, OutputArgs, now, read_input, read_text};
+use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, read_text};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, beside};
+use crate::resolving::LazyResolver;
 use clap::Args;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;

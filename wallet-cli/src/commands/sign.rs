@@ -2,11 +2,10 @@
 
 use super::resolve::{GivenArgs, parse_time};
 use crate::codes;
-use crate::context::{
-    GlobalArgs, LazyResolver, MAX_INPUT, OutputArgs, if_too_large, now, read_input, read_text,
-};
+use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, if_too_large, now, read_input, read_text};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, beside};
+use crate::resolving::LazyResolver;
 use crate::warnings::hint;
 use clap::{Args, ValueEnum};
 use gridpass_identity::did::Did;
