@@ -1,12 +1,45 @@
 //! What is known of DIDs, for a call: what a DID says itself, what was given, what the wallet keeps.
 
+use crate::codes;
 use crate::context::GlobalArgs;
+use crate::output::Failure;
+use crate::warnings::warn;
+use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{
     NoSnapshots, OfflineResolver, Resolution, ResolveError, Resolver, Snapshot, SnapshotStore as _,
 };
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::snapshots::{Fixed, add_snapshot};
+use serde::Serialize;
+use std::cell::{Cell, OnceCell};
+
+/// Whether an answer rests on what the wallet knows, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WalletAsked {
+    /// The DID says all that can be known of it.
+    NotNeeded,
+    /// What it knows counts.
+    Asked,
+    /// There is none here.
+    NoneHere,
+    /// There is one, or there may be, and what it knows does not count.
+    NotAsked,
+}
+
+impl WalletAsked {
+    /// A line for people, where what comes out rests on less than is known.
+    pub fn line(self) -> &'static str {
+        match self {
+            Self::NotNeeded | Self::Asked | Self::NoneHere => "",
+            Self::NotAsked => {
+                "NOT ASKED is what the wallet knows: a log that is older than the one it keeps, or another \
+                 than that one, is not found out\n"
+            }
+        }
+    }
+}
 
 /// Resolves without a wallet where that is enough, else with the snapshots of the profile's.
 pub struct LazyResolver<'g> {
@@ -14,14 +47,18 @@ pub struct LazyResolver<'g> {
     /// What was given on the command line, and of whom. It counts beside what the wallet keeps, and
     /// never in its place: a log without its last entries hides which key is in other hands.
     pub given: Option<(Did, Snapshot)>,
+    /// That the wallet is to be left alone, as whoever calls says.
+    pub without_wallet: bool,
     /// Opened when it was needed.
-    pub wallet: std::cell::OnceCell<Wallet>,
+    pub wallet: OnceCell<Wallet>,
+    asked: Cell<WalletAsked>,
 }
 
 impl<'g> LazyResolver<'g> {
     /// A resolver for a call.
     pub fn new(global: &'g GlobalArgs) -> Self {
-        Self { global, given: None, wallet: std::cell::OnceCell::new() }
+        let asked = Cell::new(WalletAsked::NotNeeded);
+        Self { global, given: None, without_wallet: false, wallet: OnceCell::new(), asked }
     }
 
     /// A resolver over a wallet that is open already.
@@ -31,19 +68,54 @@ impl<'g> LazyResolver<'g> {
         resolver
     }
 
+    /// Whether the wallet was asked so far.
+    pub fn asked(&self) -> WalletAsked {
+        self.asked.get()
+    }
+
     fn open_wallet(&self, did: &Did) -> Result<&Wallet, ResolveError> {
+        let failed = |e: Failure| {
+            self.asked.set(WalletAsked::NotAsked);
+            let (code, reason) = (e.code, e.message);
+            Err(ResolveError::Store { did: did.clone(), code, reason })
+        };
+        let nothing = |asked| {
+            self.asked.set(asked);
+            Err(ResolveError::NotFound(did.clone()))
+        };
         if let Some(wallet) = self.wallet.get() {
+            self.asked.set(WalletAsked::Asked);
             return Ok(wallet);
         }
-        // Without a wallet there is nothing more to know.
-        if self.global.profile().is_err() {
-            return Err(ResolveError::NotFound(did.clone()));
+        if self.without_wallet {
+            return nothing(WalletAsked::NotAsked);
         }
-        let wallet = self.global.wallet().map_err(|e| ResolveError::Store {
-            did: did.clone(),
-            code: e.code,
-            reason: e.message,
-        })?;
+        match self.global.profile() {
+            Ok(_) => {}
+            // Without a wallet there is nothing more to know.
+            Err(e) if e.code == identity_codes::WALLET_NOT_FOUND => {
+                return nothing(WalletAsked::NoneHere);
+            }
+            Err(e) if e.code == codes::PROFILE_AMBIGUOUS => {
+                if self.asked.get() != WalletAsked::NotAsked {
+                    let message = format!(
+                        "{}, and none was named: what they know of {did} does not count. Name one with \
+                         --profile NAME",
+                        e.message
+                    );
+                    warn(Some(e.code), message);
+                }
+                return nothing(WalletAsked::NotAsked);
+            }
+            Err(_) if self.global.home().is_err() => return nothing(WalletAsked::NoneHere),
+            // Wallets that cannot be seen are not absent.
+            Err(e) => return failed(e),
+        }
+        let wallet = match self.global.wallet() {
+            Ok(wallet) => wallet,
+            Err(e) => return failed(e),
+        };
+        self.asked.set(WalletAsked::Asked);
         Ok(self.wallet.get_or_init(|| wallet))
     }
 }

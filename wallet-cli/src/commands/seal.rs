@@ -118,7 +118,7 @@ pub fn open(global: &GlobalArgs, args: &OpenArgs) -> Outcomes {
         audience: Some(opened.key_id.did().clone()),
     };
     let verification = verify_jws(&jws, None, &resolver, &expect)?;
-    let answer = verification_answer("gridpass.open/1", &verification);
+    let answer = verification_answer("gridpass.open/1", &verification, resolver.asked());
     let Some(payload) = verification.payload() else { return Ok(answer) };
     let bytes = if args.keep_signature { content } else { payload };
     finish(args, answer, bytes)

@@ -260,7 +260,7 @@ fn a_log_that_is_given_counts_beside_the_one_that_is_kept() {
 }
 
 /// did:webvh dates its entries in whole seconds.
-fn wait_for_next_second() {
+pub(crate) fn wait_for_next_second() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let into = now.expect("after 1970").subsec_millis();
     std::thread::sleep(std::time::Duration::from_millis(u64::from(1010 - into)));

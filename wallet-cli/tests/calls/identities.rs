@@ -1,6 +1,8 @@
-//! What identities are made of: what was asked for, or a refusal that says why not.
+//! What identities are made of: what was asked for, or a refusal that says why not. And what is known of
+//! those of others: by a file alone, or by the wallet, too.
 
-use crate::common::Place;
+use crate::commands::wait_for_next_second;
+use crate::common::{Place, Ran, codes_of};
 
 /// How the public keys of an identity begin: `zDn` is P-256, `z6Mk` Ed25519, `z6LS` X25519.
 fn keys_of(place: &Place, name: &str) -> Vec<String> {
@@ -62,4 +64,62 @@ fn what_a_method_cannot_give_is_refused_and_not_left_out() {
     place.new_identity("desk", &["--key-type", "p256"]);
     let refused = place.refused("GP-NODE-CONFIGURATION", 3, &["node", "run", "--as", "desk"]);
     assert!(refused["message"].as_str().is_some_and(|m| m.contains("Ed25519")), "{refused}");
+}
+
+/// A script has no passphrase, and a log without its last entries hides a theft: what was left out is said.
+#[test]
+fn a_file_is_judged_alone_only_where_that_is_asked_for_and_it_is_said() {
+    let owner = Place::with_wallet();
+    let did = owner.new_identity("root", &["--method", "webvh", "--location", "dso.example"]);
+    owner.write("order.txt", "reduce by 10 MW");
+    owner.ok(&["sign", "order.txt", "-o", "stolen.jws"]);
+    owner.ok(&["id", "export", "root", "-o", "old.jsonl"]);
+    wait_for_next_second();
+    owner.ok(&["id", "rotate", "root", "--compromised-since", "2020-01-01T00:00:00Z"]);
+    owner.ok(&["id", "export", "root", "-o", "new.jsonl"]);
+    let (reader, stranger) = (Place::with_wallet(), Place::new());
+    for file in ["stolen.jws", "old.jsonl", "new.jsonl"] {
+        reader.write(file, &owner.read(file));
+        stranger.write(file, &owner.read(file));
+    }
+    reader.ok(&["id", "resolve", &did, "--log", "new.jsonl", "--save"]);
+
+    let by_old = ["verify-signature", "stolen.jws", "--log", "old.jsonl"];
+    let alone = [&by_old[..], &["--without-wallet"]].concat();
+    let with_json = |args: &[&'static str]| [&["--json"], args].concat();
+    let told = |ran: &Ran, status: i32, asked: &str| {
+        let json = ran.json();
+        assert_eq!((ran.status, json["wallet"].as_str()), (status, Some(asked)), "{json:#}");
+        codes_of(&json).remove(0)
+    };
+    // As ever: what the wallet knows counts, and where it cannot be asked nothing is said to be fine.
+    let ran = reader.run(&with_json(&by_old));
+    assert_eq!(told(&ran, 10, "asked"), "GP-WEBVH-LOG-INVALID");
+    let ran = reader.run_bare(&with_json(&by_old));
+    assert_eq!(told(&ran, 11, "not-asked"), "GP-INPUT-NEEDED");
+    assert!(ran.stderr.contains("--without-wallet"), "{}", ran.stderr);
+    // By the file alone, and it is said.
+    let ran = reader.run_bare(&with_json(&alone));
+    assert_eq!(told(&ran, 0, "not-asked"), "GP-KEY-CURRENT");
+    let text = reader.run_bare(&alone);
+    assert!(text.text().contains("NOT ASKED is what the wallet knows"), "{}", text.text());
+    let ran = stranger.run_bare(&with_json(&by_old));
+    assert_eq!(told(&ran, 0, "none-here"), "GP-KEY-CURRENT");
+
+    let resolve = ["--json", "id", "resolve", &did, "--log", "old.jsonl"];
+    let error = reader.run_bare(&resolve).error();
+    assert_eq!(error["code"], "GP-INPUT-NEEDED");
+    assert!(error["next"].as_str().is_some_and(|n| n.contains("--without-wallet")), "{error}");
+    let ran = reader.run_bare(&[&resolve[..], &["--without-wallet"]].concat());
+    assert_eq!((ran.status, ran.json()["wallet"].as_str()), (0, Some("not-asked")), "{ran:?}");
+    let save = ["id", "resolve", &did, "--log", "new.jsonl", "--save", "--without-wallet"];
+    reader.refused("GP-USAGE", 2, &save);
+
+    // Of two wallets none is meant: neither is passed over in silence.
+    reader.ok(&["init", "--name", "second", "--recovery-out", "second.txt"]);
+    let ran = reader.run(&with_json(&by_old));
+    assert_eq!(told(&ran, 0, "not-asked"), "GP-KEY-CURRENT");
+    assert!(ran.stderr.contains("GP-PROFILE-AMBIGUOUS"), "{}", ran.stderr);
+    let ran = reader.run(&with_json(&[&by_old[..], &["--profile", "dso"]].concat()));
+    assert_eq!(told(&ran, 10, "asked"), "GP-WEBVH-LOG-INVALID");
 }

@@ -17,6 +17,7 @@ mod fetch;
 #[cfg(unix)]
 mod files;
 mod holding;
+#[cfg(unix)]
 mod identities;
 mod interop_age;
 mod killed_calls;
