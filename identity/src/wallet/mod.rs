@@ -116,6 +116,9 @@ pub struct Diary {
     /// When a visa or authorisation was last issued, or its status changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_issuing: Option<UnixMillis>,
+    /// When the first of these was that the last backup lacks; one from before that backup says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_unsaved_issuing: Option<UnixMillis>,
 }
 
 impl Diary {
@@ -126,6 +129,15 @@ impl Diary {
     pub fn backup_is_stale(&self) -> bool {
         let after = |change: UnixMillis| self.last_backup.is_none_or(|backup| change > backup);
         [self.last_key_change, self.last_issuing].into_iter().flatten().any(after)
+    }
+
+    /// Since when something was issued, or its status changed, that the last backup lacks.
+    #[must_use]
+    pub fn issuing_unsaved_since(&self) -> Option<UnixMillis> {
+        let after = |at: &UnixMillis| self.last_backup.is_none_or(|backup| *at > backup);
+        let last = self.last_issuing.filter(after)?;
+        // A program that did not keep the first says only that it came after the backup.
+        self.first_unsaved_issuing.filter(after).or(self.last_backup).or(Some(last))
     }
 
     fn read(store: &dyn Store) -> Result<Self, WalletError> {
@@ -383,7 +395,9 @@ impl Wallet {
         rng: &mut dyn CryptoRng,
         now: UnixMillis,
     ) -> Result<(), WalletError> {
-        let diary = Diary { last_issuing: Some(now), ..Diary::read(self.store.as_ref())? };
+        let mut diary = Diary::read(self.store.as_ref())?;
+        diary.first_unsaved_issuing = diary.issuing_unsaved_since().or(Some(now));
+        diary.last_issuing = Some(now);
         self.apply_noted(changes, diary, rng)
     }
 

@@ -470,3 +470,30 @@ fn a_backup_older_than_the_last_key_is_told() -> TestResult {
     assert!(w.status()?.diary.backup_is_stale());
     Ok(())
 }
+
+#[cfg(feature = "backup")]
+#[test]
+fn since_when_a_backup_lacks_what_was_issued_is_known() -> TestResult {
+    let store = MemoryStore::default();
+    let (mut w, _) = wallet(&store)?;
+    let hour = |n: u64| now().plus_millis(n * 3_600_000);
+    for n in [1, 2] {
+        w.apply_issuing(Changes::default(), &mut rng(), hour(n))?;
+    }
+    assert_eq!(w.status()?.diary.issuing_unsaved_since(), Some(hour(1)));
+    drop(w);
+    LockedWallet::open(Box::new(store.clone()))?.note_backup(hour(3))?;
+    let mut w = open(&store, Unlock::Passphrase(&passphrase()))?;
+    assert_eq!(w.status()?.diary.issuing_unsaved_since(), None);
+    assert!(!w.status()?.diary.backup_is_stale());
+    for n in [4, 5] {
+        w.apply_issuing(Changes::default(), &mut rng(), hour(n))?;
+    }
+    let diary = w.status()?.diary;
+    assert_eq!((diary.issuing_unsaved_since(), diary.last_issuing), (Some(hour(4)), Some(hour(5))));
+    assert!(diary.backup_is_stale());
+    // As a program left it that did not keep the first.
+    let older = Diary { first_unsaved_issuing: None, ..diary };
+    assert_eq!(older.issuing_unsaved_since(), Some(hour(3)));
+    Ok(())
+}

@@ -8,6 +8,7 @@
 mod common;
 
 mod audit;
+mod backups;
 #[cfg(unix)]
 mod commands;
 mod crash;
