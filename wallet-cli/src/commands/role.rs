@@ -207,7 +207,7 @@ fn define(global: &GlobalArgs, args: &DefineArgs) -> Outcomes {
         let raw = args.output.write(bytes)?;
         let answer = Answer::new("gridpass.role.define/1", json, text);
         return Ok(match raw {
-            Some(raw) => answer.with_raw(raw),
+            Some(raw) => answer.with_document(raw),
             None => answer,
         });
     }

@@ -141,9 +141,7 @@ fn unsigned(args: &OpenArgs, content: &[u8], from: Option<&Did>) -> Outcomes {
 fn finish(args: &OpenArgs, mut answer: Answer, content: &[u8]) -> Outcomes {
     if let Some(raw) = args.output.write_private(content.to_vec())? {
         beside(&answer);
-        let text = String::from_utf8_lossy(content).into_owned();
-        answer.json.insert("content".into(), json!(text));
-        return Ok(answer.with_raw(raw));
+        return Ok(answer.with_document(raw));
     }
     let file = args.output.file().map(|p| p.display().to_string());
     answer.json.insert("file".into(), json!(file));

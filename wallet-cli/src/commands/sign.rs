@@ -202,7 +202,7 @@ pub fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
             if args.output.file() == Some(Path::new("-")) || args.output.file().is_none() =>
         {
             beside(&answer);
-            Ok(answer.with_raw(content))
+            Ok(answer.with_document(content))
         }
         Some(content) => {
             args.output.write(content)?;

@@ -257,7 +257,7 @@ fn finish(
         // The draft has to go somewhere: to standard output, and the words beside it.
         Some(raw) => {
             crate::warnings::hint(&answer.text);
-            answer.with_raw(raw)
+            answer.with_document(raw)
         }
         None => answer,
     })
@@ -367,7 +367,7 @@ fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
         return Ok(answer);
     }
     Ok(match args.output.write(bytes)? {
-        Some(raw) => answer.with_raw(raw),
+        Some(raw) => answer.with_document(raw),
         None => answer,
     })
 }
@@ -576,7 +576,7 @@ fn pack(global: &GlobalArgs, args: &PackArgs) -> Outcomes {
     );
     let answer = Answer::new("gridpass.charter.pack/1", json, text);
     Ok(match args.output.write(bytes)? {
-        Some(raw) => answer.with_raw(raw),
+        Some(raw) => answer.with_document(raw),
         None => answer,
     })
 }
