@@ -207,6 +207,13 @@ pub fn note(text: impl fmt::Display) {
     let _ = writeln!(err, "{}", guarded(&text.to_string()));
 }
 
+/// Tells the same to a program, as an object on a line of its own. It is not made harmless as text for people
+/// is: that would be no JSON any more.
+pub fn object(value: &Value) {
+    let mut err = anstream::stderr().lock();
+    let _ = writeln!(err, "{value}");
+}
+
 /// Tells a report beside the content that goes to standard output. With `--json` the answer has it.
 pub fn beside(answer: &Answer) {
     if !crate::warnings::in_json() {

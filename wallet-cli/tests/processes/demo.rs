@@ -14,7 +14,13 @@ fn step<'s>(answer: &'s Value, name: &str) -> &'s Value {
 #[test]
 fn the_market_day_ends_well_and_what_must_be_refused_is_and_the_folder_can_be_looked_into() {
     let place = Place::new();
-    let answer = place.ok_json("gridpass.demo/2", &["demo", "--keep", "day", "--seed", "3"]);
+    let ran = place.ok(&["--json", "demo", "--keep", "day", "--seed", "3"]);
+    let answer = ran.json();
+    assert_eq!(answer["schema"], "gridpass.demo/2");
+    // As with every command, each line beside the answer is an object.
+    let hints = ran.objects_on_stderr();
+    assert!(hints.iter().all(|h| h["schema"] == "gridpass.hint/1"), "{hints:?}");
+    assert!(hints.len() > 20, "a step for each: {hints:?}");
     assert_eq!(answer["failed"], 0, "{answer:#}");
     for (name, code) in [
         ("bid-beta-wrong-zone", "GP-POLICY-UNMET"),
