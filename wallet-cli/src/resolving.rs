@@ -8,11 +8,34 @@ use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{
     NoSnapshots, OfflineResolver, Resolution, ResolveError, Resolver, Snapshot, SnapshotStore as _,
+    check_did,
 };
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::snapshots::{Fixed, add_snapshot};
 use serde::Serialize;
 use std::cell::{Cell, OnceCell};
+
+/// A DID from the command line, as its method allows it. One that was cut short is nobody's, and what is made
+/// for it would be lost without a word.
+pub fn parse_did(text: &str) -> Result<Did, Failure> {
+    let did = Did::parse(text)?;
+    check_did(&did)?;
+    Ok(did)
+}
+
+/// As [`parse_did`], of several.
+pub fn parse_dids(texts: &[String]) -> Result<Vec<Did>, Failure> {
+    texts.iter().map(|text| parse_did(text)).collect()
+}
+
+/// As [`parse_did`], of whoever something is for: its reader may know methods that are not known here.
+pub fn parse_audience(text: &str) -> Result<Did, Failure> {
+    let did = Did::parse(text)?;
+    match check_did(&did) {
+        Ok(()) | Err(ResolveError::UnknownMethod(_)) => Ok(did),
+        Err(e) => Err(e.into()),
+    }
+}
 
 /// Whether an answer rests on what the wallet knows, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

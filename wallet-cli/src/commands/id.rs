@@ -6,6 +6,7 @@ use crate::commands::wallet::warn_of_backup;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::resolving::parse_dids;
 use clap::{Args, Subcommand, ValueEnum};
 use gridpass_identity::key::KeyType;
 use gridpass_identity::method::webvh::{Witness, WitnessRule};
@@ -128,7 +129,7 @@ fn witness_rule(args: &NewArgs) -> Result<Option<WitnessRule>, Failure> {
         return Ok(None);
     }
     let witnesses: Vec<Witness> =
-        super::sign::parse_dids(&args.witness)?.into_iter().map(|id| Witness { id }).collect();
+        parse_dids(&args.witness)?.into_iter().map(|id| Witness { id }).collect();
     let threshold = args.witness_threshold.unwrap_or(witnesses.len());
     Ok(Some(WitnessRule { threshold, witnesses }))
 }

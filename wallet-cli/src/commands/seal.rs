@@ -1,10 +1,10 @@
 //! `gridpass seal` and `gridpass open`.
 
-use super::sign::{identity, parse_dids, verification_answer};
+use super::sign::{identity, verification_answer};
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, read_text};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, beside};
-use crate::resolving::LazyResolver;
+use crate::resolving::{LazyResolver, parse_did, parse_dids};
 use clap::Args;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
@@ -94,7 +94,7 @@ pub fn seal(global: &GlobalArgs, args: &SealArgs) -> Outcomes {
 
 pub fn open(global: &GlobalArgs, args: &OpenArgs) -> Outcomes {
     args.output.check()?;
-    let from = args.from.as_deref().map(Did::parse).transpose()?;
+    let from = args.from.as_deref().map(parse_did).transpose()?;
     let limit = u64::try_from(jwe::MAX_LENGTH).unwrap_or(u64::MAX);
     let jwe =
         JweIn::parse(&read_text(&args.file, limit, gridpass_identity::codes::JWE_MALFORMED)?)?;

@@ -5,7 +5,7 @@ use crate::codes;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, if_too_large, now, read_input, read_text};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, beside};
-use crate::resolving::{LazyResolver, WalletAsked};
+use crate::resolving::{LazyResolver, WalletAsked, parse_audience, parse_did};
 use crate::warnings::hint;
 use clap::{Args, ValueEnum};
 use gridpass_identity::did::Did;
@@ -128,14 +128,10 @@ pub fn identity(wallet: &Wallet, name: Option<&str>) -> Result<Identity, Failure
     }
 }
 
-/// DIDs from the command line.
-pub fn parse_dids(texts: &[String]) -> Result<Vec<Did>, Failure> {
-    texts.iter().map(|text| Did::parse(text).map_err(Failure::from)).collect()
-}
-
 pub fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
     args.output.check()?;
-    let audience = parse_dids(&args.audience)?;
+    let audience: Vec<Did> =
+        args.audience.iter().map(|text| parse_audience(text)).collect::<Result<_, _>>()?;
     // base64url grows what is carried inside by a third; leave room for the header.
     let limit = if args.detached { MAX_DETACHED } else { MAX_INPUT / 4 * 3 - 64 * 1024 };
     let payload = read_input(&args.file, limit).map_err(|e| match args.detached {
@@ -173,13 +169,12 @@ pub fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
         Some(path) => Some(read_input(path, MAX_DETACHED)?),
         None => None,
     };
-    let parse = |text: &Option<String>| text.as_deref().map(Did::parse).transpose();
     let expect = Expectation {
         purpose: args.purpose.into(),
         now: now(),
         proven_at: args.at.as_deref().map(parse_time).transpose()?,
-        signer: parse(&args.signer)?,
-        audience: parse(&args.audience)?,
+        signer: args.signer.as_deref().map(parse_did).transpose()?,
+        audience: args.audience.as_deref().map(parse_audience).transpose()?,
     };
     let mut resolver = LazyResolver::new(global);
     resolver.without_wallet = args.given.without_wallet;

@@ -3,6 +3,7 @@
 
 use crate::commands::wait_for_next_second;
 use crate::common::{Place, Ran, codes_of};
+use crate::visas::framework;
 
 /// How the public keys of an identity begin: `zDn` is P-256, `z6Mk` Ed25519, `z6LS` X25519.
 fn keys_of(place: &Place, name: &str) -> Vec<String> {
@@ -122,4 +123,55 @@ fn a_file_is_judged_alone_only_where_that_is_asked_for_and_it_is_said() {
     assert!(ran.stderr.contains("GP-PROFILE-AMBIGUOUS"), "{}", ran.stderr);
     let ran = reader.run(&with_json(&[&by_old[..], &["--profile", "dso"]].concat()));
     assert_eq!(told(&ran, 10, "asked"), "GP-WEBVH-LOG-INVALID");
+}
+
+/// Cut short on the way, or mistyped: what is made for it would be lost without a word.
+#[test]
+fn a_did_that_cannot_be_one_is_refused_wherever_one_is_named() {
+    let place = Place::new();
+    let (regulator, _) = framework(&place);
+    place.write("a.txt", "content");
+    regulator.ok(&["sign", "a.txt", "-o", "a.jws"]);
+    let role = "flex.gb.aggregator";
+    let issue_to = |did: &'static str| {
+        let issue = ["visa", "issue", "--to", did, "--role", role];
+        [&issue[..], &["--claim", "zone=GB-1", "-o", "never.json"]].concat()
+    };
+    for (did, code, status) in [
+        ("did:key:zzz", "GP-KEY-MALFORMED", 16),
+        ("did:jwk:AAAA", "GP-DID-MALFORMED", 16),
+        ("did:web:192.0.2.1", "GP-DID-MALFORMED", 16),
+        ("did:webvh:Qm:agg.example", "GP-DID-MALFORMED", 16),
+        ("did:example:1", "GP-DID-METHOD-UNKNOWN", 14),
+    ] {
+        regulator.refused(code, status, &issue_to(did));
+    }
+    let cut = "did:key:zzz";
+    for args in [
+        &["visa", "authorise-node", cut, "-o", "never.json"][..],
+        &["visa", "request", role, "--claim", "zone=GB-1", "--issuer", cut, "-o", "never.json"],
+        &["visa", "present", role, "--to", cut, "-o", "never.json"],
+        &["role", "define", "flex.gb.supplier", "--issuer", cut, "-o", "never.json"],
+        &["role", "define", "flex.gb.supplier", "--revoker", cut, "-o", "never.json"],
+        &["charter", "new", "Other", "--role", role, "--signer", cut, "-o", "never.json"],
+        &["charter", "new", "Other", "--role", role, "--root", cut, "-o", "never.json"],
+        &["charter", "amend", "--add-signer", cut, "-o", "never.json"],
+        &["sign", "a.txt", "--for", cut, "-o", "never.json"],
+        &["seal", "a.txt", "--to", cut, "-o", "never.json"],
+        &["verify-signature", "a.jws", "--signer", cut],
+        &["verify-signature", "a.jws", "--audience", cut],
+        &["send", "flex.gb.bids", "bids", "a.txt", "--to", cut],
+        &["node", "block", cut],
+    ] {
+        regulator.refused("GP-KEY-MALFORMED", 16, args);
+    }
+    assert!(!place.path("never.json").exists());
+    let issued = regulator.json("gridpass.visa.list/1", &["visa", "list", "--issued"]);
+    assert_eq!(issued["visas"].as_array().map(Vec::len), Some(0), "{issued}");
+    // Whoever reads it may know another method.
+    regulator.ok(&["sign", "a.txt", "--for", "did:example:1", "-o", "for.jws"]);
+    // A node's peers know it by an Ed25519 key.
+    let p256 = place.new_identity("desk", &["--profile", "agg", "--key-type", "p256"]);
+    let args = ["visa", "authorise-node", &p256, "-o", "never.json"];
+    regulator.refused("GP-KEY-TYPE-UNSUITABLE", 2, &args);
 }

@@ -7,6 +7,7 @@ use crate::commands::resolve::parse_time;
 use crate::context::{GlobalArgs, OutputArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, note};
+use crate::resolving::parse_did;
 use crate::shown::shown as harmless;
 use clap::Args;
 use gridpass_credentials::content_id::EnvelopeId;
@@ -98,7 +99,7 @@ pub fn run(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
         channel,
         from: args.from.as_deref().map(parse_time).transpose()?,
         until: args.until.as_deref().map(parse_time).transpose()?,
-        participant: args.participant.as_deref().map(Did::parse).transpose()?,
+        participant: args.participant.as_deref().map(parse_did).transpose()?,
         thread: args.thread.as_deref().map(message_id).transpose()?,
     };
     let asked = Export {
