@@ -39,3 +39,37 @@ fn an_officer_who_issues_is_not_told_all_day_that_something_is_wrong() {
     regulator.ok(&["id", "new", "--name", "second"]);
     assert_eq!(doctor().0, 11);
 }
+
+#[test]
+fn backups_are_for_no_words_that_were_removed() {
+    let place = Place::with_wallet();
+    place.new_identity("root", &[]);
+    let add = |words: &str| {
+        let args = ["wallet", "slots", "add-recovery", "--recovery-out", words];
+        place.ok_json("gridpass.wallet.slots/1", &args)["added"].to_string()
+    };
+    let backup = |file: &str| place.ok(&["wallet", "backup", "-o", file]);
+    let opens = |file: &str, words: &str| {
+        place.run(&["wallet", "backup-verify", file, "--recovery-file", words]).status == 0
+    };
+    let second = add("second.txt");
+    backup("second.gpb");
+    assert!(opens("second.gpb", "second.txt") && !opens("second.gpb", "words.txt"));
+    // The words of the first slot still open the wallet; the words themselves are in no slot.
+    let removed = place.ok(&["--json", "wallet", "slots", "remove", &second]);
+    assert_eq!(removed.error()["code"], "GP-BACKUP-NO-RECIPIENT", "{removed:?}");
+    assert_eq!(removed.json()["backup_for_words"], false);
+    place.refused("GP-BACKUP-NO-RECIPIENT", 3, &["wallet", "backup", "-o", "never.gpb"]);
+    assert!(!place.path("never.gpb").exists());
+    // With words anew, or where the older ones are at hand.
+    let third = add("third.txt");
+    backup("third.gpb");
+    assert!(opens("third.gpb", "third.txt"));
+    let remove = ["wallet", "slots", "remove", &third, "--recovery-file", "words.txt"];
+    let removed = place.ok(&remove);
+    assert!(removed.text().contains("the words that you gave"), "{}", removed.text());
+    assert_eq!(removed.stderr, "");
+    backup("first.gpb");
+    assert!(opens("first.gpb", "words.txt"));
+    assert!(!opens("first.gpb", "third.txt") && !opens("first.gpb", "second.txt"));
+}
