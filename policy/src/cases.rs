@@ -53,7 +53,7 @@ pub struct Case {
     /// What it shows, as a sentence.
     pub name: String,
     /// When it is decided.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub at: Option<UnixMillis>,
     /// Who asks: a short name or a DID.
     pub sender: String,
@@ -61,16 +61,21 @@ pub struct Case {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<Held>,
     /// It asks to send this message. This, `subscribe`, `keep` or `use`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub publish: Option<Message>,
     /// It asks to receive.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub subscribe: Option<Nothing>,
     /// It asks to hold sealed messages for others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub keep: Option<Nothing>,
     /// It asks to use data.
-    #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "use",
+        deserialize_with = "json::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub usage: Option<UseFacts>,
     /// What must come out.
     pub expect: Verdict,
@@ -97,13 +102,13 @@ pub struct Held {
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub claims: Map<String, Value>,
     /// Who issued it: a short name or a DID; the sender itself if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
     /// What the visa says by which its issuer issued it.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub authority: Map<String, Value>,
     /// How it stands; granted if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub standing: Option<CheckFacts>,
 }
 
@@ -114,7 +119,7 @@ pub struct Message {
     /// The topic.
     pub topic: String,
     /// Its version; the newest if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
     /// Whom it goes to: short names or DIDs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -123,25 +128,25 @@ pub struct Message {
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub attributes: Map<String, Value>,
     /// When it was made; when it is decided, if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub issued: Option<UnixMillis>,
     /// Until when it counts; a minute longer, if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub expires: Option<UnixMillis>,
     /// The payload's size.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub payload_bytes: Option<u64>,
     /// Whether it is sealed; as the channel asks, if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub sealed: Option<bool>,
     /// How its signature stands; it holds, if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub signature: Option<CheckFacts>,
     /// How its payload fits the schema; not looked at, if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub payload: Option<CheckFacts>,
     /// How many messages of the sender came in the minute before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub sent_last_minute: Option<u64>,
 }
 
@@ -421,4 +426,38 @@ fn asks(case: &Case) -> String {
         (None, None) => "to receive".into(),
     };
     format!("{}{when}", what.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn file(case: Value) -> Result<CaseFile, JsonError> {
+        let at = "2026-03-01T12:00:00Z";
+        let file = json!({"type": CASES_TYPE, "formatVersion": 1, "title": "t", "channel": "c.json",
+                          "at": at, "cases": [case]});
+        CaseFile::parse(file.to_string().as_bytes())
+    }
+
+    /// As everywhere: other readers would take the one for the other.
+    #[test]
+    fn null_is_no_absent_member() {
+        let usual = json!({"name": "n", "sender": "did:web:a.example", "expect": "allow",
+                           "holds": [{"role": "a.b"}], "publish": {"topic": "bids"}});
+        file(usual.clone()).expect("nothing is null");
+        for (place, names) in [
+            ("", &["at", "publish", "subscribe", "keep", "use"][..]),
+            ("/holds/0", &["issuer", "standing"]),
+            ("/publish", &["version", "issued", "expires", "payloadBytes", "sealed"]),
+            ("/publish", &["signature", "payload", "sentLastMinute"]),
+        ] {
+            for name in names {
+                let mut case = usual.clone();
+                let object = case.pointer_mut(place).and_then(Value::as_object_mut);
+                object.expect("an object").insert((*name).to_owned(), Value::Null);
+                assert!(file(case).is_err(), "{place}/{name}");
+            }
+        }
+    }
 }
