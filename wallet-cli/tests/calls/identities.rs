@@ -175,3 +175,15 @@ fn a_did_that_cannot_be_one_is_refused_wherever_one_is_named() {
     let args = ["visa", "authorise-node", &p256, "-o", "never.json"];
     regulator.refused("GP-KEY-TYPE-UNSUITABLE", 2, &args);
 }
+
+#[test]
+fn a_node_that_is_given_a_log_says_who_takes_it() {
+    let place = Place::with_wallet();
+    place.new_identity("node", &["--node"]);
+    let did = place.new_identity("root", &["--method", "webvh", "--location", "dso.example"]);
+    place.ok(&["id", "export", "root", "-o", "did.jsonl"]);
+    let refused = place.refused("GP-NODE-FILE", 16, &["node", "add", "did.jsonl"]);
+    let message = refused["message"].as_str().expect("a message");
+    let command = format!("gridpass id resolve {did} --log FILE --save");
+    assert!(message.contains(&command) && message.contains("did.jsonl"), "{message}");
+}
