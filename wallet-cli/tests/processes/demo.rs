@@ -67,5 +67,18 @@ fn processes_are_listed_and_an_unknown_one_is_named() {
     let listed = place.ok_json("gridpass.demo.list/1", &["demo", "--list"]);
     let names = listed["scenarios"].as_array().expect("scenarios");
     assert!(names.iter().any(|s| s["name"] == "market-day"), "{names:?}");
-    place.refused("GP-SCENARIO-UNKNOWN", 5, &["demo", "--scenario", "nothing"]);
+    let unknown = ["demo", "--scenario", "nothing", "--keep", "kept"];
+    place.refused("GP-SCENARIO-UNKNOWN", 5, &unknown);
+    assert!(!place.path("kept").exists(), "it is in the way of the next call");
+    // What would do nothing is refused.
+    for more in [
+        &["--list", "--seed", "7"][..],
+        &["--list", "--scale", "2"],
+        &["--tour", "--seed", "7"],
+        &["--tour", "--scale", "2"],
+        &["--scenario", "onenet-france", "--scale", "2", "--keep", "kept"],
+    ] {
+        place.refused("GP-USAGE", 2, &[&["demo"], more].concat());
+    }
+    assert!(!place.path("kept").exists());
 }
