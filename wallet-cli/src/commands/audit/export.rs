@@ -178,7 +178,7 @@ fn warn_of_times(made: UnixMillis, contradiction: Option<&str>) {
         warn(Some(messaging_codes::BUNDLE_RECORD), message);
     }
     if made > now().plus_millis(MAX_CLOCK_SKEW_MILLIS) {
-        let message = format!("the bundle says that it was made at {made}: until then it is refused");
+        let message = format!("it says that it was made at {made}: until then it is refused");
         warn(Some(identity_codes::SIGNED_IN_FUTURE), message);
     }
 }

@@ -97,7 +97,7 @@ fn scenario(args: &DemoArgs) -> Result<Scenario, Failure> {
         })?,
     };
     if args.scale > 1 && !scenario.participants.iter().any(|p| p.scaled) {
-        let message = format!("--scale changes nothing in {}: nobody in it has copies", scenario.name);
+        let message = format!("--scale does nothing in {}: nobody in it has copies", scenario.name);
         return Err(Failure::new(codes::USAGE, message)
             .next("Leave out --scale, or choose another one: gridpass demo --list"));
     }
