@@ -16,6 +16,21 @@ pub use crate::resolution::{
     Source, TimeBasis,
 };
 
+/// Whether what reads as a DID is one that its method allows, before anything is known of it: a key that was
+/// cut short is no key, and an address is no domain.
+///
+/// # Errors
+/// As [`Resolver::resolve`], and never [`ResolveError::NotFound`].
+pub fn check_did(did: &Did) -> Result<(), ResolveError> {
+    match did.method() {
+        "key" => method::key::resolve(did).map(drop),
+        "jwk" => method::jwk::resolve(did).map(drop),
+        "web" => Ok(method::web::document_url(did).map(drop)?),
+        "webvh" => Ok(method::webvh::log_url(did).map(drop)?),
+        _ => Err(ResolveError::UnknownMethod(did.clone())),
+    }
+}
+
 /// Resolves the four methods that Gridpass knows, offline.
 #[derive(Clone, Copy)]
 pub struct OfflineResolver<'s> {
@@ -59,5 +74,24 @@ mod tests {
         let did = Did::parse("did:example:123").expect("a DID");
         let error = OfflineResolver::new(&NoSnapshots).resolve(&did).expect_err("unknown");
         assert_eq!(error.code(), codes::DID_METHOD_UNKNOWN);
+    }
+
+    #[test]
+    fn what_no_method_allows_is_told_before_anything_is_known() {
+        let scid = "QmfGEUAcMpzo25kF2Rhn8L5FAXysfGnkzjwdKoNPi615XQ";
+        for (text, code) in [
+            ("did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp", None),
+            ("did:web:regulator.example", None),
+            (format!("did:webvh:{scid}:regulator.example").as_str(), None),
+            ("did:key:zzz", Some(codes::KEY_MALFORMED)),
+            ("did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3", Some(codes::KEY_MALFORMED)),
+            ("did:jwk:AAAA", Some(codes::DID_MALFORMED)),
+            ("did:web:192.0.2.1", Some(codes::DID_MALFORMED)),
+            ("did:webvh:Qm:regulator.example", Some(codes::DID_MALFORMED)),
+            ("did:example:123", Some(codes::DID_METHOD_UNKNOWN)),
+        ] {
+            let did = Did::parse(text).expect("it reads as a DID");
+            assert_eq!(check_did(&did).err().map(|e| e.code()), code, "{text}");
+        }
     }
 }

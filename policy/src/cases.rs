@@ -81,7 +81,7 @@ pub struct Case {
     /// What it shows, as a sentence.
     pub name: String,
     /// When it is decided.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub at: Option<UnixMillis>,
     /// Who asks: a short name or a DID.
     pub sender: String,
@@ -89,16 +89,21 @@ pub struct Case {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<Held>,
     /// It asks to send this message. This, `subscribe`, `keep` or `use`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub publish: Option<Message>,
     /// It asks to receive.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub subscribe: Option<Nothing>,
     /// It asks to hold sealed messages for others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub keep: Option<Nothing>,
     /// It asks to use data.
-    #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "use",
+        deserialize_with = "json::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub usage: Option<UseFacts>,
     /// What must come out.
     pub expect: Verdict,
@@ -125,13 +130,13 @@ pub struct Held {
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub claims: Map<String, Value>,
     /// Who issued it: a short name or a DID; the sender itself if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
     /// What the visa says by which its issuer issued it.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub authority: Map<String, Value>,
     /// How it stands; granted if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub standing: Option<CheckFacts>,
 }
 
@@ -142,7 +147,7 @@ pub struct Message {
     /// The topic.
     pub topic: String,
     /// Its version; the newest if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
     /// Whom it goes to: short names or DIDs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -151,25 +156,25 @@ pub struct Message {
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub attributes: Map<String, Value>,
     /// When it was made; when it is decided, if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub issued: Option<UnixMillis>,
     /// Until when it counts; a minute longer, if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub expires: Option<UnixMillis>,
     /// The payload's size.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub payload_bytes: Option<u64>,
     /// Whether it is sealed; as the channel asks, if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub sealed: Option<bool>,
     /// How its signature stands; it holds, if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub signature: Option<CheckFacts>,
     /// How its payload fits the schema; not looked at, if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub payload: Option<CheckFacts>,
     /// How many messages of the sender came in the minute before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub sent_last_minute: Option<u64>,
 }
 

@@ -63,3 +63,31 @@ fn a_case_that_cannot_be_decided_says_what_is_wrong_with_it() {
         assert_eq!(error, expected);
     }
 }
+
+fn file(case: Value) -> Result<CaseFile, JsonError> {
+    let at = "2026-03-01T12:00:00Z";
+    let file = json!({"type": CASES_TYPE, "formatVersion": 1, "title": "t", "channel": "c.json",
+                      "at": at, "cases": [case]});
+    CaseFile::parse(file.to_string().as_bytes())
+}
+
+/// As everywhere: other readers would take the one for the other.
+#[test]
+fn null_is_no_absent_member() {
+    let usual = json!({"name": "n", "sender": "did:web:a.example", "expect": "allow",
+                       "holds": [{"role": "a.b"}], "publish": {"topic": "bids"}});
+    file(usual.clone()).expect("nothing is null");
+    for (place, names) in [
+        ("", &["at", "publish", "subscribe", "keep", "use"][..]),
+        ("/holds/0", &["issuer", "standing"]),
+        ("/publish", &["version", "issued", "expires", "payloadBytes", "sealed"]),
+        ("/publish", &["signature", "payload", "sentLastMinute"]),
+    ] {
+        for name in names {
+            let mut case = usual.clone();
+            let object = case.pointer_mut(place).and_then(Value::as_object_mut);
+            object.expect("an object").insert((*name).to_owned(), Value::Null);
+            assert!(file(case).is_err(), "{place}/{name}");
+        }
+    }
+}

@@ -336,7 +336,8 @@ impl ChannelDescriptor {
         let none = AttributeTypes::new();
         let subscribe = requirement::check_all(&self.subscribe, &none, &mut reads)
             .map_err(|e| e.at("subscribe"))?;
-        let keep = requirement::check_all(&self.keep, &none, &mut reads).map_err(|e| e.at("keep"))?;
+        let keep =
+            requirement::check_all(&self.keep, &none, &mut reads).map_err(|e| e.at("keep"))?;
         let terms = match &self.terms {
             None => BTreeMap::new(),
             Some(terms) => terms.compile(&mut reads).map_err(|e| e.at("terms"))?,

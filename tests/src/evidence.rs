@@ -11,7 +11,9 @@ use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::bundle::{Bundle, BundleError, Report, Selection, verify};
 use gridpass_messaging::checking::{Chain, Checked, Effect, Source as Way, Verdict};
 use gridpass_messaging::envelope::Envelope;
-use gridpass_messaging::node::{Export, Keys, Material, NodeKey, Payloads, export, material_of};
+use gridpass_messaging::node::{
+    Export, Exported, Keys, Material, NodeKey, Payloads, export, material_of,
+};
 use gridpass_messaging::receipt::{FORMAT_VERSION, Receipt, Refusal};
 use gridpass_messaging::store::{Entry, Kept, Store};
 use gridpass_policy::channel::{ChannelDescriptor, SignedChannel};
@@ -317,6 +319,16 @@ impl Scene {
         let mut bytes = Vec::new();
         export(&self.folder, &self.key(), &asked, &mut bytes, &mut |_| ()).expect("exported");
         bytes
+    }
+
+    /// What its exporter is told of the bundle of everything.
+    ///
+    /// # Panics
+    /// If it cannot be exported.
+    #[must_use]
+    pub fn exported(&self) -> Exported {
+        let (asked, mut bytes) = (self.asked(), Vec::new());
+        export(&self.folder, &self.key(), &asked, &mut bytes, &mut |_| ()).expect("exported")
     }
 
     /// Verifies a bundle two hours later, by this market's trust pack.

@@ -90,6 +90,21 @@ fn it_is_written_while_the_store_is_open() {
     assert_eq!(scene.verify(&scene.export()).counts.messages, before + 1);
 }
 
+/// A clock that was two hours ahead for a while is told whoever exports, not only whoever verifies.
+#[test]
+fn an_exporter_is_told_that_its_record_contradicts_itself() {
+    let folder = folder();
+    let mut scene = scene(folder.path());
+    assert_eq!(scene.exported().contradiction, None);
+    let sent = scene.by_node.send(NOW.plus_millis(9));
+    scene.receive(&sent, Source::Live, NOW.plus_millis(9));
+    scene.confirm(&sent, &[(4, 4)], NOW.plus_millis(7_200_000));
+    let told = scene.exported().contradiction.expect("it was logged after the bundle was made");
+    let report = scene.verify(&scene.export());
+    let record = report.checks.iter().find(|c| c.name == "record").expect("a check");
+    assert_eq!((record.outcome, &*record.sentence), (Outcome::Failed, told.as_str()));
+}
+
 #[test]
 fn withheld_payloads_are_no_failure() {
     let folder = folder();

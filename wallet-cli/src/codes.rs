@@ -78,6 +78,9 @@ gridpass_identity::codes! {
     WALLET_PARTIAL = "GP-WALLET-PARTIAL", Indeterminate,
         "A call that made a wallet was killed, and left its folder; nothing that was acknowledged is in it.",
         "Remove the folder, or leave it to the next `gridpass init` or `gridpass wallet restore`.";
+    BACKUP_DUE = "GP-BACKUP-DUE", Ok,
+        "Something was issued, or its status changed, within the last day, and the last backup is from before.",
+        "Back up at the end of the day with `gridpass wallet backup -o FILE`.";
     IN_ORDER = "GP-IN-ORDER", Ok,
         "This was looked at and is in order.",
         "Nothing to do.";

@@ -11,6 +11,7 @@ mod content;
 mod context;
 mod fetch;
 mod output;
+mod resolving;
 mod secrets;
 mod shown;
 mod warnings;

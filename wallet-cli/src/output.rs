@@ -4,6 +4,8 @@
 use crate::codes;
 use crate::shown::{for_terminal, guarded, shown};
 use anstyle::{AnsiColor, Style};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use gridpass_identity::code::Code;
 use gridpass_identity::report::{Check, Outcome, Report};
 use serde_json::{Map, Value, json};
@@ -21,6 +23,8 @@ pub struct Answer {
     pub text: String,
     /// Bytes for standard output, instead of the text form.
     pub raw: Option<Vec<u8>>,
+    /// Whether these are a document that the JSON form has no other member for.
+    pub is_document: bool,
     /// The exit status.
     pub exit: u8,
 }
@@ -33,13 +37,20 @@ impl Answer {
             Value::Object(map) => map,
             other => Map::from_iter([("value".to_owned(), other)]),
         };
-        Self { schema, json, text: text.into(), raw: None, exit: 0 }
+        Self { schema, json, text: text.into(), ..Self::default() }
     }
 
-    /// Gives bytes instead of text.
+    /// Gives bytes instead of text, which the JSON form has a member for.
     #[must_use]
     pub fn with_raw(self, raw: Vec<u8>) -> Self {
         Self { raw: Some(raw), ..self }
+    }
+
+    /// Gives a document instead of text. In the JSON form it is the member `content`: whoever reads that gets
+    /// at it without a file.
+    #[must_use]
+    pub fn with_document(self, raw: Vec<u8>) -> Self {
+        Self { is_document: true, ..self.with_raw(raw) }
     }
 
     /// Ends with the status that a report asks for.
@@ -62,6 +73,10 @@ impl Answer {
             let mut map = Map::new();
             map.insert("schema".into(), json!(self.schema));
             map.extend(self.json);
+            if let Some(raw) = self.raw.filter(|_| self.is_document) {
+                let (name, text) = member_of(raw);
+                map.insert(name.into(), json!(text));
+            }
             writeln!(out, "{}", Value::Object(map))?;
         } else if let Some(raw) = self.raw {
             // Not through the colour filter: these are a file's bytes.
@@ -77,6 +92,14 @@ impl Answer {
             writeln!(out, "{}", guarded(self.text.trim_end()))?;
         }
         out.flush()
+    }
+}
+
+/// A document as a member of a JSON answer: as it is where it is text.
+fn member_of(document: Vec<u8>) -> (&'static str, String) {
+    match String::from_utf8(document) {
+        Ok(text) => ("content", text),
+        Err(e) => ("content_base64", STANDARD.encode(e.as_bytes())),
     }
 }
 
@@ -182,6 +205,13 @@ impl fmt::Display for Failure {
 pub fn note(text: impl fmt::Display) {
     let mut err = anstream::stderr().lock();
     let _ = writeln!(err, "{}", guarded(&text.to_string()));
+}
+
+/// Tells the same to a program, as an object on a line of its own. It is not made harmless as text for people
+/// is: that would be no JSON any more.
+pub fn object(value: &Value) {
+    let mut err = anstream::stderr().lock();
+    let _ = writeln!(err, "{value}");
 }
 
 /// Tells a report beside the content that goes to standard output. With `--json` the answer has it.

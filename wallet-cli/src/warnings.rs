@@ -1,7 +1,7 @@
 //! Warnings and hints on standard error, beside the answer: lines for people, and with `--json` an
 //! object on each line, as the error is one.
 
-use crate::output::note;
+use crate::output::{note, object};
 use crate::shown::shown;
 use gridpass_identity::code::Code;
 use serde_json::json;
@@ -26,17 +26,26 @@ pub fn warn(code: Option<Code>, message: impl Display) {
     match code {
         _ if in_json() => {
             let message = message.to_string();
-            note(json!({"schema": "gridpass.warning/1", "code": code, "message": message}));
+            object(&json!({"schema": "gridpass.warning/1", "code": code, "message": message}));
         }
         Some(code) => note(format_args!("warning [{code}]: {}", shown(message))),
         None => note(format_args!("warning: {}", shown(message))),
     }
 }
 
+/// Says that a step of something long is over: `line` to people, `message` to programs.
+pub fn step(line: impl Display, message: impl Display) {
+    if in_json() {
+        hint(message);
+    } else {
+        note(line);
+    }
+}
+
 /// Says why it takes a while, or what comes next.
 pub fn hint(message: impl Display) {
     if in_json() {
-        note(json!({"schema": "gridpass.hint/1", "message": message.to_string()}));
+        object(&json!({"schema": "gridpass.hint/1", "message": message.to_string()}));
     } else {
         note(message);
     }

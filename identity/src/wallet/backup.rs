@@ -67,7 +67,9 @@ pub enum BackupError {
     #[error("{0:?} is not an age recipient (age1…)")]
     Recipient(String),
     /// There is nobody whom it could be for.
-    #[error("the wallet has no recovery phrase, and nothing else was named that opens the backup")]
+    #[error(
+        "the wallet has no recovery phrase that backups are for, and nothing else was named that opens one"
+    )]
     NoRecipient,
 }
 

@@ -193,3 +193,38 @@ fn a_backup_for_a_passphrase_or_another_recipient_opens_with_it() -> TestResult 
     assert_eq!(error.expect_err("no recipient").code(), codes::KEY_MALFORMED);
     Ok(())
 }
+
+/// Whoever has words that were removed opens no backup that is made later.
+#[test]
+fn a_backup_is_never_for_words_that_were_removed() -> TestResult {
+    let store = MemoryStore::default();
+    let (mut wallet, first) =
+        Wallet::create(Box::new(store.clone()), "dso", &passphrase(), &mut rng(), now())?;
+    let backup = || -> Result<Vec<u8>, BackupError> {
+        let locked = LockedWallet::open(Box::new(store.clone()))?;
+        locked.backup(&Protection::Recipients(&[]), now())
+    };
+    let opens = |file: &[u8], phrase: &RecoveryPhrase| {
+        Backup::open(file, &BackupSecret::Recovery(phrase)).is_ok()
+    };
+    let second = RecoveryPhrase::generate(&mut rng());
+    let id = wallet.add_slot(Unlock::Recovery(&second), &mut rng(), now())?;
+    let file = backup()?;
+    assert!(opens(&file, &second) && !opens(&file, &first));
+    wallet.remove_slot(id)?;
+    assert!(!wallet.status()?.backup_for_words);
+    assert_eq!(backup().expect_err("nobody's").code(), codes::BACKUP_NO_RECIPIENT);
+    // The older words still open the wallet, and are known only where they are at hand.
+    assert!(!wallet.back_up_for(&second)?);
+    assert!(wallet.back_up_for(&first)?);
+    let file = backup()?;
+    assert!(opens(&file, &first) && !opens(&file, &second));
+    // What is removed beside the newest words changes nothing.
+    let third = RecoveryPhrase::generate(&mut rng());
+    wallet.add_slot(Unlock::Recovery(&third), &mut rng(), now())?;
+    wallet.remove_slot(2)?;
+    let file = backup()?;
+    assert!(opens(&file, &third) && !opens(&file, &first));
+    assert!(!wallet.back_up_for(&first)?, "they open it no more");
+    Ok(())
+}

@@ -12,7 +12,7 @@ use super::snapshots::SeenFiles;
 use super::{Changes, Wallet, WalletError};
 use crate::did::{Did, DidUrl};
 use crate::document::Relationship;
-use crate::key::{PublicKey, SecretKey};
+use crate::key::{KeyError, KeyType, PublicKey, SecretKey};
 use crate::method;
 use crate::time::UnixMillis;
 use rand_core::CryptoRng;
@@ -25,8 +25,8 @@ impl Wallet {
     /// Makes an identity with new keys, durable when it returns.
     ///
     /// # Errors
-    /// [`IdentityError::Name`], [`IdentityError::Exists`] for a name or DID that is taken, or a malformed
-    /// location.
+    /// [`IdentityError::Name`], [`IdentityError::Exists`] for a name or DID that is taken, a malformed
+    /// location, or [`KeyError::Unsuitable`] for a did:web of keys that do not sign.
     pub fn new_identity(
         &mut self,
         new: &NewIdentity,
@@ -56,10 +56,14 @@ impl Wallet {
                 let document = resolution.current().ok_or(NO_DOCUMENT)?;
                 (did.clone(), self_certifying(&did, secret, document, now)?, None)
             }
-            NewDid::Web(location) => {
+            NewDid::Web { location, key_type } => {
+                let key_type = *key_type;
+                if key_type == KeyType::X25519 {
+                    return Err(KeyError::Unsuitable { found: key_type, asked: "sign" }.into());
+                }
                 let did = Did::parse(&format!("did:web:{location}"))?;
                 method::web::document_url(&did)?;
-                let set = key_set(&did, key_for_each_purpose(1, rng), now)?;
+                let set = key_set(&did, key_for_each_purpose(1, key_type, rng), now)?;
                 let document = web_document(&set, &did)?;
                 let bytes = serde_json::to_vec(document.as_json())
                     .map_err(|_| WalletError::Internal("a document is JSON"))?;

@@ -224,9 +224,14 @@ pub enum NewDid {
     Key(KeyType),
     /// did:jwk. Cannot rotate.
     Jwk(KeyType),
-    /// did:web at `domain` or `domain:path:path`, whose document the owner publishes.
-    Web(String),
-    /// did:webvh, with a log that proves every change.
+    /// did:web, whose document the owner publishes.
+    Web {
+        /// `domain` or `domain:path:path`.
+        location: String,
+        /// The type of the keys that sign, Ed25519 or P-256.
+        key_type: KeyType,
+    },
+    /// did:webvh, with a log that proves every change. Its keys are Ed25519, and X25519 to seal to.
     Webvh {
         /// `domain` or `domain:path:path`.
         location: String,
@@ -274,19 +279,25 @@ fn identity_key(
     }
 }
 
-/// One key for each purpose, under fragments such as `assertion-2`.
+/// One key for each purpose, under fragments such as `assertion-2`. What signs is of this type; P-256 can
+/// be sealed to as well, beside Ed25519 stands X25519.
 pub(super) fn key_for_each_purpose(
     number: usize,
+    signs: KeyType,
     rng: &mut dyn CryptoRng,
 ) -> Vec<(String, Relationship, SecretKey)> {
+    let agrees = match signs {
+        KeyType::P256 => KeyType::P256,
+        KeyType::Ed25519 | KeyType::X25519 => KeyType::X25519,
+    };
     Relationship::ALL
         .into_iter()
         .map(|purpose| {
             let (word, key_type) = match purpose {
-                Relationship::AssertionMethod => ("assertion", KeyType::Ed25519),
-                Relationship::Authentication => ("authentication", KeyType::Ed25519),
-                Relationship::KeyAgreement => ("agreement", KeyType::X25519),
-                Relationship::CapabilityInvocation => ("invocation", KeyType::Ed25519),
+                Relationship::AssertionMethod => ("assertion", signs),
+                Relationship::Authentication => ("authentication", signs),
+                Relationship::KeyAgreement => ("agreement", agrees),
+                Relationship::CapabilityInvocation => ("invocation", signs),
             };
             (format!("{word}-{number}"), purpose, SecretKey::generate(key_type, rng))
         })

@@ -116,6 +116,9 @@ pub struct Diary {
     /// When a visa or authorisation was last issued, or its status changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_issuing: Option<UnixMillis>,
+    /// When the first of these was that the last backup lacks; one from before that backup says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_unsaved_issuing: Option<UnixMillis>,
 }
 
 impl Diary {
@@ -126,6 +129,15 @@ impl Diary {
     pub fn backup_is_stale(&self) -> bool {
         let after = |change: UnixMillis| self.last_backup.is_none_or(|backup| change > backup);
         [self.last_key_change, self.last_issuing].into_iter().flatten().any(after)
+    }
+
+    /// Since when something was issued, or its status changed, that the last backup lacks.
+    #[must_use]
+    pub fn issuing_unsaved_since(&self) -> Option<UnixMillis> {
+        let after = |at: &UnixMillis| self.last_backup.is_none_or(|backup| *at > backup);
+        let last = self.last_issuing.filter(after)?;
+        // A program that did not keep the first says only that it came after the backup.
+        self.first_unsaved_issuing.filter(after).or(self.last_backup).or(Some(last))
     }
 
     fn read(store: &dyn Store) -> Result<Self, WalletError> {
@@ -156,6 +168,8 @@ pub struct Status {
     pub diary: Diary,
     /// The number of encrypted records.
     pub records: usize,
+    /// Whether a backup is for the words of a recovery phrase without more being said.
+    pub backup_for_words: bool,
 }
 
 /// A slot, without what it wraps.
@@ -183,6 +197,7 @@ fn status(header: &Header, store: &dyn Store) -> Result<Status, WalletError> {
         slots,
         diary: Diary::read(store)?,
         records,
+        backup_for_words: header.backup_recipient.is_some(),
     })
 }
 
@@ -383,7 +398,9 @@ impl Wallet {
         rng: &mut dyn CryptoRng,
         now: UnixMillis,
     ) -> Result<(), WalletError> {
-        let diary = Diary { last_issuing: Some(now), ..Diary::read(self.store.as_ref())? };
+        let mut diary = Diary::read(self.store.as_ref())?;
+        diary.first_unsaved_issuing = diary.issuing_unsaved_since().or(Some(now));
+        diary.last_issuing = Some(now);
         self.apply_noted(changes, diary, rng)
     }
 
@@ -453,11 +470,13 @@ impl Wallet {
         Ok(id)
     }
 
-    /// Removes a way in; the last one stays.
+    /// Removes a way in; the last one stays. Backups are for the newest recovery phrase: where that is
+    /// removed, they are for nobody's words until [`Wallet::add_slot`] or [`Wallet::back_up_for`].
     ///
     /// # Errors
     /// [`WalletError::SlotNotFound`], [`WalletError::LastSlot`].
     pub fn remove_slot(&mut self, id: u32) -> Result<(), WalletError> {
+        let newest = self.newest_words().map(|slot| slot.id);
         let mut header = self.header.clone();
         header.slots.retain(|slot| slot.id != id);
         if header.slots.len() == self.header.slots.len() {
@@ -466,11 +485,37 @@ impl Wallet {
         if header.slots.is_empty() {
             return Err(WalletError::LastSlot(id));
         }
-        if !header.slots.iter().any(|slot| slot.kind == SlotKind::Recovery) {
+        if newest == Some(id) {
             // Its holder is no longer trusted with the wallet, nor with new backups.
             header.backup_recipient = None;
         }
         self.replace_header(header)
+    }
+
+    /// Makes backups be for these words, where they are the newest recovery phrase that opens the wallet;
+    /// says whether they are.
+    ///
+    /// # Errors
+    /// [`WalletError::Store`].
+    pub fn back_up_for(&mut self, phrase: &RecoveryPhrase) -> Result<bool, WalletError> {
+        let id = self.header.id()?;
+        let opened = match self.newest_words() {
+            Some(slot) => slot.unwrap_key(id, Unlock::Recovery(phrase))?,
+            None => None,
+        };
+        if opened.is_none() {
+            return Ok(false);
+        }
+        let mut header = self.header.clone();
+        header.backup_recipient = backup_recipient(phrase)?;
+        self.replace_header(header)?;
+        Ok(true)
+    }
+
+    /// The slot whose words backups are for. Numbers only grow.
+    fn newest_words(&self) -> Option<&Slot> {
+        let words = self.header.slots.iter().filter(|slot| slot.kind == SlotKind::Recovery);
+        words.max_by_key(|slot| slot.id)
     }
 
     /// Replaces every passphrase slot that `old` opens by one for `new`. No record is rewritten.

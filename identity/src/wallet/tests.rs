@@ -281,6 +281,10 @@ fn identity(w: &mut Wallet, name: &str, kind: IdentityKind, did: NewDid) -> iden
     w.new_identity(&new, &mut rng(), now()).expect("a new identity")
 }
 
+fn web(location: &str, key_type: KeyType) -> NewDid {
+    NewDid::Web { location: location.into(), key_type }
+}
+
 #[test]
 fn every_method_makes_an_identity_whose_signature_verifies() -> TestResult {
     let store = MemoryStore::default();
@@ -291,7 +295,8 @@ fn every_method_makes_an_identity_whose_signature_verifies() -> TestResult {
         NewDid::Key(KeyType::P256),
         NewDid::Jwk(KeyType::Ed25519),
         NewDid::Jwk(KeyType::P256),
-        NewDid::Web("dso.example:grid".into()),
+        web("dso.example:grid", KeyType::Ed25519),
+        web("dso.example:p256", KeyType::P256),
     ]
     .into_iter()
     .enumerate()
@@ -312,24 +317,42 @@ fn every_method_makes_an_identity_whose_signature_verifies() -> TestResult {
         let verification = crate::verify::verify_jws(&jws, None, &resolver, &expect)?;
         assert_eq!(verification.payload(), Some(b"bid".as_slice()), "{:?}", verification.report);
     }
-    assert_eq!(w.identities()?.len(), 5);
+    assert_eq!(w.identities()?.len(), 6);
     Ok(())
 }
 
 #[test]
-fn did_web_documents_have_a_distinct_key_for_each_purpose() -> TestResult {
+fn did_web_documents_have_a_distinct_key_of_the_type_asked_for_each_purpose() -> TestResult {
     let (mut w, _) = wallet(&MemoryStore::default())?;
-    let web = identity(&mut w, "web", IdentityKind::Participant, NewDid::Web("a.example".into()));
-    let resolution = OfflineResolver::new(&w).resolve(&web.did)?;
-    let document = resolution.current().expect("a document");
-    let mut keys: Vec<_> = Relationship::ALL
-        .iter()
-        .flat_map(|r| document.methods_for(*r))
-        .map(|m| m.public_key.as_ref().expect("a key").to_multikey())
-        .collect();
-    keys.sort();
-    keys.dedup();
-    assert_eq!(keys.len(), 4);
+    for (location, signs, agrees) in [
+        ("a.example", KeyType::Ed25519, KeyType::X25519),
+        ("b.example", KeyType::P256, KeyType::P256),
+    ] {
+        let new = web(location, signs);
+        let made = identity(&mut w, location, IdentityKind::Participant, new);
+        let resolution = OfflineResolver::new(&w).resolve(&made.did)?;
+        let document = resolution.current().expect("a document");
+        let mut keys = Vec::new();
+        for relationship in Relationship::ALL {
+            let is_agreement = relationship == Relationship::KeyAgreement;
+            let expected = if is_agreement { agrees } else { signs };
+            for method in document.methods_for(relationship) {
+                let key = method.public_key.as_ref().expect("a key");
+                assert_eq!(key.key_type(), expected, "{location} {relationship}");
+                keys.push(key.to_multikey());
+            }
+        }
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), 4);
+    }
+    let new = NewIdentity {
+        name: "sealed to".into(),
+        kind: IdentityKind::Participant,
+        did: web("c.example", KeyType::X25519),
+    };
+    let error = w.new_identity(&new, &mut rng(), now()).expect_err("nothing to sign with");
+    assert_eq!(error.code(), codes::KEY_TYPE_UNSUITABLE);
     Ok(())
 }
 
@@ -351,14 +374,14 @@ fn names_of_identities_are_unique_and_not_dids() -> TestResult {
         let error = w.new_identity(&new(name), &mut rng(), now()).expect_err(name);
         assert_eq!(error.code(), code);
     }
-    let bad = NewIdentity { did: NewDid::Web("127.0.0.1".into()), ..new("web") };
+    let bad = NewIdentity { did: web("127.0.0.1", KeyType::Ed25519), ..new("web") };
     let error = w.new_identity(&bad, &mut rng(), now()).expect_err("an address");
     assert_eq!(error.code(), codes::DID_MALFORMED);
     assert_eq!(w.identities()?.len(), 1);
     // A did:web is its place: the second one there would take the place of the first.
-    let web = |name: &str| NewIdentity { did: NewDid::Web("dso.example".into()), ..new(name) };
-    let first = w.new_identity(&web("web"), &mut rng(), now())?;
-    let error = w.new_identity(&web("again"), &mut rng(), now()).expect_err("the same DID");
+    let there = |name: &str| NewIdentity { did: web("dso.example", KeyType::Ed25519), ..new(name) };
+    let first = w.new_identity(&there("web"), &mut rng(), now())?;
+    let error = w.new_identity(&there("again"), &mut rng(), now()).expect_err("the same DID");
     assert_eq!(error.code(), codes::IDENTITY_EXISTS);
     assert_eq!(w.identity("web")?, first);
     assert_eq!(w.snapshots(&first.did)?.len(), 1, "its document is as it was");
@@ -444,5 +467,32 @@ fn a_backup_older_than_the_last_key_is_told() -> TestResult {
     assert!(!w.status()?.diary.backup_is_stale(), "nothing to lose yet");
     identity(&mut w, "root", IdentityKind::Participant, NewDid::Key(KeyType::Ed25519));
     assert!(w.status()?.diary.backup_is_stale());
+    Ok(())
+}
+
+#[cfg(feature = "backup")]
+#[test]
+fn since_when_a_backup_lacks_what_was_issued_is_known() -> TestResult {
+    let store = MemoryStore::default();
+    let (mut w, _) = wallet(&store)?;
+    let hour = |n: u64| now().plus_millis(n * 3_600_000);
+    for n in [1, 2] {
+        w.apply_issuing(Changes::default(), &mut rng(), hour(n))?;
+    }
+    assert_eq!(w.status()?.diary.issuing_unsaved_since(), Some(hour(1)));
+    drop(w);
+    LockedWallet::open(Box::new(store.clone()))?.note_backup(hour(3))?;
+    let mut w = open(&store, Unlock::Passphrase(&passphrase()))?;
+    assert_eq!(w.status()?.diary.issuing_unsaved_since(), None);
+    assert!(!w.status()?.diary.backup_is_stale());
+    for n in [4, 5] {
+        w.apply_issuing(Changes::default(), &mut rng(), hour(n))?;
+    }
+    let diary = w.status()?.diary;
+    assert_eq!((diary.issuing_unsaved_since(), diary.last_issuing), (Some(hour(4)), Some(hour(5))));
+    assert!(diary.backup_is_stale());
+    // As a program left it that did not keep the first.
+    let older = Diary { first_unsaved_issuing: None, ..diary };
+    assert_eq!(older.issuing_unsaved_since(), Some(hour(3)));
     Ok(())
 }

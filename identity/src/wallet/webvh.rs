@@ -36,7 +36,7 @@ pub(super) fn create(
     rng: &mut dyn CryptoRng,
     now: UnixMillis,
 ) -> Result<NewLog, WalletError> {
-    let secrets = key_for_each_purpose(1, rng);
+    let secrets = key_for_each_purpose(1, KeyType::Ed25519, rng);
     let methods: Vec<NewMethod> = secrets
         .iter()
         .map(|(fragment, purpose, secret)| NewMethod {
@@ -129,7 +129,8 @@ impl Wallet {
                 Some(_) | None => {}
             }
         }
-        let new = key_set(&identity.did, key_for_each_purpose(number, rng), now)?;
+        let new = key_for_each_purpose(number, KeyType::Ed25519, rng);
+        let new = key_set(&identity.did, new, now)?;
         identity.keys.extend(new.keys);
         // Marks of earlier entries count for good: where there is no room for all, the oldest are not repeated.
         let is_marked = |k: &&IdentityKey| matches!(k.state, KeyState::Compromised { .. });

@@ -15,6 +15,7 @@ mod entries;
 mod manifest;
 mod opening;
 mod reading;
+mod record;
 mod verify;
 mod writing;
 
@@ -30,6 +31,7 @@ pub use manifest::{
 };
 pub use opening::{Disclosed, PayloadError};
 pub use reading::{Bundle, Entries};
+pub(crate) use record::contradiction;
 pub use verify::{
     Audit, BundleSummary, Counts, Gap, MessageReport, Note, ReceiptReport, Report, Sample, Shown,
     Times, TrustSummary, verify, verify_with,

@@ -22,7 +22,8 @@ impl JsonSchema {
             let reason = format!("it is of no known type, and its $schema is not {DIALECT}");
             return Err(SchemaError::Malformed(reason));
         }
-        let schema = Schema::compile(&document).map_err(|e| SchemaError::Malformed(e.to_string()))?;
+        let schema =
+            Schema::compile(&document).map_err(|e| SchemaError::Malformed(e.to_string()))?;
         Ok(Self { schema, document })
     }
 

@@ -304,6 +304,32 @@ fn what_a_node_has_no_use_for_is_refused_and_not_left_in_its_folder() {
     assert!(material.documents.is_empty());
 }
 
+/// A log of one entry is a JSON object with a proof, and was taken for a damaged authorisation.
+#[test]
+fn what_the_owner_of_a_did_publishes_is_called_that_and_refused() {
+    let s = scene();
+    let mut material = s.material();
+    let before = files_in(s.folder.path());
+    let did = "did:webvh:QmfGEUAcMpzo25kF2Rhn8L5FAXysfGnkzjwdKoNPi615XQ:regulator.example";
+    let entry = format!(
+        r#"{{"versionId":"1-Qm","versionTime":"2026-03-01T12:00:00Z","parameters":{{}},"state":{{"id":"{did}"}},"proof":[{{"type":"DataIntegrityProof"}}]}}"#
+    );
+    let document = format!("{{\n  \"id\": \"{did}\",\n  \"verificationMethod\": []\n}}\n");
+    let witness = r#"[{"versionId":"1-Qm","proof":[]}]"#;
+    for (bytes, takes) in [
+        (format!("{entry}\n"), "id resolve did:webvh:"),
+        (format!("{entry}\n{entry}\n"), "--log FILE --save"),
+        (document, "--document FILE --save"),
+        (witness.to_owned(), "--witness FILE --save"),
+    ] {
+        let e = material.give(bytes.as_bytes(), NOW).expect_err(takes);
+        assert_eq!(e.code(), codes::NODE_FILE, "{e}");
+        assert!(e.to_string().contains(takes), "{e}");
+        assert!(!e.to_string().contains("no authorisation"), "{e}");
+    }
+    assert_eq!(files_in(s.folder.path()), before);
+}
+
 #[test]
 fn what_a_channel_names_and_what_came_by_its_name_is_taken_whatever_it_is() {
     let named_by_a_channel = br#"{"zone":"GB-1"}"#;

@@ -12,8 +12,8 @@ use clap::Args;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::report::{Check, Report};
 use gridpass_identity::time::UnixMillis;
-use gridpass_identity::wallet::LockedWallet;
 use gridpass_identity::wallet::sled_store::SledStore;
+use gridpass_identity::wallet::{Diary, LockedWallet};
 use gridpass_messaging::codes::NODE_SILENT;
 use gridpass_messaging::node::control::Asked;
 use serde_json::{Value, json};
@@ -24,6 +24,9 @@ use std::time::Duration;
 const MADE_AFTER: UnixMillis = UnixMillis::from_millis(1_767_225_600_000);
 /// A backup older than this is worth a word, in milliseconds: 90 days.
 const OLD_BACKUP: u64 = 90 * 24 * 3600 * 1000;
+/// A register in daily use is backed up at the end of the day: what was issued longer ago, in milliseconds,
+/// and is in no backup, is not in order.
+const A_DAY: u64 = 24 * 3600 * 1000;
 /// How long a node is waited for.
 const ANSWERS: Duration = Duration::from_secs(2);
 
@@ -51,15 +54,18 @@ pub fn run(global: &GlobalArgs, _: &DoctorArgs) -> Outcomes {
         let sentence = format!("{} will be made by the first wallet", home.display());
         report.push(ok("home", sentence));
     }
+    let mut wallets = Vec::new();
     for profile in global.profiles()? {
-        check_wallet(&mut report, &profile, &global.profile_dir(&profile)?, now);
+        let diary = check_wallet(&mut report, &profile, &global.profile_dir(&profile)?, now);
+        let stale = diary.map(|diary| diary.backup_is_stale());
+        wallets.push(json!({ "profile": profile, "backup_is_stale": stale }));
     }
     for left in partial::leftovers(&home.join("profiles")).unwrap_or_default() {
         let sentence = format!("{} is what a killed call left: remove it", left.display());
         report.push(Check::indeterminate("partial", codes::WALLET_PARTIAL, sentence));
     }
     check_node(&mut report, global);
-    let json = json!({ "version": version, "home": home });
+    let json = json!({ "version": version, "home": home, "wallets": wallets });
     Ok(Answer::new("gridpass.doctor/1", json, "").with_report(&report))
 }
 
@@ -96,7 +102,8 @@ fn check_private(report: &mut Report, dir: &Path) {
 #[cfg(not(unix))]
 fn check_private(_: &mut Report, _: &Path) {}
 
-fn check_wallet(report: &mut Report, profile: &str, dir: &Path, now: UnixMillis) {
+/// Looks at a wallet, and gives its diary where it can be read.
+fn check_wallet(report: &mut Report, profile: &str, dir: &Path, now: UnixMillis) -> Option<Diary> {
     let opened = SledStore::open(dir)
         .map_err(Into::into)
         .and_then(|store| LockedWallet::open(Box::new(store)))
@@ -111,16 +118,28 @@ fn check_wallet(report: &mut Report, profile: &str, dir: &Path, now: UnixMillis)
             } else {
                 Check::failed("wallet", e.code(), sentence)
             });
-            return;
+            return None;
         }
     };
     let sentence = format!("wallet {profile}: whole, {} records", status.records);
     report.push(Check::passed("wallet", codes::IN_ORDER, sentence));
-    let last = status.diary.last_backup;
-    report.push(if let Some(changed) = changed_since(&status.diary, last) {
+    report.push(backup_check(profile, &status.diary, now));
+    Some(status.diary)
+}
+
+fn backup_check(profile: &str, diary: &Diary, now: UnixMillis) -> Check {
+    let last = diary.last_backup;
+    if let Some(changed) = changed_since(diary, last) {
         let sentence = format!("wallet {profile}: {changed}, after the last backup");
-        Check::indeterminate("backup", identity_codes::BACKUP_STALE, sentence)
-    } else if let Some(age) = last.map(|t| now.millis_since(t)).filter(|age| *age > OLD_BACKUP) {
+        if lacks_only_todays(diary, now) {
+            let sentence = format!(
+                "{sentence}; at the end of the day: gridpass --profile {profile} wallet backup -o FILE"
+            );
+            return Check::passed("backup", codes::BACKUP_DUE, sentence);
+        }
+        return Check::indeterminate("backup", identity_codes::BACKUP_STALE, sentence);
+    }
+    if let Some(age) = last.map(|t| now.millis_since(t)).filter(|age| *age > OLD_BACKUP) {
         let days = age / 86_400_000;
         let sentence =
             format!("wallet {profile}: the last backup is {days} days old, nothing changed since");
@@ -133,5 +152,53 @@ fn check_wallet(report: &mut Report, profile: &str, dir: &Path, now: UnixMillis)
             None => format!("wallet {profile}: nothing to back up yet"),
         };
         Check::passed("backup", codes::IN_ORDER, sentence)
-    });
+    }
+}
+
+/// Whether all that the last backup lacks was issued, or had its status changed, within a day. What was lost of
+/// that comes back from the published lists; a key comes back from nowhere.
+fn lacks_only_todays(diary: &Diary, now: UnixMillis) -> bool {
+    let Some(backup) = diary.last_backup else { return false };
+    let has_keys = diary.last_key_change.is_none_or(|changed| changed <= backup);
+    let since = diary.issuing_unsaved_since();
+    has_keys && since.is_some_and(|since| now.millis_since(since) < A_DAY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gridpass_identity::report::Outcome;
+
+    #[test]
+    fn what_is_issued_waits_for_the_days_backup_and_a_key_does_not() {
+        let hour = |n: u64| MADE_AFTER.plus_millis(n * 3_600_000);
+        let backed_up = Diary {
+            last_backup: Some(hour(0)),
+            last_key_change: Some(hour(0)),
+            ..Diary::default()
+        };
+        let issued = Diary {
+            last_issuing: Some(hour(50)),
+            first_unsaved_issuing: Some(hour(40)),
+            ..backed_up
+        };
+        let rotated = Diary { last_key_change: Some(hour(45)), ..issued };
+        let never = Diary { last_backup: None, ..issued };
+        // As an older program left it: the first may have been as old as the backup.
+        let unknown = Diary { first_unsaved_issuing: None, ..issued };
+        let (due, stale) = (codes::BACKUP_DUE, identity_codes::BACKUP_STALE);
+        for (diary, at, code) in [
+            (backed_up, 60, codes::IN_ORDER),
+            (issued, 50, due),
+            (issued, 63, due),
+            (issued, 64, stale),
+            (rotated, 50, stale),
+            (never, 50, stale),
+            (unknown, 50, stale),
+        ] {
+            let check = backup_check("dso", &diary, hour(at));
+            assert_eq!(check.code, code, "{diary:?} at {at}");
+            assert_eq!(check.outcome == Outcome::Passed, code != stale, "{check:?}");
+        }
+    }
 }

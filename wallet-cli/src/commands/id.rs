@@ -6,6 +6,7 @@ use crate::commands::wallet::warn_of_backup;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::resolving::parse_dids;
 use clap::{Args, Subcommand, ValueEnum};
 use gridpass_identity::key::KeyType;
 use gridpass_identity::method::webvh::{Witness, WitnessRule};
@@ -55,7 +56,8 @@ pub enum SigningKeyType {
     "  gridpass id new --name root --method webvh --location dso-north.example\n  \
      gridpass id new --name root --method web --location dso-north.example:ids:grid\n  \
      gridpass id new --name node-1 --method key --node\n  \
-     gridpass id new --name meter --method key --key-type p256"
+     gridpass id new --name meter --method key --key-type p256\n  \
+     gridpass id new --name desk --method web --location dso-north.example:desk --key-type p256"
 ))]
 pub struct NewArgs {
     /// Your own name for it
@@ -64,7 +66,7 @@ pub struct NewArgs {
     /// How the DID is made
     #[arg(long, value_enum, default_value = "key")]
     method: Method,
-    /// For key and jwk: the type of the key
+    /// The type of the keys; those of a did:webvh and of a node are Ed25519
     #[arg(long, value_enum, default_value = "ed25519")]
     key_type: SigningKeyType,
     /// For web and webvh: the domain, with an optional path after colons
@@ -76,7 +78,7 @@ pub struct NewArgs {
     /// For webvh: how many of the witnesses must approve [default: all]
     #[arg(long, value_name = "N", requires = "witness")]
     witness_threshold: Option<usize>,
-    /// A node's identity: signs for a running node, and never issues
+    /// A node's identity, a did:key: signs for a running node, and never issues
     #[arg(long)]
     node: bool,
 }
@@ -127,12 +129,41 @@ fn witness_rule(args: &NewArgs) -> Result<Option<WitnessRule>, Failure> {
         return Ok(None);
     }
     let witnesses: Vec<Witness> =
-        super::sign::parse_dids(&args.witness)?.into_iter().map(|id| Witness { id }).collect();
+        parse_dids(&args.witness)?.into_iter().map(|id| Witness { id }).collect();
     let threshold = args.witness_threshold.unwrap_or(witnesses.len());
     Ok(Some(WitnessRule { threshold, witnesses }))
 }
 
+/// Refuses what the method cannot give: an option that does nothing would be taken for done.
+fn refuse_unfit(args: &NewArgs) -> Result<(), Failure> {
+    use gridpass_identity::codes::KEY_TYPE_UNSUITABLE;
+    let usage = |message: &str| Failure::new(codes::USAGE, message);
+    let is_p256 = matches!(args.key_type, SigningKeyType::P256);
+    match args.method {
+        Method::Key | Method::Jwk | Method::Web if !args.witness.is_empty() => {
+            return Err(usage("--witness goes with the method webvh, which has a log to approve"));
+        }
+        Method::Jwk | Method::Web | Method::Webvh if args.node => {
+            return Err(usage("a node is always a did:key")
+                .next("Leave out --method, or add it as --method key."));
+        }
+        Method::Webvh if is_p256 => {
+            let message = "the keys of a did:webvh are Ed25519 here, as those that sign its log";
+            return Err(Failure::new(KEY_TYPE_UNSUITABLE, message).next(
+                "Leave out --key-type; or take --method web, key or jwk, which can have P-256.",
+            ));
+        }
+        Method::Key | Method::Jwk | Method::Web | Method::Webvh => {}
+    }
+    if args.node && is_p256 {
+        let message = "a node's key is Ed25519: its peers know it by that key";
+        return Err(Failure::new(KEY_TYPE_UNSUITABLE, message).next("Leave out --key-type."));
+    }
+    Ok(())
+}
+
 fn new_did(args: &NewArgs) -> Result<NewDid, Failure> {
+    refuse_unfit(args)?;
     let key_type = match args.key_type {
         SigningKeyType::Ed25519 => KeyType::Ed25519,
         SigningKeyType::P256 => KeyType::P256,
@@ -150,7 +181,7 @@ fn new_did(args: &NewArgs) -> Result<NewDid, Failure> {
         }
         (Method::Key, None) => Ok(NewDid::Key(key_type)),
         (Method::Jwk, None) => Ok(NewDid::Jwk(key_type)),
-        (Method::Web, _) => Ok(NewDid::Web(location()?)),
+        (Method::Web, _) => Ok(NewDid::Web { location: location()?, key_type }),
         (Method::Webvh, _) => {
             let witness = witness_rule(args)?;
             Ok(NewDid::Webvh { location: location()?, witness })

@@ -1,10 +1,11 @@
 //! `gridpass id resolve`: what is known of a DID, from when, and how old that knowledge is.
 
 use crate::codes;
-use crate::context::{GlobalArgs, LazyResolver, MAX_INPUT, now, read_input, rng};
+use crate::context::{GlobalArgs, MAX_INPUT, now, read_input, rng};
 use crate::fetch;
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::resolving::{LazyResolver, WalletAsked};
 use crate::shown::shown;
 use crate::warnings::warn;
 use clap::Args;
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 #[command(after_help = help!(
     "  gridpass id resolve did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp\n  \
      gridpass id resolve did:webvh:… --log did.jsonl --save       received by other means\n  \
+     gridpass id resolve did:webvh:… --log did.jsonl --without-wallet   in a script, by the log alone\n  \
      gridpass id resolve did:web:dso.example --fetch --save       the only call that uses a network\n  \
      gridpass id resolve did:webvh:… --at 2026-03-01T00:00:00Z    as of that time"
 ))]
@@ -41,7 +43,7 @@ pub struct ResolveArgs {
     #[arg(long, value_name = "FILE", requires = "fetch")]
     ca_file: Option<PathBuf>,
     /// Keep what was given or fetched in the wallet, dated
-    #[arg(long)]
+    #[arg(long, conflicts_with = "without_wallet")]
     save: bool,
 }
 
@@ -60,6 +62,10 @@ pub struct GivenArgs {
     /// When the files were obtained (RFC 3339, UTC) [default: now]
     #[arg(long, value_name = "TIME")]
     seen: Option<String>,
+    /// Judge by what is given alone, without a passphrase: what the wallet knows is not asked, so that a log
+    /// that is older than the one it keeps, or was rewritten, is not found out
+    #[arg(long)]
+    pub without_wallet: bool,
 }
 
 /// Where the owner publishes the document or log.
@@ -133,6 +139,7 @@ pub fn run(global: &GlobalArgs, args: &ResolveArgs) -> Outcomes {
         None => None,
     };
     let mut resolver = LazyResolver::new(global);
+    resolver.without_wallet = args.given.without_wallet;
     if args.save {
         let Some(snapshot) = &snapshot else {
             let message = "--save keeps what --log, --document or --fetch gives";
@@ -149,10 +156,19 @@ pub fn run(global: &GlobalArgs, args: &ResolveArgs) -> Outcomes {
     } else if let Some(snapshot) = snapshot {
         resolver.given = Some((did.clone(), snapshot));
     }
-    answer(&resolver.resolve(&did)?, at)
+    let resolution = resolver.resolve(&did).map_err(|e| {
+        let locked = e.code() == codes::INPUT_NEEDED;
+        let failure = Failure::from(e);
+        if locked { failure.next(OR_WITHOUT_WALLET) } else { failure }
+    })?;
+    answer(&resolution, at, resolver.asked())
 }
 
-fn answer(resolution: &Resolution, at: Option<UnixMillis>) -> Outcomes {
+/// What to do where the wallet is asked, and nobody is there to open it.
+pub const OR_WITHOUT_WALLET: &str = "Give the passphrase with --passphrase-file FILE; or judge by what is \
+    given alone, without what the wallet knows, with --without-wallet.";
+
+fn answer(resolution: &Resolution, at: Option<UnixMillis>, asked: WalletAsked) -> Outcomes {
     let version = match at {
         Some(at) => resolution.version_at(at).ok_or_else(|| {
             let message = format!("nothing is known of {} as of {at}", resolution.did);
@@ -183,9 +199,11 @@ fn answer(resolution: &Resolution, at: Option<UnixMillis>) -> Outcomes {
     if let (Some(seen), Some(age)) = (resolution.seen, &age) {
         text.push_str(&format!("obtained: {seen}, {age} ago\n"));
     }
+    text.push_str(asked.line());
     let json = json!({
         "did": resolution.did,
         "document": document.as_json(),
+        "wallet": asked,
         "source": resolution.source,
         "seen": resolution.seen,
         "age_seconds": resolution.age_millis(now).map(|ms| ms / 1000),

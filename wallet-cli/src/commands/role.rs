@@ -2,11 +2,12 @@
 
 use super::arguments::{definition, differences, parse_duration, read_definition, trimmed};
 use super::role_version;
-use super::sign::{identity, parse_dids};
+use super::sign::identity;
 use crate::content::{StoreArgs, kept_at};
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::resolving::parse_dids;
 use crate::shown::shown;
 use crate::warnings::hint;
 use clap::{Args, Subcommand, ValueEnum};
@@ -207,7 +208,7 @@ fn define(global: &GlobalArgs, args: &DefineArgs) -> Outcomes {
         let raw = args.output.write(bytes)?;
         let answer = Answer::new("gridpass.role.define/1", json, text);
         return Ok(match raw {
-            Some(raw) => answer.with_raw(raw),
+            Some(raw) => answer.with_document(raw),
             None => answer,
         });
     }

@@ -202,7 +202,7 @@ fn pin(args: &PinArgs) -> Outcomes {
     );
     let answer = Answer::new("gridpass.schema.pin/1", json, text);
     Ok(match args.output.write(bytes)? {
-        Some(raw) => answer.with_raw(raw),
+        Some(raw) => answer.with_document(raw),
         None => answer,
     })
 }

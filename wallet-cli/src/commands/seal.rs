@@ -1,9 +1,10 @@
 //! `gridpass seal` and `gridpass open`.
 
-use super::sign::{identity, parse_dids, verification_answer};
-use crate::context::{GlobalArgs, LazyResolver, MAX_INPUT, OutputArgs, now, read_input, read_text};
+use super::sign::{identity, verification_answer};
+use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, read_text};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, beside};
+use crate::resolving::{LazyResolver, parse_did, parse_dids};
 use clap::Args;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
@@ -93,7 +94,7 @@ pub fn seal(global: &GlobalArgs, args: &SealArgs) -> Outcomes {
 
 pub fn open(global: &GlobalArgs, args: &OpenArgs) -> Outcomes {
     args.output.check()?;
-    let from = args.from.as_deref().map(Did::parse).transpose()?;
+    let from = args.from.as_deref().map(parse_did).transpose()?;
     let limit = u64::try_from(jwe::MAX_LENGTH).unwrap_or(u64::MAX);
     let jwe =
         JweIn::parse(&read_text(&args.file, limit, gridpass_identity::codes::JWE_MALFORMED)?)?;
@@ -117,7 +118,7 @@ pub fn open(global: &GlobalArgs, args: &OpenArgs) -> Outcomes {
         audience: Some(opened.key_id.did().clone()),
     };
     let verification = verify_jws(&jws, None, &resolver, &expect)?;
-    let answer = verification_answer("gridpass.open/1", &verification);
+    let answer = verification_answer("gridpass.open/1", &verification, resolver.asked());
     let Some(payload) = verification.payload() else { return Ok(answer) };
     let bytes = if args.keep_signature { content } else { payload };
     finish(args, answer, bytes)
@@ -140,9 +141,7 @@ fn unsigned(args: &OpenArgs, content: &[u8], from: Option<&Did>) -> Outcomes {
 fn finish(args: &OpenArgs, mut answer: Answer, content: &[u8]) -> Outcomes {
     if let Some(raw) = args.output.write_private(content.to_vec())? {
         beside(&answer);
-        let text = String::from_utf8_lossy(content).into_owned();
-        answer.json.insert("content".into(), json!(text));
-        return Ok(answer.with_raw(raw));
+        return Ok(answer.with_document(raw));
     }
     let file = args.output.file().map(|p| p.display().to_string());
     answer.json.insert("file".into(), json!(file));

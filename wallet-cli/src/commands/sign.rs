@@ -1,12 +1,11 @@
 //! `gridpass sign` and `gridpass verify-signature`.
 
-use super::resolve::{GivenArgs, parse_time};
+use super::resolve::{GivenArgs, OR_WITHOUT_WALLET, parse_time};
 use crate::codes;
-use crate::context::{
-    GlobalArgs, LazyResolver, MAX_INPUT, OutputArgs, if_too_large, now, read_input, read_text,
-};
+use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, if_too_large, now, read_input, read_text};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, beside};
+use crate::resolving::{LazyResolver, WalletAsked, parse_audience, parse_did};
 use crate::warnings::hint;
 use clap::{Args, ValueEnum};
 use gridpass_identity::did::Did;
@@ -80,6 +79,7 @@ pub struct SignArgs {
     "  gridpass verify-signature report.jws -o report.json\n  \
      gridpass verify-signature model.xml.jws --payload model.xml --signer did:web:tso.example\n  \
      gridpass verify-signature old.jws --log did.jsonl --at 2026-03-01T00:00:00Z\n  \
+     gridpass verify-signature report.jws --log did.jsonl --without-wallet   in a script: no passphrase\n  \
      (the content is written only if every check passed)"
 ))]
 pub struct VerifyArgs {
@@ -128,14 +128,10 @@ pub fn identity(wallet: &Wallet, name: Option<&str>) -> Result<Identity, Failure
     }
 }
 
-/// DIDs from the command line.
-pub fn parse_dids(texts: &[String]) -> Result<Vec<Did>, Failure> {
-    texts.iter().map(|text| Did::parse(text).map_err(Failure::from)).collect()
-}
-
 pub fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
     args.output.check()?;
-    let audience = parse_dids(&args.audience)?;
+    let audience: Vec<Did> =
+        args.audience.iter().map(|text| parse_audience(text)).collect::<Result<_, _>>()?;
     // base64url grows what is carried inside by a third; leave room for the header.
     let limit = if args.detached { MAX_DETACHED } else { MAX_INPUT / 4 * 3 - 64 * 1024 };
     let payload = read_input(&args.file, limit).map_err(|e| match args.detached {
@@ -173,15 +169,15 @@ pub fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
         Some(path) => Some(read_input(path, MAX_DETACHED)?),
         None => None,
     };
-    let parse = |text: &Option<String>| text.as_deref().map(Did::parse).transpose();
     let expect = Expectation {
         purpose: args.purpose.into(),
         now: now(),
         proven_at: args.at.as_deref().map(parse_time).transpose()?,
-        signer: parse(&args.signer)?,
-        audience: parse(&args.audience)?,
+        signer: args.signer.as_deref().map(parse_did).transpose()?,
+        audience: args.audience.as_deref().map(parse_audience).transpose()?,
     };
     let mut resolver = LazyResolver::new(global);
+    resolver.without_wallet = args.given.without_wallet;
     if let (Some(snapshot), Some(kid)) = (args.given.snapshot()?, &jws.header().kid) {
         resolver.given = Some((kid.did().clone(), snapshot));
     }
@@ -189,15 +185,19 @@ pub fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     if expect.signer.is_none() && verification.report.outcome() == Outcome::Passed {
         hint("note: any signer was accepted; name the one you expect with --signer DID");
     }
+    if verification.report.checks.iter().any(|check| check.code == codes::INPUT_NEEDED) {
+        hint(format_args!("note: {OR_WITHOUT_WALLET}"));
+    }
     let wants_content = args.output.output.is_some();
     let content = verification.payload().filter(|_| wants_content).map(<[u8]>::to_vec);
-    let answer = verification_answer("gridpass.verify-signature/1", &verification);
+    let answer =
+        verification_answer("gridpass.verify-signature/1", &verification, resolver.asked());
     match content {
         Some(content)
             if args.output.file() == Some(Path::new("-")) || args.output.file().is_none() =>
         {
             beside(&answer);
-            Ok(answer.with_raw(content))
+            Ok(answer.with_document(content))
         }
         Some(content) => {
             args.output.write(content)?;
@@ -207,16 +207,22 @@ pub fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     }
 }
 
-/// A verification as an answer.
-pub fn verification_answer(schema: &'static str, verification: &Verification) -> Answer {
+/// A verification as an answer, and whether it rests on what the wallet knows.
+pub fn verification_answer(
+    schema: &'static str,
+    verification: &Verification,
+    asked: WalletAsked,
+) -> Answer {
     let signer = verification.signer.as_ref().map_or("nobody", |did| did.as_str());
     let basis = if verification.time_is_claimed { "as claimed" } else { "proven" };
     let mut text = format!("signer: {signer}\njudged as of {} ({basis})\n", verification.at);
     if let Some(age) = verification.age_millis {
         text.push_str(&format!("the signer's document was obtained {} s ago\n", age / 1000));
     }
+    text.push_str(asked.line());
     let json = json!({
         "signer": verification.signer,
+        "wallet": asked,
         "at": verification.at,
         "time_is_claimed": verification.time_is_claimed,
         "source": verification.source,

@@ -116,7 +116,7 @@ fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
     Ok(match args.output.write(bytes)? {
         Some(raw) => {
             hint(&answer.text);
-            answer.with_raw(raw)
+            answer.with_document(raw)
         }
         None => answer,
     })

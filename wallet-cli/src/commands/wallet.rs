@@ -83,8 +83,12 @@ pub enum SlotsCommand {
         #[arg(long, value_name = "FILE")]
         recovery_out: Option<PathBuf>,
     },
-    /// Remove a way in; the last one stays
-    #[command(after_help = help!("  gridpass wallet slots remove 2"))]
+    /// Remove a way in; the last one stays. Backups are for the newest recovery phrase, or for none once that is
+    /// removed
+    #[command(after_help = help!(
+        "  gridpass wallet slots remove 2\n  \
+         gridpass wallet slots remove 5 --recovery-file older.txt      backups are for these words then"
+    ))]
     Remove {
         /// Its number, from `slots list`
         id: u32,
@@ -310,26 +314,37 @@ fn slots(global: &GlobalArgs, command: &SlotsCommand) -> Outcomes {
             Ok(Answer::new("gridpass.wallet.slots/1", json!({ "added": id }), text))
         }
         SlotsCommand::Remove { id } => {
-            let mut wallet = global.wallet()?;
+            let locked = global.locked_wallet()?;
+            let secret = global.secrets.wallet_secret("the wallet")?;
+            let mut wallet = locked.unlock(secret.unlock())?;
+            let before = wallet.status()?.backup_for_words;
             wallet.remove_slot(*id)?;
-            if !has_words(&wallet.status()?) {
-                warn(
-                    Some(gridpass_identity::codes::BACKUP_NO_RECIPIENT),
-                    "no recovery phrase is left that a backup could be for: add one with `gridpass \
-                     wallet slots add-recovery`, or give each backup a passphrase of its own",
-                );
-            }
-            let text = format!(
+            let mut text = format!(
                 "Slot {id} is removed. Backups made before still open with it: destroy them if \
                  its secret is in other hands."
             );
-            Ok(Answer::new("gridpass.wallet.slots/1", json!({ "removed": id }), text))
+            let mut for_words = wallet.status()?.backup_for_words;
+            // Whose words are at hand and still open the wallet can open its backups, too.
+            if let WalletSecret::Recovery(phrase) = &secret
+                && before
+                && !for_words
+            {
+                for_words = wallet.back_up_for(phrase)?;
+                if for_words {
+                    text.push_str("\nBackups are for the words that you gave from now on.");
+                }
+            }
+            if !for_words {
+                warn(
+                    Some(gridpass_identity::codes::BACKUP_NO_RECIPIENT),
+                    "backups are for no recovery phrase from now on: add one with `gridpass wallet slots \
+                     add-recovery`, or give each backup a passphrase of its own",
+                );
+            }
+            let json = json!({ "removed": id, "backup_for_words": for_words });
+            Ok(Answer::new("gridpass.wallet.slots/1", json, text))
         }
     }
-}
-
-fn has_words(status: &Status) -> bool {
-    status.slots.iter().any(|slot| slot.kind == SlotKind::Recovery)
 }
 
 fn backup(global: &GlobalArgs, args: &BackupArgs) -> Outcomes {
@@ -340,7 +355,7 @@ fn backup(global: &GlobalArgs, args: &BackupArgs) -> Outcomes {
     };
     output.check()?;
     let mut locked = global.locked_wallet()?;
-    let words = has_words(&locked.status()?);
+    let words = locked.status()?.backup_for_words;
     let passphrase = match &args.backup_passphrase_file {
         Some(file) => Some(global.secrets.new_passphrase("the backup", Some(file))?),
         None => None,

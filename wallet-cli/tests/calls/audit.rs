@@ -41,6 +41,7 @@ fn both_sides_of_a_channel_export_while_they_run_and_an_auditor_finds_that_it_ho
     let place = &network.place;
     let done = export(&network, "north-1", BIDS, "north.car", &[]);
     assert_eq!((&done["messages"], &done["missing"]), (&4.into(), &Value::Array(Vec::new())));
+    assert!(done["contradiction"].is_null(), "{done}");
     export(&network, "flexgen-1", BIDS, "flexgen.car", &[]);
     for file in ["north.car", "flexgen.car"] {
         let report = verify(&network, file, &[]);
@@ -98,6 +99,9 @@ fn both_sides_of_a_channel_export_while_they_run_and_an_auditor_finds_that_it_ho
     network.stop("north-1");
     let at = ["--at", "2030-01-01T00:00:00Z"];
     let one = export(&network, "north-1", BIDS, "stopped-1.car", &at);
+    let ahead = ["audit", "export", "--channel", BIDS, "--profile", "north-1", "-o", "ahead.car"];
+    let ahead = network.place.ok(&[&ahead[..], &["--at", "2099-01-01T00:00:00Z"]].concat());
+    assert!(ahead.stderr.contains("GP-SIGNED-IN-FUTURE"), "it is refused until then: {ahead:?}");
     let two = export(&network, "north-1", BIDS, "stopped-2.car", &at);
     assert_eq!(one["root"], two["root"]);
     let bytes = |name: &str| std::fs::read(network.place.path(name)).expect("a file");

@@ -110,6 +110,15 @@ fn an_open_secret_file_is_warned_about() {
         ran.stderr
     );
     assert_eq!(told(lines.len() - 1), (Some("gridpass.error/1"), Some("GP-IDENTITY-NOT-FOUND")));
+    // What would do something on a terminal is in JSON as it is.
+    let name = "pass\u{200d}phrase.txt";
+    std::fs::write(place.path(name), PASSPHRASE).expect("written");
+    let mode = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(place.path(name), mode).expect("opened");
+    let told = place.ok(&["--json", "id", "list", "--passphrase-file", name]).objects_on_stderr();
+    assert!(told[0]["message"].as_str().is_some_and(|m| m.contains(name)), "{told:?}");
+    let text = place.ok(&["id", "list", "--passphrase-file", name]).stderr;
+    assert!(!text.contains('\u{200d}') && text.contains("\\u{200d}"), "{text}");
 }
 
 #[test]
@@ -260,7 +269,7 @@ fn a_log_that_is_given_counts_beside_the_one_that_is_kept() {
 }
 
 /// did:webvh dates its entries in whole seconds.
-fn wait_for_next_second() {
+pub(crate) fn wait_for_next_second() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let into = now.expect("after 1970").subsec_millis();
     std::thread::sleep(std::time::Duration::from_millis(u64::from(1010 - into)));
@@ -575,8 +584,14 @@ fn explain_doctor_completions_man_and_help_answer() {
 #[test]
 fn the_demonstration_runs_and_leaves_wallets_to_look_at() {
     let place = Place::new();
-    let json = place.ok_json("gridpass.demo.tour/1", &["demo", "--tour", "--keep", "grid"]);
-    assert_eq!(json["outcome"], "passed");
+    let ran = place.ok(&["--json", "demo", "--tour", "--keep", "grid"]);
+    let json = ran.json();
+    let said = (json["schema"].as_str(), json["outcome"].as_str());
+    assert_eq!(said, (Some("gridpass.demo.tour/1"), Some("passed")));
+    // Beside the answer each line is an object, as with every command.
+    let hints = ran.objects_on_stderr();
+    assert!(hints.iter().all(|h| h["schema"] == "gridpass.hint/1"), "{hints:?}");
+    assert!(hints.len() > 10, "{hints:?}");
     let args =
         ["--home", "grid", "--profile", "dso-north", "--passphrase-file", "grid/passphrase.txt"];
     let list = place.ok(&[&args[..], &["id", "list"]].concat());

@@ -8,6 +8,7 @@
 mod common;
 
 mod audit;
+mod backups;
 #[cfg(unix)]
 mod commands;
 mod crash;
@@ -17,6 +18,8 @@ mod fetch;
 #[cfg(unix)]
 mod files;
 mod holding;
+#[cfg(unix)]
+mod identities;
 mod interop_age;
 mod killed_calls;
 mod officer;

@@ -2,6 +2,7 @@
 //! that go away.
 
 use crate::common::{Place, Ran, contains};
+use crate::visas::{Party, framework};
 use std::process::Stdio;
 
 /// Every command, as the help of its parent names them.
@@ -190,6 +191,54 @@ fn every_answer_in_json_is_one_object_with_its_schema() {
     let change = ["wallet", "passphrase", "--new-passphrase-file", "new.txt"];
     let change = [&change[..], &dso[..]].concat();
     fields("gridpass.wallet.passphrase/1", &change, &["slot"]);
+}
+
+/// A program that reads JSON gets at what others are to be sent without a file of its own.
+#[test]
+fn with_json_the_document_is_a_member_of_the_answer() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let given = |party: &Party<'_>, args: &[&str], file: &str| {
+        let ran = party.ok(&[&["--json"], args].concat());
+        for line in ran.stderr.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            assert!(line["schema"].as_str().is_some_and(|s| s != "gridpass.error/1"), "{line}");
+        }
+        let json = ran.json();
+        let content = json["content"].as_str().unwrap_or_else(|| panic!("{args:?}: {json:#}"));
+        place.write(file, content);
+    };
+    let role = "flex.gb.aggregator";
+    given(&holder, &["visa", "request", role, "--claim", "zone=GB-1"], "request.json");
+    regulator.ok(&["visa", "review", "request.json"]);
+    given(&regulator, &["visa", "issue", "request.json"], "visa.json");
+    holder.ok(&["visa", "accept", "visa.json"]);
+    given(&holder, &["visa", "present", role, "--to", &regulator.did], "shown.json");
+    regulator.ok(&["visa", "verify", "shown.json", "--audience", &regulator.did]);
+    given(&holder, &["visa", "renew", role], "renewal.json");
+    let refuse = ["visa", "refuse", "renewal.json", "--reason", "not served"];
+    given(&regulator, &refuse, "refusal.json");
+    holder.ok(&["visa", "show", "refusal.json"]);
+    let node = "did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp";
+    given(&regulator, &["visa", "authorise-node", node], "node.json");
+    given(&regulator, &["visa", "revoke", &holder.did, "-o", "-"], "lists.json");
+    holder.ok(&["status", "accept", "lists.json"]);
+    given(&regulator, &["status", "publish"], "published.json");
+    holder.ok(&["status", "accept", "published.json"]);
+    // To the byte what stands on standard output without --json.
+    for args in [&["visa", "export", node][..], &["charter", "pack"]] {
+        given(&regulator, args, "content");
+        assert_eq!(place.read("content"), regulator.ok(args).text(), "{args:?}");
+    }
+    // In a file it is in no answer.
+    let args = ["--json", "charter", "pack", "-o", "again.json"];
+    assert!(regulator.ok(&args).json().get("content").is_none());
+
+    // What is no text comes whole.
+    std::fs::write(place.path("bytes"), [0xff, 0, 0x1b]).expect("written");
+    regulator.ok(&["sign", "bytes", "-o", "bytes.jws"]);
+    let opened = ["--json", "verify-signature", "bytes.jws", "-o", "-"];
+    assert_eq!(regulator.ok(&opened).json()["content_base64"], "/wAb");
 }
 
 #[test]

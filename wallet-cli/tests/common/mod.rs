@@ -46,6 +46,15 @@ impl Ran {
             .unwrap_or_else(|e| panic!("one JSON object: {e}: {} {}", self.text(), self.stderr))
     }
 
+    /// What is told beside the answer of a call with `--json`.
+    pub fn objects_on_stderr(&self) -> Vec<Value> {
+        let read = |line| serde_json::from_str(line);
+        self.stderr
+            .lines()
+            .map(|line| read(line).unwrap_or_else(|e| panic!("no JSON: {e}: {line}")))
+            .collect()
+    }
+
     pub fn error(&self) -> Value {
         let line = self.stderr.lines().last().unwrap_or_default();
         serde_json::from_str(line).unwrap_or_else(|e| panic!("an error in JSON: {e}: {self:?}"))

@@ -14,7 +14,13 @@ fn step<'s>(answer: &'s Value, name: &str) -> &'s Value {
 #[test]
 fn the_market_day_ends_well_and_what_must_be_refused_is_and_the_folder_can_be_looked_into() {
     let place = Place::new();
-    let answer = place.ok_json("gridpass.demo/2", &["demo", "--keep", "day", "--seed", "3"]);
+    let ran = place.ok(&["--json", "demo", "--keep", "day", "--seed", "3"]);
+    let answer = ran.json();
+    assert_eq!(answer["schema"], "gridpass.demo/2");
+    // As with every command, each line beside the answer is an object.
+    let hints = ran.objects_on_stderr();
+    assert!(hints.iter().all(|h| h["schema"] == "gridpass.hint/1"), "{hints:?}");
+    assert!(hints.len() > 20, "a step for each: {hints:?}");
     assert_eq!(answer["failed"], 0, "{answer:#}");
     for (name, code) in [
         ("bid-beta-wrong-zone", "GP-POLICY-UNMET"),
@@ -61,5 +67,18 @@ fn processes_are_listed_and_an_unknown_one_is_named() {
     let listed = place.ok_json("gridpass.demo.list/1", &["demo", "--list"]);
     let names = listed["scenarios"].as_array().expect("scenarios");
     assert!(names.iter().any(|s| s["name"] == "market-day"), "{names:?}");
-    place.refused("GP-SCENARIO-UNKNOWN", 5, &["demo", "--scenario", "nothing"]);
+    let unknown = ["demo", "--scenario", "nothing", "--keep", "kept"];
+    place.refused("GP-SCENARIO-UNKNOWN", 5, &unknown);
+    assert!(!place.path("kept").exists(), "it is in the way of the next call");
+    // What would do nothing is refused.
+    for more in [
+        &["--list", "--seed", "7"][..],
+        &["--list", "--scale", "2"],
+        &["--tour", "--seed", "7"],
+        &["--tour", "--scale", "2"],
+        &["--scenario", "onenet-france", "--scale", "2", "--keep", "kept"],
+    ] {
+        place.refused("GP-USAGE", 2, &[&["demo"], more].concat());
+    }
+    assert!(!place.path("kept").exists());
 }

@@ -5,9 +5,9 @@ use super::chains::Chains;
 use super::material::Material;
 use super::receipts::{Acting, Receipts, key_at};
 use super::report::{Audit, BundleSummary, Counts, MessageReport, TrustSummary, worst};
+use crate::bundle::contradiction;
 use crate::bundle::entries::PayloadState;
 use crate::codes;
-use crate::receipt::CLOCKS_DIFFER_MILLIS;
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::verify::Age;
 use gridpass_identity::codes as identity_codes;
@@ -79,32 +79,12 @@ fn exporter(material: &Material<'_>) -> Audit {
 /// That what the exporter wrote down does not contradict itself.
 fn record(material: &Material<'_>) -> Audit {
     let (manifest, entries) = (material.bundle.manifest(), material.bundle.entries());
-    let limit = manifest.made.plus_millis(CLOCKS_DIFFER_MILLIS);
-    let opened = entries.messages.iter().filter_map(|m| m.opened.as_ref());
-    let records = (entries.messages.iter().map(|m| (m.number, m.logged)))
-        .chain(opened.map(|o| (o.number, o.logged)))
-        .chain(entries.receipts.iter().map(|r| (r.number, r.logged)));
-    let failed = |sentence| Audit::failed("record", codes::BUNDLE_RECORD, sentence);
-    for (number, logged) in records {
-        if logged > limit {
-            let made = manifest.made;
-            let sentence = format!("record {number} is of {logged}, and the bundle of {made}");
-            return failed(sentence);
-        }
-        if number > manifest.last {
-            let last = manifest.last;
-            return failed(format!(
-                "there is a record {number}, and the last is said to be {last}"
-            ));
-        }
-    }
-    for (entry, envelope) in entries.messages.iter().zip(&material.envelopes) {
-        let Some(issued) = envelope.as_ref().map(|e| e.header().issued) else { continue };
-        if entry.allowed && issued > entry.logged.plus_millis(CLOCKS_DIFFER_MILLIS) {
-            let (number, logged) = (entry.number, entry.logged);
-            let sentence = format!("record {number} is of {logged}, its message of {issued}");
-            return failed(sentence);
-        }
+    let issued = material.envelopes.iter().map(|e| e.as_ref().map(|e| e.header().issued));
+    let messages: Vec<_> = entries.messages.iter().zip(issued).collect();
+    if let Some(sentence) =
+        contradiction(manifest.made, manifest.last, &messages, &entries.receipts)
+    {
+        return Audit::failed("record", codes::BUNDLE_RECORD, sentence);
     }
     let sentence = "what the exporter wrote down does not contradict itself";
     Audit::passed("record", codes::BUNDLE_INTACT, sentence)

@@ -58,10 +58,9 @@ pub fn start_with<E: From<NetEvent> + Send + 'static>(
     let mut swarm =
         build(keypair, settings, Streams::new(streams_in)).map_err(NetworkError::Transport)?;
     for address in &settings.listen {
-        swarm.listen_on(address.clone()).map_err(|e| NetworkError::Listen {
-            address: address.clone(),
-            reason: causes(&e),
-        })?;
+        swarm
+            .listen_on(address.clone())
+            .map_err(|e| NetworkError::Listen { address: address.clone(), reason: causes(&e) })?;
     }
     for address in &settings.external {
         swarm.add_external_address(address.clone());

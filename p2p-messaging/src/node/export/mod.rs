@@ -20,7 +20,7 @@ use super::NodeKey;
 use super::material::{Material, MaterialError};
 use crate::bundle::{
     Exporter, FORMAT_VERSION, JudgedBy, Lack, MAX_MISSING, Manifest, PayloadState, Selection, TYPE,
-    write,
+    contradiction, write,
 };
 use crate::codes;
 use crate::log::{LogError, LogSnapshot};
@@ -129,6 +129,9 @@ pub struct Exported {
     pub missing: Vec<Lack>,
     /// How many places of the log are damaged: what stood there is not in the bundle.
     pub damaged: usize,
+    /// What the log says against itself, in a sentence, as after a clock that was wrong: whoever verifies the
+    /// bundle finds it in its check `record` (`GP-BUNDLE-RECORD`).
+    pub contradiction: Option<String>,
 }
 
 /// Writes a bundle. Blocks: the whole log is read.
@@ -181,6 +184,9 @@ pub fn export(
         pages: crate::bundle::Pages::default(),
         missing: missing.iter().take(MAX_MISSING).cloned().collect(),
     };
+    let issued = gathered.messages.iter().map(|m| Some(m.header.issued));
+    let messages: Vec<_> = contents.messages.iter().zip(issued).collect();
+    let contradiction = contradiction(asked.made, gathered.last, &messages, &contents.receipts);
     source.of = u64::try_from(contents.messages.len()).unwrap_or(u64::MAX);
     source.progress = Some(progress);
     let written = write(manifest, &contents, (&key.key, &key.key_id), &mut source, out)?;
@@ -193,5 +199,6 @@ pub fn export(
         keys,
         missing,
         damaged,
+        contradiction,
     })
 }

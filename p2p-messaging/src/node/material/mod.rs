@@ -225,6 +225,10 @@ impl Material {
         now: UnixMillis,
         keep: bool,
     ) -> Result<Vec<Taken>, MaterialError> {
+        // What is in the folder was looked at before.
+        if keep && let Some(refusal) = wanted::published_of_a_did(bytes) {
+            return Err(refusal);
+        }
         Ok(match recognise(bytes)? {
             Given::Trust => vec![self.take_trust(bytes, now, keep)?],
             Given::Channel(channel) => vec![self.take_channel(*channel, keep)?],

@@ -8,8 +8,10 @@ use crate::content::{PublicDocument, PublicKind};
 use crate::files::Manifest;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_identity::did::Did;
 use gridpass_identity::json::{Limits, parse_strict};
 use gridpass_policy::payload::{PayloadSchema, SchemaError, is_xsd_file};
+use serde_json::Value;
 
 /// What the operator gives a node.
 const EXPECTED: &str = "a node takes a trust pack, a channel, a schema or a file of one, a presentation for a \
@@ -82,9 +84,36 @@ pub(super) fn visa() -> MaterialError {
     )
 }
 
+/// What the owner of a DID publishes is known by a wallet. A node asks its peers, and takes what comes with
+/// something that was signed.
+pub(super) fn published_of_a_did(bytes: &[u8]) -> Option<MaterialError> {
+    let first = bytes.split(|b| *b == b'\n').find(|line| !line.trim_ascii().is_empty())?;
+    // A log has an entry on each line.
+    let read = parse_strict(bytes, Limits::DOCUMENT);
+    let value = read.or_else(|_| parse_strict(first, Limits::DOCUMENT)).ok()?;
+    let did = |holder: &Value| Did::parse(holder.get("id")?.as_str()?).ok();
+    let version = |entry: &Value| entry.get("versionId").is_some_and(Value::is_string);
+    let state = value.get("state").filter(|_| version(&value));
+    let (what, command) = if let Some(did) = state.and_then(did) {
+        (format!("the log of {did}"), format!("id resolve {did} --log FILE --save"))
+    } else if let Some(did) = did(&value).filter(|_| value.get("verificationMethod").is_some()) {
+        (format!("the document of {did}"), format!("id resolve {did} --document FILE --save"))
+    } else if value.get(0).is_some_and(|one| version(one) && one.get("proof").is_some()) {
+        let what = "what witnesses approved of a DID's log".to_owned();
+        (what, "id resolve DID --log FILE --witness FILE --save".to_owned())
+    } else {
+        return None;
+    };
+    let sentence = format!(
+        "it is {what}, which a wallet takes: `gridpass {command}`. A node asks its peers for it, and has it \
+         with presentations and status lists; {EXPECTED}"
+    );
+    Some(MaterialError::new(codes::NODE_FILE, sentence))
+}
+
 fn says_it_is_a_schema(bytes: &[u8]) -> bool {
     parse_strict(bytes, Limits::DOCUMENT).is_ok_and(|value| {
-        let kind = value.get("type").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
         value.get("$schema").is_some()
             || matches!(kind, "gridpass-xsd" | "gridpass-csv" | "gridpass-cim")
     })

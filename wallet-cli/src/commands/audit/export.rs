@@ -7,13 +7,17 @@ use crate::commands::resolve::parse_time;
 use crate::context::{GlobalArgs, OutputArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, note};
+use crate::resolving::parse_did;
 use crate::shown::shown as harmless;
+use crate::warnings::warn;
 use clap::Args;
 use gridpass_credentials::content_id::EnvelopeId;
+use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
-use gridpass_identity::time::UnixMillis;
+use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use gridpass_messaging::bundle::Selection;
+use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::node::{
     Export, Keys, Material, NodeKey, Payloads, Progress, export, material_of,
 };
@@ -98,7 +102,7 @@ pub fn run(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
         channel,
         from: args.from.as_deref().map(parse_time).transpose()?,
         until: args.until.as_deref().map(parse_time).transpose()?,
-        participant: args.participant.as_deref().map(Did::parse).transpose()?,
+        participant: args.participant.as_deref().map(parse_did).transpose()?,
         thread: args.thread.as_deref().map(message_id).transpose()?,
     };
     let asked = Export {
@@ -117,6 +121,7 @@ pub fn run(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
     if shown {
         note("");
     }
+    warn_of_times(made, done.contradiction.as_deref());
     let mut text = format!(
         "{}\n  selected  {}\n  messages  {}\n  receipts  {}\n  size      {} bytes in {} blocks\n  root      {}\n",
         harmless(path.display()),
@@ -158,8 +163,24 @@ pub fn run(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
         "disclosedKeys": done.keys,
         "damaged": done.damaged,
         "missing": done.missing,
+        "contradiction": done.contradiction,
     });
     Ok(Answer::new("gridpass.audit.export/1", json, text))
+}
+
+/// Says what whoever verifies the bundle will find wrong with its times, while something can be done about it.
+fn warn_of_times(made: UnixMillis, contradiction: Option<&str>) {
+    if let Some(contradiction) = contradiction {
+        let message = format!(
+            "{contradiction}: this machine's clock is wrong, or was. Whoever verifies the bundle finds its check \
+             `record` failed; say why when you hand it over"
+        );
+        warn(Some(messaging_codes::BUNDLE_RECORD), message);
+    }
+    if made > now().plus_millis(MAX_CLOCK_SKEW_MILLIS) {
+        let message = format!("it says that it was made at {made}: until then it is refused");
+        warn(Some(identity_codes::SIGNED_IN_FUTURE), message);
+    }
 }
 
 /// Of when the node's trust pack is, where it holds by now.

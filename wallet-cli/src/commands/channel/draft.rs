@@ -7,6 +7,7 @@ use crate::commands::arguments::{parse_duration, schema_document};
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, now, read_input};
 use crate::output::{Failure, Outcomes};
+use crate::resolving::parse_did;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping;
 use gridpass_credentials::role::RoleName;
@@ -108,7 +109,7 @@ pub fn new(global: &GlobalArgs, args: &NewArgs) -> Outcomes {
 }
 
 fn owner_and_framework(global: &GlobalArgs, args: &NewArgs) -> Result<(Did, ContentId), Failure> {
-    let owner = args.owner.as_deref().map(Did::parse).transpose()?;
+    let owner = args.owner.as_deref().map(parse_did).transpose()?;
     let framework = args.framework.as_deref().map(ContentId::parse).transpose()?;
     // With both given, no wallet is opened.
     if let (Some(owner), Some(framework)) = (&owner, &framework) {

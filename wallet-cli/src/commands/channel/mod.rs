@@ -83,7 +83,7 @@ fn write_draft(
     );
     let answer = Answer::new(schema, json, text);
     Ok(match output.write(bytes)? {
-        Some(raw) => answer.with_raw(raw),
+        Some(raw) => answer.with_document(raw),
         None => answer,
     })
 }
@@ -122,7 +122,7 @@ fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
     bytes.push(b'\n');
     let answer = Answer::new("gridpass.channel.sign/1", json, text);
     Ok(match args.output.write(bytes)? {
-        Some(raw) => answer.with_raw(raw),
+        Some(raw) => answer.with_document(raw),
         None => answer,
     })
 }

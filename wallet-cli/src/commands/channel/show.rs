@@ -2,8 +2,9 @@
 
 use super::args::ShowArgs;
 use super::{compile, find};
-use crate::context::{GlobalArgs, LazyResolver, now};
+use crate::context::{GlobalArgs, now};
 use crate::output::{Answer, Outcomes, checks_text};
+use crate::resolving::LazyResolver;
 use crate::shown::shown;
 use gridpass_policy::channel::{ChannelDescriptor, Sealing};
 use gridpass_policy::direct::describe;

@@ -6,10 +6,11 @@ pub use args::CharterCommand;
 
 use super::arguments::{definition, identities_of, parse_duration, trimmed};
 use super::resolve::parse_time;
-use super::sign::{identity, parse_dids};
+use super::sign::identity;
 use crate::content::MaybeStoreArgs;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::output::{Answer, Failure, Outcomes};
+use crate::resolving::parse_dids;
 use crate::shown::shown;
 use args::{
     AmendArgs, CommonArgs, NewArgs, PackArgs, PublishArgs, RetireArgs, ShowArgs, SignArgs,
@@ -133,7 +134,9 @@ fn retire(charter: &mut Charter, args: &RetireArgs) -> Result<(), Failure> {
 
 fn amend(charter: &mut Charter, args: &AmendArgs) -> Result<(), Failure> {
     let edit = |list: &mut Vec<Did>, add: &[String], remove: &[String]| -> Result<(), Failure> {
-        let (add, remove) = (parse_dids(add)?, parse_dids(remove)?);
+        let add = parse_dids(add)?;
+        // What should never have been listed can be taken off.
+        let remove = remove.iter().map(|d| Did::parse(d)).collect::<Result<Vec<Did>, _>>()?;
         if let Some(missing) = remove.iter().find(|did| !list.contains(did)) {
             return Err(
                 KeepError::NotFound { what: "root or signer", name: missing.to_string() }.into()
@@ -257,7 +260,7 @@ fn finish(
         // The draft has to go somewhere: to standard output, and the words beside it.
         Some(raw) => {
             crate::warnings::hint(&answer.text);
-            answer.with_raw(raw)
+            answer.with_document(raw)
         }
         None => answer,
     })
@@ -367,7 +370,7 @@ fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
         return Ok(answer);
     }
     Ok(match args.output.write(bytes)? {
-        Some(raw) => answer.with_raw(raw),
+        Some(raw) => answer.with_document(raw),
         None => answer,
     })
 }
@@ -576,7 +579,7 @@ fn pack(global: &GlobalArgs, args: &PackArgs) -> Outcomes {
     );
     let answer = Answer::new("gridpass.charter.pack/1", json, text);
     Ok(match args.output.write(bytes)? {
-        Some(raw) => answer.with_raw(raw),
+        Some(raw) => answer.with_document(raw),
         None => answer,
     })
 }

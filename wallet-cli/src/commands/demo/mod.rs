@@ -48,10 +48,10 @@ pub struct DemoArgs {
     #[arg(long, conflicts_with_all = ["scenario", "tour", "keep"])]
     list: bool,
     /// What the documents are made from: the same number, the same amounts
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with_all = ["list", "tour"])]
     seed: u64,
     /// So many times the aggregators and their bids
-    #[arg(long, value_name = "N", default_value_t = 1,
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with_all = ["list", "tour"],
           value_parser = clap::value_parser!(u16).range(1..=64))]
     scale: u16,
     /// Show wallets, keys, seals and visas instead, without any network
@@ -63,6 +63,8 @@ pub fn run(_: &crate::context::GlobalArgs, args: &DemoArgs) -> Outcomes {
     if args.list {
         return Ok(listed());
     }
+    // Before a folder is made that the next call would find in its way.
+    let scenario = scenario(args)?;
     let temporary;
     let home = match &args.keep {
         Some(dir) if dir.exists() => {
@@ -84,13 +86,22 @@ pub fn run(_: &crate::context::GlobalArgs, args: &DemoArgs) -> Outcomes {
     if args.tour {
         return tour::run(&home, args.keep.is_some());
     }
+    play(&scenario.scaled(usize::from(args.scale)), &home, args)
+}
+
+fn scenario(args: &DemoArgs) -> Result<Scenario, Failure> {
     let scenario = match &args.scenario {
         None => Scenario::default(),
         Some(name) => Scenario::by_name(name).ok_or_else(|| {
             Failure::new(codes::SCENARIO_UNKNOWN, format!("there is no scenario {name:?}"))
         })?,
     };
-    play(&scenario.scaled(usize::from(args.scale)), &home, args)
+    if args.scale > 1 && !scenario.participants.iter().any(|p| p.scaled) {
+        let message = format!("--scale does nothing in {}: nobody in it has copies", scenario.name);
+        return Err(Failure::new(codes::USAGE, message)
+            .next("Leave out --scale, or choose another one: gridpass demo --list"));
+    }
+    Ok(scenario)
 }
 
 fn listed() -> Answer {

@@ -1,7 +1,9 @@
-//! What is seen while it runs: on standard error, a line for each step.
+//! What is seen while it runs: on standard error, a line for each step, and with `--json` an object for each
+//! as everywhere.
 
 use crate::output::note;
 use crate::shown::shown;
+use crate::warnings;
 use anstyle::{AnsiColor, Style};
 use std::io::{IsTerminal as _, Write as _};
 
@@ -34,12 +36,15 @@ pub struct Screen {
 
 impl Screen {
     pub fn new() -> Self {
-        Self { live: std::io::stderr().is_terminal() }
+        Self { live: std::io::stderr().is_terminal() && !warnings::in_json() }
     }
 
     pub fn title(&self, text: &str, below: &str) {
         let bold = Style::new().bold();
-        note(format_args!("\n{bold}{text}{bold:#}"));
+        warnings::step(format_args!("\n{bold}{text}{bold:#}"), text);
+        if warnings::in_json() {
+            return;
+        }
         for line in folded(below, 92) {
             note(format_args!("  {line}"));
         }
@@ -61,14 +66,22 @@ impl Screen {
         }
         let (word, color) = mark.shown();
         let style = Style::new().fg_color(Some(color.into()));
-        note(format_args!("  {style}{word}{style:#} {}", shown(says)));
+        let line = format!("  {style}{word}{style:#} {}", shown(says));
+        warnings::step(line, format_args!("{}: {says}", word.trim()));
+        if warnings::in_json() {
+            return;
+        }
         for line in folded(detail, 88) {
             let dim = Style::new().dimmed();
             note(format_args!("          {dim}{}{dim:#}", shown(line)));
         }
     }
 
+    /// For people; the answer has it for programs.
     pub fn table(&self, rows: &[[String; 4]]) {
+        if warnings::in_json() {
+            return;
+        }
         let width = |column: usize| {
             let cells = rows.iter().filter_map(|r| r.get(column));
             cells.map(|c| c.chars().count()).max().unwrap_or_default()

@@ -7,13 +7,13 @@ use crate::commands::arguments::parse_duration;
 use crate::context::{GlobalArgs, OutputArgs};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::resolving::parse_dids;
 use crate::shown::shown;
 use crate::warnings::hint;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
 use gridpass_credentials::content_id::EnvelopeId;
-use gridpass_identity::did::Did;
 use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::files::Reference;
 use gridpass_messaging::files::reference::{self, is_media_type, is_name};
@@ -179,7 +179,7 @@ fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         return Err(Failure::new(crate::codes::USAGE, message).next(next));
     }
     let lifetime_millis = args.lifetime.as_deref().map(parse_duration).transpose()?;
-    let recipients = args.to.iter().map(|d| Did::parse(d)).collect::<Result<_, _>>()?;
+    let recipients = parse_dids(&args.to)?;
     let thread = args.thread.as_deref().map(EnvelopeId::parse).transpose()?;
     let Sent { file, size, key, sealed, new } = stage(global, &args.channel, source)?;
     let reference = Reference {

@@ -6,6 +6,7 @@ use crate::commands::arguments::parse_duration;
 use crate::context::{GlobalArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::resolving::parse_did;
 use crate::shown::shown;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -429,7 +430,8 @@ pub fn leave(global: &GlobalArgs, args: &LeaveArgs) -> Outcomes {
 }
 
 pub fn block(global: &GlobalArgs, node: &str, blocked: bool) -> Outcomes {
-    let node = Did::parse(node)?;
+    // Who was shut out under whatever name may be let in again.
+    let node = if blocked { parse_did(node)? } else { Did::parse(node)? };
     let answer = ask(global, &Asked::Block { node: node.clone(), blocked })?;
     let text = if blocked { format!("{node} is shut out") } else { format!("{node} may come") };
     let schema = if blocked { "gridpass.node.block/1" } else { "gridpass.node.unblock/1" };

@@ -6,13 +6,13 @@ use crate::commands::arguments::parse_duration;
 use crate::context::{GlobalArgs, if_too_large};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::resolving::parse_dids;
 use crate::shown::{quoted, shown};
 use crate::warnings::hint;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use gridpass_credentials::content_id::EnvelopeId;
-use gridpass_identity::did::Did;
 use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::node::control::{Asked, NewMessage};
 use gridpass_policy::codes as policy_codes;
@@ -140,7 +140,7 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         topic: args.topic.clone(),
         version: args.version,
         payload: STANDARD.encode(payload),
-        recipients: args.to.iter().map(|d| Did::parse(d)).collect::<Result<_, _>>()?,
+        recipients: parse_dids(&args.to)?,
         thread: args.thread.as_deref().map(EnvelopeId::parse).transpose()?,
         attributes,
         lifetime_millis: args.lifetime.as_deref().map(parse_duration).transpose()?,

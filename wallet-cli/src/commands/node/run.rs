@@ -9,6 +9,7 @@ use crate::warnings::warn;
 use clap::{Args, ValueEnum};
 use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_identity::document::Relationship;
+use gridpass_identity::key::{KeyType, PublicKey};
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::{Identity, IdentityKind};
 use gridpass_messaging::codes as messaging_codes;
@@ -106,20 +107,29 @@ impl Write for LogLines {
 
 /// The identity of the node: the one named, the only node, or the only identity.
 pub fn node_identity(wallet: &Wallet, name: Option<&str>) -> Result<Identity, Failure> {
-    if name.is_none() {
-        let all = wallet.identities()?;
-        let mut nodes = all.iter().filter(|i| i.kind == IdentityKind::Node);
-        if let (Some(only), None) = (nodes.next(), nodes.next()) {
-            return Ok(only.clone());
-        }
-    }
-    let found = crate::commands::sign::identity(wallet, name)?;
-    if found.did.method() != "key" {
-        let message = format!("{} is no did:key", found.did);
-        return Err(Failure::new(messaging_codes::NODE_CONFIGURATION, message)
-            .next("Make the node an identity: gridpass id new --name node --method key --node"));
-    }
-    Ok(found)
+    let all = wallet.identities()?;
+    let mut nodes = all.iter().filter(|i| i.kind == IdentityKind::Node);
+    let found = match (name, nodes.next(), nodes.next()) {
+        (None, Some(only), None) => only.clone(),
+        _ => crate::commands::sign::identity(wallet, name)?,
+    };
+    let wrong = if found.did.method() != "key" {
+        "is no did:key"
+    } else if !is_ed25519(&found) {
+        "has a key that is not Ed25519, and a node is known by its Ed25519 key"
+    } else {
+        return Ok(found);
+    };
+    let message = format!("{} {wrong}", found.did);
+    Err(Failure::new(messaging_codes::NODE_CONFIGURATION, message)
+        .next("Make the node an identity: gridpass id new --name node --method key --node"))
+}
+
+fn is_ed25519(identity: &Identity) -> bool {
+    let key = identity.active_key(Relationship::CapabilityInvocation);
+    let key = key.and_then(|k| PublicKey::from_multikey(&k.public_key).ok());
+    // A key that is not active any more is refused by its own code.
+    key.is_none_or(|key| key.key_type() == KeyType::Ed25519)
 }
 
 /// What the wallet knows and the node does not, such as its trust pack and channels.

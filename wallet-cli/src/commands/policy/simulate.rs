@@ -3,10 +3,10 @@
 use crate::codes;
 use crate::commands::arguments::{TrustArgs, parse_duration};
 use crate::commands::channel::{compile, find};
-use crate::commands::sign::parse_dids;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::resolving::parse_dids;
 use crate::shown::shown;
 use clap::Args;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};

@@ -254,7 +254,7 @@ fn finish(
         done_all_the_same(e, done, next)
     })?;
     Ok(match written {
-        Some(raw) => answer.with_raw(raw),
+        Some(raw) => answer.with_document(raw),
         None => answer,
     })
 }

@@ -147,7 +147,7 @@ fn write(parcel: Parcel, output: &OutputArgs, answer: Answer) -> Outcomes {
     Ok(match output.write(parcel.encode()?)? {
         Some(raw) => {
             hint(&answer.text);
-            answer.with_raw(raw)
+            answer.with_document(raw)
         }
         None => answer,
     })

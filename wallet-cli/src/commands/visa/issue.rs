@@ -8,6 +8,7 @@ use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::resolving::parse_did;
 use crate::shown::shown as harmless;
 use crate::warnings::hint;
 use clap::Args;
@@ -24,7 +25,7 @@ use gridpass_credentials::vcdm::Presentation;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::Outcome;
-use gridpass_identity::resolve::{NoSnapshots, OfflineResolver, Resolver as _, SnapshotStore as _};
+use gridpass_identity::resolve::{OfflineResolver, SnapshotStore as _};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::snapshots::Fixed;
@@ -128,10 +129,6 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
     } = wanted;
     if let Some(request) = request.as_ref().filter(|_| !args.again) {
         refuse_to_repeat(&wallet, request)?;
-    }
-    if subject.method() == "key" {
-        // One that is cut short names no key: nobody could ever show the visa.
-        OfflineResolver::new(&NoSnapshots).resolve(&subject)?;
     }
     let me = identity(&wallet, args.identity.as_deref().or(issuer.as_deref()))?;
     let trust = keeping::pinned(&wallet, now())?;
@@ -276,7 +273,8 @@ fn from_arguments(global: &GlobalArgs, args: &IssueArgs) -> Result<Wanted, Failu
     let wallet = global.wallet()?;
     let trust = keeping::pinned(&wallet, now())?;
     let role = args.role.clone().unwrap_or_default();
-    let subject = Did::parse(args.to.as_deref().unwrap_or_default())?;
+    // To one that is nobody's no visa could ever be shown.
+    let subject = parse_did(args.to.as_deref().unwrap_or_default())?;
     let claims = match trust.find_role(&role) {
         Some((_, known)) => args.claims.read(&known.definition)?,
         None => Map::new(),

@@ -120,7 +120,7 @@ pub fn write_parcel(
     Ok(match output.write(parcel.encode()?)? {
         Some(raw) => {
             hint(&answer.text);
-            answer.with_raw(raw)
+            answer.with_document(raw)
         }
         None => answer,
     })

@@ -13,7 +13,9 @@ use gridpass_credentials::issuing::{Issuer, NewAuthorisation};
 use gridpass_credentials::keeping;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_identity::did::Did;
-use gridpass_identity::resolve::{NoSnapshots, OfflineResolver, Resolver as _};
+use gridpass_identity::key::KeyType;
+use gridpass_identity::method::key::to_public_key;
+use gridpass_identity::resolve::check_did;
 use serde_json::json;
 
 /// What a node may do, on the command line.
@@ -62,7 +64,12 @@ pub fn authorise(global: &GlobalArgs, args: &AuthoriseArgs) -> Outcomes {
         ));
     }
     // One that is cut short names no key, and nobody could ever act by it.
-    OfflineResolver::new(&NoSnapshots).resolve(&node)?;
+    check_did(&node)?;
+    if to_public_key(&node)?.key_type() != KeyType::Ed25519 {
+        let message = format!("{node} is no node's: its peers know a node by its Ed25519 key");
+        return Err(Failure::new(gridpass_identity::codes::KEY_TYPE_UNSUITABLE, message)
+            .next("Authorise the DID that `gridpass id new --name node-1 --node` prints."));
+    }
     let channels = args.channels.iter().map(|c| ContentId::parse(c)).collect::<Result<_, _>>()?;
     let purposes = match args.purposes.as_slice() {
         [] => NodePurpose::ALL.into_iter().collect(),

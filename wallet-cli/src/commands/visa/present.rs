@@ -7,6 +7,7 @@ use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::resolving::parse_audience;
 use crate::warnings::{hint, warn};
 use clap::Args;
 use gridpass_credentials::content_id::ContentId;
@@ -123,7 +124,7 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
 /// Nobody is called so: a verifier expects its own DID, a node the CID of a channel.
 fn refuse_nobody(to: &str) -> Result<(), Failure> {
     if to.starts_with("did:") {
-        return Ok(Did::parse(to).map(|_| ())?);
+        return parse_audience(to).map(drop);
     }
     if ContentId::parse(to).is_ok() {
         return Ok(());

@@ -7,6 +7,7 @@ use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, checks_text, outcome_exit};
+use crate::resolving::parse_did;
 use crate::shown::shown;
 use clap::Args;
 use gridpass_credentials::keeping::{self, KeepError};
@@ -95,7 +96,7 @@ pub fn request(global: &GlobalArgs, args: &RequestArgs) -> Outcomes {
     let claims = args.claims.read(&role.definition)?;
     let validity = args.validity.as_deref().map(parse_duration).transpose()?.map(|ms| ms / 1000);
     let issuer = match (&args.issuer, role.definition.issuers.dids.as_slice()) {
-        (Some(did), _) => Did::parse(did)?,
+        (Some(did), _) => parse_did(did)?,
         (None, [only]) => only.clone(),
         (None, _) => {
             let message = format!("several may issue {}", role.definition.name);

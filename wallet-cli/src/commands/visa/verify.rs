@@ -5,12 +5,12 @@ use crate::commands::arguments::TrustArgs;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input};
 use crate::help;
 use crate::output::{Failure, Outcomes};
+use crate::resolving::parse_did;
 use clap::Args;
 use gridpass_credentials::parcel::{Parcel, ParcelError, ParcelKind};
 use gridpass_credentials::secured::{Kind, Secured};
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::verify::{Evidence, Expectation, verify_presentation, verify_visa};
-use gridpass_identity::did::Did;
 use gridpass_identity::resolve::OfflineResolver;
 use std::path::PathBuf;
 
@@ -50,7 +50,7 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     let resolver = OfflineResolver::new(&snapshots);
     let (trust, lists, seen) = (&material.trust, &material.lists, &material.seen);
     let evidence = Evidence { trust, lists, resolver: &resolver, seen };
-    let presenter = args.presenter.as_deref().map(Did::parse).transpose()?;
+    let presenter = args.presenter.as_deref().map(parse_did).transpose()?;
     let expect = Expectation {
         now: material.at,
         clock: material.at,

@@ -5,8 +5,9 @@ mod visas;
 use crate::codes;
 use crate::commands::init::{build_in_place, create_wallet};
 use crate::context::{now, rng};
-use crate::output::{Answer, Failure, Outcomes, note};
+use crate::output::{Answer, Failure, Outcomes};
 use crate::secrets::{HandedOver, write_private_file};
+use crate::warnings::step;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
@@ -84,16 +85,17 @@ struct Story {
 
 impl Story {
     fn chapter(&self, title: &str) {
-        note(format_args!("\n{title}"));
+        step(format_args!("\n{title}"), title);
     }
 
     /// One step: what was expected of it, and what came.
     fn step(&mut self, name: &'static str, sentence: impl Into<String>, as_expected: Check) {
         let sentence = sentence.into();
         let held = as_expected.outcome == Outcome::Passed;
-        note(format_args!("  {} {sentence}", if held { "ok  " } else { "FAIL" }));
+        let word = if held { "ok  " } else { "FAIL" };
+        step(format_args!("  {word} {sentence}"), format_args!("{}: {sentence}", word.trim()));
         if !held {
-            note(format_args!("       {}", as_expected.sentence));
+            step(format_args!("       {}", as_expected.sentence), &as_expected.sentence);
         }
         self.report.push(Check { name, sentence, ..as_expected });
     }
