@@ -16,6 +16,7 @@ mod disk_full;
 mod fetch;
 #[cfg(unix)]
 mod files;
+mod giving_up;
 mod holding;
 mod interop_age;
 mod killed_calls;
