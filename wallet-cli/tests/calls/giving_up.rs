@@ -170,6 +170,8 @@ fn a_holder_that_gave_its_did_up_shows_nothing_any_more() {
     let accepted = regulator.ok(&["status", "accept", "ended.json"]);
     assert!(accepted.text().contains("What is new of 1 DIDs"), "{}", accepted.text());
     regulator.refused("GP-DID-DEACTIVATED", 13, &["id", "resolve", &holder.did]);
+    // Nobody could show another one.
+    regulator.refused("GP-DID-DEACTIVATED", 13, &issue);
 }
 
 #[test]

@@ -133,6 +133,12 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
         // One that is cut short names no key: nobody could ever show the visa.
         OfflineResolver::new(&NoSnapshots).resolve(&subject)?;
     }
+    // Asked for before the end, perhaps: nobody could show the visa either.
+    let known = OfflineResolver::new(&wallet).resolve(&subject).ok();
+    if let Some(since) = known.and_then(|known| known.deactivated()) {
+        let message = format!("{subject} is deactivated since {since}, and could not show a visa");
+        return Err(Failure::new(gridpass_identity::codes::DID_DEACTIVATED, message));
+    }
     let me = identity(&wallet, args.identity.as_deref().or(issuer.as_deref()))?;
     let trust = keeping::pinned(&wallet, now())?;
     consent::refuse_faults(&claims)?;
