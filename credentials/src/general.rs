@@ -376,8 +376,12 @@ fn verify_proof(
             Check::failed("key", e.code(), e.to_string())
         }),
         Ok(resolution) => {
-            let (check, key) =
-                resolution.key_at(&proof.key_id, purpose, created, TimeBasis::Claimed);
+            // As of a visa: who presents must hold the key now, whenever it says that it signed.
+            let at = match purpose {
+                Relationship::Authentication => general.now.max(created),
+                _ => created,
+            };
+            let (check, key) = resolution.key_at(&proof.key_id, purpose, at, TimeBasis::Claimed);
             checks.push(check);
             if let Some(key) = key {
                 checks.push(match proof.fits_with(document, &key, Contexts::Inline) {

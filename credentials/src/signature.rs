@@ -50,6 +50,8 @@ pub struct Found {
     /// When the signer's document changed next after the time that was asked about: a signature
     /// that must hold then is to be judged anew.
     pub next_change: Option<UnixMillis>,
+    /// From when on the signer's DID is deactivated, as far as that is known.
+    pub ended: Option<UnixMillis>,
 }
 
 /// What stays true for ever: whether a signature fits (bytes and key), documents of DIDs that are their own
@@ -187,6 +189,7 @@ pub fn check(
         source: None,
         age_millis: None,
         next_change: None,
+        ended: None,
     };
     found.checks.push(time_check(at, asked.now));
     found.checks.extend(proof_checks(secured, asked));
@@ -231,6 +234,7 @@ pub fn check(
             found.age_millis = resolution.age_millis(asked.now);
             let changes = resolution.versions.iter().filter_map(|v| v.from);
             found.next_change = changes.filter(|from| *from > asked.now).min();
+            found.ended = resolution.deactivated();
         }
     }
     found

@@ -179,6 +179,12 @@ crate::codes! {
     IDENTITY_CANNOT_ROTATE = "GP-IDENTITY-CANNOT-ROTATE", Usage,
         "This DID method has no rotation here: only did:webvh has a log that proves every change of keys.",
         "Make a new identity with `gridpass id new`, for an organisation with --method webvh, and have what was issued to the old one issued anew.";
+    IDENTITY_CANNOT_DEACTIVATE = "GP-IDENTITY-CANNOT-DEACTIVATE", Usage,
+        "This DID method has no end here that others could see: only did:webvh has a log in which it is written.",
+        "Take the document of a did:web down; of any of them, revoke what it issued, and have what was issued to it revoked.";
+    IDENTITY_DEACTIVATED = "GP-IDENTITY-DEACTIVATED", Revoked,
+        "The identity was given up: its DID is deactivated, and nothing that is signed as it from then on counts.",
+        "Act as another identity (`gridpass id list`), or make one with `gridpass id new` and have what was issued to this one issued anew.";
     IDENTITY_KEY_MISSING = "GP-IDENTITY-KEY-MISSING", NotFound,
         "The identity has no active key for this purpose in this wallet.",
         "Show its keys with `gridpass id show`.";

@@ -185,6 +185,13 @@ impl Resolution {
         self.versions.last().and_then(|v| v.document.as_ref())
     }
 
+    /// From when on the DID is deactivated, from the start of that second; `None` where it is not.
+    #[must_use]
+    pub fn deactivated(&self) -> Option<UnixMillis> {
+        let last = self.versions.last().filter(|v| v.document.is_none())?;
+        Some(last.from.map_or(UnixMillis::new(0), UnixMillis::floor_to_second))
+    }
+
     /// The version that was in force at a time; `None` before the first.
     #[must_use]
     pub fn version_at(&self, at: UnixMillis) -> Option<&DocumentVersion> {

@@ -144,6 +144,18 @@ fn a_deactivated_did_keeps_its_past() {
     let r = history(Some(gone));
     assert_eq!(verdict(&r, 2, 350, TimeBasis::Claimed).1, codes::DID_DEACTIVATED);
     assert_eq!(verdict(&r, 2, 250, TimeBasis::Claimed).1, codes::KEY_ROTATED_SINCE);
+    assert_eq!((r.deactivated(), history(None).deactivated()), (Some(t(300)), None));
+}
+
+/// Also where a key is listed in the version before: an end is not a change of keys.
+#[test]
+fn a_did_is_deactivated_from_the_start_of_the_second_in_which_that_was_written() {
+    let from = Some(UnixMillis::new(300_700));
+    let gone = DocumentVersion { from, version_id: None, document: None };
+    let r = history(Some(gone));
+    assert_eq!(r.deactivated(), Some(t(300)));
+    assert_eq!(verdict(&r, 2, 300, TimeBasis::Claimed).1, codes::DID_DEACTIVATED);
+    assert_eq!(verdict(&r, 2, 299, TimeBasis::Claimed).1, codes::KEY_ROTATED_SINCE);
 }
 
 #[test]

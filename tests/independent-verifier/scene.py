@@ -87,6 +87,7 @@ class Scene:
     def __init__(self, name: str = "Flexibility", charter_says: dict[str, Any] | None = None) -> None:
         self.root, self.own, self.update, self.node, self.dso = (Signer(n) for n in (1, 2, 3, 4, 5))
         self.did, self.log = webvh(self.update, self.own, NOW - 30 * DAY)
+        self.seen = NOW
         self.own.kid = f"{self.did}#key-1"
         self.definition = {
             "type": "gridpass-role-definition", "formatVersion": 1, "name": "flex.gb.aggregator", "version": "1.0.0",
@@ -150,10 +151,10 @@ class Scene:
             "credentialSubject": {"id": node or self.node.did, "node": {"purposes": purposes or ["messages"]}},
             "credentialStatus": entry("urn:x:nodes", "revocation", 3)}, NOW - 10 * DAY)
 
-    def present(self, visas: list[bytes], audience: str | None = None) -> bytes:
+    def present(self, visas: list[bytes], audience: str | None = None, expires: int = NOW + DAY) -> bytes:
         shown = [{"@context": CONTEXTS[0], "type": "EnvelopedVerifiableCredential", "id": "data:application/vc+jwt," + v.decode()} for v in visas]
         return self.own.credential({"@context": CONTEXTS[:1], "type": ["VerifiablePresentation"], "holder": self.did, "verifiableCredential": shown,
-                                    "aud": audience or self.channel, "exp": (NOW + DAY) // 1000}, NOW - DAY, "vp")
+                                    "aud": audience or self.channel, "exp": expires // 1000}, NOW - DAY, "vp")
 
     def envelope(self, number: int, previous: str | None, payload: bytes = b'{"kW":1}', **changes: Any) -> tuple[bytes, bytes]:
         gp = {"formatVersion": 1, "channel": self.channel, "topic": "bids", "topicVersion": 1, "schema": cid(SCHEMA), "sender": self.did,
@@ -212,7 +213,7 @@ class Scene:
             "messages": messages, "admissions": [admission], "presentations": [put(self.presentation)], "authorisations": [put(self.authorisation)],
             "descriptors": [{"channel": self.channel, "signed": put(self.signed_descriptor)}], "schemas": [put(SCHEMA)], "definitions": [put(jcs(self.definition))],
             "lists": sorted((put(data) for data in self.lists.values()), key=lambda link: link.text),
-            "identities": [{"did": self.did, "seen": rfc3339(NOW), "document": put(self.log)}],
+            "identities": [{"did": self.did, "seen": rfc3339(self.seen), "document": put(self.log)}],
             "epochs": sorted((put(data) for data in self.epochs), key=lambda link: link.text),
             "forks": [{"first": put(a, DAG_CBOR), "second": put(b, DAG_CBOR)} for a, b in self.forks],
             "receipts": [{"number": 10 + n, "logged": rfc3339(NOW + 60_000), "receipt": put(data)} for n, data in enumerate(self.receipts)],
@@ -238,6 +239,12 @@ class Scene:
                 order += [(link.raw, blocks.get(link.raw, b"")) for link in links]
         unique = {name: data for name, data in order if data}
         return car(list(unique.items()))
+
+    def give_up(self, at: int) -> None:
+        """The aggregator deactivates its DID."""
+        end = {"versionTime": rfc3339(at), "parameters": {"updateKeys": [], "deactivated": True},
+               "state": {"@context": ["https://www.w3.org/ns/did/v1"], "id": "did:webvh:{SCID}:aggregator.example"}}
+        self.log, self.seen = webvh(self.update, self.own, NOW - 30 * DAY, [end])[1], max(NOW, at)
 
     def describe(self) -> None:
         """The descriptor says something else now: what names it is made anew."""

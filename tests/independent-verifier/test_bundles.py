@@ -388,6 +388,45 @@ class Exporter(unittest.TestCase):
             self.again(scene)
         self.expect("failed", "GP-FACTS-DIFFER", revoked)
 
+    def test_a_sender_that_gave_its_did_up(self) -> None:
+        """The end counts against the time that each thing is judged for, also where it was caught up with later."""
+        def ended(at: int) -> Make:
+            return lambda scene: scene.give_up(at)
+        # What it showed before, and what its node sent then, was good; a list that it signed before stays its word.
+        self.expect("passed", None, ended(NOW + HOUR))
+        report = self.expect("failed", "GP-FACTS-DIFFER", ended(NOW - HOUR // 2))
+        bad = {check["check"] for check in report["messages"][0]["checks"] if check["outcome"] != "passed"}
+        self.assertEqual(bad, {"node", "presentation"})
+        # Its own list, from after the end, is not to be believed.
+        self.expect("failed", "GP-FACTS-DIFFER", ended(NOW - 2 * HOUR))
+        # An admission counts until the DID ends.
+        report = self.expect("indeterminate", "GP-FACTS-OPEN", ended(NOW + 2000))
+        self.assertEqual([message["outcome"] for message in report["messages"]], ["passed", "indeterminate", "indeterminate"])
+
+        def caught_up(scene: Scene) -> None:
+            late, scene.made = rfc3339(NOW + 3 * HOUR), NOW + 4 * HOUR
+            scene.entry_changes = {n: {"caughtUp": True, "logged": late} for n in (1, 2, 3)}
+            scene.give_up(NOW + HOUR)
+        self.expect("passed", None, caught_up)
+
+        def exported(at: int) -> Make:
+            def make(scene: Scene) -> Any:
+                scene.give_up(at)
+                return self.by_node(scene)
+            return make
+        self.expect("passed", None, exported(NOW + 2 * HOUR))
+        report = self.expect("failed", "GP-DID-DEACTIVATED", exported(NOW + HOUR // 2))
+        self.assertEqual({message["outcome"] for message in report["messages"]}, {"passed"})
+
+    def test_a_presentation_that_ended_before_it_was_caught_up_with(self) -> None:
+        def make(scene: Scene) -> None:
+            late, scene.made = rfc3339(NOW + 3 * HOUR), NOW + 4 * HOUR
+            scene.entry_changes = {n: {"caughtUp": True, "logged": late} for n in (1, 2, 3)}
+            scene.presentation = scene.present([scene.visa], expires=NOW + HOUR)
+            scene.envelopes, scene.receipts = scene.chain(3), []
+            scene.admission = scene.admit()
+        self.expect("passed", None, make)
+
     def test_an_admission_that_had_ended(self) -> None:
         def make(scene: Scene) -> None:
             scene.lists["revocation"] = scene.make_list("revocation", NOW - DAY + 1500)

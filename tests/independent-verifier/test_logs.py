@@ -16,7 +16,7 @@ from keys import Version, key_at, read_document
 from scene import DAY, NOW, Scene, Signer, car, uncar, vh_document, webvh
 from trust import Resolver, open_pack
 from verify import main
-from webvh import read_log
+from webvh import digest, read_log
 
 
 class Logs(unittest.TestCase):
@@ -87,6 +87,19 @@ class Logs(unittest.TestCase):
         did, log = webvh(self.update, self.own, NOW - DAY, [{"parameters": {"deactivated": True}}, {}])
         with self.assertRaises(Fault):
             self.read(did, log)
+
+    def test_deactivated_after_pre_rotation(self) -> None:
+        """Where keys are committed to, one entry ends that, and the next, which nobody could sign with them, the DID."""
+        own = self.update.key.multikey
+        committed = {"parameters": {"updateKeys": [own], "nextKeyHashes": [digest(own.encode())]}}
+        opened = {"parameters": {"updateKeys": [own], "nextKeyHashes": []}}
+        end = {"parameters": {"updateKeys": [], "deactivated": True}}
+        did, log = webvh(self.update, self.own, NOW - DAY, [committed, opened, end])
+        self.assertEqual([version.document is None for version in self.read(did, log)[0]], [False, False, False, True])
+        for changes in ([committed, end], [committed, {"parameters": end["parameters"] | {"nextKeyHashes": []}}], [committed, opened, end, {}]):
+            did, log = webvh(self.update, self.own, NOW - DAY, changes)
+            with self.assertRaises(Fault):
+                self.read(did, log)
 
     def test_another_updater(self) -> None:
         did, log = webvh(self.update, self.own, NOW - DAY, [{"parameters": {"updateKeys": [Signer(8).key.multikey]}}])

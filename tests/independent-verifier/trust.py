@@ -54,6 +54,16 @@ class Resolver:
         except Fault as fault:
             self.faults[identity["did"]] = Check("key", FAILED, fault.code, identity["did"])
 
+    def changes(self, did: str) -> list[int]:
+        """When what is known of a DID changed."""
+        return [version.since for version in self.known.get(did, [])] if did not in self.faults else []
+
+    def has_ended(self, did: str, at: int) -> bool:
+        """Whether a DID was deactivated at or before a time: from the start of that second."""
+        known = [] if did in self.faults else self.known.get(did, [])
+        begun = [version for version in known if version.since // 1000 * 1000 <= at]
+        return bool(begun) and begun[-1].document is None
+
     def key(self, kid: str, purpose: str, at: int, claimed: bool = True) -> tuple[Check, Key | None]:
         try:
             did = did_of(kid)

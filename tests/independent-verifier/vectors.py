@@ -130,6 +130,21 @@ def broken(scene: Scene) -> bytes:
     return scene.log.replace(scene.own.key.multikey.encode(), Signer(9).key.multikey.encode())
 
 
+def given_up(at: int) -> Make:
+    return lambda scene: scene.give_up(at)
+
+
+def caught_up_since(scene: Scene) -> None:
+    late, scene.made = rfc3339(NOW + 3 * HOUR), NOW + 4 * HOUR
+    scene.entry_changes = {number: {"caughtUp": True, "logged": late} for number in (1, 2, 3)}
+    scene.give_up(NOW + HOUR)
+
+
+def exported_since(scene: Scene) -> Any:
+    scene.give_up(NOW + HOUR // 2)
+    return by_node(scene)
+
+
 def receipt(delivered: list[list[int]], newest: int) -> Make:
     def make(scene: Scene) -> None:
         scene.receipts = [scene.receipt(delivered, cid(scene.envelopes[newest - 1][0], DAG_CBOR))]
@@ -177,6 +192,10 @@ CASES: list[tuple[str, Make]] = [
     ("a definition is missing, and the pack has it", cut("definitions")),
     ("the log of the sender's DID is missing", cut("identities", 0, "document")),
     ("the log of the sender's DID is broken", log(broken)),
+    ("the sender's DID was deactivated before", given_up(NOW - HOUR // 2)),
+    ("the sender's DID was deactivated after its first message", given_up(NOW + 2000)),
+    ("the sender's DID was deactivated before it was caught up with", caught_up_since),
+    ("the DID of the exporter's participant was deactivated before", exported_since),
     ("a receipt speaks of numbers that are not there, and names a message that is", receipt([[1, 9]], 3)),
     ("another descriptor in the place of the channel's", another_descriptor),
     ("beside it, a descriptor that is none", descriptor_beside),

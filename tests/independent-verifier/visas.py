@@ -7,6 +7,7 @@ from typing import Any
 
 from base import FAILED, FIVE_MINUTES, OPEN, PASSED, Check, Fault, millis, worst
 from credentials import DAY, NOT_CHECKED, Authorisation, Entry, Presentation, StatusList, Visa, read_visa
+from keys import did_of
 from schema import schema_fits
 from trust import Definition, Resolver, Trust
 
@@ -332,11 +333,11 @@ class Judge:
         """The presentation's own checks, and a standing of each visa in it."""
         secured = shown.secured
         self.ends += [secured.expires] if secured.expires is not None else []
-        key_time = max(self.clock, secured.signed)
-        own = secured.checks(shown.holder, "authentication", key_time, self.clock, self.resolver, audience, nonce)
         # All is judged as of a time, also where the clock of a caught-up message is a later one.
-        if not secured.untimed and secured.signed > self.at + FIVE_MINUTES:
-            own.append(Check("time", FAILED, "GP-SIGNED-IN-FUTURE"))
+        key_time = max(self.at, secured.signed)
+        own = secured.checks(shown.holder, "authentication", key_time, self.at, self.resolver, audience, nonce)
+        if secured.kid and did_of(secured.kid) == shown.holder:
+            self.ends += self.resolver.changes(shown.holder)
         if not secured.audience or secured.expires is None:
             own.append(Check("audience", FAILED, "GP-PRESENTATION-UNBOUND"))
         if not 1 <= len(shown.visas) <= 64:
@@ -388,7 +389,12 @@ class Judge:
             checks.append(Check("validity", PASSED, "GP-VISA-IN-FORCE"))
         named = (found.participant, found.node) == (participant, node) and purpose in found.purposes \
             and (found.channels is None or channel in found.channels)
-        checks.append(Check("authorisation", PASSED, "GP-NODE-AUTHORISED") if named else Check("authorisation", FAILED, "GP-NODE-NOT-AUTHORISED"))
+        if not named:
+            checks.append(Check("authorisation", FAILED, "GP-NODE-NOT-AUTHORISED"))
+        elif self.resolver.has_ended(participant, self.at):
+            checks.append(Check("authorisation", FAILED, "GP-DID-DEACTIVATED", participant))
+        else:
+            checks.append(Check("authorisation", PASSED, "GP-NODE-AUTHORISED"))
         newest, fault = self.newest(found.status, found.participant)
         for one in self.rely([found.status], {found.participant}, self.max_age or 0):
             self.ends.append(one.dated + (self.max_age or 0) * 1000 + 1)

@@ -38,11 +38,11 @@ function signer({ secret, multikey }) {
 const method = ({ multikey }) => ({ type: "Multikey", publicKeyMultibase: multikey, purpose: "assertionMethod" });
 
 const actions = {
-  // {log, witness?}: the DID, version and document at the end of the log.
+  // {log, witness?}: the DID, version and document at the end of the log, and whether it is deactivated.
   async resolve({ log, witness }) {
     const { did, doc, meta } = await webvh.resolveDIDFromLog(log, { verifier, witnessProofs: witness });
     if (meta.error) throw new Error(meta.problemDetails?.detail ?? meta.error);
-    return { did, doc, versionId: meta.versionId };
+    return { did, doc, versionId: meta.versionId, deactivated: meta.deactivated };
   },
 
   // {domain}: a log of two entries with pre-rotation, and its DID.
@@ -68,6 +68,36 @@ const actions = {
       updated: "2026-03-02T12:00:00Z",
     });
     return { did: updated.did, log: updated.log };
+  },
+
+  // {domain}: a log of three entries, the second of which ends pre-rotation and the third, as of now, the DID.
+  async deactivate({ domain }) {
+    const [first, second] = ["first", "second"].map(keyOf);
+    const created = await webvh.createDID({
+      domain,
+      signer: signer(first),
+      verifier,
+      updateKeys: [first.multikey],
+      nextKeyHashes: [await webvh.deriveNextKeyHash(second.multikey)],
+      verificationMethods: [method(first)],
+      created: "2026-03-01T12:00:00Z",
+    });
+    const opened = await webvh.updateDID({
+      log: created.log,
+      signer: signer(second),
+      verifier,
+      updateKeys: [second.multikey],
+      nextKeyHashes: [],
+      verificationMethods: [method(first)],
+      updated: "2026-03-02T12:00:00Z",
+    });
+    const ended = await webvh.deactivateDID({
+      log: opened.log,
+      signer: signer(second),
+      verifier,
+      updateKeys: [],
+    });
+    return { did: ended.did, log: ended.log };
   },
 };
 

@@ -12,6 +12,7 @@ pub mod fuzz_credentials;
 pub mod fuzz_messaging;
 pub mod fuzz_policy;
 pub mod interop;
+pub mod logged;
 pub mod messages;
 pub mod nodes;
 pub mod parts;

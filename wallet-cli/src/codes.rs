@@ -39,6 +39,9 @@ gridpass_identity::codes! {
     IDENTITY_UNNAMED = "GP-IDENTITY-UNNAMED", Usage,
         "The wallet has none or several identities, and none was named.",
         "Name one with --as NAME; list them with `gridpass id list`.";
+    CONFIRMATION_NEEDED = "GP-CONFIRMATION-NEEDED", Usage,
+        "What was asked for cannot be taken back, and it was not confirmed; nothing was done.",
+        "Read what ends with it, in the message; then call it again on a terminal, or with --yes.";
     CODE_UNKNOWN = "GP-CODE-UNKNOWN", NotFound,
         "There is no such code.",
         "List all codes with `gridpass explain`.";

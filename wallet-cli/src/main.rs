@@ -7,6 +7,7 @@
 
 mod codes;
 mod commands;
+mod confirming;
 mod content;
 mod context;
 mod fetch;

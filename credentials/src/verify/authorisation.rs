@@ -10,6 +10,7 @@ use crate::content_id::ContentId;
 use crate::secured::{Form, Kind, Secured};
 use crate::signature::{Asked, SignatureMemo};
 use crate::vcdm::Credential;
+use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::{Check, Report};
@@ -106,7 +107,8 @@ pub fn verify_authorisation(
     };
     let found = run.signature(&secured, &asked);
     result.report.checks.extend(found.checks);
-    result.report.checks.extend(own_checks(&authorisation, found.at, expect));
+    let (signed, ended) = (found.at, found.ended);
+    result.report.checks.extend(own_checks(&authorisation, (signed, ended), expect));
     let lists =
         Lists::verify_named(&BTreeSet::from([authorisation.status.list.as_str()]), &mut run);
     let subject = Subject {
@@ -125,9 +127,10 @@ pub fn verify_authorisation(
     result
 }
 
+/// `ended` is from when on the participant's DID is deactivated, where it is.
 fn own_checks(
     authorisation: &NodeAuthorisation,
-    signed: UnixMillis,
+    (signed, ended): (UnixMillis, Option<UnixMillis>),
     expect: &AuthorisationExpectation<'_>,
 ) -> Vec<Check> {
     let (from, until) = (authorisation.valid_from, authorisation.valid_until);
@@ -151,14 +154,18 @@ fn own_checks(
     let name = "authorisation";
     let who = &authorisation.principal == expect.principal && &authorisation.node == expect.node;
     let covers = authorisation.covers(expect.purpose, expect.channel);
-    let authorised = if who && covers {
-        let sentence = format!("{} authorised {}", expect.principal, expect.node);
-        Check::passed(name, codes::NODE_AUTHORISED, sentence)
-    } else {
+    let authorised = if !(who && covers) {
         let what = expect.purpose.name();
         let sentence =
             format!("{} did not authorise {} for {what} here", expect.principal, expect.node);
         Check::failed(name, codes::NODE_NOT_AUTHORISED, sentence)
+    } else if let Some(ended) = ended.filter(|ended| *ended <= expect.now) {
+        // Nobody acts for somebody who is no more, whenever that was signed.
+        let sentence = format!("{} is deactivated since {ended}", expect.principal);
+        Check::failed(name, identity_codes::DID_DEACTIVATED, sentence)
+    } else {
+        let sentence = format!("{} authorised {}", expect.principal, expect.node);
+        Check::passed(name, codes::NODE_AUTHORISED, sentence)
     };
     vec![validity, authorised]
 }

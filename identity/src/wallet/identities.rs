@@ -132,7 +132,7 @@ impl Wallet {
     ///
     /// # Errors
     /// [`IdentityError::NoKey`]; [`IdentityError::NodeCannotIssue`]; [`IdentityError::Outdated`] where the
-    /// log says that the key was replaced.
+    /// log says that the key was replaced; [`IdentityError::Deactivated`].
     pub fn active_secret(
         &self,
         identity: &Identity,
@@ -141,10 +141,11 @@ impl Wallet {
         if identity.kind == IdentityKind::Node && purpose == Relationship::AssertionMethod {
             return Err(IdentityError::NodeCannotIssue(identity.did.clone()).into());
         }
+        // First: of one that was given up no key is active, and that is why.
+        self.check_current(identity)?;
         let key = identity
             .active_key(purpose)
             .ok_or_else(|| IdentityError::NoKey { did: identity.did.clone(), purpose })?;
-        self.check_current(identity)?;
         Ok((key.id.clone(), self.secret(&key.public_key)?))
     }
 

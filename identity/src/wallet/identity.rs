@@ -49,6 +49,20 @@ pub enum IdentityError {
         /// The identity.
         did: Did,
     },
+    /// The method has no log in which an end is written.
+    #[error("{did} cannot be deactivated: of the methods here only did:webvh says so to others")]
+    CannotDeactivate {
+        /// The identity.
+        did: Did,
+    },
+    /// The identity was given up.
+    #[error("{did} is deactivated since {since}")]
+    Deactivated {
+        /// The identity.
+        did: Did,
+        /// From when on.
+        since: UnixMillis,
+    },
     /// No key of the identity has this id.
     #[error("{0} is not a key of an identity in this wallet")]
     NoSuchKey(DidUrl),
@@ -87,6 +101,8 @@ impl IdentityError {
             Self::CompromiseTime { .. } => codes::COMPROMISE_TIME,
             Self::NodeCannotIssue(_) => codes::NODE_CANNOT_ACT,
             Self::CannotRotate { .. } => codes::IDENTITY_CANNOT_ROTATE,
+            Self::CannotDeactivate { .. } => codes::IDENTITY_CANNOT_DEACTIVATE,
+            Self::Deactivated { .. } => codes::IDENTITY_DEACTIVATED,
             Self::Did(e) => e.code(),
             Self::Key(e) => e.code(),
             Self::Resolve(e) => e.code(),
@@ -127,7 +143,7 @@ pub enum IdentityKind {
 pub enum KeyState {
     /// In use.
     Active,
-    /// Replaced in good order; still opens what was sealed to it.
+    /// Replaced in good order, or its DID was deactivated; still opens what was sealed to it.
     Retired {
         /// Since when.
         since: UnixMillis,
@@ -179,7 +195,7 @@ pub struct Identity {
     pub created: UnixMillis,
     /// Its keys, oldest first.
     pub keys: Vec<IdentityKey>,
-    /// For did:webvh.
+    /// For did:webvh, until it is deactivated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<ControlKeys>,
 }

@@ -61,7 +61,6 @@ mod sealing {
     use crate::resolve::{ResolveError, Resolver};
     use crate::secret::SecretBytes;
     use crate::time::UnixMillis;
-    use crate::wallet::identities::IdentityError;
 
     /// The `cty` of a sealed JWS (RFC 7515 section 4.1.9).
     pub const SIGNED_CONTENT: &str = "JOSE";
@@ -76,6 +75,9 @@ mod sealing {
         /// A recipient does not resolve.
         #[error(transparent)]
         Resolve(#[from] ResolveError),
+        /// A recipient gave its DID up.
+        #[error("{0} is deactivated since {1}")]
+        Deactivated(Did, UnixMillis),
         /// A recipient has no key to seal to.
         #[error("{0} lists no X25519 or P-256 key for keyAgreement")]
         NoKey(Did),
@@ -94,6 +96,7 @@ mod sealing {
             match self {
                 Self::Wallet(e) => e.code(),
                 Self::Resolve(e) => e.code(),
+                Self::Deactivated(..) => codes::DID_DEACTIVATED,
                 Self::NoKey(_) => codes::SEAL_NO_KEY,
                 Self::Jwe(e) => e.code(),
                 Self::NotForUs(_) => codes::JWE_NOT_FOR_US,
@@ -117,7 +120,8 @@ mod sealing {
         /// keys. Without `from` it is sealed only, and nobody can say who sent it.
         ///
         /// # Errors
-        /// [`SealError::Resolve`], [`SealError::NoKey`] for a recipient; [`SealError::Wallet`].
+        /// [`SealError::Resolve`], [`SealError::NoKey`], [`SealError::Deactivated`] for a recipient;
+        /// [`SealError::Wallet`].
         pub fn seal(
             &self,
             payload: &[u8],
@@ -170,10 +174,10 @@ mod sealing {
 
     fn agreement_keys(did: &Did, resolver: &dyn Resolver) -> Result<Vec<Recipient>, SealError> {
         let resolution = resolver.resolve(did)?;
-        let document = resolution
-            .current()
-            .ok_or_else(|| IdentityError::NotFound(format!("{did} (deactivated)")))
-            .map_err(WalletError::from)?;
+        if let Some(since) = resolution.deactivated() {
+            return Err(SealError::Deactivated(did.clone(), since));
+        }
+        let document = resolution.current().ok_or_else(|| SealError::NoKey(did.clone()))?;
         let keys: Vec<Recipient> = document
             .methods_for(Relationship::KeyAgreement)
             .filter(|m| m.controller.as_ref() == Some(did) && m.revoked.is_none())

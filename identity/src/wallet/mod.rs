@@ -11,6 +11,7 @@
 #[cfg(feature = "backup")]
 pub mod backup;
 mod cipher;
+mod ending;
 mod header;
 pub mod identities;
 mod identity;

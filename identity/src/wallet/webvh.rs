@@ -90,8 +90,8 @@ impl Wallet {
     ///
     /// # Errors
     /// [`IdentityError::CannotRotate`] for another method; [`IdentityError::CompromiseTime`] for a time
-    /// to come; [`IdentityError::Outdated`] where the log was rotated elsewhere; [`WebvhError::Refused`]
-    /// within a second of the last change.
+    /// to come; [`IdentityError::Outdated`] where the log was rotated elsewhere;
+    /// [`IdentityError::Deactivated`]; [`WebvhError::Refused`] within a second of the last change.
     pub fn rotate(
         &mut self,
         identity: &Identity,
@@ -105,8 +105,8 @@ impl Wallet {
         }
         // Read again: the caller's copy may be old.
         let mut identity = self.identity(identity.did.as_str())?;
-        let control = identity.control.clone().ok_or_else(cannot)?;
         self.check_current(&identity)?;
+        let control = identity.control.clone().ok_or_else(cannot)?;
         let newest = self.snapshots(&identity.did)?.pop();
         let newest = newest.ok_or_else(|| ResolveError::NotFound(identity.did.clone()))?;
         let log = VerifiedEntries::verify(&identity.did, &newest.document, now)?;
@@ -169,10 +169,10 @@ impl Wallet {
 
     /// Whether the newest log that is kept of an identity lists the keys that the wallet signs with. A
     /// wallet that was restored from an older backup, and then learned its own published log, has keys that
-    /// everybody else knows as replaced.
+    /// everybody else knows as replaced, or of a DID that was given up.
     ///
     /// # Errors
-    /// [`IdentityError::Outdated`].
+    /// [`IdentityError::Outdated`]; [`IdentityError::Deactivated`].
     pub fn check_current(&self, identity: &Identity) -> Result<(), WalletError> {
         if identity.did.method() != "webvh" {
             return Ok(());
@@ -180,6 +180,9 @@ impl Wallet {
         let Some(newest) = self.snapshots(&identity.did)?.pop() else { return Ok(()) };
         // As of when it was kept: a clock that was set back since changes nothing.
         let log = VerifiedEntries::verify(&identity.did, &newest.document, newest.seen)?;
+        if let Some(since) = log.deactivated() {
+            return Err(IdentityError::Deactivated { did: identity.did.clone(), since }.into());
+        }
         let versions = log.into_versions();
         let document = versions.last().and_then(|v| v.document.as_ref());
         let methods: &[VerificationMethod] =

@@ -7,6 +7,7 @@ use crate::codes;
 use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::verify::{AuthorisationExpectation, verify_authorisation};
+use gridpass_identity::codes::DID_DEACTIVATED;
 use gridpass_identity::report::Outcome;
 use serde_json::{Value, json};
 
@@ -52,6 +53,10 @@ impl Worker {
             verify_authorisation(own.text.as_bytes(), &evidence, &expect, &mut memo).report;
         let (state, next) = match report.outcome() {
             Outcome::Passed => return json!({"state": "counts"}),
+            // Nobody can authorise it anew.
+            Outcome::Failed if report.checks.iter().any(|c| c.code == DID_DEACTIVATED) => {
+                ("refused", None)
+            }
             Outcome::Failed => ("refused", Some(again)),
             Outcome::Indeterminate => ("undecided", None),
         };

@@ -102,6 +102,46 @@ fn their_logs_resolve_here_with_the_keys_of_each_time() {
 }
 
 #[test]
+fn our_end_of_a_did_is_one_there() {
+    let Some(theirs) = Script::find("webvh.mjs", "didwebvh-ts") else { return };
+    let (did, log, _) = ours(None);
+    let read = VerifiedEntries::verify(&did, log.as_bytes(), MARCH.plus_millis(60_000));
+    let at = MARCH.plus_millis(120_000);
+    let ended = webvh::deactivate(&read.expect("our own log"), &key(3), at).expect("an end");
+    let living = theirs.ask(&json!({"do": "resolve", "log": entries(&log)})).expect("accepted");
+    assert_eq!(living["deactivated"], false);
+    // Also where only the first of the two entries came: it ends pre-rotation, and nothing else.
+    let open = &entries(&ended)[..3];
+    let open = theirs.ask(&json!({"do": "resolve", "log": open})).expect("accepted");
+    assert_eq!((&open["deactivated"], &open["doc"]), (&json!(false), &living["doc"]));
+    let answer = theirs.ask(&json!({"do": "resolve", "log": entries(&ended)})).expect("accepted");
+    assert_eq!((&answer["deactivated"], &answer["doc"]), (&json!(true), &Value::Null));
+    assert_eq!(answer["did"], did.as_str());
+}
+
+#[test]
+fn their_end_of_a_did_is_one_here() {
+    let Some(theirs) = Script::find("webvh.mjs", "didwebvh-ts") else { return };
+    let answer = theirs.ask(&json!({"do": "deactivate", "domain": "tso.example"})).expect("a log");
+    let did = Did::parse(answer["did"].as_str().expect("a DID")).expect("well formed");
+    let log: Vec<String> =
+        answer["log"].as_array().expect("entries").iter().map(Value::to_string).collect();
+    // It dates the end by its clock.
+    let (seen, document) = (UnixMillis::MAX, log.join("\n").into_bytes());
+    let snapshot = Snapshot { seen, confirmed: None, document, witness: None };
+    let resolution = webvh::resolve(&did, &[snapshot]).expect("we accept their log");
+    assert_eq!(resolution.versions.len(), 3);
+    assert_eq!(resolution.current(), None);
+    assert!(resolution.deactivated().is_some());
+    let first = resolution.versions[0].document.as_ref().expect("a document");
+    let first = first.methods_for(Relationship::AssertionMethod).next().expect("a key");
+    let (purpose, claimed) = (Relationship::AssertionMethod, TimeBasis::Claimed);
+    let code = |at| resolution.key_at(&first.id, purpose, at, claimed).0.code;
+    assert_eq!(code(MARCH.plus_millis(60_000)), codes::KEY_ROTATED_SINCE);
+    assert_eq!(code(UnixMillis::MAX), codes::DID_DEACTIVATED);
+}
+
+#[test]
 fn a_changed_log_is_refused_on_both_sides() {
     let Some(theirs) = Script::find("webvh.mjs", "didwebvh-ts") else { return };
     let (did, log, _) = ours(None);

@@ -4,6 +4,7 @@
 
 mod admissions;
 mod any_byte;
+mod ended;
 mod flow;
 mod guests;
 mod material;

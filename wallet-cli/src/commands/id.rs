@@ -1,23 +1,26 @@
 //! `gridpass id`: the identities of a wallet.
 
-use super::{resolve, rotate, witness};
+use super::{deactivate, resolve, rotate, witness};
 use crate::codes;
+use crate::commands::arguments::identities_of;
 use crate::commands::wallet::warn_of_backup;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use crate::resolving::parse_dids;
 use clap::{Args, Subcommand, ValueEnum};
+use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_identity::key::KeyType;
 use gridpass_identity::method::webvh::{Witness, WitnessRule};
 use gridpass_identity::resolve::{OfflineResolver, Resolver as _, SnapshotStore as _};
+use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::{
     Identity, IdentityKind, KeyState, NewDid, NewIdentity,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// Identities: make, show, rotate, export, and resolve those of others
+/// Identities: make, show, rotate, give up, export, and resolve those of others
 #[derive(Subcommand)]
 #[command(after_help = help!("  gridpass id list\n  gridpass id new --name node-1 --method key --node"))]
 pub enum IdCommand {
@@ -25,6 +28,7 @@ pub enum IdCommand {
     Show(ShowArgs),
     List(ListArgs),
     Rotate(rotate::RotateArgs),
+    Deactivate(deactivate::DeactivateArgs),
     Export(ExportArgs),
     Resolve(resolve::ResolveArgs),
     Witness(witness::WitnessArgs),
@@ -100,7 +104,8 @@ pub struct ListArgs {}
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass id export root -o did.jsonl       publish this where `id show` says\n  \
-     gridpass id export root --document         the current DID document"
+     gridpass id export root --document         the current DID document\n  \
+     gridpass id export root --parcel -o root.json      for those who know an older log: node add, status accept"
 ))]
 pub struct ExportArgs {
     /// Its name or DID
@@ -108,6 +113,9 @@ pub struct ExportArgs {
     /// The DID document, also where there is a log
     #[arg(long)]
     document: bool,
+    /// The log of a did:webvh as a file that nodes and the wallets of others take
+    #[arg(long, conflicts_with = "document")]
+    parcel: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -118,6 +126,7 @@ pub fn run(global: &GlobalArgs, command: &IdCommand) -> Outcomes {
         IdCommand::Show(args) => show(global, args),
         IdCommand::List(_) => list(global),
         IdCommand::Rotate(args) => rotate::run(global, args),
+        IdCommand::Deactivate(args) => deactivate::run(global, args),
         IdCommand::Export(args) => export(global, args),
         IdCommand::Resolve(args) => resolve::run(global, args),
         IdCommand::Witness(args) => witness::run(global, args),
@@ -212,11 +221,26 @@ fn new(global: &GlobalArgs, args: &NewArgs) -> Outcomes {
     Ok(Answer::new("gridpass.id.new/1", json, text))
 }
 
-fn key_lines(identity: &Identity) -> String {
+/// From when on it is given up. A log that cannot be read says so where somebody wants to act by it.
+fn given_up(wallet: &Wallet, identity: &Identity) -> Option<UnixMillis> {
+    wallet.deactivated(identity).ok().flatten()
+}
+
+/// An identity in JSON: as it is kept, and `deactivated` where it was given up.
+pub fn shown_in_json(wallet: &Wallet, identity: &Identity) -> Value {
+    let mut json = json!(identity);
+    if let (Some(since), Some(json)) = (given_up(wallet, identity), json.as_object_mut()) {
+        json.insert("deactivated".into(), json!(since));
+    }
+    json
+}
+
+fn key_lines(identity: &Identity, ended: Option<UnixMillis>) -> String {
     let mut text = String::new();
     for key in &identity.keys {
         let state = match key.state {
             KeyState::Active => "active".to_owned(),
+            KeyState::Retired { since } if Some(since) == ended => "given up".to_owned(),
             KeyState::Retired { since } => format!("replaced at {since}"),
             KeyState::Compromised { since } => format!("COMPROMISED since {since}"),
         };
@@ -239,34 +263,44 @@ fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
         IdentityKind::Node => "node",
     };
     let publish = resolve::published_at(&identity);
+    let ended = given_up(&wallet, &identity);
     let text = format!(
-        "{} ({kind})\n{}\n  made {}\n{}Keys:\n{}",
+        "{} ({kind})\n{}\n  made {}\n{}{}Keys:\n{}",
         identity.name,
         identity.did,
         identity.created,
+        ended.map(|since| format!("  DEACTIVATED since {since}\n")).unwrap_or_default(),
         publish.as_ref().map(|url| format!("  publish at {url}\n")).unwrap_or_default(),
-        key_lines(&identity),
+        key_lines(&identity, ended),
     );
-    let json = json!({ "identity": identity, "publish_at": publish });
+    let json = json!({ "identity": shown_in_json(&wallet, &identity), "publish_at": publish });
     Ok(Answer::new("gridpass.id.show/1", json, text))
 }
 
 fn list(global: &GlobalArgs) -> Outcomes {
-    let identities = global.wallet()?.identities()?;
+    let wallet = global.wallet()?;
+    let identities = wallet.identities()?;
     let width = identities.iter().map(|i| i.name.chars().count()).max().unwrap_or(0);
-    let mut text: String =
-        identities.iter().map(|i| format!("{:width$}  {}\n", i.name, i.did)).collect();
+    let line = |i: &Identity| {
+        let ended = given_up(&wallet, i).map(|since| format!("  DEACTIVATED since {since}"));
+        format!("{:width$}  {}{}\n", i.name, i.did, ended.unwrap_or_default())
+    };
+    let mut text: String = identities.iter().map(line).collect();
     if identities.is_empty() {
         text = "No identities yet.\nnext: gridpass id new --name NAME".to_owned();
     }
-    Ok(Answer::new("gridpass.id.list/1", json!({ "identities": identities }), text))
+    let rows: Vec<Value> = identities.iter().map(|i| shown_in_json(&wallet, i)).collect();
+    Ok(Answer::new("gridpass.id.list/1", json!({ "identities": rows }), text))
 }
 
 fn export(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
     args.output.check()?;
     let wallet = global.wallet()?;
     let identity = wallet.identity(&args.name)?;
-    let bytes = exported(&wallet, &identity, args.document)?;
+    let bytes = match args.parcel {
+        true => parcel_of(&wallet, &identity)?,
+        false => exported(&wallet, &identity, args.document)?,
+    };
     let content = String::from_utf8_lossy(&bytes).into_owned();
     let json = json!({
         "did": identity.did,
@@ -278,13 +312,31 @@ fn export(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
         Some(raw) => answer(String::new()).with_raw(raw),
         None => {
             let file = args.output.file().unwrap_or_else(|| "-".as_ref()).display().to_string();
-            let publish = resolve::published_at(&identity)
-                .map(|url| format!("\nnext: publish it at {url}"))
-                .unwrap_or_default();
             let file = crate::shown::shown(file);
-            answer(format!("{} written to {file}{publish}", identity.did))
+            let next = match args.parcel {
+                true => format!(
+                    "\nnext: at each node gridpass node add {file}, in the wallets of others gridpass \
+                     status accept {file}"
+                ),
+                false => resolve::published_at(&identity)
+                    .map(|url| format!("\nnext: publish it at {url}"))
+                    .unwrap_or_default(),
+            };
+            answer(format!("{} written to {file}{next}", identity.did))
         }
     })
+}
+
+/// What proves a did:webvh, with its witnesses, as a file for those who take such files.
+fn parcel_of(wallet: &Wallet, identity: &Identity) -> Result<Vec<u8>, Failure> {
+    if identity.did.method() != "webvh" {
+        let message = format!("{} has no log, and only a log proves itself", identity.did);
+        return Err(Failure::new(codes::USAGE, message)
+            .next("Call it without --parcel; only a did:webvh has a log."));
+    }
+    let mut parcel = Parcel::new(ParcelKind::StatusLists, None);
+    parcel.identities = identities_of(wallet, [&identity.did])?;
+    Ok(parcel.encode()?)
 }
 
 /// The log of a did:webvh byte for byte, else the document.
@@ -297,7 +349,9 @@ fn exported(wallet: &Wallet, identity: &Identity, document: bool) -> Result<Vec<
     }
     let resolution = OfflineResolver::new(wallet).resolve(&identity.did)?;
     let document = resolution.current().ok_or_else(|| {
-        Failure::new(gridpass_identity::codes::DID_DEACTIVATED, "the DID is deactivated")
+        let message = format!("{} is deactivated, and has no document", identity.did);
+        Failure::new(gridpass_identity::codes::DID_DEACTIVATED, message)
+            .next("Publish its log, which says so: call it without --document.")
     })?;
     let mut bytes = serde_json::to_vec_pretty(document.as_json())
         .map_err(|e| Failure::new(gridpass_identity::codes::INTERNAL, e.to_string()))?;

@@ -78,13 +78,24 @@ pub fn published_at(identity: &Identity) -> Option<String> {
 }
 
 /// What its owner does with a new log or document. A log that names witnesses counts for nobody before
-/// they approved its last entry.
+/// they approved its last entry; one that ends says nothing to who has an older one.
 pub fn to_publish(wallet: &Wallet, identity: &Identity) -> Option<String> {
     let (did, name, url) = (&identity.did, &identity.name, published_at(identity)?);
     let log = wallet.webvh_log(did, now()).ok();
+    let ended = log.as_ref().is_some_and(|log| log.deactivated().is_some());
+    let (answers, told) = match ended {
+        false => ("", String::new()),
+        true => (
+            "   (it answers GP-DID-DEACTIVATED)",
+            format!(
+                "\n  and give it to the nodes and participants that know the DID: gridpass id export {name} \
+                 --parcel -o ended.json\n  (node add, status accept)"
+            ),
+        ),
+    };
     let Some(rule) = log.as_ref().and_then(VerifiedEntries::acting_witness_rule) else {
         let file = if did.method() == "webvh" { "did.jsonl" } else { "did.json" };
-        return Some(format!("gridpass id export {name} -o {file}, and publish it at {url}"));
+        return Some(format!("gridpass id export {name} -o {file}, and publish it at {url}{told}"));
     };
     let witnesses: Vec<&str> = rule.witnesses.iter().map(|w| w.id.as_str()).collect();
     let beside = webvh::witness_url(did).map(String::from).unwrap_or_default();
@@ -92,8 +103,8 @@ pub fn to_publish(wallet: &Wallet, identity: &Identity) -> Option<String> {
         "gridpass id export {name} -o did.jsonl, and send it to {} of its witnesses: {}.\n  \
          each runs: gridpass id witness {did} --log did.jsonl -o did-witness.json   (with --witness FILE, to \
          add to what another wrote)\n  \
-         then: gridpass id resolve {did} --log did.jsonl --witness did-witness.json --save\n  \
-         and publish both, at {url} and {beside}",
+         then: gridpass id resolve {did} --log did.jsonl --witness did-witness.json --save{answers}\n  \
+         and publish both, at {url} and {beside}{told}",
         rule.threshold,
         witnesses.join(", "),
     ))
@@ -161,7 +172,13 @@ pub fn run(global: &GlobalArgs, args: &ResolveArgs) -> Outcomes {
         let failure = Failure::from(e);
         if locked { failure.next(OR_WITHOUT_WALLET) } else { failure }
     })?;
-    answer(&resolution, at, resolver.asked())
+    answer(&resolution, at, resolver.asked()).map_err(|failure| match failure.code {
+        gridpass_identity::codes::DID_DEACTIVATED if args.save => {
+            let remedy = failure.code.0.remedy;
+            failure.next(format!("Its log is kept, and says so from now on. {remedy}"))
+        }
+        _ => failure,
+    })
 }
 
 /// What to do where the wallet is asked, and nobody is there to open it.
@@ -199,6 +216,10 @@ fn answer(resolution: &Resolution, at: Option<UnixMillis>, asked: WalletAsked) -
     if let (Some(seen), Some(age)) = (resolution.seen, &age) {
         text.push_str(&format!("obtained: {seen}, {age} ago\n"));
     }
+    // Section "Deactivate (Revoke)" of did:webvh: said also of a version of before.
+    if let Some(since) = resolution.deactivated() {
+        text.push_str(&format!("DEACTIVATED since {since}\n"));
+    }
     text.push_str(asked.line());
     let json = json!({
         "did": resolution.did,
@@ -210,6 +231,7 @@ fn answer(resolution: &Resolution, at: Option<UnixMillis>, asked: WalletAsked) -
         "version_id": version.version_id,
         "version_from": version.from,
         "versions": resolution.versions.len(),
+        "deactivated": resolution.deactivated(),
     });
     Ok(Answer::new("gridpass.id.resolve/1", json, text))
 }

@@ -13,9 +13,9 @@ use gridpass_identity::document::Relationship;
 use gridpass_identity::jws::{JwsIn, MAX_COMPACT};
 use gridpass_identity::report::Outcome;
 use gridpass_identity::verify::{Expectation, Verification, verify_jws};
-use gridpass_identity::wallet::Wallet;
-use gridpass_identity::wallet::identities::{Identity, IdentityKind};
+use gridpass_identity::wallet::identities::{Identity, IdentityError, IdentityKind};
 use gridpass_identity::wallet::messages::Signing;
+use gridpass_identity::wallet::{Wallet, WalletError};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -107,15 +107,32 @@ pub struct VerifyArgs {
     output: OutputArgs,
 }
 
-/// The identity named, or the only participant's there is.
+/// The identity that acts: the one named, or the only participant's there is. Whoever was given up is
+/// meant by its name alone, or where there is nobody else, and is refused.
 pub fn identity(wallet: &Wallet, name: Option<&str>) -> Result<Identity, Failure> {
-    if let Some(name) = name {
-        return Ok(wallet.identity(name)?);
+    let found = match name {
+        Some(name) => wallet.identity(name)?,
+        None => the_only(wallet)?,
+    };
+    if let Some(since) = wallet.deactivated(&found)? {
+        let did = found.did.clone();
+        return Err(WalletError::from(IdentityError::Deactivated { did, since }).into());
     }
+    Ok(found)
+}
+
+fn the_only(wallet: &Wallet) -> Result<Identity, Failure> {
     let all = wallet.identities()?;
     let participants: Vec<&Identity> =
         all.iter().filter(|i| i.kind == IdentityKind::Participant).collect();
-    match (participants.as_slice(), all.as_slice()) {
+    let mut living = Vec::new();
+    for one in &participants {
+        if wallet.deactivated(one)?.is_none() {
+            living.push(*one);
+        }
+    }
+    let meant = if living.is_empty() { participants } else { living };
+    match (meant.as_slice(), all.as_slice()) {
         ([only], _) => Ok((*only).clone()),
         ([], [only]) => Ok(only.clone()),
         (_, []) => Err(Failure::new(codes::IDENTITY_UNNAMED, "the wallet has no identity")

@@ -146,6 +146,9 @@ fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
     let text: String = lists.iter().map(line).collect();
     let json = json!({"lists": lists.iter().map(row).collect::<Vec<_>>()});
     let mut text = format!("{text}{} lists are kept.", lists.len());
+    if lists.is_empty() && !identities.is_empty() {
+        text = format!("What is new of {} DIDs in it is kept.", identities.len());
+    }
     let identities = wallet.identities()?;
     let own = lists.iter().filter(|l| identities.iter().any(|i| i.did == l.issuer)).count();
     if own > 0 {

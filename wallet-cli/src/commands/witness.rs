@@ -7,7 +7,7 @@ use crate::output::{Answer, Outcomes};
 use crate::shown::shown;
 use clap::Args;
 use gridpass_identity::did::Did;
-use gridpass_identity::method::webvh::add_witness_proof;
+use gridpass_identity::method::webvh::{VerifiedEntries, add_witness_proof};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -45,22 +45,25 @@ pub fn run(global: &GlobalArgs, args: &WitnessArgs) -> Outcomes {
     let mut wallet = global.wallet()?;
     let identity = identity(&wallet, args.identity.as_deref())?;
     let (version_id, proof) = wallet.witness(&identity, &did, &log, &mut rng(), now())?;
+    let ended = VerifiedEntries::verify(&did, &log, now())?.deactivated();
     let mut file = add_witness_proof(others.as_deref(), &version_id, proof)?;
     file.push(b'\n');
     let json = json!({
         "did": did,
         "version_id": version_id,
         "witness": identity.did,
+        "deactivated": ended,
         "content": String::from_utf8_lossy(&file),
     });
     let answer = |text| Answer::new("gridpass.id.witness/1", json, text);
     Ok(match args.output.write(file)? {
         Some(raw) => answer(String::new()).with_raw(raw),
         None => answer(format!(
-            "{} approved version {}\nnext: give the file back to the owner of the DID, \
+            "{} approved version {}{}\nnext: give the file back to the owner of the DID, \
              who publishes it beside the log",
             identity.did,
-            shown(&version_id)
+            shown(&version_id),
+            ended.map(|_| ", which ends the DID for good").unwrap_or_default(),
         )),
     })
 }

@@ -17,6 +17,7 @@ mod disk_full;
 mod fetch;
 #[cfg(unix)]
 mod files;
+mod giving_up;
 mod holding;
 #[cfg(unix)]
 mod identities;

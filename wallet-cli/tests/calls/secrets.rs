@@ -199,7 +199,7 @@ impl Terminal {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn an_officer_at_a_terminal_types_twice_and_is_shown_the_words_once() {
+fn an_officer_at_a_terminal_types_twice_is_shown_the_words_once_and_confirms_an_end() {
     let place = Place::new();
     let Some(mut terminal) = Terminal::start(&place, "init --name dso") else { return };
     terminal.answer("New passphrase for wallet \"dso\": ", PASSPHRASE);
@@ -223,9 +223,21 @@ fn an_officer_at_a_terminal_types_twice_and_is_shown_the_words_once() {
     place.write("words.txt", &words.join(" "));
     place.ok(&["id", "list", "--recovery-file", "words.txt"]);
 
+    let new = ["id", "new", "--name", "root", "--method", "webvh", "--location", "dso.example"];
+    place.ok(&new);
+    std::thread::sleep(std::time::Duration::from_millis(1010));
+    for (word, expected) in [("yes", Some(2)), ("root", Some(0))] {
+        let mut terminal = Terminal::start(&place, "id deactivate root").expect("as before");
+        terminal.answer("Passphrase of wallet \"dso\": ", PASSPHRASE);
+        terminal.answer("Type root to go on: ", word);
+        let (status, shown) = terminal.end();
+        assert_eq!(status, expected, "{shown}");
+        assert!(shown.contains("ends for good"), "what ends is said before: {shown}");
+    }
+
     let mut terminal = Terminal::start(&place, "id list").expect("as before");
     terminal.answer("Passphrase of wallet \"dso\": ", PASSPHRASE);
     let (status, shown) = terminal.end();
     assert_eq!(status, Some(0), "{shown}");
-    assert!(shown.contains("No identities yet"), "{shown}");
+    assert!(shown.contains("DEACTIVATED since"), "{shown}");
 }

@@ -1,5 +1,5 @@
-//! Writing a log: create, update, deactivate. Pre-rotation is always on: each entry commits to the
-//! hash of the next key, so that who steals the present key cannot take the DID over.
+//! Writing a log: create, update, deactivate. Pre-rotation is always on, until the end: each entry commits
+//! to the hash of the next key, so that who steals the present key cannot take the DID over.
 //!
 //! Everything made here was verified by the reader in [`super::log`] before it is returned.
 
@@ -93,36 +93,43 @@ pub fn update(
     control: &Control<'_>,
     now: UnixMillis,
 ) -> Result<String, WebvhError> {
-    let (did, parameters) = next_entry(log, control)?;
+    let did = log.did().ok_or_else(|| WebvhError::Refused("the log is empty".into()))?.clone();
+    let mut parameters = Map::new();
+    set_keys(&mut parameters, control);
     let state = document(&did, methods)?.as_json().clone();
-    append(log, &did, parameters, state, control, now)
+    append(log, &did, parameters, state, control.signer, now)
 }
 
-/// Appends the last entry: the DID is deactivated, and nothing can follow.
+/// Appends the last entry: the DID is deactivated, nobody may sign another one, and nothing can follow.
+/// `signer` is the key that the last entry committed to.
+///
+/// With keys that are committed to nobody could sign an entry without update keys. So one that commits to
+/// none comes first, and changes nothing else (section "Deactivate (Revoke)"). The DID ends a second after
+/// it: what was signed in the second of the call was signed before the end.
 ///
 /// # Errors
 /// As [`update`].
 pub fn deactivate(
     log: &VerifiedEntries,
-    control: &Control<'_>,
+    signer: &SecretKey,
     now: UnixMillis,
 ) -> Result<String, WebvhError> {
-    let (did, mut parameters) = next_entry(log, control)?;
-    parameters.insert("nextKeyHashes".into(), json!([]));
-    parameters.insert("deactivated".into(), json!(true));
+    let nothing = || WebvhError::Refused("the log is empty".into());
+    let did = log.did().ok_or_else(nothing)?.clone();
+    let mut end = Map::new();
+    end.insert("updateKeys".into(), json!([]));
+    end.insert("deactivated".into(), json!(true));
     let state = document(&did, &[])?.as_json().clone();
-    append(log, &did, parameters, state, control, now)
-}
-
-/// What an entry that follows starts from.
-fn next_entry(
-    log: &VerifiedEntries,
-    control: &Control<'_>,
-) -> Result<(Did, Map<String, Value>), WebvhError> {
-    let did = log.did().ok_or_else(|| WebvhError::Refused("the log is empty".into()))?;
-    let mut parameters = Map::new();
-    set_keys(&mut parameters, control);
-    Ok((did.clone(), parameters))
+    if log.parameters().next_key_hashes.is_empty() {
+        return append(log, &did, end, state, signer, now);
+    }
+    let mut open = Map::new();
+    open.insert("updateKeys".into(), json!([signer.public_key().to_multikey()]));
+    open.insert("nextKeyHashes".into(), json!([]));
+    let same = log.document().ok_or_else(nothing)?.as_json().clone();
+    let opened = append(log, &did, open, same, signer, now)?;
+    let opened = VerifiedEntries::verify(&did, opened.as_bytes(), now)?;
+    append(&opened, &did, end, state, signer, now.plus_millis(1000))
 }
 
 fn append(
@@ -130,7 +137,7 @@ fn append(
     did: &Did,
     parameters: Map<String, Value>,
     state: Value,
-    control: &Control<'_>,
+    signer: &SecretKey,
     now: UnixMillis,
 ) -> Result<String, WebvhError> {
     let time = now.floor_to_second();
@@ -138,8 +145,12 @@ fn append(
         let reason = "did:webvh dates its entries in whole seconds; try again in a second";
         return Err(WebvhError::Refused(reason.into()));
     }
-    let committed = multihash(control.signer.public_key().to_multikey().as_bytes());
-    if !log.parameters().next_key_hashes.contains(&committed) {
+    let (key, active) = (signer.public_key().to_multikey(), log.parameters());
+    let may_sign = match active.next_key_hashes.as_slice() {
+        [] => active.update_keys.contains(&key),
+        committed => committed.contains(&multihash(key.as_bytes())),
+    };
+    if !may_sign {
         let reason = "the last entry did not commit to the key that is to sign";
         return Err(WebvhError::Refused(reason.into()));
     }
@@ -150,7 +161,7 @@ fn append(
         "state": state,
     });
     let number = log.number().saturating_add(1);
-    let line = finish(entry, number, log.version_id(), control.signer, now)?;
+    let line = finish(entry, number, log.version_id(), signer, now)?;
     let whole = format!("{}\n{line}", log.text().trim_end());
     VerifiedEntries::verify(did, whole.as_bytes(), now)?;
     Ok(whole)

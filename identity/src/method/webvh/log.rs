@@ -144,10 +144,21 @@ impl VerifiedEntries {
         self.entries.last().map(|e| e.document.id())
     }
 
+    /// From when on the DID is deactivated; `None` where it is not.
+    #[must_use]
+    pub fn deactivated(&self) -> Option<UnixMillis> {
+        self.entries.last().filter(|e| e.deactivated).map(|e| e.time)
+    }
+
     /// Who must approve the last entry.
     #[must_use]
     pub fn acting_witness_rule(&self) -> Option<&WitnessRule> {
         self.entries.last().and_then(|e| e.witness.as_ref())
+    }
+
+    /// What the last entry says.
+    pub(super) fn document(&self) -> Option<&DidDocument> {
+        self.entries.last().map(|e| &e.document)
     }
 
     pub(super) fn text(&self) -> &str {

@@ -441,20 +441,69 @@ fn negative_identifiers_that_hide_addresses_and_paths() {
 fn a_deactivated_did_has_no_document_and_no_further_entry() -> Result<(), ResolveError> {
     let (did, log) = rotated();
     let entries = VerifiedEntries::verify(&did, log.as_bytes(), t(100)).expect("valid");
-    let (signer, next) = (key(3), key(4).public_key());
-    let control = Control { signer: &signer, next: &next, witness: None };
-    let ended = deactivate(&entries, &control, t(200)).expect("an entry");
+    assert_eq!(entries.deactivated(), None);
+    let ended = deactivate(&entries, &key(3), t(200)).expect("two entries");
     let resolution = resolved(&did, &ended)?;
-    assert_eq!(resolution.current(), None);
+    assert_eq!((resolution.current(), resolution.deactivated()), (None, Some(t(201))));
     assert!(resolution.version_at(t(150)).is_some_and(|v| v.document.is_some()));
+    let entries = VerifiedEntries::verify(&did, ended.as_bytes(), t(200)).expect("valid");
+    assert_eq!(entries.deactivated(), Some(t(201)));
+    let again = deactivate(&entries, &key(3), t(300)).expect_err("nobody may sign it");
+    assert_eq!(again.code(), codes::WEBVH_ENTRY_REFUSED);
     let mut entries = entries_of(&ended);
-    let mut more = entries[2].clone();
+    let mut more = entries[3].clone();
     more["versionTime"] = json!(t(300));
     more["parameters"] = json!({});
     entries.push(more);
-    resign(&mut entries, 3, &key(3));
+    resign(&mut entries, 4, &key(3));
     refused(&did, &text_of(&entries), "was deactivated");
     Ok(())
+}
+
+/// Section "Deactivate (Revoke)": with pre-rotation it takes two entries to leave nobody who may sign.
+#[test]
+fn pre_rotation_ends_in_an_entry_of_its_own_before_the_last() {
+    let (did, log) = rotated();
+    let entries = VerifiedEntries::verify(&did, log.as_bytes(), t(100)).expect("valid");
+    let ended = deactivate(&entries, &key(3), t(200)).expect("two entries");
+    let made = entries_of(&ended);
+    assert_eq!(made.len(), 4);
+    let own = key(3).public_key().to_multikey();
+    assert_eq!(made[2]["parameters"], json!({"updateKeys": [own], "nextKeyHashes": []}));
+    assert_eq!(made[2]["state"], made[1]["state"], "the document stays as it was");
+    assert_eq!(made[3]["parameters"], json!({"updateKeys": [], "deactivated": true}));
+    assert_eq!(made[3]["state"]["verificationMethod"], json!([]));
+    // In one entry nobody could have signed it.
+    let mut at_once = made.clone();
+    at_once.remove(2);
+    at_once[2]["parameters"]["nextKeyHashes"] = json!([]);
+    resign(&mut at_once, 2, &key(3));
+    refused(&did, &text_of(&at_once), "may not sign");
+    // A log that commits to no keys is ended by whoever signs its entries, in one.
+    let text = text_of(&made[..3]);
+    let open = VerifiedEntries::verify(&did, text.as_bytes(), t(300)).expect("valid");
+    assert!(deactivate(&open, &key(4), t(300)).is_err(), "a stranger");
+    let ended = deactivate(&open, &key(3), t(300)).expect("an entry");
+    assert_eq!(entries_of(&ended).len(), 4);
+    let resolution = resolved(&did, &ended).expect("valid");
+    assert_eq!(resolution.deactivated(), Some(t(300)));
+}
+
+/// What is signed in the second in which a DID is given up is signed before its end.
+#[test]
+fn what_is_signed_until_the_end_of_a_did_stays_good() {
+    let (did, log) = rotated();
+    let entries = VerifiedEntries::verify(&did, log.as_bytes(), t(100)).expect("valid");
+    let ended = deactivate(&entries, &key(3), t(200)).expect("two entries");
+    let resolution = resolved(&did, &ended).expect("valid");
+    let id = did.with_fragment("assertion-2").expect("a fragment");
+    let code = |at| {
+        let purpose = Relationship::AssertionMethod;
+        resolution.key_at(&id, purpose, at, TimeBasis::Claimed).0.code
+    };
+    assert_eq!(code(t(150)), codes::KEY_ROTATED_SINCE);
+    assert_eq!(code(t(200)), codes::KEY_ROTATED_SINCE);
+    assert_eq!(code(t(201)), codes::DID_DEACTIVATED);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::shown::shown;
 use args::{DiffArgs, SignArgs};
 use gridpass_credentials::keeping;
 use gridpass_credentials::secured::Signer;
+use gridpass_identity::codes::IDENTITY_DEACTIVATED;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::Outcome;
 use gridpass_policy::channel::{ChannelDescriptor, SignedChannel};
@@ -96,8 +97,11 @@ fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
     let mut wallet = global.wallet()?;
     let owner = channel.descriptor().owner.clone();
     let name = args.identity.clone().unwrap_or_else(|| owner.to_string());
-    let me = identity(&wallet, Some(&name)).map_err(|e| {
-        e.next(format!("Only the owner signs a channel: {owner}. Sign in the owner's wallet."))
+    let elsewhere =
+        || format!("Only the owner signs a channel: {owner}. Sign in the owner's wallet.");
+    let me = identity(&wallet, Some(&name)).map_err(|e| match e.code {
+        IDENTITY_DEACTIVATED => e,
+        _ => e.next(elsewhere()),
     })?;
     if me.did != owner {
         let message = format!("{} is not the channel's owner, {owner}", me.did);

@@ -59,8 +59,8 @@ pub struct ShowArgs {
     visa: String,
 }
 
-/// List visas that end soon: those that you hold, and those that you have issued. What is revoked is
-/// left out
+/// List visas that end soon: those that you hold, and those that you have issued. What is revoked, and
+/// what only an identity that you gave up could renew, is left out
 #[derive(Args)]
 #[command(after_help = help!("  gridpass visa expirations --within 30d"))]
 pub struct ExpirationsArgs {
@@ -310,13 +310,14 @@ pub fn expirations(global: &GlobalArgs, args: &ExpirationsArgs) -> Outcomes {
     for held in keeping::visas(&wallet)? {
         let visa = held.read()?.1;
         // What is revoked is not renewed.
-        if known.standing(&wallet, &held, &visa)?.state != "revoked" {
+        let standing = known.standing(&wallet, &held, &visa)?;
+        if standing.state != "revoked" && known.ended(&visa.subject).is_none() {
             rows.push((end_of(&visa), "held", visa));
         }
     }
     for record in register::issued(&wallet)? {
-        if record.state() != "revoked" {
-            let visa = record.read()?;
+        let visa = record.read()?;
+        if record.state() != "revoked" && known.ended(&visa.issuer).is_none() {
             rows.push((end_of(&visa), "issued", visa));
         }
     }

@@ -25,7 +25,7 @@ use gridpass_credentials::vcdm::Presentation;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::Outcome;
-use gridpass_identity::resolve::{OfflineResolver, SnapshotStore as _};
+use gridpass_identity::resolve::{OfflineResolver, Resolver as _, SnapshotStore as _};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::snapshots::Fixed;
@@ -129,6 +129,12 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
     } = wanted;
     if let Some(request) = request.as_ref().filter(|_| !args.again) {
         refuse_to_repeat(&wallet, request)?;
+    }
+    // Asked for before the end, perhaps: nobody could show the visa either.
+    let known = OfflineResolver::new(&wallet).resolve(&subject).ok();
+    if let Some(since) = known.and_then(|known| known.deactivated()) {
+        let message = format!("{subject} is deactivated since {since}, and could not show a visa");
+        return Err(Failure::new(gridpass_identity::codes::DID_DEACTIVATED, message));
     }
     let me = identity(&wallet, args.identity.as_deref().or(issuer.as_deref()))?;
     let trust = keeping::pinned(&wallet, now())?;

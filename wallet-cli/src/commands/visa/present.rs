@@ -181,6 +181,10 @@ fn refuse_what_is_over(
 ) -> Result<(), Failure> {
     let visa = held.read()?.1;
     let standing = known.standing(wallet, held, &visa)?;
+    if standing.is_given_up() {
+        // Its holder is refused, whatever it would show.
+        return Ok(());
+    }
     let is_over = standing.is_over();
     let Standing { state, why: Some((code, sentence)) } = standing else { return Ok(()) };
     if !is_over {

@@ -12,8 +12,11 @@ use gridpass_credentials::trust::{Snapshots, Trust};
 use gridpass_credentials::verify::{Evidence, Expectation, SeenLists, verify_visa};
 use gridpass_credentials::visa::Visa;
 use gridpass_identity::code::Code;
+use gridpass_identity::codes::IDENTITY_DEACTIVATED;
+use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::OfflineResolver;
+use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 
 /// How a visa stands.
@@ -25,6 +28,11 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Whether its holder gave its DID up, and shows it no more.
+    pub fn is_given_up(&self) -> bool {
+        self.why.as_ref().is_some_and(|(code, _)| *code == IDENTITY_DEACTIVATED)
+    }
+
     /// Whether showing it makes no sense any more. Who is suspended may be reinstated.
     pub fn is_over(&self) -> bool {
         matches!(self.state, "revoked" | "expired")
@@ -37,6 +45,8 @@ pub struct Known {
     lists: Vec<StatusList>,
     seen: SeenLists,
     memo: SignatureMemo,
+    /// Own identities that were given up, and since when.
+    ended: Vec<(Did, UnixMillis)>,
 }
 
 impl Known {
@@ -49,7 +59,18 @@ impl Known {
             Err(e) => return Err(e.into()),
         };
         let (lists, seen) = keeping::lists(wallet)?;
-        Ok(Self { trust, lists, seen, memo: SignatureMemo::default() })
+        let mut ended = Vec::new();
+        for own in wallet.identities()? {
+            if let Some(since) = wallet.deactivated(&own)? {
+                ended.push((own.did, since));
+            }
+        }
+        Ok(Self { trust, lists, seen, memo: SignatureMemo::default(), ended })
+    }
+
+    /// From when on an own identity is given up.
+    pub fn ended(&self, did: &Did) -> Option<UnixMillis> {
+        self.ended.iter().find(|(own, _)| own == did).map(|(_, since)| *since)
     }
 
     /// The visa of this name that is held. A role that several visas are of means the one that is not
@@ -61,7 +82,8 @@ impl Known {
         };
         let mut left = Vec::new();
         for (visa, held) in keeping::visas_named(wallet, name)? {
-            if !self.standing(wallet, &held, &visa)?.is_over() {
+            let standing = self.standing(wallet, &held, &visa)?;
+            if !standing.is_over() && !standing.is_given_up() {
                 left.push((visa, held));
             }
         }
@@ -80,8 +102,16 @@ impl Known {
             state: "expired",
             why: Some((codes::VISA_EXPIRED, format!("it was valid until {}", visa.valid_until))),
         });
+        let given_up = self.ended(&visa.subject).map(|since| Standing {
+            state: "refused",
+            why: Some((
+                IDENTITY_DEACTIVATED,
+                format!("its holder, {}, is deactivated since {since}", visa.subject),
+            )),
+        });
         let Some(trust) = &self.trust else {
-            return Ok(expired.unwrap_or(Standing { state: "held", why: None }));
+            let known = expired.or(given_up);
+            return Ok(known.unwrap_or(Standing { state: "held", why: None }));
         };
         let snapshots = Snapshots::read(&[])
             .map_err(|e| Failure::new(codes::RECORD_UNREADABLE, e.to_string()))?
@@ -105,8 +135,8 @@ impl Known {
                 why: Some((check.code, check.sentence.clone())),
             });
         }
-        if let Some(expired) = expired {
-            return Ok(expired);
+        if let Some(ended) = expired.or(given_up) {
+            return Ok(ended);
         }
         if let Some(check) = failed(codes::VISA_SUSPENDED) {
             return Ok(Standing {
