@@ -65,7 +65,7 @@ fn what_a_method_cannot_give_is_refused_and_not_left_out() {
     assert_eq!(list["identities"].as_array().map(Vec::len), Some(0), "{list}");
     // A peer would take its bytes for another key's.
     place.new_identity("desk", &["--key-type", "p256"]);
-    let refused = place.refused("GP-NODE-CONFIGURATION", 3, &["node", "run", "--as", "desk"]);
+    let refused = place.refused("GP-KEY-TYPE-UNSUITABLE", 2, &["node", "run", "--as", "desk"]);
     assert!(refused["message"].as_str().is_some_and(|m| m.contains("Ed25519")), "{refused}");
 }
 
