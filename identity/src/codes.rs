@@ -44,7 +44,7 @@ crate::codes! {
         "Get the key again from its owner.";
     KEY_TYPE_UNSUITABLE = "GP-KEY-TYPE-UNSUITABLE", Usage,
         "A key of this type cannot do what is asked of it.",
-        "Sign with Ed25519 or P-256; seal with X25519 or P-256.";
+        "Sign with Ed25519 or P-256; seal with X25519 or P-256. A node's key is Ed25519.";
     KEY_CURRENT = "GP-KEY-CURRENT", Ok,
         "The key was listed for this purpose at that time, and still is.",
         "Nothing to do.";

@@ -2,21 +2,20 @@
 //!
 //! A node hears the same senders all day, and a bundle of a hundred thousand messages has a few
 //! keys. For a key that is used so often, its multiples are worth keeping: `S*B - k*A` is then a sum
-//! of some ninety points without a doubling. The verdict is that of [`PublicKey::verify`], bit for
+//! of some eighty points without a doubling. The verdict is that of [`PublicKey::verify`], bit for
 //! bit: the same integers times the same points are compared with the same bytes, also for keys and
 //! signatures that somebody built of points of small order. Everything here is public, so time may
 //! depend on it.
 //!
 //! ```
 //! use gridpass_identity::key::{KeyType, SecretKey};
-//! use gridpass_identity::prepared::Preparation;
+//! use gridpass_identity::prepared::PreparedKey;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let key = SecretKey::from_bytes(KeyType::Ed25519, &[7; 32])?;
 //! let signature = key.sign(b"10 MW")?;
 //!
-//! let preparation = Preparation::default();
-//! let prepared = preparation.prepare(&key.public_key()).ok_or("only Ed25519")?;
+//! let prepared = PreparedKey::new(&key.public_key()).ok_or("only Ed25519")?;
 //! assert!(prepared.verify(b"10 MW", &signature).is_ok());
 //! assert!(prepared.verify(b"11 MW", &signature).is_err());
 //! # Ok(())
@@ -33,50 +32,19 @@ use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::Identity as _;
 use sha2::{Digest as _, Sha512};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::LazyLock;
 
-/// Bits of a digit of `S`: one table for all keys, of 640 KiB.
+/// Bits of a digit of `S`: one table for all keys of the process, of 640 KiB.
 const BASE_BITS: u8 = 8;
 /// Bits of a digit of `k`: a table for each key, of 130 KiB.
 const KEY_BITS: u8 = 5;
 
-/// What keys are prepared with: the multiples of the curve's base point. Cheap to clone; to be made
-/// once, in a millisecond.
-#[derive(Clone)]
-pub struct Preparation {
-    base: Arc<Multiples>,
-}
-
-impl Default for Preparation {
-    fn default() -> Self {
-        Self { base: Arc::new(Multiples::of(ED25519_BASEPOINT_POINT, BASE_BITS)) }
-    }
-}
-
-impl fmt::Debug for Preparation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Preparation")
-    }
-}
-
-impl Preparation {
-    /// Prepares a key; `None` for other types than Ed25519. It costs what some six verifications
-    /// do, and 130 KiB.
-    #[must_use]
-    pub fn prepare(&self, key: &PublicKey) -> Option<PreparedKey> {
-        let Point::Ed25519(point) = &key.0 else { return None };
-        Some(PreparedKey {
-            base: Arc::clone(&self.base),
-            minus: Multiples::of(-point.to_edwards(), KEY_BITS),
-            key: key.clone(),
-            encoded: *point.as_bytes(),
-        })
-    }
-}
+/// The multiples of the curve's base point, made in a millisecond where they are needed first.
+static BASE: LazyLock<Multiples> =
+    LazyLock::new(|| Multiples::of(ED25519_BASEPOINT_POINT, BASE_BITS));
 
 /// An Ed25519 key with its multiples.
 pub struct PreparedKey {
-    base: Arc<Multiples>,
     /// Of the point with its sign changed.
     minus: Multiples,
     key: PublicKey,
@@ -90,6 +58,15 @@ impl fmt::Debug for PreparedKey {
 }
 
 impl PreparedKey {
+    /// Prepares a key; `None` for other types than Ed25519. It costs what some six verifications
+    /// do, and 130 KiB.
+    #[must_use]
+    pub fn new(key: &PublicKey) -> Option<Self> {
+        let Point::Ed25519(point) = &key.0 else { return None };
+        let minus = Multiples::of(-point.to_edwards(), KEY_BITS);
+        Some(Self { minus, key: key.clone(), encoded: *point.as_bytes() })
+    }
+
     /// The key that was prepared.
     #[must_use]
     pub fn key(&self) -> &PublicKey {
@@ -108,7 +85,7 @@ impl PreparedKey {
         let s = Option::from(Scalar::from_canonical_bytes(s)).ok_or(BadSignature)?;
         let hash = Sha512::new().chain_update(r).chain_update(self.encoded).chain_update(message);
         let k = Scalar::from_bytes_mod_order_wide(&hash.finalize().into());
-        let sum = self.minus.add_times(&k, self.base.add_times(&s, EdwardsPoint::identity()));
+        let sum = self.minus.add_times(&k, BASE.add_times(&s, EdwardsPoint::identity()));
         // An `R` in another encoding than its point's own is equal to none, as it should be.
         if sum.compress().as_bytes() == r && !sum.is_small_order() {
             Ok(())
@@ -186,7 +163,7 @@ mod tests {
 
     fn prepared(encoded: &[u8; 32]) -> PreparedKey {
         let key = PublicKey::ed25519(encoded).expect("a usable key");
-        Preparation::default().prepare(&key).expect("an Ed25519 key")
+        PreparedKey::new(&key).expect("an Ed25519 key")
     }
 
     fn signature(r: [u8; 32], s: Scalar) -> [u8; 64] {
@@ -262,13 +239,14 @@ mod tests {
     #[test]
     fn only_ed25519_is_prepared() {
         let key = SecretKey::from_bytes(KeyType::P256, &[3; 32]).expect("a key").public_key();
-        assert!(Preparation::default().prepare(&key).is_none());
+        assert!(PreparedKey::new(&key).is_none());
     }
 
     #[test]
     fn the_least_and_the_greatest_scalars_have_their_multiples() {
         let ends = [Scalar::ZERO, Scalar::ONE, -Scalar::ONE, -Scalar::from(16_u64)];
-        let digits = [0x10_u8, 0x0f, 0x80, 0x7f].map(|byte| {
+        // A digit of all bits, with the carry of the one before, is the next place's unit.
+        let digits = [0x10_u8, 0x0f, 0x80, 0x7f, 0xff].map(|byte| {
             Scalar::from_bytes_mod_order(std::array::from_fn(|at| if at < 31 { byte } else { 0 }))
         });
         for scalar in ends.into_iter().chain(digits) {

@@ -163,7 +163,7 @@ gridpass_identity::codes! {
         "A policy case came out otherwise than it expects.",
         "Read the differences; either the case or the channel is wrong.";
     CASES_MALFORMED = "GP-CASES-MALFORMED", Malformed,
-        "The file of policy cases cannot be read.",
+        "The file of policy cases cannot be read, or a case in it cannot be asked.",
         "Correct it as the message says; spec/policy-cases.md has the format.";
     // Terms
     NO_KEEPERS = "GP-NO-KEEPERS", Denied,

@@ -2,7 +2,7 @@
 //! `--json`, raw bytes where the command makes a file.
 
 use crate::codes;
-use crate::shown::{for_terminal, guarded, shown};
+use crate::shown::{for_terminal, guarded, json_line, shown};
 use anstyle::{AnsiColor, Style};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -77,7 +77,7 @@ impl Answer {
                 let (name, text) = member_of(raw);
                 map.insert(name.into(), json!(text));
             }
-            writeln!(out, "{}", Value::Object(map))?;
+            writeln!(out, "{}", json_line(&Value::Object(map)))?;
         } else if let Some(raw) = self.raw {
             // Not through the colour filter: these are a file's bytes.
             let mut out = std::io::stdout().lock();
@@ -185,7 +185,7 @@ impl Failure {
                 "next": next,
                 "exit": exit,
             });
-            writeln!(err, "{error}")
+            writeln!(err, "{}", json_line(&error))
         } else {
             let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
             let (message, next) = (shown(&self.message), shown(next));
@@ -207,11 +207,10 @@ pub fn note(text: impl fmt::Display) {
     let _ = writeln!(err, "{}", guarded(&text.to_string()));
 }
 
-/// Tells the same to a program, as an object on a line of its own. It is not made harmless as text for people
-/// is: that would be no JSON any more.
+/// Tells the same to a program, as an object on a line of its own.
 pub fn object(value: &Value) {
     let mut err = anstream::stderr().lock();
-    let _ = writeln!(err, "{value}");
+    let _ = writeln!(err, "{}", json_line(value));
 }
 
 /// Tells a report beside the content that goes to standard output. With `--json` the answer has it.

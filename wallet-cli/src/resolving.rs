@@ -57,8 +57,8 @@ impl WalletAsked {
         match self {
             Self::NotNeeded | Self::Asked | Self::NoneHere => "",
             Self::NotAsked => {
-                "NOT ASKED is what the wallet knows: a log that is older than the one it keeps, or another \
-                 than that one, is not found out\n"
+                "the wallet was NOT ASKED: if it keeps a newer log of this DID, or one that contradicts \
+                 this one, that is not found out\n"
             }
         }
     }

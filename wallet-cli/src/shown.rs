@@ -3,8 +3,10 @@
 //! A title, a reason, a file's name or the text of an error may hold escape sequences that clear a
 //! terminal, line ends that forge lines, or controls that turn the order of text round. [`shown`] is for
 //! each such string where it becomes a part of a text. [`guarded`] is the second line of defence, where
-//! the whole text goes out: it knows which line ends are ours no more, but no sequence passes it.
+//! the whole text goes out: it knows which line ends are ours no more, but no sequence passes it. What goes
+//! out as JSON does so by [`json_line`], and stays the value that it is.
 
+use serde_json::Value;
 use std::fmt::Display;
 
 /// The styles that this program writes itself: reset, bold, dim, red, green, yellow.
@@ -47,6 +49,21 @@ pub fn guarded(text: &str) -> String {
         rest = left;
     }
     out.push_str(&escaped(rest, |c| c == '\n'));
+    out
+}
+
+/// A value as JSON on one line, in which nothing acts. What does is within texts, where JSON has a spelling of
+/// its own for it: as it is, a terminal would obey it, and what takes colours off drops some of it.
+pub fn json_line(value: &Value) -> String {
+    let text = value.to_string();
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts(c) {
+            out.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
     out
 }
 
@@ -120,6 +137,12 @@ mod tests {
         }
     }
 
+    #[test]
+    fn json_has_a_spelling_of_its_own_for_what_acts() {
+        let value = Value::from("a\u{7f}\u{9b}31m\u{200d}\u{e0041}\n\"");
+        assert_eq!(json_line(&value), r#""a\u007f\u009b31m\u200d\udb40\udc41\n\"""#);
+    }
+
     proptest! {
         #[test]
         fn nothing_acts_in_what_is_shown(text in any::<String>(), marks in "[\\x00-\\x1f\\x7f-\\x9f\u{2028}-\u{202e}\u{2066}-\u{2069}a]{0,20}") {
@@ -132,6 +155,10 @@ mod tests {
                     left = left.replace(style, "");
                 }
                 prop_assert!(!left.contains(acts), "{left:?}");
+                let value = Value::from(text.as_str());
+                let line = json_line(&value);
+                prop_assert!(!line.contains(acts), "{line:?}");
+                prop_assert_eq!(serde_json::from_str::<Value>(&line).expect("JSON"), value);
                 // What has nothing of the kind is as it was.
                 let plain = text.replace(acts, "");
                 prop_assert_eq!(&shown(&plain), &plain);

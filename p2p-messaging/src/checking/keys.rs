@@ -3,7 +3,7 @@
 use crate::envelope::{Envelope, NotSigned};
 use gridpass_identity::did::DidUrl;
 use gridpass_identity::key::PublicKey;
-use gridpass_identity::prepared::{Preparation, PreparedKey};
+use gridpass_identity::prepared::PreparedKey;
 use hashlink::LruCache;
 
 /// After how many messages a key is prepared. That costs some six verifications, so that it costs little
@@ -16,7 +16,6 @@ const MAX_PREPARED: usize = 64;
 pub(super) struct Keys {
     known: LruCache<DidUrl, Known>,
     prepared: LruCache<DidUrl, PreparedKey>,
-    preparation: Option<Preparation>,
 }
 
 struct Known {
@@ -31,7 +30,6 @@ impl Keys {
         Self {
             known: LruCache::new(senders.max(1)),
             prepared: LruCache::new(MAX_PREPARED.min(senders.max(1))),
-            preparation: None,
         }
     }
 
@@ -58,8 +56,7 @@ impl Keys {
             known.messages = known.messages.saturating_add(1);
             if known.messages >= MESSAGES {
                 known.messages = 0;
-                let preparation = self.preparation.get_or_insert_default();
-                if let Some(prepared) = preparation.prepare(key) {
+                if let Some(prepared) = PreparedKey::new(key) {
                     self.prepared.insert(url.clone(), prepared);
                 }
             }

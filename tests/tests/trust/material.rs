@@ -326,6 +326,7 @@ fn what_the_owner_of_a_did_publishes_is_called_that_and_refused() {
         assert_eq!(e.code(), codes::NODE_FILE, "{e}");
         assert!(e.to_string().contains(takes), "{e}");
         assert!(!e.to_string().contains("no authorisation"), "{e}");
+        assert!(!e.to_string().contains("a node takes"), "what it takes is not what this is: {e}");
     }
     assert_eq!(files_in(s.folder.path()), before);
 }

@@ -160,8 +160,9 @@ fn backup_check(profile: &str, diary: &Diary, now: UnixMillis) -> Check {
 fn lacks_only_todays(diary: &Diary, now: UnixMillis) -> bool {
     let Some(backup) = diary.last_backup else { return false };
     let has_keys = diary.last_key_change.is_none_or(|changed| changed <= backup);
-    let since = diary.issuing_unsaved_since();
-    has_keys && since.is_some_and(|since| now.millis_since(since) < A_DAY)
+    // By a clock that was wrong it may be of a time to come.
+    let away = |since: UnixMillis| now.millis_since(since).max(since.millis_since(now));
+    has_keys && diary.issuing_unsaved_since().is_some_and(|since| away(since) < A_DAY)
 }
 
 #[cfg(test)]
@@ -192,6 +193,7 @@ mod tests {
             (issued, 50, due),
             (issued, 63, due),
             (issued, 64, stale),
+            (issued, 16, stale),
             (rotated, 50, stale),
             (never, 50, stale),
             (unknown, 50, stale),

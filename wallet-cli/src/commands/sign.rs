@@ -17,7 +17,7 @@ use gridpass_identity::wallet::identities::{Identity, IdentityError, IdentityKin
 use gridpass_identity::wallet::messages::Signing;
 use gridpass_identity::wallet::{Wallet, WalletError};
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A detached payload is read whole; 1 GiB.
 const MAX_DETACHED: u64 = 1024 * 1024 * 1024;
@@ -209,19 +209,14 @@ pub fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     let content = verification.payload().filter(|_| wants_content).map(<[u8]>::to_vec);
     let answer =
         verification_answer("gridpass.verify-signature/1", &verification, resolver.asked());
-    match content {
-        Some(content)
-            if args.output.file() == Some(Path::new("-")) || args.output.file().is_none() =>
-        {
+    let Some(content) = content else { return Ok(answer) };
+    Ok(match args.output.write(content)? {
+        Some(raw) => {
             beside(&answer);
-            Ok(answer.with_document(content))
+            answer.with_document(raw)
         }
-        Some(content) => {
-            args.output.write(content)?;
-            Ok(answer)
-        }
-        None => Ok(answer),
-    }
+        None => answer,
+    })
 }
 
 /// A verification as an answer, and whether it rests on what the wallet knows.

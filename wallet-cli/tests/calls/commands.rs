@@ -110,12 +110,14 @@ fn an_open_secret_file_is_warned_about() {
         ran.stderr
     );
     assert_eq!(told(lines.len() - 1), (Some("gridpass.error/1"), Some("GP-IDENTITY-NOT-FOUND")));
-    // What would do something on a terminal is in JSON as it is.
+    // What would do something on a terminal is in JSON, in a spelling that does nothing.
     let name = "pass\u{200d}phrase.txt";
     std::fs::write(place.path(name), PASSPHRASE).expect("written");
     let mode = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(place.path(name), mode).expect("opened");
-    let told = place.ok(&["--json", "id", "list", "--passphrase-file", name]).objects_on_stderr();
+    let ran = place.ok(&["--json", "id", "list", "--passphrase-file", name]);
+    let told = ran.objects_on_stderr();
+    assert!(!ran.stderr.contains('\u{200d}'), "{}", ran.stderr);
     assert!(told[0]["message"].as_str().is_some_and(|m| m.contains(name)), "{told:?}");
     let text = place.ok(&["id", "list", "--passphrase-file", name]).stderr;
     assert!(!text.contains('\u{200d}') && text.contains("\\u{200d}"), "{text}");

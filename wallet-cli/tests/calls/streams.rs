@@ -234,6 +234,13 @@ fn with_json_the_document_is_a_member_of_the_answer() {
     let args = ["--json", "charter", "pack", "-o", "again.json"];
     assert!(regulator.ok(&args).json().get("content").is_none());
 
+    // Nothing is dropped on its way, not even what a terminal would obey.
+    let acts = "a\u{7f}b\u{9b}31mc\u{202e}d";
+    place.write("acts.txt", acts);
+    regulator.ok(&["sign", "acts.txt", "-o", "acts.jws"]);
+    let told = regulator.ok(&["--json", "verify-signature", "acts.jws", "-o", "-"]);
+    assert_eq!(told.json()["content"], acts);
+    assert!(!told.text().contains(['\u{7f}', '\u{9b}', '\u{202e}']), "{}", told.text());
     // What is no text comes whole.
     std::fs::write(place.path("bytes"), [0xff, 0, 0x1b]).expect("written");
     regulator.ok(&["sign", "bytes", "-o", "bytes.jws"]);

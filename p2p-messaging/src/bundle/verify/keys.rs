@@ -5,7 +5,7 @@ use super::material::Material;
 use super::receipts::key_at;
 use crate::checking::Chain;
 use gridpass_identity::did::DidUrl;
-use gridpass_identity::prepared::{Preparation, PreparedKey};
+use gridpass_identity::prepared::PreparedKey;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -29,12 +29,12 @@ impl Keys {
         };
         let mut chains: Vec<_> = index.chains.iter().filter(many).collect();
         chains.sort_by_key(|(_, numbers)| Reverse(numbers.len()));
-        let (resolver, preparation) = (material.resolver(), Preparation::default());
+        let resolver = material.resolver();
         let prepared = chains.iter().take(MAX_KEYS).filter_map(|(chain, numbers)| {
             let (_, envelope) = numbers.values().flatten().next()?;
             // What cannot be resolved is told message by message.
             let key = key_at(&resolver, &chain.key, envelope.header().issued).ok()?;
-            Some((chain.key.clone(), preparation.prepare(&key)?))
+            Some((chain.key.clone(), PreparedKey::new(&key)?))
         });
         Self(prepared.collect())
     }

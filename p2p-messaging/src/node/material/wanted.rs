@@ -106,7 +106,7 @@ pub(super) fn published_of_a_did(bytes: &[u8]) -> Option<MaterialError> {
     };
     let sentence = format!(
         "it is {what}, which a wallet takes: `gridpass {command}`. A node asks its peers for it, and has it \
-         with presentations and status lists; {EXPECTED}"
+         with presentations and status lists"
     );
     Some(MaterialError::new(codes::NODE_FILE, sentence))
 }

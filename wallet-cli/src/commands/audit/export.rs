@@ -121,7 +121,13 @@ pub fn run(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
     if shown {
         note("");
     }
-    warn_of_times(made, done.contradiction.as_deref());
+    if let Some(contradiction) = &done.contradiction {
+        warn(Some(messaging_codes::BUNDLE_RECORD), contradicted(contradiction, args.at.as_deref()));
+    }
+    if made > now().plus_millis(MAX_CLOCK_SKEW_MILLIS) {
+        let message = format!("it says that it was made at {made}: until then it is refused");
+        warn(Some(identity_codes::SIGNED_IN_FUTURE), message);
+    }
     let mut text = format!(
         "{}\n  selected  {}\n  messages  {}\n  receipts  {}\n  size      {} bytes in {} blocks\n  root      {}\n",
         harmless(path.display()),
@@ -168,19 +174,16 @@ pub fn run(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
     Ok(Answer::new("gridpass.audit.export/1", json, text))
 }
 
-/// Says what whoever verifies the bundle will find wrong with its times, while something can be done about it.
-fn warn_of_times(made: UnixMillis, contradiction: Option<&str>) {
-    if let Some(contradiction) = contradiction {
-        let message = format!(
-            "{contradiction}: this machine's clock is wrong, or was. Whoever verifies the bundle finds its check \
-             `record` failed; say why when you hand it over"
-        );
-        warn(Some(messaging_codes::BUNDLE_RECORD), message);
-    }
-    if made > now().plus_millis(MAX_CLOCK_SKEW_MILLIS) {
-        let message = format!("it says that it was made at {made}: until then it is refused");
-        warn(Some(identity_codes::SIGNED_IN_FUTURE), message);
-    }
+/// Says what whoever verifies the bundle will find wrong with its record, while something can be done about it.
+fn contradicted(contradiction: &str, at: Option<&str>) -> String {
+    let why = match at {
+        Some(_) => "--at is too early, or this machine's clock was wrong",
+        None => "this machine's clock is wrong, or was",
+    };
+    format!(
+        "{contradiction}: {why}. Whoever verifies the bundle finds its check `record` failed; say why when you \
+         hand it over"
+    )
 }
 
 /// Of when the node's trust pack is, where it holds by now.
@@ -220,4 +223,17 @@ fn tell(shown: bool, progress: Progress) {
     let mut err = anstream::stderr().lock();
     // On one line; whoever does not see it does not need it.
     let _ = std::io::Write::write_all(&mut err, format!("\r{line}    ").as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_not_blamed_alone_for_a_time_that_was_given() {
+        let said = "record 7 is of 2026-03-01T12:00:00Z, and the bundle of 2026-02-01T12:00:00Z";
+        let told = contradicted(said, Some("2026-02-01T12:00:00Z"));
+        assert!(told.starts_with(said) && told.contains("--at is too early"), "{told}");
+        assert!(!contradicted(said, None).contains("--at"));
+    }
 }

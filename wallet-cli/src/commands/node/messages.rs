@@ -7,7 +7,7 @@ use crate::context::{GlobalArgs, if_too_large};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use crate::resolving::parse_dids;
-use crate::shown::{quoted, shown};
+use crate::shown::{json_line, quoted, shown};
 use crate::warnings::hint;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -252,7 +252,7 @@ pub fn listen(global: &GlobalArgs, args: &ListenArgs) -> Outcomes {
             return Err(Failure::new(messaging_codes::NODE_NOT_RUNNING, message));
         };
         let mut out = std::io::stdout().lock();
-        let written = writeln!(out, "{message}").and_then(|()| out.flush());
+        let written = writeln!(out, "{}", json_line(&message)).and_then(|()| out.flush());
         drop(out);
         if written.is_err() {
             // A reader that closed the pipe has what it wanted.

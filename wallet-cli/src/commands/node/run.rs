@@ -8,6 +8,7 @@ use crate::shown::shown;
 use crate::warnings::warn;
 use clap::{Args, ValueEnum};
 use gridpass_credentials::keeping::{self, KeepError};
+use gridpass_identity::codes::KEY_TYPE_UNSUITABLE;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::key::{KeyType, PublicKey};
 use gridpass_identity::wallet::Wallet;
@@ -113,15 +114,15 @@ pub fn node_identity(wallet: &Wallet, name: Option<&str>) -> Result<Identity, Fa
         (None, Some(only), None) => only.clone(),
         _ => crate::commands::sign::identity(wallet, name)?,
     };
-    let wrong = if found.did.method() != "key" {
-        "is no did:key"
+    let (code, wrong) = if found.did.method() != "key" {
+        (messaging_codes::NODE_CONFIGURATION, "is no did:key")
     } else if !is_ed25519(&found) {
-        "has a key that is not Ed25519, and a node is known by its Ed25519 key"
+        let wrong = "has a key that is not Ed25519, and a node is known by its Ed25519 key";
+        (KEY_TYPE_UNSUITABLE, wrong)
     } else {
         return Ok(found);
     };
-    let message = format!("{} {wrong}", found.did);
-    Err(Failure::new(messaging_codes::NODE_CONFIGURATION, message)
+    Err(Failure::new(code, format!("{} {wrong}", found.did))
         .next("Make the node an identity: gridpass id new --name node --method key --node"))
 }
 
