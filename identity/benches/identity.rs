@@ -13,6 +13,7 @@ use gridpass_identity::jwe::{self, JweIn, Recipient, SealHeader};
 use gridpass_identity::jws::{self, Header, JwsIn};
 use gridpass_identity::key::{KeyType, SecretKey};
 use gridpass_identity::method;
+use gridpass_identity::prepared::PreparedKey;
 use gridpass_identity::resolve::{NoSnapshots, OfflineResolver};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::verify::{Expectation, verify_jws};
@@ -28,6 +29,7 @@ const RATIOS: &[(&str, &str, &str)] = &[
     ("sign", "bare_sign", "JWS sign / Ed25519 sign"),
     ("sign_unencoded", "bare_sign", "JWS sign, unencoded / Ed25519 sign"),
     ("verify", "bare_verify", "JWS parse and verify / Ed25519 verify_strict"),
+    ("verify_prepared", "bare_verify", "Ed25519 verify with a prepared key / verify_strict"),
     ("verify_report", "bare_verify", "with did:key resolved and a report / verify_strict"),
     ("seal_1", "bare_agree", "JWE seal to 1 / one X25519 agreement"),
     ("seal_10", "bare_agree", "JWE seal to 10 / one X25519 agreement"),
@@ -85,6 +87,10 @@ fn measure(c: &mut Criterion, setup: &Setup) -> Result<(), Box<dyn std::error::E
         let verifying = setup.bare.verifying_key();
         bench("bare_verify", &mut || {
             let _ = black_box(verifying.verify_strict(black_box(&payload), &signature));
+        });
+        let prepared = PreparedKey::new(&setup.key.public_key()).ok_or("a key")?;
+        bench("verify_prepared", &mut || {
+            let _ = black_box(prepared.verify(black_box(&payload), &signature.to_bytes()));
         });
         let compact = jws::sign(&payload, &setup.key, &setup.header)?;
         let public = setup.key.public_key();

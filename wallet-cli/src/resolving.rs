@@ -3,7 +3,7 @@
 use crate::codes;
 use crate::context::GlobalArgs;
 use crate::output::Failure;
-use crate::warnings::warn;
+use gridpass_identity::code::Code;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{
@@ -119,19 +119,8 @@ impl<'g> LazyResolver<'g> {
             Err(e) if e.code == identity_codes::WALLET_NOT_FOUND => {
                 return nothing(WalletAsked::NoneHere);
             }
-            Err(e) if e.code == codes::PROFILE_AMBIGUOUS => {
-                if self.asked.get() != WalletAsked::NotAsked {
-                    let message = format!(
-                        "{}, and none was named: what they know of {did} does not count. Name one with \
-                         --profile NAME",
-                        e.message
-                    );
-                    warn(Some(e.code), message);
-                }
-                return nothing(WalletAsked::NotAsked);
-            }
             Err(_) if self.global.home().is_err() => return nothing(WalletAsked::NoneHere),
-            // Wallets that cannot be seen are not absent.
+            // Wallets that cannot be seen are not absent; nor are several, of which none was named.
             Err(e) => return failed(e),
         }
         let wallet = match self.global.wallet() {
@@ -163,4 +152,9 @@ impl Resolver for LazyResolver<'_> {
             resolved => resolved,
         }
     }
+}
+
+/// Whether the wallet would have been asked, and could not be: what is given can be judged without it.
+pub fn is_unasked(code: Code) -> bool {
+    code == codes::INPUT_NEEDED || code == codes::PROFILE_AMBIGUOUS
 }

@@ -5,7 +5,7 @@ use crate::context::{GlobalArgs, MAX_INPUT, now, read_input, rng};
 use crate::fetch;
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
-use crate::resolving::{LazyResolver, WalletAsked};
+use crate::resolving::{LazyResolver, WalletAsked, is_unasked};
 use crate::shown::shown;
 use crate::warnings::warn;
 use clap::Args;
@@ -168,9 +168,9 @@ pub fn run(global: &GlobalArgs, args: &ResolveArgs) -> Outcomes {
         resolver.given = Some((did.clone(), snapshot));
     }
     let resolution = resolver.resolve(&did).map_err(|e| {
-        let locked = e.code() == codes::INPUT_NEEDED;
+        let unasked = is_unasked(e.code());
         let failure = Failure::from(e);
-        if locked { failure.next(OR_WITHOUT_WALLET) } else { failure }
+        if unasked { failure.next(OR_WITHOUT_WALLET) } else { failure }
     })?;
     answer(&resolution, at, resolver.asked()).map_err(|failure| match failure.code {
         gridpass_identity::codes::DID_DEACTIVATED if args.save => {

@@ -5,7 +5,7 @@ use crate::codes;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, if_too_large, now, read_input, read_text};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, beside};
-use crate::resolving::{LazyResolver, WalletAsked, parse_audience, parse_did};
+use crate::resolving::{LazyResolver, WalletAsked, is_unasked, parse_audience, parse_did};
 use crate::warnings::hint;
 use clap::{Args, ValueEnum};
 use gridpass_identity::did::Did;
@@ -202,7 +202,7 @@ pub fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     if expect.signer.is_none() && verification.report.outcome() == Outcome::Passed {
         hint("note: any signer was accepted; name the one you expect with --signer DID");
     }
-    if verification.report.checks.iter().any(|check| check.code == codes::INPUT_NEEDED) {
+    if verification.report.checks.iter().any(|check| is_unasked(check.code)) {
         hint(format_args!("note: {OR_WITHOUT_WALLET}"));
     }
     let wants_content = args.output.output.is_some();

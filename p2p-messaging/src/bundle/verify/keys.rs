@@ -1,9 +1,8 @@
 //! The keys of many messages, prepared once for all cores.
 
-use super::chains::{Index, Numbers};
 use super::material::Material;
 use super::receipts::key_at;
-use crate::checking::Chain;
+use crate::bundle::entries::MessageEntry;
 use gridpass_identity::did::DidUrl;
 use gridpass_identity::prepared::PreparedKey;
 use std::cmp::Reverse;
@@ -23,18 +22,22 @@ pub(super) fn is_own_proof(url: &DidUrl) -> bool {
 pub(super) struct Keys(HashMap<DidUrl, PreparedKey>);
 
 impl Keys {
-    pub(super) fn of(material: &Material<'_>, index: &Index<'_>) -> Self {
-        let many = |(chain, numbers): &(&Chain, &Numbers<'_>)| {
-            numbers.len() >= MESSAGES && is_own_proof(&chain.key)
-        };
-        let mut chains: Vec<_> = index.chains.iter().filter(many).collect();
-        chains.sort_by_key(|(_, numbers)| Reverse(numbers.len()));
+    /// Of the messages that are looked at.
+    pub(super) fn of(material: &Material<'_>, chosen: &[(usize, &MessageEntry)]) -> Self {
+        let mut counts: HashMap<&DidUrl, (usize, &MessageEntry)> = HashMap::new();
+        for (index, entry) in chosen {
+            let Some(Some(envelope)) = material.envelopes.get(*index) else { continue };
+            let (count, _) = counts.entry(&envelope.header().key).or_insert((0, entry));
+            *count = count.saturating_add(1);
+        }
+        let mut keys: Vec<_> = counts.into_iter().filter(|(_, (n, _))| *n >= MESSAGES).collect();
+        keys.sort_by_key(|(url, (count, _))| (Reverse(*count), *url));
         let resolver = material.resolver();
-        let prepared = chains.iter().take(MAX_KEYS).filter_map(|(chain, numbers)| {
-            let (_, envelope) = numbers.values().flatten().next()?;
+        let own = keys.iter().filter(|(url, _)| is_own_proof(url)).take(MAX_KEYS);
+        let prepared = own.filter_map(|(url, (_, entry))| {
             // What cannot be resolved is told message by message.
-            let key = key_at(&resolver, &chain.key, envelope.header().issued).ok()?;
-            Some((chain.key.clone(), PreparedKey::new(&key)?))
+            let key = key_at(&resolver, url, entry.at).ok()?;
+            Some(((*url).clone(), PreparedKey::new(&key)?))
         });
         Self(prepared.collect())
     }

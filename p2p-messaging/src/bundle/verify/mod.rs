@@ -96,7 +96,7 @@ pub fn verify_with(
         || receipts::judge(&material, &index),
     );
     let chosen = choose(bundle, sample);
-    let keys = keys::Keys::of(&material, &index);
+    let keys = keys::Keys::of(&material, &chosen);
     let context = messages::Context::new(&material, &senders, &receipts, (&chains, &keys), shown);
     let messages =
         in_parallel_with(&chosen, || context.memory(), |memory, one| context.judge(*one, memory));
