@@ -124,6 +124,12 @@ fn check_wallet(report: &mut Report, profile: &str, dir: &Path, now: UnixMillis)
     let sentence = format!("wallet {profile}: whole, {} records", status.records);
     report.push(Check::passed("wallet", codes::IN_ORDER, sentence));
     report.push(backup_check(profile, &status.diary, now));
+    if !status.backup_for_words {
+        let sentence =
+            format!("wallet {profile}: it has no recovery words, and a backup is for nobody");
+        let code = identity_codes::BACKUP_NO_RECIPIENT;
+        report.push(Check::indeterminate("backup", code, sentence));
+    }
     Some(status.diary)
 }
 

@@ -5,8 +5,6 @@ use crate::context::{GlobalArgs, OutputArgs};
 use crate::help;
 use crate::output::{Answer, Outcomes};
 use crate::shown::shown;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_messaging::content::fetch as fetch_from;
@@ -134,22 +132,17 @@ fn fetch(global: &GlobalArgs, args: &FetchArgs) -> Outcomes {
     for peer in &given.altered {
         crate::warnings::warn(None, format!("{peer} sent bytes that are not those of {id}"));
     }
-    let mut json = json!({
+    let json = json!({
         "cid": id,
         "store": store.name(),
         "from": given.from,
         "altered": given.altered,
         "bytes": given.bytes.len(),
     });
-    if args.output.file().is_none()
-        && let Some(map) = json.as_object_mut()
-    {
-        map.insert("content".into(), json!(STANDARD.encode(&given.bytes)));
-    }
     let text = format!("{id}\n  {} bytes from {}", given.bytes.len(), shown(&given.from));
     let answer = Answer::new("gridpass.ipfs.fetch/1", json, text);
     Ok(match args.output.write(given.bytes)? {
-        Some(raw) => answer.with_raw(raw),
+        Some(raw) => answer.with_document(raw),
         None => answer,
     })
 }

@@ -219,7 +219,7 @@ fn show_status(global: &GlobalArgs) -> Outcomes {
     let text = format!(
         "Wallet {:?} (profile {profile})\n  id           {}\n  made         {}\n  \
          records      {}\n  last change  {} (of keys)\n  last issuing {} (or change of a status)\n  \
-         last backup  {}\nWays in:\n{}",
+         last backup  {}\n  backups for  {}\nWays in:\n{}",
         status.name,
         status.wallet_id,
         status.created,
@@ -227,6 +227,11 @@ fn show_status(global: &GlobalArgs) -> Outcomes {
         time(status.diary.last_key_change),
         time(status.diary.last_issuing),
         time(status.diary.last_backup),
+        if status.backup_for_words {
+            "the newest recovery words"
+        } else {
+            "nobody: add recovery words"
+        },
         slots_text(&status),
     );
     let json = json!({

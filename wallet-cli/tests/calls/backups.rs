@@ -61,6 +61,12 @@ fn backups_are_for_no_words_that_were_removed() {
     assert_eq!(removed.json()["backup_for_words"], false);
     place.refused("GP-BACKUP-NO-RECIPIENT", 3, &["wallet", "backup", "-o", "never.gpb"]);
     assert!(!place.path("never.gpb").exists());
+    // Whoever looks is told before the timer's backup is refused.
+    assert!(
+        codes_of(&place.run(&["--json", "doctor"]).json())
+            .contains(&"GP-BACKUP-NO-RECIPIENT".into())
+    );
+    assert!(place.ok(&["wallet", "status"]).text().contains("backups for  nobody"));
     // With words anew, or where the older ones are at hand.
     let third = add("third.txt");
     backup("third.gpb");
