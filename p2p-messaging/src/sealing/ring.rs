@@ -23,6 +23,8 @@ struct Held {
     key: ChainKey,
     /// Keys further on, so that not each message is walked to from the beginning.
     further: BTreeMap<u64, ChainKey>,
+    /// The one that was needed last: messages come one after the other.
+    last: Option<(u64, ChainKey)>,
 }
 
 /// What came of opening a payload.
@@ -64,6 +66,7 @@ impl Ring {
             from: handed.from,
             key: handed.key.clone(),
             further: BTreeMap::new(),
+            last: None,
         };
         self.held.insert(place, held);
         true
@@ -131,7 +134,9 @@ impl Ring {
 
 impl Held {
     fn at(&mut self, sequence: u64) -> Option<ChainKey> {
-        let known = self.further.range(..=sequence).next_back();
+        let last = self.last.as_ref().map(|(at, key)| (at, key));
+        let known = last.filter(|(at, _)| **at <= sequence).into_iter();
+        let known = known.chain(self.further.range(..=sequence).next_back()).max_by_key(|k| *k.0);
         let (mut at, mut key) = match known {
             Some((at, key)) => (*at, key.clone()),
             None if sequence >= self.from => (self.from, self.key.clone()),
@@ -147,6 +152,7 @@ impl Held {
                 self.further.insert(at, key.clone());
             }
         }
+        self.last = Some((sequence, key.clone()));
         Some(key)
     }
 }
