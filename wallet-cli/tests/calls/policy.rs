@@ -202,4 +202,25 @@ fn a_developer_describes_a_channel_and_explains_what_it_decides() {
         &["channel", "diff", "bids.signed.json", "bids-2.json"],
     );
     assert_eq!(diff["follows"], true, "{diff:#}");
+
+    // Under version 1 of the topic, another schema: what was said there would be read by it.
+    let mut broken: serde_json::Value =
+        serde_json::from_str(&place.read("bids-2.json")).expect("a descriptor");
+    let versions = broken["topics"][0]["versions"].as_array_mut().expect("versions");
+    let second = versions.pop().expect("the second");
+    versions[0]["schema"] = second["schema"].clone();
+    place.write("broken.json", &broken.to_string());
+    let diff = ["--json", "channel", "diff", "bids.signed.json", "broken.json"];
+    let ran = place.run_bare(&diff);
+    assert_eq!((ran.status, &ran.json()["follows"]), (10, &false.into()), "{}", ran.stderr);
+    assert_eq!(ran.json()["history"]["code"], "GP-CHANNEL-HISTORY-BROKEN");
+    let same = place.run_bare(&["channel", "diff", "broken.json", "broken.json"]);
+    assert_eq!(same.status, 0, "{}", same.stderr);
+    let sign = |file: &'static str| [&regulator[..], &["channel", "sign", file]].concat();
+    place.refused("GP-CHANNEL-HISTORY-BROKEN", 10, &sign("broken.json"));
+    let list = [&regulator[..], &["channel", "list"]].concat();
+    let kept = || place.ok_json("gridpass.channel.list/1", &list)["channels"].clone();
+    assert_eq!(kept().as_array().map(Vec::len), Some(1), "nothing is kept");
+    place.ok(&sign("bids-2.json"));
+    assert_eq!(kept().as_array().map(Vec::len), Some(2));
 }

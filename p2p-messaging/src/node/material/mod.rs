@@ -284,6 +284,7 @@ impl Material {
     fn take_channel(&mut self, channel: SignedChannel, keep: bool) -> Result<Taken, MaterialError> {
         let id = channel.id().clone();
         if keep {
+            self.check_channel(&channel)?;
             let bytes = channel.to_json().to_string();
             self.folder.write(&folder::channel(&id), bytes.as_bytes())?;
             self.folder.remove(&folder::left(&id))?;
