@@ -178,9 +178,18 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
     parcel.status_lists = issued.lists;
     let visa = &issued.visa;
     let json = json!({"visa": visa, "evidence": issued.evidence});
+    let accepts = if visa.valid_from > now() {
+        // The lists beside it are too old by then.
+        format!(
+            "`gridpass visa accept FILE --status LISTS` from {} on, with the lists of then",
+            visa.valid_from
+        )
+    } else {
+        "`gridpass visa accept FILE`".to_owned()
+    };
     let text = format!(
         "Visa {} for {}\n{}  valid            {} to {}\n  id               {}\n  hash             {}\n\
-         next: send the file to its holder, who runs `gridpass visa accept FILE`",
+         next: send the file to its holder, who runs {accepts}",
         visa.role,
         visa.subject,
         claims_text(&visa.claims),
