@@ -125,6 +125,16 @@ pub struct Material {
 }
 
 impl TrustArgs {
+    /// Refuses a time to judge at, for a command that signs as of now.
+    pub fn refuse_other_times(&self) -> Result<(), Failure> {
+        if self.at.is_none() {
+            return Ok(());
+        }
+        let message = "a visa is issued now: --at is for commands that only look";
+        Err(Failure::new(codes::USAGE, message)
+            .next("Leave it out; from when on the visa counts is said with --from TIME."))
+    }
+
     /// Reads everything; opens the wallet only where no trust pack is given.
     pub fn gather(&self, global: &GlobalArgs, parcel: &Parcel) -> Result<Material, Failure> {
         let at = self.at.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);

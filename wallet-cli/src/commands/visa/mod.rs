@@ -1,5 +1,6 @@
 //! `gridpass visa`: from the request to the verification.
 
+mod authority;
 mod change;
 mod consent;
 mod export;
@@ -11,6 +12,7 @@ mod remove;
 mod request;
 mod standing;
 mod verify;
+mod wanted;
 
 pub use present::sign_presentation;
 
