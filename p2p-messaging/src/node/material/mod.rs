@@ -21,6 +21,7 @@ use gridpass_credentials::verify::{SeenLists, check_list};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::Snapshot;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::channel::SignedChannel;
 use lists::ListFiles;
@@ -238,6 +239,13 @@ impl Material {
             Given::Presentation(own) => vec![self.take_presentation(*own, keep)?],
             Given::Identity(material) => {
                 let material = material.taken_at(latest(now, keep));
+                self.take_identity(&material, keep)?.into_iter().collect()
+            }
+            Given::Log(did) => {
+                // When it was obtained nobody says: now.
+                let document = bytes.to_vec();
+                let snapshot = Snapshot { seen: now, confirmed: None, document, witness: None };
+                let material = IdentityMaterial::of(&did, &snapshot);
                 self.take_identity(&material, keep)?.into_iter().collect()
             }
             Given::Document(id, bytes) => {

@@ -2,6 +2,7 @@
 //! node has. Anything else lay in its folder in clear text, and was good for nothing: a file that was
 //! cut off, or the words of a wallet.
 
+use super::recognise::log_of;
 use super::{Material, MaterialError};
 use crate::codes;
 use crate::content::{PublicDocument, PublicKind};
@@ -113,9 +114,12 @@ pub(super) fn visa() -> MaterialError {
     )
 }
 
-/// What the owner of a DID publishes is known by a wallet. A node asks its peers, and takes what comes with
-/// something that was signed.
+/// Of what the owner of a DID publishes a node takes a log of did:webvh, which proves itself. A wallet takes the
+/// rest; a node asks its peers for it, and has it with something that was signed.
 pub(super) fn published_of_a_did(bytes: &[u8]) -> Option<MaterialError> {
+    if log_of(bytes).is_some() {
+        return None;
+    }
     let first = bytes.split(|b| *b == b'\n').find(|line| !line.trim_ascii().is_empty())?;
     // A log has an entry on each line.
     let read = parse_strict(bytes, Limits::DOCUMENT);
