@@ -3,6 +3,7 @@
 mod authority;
 mod change;
 mod consent;
+mod ending;
 mod export;
 mod hold;
 mod issue;
