@@ -56,7 +56,7 @@ impl ClaimArgs {
     /// The claims, typed as the definition's schema says where it does.
     pub fn read(&self, definition: &RoleDefinition) -> Result<Map<String, Value>, Failure> {
         if let Some(path) = &self.file {
-            return Ok(keeping::read_claims(&read_input(path, MAX_INPUT)?)?);
+            return claims_in(path);
         }
         let mut map = Map::new();
         for claim in &self.claims {
@@ -80,6 +80,14 @@ impl ClaimArgs {
         }
         Ok(map)
     }
+}
+
+/// Claims, or the schema of claims, from a file.
+pub fn claims_in(path: &Path) -> Result<Map<String, Value>, Failure> {
+    keeping::read_claims(&read_input(path, MAX_INPUT)?).map_err(|e| {
+        let message = format!("{}: {e}", path.display());
+        Failure::new(e.code(), message).next("Correct the file: it holds one JSON object.")
+    })
 }
 
 /// What verifying rests on.

@@ -150,3 +150,20 @@ fn what_is_named_beside_a_did_counts_or_is_refused() {
     regulator.refused("GP-USAGE", 2, &[&answer[..], &["--trust", "trust.json"]].concat());
     regulator.ok(&[&answer[..], &["--trust", "trust-2.json"]].concat());
 }
+
+#[test]
+fn a_file_of_claims_that_cannot_be_read_is_called_by_its_name() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    for (text, why) in [("{\"zone\": ", "claims.json"), ("[\"GB-1\"]", "no JSON object")] {
+        place.write("claims.json", text);
+        let ask = ["visa", "request", ROLE, "--claims", "claims.json"];
+        let define = ["role", "define", "flex.gb.bidder", "--claims-schema", "claims.json"];
+        for (party, args) in [(&holder, &ask[..]), (&regulator, &define)] {
+            let refused = party.refused("GP-RECORD-UNREADABLE", 16, args);
+            let message = refused["message"].as_str().expect("a message");
+            assert!(message.contains(why) && message.contains("claims.json"), "{message}");
+            assert!(!refused.to_string().contains("wallet"), "{refused}");
+        }
+    }
+}

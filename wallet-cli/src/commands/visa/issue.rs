@@ -120,14 +120,14 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
     }
     let me = identity(&wallet, args.identity.as_deref().or(issuer.as_deref()))?;
     let trust = keeping::pinned(&wallet, now())?;
-    consent::refuse_faults(&claims)?;
+    let from = args.from.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
+    consent::refuse_faults(&claims, from.max(now()))?;
     if let Some((_, known)) = trust.find_role(&role)
         && let Some(why) = consent::not_its_own(&wallet, &me.did, &known.definition, &claims)?
     {
         let failure = Failure::new(gridpass_credentials::codes::CLAIMS_UNFIT, why);
         return Err(failure.next("A customer consents for its own metering points only."));
     }
-    let from = args.from.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
     let asked = args.validity.as_deref().map(parse_duration).transpose()?;
     let until = asked.or(validity.map(|s| s.saturating_mul(1000)));
     let all: Vec<String> = claims.keys().cloned().collect();

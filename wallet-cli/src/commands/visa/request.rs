@@ -22,6 +22,7 @@ use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::{Check, Outcome, Report};
 use gridpass_identity::resolve::OfflineResolver;
+use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::Identity;
 use serde_json::{Map, Value, json};
@@ -164,7 +165,7 @@ fn send(
         return Err(Failure::new(code, violations.join("; "))
             .next(format!("See what it asks for: gridpass role show {role}")));
     }
-    super::consent::refuse_faults(&new.claims)?;
+    super::consent::refuse_faults(&new.claims, now())?;
     let (presentation, shown) = super::present::prerequisites(wallet, me, known, &new.issuer)?;
     let statement = VisaRequest {
         format_version: request::FORMAT_VERSION,
@@ -242,7 +243,7 @@ pub fn look(
     };
     let mut report = request.report.clone();
     report.push(audience_check(&request, &material)?);
-    report.checks.extend(role_checks(&request.statement, &material.trust));
+    report.checks.extend(role_checks(&request.statement, &material.trust, material.at));
     let asked = &request.statement;
     if let (Some(wallet), Some(role)) =
         (&material.wallet, material.trust.definition(&asked.definition))
@@ -286,7 +287,7 @@ fn audience_check(
     })
 }
 
-fn role_checks(request: &VisaRequest, trust: &Trust) -> Vec<Check> {
+fn role_checks(request: &VisaRequest, trust: &Trust, at: UnixMillis) -> Vec<Check> {
     use gridpass_credentials::codes;
     let listed = trust.charter().charter().role(&request.definition);
     let (Some(listed), Some(role)) = (listed, trust.definition(&request.definition)) else {
@@ -301,7 +302,7 @@ fn role_checks(request: &VisaRequest, trust: &Trust) -> Vec<Check> {
         Check::passed("definition", codes::ROLE_LISTED, format!("{} is listed", listed.name))
     };
     let mut violations = role.claims.violations(&Value::Object(request.claims.clone()));
-    violations.extend(gridpass_policy::consent::faults(&request.claims));
+    violations.extend(gridpass_policy::consent::faults(&request.claims, at));
     let claims = if violations.is_empty() {
         Check::passed("claims", codes::CLAIMS_FIT, "the claims fit the definition's schema")
     } else {
