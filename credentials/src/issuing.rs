@@ -21,7 +21,7 @@ use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::json;
-use gridpass_identity::report::Outcome;
+use gridpass_identity::report::{Check, Outcome};
 use gridpass_identity::resolve::Resolver;
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::identities::Identity;
@@ -190,7 +190,7 @@ pub struct Issued {
     pub supporting: Vec<String>,
     /// The status lists that cover it and its issuer.
     pub lists: Vec<String>,
-    /// How it verifies.
+    /// How it verifies now: one that is issued ahead is not in force yet.
     pub report: VisaReport,
 }
 
@@ -240,6 +240,35 @@ impl Issuer<'_> {
         resolver: &dyn Resolver,
         rng: &mut dyn CryptoRng,
     ) -> Result<Issued, IssueError> {
+        let (issued, changes) = self.prepare(new, request, evidence, resolver, rng)?;
+        self.wallet.apply_issuing(changes, rng, self.now)?;
+        Ok(issued)
+    }
+
+    /// Finds out whether [`Issuer::issue`] would issue it, by all but entering it: nothing is changed, and
+    /// nothing that was signed for it is given away.
+    ///
+    /// # Errors
+    /// As [`Issuer::issue`].
+    pub fn rehearse(
+        &self,
+        new: &NewVisa<'_>,
+        evidence: (&[String], &[StatusList]),
+        resolver: &dyn Resolver,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), IssueError> {
+        self.prepare(new, None, evidence, resolver, rng).map(|_| ())
+    }
+
+    /// A visa that verifies, and what enters it.
+    fn prepare(
+        &self,
+        new: &NewVisa<'_>,
+        request: Option<&ContentId>,
+        evidence: (&[String], &[StatusList]),
+        resolver: &dyn Resolver,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(Issued, Changes), IssueError> {
         let (definition, role) = self
             .trust
             .find_role(new.role)
@@ -282,11 +311,15 @@ impl Issuer<'_> {
         texts.extend(kept.iter().map(|l| l.secured().text().to_owned()));
         lists.extend(kept);
         let all: Vec<String> = supporting.iter().chain(evidence.0).cloned().collect();
-        // It need not be in force yet, but it must be good when it is.
-        let at = self.now.max(visa.valid_from);
-        let report = self.verify(secured.text(), &all, &lists, &seen, resolver, at);
-        if report.outcome != Outcome::Passed {
-            return Err(IssueError::Refused(Box::new(report)));
+        let verify = |at| self.verify(secured.text(), &all, &lists, &seen, resolver, at);
+        let report = verify(self.now);
+        refuse_faults(&report)?;
+        if visa.valid_from > self.now {
+            // Today's lists are too old by then, and newer ones will come: what fails is known today.
+            let then = verify(visa.valid_from);
+            if then.outcome == Outcome::Failed {
+                return Err(IssueError::Refused(Box::new(then)));
+            }
         }
         let record = IssuedVisa {
             version: RECORD_VERSION,
@@ -296,9 +329,9 @@ impl Issuer<'_> {
             events: Vec::new(),
         };
         changes.put(ISSUED, &visa.id, to_record(&record)?);
-        self.wallet.apply_issuing(changes, rng, self.now)?;
         let (evidence, text) = (secured.id().clone(), record.text);
-        Ok(Issued { visa, evidence, text, supporting, lists: texts, report })
+        let issued = Issued { visa, evidence, text, supporting, lists: texts, report };
+        Ok((issued, changes))
     }
 
     /// Authorises a node to act for this participant; gives the credential's text and the status
@@ -515,6 +548,26 @@ impl Issuer<'_> {
         self.wallet.apply(changes, rng)?;
         Ok(signed)
     }
+}
+
+/// Refuses a new visa for anything but that it is not in force yet.
+fn refuse_faults(report: &VisaReport) -> Result<(), IssueError> {
+    let own = report.visas.iter().filter(|v| v.presented).flat_map(|v| &v.checks);
+    let is_ahead = |c: &Check| c.name == "validity" && c.code == codes::VISA_NOT_YET;
+    let checks: Vec<&Check> = report.checks.iter().chain(own).collect();
+    let first = |outcome: Outcome| checks.iter().find(|c| c.outcome == outcome && !is_ahead(c));
+    let fault = first(Outcome::Failed).or_else(|| first(Outcome::Indeterminate));
+    let Some(fault) = fault else {
+        // Nothing was checked.
+        if checks.is_empty() {
+            return Err(IssueError::Refused(Box::new(report.clone())));
+        }
+        return Ok(());
+    };
+    // Beside a fault, that it begins later is not what decides.
+    let (outcome, code, sentence) = (fault.outcome, fault.code, fault.sentence.clone());
+    let report = VisaReport { outcome, code, sentence, ..report.clone() };
+    Err(IssueError::Refused(Box::new(report)))
 }
 
 /// The visas that prove an issuer's authority: those it holds, and what they rest on.

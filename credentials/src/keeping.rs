@@ -88,6 +88,9 @@ pub enum KeepError {
     /// A record of the wallet cannot be read.
     #[error("a record of the wallet cannot be read: {0}")]
     Record(String),
+    /// Claims that somebody wrote cannot be read.
+    #[error("the claims cannot be read: {0}")]
+    Claims(String),
 }
 
 fn comparison_sentence(comparison: Comparison) -> &'static str {
@@ -125,7 +128,7 @@ impl KeepError {
             Self::NoTrust => codes::TRUST_NOT_PINNED,
             Self::NotFound { .. } => codes::NOT_KEPT,
             Self::Ambiguous { .. } => codes::NAME_AMBIGUOUS,
-            Self::Record(_) => codes::RECORD_UNREADABLE,
+            Self::Record(_) | Self::Claims(_) => codes::RECORD_UNREADABLE,
         }
     }
 }
@@ -479,11 +482,11 @@ pub fn lists(wallet: &Wallet) -> Result<(Vec<StatusList>, SeenLists), KeepError>
 /// Reads JSON claims from a file's bytes.
 ///
 /// # Errors
-/// [`KeepError::Record`].
+/// [`KeepError::Claims`].
 pub fn read_claims(bytes: &[u8]) -> Result<serde_json::Map<String, serde_json::Value>, KeepError> {
     match json::parse_strict(bytes, Limits::SMALL) {
         Ok(serde_json::Value::Object(claims)) => Ok(claims),
-        Ok(_) => Err(KeepError::Record("claims are a JSON object".into())),
-        Err(e) => Err(KeepError::Record(e.to_string())),
+        Ok(_) => Err(KeepError::Claims("they are no JSON object".into())),
+        Err(e) => Err(KeepError::Claims(e.to_string())),
     }
 }

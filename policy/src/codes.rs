@@ -139,7 +139,7 @@ gridpass_identity::codes! {
         "A requirement reads an attribute that its topic lacks, makes optional, or nobody checks.",
         "Declare it in the topic, with `from`, the place where the payload says the same.";
     LINT_CLAIM = "GP-LINT-CLAIM", Ok,
-        "A requirement reads a claim that visas for the role do not carry, or not as this type.",
+        "A requirement reads a claim that visas for the role, or for its issuers, do not carry, or not as this type.",
         "Correct the requirement, or define a new version of the role.";
     LINT_ROLE = "GP-LINT-ROLE", Ok,
         "A requirement names a role that the charter does not list, or lists as retired.",
@@ -153,6 +153,9 @@ gridpass_identity::codes! {
     LINT_EXCLUSION = "GP-LINT-EXCLUSION", Ok,
         "A requirement asks that a visa is not held; whoever holds it only has to leave it out.",
         "Ask for a visa that the excluded do not get, or have theirs revoked.";
+    LINT_RECIPIENTS = "GP-LINT-RECIPIENTS", Ok,
+        "A requirement compares the recipients of a message, and the channel is a broadcast, which names none.",
+        "Make the channel unicast or multicast, or leave the recipients out of the requirement.";
     LINT_FRAMEWORK = "GP-LINT-FRAMEWORK", Ok,
         "The channel belongs to another trust framework.",
         "Lint it with the trust pack of its own framework.";

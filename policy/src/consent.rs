@@ -100,10 +100,10 @@ pub fn until(claims: &Map<String, Value>) -> Option<UnixMillis> {
     if is_one(claims) { time(claims, UNTIL) } else { None }
 }
 
-/// Why a consent would cover nothing, also where its role's schema takes it: parties that are no DIDs,
-/// times that are not in UTC, an end before the beginning. Empty for other claims.
+/// Why a consent would cover nothing from a time on, also where its role's schema takes it: parties that are
+/// no DIDs, times that are not in UTC, an end before the beginning or before that time. Empty for other claims.
 #[must_use]
-pub fn faults(claims: &Map<String, Value>) -> Vec<String> {
+pub fn faults(claims: &Map<String, Value>, at: UnixMillis) -> Vec<String> {
     let mut faults = Vec::new();
     if !is_one(claims) {
         return faults;
@@ -122,6 +122,8 @@ pub fn faults(claims: &Map<String, Value>) -> Vec<String> {
     }
     if from.zip(until).is_some_and(|(from, until)| until <= from) {
         faults.push(format!("{UNTIL} is not after {FROM}"));
+    } else if let Some(until) = until.filter(|until| *until <= at) {
+        faults.push(format!("{UNTIL} is {until}, and over at {at}"));
     }
     faults
 }
@@ -211,6 +213,8 @@ mod tests {
         let fits = |claims: &Map<String, Value>| {
             schema.violations(&Value::Object(claims.clone())).is_empty()
         };
+        let at = |text: &str| UnixMillis::parse_rfc3339(text).expect("a time");
+        let faults = |claims: &Map<String, Value>| faults(claims, at("2026-01-31T23:59:59Z"));
         let good = said(|_| ());
         assert!(fits(&good) && faults(&good).is_empty(), "{:?}", faults(&good));
         assert_eq!(until(&good), UnixMillis::parse_rfc3339("2026-02-01T00:00:00Z").ok());
@@ -226,6 +230,9 @@ mod tests {
         // A schema cannot say this.
         let turned = said(|c| drop(c.insert(UNTIL.into(), json!("2025-01-01T00:00:00Z"))));
         assert_eq!(faults(&turned), ["until is not after from"]);
+        // Nor this.
+        let over = super::faults(&good, at("2026-02-01T00:00:00Z"));
+        assert_eq!(over, ["until is 2026-02-01T00:00:00Z, and over at 2026-02-01T00:00:00Z"]);
         // Claims of another role may be called likewise.
         let other = said(|c| drop(c.remove(PURPOSES)));
         assert!(!is_one(&other) && faults(&other).is_empty() && until(&other).is_none());

@@ -84,6 +84,18 @@ pub fn channel(wallet: &Wallet, name: &str) -> Result<SignedChannel, KeepChannel
     find(&channels(wallet)?, name).cloned()
 }
 
+/// The descriptor that this one names as its predecessor, where it is kept.
+///
+/// # Errors
+/// [`KeepChannelError`].
+pub fn predecessor(
+    wallet: &Wallet,
+    channel: &SignedChannel,
+) -> Result<Option<SignedChannel>, KeepChannelError> {
+    let Some(previous) = &channel.descriptor().previous else { return Ok(None) };
+    Ok(channels(wallet)?.into_iter().find(|c| c.id() == previous))
+}
+
 /// One of these channels, by CID, or the newest version of a name.
 ///
 /// # Errors

@@ -1,11 +1,13 @@
 //! What is probably not meant in a channel: roles that the charter does not list, claims that no
 //! visa carries, attributes that nobody checks.
 
-use crate::channel::{ChannelDescriptor, CheckedChannel, Indeterminate};
+use crate::channel::{ChannelDescriptor, CheckedChannel, Indeterminate, Mode};
 use crate::codes;
+use crate::comparison::Operand;
 use crate::condition::{Reads, RoleReference};
 use crate::requirement::Asked;
 use crate::value::ValueType;
+use gridpass_credentials::role::Parties;
 use gridpass_credentials::trust::Trust;
 use gridpass_identity::code::Code;
 use serde::Serialize;
@@ -52,6 +54,9 @@ pub fn lint(
         ));
     }
     lint_exclusions(checked, &mut found);
+    if channel.mode == Mode::Broadcast {
+        lint_recipients(checked, &mut found);
+    }
     if let Some(trust) = trust {
         let first = trust.history().first().map(|c| c.id());
         if first != Some(&channel.framework) {
@@ -75,6 +80,27 @@ fn warning(code: Code, place: impl Into<String>, sentence: impl Into<String>) ->
 
 fn error(code: Code, place: impl Into<String>, sentence: impl Into<String>) -> Lint {
     Lint { level: Level::Error, ..warning(code, place, sentence) }
+}
+
+/// In a channel in which a message names nobody.
+fn lint_recipients(checked: &CheckedChannel, found: &mut Vec<Lint>) {
+    for (topic, requirements) in &checked.publish {
+        for requirement in requirements {
+            let Asked::Condition(condition) = &requirement.asked else { continue };
+            let mut reads = false;
+            condition.operands(&mut |o| {
+                reads |= matches!(o, Operand::Recipient | Operand::Recipients);
+            });
+            if reads {
+                let place = format!("topic {topic}, requirement {}", requirement.id);
+                found.push(warning(
+                    codes::LINT_RECIPIENTS,
+                    place,
+                    "it compares recipients, and a broadcast names none: no comparison with them holds",
+                ));
+            }
+        }
+    }
 }
 
 fn lint_exclusions(checked: &CheckedChannel, found: &mut Vec<Lint>) {
@@ -156,39 +182,125 @@ fn lint_role(
         );
         found.push(warning(codes::LINT_STATUS_AGE, place.clone(), sentence));
     }
-    lint_claims(&known.definition.claims, &reads.claims, &place, found);
+    for (name, kind) in &reads.claims {
+        if let Some((level, sentence)) = fault(&known.definition.claims, "visa", name, *kind) {
+            found.push(Lint { level, ..warning(codes::LINT_CLAIM, place.clone(), sentence) });
+        }
+    }
+    if !reads.authority.is_empty() {
+        lint_authority(&known.definition.issuers, &reads.authority, trust, &place, found);
+    }
 }
 
-fn lint_claims(
-    schema: &Map<String, Value>,
+/// Claims of the visa by which the issuer was allowed to issue: of any of the roles that may.
+fn lint_authority(
+    issuers: &Parties,
     reads: &BTreeMap<String, ValueType>,
+    trust: &Trust,
     place: &str,
     found: &mut Vec<Lint>,
 ) {
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let required = schema.get("required").and_then(Value::as_array);
+    if issuers.roles.is_empty() {
+        let sentence = "authority is read, and the role is issued by name, without a visa for it";
+        found.push(error(codes::LINT_CLAIM, place, sentence));
+        return;
+    }
+    if !issuers.dids.is_empty() {
+        let sentence = "authority is read, and who issues the role by name has no visa for it";
+        found.push(warning(codes::LINT_CLAIM, place, sentence));
+    }
+    // Those that are not at hand may have any claim.
+    let known: Vec<_> = issuers.roles.iter().map(|id| trust.definition(id)).collect();
     for (name, kind) in reads {
-        let Some(property) = properties.and_then(|p| p.get(name)) else {
-            let sentence = format!("visa.{name} is read, and the role's visas have no such claim");
-            found.push(error(codes::LINT_CLAIM, place, sentence));
-            continue;
-        };
-        let says = property.get("type").and_then(Value::as_str);
-        let wanted = match kind {
-            ValueType::Text | ValueType::Time => "string",
-            ValueType::Integer => "integer",
-            ValueType::Boolean => "boolean",
-            ValueType::Texts => "array",
-        };
-        if says.is_some_and(|t| t != wanted) {
-            let sentence = format!(
-                "visa.{name} is read as {kind}, and is {} in the role's visas",
-                says.unwrap_or_default()
-            );
-            found.push(error(codes::LINT_CLAIM, place, sentence));
-        } else if !required.is_some_and(|r| r.iter().any(|n| n.as_str() == Some(name.as_str()))) {
-            let sentence = format!("visa.{name} is read, and a visa may leave it out");
-            found.push(warning(codes::LINT_CLAIM, place, sentence));
+        let faults = known.iter().flatten();
+        let faults: Vec<_> = faults
+            .filter_map(|role| {
+                let fault = fault(&role.definition.claims, "authority", name, *kind)?;
+                Some((fault, role.definition.name.to_string()))
+            })
+            .collect();
+        let never = faults.iter().filter(|((level, _), _)| *level == Level::Error).count();
+        let level = if never == known.len() { Level::Error } else { Level::Warning };
+        for ((_, sentence), issuer) in faults {
+            let sentence = format!("{sentence} (its issuer's, for {issuer})");
+            found.push(Lint { level, ..warning(codes::LINT_CLAIM, place, sentence) });
         }
+    }
+}
+
+/// What is wrong with reading a claim as a type. An error only where the schema itself excludes it: what
+/// `allOf`, `$ref` and the like add is not followed.
+fn fault(
+    schema: &Map<String, Value>,
+    of: &str,
+    name: &str,
+    kind: ValueType,
+) -> Option<(Level, String)> {
+    let property = schema.get("properties").and_then(|p| p.get(name));
+    let Some(property) = property else {
+        // Nothing that is added elsewhere lets in what is closed here.
+        let closed = schema.get("additionalProperties") == Some(&Value::Bool(false))
+            && !schema.contains_key("patternProperties");
+        return Some(if closed {
+            (Level::Error, format!("{of}.{name} is read, and the role's visas have no such claim"))
+        } else {
+            let sentence =
+                format!("{of}.{name} is read, and is not among the properties of the role's claims");
+            (Level::Warning, sentence)
+        });
+    };
+    let says = property.get("type").and_then(Value::as_str);
+    let wanted = match kind {
+        ValueType::Text | ValueType::Time => "string",
+        ValueType::Integer => "integer",
+        ValueType::Boolean => "boolean",
+        ValueType::Texts => "array",
+    };
+    if let Some(says) = says.filter(|says| *says != wanted) {
+        // A whole number is a number, too.
+        let never = (says, wanted) != ("number", "integer");
+        let level = if never { Level::Error } else { Level::Warning };
+        return Some((
+            level,
+            format!("{of}.{name} is read as {kind}, and is {says} in the role's visas"),
+        ));
+    }
+    let required = schema.get("required").and_then(Value::as_array);
+    let is_required = required.is_some_and(|r| r.iter().any(|n| n.as_str() == Some(name)));
+    (!is_required)
+        .then(|| (Level::Warning, format!("{of}.{name} is read, and a visa may leave it out")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of(schema: Value, kind: ValueType) -> Option<Level> {
+        let schema = schema.as_object().expect("an object");
+        fault(schema, "visa", "zone", kind).map(|(level, _)| level)
+    }
+
+    #[test]
+    fn what_a_schema_does_not_exclude_is_no_error() {
+        let text = |schema| of(schema, ValueType::Text);
+        let zone = json!({"zone": {"type": "string"}});
+        let flat = json!({"properties": zone, "required": ["zone"], "additionalProperties": false});
+        assert_eq!(text(flat.clone()), None);
+        assert_eq!(of(flat, ValueType::Boolean), Some(Level::Error));
+        assert_eq!(text(json!({"properties": zone})), Some(Level::Warning));
+        let none = json!({"properties": {}, "additionalProperties": false});
+        assert_eq!(text(none), Some(Level::Error));
+        for elsewhere in [
+            json!({"properties": {}}),
+            json!({"allOf": [{"properties": zone}]}),
+            json!({"$ref": "#/$defs/claims", "$defs": {"claims": {"properties": zone}}}),
+            json!({"patternProperties": {"^z": true}, "additionalProperties": false}),
+        ] {
+            assert_eq!(text(elsewhere.clone()), Some(Level::Warning), "{elsewhere}");
+        }
+        let number = json!({"properties": {"zone": {"type": "number"}}, "required": ["zone"]});
+        assert_eq!(of(number.clone(), ValueType::Integer), Some(Level::Warning));
+        assert_eq!(text(number), Some(Level::Error));
     }
 }

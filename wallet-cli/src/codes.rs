@@ -105,6 +105,41 @@ pub fn all() -> Vec<Code> {
     codes
 }
 
+/// What an issuer does about a visa that everybody would refuse. The remedy of a check speaks to whoever is
+/// shown one.
+#[must_use]
+pub fn to_issuer(code: Code) -> &'static str {
+    use gridpass_credentials::codes as reasons;
+    match code {
+        reasons::ISSUER_NOT_ALLOWED | reasons::ISSUER_NOT_ROOT | reasons::CHAIN_TOO_DEEP => {
+            "This identity may not issue it: `gridpass role show ROLE` says who may. If that changed, take the \
+             newest trust pack: `gridpass charter verify PACK --adopt`."
+        }
+        reasons::CHAIN_LINK_MISSING => {
+            "Keep the visa that lets you issue it: `gridpass visa accept FILE`."
+        }
+        reasons::ISSUER_REVOKED | reasons::VISA_SUSPENDED | reasons::VISA_REVOKED => {
+            "Your own authority does not count: `gridpass visa list` shows it; ask who gave it to you."
+        }
+        reasons::VISA_EXPIRED | reasons::VISA_NOT_YET => {
+            "See when your own authority counts (`gridpass visa list`), and what --from and --validity say."
+        }
+        reasons::ROLE_RETIRED => {
+            "What the charter retired is not issued, and lets nobody issue: `gridpass role list` shows the \
+             roles in force."
+        }
+        reasons::STATUS_STALE | reasons::STATUS_UNKNOWN => {
+            "Get newer status lists from who signs them, and keep them: `gridpass status accept FILE`."
+        }
+        reasons::PRECONDITIONS_UNMET | reasons::PRECONDITIONS_UNKNOWN => {
+            "Have the holder's visas that the message names, in force, and give them with --evidence FILE."
+        }
+        reasons::CLAIMS_UNFIT => "Correct the claims as the message says.",
+        reasons::VISA_VALIDITY_TOO_LONG => "Give it a shorter --validity, or an earlier --from.",
+        _ => "Correct what the message names.",
+    }
+}
+
 /// The exit status of a class. The same for every command, and documented in the help of each.
 #[must_use]
 pub fn exit_status(class: Class) -> u8 {

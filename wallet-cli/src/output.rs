@@ -267,10 +267,7 @@ impl From<gridpass_credentials::issuing::IssueError> for Failure {
     fn from(e: gridpass_credentials::issuing::IssueError) -> Self {
         let mut failure = Self::new(e.code(), e.to_string());
         if let gridpass_credentials::issuing::IssueError::Refused(report) = &e {
-            // The remedy of a check speaks to a verifier; an issuer has to correct what it asked.
-            let remedy = report.code.0.remedy;
-            failure.next =
-                Some(format!("Nothing was issued. For a holder the advice is: {remedy}"));
+            failure.next = Some(format!("Nothing was issued. {}", codes::to_issuer(report.code)));
         }
         failure
     }

@@ -11,6 +11,7 @@ use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 use gridpass_credentials::accepting::accept;
 use gridpass_credentials::charter::{Charter, SignedCharter, SigningRule};
+use gridpass_credentials::codes as reasons;
 use gridpass_credentials::context::CREDENTIALS_V2;
 use gridpass_credentials::issuing::{Issuer, NewVisa};
 use gridpass_credentials::keeping::{self, HeldVisa};
@@ -21,7 +22,7 @@ use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::{IdentityMaterial, Snapshots, TrustPack};
 use gridpass_credentials::vcdm::Presentation;
-use gridpass_credentials::verify::{Evidence, SeenLists, verify_presentation};
+use gridpass_credentials::verify::{Evidence, SeenLists, verify_presentation, verify_visa};
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::codes;
 use gridpass_identity::did::Did;
@@ -187,6 +188,62 @@ fn a_log_that_is_dated_ahead_does_not_stay_the_newest() -> TestResult {
     let code = refused.expect_err("dated ahead").code();
     assert_eq!(code, gridpass_credentials::codes::TRUST_PACK_MALFORMED);
     keeping::pin(&mut aggregator, &ahead, false, later.plus_millis(1), &mut rng())?;
+    Ok(())
+}
+
+/// A licence for the next season is issued before that begins: no list of today speaks of then.
+#[test]
+fn a_visa_is_issued_ahead_and_counts_when_its_time_has_come() -> TestResult {
+    let temp = tempfile::tempdir()?;
+    let passphrase = Passphrase::new("a passphrase of the flow");
+    let (mut regulator, officer) =
+        party(&temp.path().join("regulator"), &passphrase, "regulator.example")?;
+    let (_, me) = party(&temp.path().join("agg"), &passphrase, "agg.example")?;
+    let (_, pack) = found(&regulator, &officer)?.encode()?;
+    let trust = keeping::pin(&mut regulator, &pack, false, MARCH, &mut rng())?;
+    let now = MARCH.plus_millis(60_000);
+    let begins = now.plus_millis(20 * world::DAY);
+    let new = new_visa(&me.did, begins);
+    let resolver = OfflineResolver::new(&trust);
+    let mut issuer = Issuer { wallet: &mut regulator, identity: &officer, trust: &trust, now };
+    issuer.rehearse(&new, (&[], &[]), &resolver, &mut rng())?;
+    assert!(register::issued(issuer.wallet)?.is_empty(), "it was only tried");
+    let issued = issuer.issue(&new, (&[], &[]), &resolver, &mut rng())?;
+    let lists_of_now = issuer.publish_lists(Form::Jwt, &mut rng())?;
+    let later = begins.plus_millis(60_000);
+    issuer.now = later;
+    let lists_of_then = issuer.publish_lists(Form::Jwt, &mut rng())?;
+    let code = |lists: &[StatusList], at: UnixMillis| {
+        let seen = SeenLists::new();
+        let evidence = Evidence { trust: &trust, lists, resolver: &resolver, seen: &seen };
+        let expect = gridpass_credentials::verify::Expectation {
+            now: at,
+            clock: at,
+            audience: None,
+            nonce: None,
+            presenter: None,
+        };
+        let memo = &mut SignatureMemo::default();
+        verify_visa(issued.text.as_bytes(), &[], &evidence, &expect, memo).code
+    };
+    assert_eq!(code(&lists_of_now, now), reasons::VISA_NOT_YET);
+    assert_eq!(code(&lists_of_now, later), reasons::STATUS_STALE);
+    assert_eq!(code(&lists_of_then, later), reasons::VISA_IN_FORCE);
+
+    // That it begins later hides nothing else, and what could never count is not issued.
+    issuer.now = now;
+    let over = NewVisa { valid_until: Some(begins), ..new_visa(&me.did, begins) };
+    let long = NewVisa { valid_from: now.plus_millis(40 * world::DAY), ..new.clone() };
+    let unfit = NewVisa { claims: serde_json::Map::new(), ..new.clone() };
+    for (new, expected) in [
+        (over, reasons::VISA_EXPIRED),
+        (long, reasons::VISA_VALIDITY_TOO_LONG),
+        (unfit, reasons::CLAIMS_UNFIT),
+    ] {
+        let refused = issuer.issue(&new, (&[], &[]), &resolver, &mut rng());
+        assert_eq!(refused.expect_err("nobody would take it").code(), expected);
+    }
+    assert_eq!(register::issued(issuer.wallet)?.len(), 1);
     Ok(())
 }
 

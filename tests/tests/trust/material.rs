@@ -12,7 +12,7 @@ use gridpass_identity::resolve::{Resolver as _, Snapshot};
 use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::codes;
 use gridpass_messaging::node::{Material, Taken};
-use gridpass_policy::channel::SignedChannel;
+use gridpass_policy::channel::{ChannelDescriptor, SignedChannel};
 use gridpass_tests::channels::{SCHEMA, schema};
 use gridpass_tests::messages::{Market, authorise};
 use gridpass_tests::world::{self, NOW, Party, days_ago, in_days};
@@ -304,21 +304,65 @@ fn what_a_node_has_no_use_for_is_refused_and_not_left_in_its_folder() {
     assert!(material.documents.is_empty());
 }
 
-/// A log of one entry is a JSON object with a proof, and was taken for a damaged authorisation.
+/// What an operator has after a theft is the log, as its owner publishes it.
 #[test]
-fn what_the_owner_of_a_did_publishes_is_called_that_and_refused() {
+fn a_log_is_taken_as_it_is_published_and_goes_on_from_the_one_before() {
+    let s = scene();
+    let [first, second, third, thief] = [1_u8, 2, 3, 4]
+        .map(|seed| SecretKey::from_bytes(KeyType::Ed25519, &[seed; 32]).expect("a key"));
+    let next = second.public_key();
+    let control = Control { signer: &first, next: &next, witness: None };
+    let (did, short) = webvh::create("dso.example", &[], &control, days_ago(9)).expect("a log");
+    let entries = VerifiedEntries::verify(&did, short.as_bytes(), NOW).expect("a log");
+    let goes_on = |after: &SecretKey, at: UnixMillis| {
+        let next = after.public_key();
+        let control = Control { signer: &second, next: &next, witness: None };
+        webvh::update(&entries, &[], &control, at).expect("a longer log")
+    };
+    let long = goes_on(&third, days_ago(1));
+    let fork = goes_on(&thief, days_ago(2));
+    let mut material = s.material();
+    let versions = |material: &Material| {
+        let held = material.identities.material(&did).expect("known");
+        assert_eq!(held.seen, NOW, "it was obtained when it was given");
+        material.identities.resolve(&did).expect("resolves").versions.len()
+    };
+    for (log, known) in [(&short, 1), (&long, 2)] {
+        let taken = material.give(log.as_bytes(), NOW).expect("taken");
+        assert_eq!(taken, [Taken::Identity(did.clone())]);
+        assert_eq!(versions(&material), known);
+    }
+    let before = files_in(s.folder.path());
+    for log in [&short, &long] {
+        assert!(material.give(log.as_bytes(), NOW).expect("nothing new").is_empty());
+    }
+    let altered = long.replace("dso.example", "dsr.example");
+    let cut = &long[..long.len() - 20];
+    for (what, bad) in [("a fork", fork.as_str()), ("altered", altered.as_str())] {
+        assert!(material.give(bad.as_bytes(), NOW).is_err(), "{what}");
+    }
+    // Where a longer one is known it would be an older state.
+    let other = scene();
+    assert!(other.material().give(cut.as_bytes(), NOW).is_err(), "cut off");
+    assert!(files_in(other.folder.path()).is_empty());
+    assert_eq!(files_in(s.folder.path()), before);
+    assert_eq!([versions(&material), versions(&s.material())], [2, 2]);
+}
+
+#[test]
+fn what_a_wallet_knows_of_a_did_and_a_node_does_not_take_is_called_that() {
     let s = scene();
     let mut material = s.material();
     let before = files_in(s.folder.path());
     let did = "did:webvh:QmfGEUAcMpzo25kF2Rhn8L5FAXysfGnkzjwdKoNPi615XQ:regulator.example";
+    // An entry that an editor broke into lines is none of a log any more.
     let entry = format!(
-        r#"{{"versionId":"1-Qm","versionTime":"2026-03-01T12:00:00Z","parameters":{{}},"state":{{"id":"{did}"}},"proof":[{{"type":"DataIntegrityProof"}}]}}"#
+        "{{\n  \"versionId\": \"1-Qm\",\n  \"parameters\": {{}},\n  \"state\": {{\"id\": \"{did}\"}}\n}}\n"
     );
     let document = format!("{{\n  \"id\": \"{did}\",\n  \"verificationMethod\": []\n}}\n");
     let witness = r#"[{"versionId":"1-Qm","proof":[]}]"#;
     for (bytes, takes) in [
-        (format!("{entry}\n"), "id resolve did:webvh:"),
-        (format!("{entry}\n{entry}\n"), "--log FILE --save"),
+        (entry, "--log FILE --save"),
         (document, "--document FILE --save"),
         (witness.to_owned(), "--witness FILE --save"),
     ] {
@@ -347,6 +391,41 @@ fn what_a_channel_names_and_what_came_by_its_name_is_taken_whatever_it_is() {
     material.keep_document(named(&other), other).expect("kept");
     drop(material);
     assert_eq!(s.material().documents.len(), 2, "both are there again");
+}
+
+/// What was said under a version of a topic is read by that version's schema.
+#[test]
+fn a_channel_that_changes_a_version_of_a_topic_is_refused_whichever_comes_first() {
+    let s = scene();
+    let signed = |descriptor: &ChannelDescriptor| {
+        let mut channel = SignedChannel::unsigned(descriptor.clone()).expect("a channel");
+        channel.sign(s.market.regulator.at(descriptor.dated)).expect("signs");
+        channel.to_json().to_string().into_bytes()
+    };
+    let first = s.market.descriptor.clone();
+    let next = first.next(days_ago(1)).expect("the next one");
+    let mut broken = next.clone();
+    broken.topics[0].versions[0].schema = named(b"another schema");
+    let refused = |material: &mut Material, descriptor: &ChannelDescriptor| {
+        let e = material.give(&signed(descriptor), NOW).expect_err("it does not follow");
+        assert_eq!(e.code().id(), "GP-CHANNEL-HISTORY-BROKEN", "{e}");
+        assert!(e.to_string().contains("version 1 of topic bids changed"), "{e}");
+    };
+    for [earlier, later] in [[&first, &broken], [&broken, &first]] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut material = open(folder.path(), &s.node);
+        material.give(&signed(earlier), NOW).expect("taken");
+        let before = files_in(folder.path());
+        refused(&mut material, later);
+        assert_eq!((material.channels.len(), files_in(folder.path())), (1, before));
+    }
+    let mut material = s.material();
+    for descriptor in [&first, &next] {
+        material.give(&signed(descriptor), NOW).expect("taken");
+    }
+    assert!(material.leave(&s.market.channel).expect("left"));
+    // What was said there is there still.
+    refused(&mut material, &broken);
 }
 
 /// The names of the files in a folder.

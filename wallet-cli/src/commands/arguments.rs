@@ -56,7 +56,7 @@ impl ClaimArgs {
     /// The claims, typed as the definition's schema says where it does.
     pub fn read(&self, definition: &RoleDefinition) -> Result<Map<String, Value>, Failure> {
         if let Some(path) = &self.file {
-            return Ok(keeping::read_claims(&read_input(path, MAX_INPUT)?)?);
+            return claims_in(path);
         }
         let mut map = Map::new();
         for claim in &self.claims {
@@ -80,6 +80,14 @@ impl ClaimArgs {
         }
         Ok(map)
     }
+}
+
+/// Claims, or the schema of claims, from a file.
+pub fn claims_in(path: &Path) -> Result<Map<String, Value>, Failure> {
+    keeping::read_claims(&read_input(path, MAX_INPUT)?).map_err(|e| {
+        let message = format!("{}: {e}", path.display());
+        Failure::new(e.code(), message).next("Correct the file: it holds one JSON object.")
+    })
 }
 
 /// What verifying rests on.
@@ -125,6 +133,16 @@ pub struct Material {
 }
 
 impl TrustArgs {
+    /// Refuses a time to judge at, for a command that signs as of now.
+    pub fn refuse_other_times(&self) -> Result<(), Failure> {
+        if self.at.is_none() {
+            return Ok(());
+        }
+        let message = "a visa is issued now: --at is for commands that only look";
+        Err(Failure::new(codes::USAGE, message)
+            .next("Leave it out; from when on the visa counts is said with --from TIME."))
+    }
+
     /// Reads everything; opens the wallet only where no trust pack is given.
     pub fn gather(&self, global: &GlobalArgs, parcel: &Parcel) -> Result<Material, Failure> {
         let at = self.at.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);

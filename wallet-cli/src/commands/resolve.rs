@@ -132,7 +132,14 @@ fn seen_by(text: &str, now: UnixMillis) -> Result<UnixMillis, Failure> {
 impl GivenArgs {
     /// The files as a snapshot, where any were given.
     pub fn snapshot(&self) -> Result<Option<Snapshot>, Failure> {
-        let Some(path) = self.log.as_ref().or(self.document.as_ref()) else { return Ok(None) };
+        let Some(path) = self.log.as_ref().or(self.document.as_ref()) else {
+            if self.seen.is_some() {
+                let message = "--seen says when --log or --document was obtained, and neither is given";
+                let next = "Name the file beside it, or leave --seen out.";
+                return Err(Failure::new(codes::USAGE, message).next(next));
+            }
+            return Ok(None);
+        };
         let seen = self.seen.as_deref().map(|text| seen_by(text, now())).transpose()?;
         let seen = seen.unwrap_or_else(now);
         let read = |path: &PathBuf| read_input(path, MAX_INPUT);

@@ -1,6 +1,8 @@
 //! `gridpass role`: what roles mean.
 
-use super::arguments::{definition, differences, parse_duration, read_definition, trimmed};
+use super::arguments::{
+    claims_in, definition, differences, parse_duration, read_definition, trimmed,
+};
 use super::role_version;
 use super::sign::identity;
 use crate::content::{StoreArgs, kept_at};
@@ -275,7 +277,7 @@ fn next_version(version: &str) -> String {
 
 fn claims_schema(args: &DefineArgs) -> Result<Map<String, Value>, Failure> {
     if let Some(path) = &args.claims_schema {
-        return Ok(keeping::read_claims(&read_input(path, MAX_INPUT)?)?);
+        return claims_in(path);
     }
     let (mut properties, mut required) = (Map::new(), Vec::new());
     for claim in &args.claims {

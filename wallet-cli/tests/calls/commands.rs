@@ -170,6 +170,13 @@ fn dids_that_cannot_be_resolved_say_why() {
     let refused = place.refused("GP-USAGE", 2, &ahead);
     assert!(refused["next"].as_str().is_some_and(|n| n.contains("--seen")), "{refused}");
     place.refused("GP-DID-NOT-FOUND", 5, &["id", "resolve", "did:web:other.example"]);
+    // Of no file it says nothing.
+    let seen = ["--seen", "2026-03-01T00:00:00Z"];
+    let own = place.new_identity("desk", &[]);
+    place.refused("GP-USAGE", 2, &[&["id", "resolve", &own], &seen[..]].concat());
+    place.write("a.txt", "content");
+    place.ok(&["sign", "a.txt", "--as", "desk", "-o", "a.jws"]);
+    place.refused("GP-USAGE", 2, &[&["verify-signature", "a.jws"], &seen[..]].concat());
 }
 
 #[test]

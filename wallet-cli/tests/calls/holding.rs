@@ -40,7 +40,9 @@ fn a_consent_that_covers_nothing_is_not_issued_and_one_that_ends_soon_is_shown_s
     let ask = ["visa", "request", role, "--issuer", &customer.did, "--claims", "claims.json"];
     let ask = [&ask[..], &["-o", "request.json"]].concat();
     let neighbour = serde_json::json!("MP-2");
+    let over = UnixMillis::new(now.get() - 86_400_000).to_string();
     for (claim, value) in [
+        ("until", serde_json::json!(over)),
         ("parties", serde_json::json!(["alpha"])),
         ("from", serde_json::json!("2026-01-01T00:00:00+02:00")),
         ("until", serde_json::json!("2025-12-31T00:00:00Z")),

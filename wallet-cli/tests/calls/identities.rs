@@ -180,13 +180,20 @@ fn a_did_that_cannot_be_one_is_refused_wherever_one_is_named() {
 }
 
 #[test]
-fn a_node_that_is_given_a_log_says_who_takes_it() {
+fn a_node_takes_a_log_as_its_owner_publishes_it() {
     let place = Place::with_wallet();
     place.new_identity("node", &["--node"]);
     let did = place.new_identity("root", &["--method", "webvh", "--location", "dso.example"]);
     place.ok(&["id", "export", "root", "-o", "did.jsonl"]);
-    let refused = place.refused("GP-NODE-FILE", 16, &["node", "add", "did.jsonl"]);
-    let message = refused["message"].as_str().expect("a message");
-    let command = format!("gridpass id resolve {did} --log FILE --save");
-    assert!(message.contains(&command) && message.contains("did.jsonl"), "{message}");
+    wait_for_next_second();
+    place.ok(&["id", "rotate", "root"]);
+    place.ok(&["id", "export", "root", "-o", "longer.jsonl"]);
+    // Of one entry, and of two.
+    for file in ["did.jsonl", "longer.jsonl"] {
+        let added = place.ok_json("gridpass.node.add/1", &["node", "add", file]);
+        assert_eq!(added["taken"], serde_json::json!([format!("what proves {did}")]), "{file}");
+    }
+    // The older one says nothing new.
+    let added = place.ok_json("gridpass.node.add/1", &["node", "add", "did.jsonl"]);
+    assert_eq!(added["taken"], serde_json::json!([]));
 }

@@ -22,6 +22,8 @@ mod holding;
 #[cfg(unix)]
 mod identities;
 mod interop_age;
+#[cfg(unix)]
+mod issuing;
 mod killed_calls;
 mod officer;
 mod policy;

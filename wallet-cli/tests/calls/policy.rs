@@ -202,4 +202,70 @@ fn a_developer_describes_a_channel_and_explains_what_it_decides() {
         &["channel", "diff", "bids.signed.json", "bids-2.json"],
     );
     assert_eq!(diff["follows"], true, "{diff:#}");
+
+    // Under version 1 of the topic, another schema: what was said there would be read by it.
+    let mut broken: serde_json::Value =
+        serde_json::from_str(&place.read("bids-2.json")).expect("a descriptor");
+    let versions = broken["topics"][0]["versions"].as_array_mut().expect("versions");
+    let second = versions.pop().expect("the second");
+    versions[0]["schema"] = second["schema"].clone();
+    place.write("broken.json", &broken.to_string());
+    let diff = ["--json", "channel", "diff", "bids.signed.json", "broken.json"];
+    let ran = place.run_bare(&diff);
+    assert_eq!((ran.status, &ran.json()["follows"]), (10, &false.into()), "{}", ran.stderr);
+    assert_eq!(ran.json()["history"]["code"], "GP-CHANNEL-HISTORY-BROKEN");
+    let same = place.run_bare(&["channel", "diff", "broken.json", "broken.json"]);
+    assert_eq!(same.status, 0, "{}", same.stderr);
+    let sign = |file: &'static str| [&regulator[..], &["channel", "sign", file]].concat();
+    place.refused("GP-CHANNEL-HISTORY-BROKEN", 10, &sign("broken.json"));
+    let list = [&regulator[..], &["channel", "list"]].concat();
+    let kept = || place.ok_json("gridpass.channel.list/1", &list)["channels"].clone();
+    assert_eq!(kept().as_array().map(Vec::len), Some(1), "nothing is kept");
+    place.ok(&sign("bids-2.json"));
+    assert_eq!(kept().as_array().map(Vec::len), Some(2));
+}
+
+/// What can never hold is found before it is signed; what may hold is no error.
+#[test]
+fn lint_looks_at_issuers_at_recipients_and_at_schemas_that_refer() {
+    let place = Place::new();
+    place.ok(&["init", "--name", "regulator", "--recovery-out", "words.txt"]);
+    place.new_identity("root", &["--method", "webvh", "--location", "regulator.example"]);
+    place.ok(&["role", "define", "flex.gb.operator", "--claim", "zone:string"]);
+    let by_operators = ["--issued-by", "flex.gb.operator", "--claim", "zone:string"];
+    place.ok(&[&["role", "define", "flex.gb.customer"], &by_operators[..]].concat());
+    place.write("claims.json", r##"{"type": "object", "allOf": [{"$ref": "#/$defs/zone"}], "$defs": {"zone": {"properties": {"zone": {"type": "string"}}, "required": ["zone"]}}}"##);
+    place.ok(&["role", "define", "flex.gb.bidder", "--claims-schema", "claims.json"]);
+    let roles = ["--role", "flex.gb.operator", "--role", "flex.gb.customer"];
+    place.ok(&[&["charter", "new", "X", "--role", "flex.gb.bidder"], &roles[..]].concat());
+    place.write("any.json", r#"{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"}"#);
+    let lint = |publish: &str, mode: &str| {
+        let new = ["channel", "new", "flex.gb.data", "--publish", publish, "--mode", mode];
+        let more = ["--subscribe", "flex.gb.operator", "--topic", "t=any.json"];
+        place.ok(&[&new[..], &more, &["--force", "-o", "data.json"]].concat());
+        let ran = place.run(&["--json", "policy", "lint", "data.json"]);
+        let json = ran.json();
+        let found = json["found"].as_array().expect("found").iter();
+        let found = found.map(|f| {
+            let text = |member: &str| f[member].as_str().expect("text").to_owned();
+            (text("level"), text("code"), text("sentence"))
+        });
+        (ran.status, found.collect::<Vec<_>>())
+    };
+    assert_eq!(lint("flex.gb.customer:visa.zone == authority.zone", "broadcast"), (0, vec![]));
+    let (status, found) = lint("flex.gb.customer:visa.zone == authority.zonne", "broadcast");
+    assert_eq!((status, found.len()), (10, 1), "{found:?}");
+    assert_eq!((found[0].0.as_str(), found[0].1.as_str()), ("error", "GP-LINT-CLAIM"));
+    assert!(found[0].2.contains("authority.zonne"), "{found:?}");
+    // Its issuers are named, and need no visa.
+    let (status, found) = lint("flex.gb.operator:visa.zone == authority.zone", "broadcast");
+    assert_eq!((status, found.len()), (10, 1), "{found:?}");
+    let (status, found) = lint("flex.gb.bidder:visa.zone == 'GB-1'", "broadcast");
+    assert_eq!((status, found.len()), (0, 1), "{found:?}");
+    assert_eq!(found[0].0, "warning");
+    let to_zone = "flex.gb.customer:visa.zone == recipient";
+    let (status, found) = lint(to_zone, "broadcast");
+    assert_eq!((status, found.len()), (0, 1), "{found:?}");
+    assert_eq!(found[0].1, "GP-LINT-RECIPIENTS");
+    assert_eq!(lint(to_zone, "unicast"), (0, vec![]));
 }

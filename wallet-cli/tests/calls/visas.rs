@@ -341,8 +341,14 @@ fn a_request_is_refused_with_a_reason_and_a_visa_is_renewed() {
     holder.ok(&["visa", "renew", role, "-o", "renewal.json"]);
     let review = regulator.json("gridpass.visa.review/1", &["visa", "review", "renewal.json"]);
     assert!(review["statement"]["renews"].as_str().is_some_and(|r| r.starts_with("urn:uuid:")));
-    regulator.ok(&["visa", "issue", "renewal.json", "-o", "renewed.json"]);
-    holder.ok(&["visa", "accept", "renewed.json"]);
+    regulator.ok(&["visa", "issue", "renewal.json", "--validity", "21d", "-o", "renewed.json"]);
+    let renewed = holder.json("gridpass.visa.accept/1", &["visa", "accept", "renewed.json"]);
+    // What is renewed is to be renewed no more.
+    for party in [&holder, &regulator] {
+        let soon = party.json("gridpass.visa.expirations/1", &["visa", "expirations"]);
+        assert_eq!(soon["expirations"].as_array().map(Vec::len), Some(1), "{soon:#}");
+        assert_eq!(soon["expirations"][0]["visa"]["id"], renewed["visas"][0]["visa"]["id"]);
+    }
     // By the role it is the renewed one that is meant.
     let shown = ["visa", "present", role, "--to", &regulator.did, "-o", "shown.json"];
     holder.ok(&shown);

@@ -21,6 +21,7 @@ use gridpass_credentials::verify::{SeenLists, check_list};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::Snapshot;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::channel::SignedChannel;
 use lists::ListFiles;
@@ -240,6 +241,13 @@ impl Material {
                 let material = material.taken_at(latest(now, keep));
                 self.take_identity(&material, keep)?.into_iter().collect()
             }
+            Given::Log(did) => {
+                // When it was obtained nobody says: now.
+                let document = bytes.to_vec();
+                let snapshot = Snapshot { seen: now, confirmed: None, document, witness: None };
+                let material = IdentityMaterial::of(&did, &snapshot);
+                self.take_identity(&material, keep)?.into_iter().collect()
+            }
             Given::Document(id, bytes) => {
                 // What is in the folder was taken before, or came by its name.
                 if keep {
@@ -284,6 +292,7 @@ impl Material {
     fn take_channel(&mut self, channel: SignedChannel, keep: bool) -> Result<Taken, MaterialError> {
         let id = channel.id().clone();
         if keep {
+            self.check_channel(&channel)?;
             let bytes = channel.to_json().to_string();
             self.folder.write(&folder::channel(&id), bytes.as_bytes())?;
             self.folder.remove(&folder::left(&id))?;

@@ -60,6 +60,8 @@ pub(super) enum Given {
     Authorisation(Box<OwnAuthorisation>),
     Presentation(Box<OwnPresentation>),
     Identity(Box<IdentityMaterial>),
+    /// The log of a did:webvh, as its owner publishes it.
+    Log(Did),
     /// Anything else: a schema, or what nobody asked for. Its bytes as they are named.
     Document(ContentId, Vec<u8>),
 }
@@ -69,6 +71,10 @@ pub(super) enum Given {
 /// # Errors
 /// [`MaterialError`] for what says that it is something, and is not.
 pub(super) fn recognise(bytes: &[u8]) -> Result<Given, MaterialError> {
+    // Of one entry it is a JSON object with a proof, as a credential is.
+    if let Some(did) = log_of(bytes) {
+        return Ok(Given::Log(did));
+    }
     // Parcels and trust packs are the largest.
     let Ok(value) = json::parse_strict(bytes, LIMITS) else {
         // A JWT, or a document such as an XML schema.
@@ -105,6 +111,22 @@ pub(super) fn recognise(bytes: &[u8]) -> Result<Given, MaterialError> {
     let (id, canonical) =
         ContentId::of_json(&value).map_err(|e| MaterialError::new(e.code(), e.to_string()))?;
     Ok(Given::Document(id, canonical))
+}
+
+/// Whose log of a did:webvh it is: by its last entry, since whoever moves has another DID from then on. Nothing
+/// for what is none.
+pub(super) fn log_of(bytes: &[u8]) -> Option<Did> {
+    let lines = || bytes.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|l| !l.is_empty());
+    let did = |line: &[u8]| {
+        let entry = json::parse_strict(line, Limits::DOCUMENT).ok()?;
+        let is_entry = entry.get("versionId").is_some_and(Value::is_string)
+            && entry.get("parameters").is_some_and(Value::is_object);
+        let did = Did::parse(entry.get("state")?.get("id")?.as_str()?).ok()?;
+        (is_entry && did.method() == "webvh").then_some(did)
+    };
+    let (first, last) = (lines().next()?, lines().last()?);
+    let begins = did(first)?;
+    Some(did(last).unwrap_or(begins))
 }
 
 /// A status list, an authorisation or a presentation, in whatever form it was signed; nothing for

@@ -2,6 +2,7 @@
 //! node has. Anything else lay in its folder in clear text, and was good for nothing: a file that was
 //! cut off, or the words of a wallet.
 
+use super::recognise::log_of;
 use super::{Material, MaterialError};
 use crate::codes;
 use crate::content::{PublicDocument, PublicKind};
@@ -10,6 +11,8 @@ use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_identity::did::Did;
 use gridpass_identity::json::{Limits, parse_strict};
+use gridpass_identity::report::Outcome;
+use gridpass_policy::channel::SignedChannel;
 use gridpass_policy::payload::{PayloadSchema, SchemaError, is_xsd_file};
 use serde_json::Value;
 
@@ -43,6 +46,33 @@ impl Material {
             }
             Err(_) => refuse("none of these, or not whole"),
         }
+    }
+
+    /// Refuses a channel that does not follow its predecessor, whichever of the two is here first: under
+    /// one version of a topic two schemas would count.
+    pub(super) fn check_channel(&self, channel: &SignedChannel) -> Result<(), MaterialError> {
+        let names = |newer: &SignedChannel, older: &SignedChannel| {
+            newer.descriptor().previous.as_ref() == Some(older.id())
+        };
+        let before = self.channels.values().chain(self.left.values());
+        let before = before.filter(|held| names(channel, held)).map(|held| (held, channel));
+        let after = self.channels.values().filter(|held| names(held, channel));
+        for (older, newer) in before.chain(after.map(|held| (channel, held))) {
+            let follows = newer.check_follows(older);
+            if follows.outcome != Outcome::Passed {
+                let descriptor = newer.descriptor();
+                let sentence = format!(
+                    "version {} of {}, {}, does not follow {}: {}",
+                    descriptor.version,
+                    descriptor.name,
+                    newer.id(),
+                    older.id(),
+                    follows.sentence
+                );
+                return Err(MaterialError::new(follows.code, sentence));
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a parcel whose content is for somebody else.
@@ -84,9 +114,12 @@ pub(super) fn visa() -> MaterialError {
     )
 }
 
-/// What the owner of a DID publishes is known by a wallet. A node asks its peers, and takes what comes with
-/// something that was signed.
+/// Of what the owner of a DID publishes a node takes a log of did:webvh, which proves itself. A wallet takes the
+/// rest; a node asks its peers for it, and has it with something that was signed.
 pub(super) fn published_of_a_did(bytes: &[u8]) -> Option<MaterialError> {
+    if log_of(bytes).is_some() {
+        return None;
+    }
     let first = bytes.split(|b| *b == b'\n').find(|line| !line.trim_ascii().is_empty())?;
     // A log has an entry on each line.
     let read = parse_strict(bytes, Limits::DOCUMENT);

@@ -160,6 +160,8 @@ pub struct ShowArgs {
 pub struct ListArgs {}
 
 /// Show what differs between two channels, and whether the second may follow the first
+///
+/// Where it may not, the exit status is 10.
 #[derive(Args)]
 #[command(after_help = help!("  gridpass channel diff old.json new.json\n  gridpass channel diff flex.gb.bids new.json"))]
 pub struct DiffArgs {

@@ -9,14 +9,16 @@ pub use args::{ChannelCommand, TopicCommand};
 use super::arguments::{differences, trimmed};
 use super::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
-use crate::output::{Answer, Failure, Outcomes, checks_text};
+use crate::output::{Answer, Failure, Outcomes, checks_text, outcome_exit};
 use crate::shown::shown;
+use crate::warnings::hint;
 use args::{DiffArgs, SignArgs};
 use gridpass_credentials::keeping;
 use gridpass_credentials::secured::Signer;
 use gridpass_identity::codes::IDENTITY_DEACTIVATED;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::Outcome;
+use gridpass_identity::wallet::Wallet;
 use gridpass_policy::channel::{ChannelDescriptor, SignedChannel};
 use gridpass_policy::codes as policy_codes;
 use gridpass_policy::keeping as channels;
@@ -107,6 +109,7 @@ fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
         let message = format!("{} is not the channel's owner, {owner}", me.did);
         return Err(Failure::new(policy_codes::CHANNEL_NOT_SIGNED, message));
     }
+    refuse_what_does_not_follow(&wallet, &channel)?;
     let (key_id, key) = wallet.active_secret(&me, Relationship::AssertionMethod)?;
     let time = now().max(channel.descriptor().dated);
     channel.sign(Signer { key: &key, key_id: &key_id, now: time })?;
@@ -129,6 +132,27 @@ fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
         Some(raw) => answer.with_document(raw),
         None => answer,
     })
+}
+
+/// What was said under a version of a topic is read by that version's schema for as long as it is kept: no
+/// later descriptor may give it another.
+fn refuse_what_does_not_follow(wallet: &Wallet, channel: &SignedChannel) -> Result<(), Failure> {
+    let Some(named) = &channel.descriptor().previous else { return Ok(()) };
+    let Some(previous) = channels::predecessor(wallet, channel)? else {
+        hint(format_args!(
+            "note: its predecessor {named} is not kept here, and whether it follows that was not \
+             looked at; `gridpass channel diff OLD NEW` does"
+        ));
+        return Ok(());
+    };
+    let follows = channel.check_follows(&previous);
+    if follows.outcome == Outcome::Passed {
+        return Ok(());
+    }
+    let next = "Correct it: name, framework, owner and every version of a topic stay as they are in its \
+                predecessor. Another schema is another version: `gridpass topic add CHANNEL TOPIC \
+                --schema FILE`.";
+    Err(Failure::new(follows.code, follows.sentence).next(next))
 }
 
 fn list(global: &GlobalArgs) -> Outcomes {
@@ -191,5 +215,9 @@ fn diff(global: &GlobalArgs, args: &DiffArgs) -> Outcomes {
         "old": old.id(), "new": new.id(), "changes": changes,
         "follows": follows.outcome == Outcome::Passed, "history": follows,
     });
-    Ok(Answer::new("gridpass.channel.diff/1", json, text))
+    let mut answer = Answer::new("gridpass.channel.diff/1", json, text);
+    if old.id() != new.id() {
+        answer.exit = outcome_exit(follows.outcome, Some(follows.code));
+    }
+    Ok(answer)
 }

@@ -28,7 +28,8 @@ use std::time::Duration;
     "  gridpass node add trust.json bids.signed.json bid.schema.json\n  \
      gridpass node add presentation.json   from `gridpass visa present ROLE --to CHANNEL --for 30d`\n  \
      gridpass node add node-1.json        from `gridpass visa authorise-node NODE`\n  \
-     gridpass node add lists.json         from `gridpass visa revoke`: it takes effect at once"
+     gridpass node add lists.json         from `gridpass visa revoke`: it takes effect at once\n  \
+     gridpass node add did.jsonl          the log of a participant that marked a key as stolen"
 ))]
 pub struct AddArgs {
     /// The files

@@ -16,9 +16,9 @@ pub fn end_of(visa: &Visa) -> UnixMillis {
     consent::until(&visa.claims).map_or(visa.valid_until, |until| until.min(visa.valid_until))
 }
 
-/// Refuses a consent that would cover nothing, before anybody relies on it.
-pub fn refuse_faults(claims: &Map<String, Value>) -> Result<(), Failure> {
-    let faults = consent::faults(claims);
+/// Refuses a consent that would cover nothing from a time on, before anybody relies on it.
+pub fn refuse_faults(claims: &Map<String, Value>, at: UnixMillis) -> Result<(), Failure> {
+    let faults = consent::faults(claims, at);
     if faults.is_empty() {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! What a holder does with visas: accept, list, look at, watch them expire.
 
 use super::consent::end_of;
+use super::ending::{Ending, ending};
 use super::standing::{Known, Standing};
 use super::{claims_text, report_answer, wallet_of};
 use crate::commands::arguments::{TrustArgs, parse_duration, save_identities};
@@ -59,12 +60,12 @@ pub struct ShowArgs {
     visa: String,
 }
 
-/// List visas that end soon: those that you hold, and those that you have issued. What is revoked, and
-/// what only an identity that you gave up could renew, is left out
+/// List visas that end soon: those that you hold, and those that you have issued. What is revoked or renewed,
+/// and what only an identity that you gave up could renew, is left out
 #[derive(Args)]
 #[command(after_help = help!("  gridpass visa expirations --within 30d"))]
 pub struct ExpirationsArgs {
-    /// How soon
+    /// How soon; what ended is listed for as long afterwards
     #[arg(long, value_name = "TIME", default_value = "30d")]
     within: String,
 }
@@ -303,40 +304,39 @@ fn show_refusal(text: &str, schema: &'static str, warning: &str) -> Outcomes {
 }
 
 pub fn expirations(global: &GlobalArgs, args: &ExpirationsArgs) -> Outcomes {
-    let end: UnixMillis = now().plus_millis(parse_duration(&args.within)?);
+    let within = parse_duration(&args.within)?;
     let wallet = global.wallet()?;
-    let mut rows: Vec<(UnixMillis, &str, Visa)> = Vec::new();
+    let mut all = Vec::new();
     let mut known = Known::of(&wallet)?;
     for held in keeping::visas(&wallet)? {
         let visa = held.read()?.1;
         // What is revoked is not renewed.
         let standing = known.standing(&wallet, &held, &visa)?;
         if standing.state != "revoked" && known.ended(&visa.subject).is_none() {
-            rows.push((end_of(&visa), "held", visa));
+            all.push(Ending { until: end_of(&visa), what: "held", visa });
         }
     }
     for record in register::issued(&wallet)? {
         let visa = record.read()?;
         if record.state() != "revoked" && known.ended(&visa.issuer).is_none() {
-            rows.push((end_of(&visa), "issued", visa));
+            all.push(Ending { until: end_of(&visa), what: "issued", visa });
         }
     }
-    rows.retain(|(until, ..)| *until <= end);
-    rows.sort_by(|a, b| (a.0, &a.2.id).cmp(&(b.0, &b.2.id)));
-    let line = |(until, what, visa): &(UnixMillis, &str, Visa)| {
+    let rows = ending(&all, now(), within);
+    let line = |Ending { until, what, visa }: &Ending| {
         let left = until.millis_since(now()) / 86_400_000;
         let when = if *until <= now() { "ended".to_owned() } else { format!("in {left} days") };
         format!("{until}  {when:<12} {what:<7} {} of {}\n", visa.role, visa.subject)
     };
-    let mut text: String = rows.iter().map(line).collect();
+    let mut text: String = rows.iter().copied().map(line).collect();
     if text.is_empty() {
         text = format!("Nothing ends within {}.", args.within);
-    } else if rows.iter().any(|(_, what, _)| *what == "held") {
+    } else if rows.iter().any(|e| e.what == "held") {
         text.push_str("next: gridpass visa renew ROLE -o request.json");
     }
     let json: Vec<_> = rows
         .iter()
-        .map(|(until, what, visa)| json!({"until": until, "what": what, "visa": visa}))
+        .map(|e| json!({"until": e.until, "what": e.what, "visa": e.visa}))
         .collect();
     Ok(Answer::new("gridpass.visa.expirations/1", json!({"expirations": json}), text))
 }

@@ -1,14 +1,14 @@
 //! Issuing a visa, or saying no.
 
 use super::request::look;
+use super::wanted::{Wanted, from_arguments, from_request, known_documents};
 use super::{FormArg, claims_text, consent, done_all_the_same, wallet_of, write_parcel};
-use crate::commands::arguments::{ClaimArgs, TrustArgs, dids_in, parse_duration, save_identities};
+use crate::commands::arguments::{ClaimArgs, TrustArgs, dids_in, parse_duration};
 use crate::commands::resolve::parse_time;
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
-use crate::resolving::parse_did;
 use crate::shown::shown as harmless;
 use crate::warnings::hint;
 use clap::Args;
@@ -18,18 +18,14 @@ use gridpass_credentials::keeping;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::register;
 use gridpass_credentials::request::{self, Refusal};
-use gridpass_credentials::secured::{Kind, Secured, Signer};
-use gridpass_credentials::status::StatusList;
-use gridpass_credentials::trust::Snapshots;
-use gridpass_credentials::vcdm::Presentation;
+use gridpass_credentials::secured::Signer;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
-use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{OfflineResolver, Resolver as _, SnapshotStore as _};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::snapshots::Fixed;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use std::path::PathBuf;
 
 /// Issue a visa: for a request, or to a DID that you name
@@ -45,12 +41,12 @@ pub struct IssueArgs {
     file: Option<PathBuf>,
     /// To whom, by DID, without a request
     #[arg(long, value_name = "DID", requires = "role")]
-    to: Option<String>,
+    pub to: Option<String>,
     /// The role, by its name in the pinned charter or its CID
     #[arg(long, value_name = "ROLE", requires = "to")]
-    role: Option<String>,
+    pub role: Option<String>,
     #[command(flatten)]
-    claims: ClaimArgs,
+    pub claims: ClaimArgs,
     /// From when (RFC 3339, UTC) [default: now]
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
@@ -73,7 +69,7 @@ pub struct IssueArgs {
     #[arg(long = "as", value_name = "NAME")]
     identity: Option<String>,
     #[command(flatten)]
-    trust: TrustArgs,
+    pub trust: TrustArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -93,24 +89,9 @@ pub struct RefuseArgs {
     output: OutputArgs,
 }
 
-/// What is to be issued, from a request or from the command line.
-struct Wanted {
-    subject: Did,
-    role: String,
-    claims: Map<String, Value>,
-    validity: Option<u64>,
-    issuer: Option<String>,
-    shown: Vec<String>,
-    lists: Vec<StatusList>,
-    wallet: Wallet,
-    /// The request's hash, where there is one.
-    request: Option<ContentId>,
-    /// Whether it is to replace another one.
-    renews: bool,
-}
-
 pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
     args.output.check()?;
+    args.trust.refuse_other_times()?;
     let wanted = match &args.file {
         Some(file) => from_request(global, args, file)?,
         None => from_arguments(global, args)?,
@@ -123,6 +104,7 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
         issuer,
         shown,
         lists,
+        identities,
         mut wallet,
         request,
         renews,
@@ -138,14 +120,14 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
     }
     let me = identity(&wallet, args.identity.as_deref().or(issuer.as_deref()))?;
     let trust = keeping::pinned(&wallet, now())?;
-    consent::refuse_faults(&claims)?;
+    let from = args.from.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
+    consent::refuse_faults(&claims, from.max(now()))?;
     if let Some((_, known)) = trust.find_role(&role)
         && let Some(why) = consent::not_its_own(&wallet, &me.did, &known.definition, &claims)?
     {
         let failure = Failure::new(gridpass_credentials::codes::CLAIMS_UNFIT, why);
         return Err(failure.next("A customer consents for its own metering points only."));
     }
-    let from = args.from.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
     let asked = args.validity.as_deref().map(parse_duration).transpose()?;
     let until = asked.or(validity.map(|s| s.saturating_mul(1000)));
     let all: Vec<String> = claims.keys().cloned().collect();
@@ -163,7 +145,7 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
         withholdable: &withholdable,
         list_base: args.status_base.as_deref(),
     };
-    let known = known_documents(&wallet, &trust, &shown, &me.did, &subject)?;
+    let known = known_documents(&wallet, &trust, &shown, &identities, [&me.did, &subject])?;
     let resolver = OfflineResolver::new(&known);
     if !renews {
         tell_of_others(&wallet, &subject, &role)?;
@@ -178,9 +160,18 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
     parcel.status_lists = issued.lists;
     let visa = &issued.visa;
     let json = json!({"visa": visa, "evidence": issued.evidence});
+    let accepts = if visa.valid_from > now() {
+        // The lists beside it are too old by then.
+        format!(
+            "`gridpass visa accept FILE --status LISTS` from {} on, with the lists of then",
+            visa.valid_from
+        )
+    } else {
+        "`gridpass visa accept FILE`".to_owned()
+    };
     let text = format!(
         "Visa {} for {}\n{}  valid            {} to {}\n  id               {}\n  hash             {}\n\
-         next: send the file to its holder, who runs `gridpass visa accept FILE`",
+         next: send the file to its holder, who runs {accepts}",
         visa.role,
         visa.subject,
         claims_text(&visa.claims),
@@ -249,102 +240,6 @@ fn tell_of_others(wallet: &Wallet, subject: &Did, role: &str) -> Result<(), Fail
         }
     }
     Ok(())
-}
-
-/// The documents that the new visa's chain needs, taken out of the wallet, which issuing changes.
-fn known_documents<'t>(
-    wallet: &Wallet,
-    trust: &'t gridpass_credentials::trust::Trust,
-    shown: &[String],
-    me: &Did,
-    subject: &Did,
-) -> Result<Snapshots<'t>, Failure> {
-    let mut dids = dids_in(shown);
-    for held in keeping::visas(wallet)? {
-        dids.extend(dids_in(&[held.text]));
-        dids.extend(dids_in(&held.supporting));
-    }
-    for list in keeping::lists(wallet)?.0 {
-        dids.push(list.issuer);
-    }
-    dids.extend([me.clone(), subject.clone()]);
-    let materials = crate::commands::arguments::identities_of(wallet, &dids)?;
-    let read = Snapshots::read(&materials);
-    Ok(read
-        .map_err(|e| Failure::new(gridpass_credentials::codes::RECORD_UNREADABLE, e.to_string()))?
-        .with(trust))
-}
-
-fn from_arguments(global: &GlobalArgs, args: &IssueArgs) -> Result<Wanted, Failure> {
-    let wallet = global.wallet()?;
-    let trust = keeping::pinned(&wallet, now())?;
-    let role = args.role.clone().unwrap_or_default();
-    // To one that is nobody's no visa could ever be shown.
-    let subject = parse_did(args.to.as_deref().unwrap_or_default())?;
-    let claims = match trust.find_role(&role) {
-        Some((_, known)) => args.claims.read(&known.definition)?,
-        None => Map::new(),
-    };
-    Ok(Wanted {
-        subject,
-        role,
-        claims,
-        validity: None,
-        issuer: None,
-        shown: Vec::new(),
-        lists: Vec::new(),
-        wallet,
-        request: None,
-        renews: false,
-    })
-}
-
-fn from_request(
-    global: &GlobalArgs,
-    args: &IssueArgs,
-    file: &std::path::Path,
-) -> Result<Wanted, Failure> {
-    let reviewed = look(global, file, &args.trust)?;
-    if reviewed.report.outcome() != Outcome::Passed {
-        let check = reviewed.report.deciding();
-        let (code, sentence) = check
-            .map_or((gridpass_credentials::codes::REQUEST_MALFORMED, "nothing was checked"), |c| {
-                (c.code, c.sentence.as_str())
-            });
-        return Err(Failure::new(code, format!("the request does not hold: {sentence}"))
-            .next("Look at it with `gridpass visa review FILE`; refuse it with `gridpass visa refuse FILE`."));
-    }
-    let request = &reviewed.request.statement;
-    let claims = match reviewed.material.trust.definition(&request.definition) {
-        // The officer may correct what was asked; the holder sees it before it accepts.
-        Some(known) if !args.claims.is_empty() => args.claims.read(&known.definition)?,
-        _ => request.claims.clone(),
-    };
-    let shown = match &request.presentation {
-        Some(text) => members(text)?,
-        None => Vec::new(),
-    };
-    let (subject, role) = (request.holder.clone(), request.definition.to_string());
-    let (validity, issuer) = (request.validity_seconds, Some(request.issuer.to_string()));
-    let (id, renews) = (Some(reviewed.request.id.clone()), request.renews.is_some());
-    let identities = reviewed.material.identities.clone();
-    let lists = reviewed.material.lists.clone();
-    let mut wallet = wallet_of(reviewed.material, global)?;
-    // Who asked was just verified with these: keep them, for the day of a dispute.
-    save_identities(&mut wallet, &identities)?;
-    let request = id;
-    Ok(Wanted { subject, role, claims, validity, issuer, shown, lists, wallet, request, renews })
-}
-
-/// The texts of the visas in a presentation that was verified.
-fn members(presentation: &str) -> Result<Vec<String>, Failure> {
-    let secured = Secured::parse(presentation.as_bytes(), Kind::Presentation)?;
-    let read = Presentation::read(secured.document().clone());
-    let read = read.map_err(gridpass_credentials::secured::SecuredError::from)?;
-    read.credentials()
-        .iter()
-        .map(|m| Ok(Secured::from_json(m.clone(), Kind::Credential)?.text().to_owned()))
-        .collect()
 }
 
 pub fn refuse(global: &GlobalArgs, args: &RefuseArgs) -> Outcomes {

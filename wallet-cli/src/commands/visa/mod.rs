@@ -1,7 +1,9 @@
 //! `gridpass visa`: from the request to the verification.
 
+mod authority;
 mod change;
 mod consent;
+mod ending;
 mod export;
 mod hold;
 mod issue;
@@ -11,6 +13,7 @@ mod remove;
 mod request;
 mod standing;
 mod verify;
+mod wanted;
 
 pub use present::sign_presentation;
 

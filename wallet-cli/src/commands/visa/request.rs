@@ -1,7 +1,8 @@
 //! Asking for a visa, and looking at what was asked.
 
 use super::standing::Known;
-use super::{claims_text, write_parcel};
+use super::{authority, claims_text, write_parcel};
+use crate::codes::to_issuer;
 use crate::commands::arguments::{ClaimArgs, TrustArgs, dids_in, parse_duration};
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input};
@@ -21,6 +22,7 @@ use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::{Check, Outcome, Report};
 use gridpass_identity::resolve::OfflineResolver;
+use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::Identity;
 use serde_json::{Map, Value, json};
@@ -112,7 +114,8 @@ pub fn renew(global: &GlobalArgs, args: &RenewArgs) -> Outcomes {
     args.output.check()?;
     let wallet = global.wallet()?;
     let trust = keeping::pinned(&wallet, now())?;
-    let (_, visa) = Known::of(&wallet)?.find(&wallet, &args.visa)?.read()?;
+    let held = Known::of(&wallet)?.find(&wallet, &args.visa)?;
+    let (_, visa) = held.read()?;
     let me = identity(&wallet, Some(visa.subject.as_str()))?;
     // The definition may have been replaced: the one of this name that is in force counts.
     let name = visa.role.to_string();
@@ -124,6 +127,7 @@ pub fn renew(global: &GlobalArgs, args: &RenewArgs) -> Outcomes {
     };
     let validity = visa.valid_until.millis_since(visa.valid_from) / 1000;
     let validity = Some(validity.min(role.definition.max_validity_seconds));
+    authority::warn_of_other_role(&held, role, &visa.issuer);
     let (issuer, renews, note) = (visa.issuer.clone(), Some(visa.id.clone()), args.note.clone());
     let new = New { issuer, claims, validity, renews, note };
     send(&wallet, &trust, &me, &name, new, &args.output)
@@ -154,13 +158,14 @@ fn send(
     output: &OutputArgs,
 ) -> Outcomes {
     let (definition, known) = find(trust, role)?;
+    authority::refuse_other_issuer(trust, known, &new.issuer)?;
     let violations = known.claims.violations(&Value::Object(new.claims.clone()));
     if !violations.is_empty() {
         let code = gridpass_credentials::codes::CLAIMS_UNFIT;
         return Err(Failure::new(code, violations.join("; "))
             .next(format!("See what it asks for: gridpass role show {role}")));
     }
-    super::consent::refuse_faults(&new.claims)?;
+    super::consent::refuse_faults(&new.claims, now())?;
     let (presentation, shown) = super::present::prerequisites(wallet, me, known, &new.issuer)?;
     let statement = VisaRequest {
         format_version: request::FORMAT_VERSION,
@@ -238,7 +243,7 @@ pub fn look(
     };
     let mut report = request.report.clone();
     report.push(audience_check(&request, &material)?);
-    report.checks.extend(role_checks(&request.statement, &material.trust));
+    report.checks.extend(role_checks(&request.statement, &material.trust, material.at));
     let asked = &request.statement;
     if let (Some(wallet), Some(role)) =
         (&material.wallet, material.trust.definition(&asked.definition))
@@ -282,7 +287,7 @@ fn audience_check(
     })
 }
 
-fn role_checks(request: &VisaRequest, trust: &Trust) -> Vec<Check> {
+fn role_checks(request: &VisaRequest, trust: &Trust, at: UnixMillis) -> Vec<Check> {
     use gridpass_credentials::codes;
     let listed = trust.charter().charter().role(&request.definition);
     let (Some(listed), Some(role)) = (listed, trust.definition(&request.definition)) else {
@@ -297,7 +302,7 @@ fn role_checks(request: &VisaRequest, trust: &Trust) -> Vec<Check> {
         Check::passed("definition", codes::ROLE_LISTED, format!("{} is listed", listed.name))
     };
     let mut violations = role.claims.violations(&Value::Object(request.claims.clone()));
-    violations.extend(gridpass_policy::consent::faults(&request.claims));
+    violations.extend(gridpass_policy::consent::faults(&request.claims, at));
     let claims = if violations.is_empty() {
         Check::passed("claims", codes::CLAIMS_FIT, "the claims fit the definition's schema")
     } else {
@@ -332,6 +337,11 @@ fn length(seconds: u64) -> String {
 
 pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
     let mut reviewed = look(global, &args.file, &args.trust)?;
+    // What is wrong with the request itself needs no trying.
+    if reviewed.report.outcome() == Outcome::Passed {
+        let issuing = authority::rehearse(&mut reviewed)?;
+        reviewed.report.checks.extend(issuing);
+    }
     let validity = validity_check(&reviewed.request.statement, &reviewed.material.trust);
     reviewed.report.checks.extend(validity);
     let request = &reviewed.request.statement;
@@ -364,6 +374,10 @@ pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
             "next: gridpass visa issue FILE --validity TIME -o visa.json, or gridpass visa refuse FILE --reason TEXT".to_owned()
         }
         Outcome::Passed => "next: gridpass visa issue FILE -o visa.json, or gridpass visa refuse FILE --reason TEXT".to_owned(),
+        _ if deciding.is_some_and(|c| c.name == authority::ISSUING) => format!(
+            "next: {} Or gridpass visa refuse FILE --reason TEXT",
+            deciding.map_or("", |c| to_issuer(c.code))
+        ),
         _ => format!(
             "next: gridpass visa refuse FILE --reason TEXT ({})",
             reviewed.report.deciding().map_or("", |c| c.code.0.remedy)

@@ -1,0 +1,179 @@
+//! What is to be issued: as a request asks for it, or as it stands on the command line; and what a verifier
+//! will need of it.
+
+use super::issue::IssueArgs;
+use super::request::look;
+use super::wallet_of;
+use crate::commands::arguments::{dids_in, identities_of, save_identities};
+use crate::context::{GlobalArgs, now};
+use crate::output::Failure;
+use crate::resolving::parse_did;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::keeping;
+use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::secured::{Kind, Secured};
+use gridpass_credentials::status::StatusList;
+use gridpass_credentials::trust::{IdentityMaterial, Snapshots, Trust};
+use gridpass_credentials::vcdm::Presentation;
+use gridpass_identity::codes::WALLET_NOT_FOUND;
+use gridpass_identity::did::Did;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::wallet::Wallet;
+use serde_json::{Map, Value};
+
+/// What is to be issued, from a request or from the command line.
+pub struct Wanted {
+    pub subject: Did,
+    pub role: String,
+    pub claims: Map<String, Value>,
+    pub validity: Option<u64>,
+    pub issuer: Option<String>,
+    pub shown: Vec<String>,
+    pub lists: Vec<StatusList>,
+    /// DID documents from files.
+    pub identities: Vec<IdentityMaterial>,
+    pub wallet: Wallet,
+    /// The request's hash, where there is one.
+    pub request: Option<ContentId>,
+    /// Whether it is to replace another one.
+    pub renews: bool,
+}
+
+pub fn from_arguments(global: &GlobalArgs, args: &IssueArgs) -> Result<Wanted, Failure> {
+    // To one that is nobody's no visa could ever be shown.
+    let subject = parse_did(args.to.as_deref().unwrap_or_default())?;
+    // Nothing travels with a name on the command line but what is named beside it.
+    let nothing = Parcel::new(ParcelKind::Visa, None);
+    let material = args.trust.gather(global, &nothing).map_err(|e| match e.code {
+        // With a trust pack from elsewhere alone nobody issues.
+        WALLET_NOT_FOUND => Failure { next: None, ..e },
+        _ => e,
+    })?;
+    let (shown, lists, identities) =
+        (material.supporting.clone(), material.lists.clone(), material.identities.clone());
+    let pack = material.trust.id().clone();
+    let mut wallet = wallet_of(material, global)?;
+    let trust = pinned_as(&wallet, &pack)?;
+    save_identities(&mut wallet, &identities)?;
+    let role = args.role.clone().unwrap_or_default();
+    let claims = match trust.find_role(&role) {
+        Some((_, known)) => args.claims.read(&known.definition)?,
+        None => Map::new(),
+    };
+    Ok(Wanted {
+        subject,
+        role,
+        claims,
+        validity: None,
+        issuer: None,
+        shown,
+        lists,
+        identities,
+        wallet,
+        request: None,
+        renews: false,
+    })
+}
+
+pub fn from_request(
+    global: &GlobalArgs,
+    args: &IssueArgs,
+    file: &std::path::Path,
+) -> Result<Wanted, Failure> {
+    let reviewed = look(global, file, &args.trust)?;
+    if reviewed.report.outcome() != Outcome::Passed {
+        let check = reviewed.report.deciding();
+        let (code, sentence) = check
+            .map_or((gridpass_credentials::codes::REQUEST_MALFORMED, "nothing was checked"), |c| {
+                (c.code, c.sentence.as_str())
+            });
+        return Err(Failure::new(code, format!("the request does not hold: {sentence}"))
+            .next("Look at it with `gridpass visa review FILE`; refuse it with `gridpass visa refuse FILE`."));
+    }
+    let request = &reviewed.request.statement;
+    let claims = match reviewed.material.trust.definition(&request.definition) {
+        // The officer may correct what was asked; the holder sees it before it accepts.
+        Some(known) if !args.claims.is_empty() => args.claims.read(&known.definition)?,
+        _ => request.claims.clone(),
+    };
+    let mut shown = match &request.presentation {
+        Some(text) => members(text)?,
+        None => Vec::new(),
+    };
+    shown.extend_from_slice(&reviewed.material.supporting);
+    let (subject, role) = (request.holder.clone(), request.definition.to_string());
+    let (validity, issuer) = (request.validity_seconds, Some(request.issuer.to_string()));
+    let (id, renews) = (Some(reviewed.request.id.clone()), request.renews.is_some());
+    let identities = reviewed.material.identities.clone();
+    let lists = reviewed.material.lists.clone();
+    let pack = reviewed.material.trust.id().clone();
+    let mut wallet = wallet_of(reviewed.material, global)?;
+    pinned_as(&wallet, &pack)?;
+    // Who asked was just verified with these: keep them, for the day of a dispute.
+    save_identities(&mut wallet, &identities)?;
+    Ok(Wanted {
+        subject,
+        role,
+        claims,
+        validity,
+        issuer,
+        shown,
+        lists,
+        identities,
+        wallet,
+        request: id,
+        renews,
+    })
+}
+
+/// The pinned trust pack, by which alone visas are issued; another that was named is not passed over.
+fn pinned_as(wallet: &Wallet, named: &ContentId) -> Result<Trust, Failure> {
+    let trust = keeping::pinned(wallet, now())?;
+    if trust.id() == named {
+        return Ok(trust);
+    }
+    let message = format!(
+        "visas are issued by the pinned trust pack, {}, and --trust names {named}",
+        trust.id()
+    );
+    Err(Failure::new(crate::codes::USAGE, message).next(
+        "Leave --trust out, or pin that one first: `gridpass charter verify PACK --adopt`.",
+    ))
+}
+
+/// The texts of the visas in a presentation that was verified.
+pub fn members(presentation: &str) -> Result<Vec<String>, Failure> {
+    let secured = Secured::parse(presentation.as_bytes(), Kind::Presentation)?;
+    let read = Presentation::read(secured.document().clone());
+    let read = read.map_err(gridpass_credentials::secured::SecuredError::from)?;
+    read.credentials()
+        .iter()
+        .map(|m| Ok(Secured::from_json(m.clone(), Kind::Credential)?.text().to_owned()))
+        .collect()
+}
+
+/// The documents that the new visa's chain needs: those in files, and others taken out of the wallet, which
+/// issuing changes.
+pub fn known_documents<'t>(
+    wallet: &Wallet,
+    trust: &'t Trust,
+    shown: &[String],
+    files: &[IdentityMaterial],
+    parties: [&Did; 2],
+) -> Result<Snapshots<'t>, Failure> {
+    let mut dids = dids_in(shown);
+    for held in keeping::visas(wallet)? {
+        dids.extend(dids_in(&[held.text]));
+        dids.extend(dids_in(&held.supporting));
+    }
+    for list in keeping::lists(wallet)?.0 {
+        dids.push(list.issuer);
+    }
+    dids.extend(parties.map(Did::clone));
+    let mut materials = identities_of(wallet, &dids)?;
+    materials.extend_from_slice(files);
+    let read = Snapshots::read(&materials);
+    Ok(read
+        .map_err(|e| Failure::new(gridpass_credentials::codes::RECORD_UNREADABLE, e.to_string()))?
+        .with(trust))
+}
