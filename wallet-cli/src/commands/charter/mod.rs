@@ -303,7 +303,8 @@ fn make_pack(wallet: &Wallet, charters: &[SignedCharter]) -> Result<Vec<u8>, Fai
     let named = charters.iter().map(SignedCharter::charter);
     let dids: Vec<Did> =
         named.flat_map(|c| c.roots.iter().chain(&c.rule.signers)).cloned().collect();
-    let identities = identities_of(wallet, &dids)?;
+    // A signer who only adopted a pack knows the others from there, and may know more from elsewhere.
+    let identities = keeping::identities_for_pack(wallet, pinned(wallet)?.as_ref(), &dids)?;
     Ok(TrustPack::new(charters, &definitions, identities).encode()?.1)
 }
 
