@@ -218,13 +218,20 @@ fn version_key(definition: &RoleDefinition) -> Vec<u32> {
 /// A definition that is kept, by CID, or by a name that only one version has or by its newest.
 ///
 /// # Errors
-/// [`KeepError::NotFound`].
+/// [`KeepError::NotFound`]; [`KeepError::Ambiguous`] where two definitions are the newest version of a name.
 pub fn definition(wallet: &Wallet, name: &str) -> Result<(ContentId, RoleDefinition), KeepError> {
     let mut found: Vec<_> = definitions(wallet)?
         .into_iter()
         .filter(|(id, d)| id.as_str() == name || d.name.as_str() == name)
         .collect();
-    found.pop().ok_or_else(|| KeepError::NotFound { what: "role definition", name: name.into() })
+    let none = || KeepError::NotFound { what: "role definition", name: name.into() };
+    let newest = found.pop().ok_or_else(none)?;
+    match found.last() {
+        Some((_, other)) if version_key(other) == version_key(&newest.1) => {
+            Err(KeepError::Ambiguous { name: name.into() })
+        }
+        _ => Ok(newest),
+    }
 }
 
 /// Keeps a charter, signed or on its way.
@@ -239,6 +246,22 @@ pub fn keep_charter(
     let bytes = to_record(&charter.to_json())?;
     let mut changes = Changes::default();
     changes.put(CHARTERS, charter.id().as_str(), bytes);
+    Ok(wallet.apply(changes, rng)?)
+}
+
+/// Forgets charters: drafts in whose place another one was signed.
+///
+/// # Errors
+/// [`KeepError::Wallet`].
+pub fn drop_charters(
+    wallet: &mut Wallet,
+    charters: &[ContentId],
+    rng: &mut dyn CryptoRng,
+) -> Result<(), KeepError> {
+    let mut changes = Changes::default();
+    for id in charters {
+        changes.remove(CHARTERS, id.as_str());
+    }
     Ok(wallet.apply(changes, rng)?)
 }
 

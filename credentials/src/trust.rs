@@ -248,6 +248,23 @@ impl TrustPack {
         }
     }
 
+    /// Reads the file, of which nothing is believed: [`Trust::open`] verifies it.
+    ///
+    /// # Errors
+    /// [`TrustError::Malformed`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, TrustError> {
+        let pack: Self = json::from_slice_strict(bytes, LIMITS)
+            .map_err(|e| TrustError::Malformed(e.to_string()))?;
+        if pack.document_type != TYPE || pack.format_version != FORMAT_VERSION {
+            return Err(TrustError::Malformed("its type or format version is unknown".into()));
+        }
+        let sizes = [pack.charters.len(), pack.definitions.len(), pack.identities.len()];
+        if sizes.iter().any(|n| *n > MAX_LIST) {
+            return Err(TrustError::Malformed("a list in it is too long".into()));
+        }
+        Ok(pack)
+    }
+
     /// The bytes (JCS) and their name.
     ///
     /// # Errors
@@ -320,15 +337,7 @@ impl Trust {
         }
         let malformed = |e: String| TrustError::Malformed(e);
         let id = ContentId::of_bytes(bytes).map_err(|e| malformed(e.to_string()))?;
-        let pack: TrustPack =
-            json::from_slice_strict(bytes, LIMITS).map_err(|e| malformed(e.to_string()))?;
-        if pack.document_type != TYPE || pack.format_version != FORMAT_VERSION {
-            return Err(malformed("its type or format version is unknown".into()));
-        }
-        let sizes = [pack.charters.len(), pack.definitions.len(), pack.identities.len()];
-        if sizes.iter().any(|n| *n > MAX_LIST) {
-            return Err(malformed("a list in it is too long".into()));
-        }
+        let pack = TrustPack::parse(bytes)?;
         let charters = pack
             .charters
             .into_iter()

@@ -21,6 +21,7 @@ use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::{Check, Outcome, Report};
 use gridpass_identity::resolve::OfflineResolver;
+use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::Identity;
 use serde_json::{Map, Value, json};
@@ -238,7 +239,7 @@ pub fn look(
     };
     let mut report = request.report.clone();
     report.push(audience_check(&request, &material)?);
-    report.checks.extend(role_checks(&request.statement, &material.trust));
+    report.checks.extend(role_checks(&request.statement, &material.trust, material.at));
     let asked = &request.statement;
     if let (Some(wallet), Some(role)) =
         (&material.wallet, material.trust.definition(&asked.definition))
@@ -282,7 +283,7 @@ fn audience_check(
     })
 }
 
-fn role_checks(request: &VisaRequest, trust: &Trust) -> Vec<Check> {
+fn role_checks(request: &VisaRequest, trust: &Trust, at: UnixMillis) -> Vec<Check> {
     use gridpass_credentials::codes;
     let listed = trust.charter().charter().role(&request.definition);
     let (Some(listed), Some(role)) = (listed, trust.definition(&request.definition)) else {
@@ -290,7 +291,7 @@ fn role_checks(request: &VisaRequest, trust: &Trust) -> Vec<Check> {
             format!("the charter does not list {} ({})", request.role, request.definition);
         return vec![Check::failed("definition", codes::ROLE_NOT_LISTED, sentence)];
     };
-    let definition = if listed.retired.is_some() {
+    let definition = if listed.is_retired(at) {
         let sentence = format!("{} is retired", listed.name);
         Check::failed("definition", codes::ROLE_RETIRED, sentence)
     } else {
