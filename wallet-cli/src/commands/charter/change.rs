@@ -17,6 +17,7 @@ use gridpass_credentials::charter::{
 };
 use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::issuable::obstacles;
 use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_credentials::role::RoleDefinition;
 use gridpass_credentials::secured::Signer;
@@ -252,6 +253,9 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
     keeping::keep_charter(&mut wallet, &signed, &mut rng())?;
     let charter = signed.charter();
     warn_if_one_key_is_the_end(charter);
+    for one in obstacles(charter, &keeping::definitions(&wallet)?) {
+        warn(None, format!("{} ({}): {}", one.name, one.definition, one.why));
+    }
     let changed = match &held {
         // Of another framework it is no change.
         Some(held) if charters.first().is_some_and(|c| c.id() == held.framework()) => {

@@ -7,15 +7,20 @@ use crate::output::{Answer, Outcomes};
 use crate::shown::{quoted, shown};
 use gridpass_credentials::charter::{Charter, ListedRole, SignedCharter};
 use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::issuable::obstacles;
 use gridpass_credentials::keeping;
 use gridpass_identity::time::UnixMillis;
 use serde_json::json;
 
 pub fn run(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
     let draft = args.file.as_deref().map(Draft::read).transpose()?;
-    let signed = match &draft {
-        Some(draft) => draft.signed.clone(),
-        None => keeping::pinned(&global.wallet()?, now())?.charter().clone(),
+    let (signed, known) = match &draft {
+        Some(draft) => (draft.signed.clone(), draft.definitions.clone()),
+        None => {
+            let trust = keeping::pinned(&global.wallet()?, now())?;
+            let known = trust.definitions().map(|(id, r)| (id.clone(), r.definition.clone()));
+            (trust.charter().clone(), known.collect())
+        }
     };
     let charter = signed.charter();
     let mut text = format!(
@@ -50,6 +55,10 @@ pub fn run(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
             text.push_str(&format!("  {what:<9} {} {}\n", shown(&listed.name), listed.document));
         }
     }
+    let obstacles = obstacles(charter, &known);
+    for one in &obstacles {
+        text.push_str(&format!("  note      {} {}: {}\n", one.name, one.definition, one.why));
+    }
     let (mut changed, mut new) = (Vec::new(), Vec::new());
     if let Some(draft) = &draft {
         // The CID of the one before stands in it: nobody could put another one into the file.
@@ -67,6 +76,10 @@ pub fn run(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
         }
         text.push_str("Nothing was verified; that is `gridpass charter verify PACK`.");
     }
+    let notes: Vec<_> = obstacles
+        .iter()
+        .map(|o| json!({"definition": o.definition, "name": o.name, "why": o.why}))
+        .collect();
     let new: Vec<_> = new.iter().map(|(id, d)| json!({"cid": id, "definition": d})).collect();
     let json = json!({
         "charter": charter,
@@ -75,6 +88,7 @@ pub fn run(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
         "verified": args.file.is_none(),
         "changes": changed,
         "definitions": new,
+        "notes": notes,
     });
     Ok(Answer::new("gridpass.charter.show/1", json, text))
 }
