@@ -79,7 +79,7 @@ fn change(
     let mut next = last.next(now().floor_to_second().max(last.dated))?;
     edit(&mut wallet, &mut next)?;
     if changes(last, &next).is_empty() {
-        let message = format!("version {} would say what version {} says", next.version, last.version);
+        let message = format!("version {} would say no more than version {}", next.version, last.version);
         return Err(Failure::new(credential_codes::CHARTER_UNCHANGED, message));
     }
     if last.version > held.charter().charter().version {
@@ -195,7 +195,7 @@ pub fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
     // Who signed the version before it must sign this one, too: that version, and no other framework's.
     let pinned = held.as_ref().map(Trust::history).unwrap_or_default();
     let kept = keeping::charters(&wallet)?;
-    let mut known = pinned.iter().chain(&kept).chain(&draft.before);
+    let mut known = pinned.iter().chain(&kept);
     let previous = charter.previous.as_ref();
     let previous = previous.and_then(|id| known.find(|c| c.id() == id));
     let before = previous.is_some_and(|c| c.charter().rule.signers.contains(&me.did));
