@@ -93,6 +93,14 @@ pub struct ListedRole {
     pub grace_seconds: Option<u64>,
 }
 
+impl ListedRole {
+    /// Whether no visa of it is issued at this time any more; that may be known before.
+    #[must_use]
+    pub fn is_retired(&self, at: UnixMillis) -> bool {
+        self.retired.is_some_and(|retired| retired <= at)
+    }
+}
+
 /// A schema or channel in the charter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -16,6 +16,9 @@ gridpass_identity::codes! {
     SCHEMA_MALFORMED = "GP-SCHEMA-MALFORMED", Malformed,
         "The schema document cannot be used: it does not compile, refers outside, or breaks a limit.",
         "Correct it as the message says; spec/payload-schemas.md has every kind of schema.";
+    ROLE_VERSION_TAKEN = "GP-ROLE-VERSION-TAKEN", Conflict,
+        "Another definition of this role has this version number: nobody could tell them apart by it.",
+        "Give the new one a number of its own, or none: `gridpass role define` counts on.";
     ROLE_UNCHANGED = "GP-ROLE-UNCHANGED", Conflict,
         "The new version of the role definition would say what the last one says.",
         "Name what is to change; `gridpass role show NAME` shows the last version.";
@@ -103,6 +106,9 @@ gridpass_identity::codes! {
     CHARTER_FORK = "GP-CHARTER-FORK", Conflict,
         "There are two different charters with one version number: the signers contradict themselves.",
         "Use neither before the signers have explained themselves; keep both as proof.";
+    CHARTER_UNCHANGED = "GP-CHARTER-UNCHANGED", Conflict,
+        "The charter would say what the one before it says.",
+        "Name what is to change; see what it says: `gridpass charter show`.";
     CHARTER_UNRELATED = "GP-CHARTER-UNRELATED", Conflict,
         "The charter belongs to another trust framework than the one that is held.",
         "In a wallet it takes the place of the other one only with the CID that its signers told you: `gridpass charter verify PACK --pin CID --adopt`. A node keeps the framework that it has: use a node for each.";

@@ -8,7 +8,7 @@ use crate::own_list;
 use crate::role::{RoleDefinition, RoleError};
 use crate::secured::{Kind, Secured, SecuredError};
 use crate::status::{StatusError, StatusList};
-use crate::trust::{Comparison, Trust, TrustError};
+use crate::trust::{Comparison, IdentityMaterial, Trust, TrustError};
 use crate::vcdm::Credential;
 use crate::verify::SeenLists;
 use crate::visa::{Visa, VisaError};
@@ -16,10 +16,13 @@ use gridpass_identity::code::Code;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::json::{self, Limits};
+use gridpass_identity::resolve::SnapshotStore;
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
+use gridpass_identity::wallet::snapshots::newest_log;
 use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 const DEFINITIONS: &str = "definition";
 const CHARTERS: &str = "charter";
@@ -218,13 +221,20 @@ fn version_key(definition: &RoleDefinition) -> Vec<u32> {
 /// A definition that is kept, by CID, or by a name that only one version has or by its newest.
 ///
 /// # Errors
-/// [`KeepError::NotFound`].
+/// [`KeepError::NotFound`]; [`KeepError::Ambiguous`] where two definitions are the newest version of a name.
 pub fn definition(wallet: &Wallet, name: &str) -> Result<(ContentId, RoleDefinition), KeepError> {
     let mut found: Vec<_> = definitions(wallet)?
         .into_iter()
         .filter(|(id, d)| id.as_str() == name || d.name.as_str() == name)
         .collect();
-    found.pop().ok_or_else(|| KeepError::NotFound { what: "role definition", name: name.into() })
+    let none = || KeepError::NotFound { what: "role definition", name: name.into() };
+    let newest = found.pop().ok_or_else(none)?;
+    match found.last() {
+        Some((_, other)) if version_key(other) == version_key(&newest.1) => {
+            Err(KeepError::Ambiguous { name: name.into() })
+        }
+        _ => Ok(newest),
+    }
 }
 
 /// Keeps a charter, signed or on its way.
@@ -242,6 +252,22 @@ pub fn keep_charter(
     Ok(wallet.apply(changes, rng)?)
 }
 
+/// Forgets charters: drafts in whose place another one was signed.
+///
+/// # Errors
+/// [`KeepError::Wallet`].
+pub fn drop_charters(
+    wallet: &mut Wallet,
+    charters: &[ContentId],
+    rng: &mut dyn CryptoRng,
+) -> Result<(), KeepError> {
+    let mut changes = Changes::default();
+    for id in charters {
+        changes.remove(CHARTERS, id.as_str());
+    }
+    Ok(wallet.apply(changes, rng)?)
+}
+
 /// Every charter that is kept, oldest version first.
 ///
 /// # Errors
@@ -256,10 +282,11 @@ pub fn charters(wallet: &Wallet) -> Result<Vec<SignedCharter>, KeepError> {
 }
 
 /// Pins a trust pack: from now on it is what everything is verified by. A charter that does not go
-/// on from the pinned one is refused, unless it is another framework and `adopt` says so.
+/// on from the pinned one is refused, unless it is another framework and `adopt` says so. A log that the
+/// pinned pack or the wallet knows further than the new pack does is kept in the wallet with it.
 ///
 /// # Errors
-/// [`KeepError::NotNewer`], [`KeepError::Trust`].
+/// [`KeepError::NotNewer`], [`KeepError::OtherDocument`], [`KeepError::Trust`].
 pub fn pin(
     wallet: &mut Wallet,
     pack: &[u8],
@@ -275,30 +302,40 @@ pub fn pin(
         let what = format!("it says that the log of {} was obtained at {}", ahead.did, ahead.seen);
         return Err(TrustError::Malformed(format!("{what}, which is later than now")).into());
     }
-    match pinned(wallet, now) {
-        Ok(held) => match new.compare(&held) {
+    let held = match pinned(wallet, now) {
+        Ok(held) => Some(held),
+        Err(KeepError::NoTrust) => None,
+        Err(e) => return Err(e),
+    };
+    if let Some(held) = &held {
+        match new.compare(held) {
+            // A did:web has no history that proves itself: what the new pack says of one that
+            // the held pack knows would be its sender's word against ours.
             Comparison::Same | Comparison::Newer => {
-                // A did:web has no history that proves itself: what the new pack says of one that
-                // the held pack knows would be its sender's word against ours.
-                let contradicted = new.identities().iter().find(|m| {
-                    m.did.method() == "web"
-                        && held.identities().iter().any(|h| h.did == m.did)
-                        && !held.identities().contains(m)
-                });
-                if let Some(material) = contradicted.filter(|_| !adopt) {
-                    return Err(KeepError::OtherDocument(material.did.clone()));
+                if let Some(did) = new.other_web(held).filter(|_| !adopt) {
+                    return Err(KeepError::OtherDocument(did.clone()));
                 }
             }
             Comparison::Unrelated if adopt => {}
             other => return Err(KeepError::NotNewer(other)),
-        },
-        Err(KeepError::NoTrust) => {}
-        Err(e) => return Err(e),
+        }
     }
+    let logs = new.beside(held.as_ref(), &*wallet, now)?;
     let mut changes = Changes::default();
     changes.put(TRUST, PINNED, pack.to_vec());
     for (id, role) in new.definitions() {
         changes.put(DEFINITIONS, id.as_str(), role.definition.encode()?.1);
+    }
+    // What was known goes beyond the pack, or the wallet's own log behind it: the newest stays known.
+    for (did, log) in &logs {
+        let kept = wallet.snapshots(did).map_err(WalletError::from)?.pop();
+        let is_kept = match kept {
+            Some(kept) => kept.document == log.document && kept.seen >= log.seen,
+            None => new.has_log(did, log),
+        };
+        if !is_kept {
+            wallet.stage_log(&mut changes, did, log)?;
+        }
     }
     wallet.apply(changes, rng)?;
     Ok(new)
@@ -320,6 +357,41 @@ pub fn pinned(wallet: &Wallet, now: UnixMillis) -> Result<Trust, KeepError> {
 pub fn pinned_bytes(wallet: &Wallet) -> Result<Vec<u8>, KeepError> {
     let bytes = wallet.get(TRUST, PINNED)?.ok_or(KeepError::NoTrust)?;
     Ok(bytes.expose_secret().to_vec())
+}
+
+/// What a trust pack carries of DIDs that cannot be computed, as far as the pinned pack and the wallet know
+/// them: of a did:webvh the newest log, of a did:web every document.
+///
+/// # Errors
+/// [`TrustError::OtherLog`] where pack and wallet contradict each other; [`KeepError::Wallet`].
+pub fn identities_for_pack(
+    wallet: &Wallet,
+    pinned: Option<&Trust>,
+    dids: &[Did],
+) -> Result<Vec<IdentityMaterial>, KeepError> {
+    let mut stores: Vec<&dyn SnapshotStore> = Vec::new();
+    stores.extend(pinned.map(|trust| trust as &dyn SnapshotStore));
+    stores.push(wallet);
+    let mut all = Vec::new();
+    for did in dids.iter().collect::<BTreeSet<_>>() {
+        if did.method() == "webvh" {
+            let other = |source| TrustError::OtherLog { did: did.clone(), source };
+            let newest = newest_log(did, &stores).map_err(other)?;
+            all.extend(newest.map(|log| IdentityMaterial::of(did, &log)));
+            continue;
+        }
+        let pinned = pinned.into_iter().flat_map(Trust::identities).filter(|m| &m.did == did);
+        let mut known: Vec<_> = pinned.cloned().collect();
+        // The same document again is no other one, whenever it was obtained.
+        for snapshot in wallet.snapshots(did).map_err(WalletError::from)? {
+            let new = IdentityMaterial::of(did, &snapshot);
+            if known.iter().all(|k| k.document != new.document) {
+                known.push(new);
+            }
+        }
+        all.extend(known);
+    }
+    Ok(all)
 }
 
 /// Keeps a visa; gives the hash of its text.

@@ -58,6 +58,7 @@ pub mod content_id;
 pub mod context;
 pub mod general;
 pub mod integrity;
+pub mod issuable;
 pub mod issuing;
 pub mod keeping;
 mod own_list;

@@ -1,7 +1,10 @@
 //! The trust pack: what a verifier pins. The charter with its history, the role definitions that
 //! it lists, and the DID documents of its roots and signers, each with its date.
 //!
-//! [`Trust::open`] reads one and verifies all of it; [`Trust::compare`] finds forks and rollbacks.
+//! [`Trust::open`] reads one and verifies all of it; [`Trust::compare`] finds forks and rollbacks;
+//! [`Trust::beside`] holds it beside what was known before.
+
+mod beside;
 
 use crate::charter::{self, Charter, CharterError, SignedCharter};
 use crate::codes;
@@ -17,7 +20,7 @@ use gridpass_identity::json::{self, Limits};
 use gridpass_identity::report::{Check, Outcome, Report};
 use gridpass_identity::resolve::{OfflineResolver, ResolveError, Snapshot, SnapshotStore};
 use gridpass_identity::time::UnixMillis;
-use gridpass_identity::wallet::snapshots::add_snapshot;
+use gridpass_identity::wallet::snapshots::{add_snapshot, newest_log};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -50,6 +53,14 @@ pub enum TrustError {
     /// It was read, and does not hold.
     #[error("the charter does not hold: {}", .0.deciding().map(|c| c.sentence.as_str()).unwrap_or_default())]
     Refused(Box<Report>),
+    /// What is known of a DID contradicts what the pack says of it.
+    #[error("what it says of {did} contradicts what is known: {source}")]
+    OtherLog {
+        /// The DID.
+        did: Did,
+        /// How.
+        source: ResolveError,
+    },
 }
 
 impl TrustError {
@@ -64,6 +75,7 @@ impl TrustError {
             Self::Refused(report) => {
                 report.deciding().map_or(codes::TRUST_PACK_MALFORMED, |c| c.code)
             }
+            Self::OtherLog { source, .. } => source.code(),
         }
     }
 
@@ -183,9 +195,14 @@ impl<'s> Snapshots<'s> {
 impl SnapshotStore for Snapshots<'_> {
     fn snapshots(&self, did: &Did) -> Result<Vec<Snapshot>, ResolveError> {
         let mut all = Vec::new();
-        for store in &self.others {
-            for known in store.snapshots(did)? {
-                add_snapshot(did, &mut all, known);
+        if did.method() == "webvh" {
+            // What is known already is one log, in whatever order the stores are asked.
+            all.extend(newest_log(did, &self.others)?);
+        } else {
+            for store in &self.others {
+                for known in store.snapshots(did)? {
+                    add_snapshot(did, &mut all, known);
+                }
             }
         }
         // What came now, beside what is known.
@@ -229,6 +246,23 @@ impl TrustPack {
             definitions: definitions.iter().filter_map(|d| serde_json::to_value(d).ok()).collect(),
             identities,
         }
+    }
+
+    /// Reads the file, of which nothing is believed: [`Trust::open`] verifies it.
+    ///
+    /// # Errors
+    /// [`TrustError::Malformed`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, TrustError> {
+        let pack: Self = json::from_slice_strict(bytes, LIMITS)
+            .map_err(|e| TrustError::Malformed(e.to_string()))?;
+        if pack.document_type != TYPE || pack.format_version != FORMAT_VERSION {
+            return Err(TrustError::Malformed("its type or format version is unknown".into()));
+        }
+        let sizes = [pack.charters.len(), pack.definitions.len(), pack.identities.len()];
+        if sizes.iter().any(|n| *n > MAX_LIST) {
+            return Err(TrustError::Malformed("a list in it is too long".into()));
+        }
+        Ok(pack)
     }
 
     /// The bytes (JCS) and their name.
@@ -303,15 +337,7 @@ impl Trust {
         }
         let malformed = |e: String| TrustError::Malformed(e);
         let id = ContentId::of_bytes(bytes).map_err(|e| malformed(e.to_string()))?;
-        let pack: TrustPack =
-            json::from_slice_strict(bytes, LIMITS).map_err(|e| malformed(e.to_string()))?;
-        if pack.document_type != TYPE || pack.format_version != FORMAT_VERSION {
-            return Err(malformed("its type or format version is unknown".into()));
-        }
-        let sizes = [pack.charters.len(), pack.definitions.len(), pack.identities.len()];
-        if sizes.iter().any(|n| *n > MAX_LIST) {
-            return Err(malformed("a list in it is too long".into()));
-        }
+        let pack = TrustPack::parse(bytes)?;
         let charters = pack
             .charters
             .into_iter()
@@ -326,7 +352,7 @@ impl Trust {
             definitions.insert(id, KnownRole::new(definition)?);
         }
         let snapshots = Snapshots::read(&pack.identities).map_err(|e| malformed(e.to_string()))?;
-        let report = check_history(&charters, &definitions, &snapshots, now);
+        let report = check_history(&charters, 0, &definitions, &snapshots, now);
         if report.outcome() != Outcome::Passed {
             return Err(TrustError::Refused(Box::new(report)));
         }
@@ -383,16 +409,15 @@ impl Trust {
     }
 
     /// The definition that the current charter lists under a name, or by its CID; the one that is
-    /// not retired, where there are several.
+    /// not retired, or is last, where there are several.
     #[must_use]
     pub fn find_role(&self, name_or_cid: &str) -> Option<(&ContentId, &KnownRole)> {
         let roles = &self.charter().charter().roles;
         // Of several in force, the one that was listed last.
         let found = roles
             .iter()
-            .rev()
             .filter(|r| r.name.as_str() == name_or_cid || r.definition.as_str() == name_or_cid)
-            .min_by_key(|r| r.retired.is_some())?;
+            .max_by_key(|r| r.retired.unwrap_or(UnixMillis::MAX))?;
         self.definitions.get_key_value(&found.definition)
     }
 
@@ -433,10 +458,12 @@ fn is_from_future(check: &Check) -> bool {
     check.outcome == Outcome::Failed && check.code == gridpass_identity::codes::SIGNED_IN_FUTURE
 }
 
+/// Checks a history, but for the first `held` charters, which are held already.
 fn check_history(
     charters: &[SignedCharter],
+    held: usize,
     definitions: &BTreeMap<ContentId, KnownRole>,
-    snapshots: &Snapshots<'_>,
+    snapshots: &dyn SnapshotStore,
     now: UnixMillis,
 ) -> Report {
     // A log is verified once, not once for each signature of each charter.
@@ -444,12 +471,13 @@ fn check_history(
     let resolver = OnceResolver::new(&offline);
     let mut report = Report::default();
     let mut previous: Option<&SignedCharter> = None;
-    for signed in charters {
-        let checks = match previous {
-            None => signed.check_first(&resolver, now),
-            Some(previous) => signed.check_follows(previous, &resolver, now),
-        };
-        report.checks.extend(checks);
+    for (number, signed) in charters.iter().enumerate() {
+        if number >= held {
+            report.checks.extend(match previous {
+                None => signed.check_first(&resolver, now),
+                Some(previous) => signed.check_follows(previous, &resolver, now),
+            });
+        }
         previous = Some(signed);
     }
     let Some(newest) = previous.map(SignedCharter::charter) else {

@@ -170,8 +170,9 @@ fn lint_role(
         ));
         return;
     };
-    if trust.charter().charter().role(id).is_some_and(|r| r.retired.is_some()) {
-        found.push(warning(codes::LINT_ROLE, place.clone(), "the role is retired"));
+    if let Some(retired) = trust.charter().charter().role(id).and_then(|r| r.retired) {
+        let sentence = format!("the charter retires the role on {retired}");
+        found.push(warning(codes::LINT_ROLE, place.clone(), sentence));
     }
     let longest = known.definition.max_status_age_seconds;
     if channel.max_status_age_seconds > longest {

@@ -5,6 +5,7 @@
 
 #![allow(unreachable_pub)] // a binary has no callers; `pub` here means: for the other modules
 
+mod beside;
 mod codes;
 mod commands;
 mod confirming;

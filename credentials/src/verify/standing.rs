@@ -402,7 +402,8 @@ pub(super) fn time_checks(node: &Node<'_>, at: UnixMillis) -> Vec<Check> {
                 format!("{} was retired on {retired}, with grace until {end}", listed.name);
             Check::failed(name, codes::ROLE_RETIRED, sentence)
         } else {
-            let sentence = format!("{} is retired since {retired}; grace until {end}", listed.name);
+            let word = if listed.is_retired(at) { "is retired since" } else { "retires on" };
+            let sentence = format!("{} {word} {retired}; grace until {end}", listed.name);
             Check::passed(name, codes::ROLE_IN_GRACE, sentence)
         });
     }

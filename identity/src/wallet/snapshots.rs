@@ -35,6 +35,16 @@ impl SeenFiles {
         let witness = witness.map(|w| String::from_utf8_lossy(&w).into_owned());
         Self { witness, ..Self::document(seen, log) }
     }
+
+    fn of(snapshot: &Snapshot) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            seen: snapshot.seen,
+            confirmed: snapshot.confirmed,
+            document: text(&snapshot.document),
+            witness: snapshot.witness.as_deref().map(text),
+        }
+    }
 }
 
 /// Adds what was obtained of a DID to what is known of it, in the order of time; gives as of when it counts.
@@ -53,6 +63,41 @@ pub fn add_snapshot(did: &Did, known: &mut Vec<Snapshot>, mut new: Snapshot) -> 
     seen
 }
 
+/// What several stores know of a did:webvh, as one log: the one that goes on from all the others, as of the
+/// latest time at which any of them was obtained. Of the same log the one that witnesses approved counts.
+/// Nothing where no store knows it.
+///
+/// # Errors
+/// [`ResolveError::Webvh`] where two contradict each other; else what a store fails with.
+pub fn newest_log(
+    did: &Did,
+    stores: &[&dyn SnapshotStore],
+) -> Result<Option<Snapshot>, ResolveError> {
+    let mut newest: Option<Snapshot> = None;
+    for store in stores {
+        for log in store.snapshots(did)? {
+            newest = Some(match newest {
+                None => log,
+                Some(held) => longer_log(held, log)?,
+            });
+        }
+    }
+    Ok(newest)
+}
+
+fn longer_log(held: Snapshot, log: Snapshot) -> Result<Snapshot, ResolveError> {
+    let seen = held.seen.max(log.seen);
+    let is_older = webvh::continues(&log.document, &held.document).is_ok();
+    let newest = match webvh::continues(&held.document, &log.document) {
+        // The same: approval that somebody left away is not forgotten.
+        Ok(()) if is_older && log.witness.is_none() => held,
+        Ok(()) => log,
+        Err(_) if is_older => held,
+        Err(e) => return Err(e.into()),
+    };
+    Ok(Snapshot { seen, ..newest })
+}
+
 impl Wallet {
     /// Keeps what was seen of a DID, after checking that it resolves together with what is kept.
     ///
@@ -67,16 +112,24 @@ impl Wallet {
         let mut all = self.snapshots(did)?;
         let seen = add_snapshot(did, &mut all, snapshot.clone());
         crate::resolve::Resolver::resolve(&crate::resolve::OfflineResolver::new(&Fixed(all)), did)?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let files = SeenFiles {
-            seen,
-            confirmed: snapshot.confirmed,
-            document: text(&snapshot.document),
-            witness: snapshot.witness.as_deref().map(text),
-        };
+        let files = SeenFiles { seen, ..SeenFiles::of(snapshot) };
         let mut changes = Changes::default();
         self.stage_snapshot(&mut changes, did, files)?;
         self.apply(changes, rng)
+    }
+
+    /// Puts a log of a did:webvh among changes, so that it is kept together with what rests on it. It must
+    /// go on from the one that is kept, as [`newest_log`] gives it.
+    ///
+    /// # Errors
+    /// [`WalletError`] if what is kept cannot be read.
+    pub fn stage_log(
+        &self,
+        changes: &mut Changes,
+        did: &Did,
+        log: &Snapshot,
+    ) -> Result<(), WalletError> {
+        self.stage_snapshot(changes, did, SeenFiles::of(log))
     }
 
     pub(super) fn stage_snapshot(

@@ -34,7 +34,7 @@ pub use reading::{Bundle, Entries};
 pub(crate) use record::contradiction;
 pub use verify::{
     Audit, BundleSummary, Counts, Gap, MessageReport, Note, ReceiptReport, Report, Sample, Shown,
-    Times, TrustSummary, verify, verify_with,
+    Times, TrustSummary, verify, verify_beside, verify_with,
 };
 pub use writing::{Contents, Source, Written, write};
 

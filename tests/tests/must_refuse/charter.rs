@@ -3,6 +3,8 @@
 
 use gridpass_credentials::charter::{Charter, SignedCharter, SigningRule};
 use gridpass_credentials::codes;
+use gridpass_credentials::issuable::obstacles;
+use gridpass_credentials::requirement::Requirement;
 use gridpass_credentials::role::RoleDefinition;
 use gridpass_credentials::trust::{Comparison, Trust};
 use gridpass_identity::code::Code;
@@ -240,4 +242,40 @@ fn malformed_charters() {
         let error = SignedCharter::from_json(json).expect_err(name);
         assert_eq!(error.code(), codes::CHARTER_MALFORMED, "{name}: {value}");
     }
+}
+
+/// It may be listed, and nobody can be given it: whoever signs the charter is told.
+#[test]
+fn a_role_that_nobody_can_issue_is_found() {
+    let parties = parties();
+    let (root, other) = (&parties[0], &parties[1]);
+    let body = world::definition("flex.gb.body", world::dids(&[root]), |_| ());
+    let deep = world::definition("flex.gb.deep", world::holders(&[&body]), |d| {
+        d.max_chain_depth = 1;
+    });
+    let deeper = world::definition("flex.gb.deeper", world::holders(&[&deep]), |d| {
+        d.max_chain_depth = 1;
+    });
+    let foreign = world::definition("flex.gb.foreign", world::dids(&[other]), |_| ());
+    let needs = world::definition("flex.gb.needs", world::dids(&[root]), |d| {
+        d.preconditions = Some(Requirement::Role { role: world::id(&foreign) });
+    });
+    let revoked = world::definition("flex.gb.revoked", world::dids(&[root]), |d| {
+        d.revokers = Some(world::holders(&[&foreign]));
+    });
+    let all = [&body, &deep, &deeper, &foreign, &needs, &revoked];
+    let known: Vec<_> = all.iter().map(|d| (world::id(d), (*d).clone())).collect();
+    let names = |charter: &Charter| -> Vec<String> {
+        obstacles(charter, &known).into_iter().map(|o| o.name.to_string()).collect()
+    };
+    let mut charter = world::charter(&[root], &all);
+    let found = ["flex.gb.deeper", "flex.gb.foreign", "flex.gb.needs", "flex.gb.revoked"];
+    assert_eq!(names(&charter), found);
+    charter.roots.push(other.did.clone());
+    assert_eq!(names(&charter), ["flex.gb.deeper"]);
+    // With the role that issues it a role ends, at its time and not before.
+    charter.roles[0].retired = Some(charter.dated.plus_millis(1));
+    assert_eq!(names(&charter), ["flex.gb.deeper"]);
+    charter.roles[0].retired = Some(charter.dated);
+    assert_eq!(names(&charter), ["flex.gb.deep", "flex.gb.deeper"]);
 }

@@ -191,6 +191,40 @@ fn a_log_that_is_dated_ahead_does_not_stay_the_newest() -> TestResult {
     Ok(())
 }
 
+/// Whoever has the key of a root makes a charter of their own, and leaves away where the key is marked.
+#[test]
+fn a_stolen_key_signs_no_charter_where_its_mark_is_known() -> TestResult {
+    let temp = tempfile::tempdir()?;
+    let passphrase = Passphrase::new("a passphrase of the flow");
+    let (mut regulator, officer) =
+        party(&temp.path().join("regulator"), &passphrase, "regulator.example")?;
+    let (mut aggregator, _) = party(&temp.path().join("agg"), &passphrase, "agg.example")?;
+    let pack = found(&regulator, &officer)?;
+    let (_, bytes) = pack.encode()?;
+    let trust = keeping::pin(&mut aggregator, &bytes, false, MARCH, &mut rng())?;
+    let (key_id, stolen) = regulator.active_secret(&officer, Relationship::AssertionMethod)?;
+
+    let marked = MARCH.plus_millis(3_600_000);
+    regulator.rotate(&officer, Some(MARCH.plus_millis(1000)), &mut rng(), marked)?;
+    let now = marked.plus_millis(60_000);
+    let mut forged = SignedCharter::unsigned(trust.charter().charter().next(now)?)?;
+    forged.sign(Signer { key: &stolen, key_id: &key_id, now })?;
+    let charters = [trust.charter().clone(), forged];
+    let roles: Vec<_> = trust.definitions().map(|(_, role)| &role.definition).collect();
+    let (_, bytes) = TrustPack::new(&charters, &roles, pack.identities.clone()).encode()?;
+    // Who knows nothing of it cannot tell.
+    let mut stranger = party(&temp.path().join("new"), &passphrase, "new.example")?.0;
+    keeping::pin(&mut stranger, &bytes, false, now, &mut rng())?;
+    for log in regulator.snapshots(&officer.did)? {
+        aggregator.save_snapshot(&officer.did, &log, &mut rng())?;
+    }
+    let refused = keeping::pin(&mut aggregator, &bytes, false, now, &mut rng());
+    let code = refused.expect_err("it is known").code();
+    assert_eq!(code, gridpass_credentials::codes::CHARTER_SIGNERS_TOO_FEW);
+    assert_eq!(keeping::pinned(&aggregator, now)?.history().len(), 1);
+    Ok(())
+}
+
 /// A licence for the next season is issued before that begins: no list of today speaks of then.
 #[test]
 fn a_visa_is_issued_ahead_and_counts_when_its_time_has_come() -> TestResult {

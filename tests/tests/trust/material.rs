@@ -169,6 +169,50 @@ fn a_log_that_is_dated_ahead_makes_room_for_the_one_that_goes_on_from_it() {
     assert_eq!(material.give(&pack(NOW), NOW).expect("taken"), [Taken::Trust]);
 }
 
+/// Nobody signs which logs a pack brings: without its end, a log marks no stolen key.
+#[test]
+fn a_pack_takes_no_end_off_a_log_that_is_known_nor_after_a_restart() {
+    let s = scene();
+    let keys = [1_u8, 2, 3]
+        .map(|seed| SecretKey::from_bytes(KeyType::Ed25519, &[seed; 32]).expect("a key"));
+    let (next, last) = (keys[1].public_key(), keys[2].public_key());
+    let control = Control { signer: &keys[0], next: &next, witness: None };
+    let (did, short) = webvh::create("root.example", &[], &control, days_ago(9)).expect("a log");
+    let entries = VerifiedEntries::verify(&did, short.as_bytes(), NOW).expect("a log");
+    let control = Control { signer: &keys[1], next: &last, witness: None };
+    let goes_on =
+        |at: UnixMillis| webvh::update(&entries, &[], &control, at).expect("a longer log");
+    let (long, other) = (goes_on(days_ago(2)), goes_on(days_ago(1)));
+    let pack = |log: Option<&str>, seen: UnixMillis| {
+        let snapshot = |log: &str| {
+            let document = log.as_bytes().to_vec();
+            Snapshot { seen, confirmed: None, document, witness: None }
+        };
+        let charter = world::charter(&[&s.market.regulator], &[&s.market.role]);
+        let charter = world::sign_charter(charter, &[&s.market.regulator]);
+        let logs = log.iter().map(|log| IdentityMaterial::of(&did, &snapshot(log))).collect();
+        TrustPack::new(&[charter], &[&s.market.role], logs).encode().expect("a pack").1
+    };
+    let versions =
+        |material: &Material| material.identities.resolve(&did).expect("resolves").versions.len();
+
+    let mut material = s.material();
+    material.give(&pack(Some(&long), days_ago(1)), NOW).expect("taken");
+    // The shorter one is said to be the newer.
+    for stripped in [pack(Some(&short), NOW), pack(None, NOW)] {
+        assert_eq!(material.give(&stripped, NOW).expect("the same charter"), [Taken::Trust]);
+        assert_eq!(versions(&material), 2);
+        drop(material);
+        material = s.material();
+        assert_eq!(versions(&material), 2, "opened again");
+    }
+    let before = material.trust_bytes().to_vec();
+    let e = material.give(&pack(Some(&other), NOW), NOW).expect_err("rewritten");
+    assert_eq!(e.code().id(), "GP-WEBVH-LOG-INVALID");
+    assert_eq!(material.trust_bytes(), before);
+    assert_eq!(s.material().trust_bytes(), before);
+}
+
 #[test]
 fn what_a_file_carries_of_a_did_and_is_not_base64_is_told_by_its_did() {
     let s = scene();

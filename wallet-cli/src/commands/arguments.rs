@@ -2,6 +2,7 @@
 //! material that verifying needs.
 
 use super::resolve::parse_time;
+use crate::beside::Beside;
 use crate::codes;
 use crate::context::{GlobalArgs, MAX_INPUT, now, read_input};
 use crate::output::Failure;
@@ -126,8 +127,10 @@ pub struct Material {
     pub supporting: Vec<String>,
     /// DID documents from files.
     pub identities: Vec<IdentityMaterial>,
-    /// The wallet, where one was opened.
+    /// The wallet, where one was opened for its trust pack.
     pub wallet: Option<Wallet>,
+    /// What a wallet here knows of DIDs, where a trust pack was named.
+    pub beside: Option<Beside>,
     /// The time to judge at.
     pub at: UnixMillis,
 }
@@ -143,7 +146,7 @@ impl TrustArgs {
             .next("Leave it out; from when on the visa counts is said with --from TIME."))
     }
 
-    /// Reads everything; opens the wallet only where no trust pack is given.
+    /// Reads everything; asks for the wallet only where no trust pack is given.
     pub fn gather(&self, global: &GlobalArgs, parcel: &Parcel) -> Result<Material, Failure> {
         let at = self.at.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
         // Nothing in a file was obtained later than now, nor after the time that is asked about.
@@ -164,6 +167,8 @@ impl TrustArgs {
             Some(wallet) => keeping::lists(wallet)?,
             None => (Vec::new(), SeenLists::new()),
         };
+        // A log that is known here further than in the pack that was named.
+        let beside = self.trust.as_ref().and_then(|_| Beside::open(global));
         let mut material = Material {
             trust,
             lists: Vec::new(),
@@ -171,6 +176,7 @@ impl TrustArgs {
             supporting: parcel.supporting.clone(),
             identities: self_proving(&parcel.identities, latest),
             wallet,
+            beside,
             at,
         };
         lists.extend(read_lists(&parcel.status_lists)?);
@@ -186,8 +192,8 @@ impl TrustArgs {
             let named = read_any(&read_input(path, MAX_INPUT)?)?.identities;
             // What the pack or the wallet knows stands against any file.
             let known = |did: &Did| -> Result<bool, Failure> {
-                let held = match &material.wallet {
-                    Some(wallet) => !wallet.snapshots(did)?.is_empty(),
+                let held = match material.store() {
+                    Some(store) => !store.snapshots(did)?.is_empty(),
                     None => false,
                 };
                 Ok(held || !material.trust.snapshots(did)?.is_empty())
@@ -209,10 +215,19 @@ impl Material {
     /// What is known of DIDs: from files, the trust pack, and the wallet.
     pub fn snapshots(&self) -> Result<Snapshots<'_>, Failure> {
         let snapshots = Snapshots::read(&self.identities)?.with(&self.trust);
-        Ok(match &self.wallet {
-            Some(wallet) => snapshots.with(wallet),
+        Ok(match self.store() {
+            Some(store) => snapshots.with(store),
             None => snapshots,
         })
+    }
+
+    /// The wallet's, beside the trust pack.
+    fn store(&self) -> Option<&dyn SnapshotStore> {
+        match (&self.wallet, &self.beside) {
+            (Some(wallet), _) => Some(wallet),
+            (None, Some(beside)) => Some(beside),
+            (None, None) => None,
+        }
     }
 }
 

@@ -184,8 +184,9 @@ fn define(global: &GlobalArgs, args: &DefineArgs) -> Outcomes {
         None => from_arguments(&wallet, args)?,
     };
     let (id, bytes) = definition.encode()?;
-    let last = keeping::definition(&wallet, definition.name.as_str()).ok();
-    if let Some((last_id, last)) = last.as_ref().filter(|(last_id, _)| *last_id != id) {
+    let all = versions(&wallet, &definition.name)?;
+    let last = all.last();
+    if let Some((last_id, last)) = last.filter(|(last_id, _)| *last_id != id) {
         // What is in a file, or has a version of its own, was meant so.
         let other_version = args.version.as_ref().is_some_and(|v| *v != last.version);
         if args.from.is_none() && !other_version {
@@ -195,11 +196,15 @@ fn define(global: &GlobalArgs, args: &DefineArgs) -> Outcomes {
             hint(warning);
         }
     }
+    let twin = all.iter().find(|(other, d)| *other != id && d.version == definition.version);
+    if let Some((twin, _)) = twin {
+        role_version::is_taken(&definition, twin, args.from.is_some())?;
+    }
     keeping::keep_definition(&mut wallet, &definition, &mut rng())?;
     let json = json!({"definition": id, "name": definition.name, "version": definition.version});
     let next = match keeping::pinned(&wallet, crate::context::now()) {
-        Ok(_) => format!("gridpass charter add-role {}", definition.name),
-        Err(_) => format!("gridpass charter new 'YOUR FRAMEWORK' --role {}", definition.name),
+        Ok(_) => format!("gridpass charter add-role {id}"),
+        Err(_) => format!("gridpass charter new 'YOUR FRAMEWORK' --role {id}"),
     };
     let text = format!(
         "Role {} {} is defined\n  CID  {id}\nIt takes effect when a charter lists it.\nnext: {next}",
@@ -215,6 +220,16 @@ fn define(global: &GlobalArgs, args: &DefineArgs) -> Outcomes {
         });
     }
     Ok(Answer::new("gridpass.role.define/1", json, text))
+}
+
+/// Every definition of a role that is kept, the newest version last.
+fn versions(
+    wallet: &Wallet,
+    name: &RoleName,
+) -> Result<Vec<(ContentId, RoleDefinition)>, Failure> {
+    let mut all = keeping::definitions(wallet)?;
+    all.retain(|(_, d)| d.name == *name);
+    Ok(all)
 }
 
 fn from_arguments(wallet: &Wallet, args: &DefineArgs) -> Result<RoleDefinition, Failure> {
@@ -234,7 +249,7 @@ fn from_arguments(wallet: &Wallet, args: &DefineArgs) -> Result<RoleDefinition, 
         (Some(at_least), _) => Some(Requirement::AtLeast { at_least, of: required }),
         (None, _) => Some(Requirement::All { all: required }),
     };
-    let previous = keeping::definition(wallet, name.as_str()).ok();
+    let previous = versions(wallet, &name)?.pop();
     let version = match (&args.version, &previous) {
         (Some(version), _) => version.clone(),
         (None, Some((_, previous))) => next_version(&previous.version),
@@ -352,25 +367,26 @@ fn list(global: &GlobalArgs) -> Outcomes {
     let wallet = global.wallet()?;
     let all = keeping::definitions(&wallet)?;
     let charter = keeping::pinned(&wallet, crate::context::now()).ok();
-    let state = |id: &ContentId| {
-        let listed = charter.as_ref().and_then(|t| t.charter().charter().role(id));
-        match listed.map(|r| r.retired) {
-            Some(None) => "in force",
-            Some(Some(_)) => "retired",
-            None => "not listed",
-        }
+    let now = crate::context::now();
+    let listed = |id: &ContentId| charter.as_ref().and_then(|t| t.charter().charter().role(id));
+    let state = |id: &ContentId| match listed(id) {
+        Some(role) if role.is_retired(now) => "retired",
+        Some(_) => "in force",
+        None => "not listed",
     };
+    let ends = |id: &ContentId| listed(id).and_then(|role| role.retired).filter(|t| *t > now);
     let rows: Vec<_> = all
         .iter()
         .map(|(id, d)| {
-            json!({"cid": id, "name": d.name, "version": d.version, "title": d.title, "state": state(id)})
+            json!({"cid": id, "name": d.name, "version": d.version, "title": d.title, "state": state(id), "retires": ends(id)})
         })
         .collect();
     let text: String = all
         .iter()
         .map(|(id, d)| {
+            let ends = ends(id).map(|t| format!("  (retires on {t})")).unwrap_or_default();
             format!(
-                "{:<28} {:<8} {:<10} {id}  {}\n",
+                "{:<28} {:<8} {:<10} {id}  {}{ends}\n",
                 d.name.as_str(),
                 shown(&d.version),
                 state(id),

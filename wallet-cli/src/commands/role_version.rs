@@ -15,6 +15,22 @@ fn changes(old: &RoleDefinition, new: &RoleDefinition) -> Vec<Change> {
     changes
 }
 
+/// Refuses a version number that another definition of the name has; of one that somebody else wrote it is
+/// said, since a signer must have it to look at it.
+pub fn is_taken(
+    new: &RoleDefinition,
+    twin: &ContentId,
+    is_from_file: bool,
+) -> Result<(), Failure> {
+    let message = format!("{} {} is another definition here: {twin}", new.name, new.version);
+    if is_from_file {
+        let message = format!("{message}. The name alone means neither; give CIDs");
+        crate::warnings::warn(Some(codes::ROLE_VERSION_TAKEN), message);
+        return Ok(());
+    }
+    Err(Failure::new(codes::ROLE_VERSION_TAKEN, message))
+}
+
 /// Refuses a version that says what the last one says: a command that is repeated by mistake must not
 /// leave two definitions of one meaning.
 pub fn refuse_unchanged(old: &RoleDefinition, new: &RoleDefinition) -> Result<(), Failure> {

@@ -10,6 +10,8 @@ mod common;
 mod audit;
 mod backups;
 #[cfg(unix)]
+mod charters;
+#[cfg(unix)]
 mod commands;
 mod crash;
 #[cfg(unix)]

@@ -10,15 +10,20 @@ use gridpass_credentials::trust::{IdentityMaterial, Trust};
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{
-    NoSnapshots, OfflineResolver, Resolution, ResolveError, Resolver,
+    NoSnapshots, OfflineResolver, Resolution, ResolveError, Resolver, SnapshotStore,
 };
 use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::snapshots::newest_log;
 use ipld_core::cid::Cid;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 
 /// What is known of DIDs: of logs and documents, resolved once.
-pub(super) struct Known(HashMap<Did, Result<Resolution, ResolveError>>);
+pub(super) struct Known {
+    found: HashMap<Did, Result<Resolution, ResolveError>>,
+    /// What the reader knew beyond pack and bundle, and when it was obtained.
+    pub(super) beside: Vec<(Did, UnixMillis)>,
+}
 
 impl Known {
     /// What resolves them: for one thread.
@@ -35,7 +40,7 @@ pub(super) struct KnownDids<'m> {
 
 impl Resolver for KnownDids<'_> {
     fn resolve(&self, did: &Did) -> Result<Resolution, ResolveError> {
-        if let Some(found) = self.known.0.get(did) {
+        if let Some(found) = self.known.found.get(did) {
             return found.clone();
         }
         if let Some(found) = self.own.borrow().get(did) {
@@ -51,6 +56,7 @@ impl Resolver for KnownDids<'_> {
 pub(super) fn read_identities(
     bundle: &Bundle<'_>,
     trust: &Trust,
+    beside: &dyn SnapshotStore,
     problems: &mut Problems,
 ) -> Known {
     let mut identities = Identities::default();
@@ -79,6 +85,16 @@ pub(super) fn read_identities(
             }
         }
     }
+    let mut known_beside = Vec::new();
+    for did in dids.iter().filter(|did| did.method() == "webvh") {
+        match take_beside(&mut identities, beside, did) {
+            Ok(seen) => known_beside.extend(seen.map(|seen| (did.clone(), seen))),
+            Err(e) => {
+                let sentence = format!("what is known of it elsewhere contradicts it: {e}");
+                problems.failed(identity_codes::WEBVH_LOG_INVALID, sentence, did);
+            }
+        }
+    }
     let resolve = |did: Did| {
         let found = match (identities.resolve(&did), refused.remove(&did)) {
             (Err(ResolveError::NotFound(_)), Some(why)) => Err(why),
@@ -86,7 +102,19 @@ pub(super) fn read_identities(
         };
         (did, found)
     };
-    Known(dids.into_iter().map(resolve).collect())
+    Known { found: dids.into_iter().map(resolve).collect(), beside: known_beside }
+}
+
+/// Takes a log that the reader knows, where it goes on from what was taken; gives when it was obtained.
+fn take_beside(
+    identities: &mut Identities,
+    beside: &dyn SnapshotStore,
+    did: &Did,
+) -> Result<Option<UnixMillis>, ResolveError> {
+    let Some(log) = newest_log(did, &[beside])? else { return Ok(None) };
+    let is_known = identities.snapshots(did)?.iter().any(|s| s.document == log.document);
+    let is_new = !is_known && identities.take(&IdentityMaterial::of(did, &log))?;
+    Ok(is_new.then_some(log.seen))
 }
 
 fn material_of(bundle: &Bundle<'_>, entry: &IdentityEntry) -> Option<IdentityMaterial> {

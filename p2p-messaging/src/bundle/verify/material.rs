@@ -18,6 +18,7 @@ use gridpass_credentials::trust::{LIMITS, Trust, TrustError, TrustPack};
 use gridpass_identity::code::Code;
 use gridpass_identity::json;
 use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::SnapshotStore;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::channel::SignedChannel;
 use gridpass_policy::decision::parse_admission;
@@ -37,7 +38,7 @@ pub(super) struct Material<'b> {
     pub(super) trust: Trust,
     /// The same pack as of earlier charters.
     earlier: BTreeMap<ContentId, Trust>,
-    known: Known,
+    pub(super) known: Known,
     /// The channel's policy, and what there is to say of its descriptor.
     pub(super) policy: Option<Policy>,
     pub(super) channel: Audit,
@@ -59,7 +60,7 @@ impl<'b> Material<'b> {
     pub(super) fn read(
         bundle: &'b Bundle<'b>,
         trust: Trust,
-        trust_pack: &[u8],
+        (trust_pack, beside): (&[u8], &dyn SnapshotStore),
         at: UnixMillis,
     ) -> Result<Self, TrustError> {
         let mut problems = Problems(Vec::new());
@@ -69,7 +70,7 @@ impl<'b> Material<'b> {
         }
         let entries = bundle.entries();
         let envelopes = in_parallel(&entries.messages, |entry| read_envelope(bundle, entry));
-        let known = read_identities(bundle, &trust, &mut problems);
+        let known = read_identities(bundle, &trust, beside, &mut problems);
         let admissions = read_all(bundle, &entries.admissions, &mut problems, |id, bytes| {
             let (_, admission) =
                 parse_admission(bytes, Some(id)).map_err(|e| (e.code(), e.to_string()))?;

@@ -32,6 +32,7 @@ use super::entries::MessageEntry;
 use gridpass_credentials::content_id::{ContentId, ContentIdError};
 use gridpass_credentials::trust::{Trust, TrustError};
 use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::{NoSnapshots, SnapshotStore};
 use gridpass_identity::time::UnixMillis;
 use material::Material;
 use rayon::iter::{
@@ -87,8 +88,24 @@ pub fn verify_with(
     sample: Option<Sample>,
     shown: &Shown,
 ) -> Result<Report, TrustError> {
+    verify_beside(bundle, trust_pack, at, sample, shown, &NoSnapshots)
+}
+
+/// The same, with what its reader knows of DIDs: a log there that goes on from one of the trust pack, or of the
+/// bundle, counts, and the report names it among what it rests on.
+///
+/// # Errors
+/// As those of [`verify`].
+pub fn verify_beside(
+    bundle: &Bundle<'_>,
+    trust_pack: &[u8],
+    at: UnixMillis,
+    sample: Option<Sample>,
+    shown: &Shown,
+    known: &dyn SnapshotStore,
+) -> Result<Report, TrustError> {
     let trust = Trust::open(trust_pack, None, at)?;
-    let material = Material::read(bundle, trust, trust_pack, at)?;
+    let material = Material::read(bundle, trust, (trust_pack, known), at)?;
     let (index, senders) =
         rayon::join(|| chains::Index::of(&material), || senders::judge(&material));
     let (chains, receipts) = rayon::join(

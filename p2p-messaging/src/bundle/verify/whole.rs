@@ -171,6 +171,9 @@ pub(super) fn ages(material: &Material<'_>) -> Vec<Age> {
     for known in material.trust.identities() {
         add(format!("document of {} in the trust pack", known.did), known.seen);
     }
+    for (did, seen) in &material.known.beside {
+        add(format!("log of {did}, known beside the trust pack and the bundle"), *seen);
+    }
     let mut newest: BTreeMap<String, UnixMillis> = BTreeMap::new();
     for list in material.lists.values() {
         let what = format!("newest status list {} of {} in the bundle", list.id, list.issuer);

@@ -514,12 +514,15 @@ impl Material {
 
     fn write_identity(&self, did: &Did) {
         let Some(material) = self.identities.material(did) else { return };
-        let written = serde_json::to_vec(&material)
-            .map_err(|e| MaterialError::new(codes::NODE_FOLDER, e.to_string()))
-            .and_then(|bytes| self.folder.write(&folder::identity(did), &bytes));
-        if let Err(e) = written {
+        if let Err(e) = self.keep_material(&material) {
             tracing::error!(%did, code = %e.code(), "what proves a DID is not kept: {e}");
         }
+    }
+
+    fn keep_material(&self, material: &IdentityMaterial) -> Result<(), MaterialError> {
+        let bytes = serde_json::to_vec(material)
+            .map_err(|e| MaterialError::new(codes::NODE_FOLDER, e.to_string()))?;
+        self.folder.write(&folder::identity(&material.did), &bytes)
     }
 }
 

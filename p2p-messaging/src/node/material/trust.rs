@@ -3,6 +3,7 @@
 use super::{Material, MaterialError, Taken, folder, latest};
 use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::trust::{Comparison, IdentityMaterial, Trust};
+use gridpass_identity::did::Did;
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use std::sync::Arc;
 
@@ -33,13 +34,12 @@ impl Material {
                     return refuse(credential_codes::CHARTER_UNRELATED, sentence);
                 }
             }
-            // What a newer pack says of a did:web would be its sender's word.
-            let other = new.identities().iter().find(|m| {
-                m.did.method() == "web"
-                    && held.identities().iter().any(|h| h.did == m.did)
-                    && !says_the_same(held.identities(), m)
-            });
-            if let Some(other) = other {
+            // What a newer pack says of a did:web, or no longer says, would be its sender's word.
+            let is_known = |did: &Did| held.identities().iter().any(|h| &h.did == did);
+            let changed = web(&new)
+                .find(|m| is_known(&m.did) && !says_the_same(held.identities(), m));
+            let dropped = web(held).find(|m| !says_the_same(new.identities(), m));
+            if let Some(other) = changed.or(dropped) {
                 let sentence = format!("it has another document of {}", other.did);
                 return Err(MaterialError::new(credential_codes::TRUST_DOCUMENT_OTHER, sentence));
             }
@@ -54,6 +54,14 @@ impl Material {
             return Err(MaterialError::new(credential_codes::TRUST_PACK_MALFORMED, sentence));
         }
         if keep {
+            let logs = new
+                .beside(self.trust.as_deref(), &self.identities, now)
+                .map_err(|e| MaterialError::new(e.code(), e.to_string()))?;
+            // What is known beyond the new pack is on the disk before the pack is that had it: a pack
+            // without the end of a log would else hide the mark of a stolen key once the node starts again.
+            for (did, log) in logs.iter().filter(|(did, log)| !new.has_log(did, log)) {
+                self.keep_material(&IdentityMaterial::of(did, log))?;
+            }
             self.folder.write(folder::TRUST, bytes)?;
         }
         self.identities.take_trust(&new, latest(now, keep));
@@ -97,4 +105,8 @@ fn says_the_same(known: &[IdentityMaterial], new: &IdentityMaterial) -> bool {
     known
         .iter()
         .any(|k| (&k.did, &k.document, &k.witness) == (&new.did, &new.document, &new.witness))
+}
+
+fn web(trust: &Trust) -> impl Iterator<Item = &IdentityMaterial> {
+    trust.identities().iter().filter(|m| m.did.method() == "web")
 }

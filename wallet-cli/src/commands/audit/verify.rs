@@ -1,6 +1,7 @@
 //! `gridpass audit verify`.
 
 use super::{csv, html, outputs, text};
+use crate::beside::Beside;
 use crate::commands::arguments::trimmed;
 use crate::commands::resolve::parse_time;
 use crate::context::{GlobalArgs, now, read_input};
@@ -11,8 +12,9 @@ use clap::Args;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::keeping;
 use gridpass_credentials::trust::{Trust, TrustError};
+use gridpass_identity::resolve::{NoSnapshots, SnapshotStore};
 use gridpass_identity::time::UnixMillis;
-use gridpass_messaging::bundle::{Bundle, Report, Sample, Shown, verify_with};
+use gridpass_messaging::bundle::{Bundle, Report, Sample, Shown, verify_beside};
 use gridpass_messaging::envelope::{Envelope, MAX_PAYLOAD};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -20,7 +22,8 @@ use std::path::{Path, PathBuf};
 
 /// Verify an evidence bundle, offline: what holds, what does not, what cannot be decided
 ///
-/// Nothing is read but the bundle and the trust pack, and nothing is asked of a network.
+/// Nothing is read but the bundle, the trust pack, and what your wallet knows of DIDs, if its secret is given
+/// or the pack is the one pinned there; nothing is asked of a network.
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass audit verify bids.car --trust trust.json\n  \
@@ -83,13 +86,17 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
         .collect();
     outputs::check(&named, &read, args.force)?;
     let at = args.at.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
-    let pack = trust_pack(global, args)?;
+    let (pack, beside) = trust_pack(global, args)?;
     let bytes = super::read(&args.file)?;
     let bundle = Bundle::parse(&bytes)?;
     let sample = args.sample.map(|size| Sample { size, seed: args.seed });
     let (payloads, ids) = payloads(&args.payload, &bundle)?;
-    let report =
-        verify_with(&bundle, &pack, at, sample, &payloads).map_err(|e| refused(e, &pack, at))?;
+    let known: &dyn SnapshotStore = match &beside {
+        Some(beside) => beside,
+        None => &NoSnapshots,
+    };
+    let report = verify_beside(&bundle, &pack, at, sample, &payloads, known)
+        .map_err(|e| refused(e, &pack, at))?;
     let mut files: Vec<(&Path, Vec<u8>)> = Vec::new();
     if let Some(path) = &args.report {
         let mut bytes = report
@@ -110,16 +117,21 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     Ok(answer)
 }
 
-fn trust_pack(global: &GlobalArgs, args: &VerifyArgs) -> Result<Vec<u8>, Failure> {
+/// The pack, and what a wallet here knows of DIDs beside it.
+fn trust_pack(
+    global: &GlobalArgs,
+    args: &VerifyArgs,
+) -> Result<(Vec<u8>, Option<Beside>), Failure> {
     let Some(path) = &args.trust else {
-        return Ok(keeping::pinned_bytes(&global.wallet_of_trust()?)?);
+        let wallet = global.wallet_of_trust()?;
+        return Ok((keeping::pinned_bytes(&wallet)?, Some(Beside::of(wallet))));
     };
     let limit = u64::try_from(gridpass_credentials::trust::LIMITS.bytes).unwrap_or(u64::MAX);
     let bytes = trimmed(&read_input(path, limit)?).to_vec();
     if let Some(pin) = &args.pin {
         ContentId::parse(pin)?.verify(&bytes)?;
     }
-    Ok(bytes)
+    Ok((bytes, Beside::open(global)))
 }
 
 /// Files of payloads, and what they hash to.

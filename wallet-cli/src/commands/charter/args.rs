@@ -61,7 +61,18 @@ pub struct CommonArgs {
     pub output: OutputArgs,
 }
 
+/// For whoever signed another draft of the same version before.
+#[derive(Args)]
+pub struct InsteadArgs {
+    /// In place of drafts of the same version that you signed before, which are dropped here
+    #[arg(long)]
+    pub instead: bool,
+}
+
 /// Sign a charter that another signer made or changed
+///
+/// Refused is one that you are no signer of, one that lists a definition that is neither in the file nor in
+/// your wallet, and a second one of the same version, unless --instead says so.
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass charter sign charter.json -o charter-signed.json\n  \
@@ -70,6 +81,8 @@ pub struct CommonArgs {
 pub struct SignArgs {
     /// The charter, as its maker sent it; - for standard input
     pub file: PathBuf,
+    #[command(flatten)]
+    pub instead: InsteadArgs,
     #[command(flatten)]
     pub common: CommonArgs,
 }
@@ -81,6 +94,8 @@ pub struct AddRoleArgs {
     /// Definitions, by name, CID or file
     #[arg(required = true)]
     pub roles: Vec<String>,
+    #[command(flatten)]
+    pub instead: InsteadArgs,
     #[command(flatten)]
     pub common: CommonArgs,
 }
@@ -100,6 +115,8 @@ pub struct RetireArgs {
     /// From when on no visa of it is issued (RFC 3339, UTC) [default: now]
     #[arg(long, value_name = "TIME")]
     pub on: Option<String>,
+    #[command(flatten)]
+    pub instead: InsteadArgs,
     #[command(flatten)]
     pub common: CommonArgs,
 }
@@ -133,6 +150,8 @@ pub struct AmendArgs {
     #[arg(long, value_name = "NAME=CID")]
     pub schema: Vec<String>,
     #[command(flatten)]
+    pub instead: InsteadArgs,
+    #[command(flatten)]
     pub common: CommonArgs,
 }
 
@@ -145,7 +164,7 @@ pub struct AmendArgs {
      gridpass charter publish --kubo http://127.0.0.1:5001"
 ))]
 pub struct PublishArgs {
-    /// Copies of the same charter, each with one or more signatures
+    /// Copies of the same charter, each with one or more signatures [default: the one in force]
     pub files: Vec<PathBuf>,
     #[command(flatten)]
     pub store: MaybeStoreArgs,
@@ -153,7 +172,7 @@ pub struct PublishArgs {
     pub output: OutputArgs,
 }
 
-/// Show a charter: the pinned one, or a file's. Nothing is verified
+/// Show a charter: the pinned one, or a file's with what it changes. Nothing is verified
 #[derive(Args)]
 #[command(after_help = help!("  gridpass charter show\n  gridpass charter show charter.json --json"))]
 pub struct ShowArgs {

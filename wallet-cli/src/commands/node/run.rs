@@ -9,10 +9,12 @@ use crate::warnings::warn;
 use clap::{Args, ValueEnum};
 use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_identity::codes::KEY_TYPE_UNSUITABLE;
+use gridpass_credentials::trust::IdentityMaterial;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::key::{KeyType, PublicKey};
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::{Identity, IdentityKind};
+use gridpass_identity::wallet::snapshots::newest_log;
 use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::node::{Material, Node, NodeKey, NodeSettings, material_of};
 use gridpass_policy::keeping as channels;
@@ -145,6 +147,15 @@ fn hand_over(wallet: &Wallet, me: &Identity, folder: &Path) -> Result<(), Failur
         }
         Err(KeepError::NoTrust) => {}
         Err(e) => return Err(e.into()),
+    }
+    // The wallet may know a log further than the pack does that is pinned there.
+    if let Ok(trust) = keeping::pinned(wallet, now) {
+        for did in trust.identities().iter().map(|m| &m.did).filter(|d| d.method() == "webvh") {
+            let Some(log) = newest_log(did, &[&trust, wallet])? else { continue };
+            if let Err(e) = material.take_identity(&IdentityMaterial::of(did, &log), true) {
+                warn(Some(e.code()), format!("the log of {did}: {e}"));
+            }
+        }
     }
     for channel in channels::channels(wallet)? {
         if material.channel(channel.id()).is_none() {

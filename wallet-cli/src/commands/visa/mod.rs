@@ -18,6 +18,7 @@ mod wanted;
 pub use present::sign_presentation;
 
 use super::arguments::{Material, identities_of};
+use crate::beside::Beside;
 use crate::context::{GlobalArgs, OutputArgs};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
@@ -201,7 +202,7 @@ fn wallet_of(
     material: Material,
     global: &GlobalArgs,
 ) -> Result<gridpass_identity::wallet::Wallet, Failure> {
-    match material.wallet {
+    match material.wallet.or(material.beside.map(Beside::into_wallet)) {
         Some(wallet) => Ok(wallet),
         None => global.wallet(),
     }

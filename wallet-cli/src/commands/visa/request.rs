@@ -295,7 +295,7 @@ fn role_checks(request: &VisaRequest, trust: &Trust, at: UnixMillis) -> Vec<Chec
             format!("the charter does not list {} ({})", request.role, request.definition);
         return vec![Check::failed("definition", codes::ROLE_NOT_LISTED, sentence)];
     };
-    let definition = if listed.retired.is_some() {
+    let definition = if listed.is_retired(at) {
         let sentence = format!("{} is retired", listed.name);
         Check::failed("definition", codes::ROLE_RETIRED, sentence)
     } else {

@@ -1,0 +1,73 @@
+//! What a wallet here knows of DIDs, beside a trust pack that was named. Nobody signs which logs a pack brings:
+//! one that leaves the end of a log away would hide the mark of a stolen key.
+
+use crate::codes;
+use crate::context::{GlobalArgs, now};
+use crate::output::Failure;
+use crate::warnings::warn;
+use gridpass_credentials::keeping;
+use gridpass_credentials::trust::Trust;
+use gridpass_identity::codes as identity_codes;
+use gridpass_identity::did::Did;
+use gridpass_identity::resolve::{ResolveError, Snapshot, SnapshotStore};
+use gridpass_identity::wallet::Wallet;
+use gridpass_identity::wallet::snapshots::newest_log;
+
+/// A wallet, and the trust pack that is pinned there.
+pub struct Beside {
+    wallet: Wallet,
+    pinned: Option<Trust>,
+}
+
+impl Beside {
+    /// What this wallet knows.
+    pub fn of(wallet: Wallet) -> Self {
+        let pinned = keeping::pinned(&wallet, now()).ok();
+        Self { wallet, pinned }
+    }
+
+    /// What the profile's wallet knows, where there is one. Nobody is asked for its secret, since a pack that
+    /// is named is enough to verify by; but it is said that the wallet was not asked.
+    pub fn open(global: &GlobalArgs) -> Option<Self> {
+        let secrets = &global.secrets;
+        let opened = match global.profile() {
+            Err(e) if e.code == codes::PROFILE_AMBIGUOUS => Err(e),
+            // Without a wallet there is nothing more to know.
+            Err(_) => return None,
+            Ok(name) if !secrets.is_given() && secrets.recovery_file.is_none() => {
+                let message = format!("the wallet {name:?} was not opened");
+                Err(Failure::new(codes::INPUT_NEEDED, message))
+            }
+            Ok(_) => global.wallet(),
+        };
+        match opened {
+            Ok(wallet) => Some(Self::of(wallet)),
+            Err(e) if e.code == identity_codes::WALLET_NOT_FOUND => None,
+            Err(e) => {
+                let message = format!(
+                    "{}: a log that it knows further than the trust pack does not count. Name one with \
+                     --profile NAME, and its secret with --passphrase-file FILE",
+                    e.message
+                );
+                warn(Some(e.code), message);
+                None
+            }
+        }
+    }
+
+    /// The wallet, for what is to be kept there.
+    pub fn into_wallet(self) -> Wallet {
+        self.wallet
+    }
+}
+
+impl SnapshotStore for Beside {
+    fn snapshots(&self, did: &Did) -> Result<Vec<Snapshot>, ResolveError> {
+        match &self.pinned {
+            Some(pinned) if did.method() == "webvh" => {
+                Ok(newest_log(did, &[pinned, &self.wallet])?.into_iter().collect())
+            }
+            _ => self.wallet.snapshots(did),
+        }
+    }
+}

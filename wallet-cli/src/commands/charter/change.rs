@@ -1,0 +1,372 @@
+//! Charters that are made, changed and signed.
+
+use super::args::{AddRoleArgs, AmendArgs, CommonArgs, NewArgs, RetireArgs, SignArgs};
+use super::draft::{Draft, history_of, newest, rivals};
+use super::show::changes;
+use super::pinned;
+use crate::commands::arguments::{definition, parse_duration};
+use crate::commands::resolve::parse_time;
+use crate::commands::sign::identity;
+use crate::context::{GlobalArgs, OutputArgs, now, rng};
+use crate::output::{Answer, Failure, Outcomes};
+use crate::resolving::parse_dids;
+use crate::shown::shown;
+use crate::warnings::{hint, warn};
+use gridpass_credentials::charter::{
+    Charter, ListedDocument, ListedRole, SignedCharter, SigningRule,
+};
+use gridpass_credentials::codes as credential_codes;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::issuable::obstacles;
+use gridpass_credentials::keeping::{self, KeepError};
+use gridpass_credentials::role::RoleDefinition;
+use gridpass_credentials::secured::Signer;
+use gridpass_credentials::trust::{Comparison, Trust, TrustError, TrustPack};
+use gridpass_identity::did::Did;
+use gridpass_identity::document::Relationship;
+use gridpass_identity::report::Report;
+use gridpass_identity::wallet::Wallet;
+use gridpass_identity::wallet::identities::Identity;
+use serde_json::{Value, json};
+
+pub fn new(global: &GlobalArgs, args: &NewArgs) -> Outcomes {
+    args.common.output.check()?;
+    let mut wallet = global.wallet()?;
+    let me = identity(&wallet, args.common.identity.as_deref())?;
+    let signers = match parse_dids(&args.signers)? {
+        none if none.is_empty() => vec![me.did.clone()],
+        signers => signers,
+    };
+    let roots = match parse_dids(&args.roots)? {
+        none if none.is_empty() => signers.clone(),
+        roots => roots,
+    };
+    let rule = SigningRule { threshold: args.threshold.unwrap_or(signers.len()), signers };
+    let mut charter = Charter::first(&args.name, roots, rule, now().floor_to_second());
+    for name in &args.roles {
+        let (id, definition) = definition(&wallet, name)?;
+        keeping::keep_definition(&mut wallet, &definition, &mut rng())?;
+        list_role(&mut charter, id, &definition);
+    }
+    let signing = Signing { me: &me, before: &[], instead: false, output: &args.common.output };
+    finish(wallet, &signing, SignedCharter::unsigned(charter)?)
+}
+
+fn list_role(charter: &mut Charter, id: ContentId, definition: &RoleDefinition) {
+    if charter.role(&id).is_none() {
+        let name = definition.name.clone();
+        charter.roles.push(ListedRole { definition: id, name, retired: None, grace_seconds: None });
+    }
+}
+
+/// The next version of the charter in force, or of the newest draft on the way there.
+fn change(
+    global: &GlobalArgs,
+    common: &CommonArgs,
+    instead: bool,
+    edit: impl FnOnce(&mut Wallet, &mut Charter) -> Result<(), Failure>,
+) -> Outcomes {
+    common.output.check()?;
+    let mut wallet = global.wallet()?;
+    let me = identity(&wallet, common.identity.as_deref())?;
+    let held = keeping::pinned(&wallet, now())?;
+    let last = match instead {
+        true => held.charter().clone(),
+        false => newest(&wallet, &held, &me.did)?,
+    };
+    let last = last.charter();
+    // The date never goes back, whatever this machine's clock does.
+    let mut next = last.next(now().floor_to_second().max(last.dated))?;
+    edit(&mut wallet, &mut next)?;
+    if changes(last, &next).is_empty() {
+        let message = format!("version {} would say no more than version {}", next.version, last.version);
+        return Err(Failure::new(credential_codes::CHARTER_UNCHANGED, message));
+    }
+    if last.version > held.charter().charter().version {
+        hint(format!(
+            "It goes on from the draft of version {}, which comes into force before it; --instead leaves \
+             that draft, and goes on from version {}.",
+            last.version,
+            held.charter().charter().version
+        ));
+    }
+    let signing = Signing { me: &me, before: &[], instead, output: &common.output };
+    finish(wallet, &signing, SignedCharter::unsigned(next)?)
+}
+
+pub fn add_role(global: &GlobalArgs, args: &AddRoleArgs) -> Outcomes {
+    change(global, &args.common, args.instead.instead, |wallet, charter| {
+        for name in &args.roles {
+            let (id, definition) = definition(wallet, name)?;
+            if let Some(retired) = charter.role(&id).and_then(|listed| listed.retired) {
+                let message = format!("{} ({id}) is retired as of {retired}", definition.name);
+                return Err(Failure::new(credential_codes::ROLE_RETIRED, message).next(format!(
+                    "What is retired stays so. Define a new version, and list that: `gridpass role define {}`.",
+                    definition.name
+                )));
+            }
+            keeping::keep_definition(wallet, &definition, &mut rng())?;
+            list_role(charter, id, &definition);
+        }
+        Ok(())
+    })
+}
+
+pub fn retire(global: &GlobalArgs, args: &RetireArgs) -> Outcomes {
+    change(global, &args.common, args.instead.instead, |_, charter| retire_role(charter, args))
+}
+
+pub fn amend(global: &GlobalArgs, args: &AmendArgs) -> Outcomes {
+    change(global, &args.common, args.instead.instead, |_, charter| amend_charter(charter, args))
+}
+
+fn retire_role(charter: &mut Charter, args: &RetireArgs) -> Result<(), Failure> {
+    let on = args.on.as_deref().map(parse_time).transpose()?.unwrap_or(charter.dated);
+    let grace = parse_duration(&args.grace)? / 1000;
+    let dated = charter.dated;
+    let mut found: Vec<_> = charter
+        .roles
+        .iter_mut()
+        .filter(|r| {
+            r.definition.as_str() == args.role
+                || (r.name.as_str() == args.role && !r.is_retired(dated))
+        })
+        .collect();
+    let none = || KeepError::NotFound { what: "listed role", name: args.role.clone() };
+    match (found.pop(), found.is_empty()) {
+        (Some(role), true) => {
+            role.retired = Some(on);
+            role.grace_seconds = Some(grace);
+            let (name, end) = (&role.name, on.plus_millis(grace.saturating_mul(1000)));
+            if end <= dated {
+                let ends = "no visa of it counts any more, however long it was to be valid";
+                warn(None, format!("{name} ends at {end}: once this charter is in force, {ends}"));
+            } else if on < dated {
+                let ends = "visas of it that were issued since then count no more";
+                warn(None, format!("{name} is retired as of {on}, before this charter: {ends}"));
+            }
+            Ok(())
+        }
+        (Some(_), false) => Err(KeepError::Ambiguous { name: args.role.clone() }.into()),
+        (None, _) => Err(none().into()),
+    }
+}
+
+fn amend_charter(charter: &mut Charter, args: &AmendArgs) -> Result<(), Failure> {
+    let edit = |list: &mut Vec<Did>, add: &[String], remove: &[String]| -> Result<(), Failure> {
+        let add = parse_dids(add)?;
+        // What should never have been listed can be taken off.
+        let remove = remove.iter().map(|d| Did::parse(d)).collect::<Result<Vec<Did>, _>>()?;
+        if let Some(missing) = remove.iter().find(|did| !list.contains(did)) {
+            return Err(
+                KeepError::NotFound { what: "root or signer", name: missing.to_string() }.into()
+            );
+        }
+        list.retain(|did| !remove.contains(did));
+        list.extend(add);
+        Ok(())
+    };
+    edit(&mut charter.roots, &args.add_root, &args.remove_root)?;
+    edit(&mut charter.rule.signers, &args.add_signer, &args.remove_signer)?;
+    charter.rule.threshold = args.threshold.unwrap_or(charter.rule.threshold);
+    for (list, named) in
+        [(&mut charter.channels, &args.channel), (&mut charter.schemas, &args.schema)]
+    {
+        for text in named {
+            let (name, cid) = text.split_once('=').ok_or_else(|| {
+                let message = format!("{text:?} is not NAME=CID");
+                Failure::new(crate::codes::USAGE, message)
+            })?;
+            let (name, document) = (name.to_owned(), ContentId::parse(cid)?);
+            list.retain(|listed| listed.name != name);
+            list.push(ListedDocument { name, document });
+        }
+    }
+    Ok(())
+}
+
+pub fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
+    args.common.output.check()?;
+    let draft = Draft::read(&args.file)?;
+    let mut wallet = global.wallet()?;
+    let me = identity(&wallet, args.common.identity.as_deref())?;
+    let charter = draft.signed.charter();
+    let held = pinned(&wallet)?;
+    // Who signed the version before it must sign this one, too: that version, and no other framework's.
+    let pinned = held.as_ref().map(Trust::history).unwrap_or_default();
+    let kept = keeping::charters(&wallet)?;
+    let mut known = pinned.iter().chain(&kept);
+    let previous = charter.previous.as_ref();
+    let previous = previous.and_then(|id| known.find(|c| c.id() == id));
+    let before = previous.is_some_and(|c| c.charter().rule.signers.contains(&me.did));
+    if !charter.rule.signers.contains(&me.did) && !before {
+        let message = format!("{} is not a signer of this charter", me.did);
+        return Err(Failure::new(credential_codes::CHARTER_SIGNERS_TOO_FEW, message)
+            .next("Sign as another identity with --as NAME, or ask the charter's maker."));
+    }
+    draft.must_be_seen(&wallet)?;
+    rivals(&wallet, held.as_ref(), &me.did, &draft.signed, args.instead.instead)?;
+    draft.keep_evidence(&mut wallet)?;
+    let (instead, output) = (args.instead.instead, &args.common.output);
+    let signing = Signing { me: &me, before: &draft.before, instead, output };
+    finish(wallet, &signing, draft.signed.clone())
+}
+
+/// A framework goes on as long as enough of its signers can sign.
+fn warn_if_one_key_is_the_end(charter: &Charter) {
+    let signers = charter.rule.signers.len();
+    if signers > 1 && charter.rule.threshold == signers {
+        warn(
+            None,
+            format!(
+                "all {signers} signers must sign: where one of their keys is lost, or marked as stolen, no \
+                 further charter can be made and the framework ends. Let more sign than must: --threshold {}",
+                signers.saturating_sub(1)
+            ),
+        );
+    }
+}
+
+/// Who signs, on which drafts, and where the charter goes.
+struct Signing<'a> {
+    me: &'a Identity,
+    /// Charters that came with the one to be signed.
+    before: &'a [SignedCharter],
+    /// Whether drafts of the same version are dropped for it.
+    instead: bool,
+    output: &'a OutputArgs,
+}
+
+/// Signs, keeps, and pins where the signatures suffice; writes the charter with what it rests on.
+fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) -> Outcomes {
+    let held = pinned(&wallet)?;
+    let me = signing.me;
+    let dropped = rivals(&wallet, held.as_ref(), &me.did, &signed, signing.instead)?;
+    let mut charters = history_of(&wallet, held.as_ref(), signing.before, &signed)?;
+    let (key_id, key) = wallet.active_secret(me, Relationship::AssertionMethod)?;
+    let time = now().max(signed.charter().dated);
+    signed.sign(Signer { key: &key, key_id: &key_id, now: time })?;
+    charters.push(signed.clone());
+    // A charter that this wallet cannot hold is not kept either: it would be the newest to publish.
+    let pinning = pin(&mut wallet, held.as_ref(), &charters)?;
+    keeping::drop_charters(&mut wallet, &dropped, &mut rng())?;
+    keeping::keep_charter(&mut wallet, &signed, &mut rng())?;
+    let charter = signed.charter();
+    warn_if_one_key_is_the_end(charter);
+    for one in obstacles(charter, &keeping::definitions(&wallet)?) {
+        warn(None, format!("{} ({}): {}", one.name, one.definition, one.why));
+    }
+    let changed = match &held {
+        // Of another framework it is no change.
+        Some(held) if charters.first().is_some_and(|c| c.id() == held.framework()) => {
+            changes(held.charter().charter(), charter)
+        }
+        _ => Vec::new(),
+    };
+    let complete = matches!(pinning, Pinning::Pinned(..));
+    let mut json = json!({
+        "charter": signed.id(),
+        "name": charter.name,
+        "version": charter.version,
+        "signers": signed.named_signers(),
+        "threshold": charter.rule.threshold,
+        "complete": complete,
+        "changes": changed,
+    });
+    let mut head = format!(
+        "Charter {:?}, version {}\n  CID  {}\n",
+        charter.name,
+        charter.version,
+        signed.id()
+    );
+    if let Some(held) = held.as_ref().filter(|_| !changed.is_empty()) {
+        head.push_str(&format!("against version {}:\n", held.charter().charter().version));
+        changed.iter().for_each(|line| head.push_str(&format!("  {line}\n")));
+    }
+    let (text, bytes) = match pinning {
+        Pinning::Pinned(trust, bytes) => {
+            if let Value::Object(map) = &mut json {
+                map.insert("pack".into(), json!(trust.id()));
+            }
+            let text = format!(
+                "{head}Its signatures suffice; it is pinned in this wallet as trust pack\n  CID  {}\n\
+                 next: gridpass visa issue --to DID --role {} -o visa.json   (and `gridpass charter pack -o trust.json` for everybody else)",
+                trust.id(),
+                charter
+                    .roles
+                    .iter()
+                    .find(|r| !r.is_retired(charter.dated))
+                    .map_or("ROLE", |r| r.name.as_str()),
+            );
+            (text, bytes)
+        }
+        Pinning::Missing(report, bytes) => {
+            let why = report.deciding().map(|c| c.sentence.clone()).unwrap_or_default();
+            let text = format!(
+                "{head}Not in force yet: {}\nnext: send it to the other signers, each runs \
+                 `gridpass charter sign FILE -o SIGNED`; then `gridpass charter publish SIGNED… -o trust.json`",
+                shown(why)
+            );
+            (text, bytes)
+        }
+    };
+    let answer = Answer::new("gridpass.charter/1", json, text);
+    if signing.output.output.is_none() && complete {
+        return Ok(answer);
+    }
+    Ok(match signing.output.write([&bytes[..], b"\n"].concat())? {
+        // The draft has to go somewhere: to standard output, and the words beside it.
+        Some(raw) => {
+            hint(&answer.text);
+            answer.with_document(raw)
+        }
+        None => answer,
+    })
+}
+
+/// What came of pinning, and the pack.
+pub enum Pinning {
+    /// It is in force.
+    Pinned(Box<Trust>, Vec<u8>),
+    /// This is missing.
+    Missing(Box<Report>, Vec<u8>),
+}
+
+/// Makes the pack of a history and pins it, or says what is missing.
+pub fn pin(
+    wallet: &mut Wallet,
+    held: Option<&Trust>,
+    charters: &[SignedCharter],
+) -> Result<Pinning, Failure> {
+    let bytes = make_pack(wallet, held, charters)?;
+    match keeping::pin(wallet, &bytes, false, now(), &mut rng()) {
+        Ok(trust) => Ok(Pinning::Pinned(Box::new(trust), bytes)),
+        Err(KeepError::Trust(TrustError::Refused(report))) => Ok(Pinning::Missing(report, bytes)),
+        Err(e @ KeepError::NotNewer(Comparison::Unrelated)) => Err(Failure::from(e).next(
+            "This wallet holds another framework, and holds one only: make or sign this charter in a \
+             wallet of its own, `gridpass init --name NAME`.",
+        )),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// The pack of a history: with every definition that its newest charter lists, and the documents
+/// of everybody whom any of its charters names, as the pinned pack and the wallet know them.
+fn make_pack(
+    wallet: &Wallet,
+    held: Option<&Trust>,
+    charters: &[SignedCharter],
+) -> Result<Vec<u8>, Failure> {
+    let known = keeping::definitions(wallet)?;
+    let newest = charters.last().map(SignedCharter::charter);
+    let listed = newest.map(|c| c.roles.as_slice()).unwrap_or_default();
+    let definitions: Vec<_> = listed
+        .iter()
+        .filter_map(|r| known.iter().find(|(id, _)| id == &r.definition).map(|(_, d)| d))
+        .collect();
+    let named = charters.iter().map(SignedCharter::charter);
+    let dids: Vec<Did> =
+        named.flat_map(|c| c.roots.iter().chain(&c.rule.signers)).cloned().collect();
+    let identities = keeping::identities_for_pack(wallet, held, &dids)?;
+    Ok(TrustPack::new(charters, &definitions, identities).encode()?.1)
+}

@@ -1,0 +1,114 @@
+//! `gridpass charter publish`.
+
+use super::args::PublishArgs;
+use super::change::{Pinning, pin};
+use super::draft::{Draft, history_of};
+use super::pinned;
+use crate::commands::arguments::trimmed;
+use crate::content::MaybeStoreArgs;
+use crate::context::{GlobalArgs, rng};
+use crate::output::{Answer, Failure, Outcomes};
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::keeping::{self, KeepError};
+use gridpass_credentials::trust::{Trust, TrustError};
+use gridpass_messaging::content::PublicDocument;
+use serde_json::json;
+
+pub fn run(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
+    args.output.check()?;
+    let mut drafts = Vec::new();
+    for path in &args.files {
+        drafts.push(Draft::read(path)?);
+    }
+    let mut wallet = global.wallet()?;
+    let held = pinned(&wallet)?;
+    let mut merged = match (drafts.first(), &held) {
+        (Some(first), _) => first.signed.clone(),
+        (None, Some(held)) => held.charter().clone(),
+        (None, None) => {
+            let newest = keeping::charters(&wallet)?.pop();
+            let none = KeepError::NotFound { what: "charter", name: "of its own".into() };
+            newest.ok_or(none)?
+        }
+    };
+    for draft in drafts.iter().skip(1) {
+        merged.merge(&draft.signed)?;
+    }
+    // What this wallet's own signers added counts too.
+    let id = merged.id().clone();
+    for kept in keeping::charters(&wallet)?.iter().filter(|k| k.id() == &id) {
+        merged.merge(kept)?;
+    }
+    for draft in &drafts {
+        draft.keep_evidence(&mut wallet)?;
+    }
+    keeping::keep_charter(&mut wallet, &merged, &mut rng())?;
+    let before: Vec<_> = drafts.into_iter().flat_map(|draft| draft.before).collect();
+    let mut charters = history_of(&wallet, held.as_ref(), &before, &merged)?;
+    charters.push(merged.clone());
+    let trust = match pin(&mut wallet, held.as_ref(), &charters)? {
+        Pinning::Pinned(trust, _) => trust,
+        Pinning::Missing(report, _) => {
+            let e = TrustError::Refused(report);
+            return Err(Failure::new(e.code(), e.to_string()));
+        }
+    };
+    let bytes = keeping::pinned_bytes(&wallet)?;
+    // A node that runs for this profile opens no wallet, but this one may be in its way.
+    drop(wallet);
+    let published = publish_to(global, &args.store, &trust, &bytes)?;
+    let json = json!({
+        "charter": merged.id(),
+        "pack": trust.id(),
+        "version": merged.charter().version,
+        "published": published,
+    });
+    let mut text = format!(
+        "Charter {:?}, version {}, is in force and pinned\n  trust pack  {}\nnext: send the pack to \
+         every participant, and tell them this CID by another way",
+        merged.charter().name,
+        merged.charter().version,
+        trust.id()
+    );
+    for one in &published {
+        text.push_str(&format!("\npublished {} {}", one.what, one.cid));
+    }
+    let answer = Answer::new("gridpass.charter.publish/1", json, text);
+    if args.output.output.is_none() {
+        return Ok(answer);
+    }
+    Ok(match args.output.write(bytes)? {
+        Some(raw) => answer.with_document(raw),
+        None => answer,
+    })
+}
+
+/// A document that was published with a charter.
+#[derive(serde::Serialize)]
+struct Published {
+    what: &'static str,
+    cid: ContentId,
+    at: Vec<String>,
+}
+
+/// Publishes the pack, the charter that it ends with, and what that lists, where a store is named.
+fn publish_to(
+    global: &GlobalArgs,
+    store: &MaybeStoreArgs,
+    trust: &Trust,
+    pack: &[u8],
+) -> Result<Vec<Published>, Failure> {
+    let Some(mut store) = store.open(global)? else { return Ok(Vec::new()) };
+    let (_, charter) = ContentId::of_json(trust.charter().charter())?;
+    let mut documents = vec![("trust pack", pack.to_vec()), ("charter", charter)];
+    for (_, role) in trust.definitions() {
+        documents.push(("role definition", role.definition.encode()?.1));
+    }
+    let mut published = Vec::new();
+    for (what, bytes) in documents {
+        let document = PublicDocument::read(trimmed(&bytes))?;
+        let kept = store.publish(&document)?;
+        published.push(Published { what, cid: document.id, at: kept.at });
+    }
+    Ok(published)
+}
