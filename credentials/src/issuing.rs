@@ -11,9 +11,9 @@ use crate::keeping::{self, KeepError, read_visa, to_record};
 use crate::own_list::{OwnList, own_lists, uuid};
 use crate::parcel::{Parcel, ParcelKind, dids_in, identities_of};
 use crate::register::issued_by_id;
-use crate::secured::{Form, SecuredError, Signer, secure_credential};
+use crate::secured::{Form, Kind, Secured, SecuredError, Signer, secure_credential};
 use crate::signature::SignatureMemo;
-use crate::status::{Change, StatusError, StatusList};
+use crate::status::{Change, MAX_AUTHORITY, StatusError, StatusList};
 use crate::trust::Trust;
 use crate::verify::{Evidence, Expectation, SeenLists, VisaReport, verify_visa};
 use crate::visa::{Purpose, StatusEntry, Visa, VisaError};
@@ -468,8 +468,9 @@ impl Issuer<'_> {
         }
         let (key_id, key) =
             self.wallet.active_secret(self.identity, Relationship::AssertionMethod)?;
-        let mut signed = Vec::new();
+        let (authority, mut signed) = (self.authority_to_revoke()?, Vec::new());
         for list in lists.values_mut() {
+            list.carry(&authority);
             let now = list.changes.last().map_or(self.now, |c| c.at);
             let signer = Signer { key: &key, key_id: &key_id, now };
             signed.push(list.sign(signer, Form::Jwt, rng)?);
@@ -491,6 +492,50 @@ impl Issuer<'_> {
         Ok(new)
     }
 
+    /// What proves that this identity holds roles that may revoke, as a list carries it: the visas for
+    /// these roles, those that last longest first, with what they rest on, as far as there is room.
+    fn authority_to_revoke(&self) -> Result<Vec<Value>, KeepError> {
+        /// The most bytes of it: the list itself needs most of what one may have.
+        const ROOM: usize = 64 * 1024;
+        /// The longest compact text that is a URL in a list.
+        const LONGEST: usize = 4000;
+        let roles: BTreeSet<&ContentId> = self
+            .trust
+            .definitions()
+            .filter_map(|(_, role)| role.definition.revokers.as_ref())
+            .flat_map(|revokers| &revokers.roles)
+            .collect();
+        let mut offices = Vec::new();
+        for held in keeping::visas(self.wallet)? {
+            let (secured, visa) = held.read()?;
+            let stands = visa.valid_until > self.now;
+            if visa.subject == self.identity.did && roles.contains(&visa.definition) && stands {
+                offices.push((visa.valid_until, secured, held.supporting));
+            }
+        }
+        offices.sort_by_key(|(until, ..)| std::cmp::Reverse(*until));
+        let mut texts: Vec<String> = Vec::new();
+        for (_, secured, supporting) in offices {
+            // Everybody reads a list: what can be withheld is.
+            let office = secured.disclose(&[])?;
+            let mut more = texts.clone();
+            for text in std::iter::once(office).chain(supporting) {
+                if !more.contains(&text) {
+                    more.push(text);
+                }
+            }
+            let fits = |text: &String| text.starts_with('{') || text.len() <= LONGEST;
+            let bytes: usize = more.iter().map(String::len).sum();
+            if more.len() <= MAX_AUTHORITY && bytes <= ROOM && more.iter().all(fits) {
+                texts = more;
+            }
+        }
+        let members = texts.iter().map(|text| {
+            Ok(Secured::parse(text.as_bytes(), Kind::Credential)?.to_member())
+        });
+        members.collect()
+    }
+
     /// Signs every list of this identity anew, with today's date.
     ///
     /// # Errors
@@ -503,9 +548,10 @@ impl Issuer<'_> {
         let (key_id, key) =
             self.wallet.active_secret(self.identity, Relationship::AssertionMethod)?;
         let mut changes = Changes::default();
-        let mut signed = Vec::new();
+        let (authority, mut signed) = (self.authority_to_revoke()?, Vec::new());
         for mut list in own_lists(self.wallet)? {
             if list.issuer == self.identity.did {
+                list.carry(&authority);
                 let last = list.changes.last().map_or(self.now, |c| c.at);
                 let now = self.now.max(last);
                 signed.push(list.sign(Signer { key: &key, key_id: &key_id, now }, form, rng)?);

@@ -11,7 +11,7 @@ use crate::warnings::hint;
 use clap::{Args, Subcommand};
 use gridpass_credentials::issuing::Issuer;
 use gridpass_credentials::keeping;
-use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::parcel::Parcel;
 use gridpass_credentials::register;
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::status::StatusList;
@@ -107,9 +107,13 @@ fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
             format!("{}\n", list.secured().text()).into_bytes()
         }
         None => {
-            let mut parcel = Parcel::new(ParcelKind::StatusLists, None);
-            parcel.status_lists = lists.iter().map(|l| l.secured().text().to_owned()).collect();
-            parcel.identities = identities_of(&wallet, [&me.did])?;
+            let mut parcel = register::lists_parcel(&wallet, &lists)?;
+            // Also where there is no list: an end that is to be told is in it.
+            for material in identities_of(&wallet, [&me.did])? {
+                if !parcel.identities.contains(&material) {
+                    parcel.identities.push(material);
+                }
+            }
             parcel.encode()?
         }
     };

@@ -10,7 +10,9 @@ use clap::Args;
 use gridpass_credentials::parcel::{Parcel, ParcelError, ParcelKind};
 use gridpass_credentials::secured::{Kind, Secured};
 use gridpass_credentials::signature::SignatureMemo;
-use gridpass_credentials::verify::{Evidence, Expectation, verify_presentation, verify_visa};
+use gridpass_credentials::verify::{
+    Evidence, Expectation, verify_presentation_with, verify_visa,
+};
 use gridpass_identity::resolve::OfflineResolver;
 use std::path::PathBuf;
 
@@ -66,11 +68,12 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     }
     let content = parcel.content.unwrap_or_default();
     let mut memo = SignatureMemo::default();
+    let supporting: Vec<_> = material.supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
     let report = if is_presentation {
-        verify_presentation(content.as_bytes(), &evidence, &expect, &mut memo)
+        // They prove who may revoke, and nothing of what is presented.
+        let content = content.as_bytes();
+        verify_presentation_with(content, &supporting, &evidence, &expect, &mut memo)
     } else {
-        let supporting: Vec<_> =
-            material.supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
         verify_visa(content.as_bytes(), &supporting, &evidence, &expect, &mut memo)
     };
     if args.report.is_some() {
