@@ -15,7 +15,7 @@ use gridpass_messaging::checking::{Source, Verdict};
 use gridpass_messaging::node::{Keys, Payloads};
 use gridpass_policy::channel::{Mode, Sealing};
 use gridpass_tests::evidence::{LATER, Scene, bad, found};
-use gridpass_tests::messages::{Market, authorise};
+use gridpass_tests::messages::{Market, authorise, expect};
 use gridpass_tests::parts::Parts;
 use gridpass_tests::sealed::{BID, Sealer, member};
 use gridpass_tests::world::{self, DAY, NOW, Party, in_days};
@@ -271,8 +271,7 @@ fn a_refusal_for_a_revocation_by_a_role_is_found_again_from_what_the_list_carrie
     scene.learn_lists(vec![list]);
     let refused = scene.alone.send(NOW.plus_millis(400));
     let checked = scene.receive(&refused, Source::Live, NOW.plus_millis(400));
-    assert_eq!(checked.verdict, Verdict::Refuse);
-    assert_eq!(checked.code.id(), "GP-VISA-REVOKED");
+    expect(&checked, Verdict::Refuse, gridpass_credentials::codes::VISA_REVOKED);
     let report = scene.verify(&scene.export());
     assert_eq!(bad(&report), [""; 0]);
     assert_eq!((report.messages[0].verdict, report.messages[1].verdict), ("allow", "deny"));

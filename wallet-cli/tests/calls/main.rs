@@ -24,6 +24,7 @@ mod identities;
 mod interop_age;
 mod killed_calls;
 mod officer;
+mod past;
 mod policy;
 #[cfg(unix)]
 mod secrets;

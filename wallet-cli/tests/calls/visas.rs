@@ -38,7 +38,7 @@ impl<'p> Party<'p> {
     }
 
     /// A verification that must come out so.
-    fn verdict(&self, code: &str, status: i32, args: &[&str]) -> Value {
+    pub(crate) fn verdict(&self, code: &str, status: i32, args: &[&str]) -> Value {
         let args = [&["--json"], args].concat();
         let ran = self.place.run(&self.args(&args));
         let json = ran.json();
@@ -192,6 +192,8 @@ fn reports_are_byte_identical_for_the_same_inputs() {
             "--trust",
             "trust.json",
             "--at",
+            &at,
+            "--clock",
             &at,
             "--report",
             report,

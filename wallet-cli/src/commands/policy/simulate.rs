@@ -97,7 +97,7 @@ pub fn run(global: &GlobalArgs, args: &SimulateArgs) -> Outcomes {
     let evidence = Evidence { trust, lists, resolver: &resolver, seen };
     let expect = Expectation {
         now: material.at,
-        clock: material.at,
+        clock: material.clock,
         audience: Some(policy.id().as_str()),
         nonce: args.nonce.as_deref(),
         presenter: None,
@@ -112,7 +112,7 @@ pub fn run(global: &GlobalArgs, args: &SimulateArgs) -> Outcomes {
         channel: (policy.id(), policy.descriptor()),
         sender: &sender,
         report: &report,
-        clock: material.at,
+        clock: material.clock,
         trust,
         node: None,
     });

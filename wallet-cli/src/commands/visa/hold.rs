@@ -80,7 +80,7 @@ pub fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
         let evidence = Evidence { trust, lists, resolver: &resolver, seen };
         let expect = Expectation {
             now: material.at,
-            clock: material.at,
+            clock: material.clock,
             audience: None,
             nonce: None,
             presenter: None,
@@ -99,7 +99,7 @@ pub fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
             .iter()
             .filter(|l| named.contains(&l.id))
             .filter(|l| {
-                let checks = check_list(l, &resolver, material.at, &mut memo);
+                let checks = check_list(l, &resolver, material.clock, &mut memo);
                 checks.iter().all(|c| c.outcome == Outcome::Passed)
             })
             .cloned()

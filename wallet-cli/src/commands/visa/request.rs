@@ -222,7 +222,7 @@ pub fn look(
             };
             let expect = Expectation {
                 now: material.at,
-                clock: material.at,
+                clock: material.clock,
                 audience: Some(request.statement.issuer.as_str()),
                 nonce: None,
                 presenter: Some(&request.statement.holder),

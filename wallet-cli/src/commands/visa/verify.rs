@@ -21,7 +21,8 @@ use std::path::PathBuf;
 #[command(after_help = help!(
     "  gridpass visa verify presentation.json --audience did:webvh:… --nonce n-81\n  \
      gridpass visa verify visa.json --trust trust.json --status lists.json --at 2026-03-01T12:00:00Z\n  \
-     gridpass visa verify presentation.json --audience … --report report.json     byte-identical for the same inputs"
+     gridpass visa verify visa.json --at 2026-03-01T12:00:00Z --clock 2026-03-02T00:00:00Z --report report.json     \
+     byte-identical for the same inputs and times"
 ))]
 pub struct VerifyArgs {
     /// The file; - for standard input
@@ -55,7 +56,7 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     let presenter = args.presenter.as_deref().map(parse_did).transpose()?;
     let expect = Expectation {
         now: material.at,
-        clock: material.at,
+        clock: material.clock,
         audience: args.audience.as_deref(),
         nonce: args.nonce.as_deref(),
         presenter: presenter.as_ref(),
