@@ -121,8 +121,11 @@ impl IssuedVisa {
     /// `in force`, `suspended` or `revoked`, by the register.
     #[must_use]
     pub fn state(&self) -> &'static str {
+        // For good, whatever happened after it.
+        if self.events.iter().any(|e| e.what == "revoked") {
+            return "revoked";
+        }
         match self.events.last().map(|e| e.what.as_str()) {
-            Some("revoked") => "revoked",
             Some("suspended") => "suspended",
             _ => "in force",
         }
@@ -446,6 +449,12 @@ impl Issuer<'_> {
                 (Purpose::Suspension, true) => ("suspend", "suspended"),
                 (Purpose::Suspension, false) => ("reinstate", "reinstated"),
             };
+            let record = issued_by_id(self.wallet, id)?;
+            let is_revoked = record.as_ref().is_some_and(|record| record.state() == "revoked");
+            if purpose == Purpose::Suspension && is_revoked {
+                let message = format!("there is nothing to {doing}: {id} is revoked, for good");
+                return Err(IssueError::State(message));
+            }
             let list = match lists.entry(entry.list.clone()) {
                 Entry::Occupied(held) => held.into_mut(),
                 Entry::Vacant(free) => free.insert(self.list_of(entry)?),
@@ -460,7 +469,7 @@ impl Issuer<'_> {
             // Time does not go back, whatever this machine's clock does.
             let at = list.changes.last().map_or(self.now, |c| self.now.max(c.at));
             list.changes.push(Change { index: entry.index, set, at });
-            if let Some(mut record) = issued_by_id(self.wallet, id)? {
+            if let Some(mut record) = record {
                 let reason = reason.map(str::to_owned);
                 record.events.push(Event { at, what: done.into(), reason });
                 changes.put(ISSUED, id, to_record(&record)?);

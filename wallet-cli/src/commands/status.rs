@@ -10,7 +10,7 @@ use crate::shown::shown;
 use crate::warnings::hint;
 use clap::{Args, Subcommand};
 use gridpass_credentials::issuing::Issuer;
-use gridpass_credentials::keeping;
+use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_credentials::parcel::Parcel;
 use gridpass_credentials::register;
 use gridpass_credentials::signature::SignatureMemo;
@@ -144,12 +144,33 @@ fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
         }
     }
     save_identities(&mut wallet, &identities)?;
-    for list in &lists {
-        keeping::see_list(&mut wallet, list, &mut rng())?;
+    let (mut kept, mut older, mut forked) = (Vec::new(), Vec::new(), None);
+    // What is wrong with one keeps nobody from what the others say.
+    for list in lists {
+        match keeping::see_list(&mut wallet, &list, &mut rng()) {
+            Ok(()) => kept.push(list),
+            Err(KeepError::OlderList(_)) => older.push(list),
+            Err(e @ KeepError::ForkedList(_)) => forked = forked.or(Some(e)),
+            Err(e) => return Err(e.into()),
+        }
+    }
+    let lists = kept;
+    if let Some(fork) = forked {
+        return Err(fork.into());
+    }
+    if let Some(list) = older.first().filter(|_| lists.is_empty()) {
+        return Err(KeepError::OlderList(list.id.clone()).into());
     }
     let text: String = lists.iter().map(line).collect();
-    let json = json!({"lists": lists.iter().map(row).collect::<Vec<_>>()});
+    let json = json!({
+        "lists": lists.iter().map(row).collect::<Vec<_>>(),
+        "older": older.iter().map(row).collect::<Vec<_>>(),
+    });
     let mut text = format!("{text}{} lists are kept.", lists.len());
+    if !older.is_empty() {
+        let older: String = older.iter().map(line).collect();
+        text.push_str(&format!("\nNot kept, since a newer state is kept already:\n{older}"));
+    }
     if lists.is_empty() && !identities.is_empty() {
         text = format!("What is new of {} DIDs in it is kept.", identities.len());
     }

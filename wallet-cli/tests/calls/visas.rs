@@ -168,6 +168,10 @@ fn from_request_to_presentation_and_from_suspension_to_revocation() {
     regulator.ok(&["visa", "revoke", &id, "-o", "revoked.json"]);
     holder.verdict("GP-VISA-REVOKED", 13, &verify_with("revoked.json"));
     regulator.refused("GP-STATUS-UNCHANGED", 8, &["visa", "revoke", &id]);
+    // For good: it is neither suspended nor reinstated any more.
+    for change in ["suspend", "reinstate"] {
+        regulator.refused("GP-STATUS-UNCHANGED", 8, &["visa", change, &id]);
+    }
     let issued = regulator.json("gridpass.visa.list/1", &["visa", "list", "--issued"]);
     assert_eq!(issued["visas"][0]["state"], "revoked");
     let shown = regulator.json("gridpass.status.show/1", &["status", "show", "revoked.json"]);
@@ -265,6 +269,39 @@ fn a_delegate_issues_and_its_own_authority_can_be_withdrawn() {
     regulator.ok(&["visa", "revoke", &delegate.did, "-o", "withdrawn.json"]);
     let args = [&verify[..], &trust, &["--status", "withdrawn.json"]].concat();
     regulator.verdict("GP-ISSUER-REVOKED-ENDS", 13, &args);
+}
+
+#[test]
+fn who_revokes_by_a_role_is_believed_and_nobody_else() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let (ombudsman, dso) = (Party::new(&place, "ombudsman"), Party::new(&place, "dso"));
+    let (office, role) = ("flex.gb.ombudsman", "flex.gb.supplier");
+    regulator.ok(&["role", "define", office]);
+    regulator.ok(&["role", "define", role, "--revoked-by", office]);
+    regulator.ok(&["charter", "add-role", office, role]);
+    regulator.ok(&["charter", "pack", "-o", "trust-2.json"]);
+    for (to, role, file) in [(&ombudsman, office, "office.json"), (&holder, role, "visa.json")] {
+        to.ok(&["charter", "verify", "trust-2.json", "--adopt"]);
+        regulator.ok(&["visa", "issue", "--to", &to.did, "--role", role, "-o", file]);
+        to.ok(&["visa", "accept", file]);
+    }
+    dso.ok(&["charter", "verify", "trust-2.json", "--adopt"]);
+    holder.ok(&["visa", "present", role, "--to", &dso.did, "-o", "shown.json"]);
+    let verify = ["visa", "verify", "shown.json", "--audience", &dso.did];
+    dso.verdict("GP-VISA-IN-FORCE", 0, &verify);
+    // Whoever has no such role is told so.
+    dso.refused("GP-STATUS-SIGNER", 11, &["visa", "revoke", "visa.json", "-o", "no.json"]);
+    assert!(!place.path("no.json").exists());
+    ombudsman.ok(&["visa", "revoke", "visa.json", "-o", "gone.json"]);
+    let told = [&verify[..], &["--status", "gone.json"]].concat();
+    dso.verdict("GP-VISA-REVOKED", 13, &told);
+    dso.ok(&["status", "accept", "gone.json"]);
+    dso.verdict("GP-VISA-REVOKED", 13, &verify);
+    // Published again it carries the same.
+    ombudsman.ok(&["status", "publish", "-o", "again.json"]);
+    let told = [&verify[..], &["--trust", "trust-2.json", "--status", "again.json"]].concat();
+    dso.verdict("GP-VISA-REVOKED", 13, &told);
 }
 
 #[test]
@@ -417,7 +454,24 @@ fn lists_are_kept_and_an_older_state_is_refused() {
     dso.ok(&verify);
     let kept = dso.json("gridpass.status.accept/1", &["status", "accept", "revoked.json"]);
     assert_eq!(kept["lists"].as_array().map(Vec::len), Some(1));
-    dso.refused("GP-STATUS-ROLLBACK", 10, &["status", "accept", "before.json"]);
+    // Of a file the older ones are left out, and none beside them.
+    let mixed = dso.json("gridpass.status.accept/1", &["status", "accept", "before.json"]);
+    let ids = |lists: &Value| -> Vec<String> {
+        let ids = lists.as_array().expect("lists").iter().map(|l| l["purposes"][0].to_string());
+        ids.collect()
+    };
+    assert_eq!(ids(&mixed["older"]), ["\"revocation\""]);
+    assert_eq!(ids(&mixed["lists"]), ["\"suspension\""]);
+    let older: Value = serde_json::from_str(&place.read("before.json")).expect("JSON");
+    let older = older["statusLists"].as_array().expect("lists");
+    let is_revocations = |text: &&str| {
+        place.write("older.jwt", text);
+        let shown = dso.json("gridpass.status.show/1", &["status", "show", "older.jwt"]);
+        shown["lists"][0]["purposes"][0] == "revocation"
+    };
+    let text = older.iter().filter_map(Value::as_str).find(is_revocations).expect("a list");
+    place.write("older.jwt", text);
+    dso.refused("GP-STATUS-ROLLBACK", 10, &["status", "accept", "older.jwt"]);
     // The visa's own file has the older list beside it: the kept one counts.
     dso.verdict("GP-VISA-REVOKED", 13, &verify);
     let text = place.read("revoked.json").replace("eyJ", "eyK");
