@@ -10,6 +10,7 @@ use crate::content_id::ContentId;
 use crate::keeping::{self, KeepError, read_visa, to_record};
 use crate::own_list::{OwnList, own_lists, uuid};
 use crate::parcel::{Parcel, ParcelKind, dids_in, identities_of};
+use crate::presenting;
 use crate::register::issued_by_id;
 use crate::secured::{Form, Kind, Secured, SecuredError, Signer, secure_credential};
 use crate::signature::SignatureMemo;
@@ -519,7 +520,13 @@ impl Issuer<'_> {
             let (secured, visa) = held.read()?;
             let stands = visa.valid_until > self.now;
             if visa.subject == self.identity.did && roles.contains(&visa.definition) && stands {
-                offices.push((visa.valid_until, secured, held.supporting));
+                let until = visa.valid_until;
+                let mut beside = held.supporting;
+                for (_, own) in presenting::required(self.wallet, self.trust, &[visa], self.now)? {
+                    let shown = own.read()?.0.disclose(&[])?;
+                    beside.extend(std::iter::once(shown).chain(own.supporting));
+                }
+                offices.push((until, secured, beside));
             }
         }
         offices.sort_by_key(|(until, ..)| std::cmp::Reverse(*until));

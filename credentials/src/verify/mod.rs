@@ -642,11 +642,23 @@ impl<'r> Run<'r> {
     }
 }
 
+/// Whether nothing is wrong with a visa but that its time is over, and another one for the same role that
+/// was presented too stands: the one before a renewal takes nothing away.
+fn is_replaced(old: &Verdict, visas: &[Verdict]) -> bool {
+    let mut wrong = old.checks.iter().filter(|c| c.outcome != Outcome::Passed).peekable();
+    let Some(visa) = old.visa.as_ref().filter(|_| wrong.peek().is_some()) else { return false };
+    let same = |v: &Verdict| {
+        let role = v.visa.as_ref().map(|w| (&w.subject, &w.definition));
+        v.presented && v.outcome == Outcome::Passed && role == Some((&visa.subject, &visa.definition))
+    };
+    wrong.all(|c| c.code == codes::VISA_EXPIRED) && visas.iter().any(same)
+}
+
 /// The worst of everything that was asked about; nothing asked is nothing known.
 fn whole(checks: &[Check], visas: &[Verdict]) -> (Outcome, Code, String) {
     let own = checks.iter().map(|c| (c.outcome, c.code, c.sentence.clone()));
-    let theirs =
-        visas.iter().filter(|v| v.presented).map(|v| (v.outcome, v.code, v.sentence.clone()));
+    let theirs = visas.iter().filter(|v| v.presented && !is_replaced(v, visas));
+    let theirs = theirs.map(|v| (v.outcome, v.code, v.sentence.clone()));
     let all: Vec<_> = own.chain(theirs).collect();
     let first = |o: Outcome| all.iter().find(|(outcome, ..)| *outcome == o).cloned();
     first(Outcome::Failed)

@@ -276,6 +276,45 @@ fn what_proves_a_revoker_makes_nothing_of_the_holder_hold() {
 }
 
 #[test]
+fn one_that_ended_takes_nothing_away_beside_its_renewal_and_proves_nothing_alone() {
+    let (root, holder) = (Party::new(1), Party::new(2));
+    let insured = world::definition("flex.gb.insured", world::dids(&[&root]), |_| ());
+    let role = world::definition("flex.gb.bidder", world::dids(&[&root]), |d| {
+        d.preconditions = Some(Requirement::Role { role: world::id(&insured) });
+    });
+    let trust = world::trust(&[&root], &[&insured, &role]);
+    let made = |definition: &RoleDefinition, until: UnixMillis| {
+        let visa = world::visa(&root, &holder, definition, |v| {
+            v.valid_until = until;
+            // A place of its own.
+            v.status[0].index += u64::from(until < NOW);
+        });
+        world::issue(&root, &visa)
+    };
+    let (bidder, renewed) = (made(&role, in_days(90)), made(&insured, in_days(90)));
+    let old = made(&insured, days_ago(1));
+    let lists = world::clear_lists(&[&root]);
+    let check = |visas: &[&Secured]| {
+        world::verify(&world::present(&holder, visas), &trust, &lists, &world::expectation())
+    };
+    let report = check(&[&bidder, &old, &renewed]);
+    assert_eq!(report.outcome, Outcome::Passed, "{}", report.sentence);
+    let ended = report.visas.iter().find(|v| &v.evidence == old.id()).expect("it is told");
+    assert_eq!((ended.presented, ended.code), (true, codes::VISA_EXPIRED));
+    is(&check(&[&bidder, &old]), Outcome::Failed, codes::PRECONDITIONS_UNMET);
+    is(&check(&[&old]), Outcome::Failed, codes::VISA_EXPIRED);
+    // More than its end is wrong with one.
+    let mut revoked = lists.clone();
+    let index = read_visa(old.text()).expect("a visa").1.status[0].index;
+    let set = [Change { index, set: true, at: days_ago(2) }];
+    revoked.retain(|l| l.purposes != [Purpose::Revocation.name()]);
+    revoked.push(world::list(&root, Purpose::Revocation, &set));
+    let shown = world::present(&holder, &[&old, &renewed]);
+    let report = world::verify(&shown, &trust, &revoked, &world::expectation());
+    assert_eq!(report.outcome, Outcome::Failed);
+}
+
+#[test]
 fn an_index_outside_and_a_list_of_another_purpose() {
     let s = setting(|_| ());
     let role = world::definition("flex.gb.aggregator", world::dids(&[&s.root]), |_| ());

@@ -12,6 +12,7 @@ use clap::Args;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping::{self, HeldVisa, KeepError};
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::presenting::required;
 use gridpass_credentials::register;
 use gridpass_credentials::request::{self, Refusal};
 use gridpass_credentials::signature::SignatureMemo;
@@ -86,8 +87,17 @@ pub fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
             presenter: None,
         };
         let mut memo = SignatureMemo::default();
-        let supporting: Vec<_> =
-            material.supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
+        let mut beside = material.supporting.clone();
+        if let (Some(wallet), Ok((_, visa))) = (&material.wallet, keeping::read_visa(&text)) {
+            // What the role requires is perhaps held here already.
+            let own = required(wallet, trust, &[visa], material.at)?.into_iter();
+            for text in own.flat_map(|(_, own)| std::iter::once(own.text).chain(own.supporting)) {
+                if !beside.contains(&text) {
+                    beside.push(text);
+                }
+            }
+        }
+        let supporting: Vec<_> = beside.into_iter().map(String::into_bytes).collect();
         let report = verify_visa(text.as_bytes(), &supporting, &evidence, &expect, &mut memo);
         let named: Vec<String> = report
             .visas
@@ -127,7 +137,11 @@ pub fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
             Err(e) => return Err(e.into()),
         }
     }
-    let held = HeldVisa::new(text, supporting, now());
+    let kept = match &subject {
+        Some(subject) => keeping::resting(&wallet, subject, &supporting, now())?,
+        None => supporting,
+    };
+    let held = HeldVisa::new(text, kept, now());
     let evidence = keeping::keep_visa(&mut wallet, &held, &mut rng())?;
     // A renewed visa replaces the one before only when that ends; both may be shown until then.
     let role = report.visas.first().and_then(|v| v.visa.as_ref()).map(|v| v.role.to_string());

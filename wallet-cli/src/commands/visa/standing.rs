@@ -6,6 +6,7 @@ use crate::context::now;
 use crate::output::Failure;
 use gridpass_credentials::codes;
 use gridpass_credentials::keeping::{self, HeldVisa, KeepError};
+use gridpass_credentials::presenting::required;
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::{Snapshots, Trust};
@@ -121,7 +122,16 @@ impl Known {
         let evidence =
             Evidence { trust, lists: &self.lists, resolver: &resolver, seen: &self.seen };
         let expect = Expectation { now, clock: now, audience: None, nonce: None, presenter: None };
-        let supporting: Vec<_> = held.supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
+        // What its role requires is held beside it, and renewed.
+        let own = required(wallet, trust, std::slice::from_ref(visa), now)?.into_iter();
+        let own = own.flat_map(|(_, own)| std::iter::once(own.text).chain(own.supporting));
+        let mut beside = held.supporting.clone();
+        for text in own {
+            if !beside.contains(&text) {
+                beside.push(text);
+            }
+        }
+        let supporting: Vec<_> = beside.into_iter().map(String::into_bytes).collect();
         let text = held.text.as_bytes();
         let report = verify_visa(text, &supporting, &evidence, &expect, &mut self.memo);
         let failed = |code: Code| {
