@@ -1,7 +1,7 @@
 //! Roles, charters, visas and status lists as an officer, a delegate, a holder and a verifier call
 //! them, each with a wallet of its own, and nothing but files between them.
 
-use crate::common::{Place, Ran};
+use crate::common::{Place, Ran, codes_of};
 use serde_json::Value;
 
 /// Somebody with a wallet and a did:webvh.
@@ -391,6 +391,60 @@ fn a_request_is_refused_with_a_reason_and_a_visa_is_renewed() {
     let held = held["visas"].as_array().expect("visas").iter().map(|v| &v["visa"]);
     let longest = held.max_by_key(|v| v["validUntil"].as_str()).expect("a visa");
     assert_eq!(verdict["visas"][0]["visa"]["id"], longest["id"]);
+}
+
+#[test]
+fn what_is_revoked_is_not_renewed_in_silence_whoever_revoked_it() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let supervisor = Party::new(&place, "supervisor");
+    let role = "flex.gb.supplier";
+    regulator.ok(&["role", "define", role, "--revoker", &supervisor.did]);
+    regulator.ok(&["charter", "add-role", role]);
+    regulator.ok(&["charter", "pack", "-o", "trust-2.json"]);
+    for party in [&holder, &supervisor] {
+        party.ok(&["charter", "verify", "trust-2.json", "--adopt"]);
+    }
+    let issue = |role: &str, more: &[&str], file: &str| {
+        let args = ["visa", "issue", "--to", &holder.did, "--role", role, "-o", file];
+        regulator.ok(&[&args[..], more].concat());
+        holder.ok(&["visa", "accept", file]);
+        holder.ok(&["visa", "renew", role, "-o", &format!("renew-{file}")]);
+    };
+    let aggregator = "flex.gb.aggregator";
+    issue(aggregator, &["--claim", "zone=GB-1"], "aggregator.json");
+    issue(role, &[], "supplier.json");
+    let review = |file: &str| {
+        let ran = place.run(&regulator.args(&["--json", "visa", "review", file]));
+        (ran.status, ran.json())
+    };
+    assert_eq!(review("renew-aggregator.json").0, 0);
+
+    // By the issuer: its own register says so, and the holder's list.
+    regulator.ok(&["visa", "revoke", "aggregator.json", "-o", "gone.json"]);
+    let (status, report) = review("renew-aggregator.json");
+    assert_eq!(status, 13, "{report:#}");
+    assert!(codes_of(&report).contains(&"GP-VISA-REVOKED".to_owned()), "{report:#}");
+    let again = ["visa", "issue", "renew-aggregator.json", "-o", "again.json"];
+    regulator.refused("GP-VISA-REVOKED", 13, &again);
+    assert!(!place.path("again.json").exists());
+    holder.ok(&["status", "accept", "gone.json"]);
+    holder.refused("GP-VISA-REVOKED", 13, &["visa", "renew", aggregator, "-o", "no.json"]);
+    regulator.ok(&[&again[..], &["--despite-revocation"]].concat());
+
+    // By somebody else who may: as soon as the issuer keeps its list.
+    supervisor.ok(&["visa", "revoke", "supplier.json", "-o", "theirs.json"]);
+    assert_eq!(review("renew-supplier.json").0, 0);
+    regulator.ok(&["status", "accept", "theirs.json"]);
+    assert_eq!(review("renew-supplier.json").0, 13);
+    let again = ["visa", "issue", "renew-supplier.json", "-o", "once-more.json"];
+    regulator.refused("GP-VISA-REVOKED", 13, &again);
+    let issued = regulator.json("gridpass.visa.list/1", &["visa", "list", "--issued"]);
+    let rows = issued["visas"].as_array().expect("visas");
+    let row = rows.iter().find(|v| v["visa"]["role"] == role).expect("it was issued");
+    assert_eq!(row["state"], "revoked");
+    let by = format!("by {}", supervisor.did);
+    assert!(row["sentence"].as_str().is_some_and(|s| s.contains(&by)), "{row:#}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::shown::shown;
 use clap::Args;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::signature::SignatureMemo;
-use gridpass_credentials::verify::{Evidence, Expectation, verify_presentation};
+use gridpass_credentials::verify::{Evidence, Expectation, verify_presentation_with};
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
@@ -104,7 +104,9 @@ pub fn run(global: &GlobalArgs, args: &SimulateArgs) -> Outcomes {
     };
     let content = parcel.content.as_deref().unwrap_or_default();
     let mut memo = SignatureMemo::default();
-    let report = verify_presentation(content.as_bytes(), &evidence, &expect, &mut memo);
+    let proofs: Vec<_> = material.supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
+    let content = content.as_bytes();
+    let report = verify_presentation_with(content, &proofs, &evidence, &expect, &mut memo);
     let Some(sender) = report.presenter.clone() else {
         return Err(Failure::new(report.code, report.sentence));
     };

@@ -188,12 +188,21 @@ fn list_held(wallet: &Wallet) -> Outcomes {
 
 fn list_issued(wallet: &Wallet) -> Outcomes {
     let (mut rows, mut nodes, mut text) = (Vec::new(), Vec::new(), String::new());
+    let mut known = Known::of(wallet)?;
     for record in register::issued(wallet)? {
         let (secured, visa) = keeping::read_visa(&record.text)?;
         let ends = end_of(&visa);
-        let state = with_expiry(record.state(), ends);
+        let Standing { state, why } = known.issued(wallet, &record, &visa)?;
+        let state = with_expiry(state, ends);
         text.push_str(&lines(&visa, state, &format!("for {}", visa.subject), secured.id()));
-        rows.push(json!({"visa": visa, "evidence": secured.id(), "state": state, "ends": ends}));
+        let mut row = json!({"visa": visa, "evidence": secured.id(), "state": state, "ends": ends});
+        // By whom else it was taken back.
+        if let (Some((code, sentence)), Some(row)) = (why, row.as_object_mut()) {
+            text.push_str(&format!("  {} [{code}]\n", harmless(&sentence)));
+            row.insert("code".into(), json!(code));
+            row.insert("sentence".into(), json!(sentence));
+        }
+        rows.push(row);
     }
     for (authorisation, _) in register::authorisations(wallet)? {
         let revoked = register::is_set(wallet, &authorisation.principal, &authorisation.status)?;
@@ -331,7 +340,8 @@ pub fn expirations(global: &GlobalArgs, args: &ExpirationsArgs) -> Outcomes {
     }
     for record in register::issued(&wallet)? {
         let visa = record.read()?;
-        if record.state() != "revoked" && known.ended(&visa.issuer).is_none() {
+        let standing = known.issued(&wallet, &record, &visa)?;
+        if standing.state != "revoked" && known.ended(&visa.issuer).is_none() {
             rows.push((end_of(&visa), "issued", visa));
         }
     }

@@ -66,6 +66,9 @@ pub struct IssueArgs {
     /// Issue a second visa for a request that was answered with one already
     #[arg(long, requires = "file")]
     again: bool,
+    /// Issue it though the visa that it is to replace is revoked or suspended
+    #[arg(long, requires = "file")]
+    despite_revocation: bool,
     /// What the ids of new status lists start with: a URL of yours, ending in /
     #[arg(long, value_name = "URL")]
     status_base: Option<String>,
@@ -330,6 +333,16 @@ fn from_request(
     let identities = reviewed.material.identities.clone();
     let lists = reviewed.material.lists.clone();
     let mut wallet = wallet_of(reviewed.material, global)?;
+    let replaced = super::renewal::check(&wallet, &reviewed.request.statement)?;
+    if let Some(check) = replaced.filter(|c| c.outcome != Outcome::Passed)
+        && !args.despite_revocation
+    {
+        let message = format!("the request does not hold: {}", check.sentence);
+        return Err(Failure::new(check.code, message).next(
+            "Refuse it with `gridpass visa refuse FILE`; where it is to be issued all the same, add \
+             --despite-revocation.",
+        ));
+    }
     // Who asked was just verified with these: keep them, for the day of a dispute.
     save_identities(&mut wallet, &identities)?;
     let request = id;
