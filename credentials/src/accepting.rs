@@ -6,6 +6,7 @@
 use crate::codes;
 use crate::keeping::{self, HeldVisa, KeepError};
 use crate::parcel::{Parcel, ParcelError, ParcelKind, self_proving};
+use crate::presenting;
 use crate::signature::SignatureMemo;
 use crate::status::StatusList;
 use crate::trust::{IdentityMaterial, IdentityMaterialError, Snapshots};
@@ -83,7 +84,17 @@ pub fn accept(
         let resolver = OfflineResolver::new(&known);
         let evidence = Evidence { trust: &trust, lists: &lists, resolver: &resolver, seen: &seen };
         let expect = Expectation { now, clock: now, audience: None, nonce: None, presenter: None };
-        let supporting: Vec<_> = parcel.supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
+        // What the role requires is perhaps held here already.
+        let mut beside = parcel.supporting.clone();
+        if let Ok((_, visa)) = keeping::read_visa(text) {
+            let own = presenting::required(wallet, &trust, &[visa], now)?.into_iter();
+            for text in own.flat_map(|(_, own)| std::iter::once(own.text).chain(own.supporting)) {
+                if !beside.contains(&text) {
+                    beside.push(text);
+                }
+            }
+        }
+        let supporting: Vec<_> = beside.into_iter().map(String::into_bytes).collect();
         let memo = &mut SignatureMemo::default();
         let report = verify_visa(text.as_bytes(), &supporting, &evidence, &expect, memo);
         let lists = relied_on(&report, &lists, &resolver, now, memo);
@@ -104,7 +115,8 @@ pub fn accept(
             Err(e) => return Err(e.into()),
         }
     }
-    let held = HeldVisa::new(text.clone(), parcel.supporting.clone(), now);
+    let beside = keeping::resting(wallet, subject, &parcel.supporting, now)?;
+    let held = HeldVisa::new(text.clone(), beside, now);
     keeping::keep_visa(wallet, &held, rng)?;
     Ok(report)
 }

@@ -10,10 +10,11 @@ use crate::content_id::ContentId;
 use crate::keeping::{self, KeepError, read_visa, to_record};
 use crate::own_list::{OwnList, own_lists, uuid};
 use crate::parcel::{Parcel, ParcelKind, dids_in, identities_of};
+use crate::presenting;
 use crate::register::issued_by_id;
-use crate::secured::{Form, SecuredError, Signer, secure_credential};
+use crate::secured::{Form, Kind, Secured, SecuredError, Signer, secure_credential};
 use crate::signature::SignatureMemo;
-use crate::status::{Change, StatusError, StatusList};
+use crate::status::{Change, MAX_AUTHORITY, StatusError, StatusList};
 use crate::trust::Trust;
 use crate::verify::{Evidence, Expectation, SeenLists, VisaReport, verify_visa};
 use crate::visa::{Purpose, StatusEntry, Visa, VisaError};
@@ -121,8 +122,11 @@ impl IssuedVisa {
     /// `in force`, `suspended` or `revoked`, by the register.
     #[must_use]
     pub fn state(&self) -> &'static str {
+        // For good, whatever happened after it.
+        if self.events.iter().any(|e| e.what == "revoked") {
+            return "revoked";
+        }
         match self.events.last().map(|e| e.what.as_str()) {
-            Some("revoked") => "revoked",
             Some("suspended") => "suspended",
             _ => "in force",
         }
@@ -479,6 +483,12 @@ impl Issuer<'_> {
                 (Purpose::Suspension, true) => ("suspend", "suspended"),
                 (Purpose::Suspension, false) => ("reinstate", "reinstated"),
             };
+            let record = issued_by_id(self.wallet, id)?;
+            let is_revoked = record.as_ref().is_some_and(|record| record.state() == "revoked");
+            if purpose == Purpose::Suspension && is_revoked {
+                let message = format!("there is nothing to {doing}: {id} is revoked, for good");
+                return Err(IssueError::State(message));
+            }
             let list = match lists.entry(entry.list.clone()) {
                 Entry::Occupied(held) => held.into_mut(),
                 Entry::Vacant(free) => free.insert(self.list_of(entry)?),
@@ -493,7 +503,7 @@ impl Issuer<'_> {
             // Time does not go back, whatever this machine's clock does.
             let at = list.changes.last().map_or(self.now, |c| self.now.max(c.at));
             list.changes.push(Change { index: entry.index, set, at });
-            if let Some(mut record) = issued_by_id(self.wallet, id)? {
+            if let Some(mut record) = record {
                 let reason = reason.map(str::to_owned);
                 record.events.push(Event { at, what: done.into(), reason });
                 changes.put(ISSUED, id, to_record(&record)?);
@@ -501,8 +511,9 @@ impl Issuer<'_> {
         }
         let (key_id, key) =
             self.wallet.active_secret(self.identity, Relationship::AssertionMethod)?;
-        let mut signed = Vec::new();
+        let (authority, mut signed) = (self.authority_to_revoke()?, Vec::new());
         for list in lists.values_mut() {
+            list.carry(&authority);
             let now = list.changes.last().map_or(self.now, |c| c.at);
             let signer = Signer { key: &key, key_id: &key_id, now };
             signed.push(list.sign(signer, Form::Jwt, rng)?);
@@ -524,6 +535,56 @@ impl Issuer<'_> {
         Ok(new)
     }
 
+    /// What proves that this identity holds roles that may revoke, as a list carries it: the visas for
+    /// these roles, those that last longest first, with what they rest on, as far as there is room.
+    fn authority_to_revoke(&self) -> Result<Vec<Value>, KeepError> {
+        /// The most bytes of it: the list itself needs most of what one may have.
+        const ROOM: usize = 64 * 1024;
+        /// The longest compact text that is a URL in a list.
+        const LONGEST: usize = 4000;
+        let roles: BTreeSet<&ContentId> = self
+            .trust
+            .definitions()
+            .filter_map(|(_, role)| role.definition.revokers.as_ref())
+            .flat_map(|revokers| &revokers.roles)
+            .collect();
+        let mut offices = Vec::new();
+        for held in keeping::visas(self.wallet)? {
+            let (secured, visa) = held.read()?;
+            let stands = visa.valid_until > self.now;
+            if visa.subject == self.identity.did && roles.contains(&visa.definition) && stands {
+                let until = visa.valid_until;
+                let mut beside = held.supporting;
+                for (_, own) in presenting::required(self.wallet, self.trust, &[visa], self.now)? {
+                    let shown = own.read()?.0.disclose(&[])?;
+                    beside.extend(std::iter::once(shown).chain(own.supporting));
+                }
+                offices.push((until, secured, beside));
+            }
+        }
+        offices.sort_by_key(|(until, ..)| std::cmp::Reverse(*until));
+        let mut texts: Vec<String> = Vec::new();
+        for (_, secured, supporting) in offices {
+            // Everybody reads a list: what can be withheld is.
+            let office = secured.disclose(&[])?;
+            let mut more = texts.clone();
+            for text in std::iter::once(office).chain(supporting) {
+                if !more.contains(&text) {
+                    more.push(text);
+                }
+            }
+            let fits = |text: &String| text.starts_with('{') || text.len() <= LONGEST;
+            let bytes: usize = more.iter().map(String::len).sum();
+            if more.len() <= MAX_AUTHORITY && bytes <= ROOM && more.iter().all(fits) {
+                texts = more;
+            }
+        }
+        let members = texts.iter().map(|text| {
+            Ok(Secured::parse(text.as_bytes(), Kind::Credential)?.to_member())
+        });
+        members.collect()
+    }
+
     /// Signs every list of this identity anew, with today's date.
     ///
     /// # Errors
@@ -536,9 +597,10 @@ impl Issuer<'_> {
         let (key_id, key) =
             self.wallet.active_secret(self.identity, Relationship::AssertionMethod)?;
         let mut changes = Changes::default();
-        let mut signed = Vec::new();
+        let (authority, mut signed) = (self.authority_to_revoke()?, Vec::new());
         for mut list in own_lists(self.wallet)? {
             if list.issuer == self.identity.did {
+                list.carry(&authority);
                 let last = list.changes.last().map_or(self.now, |c| c.at);
                 let now = self.now.max(last);
                 signed.push(list.sign(Signer { key: &key, key_id: &key_id, now }, form, rng)?);

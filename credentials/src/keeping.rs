@@ -410,6 +410,29 @@ pub fn keep_visa(
     Ok(secured.id().clone())
 }
 
+/// Of the visas that a subject's visa came with, those that are kept with it, or shown. What the wallet holds
+/// itself of that subject is looked up when it is needed: it is renewed. What ended proves nothing any more.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn resting(
+    wallet: &Wallet,
+    subject: &Did,
+    supporting: &[String],
+    now: UnixMillis,
+) -> Result<Vec<String>, KeepError> {
+    if supporting.is_empty() {
+        return Ok(Vec::new());
+    }
+    let held: Vec<String> = visas(wallet)?.into_iter().map(|held| held.text).collect();
+    let leaves_out = |text: &String| {
+        read_visa(text).is_ok_and(|(_, visa)| {
+            &visa.subject == subject && (held.contains(text) || visa.valid_until <= now)
+        })
+    };
+    Ok(supporting.iter().filter(|text| !leaves_out(text)).cloned().collect())
+}
+
 /// Every visa that is held, oldest first.
 ///
 /// # Errors

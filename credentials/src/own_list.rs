@@ -15,6 +15,7 @@ use gridpass_identity::did::Did;
 use gridpass_identity::wallet::{Changes, Wallet};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 const LISTS: &str = "own-status-list";
@@ -44,6 +45,9 @@ pub(crate) struct OwnList {
     undated: BTreeSet<u64>,
     /// The list as it was signed last.
     pub(crate) signed: Option<String>,
+    /// The visas by which its signer may revoke, which the next one carries: found anew for each.
+    #[serde(skip)]
+    pub(crate) authority: Vec<Value>,
 }
 
 impl OwnList {
@@ -58,11 +62,20 @@ impl OwnList {
             changes: Vec::new(),
             undated: BTreeSet::new(),
             signed: None,
+            authority: Vec::new(),
         }
     }
 
     fn name(&self) -> String {
         format!("{} {}", self.issuer, self.id)
+    }
+
+    /// Has the next one carry the visas by which its signer may revoke. A list of which it gives places
+    /// away is its own, and needs none.
+    pub(crate) fn carry(&mut self, authority: &[Value]) {
+        if self.taken.is_empty() {
+            self.authority = authority.to_vec();
+        }
     }
 
     fn taken(&self) -> Result<Vec<u8>, KeepError> {
@@ -226,7 +239,8 @@ impl OwnList {
             bits: &bits,
             changes: &dated,
         };
-        let secured = secure_credential(&new.to_credential()?, form, &[], signer, rng)?;
+        let credential = new.to_credential_with(&self.authority)?;
+        let secured = secure_credential(&credential, form, &[], signer, rng)?;
         self.list_version = next;
         self.signed = Some(secured.text().to_owned());
         Ok(StatusList::read(secured)?)

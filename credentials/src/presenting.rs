@@ -4,17 +4,23 @@
 //! What comes out is the text that its reader verifies with [`crate::verify::verify_presentation`];
 //! [`Shown::to_parcel`] puts beside it the status lists and DID documents that the reader needs.
 
+use crate::content_id::ContentId;
 use crate::context::CREDENTIALS_V2;
 use crate::keeping::{self, HeldVisa, KeepError};
 use crate::parcel::{Parcel, ParcelKind, dids_in, identities_of, lists_named_in};
+use crate::requirement::Requirement;
 use crate::secured::{Binding, Form, Kind, Secured, SecuredError, Signer, secure_presentation};
+use crate::status::StatusList;
+use crate::trust::Trust;
 use crate::vcdm::Presentation;
+use crate::visa::{StatusEntry, Visa};
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::identities::Identity;
 use gridpass_identity::wallet::{Wallet, WalletError};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// What is to be shown. There is no default: each field is a decision.
 #[derive(Clone, Copy, Debug)]
@@ -42,20 +48,115 @@ pub struct Shown {
     pub visas: Vec<String>,
 }
 
-/// Signs a presentation.
+/// The visas that a wallet holds and that the roles of these require, of the same subjects, and what those
+/// require in turn: of each role the one that counts for longest, or where none counts, the last that did.
+/// Nothing of a role that one of these is of, and counts.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn required(
+    wallet: &Wallet,
+    trust: &Trust,
+    of: &[Visa],
+    now: UnixMillis,
+) -> Result<Vec<(Visa, HeldVisa)>, KeepError> {
+    /// The most roles that are looked up.
+    const MOST: usize = 32;
+    let needs = |visa: &Visa| -> Vec<(Did, ContentId)> {
+        let role = trust.definition(&visa.definition);
+        let first = role.and_then(|r| r.definition.preconditions.as_ref());
+        let roles = first.map(Requirement::roles).unwrap_or_default();
+        roles.into_iter().map(|role| (visa.subject.clone(), role.clone())).collect()
+    };
+    let mut open: Vec<(Did, ContentId)> = of.iter().flat_map(needs).collect();
+    if open.is_empty() {
+        return Ok(Vec::new());
+    }
+    let lists = keeping::lists(wallet)?.0;
+    let is_set = |visa: &Visa, entry: &StatusEntry| {
+        let own = |list: &&StatusList| list.id == entry.list && list.issuer == visa.issuer;
+        lists.iter().filter(own).any(|list| list.bits().get(entry.index) == Ok(true))
+    };
+    let counts = |visa: &Visa| {
+        let in_time = visa.valid_from <= now && now < visa.valid_until;
+        in_time && !visa.status.iter().any(|entry| is_set(visa, entry))
+    };
+    let mut held = Vec::new();
+    for one in keeping::visas(wallet)? {
+        held.push((one.read()?.1, one));
+    }
+    let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+    while let Some(asked) = open.pop() {
+        if seen.len() >= MOST || !seen.insert(asked.clone()) {
+            continue;
+        }
+        let fits = |visa: &Visa| (&visa.subject, &visa.definition) == (&asked.0, &asked.1);
+        if of.iter().any(|visa| fits(visa) && counts(visa)) {
+            continue;
+        }
+        let fitting = held.iter().filter(|(visa, _)| fits(visa));
+        if let Some((visa, one)) = fitting.max_by_key(|(v, _)| (counts(v), v.valid_until)) {
+            open.extend(needs(visa));
+            found.push((visa.clone(), one.clone()));
+        }
+    }
+    Ok(found)
+}
+
+/// The same by the trust pack that the wallet pins, and only what is still valid: what is to be shown with
+/// these.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn shown_with(
+    wallet: &Wallet,
+    of: &[Visa],
+    now: UnixMillis,
+) -> Result<Vec<(Visa, HeldVisa)>, KeepError> {
+    let trust = match keeping::pinned(wallet, now) {
+        Ok(trust) => trust,
+        // Such as where this machine's clock is wrong: nothing is known of what a role requires.
+        Err(KeepError::NoTrust | KeepError::Trust(_)) => return Ok(Vec::new()),
+        Err(e) => return Err(e),
+    };
+    let mut found = required(wallet, &trust, of, now)?;
+    found.retain(|(visa, _)| visa.valid_until > now);
+    Ok(found)
+}
+
+/// Signs a presentation, with the visas of the same holder that the shown ones require.
 ///
 /// # Errors
 /// [`KeepError::Secured`] for a claim that a visa does not have or whose holder cannot withhold it,
 /// [`KeepError::Wallet`] if the wallet has no key of the holder.
 pub fn present(wallet: &Wallet, showing: &Showing<'_>) -> Result<Shown, KeepError> {
-    let mut visas: Vec<String> = Vec::new();
+    let mut all = Vec::new();
     for held in showing.visas {
-        let secured = Secured::parse(held.text.as_bytes(), Kind::Credential)?;
+        let (secured, visa) = held.read()?;
+        all.push((secured, visa, held.clone()));
+    }
+    let named: Vec<Visa> = all.iter().map(|(_, visa, _)| visa.clone()).collect();
+    for (visa, held) in shown_with(wallet, &named, showing.now)? {
+        all.push((held.read()?.0, visa, held));
+    }
+    // Of several each shows of the claims that are named those that it has.
+    let has = |(secured, visa, _): &(Secured, Visa, HeldVisa), name: &str| {
+        visa.claims.contains_key(name) || secured.withholdable().any(|known| known == name)
+    };
+    let mut visas: Vec<String> = Vec::new();
+    for one in &all {
+        let (secured, visa, held) = one;
         let shown = match showing.disclose {
-            Some(names) => secured.disclose(names)?,
+            Some(names) => {
+                let elsewhere = |name: &str| !has(one, name) && all.iter().any(|a| has(a, name));
+                let names: Vec<&str> =
+                    names.iter().copied().filter(|&name| !elsewhere(name)).collect();
+                secured.disclose(&names)?
+            }
             None => held.text.clone(),
         };
-        for text in std::iter::once(shown).chain(held.supporting.iter().cloned()) {
+        let beside = keeping::resting(wallet, &visa.subject, &held.supporting, showing.now)?;
+        for text in std::iter::once(shown).chain(beside) {
             if !visas.contains(&text) {
                 visas.push(text);
             }

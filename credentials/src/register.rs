@@ -7,7 +7,7 @@ use crate::content_id::ContentId;
 use crate::issuing::{AUTHORISATIONS, Event, ISSUED, IssueError, IssuedVisa, authority};
 use crate::keeping::{self, KeepError, from_record, read_visa, to_record};
 use crate::own_list::{OwnList, own_lists};
-use crate::parcel::{Parcel, ParcelKind, dids_in, identities_of, lists_named_in};
+use crate::parcel::{MAX_LIST, Parcel, ParcelKind, dids_in, identities_of, lists_named_in};
 use crate::secured::{Kind, Secured};
 use crate::status::StatusList;
 use crate::vcdm::Credential;
@@ -90,6 +90,36 @@ pub fn is_issuer(wallet: &Wallet) -> Result<bool, KeepError> {
 pub fn signed_lists(wallet: &Wallet) -> Result<Vec<StatusList>, KeepError> {
     let signed = own_lists(wallet)?.into_iter().filter_map(|l| l.signed);
     signed.map(|text| keeping::read_list(text.as_bytes())).collect()
+}
+
+/// Status lists as a file for those who rely on them, with what is known of their signers. Beside those of
+/// somebody who revokes by a role stand the lists that say how the visas stand by which it does.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn lists_parcel(wallet: &Wallet, lists: &[StatusList]) -> Result<Parcel, KeepError> {
+    let mut dids: Vec<Did> = lists.iter().map(|list| list.issuer.clone()).collect();
+    let mut parcel = Parcel::new(ParcelKind::StatusLists, None);
+    parcel.status_lists = lists.iter().map(|list| list.secured().text().to_owned()).collect();
+    let carried = lists.iter().flat_map(StatusList::authority);
+    let carried = carried.filter_map(|m| Secured::from_json(m.clone(), Kind::Credential).ok());
+    let carried: Vec<String> = carried.map(|secured| secured.text().to_owned()).collect();
+    if !carried.is_empty() {
+        dids.extend(dids_in(&carried));
+        let mut others = keeping::lists(wallet)?.0;
+        // A file with a list of whose signer its reader knows nothing is not taken at all, and what a
+        // file says of a did:web is not believed.
+        others.retain(|list| list.issuer.method() != "web");
+        for text in lists_named_in(&carried, &others) {
+            if !parcel.status_lists.contains(&text) {
+                dids.push(keeping::read_list(text.as_bytes())?.issuer);
+                parcel.status_lists.push(text);
+            }
+        }
+        parcel.status_lists.truncate(MAX_LIST);
+    }
+    parcel.identities = identities_of(wallet, &dids).map_err(WalletError::from)?;
+    Ok(parcel)
 }
 
 /// Every visa in the register, oldest first.

@@ -27,6 +27,8 @@ pub const MIN_ENTRIES: u64 = 131_072;
 pub const MAX_BYTES: u64 = 1024 * 1024;
 /// The most dated changes that are read of one list. What fits into its bytes is less.
 pub const MAX_CHANGES: usize = 50_000;
+/// The most visas that are read of what a list carries to prove that its signer may revoke.
+pub const MAX_AUTHORITY: usize = 16;
 /// The greatest version: what JSON carries exactly.
 pub const MAX_VERSION: u64 = (1 << 53) - 1;
 /// The type of a list.
@@ -242,6 +244,12 @@ impl StatusList {
         &self.secured
     }
 
+    /// What it carries to prove that its signer holds a role that may revoke: visas, as members of a
+    /// presentation. Nothing in them is believed, and others write other evidence there.
+    pub fn authority(&self) -> impl Iterator<Item = &Value> {
+        each(self.secured.document().get("evidence")).take(MAX_AUTHORITY)
+    }
+
     /// The bits.
     #[must_use]
     pub fn bits(&self) -> &Bits {
@@ -351,6 +359,15 @@ impl NewStatusList<'_> {
     /// # Errors
     /// [`StatusError::Malformed`] for too many changes.
     pub fn to_credential(&self) -> Result<Credential, StatusError> {
+        self.to_credential_with(&[])
+    }
+
+    /// The same, with the visas by which its signer may revoke, as members of a presentation: whoever
+    /// has the list can tell that it counts.
+    ///
+    /// # Errors
+    /// As [`NewStatusList::to_credential`].
+    pub fn to_credential_with(&self, authority: &[Value]) -> Result<Credential, StatusError> {
         if self.changes.len() > MAX_CHANGES {
             return Err(malformed("it has more than 50000 changes: begin a new list"));
         }
@@ -368,8 +385,13 @@ impl NewStatusList<'_> {
                 "statusList": {"version": self.version, "changes": self.changes},
             },
         });
-        if let (Value::Object(object), Some(expires)) = (&mut json, self.expires) {
-            object.insert("validUntil".into(), json!(expires));
+        if let Value::Object(object) = &mut json {
+            if let Some(expires) = self.expires {
+                object.insert("validUntil".into(), json!(expires));
+            }
+            if !authority.is_empty() {
+                object.insert("evidence".into(), json!(authority));
+            }
         }
         Ok(Credential::read(json)?)
     }

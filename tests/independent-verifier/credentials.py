@@ -221,18 +221,17 @@ def read_presentation(data: bytes | str) -> Presentation:
     holder = holder.get("id") if isinstance(holder, dict) else holder
     if "VerifiablePresentation" not in types or not isinstance(holder, str) or not all(isinstance(entry, dict) for entry in shown):
         raise Fault(model, "type, holder or visas")
-    visas = []
-    for entry in shown:
-        if isinstance(entry, dict) and entry.get("type") in ("EnvelopedVerifiableCredential", ["EnvelopedVerifiableCredential"]):
-            found = re.fullmatch(r"data:application/vc\+(jwt|sd-jwt),([A-Za-z0-9._~-]+)", str(entry.get("id")))
-            if not found or ("~" in found[2]) != (found[1] == "sd-jwt"):
-                raise Fault(code, "an enveloped credential")
-            visas.append(read_secured(found[2], "vc"))
-        elif isinstance(entry, dict):
-            visas.append(read_secured(entry, "vc"))
-        else:
-            raise Fault(code, "a credential")
-    return Presentation(secured, holder, visas)
+    return Presentation(secured, holder, [read_member(entry) for entry in shown])
+
+
+def read_member(entry: dict[str, Any]) -> Secured:
+    """A credential as it stands in a presentation."""
+    if entry.get("type") in ("EnvelopedVerifiableCredential", ["EnvelopedVerifiableCredential"]):
+        found = re.fullmatch(r"data:application/vc\+(jwt|sd-jwt),([A-Za-z0-9._~-]+)", str(entry.get("id")))
+        if not found or ("~" in found[2]) != (found[1] == "sd-jwt"):
+            raise Fault("GP-SECURED-MALFORMED", "an enveloped credential")
+        return read_secured(found[2], "vc")
+    return read_secured(entry, "vc")
 
 
 # ---- node authorisations
@@ -283,6 +282,7 @@ class StatusList:
     version: int | None
     bits: bytes
     changes: dict[int, list[tuple[int, bool]]]
+    authority: list[Visa] = field(default_factory=list)  # what it carries to prove that its signer may revoke
 
     @property
     def evidence(self) -> str:
@@ -356,7 +356,26 @@ def read_list(data: bytes | str) -> StatusList:
             raise Fault(code, "statusList")
         found.version = state["version"]
         _take_changes(found, state["changes"], code)
+    found.authority = _carried(document.get("evidence", []))
     return found
+
+
+def _carried(evidence: Any) -> list[Visa]:
+    """The visas among what a list has as evidence; others write something else there."""
+    listed = evidence if isinstance(evidence, list) else [evidence]
+    for one in listed:
+        types = one.get("type") if isinstance(one, dict) else None
+        types = types if isinstance(types, list) else [types]
+        if not types or not all(isinstance(name, str) and name and not re.search(r"\s", name) for name in types) \
+                or "id" in one and not url(one["id"]):
+            raise Fault("GP-VC-MODEL", "evidence")
+    visas = []
+    for one in listed[:16]:
+        try:
+            visas.append(read_visa(read_member(one)))
+        except Fault:
+            continue
+    return visas
 
 
 def _take_changes(found: StatusList, changes: list[Any], code: str) -> None:

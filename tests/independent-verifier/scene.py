@@ -66,15 +66,21 @@ def vh_document(did: str, own: Signer) -> dict[str, Any]:
     return {"@context": ["https://www.w3.org/ns/did/v1"], "id": did, "verificationMethod": [method]} | listed
 
 
-def status_list(signer: Signer, issuer: str, name: str, purpose: str, dated: int, version: int, changes: list[dict[str, Any]]) -> bytes:
+def status_list(signer: Signer, issuer: str, name: str, purpose: str, dated: int, version: int, changes: list[dict[str, Any]],
+                carried: list[bytes] | None = None) -> bytes:
     bits = bytearray(16384)
     for change in changes:
         mask = 128 >> change["index"] % 8
         bits[change["index"] // 8] = bits[change["index"] // 8] & ~mask | (mask if change["set"] else 0)
     subject = {"id": name + "#list", "type": "BitstringStatusList", "statusPurpose": purpose,
                "encodedList": "u" + to_b64u(gzip.compress(bytes(bits), mtime=0)), "statusList": {"version": version, "changes": changes}}
+    evidence = {"evidence": [enveloped(visa) for visa in carried]} if carried else {}
     return signer.credential({"@context": CONTEXTS, "id": name, "type": ["VerifiableCredential", "BitstringStatusListCredential"],
-                              "issuer": issuer, "validFrom": rfc3339(dated), "credentialSubject": subject}, dated)
+                              "issuer": issuer, "validFrom": rfc3339(dated), "credentialSubject": subject} | evidence, dated)
+
+
+def enveloped(visa: bytes) -> dict[str, Any]:
+    return {"@context": CONTEXTS[0], "type": "EnvelopedVerifiableCredential", "id": "data:application/vc+jwt," + visa.decode()}
 
 
 def entry(name: str, purpose: str, index: int) -> dict[str, Any]:
@@ -84,7 +90,7 @@ def entry(name: str, purpose: str, index: int) -> dict[str, Any]:
 class Scene:
     """A regulator (root), an aggregator (did:webvh) with a node, and a DSO that receives and exports."""
 
-    def __init__(self, name: str = "Flexibility", charter_says: dict[str, Any] | None = None) -> None:
+    def __init__(self, name: str = "Flexibility", charter_says: dict[str, Any] | None = None, office: bool = False) -> None:
         self.root, self.own, self.update, self.node, self.dso = (Signer(n) for n in (1, 2, 3, 4, 5))
         self.did, self.log = webvh(self.update, self.own, NOW - 30 * DAY)
         self.seen = NOW
@@ -94,13 +100,18 @@ class Scene:
             "title": "Aggregator", "description": "Of a test.", "issuers": {"dids": [self.root.did]}, "maxChainDepth": 4,
             "claims": {"type": "object", "properties": {"zone": {"type": "string"}}, "required": ["zone"]},
             "maxValiditySeconds": 31_622_400, "maxStatusAgeSeconds": 86_400, "issuerRevocation": "keeps"}
+        definitions, roles = [self.definition], []
+        if office:  # somebody may revoke by a role
+            self.office = self.definition | {"name": "flex.gb.ombudsman", "claims": {"type": "object"}}
+            self.definition["revokers"] = {"roles": [cid(jcs(self.office))]}
+            definitions, roles = [*definitions, self.office], [{"definition": cid(jcs(self.office)), "name": "flex.gb.ombudsman"}]
         self.role = cid(jcs(self.definition))
         charter = {"type": "gridpass-charter", "formatVersion": 1, "name": name, "version": 1, "dated": rfc3339(NOW - 60 * DAY),
                    "roots": [self.root.did], "rule": {"threshold": 1, "signers": [self.root.did]},
-                   "roles": [{"definition": self.role, "name": "flex.gb.aggregator"}]} | (charter_says or {})
+                   "roles": [{"definition": self.role, "name": "flex.gb.aggregator"}, *roles]} | (charter_says or {})
         self.charter = cid(jcs(charter))
         signed = charter | {"proof": [self.root.proof(charter, NOW - 60 * DAY)]}
-        self.pack = jcs({"type": "gridpass-trust-pack", "formatVersion": 1, "charters": [signed], "definitions": [self.definition], "identities": []})
+        self.pack = jcs({"type": "gridpass-trust-pack", "formatVersion": 1, "charters": [signed], "definitions": definitions, "identities": []})
         self.descriptor = {
             "type": "gridpass-channel", "formatVersion": 1, "framework": self.charter, "name": "flex.gb.bids", "version": 1,
             "dated": rfc3339(NOW - 50 * DAY), "owner": self.root.did, "title": "Bids", "mode": "multicast",
@@ -144,6 +155,16 @@ class Scene:
             "credentialSchema": {"id": f"ipfs://{self.role}", "type": "GridpassRoleSchema"},
             "credentialStatus": [entry("urn:x:revocation", "revocation", 7), entry("urn:x:suspension", "suspension", 9)]}, NOW - 20 * DAY)
 
+    def make_office(self, holder: Signer) -> bytes:
+        """A visa by which somebody may revoke."""
+        definition = cid(jcs(self.office))
+        return self.root.credential({
+            "@context": CONTEXTS, "id": "urn:x:office", "type": ["VerifiableCredential", "GridpassVisa"], "issuer": self.root.did,
+            "validFrom": rfc3339(NOW - 20 * DAY), "validUntil": rfc3339(NOW + 20 * DAY),
+            "credentialSubject": {"id": holder.did, "role": {"definition": definition, "name": "flex.gb.ombudsman"}, "claims": {}},
+            "credentialSchema": {"id": f"ipfs://{definition}", "type": "GridpassRoleSchema"},
+            "credentialStatus": [entry("urn:x:revocation", "revocation", 11), entry("urn:x:suspension", "suspension", 13)]}, NOW - 20 * DAY)
+
     def make_authorisation(self, purposes: list[str] | None = None, node: str | None = None) -> bytes:
         return self.own.credential({
             "@context": CONTEXTS, "id": "urn:x:authorisation", "type": ["VerifiableCredential", "GridpassNodeAuthorisation"], "issuer": self.did,
@@ -152,7 +173,7 @@ class Scene:
             "credentialStatus": entry("urn:x:nodes", "revocation", 3)}, NOW - 10 * DAY)
 
     def present(self, visas: list[bytes], audience: str | None = None, expires: int = NOW + DAY) -> bytes:
-        shown = [{"@context": CONTEXTS[0], "type": "EnvelopedVerifiableCredential", "id": "data:application/vc+jwt," + v.decode()} for v in visas]
+        shown = [enveloped(visa) for visa in visas]
         return self.own.credential({"@context": CONTEXTS[:1], "type": ["VerifiablePresentation"], "holder": self.did, "verifiableCredential": shown,
                                     "aud": audience or self.channel, "exp": expires // 1000}, NOW - DAY, "vp")
 

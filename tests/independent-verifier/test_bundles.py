@@ -8,7 +8,7 @@ import unittest
 from typing import Any, Callable
 
 from base import DAG_CBOR, cid, cid_bytes, jcs, rfc3339, to_b64u
-from scene import DAY, HOUR, NOW, Scene, Signer, car, uncar, vh_document, webvh
+from scene import DAY, HOUR, NOW, Scene, Signer, car, status_list, uncar, vh_document, webvh
 from verify import verify
 
 
@@ -177,6 +177,27 @@ class Exporter(unittest.TestCase):
             scene.admission["visas"][0]["standing"] = {"outcome": "failed", "code": "GP-VISA-REVOKED", "sentence": ""}
             scene.entry_changes = {n: {"allowed": False, "deliver": False, "reasons": ["GP-POLICY-UNMET"]} for n in (1, 2, 3)}
         self.expect("passed", None, told)
+
+    def test_revoked_by_a_role(self) -> None:
+        """The list carries the visa by which its signer may."""
+        office = Signer(8)
+
+        def outcome(carried: Callable[[Scene], list[bytes]], refused: bool) -> tuple[str, set[str]]:
+            scene = Scene(office=True)
+            change = {"index": 7, "set": True, "at": rfc3339(NOW - 2 * HOUR)}
+            scene.lists["theirs"] = status_list(office, office.did, "urn:x:revocation", "revocation", NOW - HOUR, 1, [change], carried(scene))
+            if refused:
+                scene.admission["visas"][0]["standing"] = {"outcome": "failed", "code": "GP-VISA-REVOKED", "sentence": ""}
+                scene.entry_changes = {n: {"allowed": False, "deliver": False, "reasons": ["GP-POLICY-UNMET"]} for n in (1, 2, 3)}
+                named = {"list": "urn:x:revocation", "signer": office.did, "dated": rfc3339(NOW - HOUR), "evidence": cid(scene.lists["theirs"])}
+                scene.admission["lists"] = sorted([*scene.admission["lists"], named], key=lambda one: (one["list"], one["signer"]))
+            report = judged(scene)
+            return report["outcome"], codes(report)
+        self.assertEqual(outcome(lambda scene: [scene.make_office(office)], True), ("passed", set()))
+        # Not named by the admission, it was not known; and a stranger's says nothing.
+        self.assertEqual(outcome(lambda scene: [scene.make_office(office)], False)[0], "passed")
+        for carried in (lambda scene: [], lambda scene: [scene.make_office(Signer(9))]):
+            self.assertEqual(outcome(carried, True)[0], "indeterminate")
 
     def test_status_too_old(self) -> None:
         def make(scene: Scene) -> None:

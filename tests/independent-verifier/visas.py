@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Callable
 
 from base import FAILED, FIVE_MINUTES, OPEN, PASSED, Check, Fault, millis, worst
 from credentials import DAY, NOT_CHECKED, Authorisation, Entry, Presentation, StatusList, Visa, read_visa
@@ -65,8 +65,9 @@ class Judge:
         self.trust, self.resolver, self.at, self.clock, self.max_age = trust, resolver, at, clock, max_age
         self.visas: list[Visa] = []
         self.own_checks: dict[str, list[Check]] = {}
+        self.proofs: list[Visa] = []  # of others, which prove who may revoke, and nothing else
         self.holders: dict[str, set[str]] = {}
-        self.by_role = False
+        self.perhaps: dict[str, set[str]] = {}  # of whom only the status of their own visa leaves it open
         self.ends: list[int] = []  # at which the same evidence may be judged otherwise
         self.relied: dict[str, StatusList] = {}  # lists that were believed and read
         self.lists: list[tuple[StatusList, Check]] = []
@@ -126,33 +127,54 @@ class Judge:
             if definition is None or visa.definition not in self.trust.newest.roles:
                 continue
             dids, roles = definition.parties("revokers")
-            signers = {visa.issuer, *dids} | {did for role in roles for did in self.holders.get(role, set())}
-            read = self.rely(visa.status, signers, definition.document["maxStatusAgeSeconds"])
+            by_role = {did for role in roles for one in (self.holders, self.perhaps) for did in one.get(role, set())}
+            read = self.rely(visa.status, {visa.issuer, *dids} | by_role, definition.document["maxStatusAgeSeconds"])
             if decides:
                 found.dates += [one.dated for one in read]
                 self.ends += [one.dated + (self.max_age or 0) * 1000 + 1 for one in read]
             ends = definition.document["issuerRevocation"] == "ends"
+            # Who revokes by a role does so for as long as the visa for it stands.
+            spoke = {one.signer for one in read}
+            parts += [(one, True, False) for one in self.visas + self.proofs if one.definition in roles and one.subject in spoke
+                      and any(one.subject in known.get(one.definition, set()) for known in (self.holders, self.perhaps))]
+            among = self.among(visa)
             above = definition.parties("issuers")[1]
-            parts += [(one, False, decides and ends) for one in self.visas if one.subject == visa.issuer and one.definition in above]
+            parts += [(one, False, decides and ends) for one in among if one.subject == visa.issuer and one.definition in above]
             need = required(definition.document.get("preconditions"))
-            parts += [(one, held, decides) for one in self.visas if one.subject == visa.subject and one.definition in need]
+            parts += [(one, held, decides) for one in among if one.subject == visa.subject and one.definition in need]
         return found
 
-    def status(self, visa: Visa, entry: Entry, definition: Definition | None, limit: int | None) -> Check:
-        """The union of all who may revoke; `limit` in seconds, how old a list may be that says clear."""
+    def among(self, visa: Visa) -> list[Visa]:
+        """On what a visa may rest: on what only proves a revoker nothing else does."""
+        proof = any(one.evidence == visa.evidence for one in self.proofs)
+        return self.visas + self.proofs if proof else self.visas
+
+    def said(self, visa: Visa, entry: Entry, definition: Definition | None, undecided: Callable[[StatusList], bool],
+             read: Callable[[StatusList], Check]) -> Check:
+        """The union of all who may revoke."""
         dids, roles = definition.parties("revokers") if definition else ([], [])
         holders = {did for role in roles for did in self.holders.get(role, set())}
-        self.by_role |= bool(roles)
+        perhaps = {did for role in roles for did in self.perhaps.get(role, set())}
+        missing: list[Check] = []
         found: list[Check] = []
-        for signer in [visa.issuer] + sorted((set(dids) | holders) - {visa.issuer}):
+        signers = {*dids} | holders
+        for signer in [visa.issuer] + sorted(signers - {visa.issuer}):
             newest, fault = self.newest(entry, signer)
             if fault:
-                found.append(fault)
+                (missing if fault.outcome == OPEN else found).append(fault)
             elif newest is not None:
-                found.append(self.read(newest, entry, limit))
+                found.append(read(newest))
             elif signer == visa.issuer:
-                found.append(self.unknown(entry, signer))
-        return worst(found, entry.purpose, "GP-STATUS-CLEAR")
+                missing.append(self.unknown(entry, signer))
+        for signer in sorted(perhaps - signers - {visa.issuer}):
+            newest, _ = self.newest(entry, signer)
+            if newest is not None and entry.index < len(newest.bits) * 8 and newest.bit(entry.index) and undecided(newest):
+                missing.append(Check(entry.purpose, OPEN, "GP-STATUS-SIGNER", newest.evidence))
+        return worst(missing + found, entry.purpose, "GP-STATUS-CLEAR")
+
+    def status(self, visa: Visa, entry: Entry, definition: Definition | None, limit: int | None) -> Check:
+        """Of a visa that is held; `limit` in seconds, how old a list may be that says clear."""
+        return self.said(visa, entry, definition, lambda newest: True, lambda newest: self.read(newest, entry, limit))
 
     def read(self, found: StatusList, entry: Entry, limit: int | None) -> Check:
         word = "GP-VISA-REVOKED" if entry.purpose == "revocation" else "GP-VISA-SUSPENDED"
@@ -175,9 +197,10 @@ class Judge:
 
     def authority_status(self, visa: Visa, entry: Entry, definition: Definition, ends: bool, then: int) -> Check:
         """Revocation of the visa by which somebody issued, as of the time of issuance."""
-        newest, fault = self.newest(entry, visa.issuer)
-        if newest is None:
-            return fault or self.unknown(entry, visa.issuer)
+        return self.said(visa, entry, definition, lambda newest: ends or newest.at(entry.index, then) is not False,
+                         lambda newest: self.read_then(newest, entry, definition, ends, then))
+
+    def read_then(self, newest: StatusList, entry: Entry, definition: Definition, ends: bool, then: int) -> Check:
         if entry.purpose not in newest.purposes or entry.index >= len(newest.bits) * 8:
             return self.read(newest, entry, None)
         state, now = newest.at(entry.index, then), newest.bit(entry.index)
@@ -255,7 +278,7 @@ class Judge:
             elif then and visa.issuer in then.roots:
                 check = Check("issuer", FAILED, "GP-CHAIN-ROOT-REMOVED") if ends else Check("issuer", PASSED, "GP-CHAIN-ROOT-REMOVED-SINCE")
             best.append((RANK[check.outcome], 1, [check], [step]))
-        held = [v for v in self.visas if v.subject == visa.issuer and v.definition in roles]
+        held = [v for v in self.among(visa) if v.subject == visa.issuer and v.definition in roles]
         circle, authorities = False, []
         for other in held:
             if other.evidence in above + (visa.evidence,):
@@ -309,20 +332,20 @@ class Judge:
         need = definition.document.get("preconditions")
         if need is None:
             return []
-        outcome = self.requirement(need, visa.subject, at, depth, 0)
+        outcome = self.requirement(need, visa, at, depth, 0)
         codes = {PASSED: "GP-PRECONDITIONS-MET", OPEN: "GP-PRECONDITIONS-UNKNOWN", FAILED: "GP-PRECONDITIONS-UNMET"}
         return [Check("preconditions", outcome, codes[outcome])]
 
-    def requirement(self, need: Any, subject: str, at: int, depth: int, level: int) -> str:
+    def requirement(self, need: Any, visa: Visa, at: int, depth: int, level: int) -> str:
         """role-definition.md section 3, in three values."""
         if not isinstance(need, dict) or level > 8 or depth > 8:
             return OPEN
         if "role" in need:
-            held = [v for v in self.visas if v.subject == subject and v.definition == need["role"]]
+            held = [v for v in self.among(visa) if v.subject == visa.subject and v.definition == need["role"]]
             outcomes = [self.standing(v, at, depth).result.outcome for v in held]
             return min(outcomes, key=RANK.__getitem__) if outcomes else OPEN
         parts = need.get("all") or need.get("any") or need.get("of") or []
-        outcomes = [self.requirement(part, subject, at, depth, level + 1) for part in parts[:64]]
+        outcomes = [self.requirement(part, visa, at, depth, level + 1) for part in parts[:64]]
         wanted = len(parts) if "all" in need else 1 if "any" in need else need.get("atLeast", 64)
         hold, open_ = outcomes.count(PASSED), outcomes.count(OPEN)
         return PASSED if hold >= wanted else OPEN if hold + open_ >= wanted else FAILED
@@ -352,15 +375,47 @@ class Judge:
         mine = any(visa.subject == shown.holder for visa in self.visas)
         good = mine and presenter in (None, shown.holder)
         own.append(Check("presenter", PASSED, "GP-PRESENTER") if good else Check("presenter", FAILED, "GP-PRESENTER-OTHER"))
-        standings = self.judge_all(shown, readable)
-        if self.by_role:
-            self.holders = {}
-            for standing in standings:
-                visa = standing.visa
-                if visa and self.standing(visa, self.at).result.outcome == PASSED:
-                    self.holders.setdefault(visa.definition, set()).add(visa.subject)
-            standings = self.judge_all(shown, readable)
-        return own, standings
+        own += self.take_proofs()
+        self.find_revokers()
+        return own, self.judge_all(shown, readable)
+
+    def take_proofs(self) -> list[Check]:
+        """What the lists of the visas that are shown carry to prove who may revoke by a role."""
+        named: set[str] = set()
+        roles: set[str] = set()
+        for visa in self.visas:
+            definition = self.trust.definitions.get(visa.definition)
+            by = definition.parties("revokers")[1] if definition and visa.definition in self.trust.newest.roles else []
+            roles |= set(by)
+            named |= {entry.list for entry in visa.status} if by else set()
+        known = {visa.evidence for visa in self.visas}
+        for found in sorted((one for one, _ in self.lists if one.id in named), key=lambda one: (one.id, one.signer, [-n for n in order_of(one)])):
+            if not any(visa.subject == found.signer and visa.definition in roles for visa in found.authority):
+                continue
+            for visa in found.authority:
+                if visa.evidence not in known:
+                    if len(self.proofs) >= 64:
+                        return [Check("revokers", OPEN, "GP-VISA-COUNT")]
+                    known.add(visa.evidence)
+                    self.proofs.append(visa)
+        return []
+
+    def find_revokers(self) -> None:
+        """Who holds roles that may revoke: found without the lists of any such revoker."""
+        held: dict[str, set[str]] = {}
+        perhaps: dict[str, set[str]] = {}
+        ends = list(self.ends)  # of what is only looked at nothing ends
+        asked = {role for definition in self.trust.definitions.values() for role in definition.parties("revokers")[1]}
+        for visa in self.visas + self.proofs:
+            if visa.definition not in asked:
+                continue
+            open_ = [check for check in self.standing(visa, self.at).checks if check.outcome != PASSED]
+            if not open_:
+                held.setdefault(visa.definition, set()).add(visa.subject)
+            elif all(check.outcome == OPEN and check.name in ("revocation", "suspension") for check in open_):
+                perhaps.setdefault(visa.definition, set()).add(visa.subject)
+        self.ends = ends
+        self.holders, self.perhaps = held, {role: dids - held.get(role, set()) for role, dids in perhaps.items()}
 
     def judge_all(self, shown: Presentation, readable: list[Visa | Check]) -> list[Standing]:
         standings = []

@@ -60,7 +60,15 @@ impl Scene {
     /// If it cannot be set up.
     #[must_use]
     pub fn new(folder: &Path, first: u8, bend: impl FnOnce(&mut ChannelDescriptor)) -> Self {
-        let market = Market::with_operators(bend);
+        Self::in_market(folder, first, Market::with_operators(bend))
+    }
+
+    /// The same in a market of the caller's.
+    ///
+    /// # Panics
+    /// If it cannot be set up.
+    #[must_use]
+    pub fn in_market(folder: &Path, first: u8, market: Market) -> Self {
         let party = |n: u8| Party::new(first + n);
         let (participant, node) = (party(0), party(1));
         let (aggregator, its_node, other) = (party(2), party(3), party(4));

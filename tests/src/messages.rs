@@ -7,7 +7,7 @@ use gridpass_credentials::authorisation::{NodeAuthorisation, NodePurpose};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::role::RoleDefinition;
 use gridpass_credentials::secured::{Binding, Form, Secured};
-use gridpass_credentials::status::StatusList;
+use gridpass_credentials::status::{Change, StatusList};
 use gridpass_credentials::trust::Trust;
 use gridpass_credentials::verify::{Evidence, SeenLists};
 use gridpass_credentials::visa::{Purpose, StatusEntry};
@@ -71,9 +71,24 @@ impl Market {
     /// The same with system operators, who may read.
     #[must_use]
     pub fn with_operators(bend: impl FnOnce(&mut ChannelDescriptor)) -> Self {
+        Self::operated(bend, |_, _| ())
+    }
+
+    /// The same, and the system operators may revoke the visas of aggregators.
+    #[must_use]
+    pub fn revoked_by_operators(bend: impl FnOnce(&mut ChannelDescriptor)) -> Self {
+        Self::operated(bend, |role, operators| role.revokers = Some(world::holders(&[operators])))
+    }
+
+    fn operated(
+        bend: impl FnOnce(&mut ChannelDescriptor),
+        bend_role: impl FnOnce(&mut RoleDefinition, &RoleDefinition),
+    ) -> Self {
         let regulator = Party::new(1);
-        let role = world::definition("flex.gb.aggregator", world::dids(&[&regulator]), |_| ());
         let operators = world::definition("flex.gb.dso", world::dids(&[&regulator]), |_| ());
+        let role = world::definition("flex.gb.aggregator", world::dids(&[&regulator]), |d| {
+            bend_role(d, &operators);
+        });
         let trust = Arc::new(world::trust(&[&regulator], &[&role, &operators]));
         let framework = trust.history()[0].id().clone();
         let descriptor = channels::bids(&regulator.did, |d| {
@@ -103,6 +118,23 @@ impl Market {
         let visa = world::issue(&self.regulator, &visa);
         let binding = Binding { audience: channel.to_string(), nonce: None, expires: in_days(30) };
         world::present_as(aggregator, &[&visa], Form::Jwt, &binding)
+    }
+
+    /// A list under the regulator's id by which an operator revokes an aggregator's visa, carrying the
+    /// operator's own.
+    ///
+    /// # Panics
+    /// If the market has no operators.
+    #[must_use]
+    pub fn revoked_by(&self, operator: &Party, aggregator: &Party, at: UnixMillis) -> StatusList {
+        let operators = self.operators.as_ref().expect("operators");
+        let office = world::visa(&self.regulator, operator, operators, |_| ());
+        let office = world::issue(&self.regulator, &office);
+        let visa = world::visa(&self.regulator, aggregator, &self.role, |_| ());
+        let entry = visa.status_of(Purpose::Revocation).expect("an entry");
+        let change = Change { index: entry.index, set: true, at };
+        let purpose = Purpose::Revocation;
+        world::list_carrying(&self.regulator, operator, purpose, &[change], &[&office])
     }
 
     /// The regulator's and these parties' status lists, with nothing set.

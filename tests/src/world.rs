@@ -15,7 +15,8 @@ use gridpass_credentials::status::{Bits, Change, MIN_ENTRIES, NewStatusList, Sta
 use gridpass_credentials::trust::{Trust, TrustPack};
 use gridpass_credentials::vcdm::{Credential, Presentation};
 use gridpass_credentials::verify::{
-    Evidence, Expectation, SeenLists, VisaReport, verify_presentation, verify_visa,
+    Evidence, Expectation, SeenLists, VisaReport, verify_presentation, verify_presentation_with,
+    verify_visa,
 };
 use gridpass_credentials::visa::{Purpose, StatusEntry, Visa};
 use gridpass_identity::did::{Did, DidUrl};
@@ -285,6 +286,19 @@ pub fn list_by(
         .expect("a status list")
 }
 
+/// The same, carrying the visas by which its signer may revoke.
+#[must_use]
+pub fn list_carrying(
+    owner: &Party,
+    signer: &Party,
+    purpose: Purpose,
+    changes: &[Change],
+    authority: &[&Secured],
+) -> StatusList {
+    let members: Vec<Value> = authority.iter().map(|visa| visa.to_member()).collect();
+    list_by(owner, signer, purpose, changes, |list| list["evidence"] = json!(members))
+}
+
 /// Both lists of each of these parties, with nothing set.
 #[must_use]
 pub fn clear_lists(parties: &[&Party]) -> Vec<StatusList> {
@@ -357,6 +371,20 @@ pub fn verify_bytes(
     let resolver = OfflineResolver::new(&NoSnapshots);
     let evidence = Evidence { trust, lists, resolver: &resolver, seen };
     verify_presentation(bytes, &evidence, expect, &mut SignatureMemo::default())
+}
+
+/// Verifies a presentation with visas of others beside it that prove who may revoke.
+#[must_use]
+pub fn verify_with(
+    presentation: &Secured,
+    proofs: &[Vec<u8>],
+    trust: &Trust,
+    lists: &[StatusList],
+) -> VisaReport {
+    let (resolver, seen) = (OfflineResolver::new(&NoSnapshots), SeenLists::new());
+    let evidence = Evidence { trust, lists, resolver: &resolver, seen: &seen };
+    let (bytes, memo) = (presentation.text().as_bytes(), &mut SignatureMemo::default());
+    verify_presentation_with(bytes, proofs, &evidence, &expectation(), memo)
 }
 
 /// Verifies a visa that nobody presents.

@@ -15,7 +15,7 @@ use gridpass_messaging::checking::{Source, Verdict};
 use gridpass_messaging::node::{Keys, Payloads};
 use gridpass_policy::channel::{Mode, Sealing};
 use gridpass_tests::evidence::{LATER, Scene, bad, found};
-use gridpass_tests::messages::authorise;
+use gridpass_tests::messages::{Market, authorise, expect};
 use gridpass_tests::parts::Parts;
 use gridpass_tests::sealed::{BID, Sealer, member};
 use gridpass_tests::world::{self, DAY, NOW, Party, in_days};
@@ -257,6 +257,24 @@ fn a_revocation_that_came_later_changes_no_decision_and_is_noted_where_it_was_ea
     assert_eq!(bad(&report), [""; 0]);
     assert_eq!(report.messages[0].notes[0].code.id(), "GP-REVOKED-UNHEARD");
     assert_eq!((report.messages[1].verdict, report.messages[1].notes.len()), ("deny", 0));
+}
+
+#[test]
+fn a_refusal_for_a_revocation_by_a_role_is_found_again_from_what_the_list_carries() {
+    let folder = folder();
+    let market = Market::revoked_by_operators(|_| ());
+    let mut scene = Scene::in_market(folder.path(), 20, market);
+    let sent = scene.alone.send(NOW);
+    assert_eq!(scene.receive(&sent, Source::Live, NOW).verdict, Verdict::Admit);
+    let aggregator = scene.alone.party.clone();
+    let list = scene.market.revoked_by(&Party::new(5), &aggregator, world::days_ago(1));
+    scene.learn_lists(vec![list]);
+    let refused = scene.alone.send(NOW.plus_millis(400));
+    let checked = scene.receive(&refused, Source::Live, NOW.plus_millis(400));
+    expect(&checked, Verdict::Refuse, gridpass_credentials::codes::VISA_REVOKED);
+    let report = scene.verify(&scene.export());
+    assert_eq!(bad(&report), [""; 0]);
+    assert_eq!((report.messages[0].verdict, report.messages[1].verdict), ("allow", "deny"));
 }
 
 #[test]

@@ -56,6 +56,9 @@ impl Best {
     }
 }
 
+/// Holders of roles, each with the role.
+pub(super) type Revokers = BTreeSet<(Did, ContentId)>;
+
 /// The chains of all visas of one verification.
 pub(super) struct Chains<'c> {
     pub(super) nodes: &'c [Node<'c>],
@@ -67,8 +70,9 @@ pub(super) struct Chains<'c> {
     held: RefCell<BTreeMap<Holding, (Outcome, String)>>,
 }
 
-/// A subject, a role, a time, and how deep preconditions are still followed.
-type Holding = (Did, ContentId, UnixMillis, usize);
+/// A subject, a role, a time, how deep preconditions are still followed, and whether it is asked for what
+/// proves a revoker.
+type Holding = (Did, ContentId, UnixMillis, usize, bool);
 
 impl<'c> Chains<'c> {
     /// Finds every chain. Revokers by role are those whose own chain holds when only issuers and
@@ -83,9 +87,9 @@ impl<'c> Chains<'c> {
         let held = RefCell::default();
         let mut chains = Self { nodes, lists, evidence, now, best, held };
         chains.walk();
-        let found = chains.revokers_by_role();
-        if !found.is_empty() {
-            chains.lists.by_role = found;
+        let (found, undecided) = chains.revokers_by_role();
+        if !found.is_empty() || !undecided.is_empty() {
+            (chains.lists.by_role, chains.lists.undecided) = (found, undecided);
             chains.held.borrow_mut().clear();
             chains.best = vec![Best::default(); nodes.len()];
             chains.walk();
@@ -104,7 +108,9 @@ impl<'c> Chains<'c> {
         }
     }
 
-    fn revokers_by_role(&self) -> BTreeSet<(Did, ContentId)> {
+    /// Who holds a role that may revoke; and of whom nothing leaves that open but the status of the visa
+    /// that says so.
+    fn revokers_by_role(&self) -> (Revokers, Revokers) {
         let signers = self.lists.signers();
         let asked: BTreeSet<&ContentId> = self
             .nodes
@@ -112,17 +118,37 @@ impl<'c> Chains<'c> {
             .filter_map(|n| n.role?.definition.revokers.as_ref())
             .flat_map(|r| r.roles.iter())
             .collect();
-        self.nodes
-            .iter()
-            .enumerate()
-            .filter_map(|(i, n)| Some((i, n.visa.as_ref()?)))
-            .filter(|(_, v)| signers.contains(&v.subject) && asked.contains(&v.definition))
-            .filter(|(i, _)| {
-                self.complete(*i, Outcome::Passed).is_some()
-                    && self.stands(*i, self.now, Use::Held) == Outcome::Passed
-            })
-            .map(|(_, v)| (v.subject.clone(), v.definition.clone()))
-            .collect()
+        let (mut found, mut undecided) = (Revokers::new(), Revokers::new());
+        for index in 0..self.nodes.len() {
+            let Some((node, visa)) = self.visa(index) else { continue };
+            if !(signers.contains(&visa.subject) && asked.contains(&visa.definition)) {
+                continue;
+            }
+            let revoker = (visa.subject.clone(), visa.definition.clone());
+            let standing = self.standing(index, self.now, Use::Held, MAX_PRECONDITIONS);
+            let stands = signature::outcome(&standing) == Outcome::Passed;
+            if stands && self.complete(index, Outcome::Passed).is_some() {
+                found.insert(revoker);
+                continue;
+            }
+            let issuer = self.issuer_checks(index);
+            let open = |c: &Check| c.outcome == Outcome::Indeterminate && standing::is_status(c);
+            let mut checks = node.checks.iter().chain(&issuer).chain(&standing);
+            if checks.all(|c| c.outcome == Outcome::Passed || open(c)) {
+                undecided.insert(revoker);
+            }
+        }
+        undecided.retain(|revoker| !found.contains(revoker));
+        (found, undecided)
+    }
+
+    /// Whether a visa may rest on another: on what only proves a revoker nothing else does.
+    pub(super) fn may_rest(&self, index: usize, other: usize) -> bool {
+        self.proves_revoker(index) || !self.proves_revoker(other)
+    }
+
+    fn proves_revoker(&self, index: usize) -> bool {
+        self.nodes.get(index).is_some_and(|n| n.proves_revoker)
     }
 
     pub(super) fn visa(&self, index: usize) -> Option<(&Node<'c>, &Visa)> {
@@ -142,15 +168,18 @@ impl<'c> Chains<'c> {
         }
     }
 
-    /// Visas of the issuer of `visa` that could be its authority.
+    /// Visas of the issuer of `visa`, which stands at `index`, that could be its authority.
     pub(super) fn authorities<'v>(
         &'v self,
+        index: usize,
         visa: &'v Visa,
         roles: &'v [ContentId],
     ) -> impl Iterator<Item = usize> + 'v {
         let fits = move |i: &usize| {
-            self.visa(*i)
-                .is_some_and(|(_, w)| w.subject == visa.issuer && roles.contains(&w.definition))
+            self.may_rest(index, *i)
+                && self
+                    .visa(*i)
+                    .is_some_and(|(_, w)| w.subject == visa.issuer && roles.contains(&w.definition))
         };
         (0..self.nodes.len()).filter(fits)
     }
@@ -171,7 +200,7 @@ impl<'c> Chains<'c> {
             best.offer(outcome, Link { depth: 0, parent: None });
         }
         let mut known = false;
-        for authority in self.authorities(visa, &definition.issuers.roles) {
+        for authority in self.authorities(index, visa, &definition.issuers.roles) {
             known = true;
             let usage = Use::Issuing(definition.issuer_revocation);
             let mut stands = None;
@@ -187,20 +216,20 @@ impl<'c> Chains<'c> {
             }
         }
         let may_be_missing = !known && !definition.issuers.roles.is_empty();
-        if may_be_missing && !self.is_cycle(visa) {
+        if may_be_missing && !self.is_cycle(index, visa) {
             best.offer(Outcome::Indeterminate, Link { depth: 0, parent: None });
         }
         best
     }
 
     /// Whether the issuer's own visas lead back to the issuer, whatever their roles.
-    pub(super) fn is_cycle(&self, visa: &Visa) -> bool {
+    pub(super) fn is_cycle(&self, index: usize, visa: &Visa) -> bool {
         let mut reached: BTreeSet<&Did> = BTreeSet::new();
         let mut open = vec![&visa.issuer];
         while let Some(did) = open.pop() {
-            for held in
-                self.nodes.iter().filter_map(|n| n.visa.as_ref()).filter(|v| &v.subject == did)
-            {
+            let meant = (0..self.nodes.len()).filter(|i| self.may_rest(index, *i));
+            let meant = meant.filter_map(|i| Some(self.visa(i)?.1));
+            for held in meant.filter(|v| &v.subject == did) {
                 if reached.insert(&held.issuer) {
                     open.push(&held.issuer);
                 }
@@ -248,33 +277,34 @@ impl<'c> Chains<'c> {
         usage: Use,
         depth: usize,
     ) -> Vec<Check> {
-        let Some((node, visa)) = self.visa(index) else {
+        let Some((node, _)) = self.visa(index) else {
             return Vec::new();
         };
         let mut checks = standing::time_checks(node, at);
         checks.extend(standing::status_checks(node, &self.lists, at, usage));
-        checks.extend(self.precondition_check(node, visa, at, depth));
+        checks.extend(self.precondition_check(index, at, depth));
         checks
     }
 
     fn precondition_check(
         &self,
-        node: &Node<'_>,
-        visa: &Visa,
+        index: usize,
         at: UnixMillis,
         depth: usize,
     ) -> Option<Check> {
         let name = "preconditions";
+        let (node, visa) = self.visa(index)?;
         let requirement = node.role?.definition.preconditions.as_ref()?;
         let Some(deeper) = depth.checked_sub(1) else {
             let sentence = "its preconditions have preconditions, deeper than is followed";
             return Some(Check::indeterminate(name, codes::PRECONDITIONS_UNKNOWN, sentence));
         };
         let mut reasons = Vec::new();
-        let outcome = requirement.evaluate(&|role| self.holds(&visa.subject, role, at, deeper).0);
+        let holds = |role: &ContentId| self.holds(index, &visa.subject, role, at, deeper);
+        let outcome = requirement.evaluate(&|role| holds(role).0);
         if outcome != Outcome::Passed {
             for role in requirement.roles() {
-                let (outcome, reason) = self.holds(&visa.subject, role, at, deeper);
+                let (outcome, reason) = holds(role);
                 if outcome != Outcome::Passed {
                     reasons.push(reason);
                 }
@@ -291,25 +321,28 @@ impl<'c> Chains<'c> {
         })
     }
 
-    /// Whether somebody holds a role at a time, by the best of the visas at hand.
+    /// Whether somebody holds a role at a time, by the best of the visas at hand on which the one at
+    /// `index` may rest.
     fn holds(
         &self,
+        index: usize,
         subject: &Did,
         role: &ContentId,
         at: UnixMillis,
         depth: usize,
     ) -> (Outcome, String) {
-        let asked = (subject.clone(), role.clone(), at, depth);
+        let asked = (subject.clone(), role.clone(), at, depth, self.proves_revoker(index));
         if let Some(known) = self.held.borrow().get(&asked) {
             return known.clone();
         }
-        let found = self.look_up(subject, role, at, depth);
+        let found = self.look_up(index, subject, role, at, depth);
         self.held.borrow_mut().insert(asked, found.clone());
         found
     }
 
     fn look_up(
         &self,
+        asking: usize,
         subject: &Did,
         role: &ContentId,
         at: UnixMillis,
@@ -321,7 +354,8 @@ impl<'c> Chains<'c> {
         let mut any = false;
         for index in 0..self.nodes.len() {
             let Some((node, visa)) = self.visa(index) else { continue };
-            if &visa.subject != subject || &visa.definition != role {
+            let meant = &visa.subject == subject && &visa.definition == role;
+            if !meant || !self.may_rest(asking, index) {
                 continue;
             }
             let chain =
@@ -358,6 +392,7 @@ impl<'c> Chains<'c> {
         Verdict {
             evidence: node.evidence.clone(),
             presented,
+            proves_revoker: node.proves_revoker,
             outcome,
             code,
             sentence,
@@ -376,7 +411,7 @@ impl<'c> Chains<'c> {
         let Some(role) = node.role else { return Vec::new() };
         let definition = &role.definition;
         let usage = Use::Issuing(definition.issuer_revocation);
-        self.authorities(visa, &definition.issuers.roles)
+        self.authorities(index, visa, &definition.issuers.roles)
             .filter(|i| {
                 self.complete(*i, Outcome::Passed)
                     .is_some_and(|l| l.depth.saturating_add(1) <= definition.max_chain_depth)

@@ -98,7 +98,7 @@ impl Chains<'_> {
         }
         let usage = Use::Issuing(definition.issuer_revocation);
         let mut reason = None;
-        for authority in self.authorities(visa, &definition.issuers.roles) {
+        for authority in self.authorities(index, visa, &definition.issuers.roles) {
             let whole = [Outcome::Passed, Outcome::Indeterminate]
                 .into_iter()
                 .find_map(|level| self.complete(authority, level));
@@ -133,7 +133,7 @@ impl Chains<'_> {
             }
         }
         reason.unwrap_or_else(|| {
-            if !definition.issuers.roles.is_empty() && self.is_cycle(visa) {
+            if !definition.issuers.roles.is_empty() && self.is_cycle(index, visa) {
                 let sentence = format!(
                     "{} and its issuers authorise each other, and no root them",
                     visa.issuer

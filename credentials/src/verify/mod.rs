@@ -43,10 +43,12 @@ use gridpass_identity::time::UnixMillis;
 use node::Node;
 use serde::Serialize;
 use standing::Lists;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most visas in one verification.
 pub const MAX_VISAS: usize = 64;
+/// The most visas beside them that prove who may revoke by a role.
+pub const MAX_PROOFS: usize = 64;
 /// How old a key binding may be, in milliseconds.
 pub const MAX_BINDING_AGE_MILLIS: u64 = 10 * 60 * 1000;
 /// The version of the report's format.
@@ -111,6 +113,9 @@ pub struct Verdict {
     pub evidence: ContentId,
     /// Whether it is one that was asked about, rather than one that supports another.
     pub presented: bool,
+    /// Whether it only proves that its holder may revoke one of the others.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub proves_revoker: bool,
     /// What came out.
     pub outcome: Outcome,
     /// The reason that decided it.
@@ -233,7 +238,21 @@ pub fn verify_presentation(
     expect: &Expectation<'_>,
     memo: &mut SignatureMemo,
 ) -> VisaReport {
+    verify_presentation_with(bytes, &[], evidence, expect, memo)
+}
+
+/// The same, with visas of others beside it that prove who may revoke by a role, as status lists carry
+/// them too. They make nothing else hold: what its presenter needs stands in the presentation.
+#[must_use]
+pub fn verify_presentation_with(
+    bytes: &[u8],
+    proofs: &[Vec<u8>],
+    evidence: &Evidence<'_>,
+    expect: &Expectation<'_>,
+    memo: &mut SignatureMemo,
+) -> VisaReport {
     let mut run = Run::new(evidence, expect, memo);
+    run.proofs = proofs;
     let secured = match Secured::parse(bytes, Kind::Presentation) {
         Ok(secured) => secured,
         Err(e) => {
@@ -331,6 +350,44 @@ pub fn check_list(
     checks
 }
 
+/// Whether a list carries what proves, beside the status of these visas, that its signer holds a role by
+/// which some definition has its visas revoked. Whether it may revoke a visa is for that one's own
+/// verification to say.
+#[must_use]
+pub fn carries_authority(
+    list: &StatusList,
+    evidence: &Evidence<'_>,
+    now: UnixMillis,
+    memo: &mut SignatureMemo,
+) -> bool {
+    /// The most visas of its signer that are looked at.
+    const MOST: usize = 4;
+    let roles: BTreeSet<&ContentId> = evidence
+        .trust
+        .definitions()
+        .filter_map(|(_, role)| role.definition.revokers.as_ref())
+        .flat_map(|revokers| &revokers.roles)
+        .collect();
+    if roles.is_empty() {
+        return false;
+    }
+    let (mut offices, mut texts) = (Vec::new(), Vec::new());
+    for member in list.authority() {
+        let Ok(reading) = memo.readings.member(member) else { continue };
+        let text = reading.secured.text().as_bytes().to_vec();
+        let fits = |v: &Visa| v.subject == list.issuer && roles.contains(&v.definition);
+        if offices.len() < MOST && reading.visa.as_ref().is_ok_and(fits) {
+            offices.push(text.clone());
+        }
+        texts.push(text);
+    }
+    let expect = Expectation { now, clock: now, audience: None, nonce: None, presenter: None };
+    offices.iter().any(|office| {
+        let report = verify_visa(office, &texts, evidence, &expect, memo);
+        report.visas.first().is_some_and(Verdict::holds_but_for_status)
+    })
+}
+
 fn subjects_of(nodes: &[Node<'_>], did: &Did) -> Vec<usize> {
     let holds = |n: &Node<'_>| n.visa.as_ref().is_some_and(|v| &v.subject == did);
     nodes.iter().enumerate().filter(|(_, n)| holds(n)).map(|(i, _)| i).collect()
@@ -342,6 +399,8 @@ struct Run<'r> {
     expect: &'r Expectation<'r>,
     memo: &'r mut SignatureMemo,
     resolver: OnceResolver<'r>,
+    /// Visas that were given to prove who may revoke.
+    proofs: &'r [Vec<u8>],
     presentation: Option<ContentId>,
     presenter: Option<Did>,
     presentation_expires: Option<UnixMillis>,
@@ -369,6 +428,7 @@ impl<'r> Run<'r> {
             expect,
             memo,
             resolver,
+            proofs: &[],
             presentation,
             presenter,
             presentation_expires,
@@ -495,7 +555,58 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn finish(mut self, nodes: Vec<Node<'_>>, presented: &[usize]) -> VisaReport {
+    /// Adds the visas that prove who may revoke by a role: those that were given for it, and those that
+    /// the lists carry of the visas that are shown.
+    fn with_proofs(&mut self, mut nodes: Vec<Node<'r>>) -> Vec<Node<'r>> {
+        let (mut roles, mut named) = (BTreeSet::new(), BTreeSet::new());
+        for (visa, role) in nodes.iter().filter_map(|n| n.visa.as_ref().zip(n.role)) {
+            if let Some(revokers) = &role.definition.revokers
+                && !revokers.roles.is_empty()
+            {
+                roles.extend(revokers.roles.iter().cloned());
+                named.extend(visa.status.iter().map(|s| s.list.clone()));
+            }
+        }
+        if roles.is_empty() {
+            return nodes;
+        }
+        let mut given = Vec::new();
+        for bytes in self.proofs {
+            given.extend(self.memo.readings.given(&String::from_utf8_lossy(bytes)));
+        }
+        let lists = self.evidence.lists.iter().filter(|l| named.contains(&l.id));
+        let mut lists: Vec<&StatusList> = lists.collect();
+        lists.sort_by(|a, b| {
+            (&a.id, &a.issuer, b.order()).cmp(&(&b.id, &b.issuer, a.order()))
+        });
+        for list in lists {
+            let carried: Vec<_> =
+                list.authority().filter_map(|m| self.memo.readings.member(m).ok()).collect();
+            let fits = |v: &Visa| v.subject == list.issuer && roles.contains(&v.definition);
+            // What others carry proves nothing about them.
+            if carried.iter().any(|reading| reading.visa.as_ref().is_ok_and(fits)) {
+                given.extend(carried);
+            }
+        }
+        let most = nodes.len().saturating_add(MAX_PROOFS);
+        for reading in given {
+            if nodes.iter().any(|n| &n.evidence == reading.secured.id()) {
+                continue;
+            }
+            if nodes.len() >= most {
+                let sentence = format!("more than {MAX_PROOFS} visas prove who may revoke");
+                self.checks.push(Check::indeterminate("revokers", codes::VISA_COUNT, sentence));
+                break;
+            }
+            let mut node = Node::new(Ok(reading), &serde_json::Value::Null, self);
+            node.proves_revoker = true;
+            nodes.push(node);
+        }
+        nodes
+    }
+
+    fn finish(mut self, nodes: Vec<Node<'r>>, presented: &[usize]) -> VisaReport {
+        let nodes = self.with_proofs(nodes);
         let lists = Lists::verify(&nodes, &mut self);
         let chains = Chains::find(&nodes, lists, self.evidence, self.expect.now);
         let visas: Vec<Verdict> = nodes
@@ -531,11 +642,23 @@ impl<'r> Run<'r> {
     }
 }
 
+/// Whether nothing is wrong with a visa but that its time is over, and another one for the same role that
+/// was presented too stands: the one before a renewal takes nothing away.
+fn is_replaced(old: &Verdict, visas: &[Verdict]) -> bool {
+    let mut wrong = old.checks.iter().filter(|c| c.outcome != Outcome::Passed).peekable();
+    let Some(visa) = old.visa.as_ref().filter(|_| wrong.peek().is_some()) else { return false };
+    let same = |v: &Verdict| {
+        let role = v.visa.as_ref().map(|w| (&w.subject, &w.definition));
+        v.presented && v.outcome == Outcome::Passed && role == Some((&visa.subject, &visa.definition))
+    };
+    wrong.all(|c| c.code == codes::VISA_EXPIRED) && visas.iter().any(same)
+}
+
 /// The worst of everything that was asked about; nothing asked is nothing known.
 fn whole(checks: &[Check], visas: &[Verdict]) -> (Outcome, Code, String) {
     let own = checks.iter().map(|c| (c.outcome, c.code, c.sentence.clone()));
-    let theirs =
-        visas.iter().filter(|v| v.presented).map(|v| (v.outcome, v.code, v.sentence.clone()));
+    let theirs = visas.iter().filter(|v| v.presented && !is_replaced(v, visas));
+    let theirs = theirs.map(|v| (v.outcome, v.code, v.sentence.clone()));
     let all: Vec<_> = own.chain(theirs).collect();
     let first = |o: Outcome| all.iter().find(|(outcome, ..)| *outcome == o).cloned();
     first(Outcome::Failed)

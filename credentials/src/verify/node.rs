@@ -30,6 +30,8 @@ pub(super) struct Node<'t> {
     pub(super) issued: UnixMillis,
     pub(super) checks: Vec<Check>,
     pub(super) outcome: Outcome,
+    /// Whether it was given only to prove that somebody may revoke: nothing else rests on it.
+    pub(super) proves_revoker: bool,
 }
 
 impl<'t> Node<'t> {
@@ -48,6 +50,7 @@ impl<'t> Node<'t> {
             issued: run.expect.now,
             checks: Vec::new(),
             outcome: Outcome::Failed,
+            proves_revoker: false,
         };
         match reading {
             Err(e) => node.checks.push(Check::failed("form", e.code(), e.to_string())),

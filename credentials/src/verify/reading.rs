@@ -68,6 +68,12 @@ impl Readings {
         Ok(Arc::new(Reading::new(secured)))
     }
 
+    /// Reads a visa from its text, whatever form that has.
+    pub(crate) fn given(&mut self, text: &str) -> Result<Arc<Reading>, SecuredError> {
+        let text = text.trim_ascii();
+        if text.starts_with('{') { self.bytes(text.as_bytes()) } else { self.text(text) }
+    }
+
     fn text(&mut self, text: &str) -> Result<Arc<Reading>, SecuredError> {
         if let Some(known) = self.known.get(text) {
             return Ok(Arc::clone(known));

@@ -108,10 +108,14 @@ impl Chains<'_> {
             }
             if let Some(subject) = subject_of(node) {
                 found.lists(&self.lists, &subject, part.decides, self.now);
+                // Who revokes by a role does so for as long as the visa for it stands.
+                for index in (0..self.nodes.len()).filter(|i| self.lets_revoke(*i, &subject)) {
+                    open.push(Part { index, held: true, decides: false });
+                }
             }
             let Some(role) = node.role else { continue };
             let ends = role.definition.issuer_revocation == IssuerRevocation::Ends;
-            for index in self.authorities(visa, &role.definition.issuers.roles) {
+            for index in self.authorities(part.index, visa, &role.definition.issuers.roles) {
                 open.push(Part { index, held: false, decides: part.decides && ends });
             }
             let Some(requirement) = &role.definition.preconditions else { continue };
@@ -120,13 +124,22 @@ impl Chains<'_> {
                 let meant = self.visa(index).is_some_and(|(_, other)| {
                     other.subject == visa.subject && required.contains(&&other.definition)
                 });
-                if meant {
+                if meant && self.may_rest(part.index, index) {
                     open.push(Part { index, ..part });
                 }
             }
         }
         found.lists.sort();
         found
+    }
+
+    /// Whether a visa is one by which somebody whose list is read for a subject may revoke it.
+    fn lets_revoke(&self, index: usize, subject: &Subject<'_>) -> bool {
+        self.visa(index).is_some_and(|(_, visa)| {
+            subject.revoker_roles.contains(&visa.definition)
+                && self.lists.is_revoker(&visa.subject, &visa.definition)
+                && self.lists.read_for(subject).any(|list| list.issuer == visa.subject)
+        })
     }
 
     fn own_ends(&self, node: &Node<'_>, found: &mut Reliance) {

@@ -1,6 +1,7 @@
 //! How a visa stands at a time: its validity, its definition's retirement, and what the status
 //! lists of those who may revoke it say.
 
+use super::chain::Revokers;
 use super::node::Node;
 use super::{Age, Evidence, Run};
 use crate::codes;
@@ -31,7 +32,9 @@ pub(super) struct Lists<'l> {
     now: UnixMillis,
     clock: UnixMillis,
     /// Who may revoke beside the issuers, by role, as far as that is established.
-    pub(super) by_role: BTreeSet<(Did, ContentId)>,
+    pub(super) by_role: Revokers,
+    /// Of whom only the status of their own visa leaves that open.
+    pub(super) undecided: Revokers,
 }
 
 /// Whose status it is, and where it is written.
@@ -67,7 +70,8 @@ impl<'l> Lists<'l> {
             }
             lists.push((list, refused));
         }
-        Self { lists, evidence: run.evidence, now: run.expect.now, clock, by_role: BTreeSet::new() }
+        let (by_role, undecided) = (Revokers::new(), Revokers::new());
+        Self { lists, evidence: run.evidence, now: run.expect.now, clock, by_role, undecided }
     }
 
     /// Who signed lists that were verified.
@@ -81,7 +85,9 @@ impl<'l> Lists<'l> {
         for (list, refused) in &self.lists {
             let list: &'l StatusList = list;
             let named = subject.entries.iter().any(|e| e.list == list.id);
-            if refused.is_none() && named && self.may_revoke(&list.issuer, subject) {
+            let speaks = self.may_revoke(&list.issuer, subject)
+                || is_among(&self.undecided, &list.issuer, subject);
+            if refused.is_none() && named && speaks {
                 let held = newest.entry((&list.id, &list.issuer)).or_insert(list);
                 if list.order() > held.order() {
                     *held = list;
@@ -94,10 +100,13 @@ impl<'l> Lists<'l> {
     fn may_revoke(&self, signer: &Did, subject: &Subject<'_>) -> bool {
         signer == subject.issuer
             || subject.revoker_dids.contains(signer)
-            || subject
-                .revoker_roles
-                .iter()
-                .any(|r| self.by_role.contains(&(signer.clone(), r.clone())))
+            || is_among(&self.by_role, signer, subject)
+    }
+
+    /// Whether somebody revokes by a role, or perhaps does.
+    pub(super) fn is_revoker(&self, did: &Did, role: &ContentId) -> bool {
+        let revoker = (did.clone(), role.clone());
+        self.by_role.contains(&revoker) || self.undecided.contains(&revoker)
     }
 
     /// Suspended today, and asked about an earlier time. Whoever is suspended dates as it likes: what
@@ -146,6 +155,7 @@ impl<'l> Lists<'l> {
             checks.push(self.no_list(entry, subject));
         }
         checks.extend(self.unheard_revokers(entry, subject, &authorised));
+        checks.extend(self.undecided_revokers(entry, subject, at, usage));
         for signer in authorised {
             checks.push(self.signer_check(entry, signer, subject, at, usage));
         }
@@ -185,6 +195,36 @@ impl<'l> Lists<'l> {
                     "a list {list} of {signer}, who may revoke, was seen before and is not at hand"
                 );
                 checks.push(Check::indeterminate(name, codes::STATUS_UNKNOWN, sentence));
+            }
+        }
+        checks
+    }
+
+    /// Those who say that it is set, and of whom only the status of their own visa leaves open whether
+    /// they may: else whoever has that status withheld would be rid of the revocation.
+    fn undecided_revokers(
+        &self,
+        entry: &StatusEntry,
+        subject: &Subject<'_>,
+        at: UnixMillis,
+        usage: Use,
+    ) -> Vec<Check> {
+        let mut checks = Vec::new();
+        for list in self.read_for(subject).filter(|l| l.id == entry.list) {
+            if self.may_revoke(&list.issuer, subject) || list.bits().get(entry.index) != Ok(true) {
+                continue;
+            }
+            // What was issued before stays good, whoever revoked since.
+            let since = usage == Use::Issuing(IssuerRevocation::Keeps)
+                && list.was_set(entry.index, at) == Ok(Some(false));
+            if !since {
+                let by = &list.issuer;
+                let sentence = format!(
+                    "{by} says so in the list {}, and the status of the visa by which it may is open",
+                    entry.list
+                );
+                let name = status_name(entry.purpose);
+                checks.push(Check::indeterminate(name, codes::STATUS_SIGNER, sentence));
             }
         }
         checks
@@ -280,6 +320,10 @@ impl<'l> Lists<'l> {
         }
         state
     }
+}
+
+fn is_among(revokers: &Revokers, signer: &Did, subject: &Subject<'_>) -> bool {
+    subject.revoker_roles.iter().any(|r| revokers.contains(&(signer.clone(), r.clone())))
 }
 
 /// Whether a check is about revocation or suspension.

@@ -107,7 +107,8 @@ impl Worker {
             let key = (list.id.clone(), list.issuer.clone());
             // Lists that nothing rests on are nobody's business: anybody can sign some.
             let known = self.knowledge.material.seen.contains_key(&key);
-            if !known && !self.checker.wants_list(&key.0, &key.1) {
+            let wanted = known || self.checker.wants_list(&key.0, &key.1);
+            if !wanted && !self.checker.wants_revokers_list(&list, &self.knowledge, now) {
                 continue;
             }
             if asked.is_some() && self.is_unknown(&key.1) {

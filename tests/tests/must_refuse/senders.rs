@@ -34,6 +34,33 @@ fn case_16_a_revoked_sender_is_out_as_soon_as_the_list_is_here() {
 }
 
 #[test]
+fn case_16_who_revokes_by_a_role_is_believed_by_what_its_list_carries() {
+    let market = Market::revoked_by_operators(|_| ());
+    let (aggregator, operator) = (Party::new(2), Party::new(5));
+    let presentation = market.presentation(&aggregator);
+    let mut sender = Sender::new(&aggregator, &presentation, &market.channel);
+    let mut peer = market.peer(&Party::new(3), &[&presentation], market.lists(&[]));
+    admitted(&peer.receive(&sender.send(NOW), NOW));
+    let revoked = market.revoked_by(&operator, &aggregator, days_ago(1));
+    // Nobody knows of this revoker: its list is wanted for what it carries, and no stranger's is.
+    assert!(!peer.checker.wants_list(&revoked.id, &operator.did));
+    assert!(peer.checker.wants_revokers_list(&revoked, &peer.memory, NOW));
+    let purpose = Purpose::Revocation;
+    let bare = world::list_by(&market.regulator, &operator, purpose, &[], |_| ());
+    assert!(!peer.checker.wants_revokers_list(&bare, &peer.memory, NOW));
+    let copied: Vec<_> = revoked.authority().cloned().collect();
+    let copied = world::list_by(&market.regulator, &Party::new(9), purpose, &[], |list| {
+        list["evidence"] = serde_json::json!(copied);
+    });
+    assert!(!peer.checker.wants_revokers_list(&copied, &peer.memory, NOW));
+    let ended = peer.checker.status_list_came(&revoked.id, &operator.did);
+    assert_eq!(ended.len(), 1);
+    peer.memory.lists.push(revoked);
+    let code = gridpass_credentials::codes::VISA_REVOKED;
+    expect(&peer.receive(&sender.send(later(400)), later(400)), Verdict::Refuse, code);
+}
+
+#[test]
 fn case_16_a_message_from_before_an_end_in_good_order_is_not_lost() {
     let market = Market::default();
     let aggregator = Party::new(2);

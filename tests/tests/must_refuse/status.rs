@@ -2,6 +2,8 @@
 //! one that was seen. Each asserts the code, and that the good twin passes.
 
 use gridpass_credentials::codes;
+use gridpass_credentials::keeping::read_visa;
+use gridpass_credentials::requirement::Requirement;
 use gridpass_credentials::role::{Parties, RoleDefinition};
 use gridpass_credentials::secured::Secured;
 use gridpass_credentials::status::{Bits, Change, MIN_ENTRIES, StatusError, StatusList};
@@ -158,6 +160,158 @@ fn a_revoker_that_the_definition_names_by_did_or_by_role() {
     is(&report, Outcome::Failed, codes::VISA_REVOKED);
     // Without proof of the office the list is a stranger's.
     assert_eq!(world::verify_alone(&visa, &[], &trust, &lists).outcome, Outcome::Passed);
+}
+
+/// A visa of the holder, which an ombudsman may revoke by its role; and the ombudsman's own visa.
+struct ByRole {
+    root: Party,
+    revoker: Party,
+    holder: Party,
+    trust: Trust,
+    visa: Secured,
+    office: Secured,
+    set: Change,
+}
+
+/// The ombudsman's visa names lists of an issuer of its own.
+fn by_role() -> ByRole {
+    let (root, holder, revoker, other) =
+        (Party::new(1), Party::new(2), Party::new(5), Party::new(6));
+    let ombudsman = world::definition("flex.gb.ombudsman", world::dids(&[&other]), |_| ());
+    let role = world::definition("flex.gb.aggregator", world::dids(&[&root]), |d| {
+        d.revokers = Some(world::holders(&[&ombudsman]));
+    });
+    let trust = world::trust(&[&root, &other], &[&ombudsman, &role]);
+    let visa = world::visa(&root, &holder, &role, |_| ());
+    let index = visa.status_of(Purpose::Revocation).expect("an entry").index;
+    let office = world::issue(&other, &world::visa(&other, &revoker, &ombudsman, |_| ()));
+    let set = Change { index, set: true, at: days_ago(1) };
+    ByRole { visa: world::issue(&root, &visa), root, revoker, holder, trust, office, set }
+}
+
+impl ByRole {
+    fn lists(&self, authority: &[&Secured]) -> Vec<StatusList> {
+        let mut lists = world::clear_lists(&[&self.root, &Party::new(6)]);
+        let (owner, by) = (&self.root, &self.revoker);
+        let set = [self.set];
+        lists.push(world::list_carrying(owner, by, Purpose::Revocation, &set, authority));
+        lists
+    }
+
+    fn check(&self, lists: &[StatusList]) -> VisaReport {
+        let presentation = world::present(&self.holder, &[&self.visa]);
+        world::verify(&presentation, &self.trust, lists, &world::expectation())
+    }
+}
+
+#[test]
+fn a_revoker_by_role_whose_list_carries_the_proof_or_who_is_proven_beside() {
+    let s = by_role();
+    // Nobody shows that the signer may: a stranger's list.
+    assert_eq!(s.check(&s.lists(&[])).outcome, Outcome::Passed);
+    let report = s.check(&s.lists(&[&s.office]));
+    is(&report, Outcome::Failed, codes::VISA_REVOKED);
+    let proof = report.visas.iter().find(|v| v.proves_revoker).expect("it is told");
+    assert!(!proof.presented);
+    // The verdict hangs on the lists of that visa too.
+    let rests_on = report.visas[0].rests_on.as_ref().expect("it was presented");
+    assert!(rests_on.lists.iter().any(|l| l.signer == Party::new(6).did));
+    // A visa alone.
+    let alone = world::verify_alone(&s.visa, &[], &s.trust, &s.lists(&[&s.office]));
+    is(&alone, Outcome::Failed, codes::VISA_REVOKED);
+    // Given beside the presentation.
+    let presentation = world::present(&s.holder, &[&s.visa]);
+    let beside = [s.office.text().as_bytes().to_vec()];
+    let report = world::verify_with(&presentation, &beside, &s.trust, &s.lists(&[]));
+    is(&report, Outcome::Failed, codes::VISA_REVOKED);
+}
+
+#[test]
+fn who_carries_what_is_not_its_own_or_stands_no_more_revokes_nothing() {
+    let s = by_role();
+    let (other, stranger) = (Party::new(6), Party::new(9));
+    let mut lists = world::clear_lists(&[&s.root, &other]);
+    let set = [s.set];
+    let purpose = Purpose::Revocation;
+    lists.push(world::list_carrying(&s.root, &stranger, purpose, &set, &[&s.office]));
+    assert_eq!(s.check(&lists).outcome, Outcome::Passed, "the visa is another's");
+    // Its own is revoked.
+    let (_, office) = read_visa(s.office.text()).expect("a visa");
+    let index = office.status_of(purpose).expect("an entry").index;
+    let mut lists = s.lists(&[&s.office]);
+    lists.retain(|l| !(l.issuer == other.did && l.purposes == [purpose.name()]));
+    let gone = Change { index, set: true, at: days_ago(2) };
+    lists.push(world::list(&other, purpose, &[gone]));
+    assert_eq!(s.check(&lists).outcome, Outcome::Passed);
+    // Whether it stands is not known: that is not decided for the holder, who could withhold it.
+    let mut lists = s.lists(&[&s.office]);
+    lists.retain(|l| l.issuer != other.did);
+    is(&s.check(&lists), Outcome::Indeterminate, codes::STATUS_SIGNER);
+}
+
+#[test]
+fn what_proves_a_revoker_makes_nothing_of_the_holder_hold() {
+    let (root, holder) = (Party::new(1), Party::new(2));
+    let insured = world::definition("flex.gb.insured", world::dids(&[&root]), |_| ());
+    let role = world::definition("flex.gb.bidder", world::dids(&[&root]), |d| {
+        d.revokers = Some(world::holders(&[&insured]));
+        d.preconditions = Some(Requirement::Role { role: world::id(&insured) });
+    });
+    let trust = world::trust(&[&root], &[&insured, &role]);
+    let visa = world::issue(&root, &world::visa(&root, &holder, &role, |_| ()));
+    let own = world::issue(&root, &world::visa(&root, &holder, &insured, |_| ()));
+    let presentation = world::present(&holder, &[&visa]);
+    let lists = world::clear_lists(&[&root]);
+    let beside = [own.text().as_bytes().to_vec()];
+    let report = world::verify_with(&presentation, &beside, &trust, &lists);
+    is(&report, Outcome::Indeterminate, codes::PRECONDITIONS_UNKNOWN);
+    let mut lists = lists;
+    let purpose = Purpose::Revocation;
+    lists.push(world::list_carrying(&root, &holder, purpose, &[], &[&own]));
+    let report = world::verify(&presentation, &trust, &lists, &world::expectation());
+    is(&report, Outcome::Indeterminate, codes::PRECONDITIONS_UNKNOWN);
+    let both = world::present(&holder, &[&visa, &own]);
+    let report = world::verify(&both, &trust, &lists, &world::expectation());
+    assert_eq!(report.outcome, Outcome::Passed, "{}", report.sentence);
+}
+
+#[test]
+fn one_that_ended_takes_nothing_away_beside_its_renewal_and_proves_nothing_alone() {
+    let (root, holder) = (Party::new(1), Party::new(2));
+    let insured = world::definition("flex.gb.insured", world::dids(&[&root]), |_| ());
+    let role = world::definition("flex.gb.bidder", world::dids(&[&root]), |d| {
+        d.preconditions = Some(Requirement::Role { role: world::id(&insured) });
+    });
+    let trust = world::trust(&[&root], &[&insured, &role]);
+    let made = |definition: &RoleDefinition, until: UnixMillis| {
+        let visa = world::visa(&root, &holder, definition, |v| {
+            v.valid_until = until;
+            // A place of its own.
+            v.status[0].index += u64::from(until < NOW);
+        });
+        world::issue(&root, &visa)
+    };
+    let (bidder, renewed) = (made(&role, in_days(90)), made(&insured, in_days(90)));
+    let old = made(&insured, days_ago(1));
+    let lists = world::clear_lists(&[&root]);
+    let check = |visas: &[&Secured]| {
+        world::verify(&world::present(&holder, visas), &trust, &lists, &world::expectation())
+    };
+    let report = check(&[&bidder, &old, &renewed]);
+    assert_eq!(report.outcome, Outcome::Passed, "{}", report.sentence);
+    let ended = report.visas.iter().find(|v| &v.evidence == old.id()).expect("it is told");
+    assert_eq!((ended.presented, ended.code), (true, codes::VISA_EXPIRED));
+    is(&check(&[&bidder, &old]), Outcome::Failed, codes::PRECONDITIONS_UNMET);
+    is(&check(&[&old]), Outcome::Failed, codes::VISA_EXPIRED);
+    // More than its end is wrong with one.
+    let mut revoked = lists.clone();
+    let index = read_visa(old.text()).expect("a visa").1.status[0].index;
+    let set = [Change { index, set: true, at: days_ago(2) }];
+    revoked.retain(|l| l.purposes != [Purpose::Revocation.name()]);
+    revoked.push(world::list(&root, Purpose::Revocation, &set));
+    let shown = world::present(&holder, &[&old, &renewed]);
+    let report = world::verify(&shown, &trust, &revoked, &world::expectation());
+    assert_eq!(report.outcome, Outcome::Failed);
 }
 
 #[test]

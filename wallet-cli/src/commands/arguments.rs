@@ -17,7 +17,7 @@ use gridpass_credentials::trust::{IdentityMaterial, Snapshots, Trust};
 use gridpass_credentials::verify::SeenLists;
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{OfflineResolver, Resolver as _, SnapshotStore};
-use gridpass_identity::time::UnixMillis;
+use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use gridpass_identity::wallet::Wallet;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -113,6 +113,10 @@ pub struct TrustArgs {
     /// Judge as of this time (RFC 3339, UTC) [default: now]
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
+    /// What is known as of this time, not before the other; name it for a report that comes out the same
+    /// later (RFC 3339, UTC) [default: now]
+    #[arg(long, value_name = "TIME")]
+    clock: Option<String>,
 }
 
 /// What was gathered for a verification.
@@ -133,6 +137,9 @@ pub struct Material {
     pub beside: Option<Beside>,
     /// The time to judge at.
     pub at: UnixMillis,
+    /// The time that it is: not before the other. Trust packs and lists are believed up to it, so that
+    /// what happened at the other is judged by what is known now.
+    pub clock: UnixMillis,
 }
 
 impl TrustArgs {
@@ -149,20 +156,29 @@ impl TrustArgs {
     /// Reads everything; asks for the wallet only where no trust pack is given.
     pub fn gather(&self, global: &GlobalArgs, parcel: &Parcel) -> Result<Material, Failure> {
         let at = self.at.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
+        let clock = self.clock.as_deref().map(parse_time).transpose()?.unwrap_or_else(now).max(at);
         // Nothing in a file was obtained later than now, nor after the time that is asked about.
         let latest = now().max(at);
         let pin = self.pin.as_deref().map(ContentId::parse).transpose()?;
-        let (trust, wallet) = match &self.trust {
+        let (bytes, wallet) = match &self.trust {
             Some(path) => {
                 let limit = u64::try_from(gridpass_credentials::trust::LIMITS.bytes);
-                let bytes = read_input(path, limit.unwrap_or(MAX_INPUT))?;
-                (Trust::open(trimmed(&bytes), pin.as_ref(), at).map_err(KeepError::from)?, None)
+                (read_input(path, limit.unwrap_or(MAX_INPUT))?, None)
             }
             None => {
                 let wallet = global.wallet_of_trust()?;
-                (keeping::pinned(&wallet, at)?, Some(wallet))
+                (keeping::pinned_bytes(&wallet)?, Some(wallet))
             }
         };
+        let open = |time: UnixMillis| -> Result<Trust, KeepError> {
+            Ok(Trust::open(trimmed(&bytes), pin.as_ref(), time)?)
+        };
+        let mut trust = open(clock)?;
+        let first = trust.history().first().unwrap_or_else(|| trust.charter());
+        // Before its first charter there was nothing to judge by.
+        if first.charter().dated > at.plus_millis(MAX_CLOCK_SKEW_MILLIS) {
+            trust = open(at)?;
+        }
         let (mut lists, seen) = match &wallet {
             Some(wallet) => keeping::lists(wallet)?,
             None => (Vec::new(), SeenLists::new()),
@@ -178,6 +194,7 @@ impl TrustArgs {
             wallet,
             beside,
             at,
+            clock,
         };
         lists.extend(read_lists(&parcel.status_lists)?);
         for path in self.status.iter().chain(&self.evidence) {

@@ -10,8 +10,8 @@ use crate::shown::shown;
 use crate::warnings::hint;
 use clap::{Args, Subcommand};
 use gridpass_credentials::issuing::Issuer;
-use gridpass_credentials::keeping;
-use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::keeping::{self, KeepError};
+use gridpass_credentials::parcel::Parcel;
 use gridpass_credentials::register;
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::status::StatusList;
@@ -107,9 +107,13 @@ fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
             format!("{}\n", list.secured().text()).into_bytes()
         }
         None => {
-            let mut parcel = Parcel::new(ParcelKind::StatusLists, None);
-            parcel.status_lists = lists.iter().map(|l| l.secured().text().to_owned()).collect();
-            parcel.identities = identities_of(&wallet, [&me.did])?;
+            let mut parcel = register::lists_parcel(&wallet, &lists)?;
+            // Also where there is no list: an end that is to be told is in it.
+            for material in identities_of(&wallet, [&me.did])? {
+                if !parcel.identities.contains(&material) {
+                    parcel.identities.push(material);
+                }
+            }
             parcel.encode()?
         }
     };
@@ -140,12 +144,33 @@ fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
         }
     }
     save_identities(&mut wallet, &identities)?;
-    for list in &lists {
-        keeping::see_list(&mut wallet, list, &mut rng())?;
+    let (mut kept, mut older, mut forked) = (Vec::new(), Vec::new(), None);
+    // What is wrong with one keeps nobody from what the others say.
+    for list in lists {
+        match keeping::see_list(&mut wallet, &list, &mut rng()) {
+            Ok(()) => kept.push(list),
+            Err(KeepError::OlderList(_)) => older.push(list),
+            Err(e @ KeepError::ForkedList(_)) => forked = forked.or(Some(e)),
+            Err(e) => return Err(e.into()),
+        }
+    }
+    let lists = kept;
+    if let Some(fork) = forked {
+        return Err(fork.into());
+    }
+    if let Some(list) = older.first().filter(|_| lists.is_empty()) {
+        return Err(KeepError::OlderList(list.id.clone()).into());
     }
     let text: String = lists.iter().map(line).collect();
-    let json = json!({"lists": lists.iter().map(row).collect::<Vec<_>>()});
+    let json = json!({
+        "lists": lists.iter().map(row).collect::<Vec<_>>(),
+        "older": older.iter().map(row).collect::<Vec<_>>(),
+    });
     let mut text = format!("{text}{} lists are kept.", lists.len());
+    if !older.is_empty() {
+        let older: String = older.iter().map(line).collect();
+        text.push_str(&format!("\nNot kept, since a newer state is kept already:\n{older}"));
+    }
     if lists.is_empty() && !identities.is_empty() {
         text = format!("What is new of {} DIDs in it is kept.", identities.len());
     }

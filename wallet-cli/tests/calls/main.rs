@@ -28,6 +28,7 @@ mod interop_age;
 mod issuing;
 mod killed_calls;
 mod officer;
+mod past;
 mod policy;
 #[cfg(unix)]
 mod secrets;

@@ -1,7 +1,7 @@
 //! Roles, charters, visas and status lists as an officer, a delegate, a holder and a verifier call
 //! them, each with a wallet of its own, and nothing but files between them.
 
-use crate::common::{Place, Ran};
+use crate::common::{Place, Ran, codes_of};
 use serde_json::Value;
 
 /// Somebody with a wallet and a did:webvh.
@@ -38,7 +38,7 @@ impl<'p> Party<'p> {
     }
 
     /// A verification that must come out so.
-    fn verdict(&self, code: &str, status: i32, args: &[&str]) -> Value {
+    pub(crate) fn verdict(&self, code: &str, status: i32, args: &[&str]) -> Value {
         let args = [&["--json"], args].concat();
         let ran = self.place.run(&self.args(&args));
         let json = ran.json();
@@ -168,6 +168,10 @@ fn from_request_to_presentation_and_from_suspension_to_revocation() {
     regulator.ok(&["visa", "revoke", &id, "-o", "revoked.json"]);
     holder.verdict("GP-VISA-REVOKED", 13, &verify_with("revoked.json"));
     regulator.refused("GP-STATUS-UNCHANGED", 8, &["visa", "revoke", &id]);
+    // For good: it is neither suspended nor reinstated any more.
+    for change in ["suspend", "reinstate"] {
+        regulator.refused("GP-STATUS-UNCHANGED", 8, &["visa", change, &id]);
+    }
     let issued = regulator.json("gridpass.visa.list/1", &["visa", "list", "--issued"]);
     assert_eq!(issued["visas"][0]["state"], "revoked");
     let shown = regulator.json("gridpass.status.show/1", &["status", "show", "revoked.json"]);
@@ -192,6 +196,8 @@ fn reports_are_byte_identical_for_the_same_inputs() {
             "--trust",
             "trust.json",
             "--at",
+            &at,
+            "--clock",
             &at,
             "--report",
             report,
@@ -263,6 +269,39 @@ fn a_delegate_issues_and_its_own_authority_can_be_withdrawn() {
     regulator.ok(&["visa", "revoke", &delegate.did, "-o", "withdrawn.json"]);
     let args = [&verify[..], &trust, &["--status", "withdrawn.json"]].concat();
     regulator.verdict("GP-ISSUER-REVOKED-ENDS", 13, &args);
+}
+
+#[test]
+fn who_revokes_by_a_role_is_believed_and_nobody_else() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let (ombudsman, dso) = (Party::new(&place, "ombudsman"), Party::new(&place, "dso"));
+    let (office, role) = ("flex.gb.ombudsman", "flex.gb.supplier");
+    regulator.ok(&["role", "define", office]);
+    regulator.ok(&["role", "define", role, "--revoked-by", office]);
+    regulator.ok(&["charter", "add-role", office, role]);
+    regulator.ok(&["charter", "pack", "-o", "trust-2.json"]);
+    for (to, role, file) in [(&ombudsman, office, "office.json"), (&holder, role, "visa.json")] {
+        to.ok(&["charter", "verify", "trust-2.json", "--adopt"]);
+        regulator.ok(&["visa", "issue", "--to", &to.did, "--role", role, "-o", file]);
+        to.ok(&["visa", "accept", file]);
+    }
+    dso.ok(&["charter", "verify", "trust-2.json", "--adopt"]);
+    holder.ok(&["visa", "present", role, "--to", &dso.did, "-o", "shown.json"]);
+    let verify = ["visa", "verify", "shown.json", "--audience", &dso.did];
+    dso.verdict("GP-VISA-IN-FORCE", 0, &verify);
+    // Whoever has no such role is told so.
+    dso.refused("GP-STATUS-SIGNER", 11, &["visa", "revoke", "visa.json", "-o", "no.json"]);
+    assert!(!place.path("no.json").exists());
+    ombudsman.ok(&["visa", "revoke", "visa.json", "-o", "gone.json"]);
+    let told = [&verify[..], &["--status", "gone.json"]].concat();
+    dso.verdict("GP-VISA-REVOKED", 13, &told);
+    dso.ok(&["status", "accept", "gone.json"]);
+    dso.verdict("GP-VISA-REVOKED", 13, &verify);
+    // Published again it carries the same.
+    ombudsman.ok(&["status", "publish", "-o", "again.json"]);
+    let told = [&verify[..], &["--trust", "trust-2.json", "--status", "again.json"]].concat();
+    dso.verdict("GP-VISA-REVOKED", 13, &told);
 }
 
 #[test]
@@ -361,6 +400,60 @@ fn a_request_is_refused_with_a_reason_and_a_visa_is_renewed() {
 }
 
 #[test]
+fn what_is_revoked_is_not_renewed_in_silence_whoever_revoked_it() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let supervisor = Party::new(&place, "supervisor");
+    let role = "flex.gb.supplier";
+    regulator.ok(&["role", "define", role, "--revoker", &supervisor.did]);
+    regulator.ok(&["charter", "add-role", role]);
+    regulator.ok(&["charter", "pack", "-o", "trust-2.json"]);
+    for party in [&holder, &supervisor] {
+        party.ok(&["charter", "verify", "trust-2.json", "--adopt"]);
+    }
+    let issue = |role: &str, more: &[&str], file: &str| {
+        let args = ["visa", "issue", "--to", &holder.did, "--role", role, "-o", file];
+        regulator.ok(&[&args[..], more].concat());
+        holder.ok(&["visa", "accept", file]);
+        holder.ok(&["visa", "renew", role, "-o", &format!("renew-{file}")]);
+    };
+    let aggregator = "flex.gb.aggregator";
+    issue(aggregator, &["--claim", "zone=GB-1"], "aggregator.json");
+    issue(role, &[], "supplier.json");
+    let review = |file: &str| {
+        let ran = place.run(&regulator.args(&["--json", "visa", "review", file]));
+        (ran.status, ran.json())
+    };
+    assert_eq!(review("renew-aggregator.json").0, 0);
+
+    // By the issuer: its own register says so, and the holder's list.
+    regulator.ok(&["visa", "revoke", "aggregator.json", "-o", "gone.json"]);
+    let (status, report) = review("renew-aggregator.json");
+    assert_eq!(status, 13, "{report:#}");
+    assert!(codes_of(&report).contains(&"GP-VISA-REVOKED".to_owned()), "{report:#}");
+    let again = ["visa", "issue", "renew-aggregator.json", "-o", "again.json"];
+    regulator.refused("GP-VISA-REVOKED", 13, &again);
+    assert!(!place.path("again.json").exists());
+    holder.ok(&["status", "accept", "gone.json"]);
+    holder.refused("GP-VISA-REVOKED", 13, &["visa", "renew", aggregator, "-o", "no.json"]);
+    regulator.ok(&[&again[..], &["--despite-revocation"]].concat());
+
+    // By somebody else who may: as soon as the issuer keeps its list.
+    supervisor.ok(&["visa", "revoke", "supplier.json", "-o", "theirs.json"]);
+    assert_eq!(review("renew-supplier.json").0, 0);
+    regulator.ok(&["status", "accept", "theirs.json"]);
+    assert_eq!(review("renew-supplier.json").0, 13);
+    let again = ["visa", "issue", "renew-supplier.json", "-o", "once-more.json"];
+    regulator.refused("GP-VISA-REVOKED", 13, &again);
+    let issued = regulator.json("gridpass.visa.list/1", &["visa", "list", "--issued"]);
+    let rows = issued["visas"].as_array().expect("visas");
+    let row = rows.iter().find(|v| v["visa"]["role"] == role).expect("it was issued");
+    assert_eq!(row["state"], "revoked");
+    let by = format!("by {}", supervisor.did);
+    assert!(row["sentence"].as_str().is_some_and(|s| s.contains(&by)), "{row:#}");
+}
+
+#[test]
 fn roles_are_shown_listed_and_compared() {
     let place = Place::new();
     let (regulator, _) = framework(&place);
@@ -421,7 +514,24 @@ fn lists_are_kept_and_an_older_state_is_refused() {
     dso.ok(&verify);
     let kept = dso.json("gridpass.status.accept/1", &["status", "accept", "revoked.json"]);
     assert_eq!(kept["lists"].as_array().map(Vec::len), Some(1));
-    dso.refused("GP-STATUS-ROLLBACK", 10, &["status", "accept", "before.json"]);
+    // Of a file the older ones are left out, and none beside them.
+    let mixed = dso.json("gridpass.status.accept/1", &["status", "accept", "before.json"]);
+    let ids = |lists: &Value| -> Vec<String> {
+        let ids = lists.as_array().expect("lists").iter().map(|l| l["purposes"][0].to_string());
+        ids.collect()
+    };
+    assert_eq!(ids(&mixed["older"]), ["\"revocation\""]);
+    assert_eq!(ids(&mixed["lists"]), ["\"suspension\""]);
+    let older: Value = serde_json::from_str(&place.read("before.json")).expect("JSON");
+    let older = older["statusLists"].as_array().expect("lists");
+    let is_revocations = |text: &&str| {
+        place.write("older.jwt", text);
+        let shown = dso.json("gridpass.status.show/1", &["status", "show", "older.jwt"]);
+        shown["lists"][0]["purposes"][0] == "revocation"
+    };
+    let text = older.iter().filter_map(Value::as_str).find(is_revocations).expect("a list");
+    place.write("older.jwt", text);
+    dso.refused("GP-STATUS-ROLLBACK", 10, &["status", "accept", "older.jwt"]);
     // The visa's own file has the older list beside it: the kept one counts.
     dso.verdict("GP-VISA-REVOKED", 13, &verify);
     let text = place.read("revoked.json").replace("eyJ", "eyK");

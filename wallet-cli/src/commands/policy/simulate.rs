@@ -11,7 +11,7 @@ use crate::shown::shown;
 use clap::Args;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::signature::SignatureMemo;
-use gridpass_credentials::verify::{Evidence, Expectation, verify_presentation};
+use gridpass_credentials::verify::{Evidence, Expectation, verify_presentation_with};
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
@@ -97,14 +97,16 @@ pub fn run(global: &GlobalArgs, args: &SimulateArgs) -> Outcomes {
     let evidence = Evidence { trust, lists, resolver: &resolver, seen };
     let expect = Expectation {
         now: material.at,
-        clock: material.at,
+        clock: material.clock,
         audience: Some(policy.id().as_str()),
         nonce: args.nonce.as_deref(),
         presenter: None,
     };
     let content = parcel.content.as_deref().unwrap_or_default();
     let mut memo = SignatureMemo::default();
-    let report = verify_presentation(content.as_bytes(), &evidence, &expect, &mut memo);
+    let proofs: Vec<_> = material.supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
+    let content = content.as_bytes();
+    let report = verify_presentation_with(content, &proofs, &evidence, &expect, &mut memo);
     let Some(sender) = report.presenter.clone() else {
         return Err(Failure::new(report.code, report.sentence));
     };
@@ -112,7 +114,7 @@ pub fn run(global: &GlobalArgs, args: &SimulateArgs) -> Outcomes {
         channel: (policy.id(), policy.descriptor()),
         sender: &sender,
         report: &report,
-        clock: material.at,
+        clock: material.clock,
         trust,
         node: None,
     });

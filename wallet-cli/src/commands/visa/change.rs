@@ -1,7 +1,7 @@
 //! Suspending, reinstating and revoking.
 
 use super::done_all_the_same;
-use crate::commands::arguments::identities_of;
+use super::standing::Known;
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;
@@ -16,6 +16,7 @@ use gridpass_credentials::register;
 use gridpass_credentials::secured::Secured;
 use gridpass_credentials::signature::{self, Asked, SignatureMemo};
 use gridpass_credentials::status::StatusList;
+use gridpass_credentials::trust::Trust;
 use gridpass_credentials::visa::{Purpose, StatusEntry, Visa};
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
@@ -113,7 +114,7 @@ fn change(
     let me = identity(&wallet, name)?;
     let trust = keeping::pinned(&wallet, now())?;
     if !known_issuer {
-        may_revoke(&trust, &visa, &me.did)?;
+        may_revoke(&wallet, &trust, &visa, &me.did)?;
     }
     let mut issuer = Issuer { wallet: &mut wallet, identity: &me, trust: &trust, now: now() };
     let list = issuer.set_status(&visa, purpose, set, args.reason.as_deref(), &mut rng())?;
@@ -240,10 +241,7 @@ fn finish(
         return Ok(answer);
     }
     let write = || -> Result<Option<Vec<u8>>, Failure> {
-        let mut parcel = Parcel::new(ParcelKind::StatusLists, None);
-        parcel.status_lists = lists.iter().map(|l| l.secured().text().to_owned()).collect();
-        parcel.identities = identities_of(wallet, signers)?;
-        args.output.write(parcel.encode()?)
+        args.output.write(register::lists_parcel(wallet, lists)?.encode()?)
     };
     let written = write().map_err(|e| {
         let commands: Vec<String> = signers
@@ -315,18 +313,30 @@ fn signed_by_its_issuer(wallet: &Wallet, secured: &Secured, visa: &Visa) -> Resu
     }
 }
 
-/// Refuses early what every verifier would pass over.
-fn may_revoke(
-    trust: &gridpass_credentials::trust::Trust,
-    visa: &Visa,
-    me: &gridpass_identity::did::Did,
-) -> Result<(), Failure> {
-    let revokers = trust.definition(&visa.definition).and_then(|r| r.definition.revokers.as_ref());
-    let named = revokers.is_some_and(|r| r.dids.contains(me) || !r.roles.is_empty());
-    if named {
-        return Ok(());
+/// Refuses early what every verifier would pass over: only who is named, or holds a role that is named,
+/// may revoke what others issued.
+fn may_revoke(wallet: &Wallet, trust: &Trust, visa: &Visa, me: &Did) -> Result<(), Failure> {
+    let role = trust.definition(&visa.definition);
+    let revokers = role.and_then(|r| r.definition.revokers.as_ref());
+    let mut why = "its definition names other revokers".to_owned();
+    if let Some(revokers) = revokers {
+        if revokers.dids.contains(me) {
+            return Ok(());
+        }
+        let mut known = Known::of(wallet)?;
+        for held in keeping::visas(wallet)? {
+            let office = held.read()?.1;
+            if &office.subject != me || !revokers.roles.contains(&office.definition) {
+                continue;
+            }
+            let standing = known.standing(wallet, &held, &office)?;
+            if standing.state == "held" {
+                return Ok(());
+            }
+            why = format!("your own visa for {} is {}", office.role, standing.state);
+        }
     }
-    let message = format!("{me} may not revoke {}: its definition names other revokers", visa.role);
+    let message = format!("{me} may not revoke {}: {why}", visa.role);
     Err(Failure::new(gridpass_credentials::codes::STATUS_SIGNER, message)
         .next(format!("Ask its issuer, {}, to do it.", visa.issuer)))
 }

@@ -13,6 +13,7 @@ use clap::Args;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping::{self, HeldVisa, KeepError};
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::presenting::required;
 use gridpass_credentials::register;
 use gridpass_credentials::request::{self, Refusal};
 use gridpass_credentials::signature::SignatureMemo;
@@ -81,14 +82,23 @@ pub fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
         let evidence = Evidence { trust, lists, resolver: &resolver, seen };
         let expect = Expectation {
             now: material.at,
-            clock: material.at,
+            clock: material.clock,
             audience: None,
             nonce: None,
             presenter: None,
         };
         let mut memo = SignatureMemo::default();
-        let supporting: Vec<_> =
-            material.supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
+        let mut beside = material.supporting.clone();
+        if let (Some(wallet), Ok((_, visa))) = (&material.wallet, keeping::read_visa(&text)) {
+            // What the role requires is perhaps held here already.
+            let own = required(wallet, trust, &[visa], material.at)?.into_iter();
+            for text in own.flat_map(|(_, own)| std::iter::once(own.text).chain(own.supporting)) {
+                if !beside.contains(&text) {
+                    beside.push(text);
+                }
+            }
+        }
+        let supporting: Vec<_> = beside.into_iter().map(String::into_bytes).collect();
         let report = verify_visa(text.as_bytes(), &supporting, &evidence, &expect, &mut memo);
         let named: Vec<String> = report
             .visas
@@ -100,7 +110,7 @@ pub fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
             .iter()
             .filter(|l| named.contains(&l.id))
             .filter(|l| {
-                let checks = check_list(l, &resolver, material.at, &mut memo);
+                let checks = check_list(l, &resolver, material.clock, &mut memo);
                 checks.iter().all(|c| c.outcome == Outcome::Passed)
             })
             .cloned()
@@ -128,7 +138,11 @@ pub fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
             Err(e) => return Err(e.into()),
         }
     }
-    let held = HeldVisa::new(text, supporting, now());
+    let kept = match &subject {
+        Some(subject) => keeping::resting(&wallet, subject, &supporting, now())?,
+        None => supporting,
+    };
+    let held = HeldVisa::new(text, kept, now());
     let evidence = keeping::keep_visa(&mut wallet, &held, &mut rng())?;
     // A renewed visa replaces the one before only when that ends; both may be shown until then.
     let role = report.visas.first().and_then(|v| v.visa.as_ref()).map(|v| v.role.to_string());
@@ -175,12 +189,21 @@ fn list_held(wallet: &Wallet) -> Outcomes {
 
 fn list_issued(wallet: &Wallet) -> Outcomes {
     let (mut rows, mut nodes, mut text) = (Vec::new(), Vec::new(), String::new());
+    let mut known = Known::of(wallet)?;
     for record in register::issued(wallet)? {
         let (secured, visa) = keeping::read_visa(&record.text)?;
         let ends = end_of(&visa);
-        let state = with_expiry(record.state(), ends);
+        let Standing { state, why } = known.issued(wallet, &record, &visa)?;
+        let state = with_expiry(state, ends);
         text.push_str(&lines(&visa, state, &format!("for {}", visa.subject), secured.id()));
-        rows.push(json!({"visa": visa, "evidence": secured.id(), "state": state, "ends": ends}));
+        let mut row = json!({"visa": visa, "evidence": secured.id(), "state": state, "ends": ends});
+        // By whom else it was taken back.
+        if let (Some((code, sentence)), Some(row)) = (why, row.as_object_mut()) {
+            text.push_str(&format!("  {} [{code}]\n", harmless(&sentence)));
+            row.insert("code".into(), json!(code));
+            row.insert("sentence".into(), json!(sentence));
+        }
+        rows.push(row);
     }
     for (authorisation, _) in register::authorisations(wallet)? {
         let revoked = register::is_set(wallet, &authorisation.principal, &authorisation.status)?;
@@ -318,7 +341,8 @@ pub fn expirations(global: &GlobalArgs, args: &ExpirationsArgs) -> Outcomes {
     }
     for record in register::issued(&wallet)? {
         let visa = record.read()?;
-        if record.state() != "revoked" && known.ended(&visa.issuer).is_none() {
+        let standing = known.issued(&wallet, &record, &visa)?;
+        if standing.state != "revoked" && known.ended(&visa.issuer).is_none() {
             all.push(Ending { until: end_of(&visa), what: "issued", visa });
         }
     }

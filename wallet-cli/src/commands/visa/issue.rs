@@ -62,6 +62,9 @@ pub struct IssueArgs {
     /// Issue a second visa for a request that was answered with one already
     #[arg(long, requires = "file")]
     again: bool,
+    /// Issue it though the visa that it is to replace is revoked or suspended
+    #[arg(long, requires = "file")]
+    pub despite_revocation: bool,
     /// What the ids of new status lists start with: a URL of yours, ending in /
     #[arg(long, value_name = "URL")]
     status_base: Option<String>,

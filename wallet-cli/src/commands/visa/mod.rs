@@ -10,6 +10,7 @@ mod issue;
 mod node;
 mod present;
 mod remove;
+mod renewal;
 mod request;
 mod standing;
 mod verify;

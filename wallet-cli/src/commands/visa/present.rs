@@ -11,9 +11,9 @@ use crate::resolving::parse_audience;
 use crate::warnings::{hint, warn};
 use clap::Args;
 use gridpass_credentials::content_id::ContentId;
-use gridpass_credentials::keeping::{self, HeldVisa};
+use gridpass_credentials::keeping::{self, HeldVisa, KeepError};
 use gridpass_credentials::parcel::{Parcel, ParcelKind, lists_named_in};
-use gridpass_credentials::presenting::{Showing, present};
+use gridpass_credentials::presenting::{Showing, present, shown_with};
 use gridpass_credentials::secured::Binding;
 use gridpass_credentials::trust::KnownRole;
 use gridpass_identity::did::Did;
@@ -74,6 +74,12 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
         None => identity(&wallet, None)?.did,
     };
     let me = identity(&wallet, Some(holder.as_str()))?;
+    // Without what their roles require they would not count.
+    let named = held.iter().map(|one| Ok(one.read()?.1)).collect::<Result<Vec<_>, KeepError>>()?;
+    for (visa, more) in shown_with(&wallet, &named, now())? {
+        hint(format_args!("note: the visa for {} is shown too, since it is required", visa.role));
+        held.push(more);
+    }
     let disclose = match (args.disclose_none, args.disclose.as_slice()) {
         (true, _) => Some(Vec::new()),
         (false, []) => None,

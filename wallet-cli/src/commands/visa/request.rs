@@ -1,6 +1,6 @@
 //! Asking for a visa, and looking at what was asked.
 
-use super::standing::Known;
+use super::standing::{Known, Standing};
 use super::{authority, claims_text, write_parcel};
 use crate::codes::to_issuer;
 use crate::commands::arguments::{ClaimArgs, TrustArgs, dids_in, parse_duration};
@@ -10,6 +10,7 @@ use crate::help;
 use crate::output::{Answer, Failure, Outcomes, checks_text, outcome_exit};
 use crate::resolving::parse_did;
 use crate::shown::shown;
+use crate::warnings::warn;
 use clap::Args;
 use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_credentials::parcel::{Parcel, ParcelKind, lists_named_in};
@@ -114,8 +115,23 @@ pub fn renew(global: &GlobalArgs, args: &RenewArgs) -> Outcomes {
     args.output.check()?;
     let wallet = global.wallet()?;
     let trust = keeping::pinned(&wallet, now())?;
-    let held = Known::of(&wallet)?.find(&wallet, &args.visa)?;
+    let mut known = Known::of(&wallet)?;
+    let held = known.find(&wallet, &args.visa)?;
     let (_, visa) = held.read()?;
+    if let Standing { state, why: Some((code, sentence)) } = known.standing(&wallet, &held, &visa)? {
+        let what = format!("the visa {} is {state}: {sentence}", visa.role);
+        match state {
+            "revoked" => {
+                return Err(Failure::new(code, what).next(format!(
+                    "Ask its issuer why; a new one is asked for with `gridpass visa request {} \
+                     --issuer {} --claim … -o request.json`.",
+                    visa.role, visa.issuer
+                )));
+            }
+            "suspended" => warn(Some(code), format_args!("{what}; its issuer is told")),
+            _ => {}
+        }
+    }
     let me = identity(&wallet, Some(visa.subject.as_str()))?;
     // The definition may have been replaced: the one of this name that is in force counts.
     let name = visa.role.to_string();
@@ -227,7 +243,7 @@ pub fn look(
             };
             let expect = Expectation {
                 now: material.at,
-                clock: material.at,
+                clock: material.clock,
                 audience: Some(request.statement.issuer.as_str()),
                 nonce: None,
                 presenter: Some(&request.statement.holder),
@@ -344,6 +360,10 @@ pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
     }
     let validity = validity_check(&reviewed.request.statement, &reviewed.material.trust);
     reviewed.report.checks.extend(validity);
+    if let Some(wallet) = &reviewed.material.wallet {
+        let renews = super::renewal::check(wallet, &reviewed.request.statement)?;
+        reviewed.report.checks.extend(renews);
+    }
     let request = &reviewed.request.statement;
     let mut text = format!(
         "{} asks {} for\n  role             {}\n{}",

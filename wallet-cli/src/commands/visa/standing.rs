@@ -5,12 +5,15 @@
 use crate::context::now;
 use crate::output::Failure;
 use gridpass_credentials::codes;
+use gridpass_credentials::issuing::IssuedVisa;
 use gridpass_credentials::keeping::{self, HeldVisa, KeepError};
+use gridpass_credentials::presenting::required;
+use gridpass_credentials::register;
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::{Snapshots, Trust};
 use gridpass_credentials::verify::{Evidence, Expectation, SeenLists, verify_visa};
-use gridpass_credentials::visa::Visa;
+use gridpass_credentials::visa::{StatusEntry, Visa};
 use gridpass_identity::code::Code;
 use gridpass_identity::codes::IDENTITY_DEACTIVATED;
 use gridpass_identity::did::Did;
@@ -58,7 +61,14 @@ impl Known {
             Err(KeepError::NoTrust | KeepError::Trust(_)) => None,
             Err(e) => return Err(e.into()),
         };
-        let (lists, seen) = keeping::lists(wallet)?;
+        let (mut lists, seen) = keeping::lists(wallet)?;
+        // Its own say how visas stand that it issued, such as one by which somebody else revokes.
+        for own in register::signed_lists(wallet)? {
+            let known = seen.get(&(own.id.clone(), own.issuer.clone()));
+            if known.is_none_or(|order| *order < own.order()) {
+                lists.push(own);
+            }
+        }
         let mut ended = Vec::new();
         for own in wallet.identities()? {
             if let Some(since) = wallet.deactivated(&own)? {
@@ -88,6 +98,30 @@ impl Known {
             }
         }
         if left.is_empty() { Err(ambiguous.into()) } else { Ok(keeping::the_last(left, name)?) }
+    }
+
+    /// How a visa stands that was issued here: by the register, and by the lists of others who may revoke
+    /// it, as far as they are kept.
+    pub fn issued(
+        &mut self,
+        wallet: &Wallet,
+        record: &IssuedVisa,
+        visa: &Visa,
+    ) -> Result<Standing, Failure> {
+        let state = record.state();
+        let by_others = |list: &StatusList| {
+            let set = |e: &StatusEntry| e.list == list.id && list.bits().get(e.index) == Ok(true);
+            list.issuer != visa.issuer && visa.status.iter().any(set)
+        };
+        if state != "revoked" && self.lists.iter().any(by_others) {
+            let issued = HeldVisa::new(record.text.clone(), Vec::new(), record.issued);
+            let standing = self.standing(wallet, &issued, visa)?;
+            // Whatever else is undecided of it here is for its holder to show.
+            if matches!(standing.state, "revoked" | "suspended") {
+                return Ok(standing);
+            }
+        }
+        Ok(Standing { state, why: None })
     }
 
     /// How a visa stands.
@@ -121,7 +155,16 @@ impl Known {
         let evidence =
             Evidence { trust, lists: &self.lists, resolver: &resolver, seen: &self.seen };
         let expect = Expectation { now, clock: now, audience: None, nonce: None, presenter: None };
-        let supporting: Vec<_> = held.supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
+        // What its role requires is held beside it, and renewed.
+        let own = required(wallet, trust, std::slice::from_ref(visa), now)?.into_iter();
+        let own = own.flat_map(|(_, own)| std::iter::once(own.text).chain(own.supporting));
+        let mut beside = held.supporting.clone();
+        for text in own {
+            if !beside.contains(&text) {
+                beside.push(text);
+            }
+        }
+        let supporting: Vec<_> = beside.into_iter().map(String::into_bytes).collect();
         let text = held.text.as_bytes();
         let report = verify_visa(text, &supporting, &evidence, &expect, &mut self.memo);
         let failed = |code: Code| {

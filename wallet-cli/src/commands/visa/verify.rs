@@ -10,7 +10,9 @@ use clap::Args;
 use gridpass_credentials::parcel::{Parcel, ParcelError, ParcelKind};
 use gridpass_credentials::secured::{Kind, Secured};
 use gridpass_credentials::signature::SignatureMemo;
-use gridpass_credentials::verify::{Evidence, Expectation, verify_presentation, verify_visa};
+use gridpass_credentials::verify::{
+    Evidence, Expectation, verify_presentation_with, verify_visa,
+};
 use gridpass_identity::resolve::OfflineResolver;
 use std::path::PathBuf;
 
@@ -19,7 +21,8 @@ use std::path::PathBuf;
 #[command(after_help = help!(
     "  gridpass visa verify presentation.json --audience did:webvh:… --nonce n-81\n  \
      gridpass visa verify visa.json --trust trust.json --status lists.json --at 2026-03-01T12:00:00Z\n  \
-     gridpass visa verify presentation.json --audience … --report report.json     byte-identical for the same inputs"
+     gridpass visa verify visa.json --at 2026-03-01T12:00:00Z --clock 2026-03-02T00:00:00Z --report report.json     \
+     byte-identical for the same inputs and times"
 ))]
 pub struct VerifyArgs {
     /// The file; - for standard input
@@ -53,7 +56,7 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     let presenter = args.presenter.as_deref().map(parse_did).transpose()?;
     let expect = Expectation {
         now: material.at,
-        clock: material.at,
+        clock: material.clock,
         audience: args.audience.as_deref(),
         nonce: args.nonce.as_deref(),
         presenter: presenter.as_ref(),
@@ -66,11 +69,12 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     }
     let content = parcel.content.unwrap_or_default();
     let mut memo = SignatureMemo::default();
+    let supporting: Vec<_> = material.supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
     let report = if is_presentation {
-        verify_presentation(content.as_bytes(), &evidence, &expect, &mut memo)
+        // They prove who may revoke, and nothing of what is presented.
+        let content = content.as_bytes();
+        verify_presentation_with(content, &supporting, &evidence, &expect, &mut memo)
     } else {
-        let supporting: Vec<_> =
-            material.supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
         verify_visa(content.as_bytes(), &supporting, &evidence, &expect, &mut memo)
     };
     if args.report.is_some() {

@@ -109,6 +109,16 @@ pub fn from_request(
     let pack = reviewed.material.trust.id().clone();
     let mut wallet = wallet_of(reviewed.material, global)?;
     pinned_as(&wallet, &pack)?;
+    let replaced = super::renewal::check(&wallet, &reviewed.request.statement)?;
+    if let Some(check) = replaced.filter(|c| c.outcome != Outcome::Passed)
+        && !args.despite_revocation
+    {
+        let message = format!("the request does not hold: {}", check.sentence);
+        return Err(Failure::new(check.code, message).next(
+            "Refuse it with `gridpass visa refuse FILE`; where it is to be issued all the same, add \
+             --despite-revocation.",
+        ));
+    }
     // Who asked was just verified with these: keep them, for the day of a dispute.
     save_identities(&mut wallet, &identities)?;
     Ok(Wanted {
