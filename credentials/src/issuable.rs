@@ -24,10 +24,7 @@ type Depths<'d> = BTreeMap<&'d ContentId, u8>;
 /// What stands in the way of the roles that a charter lists and does not retire before its date: of a
 /// definition that is not given nothing is said.
 #[must_use]
-pub fn obstacles(
-    charter: &Charter,
-    definitions: &[(ContentId, RoleDefinition)],
-) -> Vec<Obstacle> {
+pub fn obstacles(charter: &Charter, definitions: &[(ContentId, RoleDefinition)]) -> Vec<Obstacle> {
     let listed = charter.roles.iter().filter(|r| !r.is_retired(charter.dated));
     let given = listed.filter_map(|r| definitions.iter().find(|(id, _)| *id == r.definition));
     let open: Vec<_> = given.collect();
@@ -64,7 +61,9 @@ pub fn obstacles(
         }
         let revokers = definition.revokers.iter().flat_map(|r| &r.roles);
         for role in revokers.filter(|role| !depths.contains_key(role)) {
-            add(format!("a role that may revoke it can be given to nobody by this charter: {role}"));
+            add(format!(
+                "a role that may revoke it can be given to nobody by this charter: {role}"
+            ));
         }
     }
     found

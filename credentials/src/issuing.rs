@@ -579,9 +579,9 @@ impl Issuer<'_> {
                 texts = more;
             }
         }
-        let members = texts.iter().map(|text| {
-            Ok(Secured::parse(text.as_bytes(), Kind::Credential)?.to_member())
-        });
+        let members = texts
+            .iter()
+            .map(|text| Ok(Secured::parse(text.as_bytes(), Kind::Credential)?.to_member()));
         members.collect()
     }
 

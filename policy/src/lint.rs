@@ -245,8 +245,9 @@ fn fault(
         return Some(if closed {
             (Level::Error, format!("{of}.{name} is read, and the role's visas have no such claim"))
         } else {
-            let sentence =
-                format!("{of}.{name} is read, and is not among the properties of the role's claims");
+            let sentence = format!(
+                "{of}.{name} is read, and is not among the properties of the role's claims"
+            );
             (Level::Warning, sentence)
         });
     };

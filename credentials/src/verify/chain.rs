@@ -286,12 +286,7 @@ impl<'c> Chains<'c> {
         checks
     }
 
-    fn precondition_check(
-        &self,
-        index: usize,
-        at: UnixMillis,
-        depth: usize,
-    ) -> Option<Check> {
+    fn precondition_check(&self, index: usize, at: UnixMillis, depth: usize) -> Option<Check> {
         let name = "preconditions";
         let (node, visa) = self.visa(index)?;
         let requirement = node.role?.definition.preconditions.as_ref()?;

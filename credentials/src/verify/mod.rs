@@ -576,9 +576,7 @@ impl<'r> Run<'r> {
         }
         let lists = self.evidence.lists.iter().filter(|l| named.contains(&l.id));
         let mut lists: Vec<&StatusList> = lists.collect();
-        lists.sort_by(|a, b| {
-            (&a.id, &a.issuer, b.order()).cmp(&(&b.id, &b.issuer, a.order()))
-        });
+        lists.sort_by(|a, b| (&a.id, &a.issuer, b.order()).cmp(&(&b.id, &b.issuer, a.order())));
         for list in lists {
             let carried: Vec<_> =
                 list.authority().filter_map(|m| self.memo.readings.member(m).ok()).collect();
@@ -649,7 +647,9 @@ fn is_replaced(old: &Verdict, visas: &[Verdict]) -> bool {
     let Some(visa) = old.visa.as_ref().filter(|_| wrong.peek().is_some()) else { return false };
     let same = |v: &Verdict| {
         let role = v.visa.as_ref().map(|w| (&w.subject, &w.definition));
-        v.presented && v.outcome == Outcome::Passed && role == Some((&visa.subject, &visa.definition))
+        v.presented
+            && v.outcome == Outcome::Passed
+            && role == Some((&visa.subject, &visa.definition))
     };
     wrong.all(|c| c.code == codes::VISA_EXPIRED) && visas.iter().any(same)
 }

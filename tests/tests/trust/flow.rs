@@ -16,8 +16,8 @@ use gridpass_credentials::context::CREDENTIALS_V2;
 use gridpass_credentials::issuing::{Issuer, NewVisa};
 use gridpass_credentials::keeping::{self, HeldVisa};
 use gridpass_credentials::presenting::{Showing, present};
-use gridpass_credentials::requirement::Requirement;
 use gridpass_credentials::register;
+use gridpass_credentials::requirement::Requirement;
 use gridpass_credentials::role::Parties;
 use gridpass_credentials::secured::{Binding, Form, Kind, Secured, Signer, secure_presentation};
 use gridpass_credentials::signature::SignatureMemo;
@@ -242,8 +242,7 @@ fn a_visa_stands_by_the_renewals_of_those_that_its_role_requires() -> TestResult
     assert_eq!(visas[0].supporting, [""; 0], "its holder's own are looked up");
     let audience = "did:web:dso.example".to_owned();
     let binding = Binding { audience, nonce: None, expires: now.plus_millis(600_000) };
-    let showing =
-        Showing { holder: &me, visas: &visas, disclose: None, binding: &binding, now };
+    let showing = Showing { holder: &me, visas: &visas, disclose: None, binding: &binding, now };
     let presented = present(&holder, &showing)?;
     assert!(presented.visas.contains(&renewed) && !presented.visas.contains(&old));
     let mut issuer = Issuer { wallet: &mut regulator, identity: &officer, trust: &trust, now };

@@ -134,7 +134,8 @@ impl GivenArgs {
     pub fn snapshot(&self) -> Result<Option<Snapshot>, Failure> {
         let Some(path) = self.log.as_ref().or(self.document.as_ref()) else {
             if self.seen.is_some() {
-                let message = "--seen says when --log or --document was obtained, and neither is given";
+                let message =
+                    "--seen says when --log or --document was obtained, and neither is given";
                 let next = "Name the file beside it, or leave --seen out.";
                 return Err(Failure::new(codes::USAGE, message).next(next));
             }

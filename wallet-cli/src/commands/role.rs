@@ -223,10 +223,7 @@ fn define(global: &GlobalArgs, args: &DefineArgs) -> Outcomes {
 }
 
 /// Every definition of a role that is kept, the newest version last.
-fn versions(
-    wallet: &Wallet,
-    name: &RoleName,
-) -> Result<Vec<(ContentId, RoleDefinition)>, Failure> {
+fn versions(wallet: &Wallet, name: &RoleName) -> Result<Vec<(ContentId, RoleDefinition)>, Failure> {
     let mut all = keeping::definitions(wallet)?;
     all.retain(|(_, d)| d.name == *name);
     Ok(all)

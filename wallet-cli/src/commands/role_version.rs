@@ -17,11 +17,7 @@ fn changes(old: &RoleDefinition, new: &RoleDefinition) -> Vec<Change> {
 
 /// Refuses a version number that another definition of the name has; of one that somebody else wrote it is
 /// said, since a signer must have it to look at it.
-pub fn is_taken(
-    new: &RoleDefinition,
-    twin: &ContentId,
-    is_from_file: bool,
-) -> Result<(), Failure> {
+pub fn is_taken(new: &RoleDefinition, twin: &ContentId, is_from_file: bool) -> Result<(), Failure> {
     let message = format!("{} {} is another definition here: {twin}", new.name, new.version);
     if is_from_file {
         let message = format!("{message}. The name alone means neither; give CIDs");

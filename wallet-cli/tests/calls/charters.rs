@@ -96,10 +96,8 @@ fn a_signer_that_only_adopted_the_pack_makes_the_next_charter() {
     }
     let amend = ["charter", "amend", "--remove-signer", &reg.did, "--threshold", "2"];
     min.ok(&[&amend[..], &["-o", "amend.json"]].concat());
-    let signed = cou.json(
-        "gridpass.charter/1",
-        &["charter", "sign", "amend.json", "-o", "amended.json"],
-    );
+    let signed =
+        cou.json("gridpass.charter/1", &["charter", "sign", "amend.json", "-o", "amended.json"]);
     let changed = signed["changes"].as_array().expect("changes");
     assert!(changed.iter().any(|c| c.as_str().is_some_and(|c| c.contains("removed"))), "{signed}");
     min.ok(&["charter", "publish", "amended.json", "-o", "trust2.json"]);
@@ -209,8 +207,7 @@ fn two_definitions_of_one_version_are_told_apart() {
     let place = Place::new();
     let (regulator, _) = framework(&place);
     let define = ["role", "define", "flex.no.one", "--role-version", "1.0.0", "--title"];
-    let made =
-        regulator.json("gridpass.role.define/1", &[&define[..], &["Wrong"]].concat());
+    let made = regulator.json("gridpass.role.define/1", &[&define[..], &["Wrong"]].concat());
     regulator.refused("GP-ROLE-VERSION-TAKEN", 8, &[&define[..], &["Right"]].concat());
     // Somebody else's comes from a file, and has to be looked at.
     let wrong = made["definition"].as_str().expect("a CID");

@@ -238,7 +238,10 @@ fn lint_looks_at_issuers_at_recipients_and_at_schemas_that_refer() {
     place.ok(&["role", "define", "flex.gb.bidder", "--claims-schema", "claims.json"]);
     let roles = ["--role", "flex.gb.operator", "--role", "flex.gb.customer"];
     place.ok(&[&["charter", "new", "X", "--role", "flex.gb.bidder"], &roles[..]].concat());
-    place.write("any.json", r#"{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"}"#);
+    place.write(
+        "any.json",
+        r#"{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"}"#,
+    );
     let lint = |publish: &str, mode: &str| {
         let new = ["channel", "new", "flex.gb.data", "--publish", publish, "--mode", mode];
         let more = ["--subscribe", "flex.gb.operator", "--topic", "t=any.json"];

@@ -258,7 +258,9 @@ fn established(
 fn not_before(made: &Established, sender: &Did) -> Option<UnixMillis> {
     let others = |v: &&gridpass_credentials::verify::Verdict| {
         let shown = !v.proves_revoker;
-        shown && v.holds_but_for_status() && v.visa.as_ref().is_some_and(|visa| &visa.issuer != sender)
+        shown
+            && v.holds_but_for_status()
+            && v.visa.as_ref().is_some_and(|visa| &visa.issuer != sender)
     };
     made.report.visas.iter().filter(others).filter_map(|v| v.issued).max()
 }

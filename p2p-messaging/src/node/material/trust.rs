@@ -36,8 +36,8 @@ impl Material {
             }
             // What a newer pack says of a did:web, or no longer says, would be its sender's word.
             let is_known = |did: &Did| held.identities().iter().any(|h| &h.did == did);
-            let changed = web(&new)
-                .find(|m| is_known(&m.did) && !says_the_same(held.identities(), m));
+            let changed =
+                web(&new).find(|m| is_known(&m.did) && !says_the_same(held.identities(), m));
             let dropped = web(held).find(|m| !says_the_same(new.identities(), m));
             if let Some(other) = changed.or(dropped) {
                 let sentence = format!("it has another document of {}", other.did);

@@ -2,8 +2,8 @@
 
 use super::args::{AddRoleArgs, AmendArgs, CommonArgs, NewArgs, RetireArgs, SignArgs};
 use super::draft::{Draft, history_of, newest, rivals};
-use super::show::changes;
 use super::pinned;
+use super::show::changes;
 use crate::commands::arguments::{definition, parse_duration};
 use crate::commands::resolve::parse_time;
 use crate::commands::sign::identity;
@@ -79,7 +79,8 @@ fn change(
     let mut next = last.next(now().floor_to_second().max(last.dated))?;
     edit(&mut wallet, &mut next)?;
     if changes(last, &next).is_empty() {
-        let message = format!("version {} would say no more than version {}", next.version, last.version);
+        let message =
+            format!("version {} would say no more than version {}", next.version, last.version);
         return Err(Failure::new(credential_codes::CHARTER_UNCHANGED, message));
     }
     if last.version > held.charter().charter().version {

@@ -106,8 +106,7 @@ pub fn history_of(
     }
     drafts.reverse();
     let first = drafts.first().unwrap_or(signed).charter().version;
-    let mut all: Vec<_> =
-        pinned.iter().filter(|c| c.charter().version < first).cloned().collect();
+    let mut all: Vec<_> = pinned.iter().filter(|c| c.charter().version < first).cloned().collect();
     all.extend(drafts);
     Ok(all)
 }

@@ -150,7 +150,8 @@ fn compare_with_pinned(
         }
     };
     for (did, _) in logs.iter().filter(|(did, log)| !trust.has_log(did, log)) {
-        let sentence = format!("the wallet knows the log of {did} further than the pack: it stays known");
+        let sentence =
+            format!("the wallet knows the log of {did} further than the pack: it stays known");
         report.push(Check::passed("logs", credential_codes::CHARTER_FOLLOWS, sentence));
     }
     Ok(())

@@ -358,9 +358,7 @@ pub fn expirations(global: &GlobalArgs, args: &ExpirationsArgs) -> Outcomes {
     } else if rows.iter().any(|e| e.what == "held") {
         text.push_str("next: gridpass visa renew ROLE -o request.json");
     }
-    let json: Vec<_> = rows
-        .iter()
-        .map(|e| json!({"until": e.until, "what": e.what, "visa": e.visa}))
-        .collect();
+    let json: Vec<_> =
+        rows.iter().map(|e| json!({"until": e.until, "what": e.what, "visa": e.visa})).collect();
     Ok(Answer::new("gridpass.visa.expirations/1", json!({"expirations": json}), text))
 }

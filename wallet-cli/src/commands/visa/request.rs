@@ -118,7 +118,9 @@ pub fn renew(global: &GlobalArgs, args: &RenewArgs) -> Outcomes {
     let mut known = Known::of(&wallet)?;
     let held = known.find(&wallet, &args.visa)?;
     let (_, visa) = held.read()?;
-    if let Standing { state, why: Some((code, sentence)) } = known.standing(&wallet, &held, &visa)? {
+    if let Standing { state, why: Some((code, sentence)) } =
+        known.standing(&wallet, &held, &visa)?
+    {
         let what = format!("the visa {} is {state}: {sentence}", visa.role);
         match state {
             "revoked" => {

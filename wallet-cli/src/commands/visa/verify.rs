@@ -10,9 +10,7 @@ use clap::Args;
 use gridpass_credentials::parcel::{Parcel, ParcelError, ParcelKind};
 use gridpass_credentials::secured::{Kind, Secured};
 use gridpass_credentials::signature::SignatureMemo;
-use gridpass_credentials::verify::{
-    Evidence, Expectation, verify_presentation_with, verify_visa,
-};
+use gridpass_credentials::verify::{Evidence, Expectation, verify_presentation_with, verify_visa};
 use gridpass_identity::resolve::OfflineResolver;
 use std::path::PathBuf;
 

@@ -146,9 +146,8 @@ fn pinned_as(wallet: &Wallet, named: &ContentId) -> Result<Trust, Failure> {
         "visas are issued by the pinned trust pack, {}, and --trust names {named}",
         trust.id()
     );
-    Err(Failure::new(crate::codes::USAGE, message).next(
-        "Leave --trust out, or pin that one first: `gridpass charter verify PACK --adopt`.",
-    ))
+    Err(Failure::new(crate::codes::USAGE, message)
+        .next("Leave --trust out, or pin that one first: `gridpass charter verify PACK --adopt`."))
 }
 
 /// The texts of the visas in a presentation that was verified.
