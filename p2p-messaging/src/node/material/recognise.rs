@@ -124,7 +124,7 @@ pub(super) fn log_of(bytes: &[u8]) -> Option<Did> {
         let did = Did::parse(entry.get("state")?.get("id")?.as_str()?).ok()?;
         (is_entry && did.method() == "webvh").then_some(did)
     };
-    let (first, last) = (lines().next()?, lines().last()?);
+    let (first, last) = (lines().next()?, lines().next_back()?);
     let begins = did(first)?;
     Some(did(last).unwrap_or(begins))
 }

@@ -46,6 +46,8 @@ fn says(visa: &Visa) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects)]
+
     use super::*;
     use gridpass_credentials::content_id::ContentId;
     use gridpass_credentials::role::RoleName;
