@@ -111,7 +111,6 @@ impl<'c> Chains<'c> {
     /// Who holds a role that may revoke; and of whom nothing leaves that open but the status of the visa
     /// that says so.
     fn revokers_by_role(&self) -> (Revokers, Revokers) {
-        let signers = self.lists.signers();
         let asked: BTreeSet<&ContentId> = self
             .nodes
             .iter()
@@ -121,7 +120,8 @@ impl<'c> Chains<'c> {
         let (mut found, mut undecided) = (Revokers::new(), Revokers::new());
         for index in 0..self.nodes.len() {
             let Some((node, visa)) = self.visa(index) else { continue };
-            if !(signers.contains(&visa.subject) && asked.contains(&visa.definition)) {
+            // Also where no list of it is believed: what it said may have been that one is revoked.
+            if !asked.contains(&visa.definition) {
                 continue;
             }
             let revoker = (visa.subject.clone(), visa.definition.clone());

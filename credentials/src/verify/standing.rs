@@ -74,11 +74,6 @@ impl<'l> Lists<'l> {
         Self { lists, evidence: run.evidence, now: run.expect.now, clock, by_role, undecided }
     }
 
-    /// Who signed lists that were verified.
-    pub(super) fn signers(&self) -> BTreeSet<&Did> {
-        self.lists.iter().filter(|(_, r)| r.is_none()).map(|(l, _)| &l.issuer).collect()
-    }
-
     /// The newest state of each list, by whoever may say something of the subject.
     pub(super) fn read_for(&self, subject: &Subject<'_>) -> impl Iterator<Item = &'l StatusList> {
         let mut newest: BTreeMap<(&str, &Did), &'l StatusList> = BTreeMap::new();
