@@ -330,7 +330,10 @@ pub fn pin(
     for (did, log) in &logs {
         let kept = wallet.snapshots(did).map_err(WalletError::from)?.pop();
         let is_kept = match kept {
-            Some(kept) => kept.document == log.document && kept.seen >= log.seen,
+            Some(kept) => {
+                let same = kept.document == log.document && kept.witness == log.witness;
+                same && kept.seen >= log.seen
+            }
             None => new.has_log(did, log),
         };
         if !is_kept {
