@@ -9,7 +9,7 @@ use crate::parcel::{Parcel, ParcelError, ParcelKind, self_proving};
 use crate::presenting;
 use crate::signature::SignatureMemo;
 use crate::status::StatusList;
-use crate::trust::{IdentityMaterial, IdentityMaterialError, Snapshots};
+use crate::trust::{IdentityMaterial, IdentityMaterialError, Snapshots, Trust};
 use crate::verify::{Evidence, Expectation, VisaReport, check_list, verify_visa};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
@@ -108,7 +108,7 @@ pub fn accept(
         return Err(AcceptError::NotOurs(subject.clone()));
     }
     // The visa comes last: one that is held has what it rests on beside it.
-    keep_identities(wallet, &identities, rng)?;
+    keep_identities(wallet, &trust, &identities, rng)?;
     for list in &lists {
         match keeping::see_list(wallet, list, rng) {
             Ok(()) | Err(KeepError::OlderList(_)) => {}
@@ -148,6 +148,7 @@ fn unreadable(error: IdentityMaterialError) -> ParcelError {
 /// Keeps the logs of others; the wallet's own identities know better than a file.
 fn keep_identities(
     wallet: &mut Wallet,
+    trust: &Trust,
     identities: &[IdentityMaterial],
     rng: &mut dyn CryptoRng,
 ) -> Result<(), AcceptError> {
@@ -155,6 +156,7 @@ fn keep_identities(
     for material in identities.iter().filter(|m| !own.contains(&m.did)) {
         let known = !wallet.snapshots(&material.did).map_err(WalletError::from)?.is_empty();
         let snapshot = material.to_snapshot().map_err(unreadable)?;
+        keeping::check_log(trust, &material.did, &snapshot)?;
         // An older log than the one that is kept adds nothing.
         if let Err(e) = wallet.save_snapshot(&material.did, &snapshot, rng)
             && !known

@@ -16,9 +16,9 @@ use gridpass_identity::code::Code;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::json::{self, Limits};
-use gridpass_identity::resolve::SnapshotStore;
+use gridpass_identity::resolve::{Snapshot, SnapshotStore};
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
-use gridpass_identity::wallet::snapshots::newest_log;
+use gridpass_identity::wallet::snapshots::{Fixed, newest_log};
 use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -330,7 +330,10 @@ pub fn pin(
     for (did, log) in &logs {
         let kept = wallet.snapshots(did).map_err(WalletError::from)?.pop();
         let is_kept = match kept {
-            Some(kept) => kept.document == log.document && kept.seen >= log.seen,
+            Some(kept) => {
+                let same = kept.document == log.document && kept.witness == log.witness;
+                same && kept.seen >= log.seen
+            }
             None => new.has_log(did, log),
         };
         if !is_kept {
@@ -357,6 +360,20 @@ pub fn pinned(wallet: &Wallet, now: UnixMillis) -> Result<Trust, KeepError> {
 pub fn pinned_bytes(wallet: &Wallet) -> Result<Vec<u8>, KeepError> {
     let bytes = wallet.get(TRUST, PINNED)?.ok_or(KeepError::NoTrust)?;
     Ok(bytes.expose_secret().to_vec())
+}
+
+/// Refuses a log that contradicts the one in the pinned pack: kept beside it, it would leave its DID undecided
+/// from then on, and no newer pack could be pinned.
+///
+/// # Errors
+/// [`KeepError::Trust`] with [`TrustError::OtherLog`].
+pub fn check_log(pinned: &Trust, did: &Did, new: &Snapshot) -> Result<(), KeepError> {
+    if did.method() == "webvh" {
+        let new = Fixed(vec![new.clone()]);
+        let other = |source| TrustError::OtherLog { did: did.clone(), source };
+        newest_log(did, &[pinned, &new]).map_err(other)?;
+    }
+    Ok(())
 }
 
 /// What a trust pack carries of DIDs that cannot be computed, as far as the pinned pack and the wallet know

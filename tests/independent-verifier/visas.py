@@ -412,10 +412,16 @@ class Judge:
             open_ = [check for check in self.standing(visa, self.at).checks if check.outcome != PASSED]
             if not open_:
                 held.setdefault(visa.definition, set()).add(visa.subject)
-            elif all(check.outcome == OPEN and check.name in ("revocation", "suspension") for check in open_):
+            elif all(self.leaves_open(visa, check) for check in open_):
                 perhaps.setdefault(visa.definition, set()).add(visa.subject)
         self.ends = ends
         self.holders, self.perhaps = held, {role: dids - held.get(role, set()) for role, dids in perhaps.items()}
+
+    def leaves_open(self, visa: Visa, check: Check) -> bool:
+        """Only the status of the visa is open, or it is of a later time than the one that is asked about."""
+        later = self.at < self.clock and visa.secured.signed <= self.clock and visa.since <= self.clock
+        return (check.outcome == OPEN and check.name in ("revocation", "suspension")
+                or later and (check.name, check.code) in (("time", "GP-SIGNED-IN-FUTURE"), ("validity", "GP-VISA-NOT-YET")))
 
     def judge_all(self, shown: Presentation, readable: list[Visa | Check]) -> list[Standing]:
         standings = []

@@ -68,11 +68,12 @@ impl Trust {
         changed.or_else(dropped).map(|m| &m.did)
     }
 
-    /// Whether the pack brings this log, and not only how it begins.
+    /// Whether the pack brings this log, and not only how it begins, with the same approval of its witnesses.
     #[must_use]
     pub fn has_log(&self, did: &Did, log: &Snapshot) -> bool {
         let own = self.snapshots.get(did);
-        own.is_some_and(|own| own.iter().any(|s| s.document == log.document))
+        let same = |s: &Snapshot| s.document == log.document && s.witness == log.witness;
+        own.is_some_and(|own| own.iter().any(same))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::role::{IssuerRevocation, MAX_CHAIN_DEPTH};
 use crate::signature;
 use crate::visa::Visa;
 use gridpass_identity::code::Code;
+use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::report::{Check, Outcome};
 use gridpass_identity::time::UnixMillis;
@@ -109,9 +110,8 @@ impl<'c> Chains<'c> {
     }
 
     /// Who holds a role that may revoke; and of whom nothing leaves that open but the status of the visa
-    /// that says so.
+    /// that says so, or that it is of a later time than the one that is asked about.
     fn revokers_by_role(&self) -> (Revokers, Revokers) {
-        let signers = self.lists.signers();
         let asked: BTreeSet<&ContentId> = self
             .nodes
             .iter()
@@ -121,7 +121,8 @@ impl<'c> Chains<'c> {
         let (mut found, mut undecided) = (Revokers::new(), Revokers::new());
         for index in 0..self.nodes.len() {
             let Some((node, visa)) = self.visa(index) else { continue };
-            if !(signers.contains(&visa.subject) && asked.contains(&visa.definition)) {
+            // Also where no list of it is believed: what it said may have been that one is revoked.
+            if !asked.contains(&visa.definition) {
                 continue;
             }
             let revoker = (visa.subject.clone(), visa.definition.clone());
@@ -132,9 +133,20 @@ impl<'c> Chains<'c> {
                 continue;
             }
             let issuer = self.issuer_checks(index);
-            let open = |c: &Check| c.outcome == Outcome::Indeterminate && standing::is_status(c);
-            let mut checks = node.checks.iter().chain(&issuer).chain(&standing);
-            if checks.all(|c| c.outcome == Outcome::Passed || open(c)) {
+            let open = |c: &Check| {
+                c.outcome == Outcome::Passed
+                    || (c.outcome == Outcome::Indeterminate && standing::is_status(c))
+            };
+            // It holds the role since after the time that is asked about, such as by a renewal: whoever is
+            // revoked would date back what it sends.
+            let clock = self.lists.clock;
+            let is_later = self.now < clock && node.issued <= clock && visa.valid_from <= clock;
+            let later = |c: &Check| {
+                is_later
+                    && (c.code == codes::VISA_NOT_YET || c.code == identity_codes::SIGNED_IN_FUTURE)
+            };
+            let mut own = node.checks.iter().chain(&standing);
+            if issuer.iter().all(open) && own.all(|c| open(c) || later(c)) {
                 undecided.insert(revoker);
             }
         }

@@ -572,14 +572,16 @@ impl<'r> Run<'r> {
         }
         let mut given = Vec::new();
         for bytes in self.proofs {
-            given.extend(self.memo.readings.given(&String::from_utf8_lossy(bytes)));
+            let reading = self.memo.readings.given(&String::from_utf8_lossy(bytes));
+            given.extend(reading.ok().filter(|reading| reading.visa.is_ok()));
         }
         let lists = self.evidence.lists.iter().filter(|l| named.contains(&l.id));
         let mut lists: Vec<&StatusList> = lists.collect();
         lists.sort_by(|a, b| (&a.id, &a.issuer, b.order()).cmp(&(&b.id, &b.issuer, a.order())));
         for list in lists {
-            let carried: Vec<_> =
-                list.authority().filter_map(|m| self.memo.readings.member(m).ok()).collect();
+            let read = list.authority().filter_map(|m| self.memo.readings.member(m).ok());
+            // What is no visa proves nothing, and takes the place of none.
+            let carried: Vec<_> = read.filter(|reading| reading.visa.is_ok()).collect();
             let fits = |v: &Visa| v.subject == list.issuer && roles.contains(&v.definition);
             // What others carry proves nothing about them.
             if carried.iter().any(|reading| reading.visa.as_ref().is_ok_and(fits)) {

@@ -30,10 +30,10 @@ pub(super) struct Lists<'l> {
     lists: Vec<(&'l StatusList, Option<Check>)>,
     evidence: &'l Evidence<'l>,
     now: UnixMillis,
-    clock: UnixMillis,
+    pub(super) clock: UnixMillis,
     /// Who may revoke beside the issuers, by role, as far as that is established.
     pub(super) by_role: Revokers,
-    /// Of whom only the status of their own visa leaves that open.
+    /// Of whom only the status of their own visa, or its time, leaves that open.
     pub(super) undecided: Revokers,
 }
 
@@ -72,11 +72,6 @@ impl<'l> Lists<'l> {
         }
         let (by_role, undecided) = (Revokers::new(), Revokers::new());
         Self { lists, evidence: run.evidence, now: run.expect.now, clock, by_role, undecided }
-    }
-
-    /// Who signed lists that were verified.
-    pub(super) fn signers(&self) -> BTreeSet<&Did> {
-        self.lists.iter().filter(|(_, r)| r.is_none()).map(|(l, _)| &l.issuer).collect()
     }
 
     /// The newest state of each list, by whoever may say something of the subject.
@@ -200,8 +195,8 @@ impl<'l> Lists<'l> {
         checks
     }
 
-    /// Those who say that it is set, and of whom only the status of their own visa leaves open whether
-    /// they may: else whoever has that status withheld would be rid of the revocation.
+    /// Those who say that it is set, and of whom only the status of their own visa, or its time, leaves open
+    /// whether they may: else whoever has that status withheld, or dates back, would be rid of the revocation.
     fn undecided_revokers(
         &self,
         entry: &StatusEntry,
@@ -220,7 +215,7 @@ impl<'l> Lists<'l> {
             if !since {
                 let by = &list.issuer;
                 let sentence = format!(
-                    "{by} says so in the list {}, and the status of the visa by which it may is open",
+                    "{by} says so in the list {}, and whether its own visa lets it is open",
                     entry.list
                 );
                 let name = status_name(entry.purpose);

@@ -64,8 +64,8 @@ pub fn add_snapshot(did: &Did, known: &mut Vec<Snapshot>, mut new: Snapshot) -> 
 }
 
 /// What several stores know of a did:webvh, as one log: the one that goes on from all the others, as of the
-/// latest time at which any of them was obtained. Of the same log the one that witnesses approved counts.
-/// Nothing where no store knows it.
+/// latest time at which any of them was obtained. Of the same log the one that witnesses approved counts, of
+/// several such the first. Nothing where no store knows it.
 ///
 /// # Errors
 /// [`ResolveError::Webvh`] where two contradict each other; else what a store fails with.
@@ -78,19 +78,20 @@ pub fn newest_log(
         for log in store.snapshots(did)? {
             newest = Some(match newest {
                 None => log,
-                Some(held) => longer_log(held, log)?,
+                Some(held) => longer_log(did, held, log)?,
             });
         }
     }
     Ok(newest)
 }
 
-fn longer_log(held: Snapshot, log: Snapshot) -> Result<Snapshot, ResolveError> {
+fn longer_log(did: &Did, held: Snapshot, log: Snapshot) -> Result<Snapshot, ResolveError> {
     let seen = held.seen.max(log.seen);
     let is_older = webvh::continues(&log.document, &held.document).is_ok();
     let newest = match webvh::continues(&held.document, &log.document) {
-        // The same: approval that somebody left away is not forgotten.
-        Ok(()) if is_older && log.witness.is_none() => held,
+        // The same: approval that somebody left away, or put something else in the place of, is not forgotten.
+        Ok(()) if is_older && (log.witness.is_none() || log.witness == held.witness) => held,
+        Ok(()) if is_older && webvh::resolve(did, std::slice::from_ref(&held)).is_ok() => held,
         Ok(()) => log,
         Err(_) if is_older => held,
         Err(e) => return Err(e.into()),

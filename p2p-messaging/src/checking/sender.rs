@@ -289,9 +289,11 @@ impl Checker {
             genuine = true;
             let revokers = evidence.trust.definition(&visa.definition);
             let revokers = revokers.and_then(|r| r.definition.revokers.as_ref());
+            // Anybody can show a visa for the role that nobody could give it.
             let holders = report
                 .visas
                 .iter()
+                .filter(|v| v.holds_but_for_status())
                 .filter_map(|v| v.visa.as_ref())
                 .filter(|v| revokers.is_some_and(|r| r.roles.contains(&v.definition)));
             let signers: BTreeSet<&Did> = std::iter::once(&visa.issuer)

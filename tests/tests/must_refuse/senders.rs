@@ -1,6 +1,7 @@
 //! The cases of group "Messages" that are about who sends: revoked, suspended, withdrawn, in
 //! somebody else's name. Each by its code, with the good twin beside it.
 
+use gridpass_credentials::secured::{Binding, Form};
 use gridpass_credentials::status::Change;
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::codes as identity_codes;
@@ -8,7 +9,7 @@ use gridpass_messaging::checking::{Effect, Missing, Source, Verdict};
 use gridpass_messaging::codes;
 use gridpass_messaging::envelope::Envelope;
 use gridpass_tests::messages::{Market, Sender, admitted, authorise, expect, later, scene};
-use gridpass_tests::world::{self, NOW, Party, days_ago};
+use gridpass_tests::world::{self, NOW, Party, days_ago, in_days};
 
 #[test]
 fn case_16_a_revoked_sender_is_out_as_soon_as_the_list_is_here() {
@@ -58,6 +59,28 @@ fn case_16_who_revokes_by_a_role_is_believed_by_what_its_list_carries() {
     peer.memory.lists.push(revoked);
     let code = gridpass_credentials::codes::VISA_REVOKED;
     expect(&peer.receive(&sender.send(later(400)), later(400)), Verdict::Refuse, code);
+}
+
+#[test]
+fn case_18_nobody_makes_room_for_lists_by_showing_visas_that_nobody_could_give() {
+    let market = Market::revoked_by_operators(|_| ());
+    let (aggregator, operator, stranger) = (Party::new(2), Party::new(5), Party::new(9));
+    let operators = market.operators.as_ref().expect("operators");
+    let visa = world::visa(&market.regulator, &aggregator, &market.role, |_| ());
+    let visa = world::issue(&market.regulator, &visa);
+    let genuine = world::visa(&market.regulator, &operator, operators, |_| ());
+    let genuine = world::issue(&market.regulator, &genuine);
+    let forged = world::issue(&stranger, &world::visa(&stranger, &stranger, operators, |_| ()));
+    let audience = market.channel.to_string();
+    let binding = Binding { audience, nonce: None, expires: in_days(30) };
+    let presentation =
+        world::present_as(&aggregator, &[&visa, &genuine, &forged], Form::Jwt, &binding);
+    let mut sender = Sender::new(&aggregator, &presentation, &market.channel);
+    let mut peer = market.peer(&Party::new(3), &[&presentation], market.lists(&[]));
+    admitted(&peer.receive(&sender.send(NOW), NOW));
+    let list = market.regulator.list_id(Purpose::Revocation);
+    assert!(peer.checker.wants_list(&list, &operator.did));
+    assert!(!peer.checker.wants_list(&list, &stranger.did));
 }
 
 #[test]

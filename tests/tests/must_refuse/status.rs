@@ -5,14 +5,16 @@ use gridpass_credentials::codes;
 use gridpass_credentials::keeping::read_visa;
 use gridpass_credentials::requirement::Requirement;
 use gridpass_credentials::role::{Parties, RoleDefinition};
-use gridpass_credentials::secured::Secured;
+use gridpass_credentials::secured::{Form, Secured};
+use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::status::{Bits, Change, MIN_ENTRIES, StatusError, StatusList};
 use gridpass_credentials::trust::Trust;
-use gridpass_credentials::verify::{SeenLists, VisaReport};
+use gridpass_credentials::verify::{Evidence, Expectation, SeenLists, VisaReport, verify_visa};
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::code::Code;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::{NoSnapshots, OfflineResolver};
 use gridpass_identity::time::UnixMillis;
 use gridpass_tests::world::{self, NOW, Party, days_ago, in_days};
 use serde_json::{Value, json};
@@ -247,6 +249,57 @@ fn who_carries_what_is_not_its_own_or_stands_no_more_revokes_nothing() {
     let mut lists = s.lists(&[&s.office]);
     lists.retain(|l| l.issuer != other.did);
     is(&s.check(&lists), Outcome::Indeterminate, codes::STATUS_SIGNER);
+}
+
+#[test]
+fn a_revoker_by_role_whose_list_is_not_believed_or_not_at_hand_leaves_it_open() {
+    let s = by_role();
+    let presentation = world::present(&s.holder, &[&s.visa, &s.office]);
+    let check = |lists: &[StatusList], seen: &SeenLists| {
+        let bytes = presentation.text().as_bytes();
+        world::verify_bytes(bytes, &s.trust, lists, &world::expectation(), seen)
+    };
+    let mut lists = world::clear_lists(&[&s.root, &Party::new(6)]);
+    assert_eq!(check(&lists, &SeenLists::new()).outcome, Outcome::Passed);
+    let id = s.root.list_id(Purpose::Revocation);
+    let seen = SeenLists::from([((id, s.revoker.did.clone()), (5, NOW))]);
+    is(&check(&lists, &seen), Outcome::Indeterminate, codes::STATUS_UNKNOWN);
+    // In its name, by another's key.
+    let named = Party { did: s.revoker.did.clone(), ..Party::new(9) };
+    lists.push(world::list_by(&s.root, &named, Purpose::Revocation, &[], |_| ()));
+    let report = check(&lists, &SeenLists::new());
+    is(&report, Outcome::Indeterminate, identity_codes::SIGNER_OTHER);
+}
+
+#[test]
+fn a_revoker_whose_visa_is_newer_than_the_time_that_is_asked_about() {
+    let s = by_role();
+    let other = Party::new(6);
+    let ombudsman = world::definition("flex.gb.ombudsman", world::dids(&[&other]), |_| ());
+    let office = |since: UnixMillis| {
+        let office = world::visa(&other, &s.revoker, &ombudsman, |v| v.valid_from = since);
+        world::issue_as(&other, &office, Form::Jwt, since)
+    };
+    let check = |at: UnixMillis, lists: &[StatusList]| {
+        let (resolver, seen) = (OfflineResolver::new(&NoSnapshots), SeenLists::new());
+        let evidence = Evidence { trust: &s.trust, lists, resolver: &resolver, seen: &seen };
+        let expect =
+            Expectation { now: at, clock: NOW, audience: None, nonce: None, presenter: None };
+        let text = s.visa.text().as_bytes();
+        verify_visa(text, &[], &evidence, &expect, &mut SignatureMemo::default())
+    };
+    // Renewed two days ago: whoever was revoked by it dates what it sends before that.
+    let lists = s.lists(&[&office(days_ago(2))]);
+    is(&check(days_ago(5), &lists), Outcome::Indeterminate, codes::STATUS_SIGNER);
+    is(&check(days_ago(1), &lists), Outcome::Failed, codes::VISA_REVOKED);
+    is(&check(days_ago(5), &s.lists(&[&s.office])), Outcome::Failed, codes::VISA_REVOKED);
+    // A visa that nobody could give it, and one that is not in force today either.
+    let stranger = Party::new(9);
+    let forged = world::visa(&stranger, &s.revoker, &ombudsman, |v| v.valid_from = days_ago(2));
+    let forged = world::issue_as(&stranger, &forged, Form::Jwt, days_ago(2));
+    for carried in [forged, office(in_days(1))] {
+        assert_eq!(check(days_ago(5), &s.lists(&[&carried])).outcome, Outcome::Passed);
+    }
 }
 
 #[test]

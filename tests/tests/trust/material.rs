@@ -1,10 +1,13 @@
 //! What a node is given: told by what is in it, kept, and there again.
 
 use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::keeping::check_log;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::secured::{Binding, Form, Secured};
 use gridpass_credentials::status::{Change, StatusList};
-use gridpass_credentials::trust::{IdentityMaterial, IdentityMaterialError, Snapshots, TrustPack};
+use gridpass_credentials::trust::{
+    IdentityMaterial, IdentityMaterialError, Snapshots, Trust, TrustPack,
+};
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::key::{KeyType, SecretKey};
 use gridpass_identity::method::webvh::{self, Control, VerifiedEntries};
@@ -211,6 +214,36 @@ fn a_pack_takes_no_end_off_a_log_that_is_known_nor_after_a_restart() {
     assert_eq!(e.code().id(), "GP-WEBVH-LOG-INVALID");
     assert_eq!(material.trust_bytes(), before);
     assert_eq!(s.material().trust_bytes(), before);
+}
+
+/// Beside the pack nothing of that DID could be decided, and no newer pack be pinned.
+#[test]
+fn a_log_that_contradicts_the_pinned_pack_is_not_for_a_wallet() {
+    let s = scene();
+    let keys = [1_u8, 2, 3]
+        .map(|seed| SecretKey::from_bytes(KeyType::Ed25519, &[seed; 32]).expect("a key"));
+    let (next, last) = (keys[1].public_key(), keys[2].public_key());
+    let control = Control { signer: &keys[0], next: &next, witness: None };
+    let (did, short) = webvh::create("root.example", &[], &control, days_ago(9)).expect("a log");
+    let entries = VerifiedEntries::verify(&did, short.as_bytes(), NOW).expect("a log");
+    let control = Control { signer: &keys[1], next: &last, witness: None };
+    let goes_on = |at: UnixMillis| {
+        let log = webvh::update(&entries, &[], &control, at).expect("a longer log");
+        let document = log.into_bytes();
+        Snapshot { seen: days_ago(1), confirmed: None, document, witness: None }
+    };
+    let (long, other) = (goes_on(days_ago(3)), goes_on(days_ago(2)));
+    let short = Snapshot { document: short.into_bytes(), ..long.clone() };
+    let charter = world::charter(&[&s.market.regulator], &[&s.market.role]);
+    let charter = world::sign_charter(charter, &[&s.market.regulator]);
+    let logs = vec![IdentityMaterial::of(&did, &long)];
+    let pack = TrustPack::new(&[charter], &[&s.market.role], logs).encode().expect("a pack").1;
+    let trust = Trust::open(&pack, None, NOW).expect("it holds");
+    for log in [&short, &long] {
+        check_log(&trust, &did, log).expect("it says nothing else");
+    }
+    let e = check_log(&trust, &did, &other).expect_err("another end");
+    assert_eq!(e.code().id(), "GP-WEBVH-LOG-INVALID");
 }
 
 #[test]

@@ -289,6 +289,8 @@ pub fn save_identities(
     wallet: &mut Wallet,
     identities: &[IdentityMaterial],
 ) -> Result<(), Failure> {
+    let has_log = identities.iter().any(|material| material.did.method() == "webvh");
+    let pinned = has_log.then(|| keeping::pinned(wallet, now()).ok()).flatten();
     for material in identities {
         // A did:web's or did:webvh's own owner knows better than a file.
         let own = wallet.identities()?.iter().any(|i| i.did == material.did);
@@ -298,6 +300,9 @@ pub fn save_identities(
         }
         // Also where it was judged at a time to come.
         let snapshot = material.taken_at(now()).to_snapshot()?;
+        if let Some(pinned) = &pinned {
+            keeping::check_log(pinned, &material.did, &snapshot)?;
+        }
         // An older log than the one that is kept adds nothing.
         if let Err(e) = wallet.save_snapshot(&material.did, &snapshot, &mut crate::context::rng())
             && !known

@@ -6,7 +6,9 @@ use crate::data_integrity::sign_eddsa_jcs_2022;
 use crate::document::Relationship;
 use crate::key::{KeyType, SecretKey};
 use crate::resolution::TimeBasis;
+use crate::resolve::SnapshotStore;
 use crate::time::UnixMillis;
+use crate::wallet::snapshots::{Fixed, newest_log};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -381,6 +383,20 @@ fn witnesses_below_their_threshold_leave_it_undecided() {
     let mut broken = String::from_utf8(approvals(&did, &log, &[7, 9])).expect("text");
     broken = broken.replacen("2026-03-01T12:00:01Z", "2026-03-01T12:00:02Z", 1);
     missing(Some(broken.into_bytes()), "a proof that does not hold");
+}
+
+#[test]
+fn approval_that_holds_is_not_given_up_for_another_that_does_not() {
+    let rule = witness_rule(&[7, 8], 1);
+    let (did, log) = created(Some(&rule));
+    let with = |file: &[u8]| Fixed(vec![snapshot(&log, Some(file.to_vec()), t(1000))]);
+    let (good, bad) = (approvals(&did, &log, &[7]), approvals(&did, &log, &[66]));
+    for stores in [[&with(&good), &with(&bad)], [&with(&bad), &with(&good)]] {
+        let newest = newest_log(&did, &stores.map(|s| s as &dyn SnapshotStore));
+        let newest = newest.expect("one log").expect("it is known");
+        assert_eq!(newest.witness.as_deref(), Some(good.as_slice()));
+        assert!(resolve(&did, &[newest]).is_ok());
+    }
 }
 
 #[test]

@@ -151,7 +151,15 @@ fn hand_over(wallet: &Wallet, me: &Identity, folder: &Path) -> Result<(), Failur
     // The wallet may know a log further than the pack does that is pinned there.
     if let Ok(trust) = keeping::pinned(wallet, now) {
         for did in trust.identities().iter().map(|m| &m.did).filter(|d| d.method() == "webvh") {
-            let Some(log) = newest_log(did, &[&trust, wallet])? else { continue };
+            let log = match newest_log(did, &[&trust, wallet]) {
+                Ok(Some(log)) => log,
+                Ok(None) => continue,
+                // The node has what it had: that it runs does not hang on what the wallet was told.
+                Err(e) => {
+                    warn(Some(e.code()), format!("the log of {did}: {e}"));
+                    continue;
+                }
+            };
             if let Err(e) = material.take_identity(&IdentityMaterial::of(did, &log), true) {
                 warn(Some(e.code()), format!("the log of {did}: {e}"));
             }
