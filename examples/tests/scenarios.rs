@@ -324,6 +324,14 @@ fn more_of_a_participant_means_more_of_its_visas_and_messages() {
         let most = scenario.scaled(Scenario::MAX_SCALE + 1);
         let bytes = serde_json::to_vec(&most).expect("JSON");
         Scenario::parse(&bytes).unwrap_or_else(|e| panic!("{}: {e}", scenario.name));
+        for (_, step) in most.steps() {
+            let Some(send) = step.send().filter(|s| matches!(s.expect, Expect::Delivered(_))) else {
+                continue;
+            };
+            let limits = &most.channel(&send.channel).expect("a channel").limits;
+            let count = u64::try_from(send.to.len()).expect("it fits");
+            assert!(count <= limits.max_recipients, "{}: {}", scenario.name, send.id);
+        }
         assert_eq!(
             serde_json::to_vec(&scenario.scaled(1)).expect("JSON"),
             serde_json::to_vec(&scenario).expect("JSON")
