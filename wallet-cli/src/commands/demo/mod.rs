@@ -2,8 +2,10 @@
 
 mod bytes;
 mod cast;
+mod children;
 mod copyist;
 mod evidence;
+mod interrupted;
 mod nodes;
 mod play;
 mod screen;
@@ -14,6 +16,7 @@ use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown as harmless;
 use cast::{Cast, profile_of};
+use children::Children;
 use clap::Args;
 use gridpass_examples::scenario::{Kind, Scenario, Step};
 use nodes::Nodes;
@@ -65,28 +68,36 @@ pub fn run(_: &crate::context::GlobalArgs, args: &DemoArgs) -> Outcomes {
     }
     // Before a folder is made that the next call would find in its way.
     let scenario = scenario(args)?;
-    let temporary;
-    let home = match &args.keep {
+    let (home, temporary) = match &args.keep {
         Some(dir) if dir.exists() => {
             let message = format!("{} exists already", dir.display());
             return Err(Failure::new(codes::FILE_EXISTS, message)
                 .next("Name a folder that does not exist yet with --keep."));
         }
-        Some(dir) => std::path::absolute(dir)
-            .map_err(|e| Failure::new(codes::FILE_NOT_WRITTEN, e.to_string()))?,
-        None => {
-            temporary = tempfile::tempdir()
+        Some(dir) => {
+            let home = std::path::absolute(dir)
                 .map_err(|e| Failure::new(codes::FILE_NOT_WRITTEN, e.to_string()))?;
-            temporary.path().join("home")
+            (home, None)
+        }
+        None => {
+            let temporary = tempfile::tempdir()
+                .map_err(|e| Failure::new(codes::FILE_NOT_WRITTEN, e.to_string()))?;
+            (temporary.path().join("home"), Some(temporary))
         }
     };
+    let scenario = scenario.scaled(usize::from(args.scale));
+    if !args.tour {
+        nodes::check_sockets(&home, &with_nodes(&scenario))?;
+    }
+    let children = Children::default();
+    interrupted::ends(&children, &home, temporary.as_ref().map(tempfile::TempDir::path))?;
     // As a home is: it has wallets in it.
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&home);
     made.map_err(|e| Failure::new(codes::FILE_NOT_WRITTEN, format!("{}: {e}", home.display())))?;
     if args.tour {
         return tour::run(&home, args.keep.is_some());
     }
-    play(&scenario.scaled(usize::from(args.scale)), &home, args)
+    play(&scenario, &home, args, children)
 }
 
 fn scenario(args: &DemoArgs) -> Result<Scenario, Failure> {
@@ -149,7 +160,7 @@ fn with_nodes(scenario: &Scenario) -> Vec<String> {
     all.filter(|name| names.contains(&name.as_str())).cloned().collect()
 }
 
-fn play(scenario: &Scenario, home: &Path, args: &DemoArgs) -> Outcomes {
+fn play(scenario: &Scenario, home: &Path, args: &DemoArgs, children: Children) -> Outcomes {
     let (screen, started) = (Screen::new(), Instant::now());
     screen.title(&scenario.title, &scenario.description);
     screen.title("Who takes part", "");
@@ -159,7 +170,7 @@ fn play(scenario: &Scenario, home: &Path, args: &DemoArgs) -> Outcomes {
     screen.busy("making the nodes' keys, and authorising them");
     cast.equip(&names)?;
     screen.busy("starting a process for each node");
-    let mut nodes = Nodes::new(&cast);
+    let mut nodes = Nodes::new(&cast, children);
     nodes.start(&names)?;
     nodes.introduce()?;
     let rows: Vec<[String; 4]> = scenario
@@ -283,9 +294,8 @@ fn end(
     if failed > 0 {
         answer.exit = codes::exit_status(gridpass_identity::code::Class::Failed);
     }
-    let names: Vec<String> = play.nodes.names().map(str::to_owned).collect();
-    for name in names {
-        // What does not end by itself is ended with this process.
+    for name in play.nodes.names() {
+        // What does not end by itself is killed.
         let _ = play.nodes.stop(&name);
     }
     Ok(answer)
