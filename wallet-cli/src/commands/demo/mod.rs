@@ -4,8 +4,10 @@ mod bytes;
 mod cast;
 mod children;
 mod copyist;
+mod ending;
 mod evidence;
 mod interrupted;
+mod kept;
 mod nodes;
 mod play;
 mod screen;
@@ -14,10 +16,10 @@ mod tour;
 use crate::codes;
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
-use crate::shown::shown as harmless;
-use cast::{Cast, profile_of};
+use cast::Cast;
 use children::Children;
 use clap::Args;
+use ending::Run;
 use gridpass_examples::scenario::{Kind, Scenario, Step};
 use nodes::Nodes;
 use play::{Play, Shown};
@@ -195,128 +197,17 @@ fn play(scenario: &Scenario, home: &Path, args: &DemoArgs, children: Children) -
     for phase in &scenario.phases {
         screen.title(&title_of(&phase.phase.to_string()), &phase.says);
         for step in &phase.steps {
-            screen.busy(step.says());
+            screen.busy(&play::says(step));
             let (mark, result) = play.take(&phase.phase.to_string(), step);
             screen.step(mark, &result.says, &result.detail);
             shown.push(result);
         }
     }
-    end(&mut play, &screen, shown, started, args)
+    let run = Run { seed: args.seed, keep: args.keep.as_deref(), started };
+    ending::end(&play, &screen, &shown, &run)
 }
 
 fn title_of(phase: &str) -> String {
     let mut letters = phase.chars();
     letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
-}
-
-/// What came of it all, and where to look next.
-fn end(
-    play: &mut Play<'_>,
-    screen: &Screen,
-    mut shown: Vec<Shown>,
-    started: Instant,
-    args: &DemoArgs,
-) -> Outcomes {
-    screen.title("The end of the day", "");
-    screen.busy("waiting for the last receipts");
-    let receipts =
-        nodes::until("the receipts", || Ok(play.unconfirmed()?.is_empty().then_some(())));
-    let count = |outcome: &str| shown.iter().filter(|s| s.outcome == outcome).count();
-    let (mark, says) = match &receipts {
-        Ok(()) => {
-            (Mark::Done, format!("all recipients of {} messages signed a receipt", play.sent.len()))
-        }
-        Err(_) => (Mark::Failed, format!("no receipt: {}", play.unconfirmed()?.join("; "))),
-    };
-    screen.step(mark, &says, "");
-    let mut failed = count("failed");
-    if receipts.is_err() {
-        failed = failed.saturating_add(1);
-    }
-    screen.busy("writing evidence bundles, and verifying them without a network");
-    let bundles = evidence::gather(play)?;
-    for bundle in &bundles {
-        let (mark, outcome) = match bundle.outcome.as_str() {
-            "passed" => (Mark::Done, "everything holds"),
-            "indeterminate" => (Mark::Done, "nothing fails, something cannot be said"),
-            _ => (Mark::Failed, "something does not hold"),
-        };
-        if mark == Mark::Failed {
-            failed = failed.saturating_add(1);
-        }
-        let says = format!("{}: {} messages, {outcome}", bundle.channel, bundle.messages);
-        let detail = format!("exported by {}, verified offline [{}]", bundle.exporter, bundle.code);
-        screen.step(mark, &says, &detail);
-    }
-    let mut rows = vec![["participant", "sent", "delivered", ""].map(str::to_owned)];
-    for participant in &play.cast.scenario.participants {
-        let name = &participant.name;
-        let sent = play.sent.values().filter(|s| s.from == *name).count();
-        let delivered = play.delivered_count(name);
-        rows.push([name.clone(), sent.to_string(), delivered.to_string(), String::new()]);
-    }
-    screen.table(&rows);
-    let seconds = started.elapsed().as_secs_f64();
-    let mut text = format!(
-        "\n{} messages delivered and confirmed, {} tries refused as they must be, in {seconds:.0} s.\n",
-        play.sent.len(),
-        count("refused")
-    );
-    for refused in shown.iter().filter(|s| s.outcome == "refused") {
-        let code = refused.code.as_deref().unwrap_or_default();
-        text.push_str(&format!("  {:<28} {code}\n", refused.step));
-    }
-    for bad in shown.iter().filter(|s| s.outcome == "failed") {
-        text.push_str(&format!("  FAILED  {}: {}\n", harmless(&bad.step), harmless(&bad.detail)));
-    }
-    let members: Vec<Value> = play
-        .cast
-        .scenario
-        .participants
-        .iter()
-        .map(|p| json!({"name": p.name, "kind": p.kind, "did": play.cast.did(&p.name).ok()}))
-        .collect();
-    let json = json!({
-        "scenario": play.cast.scenario.name,
-        "seed": args.seed,
-        "home": args.keep,
-        "participants": members,
-        "messages": play.sent.len(),
-        "refused": count("refused"),
-        "failed": failed,
-        "evidence": bundles,
-        "revocationMillis": play.reached,
-        "seconds": (seconds * 10.0).round() / 10.0,
-        "steps": std::mem::take(&mut shown),
-    });
-    text.push_str(&next(play, args));
-    let mut answer = Answer::new("gridpass.demo/2", json, text);
-    if failed > 0 {
-        answer.exit = codes::exit_status(gridpass_identity::code::Class::Failed);
-    }
-    for name in play.nodes.names() {
-        // What does not end by itself is killed.
-        let _ = play.nodes.stop(&name);
-    }
-    Ok(answer)
-}
-
-fn next(play: &Play<'_>, args: &DemoArgs) -> String {
-    if args.keep.is_none() {
-        return "next: gridpass demo --keep DIR     to look around in it with the ordinary commands\n".into();
-    }
-    let home = play.cast.home.display();
-    let as_kept =
-        format!("--home {home} --passphrase-file {}", play.cast.passphrase_file.display());
-    let name = play.sent.values().next().map_or("regulator", |s| s.from.as_str());
-    format!(
-        "the reports, to read and print: {home}/evidence/{channel}.html, and one for each channel\n\
-         next:\n  \
-         gridpass audit verify {home}/evidence/{channel}.car --trust {home}/trust.json\n  \
-         gridpass visa list --profile {name} {as_kept}\n  \
-         gridpass node run --profile {node} {as_kept}\n  \
-         gridpass outbox --profile {node} {as_kept}          beside it\n",
-        node = profile_of(name),
-        channel = play.cast.scenario.channels.first().map_or("", |c| c.name.as_str()),
-    )
 }

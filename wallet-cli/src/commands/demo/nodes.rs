@@ -243,6 +243,16 @@ impl Nodes {
         }
     }
 
+    /// Whoever has a node that ran.
+    pub fn known(&self) -> Vec<String> {
+        self.ports.keys().cloned().collect()
+    }
+
+    /// Where a node listens.
+    pub fn port(&self, name: &str) -> Option<&str> {
+        self.ports.get(name).map(String::as_str)
+    }
+
     /// Where a node is found, with its peer id.
     pub fn address(&self, name: &str) -> Option<String> {
         self.addresses.get(name).cloned()
