@@ -13,6 +13,8 @@ mod backups;
 mod commands;
 mod crash;
 #[cfg(unix)]
+mod demo;
+#[cfg(unix)]
 mod disk_full;
 mod fetch;
 #[cfg(unix)]

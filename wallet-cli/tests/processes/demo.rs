@@ -3,7 +3,7 @@
 
 // A test fails by panicking.
 
-use crate::common::Place;
+use crate::common::{Place, Ran};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -145,11 +145,39 @@ fn a_node_that_does_not_start_leaves_none_of_the_others_behind() {
         profiles.map(|p| p.path().join("node")).find(|node| node.is_dir())
     });
     std::fs::create_dir(node.join("control.sock")).expect("it is in the way");
-    let ran: crate::common::Ran = demo.wait_with_output().expect("it ends").into();
+    let ran: Ran = demo.wait_with_output().expect("it ends").into();
     let error = ran.error();
     assert_eq!((error["code"].as_str(), ran.status), (Some("GP-NODE-NOT-RUNNING"), 6), "{error}");
     assert!(error["message"].as_str().is_some_and(|m| m.contains("control.sock")), "{error}");
     assert_eq!(processes_of(&place.path("day")), Vec::<u32>::new());
+}
+
+#[test]
+fn a_process_of_ones_own_is_played_and_each_line_that_it_prints_next_can_be_pasted() {
+    let place = Place::new();
+    let published = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/scenarios/onenet-spain.json");
+    std::fs::copy(published, place.path("mine.json")).expect("a copy");
+    let args = ["demo", "--scenario-file", "mine.json", "--keep", "my day"];
+    let ran = place.run_bare(&args);
+    assert_eq!(ran.status, 0, "{} {}", ran.text(), ran.stderr);
+    for line in ran.stderr.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    let (_, next) = ran.text().split_once("next, in one shell:\n").expect("what comes next");
+    assert!(next.contains("node run") && next.contains("sh renew.sh"), "{next}");
+    // Nothing of it runs on where a line fails.
+    let script = format!("set -e\ntrap 'kill $(jobs -p) 2> /dev/null || :' EXIT\n{next}wait\n");
+    let folder = Path::new(env!("CARGO_BIN_EXE_gridpass")).parent().expect("a folder").display();
+    let shell = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(place.dir.path())
+        .env_clear()
+        .env("PATH", format!("{folder}:/usr/bin:/bin"))
+        .env("HOME", place.dir.path())
+        .stdin(Stdio::null())
+        .output();
+    let shell: Ran = shell.expect("a shell").into();
+    assert_eq!(shell.status, 0, "{next}{} {}", shell.text(), shell.stderr);
 }
 
 #[test]

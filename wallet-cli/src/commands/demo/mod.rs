@@ -14,13 +14,16 @@ mod screen;
 mod tour;
 
 use crate::codes;
+use crate::context::read_input;
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
+use crate::shown::shown as harmless;
 use cast::Cast;
 use children::Children;
 use clap::Args;
 use ending::Run;
-use gridpass_examples::scenario::{Kind, Scenario, Step};
+use gridpass_examples::scenario::{Kind, Scenario, ScenarioError, Step};
+use gridpass_identity::json::Limits;
 use nodes::Nodes;
 use play::{Play, Shown};
 use screen::{Mark, Screen};
@@ -28,6 +31,9 @@ use serde_json::{Value, json};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+/// So many cases of a table that come out otherwise are told.
+const MOST_CASES: usize = 5;
 
 /// Watch a market day on real messages: wallets, visas, nodes, and what is refused
 ///
@@ -40,6 +46,7 @@ use std::time::Instant;
      gridpass demo --keep /tmp/day              look around afterwards with the ordinary commands\n  \
      gridpass demo --list                       other market processes\n  \
      gridpass demo --scenario market-day --seed 7 --scale 3\n  \
+     gridpass demo --scenario-file my.json      a market process of your own\n  \
      gridpass demo --tour                       wallets, keys and visas without a network"
 ))]
 pub struct DemoArgs {
@@ -49,6 +56,9 @@ pub struct DemoArgs {
     /// Which market process [default: market-day]
     #[arg(long, value_name = "NAME", conflicts_with = "tour")]
     scenario: Option<String>,
+    /// A market process of your own, as examples/README.md describes; with --list it is only checked
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "tour"])]
+    scenario_file: Option<PathBuf>,
     /// List the market processes
     #[arg(long, conflicts_with_all = ["scenario", "tour", "keep"])]
     list: bool,
@@ -66,7 +76,10 @@ pub struct DemoArgs {
 
 pub fn run(_: &crate::context::GlobalArgs, args: &DemoArgs) -> Outcomes {
     if args.list {
-        return Ok(listed());
+        return Ok(match &args.scenario_file {
+            Some(file) => listed(&[own(file)?], &format!("--scenario-file {}", quoted_path(file))),
+            None => listed(&Scenario::all(), "--scenario NAME"),
+        });
     }
     // Before a folder is made that the next call would find in its way.
     let scenario = scenario(args)?;
@@ -103,10 +116,12 @@ pub fn run(_: &crate::context::GlobalArgs, args: &DemoArgs) -> Outcomes {
 }
 
 fn scenario(args: &DemoArgs) -> Result<Scenario, Failure> {
-    let scenario = match &args.scenario {
-        None => Scenario::default(),
-        Some(name) => Scenario::by_name(name).ok_or_else(|| {
+    let scenario = match (&args.scenario_file, &args.scenario) {
+        (Some(file), _) => own(file)?,
+        (None, None) => Scenario::default(),
+        (None, Some(name)) => Scenario::by_name(name).ok_or_else(|| {
             Failure::new(codes::SCENARIO_UNKNOWN, format!("there is no scenario {name:?}"))
+                .next("`gridpass demo --list` names them; one in a file: --scenario-file FILE.")
         })?,
     };
     if args.scale > 1 && !scenario.participants.iter().any(|p| p.scaled) {
@@ -117,10 +132,34 @@ fn scenario(args: &DemoArgs) -> Result<Scenario, Failure> {
     Ok(scenario)
 }
 
-fn listed() -> Answer {
-    let all = Scenario::all();
-    let text: String =
-        all.iter().map(|s| format!("{:<28} {}\n", s.name, s.title)).collect::<Vec<_>>().concat();
+/// One of somebody's own, read and its table decided.
+fn own(file: &Path) -> Result<Scenario, Failure> {
+    let most = u64::try_from(Limits::DOCUMENT.bytes).unwrap_or(u64::MAX);
+    let bytes = read_input(file, most)?;
+    let refused = |e: ScenarioError| Failure::new(e.code(), format!("{}: {e}", file.display()));
+    let scenario = Scenario::parse(&bytes).map_err(refused)?;
+    let found = scenario.differences().map_err(refused)?;
+    if found.is_empty() {
+        return Ok(scenario);
+    }
+    let first: Vec<&str> = found.iter().take(MOST_CASES).map(String::as_str).collect();
+    let message = format!(
+        "{}: {} of {} cases come out otherwise: {}",
+        file.display(),
+        found.len(),
+        scenario.policy.len(),
+        first.join(" | ")
+    );
+    Err(Failure::new(gridpass_examples::codes::SCENARIO_TABLE, message))
+}
+
+fn quoted_path(path: &Path) -> String {
+    kept::quoted(&path.display().to_string())
+}
+
+fn listed(all: &[Scenario], how: &str) -> Answer {
+    let line = |s: &Scenario| format!("{:<28} {}\n", harmless(&s.name), harmless(&s.title));
+    let text: String = all.iter().map(line).collect();
     let json: Vec<Value> = all
         .iter()
         .map(|s| {
@@ -128,7 +167,7 @@ fn listed() -> Answer {
                    "source": s.source, "interfaces": s.interfaces})
         })
         .collect();
-    let text = format!("{text}\nnext: gridpass demo --scenario NAME");
+    let text = format!("{text}\nnext: gridpass demo {how}");
     Answer::new("gridpass.demo.list/1", json!({"scenarios": json}), text)
 }
 
