@@ -143,7 +143,10 @@ fn bundles(play: &Play<'_>, screen: &Screen, faults: &mut Faults) -> Vec<Verifie
             Err(wrong) => (Mark::Failed, wrong),
         };
         let says = format!("{}: {}, {outcome}", bundle.channel, of_messages(count, count));
-        let exporter = if bundle.exporter.is_empty() { "nobody" } else { &bundle.exporter };
+        let exporter = match bundle.exporter.as_str() {
+            "" => "nobody",
+            name => name,
+        };
         let detail = format!("exported by {exporter}, verified offline [{}]", bundle.code);
         screen.step(mark, &says, &detail);
         if mark == Mark::Failed {
