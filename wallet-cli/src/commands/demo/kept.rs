@@ -65,11 +65,12 @@ fn renewing(play: &Play<'_>, with_nodes: &[String]) -> String {
          export GRIDPASS_HOME=\"$PWD\" GRIDPASS_PASSPHRASE_FILE=\"$PWD/passphrase.txt\"\n\
          mkdir -p renewed\n\
          for name in {issuers}; do\n    \
-             gridpass status publish --profile \"$name\" --force -o \"renewed/$name.json\"\n\
+             gridpass status publish --profile \"$name\" --force -o \"renewed/$name.json\" > /dev/null\n\
          done\n\
          for name in {}; do\n    \
-             gridpass node add renewed/*.json --profile \"$name\"\n\
-         done\n",
+             gridpass node add renewed/*.json --profile \"$name\" > /dev/null\n\
+         done\n\
+         echo 'the status lists are signed anew'\n",
         nodes.join(" ")
     )
 }
