@@ -149,6 +149,9 @@ gridpass_identity::codes! {
     VISA_VALIDITY_TOO_LONG = "GP-VISA-VALIDITY-TOO-LONG", Failed,
         "The visa is valid for longer than its role definition allows.",
         "Ask the issuer for one that keeps to the definition.";
+    VISA_TOO_LARGE = "GP-VISA-TOO-LARGE", Usage,
+        "The visa, with those that prove its issuer's authority, would fit into no presentation: these have at most 1 MiB.",
+        "Say less in its claims, or issue several visas.";
     VISA_PROFILE = "GP-VISA-WELL-FORMED", Ok,
         "The credential is a visa.",
         "Nothing to do.";

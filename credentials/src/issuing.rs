@@ -10,7 +10,7 @@ use crate::content_id::ContentId;
 use crate::keeping::{self, KeepError, read_visa, to_record};
 use crate::own_list::{OwnList, own_lists, uuid};
 use crate::parcel::{Parcel, ParcelKind, dids_in, identities_of};
-use crate::presenting;
+use crate::presenting::{self, check_presentable};
 use crate::register::issued_by_id;
 use crate::secured::{Form, Kind, Secured, SecuredError, Signer, secure_credential};
 use crate::signature::SignatureMemo;
@@ -59,6 +59,9 @@ pub enum IssueError {
     /// Everybody would refuse the visa.
     #[error("the visa would be refused by everybody: {}", .0.sentence)]
     Refused(Box<VisaReport>),
+    /// Its holder could not show it.
+    #[error("the visa is too large to be presented: {0}")]
+    TooLarge(String),
     /// A node authorisation for too long.
     #[error("a node is authorised for at most 90 days")]
     TooLong,
@@ -84,6 +87,7 @@ impl IssueError {
             Self::Status(e) => e.code(),
             Self::UnknownRole(_) => codes::ROLE_NOT_LISTED,
             Self::Refused(report) => report.code,
+            Self::TooLarge(_) => codes::VISA_TOO_LARGE,
             Self::TooLong => codes::VISA_VALIDITY_TOO_LONG,
             Self::State(_) => codes::STATUS_UNCHANGED,
         }
@@ -220,7 +224,8 @@ impl Issuer<'_> {
     /// `evidence` are visas of the subject that prove its preconditions, and status lists for them.
     ///
     /// # Errors
-    /// [`IssueError::Refused`] if a verifier would refuse it; nothing is changed then.
+    /// [`IssueError::Refused`] if a verifier would refuse it, [`IssueError::TooLarge`] if its holder
+    /// could not show it; nothing is changed then.
     pub fn issue(
         &mut self,
         new: &NewVisa<'_>,
@@ -325,6 +330,9 @@ impl Issuer<'_> {
                 return Err(IssueError::Refused(Box::new(then)));
             }
         }
+        let mut shown = vec![secured.text().to_owned()];
+        shown.extend(supporting.iter().cloned());
+        check_presentable(new.subject, &shown).map_err(IssueError::TooLarge)?;
         let record = IssuedVisa {
             version: RECORD_VERSION,
             text: secured.text().to_owned(),

@@ -121,6 +121,29 @@ fn reads_and_refuses_presentations() -> Result<(), ModelError> {
 }
 
 #[test]
+fn an_enveloped_credential_is_as_long_as_it_is_and_names_are_short() -> Result<(), ModelError> {
+    let shown = |id: String| {
+        json!({
+            "@context": [context::CREDENTIALS_V2],
+            "type": "VerifiablePresentation",
+            "verifiableCredential": {"type": "EnvelopedVerifiableCredential", "id": id},
+        })
+    };
+    Presentation::read(shown(format!("data:application/vc+jwt,{}", "a".repeat(600_000))))?;
+    for (id, why) in [
+        (format!("data:application/vc+jwt,{}<", "a".repeat(5000)), "a sign that no URL has"),
+        (format!("https://x.example/{}", "a".repeat(100)), "another scheme"),
+        ("data:".to_owned(), "nothing in it"),
+    ] {
+        assert!(Presentation::read(shown(id)).is_err(), "{why}");
+    }
+    let long = format!("data:text/plain,{}", "a".repeat(5000));
+    assert!(changed("id", json!(long)).is_err(), "what names a credential is short");
+    assert!(changed("issuer", json!(long)).is_err(), "who issues it, too");
+    Ok(())
+}
+
+#[test]
 fn reads_times_with_any_offset() {
     let at = |text: &str| date_time_stamp(text).map(|t| t.to_string());
     assert_eq!(at("2026-01-01T00:00:00-05:30"), Ok("2026-01-01T05:30:00Z".into()));

@@ -7,6 +7,9 @@ gridpass_identity::codes! {
     SCENARIO_REFERENCE = "GP-SCENARIO-REFERENCE", Malformed,
         "The scenario names something that it does not have, or that does not fit where it is named.",
         "Correct the name that the message shows; steps refer only to earlier ones.";
+    SCENARIO_TABLE = "GP-SCENARIO-TABLE", Failed,
+        "A case of the scenario's table comes out otherwise than it says.",
+        "Correct the case or what the channel requires; the message has what came out.";
     DOCUMENT_UNKNOWN = "GP-DOCUMENT-UNKNOWN", Malformed,
         "The step sends no document, or the document answers one that its step does not name.",
         "Give the step a document, and the step that it answers in `replyTo`.";

@@ -4,16 +4,66 @@
 use crate::build::Names;
 use crate::scenario::{ChannelPlan, PolicyRow, Scenario, ScenarioError, Standing, VisaPlan};
 use gridpass_credentials::codes as credential_codes;
+use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Code;
+use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::cases::{CASES_TYPE, Case, CaseFile, Held, Message};
 use gridpass_policy::facts::{CheckFacts, Finding};
+use gridpass_policy::policy::Policy;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// When cases are decided that do not say when: Monday 2 March 2026, 10:00 UTC.
 pub const AT: UnixMillis = UnixMillis::from_millis(1_772_445_600_000);
 
+const DAY_MILLIS: u64 = 24 * 3600 * 1000;
+/// For how long before and after [`AT`] consents are given where a table is decided.
+const BEFORE_MILLIS: u64 = 30 * DAY_MILLIS;
+const AFTER_MILLIS: u64 = 300 * DAY_MILLIS;
+
 impl Scenario {
+    /// Decides the whole table with the policy engine, participants having DIDs at their domains; gives a
+    /// sentence for each case that comes out otherwise than it says.
+    ///
+    /// ```
+    /// use gridpass_examples::scenario::Scenario;
+    ///
+    /// assert!(Scenario::default().differences().is_ok_and(|all| all.is_empty()));
+    /// ```
+    ///
+    /// # Errors
+    /// [`ScenarioError`] for a channel that does not compile, or a case that asks nothing.
+    pub fn differences(&self) -> Result<Vec<String>, ScenarioError> {
+        let wrong = |place: &str, e: &dyn std::fmt::Display| ScenarioError::Reference {
+            place: place.to_owned(),
+            reason: e.to_string(),
+        };
+        let mut dids = BTreeMap::new();
+        for participant in &self.participants {
+            let did = Did::parse(&format!("did:web:{}", participant.domain()));
+            let did = did.map_err(|e| wrong(&participant.name, &e))?;
+            dids.insert(participant.name.clone(), did);
+        }
+        let from = UnixMillis::new(AT.get().saturating_sub(BEFORE_MILLIS));
+        let names = Names { dids, from, until: AT.plus_millis(AFTER_MILLIS) };
+        let mut found = Vec::new();
+        for channel in &self.channels {
+            let name = channel.name.as_str();
+            let (framework, dated) = (ContentId::of_nothing(), UnixMillis::new(0));
+            let descriptor = self.channel_descriptor(channel, &names, &framework, dated)?;
+            let policy = Policy::compile(descriptor).map_err(|e| wrong(name, &e))?;
+            let file = self.cases(channel, &names)?;
+            for case in &file.cases {
+                let ran = file.run(case, &policy).map_err(|e| wrong(&case.name, &e))?;
+                if !ran.differences.is_empty() {
+                    found.push(format!("{}: {}", case.name, ran.differences.join("; ")));
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// The cases of a channel.
     ///
     /// # Errors

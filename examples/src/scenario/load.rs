@@ -2,8 +2,9 @@
 
 use super::{DEFAULT, Scenario, TYPE, check};
 use crate::codes;
+use gridpass_credentials::schema::Schema;
 use gridpass_identity::code::Code;
-use gridpass_identity::json::{JsonError, Limits, from_slice_strict};
+use gridpass_identity::json::{JsonError, Limits, from_slice_strict, parse_strict};
 use std::sync::LazyLock;
 
 /// Why a scenario was refused.
@@ -58,6 +59,13 @@ const PUBLISHED: &[&str] = &[
     include_str!("../../scenarios/sysflex-finland.json"),
 ];
 
+/// The form of a scenario, with its bounds.
+static SCHEMA: LazyLock<Result<Schema, String>> = LazyLock::new(|| {
+    let text = include_str!("../../schemas/scenario.schema.json");
+    let schema: serde_json::Value = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    Schema::compile(&schema).map_err(|e| e.to_string())
+});
+
 static ALL: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
     // A test reads each: one that cannot be read never leaves this project.
     PUBLISHED.iter().filter_map(|text| parse(text.as_bytes()).ok()).collect()
@@ -82,5 +90,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Scenario, ScenarioError> {
         return Err(ScenarioError::Malformed("its type or format version is unknown".into()));
     }
     check::check(&scenario)?;
+    // After the references, whose faults have better names.
+    let schema = SCHEMA.as_ref().map_err(|e| ScenarioError::Malformed(e.clone()))?;
+    if let Some((place, why)) = schema.places(&parse_strict(bytes, Limits::DOCUMENT)?).first() {
+        return Err(ScenarioError::Malformed(format!("{place}: {why}")));
+    }
     Ok(scenario)
 }

@@ -3,7 +3,7 @@
 use super::{Expect, Scenario, SendFile, SendMessage, Step};
 use crate::documents::{DocumentPlan, eic_of};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn scaled(scenario: &Scenario, times: usize) -> Scenario {
     let names = scenario.participants.iter().filter(|p| p.scaled).map(|p| p.name.clone()).collect();
@@ -15,7 +15,29 @@ pub(super) fn scaled(scenario: &Scenario, times: usize) -> Scenario {
         let steps = std::mem::take(&mut phase.steps);
         phase.steps = steps.iter().flat_map(|s| scale.step(scenario, s, &mut copied)).collect();
     }
+    widen(&mut result);
     result
+}
+
+/// A channel takes messages to as many as there are now.
+fn widen(scenario: &mut Scenario) {
+    let mut most: BTreeMap<String, u64> = BTreeMap::new();
+    for (_, step) in scenario.steps() {
+        let (channel, to, expect) = match step {
+            Step::Send(s) => (&s.channel, &s.to, &s.expect),
+            Step::SendFile(s) => (&s.channel, &s.to, &s.expect),
+            _ => continue,
+        };
+        if let Expect::Delivered(_) = expect {
+            let count = u64::try_from(to.len()).unwrap_or(u64::MAX);
+            let entry = most.entry(channel.clone()).or_default();
+            *entry = count.max(*entry);
+        }
+    }
+    for channel in &mut scenario.channels {
+        let wanted = most.get(channel.name.as_str()).copied().unwrap_or_default();
+        channel.limits.max_recipients = channel.limits.max_recipients.max(wanted);
+    }
 }
 
 /// How many of whom there are to be.

@@ -131,6 +131,9 @@ pub struct Replay {
     pub by: String,
     /// What comes of it.
     pub expect: Refusal,
+    /// Whether it may also be that all know it by its bytes still, and do not look at it again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub or_known: bool,
 }
 
 /// See [`Step::Tamper`].

@@ -15,6 +15,8 @@ mod charters;
 mod commands;
 mod crash;
 #[cfg(unix)]
+mod demo;
+#[cfg(unix)]
 mod disk_full;
 mod fetch;
 #[cfg(unix)]

@@ -179,6 +179,32 @@ fn from_request_to_presentation_and_from_suspension_to_revocation() {
 }
 
 #[test]
+fn a_visa_that_names_a_hundred_others_is_presented() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let role = "flex.gb.group";
+    regulator.ok(&["role", "define", role, "--claim", "members:array"]);
+    regulator.ok(&["charter", "add-role", role]);
+    regulator.ok(&["charter", "pack", "-o", "trust-2.json"]);
+    holder.ok(&["charter", "verify", "trust-2.json", "--adopt"]);
+    let member = |n: u32| format!("did:webvh:QmNobodyIsCalledThisWayAnywhere:p{n}.example");
+    let claims = serde_json::json!({"members": (0..100).map(member).collect::<Vec<_>>()});
+    place.write("claims.json", &claims.to_string());
+    let issue = ["visa", "issue", "--to", &holder.did, "--role", role, "--claims", "claims.json"];
+    for form in ["jwt", "sd-jwt"] {
+        let (visa, shown) = (format!("{form}.json"), format!("{form}-shown.json"));
+        let with = ["--form", form, "-o", &visa];
+        let issued = regulator.json("gridpass.visa.issue/1", &[&issue[..], &with].concat());
+        let hash = issued["evidence"].as_str().expect("a hash");
+        holder.ok(&["visa", "accept", &visa]);
+        holder.ok(&["visa", "present", hash, "--to", &regulator.did, "-o", &shown]);
+        let verify = ["visa", "verify", &shown, "--audience", &regulator.did];
+        let report = regulator.json("gridpass.visa.verify/1", &verify);
+        assert_eq!(report["visas"][0]["visa"]["claims"], claims, "{form}");
+    }
+}
+
+#[test]
 fn reports_are_byte_identical_for_the_same_inputs() {
     let place = Place::new();
     let (regulator, holder) = framework(&place);

@@ -231,10 +231,13 @@ impl<'s> Cast<'s> {
         let mut issuer =
             Issuer { wallet: &mut from.wallet, identity: &from.me, trust: &trust, now: now() };
         let issued = issuer.issue(&new, (&[], &[]), &resolver, &mut rng())?;
+        let mut named = issued.supporting.clone();
+        named.push(issued.text.clone());
+        let named = dids_in(&named);
         let to = self.member(&holder.name)?;
         for material in &identities {
             let snapshot = material.to_snapshot().map_err(|e| wrong(&e))?;
-            if material.did != to.me.did {
+            if material.did != to.me.did && named.contains(&material.did) {
                 to.wallet.save_snapshot(&material.did, &snapshot, &mut rng())?;
             }
         }
@@ -415,4 +418,27 @@ fn found(
         pinned = Some(keeping::pin(&mut member.wallet, &pack, false, now(), &mut rng())?);
     }
     Ok((pinned.ok_or_else(nobody)?, pack))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gridpass_examples::scenario::Participant;
+
+    #[test]
+    fn the_largest_market_day_has_wallets_visas_and_what_it_presents() {
+        let home = tempfile::tempdir().expect("a folder");
+        let day = Scenario::default().scaled(Scenario::MAX_SCALE);
+        let mut cast = Cast::assemble(&day, home.path()).expect("everybody has a wallet");
+        assert_eq!(cast.members.len(), day.participants.len());
+        // One of them consents to all aggregators by name.
+        let consents = |p: &&Participant| {
+            p.visas.iter().any(|v| v.claims.contains_key("parties"))
+        };
+        let holder = &day.participants.iter().find(consents).expect("a consent").name;
+        for channel in cast.channels_of(holder) {
+            let parcel = cast.presentation(holder, channel).expect("it can be presented");
+            assert!(parcel.is_some(), "{channel}");
+        }
+    }
 }

@@ -2,20 +2,28 @@
 
 mod bytes;
 mod cast;
+mod children;
 mod copyist;
+mod ending;
 mod evidence;
+mod interrupted;
+mod kept;
 mod nodes;
 mod play;
 mod screen;
 mod tour;
 
 use crate::codes;
+use crate::context::read_input;
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown as harmless;
-use cast::{Cast, profile_of};
+use cast::Cast;
+use children::Children;
 use clap::Args;
-use gridpass_examples::scenario::{Kind, Scenario, Step};
+use ending::Run;
+use gridpass_examples::scenario::{Kind, Scenario, ScenarioError, Step};
+use gridpass_identity::json::Limits;
 use nodes::Nodes;
 use play::{Play, Shown};
 use screen::{Mark, Screen};
@@ -23,6 +31,9 @@ use serde_json::{Value, json};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+/// So many cases of a table that come out otherwise are told.
+const MOST_CASES: usize = 5;
 
 /// Watch a market day on real messages: wallets, visas, nodes, and what is refused
 ///
@@ -35,6 +46,7 @@ use std::time::Instant;
      gridpass demo --keep /tmp/day              look around afterwards with the ordinary commands\n  \
      gridpass demo --list                       other market processes\n  \
      gridpass demo --scenario market-day --seed 7 --scale 3\n  \
+     gridpass demo --scenario-file my.json      a market process of your own\n  \
      gridpass demo --tour                       wallets, keys and visas without a network"
 ))]
 pub struct DemoArgs {
@@ -44,6 +56,9 @@ pub struct DemoArgs {
     /// Which market process [default: market-day]
     #[arg(long, value_name = "NAME", conflicts_with = "tour")]
     scenario: Option<String>,
+    /// A market process of your own, as examples/README.md describes; with --list it is only checked
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "tour"])]
+    scenario_file: Option<PathBuf>,
     /// List the market processes
     #[arg(long, conflicts_with_all = ["scenario", "tour", "keep"])]
     list: bool,
@@ -61,39 +76,52 @@ pub struct DemoArgs {
 
 pub fn run(_: &crate::context::GlobalArgs, args: &DemoArgs) -> Outcomes {
     if args.list {
-        return Ok(listed());
+        return Ok(match &args.scenario_file {
+            Some(file) => listed(&[own(file)?], &format!("--scenario-file {}", quoted_path(file))),
+            None => listed(&Scenario::all(), "--scenario NAME"),
+        });
     }
     // Before a folder is made that the next call would find in its way.
     let scenario = scenario(args)?;
-    let temporary;
-    let home = match &args.keep {
+    let (home, temporary) = match &args.keep {
         Some(dir) if dir.exists() => {
             let message = format!("{} exists already", dir.display());
             return Err(Failure::new(codes::FILE_EXISTS, message)
                 .next("Name a folder that does not exist yet with --keep."));
         }
-        Some(dir) => std::path::absolute(dir)
-            .map_err(|e| Failure::new(codes::FILE_NOT_WRITTEN, e.to_string()))?,
-        None => {
-            temporary = tempfile::tempdir()
+        Some(dir) => {
+            let home = std::path::absolute(dir)
                 .map_err(|e| Failure::new(codes::FILE_NOT_WRITTEN, e.to_string()))?;
-            temporary.path().join("home")
+            (home, None)
+        }
+        None => {
+            let temporary = tempfile::tempdir()
+                .map_err(|e| Failure::new(codes::FILE_NOT_WRITTEN, e.to_string()))?;
+            (temporary.path().join("home"), Some(temporary))
         }
     };
+    let scenario = scenario.scaled(usize::from(args.scale));
+    if !args.tour {
+        nodes::check_sockets(&home, &with_nodes(&scenario))?;
+    }
+    let children = Children::default();
+    interrupted::ends(&children, &home, temporary.as_ref().map(tempfile::TempDir::path))?;
     // As a home is: it has wallets in it.
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&home);
     made.map_err(|e| Failure::new(codes::FILE_NOT_WRITTEN, format!("{}: {e}", home.display())))?;
     if args.tour {
         return tour::run(&home, args.keep.is_some());
     }
-    play(&scenario.scaled(usize::from(args.scale)), &home, args)
+    play(&scenario, &home, args, children)
 }
 
 fn scenario(args: &DemoArgs) -> Result<Scenario, Failure> {
-    let scenario = match &args.scenario {
-        None => Scenario::default(),
-        Some(name) => Scenario::by_name(name).ok_or_else(|| {
+    let scenario = match (&args.scenario_file, &args.scenario) {
+        (Some(file), _) => own(file)?,
+        (None, None) => Scenario::default(),
+        (None, Some(name)) => Scenario::by_name(name).ok_or_else(|| {
             Failure::new(codes::SCENARIO_UNKNOWN, format!("there is no scenario {name:?}"))
+                .next("`gridpass demo --list` names them; one in a file: --scenario-file FILE.")
         })?,
     };
     if args.scale > 1 && !scenario.participants.iter().any(|p| p.scaled) {
@@ -104,10 +132,34 @@ fn scenario(args: &DemoArgs) -> Result<Scenario, Failure> {
     Ok(scenario)
 }
 
-fn listed() -> Answer {
-    let all = Scenario::all();
-    let text: String =
-        all.iter().map(|s| format!("{:<28} {}\n", s.name, s.title)).collect::<Vec<_>>().concat();
+/// One of somebody's own, read and its table decided.
+fn own(file: &Path) -> Result<Scenario, Failure> {
+    let most = u64::try_from(Limits::DOCUMENT.bytes).unwrap_or(u64::MAX);
+    let bytes = read_input(file, most)?;
+    let refused = |e: ScenarioError| Failure::new(e.code(), format!("{}: {e}", file.display()));
+    let scenario = Scenario::parse(&bytes).map_err(refused)?;
+    let found = scenario.differences().map_err(refused)?;
+    if found.is_empty() {
+        return Ok(scenario);
+    }
+    let first: Vec<&str> = found.iter().take(MOST_CASES).map(String::as_str).collect();
+    let message = format!(
+        "{}: {} of {} cases come out otherwise: {}",
+        file.display(),
+        found.len(),
+        scenario.policy.len(),
+        first.join(" | ")
+    );
+    Err(Failure::new(gridpass_examples::codes::SCENARIO_TABLE, message))
+}
+
+fn quoted_path(path: &Path) -> String {
+    kept::quoted(&path.display().to_string())
+}
+
+fn listed(all: &[Scenario], how: &str) -> Answer {
+    let line = |s: &Scenario| format!("{:<28} {}\n", harmless(&s.name), harmless(&s.title));
+    let text: String = all.iter().map(line).collect();
     let json: Vec<Value> = all
         .iter()
         .map(|s| {
@@ -115,7 +167,7 @@ fn listed() -> Answer {
                    "source": s.source, "interfaces": s.interfaces})
         })
         .collect();
-    let text = format!("{text}\nnext: gridpass demo --scenario NAME");
+    let text = format!("{text}\nnext: gridpass demo {how}");
     Answer::new("gridpass.demo.list/1", json!({"scenarios": json}), text)
 }
 
@@ -149,7 +201,7 @@ fn with_nodes(scenario: &Scenario) -> Vec<String> {
     all.filter(|name| names.contains(&name.as_str())).cloned().collect()
 }
 
-fn play(scenario: &Scenario, home: &Path, args: &DemoArgs) -> Outcomes {
+fn play(scenario: &Scenario, home: &Path, args: &DemoArgs, children: Children) -> Outcomes {
     let (screen, started) = (Screen::new(), Instant::now());
     screen.title(&scenario.title, &scenario.description);
     screen.title("Who takes part", "");
@@ -159,7 +211,7 @@ fn play(scenario: &Scenario, home: &Path, args: &DemoArgs) -> Outcomes {
     screen.busy("making the nodes' keys, and authorising them");
     cast.equip(&names)?;
     screen.busy("starting a process for each node");
-    let mut nodes = Nodes::new(&cast);
+    let mut nodes = Nodes::new(&cast, children);
     nodes.start(&names)?;
     nodes.introduce()?;
     let rows: Vec<[String; 4]> = scenario
@@ -184,129 +236,17 @@ fn play(scenario: &Scenario, home: &Path, args: &DemoArgs) -> Outcomes {
     for phase in &scenario.phases {
         screen.title(&title_of(&phase.phase.to_string()), &phase.says);
         for step in &phase.steps {
-            screen.busy(step.says());
+            screen.busy(&play::says(step));
             let (mark, result) = play.take(&phase.phase.to_string(), step);
             screen.step(mark, &result.says, &result.detail);
             shown.push(result);
         }
     }
-    end(&mut play, &screen, shown, started, args)
+    let run = Run { seed: args.seed, keep: args.keep.as_deref(), started };
+    ending::end(&play, &screen, &shown, &run)
 }
 
 fn title_of(phase: &str) -> String {
     let mut letters = phase.chars();
     letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
-}
-
-/// What came of it all, and where to look next.
-fn end(
-    play: &mut Play<'_>,
-    screen: &Screen,
-    mut shown: Vec<Shown>,
-    started: Instant,
-    args: &DemoArgs,
-) -> Outcomes {
-    screen.title("The end of the day", "");
-    screen.busy("waiting for the last receipts");
-    let receipts =
-        nodes::until("the receipts", || Ok(play.unconfirmed()?.is_empty().then_some(())));
-    let count = |outcome: &str| shown.iter().filter(|s| s.outcome == outcome).count();
-    let (mark, says) = match &receipts {
-        Ok(()) => {
-            (Mark::Done, format!("all recipients of {} messages signed a receipt", play.sent.len()))
-        }
-        Err(_) => (Mark::Failed, format!("no receipt: {}", play.unconfirmed()?.join("; "))),
-    };
-    screen.step(mark, &says, "");
-    let mut failed = count("failed");
-    if receipts.is_err() {
-        failed = failed.saturating_add(1);
-    }
-    screen.busy("writing evidence bundles, and verifying them without a network");
-    let bundles = evidence::gather(play)?;
-    for bundle in &bundles {
-        let (mark, outcome) = match bundle.outcome.as_str() {
-            "passed" => (Mark::Done, "everything holds"),
-            "indeterminate" => (Mark::Done, "nothing fails, something cannot be said"),
-            _ => (Mark::Failed, "something does not hold"),
-        };
-        if mark == Mark::Failed {
-            failed = failed.saturating_add(1);
-        }
-        let says = format!("{}: {} messages, {outcome}", bundle.channel, bundle.messages);
-        let detail = format!("exported by {}, verified offline [{}]", bundle.exporter, bundle.code);
-        screen.step(mark, &says, &detail);
-    }
-    let mut rows = vec![["participant", "sent", "delivered", ""].map(str::to_owned)];
-    for participant in &play.cast.scenario.participants {
-        let name = &participant.name;
-        let sent = play.sent.values().filter(|s| s.from == *name).count();
-        let delivered = play.delivered_count(name);
-        rows.push([name.clone(), sent.to_string(), delivered.to_string(), String::new()]);
-    }
-    screen.table(&rows);
-    let seconds = started.elapsed().as_secs_f64();
-    let mut text = format!(
-        "\n{} messages delivered and confirmed, {} tries refused as they must be, in {seconds:.0} s.\n",
-        play.sent.len(),
-        count("refused")
-    );
-    for refused in shown.iter().filter(|s| s.outcome == "refused") {
-        let code = refused.code.as_deref().unwrap_or_default();
-        text.push_str(&format!("  {:<28} {code}\n", refused.step));
-    }
-    for bad in shown.iter().filter(|s| s.outcome == "failed") {
-        text.push_str(&format!("  FAILED  {}: {}\n", harmless(&bad.step), harmless(&bad.detail)));
-    }
-    let members: Vec<Value> = play
-        .cast
-        .scenario
-        .participants
-        .iter()
-        .map(|p| json!({"name": p.name, "kind": p.kind, "did": play.cast.did(&p.name).ok()}))
-        .collect();
-    let json = json!({
-        "scenario": play.cast.scenario.name,
-        "seed": args.seed,
-        "home": args.keep,
-        "participants": members,
-        "messages": play.sent.len(),
-        "refused": count("refused"),
-        "failed": failed,
-        "evidence": bundles,
-        "revocationMillis": play.reached,
-        "seconds": (seconds * 10.0).round() / 10.0,
-        "steps": std::mem::take(&mut shown),
-    });
-    text.push_str(&next(play, args));
-    let mut answer = Answer::new("gridpass.demo/2", json, text);
-    if failed > 0 {
-        answer.exit = codes::exit_status(gridpass_identity::code::Class::Failed);
-    }
-    let names: Vec<String> = play.nodes.names().map(str::to_owned).collect();
-    for name in names {
-        // What does not end by itself is ended with this process.
-        let _ = play.nodes.stop(&name);
-    }
-    Ok(answer)
-}
-
-fn next(play: &Play<'_>, args: &DemoArgs) -> String {
-    if args.keep.is_none() {
-        return "next: gridpass demo --keep DIR     to look around in it with the ordinary commands\n".into();
-    }
-    let home = play.cast.home.display();
-    let as_kept =
-        format!("--home {home} --passphrase-file {}", play.cast.passphrase_file.display());
-    let name = play.sent.values().next().map_or("regulator", |s| s.from.as_str());
-    format!(
-        "the reports, to read and print: {home}/evidence/{channel}.html, and one for each channel\n\
-         next:\n  \
-         gridpass audit verify {home}/evidence/{channel}.car --trust {home}/trust.json\n  \
-         gridpass visa list --profile {name} {as_kept}\n  \
-         gridpass node run --profile {node} {as_kept}\n  \
-         gridpass outbox --profile {node} {as_kept}          beside it\n",
-        node = profile_of(name),
-        channel = play.cast.scenario.channels.first().map_or("", |c| c.name.as_str()),
-    )
 }

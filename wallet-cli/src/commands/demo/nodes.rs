@@ -1,33 +1,32 @@
 //! The nodes: a process for each, started as `gridpass node run` is, and asked over its socket.
 
 use super::cast::{Cast, profile_of, write};
+use super::children::Children;
 use crate::commands::node::client::Client;
 use crate::context::GlobalArgs;
 use crate::output::Failure;
 use crate::secrets::SecretArgs;
 use gridpass_messaging::codes;
 use gridpass_messaging::node::control::Asked;
+use gridpass_messaging::node::{folder_of, socket_of};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// How long anything may take that is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
-struct Running {
-    child: Child,
-    /// Kept open: its other end would notice.
-    _out: BufReader<ChildStdout>,
-}
+/// The longest path of a socket, in bytes.
+const MAX_SOCKET: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 /// The nodes that run, and where those that do not will listen again.
 pub struct Nodes {
     home: PathBuf,
     passphrase_file: PathBuf,
-    running: BTreeMap<String, Running>,
+    running: Children,
     ports: BTreeMap<String, String>,
     /// The ports with the peer ids that are found there.
     addresses: BTreeMap<String, String>,
@@ -35,10 +34,7 @@ pub struct Nodes {
 
 impl Drop for Nodes {
     fn drop(&mut self) {
-        for running in self.running.values_mut() {
-            let _ = running.child.kill();
-            let _ = running.child.wait();
-        }
+        self.running.end();
     }
 }
 
@@ -72,28 +68,54 @@ fn has_met(status: &Value, others: u64) -> Option<()> {
     (met && joined).then_some(())
 }
 
+/// Refuses a folder in which the path of a node's socket would be too long, before anything is made.
+pub fn check_sockets(home: &Path, names: &[String]) -> Result<(), Failure> {
+    let profiles = home.join("profiles");
+    let sockets = names.iter().map(|name| socket_of(&folder_of(&profiles.join(profile_of(name)))));
+    let Some(longest) = sockets.max_by_key(|path| path.as_os_str().len()) else { return Ok(()) };
+    let length = longest.as_os_str().len();
+    if length <= MAX_SOCKET {
+        return Ok(());
+    }
+    let message = format!(
+        "a node's socket would have a path of {length} bytes, and at most {MAX_SOCKET} are \
+         possible: {}",
+        longest.display()
+    );
+    let next = "Name a folder with a shorter path, by --keep or by the variable TMPDIR.";
+    Err(Failure::new(codes::NODE_FOLDER, message).next(next))
+}
+
+/// What a node said last, of why it does not start.
+fn last_words(log: &Path) -> String {
+    let log = std::fs::read(log).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let error = log.lines().rev().find(|line| line.starts_with("error"));
+    error.or_else(|| log.lines().last()).unwrap_or("it said nothing").to_owned()
+}
+
 impl Nodes {
-    pub fn new(cast: &Cast<'_>) -> Self {
+    pub fn new(cast: &Cast<'_>, running: Children) -> Self {
         Self {
             home: cast.home.clone(),
             passphrase_file: cast.passphrase_file.clone(),
-            running: BTreeMap::new(),
+            running,
             ports: BTreeMap::new(),
             addresses: BTreeMap::new(),
         }
     }
 
     pub fn runs(&self, name: &str) -> bool {
-        self.running.contains_key(name)
+        self.running.runs(name)
     }
 
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.running.keys().map(String::as_str)
+    pub fn names(&self) -> Vec<String> {
+        self.running.names()
     }
 
     /// The process of a participant's node.
     pub fn process(&self, name: &str) -> Option<u32> {
-        self.running.get(name).map(|r| r.child.id())
+        self.running.process(name)
     }
 
     fn global(&self, name: &str) -> GlobalArgs {
@@ -121,12 +143,16 @@ impl Nodes {
         Ok(command)
     }
 
+    fn log_of(&self, name: &str) -> PathBuf {
+        self.home.join("logs").join(format!("{name}.log"))
+    }
+
     /// Starts nodes, and returns when all are ready.
     pub fn start(&mut self, names: &[String]) -> Result<(), Failure> {
         let failed = |e: std::io::Error| Failure::new(codes::NODE_CONFIGURATION, e.to_string());
         let mut starting = Vec::new();
         for name in names {
-            let log = self.home.join("logs").join(format!("{name}.log"));
+            let log = self.log_of(name);
             if !log.exists() {
                 write(&log, b"")?;
             }
@@ -134,21 +160,18 @@ impl Nodes {
             let listen = self.ports.get(name).map_or("/ip4/127.0.0.1/tcp/0", String::as_str);
             let mut command = self.command(name)?;
             command.args(["node", "run", "--listen", listen, "--log", "info"]);
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-            starting.push((name.clone(), command.spawn().map_err(failed)?));
+            command.arg("--until-stdin-closes").stderr(log);
+            let out = self.running.start(name, &mut command).map_err(failed)?;
+            starting.push((name, BufReader::new(out)));
         }
-        for (name, mut child) in starting {
-            let out = child.stdout.take();
-            let out = out.ok_or_else(|| failed(std::io::Error::other("it has no output")))?;
-            let mut out = BufReader::new(out);
+        for (name, mut out) in starting {
             let mut line = String::new();
-            let read = out.read_line(&mut line);
-            self.running.insert(name.clone(), Running { child, _out: out });
-            read.map_err(failed)?;
+            out.read_line(&mut line).map_err(failed)?;
             if !line.starts_with("ready") {
-                let log = self.home.join("logs").join(format!("{name}.log"));
-                let message = format!("the node of {name} does not start; see {}", log.display());
-                return Err(Failure::new(codes::NODE_NOT_RUNNING, message));
+                let log = last_words(&self.log_of(name));
+                let message = format!("the node of {name} does not start: {log}");
+                let next = "See the message; with --keep DIR all of its log stays, in DIR/logs.";
+                return Err(Failure::new(codes::NODE_NOT_RUNNING, message).next(next));
             }
         }
         for name in names {
@@ -166,7 +189,7 @@ impl Nodes {
 
     /// Makes everybody known to everybody.
     pub fn introduce(&self) -> Result<(), Failure> {
-        let names: Vec<&str> = self.names().collect();
+        let names = self.names();
         for (place, host) in names.iter().enumerate() {
             let invited = self.ask(host, &Asked::Invite { channels: Vec::new() })?;
             let ticket = text_of(&invited, "ticket");
@@ -179,8 +202,9 @@ impl Nodes {
 
     /// Waits until every node has judged every other.
     pub fn until_met(&self) -> Result<(), Failure> {
-        let others = u64::try_from(self.running.len().saturating_sub(1)).unwrap_or(u64::MAX);
-        for name in self.names() {
+        let names = self.names();
+        let others = u64::try_from(names.len().saturating_sub(1)).unwrap_or(u64::MAX);
+        for name in &names {
             until("all nodes to meet", || {
                 let status = self.ask(name, &Asked::Status)?;
                 Ok(has_met(&status, others))
@@ -190,20 +214,18 @@ impl Nodes {
     }
 
     /// Kills a process as a crash would.
-    pub fn kill(&mut self, name: &str) {
-        if let Some(mut running) = self.running.remove(name) {
-            let _ = running.child.kill();
-            let _ = running.child.wait();
-        }
+    pub fn kill(&self, name: &str) {
+        self.running.kill(name);
     }
 
     /// Ends a node in an orderly way.
-    pub fn stop(&mut self, name: &str) -> Result<(), Failure> {
+    pub fn stop(&self, name: &str) -> Result<(), Failure> {
         self.ask(name, &Asked::Stop)?;
-        if let Some(mut running) = self.running.remove(name) {
-            let _ = running.child.wait();
-        }
-        Ok(())
+        let ended = until(&format!("the node of {name} to end"), || {
+            Ok(self.running.has_ended(name).then_some(()))
+        });
+        self.running.kill(name);
+        ended
     }
 
     /// What a node was delivered after a number: numbers and names.
@@ -219,6 +241,16 @@ impl Nodes {
                 after = after.max(number);
             }
         }
+    }
+
+    /// Whoever has a node that ran.
+    pub fn known(&self) -> Vec<String> {
+        self.ports.keys().cloned().collect()
+    }
+
+    /// Where a node listens.
+    pub fn port(&self, name: &str) -> Option<&str> {
+        self.ports.get(name).map(String::as_str)
     }
 
     /// Where a node is found, with its peer id.

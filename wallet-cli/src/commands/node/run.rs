@@ -21,6 +21,7 @@ use gridpass_policy::keeping as channels;
 use serde_json::json;
 use std::io::Write;
 use std::path::Path;
+use tokio::sync::oneshot;
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -54,6 +55,9 @@ pub struct RunArgs {
     /// What to log: error, warn, info, debug, or a filter such as gridpass_messaging=debug
     #[arg(long, env = "GRIDPASS_LOG", value_name = "FILTER", default_value = "info")]
     log: String,
+    /// Stop when standard input ends: for a program that starts the node, and that it must not outlive
+    #[arg(long)]
+    until_stdin_closes: bool,
 }
 
 pub fn run(global: &GlobalArgs, args: &RunArgs) -> Outcomes {
@@ -78,7 +82,18 @@ pub fn run(global: &GlobalArgs, args: &RunArgs) -> Outcomes {
         .build()
         .map_err(failed)?;
     let key = NodeKey { key, key_id };
-    runtime.block_on(serve(global.json, &folder, key, settings))
+    let stdin = args.until_stdin_closes.then(end_of_stdin);
+    runtime.block_on(serve(global.json, &folder, key, settings, stdin))
+}
+
+/// Tells when standard input ends, which it does with whoever has its other end.
+fn end_of_stdin() -> oneshot::Receiver<()> {
+    let (told, ended) = oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _ = told.send(());
+    });
+    ended
 }
 
 fn log(args: &RunArgs) -> Result<(), Failure> {
@@ -181,7 +196,13 @@ fn hand_over(wallet: &Wallet, me: &Identity, folder: &Path) -> Result<(), Failur
     Ok(())
 }
 
-async fn serve(json: bool, folder: &Path, key: NodeKey, settings: NodeSettings) -> Outcomes {
+async fn serve(
+    json: bool,
+    folder: &Path,
+    key: NodeKey,
+    settings: NodeSettings,
+    stdin: Option<oneshot::Receiver<()>>,
+) -> Outcomes {
     let metrics = settings.metrics.listen.clone();
     let node = Node::start(folder, key, settings, now)
         .await
@@ -196,8 +217,18 @@ async fn serve(json: bool, folder: &Path, key: NodeKey, settings: NodeSettings) 
     let failed = |e: std::io::Error| Failure::new(messaging_codes::NODE_NETWORK, e.to_string());
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
         .map_err(failed)?;
+    let stdin_ends = async {
+        match stdin {
+            Some(ended) => {
+                // Whoever would tell is gone: that is the end as well.
+                let _ = ended.await;
+            }
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
+        () = stdin_ends => {}
         _ = terminate.recv() => {}
         () = node.ended() => {}
     }

@@ -25,12 +25,20 @@ impl Play<'_> {
 
     pub(super) fn replay(&mut self, step: &Replay) -> Result<Seen, Failure> {
         let bytes = self.copied(&step.of)?;
-        // Who knows the bytes does not look at them again. That it came is known by what comes after it.
-        let mut changed = bytes.clone();
-        if let Some(byte) = changed.last_mut() {
-            *byte ^= 1;
+        let mut copies = vec![bytes.clone()];
+        if step.or_known {
+            // Who knows the bytes does not look at them again. That they came is known by what comes after.
+            let mut changed = bytes;
+            if let Some(byte) = changed.last_mut() {
+                *byte ^= 1;
+            }
+            copies.push(changed);
         }
-        self.publish_copies(&step.of, vec![bytes, changed], &step.expect, Some(SIGNATURE_INVALID))
+        let or = step.or_known.then_some(SIGNATURE_INVALID);
+        Ok(match self.publish_copies(&step.of, copies, &step.expect, or)? {
+            Ok(who) => refused(&who, &step.expect, step.or_known),
+            Err(seen) => seen,
+        })
     }
 
     pub(super) fn tamper(&mut self, step: &Tamper) -> Result<Seen, Failure> {
@@ -40,20 +48,23 @@ impl Play<'_> {
             Some(byte) => *byte ^= 1,
             None => return Ok(Seen::failed("the message has no such part")),
         }
-        self.publish_copies(&step.of, vec![bytes], &step.expect, None)
+        Ok(match self.publish_copies(&step.of, vec![bytes], &step.expect, None)? {
+            Ok(who) => refused(&who, &step.expect, false),
+            Err(seen) => seen,
+        })
     }
 
-    /// Somebody who copied a message publishes copies of it. Somebody must say the code, or, of the
-    /// last one, `or`; and nobody may be delivered it another time.
+    /// Somebody who copied a message publishes copies of it. Waits until somebody says the code, or, of the
+    /// last one, `or`; nobody may be delivered it another time. Gives who said the code, or what went wrong.
     fn publish_copies(
         &mut self,
         of: &str,
         copies: Vec<Vec<u8>>,
         expect: &Refusal,
         or: Option<&str>,
-    ) -> Result<Seen, Failure> {
+    ) -> Result<Result<Vec<String>, Seen>, Failure> {
         let Some(Step::Send(original)) = self.scenario().step(of) else {
-            return Ok(Seen::failed("that step sends no message"));
+            return Ok(Err(Seen::failed("that step sends no message")));
         };
         let channel = self.cast.channel(&original.channel)?;
         let (id, framework) = (channel.id().clone(), channel.descriptor().framework.clone());
@@ -86,24 +97,49 @@ impl Play<'_> {
             Ok(passed)
         })?;
         let Some(sent) = self.sent.get(of).map(|s| s.id.clone()) else {
-            return Ok(Seen::failed("that step sent no message"));
+            return Ok(Err(Seen::failed("that step sent no message")));
         };
         for name in &readers {
             self.look_into(name)?;
             if self.times(name, &sent) != 1 {
-                return Ok(Seen::failed(format!("{name} was not delivered it exactly once")));
+                let wrong = format!("{name} was not delivered it exactly once");
+                return Ok(Err(Seen::failed(wrong)));
             }
         }
-        if who.is_empty() {
+        Ok(Ok(who))
+    }
+}
+
+/// A copy that nobody was delivered, and that these refused with the code that was expected.
+fn refused(who: &[String], expect: &Refusal, or_known: bool) -> Seen {
+    let code = &expect.code;
+    match who {
+        [] if or_known => {
             let detail = "everybody knew it by its bytes; nobody was delivered it again";
-            return Ok(Seen { mark: Mark::Refused, detail: detail.into(), code: None });
+            Seen { mark: Mark::Refused, detail: detail.into(), code: None }
         }
-        let detail = format!(
-            "{} said {}; nobody was delivered it again: {}",
-            list(&who),
-            expect.code,
-            sentence_of(&expect.code)
-        );
-        Ok(Seen::refused(&expect.code, detail))
+        [] => Seen::failed(format!("{code} was expected, and nobody said it")),
+        who => {
+            let (who, why) = (list(who), sentence_of(code));
+            let detail = format!("{who} said {code}; nobody was delivered it again: {why}");
+            Seen::refused(code, detail)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_refused_with_the_code_that_is_expected_or_on_purpose_without() {
+        let code = "GP-ENVELOPE-DUPLICATE";
+        let expect = Refusal { code: code.into(), because: Vec::new(), causes: Vec::new() };
+        let seen = refused(&["tso".into()], &expect, false);
+        assert_eq!((seen.mark, seen.code.as_deref()), (Mark::Refused, Some(code)));
+        let silent = refused(&[], &expect, false);
+        assert_eq!((silent.mark, silent.code), (Mark::Failed, None));
+        let known = refused(&[], &expect, true);
+        assert_eq!((known.mark, known.code), (Mark::Refused, None));
     }
 }

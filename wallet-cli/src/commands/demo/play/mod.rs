@@ -21,7 +21,7 @@ use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::node::control::{Asked, NewMessage};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 /// A message that was sent.
@@ -95,6 +95,17 @@ pub struct Play<'s> {
     pub reached: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
+const HOUR_MILLIS: u64 = 3600 * 1000;
+const DAY_MILLIS: u64 = 24 * HOUR_MILLIS;
+
+/// The day that is traded: tomorrow, or where that begins within the hour, the one after it. Gates close when
+/// it begins, and what is said of a time that is over is refused.
+fn traded(time: UnixMillis) -> UnixMillis {
+    let left = DAY_MILLIS.saturating_sub(time.get() % DAY_MILLIS);
+    let days = if left < HOUR_MILLIS { 2 } else { 1 };
+    time.plus_millis(DAY_MILLIS.saturating_mul(days))
+}
+
 fn millis(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
@@ -109,8 +120,7 @@ impl<'s> Play<'s> {
         Self {
             cast,
             nodes,
-            // What is traded is tomorrow's.
-            moment: Moment { seed, day: time.plus_millis(24 * 3600 * 1000), time },
+            moment: Moment { seed, day: traded(time), time },
             sent: BTreeMap::new(),
             inboxes: BTreeMap::new(),
             insisted: BTreeMap::new(),
@@ -135,7 +145,7 @@ impl<'s> Play<'s> {
             Step::Tamper(step) => self.tamper(step),
             Step::Kill(step) => {
                 self.nodes.kill(&step.participant);
-                Ok(Seen::done("its process ended in the middle of what it did"))
+                Ok(Seen::done("its process was killed, without a farewell"))
             }
             Step::Leave(step) => {
                 self.nodes.stop(&step.participant).map(|()| Seen::done("its process ended"))
@@ -151,7 +161,7 @@ impl<'s> Play<'s> {
         let shown = Shown {
             step: step.id().to_owned(),
             phase: phase.to_owned(),
-            says: step.says().to_owned(),
+            says: says(step),
             outcome,
             detail: seen.detail,
             code: seen.code,
@@ -359,13 +369,18 @@ impl<'s> Play<'s> {
         Ok((false, error.unwrap_or_default()))
     }
 
-    /// Whose node was delivered most of what was said in a channel, of those that run.
+    /// What was said in a channel, by its steps.
+    pub fn said(&self, channel: &str) -> Vec<(&String, &Sent)> {
+        self.sent.iter().filter(|(_, s)| s.channel == channel).collect()
+    }
+
+    /// Whose node has most of what was said in a channel, sent or delivered, of those that run.
     pub fn best_reader(&self, channel: &str) -> Option<String> {
-        let said: Vec<&Sent> = self.sent.values().filter(|s| s.channel == channel).collect();
+        let said = self.said(channel);
+        let has = |name: &str, sent: &Sent| sent.from == name || self.times(name, &sent.id) > 0;
         let members = self.cast.scenario.members(channel);
         let running = members.iter().map(|p| &p.name).filter(|n| self.nodes.runs(n));
-        let best = running.max_by_key(|name| said.iter().filter(|s| s.to.contains(name)).count());
-        best.filter(|_| !said.is_empty()).cloned()
+        running.max_by_key(|name| said.iter().filter(|(_, s)| has(name, s)).count()).cloned()
     }
 
     fn revoke(&mut self, step: &Revoke) -> Result<Seen, Failure> {
@@ -421,24 +436,36 @@ impl<'s> Play<'s> {
 
     /// Waits until every recipient that runs has confirmed what it was delivered.
     pub fn all_confirmed(&self) -> Result<(), Failure> {
-        until("the receipts", || Ok(self.unconfirmed()?.is_empty().then_some(())))
+        until("the receipts", || {
+            let open = self.unconfirmed();
+            Ok(open.iter().all(|(_, name)| !self.nodes.runs(name)).then_some(()))
+        })
     }
 
-    /// The messages whose recipients have not all confirmed them.
-    pub fn unconfirmed(&self) -> Result<Vec<String>, Failure> {
-        let mut open = Vec::new();
+    /// The messages, by their steps, with each recipient that has not confirmed them; all, where the
+    /// sender's node does not say.
+    pub fn unconfirmed(&self) -> Vec<(&str, &str)> {
+        let (mut open, mut silent) = (Vec::new(), BTreeSet::new());
         for (step, sent) in &self.sent {
-            let answer =
-                self.nodes.ask(&sent.from, &Asked::Receipts { envelope: sent.id.clone() })?;
+            let mut answer = Value::Null;
+            if !silent.contains(&sent.from) {
+                match self.nodes.ask(&sent.from, &Asked::Receipts { envelope: sent.id.clone() }) {
+                    Ok(told) => answer = told,
+                    Err(_) => {
+                        // It is not waited for again for each of its messages.
+                        silent.insert(&sent.from);
+                    }
+                }
+            }
             let told = answer.get("recipients").and_then(Value::as_object);
-            for name in sent.to.iter().filter(|n| self.nodes.runs(n)) {
+            for name in &sent.to {
                 let state = told.and_then(|t| t.get(self.cast.did(name).ok()?.as_str()));
                 if state.map(|s| text_of(s, "state")).as_deref() != Some("delivered") {
-                    open.push(format!("{step} by {name}"));
+                    open.push((step.as_str(), name.as_str()));
                 }
             }
         }
-        Ok(open)
+        open
     }
 
     /// How many a node was delivered.
@@ -466,6 +493,18 @@ fn sentence_of(code: &str) -> &'static str {
     crate::commands::node::code_of(code).0.meaning
 }
 
+/// What happens in a step, as a sentence. Who sends a copy is nobody of the scenario, whatever it says: no node
+/// of a participant would.
+pub fn says(step: &Step) -> String {
+    match step {
+        Step::Replay(step) => format!("Somebody without a visa sends {} a second time", step.of),
+        Step::Tamper(step) => {
+            format!("Somebody without a visa passes {} on with one bit changed", step.of)
+        }
+        _ => step.says().to_owned(),
+    }
+}
+
 /// A refusal by the sender's own node.
 fn as_expected(failure: &Failure, refusal: &Refusal) -> Seen {
     let found = failure.code.id();
@@ -477,4 +516,24 @@ fn as_expected(failure: &Failure, refusal: &Refusal) -> Seen {
         return Seen::failed(format!("{missing} is not among the reasons: {failure}"));
     }
     Seen::refused(found, failure.message.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_traded_begins_later_than_within_the_hour() {
+        let day = |text: &str| {
+            let time = UnixMillis::parse_rfc3339(text).expect("a time");
+            let traded = traded(time).to_string();
+            traded.split('T').next().expect("a date").to_owned()
+        };
+        assert_eq!(day("2026-03-02T10:00:00Z"), "2026-03-03");
+        assert_eq!(day("2026-03-02T00:00:00Z"), "2026-03-03");
+        assert_eq!(day("2026-03-02T23:00:00Z"), "2026-03-03");
+        for late in ["2026-03-02T23:00:01Z", "2026-03-02T23:59:43Z", "2026-03-02T23:59:50Z"] {
+            assert_eq!(day(late), "2026-03-04", "{late}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod visas;
 
+use super::kept::quoted;
 use crate::codes;
 use crate::commands::init::{build_in_place, create_wallet};
 use crate::context::{now, rng};
@@ -150,8 +151,8 @@ pub fn run(home: &Path, keep: bool) -> Outcomes {
         write_private_file(&file, format!("{passphrase}\n").as_bytes())?;
         text.push_str(&format!(
             "next: gridpass --home {home} --profile dso-north --passphrase-file {file} id list\n",
-            home = home.display(),
-            file = file.display()
+            home = quoted(&home.display().to_string()),
+            file = quoted(&file.display().to_string())
         ));
     } else {
         text.push_str("next: gridpass init --name YOUR-NAME (or this again with --keep DIR)\n");
