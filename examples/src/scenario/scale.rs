@@ -65,8 +65,15 @@ impl Scale {
                 // The number first: what is too long is cut off.
                 let name = format!("{number}{}", participant.name.to_uppercase());
                 copy.eic = eic_of("99X", &name);
+                let named = [
+                    (participant.eic.clone(), copy.eic.clone()),
+                    (participant.domain(), copy.domain()),
+                ];
                 for visa in &mut copy.visas {
                     visa.id = copy_of(&visa.id, number);
+                    for claim in visa.claims.values_mut() {
+                        rename_claim(claim, &named);
+                    }
                 }
                 all.push(copy);
             }
@@ -154,6 +161,14 @@ impl Scale {
             self.with_copies(&mut result.taken, copied);
             self.with_copies(&mut result.left, copied);
         }
+    }
+}
+
+/// A visa that says by which names documents name its holder says those of the copy.
+fn rename_claim(claim: &mut Value, named: &[(String, String)]) {
+    let found = named.iter().find(|(old, _)| claim.as_str() == Some(old.as_str()));
+    if let Some((_, new)) = found {
+        *claim = Value::from(new.as_str());
     }
 }
 

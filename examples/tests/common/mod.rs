@@ -2,8 +2,11 @@
 
 #![allow(dead_code)] // each test uses a part of it
 
+pub(crate) mod walk;
+
 use gridpass_examples::build::Names;
 use gridpass_examples::content::Moment;
+use gridpass_examples::documents::quantity::day_of;
 use gridpass_examples::scenario::{Scenario, SendMessage, Step};
 use gridpass_examples::schemas;
 use gridpass_examples::table::AT;
@@ -20,7 +23,8 @@ pub(crate) fn names(scenario: &Scenario) -> Names {
     let did = |domain: &str| Did::parse(&format!("did:web:{domain}")).expect("a DID");
     let dids = scenario.participants.iter().map(|p| (p.name.clone(), did(&p.domain()))).collect();
     let from = UnixMillis::new(AT.get().saturating_sub(DAY.saturating_mul(30)));
-    Names { dids, from, until: AT.plus_millis(300 * DAY) }
+    let gate = day_of(moment(0).day);
+    Names { dids, from, until: AT.plus_millis(300 * DAY), gate }
 }
 
 /// A moment of a run that trades the day after [`AT`].
