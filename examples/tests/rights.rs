@@ -7,17 +7,13 @@
 mod common;
 
 use common::walk::Walk;
-use common::{Schemas, moment};
+use common::{Schemas, text_of};
 use gridpass_examples::scenario::{Expect, Scenario, SendMessage, Step};
 use gridpass_policy::decision::Verdict;
 use serde_json::json;
 
 /// How a document of IEC 62325 begins to name its sender.
 const SENDER: &str = "<sender_MarketParticipant.mRID codingScheme=\"A01\">";
-
-fn text_of(scenario: &Scenario, step: &str) -> String {
-    String::from_utf8(scenario.document(step, &moment(7)).expect("a document")).expect("UTF-8")
-}
 
 /// What comes of a message with this payload.
 fn decided(walk: &Walk<'_>, send: &SendMessage, payload: &str, at: Option<&str>) -> Verdict {

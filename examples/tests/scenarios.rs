@@ -182,9 +182,9 @@ fn more_of_a_participant_means_more_of_its_visas_and_messages() {
     assert_eq!(count(&more, "alpha"), count(&day, "alpha"));
     assert!(more.visa("alpha-aggregator-4").is_some_and(|(p, _)| p.name == "alpha-4"));
     assert!(more.members("flex.day.bids").iter().any(|p| p.name == "alpha-3"));
-    let bids = |s: &Scenario| s.document("bid-alpha", &moment(1)).expect("a document");
+    let bids = |s: &Scenario| s.document("reserve-bid-alpha", &moment(1)).expect("a document");
     assert_eq!(bids(&more), bids(&day), "the first stays as it was");
-    assert_ne!(more.document("bid-alpha-2", &moment(1)).expect("a document"), bids(&day));
+    assert_ne!(more.document("reserve-bid-alpha-2", &moment(1)).expect("a document"), bids(&day));
     for scenario in Scenario::all() {
         // What comes out is a scenario that would be read again.
         let most = scenario.scaled(Scenario::MAX_SCALE + 1);

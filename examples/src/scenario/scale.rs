@@ -111,8 +111,10 @@ impl Scale {
             }
             (Step::Send(send), Some(Step::Send(first))) => {
                 if let Some(one) = self.subject(send) {
+                    self.divide(of, first);
+                    let part = first.clone();
                     for number in self.numbers() {
-                        found.push(Step::Send(copy_of_send(send, &one, number, copied)));
+                        found.push(Step::Send(copy_of_send(&part, &one, number, copied)));
                     }
                     copied.insert(send.id.clone());
                 } else {
@@ -149,6 +151,19 @@ impl Scale {
             .flatten()
             .find(|n| self.names.contains(*n))
             .cloned()
+    }
+
+    /// What one offers, or is told to give of what others give too, all of them do together.
+    fn divide(&self, of: &Scenario, send: &mut SendMessage) {
+        let times = u32::try_from(self.times).unwrap_or(u32::MAX);
+        let part = |whole: u32| whole.checked_div(times).unwrap_or(whole).max(1);
+        let answered = send.reply_to.as_deref().and_then(|id| of.step(id)).and_then(Step::send);
+        let passed_on = answered.is_some_and(|a| matches!(a.document, DocumentPlan::Activation(_)));
+        match &mut send.document {
+            DocumentPlan::FlexOffer(offer) => offer.share_percent = part(offer.share_percent),
+            DocumentPlan::Activation(call) if passed_on => call.amount = part(call.amount),
+            _ => {}
+        }
     }
 
     fn extend_send(&self, send: &mut SendMessage, copied: &BTreeSet<String>) {
