@@ -13,7 +13,7 @@ use gridpass_policy::topic::{Topic, TopicVersion};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Who is who, and for which time consents are given.
+/// Who is who, for which time consents are given, and until when a market session is open.
 #[derive(Clone, Debug)]
 pub struct Names {
     /// The DIDs of participants, by name.
@@ -22,6 +22,8 @@ pub struct Names {
     pub from: UnixMillis,
     /// What `@until` stands for.
     pub until: UnixMillis,
+    /// What `@gate` stands for: when the day begins that is traded.
+    pub gate: UnixMillis,
 }
 
 fn refuse(place: impl Into<String>, reason: impl Into<String>) -> ScenarioError {
@@ -37,8 +39,8 @@ impl Names {
         self.dids.get(name).ok_or_else(|| refuse(name, "no DID is known of it"))
     }
 
-    /// A value in which each text `@name` is replaced by the DID of the participant, `@from` and
-    /// `@until` by times.
+    /// A value in which each text `@name` is replaced by the DID of the participant, `@from`,
+    /// `@until` and `@gate` by times.
     ///
     /// # Errors
     /// [`ScenarioError::Reference`].
@@ -47,6 +49,7 @@ impl Names {
             Value::String(text) => match text.strip_prefix('@') {
                 Some("from") => Value::from(self.from.to_string()),
                 Some("until") => Value::from(self.until.to_string()),
+                Some("gate") => Value::from(self.gate.to_string()),
                 Some(name) => Value::from(self.did(name)?.as_str()),
                 None => value.clone(),
             },

@@ -6,7 +6,8 @@ mod making;
 
 use crate::codes;
 use crate::documents::grid_model::Model;
-use crate::documents::{DocumentPlan, market, readings, reports, uuid};
+use crate::documents::quantity::date;
+use crate::documents::{DocumentPlan, Measure, readings, reports, uuid};
 use crate::scenario::{Scenario, Step};
 use gridpass_identity::code::Code;
 use gridpass_identity::time::UnixMillis;
@@ -81,20 +82,28 @@ impl Scenario {
         making.write(&making.sent(step)?, out)
     }
 
-    /// The UUID of the document of a step.
+    /// The UUID of the document of a step: another one in every scenario and on every day.
     #[must_use]
-    pub fn document_id(&self, step: &str, seed: u64) -> String {
-        uuid(seed, &format!("message/{step}"))
+    pub fn document_id(&self, step: &str, moment: &Moment) -> String {
+        uuid(moment.seed, &self.label(&format!("message/{step}"), moment))
+    }
+
+    /// What chance and names are made from, beside the seed.
+    fn label(&self, what: &str, moment: &Moment) -> String {
+        format!("{}/{}/{what}", self.name, date(moment.day))
     }
 }
 
 impl Making<'_> {
     fn write(&self, sent: &Sent<'_>, out: &mut dyn Write) -> Result<(), ContentError> {
-        let seed = self.moment.seed;
         match sent.plan {
             DocumentPlan::PrequalificationRequest(plan) => {
-                let provider = &self.party(sent.from)?.eic;
-                reports::prequalification_request(&self.stamp(sent), plan, provider, out)?;
+                // One that is passed on stays the same request, of the same provider.
+                let first = self.first_request(sent);
+                let provider = &self.party(first.from)?.eic;
+                let label = self.label(&format!("amounts/{}", first.id));
+                let stamp = self.stamp_of(sent, label);
+                reports::prequalification_request(&stamp, plan, provider, out)?;
             }
             DocumentPlan::PrequalificationReport(plan) => {
                 let request = sent.answers.ok_or_else(|| unknown(sent.id, "it answers nothing"))?;
@@ -125,13 +134,13 @@ impl Making<'_> {
             DocumentPlan::FlexOffer(plan) => {
                 let (request, profile, options) = self.offer(sent, plan)?;
                 let id = self.id(&request.id);
-                self.envelope(sent)?.offer(&profile.zone, &id, &options, out)?;
+                self.envelope(sent)?.offer(profile, &id, &options, out)?;
             }
             DocumentPlan::FlexOrder(_) => {
                 let order = self.order(sent)?;
                 let offer = sent.answers.map(|o| self.id(&o.id)).unwrap_or_default();
-                let (zone, reference) = (&order.zone, &order.reference);
-                self.envelope(sent)?.order(zone, &offer, reference, &order.option, out)?;
+                let envelope = self.envelope(sent)?;
+                envelope.order(order.asked, &offer, &order.reference, &order.option, out)?;
             }
             DocumentPlan::FlexResponse(plan) => {
                 let answered =
@@ -150,18 +159,21 @@ impl Making<'_> {
             DocumentPlan::FlexSettlement(plan) => {
                 let order = self.ordered(sent)?;
                 let delivered = order.option.powers.share(plan.delivered_percent);
-                let envelope = self.envelope(sent)?;
-                let (zone, reference) = (&order.zone, &order.reference);
-                envelope.settlement(zone, reference, &order.option, &delivered, out)?;
+                let (envelope, reference) = (self.envelope(sent)?, &order.reference);
+                envelope.settlement(order.asked, reference, &order.option, &delivered, out)?;
             }
             DocumentPlan::Metering(plan) => {
-                self.envelope(sent)?.metering(plan, seed, &format!("amounts/{}", sent.id), out)?;
+                let label = self.label(&format!("metering/{}", plan.ean));
+                self.envelope(sent)?.metering(plan, self.moment.seed, &label, out)?;
             }
             DocumentPlan::IntervalReadings(plan) => {
-                readings::interval_readings(&self.stamp(sent), plan, out)?;
+                // Whoever tells them of a meter and a day tells the same.
+                let what = format!("readings/{}/{}", plan.metering_point, plan.days_before);
+                let stamp = self.stamp_of(sent, self.label(&what));
+                readings::interval_readings(&stamp, plan, out)?;
             }
             DocumentPlan::ReserveBid(plan) => {
-                let bids = market::bids(plan, seed, sent.id);
+                let bids = self.bids(sent, plan)?;
                 self.head(sent)?.reserve_bid(plan, &bids, out)?;
             }
             DocumentPlan::MarketResult(plan) => {
@@ -169,39 +181,42 @@ impl Making<'_> {
                 reports::market_result(&self.stamp(sent), &plan.zone, &bids, out)?;
             }
             DocumentPlan::Activation(plan) => {
-                let (order, bid) = self.called(sent, plan)?;
-                self.head(sent)?.activation(plan, &order, &bid, None, out)?;
+                let called = self.called(sent)?;
+                self.head(sent)?.activation(plan, &called.order, &called.bid, None, out)?;
             }
             DocumentPlan::ActivationResponse(plan) => {
                 let call = sent.answers.ok_or_else(|| unknown(sent.id, "it answers nothing"))?;
                 let DocumentPlan::Activation(asked) = &call.document else {
                     return Err(unknown(sent.id, "it answers no activation"));
                 };
-                let (_, bid) = self.called(&self.message(call), asked)?;
-                let (head, id) = (self.head(sent)?, self.id(&call.id));
-                head.activation(asked, &id, &bid, Some(plan.result), out)?;
+                let called = self.called(&self.message(call))?;
+                self.head(sent)?.activation(asked, &called.order, &called.bid, Some(plan), out)?;
             }
             DocumentPlan::DeliveryReport(plan) => {
                 let call = sent.answers.ok_or_else(|| unknown(sent.id, "it answers nothing"))?;
                 let called = self.message(call);
-                let watt_hours = match &call.document {
-                    DocumentPlan::FlexOrder(_) => self.order(&called)?.option.powers.sum() / 4,
-                    // A quarter of an hour.
+                let (watt_hours, measure) = match &call.document {
+                    DocumentPlan::FlexOrder(_) => {
+                        (self.order(&called)?.option.powers.sum() / 4, Measure::Active)
+                    }
+                    // kW for a quarter of an hour each.
                     DocumentPlan::Activation(asked) => {
-                        let (_, bid) = self.called(&called, asked)?;
-                        i64::from(asked.amount).min(bid.amount).saturating_mul(250)
+                        let amounts = self.called(&called)?.bid.amounts;
+                        let sum = amounts.into_iter().fold(0, i64::saturating_add);
+                        (sum.saturating_mul(250), asked.measure)
                     }
                     _ => return Err(unknown(sent.id, "it answers neither order nor activation")),
                 };
                 let provider = &self.recipient(&called)?.eic;
                 let delivered = (watt_hours, plan.delivered_percent);
-                let id = self.id(&call.id);
-                reports::delivery_report(&self.stamp(sent), &id, provider, delivered, out)?;
+                let (stamp, id) = (self.stamp(sent), self.id(&call.id));
+                reports::delivery_report(&stamp, &id, provider, measure, delivered, out)?;
             }
             DocumentPlan::GridModel(plan) => {
                 let model = Model {
                     plan: plan.clone(),
-                    seed,
+                    seed: self.moment.seed,
+                    label: self.label(&format!("model/{}", sent.id)),
                     time: self.moment.time,
                     day: self.moment.day,
                     authority: self.party(sent.from)?.domain(),

@@ -1,5 +1,6 @@
 //! A low-voltage grid as a CIM equipment model (IEC 61970-301, CGMES 3) in RDF/XML: substations,
-//! each with a busbar and feeders of fuse, cable and load.
+//! each with a busbar and feeders of fuse, cable and load, one after the other on cables, the first
+//! of them at the grid above.
 //!
 //! Nothing is kept while it is written: every name is computed from what it is of, so that a model
 //! of any size takes the same memory.
@@ -21,6 +22,8 @@ pub struct Model {
     pub plan: GridModel,
     /// The seed of its names and amounts.
     pub seed: u64,
+    /// What tells its names and amounts from those of other models of that seed.
+    pub label: String,
     /// When it is made.
     pub time: UnixMillis,
     /// The day that it describes.
@@ -38,7 +41,7 @@ struct Objects<'m, 'o> {
 
 impl Model {
     fn id(&self, label: &str) -> String {
-        uuid(self.seed, &format!("model/{label}"))
+        uuid(self.seed, &format!("{}/{label}", self.label))
     }
 
     /// Writes it.
@@ -55,8 +58,8 @@ impl Model {
         ];
         xml.begin("rdf:RDF", &namespaces)?;
         self.header(&mut xml)?;
-        let mut objects =
-            Objects { model: self, xml, chance: Chance::new(self.seed, "model/amounts") };
+        let chance = Chance::new(self.seed, &format!("{}/amounts", self.label));
+        let mut objects = Objects { model: self, xml, chance };
         objects.common()?;
         let feeders = self.plan.feeders.clamp(1, 100);
         for number in 1..=self.plan.substations.clamp(1, 1_000_000) {
@@ -159,7 +162,8 @@ impl Objects<'_, '_> {
         self.value("EquivalentInjection.minQ", "0.001")?;
         self.value("EquivalentInjection.regulationCapability", "false")?;
         self.reference("Equipment.EquipmentContainer", "s1/level")?;
-        self.end()
+        self.end()?;
+        self.terminal("injection", 1, "s1/supply-node")
     }
 
     fn node(&mut self, label: &str, name: &str, container: &str) -> io::Result<()> {
@@ -223,10 +227,35 @@ impl Objects<'_, '_> {
         self.switch("Breaker", &breaker, &bay)?;
         self.terminal(&breaker, 1, &supply)?;
         self.terminal(&breaker, 2, &rail)?;
+        if let Some(before) = number.checked_sub(1).filter(|before| *before > 0) {
+            let line = format!("{s}/line");
+            self.begin("Line", &line, &line)?;
+            self.end()?;
+            let cable = format!("{s}/cable");
+            self.cable(&cable, &line, (&format!("s{before}/supply-node"), &supply))?;
+        }
         for feeder in 1..=feeders {
             self.feeder(&format!("{s}/f{feeder}"), &level, &rail)?;
         }
         Ok(())
+    }
+
+    /// A cable of a line, from node to node.
+    fn cable(&mut self, cable: &str, line: &str, (from, to): (&str, &str)) -> io::Result<()> {
+        self.equipment("ACLineSegment", cable, cable)?;
+        self.value("Equipment.normallyInService", "true")?;
+        self.amount("Conductor.length", 50, 0)?;
+        self.value("ACLineSegment.bch", "0")?;
+        self.value("ACLineSegment.gch", "0")?;
+        self.amount("ACLineSegment.r", 16_000, 6)?;
+        self.amount("ACLineSegment.x", 3_770, 6)?;
+        // Stands in another model.
+        self.reference("PowerSystemResource.AssetDatasheet", "datasheet")?;
+        self.reference("Equipment.EquipmentContainer", line)?;
+        self.reference("ConductingEquipment.BaseVoltage", "400V")?;
+        self.end()?;
+        self.terminal(cable, 1, from)?;
+        self.terminal(cable, 2, to)
     }
 
     /// A fuse, a cable and a load.
@@ -243,20 +272,7 @@ impl Objects<'_, '_> {
         self.begin("Line", &line, &line)?;
         self.end()?;
         self.node(&end, &end, &line)?;
-        self.equipment("ACLineSegment", &cable, &cable)?;
-        self.value("Equipment.normallyInService", "true")?;
-        self.amount("Conductor.length", 50, 0)?;
-        self.value("ACLineSegment.bch", "0")?;
-        self.value("ACLineSegment.gch", "0")?;
-        self.amount("ACLineSegment.r", 16_000, 6)?;
-        self.amount("ACLineSegment.x", 3_770, 6)?;
-        // Stands in another model.
-        self.reference("PowerSystemResource.AssetDatasheet", "datasheet")?;
-        self.reference("Equipment.EquipmentContainer", &line)?;
-        self.reference("ConductingEquipment.BaseVoltage", "400V")?;
-        self.end()?;
-        self.terminal(&cable, 1, &begin)?;
-        self.terminal(&cable, 2, &end)?;
+        self.cable(&cable, &line, (&begin, &end))?;
         self.described("OperationalLimitSet", &limits, &limits)?;
         self.reference("OperationalLimitSet.Terminal", &format!("{cable}/t1"))?;
         self.end()?;

@@ -1,8 +1,9 @@
 //! Bids and activations in the form of IEC 62325-451-7, as transmission system operators exchange
 //! them: amounts in megawatts or megavars.
 
-use super::plan::{Activation, Direction, Measure, Reserve, ReserveBid, Verdict};
+use super::plan::{Activation, ActivationResponse, ReserveBid};
 use super::quantity::{Decimal, day_of, minute, minutes_after, second};
+use super::words::{Direction, Measure, Reserve, Verdict};
 use super::xml::Xml;
 use super::{Chance, eic_of, uuid};
 use gridpass_identity::time::UnixMillis;
@@ -43,18 +44,33 @@ pub struct Bid {
     pub id: String,
     /// The resource that would provide it.
     pub resource: String,
-    /// How much, in kW or kvar.
-    pub amount: i64,
+    /// How much in each quarter of an hour, one after the other, in kW or kvar.
+    pub amounts: Vec<i64>,
     /// Its price in cents for a megawatt-hour.
     pub cents: i64,
     /// From when, in minutes of the day.
     pub minute: u32,
 }
 
-/// The bids of a document.
+impl Bid {
+    /// For how many minutes.
+    fn minutes(&self) -> u32 {
+        u32::try_from(self.amounts.len()).unwrap_or_default().saturating_mul(QUARTER)
+    }
+}
+
+/// The code of a resource of a provider, which has this EIC.
 #[must_use]
-pub fn bids(plan: &ReserveBid, seed: u64, label: &str) -> Vec<Bid> {
+pub fn resource(provider: &str, number: u32) -> String {
+    // The number first: what is too long is cut off.
+    eic_of("99W", &format!("{number}{}", provider.get(3..).unwrap_or_default()))
+}
+
+/// The bids of a document, each for one quarter of an hour, whose provider has this EIC.
+#[must_use]
+pub fn bids(plan: &ReserveBid, provider: &str, seed: u64, label: &str) -> Vec<Bid> {
     let mut chance = Chance::new(seed, label);
+    let first = plan.first.clamp(1, 96).saturating_sub(1);
     (0..plan.bids.clamp(1, 1000))
         .map(|number| {
             let amount = if number == 0 {
@@ -64,10 +80,14 @@ pub fn bids(plan: &ReserveBid, seed: u64, label: &str) -> Vec<Bid> {
             };
             Bid {
                 id: uuid(seed, &format!("bid/{label}/{number}")),
-                resource: eic_of("99W", &number.to_string()),
-                amount,
+                resource: resource(provider, number),
+                amounts: vec![amount],
                 cents: chance.about(i64::from(plan.eur_per_mwh).saturating_mul(100), 20),
-                minute: number.checked_rem(96).unwrap_or_default().saturating_mul(QUARTER),
+                minute: first
+                    .saturating_add(number)
+                    .checked_rem(96)
+                    .unwrap_or_default()
+                    .saturating_mul(QUARTER),
             }
         })
         .collect()
@@ -97,6 +117,14 @@ fn unit(measure: Measure) -> &'static str {
     match measure {
         Measure::Active => "MAW",
         Measure::Reactive => "MAR",
+    }
+}
+
+/// What a price is for: a megawatt-hour, or a megavar-hour.
+fn energy_unit(measure: Measure) -> &'static str {
+    match measure {
+        Measure::Active => "MWH",
+        Measure::Reactive => "MAH",
     }
 }
 
@@ -158,26 +186,29 @@ impl Head {
             xml.end()?;
             coded(&mut xml, "registeredResource.mRID", &bid.resource)?;
             xml.text("flowDirection.direction", direction(plan.direction))?;
-            xml.text("energyPrice_Measurement_Unit.name", "MWH")?;
+            xml.text("energyPrice_Measurement_Unit.name", energy_unit(plan.measure))?;
             let from = minutes_after(day, bid.minute);
             xml.begin("Period", &[])?;
-            interval(&mut xml, "timeInterval", from, minutes_after(from, QUARTER))?;
+            interval(&mut xml, "timeInterval", from, minutes_after(from, bid.minutes()))?;
             xml.text("resolution", "PT15M")?;
-            xml.begin("Point", &[])?;
-            xml.text("position", "1")?;
-            xml.text("quantity.quantity", &mega(bid.amount))?;
-            xml.text("minimum_Quantity.quantity", "0")?;
-            let price = Decimal { units: bid.cents, places: 2 };
-            xml.text("energy_Price.amount", &price.to_string())?;
-            xml.end()?;
+            let price = Decimal { units: bid.cents, places: 2 }.to_string();
+            for (position, amount) in (1_u32..).zip(&bid.amounts) {
+                xml.begin("Point", &[])?;
+                xml.text("position", &position.to_string())?;
+                xml.text("quantity.quantity", &mega(*amount))?;
+                xml.text("minimum_Quantity.quantity", "0")?;
+                xml.text("energy_Price.amount", &price)?;
+                xml.end()?;
+            }
             xml.end()?;
             xml.end()?;
         }
         xml.end()
     }
 
-    /// `Activation_MarketDocument`: an order, or with a verdict the answer to one. `order` is the
-    /// UUID of what is called for, `bid` that of the bid.
+    /// `Activation_MarketDocument`: a call, or the answer to one. `order` is the UUID of the order
+    /// by which it is called for, the same one in every call that passes it on and in every answer;
+    /// `bid` is what is called for.
     ///
     /// # Errors
     /// Those of the writer.
@@ -186,14 +217,16 @@ impl Head {
         plan: &Activation,
         order: &str,
         bid: &Bid,
-        answer: Option<Verdict>,
+        answer: Option<&ActivationResponse>,
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let mut xml = Xml::new(out)?;
         let from = minutes_after(day_of(self.day), bid.minute);
-        let until = minutes_after(from, QUARTER);
+        let until = minutes_after(from, bid.minutes());
         let provider = if answer.is_some() { &self.sender } else { &self.receiver };
-        let (kind, status) = match answer {
+        let verdict = answer.map(|a| a.result);
+        let (kind, status) = match verdict {
+            None if plan.reserve == Reserve::Redispatch => ("A96", "A10"),
             None => ("A39", "A10"),
             Some(Verdict::Accepted) => ("A41", "A07"),
             Some(Verdict::Rejected) => ("A41", "A11"),
@@ -219,12 +252,15 @@ impl Head {
         xml.begin("Period", &[])?;
         interval(&mut xml, "timeInterval", from, until)?;
         xml.text("resolution", "PT15M")?;
-        xml.begin("Point", &[])?;
-        xml.text("position", "1")?;
-        xml.text("quantity", &mega(i64::from(plan.amount).min(bid.amount)))?;
+        let share = i64::from(answer.map_or(100, |a| a.share_percent.min(100)));
+        for (position, amount) in (1_u32..).zip(&bid.amounts) {
+            xml.begin("Point", &[])?;
+            xml.text("position", &position.to_string())?;
+            xml.text("quantity", &mega(amount.saturating_mul(share) / 100))?;
+            xml.end()?;
+        }
         xml.end()?;
-        xml.end()?;
-        let reason = match (plan.reserve, answer) {
+        let reason = match (plan.reserve, verdict) {
             (_, Some(Verdict::Rejected)) => Some("B59"),
             (_, Some(Verdict::Accepted)) => None,
             (Reserve::Redispatch, None) => Some("B46"),

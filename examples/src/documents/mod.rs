@@ -13,13 +13,14 @@ pub mod quantity;
 pub mod readings;
 pub mod reports;
 pub mod uftp;
+mod words;
 mod xml;
 
 pub use chance::{Chance, uuid};
 pub use eic::{eic, eic_of, is_eic};
 pub use plan::{
-    Activation, ActivationResponse, Delivered, Direction, DocumentPlan, FlexOffer, FlexOrder,
-    FlexResponse, FlexibilityNeeds, GridModel, IntervalReadings, MarketResult, Measure, Metering,
-    OperatingLimits, PrequalificationReport, PrequalificationRequest, Profile, Reserve, ReserveBid,
-    Verdict,
+    Activation, ActivationResponse, Delivered, DocumentPlan, FlexOffer, FlexOrder, FlexResponse,
+    FlexibilityNeeds, GridModel, IntervalReadings, MarketResult, Metering, OperatingLimits,
+    PrequalificationReport, PrequalificationRequest, Profile, ReserveBid,
 };
+pub use words::{Direction, Measure, Reserve, Verdict};

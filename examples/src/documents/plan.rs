@@ -1,5 +1,6 @@
 //! Which document a step sends, with its sizes: what stands under `document` in a scenario.
 
+use super::words::{Direction, Measure, Reserve, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// A kind of document with its parameters. What a document answers (the request of an offer, the
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DocumentPlan {
-    /// A provider asks to be prequalified: JSON.
+    /// A provider asks to be prequalified: JSON. One that answers another passes it on.
     PrequalificationRequest(PrequalificationRequest),
     /// What the grid operator or the market found: JSON. Answers a request.
     PrequalificationReport(PrequalificationReport),
@@ -38,7 +39,7 @@ pub enum DocumentPlan {
     /// What a market took: JSON. It names the bids by their steps.
     MarketResult(MarketResult),
     /// A call in the form of IEC 62325: `Activation_MarketDocument`. Answers a `reserve-bid`, a
-    /// `flex-order`, or nothing.
+    /// `flex-order`, a `market-result`, another `activation` that it passes on, or nothing.
     Activation(Activation),
     /// Activated or unavailable: `Activation_MarketDocument`. Answers an `activation`.
     ActivationResponse(ActivationResponse),
@@ -111,9 +112,15 @@ impl DocumentPlan {
             Self::FlexOrder(_) => matches!(answered, Some(Self::FlexOffer(_))),
             Self::FlexSettlement(_) => matches!(answered, Some(Self::FlexOrder(_))),
             Self::FlexResponse(_) => answered.is_some_and(|a| a.uftp_root().is_some()),
-            Self::Activation(_) => {
-                matches!(answered, None | Some(Self::ReserveBid(_) | Self::FlexOrder(_)))
-            }
+            Self::Activation(_) => matches!(
+                answered,
+                None | Some(
+                    Self::ReserveBid(_)
+                        | Self::FlexOrder(_)
+                        | Self::MarketResult(_)
+                        | Self::Activation(_)
+                )
+            ),
             Self::ActivationResponse(_) => matches!(answered, Some(Self::Activation(_))),
             Self::DeliveryReport(_) => {
                 matches!(answered, Some(Self::FlexOrder(_) | Self::Activation(_)))
@@ -158,26 +165,6 @@ pub struct PrequalificationReport {
     pub limit_kw: u32,
 }
 
-/// Accepted or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// Yes.
-    Accepted,
-    /// No.
-    Rejected,
-}
-
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Measure {
-    /// Active power.
-    Active,
-    /// Reactive power.
-    Reactive,
-}
-
 /// See [`DocumentPlan::FlexibilityNeeds`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -188,6 +175,12 @@ pub struct FlexibilityNeeds {
     pub service: String,
     /// Active or reactive power.
     pub measure: Measure,
+    /// More or less: up if absent.
+    #[serde(default)]
+    pub direction: Direction,
+    /// The first hour of the day, from 0: 17 if absent.
+    #[serde(default = "seventeen")]
+    pub first: u32,
     /// For how many hours of the day, 1 to 24.
     pub hours: u32,
     /// The most that is needed, in kW or kvar.
@@ -212,6 +205,9 @@ pub struct OperatingLimits {
 pub struct Profile {
     /// The congestion point, an entity address of UFTP: `ea1.2026-01.example:NORTH`.
     pub zone: String,
+    /// Up, which is less load and if absent, or down.
+    #[serde(default)]
+    pub direction: Direction,
     /// The first quarter of the day, 1 to 96.
     pub first: u32,
     /// How many quarters, so that the last is at most 96.
@@ -285,34 +281,14 @@ pub struct IntervalReadings {
     pub metering_point: String,
     /// How many hours of the day, 1 to 24.
     pub hours: u32,
-    /// The mean load, in kW.
+    /// The mean load, or what is fed in, in kW.
     pub mean_kw: u32,
-}
-
-/// The market of a bid or an activation, with its code in IEC 62325.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Reserve {
-    /// Frequency containment reserve, A52.
-    Fcr,
-    /// Frequency restoration reserve with automatic activation, A51.
-    Afrr,
-    /// Frequency restoration reserve with manual activation, A47.
-    Mfrr,
-    /// Replacement reserve, A46.
-    Rr,
-    /// Redispatch for congestion management, A41.
-    Redispatch,
-}
-
-/// More or less.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Direction {
-    /// More generation or less load, A01.
-    Up,
-    /// Less generation or more load, A02.
-    Down,
+    /// Whether it feeds in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub feeds_in: bool,
+    /// How many days before the one that is traded: none if absent.
+    #[serde(default)]
+    pub days_before: u32,
 }
 
 /// See [`DocumentPlan::ReserveBid`].
@@ -327,6 +303,10 @@ pub struct ReserveBid {
     pub measure: Measure,
     /// More or less.
     pub direction: Direction,
+    /// The quarter of the day that the first bid is for, 1 to 96; the others follow: 73 (18:00) if
+    /// absent.
+    #[serde(default = "evening")]
+    pub first: u32,
     /// How many bids, 1 to 1000.
     pub bids: u32,
     /// The largest bid, in kW or kvar.
@@ -360,7 +340,10 @@ pub struct Activation {
     pub measure: Measure,
     /// More or less.
     pub direction: Direction,
-    /// How much, in kW or kvar; of what it answers at most as much as was bid.
+    /// The quarter of the day, 1 to 96, of a call that answers nothing: 73 (18:00) if absent.
+    #[serde(default = "evening")]
+    pub first: u32,
+    /// How much, in kW or kvar; at most as much as was bid, ordered or called for in what it answers.
     pub amount: u32,
 }
 
@@ -370,6 +353,21 @@ pub struct Activation {
 pub struct ActivationResponse {
     /// Activated or unavailable.
     pub result: Verdict,
+    /// How much of what was called for, in percent: all if absent.
+    #[serde(default = "all")]
+    pub share_percent: u32,
+}
+
+fn seventeen() -> u32 {
+    17
+}
+
+fn evening() -> u32 {
+    73
+}
+
+fn all() -> u32 {
+    100
 }
 
 /// See [`DocumentPlan::GridModel`].

@@ -4,6 +4,7 @@
 use super::plan::{FlexOffer, Profile};
 use super::quantity::Decimal;
 use super::uftp::QUARTERS;
+use super::words::Direction;
 use super::xml::Xml;
 use super::{Chance, uuid};
 use std::io;
@@ -15,27 +16,51 @@ pub struct Powers {
     pub quarters: Vec<(u32, i64)>,
 }
 
+/// A need that rises to its peak in the middle and falls again: watts, by quarter of the day.
+pub(super) fn shape(first: u32, quarters: u32, peak_kw: u32) -> Vec<(u32, i64)> {
+    let first = first.clamp(1, QUARTERS);
+    let count = quarters.clamp(1, QUARTERS.saturating_add(1).saturating_sub(first));
+    let peak = i64::from(peak_kw).saturating_mul(1000);
+    let half = i64::from(count / 2).max(1);
+    (first..first.saturating_add(count))
+        .zip(0_i64..)
+        .map(|(number, at)| {
+            let from_middle = at.saturating_sub(half).abs().min(half);
+            let share = half.saturating_mul(2).saturating_sub(from_middle);
+            let height = peak.saturating_mul(share).checked_div(half.saturating_mul(2));
+            (number, height.unwrap_or(peak))
+        })
+        .collect()
+}
+
+/// By how much a request may differ from the shape of the need, in percent.
+pub(super) const ABOUT: u32 = 10;
+
 impl Powers {
-    /// A need that rises to its peak in the middle and falls again.
+    /// What is requested: about what the shape of the need says, and never more than its peak.
     #[must_use]
     pub fn requested(profile: &Profile, seed: u64, label: &str) -> Self {
         let mut chance = Chance::new(seed, label);
-        let first = profile.first.clamp(1, QUARTERS);
-        let count = profile.quarters.clamp(1, QUARTERS.saturating_add(1).saturating_sub(first));
         let peak = i64::from(profile.peak_kw).saturating_mul(1000);
-        let half = i64::from(count / 2).max(1);
-        let quarters = (first..first.saturating_add(count))
-            .zip(0_i64..)
-            .map(|(number, at)| {
-                let from_middle = at.saturating_sub(half).abs().min(half);
-                let share = half.saturating_mul(2).saturating_sub(from_middle);
-                let height =
-                    peak.saturating_mul(share).checked_div(half.saturating_mul(2)).unwrap_or(peak);
-                let watts = whole_kilowatts(chance.about(height, 10).min(peak));
-                (number, watts.max(1000).saturating_neg())
+        let quarters = shape(profile.first, profile.quarters, profile.peak_kw)
+            .into_iter()
+            .map(|(number, height)| {
+                let watts = whole_kilowatts(chance.about(height, ABOUT).min(peak)).max(1000);
+                match profile.direction {
+                    Direction::Up => (number, watts.saturating_neg()),
+                    Direction::Down => (number, watts),
+                }
             })
             .collect();
         Self { quarters }
+    }
+
+    /// The minute of the day at which it begins, and the whole kilowatts of each quarter.
+    #[must_use]
+    pub fn kilowatts(&self) -> (u32, Vec<i64>) {
+        let first = self.quarters.first().map_or(1, |(number, _)| *number);
+        let amounts = self.quarters.iter().map(|(_, watts)| watts.saturating_abs() / 1000);
+        (first.saturating_sub(1).saturating_mul(15), amounts.collect())
     }
 
     /// A part of it, in percent.

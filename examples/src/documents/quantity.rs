@@ -42,6 +42,12 @@ pub fn minutes_after(time: UnixMillis, minutes: u32) -> UnixMillis {
     time.plus_millis(u64::from(minutes).saturating_mul(MINUTE))
 }
 
+/// So many days earlier.
+#[must_use]
+pub fn days_before(time: UnixMillis, days: u32) -> UnixMillis {
+    UnixMillis::new(time.get().saturating_sub(u64::from(days).saturating_mul(DAY)))
+}
+
 /// `2026-03-01`.
 #[must_use]
 pub fn date(time: UnixMillis) -> String {

@@ -3,7 +3,7 @@
 
 use super::Chance;
 use super::plan::IntervalReadings;
-use super::quantity::{Decimal, day_of, micro, minutes_after};
+use super::quantity::{Decimal, day_of, days_before, micro, minutes_after};
 use super::reports::{Stamp, write};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -91,12 +91,12 @@ struct Authority {
 }
 
 /// Hourly energy in four quadrants: the reading types of IEC 61968-9 (kWh and kvarh, taken and
-/// fed in) and how much of the mean each has, in thousandths.
-const QUADRANTS: [(&str, i64); 4] = [
-    ("0.0.7.4.1.1.12.0.0.0.0.0.0.0.0.3.72.0", 1000),
-    ("0.0.7.4.1.1.12.0.0.0.0.0.0.0.0.3.73.0", 60),
-    ("0.0.7.4.19.1.12.0.0.0.0.0.0.0.0.3.72.0", 0),
-    ("0.0.7.4.19.1.12.0.0.0.0.0.0.0.0.3.73.0", 150),
+/// fed in) and how much of the mean each has, in thousandths: of who takes, and of who feeds in.
+const QUADRANTS: [(&str, i64, i64); 4] = [
+    ("0.0.7.4.1.1.12.0.0.0.0.0.0.0.0.3.72.0", 1000, 0),
+    ("0.0.7.4.1.1.12.0.0.0.0.0.0.0.0.3.73.0", 60, 150),
+    ("0.0.7.4.19.1.12.0.0.0.0.0.0.0.0.3.72.0", 0, 1000),
+    ("0.0.7.4.19.1.12.0.0.0.0.0.0.0.0.3.73.0", 150, 60),
 ];
 
 /// Interval readings of one metering point.
@@ -109,13 +109,15 @@ pub fn interval_readings(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut chance = stamp.chance();
-    let reported = micro(minutes_after(day_of(stamp.day), 24 * HOUR));
+    let day = days_before(day_of(stamp.day), plan.days_before);
+    let reported = micro(minutes_after(day, 24 * HOUR));
     let mut blocks = Vec::new();
-    for (reading_type, share) in QUADRANTS {
+    for (reading_type, taking, feeding) in QUADRANTS {
+        let share = if plan.feeds_in { feeding } else { taking };
         let mean = i64::from(plan.mean_kw).saturating_mul(share);
         let readings = (0..plan.hours.clamp(1, 24))
             .map(|hour| {
-                let start = minutes_after(day_of(stamp.day), hour.saturating_mul(HOUR));
+                let start = minutes_after(day, hour.saturating_mul(HOUR));
                 Reading {
                     value: Decimal { units: chance.about(mean, 50), places: 3 }.to_string(),
                     time_stamp: micro(start),

@@ -5,10 +5,11 @@
 //! whatever else is built into the program.
 
 use super::plan::{
-    FlexibilityNeeds, Measure, OperatingLimits, PrequalificationReport, PrequalificationRequest,
-    Verdict,
+    FlexibilityNeeds, OperatingLimits, PrequalificationReport, PrequalificationRequest,
 };
+use super::powers::{self, ABOUT};
 use super::quantity::{Decimal, date, day_of, minutes_after, second};
+use super::words::{Direction, Measure, Verdict};
 use super::{Chance, uuid};
 use gridpass_identity::time::UnixMillis;
 use serde::Serialize;
@@ -16,6 +17,7 @@ use std::io::{self, Write};
 
 const YEAR_MINUTES: u32 = 365 * 24 * 60;
 const HOUR: u32 = 60;
+const QUARTERS_OF_AN_HOUR: usize = 4;
 
 /// A document's own UUID, when it is written, and about which day.
 #[derive(Clone, Debug)]
@@ -175,7 +177,7 @@ struct Need {
     probability_percent: u32,
 }
 
-/// What will be needed, by hour, in the evening of the day.
+/// What will be needed, by hour: the most that is requested of it in a quarter of the hour.
 ///
 /// # Errors
 /// Those of the writer.
@@ -186,17 +188,24 @@ pub fn flexibility_needs(
 ) -> io::Result<()> {
     let mut chance = stamp.chance();
     let hours = plan.hours.clamp(1, 24);
-    let first = 17_u32.min(24_u32.saturating_sub(hours));
-    let needs = (first..first.saturating_add(hours))
-        .map(|hour| {
+    let first = plan.first.min(24_u32.saturating_sub(hours));
+    let quarter = first.saturating_mul(4).saturating_add(1);
+    let shape = powers::shape(quarter, hours.saturating_mul(4), plan.peak);
+    let direction = match plan.direction {
+        Direction::Up => "up",
+        Direction::Down => "down",
+    };
+    let needs = (first..24)
+        .zip(shape.chunks(QUARTERS_OF_AN_HOUR))
+        .map(|(hour, quarters)| {
             let start = minutes_after(day_of(stamp.day), hour.saturating_mul(HOUR));
+            let most = quarters.iter().map(|(_, watts)| *watts).max().unwrap_or_default();
+            let percent = i64::from(ABOUT).saturating_add(100);
             Need {
                 start: second(start),
                 end: second(minutes_after(start, HOUR)),
-                direction: "up",
-                quantity: chance
-                    .about(three_quarters(i64::from(plan.peak)), 30)
-                    .min(i64::from(plan.peak)),
+                direction,
+                quantity: (most.saturating_mul(percent) / 100_000).min(i64::from(plan.peak)),
                 probability_percent: 50_u32.saturating_add(chance.below(50)),
             }
         })
@@ -290,12 +299,13 @@ struct Delivery<'a> {
     created: String,
     call: &'a str,
     provider: &'a str,
-    called_kwh: String,
-    delivered_kwh: String,
+    unit: &'static str,
+    called: String,
+    delivered: String,
     delivered_percent: u32,
 }
 
-/// How much of `watt_hours` was delivered; `call` is the UUID of what called for them.
+/// How much of `watt_hours`, or var-hours, was delivered; `call` is the UUID of what called for it.
 ///
 /// # Errors
 /// Those of the writer.
@@ -303,19 +313,24 @@ pub fn delivery_report(
     stamp: &Stamp,
     call: &str,
     provider: &str,
+    measure: Measure,
     (watt_hours, percent): (i64, u32),
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let percent = percent.min(100);
     let delivered = watt_hours.saturating_mul(i64::from(percent)) / 100;
-    let kwh = |units| Decimal { units, places: 3 }.to_string();
+    let kilo = |units| Decimal { units, places: 3 }.to_string();
     let document = Delivery {
         id: &stamp.id,
         created: second(stamp.time),
         call,
         provider,
-        called_kwh: kwh(watt_hours),
-        delivered_kwh: kwh(delivered),
+        unit: match measure {
+            Measure::Active => "kWh",
+            Measure::Reactive => "kvarh",
+        },
+        called: kilo(watt_hours),
+        delivered: kilo(delivered),
         delivered_percent: percent,
     };
     write(&document, out)

@@ -2,9 +2,10 @@
 //! flexibility, an aggregator offers it, and both settle it. One quarter of an hour is one ISP.
 
 use super::Chance;
-use super::plan::{Metering, Profile, Verdict};
+use super::plan::{Metering, Profile};
 use super::powers::{OfferOption, Powers};
 use super::quantity::{Decimal, date, day_of, second};
+use super::words::{Direction, Verdict};
 use super::xml::Xml;
 use gridpass_identity::time::UnixMillis;
 use std::io::{self, Write};
@@ -113,19 +114,24 @@ impl Envelope {
         more.extend(profile.contract.as_deref().map(|c| ("ContractID", c)));
         more.extend(profile.service.as_deref().map(|s| ("ServiceType", s)));
         self.flex(&profile.zone, &more, &mut |a| xml.begin("FlexRequest", a))?;
-        let peak = i64::from(profile.peak_kw).saturating_mul(1000).to_string();
+        let peak = i64::from(profile.peak_kw).saturating_mul(1000);
+        // What is not needed the one way, the grid can bear the other way.
+        let free = match profile.direction {
+            Direction::Up => peak,
+            Direction::Down => peak.saturating_neg(),
+        };
         for number in 1..=QUARTERS {
             let start = number.to_string();
-            let needed =
-                powers.quarters.iter().find(|(n, _)| *n == number).map(|(_, w)| w.to_string());
-            let (disposition, least, most) = match &needed {
-                Some(watts) => ("Requested", watts.as_str(), "0"),
-                None => ("Available", "0", peak.as_str()),
+            let needed = powers.quarters.iter().find(|(n, _)| *n == number);
+            let (disposition, watts) = match needed {
+                Some((_, watts)) => ("Requested", *watts),
+                None => ("Available", free),
             };
+            let (least, most) = (watts.min(0).to_string(), watts.max(0).to_string());
             let isp = [
                 ("Disposition", disposition),
-                ("MinPower", least),
-                ("MaxPower", most),
+                ("MinPower", least.as_str()),
+                ("MaxPower", most.as_str()),
                 ("Start", start.as_str()),
                 ("Duration", "1"),
             ];
@@ -140,19 +146,20 @@ impl Envelope {
     /// Those of the writer.
     pub fn offer(
         &self,
-        zone: &str,
+        asked: &Profile,
         request: &str,
         options: &[OfferOption],
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let mut xml = Xml::new(out)?;
         let until = second(day_of(self.day));
-        let more = [
+        let mut more = vec![
             ("ExpirationDateTime", until.as_str()),
             ("FlexRequestMessageID", request),
             ("Currency", CURRENCY),
         ];
-        self.flex(zone, &more, &mut |a| xml.begin("FlexOffer", a))?;
+        more.extend(asked.contract.as_deref().map(|c| ("ContractID", c)));
+        self.flex(&asked.zone, &more, &mut |a| xml.begin("FlexOffer", a))?;
         for option in options {
             let price = option.price.to_string();
             let attributes = [
@@ -173,7 +180,7 @@ impl Envelope {
     /// Those of the writer.
     pub fn order(
         &self,
-        zone: &str,
+        asked: &Profile,
         offer: &str,
         reference: &str,
         option: &OfferOption,
@@ -181,7 +188,7 @@ impl Envelope {
     ) -> io::Result<()> {
         let mut xml = Xml::new(out)?;
         let price = option.price.to_string();
-        let more = [
+        let mut more = vec![
             ("FlexOfferMessageID", offer),
             ("Price", price.as_str()),
             ("Currency", CURRENCY),
@@ -189,7 +196,9 @@ impl Envelope {
             ("OptionReference", option.reference.as_str()),
             ("ActivationFactor", "1.00"),
         ];
-        self.flex(zone, &more, &mut |a| xml.begin("FlexOrder", a))?;
+        more.extend(asked.contract.as_deref().map(|c| ("ContractID", c)));
+        more.extend(asked.service.as_deref().map(|s| ("ServiceType", s)));
+        self.flex(&asked.zone, &more, &mut |a| xml.begin("FlexOrder", a))?;
         option.powers.isps(&mut xml)?;
         xml.end()
     }
@@ -227,14 +236,14 @@ impl Envelope {
         xml.end()
     }
 
-    /// `FlexSettlement` of one order, of which so much was delivered. What was not delivered is paid
-    /// back twice.
+    /// `FlexSettlement` of one order, of which so much was delivered, on a baseline that is made up
+    /// and says so. What was not delivered is paid back twice.
     ///
     /// # Errors
     /// Those of the writer.
     pub fn settlement(
         &self,
-        zone: &str,
+        asked: &Profile,
         order: &str,
         option: &OfferOption,
         delivered: &Powers,
@@ -264,7 +273,8 @@ impl Envelope {
         let attributes = [
             ("OrderReference", order),
             ("Period", period.as_str()),
-            ("CongestionPoint", zone),
+            ("CongestionPoint", asked.zone.as_str()),
+            ("BaselineReference", "made-up"),
             ("Price", price.as_str()),
             ("Penalty", penalty.as_str()),
             ("NetSettlement", net.as_str()),
@@ -293,7 +303,8 @@ impl Envelope {
             xml.empty("ISP", &isp)?;
         }
         xml.end()?;
-        xml.begin("ContractSettlement", &[("ContractID", "none")])?;
+        let contract = asked.contract.as_deref().unwrap_or("none");
+        xml.begin("ContractSettlement", &[("ContractID", contract)])?;
         xml.begin("Period", &[("Period", period.as_str())])?;
         let first = option.powers.quarters.first().map_or(1, |(n, _)| *n).to_string();
         xml.empty("ISP", &[("Start", first.as_str()), ("ReservedPower", "0")])?;

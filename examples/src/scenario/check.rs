@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The most participants, visas, channels or steps of a scenario.
 const MAX: usize = 1024;
 /// What a text `@name` may stand for beside participants.
-const RESERVED: [&str; 2] = ["from", "until"];
+const RESERVED: [&str; 3] = ["from", "until", "gate"];
 
 pub(super) fn refuse<T>(place: &str, reason: impl Into<String>) -> Result<T, ScenarioError> {
     Err(ScenarioError::Reference { place: place.to_owned(), reason: reason.into() })
@@ -64,7 +64,7 @@ fn participants(scenario: &Scenario) -> Result<Names, ScenarioError> {
     if !dids.contains_key(&scenario.root) {
         return refuse("root", format!("{:?} is no participant", scenario.root));
     }
-    Ok(Names { dids, from: UnixMillis::new(0), until: UnixMillis::MAX })
+    Ok(Names { dids, from: UnixMillis::new(0), until: UnixMillis::MAX, gate: UnixMillis::MAX })
 }
 
 fn visas_and_roles(scenario: &Scenario, names: &Names) -> Result<(), ScenarioError> {

@@ -87,8 +87,15 @@ impl Scale {
                 // The number first: what is too long is cut off.
                 let name = format!("{number}{}", participant.name.to_uppercase());
                 copy.eic = eic_of("99X", &name);
+                let named = [
+                    (participant.eic.clone(), copy.eic.clone()),
+                    (participant.domain(), copy.domain()),
+                ];
                 for visa in &mut copy.visas {
                     visa.id = copy_of(&visa.id, number);
+                    for claim in visa.claims.values_mut() {
+                        rename_claim(claim, &named);
+                    }
                 }
                 all.push(copy);
             }
@@ -126,8 +133,10 @@ impl Scale {
             }
             (Step::Send(send), Some(Step::Send(first))) => {
                 if let Some(one) = self.subject(send) {
+                    self.divide(of, first);
+                    let part = first.clone();
                     for number in self.numbers() {
-                        found.push(Step::Send(copy_of_send(send, &one, number, copied)));
+                        found.push(Step::Send(copy_of_send(&part, &one, number, copied)));
                     }
                     copied.insert(send.id.clone());
                 } else {
@@ -166,6 +175,19 @@ impl Scale {
             .cloned()
     }
 
+    /// What one offers, or is told to give of what others give too, all of them do together.
+    fn divide(&self, of: &Scenario, send: &mut SendMessage) {
+        let times = u32::try_from(self.times).unwrap_or(u32::MAX);
+        let part = |whole: u32| whole.checked_div(times).unwrap_or(whole).max(1);
+        let answered = send.reply_to.as_deref().and_then(|id| of.step(id)).and_then(Step::send);
+        let passed_on = answered.is_some_and(|a| matches!(a.document, DocumentPlan::Activation(_)));
+        match &mut send.document {
+            DocumentPlan::FlexOffer(offer) => offer.share_percent = part(offer.share_percent),
+            DocumentPlan::Activation(call) if passed_on => call.amount = part(call.amount),
+            _ => {}
+        }
+    }
+
     fn extend_send(&self, send: &mut SendMessage, copied: &BTreeSet<String>) {
         // What is refused is shown as it stands: to more recipients, it would be refused for that.
         if let Expect::Delivered(readers) = &mut send.expect {
@@ -176,6 +198,14 @@ impl Scale {
             self.with_copies(&mut result.taken, copied);
             self.with_copies(&mut result.left, copied);
         }
+    }
+}
+
+/// A visa that says by which names documents name its holder says those of the copy.
+fn rename_claim(claim: &mut Value, named: &[(String, String)]) {
+    let found = named.iter().find(|(old, _)| claim.as_str() == Some(old.as_str()));
+    if let Some((_, new)) = found {
+        *claim = Value::from(new.as_str());
     }
 }
 

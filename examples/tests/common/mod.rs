@@ -2,9 +2,12 @@
 
 #![allow(dead_code)] // each test uses a part of it
 
+pub(crate) mod walk;
+
 use gridpass_examples::build::Names;
 use gridpass_examples::content::Moment;
-use gridpass_examples::scenario::{Scenario, SendMessage, Step};
+use gridpass_examples::documents::quantity::day_of;
+use gridpass_examples::scenario::{Expect, Scenario, SendMessage, Step};
 use gridpass_examples::schemas;
 use gridpass_examples::table::AT;
 use gridpass_identity::did::Did;
@@ -20,12 +23,30 @@ pub(crate) fn names(scenario: &Scenario) -> Names {
     let did = |domain: &str| Did::parse(&format!("did:web:{domain}")).expect("a DID");
     let dids = scenario.participants.iter().map(|p| (p.name.clone(), did(&p.domain()))).collect();
     let from = UnixMillis::new(AT.get().saturating_sub(DAY.saturating_mul(30)));
-    Names { dids, from, until: AT.plus_millis(300 * DAY) }
+    let gate = day_of(moment(0).day);
+    Names { dids, from, until: AT.plus_millis(300 * DAY), gate }
 }
 
 /// A moment of a run that trades the day after [`AT`].
 pub(crate) fn moment(seed: u64) -> Moment {
     Moment { seed, day: AT.plus_millis(DAY), time: AT }
+}
+
+/// The document of a step.
+pub(crate) fn text_of(scenario: &Scenario, step: &str) -> String {
+    let bytes = scenario.document(step, &moment(7)).unwrap_or_else(|e| panic!("{step}: {e}"));
+    String::from_utf8(bytes).expect("UTF-8")
+}
+
+/// What stands in a document after each `begin`, to the next quote or tag.
+pub(crate) fn after<'t>(text: &'t str, begin: &str) -> Vec<&'t str> {
+    text.split(begin).skip(1).filter_map(|rest| rest.split(['"', '<']).next()).collect()
+}
+
+/// The messages that are delivered, in order.
+pub(crate) fn delivered(scenario: &Scenario) -> Vec<&SendMessage> {
+    let sends = scenario.steps().filter_map(|(_, step)| step.send());
+    sends.filter(|send| matches!(send.expect, Expect::Delivered(_))).collect()
 }
 
 /// Every schema, compiled once.

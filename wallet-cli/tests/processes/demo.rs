@@ -28,10 +28,12 @@ fn the_market_day_ends_well_and_what_must_be_refused_is_and_the_folder_can_be_lo
     for (name, code) in [
         ("bid-beta-wrong-zone", "GP-POLICY-UNMET"),
         ("bid-alpha-malformed", "GP-PAYLOAD-SCHEMA"),
+        ("bid-alpha-as-gamma", "GP-POLICY-UNMET"),
         ("bid-replayed", "GP-ENVELOPE-DUPLICATE"),
         ("bid-tampered", "GP-SIGNATURE-INVALID"),
         ("order-gamma-accepted", "GP-POLICY-UNMET"),
         ("activation-wrong-operator", "GP-POLICY-UNMET"),
+        ("activation-elsewhere", "GP-PAYLOAD-SCHEMA"),
         ("readings-without-consent", "GP-POLICY-UNMET"),
     ] {
         assert_eq!(

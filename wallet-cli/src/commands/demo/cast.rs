@@ -16,6 +16,7 @@ use gridpass_credentials::secured::{Binding, Form, Signer};
 use gridpass_credentials::trust::{IdentityMaterial, Snapshots, Trust, TrustPack};
 use gridpass_credentials::visa::{Purpose, Visa};
 use gridpass_examples::build::Names;
+use gridpass_examples::documents::quantity::day_of;
 use gridpass_examples::scenario::Scenario;
 use gridpass_examples::schemas;
 use gridpass_identity::did::{Did, DidUrl};
@@ -139,6 +140,8 @@ impl<'s> Cast<'s> {
             dids: members.iter().map(|(n, m)| (n.clone(), m.me.did.clone())).collect(),
             from: now().floor_to_second(),
             until: now().floor_to_second().plus_millis(VALID_MILLIS),
+            // What is traded is tomorrow's.
+            gate: day_of(now().plus_millis(DAY_MILLIS)),
         };
         let (trust, pack) = found(scenario, &names, &mut members)?;
         write(&home.join("trust.json"), &pack)?;
