@@ -2,6 +2,7 @@
 //! the visas that the scenario gives its participants, and run by the same runner.
 
 use crate::build::Names;
+use crate::documents::quantity::day_of;
 use crate::scenario::{ChannelPlan, PolicyRow, Scenario, ScenarioError, Standing, VisaPlan};
 use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
@@ -46,7 +47,8 @@ impl Scenario {
             dids.insert(participant.name.clone(), did);
         }
         let from = UnixMillis::new(AT.get().saturating_sub(BEFORE_MILLIS));
-        let names = Names { dids, from, until: AT.plus_millis(AFTER_MILLIS) };
+        let (until, gate) = (AT.plus_millis(AFTER_MILLIS), day_of(AT.plus_millis(DAY_MILLIS)));
+        let names = Names { dids, from, until, gate };
         let mut found = Vec::new();
         for channel in &self.channels {
             let name = channel.name.as_str();

@@ -205,7 +205,8 @@ fn more_of_a_participant_means_more_of_its_visas_and_messages() {
         let bytes = serde_json::to_vec(&most).expect("JSON");
         Scenario::parse(&bytes).unwrap_or_else(|e| panic!("{}: {e}", scenario.name));
         for (_, step) in most.steps() {
-            let Some(send) = step.send().filter(|s| matches!(s.expect, Expect::Delivered(_))) else {
+            let Some(send) = step.send().filter(|s| matches!(s.expect, Expect::Delivered(_)))
+            else {
                 continue;
             };
             let limits = &most.channel(&send.channel).expect("a channel").limits;

@@ -98,9 +98,8 @@ fn references_hold_together_from_the_first_document_to_the_last() {
                     Some(DocumentPlan::PrequalificationRequest(_)),
                 ) => {
                     // All but its own name and time.
-                    let rest = |text: &str| {
-                        text.split_once("\"zone\"").expect("a zone").1.to_owned()
-                    };
+                    let rest =
+                        |text: &str| text.split_once("\"zone\"").expect("a zone").1.to_owned();
                     assert_eq!(rest(&text), rest(&other), "{place}");
                 }
                 (

@@ -140,8 +140,7 @@ impl<'s> Cast<'s> {
             dids: members.iter().map(|(n, m)| (n.clone(), m.me.did.clone())).collect(),
             from: now().floor_to_second(),
             until: now().floor_to_second().plus_millis(VALID_MILLIS),
-            // What is traded is tomorrow's.
-            gate: day_of(now().plus_millis(DAY_MILLIS)),
+            gate: day_of(super::play::traded(now())),
         };
         let (trust, pack) = found(scenario, &names, &mut members)?;
         write(&home.join("trust.json"), &pack)?;
@@ -435,9 +434,7 @@ mod tests {
         let mut cast = Cast::assemble(&day, home.path()).expect("everybody has a wallet");
         assert_eq!(cast.members.len(), day.participants.len());
         // One of them consents to all aggregators by name.
-        let consents = |p: &&Participant| {
-            p.visas.iter().any(|v| v.claims.contains_key("parties"))
-        };
+        let consents = |p: &&Participant| p.visas.iter().any(|v| v.claims.contains_key("parties"));
         let holder = &day.participants.iter().find(consents).expect("a consent").name;
         for channel in cast.channels_of(holder) {
             let parcel = cast.presentation(holder, channel).expect("it can be presented");

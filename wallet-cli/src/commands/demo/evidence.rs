@@ -74,9 +74,9 @@ pub fn gather(play: &Play<'_>) -> Vec<Verified> {
             }
         };
         let exporter = &verified.exporter;
-        let concerned = said.iter().filter(|(_, s)| {
-            exporter.is_empty() || &s.from == exporter || s.to.contains(exporter)
-        });
+        let concerned = said
+            .iter()
+            .filter(|(_, s)| exporter.is_empty() || &s.from == exporter || s.to.contains(exporter));
         let lacking = concerned.filter(|(_, sent)| !ids.contains(sent.id.as_str()));
         verified.missing = lacking.map(|(step, _)| (*step).clone()).collect();
         all.push(verified);

@@ -49,7 +49,9 @@ pub fn ends(children: &Children, home: &Path, temporary: Option<&Path>) -> Resul
 fn parting(home: &Path, temporary: Option<PathBuf>) -> String {
     let Some(temporary) = temporary else {
         let home = home.display();
-        return format!("interrupted; {home} stays as it is, with wallets and their passphrase.txt");
+        return format!(
+            "interrupted; {home} stays as it is, with wallets and their passphrase.txt"
+        );
     };
     for _ in 0..TRIES {
         if std::fs::remove_dir_all(&temporary).is_ok() || !temporary.exists() {

@@ -100,7 +100,7 @@ const DAY_MILLIS: u64 = 24 * HOUR_MILLIS;
 
 /// The day that is traded: tomorrow, or where that begins within the hour, the one after it. Gates close when
 /// it begins, and what is said of a time that is over is refused.
-fn traded(time: UnixMillis) -> UnixMillis {
+pub(super) fn traded(time: UnixMillis) -> UnixMillis {
     let left = DAY_MILLIS.saturating_sub(time.get() % DAY_MILLIS);
     let days = if left < HOUR_MILLIS { 2 } else { 1 };
     time.plus_millis(DAY_MILLIS.saturating_mul(days))
