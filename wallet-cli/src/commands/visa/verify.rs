@@ -19,8 +19,7 @@ use std::path::PathBuf;
 #[command(after_help = help!(
     "  gridpass visa verify presentation.json --audience did:webvh:… --nonce n-81\n  \
      gridpass visa verify visa.json --trust trust.json --status lists.json --at 2026-03-01T12:00:00Z\n  \
-     gridpass visa verify visa.json --at 2026-03-01T12:00:00Z --clock 2026-03-02T00:00:00Z --report report.json     \
-     byte-identical for the same inputs and times"
+     gridpass visa verify visa.json --at 2026-03-01T12:00:00Z --clock 2026-03-02T00:00:00Z"
 ))]
 pub struct VerifyArgs {
     /// The file; - for standard input
