@@ -71,7 +71,7 @@ impl Worker {
         // What others would refuse is not even kept: nobody has seen it, and its number is free.
         if checked.verdict != Verdict::Admit {
             // The facts about the sender were to be kept with it.
-            self.checker.nothing_was_kept();
+            self.checker.own_was_not_sent();
             let reasons = checked.decided.map(|d| d.ruling.reasons).unwrap_or_default();
             let mut said = BTreeSet::new();
             let all: Vec<_> = reasons.iter().map(|r| with_causes(r, &mut said)).collect();
@@ -82,7 +82,7 @@ impl Worker {
         let offered = file.zip(checked.envelope.as_deref());
         if let Some(Err(failed)) = offered.map(|(file, envelope)| self.offer_file(&file, envelope))
         {
-            self.checker.nothing_was_kept();
+            self.checker.own_was_not_sent();
             return Err(failed.into());
         }
         self.settle(&checked, None, Source::Live);
