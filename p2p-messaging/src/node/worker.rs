@@ -318,6 +318,9 @@ impl Worker {
         let (now, uptime) = (self.now(), self.uptime());
         self.ticks = self.ticks.saturating_add(1);
         self.checker.give_up(now);
+        if self.ranges.looked.clock_moved(now, uptime) {
+            tracing::warn!(%now, "the clock was moved: what was left aside is asked for again");
+        }
         self.tick_unreported();
         self.tick_peers(uptime);
         self.tick_behind();
