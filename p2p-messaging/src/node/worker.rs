@@ -321,6 +321,7 @@ impl Worker {
         if self.ranges.looked.clock_moved(now, uptime) {
             tracing::warn!(%now, "the clock was moved: what was left aside is asked for again");
         }
+        self.choose_presentations();
         self.tick_unreported();
         self.tick_peers(uptime);
         self.tick_behind();
