@@ -53,17 +53,20 @@ impl Looked {
         self.hopeless.retain(|(p, _), _| p != peer);
     }
 
-    /// Whether the clock was moved since this was asked, and says another time than the one that went by.
-    /// All is asked for again then.
-    pub(super) fn clock_moved(&mut self, now: UnixMillis, uptime: UnixMillis) -> bool {
+    /// What the clock would say, where it was moved since this was asked. All is asked for again then.
+    pub(super) fn clock_moved(
+        &mut self,
+        now: UnixMillis,
+        uptime: UnixMillis,
+    ) -> Option<UnixMillis> {
         let (then, since) = *self.clock.get_or_insert((now, uptime));
         let expected = then.plus_millis(uptime.millis_since(since));
         if expected.get().abs_diff(now.get()) <= MOVED_MILLIS {
-            return false;
+            return None;
         }
         self.clock = Some((now, uptime));
         self.again();
-        true
+        Some(expected)
     }
 
     /// How many were left aside for this reason since that was said; nothing where it was a short while
@@ -128,19 +131,20 @@ mod tests {
         let at = UnixMillis::new;
         let (mut looked, peer) = (Looked::default(), PeerId::random());
         let right = 1_800_000_000_000;
-        assert!(!looked.clock_moved(at(right - 3_600_000), at(1_000)));
+        assert_eq!(looked.clock_moved(at(right - 3_600_000), at(1_000)), None);
         looked.through(peer, chain(), 7, at(2_000));
         assert_eq!(looked.until(peer, &chain(), at(3_000)), Some(7));
         assert_eq!(looked.until(PeerId::random(), &chain(), at(3_000)), None);
         // As time goes by, and corrected by a little, it stays so.
-        assert!(!looked.clock_moved(at(right - 3_600_000 + 30_000), at(2_000)));
+        assert_eq!(looked.clock_moved(at(right - 3_600_000 + 30_000), at(2_000)), None);
         assert_eq!(looked.until(peer, &chain(), at(3_000)), Some(7));
         // It is set right.
-        assert!(looked.clock_moved(at(right), at(4_000)));
+        let expected = at(right - 3_600_000 + 3_000);
+        assert_eq!(looked.clock_moved(at(right), at(4_000)), Some(expected));
         assert_eq!(looked.until(peer, &chain(), at(4_000)), None);
-        assert!(!looked.clock_moved(at(right + 60_000), at(64_000)));
+        assert_eq!(looked.clock_moved(at(right + 60_000), at(64_000)), None);
         // Set back, too.
-        assert!(looked.clock_moved(at(right), at(65_000)));
+        assert_eq!(looked.clock_moved(at(right), at(65_000)), Some(at(right + 61_000)));
         looked.through(peer, chain(), 7, at(70_000));
         assert_eq!(looked.until(peer, &chain(), at(70_000 + HOPELESS_MILLIS)), None);
     }
