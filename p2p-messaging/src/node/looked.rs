@@ -113,17 +113,10 @@ fn passes_with_time(code: Code) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gridpass_credentials::content_id::ContentId;
-    use gridpass_identity::did::{Did, DidUrl};
+    use crate::test_kit::{header, key};
 
     fn chain() -> Chain {
-        let key = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK";
-        let url = format!("{key}#z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK");
-        Chain {
-            channel: ContentId::of_nothing(),
-            sender: Did::parse(key).expect("a DID"),
-            key: DidUrl::parse(&url).expect("a key"),
-        }
+        Chain::of(&header(&key(1)))
     }
 
     #[test]
