@@ -113,7 +113,8 @@ fn passes_with_time(code: Code) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_kit::{header, key};
+    use crate::envelope::{Envelope, Header};
+    use crate::test_kit::{NOW, header, key};
 
     fn chain() -> Chain {
         Chain::of(&header(&key(1)))
@@ -149,6 +150,26 @@ mod tests {
         assert!(passes_with_time(SIGNED_IN_FUTURE));
         assert!(!passes_with_time(codes::ENVELOPE_TOO_OLD));
         assert!(!passes_with_time(policy_codes::MESSAGE_RATE));
+        // What was made before now is judged as of then, whatever it is now.
+        let made = NOW.plus_millis(60_000);
+        let envelope = Header { issued: made, ..header(&key(1)) };
+        let envelope = Envelope::sign(envelope, b"{}".to_vec(), &key(1)).expect("signed");
+        let left_aside = |code, verdict| Checked {
+            verdict,
+            code,
+            sentence: String::new(),
+            envelope: Some(Box::new(envelope.clone())),
+            keep: false,
+            deliver: false,
+            unopened: false,
+            answers: false,
+            decided: None,
+            effects: Vec::new(),
+        };
+        let early = left_aside(SIGNED_IN_FUTURE, Verdict::Ignore);
+        assert!(is_early(&early, NOW) && !is_early(&early, made));
+        assert!(!is_early(&left_aside(SIGNED_IN_FUTURE, Verdict::Refuse), NOW));
+        assert!(!is_early(&left_aside(codes::ENVELOPE_TOO_OLD, Verdict::Ignore), NOW));
     }
 
     #[test]
