@@ -151,7 +151,7 @@ mod tests {
         assert!(!passes_with_time(codes::ENVELOPE_TOO_OLD));
         assert!(!passes_with_time(policy_codes::MESSAGE_RATE));
         // What was made before now is judged as of then, whatever it is now.
-        let made = NOW.plus_millis(60_000);
+        let made = NOW.plus_millis(30_000);
         let envelope = Header { issued: made, ..header(&key(1)) };
         let envelope = Envelope::sign(envelope, b"{}".to_vec(), &key(1)).expect("signed");
         let left_aside = |code, verdict| Checked {
