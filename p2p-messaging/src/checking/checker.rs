@@ -134,8 +134,15 @@ impl Checker {
         self.channels.get(channel).is_some_and(|c| c.reads)
     }
 
-    /// What was to be kept could not be: it will be given again.
+    /// What was to be kept could not be: it will be given again, and what is caught up with will come
+    /// again. It is counted then.
     pub fn nothing_was_kept(&mut self) {
+        self.own_was_not_sent();
+        self.claimed.clear();
+    }
+
+    /// What was to be kept with an own message was not, since it is not sent.
+    pub fn own_was_not_sent(&mut self) {
         self.kept.clear();
         self.epochs.forget();
     }

@@ -295,6 +295,20 @@ impl Log {
         self.segments.last().map(Segment::first)
     }
 
+    /// Closes the file that is written to and begins the next. Gives whether it did: not where it holds no
+    /// record, nor while records are on their way to the disk.
+    ///
+    /// # Errors
+    /// [`LogError`]: then the file stays the open one.
+    pub fn begin_file(&mut self) -> Result<bool, LogError> {
+        let has_some = self.open_file().is_some_and(|first| first < self.next);
+        if self.under_way || self.stopped.is_some() || !has_some {
+            return Ok(false);
+        }
+        self.segments.begin(self.next)?;
+        Ok(true)
+    }
+
     /// Writes a closed file anew, each record with what `shorten` makes of its body; numbers and
     /// times stay. Gives the new places. Interrupted at any point, the old file or the new one is
     /// there, whole.

@@ -120,7 +120,7 @@ impl Worker {
         if reply.is_closed() {
             return;
         }
-        match self.channel_named(&new.channel) {
+        match self.channel_to_send(&new.channel) {
             Ok(channel) if !self.is_sure(&channel) => {
                 self.beginnings.parked.retain(|(_, _, reply)| !reply.is_closed());
                 if self.beginnings.parked.len() < MAX_PARKED {

@@ -3,10 +3,11 @@
 //! when it was made.
 
 use super::fetch::Question;
+use super::looked::{Looked, is_early};
 use super::peers::Denial;
 use super::rounds::whose_turn;
 use super::worker::Worker;
-use crate::checking::{Arrival, Chain, Source, Verdict};
+use crate::checking::{Arrival, Chain, Checked, Source, Verdict};
 use crate::envelope::Envelope;
 use crate::store::Store;
 use crate::sync::{ChainHead, MAX_PAGE, Request, Response, page};
@@ -23,10 +24,6 @@ const MAX_HEAD_PAGES: u32 = 64;
 /// The most holes of one chain that are asked for at once; where there are as many, it is compared again
 /// soon.
 const MAX_HOLES: usize = 64;
-/// How long what a peer did not have is not asked of it again, in milliseconds.
-const HOPELESS_MILLIS: u64 = 10 * 60 * 1000;
-/// The most chains of peers that are remembered as hopeless.
-const MAX_HOPELESS: usize = 16_384;
 /// The most pages that are looked through for one answer.
 const MAX_PAGES: usize = 16;
 
@@ -64,8 +61,7 @@ pub(super) struct Wanted {
 pub(super) struct Ranges {
     queued: BTreeMap<PeerId, VecDeque<Wanted>>,
     asking: BTreeMap<PeerId, Chain>,
-    /// Up to where a peer gave of a chain what it has, and since when that is known.
-    hopeless: HashMap<(PeerId, Chain), (u64, UnixMillis)>,
+    pub(super) looked: Looked,
 }
 
 impl Ranges {
@@ -73,11 +69,6 @@ impl Ranges {
     pub(super) fn wants(&self, chain: &Chain) -> bool {
         self.asking.values().any(|c| c == chain)
             || self.queued.values().flatten().any(|w| &w.chain == chain)
-    }
-
-    /// What was looked through is asked for again.
-    pub(super) fn look_again(&mut self) {
-        self.hopeless.clear();
     }
 }
 
@@ -136,10 +127,8 @@ impl Worker {
             let here = store.at(&chain, head.newest);
             let mut from = known.get(&chain).copied().unwrap_or_default().saturating_add(1);
             let mut looked_at = 0;
-            if let Some((until, since)) = self.ranges.hopeless.get(&(peer, chain.clone()))
-                && now.millis_since(*since) < HOPELESS_MILLIS
-            {
-                looked_at = *until;
+            if let Some(until) = self.ranges.looked.until(peer, &chain, now) {
+                looked_at = until;
                 from = from.max(until.saturating_add(1));
             }
             // What it gave and was not taken, such as what is too old, it has given.
@@ -222,6 +211,7 @@ impl Worker {
         if let Response::Range(envelopes) = response {
             denial = Denial::Said;
             let (mut last, mut waits) = (from.saturating_sub(1), false);
+            let mut early = None;
             for wire in &envelopes {
                 let Ok(envelope) = Envelope::parse(wire) else { break };
                 let header = envelope.header();
@@ -234,7 +224,11 @@ impl Worker {
                 }
                 last = header.sequence;
                 given |= matches!(&claim, Claim::Last(id) if id == envelope.id());
-                waits |= self.take_caught_up(peer, wire) == Verdict::Wait;
+                let checked = self.take_caught_up(peer, wire);
+                waits |= checked.verdict == Verdict::Wait;
+                if is_early(&checked, self.now()) {
+                    early.get_or_insert(last);
+                }
             }
             // As long as it goes on, the last one may still come.
             given |= last >= from && last < until;
@@ -246,6 +240,11 @@ impl Worker {
             } else if waits && chain.sender == self.me.participant {
                 // Where the own chain goes on is not known before it is judged.
                 self.compare_again(|channel| channel == &chain.channel);
+            } else if let (Some(early), false) = (early, waits) {
+                // Those after it were made no earlier. The next round asks for all of them again.
+                if claim != Claim::None && early > from {
+                    self.looked_through(peer, chain.clone(), early.saturating_sub(1));
+                }
             } else if !waits && last >= from {
                 // Also what was not taken, such as what is too old, has been looked at.
                 if claim != Claim::None {
@@ -293,21 +292,23 @@ impl Worker {
     }
 
     fn looked_through(&mut self, peer: PeerId, chain: Chain, until: u64) {
-        if self.ranges.hopeless.len() >= MAX_HOPELESS {
-            self.ranges.hopeless.clear();
-        }
         let now = self.uptime();
-        self.ranges.hopeless.insert((peer, chain), (until, now));
+        self.ranges.looked.through(peer, chain, until, now);
     }
 
     /// What waits comes again with the next round.
-    fn take_caught_up(&mut self, peer: PeerId, wire: &[u8]) -> Verdict {
+    fn take_caught_up(&mut self, peer: PeerId, wire: &[u8]) -> Checked {
         let (now, name) = (self.now(), peer.to_string());
         let arrival = Arrival { source: Source::CatchUp, peer: &name, channel: None };
         let checked = self.checker.check(wire, arrival, &self.knowledge, now);
         self.metrics.checked(&checked);
         self.settle(&checked, Some(peer), Source::CatchUp);
-        checked.verdict
+        let uptime = self.uptime();
+        if let Some(count) = self.ranges.looked.to_say(&checked, uptime) {
+            let code = checked.code;
+            tracing::info!(%peer, %code, count, "left aside by catching up: {}", checked.sentence);
+        }
+        checked
     }
 
     /// Envelopes of a chain that were made since then; all there are, also what was refused, for
@@ -354,7 +355,7 @@ impl Worker {
         let queued = self.ranges.queued.remove(peer).into_iter().flatten().map(|w| w.chain);
         let asked: BTreeSet<_> = queued.chain(self.ranges.asking.remove(peer)).collect();
         self.own_is_not_given(&asked);
-        self.ranges.hopeless.retain(|(p, _), _| p != peer);
+        self.ranges.looked.forget(peer);
     }
 }
 

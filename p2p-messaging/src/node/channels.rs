@@ -5,7 +5,7 @@ use super::worker::Worker;
 use crate::checking::{Known as _, Missing, Right};
 use crate::net::{Command, keys_topic_of, topic_of};
 use gridpass_credentials::content_id::ContentId;
-use gridpass_identity::code::Class;
+use gridpass_identity::code::{Class, Code};
 use gridpass_identity::report::Outcome;
 use gridpass_policy::payload::{PayloadSchema, SchemaError};
 use gridpass_policy::policy::Policy;
@@ -55,6 +55,37 @@ impl Worker {
         for channel in self.unsure.clone() {
             self.join_if_signed(channel);
         }
+    }
+
+    /// The channel that a message is sent in. Of several versions of a name it is the newest that this node
+    /// can send in: a descriptor that was only just given, without a presentation for it, ends nothing.
+    pub(super) fn channel_to_send(&self, name: &str) -> Result<ContentId, (Code, String)> {
+        let newest = self.channel_named(name)?;
+        let (material, now) = (&self.knowledge.material, self.now());
+        let can = |id: &ContentId| {
+            self.checker.policy(id).is_some()
+                && material.presentations.get(id).is_some_and(|p| p.expires > now)
+        };
+        if newest.as_str() == name || can(&newest) {
+            return Ok(newest);
+        }
+        let named = material.channels.values().filter(|c| c.descriptor().name.as_str() == name);
+        let best = named.filter(|c| can(c.id())).max_by_key(|c| c.descriptor().version);
+        Ok(best.map_or(newest, |c| c.id().clone()))
+    }
+
+    /// Where a presentation has ended, another that was given may count.
+    pub(super) fn choose_presentations(&mut self) {
+        let now = self.now();
+        let changed = self.knowledge.material.choose_presentations(now);
+        if changed.is_empty() {
+            return;
+        }
+        for channel in changed {
+            tracing::info!(%channel, "another presentation counts from now on");
+        }
+        self.greet_again();
+        self.rejudge();
     }
 
     /// Takes part in a channel no more. What was said there stays, until it is forgotten as the

@@ -18,7 +18,8 @@ pub const MAX_LINE: usize = 24 * 1024 * 1024;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct NewMessage {
-    /// The channel: its CID, or its name where only one has it.
+    /// The channel: its CID, or its name where only one owner has it; of several versions the newest that
+    /// the node has joined and has a presentation for.
     pub channel: String,
     /// The topic.
     pub topic: String,

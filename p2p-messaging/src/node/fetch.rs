@@ -382,7 +382,7 @@ impl Worker {
     /// Everything that waits for evidence is looked at again.
     pub(super) fn evidence_came(&mut self) {
         // What was looked at before may come out otherwise now.
-        self.ranges.look_again();
+        self.ranges.looked.again();
         let waiting: Vec<_> = self.fetches.evidence.keys().cloned().collect();
         for (did, _) in waiting.into_iter().filter(|(_, proof)| !proof) {
             self.came(&Missing::Evidence(did));

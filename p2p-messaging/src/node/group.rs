@@ -83,6 +83,8 @@ impl Worker {
     fn nothing_kept(&mut self, after: Vec<After>, why: &StoreError) {
         tracing::error!(code = %why.code(), "nothing of this group was kept: {why}");
         self.checker.nothing_was_kept();
+        // What peers gave is asked of them again.
+        self.ranges.looked.again();
         self.seal_anew();
         self.metrics.failed();
         self.do_after(after, Some(&why.to_string()));

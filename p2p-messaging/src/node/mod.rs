@@ -29,6 +29,7 @@ mod heads;
 mod invitations;
 mod knowledge;
 mod listening;
+mod looked;
 mod material;
 mod metrics;
 mod opener;

@@ -54,7 +54,8 @@ impl Worker {
         let payload = STANDARD
             .decode(&new.payload)
             .map_err(|_| (codes::NODE_REQUEST, "the payload is not base64".to_owned()))?;
-        let channel = self.channel_named(&new.channel)?;
+        self.choose_presentations();
+        let channel = self.channel_to_send(&new.channel)?;
         if self.checker.policy(&channel).is_none() {
             let sentence = "the node has the channel's descriptor and did not join it yet: who signed it, or \
                             something that it names, is not here; `gridpass node status` says what";
@@ -71,7 +72,7 @@ impl Worker {
         // What others would refuse is not even kept: nobody has seen it, and its number is free.
         if checked.verdict != Verdict::Admit {
             // The facts about the sender were to be kept with it.
-            self.checker.nothing_was_kept();
+            self.checker.own_was_not_sent();
             let reasons = checked.decided.map(|d| d.ruling.reasons).unwrap_or_default();
             let mut said = BTreeSet::new();
             let all: Vec<_> = reasons.iter().map(|r| with_causes(r, &mut said)).collect();
@@ -82,7 +83,7 @@ impl Worker {
         let offered = file.zip(checked.envelope.as_deref());
         if let Some(Err(failed)) = offered.map(|(file, envelope)| self.offer_file(&file, envelope))
         {
-            self.checker.nothing_was_kept();
+            self.checker.own_was_not_sent();
             return Err(failed.into());
         }
         self.settle(&checked, None, Source::Live);
@@ -103,9 +104,16 @@ impl Worker {
             .get(channel)
             .ok_or_else(|| (codes::CHANNEL_UNKNOWN, "it was left".to_owned()))?;
         let descriptor = signed.descriptor();
-        let none = || (codes::NO_PRESENTATION, format!("none for {}", descriptor.name));
-        let own = material.presentations.get(channel).filter(|p| p.expires > now);
-        let presentation = own.ok_or_else(none)?.id.clone();
+        let presentation = match material.presentations.get(channel) {
+            Some(own) if own.expires > now => own.id.clone(),
+            Some(own) => {
+                let sentence = format!("the one for {} ended at {}", descriptor.name, own.expires);
+                return Err((codes::NO_PRESENTATION, sentence));
+            }
+            None => {
+                return Err((codes::NO_PRESENTATION, format!("none for {}", descriptor.name)));
+            }
+        };
         let no_topic = |what: String| (codes::NO_TOPIC, what);
         let topic = descriptor
             .topic(&new.topic)

@@ -12,6 +12,7 @@ use super::disk::Disk;
 use super::fates::Fate;
 use super::fetch::Fetches;
 use super::files::Files;
+use super::forgetting::Believed;
 use super::forks::Proofs;
 use super::group::After;
 use super::heads::Newest;
@@ -134,6 +135,7 @@ pub(crate) struct Worker {
     /// From which file of the log on old payloads and keys are to be forgotten; nothing where all was
     /// looked at.
     pub(super) forgetting: Option<u64>,
+    pub(super) believed: Believed,
 }
 
 /// Where a worker stands, that it is built from.
@@ -159,6 +161,7 @@ pub(super) struct Parts {
 impl Worker {
     pub(super) fn new(parts: Parts) -> Self {
         let now = (parts.clock)();
+        let believed = Believed::since(parts.knowledge.store.logged_before());
         Self {
             me: parts.me,
             settings: parts.settings,
@@ -200,6 +203,7 @@ impl Worker {
             damage: parts.damage,
             ticks: 0,
             forgetting: None,
+            believed,
         }
     }
 
@@ -318,6 +322,11 @@ impl Worker {
         let (now, uptime) = (self.now(), self.uptime());
         self.ticks = self.ticks.saturating_add(1);
         self.checker.give_up(now);
+        if let Some(before) = self.ranges.looked.clock_moved(now, uptime) {
+            tracing::warn!(%now, %before, "the clock was moved: what was left aside is asked for again");
+            self.believed.clock_moved(before, uptime);
+        }
+        self.choose_presentations();
         self.tick_unreported();
         self.tick_peers(uptime);
         self.tick_behind();
@@ -336,10 +345,13 @@ impl Worker {
             self.rejudge();
             self.catch_up_with_somebody();
         }
-        if self.ticks.checked_rem(3600) == Some(60) {
-            self.begin_to_forget(now);
+        // What is forgotten does not come back: a clock that is wrong is not believed at once.
+        if let Some(time) = self.believed.time(now, uptime) {
+            if self.ticks.checked_rem(3600) == Some(60) {
+                self.begin_to_forget(time);
+            }
+            self.forget_some(time);
         }
-        self.forget_some(now);
         self.metrics.verified(self.checker.verified());
         self.metrics.state(self.checker.waiting(), self.peers.len(), self.knowledge.store.bytes());
     }

@@ -63,7 +63,36 @@ fn any_over(oldest: &BTreeMap<ContentId, UnixMillis>, is_over: Over<'_>) -> bool
     oldest.iter().any(|(channel, at)| is_over(channel, *at))
 }
 
+/// How old the first record of the open file is at least that is closed before it is full, in milliseconds.
+const CLOSED_AFTER_MILLIS: u64 = 24 * 3600 * 1000;
+/// With so many files none is closed before it is full: each is held open.
+const MANY_FILES: usize = 256;
+
 impl Store {
+    /// Closes the file that is written to, if something in it is over: only what is in a closed file is
+    /// forgotten, and where little is said a file is not full for years. Gives whether it did. Not while a
+    /// group is on its way to the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn close_file(
+        &mut self,
+        what: &Forgetting<'_>,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        let Some(open) = self.log.open_file() else { return Ok(false) };
+        if self.log.closed().len() >= MANY_FILES {
+            return Ok(false);
+        }
+        let (mut left, mut first, mut is_over) = (Left::default(), None, false);
+        self.log.each_in(open, &mut |_, record| {
+            first.get_or_insert(record.at);
+            is_over = is_over || self.shorter(record, what, &mut left).is_some();
+        })?;
+        let is_old = first.is_some_and(|at| now.millis_since(at) >= CLOSED_AFTER_MILLIS);
+        Ok(is_over && is_old && self.log.begin_file()?)
+    }
+
     /// Forgets in all closed files. Gives how many records were shortened, and the files that are damaged
     /// and were left as they are.
     ///

@@ -291,3 +291,38 @@ fn one_file_is_looked_at_at_a_time() {
     assert_eq!(counts.len(), closed.len());
     assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
 }
+
+#[test]
+fn a_file_that_is_not_full_is_closed_where_something_in_it_is_over() {
+    const DAY: u64 = 24 * 3600 * 1000;
+    let mut scene = Scene::new();
+    scene.fill();
+    let (open, next) = (scene.store.log.open_file(), scene.store.log.next_number());
+    let whole = |s: &Scene| s.envelopes.iter().filter(|e| is_whole(s, e)).count();
+    let none = Forgetting { payload: &|_, _| false, epoch: &|_, _| false, grants_before: ANY_TIME };
+    let all = Forgetting { payload: &|_, _| true, epoch: &|_, _| false, grants_before: ANY_TIME };
+    scene.store.forget(&all).expect("forgets");
+    assert!(whole(&scene) > 0, "those in the open file");
+    // Nothing is over; or it is young, and there would be a file for every hour.
+    let day = NOW.plus_millis(DAY);
+    assert!(!scene.store.close_file(&none, day).expect("looks"));
+    assert!(!scene.store.close_file(&all, NOW.plus_millis(DAY - 1)).expect("looks"));
+    assert_eq!(scene.store.log.open_file(), open);
+    assert!(scene.store.close_file(&all, day).expect("closes"));
+    assert_eq!(scene.store.log.open_file(), Some(next));
+    assert!(!scene.store.close_file(&all, day).expect("looks"), "there is nothing in it");
+    scene.store.forget(&all).expect("forgets");
+    assert_eq!(whole(&scene), 0);
+    // It goes on where it was, also opened again.
+    scene.again();
+    scene.send(None);
+    assert_eq!(scene.store.commit(NOW).expect("kept"), [next]);
+    assert_eq!(whole(&scene), 1);
+    scene.again();
+    assert_eq!(whole(&scene), 1);
+    assert_eq!(scene.store.logged_before(), Some(NOW));
+}
+
+fn is_whole(scene: &Scene, envelope: &Envelope) -> bool {
+    scene.store.envelope(envelope.id()).is_some_and(|(_, kept)| kept.whole)
+}

@@ -111,6 +111,8 @@ pub struct Store {
     index_failed: Option<String>,
     /// What is left to forget in the closed files that were looked at.
     left: BTreeMap<u64, Left>,
+    /// When the last record was appended that was there when it was opened.
+    logged_before: Option<UnixMillis>,
 }
 
 impl std::fmt::Debug for Store {
@@ -141,9 +143,10 @@ impl Store {
         }
         let mut intake = Intake::new(index);
         let (known, indexed) = (intake.index.applied(), intake.index.records());
-        let (mut seen, mut greatest) = (0_u64, 0);
+        let (mut seen, mut greatest, mut logged_before) = (0_u64, 0, None);
         let (log, opened) = Log::open_locked(lock, folder, segment_bytes, &mut |place, record| {
             greatest = record.number;
+            logged_before = Some(record.at);
             if record.number > known {
                 intake.take(place, record);
             } else {
@@ -166,7 +169,7 @@ impl Store {
         found.log = opened;
         let (staged, under_way) = (Staged::default(), Staged::default());
         let (index_failed, left) = (None, BTreeMap::new());
-        Ok((Self { log, index, staged, under_way, index_failed, left }, found))
+        Ok((Self { log, index, staged, under_way, index_failed, left, logged_before }, found))
     }
 
     /// Takes an entry in: seen at once, durable after [`Store::commit`].
@@ -544,6 +547,12 @@ impl Store {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.log.bytes()
+    }
+
+    /// When the last record was appended that was there when the store was opened, by the clock of then.
+    #[must_use]
+    pub fn logged_before(&self) -> Option<UnixMillis> {
+        self.logged_before
     }
 
     /// The number of the last record that is durable.

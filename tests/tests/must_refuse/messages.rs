@@ -281,6 +281,29 @@ fn case_18_what_is_caught_up_with_claims_no_more_of_a_minute_than_honest_nodes_s
 }
 
 #[test]
+fn case_18_what_could_not_be_kept_is_not_counted_twice() {
+    let market = Market::new(|d| d.limits.max_messages_per_minute = 1);
+    let aggregator = Party::new(2);
+    let presentation = market.presentation(&aggregator);
+    let mut sender = Sender::new(&aggregator, &presentation, &market.channel);
+    let mut peer = market.peer(&Party::new(3), &[&presentation], market.lists(&[]));
+    let (wire, now) = (sender.send(NOW).to_wire().expect("a payload"), later(600_000));
+    // The disk is full: it comes again and again, and nothing of it is kept.
+    for _ in 0..10 {
+        admitted(&peer.check(&wire, Source::CatchUp, now));
+        peer.checker.nothing_was_kept();
+    }
+    admitted(&peer.check(&wire, Source::CatchUp, now));
+    // An own message that is not sent takes back nothing of what others sent.
+    for _ in 0..2 {
+        admitted(&peer.check(&wire, Source::CatchUp, now));
+        peer.checker.own_was_not_sent();
+    }
+    let checked = peer.check(&wire, Source::CatchUp, now);
+    expect(&checked, Verdict::Ignore, policy_codes::MESSAGE_RATE);
+}
+
+#[test]
 fn case_18_the_first_refusals_of_an_hour_are_kept_and_no_others() {
     let market = Market::new(|d| d.limits.max_messages_per_minute = 1_000_000);
     let aggregator = Party::new(2);

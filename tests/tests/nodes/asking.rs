@@ -2,13 +2,14 @@
 
 use crate::running::{Running, bid};
 use gridpass_credentials::role::RoleName;
+use gridpass_credentials::secured::{Binding, Form};
 use gridpass_messaging::node::control::NewMessage;
 use gridpass_messaging::node::{AskError, AtRecipient, Listen, Reached, Said};
-use gridpass_policy::channel::{Mode, Sealing};
+use gridpass_policy::channel::{Mode, Sealing, SignedChannel};
 use gridpass_policy::codes as policy_codes;
 use gridpass_tests::messages::Market;
 use gridpass_tests::nodes;
-use gridpass_tests::world::Party;
+use gridpass_tests::world::{self, Party};
 use std::time::Duration;
 
 /// A bid in a zone, with the attributes that the channel asks for.
@@ -47,6 +48,31 @@ async fn a_message_that_was_given_up_while_it_waited_is_not_sent() {
     let outbox = soon(flexgen.node.outbox(10)).await;
     let ids: Vec<_> = outbox.iter().map(|m| (m.sequence, &m.id)).collect();
     assert_eq!(ids, [(1, &sent.id)]);
+    flexgen.node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_version_takes_over_the_name_of_a_channel_when_the_node_can_send_in_it() {
+    let market = Market::with_operators(|_| ());
+    let flexgen = alone(&market).await;
+    let next = market.descriptor.next(market.descriptor.dated).expect("a version");
+    let mut channel = SignedChannel::unsigned(next.clone()).expect("a channel");
+    channel.sign(market.regulator.at(next.dated)).expect("signs");
+    flexgen.add(channel.to_json().to_string().as_bytes()).await;
+    flexgen.node.hurry(Duration::from_secs(11)).await;
+    let mut by_name = offer(&market, 1, "GB-1");
+    by_name.channel = market.descriptor.name.as_str().to_owned();
+    let sent = soon(flexgen.node.send(by_name.clone())).await;
+    assert_eq!(sent.channel, market.channel, "it has no presentation for the new one");
+    let visa = world::visa(&market.regulator, &flexgen.party, &market.role, |_| ());
+    let visa = world::issue(&market.regulator, &visa);
+    let binding =
+        Binding { audience: channel.id().to_string(), nonce: None, expires: world::in_days(30) };
+    let presentation = world::present_as(&flexgen.party, &[&visa], Form::Jwt, &binding);
+    flexgen.add(presentation.text().as_bytes()).await;
+    flexgen.node.hurry(Duration::from_secs(11)).await;
+    let sent = soon(flexgen.node.send(by_name)).await;
+    assert_eq!(&sent.channel, channel.id());
     flexgen.node.stop().await;
 }
 

@@ -345,6 +345,46 @@ fn a_presentation_of_another_participant_takes_the_place_of_none() {
 }
 
 #[test]
+fn a_presentation_that_has_ended_gives_way_to_one_that_holds() {
+    let s = scene();
+    let long = s.presentation(Form::Jwt, in_days(30));
+    let short = s.presentation(Form::Jwt, in_days(1));
+    let counts = |material: &Material| material.presentations[&s.market.channel].id.clone();
+    let mut material = s.material();
+    for own in [&long, &short] {
+        material.give(own.text().as_bytes(), NOW).expect("taken");
+    }
+    assert_eq!(counts(&material), *short.id());
+    assert_eq!(material.choose_presentations(NOW), []);
+    // As it runs, and started again.
+    assert_eq!(material.choose_presentations(in_days(2)), [s.market.channel.clone()]);
+    assert_eq!(counts(&material), *long.id());
+    let later = Material::open(s.folder.path(), s.node.did.clone(), in_days(2)).expect("opens").0;
+    assert_eq!(counts(&later), *long.id());
+    // Given when it has ended already, it changes nothing.
+    material.give(short.text().as_bytes(), in_days(2)).expect("taken");
+    assert_eq!(counts(&material), *long.id());
+    // A clock that is set right brings it back.
+    assert_eq!(material.choose_presentations(NOW), [s.market.channel.clone()]);
+    assert_eq!(counts(&material), *short.id());
+}
+
+#[test]
+fn of_presentations_of_one_second_the_last_that_was_given_counts() {
+    let s = scene();
+    let [one, two] = [20, 30].map(|days| s.presentation(Form::Jwt, in_days(days)));
+    for given in [[&one, &two], [&two, &one], [&one, &two]] {
+        let mut material = s.material();
+        for own in given {
+            material.give(own.text().as_bytes(), NOW).expect("taken");
+        }
+        let last = given[1].id();
+        assert_eq!(material.presentations[&s.market.channel].id, *last);
+        assert_eq!(s.material().presentations[&s.market.channel].id, *last, "opened again");
+    }
+}
+
+#[test]
 fn what_a_node_has_no_use_for_is_refused_and_not_left_in_its_folder() {
     let s = scene();
     let mut material = s.material();

@@ -316,6 +316,13 @@ impl Network {
         assert!(sent.expect("kill runs").success());
     }
 
+    /// Lifts the limit on the size of files that the process of a node was started with.
+    pub fn make_room(&self, node: &str) {
+        let pid = self.nodes[node].child.id().to_string();
+        let lifted = Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited"]).status();
+        assert!(lifted.expect("prlimit runs").success());
+    }
+
     /// The most memory that the process of a node had at once, in MB.
     pub fn peak_memory(&self, node: &str) -> u64 {
         self.memory(node, "VmHWM")

@@ -190,3 +190,33 @@ fn a_node_whose_disk_is_full_says_so_and_loses_nothing_that_it_acknowledged() {
     assert_eq!(ids.len(), sent.len(), "what was refused is not there either");
     network.bid("flexgen-1", number);
 }
+
+#[test]
+fn what_a_full_disk_kept_a_node_from_taking_comes_when_there_is_room_and_not_minutes_later() {
+    let mut network = market();
+    // A limit that can be lifted as it runs.
+    let limited = ["/bin/sh", "-c", "trap '' XFSZ; ulimit -S -f 8192; exec \"$0\" \"$@\""];
+    let listen = ["--listen", "/ip4/127.0.0.1/tcp/0"];
+    network.start_by("north-1", &limited, &listen);
+    let ticket = until("a ticket", || {
+        let ran = network.place.run_bare(&["--json", "node", "invite", "--profile", "north-1"]);
+        (ran.status == 0).then(|| ran.json()["ticket"].as_str().expect("a ticket").to_owned())
+    });
+    network.place.ok(&["node", "join", &ticket, "--profile", "flexgen-1"]);
+    network.start_by("flexgen-1", &[], &listen);
+    network.sees("flexgen-1", 1);
+    let mut sent = Vec::new();
+    while network.ask("north-1", &["node", "status"])["keeps"] != false {
+        let (number, more) = (sent.len(), "x".repeat(40_000));
+        let bid = format!("{{\"zone\": \"GB-1\", \"number\": {number}, \"more\": \"{more}\"}}");
+        network.place.write("bid.json", &bid);
+        let answer = network.ask("flexgen-1", &["send", BIDS, "bids", "bid.json"]);
+        sent.push(answer["id"].as_str().expect("an id").to_owned());
+        assert!(sent.len() < 500, "the disk is small");
+    }
+    // It is asked for again, and is not taken.
+    std::thread::sleep(std::time::Duration::from_secs(15));
+    assert!(network.inbox("north-1").len() < sent.len());
+    network.make_room("north-1");
+    converges(&network, "north-1", &sent);
+}

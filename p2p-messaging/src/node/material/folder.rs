@@ -8,6 +8,7 @@ use gridpass_identity::did::Did;
 use sha2::{Digest as _, Sha256};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Which comes first when they are read: what others are judged by.
 const ORDER: [&str; 7] = ["trust", "identity", "list", "seen", "document", "left", "channel"];
@@ -34,8 +35,10 @@ impl Folder {
             let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
             if !name.starts_with('.') {
                 let rank = ORDER.iter().position(|p| name.starts_with(p)).unwrap_or(ORDER.len());
-                // What others published, in the order in which it came: the oldest makes room first.
-                let came = is_published(&path).then(|| path.metadata().and_then(|m| m.modified()));
+                // What others published, in the order in which it came: the oldest makes room first. Of
+                // presentations of one second the last given counts.
+                let in_order = is_published(&path) || is_presentation(&name);
+                let came = in_order.then(|| path.metadata().and_then(|m| m.modified()));
                 let came = came.and_then(Result::ok);
                 files.push((rank, came, name, path));
             }
@@ -68,6 +71,30 @@ impl Folder {
             let _ = std::fs::remove_file(&half);
             failed(&path, &e)
         })
+    }
+
+    /// The same, for a presentation: it is dated after all others, however soon it follows them.
+    pub(super) fn write_last(&self, name: &str, bytes: &[u8]) -> Result<(), MaterialError> {
+        let others = self.files()?.into_iter().filter(|path| {
+            let other = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            is_presentation(other) && other != name
+        });
+        let dates = others.filter_map(|path| path.metadata().and_then(|m| m.modified()).ok());
+        let newest = dates.max();
+        self.write(name, bytes)?;
+        let path = self.0.join(name);
+        let date = || -> std::io::Result<()> {
+            let file = std::fs::File::options().write(true).open(&path)?;
+            let Some(newest) = newest else { return Ok(()) };
+            if file.metadata()?.modified()? <= newest
+                && let Some(after) = newest.checked_add(Duration::from_millis(1))
+            {
+                file.set_modified(after)?;
+                file.sync_all()?;
+            }
+            Ok(())
+        };
+        date().map_err(|e| failed(&path, &e))
     }
 
     /// Gives a file another name.
@@ -136,6 +163,10 @@ pub(super) fn presentation(id: &ContentId) -> String {
     format!("presentation-{id}.jwt")
 }
 
+fn is_presentation(name: &str) -> bool {
+    name.starts_with("presentation-")
+}
+
 pub(super) fn authorisation(id: &ContentId) -> String {
     format!("authorisation-{id}.jwt")
 }
@@ -156,7 +187,7 @@ pub(super) fn hash(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::test_kit::cid;
-    use std::time::{Duration, SystemTime};
+    use std::time::SystemTime;
 
     #[test]
     fn what_others_published_is_read_in_the_order_in_which_it_came() {

@@ -3,6 +3,7 @@
 
 mod folder;
 mod lists;
+mod presented;
 mod published;
 mod recognise;
 mod trust;
@@ -104,8 +105,10 @@ pub struct Material {
     pub left: BTreeMap<ContentId, SignedChannel>,
     /// Schemas and other documents.
     pub documents: BTreeMap<ContentId, Vec<u8>>,
-    /// Presentations by channel: the one that was signed last.
+    /// Presentations by channel: of those that hold, the one that was signed last.
     pub presentations: BTreeMap<ContentId, OwnPresentation>,
+    /// All that were given, in this order.
+    held: BTreeMap<ContentId, Vec<OwnPresentation>>,
     /// The authorisation that was signed last.
     pub authorisation: Option<OwnAuthorisation>,
     /// The newest state of each status list.
@@ -149,6 +152,7 @@ impl Material {
             left: BTreeMap::new(),
             documents: BTreeMap::new(),
             presentations: BTreeMap::new(),
+            held: BTreeMap::new(),
             authorisation: None,
             lists: Vec::new(),
             seen: SeenLists::new(),
@@ -236,7 +240,7 @@ impl Material {
             Given::Parcel(parcel) => self.take_parcel(&parcel, now, keep)?,
             Given::List(list) => self.take_list(*list, now, keep)?.into_iter().collect(),
             Given::Authorisation(own) => vec![self.take_authorisation(*own, keep)?],
-            Given::Presentation(own) => vec![self.take_presentation(*own, keep)?],
+            Given::Presentation(own) => vec![self.take_presentation(*own, now, keep)?],
             Given::Identity(material) => {
                 let material = material.taken_at(latest(now, keep));
                 self.take_identity(&material, keep)?.into_iter().collect()
@@ -279,7 +283,8 @@ impl Material {
         }
         match (parcel.kind, &parcel.content) {
             (ParcelKind::Presentation, Some(text)) => {
-                taken.push(self.take_presentation(recognise::presentation_of(text)?, keep)?);
+                let own = recognise::presentation_of(text)?;
+                taken.push(self.take_presentation(own, now, keep)?);
             }
             (ParcelKind::NodeAuthorisation, Some(text)) => {
                 taken.push(self.take_authorisation(recognise::authorisation_of(text)?, keep)?);
@@ -336,6 +341,7 @@ impl Material {
             }
         }
         self.presentations.remove(id);
+        self.held.remove(id);
         if let Some(channel) = self.channels.remove(id) {
             self.left.insert(id.clone(), channel);
         }
@@ -358,6 +364,7 @@ impl Material {
     fn take_presentation(
         &mut self,
         own: OwnPresentation,
+        now: UnixMillis,
         keep: bool,
     ) -> Result<Taken, MaterialError> {
         let channel = own.channel.clone();
@@ -371,10 +378,11 @@ impl Material {
             return Err(MaterialError::new(codes::NODE_PRESENTATION, sentence));
         }
         if keep {
-            self.folder.write(&folder::presentation(&own.id), own.text.as_bytes())?;
+            self.folder.write_last(&folder::presentation(&own.id), own.text.as_bytes())?;
         }
+        self.hold_presentation(own.clone());
         // The last one says what its holder wants to show now, such as a visa that was renewed.
-        let rank = |p: &OwnPresentation| (self.stands(p), p.signed);
+        let rank = |p: &OwnPresentation| (self.stands(p), p.expires > now, p.signed);
         if self.presentations.get(&channel).is_none_or(|p| rank(p) <= rank(&own)) {
             self.presentations.insert(channel.clone(), own);
         }
