@@ -34,6 +34,7 @@ mod metrics;
 mod opener;
 mod owed;
 mod own;
+mod own_rights;
 mod peers;
 mod publishing;
 mod readers;

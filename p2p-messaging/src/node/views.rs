@@ -344,6 +344,7 @@ impl Worker {
                 "joined": self.checker.policy(id).is_some(),
                 "keeps": material.presentations.contains_key(id) && !self.checker.reads(id),
                 "presentationExpires": self.expiry_of(id),
+                "right": self.right_shown(id, now),
                 "sealing": self.sealing_of(id),
                 "senders": heads.len(),
                 "gaps": gaps,
