@@ -22,6 +22,7 @@ mod fetch;
 mod files;
 mod forgetting;
 mod forks;
+mod gaps;
 mod grants;
 mod group;
 mod handle;

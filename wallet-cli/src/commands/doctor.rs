@@ -239,7 +239,7 @@ mod tests {
             "channels": [{"name": "bids", "right": {"state": "reads"}, "silent": null},
                          right("sends", "GP-ROLE-NOT-HELD")]});
         assert!(found(&fine).is_empty());
-        let over = json!({"state": "refused", "code": "GP-VISA-EXPIRED", "sentence": "", "next": ""});
+        let over = json!({"state": "refused", "code": "GP-VISA-EXPIRED", "next": "do"});
         let bad = json!({"authorisation": over, "keeps": false, "damage": ["a place"],
             "channels": [right("none", "GP-PROOF-EXPIRED"), right("undecided", "GP-STATUS-STALE"),
                          {"name": "orders", "listsTooOld": ["https://a.example/list"]}]});

@@ -263,6 +263,15 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
                 text("newest")
             ));
         }
+        for hole in channel.get("notGiven").and_then(Value::as_array).into_iter().flatten() {
+            let text = |name: &str| hole.get(name).map(plain).unwrap_or_default();
+            let why = match text("reason").as_str() {
+                "before" => "from before the node could be given them, as far as is known",
+                _ => "older than the channel keeps its messages",
+            };
+            let (sender, from, until) = (text("sender"), text("from"), text("until"));
+            out.push_str(&format!("  not given        of {sender}: {from} to {until}, {why}\n"));
+        }
         for fork in channel.get("contradictions").and_then(Value::as_array).into_iter().flatten() {
             let text = |name: &str| fork.get(name).map(plain).unwrap_or_default();
             out.push_str(&format!(
