@@ -81,7 +81,7 @@ impl Worker {
             Asked::Receipts { envelope } => match self.knowledge.store.envelope(&envelope) {
                 Some((_, kept)) => match kept.envelope() {
                     Ok(envelope) if envelope.header().sender == self.me.participant => {
-                        Ok(self.fate(&envelope))
+                        Ok(self.fate(&envelope, kept.caught_up))
                     }
                     _ => Err((codes::NODE_REQUEST, "it is not this participant's".to_owned())),
                 },
