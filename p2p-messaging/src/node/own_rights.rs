@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// How often it is looked at, in ticks.
-const LOOK_TICKS: u64 = 30;
+const LOOK_TICKS: u64 = 10;
 const DAY: u64 = 24 * 3600 * 1000;
 /// From when on an end that comes is worth a word a day, in milliseconds.
-const SOON: u64 = 7 * DAY;
+const SOON: u64 = 7 * 24 * 3600 * 1000;
 
 /// As what a channel counts this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +159,12 @@ impl Worker {
             _ if only_lacks => State::Sends,
             _ => State::None,
         };
-        Some(OwnRight { state, why: Some((code, sentence)), next: next(code) })
+        let node = admitted.admission().node.as_ref();
+        let next = match node.is_some_and(|n| n.standing.outcome == Finding::Failed) {
+            true => "Do what is said of the node's authorisation.".to_owned(),
+            false => next(code),
+        };
+        Some(OwnRight { state, why: Some((code, sentence)), next })
     }
 
     /// The same for an operator.

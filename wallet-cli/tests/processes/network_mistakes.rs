@@ -57,6 +57,10 @@ fn a_node_that_may_not_act_for_its_participant_says_so() {
     let line = told.text().lines().find(|l| l.starts_with("REVOKED")).expect("it says so");
     assert!(line.contains(" since 2"), "{line}");
     assert!(!told.text().contains("authorised until"), "{}", told.text());
+    let found = doubts(&network, "flexgen-1");
+    assert!(found.iter().any(|code| code == "GP-VISA-REVOKED"), "{found:?}");
+    let log = || network.log("flexgen-1").contains("not authorised").then_some(());
+    until("a word in the log", log);
 
     network.call("alone", "init --name alone --recovery-out alone-words.txt");
     network.call("alone", "id new --name node --method key --node");
