@@ -213,17 +213,17 @@ impl Worker {
             let store = &self.knowledge.store;
             for (_, kept) in store.range(&chain, (from, head), any_time, usize::MAX) {
                 if let Ok(envelope) = kept.envelope() {
-                    all.push(envelope);
+                    all.push((envelope, kept.caught_up));
                 }
             }
         }
-        all.sort_by_key(|e| std::cmp::Reverse(e.header().issued));
+        all.sort_by_key(|(e, _)| std::cmp::Reverse(e.header().issued));
         all.truncate(most);
-        Value::Array(all.iter().map(|e| self.fate(e)).collect())
+        Value::Array(all.iter().map(|(e, came_back)| self.fate(e, *came_back)).collect())
     }
 
-    /// What became of an own message, as far as is known.
-    pub(super) fn fate(&self, envelope: &Envelope) -> Value {
+    /// What became of an own message, as far as is known; and whether a peer gave it back, which so had it.
+    pub(super) fn fate(&self, envelope: &Envelope, came_back: bool) -> Value {
         /// The most receipts that are looked through for one message.
         const MOST: usize = 256;
         let header = envelope.header();
@@ -250,15 +250,14 @@ impl Worker {
                 told.insert(recipient, state);
             }
         }
-        let handed =
-            self.handed.contains_key(envelope.id()) || !told.is_empty() || !keepers.is_empty();
+        let handed = came_back
+            || self.handed.contains_key(envelope.id())
+            || !told.is_empty()
+            || !keepers.is_empty();
+        let way = on_its_way(handed, header.issued, self.started);
         let over = self.now() >= header.expires;
         for recipient in &header.recipients {
-            let state = match (over, handed) {
-                (true, _) => "overdue",
-                (false, true) => "sent",
-                (false, false) => "queued",
-            };
+            let state = if over { "overdue" } else { way };
             told.entry(recipient.to_string()).or_insert_with(|| json!({"state": state}));
         }
         json!({
@@ -268,11 +267,7 @@ impl Worker {
             "sequence": header.sequence,
             "issued": header.issued,
             "expires": header.expires,
-            "state": match (handed, keepers.is_empty()) {
-                (false, _) => "queued",
-                (true, true) => "sent",
-                (true, false) => "stored",
-            },
+            "state": if keepers.is_empty() { way } else { "stored" },
             "keepers": keepers,
             "recipients": told,
         })
@@ -280,6 +275,16 @@ impl Worker {
 
     pub(super) fn expiry_of(&self, channel: &ContentId) -> Option<UnixMillis> {
         self.knowledge.material.presentations.get(channel).map(|p| p.expires)
+    }
+}
+
+/// How far a message came of which nobody says anything. What was handed to the network is remembered as long
+/// as a node runs: of what it made in an earlier run it cannot be said whether that went out.
+fn on_its_way(handed: bool, issued: UnixMillis, started: UnixMillis) -> &'static str {
+    match (handed, issued < started) {
+        (true, _) => "sent",
+        (false, true) => "unknown",
+        (false, false) => "queued",
     }
 }
 
@@ -349,6 +354,15 @@ fn read_attributes(
 mod tests {
     use super::*;
     use gridpass_policy::direct::Cause;
+
+    #[test]
+    fn only_what_this_run_made_is_said_to_wait() {
+        let (before, started) = (UnixMillis::new(4_000), UnixMillis::new(5_000));
+        assert_eq!(on_its_way(false, started, started), "queued");
+        assert_eq!(on_its_way(true, started, started), "sent");
+        assert_eq!(on_its_way(true, before, started), "sent", "a peer gave it back");
+        assert_eq!(on_its_way(false, before, started), "unknown");
+    }
 
     #[test]
     fn too_fast_hides_nothing_that_stays() {

@@ -155,6 +155,8 @@ pub enum Said {
 pub enum Reached {
     /// It is durable here, and nobody has it yet.
     Queued,
+    /// It is of an earlier run of the node, and nobody said anything of it since.
+    Unknown,
     /// It went out.
     Sent,
     /// A keeper of the channel has it.
@@ -167,6 +169,8 @@ pub enum Reached {
 pub enum AtRecipient {
     /// It waits here.
     Queued,
+    /// It is of an earlier run of the node, and nothing was said of it since.
+    Unknown,
     /// It went out, and nothing was said of it.
     Sent,
     /// Its time is over, and nothing was said of it.
@@ -246,6 +250,7 @@ mod tests {
         let state = |of: Value| serde_json::from_value::<AtRecipient>(of).expect("a state");
         assert_eq!(state(json!({"state": "queued"})), AtRecipient::Queued);
         assert_eq!(state(json!({"state": "overdue"})), AtRecipient::Overdue);
+        assert_eq!(state(json!({"state": "unknown"})), AtRecipient::Unknown);
         let id = EnvelopeId::of_block(b"a block").expect("a name");
         let answer = json!({
             "id": id,

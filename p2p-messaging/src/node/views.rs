@@ -13,6 +13,8 @@ use crate::store::Kept;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_identity::did::Did;
+use gridpass_identity::time::UnixMillis;
 use libp2p::{Multiaddr, PeerId};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -24,6 +26,18 @@ const MAX_INBOX: usize = 1000;
 const MAX_INBOX_BYTES: usize = 8 * 1024 * 1024;
 /// The most contradictions that are shown.
 const MAX_FORKS: usize = 64;
+
+/// The lists (name, signer, of when) that are older than a channel takes, of those that something rests on
+/// which is shown here: of others it is nobody's trouble how old they are.
+fn too_old<'l>(
+    lists: impl Iterator<Item = (&'l str, &'l Did, UnixMillis)>,
+    wanted: impl Fn(&str, &Did) -> bool,
+    most_seconds: u64,
+    now: UnixMillis,
+) -> BTreeSet<&'l str> {
+    let old = |dated: UnixMillis| now.millis_since(dated) / 1000 > most_seconds;
+    lists.filter(|(list, by, dated)| old(*dated) && wanted(list, by)).map(|(l, ..)| l).collect()
+}
 
 impl Worker {
     pub(super) fn control(&mut self, asked: Asked, reply: oneshot::Sender<ControlResult>) {
@@ -67,7 +81,7 @@ impl Worker {
             Asked::Receipts { envelope } => match self.knowledge.store.envelope(&envelope) {
                 Some((_, kept)) => match kept.envelope() {
                     Ok(envelope) if envelope.header().sender == self.me.participant => {
-                        Ok(self.fate(&envelope))
+                        Ok(self.fate(&envelope, kept.caught_up))
                     }
                     _ => Err((codes::NODE_REQUEST, "it is not this participant's".to_owned())),
                 },
@@ -325,18 +339,11 @@ impl Worker {
         let channels = material.channels.iter().map(|(id, signed)| {
             let descriptor = signed.descriptor();
             let heads = self.knowledge.store.heads(id);
-            let gaps: Vec<_> = heads
-                .iter()
-                .filter(|h| h.whole < h.newest)
-                .map(|h| json!({"sender": h.chain.sender, "whole": h.whole, "newest": h.newest}))
-                .collect();
+            let (gaps, not_given) = self.gaps_of(id, now);
             let most = descriptor.max_status_age_seconds;
-            let old: Vec<_> = material
-                .lists
-                .iter()
-                .filter(|l| now.millis_since(l.order().1) / 1000 > most)
-                .map(|l| l.id.as_str())
-                .collect();
+            let lists = material.lists.iter().map(|l| (l.id.as_str(), &l.issuer, l.order().1));
+            let wanted = |list: &str, signer: &Did| self.checker.wants_list(list, signer);
+            let old = too_old(lists, wanted, most, now);
             json!({
                 "id": id,
                 "name": descriptor.name,
@@ -344,9 +351,11 @@ impl Worker {
                 "joined": self.checker.policy(id).is_some(),
                 "keeps": material.presentations.contains_key(id) && !self.checker.reads(id),
                 "presentationExpires": self.expiry_of(id),
+                "right": self.right_shown(id, now),
                 "sealing": self.sealing_of(id),
                 "senders": heads.len(),
                 "gaps": gaps,
+                "notGiven": not_given,
                 "listsTooOld": old,
                 "contradictions": self.contradictions(id),
                 "silent": self.silence_of(id),
@@ -407,5 +416,24 @@ impl Worker {
                    "since": since})
         });
         json!({"lists": all.collect::<Vec<_>>()})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_nothing_rests_on_is_not_too_old() {
+        let signer = Did::parse("did:web:regulator.example").expect("a DID");
+        let (now, hour) = (UnixMillis::new(100_000_000), 3_600_000);
+        let dated = |hours: u64| UnixMillis::new(now.get() - hours * hour);
+        let lists = || {
+            [("old", &signer, dated(5)), ("other", &signer, dated(5)), ("new", &signer, dated(1))]
+                .into_iter()
+        };
+        let named = |list: &str, _: &Did| list != "other";
+        assert_eq!(too_old(lists(), named, 4 * 3600, now), BTreeSet::from(["old"]));
+        assert!(too_old(lists(), |_, _| false, 4 * 3600, now).is_empty());
     }
 }

@@ -19,6 +19,7 @@ use super::heads::Newest;
 use super::invitations::Invitations;
 use super::knowledge::Knowledge;
 use super::metrics::Metrics;
+use super::own_rights::Told;
 use super::peers::Peers;
 use super::publishing::Came;
 use super::receipts::Receipts;
@@ -122,6 +123,8 @@ pub(crate) struct Worker {
     pub(super) to_confirm: BTreeMap<Chain, BTreeMap<u64, (EnvelopeId, Fate)>>,
     pub(super) sealing: Sealing,
     pub(super) hearing: Hearing,
+    /// What the log says of this node's own rights.
+    pub(super) told: Told,
     pub(super) handed: LruCache<EnvelopeId, ()>,
     pub(super) newest: watch::Sender<u64>,
     /// Told when something happened that nobody here asked for: whoever waits looks again.
@@ -193,6 +196,7 @@ impl Worker {
             to_confirm: BTreeMap::new(),
             sealing: Sealing::default(),
             hearing: Hearing::default(),
+            told: Told::default(),
             handed: LruCache::new(MAX_HANDED),
             newest: parts.newest,
             happened: parts.happened,
@@ -334,6 +338,7 @@ impl Worker {
         self.tick_receipts();
         self.tick_sealing();
         self.tick_hearing();
+        self.tick_own_rights();
         self.send_parked();
         // Catching up every ten seconds; forgetting old payloads every hour.
         if self.ticks.checked_rem(self.settings.catch_up_seconds.max(1)) == Some(0) {

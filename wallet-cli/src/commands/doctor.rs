@@ -3,19 +3,21 @@
 use super::partial;
 use crate::codes;
 use crate::commands::node::client::Client;
-use crate::commands::node::silence;
+use crate::commands::node::{code_of, folder, silence, unread};
 use crate::commands::wallet::changed_since;
 use crate::context::{GlobalArgs, now};
 use crate::help;
 use crate::output::{Answer, Outcomes};
 use clap::Args;
+use gridpass_credentials::codes::STATUS_STALE;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::report::{Check, Report};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::sled_store::SledStore;
 use gridpass_identity::wallet::{Diary, LockedWallet};
-use gridpass_messaging::codes::NODE_SILENT;
+use gridpass_messaging::codes::{LOG_DAMAGED, NODE_NOT_RUNNING, NODE_SILENT, NOT_DURABLE};
 use gridpass_messaging::node::control::Asked;
+use gridpass_messaging::node::socket_of;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -71,17 +73,62 @@ pub fn run(global: &GlobalArgs, _: &DoctorArgs) -> Outcomes {
 
 /// What the profile's node says, where it runs.
 fn check_node(report: &mut Report, global: &GlobalArgs) {
-    let status = Client::connect(global).and_then(|mut client| {
-        client.within(ANSWERS)?;
-        client.ask(&Asked::Status)
-    });
-    let Ok(status) = status else { return };
-    let channels = status.get("channels").and_then(Value::as_array);
-    for channel in channels.into_iter().flatten() {
-        let name = channel.get("name").and_then(Value::as_str).unwrap_or_default();
+    let Ok(mut client) = Client::connect(global) else {
+        // Whoever ends in order takes its socket away.
+        if folder(global).is_ok_and(|folder| socket_of(&folder).exists()) {
+            let sentence = "a node ran here and did not end in order; start it: gridpass node run";
+            report.push(Check::indeterminate("node", NODE_NOT_RUNNING, sentence));
+        }
+        return;
+    };
+    match client.within(ANSWERS).and_then(|()| client.ask(&Asked::Status)) {
+        Ok(status) => check_status(report, &status),
+        Err(e) => {
+            let within = ANSWERS.as_secs();
+            let sentence = format!("a node runs, and gave no answer in {within} s: {}", e.message);
+            report.push(Check::indeterminate("node", e.code, sentence));
+        }
+    }
+}
+
+/// What a node says of itself that its operator should know.
+fn check_status(report: &mut Report, status: &Value) {
+    let sentence = "the node runs, and answers";
+    report.push(Check::passed("node", codes::IN_ORDER, sentence));
+    let mut doubt = |name, code, sentence: String| {
+        report.push(Check::indeterminate(name, code, sentence));
+    };
+    let all = |of: &Value, name: &str| {
+        of.get(name).and_then(Value::as_array).cloned().unwrap_or_default()
+    };
+    let text = |of: &Value, name: &str| {
+        of.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let own = status.get("authorisation").cloned().unwrap_or_default();
+    if !["", "counts", "itself"].contains(&text(&own, "state").as_str()) {
+        let sentence = format!("{}; next: {}", text(&own, "sentence"), text(&own, "next"));
+        doubt("authorisation", code_of(&text(&own, "code")), sentence);
+    }
+    if status.get("keeps") == Some(&Value::Bool(false)) {
+        let sentence = "what comes is not written to the disk; see the node's log".to_owned();
+        doubt("node", NOT_DURABLE, sentence);
+    }
+    for damage in all(status, "damage") {
+        doubt("node", LOG_DAMAGED, damage.as_str().unwrap_or_default().to_owned());
+    }
+    for channel in all(status, "channels") {
+        let name = text(&channel, "name");
+        if let Some(unread) = unread(&channel) {
+            let sentence = format!("channel {name}: {}; next: {}", unread.sentence, unread.next);
+            doubt("channel", unread.code, sentence);
+        }
         if let Some(silent) = channel.get("silent").filter(|s| s.is_object()) {
-            let sentence = format!("channel {name}: {}", silence(silent));
-            report.push(Check::indeterminate("channel", NODE_SILENT, sentence));
+            doubt("channel", NODE_SILENT, format!("channel {name}: {}", silence(silent)));
+        }
+        for list in all(&channel, "listsTooOld") {
+            let list = list.as_str().unwrap_or_default();
+            let sentence = format!("channel {name}: the status list {list} is too old");
+            doubt("channel", STATUS_STALE, sentence);
         }
     }
 }
@@ -175,6 +222,30 @@ fn lacks_only_todays(diary: &Diary, now: UnixMillis) -> bool {
 mod tests {
     use super::*;
     use gridpass_identity::report::Outcome;
+
+    #[test]
+    fn what_a_node_says_of_itself_is_looked_at() {
+        let right = |state: &str, code: &str| {
+            let why = json!({"state": state, "code": code, "sentence": "so", "next": "do"});
+            json!({"name": "bids", "right": why, "listsTooOld": []})
+        };
+        let found = |status: &Value| {
+            let mut report = Report::default();
+            check_status(&mut report, status);
+            let doubts = report.checks.into_iter().filter(|c| c.outcome != Outcome::Passed);
+            doubts.map(|c| c.code.id()).collect::<Vec<_>>()
+        };
+        let fine = json!({"authorisation": {"state": "counts"}, "keeps": true, "damage": [],
+            "channels": [{"name": "bids", "right": {"state": "reads"}, "silent": null},
+                         right("sends", "GP-ROLE-NOT-HELD")]});
+        assert!(found(&fine).is_empty());
+        let over = json!({"state": "refused", "code": "GP-VISA-EXPIRED", "next": "do"});
+        let bad = json!({"authorisation": over, "keeps": false, "damage": ["a place"],
+            "channels": [right("none", "GP-PROOF-EXPIRED"), right("undecided", "GP-STATUS-STALE"),
+                         {"name": "orders", "listsTooOld": ["https://a.example/list"]}]});
+        let all = ["GP-VISA-EXPIRED", "GP-NOT-DURABLE", "GP-LOG-DAMAGED", "GP-PROOF-EXPIRED"];
+        assert_eq!(found(&bad), [&all[..], &["GP-STATUS-STALE"; 2]].concat());
+    }
 
     #[test]
     fn what_is_issued_waits_for_the_days_backup_and_a_key_does_not() {

@@ -66,6 +66,7 @@ fn a_lost_node_loses_every_authorisation_that_it_has() {
     let last = authorise("fifth.json");
     let said = regulator.ok(&["visa", "revoke", &id_of(&last)]);
     assert!(said.text().contains("no longer acts"), "{}", said.text());
+    assert!(said.text().contains("refused from now on, for good"), "{}", said.text());
 }
 
 #[test]

@@ -57,6 +57,10 @@ fn a_node_that_may_not_act_for_its_participant_says_so() {
     let line = told.text().lines().find(|l| l.starts_with("REVOKED")).expect("it says so");
     assert!(line.contains(" since 2"), "{line}");
     assert!(!told.text().contains("authorised until"), "{}", told.text());
+    let found = doubts(&network, "flexgen-1");
+    assert!(found.iter().any(|code| code == "GP-VISA-REVOKED"), "{found:?}");
+    let log = || network.log("flexgen-1").contains("not authorised").then_some(());
+    until("a word in the log", log);
 
     network.call("alone", "init --name alone --recovery-out alone-words.txt");
     network.call("alone", "id new --name node --method key --node");
@@ -141,4 +145,59 @@ fn a_reader_of_one_channel_loses_nothing_of_another_and_a_channel_that_is_not_is
     network.has("north-1", std::slice::from_ref(&third));
     assert_eq!(of(BIDS, "1"), std::slice::from_ref(&third));
     assert_eq!(of(&network.channels[BIDS], "3").len(), 3, "by its CID it counts for itself");
+}
+
+/// What `gridpass doctor` finds, but for what is in order.
+fn doubts(network: &Network, node: &str) -> Vec<String> {
+    let told = network.place.run_bare(&["--json", "doctor", "--profile", node]).json();
+    let checks = told["checks"].as_array().expect("checks");
+    let own = checks.iter().filter(|c| {
+        ["node", "authorisation", "channel"].contains(&c["name"].as_str().expect("a name"))
+    });
+    let doubts = own.filter(|c| c["outcome"] != "passed");
+    doubts.map(|c| c["code"].as_str().expect("a code").to_owned()).collect()
+}
+
+#[test]
+fn what_ends_while_a_node_runs_is_said_by_status_doctor_and_log() {
+    let mut network = market();
+    let right = |network: &Network, node: &str, name: &str| {
+        let status = network.ask(node, &["node", "status"]);
+        let channels = status["channels"].as_array().expect("channels");
+        channels.iter().find(|c| c["name"] == name).expect("it is there")["right"].clone()
+    };
+    assert_eq!(right(&network, "north-1", BIDS), serde_json::json!({"state": "reads"}));
+    assert_eq!(right(&network, "flexgen-1", BIDS)["state"], "sends");
+    assert!(doubts(&network, "north-1").is_empty() && doubts(&network, "flexgen-1").is_empty());
+
+    // The presentation runs out.
+    let id = network.channels[BIDS].clone();
+    let show = format!("visa present flex.gb.dso --to {id} --for 5s -o short.json");
+    network.call("north", &show);
+    network.call("north-1", "node add short.json");
+    until("the end of what is shown", || {
+        (right(&network, "north-1", BIDS)["code"] == "GP-PROOF-EXPIRED").then_some(())
+    });
+    let told = network.call("north-1", "node status");
+    let line = told.text().lines().position(|l| l.starts_with("  ENDED ")).expect("it says so");
+    let next = told.text().lines().nth(line + 1).expect("a next step");
+    assert!(next.contains("next: ") && next.contains("visa present"), "{}", told.text());
+    assert_eq!(doubts(&network, "north-1"), ["GP-PROOF-EXPIRED"]);
+    until("a word in the log", || network.log("north-1").contains("may not read").then_some(()));
+
+    // The visa is revoked, and the node has the list.
+    let did = network.participant_did("north-1");
+    network.call("regulator", &format!("visa revoke {did} -o gone.json"));
+    network.call("north-1", "node add gone.json");
+    let orders = right(&network, "north-1", ORDERS);
+    assert_eq!((&orders["state"], &orders["code"]), (&"none".into(), &"GP-VISA-REVOKED".into()));
+    assert!(network.call("north-1", "node status").text().contains("  MAY NOT READ "));
+    assert!(doubts(&network, "north-1").contains(&"GP-VISA-REVOKED".to_owned()));
+
+    // Of a node that does nothing any more, and of one that was killed.
+    network.signal("flexgen-1", "-STOP");
+    assert_eq!(doubts(&network, "flexgen-1"), ["GP-NODE-NOT-RUNNING"]);
+    network.signal("flexgen-1", "-CONT");
+    network.kill("flexgen-1");
+    assert_eq!(doubts(&network, "flexgen-1"), ["GP-NODE-NOT-RUNNING"]);
 }

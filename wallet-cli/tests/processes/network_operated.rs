@@ -41,6 +41,8 @@ fn a_node_that_is_terminated_ends_in_order_and_its_log_is_json() {
     let ids: Vec<_> =
         outbox["messages"].as_array().expect("messages").iter().map(|m| &m["id"]).collect();
     assert!(sent.iter().all(|id| ids.iter().any(|found| *found == id)), "{outbox:#}");
+    let states = || outbox["messages"].as_array().expect("messages").iter().map(|m| &m["state"]);
+    assert!(states().all(|state| state == "unknown"), "nobody was there: {outbox:#}");
     assert!(!network.log("flexgen-1").contains("damage"), "it ended in order");
 }
 

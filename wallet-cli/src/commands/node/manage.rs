@@ -1,7 +1,7 @@
 //! What an operator does with a node beside sending and receiving.
 
 use super::client::{Client, ask, ask_until_it_runs};
-use super::{folder, read};
+use super::{code_of, folder, read};
 use crate::commands::arguments::parse_duration;
 use crate::context::{GlobalArgs, now};
 use crate::help;
@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
+use gridpass_identity::code::{Class, Code};
 use gridpass_identity::did::Did;
 use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::node::control::Asked;
@@ -245,6 +246,11 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
                 ));
             }
         }
+        if let Some(unread) = unread(channel) {
+            let Unread { head, code, sentence, next } = unread;
+            out.push_str(&format!("  {head:<17}{sentence} [{code}]\n"));
+            out.push_str(&format!("                   next: {next}\n"));
+        }
         if let Some(silent) = channel.get("silent").filter(|s| s.is_object()) {
             out.push_str(&format!("  SILENT           {}\n", silence(silent)));
         }
@@ -256,6 +262,15 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
                 text("whole"),
                 text("newest")
             ));
+        }
+        for hole in channel.get("notGiven").and_then(Value::as_array).into_iter().flatten() {
+            let text = |name: &str| hole.get(name).map(plain).unwrap_or_default();
+            let why = match text("reason").as_str() {
+                "before" => "from before the node could be given them, as far as is known",
+                _ => "older than the channel keeps its messages",
+            };
+            let (sender, from, until) = (text("sender"), text("from"), text("until"));
+            out.push_str(&format!("  not given        of {sender}: {from} to {until}, {why}\n"));
         }
         for fork in channel.get("contradictions").and_then(Value::as_array).into_iter().flatten() {
             let text = |name: &str| fork.get(name).map(plain).unwrap_or_default();
@@ -328,6 +343,27 @@ pub fn lists(global: &GlobalArgs) -> Outcomes {
         out.push_str("none\n");
     }
     Ok(Answer::new("gridpass.node.lists/1", answer, out))
+}
+
+/// Why a node may not read a channel, and what to do.
+pub struct Unread {
+    pub head: &'static str,
+    pub code: Code,
+    pub sentence: String,
+    pub next: String,
+}
+
+/// Why a node may not read a channel; nothing where it does, only keeps, or only sends.
+pub fn unread(channel: &Value) -> Option<Unread> {
+    let of = |name: &str| channel.get("right")?.get(name).map(plain);
+    let code = code_of(&of("code").unwrap_or_default());
+    let head = match of("state")?.as_str() {
+        "none" if code.class() == Class::Expired => "ENDED",
+        "none" => "MAY NOT READ",
+        "undecided" => "UNDECIDED",
+        _ => return None,
+    };
+    Some(Unread { head, code, sentence: of("sentence")?, next: of("next")? })
 }
 
 /// A channel in which nothing is heard, as a sentence.

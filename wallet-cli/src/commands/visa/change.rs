@@ -217,7 +217,11 @@ fn revoke_node(mut wallet: Wallet, args: &ChangeArgs, nodes: Vec<NodeAuthorisati
             "Of {node} {count}; it still acts by {left} more, which `gridpass visa revoke {node}` revokes"
         )
     };
-    let text = format!("{head}\n{}", lists.iter().map(list_line).collect::<String>());
+    // Nobody can tell what a thief signs from what was under way.
+    let lost = "  what it sent and others do not have yet is refused from now on, for good: to retire \
+                a node, let its authorisation end\n";
+    let lists_said = lists.iter().map(list_line).collect::<String>();
+    let text = format!("{head}\n{lists_said}{lost}");
     let did = format!("revoked {}", ids.join(", "));
     let answer = Answer::new("gridpass.visa.status/1", json, text);
     finish(&wallet, &principals, &lists, args, &did, answer)

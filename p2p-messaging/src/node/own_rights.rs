@@ -1,0 +1,279 @@
+//! What this node may have of its channels, by what it shows itself, as every peer judges it, and when that
+//! ends. What ends in the middle of the day makes no noise by itself: others just stop telling it anything.
+//! So an operator is shown it, it is in the log, and monitoring can watch for it.
+
+use super::worker::Worker;
+use crate::checking::{Known as _, Speaker, establish};
+use crate::codes;
+use gridpass_credentials::codes as credential_codes;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::signature::SignatureMemo;
+use gridpass_identity::code::{Class, Code};
+use gridpass_identity::time::UnixMillis;
+use gridpass_policy::codes as policy_codes;
+use gridpass_policy::decision::{Reason, Verdict};
+use gridpass_policy::facts::{Admission, Finding, Question};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// How often it is looked at, in ticks.
+const LOOK_TICKS: u64 = 10;
+const DAY: u64 = 24 * 3600 * 1000;
+/// From when on an end that comes is worth a word a day, in milliseconds.
+const SOON: u64 = 7 * 24 * 3600 * 1000;
+
+/// As what a channel counts this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Reads,
+    Keeps,
+    /// It shows no visa for a role that reads here, and none that does not hold: it only sends.
+    Sends,
+    None,
+    Undecided,
+}
+
+/// As what a channel counts this node, and where it reads nothing why and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OwnRight {
+    state: State,
+    why: Option<(Code, String)>,
+    next: String,
+}
+
+/// What was told of it, so that it is told once.
+#[derive(Default)]
+pub(super) struct Told {
+    rights: BTreeMap<ContentId, State>,
+    authorised: Option<bool>,
+    /// When the operator was last told that something ends soon: a presentation, or the authorisation.
+    endings: BTreeMap<Option<ContentId>, UnixMillis>,
+}
+
+impl OwnRight {
+    fn of(state: State) -> Self {
+        Self { state, why: None, next: String::new() }
+    }
+
+    fn shown(&self) -> Value {
+        let state = match self.state {
+            State::Reads => "reads",
+            State::Keeps => "keeps",
+            State::Sends => "sends",
+            State::None => "none",
+            State::Undecided => "undecided",
+        };
+        match &self.why {
+            None => json!({"state": state}),
+            Some((code, sentence)) => json!({
+                "state": state,
+                "code": code.id(),
+                "sentence": sentence,
+                "next": self.next,
+            }),
+        }
+    }
+}
+
+/// Why somebody may not read, by the facts about it: first what concerns all that it shows, then what a
+/// requirement lacks; and whether it is only that no visa for a role is shown.
+fn why(facts: &Admission, reasons: &[Reason]) -> (Code, String, bool) {
+    let found = |code: &str| codes::find(code).unwrap_or(policy_codes::POLICY_UNMET);
+    let node = facts.node.as_ref().map(|n| &n.standing);
+    let mut shown = std::iter::once(&facts.standing).chain(node);
+    if let Some(open) = shown.find(|s| s.outcome != Finding::Passed) {
+        return (found(&open.code), open.sentence.clone(), false);
+    }
+    if let Some(reason) = reasons.iter().find(|r| r.causes.is_empty()) {
+        return (found(&reason.code), reason.sentence.clone(), false);
+    }
+    let lacks = policy_codes::ROLE_NOT_HELD.id();
+    let mut causes = reasons.iter().flat_map(|r| &r.causes);
+    if let Some(cause) = causes.clone().find(|c| c.code != lacks) {
+        return (found(&cause.code), cause.sentence.clone(), false);
+    }
+    match causes.next() {
+        Some(cause) => (found(&cause.code), cause.sentence.clone(), true),
+        None => (policy_codes::POLICY_UNMET, "the channel does not allow it".to_owned(), false),
+    }
+}
+
+/// What whoever operates the node does about it.
+fn next(code: Code) -> String {
+    if [credential_codes::PROOF_EXPIRED, policy_codes::ROLE_NOT_HELD].contains(&code) {
+        return codes::NO_PRESENTATION.0.remedy.to_owned();
+    }
+    if code == credential_codes::VISA_EXPIRED {
+        let show = codes::NO_PRESENTATION.0.remedy;
+        return format!("The participant renews its visa, with `gridpass visa renew`. {show}");
+    }
+    code.0.remedy.to_owned()
+}
+
+/// Whether it is time to say that something ends.
+fn ends_soon(
+    until: UnixMillis,
+    now: UnixMillis,
+    told: Option<UnixMillis>,
+    uptime: UnixMillis,
+) -> bool {
+    let soon = now < until && until.millis_since(now) <= SOON;
+    soon && told.is_none_or(|told| uptime.millis_since(told) >= DAY)
+}
+
+impl Worker {
+    /// As what a channel counts this node now; nothing where it does not take part.
+    fn own_right_now(&self, channel: &ContentId, now: UnixMillis) -> Option<OwnRight> {
+        let policy = self.checker.policy(channel)?;
+        let material = &self.knowledge.material;
+        let Some(own) = material.presentations.get(channel) else {
+            let sentence = "the node has no presentation for it".to_owned();
+            let why = Some((codes::NO_PRESENTATION, sentence));
+            let next = codes::NO_PRESENTATION.0.remedy.to_owned();
+            return Some(OwnRight { state: State::None, why, next });
+        };
+        let acts = material.authorisation.as_ref();
+        let acts = acts.filter(|_| self.me.participant != self.me.node);
+        let speaker = Speaker {
+            channel,
+            participant: &self.me.participant,
+            node: acts.map(|a| (&self.me.node, &a.id)),
+            presentation: &own.id,
+        };
+        let documents = (own.text.as_bytes(), acts.map(|a| a.text.as_bytes()));
+        let (evidence, mut memo) = (self.knowledge.evidence(), SignatureMemo::default());
+        let found = establish(&speaker, documents, policy, &evidence, (now, now), &mut memo);
+        let mut admitted = policy.admit(found.admission);
+        let reads = policy.rule(&mut admitted, &Question::Subscribe, now);
+        if reads.verdict == Verdict::Allow {
+            return Some(OwnRight::of(State::Reads));
+        }
+        if !policy.descriptor().keep.is_empty()
+            && policy.rule(&mut admitted, &Question::Keep, now).verdict == Verdict::Allow
+        {
+            return Some(OwnRight::of(State::Keeps));
+        }
+        let (code, sentence, only_lacks) = why(admitted.admission(), &reads.reasons);
+        let state = match code.class() {
+            Class::Indeterminate => State::Undecided,
+            _ if only_lacks => State::Sends,
+            _ => State::None,
+        };
+        let node = admitted.admission().node.as_ref();
+        let next = match node.is_some_and(|n| n.standing.outcome == Finding::Failed) {
+            true => "Do what is said of the node's authorisation.".to_owned(),
+            false => next(code),
+        };
+        Some(OwnRight { state, why: Some((code, sentence)), next })
+    }
+
+    /// The same for an operator.
+    pub(super) fn right_shown(&self, channel: &ContentId, now: UnixMillis) -> Value {
+        self.own_right_now(channel, now).map_or(Value::Null, |right| right.shown())
+    }
+
+    /// Says in the log what this node may not have any more, and what ends soon.
+    pub(super) fn tick_own_rights(&mut self) {
+        if self.ticks.checked_rem(LOOK_TICKS) != Some(1) {
+            return;
+        }
+        let now = self.now();
+        let channels: Vec<_> = self.knowledge.material.channels.keys().cloned().collect();
+        let mut told = std::mem::take(&mut self.told);
+        let mut rights = BTreeMap::new();
+        for channel in channels {
+            let Some(right) = self.own_right_now(&channel, now) else { continue };
+            tell_of_right(&channel, told.rights.get(&channel).copied(), &right);
+            rights.insert(channel, right.state);
+        }
+        let without = rights.values().filter(|s| matches!(s, State::None | State::Undecided));
+        self.metrics.without_right(without.count());
+        told.rights = rights;
+        self.tell_of_authorisation(&mut told);
+        self.tell_of_endings(&mut told, now);
+        self.told = told;
+    }
+
+    fn tell_of_authorisation(&self, told: &mut Told) {
+        let shown = self.authorisation_shown();
+        let text = |name: &str| shown.get(name).and_then(Value::as_str).unwrap_or_default();
+        let counts = ["counts", "itself"].contains(&text("state"));
+        if told.authorised != Some(counts) {
+            let (state, code, next) = (text("state"), text("code"), text("next"));
+            match (counts, told.authorised) {
+                (false, _) => {
+                    tracing::warn!(state, code, next, "not authorised: {}", text("sentence"));
+                }
+                (true, Some(_)) => tracing::info!("authorised again"),
+                (true, None) => {}
+            }
+        }
+        told.authorised = Some(counts);
+    }
+
+    fn tell_of_endings(&self, told: &mut Told, now: UnixMillis) {
+        let (uptime, material) = (self.uptime(), &self.knowledge.material);
+        let authorised = material.authorisation.as_ref().map(|a| a.authorisation.valid_until);
+        let presented: BTreeMap<_, _> =
+            material.presentations.iter().map(|(channel, own)| (channel, own.expires)).collect();
+        self.metrics.ends(authorised, &presented);
+        let ends = presented.into_iter().map(|(channel, until)| (Some(channel.clone()), until));
+        let ends: BTreeMap<_, _> = ends.chain(authorised.map(|until| (None, until))).collect();
+        told.endings.retain(|what, _| ends.contains_key(what));
+        for (what, until) in ends {
+            if !ends_soon(until, now, told.endings.get(&what).copied(), uptime) {
+                continue;
+            }
+            match &what {
+                Some(channel) => tracing::warn!(%channel, %until, "the presentation ends soon"),
+                None => tracing::warn!(%until, "the node's authorisation ends soon"),
+            }
+            told.endings.insert(what, uptime);
+        }
+    }
+}
+
+/// Says in the log what changed.
+fn tell_of_right(channel: &ContentId, before: Option<State>, right: &OwnRight) {
+    if before == Some(right.state) {
+        return;
+    }
+    let (code, sentence) = right.why.as_ref().map_or(("", ""), |(c, s)| (c.id(), s.as_str()));
+    let next = right.next.as_str();
+    match (right.state, before) {
+        // Of what just began, evidence may be on its way.
+        (State::Undecided | State::Reads | State::Keeps | State::Sends, None) => {}
+        (State::None | State::Undecided, _) => {
+            tracing::warn!(%channel, code, next, "may not read: {sentence}");
+        }
+        (State::Sends, Some(State::Reads | State::Keeps)) => {
+            tracing::warn!(%channel, code, next, "reads no more: {sentence}");
+        }
+        (state, Some(_)) => tracing::info!(%channel, ?state, "may again"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_told_a_week_before_and_once_a_day() {
+        let (now, up) = (UnixMillis::new(1_000 * DAY), UnixMillis::new(30_000));
+        let until = |days: u64| now.plus_millis(days * DAY);
+        assert!(ends_soon(until(7), now, None, up));
+        assert!(!ends_soon(until(8), now, None, up), "not soon");
+        assert!(!ends_soon(now, now, None, up), "it ended");
+        assert!(!ends_soon(until(1), now, Some(up), up.plus_millis(DAY - 1)), "told today");
+        assert!(ends_soon(until(1), now, Some(up), up.plus_millis(DAY)));
+    }
+
+    #[test]
+    fn what_ended_names_what_its_operator_does() {
+        for code in [credential_codes::PROOF_EXPIRED, credential_codes::VISA_EXPIRED] {
+            assert!(next(code).contains("gridpass node add"), "{code}");
+        }
+        let revoked = credential_codes::VISA_REVOKED;
+        assert_eq!(next(revoked), revoked.0.remedy);
+    }
+}
