@@ -148,6 +148,12 @@ gridpass_identity::codes! {
     NODE_REQUEST = "GP-NODE-REQUEST", Usage,
         "The node does not understand what it was asked, or cannot do it.",
         "See the message.";
+    CLOCK_WRONG = "GP-CLOCK-WRONG", Configuration,
+        "The machine's clock was set forward since the node started, by more than the channel lets clocks differ.",
+        "Set it right; where it is right now (it was wrong when the node started, or the machine slept), start the node again.";
+    CHAIN_AHEAD = "GP-CHAIN-AHEAD", Conflict,
+        "The node's last message in the channel is dated ahead: it was sent when its clock was wrong.",
+        "Wait until the time that the message names, or send with a node of another key: `gridpass id new --node`.";
     NODE_TICKET = "GP-NODE-TICKET", Malformed,
         "The text is not a join ticket.",
         "Copy the whole line that `gridpass node invite` printed.";

@@ -1,6 +1,7 @@
 //! Sending: the header is made, the own core checks the message as every peer will, and it is kept
 //! before it goes out.
 
+use super::clock::{check_last, check_step};
 use super::control::{ControlResult, NewMessage};
 use super::group::After;
 use super::typed::AskError;
@@ -103,6 +104,8 @@ impl Worker {
             .get(channel)
             .ok_or_else(|| (codes::CHANNEL_UNKNOWN, "it was left".to_owned()))?;
         let descriptor = signed.descriptor();
+        let skew = descriptor.clock_skew_seconds.saturating_mul(1000);
+        check_step(now, self.started.plus_millis(self.uptime().get()), skew)?;
         let none = || (codes::NO_PRESENTATION, format!("none for {}", descriptor.name));
         let own = material.presentations.get(channel).filter(|p| p.expires > now);
         let presentation = own.ok_or_else(none)?.id.clone();
@@ -120,6 +123,9 @@ impl Worker {
         let chain = self.own_chain(channel);
         let last = self.knowledge.head(&chain);
         let link = last.and_then(|n| self.knowledge.at(&chain, n));
+        if let Some((sequence, link)) = last.zip(link.as_ref()) {
+            check_last(now, (sequence, link.issued), skew)?;
+        }
         // Never before the last one: a clock that was set back would break the chain.
         let issued = link.as_ref().map_or(now, |l| l.issued.max(now));
         let longest = descriptor.limits.max_lifetime_seconds.saturating_mul(1000);
