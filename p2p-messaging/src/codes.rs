@@ -148,6 +148,9 @@ gridpass_identity::codes! {
     NODE_REQUEST = "GP-NODE-REQUEST", Usage,
         "The node does not understand what it was asked, or cannot do it.",
         "See the message.";
+    NODE_NUMBER = "GP-NODE-NUMBER", Conflict,
+        "The number is greater than the last one of the node's log: it is of another log, such as one from before the store was made anew.",
+        "Begin at 0; the ids of the messages tell which you had.";
     CLOCK_WRONG = "GP-CLOCK-WRONG", Configuration,
         "The machine's clock was set forward since the node started, by more than the channel lets clocks differ.",
         "Set it right; where it is right now (it was wrong when the node started, or the machine slept), start the node again.";

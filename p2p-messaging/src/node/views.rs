@@ -2,6 +2,7 @@
 
 use super::control::{Answered, Asked, ControlResult};
 use super::group::After;
+use super::readers::check_number;
 use super::ticket::{Invitation, MAX_ADDRESSES};
 use super::typed::AskError;
 use super::worker::Worker;
@@ -53,7 +54,10 @@ impl Worker {
                 self.metrics.verified(self.checker.verified());
                 Ok(Value::String(self.metrics.text()))
             }
-            Asked::Inbox { after, most } => Ok(self.inbox(after, most)),
+            Asked::Inbox { after, most } => {
+                let last = self.knowledge.store.last_number();
+                check_number(after, last).map(|()| self.inbox(after, most))
+            }
             // The server asks again and again from here.
             Asked::Listen { after, reader, channel } => {
                 self.listen_from(after, reader.as_deref(), channel.as_deref())

@@ -552,10 +552,11 @@ impl Store {
         self.log.next_number().saturating_sub(1)
     }
 
-    /// How far a reader has read.
+    /// How far a reader has read, with what was taken in last.
     #[must_use]
     pub fn cursor(&self, reader: &str) -> u64 {
-        self.index.cursor(reader)
+        let pending = self.pending().into_iter().find_map(|group| group.cursor(reader));
+        pending.unwrap_or_else(|| self.index.cursor(reader))
     }
 
     fn read(&self, spot: Spot) -> Option<Entry> {
