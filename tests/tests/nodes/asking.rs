@@ -196,7 +196,8 @@ async fn numbers_of_another_log_are_refused_and_no_reader_goes_back() {
     }
     let (there, back) = tokio::join!(flexgen.node.ask(done(last)), flexgen.node.ask(done(0)));
     let (there, back) = (there.expect("done"), back.expect("done"));
-    assert_eq!((&there["number"], &back["number"]), (&last.into(), &last.into()));
+    assert_eq!(there["number"], last);
+    assert_eq!(back["number"], last);
     let listen = Asked::Listen { after: None, reader: Some(reader.clone()), channel: None };
     assert_eq!(soon(flexgen.node.ask(listen)).await["after"], last);
     flexgen.node.stop().await;
