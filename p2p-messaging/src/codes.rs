@@ -148,6 +148,9 @@ gridpass_identity::codes! {
     NODE_REQUEST = "GP-NODE-REQUEST", Usage,
         "The node does not understand what it was asked, or cannot do it.",
         "See the message.";
+    PAYLOAD_FORGOTTEN = "GP-PAYLOAD-FORGOTTEN", Expired,
+        "The node does not keep what the message says any more.",
+        "Ask its sender, or whoever keeps a bundle with it; the channel's retention says for how long payloads are kept.";
     NODE_NUMBER = "GP-NODE-NUMBER", Conflict,
         "The number is greater than the last one of the node's log: it is of another log, such as one from before the store was made anew.",
         "Begin at 0; the ids of the messages tell which you had.";

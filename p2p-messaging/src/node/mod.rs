@@ -26,6 +26,7 @@ mod grants;
 mod group;
 mod handle;
 mod heads;
+mod inbox;
 mod invitations;
 mod knowledge;
 mod listening;
@@ -64,7 +65,7 @@ pub use listening::{Listen, Listener};
 pub use material::{MAX_FILE, Material, MaterialError, OwnAuthorisation, OwnPresentation, Taken};
 pub use settings::{MetricsSettings, NodeSettings};
 pub use ticket::{Invitation, MAX_TICKET, PREFIX as TICKET_PREFIX, TicketError};
-pub use typed::{AskError, AtRecipient, Delivered, Outgoing, Reached, Said, Sent};
+pub use typed::{AskError, AtRecipient, Delivered, Outgoing, Reached, Said, Sent, Withheld};
 
 use crate::checking::{Checker, Limits};
 use crate::codes;
