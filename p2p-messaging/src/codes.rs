@@ -148,6 +148,9 @@ gridpass_identity::codes! {
     NODE_REQUEST = "GP-NODE-REQUEST", Usage,
         "The node does not understand what it was asked, or cannot do it.",
         "See the message.";
+    NODE_STARTING = "GP-NODE-STARTING", Locked,
+        "A node starts or ends in this folder, or another program has its store: nothing was changed.",
+        "Call again in a moment, when the node answers.";
     PAYLOAD_FORGOTTEN = "GP-PAYLOAD-FORGOTTEN", Expired,
         "The node does not keep what the message says any more.",
         "Ask its sender, or whoever keeps a bundle with it; the channel's retention says for how long payloads are kept.";

@@ -1,6 +1,7 @@
 //! `gridpass node run`.
 
 use super::{ConfigArgs, figures, folder};
+use crate::codes::IDENTITY_UNNAMED;
 use crate::context::{GlobalArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
@@ -16,7 +17,7 @@ use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::{Identity, IdentityKind};
 use gridpass_identity::wallet::snapshots::newest_log;
 use gridpass_messaging::codes as messaging_codes;
-use gridpass_messaging::node::{Material, Node, NodeKey, NodeSettings, material_of};
+use gridpass_messaging::node::{Material, Node, NodeKey, NodeSettings, hold, material_of};
 use gridpass_policy::keeping as channels;
 use serde_json::json;
 use std::io::Write;
@@ -72,7 +73,10 @@ pub fn run(global: &GlobalArgs, args: &RunArgs) -> Outcomes {
     let wallet = global.wallet()?;
     let me = node_identity(&wallet, args.identity.as_deref())?;
     let (key_id, key) = wallet.active_secret(&me, Relationship::CapabilityInvocation)?;
+    // A node that runs here already reads nothing of it; one that starts, before or after.
+    let held = hold(&folder).map_err(|e| Failure::new(e.code(), e.to_string()))?;
     hand_over(&wallet, &me, &folder)?;
+    drop(held);
     // The wallet is for one process: it is not held while the node runs.
     drop(wallet);
     let failed = |e: std::io::Error| Failure::new(messaging_codes::NODE_NETWORK, e.to_string());
@@ -129,6 +133,12 @@ pub fn node_identity(wallet: &Wallet, name: Option<&str>) -> Result<Identity, Fa
     let mut nodes = all.iter().filter(|i| i.kind == IdentityKind::Node);
     let found = match (name, nodes.next(), nodes.next()) {
         (None, Some(only), None) => only.clone(),
+        (None, Some(_), Some(_)) => {
+            let names = all.iter().filter(|i| i.kind == IdentityKind::Node);
+            let names: Vec<_> = names.map(|i| i.name.as_str()).collect();
+            let message = format!("the wallet has the nodes {}", names.join(", "));
+            return Err(Failure::new(IDENTITY_UNNAMED, message));
+        }
         _ => crate::commands::sign::identity(wallet, name)?,
     };
     let (code, wrong) = if found.did.method() != "key" {
