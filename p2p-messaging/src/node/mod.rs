@@ -36,6 +36,7 @@ mod metrics;
 mod opener;
 mod owed;
 mod own;
+mod owner;
 mod peers;
 mod publishing;
 mod readers;
@@ -391,16 +392,18 @@ fn open(
     let mut found: Vec<String> =
         unread.iter().map(|(path, e)| format!("{}: {e} [{}]", path.display(), e.code())).collect();
     let trust = Arc::clone(material.trust()?);
-    let (store, opened) = Store::open_held(lock, &folder.join("store"))?;
+    let participant = material
+        .authorisation
+        .as_ref()
+        .map_or_else(|| node.clone(), |a| a.authorisation.principal.clone());
+    let place = folder.join("store");
+    owner::check(&place, &participant, &node)?;
+    let (store, opened) = Store::open_held(lock, &place)?;
     found.extend(opened.log.told().iter().map(|(code, sentence)| format!("{sentence} [{code}]")));
     if opened.unknown > 0 {
         let unknown = opened.unknown;
         found.push(format!("{unknown} records of a later version are kept, and not read"));
     }
-    let participant = material
-        .authorisation
-        .as_ref()
-        .map_or_else(|| node.clone(), |a| a.authorisation.principal.clone());
     let me = Me {
         participant,
         node,
