@@ -22,6 +22,7 @@ use gridpass_policy::keeping as channels;
 use serde_json::json;
 use std::io::Write;
 use std::path::Path;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// How the log is written.
@@ -225,8 +226,18 @@ async fn serve(
     }
     say_ready(json, &node);
     let failed = |e: std::io::Error| Failure::new(messaging_codes::NODE_NETWORK, e.to_string());
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        .map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    // Its terminal was closed.
+    let hangup = (!ignores_hangup()).then(|| signal(SignalKind::hangup())).transpose();
+    let hangup = hangup.map_err(failed)?;
+    let hangs_up = async {
+        match hangup {
+            Some(mut hangup) => {
+                hangup.recv().await;
+            }
+            None => std::future::pending().await,
+        }
+    };
     let stdin_ends = async {
         match stdin {
             Some(ended) => {
@@ -240,11 +251,21 @@ async fn serve(
         _ = tokio::signal::ctrl_c() => {}
         () = stdin_ends => {}
         _ = terminate.recv() => {}
+        () = hangs_up => {}
         () = node.ended() => {}
     }
     node.stop().await;
     // The ready line was the answer.
     Ok(Answer::default())
+}
+
+/// Whether it was started so that it outlives its terminal, as `nohup` does.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // The first signal is this one.
+    ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
 fn say_ready(json: bool, node: &Node) {
