@@ -119,7 +119,7 @@ gridpass_identity::codes! {
         "The node's configuration file has something that is not known or not possible.",
         "`gridpass config show` prints every setting with its default.";
     NODE_AUTHORISATION = "GP-NODE-AUTHORISATION", Configuration,
-        "The authorisation is for another node, or not for messages.",
+        "The authorisation is for another node, not for messages, or over.",
         "Give the node's DID to the participant, who runs `gridpass visa authorise-node`.";
     NODE_PRESENTATION = "GP-NODE-PRESENTATION", Usage,
         "The presentation is of another participant than the one that the node acts for.",

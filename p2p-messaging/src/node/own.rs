@@ -106,6 +106,9 @@ impl Worker {
         let descriptor = signed.descriptor();
         let skew = descriptor.clock_skew_seconds.saturating_mul(1000);
         check_step(now, self.started.plus_millis(self.uptime().get()), skew)?;
+        let authorisation = material.authorisation.as_ref();
+        let authorisation = authorisation.filter(|_| self.me.participant != self.me.node);
+        check_authorised(now, authorisation.map(|a| a.authorisation.valid_until))?;
         let none = || (codes::NO_PRESENTATION, format!("none for {}", descriptor.name));
         let own = material.presentations.get(channel).filter(|p| p.expires > now);
         let presentation = own.ok_or_else(none)?.id.clone();
@@ -136,7 +139,6 @@ impl Worker {
             read_attributes(schema, topic, payload, &mut attributes);
             check_readable((schema, topic), payload, &attributes)?;
         }
-        let authorisation = material.authorisation.as_ref();
         Ok(Header {
             channel: channel.clone(),
             topic: topic.name.clone(),
@@ -145,9 +147,7 @@ impl Worker {
             media_type: version.media_type.clone(),
             sender: self.me.participant.clone(),
             key: self.me.key_id.clone(),
-            authorisation: authorisation
-                .filter(|_| self.me.participant != self.me.node)
-                .map(|a| a.id.clone()),
+            authorisation: authorisation.map(|a| a.id.clone()),
             presentation,
             sequence: last.unwrap_or_default().saturating_add(1),
             previous: link.map(|l| l.id),
@@ -281,6 +281,18 @@ impl Worker {
     }
 }
 
+/// Refuses to send when the node's authorisation is over, by the code that says who renews it: no visa is
+/// at fault.
+fn check_authorised(now: UnixMillis, until: Option<UnixMillis>) -> Result<(), Failed> {
+    match until.filter(|until| now >= *until) {
+        None => Ok(()),
+        Some(until) => {
+            let sentence = format!("the authorisation of this node was valid until {until}");
+            Err((codes::NODE_AUTHORISATION, sentence))
+        }
+    }
+}
+
 /// The code of the first reason that another minute does not take away: what is sent too fast may be sent
 /// later, and would be refused then for the others.
 fn first_that_stays(reasons: &[Reason]) -> Option<Code> {
@@ -347,6 +359,16 @@ fn read_attributes(
 mod tests {
     use super::*;
     use gridpass_policy::direct::Cause;
+
+    #[test]
+    fn an_authorisation_that_is_over_is_said_to_be_so() {
+        let now = UnixMillis::new(1000);
+        assert_eq!(check_authorised(now, None), Ok(()));
+        assert_eq!(check_authorised(now, Some(now.plus_millis(1))), Ok(()));
+        let refused = check_authorised(now, Some(now)).expect_err("it is over");
+        assert_eq!(refused.0, codes::NODE_AUTHORISATION);
+        assert!(codes::NODE_AUTHORISATION.0.remedy.contains("authorise-node"));
+    }
 
     #[test]
     fn too_fast_hides_nothing_that_stays() {
