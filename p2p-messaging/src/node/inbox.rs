@@ -118,7 +118,9 @@ mod tests {
     #[test]
     fn why_there_is_no_payload_is_said() {
         let open = Opening::Open(Zeroizing::new(b"{}".to_vec()));
-        let code = |kept, opening| why_withheld(kept, opening).map(|(code, _)| code);
+        let code = |kept: bool, opening: Option<&Opening>| {
+            why_withheld(kept, opening).map(|(code, _)| code)
+        };
         assert_eq!((code(true, None), code(true, Some(&open))), (None, None));
         assert_eq!(code(true, Some(&Opening::NoKey)), Some(codes::SEALING_NO_KEY));
         // Of one that is forgotten, a key would open nothing.

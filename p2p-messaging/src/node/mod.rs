@@ -239,7 +239,7 @@ impl Node {
         let disk = disk.map_err(|e| NodeError::Folder(folder.into(), e.to_string()))?;
         // The core's schemas cannot be shared between threads: it is made where it is used.
         let thread = std::thread::Builder::new().name("gridpass-worker".into()).spawn(move || {
-            let found = open((&place, lock), &key, (node, peer), clock);
+            let found = open((place.as_path(), lock), &key, (node, peer), clock);
             let (me, knowledge, damage) = match found {
                 Ok(found) => found,
                 Err(e) => {
