@@ -119,7 +119,7 @@ gridpass_identity::codes! {
         "The node's configuration file has something that is not known or not possible.",
         "`gridpass config show` prints every setting with its default.";
     NODE_AUTHORISATION = "GP-NODE-AUTHORISATION", Configuration,
-        "The authorisation is for another node, or not for messages.",
+        "The authorisation is for another node, not for messages, or over.",
         "Give the node's DID to the participant, who runs `gridpass visa authorise-node`.";
     NODE_PRESENTATION = "GP-NODE-PRESENTATION", Usage,
         "The presentation is of another participant than the one that the node acts for.",
@@ -148,6 +148,21 @@ gridpass_identity::codes! {
     NODE_REQUEST = "GP-NODE-REQUEST", Usage,
         "The node does not understand what it was asked, or cannot do it.",
         "See the message.";
+    NODE_STARTING = "GP-NODE-STARTING", Locked,
+        "A node starts or ends in this folder, or another program has its store: nothing was changed.",
+        "Call again in a moment, when the node answers.";
+    PAYLOAD_FORGOTTEN = "GP-PAYLOAD-FORGOTTEN", Expired,
+        "The node does not keep what the message says any more.",
+        "Ask its sender, or whoever keeps a bundle with it; the channel's retention says for how long payloads are kept.";
+    NODE_NUMBER = "GP-NODE-NUMBER", Conflict,
+        "The number is greater than the last one of the node's log: it is of another log, such as one from before the store was made anew.",
+        "Begin at 0; the ids of the messages tell which you had.";
+    CLOCK_WRONG = "GP-CLOCK-WRONG", Configuration,
+        "The machine's clock was just set forward, by more than the channel lets clocks differ.",
+        "Set it right; where it is right now (it was wrong when the node started, or the machine slept), send again in five minutes, or start the node again.";
+    CHAIN_AHEAD = "GP-CHAIN-AHEAD", Conflict,
+        "The node's last message in the channel is dated ahead: it was sent when its clock was wrong.",
+        "Wait until the time that the message names, or send with a node of another key: `gridpass id new --node`.";
     NODE_TICKET = "GP-NODE-TICKET", Malformed,
         "The text is not a join ticket.",
         "Copy the whole line that `gridpass node invite` printed.";

@@ -98,6 +98,20 @@ pub async fn start_set(
     presentation: &Secured,
     set: impl FnOnce(&mut NodeSettings),
 ) -> Node {
+    start_at(folder, market, party, (presentation, clock), set).await
+}
+
+/// The same, with a clock of its own.
+///
+/// # Panics
+/// If it does not start.
+pub async fn start_at(
+    folder: &Path,
+    market: &Market,
+    party: &Party,
+    (presentation, clock): (&Secured, fn() -> UnixMillis),
+    set: impl FnOnce(&mut NodeSettings),
+) -> Node {
     let place = material_of(folder);
     let (mut material, _) = Material::open(&place, party.did.clone(), NOW).expect("a folder");
     let roles: Vec<_> =

@@ -1,5 +1,6 @@
 //! What an operator can set about the network, with its defaults.
 
+use super::{peer_in, peer_of};
 use gridpass_identity::did::Did;
 use libp2p::Multiaddr;
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,62 @@ impl Default for NetworkSettings {
             block: Vec::new(),
             wanted_peers: 16,
             max_memory_mib: 4096,
+        }
+    }
+}
+
+impl NetworkSettings {
+    /// Names what would be passed over: an operator who set it would believe that it counts.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn check(&self) -> Result<(), String> {
+        let addresses = [("peers", &self.peers), ("relays", &self.relays)];
+        for (name, all) in addresses {
+            if let Some(address) = all.iter().find(|a| peer_in(a).is_none()) {
+                return Err(format!("network.{name}: {address} does not end in /p2p/ and a peer id"));
+            }
+        }
+        for (name, all) in [("allow", &self.allow), ("block", &self.block)] {
+            if let Some(did) = all.iter().find(|did| peer_of(did).is_none()) {
+                return Err(format!("network.{name}: {did} is no node: a did:key of Ed25519"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_kit;
+
+    #[test]
+    fn what_would_be_passed_over_is_named() {
+        let node = test_kit::did_of(&test_kit::key(7)).did().clone();
+        let peer = peer_of(&node).expect("a peer");
+        let whole: Multiaddr = format!("/ip4/127.0.0.1/tcp/4801/p2p/{peer}").parse().expect("one");
+        let cut: Multiaddr = "/ip4/127.0.0.1/tcp/4801".parse().expect("one");
+        let web = Did::parse("did:web:dso.example").expect("a DID");
+        let to = &whole;
+        let of = |dids: &[&Did]| dids.iter().map(|d| (*d).clone()).collect::<Vec<Did>>();
+        let good = NetworkSettings {
+            peers: vec![to.clone()],
+            relays: vec![to.clone()],
+            allow: of(&[&node]),
+            block: of(&[&node]),
+            ..NetworkSettings::default()
+        };
+        assert_eq!(good.check(), Ok(()));
+        let bad = [
+            NetworkSettings { peers: vec![to.clone(), cut.clone()], ..good.clone() },
+            NetworkSettings { relays: vec![cut], ..good.clone() },
+            NetworkSettings { allow: of(&[&node, &web]), ..good.clone() },
+            NetworkSettings { block: of(&[&web]), ..good },
+        ];
+        for (settings, name) in bad.iter().zip(["peers", "relays", "allow", "block"]) {
+            let told = settings.check().expect_err(name);
+            assert!(told.starts_with(&format!("network.{name}: ")), "{told}");
         }
     }
 }

@@ -167,7 +167,7 @@ impl Node {
     ///
     /// # Errors
     /// `GP-CHANNEL-UNKNOWN` for a channel that the node neither has nor had; `GP-NODE-REQUEST` for a reader's
-    /// name that is too long, or the node's own.
+    /// name that is too long, or the node's own; `GP-NODE-NUMBER` for a number of another log.
     pub async fn listen(&self, listen: Listen) -> Result<Listener<'_>, AskError> {
         let Listen { after, reader, channel } = listen.clone();
         let begun = self.ask(Asked::Listen { after, reader, channel }).await?;

@@ -27,6 +27,8 @@ mod grants;
 mod group;
 mod handle;
 mod heads;
+mod hold;
+mod inbox;
 mod invitations;
 mod knowledge;
 mod listening;
@@ -37,6 +39,7 @@ mod opener;
 mod owed;
 mod own;
 mod own_rights;
+mod owner;
 mod peers;
 mod publishing;
 mod readers;
@@ -62,12 +65,13 @@ pub use clock::system_clock;
 pub use export::{Export, ExportError, Exported, Keys, Payloads, Progress, export};
 pub use files::files_of;
 pub use handle::Watch;
+pub use hold::{Hold, hold};
 pub use invitations::Invitations;
 pub use listening::{Listen, Listener};
 pub use material::{MAX_FILE, Material, MaterialError, OwnAuthorisation, OwnPresentation, Taken};
 pub use settings::{MetricsSettings, NodeSettings};
 pub use ticket::{Invitation, MAX_TICKET, PREFIX as TICKET_PREFIX, TicketError};
-pub use typed::{AskError, AtRecipient, Delivered, Outgoing, Reached, Said, Sent};
+pub use typed::{AskError, AtRecipient, Delivered, Outgoing, Reached, Said, Sent, Withheld};
 
 use crate::checking::{Checker, Limits};
 use crate::codes;
@@ -81,6 +85,7 @@ use gridpass_identity::time::UnixMillis;
 use knowledge::{Arrived, Knowledge};
 use libp2p::PeerId;
 use metrics::Metrics;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -207,6 +212,10 @@ impl Node {
         clock: fn() -> UnixMillis,
     ) -> Result<Self, NodeError> {
         make_private(folder)?;
+        // Before anything is read: what is written there from now on is not read any more.
+        let place = folder.to_owned();
+        let lock = tokio::task::spawn_blocking(move || hold::take(&place));
+        let lock = lock.await.map_err(|_| NodeError::Ended)??;
         let keypair = net::keypair(&key.key)?;
         let peer = keypair.public().to_peer_id();
         let node = key.key_id.did().clone();
@@ -233,7 +242,7 @@ impl Node {
         let disk = disk.map_err(|e| NodeError::Folder(folder.into(), e.to_string()))?;
         // The core's schemas cannot be shared between threads: it is made where it is used.
         let thread = std::thread::Builder::new().name("gridpass-worker".into()).spawn(move || {
-            let found = open(&place, &key, node, peer, clock);
+            let found = open((place.as_path(), lock), &key, (node, peer), clock);
             let (me, knowledge, damage) = match found {
                 Ok(found) => found,
                 Err(e) => {
@@ -376,10 +385,9 @@ type Opened = (Me, Knowledge, Vec<String>);
 
 /// Opens what a node has on disk.
 fn open(
-    folder: &Path,
+    (folder, lock): (&Path, File),
     key: &NodeKey,
-    node: Did,
-    peer: PeerId,
+    (node, peer): (Did, PeerId),
     clock: fn() -> UnixMillis,
 ) -> Result<Opened, NodeError> {
     let now = clock();
@@ -387,16 +395,18 @@ fn open(
     let mut found: Vec<String> =
         unread.iter().map(|(path, e)| format!("{}: {e} [{}]", path.display(), e.code())).collect();
     let trust = Arc::clone(material.trust()?);
-    let (store, opened) = Store::open(&folder.join("store"))?;
+    let participant = material
+        .authorisation
+        .as_ref()
+        .map_or_else(|| node.clone(), |a| a.authorisation.principal.clone());
+    let place = folder.join("store");
+    owner::check(&place, &participant, &node)?;
+    let (store, opened) = Store::open_held(lock, &place)?;
     found.extend(opened.log.told().iter().map(|(code, sentence)| format!("{sentence} [{code}]")));
     if opened.unknown > 0 {
         let unknown = opened.unknown;
         found.push(format!("{unknown} records of a later version are kept, and not read"));
     }
-    let participant = material
-        .authorisation
-        .as_ref()
-        .map_or_else(|| node.clone(), |a| a.authorisation.principal.clone());
     let me = Me {
         participant,
         node,

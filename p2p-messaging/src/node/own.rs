@@ -1,6 +1,7 @@
 //! Sending: the header is made, the own core checks the message as every peer will, and it is kept
 //! before it goes out.
 
+use super::clock::{check_last, check_step};
 use super::control::{ControlResult, NewMessage};
 use super::group::After;
 use super::typed::AskError;
@@ -104,6 +105,11 @@ impl Worker {
             .get(channel)
             .ok_or_else(|| (codes::CHANNEL_UNKNOWN, "it was left".to_owned()))?;
         let descriptor = signed.descriptor();
+        let skew = descriptor.clock_skew_seconds.saturating_mul(1000);
+        check_step(now, self.pace.expected(self.uptime()), skew)?;
+        let authorisation = material.authorisation.as_ref();
+        let authorisation = authorisation.filter(|_| self.me.participant != self.me.node);
+        check_authorised(now, authorisation.map(|a| a.authorisation.valid_until))?;
         let presentation = match material.presentations.get(channel) {
             Some(own) if own.expires > now => own.id.clone(),
             Some(own) => {
@@ -128,6 +134,9 @@ impl Worker {
         let chain = self.own_chain(channel);
         let last = self.knowledge.head(&chain);
         let link = last.and_then(|n| self.knowledge.at(&chain, n));
+        if let Some((sequence, link)) = last.zip(link.as_ref()) {
+            check_last(now, (sequence, link.issued), skew)?;
+        }
         // Never before the last one: a clock that was set back would break the chain.
         let issued = link.as_ref().map_or(now, |l| l.issued.max(now));
         let longest = descriptor.limits.max_lifetime_seconds.saturating_mul(1000);
@@ -138,7 +147,6 @@ impl Worker {
             read_attributes(schema, topic, payload, &mut attributes);
             check_readable((schema, topic), payload, &attributes)?;
         }
-        let authorisation = material.authorisation.as_ref();
         Ok(Header {
             channel: channel.clone(),
             topic: topic.name.clone(),
@@ -147,9 +155,7 @@ impl Worker {
             media_type: version.media_type.clone(),
             sender: self.me.participant.clone(),
             key: self.me.key_id.clone(),
-            authorisation: authorisation
-                .filter(|_| self.me.participant != self.me.node)
-                .map(|a| a.id.clone()),
+            authorisation: authorisation.map(|a| a.id.clone()),
             presentation,
             sequence: last.unwrap_or_default().saturating_add(1),
             previous: link.map(|l| l.id),
@@ -288,6 +294,18 @@ fn on_its_way(handed: bool, issued: UnixMillis, started: UnixMillis) -> &'static
     }
 }
 
+/// Refuses to send when the node's authorisation is over, by the code that says who renews it: no visa is
+/// at fault.
+fn check_authorised(now: UnixMillis, until: Option<UnixMillis>) -> Result<(), Failed> {
+    match until.filter(|until| now >= *until) {
+        None => Ok(()),
+        Some(until) => {
+            let sentence = format!("the authorisation of this node was valid until {until}");
+            Err((codes::NODE_AUTHORISATION, sentence))
+        }
+    }
+}
+
 /// The code of the first reason that another minute does not take away: what is sent too fast may be sent
 /// later, and would be refused then for the others.
 fn first_that_stays(reasons: &[Reason]) -> Option<Code> {
@@ -362,6 +380,16 @@ mod tests {
         assert_eq!(on_its_way(true, started, started), "sent");
         assert_eq!(on_its_way(true, before, started), "sent", "a peer gave it back");
         assert_eq!(on_its_way(false, before, started), "unknown");
+    }
+
+    #[test]
+    fn an_authorisation_that_is_over_is_said_to_be_so() {
+        let now = UnixMillis::new(1000);
+        assert_eq!(check_authorised(now, None), Ok(()));
+        assert_eq!(check_authorised(now, Some(now.plus_millis(1))), Ok(()));
+        let refused = check_authorised(now, Some(now)).expect_err("it is over");
+        assert_eq!(refused.0, codes::NODE_AUTHORISATION);
+        assert!(codes::NODE_AUTHORISATION.0.remedy.contains("authorise-node"));
     }
 
     #[test]

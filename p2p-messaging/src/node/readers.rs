@@ -31,6 +31,23 @@ fn place(reader: &str, channel: Option<&str>) -> Result<String, (Code, String)> 
     })
 }
 
+/// Refuses numbers of another log: nothing comes after them before this one is as long.
+pub(super) fn check_number(number: u64, last: u64) -> Result<(), (Code, String)> {
+    if number <= last {
+        return Ok(());
+    }
+    let sentence = format!(
+        "the last number of this node's log is {last}, so {number} is of another: begin at 0, and \
+         tell by the ids which you had"
+    );
+    Err((codes::NODE_NUMBER, sentence))
+}
+
+/// Where a reader is. A place that the log does not have is none: better a message twice than never.
+fn place_in(kept: u64, last: u64) -> u64 {
+    if kept > last { 0 } else { kept }
+}
+
 /// Whether a message, as it is shown, is of a channel that was named by its CID or name.
 pub(super) fn is_in(message: &Value, channel: &str) -> bool {
     let is = |member: &str| message.get(member).and_then(Value::as_str) == Some(channel);
@@ -59,20 +76,28 @@ impl Worker {
     ) -> Answered {
         channel.map_or(Ok(()), |c| self.check_channel(c))?;
         let kept = reader.map(|r| place(r, channel)).transpose()?;
-        let kept = kept.map(|place| self.knowledge.store.cursor(&place));
+        let store = &self.knowledge.store;
+        let last = store.last_number();
+        check_number(after.unwrap_or_default(), last)?;
+        let kept = kept.map(|place| place_in(store.cursor(&place), last));
         Ok(json!({"after": after.or(kept).unwrap_or_default()}))
     }
 
-    /// A reader is done with the messages up to a number; of one channel, with those that are in it.
+    /// A reader is done with the messages up to a number; of one channel, with those that are in it. What
+    /// it was done with, it stays done with.
     pub(super) fn done(
         &mut self,
         (reader, channel): (&str, Option<&str>),
         number: u64,
         reply: oneshot::Sender<ControlResult>,
     ) {
+        let last = self.knowledge.store.last_number();
         let checked = channel.map_or(Ok(()), |c| self.check_channel(c));
+        let checked = checked.and_then(|()| check_number(number, last));
         match checked.and_then(|()| place(reader, channel)) {
             Ok(reader) => {
+                let kept = place_in(self.knowledge.store.cursor(&reader), last);
+                let number = number.max(kept);
                 self.stage(Entry::Cursor { reader, number });
                 self.after.push(After::Answer(reply, Ok(json!({"number": number}))));
             }
@@ -99,6 +124,13 @@ mod tests {
         all.sort();
         all.dedup();
         assert_eq!(all.len(), count, "{all:?}");
+    }
+
+    #[test]
+    fn a_number_of_another_log_is_refused_and_no_place() {
+        assert_eq!((check_number(0, 0), check_number(43, 43)), (Ok(()), Ok(())));
+        assert_eq!(check_number(44, 43).expect_err("refused").0, codes::NODE_NUMBER);
+        assert_eq!([place_in(43, 43), place_in(44, 43)], [43, 0]);
     }
 
     #[test]

@@ -119,9 +119,22 @@ pub struct Delivered {
     pub caught_up: bool,
     /// As of when it was decided about.
     pub decided_at: UnixMillis,
-    /// What it says; absent where it is sealed and the key is not here, or not any more.
+    /// What it says; absent where it is sealed and the key is not here, or it is not kept any more.
     #[serde(default, deserialize_with = "bytes")]
     pub payload: Option<Vec<u8>>,
+    /// Why it does not say what it says.
+    #[serde(default)]
+    pub withheld: Option<Withheld>,
+}
+
+/// Why a delivered message is given without its payload.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Withheld {
+    /// The code: a text, since another version may know more of them; [`crate::codes::find`] gives the
+    /// [`Code`].
+    pub code: String,
+    /// The same as a sentence.
+    pub sentence: String,
 }
 
 fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<u8>>, D::Error> {

@@ -2,14 +2,14 @@
 
 use super::control::{Answered, Asked, ControlResult};
 use super::group::After;
+use super::inbox::MAX_INBOX;
+use super::readers::check_number;
 use super::ticket::{Invitation, MAX_ADDRESSES};
 use super::typed::AskError;
 use super::worker::Worker;
-use crate::checking::{Known as _, Missing, Right};
+use crate::checking::{Missing, Right};
 use crate::codes;
 use crate::net::{Command, NetworkView, peer_of};
-use crate::sealing::Opening;
-use crate::store::Kept;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
@@ -20,10 +20,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tokio::sync::oneshot;
 
-/// The most messages in one answer.
-const MAX_INBOX: usize = 1000;
-/// The most bytes of them: the answer is one line.
-const MAX_INBOX_BYTES: usize = 8 * 1024 * 1024;
 /// The most contradictions that are shown.
 const MAX_FORKS: usize = 64;
 
@@ -67,7 +63,10 @@ impl Worker {
                 self.metrics.verified(self.checker.verified());
                 Ok(Value::String(self.metrics.text()))
             }
-            Asked::Inbox { after, most } => Ok(self.inbox(after, most)),
+            Asked::Inbox { after, most } => {
+                let last = self.knowledge.store.last_number();
+                check_number(after, last).map(|()| self.inbox(after, most))
+            }
             // The server asks again and again from here.
             Asked::Listen { after, reader, channel } => {
                 self.listen_from(after, reader.as_deref(), channel.as_deref())
@@ -239,57 +238,6 @@ impl Worker {
                 self.ask(Missing::Document(channel), Some(peer));
             }
         }
-    }
-
-    fn inbox(&self, after: u64, most: u32) -> Value {
-        let most = usize::try_from(most).unwrap_or(MAX_INBOX).min(MAX_INBOX);
-        let (mut all, mut last) = (Vec::new(), after);
-        for (number, kept) in self.knowledge.store.inbox_up_to(after, most, MAX_INBOX_BYTES) {
-            last = number;
-            all.push(self.message(number, &kept));
-        }
-        json!({"messages": all, "last": last})
-    }
-
-    fn message(&self, number: u64, kept: &Kept) -> Value {
-        let Ok(envelope) = kept.envelope() else {
-            return json!({"number": number, "unreadable": true});
-        };
-        let header = envelope.header();
-        let channel = self.knowledge.material.channel(&header.channel);
-        let mut message = json!({
-            "number": number,
-            "id": envelope.id(),
-            "channel": header.channel,
-            "channelName": channel.map(|c| c.descriptor().name.as_str()),
-            "topic": header.topic,
-            "version": header.topic_version,
-            "mediaType": header.media_type,
-            "sender": header.sender,
-            "node": header.node(),
-            "sequence": header.sequence,
-            "issued": header.issued,
-            "expires": header.expires,
-            "recipients": header.recipients,
-            "thread": header.thread,
-            "attributes": header.attributes,
-            "sealed": header.is_sealed(),
-            "caughtUp": kept.caught_up,
-            "decidedAt": kept.at,
-        });
-        let opened = match self.knowledge.open(&envelope) {
-            _ if !header.is_sealed() => None,
-            Opening::Open(payload) => Some(payload),
-            Opening::NoKey | Opening::Broken(_) => return message,
-        };
-        let payload = opened.as_ref().map(|p| p.as_slice()).or(envelope.payload());
-        if let (Some(map), Some(payload)) = (message.as_object_mut(), payload) {
-            map.insert("payload".into(), STANDARD.encode(payload).into());
-            if let Ok(text) = std::str::from_utf8(payload) {
-                map.insert("text".into(), text.into());
-            }
-        }
-        message
     }
 
     fn show_peers(&self, reply: oneshot::Sender<ControlResult>) {

@@ -7,6 +7,7 @@
 use super::beginnings::Beginnings;
 use super::behind::Behind;
 use super::catch_up::Ranges;
+use super::clock::Pace;
 use super::control::{Asked, ControlResult};
 use super::disk::Disk;
 use super::fates::Fate;
@@ -132,6 +133,7 @@ pub(crate) struct Worker {
     pub(super) metrics: Arc<Metrics>,
     pub(super) listening: Vec<Multiaddr>,
     pub(super) started: UnixMillis,
+    pub(super) pace: Pace,
     pub(super) began: Instant,
     pub(super) damage: Vec<String>,
     pub(super) ticks: u64,
@@ -203,6 +205,7 @@ impl Worker {
             metrics: parts.metrics,
             listening: Vec::new(),
             started: now,
+            pace: Pace::since(now),
             began: Instant::now(),
             damage: parts.damage,
             ticks: 0,
@@ -326,6 +329,7 @@ impl Worker {
         let (now, uptime) = (self.now(), self.uptime());
         self.ticks = self.ticks.saturating_add(1);
         self.checker.give_up(now);
+        self.pace.tick(now, uptime);
         if let Some(before) = self.ranges.looked.clock_moved(now, uptime) {
             tracing::warn!(%now, %before, "the clock was moved: what was left aside is asked for again");
             self.believed.clock_moved(before, uptime);

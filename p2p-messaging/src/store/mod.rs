@@ -29,6 +29,7 @@ use gridpass_identity::time::UnixMillis;
 use index::{Index, Spot};
 use staged::{Noted, Staged};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// Why the store refused or failed.
@@ -134,8 +135,24 @@ impl Store {
         folder: &Path,
         segment_bytes: u64,
     ) -> Result<(Self, Found), StoreError> {
-        // The log's lock is the store's.
-        let lock = Log::lock(folder)?;
+        Self::open_locked(Self::lock(folder)?, folder, segment_bytes)
+    }
+
+    /// Takes the lock of a store, which is its log's.
+    pub(crate) fn lock(folder: &Path) -> Result<File, StoreError> {
+        Ok(Log::lock(folder)?)
+    }
+
+    /// Opens the store whose lock is held.
+    pub(crate) fn open_held(lock: File, folder: &Path) -> Result<(Self, Found), StoreError> {
+        Self::open_locked(lock, folder, crate::log::SEGMENT_BYTES)
+    }
+
+    fn open_locked(
+        lock: File,
+        folder: &Path,
+        segment_bytes: u64,
+    ) -> Result<(Self, Found), StoreError> {
         let mut index = Index::open(&folder.join("index"))?;
         if index.applied() == 0 {
             // It is in doubt, or new: nothing of what it says holds.
@@ -561,10 +578,11 @@ impl Store {
         self.log.next_number().saturating_sub(1)
     }
 
-    /// How far a reader has read.
+    /// How far a reader has read, with what was taken in last.
     #[must_use]
     pub fn cursor(&self, reader: &str) -> u64 {
-        self.index.cursor(reader)
+        let pending = self.pending().into_iter().find_map(|group| group.cursor(reader));
+        pending.unwrap_or_else(|| self.index.cursor(reader))
     }
 
     fn read(&self, spot: Spot) -> Option<Entry> {

@@ -92,6 +92,14 @@ impl Staged {
         &self.noted
     }
 
+    /// Where a reader is, by the last that it said.
+    pub(super) fn cursor(&self, of: &str) -> Option<u64> {
+        self.noted.iter().rev().find_map(|noted| match noted {
+            Noted::Other(Entry::Cursor { reader, number }) if reader == of => Some(*number),
+            _ => None,
+        })
+    }
+
     pub(super) fn has(&self, id: &EnvelopeId) -> bool {
         self.envelopes.contains_key(id)
     }

@@ -224,6 +224,7 @@ fn a_reader_finds_its_place_again() {
     let (mut store, _) = Store::open(folder.path()).expect("opens");
     assert_eq!(store.cursor("scada"), 0);
     store.stage(Entry::Cursor { reader: "scada".into(), number: 7 }).expect("stages");
+    assert_eq!(store.cursor("scada"), 7, "it is seen at once");
     store.commit(NOW).expect("commits");
     drop(store);
     let (store, _) = Store::open(folder.path()).expect("opens");

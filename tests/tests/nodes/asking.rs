@@ -3,7 +3,7 @@
 use crate::running::{Running, bid};
 use gridpass_credentials::role::RoleName;
 use gridpass_credentials::secured::{Binding, Form};
-use gridpass_messaging::node::control::NewMessage;
+use gridpass_messaging::node::control::{Asked, NewMessage};
 use gridpass_messaging::node::{AskError, AtRecipient, Listen, Reached, Said};
 use gridpass_policy::channel::{Mode, Sealing, SignedChannel};
 use gridpass_policy::codes as policy_codes;
@@ -201,4 +201,30 @@ async fn a_reader_goes_on_where_it_left_off_in_everything_and_in_each_channel() 
     for running in [&flexgen, &north] {
         running.node.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_of_another_log_are_refused_and_no_reader_goes_back() {
+    let market = Market::with_operators(|_| ());
+    let flexgen = alone(&market).await;
+    soon(flexgen.node.send(offer(&market, 1, "GB-1"))).await;
+    let status = soon(flexgen.node.status()).await;
+    let last = status["lastNumber"].as_u64().expect("a number");
+    assert!(last > 0, "{status}");
+    let reader = "dispatch".to_owned();
+    let done = |number| Asked::Done { reader: reader.clone(), channel: None, number };
+    // Others may be written meanwhile, and not so many.
+    let beyond = last + 100_000;
+    let listen = Asked::Listen { after: Some(beyond), reader: None, channel: None };
+    for asked in [done(beyond), listen, Asked::Inbox { after: beyond, most: 1 }] {
+        let refused = flexgen.node.ask(asked).await.expect_err("another log's");
+        assert_eq!(refused.code.id(), "GP-NODE-NUMBER", "{refused}");
+    }
+    let (there, back) = tokio::join!(flexgen.node.ask(done(last)), flexgen.node.ask(done(0)));
+    let (there, back) = (there.expect("done"), back.expect("done"));
+    assert_eq!(there["number"], last);
+    assert_eq!(back["number"], last);
+    let listen = Asked::Listen { after: None, reader: Some(reader.clone()), channel: None };
+    assert_eq!(soon(flexgen.node.ask(listen)).await["after"], last);
+    flexgen.node.stop().await;
 }

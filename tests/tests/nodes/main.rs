@@ -4,6 +4,7 @@
 
 mod asking;
 mod bursts;
+mod clocks;
 mod running;
 mod sealing;
 mod stopping;

@@ -197,3 +197,26 @@ fn a_node_takes_a_log_as_its_owner_publishes_it() {
     let added = place.ok_json("gridpass.node.add/1", &["node", "add", "did.jsonl"]);
     assert_eq!(added["taken"], serde_json::json!([]));
 }
+
+#[test]
+fn nothing_is_given_to_a_node_that_is_starting_and_what_was_given_is_said() {
+    let place = Place::with_wallet();
+    for node in ["node-1", "node-2"] {
+        place.new_identity(node, &["--node"]);
+    }
+    let did = place.new_identity("root", &["--method", "webvh", "--location", "dso.example"]);
+    place.ok(&["id", "export", "root", "-o", "did.jsonl"]);
+    place.refused("GP-IDENTITY-UNNAMED", 2, &["node", "add", "did.jsonl"]);
+    let both = ["node", "add", "--as", "node-1", "did.jsonl", "words.txt"];
+    let refused = place.refused("GP-NODE-FILE", 16, &both);
+    let message = refused["message"].as_str().expect("text");
+    assert!(message.contains(&format!("taken before it: what proves {did}")), "{message}");
+    // A node has the lock before it reads what it was given, and answers only later.
+    let lock = place.path("home/profiles/dso/node/store/log.lock");
+    let lock = std::fs::File::options().append(true).open(lock).expect("a lock");
+    lock.lock().expect("nobody has it");
+    let add = ["node", "add", "--as", "node-1", "did.jsonl"];
+    place.refused("GP-NODE-STARTING", 4, &add);
+    drop(lock);
+    place.ok(&add);
+}

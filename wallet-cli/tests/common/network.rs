@@ -360,7 +360,12 @@ impl Network {
 
     /// Ends a node by a signal, as a supervisor would: it ends in order.
     pub fn terminated(&mut self, node: &str) {
-        self.signal(node, "-TERM");
+        self.ended_by(node, "-TERM");
+    }
+
+    /// Ends a node by this signal, in order.
+    pub fn ended_by(&mut self, node: &str, signal: &str) {
+        self.signal(node, signal);
         let mut running = self.nodes.remove(node).expect("it runs");
         assert!(running.child.wait().expect("ended").success());
     }

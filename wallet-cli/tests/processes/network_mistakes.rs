@@ -73,6 +73,14 @@ fn a_node_that_may_not_act_for_its_participant_says_so() {
 }
 
 #[test]
+fn a_node_whose_terminal_is_closed_ends_in_order() {
+    let mut network = market();
+    network.ended_by("flexgen-1", "-HUP");
+    let socket = network.place.path("home/profiles/flexgen-1/node/control.sock");
+    assert!(!socket.exists(), "it was killed");
+}
+
+#[test]
 fn what_is_refused_of_a_node_and_of_what_it_sends_says_what_to_do_there() {
     let network = Network::new();
     network.participant("flexgen", Role::Aggregator);
@@ -87,6 +95,10 @@ fn what_is_refused_of_a_node_and_of_what_it_sends_says_what_to_do_there() {
     let any = ["node", "run", "--listen", "/ip4/127.0.0.1/tcp/0", "--log", "error"];
     let metrics = next("GP-LISTEN", 3, &[&any[..], &["--config", "node.toml"]].concat());
     assert!(metrics.contains("[metrics]") && !metrics.contains("--listen"), "{metrics}");
+    // Passed over, it would not be missed before it is needed.
+    network.place.write("cut.toml", "[network]\npeers = [\"/ip4/127.0.0.1/tcp/4801\"]\n");
+    let cut = [&any[..], &["--config", "cut.toml"]].concat();
+    assert!(next("GP-NODE-CONFIGURATION", 3, &cut).contains("config show"));
     let large = std::fs::File::create(network.place.path("large.bin")).expect("a file");
     large.set_len(17 * 1024 * 1024).expect("its length");
     let send = next("GP-FILE-TOO-LARGE", 2, &["send", BIDS, "bids", "large.bin"]);

@@ -7,9 +7,12 @@ use gridpass_messaging::codes;
 use gridpass_messaging::node::control::{Asked, MAX_LINE};
 use gridpass_messaging::node::socket_of;
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
+
+/// How long an answer may take that the node gives by itself.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection with the node.
 pub struct Client {
@@ -31,17 +34,29 @@ impl Client {
         Self::connect(global).is_ok()
     }
 
-    /// Asks, and waits for the answer.
+    /// Asks, and waits for the answer: as long as it takes where others have to answer first.
     pub fn ask(&mut self, asked: &Asked) -> Result<Value, Failure> {
-        self.say(asked)?;
-        self.next()?.ok_or_else(|| gone("it ended"))
+        self.ask_within(asked, patience(asked))
+    }
+
+    fn ask_within(&mut self, asked: &Asked, most: Option<Duration>) -> Result<Value, Failure> {
+        let stream = self.read.get_mut();
+        // Whoever set a time knows better.
+        let set = stream.read_timeout().ok().flatten();
+        let timed = stream.set_read_timeout(set.or(most)).and(stream.set_write_timeout(most));
+        timed.map_err(|e| gone(&e.to_string()))?;
+        let answer = self.say(asked).and_then(|()| self.next());
+        let reset = self.read.get_mut().set_read_timeout(set);
+        let answer = answer?.ok_or_else(|| gone("it ended"))?;
+        reset.map_err(|e| gone(&e.to_string()))?;
+        Ok(answer)
     }
 
     /// Asks.
     pub fn say(&mut self, asked: &Asked) -> Result<(), Failure> {
         let mut line = serde_json::to_vec(asked).map_err(|e| gone(&e.to_string()))?;
         line.push(b'\n');
-        self.read.get_mut().write_all(&line).map_err(|e| gone(&e.to_string()))
+        self.read.get_mut().write_all(&line).map_err(|e| failed(&e))
     }
 
     /// The next answer; nothing where the node went away.
@@ -49,7 +64,7 @@ impl Client {
         let mut line = Vec::new();
         let most = u64::try_from(MAX_LINE).unwrap_or(u64::MAX);
         let read = (&mut self.read).take(most).read_until(b'\n', &mut line);
-        if read.map_err(|e| gone(&e.to_string()))? == 0 || line.last() != Some(&b'\n') {
+        if read.map_err(|e| failed(&e))? == 0 || line.last() != Some(&b'\n') {
             return Ok(None);
         }
         let mut answer: Value = serde_json::from_slice(&line).map_err(|e| gone(&e.to_string()))?;
@@ -64,6 +79,31 @@ impl Client {
     pub fn within(&mut self, time: Duration) -> Result<(), Failure> {
         let stream = self.read.get_mut();
         stream.set_read_timeout(Some(time)).map_err(|e| gone(&e.to_string()))
+    }
+}
+
+/// How long an answer may take. One for which others are asked, or with which a node waits, comes when it comes.
+fn patience(asked: &Asked) -> Option<Duration> {
+    match asked {
+        Asked::Send(_)
+        | Asked::Listen { .. }
+        | Asked::Watch
+        | Asked::Publish { .. }
+        | Asked::Pin { .. }
+        | Asked::Fetch { .. }
+        | Asked::Stop => None,
+        _ => Some(PATIENCE),
+    }
+}
+
+fn failed(error: &std::io::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            let message = "the node does not answer in time: it stands still, or has much to do; \
+                           what it was asked it may do yet";
+            Failure::new(codes::NODE_BUSY, message)
+        }
+        _ => gone(&error.to_string()),
     }
 }
 
@@ -118,4 +158,23 @@ pub fn ask_until_it_runs(
 /// Asks the node that runs for this profile.
 pub fn ask(global: &GlobalArgs, asked: &Asked) -> Result<Value, Failure> {
     Client::connect(global)?.ask(asked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_stands_still_is_not_waited_for_without_end() {
+        let (ours, theirs) = UnixStream::pair().expect("a pair");
+        let mut client = Client { read: BufReader::new(ours) };
+        let short = Some(Duration::from_millis(20));
+        let refused = client.ask_within(&Asked::Status, short).expect_err("it stands still");
+        assert_eq!(refused.code, codes::NODE_BUSY);
+        drop(theirs);
+        let refused = client.ask_within(&Asked::Status, short).expect_err("it is gone");
+        assert_eq!(refused.code, codes::NODE_NOT_RUNNING);
+        assert_eq!(patience(&Asked::Status), Some(PATIENCE));
+        assert_eq!(patience(&Asked::Watch), None);
+    }
 }

@@ -17,10 +17,10 @@ use gridpass_identity::code::{Class, Code};
 use gridpass_identity::did::Did;
 use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::node::control::Asked;
-use gridpass_messaging::node::{Invitation, Invitations, Material, material_of};
+use gridpass_messaging::node::{Hold, Invitation, Invitations, Material, hold, material_of};
 use gridpass_messaging::store::Store;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Give the node files: trust pack, channel, schema, presentation, authorisation, status lists
@@ -36,6 +36,9 @@ pub struct AddArgs {
     /// The files
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// The identity that is the node, where there are several and it does not run
+    #[arg(long = "as", value_name = "NAME")]
+    identity: Option<String>,
 }
 
 /// How the node is: channels, what is missing, status lists that grew too old
@@ -95,6 +98,9 @@ pub struct JoinArgs {
 pub struct LeaveArgs {
     /// The channel: its CID, or its name where only one has it
     channel: String,
+    /// The identity that is the node, where there are several and it does not run
+    #[arg(long = "as", value_name = "NAME")]
+    identity: Option<String>,
 }
 
 /// Have nothing to do with a node
@@ -134,22 +140,23 @@ pub fn add(global: &GlobalArgs, args: &AddArgs) -> Outcomes {
     for file in &args.files {
         contents.push((file, read(file)?));
     }
-    let mut taken = Vec::new();
-    let running = Client::is_running(global);
-    if running {
-        for (file, bytes) in contents {
-            let asked = Asked::Add { content: STANDARD.encode(bytes) };
-            let answer = ask(global, &asked).map_err(|f| about(file, f))?;
-            let names = answer.get("taken").and_then(Value::as_array).cloned().unwrap_or_default();
-            taken.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
-        }
-    } else {
-        let mut material = open_material(global, &folder(global)?)?;
+    let mut taken: Vec<String> = Vec::new();
+    let folder = folder(global)?;
+    let mut offline = offline(global, &folder, args.identity.as_deref())?;
+    let running = offline.is_none();
+    if let Some((_held, material)) = &mut offline {
         for (file, bytes) in contents {
             let all = material
                 .give(&bytes, now())
-                .map_err(|e| about(file, Failure::new(e.code(), e.to_string())))?;
+                .map_err(|e| about(file, &taken, Failure::new(e.code(), e.to_string())))?;
             taken.extend(all.iter().map(ToString::to_string));
+        }
+    } else {
+        for (file, bytes) in contents {
+            let asked = Asked::Add { content: STANDARD.encode(bytes) };
+            let answer = ask(global, &asked).map_err(|f| about(file, &taken, f))?;
+            let names = answer.get("taken").and_then(Value::as_array).cloned().unwrap_or_default();
+            taken.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
         }
     }
     let mut text: String = taken.iter().map(|t| format!("taken: {}\n", shown(t))).collect();
@@ -162,14 +169,45 @@ pub fn add(global: &GlobalArgs, args: &AddArgs) -> Outcomes {
     Ok(Answer::new("gridpass.node.add/1", json!({"taken": taken, "running": running}), text))
 }
 
-/// What the node was given, while it does not run.
-fn open_material(global: &GlobalArgs, folder: &std::path::Path) -> Result<Material, Failure> {
-    let node = super::run::node_identity(&global.wallet()?, None)?.did;
-    Ok(Material::open(&material_of(folder), node, now())?.0)
+/// The node's folder, for who changes something in it; nothing where the node runs and can be asked.
+fn hold_unless_running(global: &GlobalArgs, folder: &Path) -> Result<Option<Hold>, Failure> {
+    if Client::is_running(global) {
+        return Ok(None);
+    }
+    match hold(folder) {
+        Ok(held) => Ok(Some(held)),
+        // It was starting, and runs now.
+        Err(e) if e.code() == messaging_codes::LOG_IN_USE && Client::is_running(global) => Ok(None),
+        Err(e) if e.code() == messaging_codes::LOG_IN_USE => {
+            Err(Failure::new(messaging_codes::NODE_STARTING, e.to_string()))
+        }
+        Err(e) => Err(Failure::new(e.code(), e.to_string())),
+    }
 }
 
-fn about(file: &std::path::Path, failure: Failure) -> Failure {
-    Failure { message: format!("{}: {}", file.display(), failure.message), ..failure }
+/// What a node was given that does not run, with its folder, which is held as long.
+fn offline(
+    global: &GlobalArgs,
+    folder: &Path,
+    name: Option<&str>,
+) -> Result<Option<(Hold, Material)>, Failure> {
+    if Client::is_running(global) {
+        return Ok(None);
+    }
+    // Before the folder is held: somebody may have to type a passphrase.
+    let node = super::run::node_identity(&global.wallet()?, name)?.did;
+    let Some(held) = hold_unless_running(global, folder)? else { return Ok(None) };
+    let material = Material::open(&material_of(folder), node, now())?.0;
+    Ok(Some((held, material)))
+}
+
+/// What is wrong with a file, and what of those before it is in force all the same.
+fn about(file: &Path, taken: &[String], failure: Failure) -> Failure {
+    let before = match taken {
+        [] => String::new(),
+        all => format!("; taken before it: {}", all.join(", ")),
+    };
+    Failure { message: format!("{}: {}{before}", file.display(), failure.message), ..failure }
 }
 
 pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
@@ -420,11 +458,13 @@ pub fn join(global: &GlobalArgs, args: &JoinArgs) -> Outcomes {
     };
     let invitation =
         Invitation::parse(&ticket).map_err(|e| Failure::new(e.code(), e.to_string()))?;
-    let running = Client::is_running(global);
+    let folder = folder(global)?;
+    let held = hold_unless_running(global, &folder)?;
+    let running = held.is_none();
     if running {
         ask(global, &Asked::Join { ticket })?;
     } else {
-        Invitations::open(&folder(global)?)
+        Invitations::open(&folder)
             .and_then(|mut all| all.note(invitation.clone()))
             .map_err(|e| Failure::new(e.code(), e.to_string()))?;
     }
@@ -446,11 +486,9 @@ pub fn join(global: &GlobalArgs, args: &JoinArgs) -> Outcomes {
 }
 
 pub fn leave(global: &GlobalArgs, args: &LeaveArgs) -> Outcomes {
-    let answer = if Client::is_running(global) {
-        ask(global, &Asked::Leave { channel: args.channel.clone() })?
-    } else {
-        let folder = folder(global)?;
-        let mut material = open_material(global, &folder)?;
+    let folder = folder(global)?;
+    let mut offline = offline(global, &folder, args.identity.as_deref())?;
+    let answer = if let Some((_held, material)) = &mut offline {
         let found = gridpass_policy::keeping::find(material.channels.values(), &args.channel)?;
         let channel = found.id().clone();
         material.leave(&channel)?;
@@ -458,6 +496,8 @@ pub fn leave(global: &GlobalArgs, args: &LeaveArgs) -> Outcomes {
             .and_then(|mut all| all.leave(&channel))
             .map_err(|e| Failure::new(e.code(), e.to_string()))?;
         json!({"channel": channel})
+    } else {
+        ask(global, &Asked::Leave { channel: args.channel.clone() })?
     };
     let text = format!(
         "left {}\nto take part again: gridpass node add CHANNEL PRESENTATION",
@@ -481,7 +521,11 @@ pub fn check(global: &GlobalArgs) -> Outcomes {
         return Err(Failure::new(messaging_codes::LOG_IN_USE, "the node is running")
             .next("Stop it with `gridpass node stop`, or see `gridpass node status`."));
     }
-    if !folder.is_dir() {
+    // The lock is made by whoever gives a node something before its first start.
+    let has = |name: &str| folder.join(name).exists();
+    let logs = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    let is_log = |path: &Path| path.extension().is_some_and(|e| e == "gplog");
+    if !has("index") && !logs.map(|file| file.path()).any(|path| is_log(&path)) {
         let message = format!("there is no store in {}", folder.display());
         return Err(Failure::new(credential_codes::NOT_KEPT, message).next(
             "There is nothing to check before the node of this profile first ran: \

@@ -275,7 +275,8 @@ pub fn inbox(global: &GlobalArgs, args: &InboxArgs) -> Outcomes {
     for message in answer.get("messages").and_then(Value::as_array).into_iter().flatten() {
         let of = |name: &str| shown(message.get(name).and_then(Value::as_str).unwrap_or_default());
         let number = message.get("number").map(ToString::to_string).unwrap_or_default();
-        let said = message.get("text").and_then(Value::as_str).unwrap_or_default();
+        let said = message.get("text").or_else(|| message.pointer("/withheld/sentence"));
+        let said = said.and_then(Value::as_str).unwrap_or_default();
         // Of a document that is written over many lines the beginning is on one.
         let said: String =
             said.chars().filter(|c| !matches!(c, '\n' | '\r' | '\t')).take(120).collect();

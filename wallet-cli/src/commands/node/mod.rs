@@ -127,6 +127,7 @@ impl ConfigArgs {
         if settings.version != 1 {
             return Err(malformed(format!("its version is {}, and 1 is known", settings.version)));
         }
+        settings.network.check().map_err(malformed)?;
         Ok((settings, Some(path)))
     }
 }

@@ -1,6 +1,7 @@
 //! `gridpass node run`.
 
 use super::{ConfigArgs, figures, folder};
+use crate::codes::IDENTITY_UNNAMED;
 use crate::context::{GlobalArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
@@ -16,11 +17,12 @@ use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::{Identity, IdentityKind};
 use gridpass_identity::wallet::snapshots::newest_log;
 use gridpass_messaging::codes as messaging_codes;
-use gridpass_messaging::node::{Material, Node, NodeKey, NodeSettings, material_of};
+use gridpass_messaging::node::{Material, Node, NodeKey, NodeSettings, hold, material_of};
 use gridpass_policy::keeping as channels;
 use serde_json::json;
 use std::io::Write;
 use std::path::Path;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// How the log is written.
@@ -72,7 +74,10 @@ pub fn run(global: &GlobalArgs, args: &RunArgs) -> Outcomes {
     let wallet = global.wallet()?;
     let me = node_identity(&wallet, args.identity.as_deref())?;
     let (key_id, key) = wallet.active_secret(&me, Relationship::CapabilityInvocation)?;
+    // A node that runs here already reads nothing of it; one that starts, before or after.
+    let held = hold(&folder).map_err(|e| Failure::new(e.code(), e.to_string()))?;
     hand_over(&wallet, &me, &folder)?;
+    drop(held);
     // The wallet is for one process: it is not held while the node runs.
     drop(wallet);
     let failed = |e: std::io::Error| Failure::new(messaging_codes::NODE_NETWORK, e.to_string());
@@ -129,6 +134,12 @@ pub fn node_identity(wallet: &Wallet, name: Option<&str>) -> Result<Identity, Fa
     let mut nodes = all.iter().filter(|i| i.kind == IdentityKind::Node);
     let found = match (name, nodes.next(), nodes.next()) {
         (None, Some(only), None) => only.clone(),
+        (None, Some(_), Some(_)) => {
+            let names = all.iter().filter(|i| i.kind == IdentityKind::Node);
+            let names: Vec<_> = names.map(|i| i.name.as_str()).collect();
+            let message = format!("the wallet has the nodes {}", names.join(", "));
+            return Err(Failure::new(IDENTITY_UNNAMED, message));
+        }
         _ => crate::commands::sign::identity(wallet, name)?,
     };
     let (code, wrong) = if found.did.method() != "key" {
@@ -215,8 +226,18 @@ async fn serve(
     }
     say_ready(json, &node);
     let failed = |e: std::io::Error| Failure::new(messaging_codes::NODE_NETWORK, e.to_string());
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        .map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    // Its terminal was closed.
+    let hangup = (!ignores_hangup()).then(|| signal(SignalKind::hangup())).transpose();
+    let hangup = hangup.map_err(failed)?;
+    let hangs_up = async {
+        match hangup {
+            Some(mut hangup) => {
+                hangup.recv().await;
+            }
+            None => std::future::pending().await,
+        }
+    };
     let stdin_ends = async {
         match stdin {
             Some(ended) => {
@@ -230,11 +251,21 @@ async fn serve(
         _ = tokio::signal::ctrl_c() => {}
         () = stdin_ends => {}
         _ = terminate.recv() => {}
+        () = hangs_up => {}
         () = node.ended() => {}
     }
     node.stop().await;
     // The ready line was the answer.
     Ok(Answer::default())
+}
+
+/// Whether it was started so that it outlives its terminal, as `nohup` does.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // The first signal is this one.
+    ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
 fn say_ready(json: bool, node: &Node) {

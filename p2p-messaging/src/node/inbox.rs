@@ -1,0 +1,131 @@
+//! What was delivered, as applications are given it.
+
+use super::worker::Worker;
+use crate::checking::Known as _;
+use crate::codes;
+use crate::sealing::Opening;
+use crate::store::Kept;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gridpass_identity::code::Code;
+use serde_json::{Value, json};
+
+/// The most messages in one answer.
+pub(super) const MAX_INBOX: usize = 1000;
+/// The most bytes of them, as they are shown: the answer is one line.
+const MAX_INBOX_BYTES: usize = 8 * 1024 * 1024;
+
+/// As many as have so many bytes where they are shown, but at least one. What is shown may be many times as
+/// long as what was sent.
+fn fitting(messages: impl Iterator<Item = Value>, most_bytes: usize) -> Vec<Value> {
+    let mut bytes = 0_usize;
+    messages
+        .take_while(|message| {
+            let first = bytes == 0;
+            bytes = bytes.saturating_add(message.to_string().len());
+            first || bytes <= most_bytes
+        })
+        .collect()
+}
+
+/// Why a message is shown without what it says.
+fn why_withheld(is_kept: bool, opening: Option<&Opening>) -> Option<(Code, String)> {
+    match opening {
+        _ if !is_kept => {
+            let sentence = "the channel's retention is over for it, or it came without its payload";
+            Some((codes::PAYLOAD_FORGOTTEN, sentence.to_owned()))
+        }
+        Some(Opening::NoKey) => {
+            let sentence = "it is sealed, and no key of it is here";
+            Some((codes::SEALING_NO_KEY, sentence.to_owned()))
+        }
+        Some(Opening::Broken(e)) => Some((e.code(), e.to_string())),
+        Some(Opening::Open(_)) | None => None,
+    }
+}
+
+impl Worker {
+    pub(super) fn inbox(&self, after: u64, most: u32) -> Value {
+        let most = usize::try_from(most).unwrap_or(MAX_INBOX).min(MAX_INBOX);
+        let found = self.knowledge.store.inbox_up_to(after, most, MAX_INBOX_BYTES);
+        let shown = found.iter().map(|(number, kept)| self.message(*number, kept));
+        let all = fitting(shown, MAX_INBOX_BYTES);
+        let last = all.last().and_then(|m| m.get("number")?.as_u64()).unwrap_or(after);
+        json!({"messages": all, "last": last})
+    }
+
+    fn message(&self, number: u64, kept: &Kept) -> Value {
+        let Ok(envelope) = kept.envelope() else {
+            return json!({"number": number, "unreadable": true});
+        };
+        let header = envelope.header();
+        let channel = self.knowledge.material.channel(&header.channel);
+        let mut message = json!({
+            "number": number,
+            "id": envelope.id(),
+            "channel": header.channel,
+            "channelName": channel.map(|c| c.descriptor().name.as_str()),
+            "topic": header.topic,
+            "version": header.topic_version,
+            "mediaType": header.media_type,
+            "sender": header.sender,
+            "node": header.node(),
+            "sequence": header.sequence,
+            "issued": header.issued,
+            "expires": header.expires,
+            "recipients": header.recipients,
+            "thread": header.thread,
+            "attributes": header.attributes,
+            "sealed": header.is_sealed(),
+            "caughtUp": kept.caught_up,
+            "decidedAt": kept.at,
+        });
+        let opening = header.is_sealed().then(|| self.knowledge.open(&envelope));
+        let withheld = why_withheld(envelope.payload().is_some(), opening.as_ref());
+        let opened = match &opening {
+            Some(Opening::Open(payload)) => Some(payload.as_slice()),
+            _ => envelope.payload(),
+        };
+        let Some(map) = message.as_object_mut() else { return message };
+        if let Some((code, sentence)) = withheld {
+            map.insert("withheld".into(), json!({"code": code.id(), "sentence": sentence}));
+        } else if let Some(payload) = opened {
+            map.insert("payload".into(), STANDARD.encode(payload).into());
+            if let Ok(text) = std::str::from_utf8(payload) {
+                map.insert("text".into(), text.into());
+            }
+        }
+        message
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zeroize::Zeroizing;
+
+    #[test]
+    fn a_page_ends_by_what_is_shown() {
+        // Each is 100 bytes, and twice as many where it is shown.
+        let message = |number: u64| json!({"number": number, "text": "\"".repeat(100)});
+        let length = message(1).to_string().len();
+        assert!(length > 200, "{length}");
+        let count = |most| fitting((1..=5).map(message), most).len();
+        assert_eq!([count(5 * length), count(3 * length), count(3 * length - 1)], [5, 3, 2]);
+        assert_eq!(count(1), 1, "one that is too long alone does not end everything");
+    }
+
+    #[test]
+    fn why_there_is_no_payload_is_said() {
+        let open = Opening::Open(Zeroizing::new(b"{}".to_vec()));
+        let code = |kept: bool, opening: Option<&Opening>| {
+            why_withheld(kept, opening).map(|(code, _)| code)
+        };
+        assert_eq!((code(true, None), code(true, Some(&open))), (None, None));
+        assert_eq!(code(true, Some(&Opening::NoKey)), Some(codes::SEALING_NO_KEY));
+        // Of one that is forgotten, a key would open nothing.
+        for opening in [None, Some(&Opening::NoKey)] {
+            assert_eq!(code(false, opening), Some(codes::PAYLOAD_FORGOTTEN));
+        }
+    }
+}
