@@ -76,7 +76,9 @@ impl NetworkSettings {
         let addresses = [("peers", &self.peers), ("relays", &self.relays)];
         for (name, all) in addresses {
             if let Some(address) = all.iter().find(|a| peer_in(a).is_none()) {
-                return Err(format!("network.{name}: {address} does not end in /p2p/ and a peer id"));
+                return Err(format!(
+                    "network.{name}: {address} does not end in /p2p/ and a peer id"
+                ));
             }
         }
         for (name, all) in [("allow", &self.allow), ("block", &self.block)] {

@@ -107,7 +107,11 @@ mod tests {
         let ahead = |uptime: u64| right(uptime).plus_millis(3_600_000);
         let mut pace = Pace::since(right(0));
         pace.tick(right(60_000 + FOLLOWED_MILLIS), at(60_000));
-        assert_eq!(pace.expected(at(60_000)), right(60_000 + FOLLOWED_MILLIS), "corrected a little");
+        assert_eq!(
+            pace.expected(at(60_000)),
+            right(60_000 + FOLLOWED_MILLIS),
+            "corrected a little"
+        );
         pace.tick(right(61_000), at(61_000));
         // Ahead for a while, and right again.
         pace.tick(ahead(62_000), at(62_000));
