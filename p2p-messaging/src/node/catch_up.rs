@@ -304,7 +304,7 @@ impl Worker {
         self.metrics.checked(&checked);
         self.settle(&checked, Some(peer), Source::CatchUp);
         let uptime = self.uptime();
-        if let Some(count) = self.ranges.looked.to_say(&checked, uptime) {
+        if let Some(count) = self.ranges.looked.say_left_aside(&checked, uptime) {
             let code = checked.code;
             tracing::info!(%peer, %code, count, "left aside by catching up: {}", checked.sentence);
         }

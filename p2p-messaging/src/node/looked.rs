@@ -71,7 +71,7 @@ impl Looked {
 
     /// How many were left aside for this reason since that was said; nothing where it was a short while
     /// ago, or where there is nothing to say.
-    pub(super) fn to_say(&mut self, checked: &Checked, uptime: UnixMillis) -> Option<u64> {
+    pub(super) fn say_left_aside(&mut self, checked: &Checked, uptime: UnixMillis) -> Option<u64> {
         if checked.verdict != Verdict::Ignore || checked.code == codes::ENVELOPE_DUPLICATE {
             return None;
         }

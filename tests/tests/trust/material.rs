@@ -357,7 +357,7 @@ fn a_presentation_that_has_ended_gives_way_to_one_that_holds() {
     assert_eq!(counts(&material), *short.id());
     assert_eq!(material.choose_presentations(NOW), []);
     // As it runs, and started again.
-    assert_eq!(material.choose_presentations(in_days(2)), [s.market.channel.clone()]);
+    assert_eq!(material.choose_presentations(in_days(2)), std::slice::from_ref(&s.market.channel));
     assert_eq!(counts(&material), *long.id());
     let later = Material::open(s.folder.path(), s.node.did.clone(), in_days(2)).expect("opens").0;
     assert_eq!(counts(&later), *long.id());
@@ -365,7 +365,7 @@ fn a_presentation_that_has_ended_gives_way_to_one_that_holds() {
     material.give(short.text().as_bytes(), in_days(2)).expect("taken");
     assert_eq!(counts(&material), *long.id());
     // A clock that is set right brings it back.
-    assert_eq!(material.choose_presentations(NOW), [s.market.channel.clone()]);
+    assert_eq!(material.choose_presentations(NOW), std::slice::from_ref(&s.market.channel));
     assert_eq!(counts(&material), *short.id());
 }
 
