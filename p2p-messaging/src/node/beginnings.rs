@@ -120,7 +120,14 @@ impl Worker {
         if reply.is_closed() {
             return;
         }
-        match self.channel_to_send(&new.channel) {
+        self.choose_presentations();
+        let found = self.channel_to_send(&new.channel);
+        let new = match &found {
+            // It is sent in the one that was looked at, whatever comes in between.
+            Ok(channel) => NewMessage { channel: channel.as_str().to_owned(), ..new },
+            Err(_) => new,
+        };
+        match found {
             Ok(channel) if !self.is_sure(&channel) => {
                 self.beginnings.parked.retain(|(_, _, reply)| !reply.is_closed());
                 if self.beginnings.parked.len() < MAX_PARKED {

@@ -57,7 +57,7 @@ pub(super) fn check_step(
     expected: UnixMillis,
     skew: u64,
 ) -> Result<(), (Code, String)> {
-    if now <= expected.plus_millis(skew) {
+    if now <= expected.plus_millis(skew.max(FOLLOWED_MILLIS)) {
         return Ok(());
     }
     let sentence = format!(

@@ -33,7 +33,8 @@ impl Believed {
 
     /// The clock was moved, and would have said this.
     pub(super) fn clock_moved(&mut self, before: UnixMillis, uptime: UnixMillis) {
-        if uptime.millis_since(self.steady) >= STEADY_MILLIS {
+        // Only what was believed wholly is known from now on.
+        if self.time(before, uptime) == Some(before) {
             self.known = Some((before, uptime));
         }
         self.steady = uptime;

@@ -400,6 +400,10 @@ fn open(
         .as_ref()
         .map_or_else(|| node.clone(), |a| a.authorisation.principal.clone());
     let place = folder.join("store");
+    // What could not be read may be why it seems to be somebody else.
+    for line in &found {
+        tracing::warn!("{line}");
+    }
     owner::check(&place, &participant, &node)?;
     let (store, opened) = Store::open_held(lock, &place)?;
     found.extend(opened.log.told().iter().map(|(code, sentence)| format!("{sentence} [{code}]")));

@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 
 /// How often it is looked at, in ticks.
 const LOOK_TICKS: u64 = 10;
+/// The most channels that are looked at in one tick: each costs a verification.
+const LOOK_CHANNELS: usize = 16;
 const DAY: u64 = 24 * 3600 * 1000;
 /// From when on an end that comes is worth a word a day, in milliseconds.
 const SOON: u64 = 7 * 24 * 3600 * 1000;
@@ -44,7 +46,10 @@ struct OwnRight {
 /// What was told of it, so that it is told once.
 #[derive(Default)]
 pub(super) struct Told {
-    rights: BTreeMap<ContentId, State>,
+    rights: BTreeMap<ContentId, OwnRight>,
+    /// Those that this round still looks at.
+    to_look: Vec<ContentId>,
+    memo: SignatureMemo,
     authorised: Option<bool>,
     /// When the operator was last told that something ends soon: a presentation, or the authorisation.
     endings: BTreeMap<Option<ContentId>, UnixMillis>,
@@ -123,7 +128,12 @@ fn ends_soon(
 
 impl Worker {
     /// As what a channel counts this node now; nothing where it does not take part.
-    fn own_right_now(&self, channel: &ContentId, now: UnixMillis) -> Option<OwnRight> {
+    fn own_right_now(
+        &self,
+        channel: &ContentId,
+        now: UnixMillis,
+        memo: &mut SignatureMemo,
+    ) -> Option<OwnRight> {
         let policy = self.checker.policy(channel)?;
         let material = &self.knowledge.material;
         let Some(own) = material.presentations.get(channel) else {
@@ -141,8 +151,8 @@ impl Worker {
             presentation: &own.id,
         };
         let documents = (own.text.as_bytes(), acts.map(|a| a.text.as_bytes()));
-        let (evidence, mut memo) = (self.knowledge.evidence(), SignatureMemo::default());
-        let found = establish(&speaker, documents, policy, &evidence, (now, now), &mut memo);
+        let evidence = self.knowledge.evidence();
+        let found = establish(&speaker, documents, policy, &evidence, (now, now), memo);
         let mut admitted = policy.admit(found.admission);
         let reads = policy.rule(&mut admitted, &Question::Subscribe, now);
         if reads.verdict == Verdict::Allow {
@@ -167,30 +177,43 @@ impl Worker {
         Some(OwnRight { state, why: Some((code, sentence)), next })
     }
 
-    /// The same for an operator.
+    /// The same for an operator. Of many channels what was found last: judging all of them takes seconds.
     pub(super) fn right_shown(&self, channel: &ContentId, now: UnixMillis) -> Value {
-        self.own_right_now(channel, now).map_or(Value::Null, |right| right.shown())
+        if self.knowledge.material.channels.len() > LOOK_CHANNELS
+            && let Some(right) = self.told.rights.get(channel)
+        {
+            return right.shown();
+        }
+        let right = self.own_right_now(channel, now, &mut SignatureMemo::default());
+        right.map_or(Value::Null, |right| right.shown())
     }
 
-    /// Says in the log what this node may not have any more, and what ends soon.
+    /// Says in the log what this node may not have any more, and what ends soon: some channels with a tick.
     pub(super) fn tick_own_rights(&mut self) {
-        if self.ticks.checked_rem(LOOK_TICKS) != Some(1) {
+        let mut told = std::mem::take(&mut self.told);
+        if told.to_look.is_empty() && self.ticks.checked_rem(LOOK_TICKS) == Some(1) {
+            told.to_look = self.knowledge.material.channels.keys().cloned().collect();
+        } else if told.to_look.is_empty() {
+            self.told = told;
             return;
         }
         let now = self.now();
-        let channels: Vec<_> = self.knowledge.material.channels.keys().cloned().collect();
-        let mut told = std::mem::take(&mut self.told);
-        let mut rights = BTreeMap::new();
-        for channel in channels {
-            let Some(right) = self.own_right_now(&channel, now) else { continue };
-            tell_of_right(&channel, told.rights.get(&channel).copied(), &right);
-            rights.insert(channel, right.state);
+        let rest = told.to_look.split_off(told.to_look.len().min(LOOK_CHANNELS));
+        for channel in std::mem::replace(&mut told.to_look, rest) {
+            let Some(right) = self.own_right_now(&channel, now, &mut told.memo) else {
+                told.rights.remove(&channel);
+                continue;
+            };
+            tell_of_right(&channel, told.rights.get(&channel).map(|r| r.state), &right);
+            told.rights.insert(channel, right);
         }
-        let without = rights.values().filter(|s| matches!(s, State::None | State::Undecided));
-        self.metrics.without_right(without.count());
-        told.rights = rights;
-        self.tell_of_authorisation(&mut told);
-        self.tell_of_endings(&mut told, now);
+        if told.to_look.is_empty() {
+            told.rights.retain(|c, _| self.knowledge.material.channels.contains_key(c));
+            let without = |r: &&OwnRight| matches!(r.state, State::None | State::Undecided);
+            self.metrics.without_right(told.rights.values().filter(without).count());
+            self.tell_of_authorisation(&mut told);
+            self.tell_of_endings(&mut told, now);
+        }
         self.told = told;
     }
 

@@ -284,14 +284,18 @@ impl Worker {
     fn status(&self) -> Value {
         let now = self.now();
         let material = &self.knowledge.material;
+        let lists = material.lists.iter().map(|l| (l.id.as_str(), &l.issuer, l.order().1));
+        let wanted = |list: &str, signer: &Did| self.checker.wants_list(list, signer);
+        // Asked once, and not for each channel.
+        let shortest =
+            material.channels.values().map(|c| c.descriptor().max_status_age_seconds).min();
+        let old = too_old(lists.clone(), wanted, shortest.unwrap_or(u64::MAX), now);
         let channels = material.channels.iter().map(|(id, signed)| {
             let descriptor = signed.descriptor();
             let heads = self.knowledge.store.heads(id);
             let (gaps, not_given) = self.gaps_of(id, now);
             let most = descriptor.max_status_age_seconds;
-            let lists = material.lists.iter().map(|l| (l.id.as_str(), &l.issuer, l.order().1));
-            let wanted = |list: &str, signer: &Did| self.checker.wants_list(list, signer);
-            let old = too_old(lists, wanted, most, now);
+            let old = too_old(lists.clone(), |list, _| old.contains(list), most, now);
             json!({
                 "id": id,
                 "name": descriptor.name,

@@ -86,11 +86,12 @@ impl Store {
         }
         let (mut left, mut first, mut is_over) = (Left::default(), None, false);
         self.log.each_in(open, &mut |_, record| {
-            first.get_or_insert(record.at);
-            is_over = is_over || self.shorter(record, what, &mut left).is_some();
+            let since = *first.get_or_insert(record.at);
+            is_over = is_over
+                || (now.millis_since(since) >= CLOSED_AFTER_MILLIS
+                    && self.shorter(record, what, &mut left).is_some());
         })?;
-        let is_old = first.is_some_and(|at| now.millis_since(at) >= CLOSED_AFTER_MILLIS);
-        Ok(is_over && is_old && self.log.begin_file()?)
+        Ok(is_over && self.log.begin_file()?)
     }
 
     /// Forgets in all closed files. Gives how many records were shortened, and the files that are damaged

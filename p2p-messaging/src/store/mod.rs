@@ -122,6 +122,9 @@ impl std::fmt::Debug for Store {
     }
 }
 
+/// By how much the times of two records differ, in milliseconds, so that the clock seems to have jumped.
+const JUMP_MILLIS: u64 = 48 * 3600 * 1000;
+
 impl Store {
     /// Opens the store in a folder, or begins one.
     ///
@@ -161,9 +164,17 @@ impl Store {
         let mut intake = Intake::new(index);
         let (known, indexed) = (intake.index.applied(), intake.index.records());
         let (mut seen, mut greatest, mut logged_before) = (0_u64, 0, None);
+        let mut ahead: Option<UnixMillis> = None;
         let (log, opened) = Log::open_locked(lock, folder, segment_bytes, &mut |place, record| {
             greatest = record.number;
-            logged_before = Some(record.at);
+            // A jump ahead is believed when it lasted: a clock may have been wrong.
+            let jumped =
+                logged_before.is_some_and(|at: UnixMillis| record.at > at.plus_millis(JUMP_MILLIS));
+            let lasted =
+                jumped && record.at.millis_since(*ahead.get_or_insert(record.at)) >= JUMP_MILLIS;
+            if !jumped || lasted {
+                (logged_before, ahead) = (Some(record.at), None);
+            }
             if record.number > known {
                 intake.take(place, record);
             } else {
