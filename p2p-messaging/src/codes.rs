@@ -157,7 +157,7 @@ gridpass_identity::codes! {
     NODE_NUMBER = "GP-NODE-NUMBER", Conflict,
         "The number is greater than the last one of the node's log: it is of another log, such as one from before the store was made anew.",
         "Begin at 0; the ids of the messages tell which you had.";
-    CLOCK_WRONG = "GP-CLOCK-WRONG", Configuration,
+    CLOCK_MOVED = "GP-CLOCK-MOVED", Configuration,
         "The machine's clock was just set forward, by more than the channel lets clocks differ.",
         "Set it right; where it is right now (it was wrong when the node started, or the machine slept), send again in five minutes, or start the node again.";
     CHAIN_AHEAD = "GP-CHAIN-AHEAD", Conflict,

@@ -64,7 +64,7 @@ pub(super) fn check_step(
         "the clock says {now}, and by what went by since it was believed last it is {expected}: \
          nothing was sent"
     );
-    Err((codes::CLOCK_WRONG, sentence))
+    Err((codes::CLOCK_MOVED, sentence))
 }
 
 /// Refuses to follow an own message that is dated further ahead than the channel lets clocks differ: what
@@ -95,7 +95,7 @@ mod tests {
         let expected = UnixMillis::new(1_000_000);
         let at = |ahead| check_step(expected.plus_millis(ahead), expected, SKEW);
         assert_eq!((at(0), at(SKEW)), (Ok(()), Ok(())));
-        assert_eq!(at(SKEW + 1).expect_err("ahead").0, codes::CLOCK_WRONG);
+        assert_eq!(at(SKEW + 1).expect_err("ahead").0, codes::CLOCK_MOVED);
         // One that was set back dates nothing ahead.
         assert_eq!(check_step(UnixMillis::new(0), expected, SKEW), Ok(()));
     }

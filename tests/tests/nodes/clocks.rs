@@ -41,7 +41,7 @@ async fn nothing_is_sent_by_a_clock_that_was_set_forward() {
     assert_eq!(send(&node, 1).await.expect("sent").sequence, 1);
     AHEAD.store(TEN_MINUTES, Ordering::SeqCst);
     let refused = send(&node, 2).await.expect_err("the clock is wrong");
-    assert_eq!(refused.code.id(), "GP-CLOCK-WRONG", "{refused}");
+    assert_eq!(refused.code.id(), "GP-CLOCK-MOVED", "{refused}");
     AHEAD.store(0, Ordering::SeqCst);
     assert_eq!(send(&node, 2).await.expect("sent").sequence, 2);
     node.stop().await;
