@@ -9,6 +9,7 @@ use gridpass_credentials::trust::{
     IdentityMaterial, IdentityMaterialError, Snapshots, Trust, TrustPack,
 };
 use gridpass_credentials::visa::Purpose;
+use gridpass_identity::did::Did;
 use gridpass_identity::key::{KeyType, SecretKey};
 use gridpass_identity::method::webvh::{self, Control, VerifiedEntries};
 use gridpass_identity::resolve::{Resolver as _, Snapshot};
@@ -172,10 +173,8 @@ fn a_log_that_is_dated_ahead_makes_room_for_the_one_that_goes_on_from_it() {
     assert_eq!(material.give(&pack(NOW), NOW).expect("taken"), [Taken::Trust]);
 }
 
-/// Nobody signs which logs a pack brings: without its end, a log marks no stolen key.
-#[test]
-fn a_pack_takes_no_end_off_a_log_that_is_known_nor_after_a_restart() {
-    let s = scene();
+/// A log, and two that go on from it and contradict each other.
+fn contradicting_logs() -> (Did, String, [String; 2]) {
     let keys = [1_u8, 2, 3]
         .map(|seed| SecretKey::from_bytes(KeyType::Ed25519, &[seed; 32]).expect("a key"));
     let (next, last) = (keys[1].public_key(), keys[2].public_key());
@@ -184,8 +183,15 @@ fn a_pack_takes_no_end_off_a_log_that_is_known_nor_after_a_restart() {
     let entries = VerifiedEntries::verify(&did, short.as_bytes(), NOW).expect("a log");
     let control = Control { signer: &keys[1], next: &last, witness: None };
     let goes_on =
-        |at: UnixMillis| webvh::update(&entries, &[], &control, at).expect("a longer log");
-    let (long, other) = (goes_on(days_ago(2)), goes_on(days_ago(1)));
+        |ago| webvh::update(&entries, &[], &control, days_ago(ago)).expect("a longer log");
+    (did, short, [goes_on(2), goes_on(1)])
+}
+
+/// Nobody signs which logs a pack brings: without its end, a log marks no stolen key.
+#[test]
+fn a_pack_takes_no_end_off_a_log_that_is_known_nor_after_a_restart() {
+    let s = scene();
+    let (did, short, [long, other]) = contradicting_logs();
     let pack = |log: Option<&str>, seen: UnixMillis| {
         let snapshot = |log: &str| {
             let document = log.as_bytes().to_vec();
@@ -220,20 +226,12 @@ fn a_pack_takes_no_end_off_a_log_that_is_known_nor_after_a_restart() {
 #[test]
 fn a_log_that_contradicts_the_pinned_pack_is_not_for_a_wallet() {
     let s = scene();
-    let keys = [1_u8, 2, 3]
-        .map(|seed| SecretKey::from_bytes(KeyType::Ed25519, &[seed; 32]).expect("a key"));
-    let (next, last) = (keys[1].public_key(), keys[2].public_key());
-    let control = Control { signer: &keys[0], next: &next, witness: None };
-    let (did, short) = webvh::create("root.example", &[], &control, days_ago(9)).expect("a log");
-    let entries = VerifiedEntries::verify(&did, short.as_bytes(), NOW).expect("a log");
-    let control = Control { signer: &keys[1], next: &last, witness: None };
-    let goes_on = |at: UnixMillis| {
-        let log = webvh::update(&entries, &[], &control, at).expect("a longer log");
+    let (did, short, ends) = contradicting_logs();
+    let snapshot = |log: String| {
         let document = log.into_bytes();
         Snapshot { seen: days_ago(1), confirmed: None, document, witness: None }
     };
-    let (long, other) = (goes_on(days_ago(3)), goes_on(days_ago(2)));
-    let short = Snapshot { document: short.into_bytes(), ..long.clone() };
+    let (short, [long, other]) = (snapshot(short), ends.map(snapshot));
     let charter = world::charter(&[&s.market.regulator], &[&s.market.role]);
     let charter = world::sign_charter(charter, &[&s.market.regulator]);
     let logs = vec![IdentityMaterial::of(&did, &long)];

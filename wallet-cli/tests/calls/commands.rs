@@ -241,9 +241,9 @@ fn a_wallet_from_an_old_backup_is_told_of_its_own_log_and_signs_no_more() {
     place.ok(&["--profile", "dso", "sign", "a.txt", "-o", "a.jws"]);
 }
 
-/// A thief shows the log as it was before the theft was said in it.
-#[test]
-fn a_log_that_is_given_counts_beside_the_one_that_is_kept() {
+/// A DID whose key was stolen; somebody whose wallet keeps the log that says so, and somebody without one. Both
+/// have what the thief signed, and the log from before and after.
+pub(crate) fn after_a_theft() -> (String, Place, Place) {
     let owner = Place::with_wallet();
     let did = owner.new_identity("root", &["--method", "webvh", "--location", "dso.example"]);
     owner.write("order.txt", "reduce by 10 MW");
@@ -258,6 +258,13 @@ fn a_log_that_is_given_counts_beside_the_one_that_is_kept() {
         stranger.write(file, &owner.read(file));
     }
     reader.ok(&["id", "resolve", &did, "--log", "new.jsonl", "--save"]);
+    (did, reader, stranger)
+}
+
+/// A thief shows the log as it was before the theft was said in it.
+#[test]
+fn a_log_that_is_given_counts_beside_the_one_that_is_kept() {
+    let (did, reader, stranger) = after_a_theft();
     let verify = |more: &[&str]| {
         let ran = reader.run(&[&["--json", "verify-signature", "stolen.jws"], more].concat());
         (ran.status, codes_of(&ran.json()).remove(0))

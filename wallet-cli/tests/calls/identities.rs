@@ -1,7 +1,7 @@
 //! What identities are made of: what was asked for, or a refusal that says why not. And what is known of
 //! those of others: by a file alone, or by the wallet, too.
 
-use crate::commands::wait_for_next_second;
+use crate::commands::{after_a_theft, wait_for_next_second};
 use crate::common::{Place, Ran, codes_of};
 use crate::visas::framework;
 
@@ -72,20 +72,7 @@ fn what_a_method_cannot_give_is_refused_and_not_left_out() {
 /// A script has no passphrase, and a log without its last entries hides a theft: what was left out is said.
 #[test]
 fn a_file_is_judged_alone_only_where_that_is_asked_for_and_it_is_said() {
-    let owner = Place::with_wallet();
-    let did = owner.new_identity("root", &["--method", "webvh", "--location", "dso.example"]);
-    owner.write("order.txt", "reduce by 10 MW");
-    owner.ok(&["sign", "order.txt", "-o", "stolen.jws"]);
-    owner.ok(&["id", "export", "root", "-o", "old.jsonl"]);
-    wait_for_next_second();
-    owner.ok(&["id", "rotate", "root", "--compromised-since", "2020-01-01T00:00:00Z"]);
-    owner.ok(&["id", "export", "root", "-o", "new.jsonl"]);
-    let (reader, stranger) = (Place::with_wallet(), Place::new());
-    for file in ["stolen.jws", "old.jsonl", "new.jsonl"] {
-        reader.write(file, &owner.read(file));
-        stranger.write(file, &owner.read(file));
-    }
-    reader.ok(&["id", "resolve", &did, "--log", "new.jsonl", "--save"]);
+    let (did, reader, stranger) = after_a_theft();
 
     let by_old = ["verify-signature", "stolen.jws", "--log", "old.jsonl"];
     let alone = [&by_old[..], &["--without-wallet"]].concat();

@@ -19,11 +19,12 @@ use gridpass_credentials::request::{self, Refusal};
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::verify::{Evidence, Expectation, check_list, verify_visa};
 use gridpass_credentials::visa::Visa;
+use gridpass_identity::code::Code;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::OfflineResolver;
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// Verify a visa that an issuer sent you, and keep it
@@ -173,18 +174,23 @@ fn list_held(wallet: &Wallet) -> Outcomes {
         let ends = end_of(&visa);
         let state = with_expiry(state, ends);
         text.push_str(&lines(&visa, state, &format!("by {}", visa.issuer), secured.id()));
-        let mut row = json!({"visa": visa, "evidence": secured.id(), "state": state, "ends": ends});
-        if let (Some((code, sentence)), Some(row)) = (why, row.as_object_mut()) {
-            text.push_str(&format!("  {} [{code}]\n", harmless(&sentence)));
-            row.insert("code".into(), json!(code));
-            row.insert("sentence".into(), json!(sentence));
-        }
-        rows.push(row);
+        let row = json!({"visa": visa, "evidence": secured.id(), "state": state, "ends": ends});
+        rows.push(with_why(row, why, &mut text));
     }
     if rows.is_empty() {
         text = "You hold no visa.".into();
     }
     Ok(Answer::new("gridpass.visa.list/1", json!({"visas": rows}), text))
+}
+
+/// Says beside a visa why it does not stand.
+fn with_why(mut row: Value, why: Option<(Code, String)>, text: &mut String) -> Value {
+    if let (Some((code, sentence)), Some(row)) = (why, row.as_object_mut()) {
+        text.push_str(&format!("  {} [{code}]\n", harmless(&sentence)));
+        row.insert("code".into(), json!(code));
+        row.insert("sentence".into(), json!(sentence));
+    }
+    row
 }
 
 fn list_issued(wallet: &Wallet) -> Outcomes {
@@ -196,14 +202,9 @@ fn list_issued(wallet: &Wallet) -> Outcomes {
         let Standing { state, why } = known.issued(wallet, &record, &visa)?;
         let state = with_expiry(state, ends);
         text.push_str(&lines(&visa, state, &format!("for {}", visa.subject), secured.id()));
-        let mut row = json!({"visa": visa, "evidence": secured.id(), "state": state, "ends": ends});
+        let row = json!({"visa": visa, "evidence": secured.id(), "state": state, "ends": ends});
         // By whom else it was taken back.
-        if let (Some((code, sentence)), Some(row)) = (why, row.as_object_mut()) {
-            text.push_str(&format!("  {} [{code}]\n", harmless(&sentence)));
-            row.insert("code".into(), json!(code));
-            row.insert("sentence".into(), json!(sentence));
-        }
-        rows.push(row);
+        rows.push(with_why(row, why, &mut text));
     }
     for (authorisation, _) in register::authorisations(wallet)? {
         let revoked = register::is_set(wallet, &authorisation.principal, &authorisation.status)?;
