@@ -169,6 +169,9 @@ gridpass_identity::codes! {
     NO_PRESENTATION = "GP-NO-PRESENTATION", Configuration,
         "The node has no presentation for this channel that counts.",
         "The participant runs `gridpass visa present ROLE --to CHANNEL --for 30d -o FILE`; then `gridpass node add FILE`.";
+    RIGHT_ENDS = "GP-RIGHT-ENDS", Indeterminate,
+        "What the node shows for itself ends soon: its authorisation, a presentation, or a visa in one.",
+        "Make it anew before that, and `gridpass node add` it: from then on nothing comes any more. `next` says how.";
     NO_TOPIC = "GP-NO-TOPIC", NotFound,
         "The channel has no such topic, or no version of it that counts.",
         "`gridpass channel show` lists topics and versions.";
@@ -289,6 +292,9 @@ gridpass_identity::codes! {
     LOG_TORN = "GP-LOG-TORN", Ok,
         "The log ended in bytes that are no record: mostly a write that was cut off before it was acknowledged.",
         "They are kept beside; if the machine did not stop just before, treat it as damage.";
+    LOG_MANY_FILES = "GP-LOG-MANY-FILES", Indeterminate,
+        "The log has as many closed files as a node closes early: payloads that are over stay until the open one is full.",
+        "The open file is closed at 64 MiB, and they are forgotten then. If they must go before: `gridpass node stop`, move `store` out of the node's folder, and start it again; it learns from its peers what it sent.";
     LOG_VERSION = "GP-LOG-VERSION", Malformed,
         "The file is not a log of a version that is known.",
         "Open it with the version of Gridpass that wrote it.";

@@ -8,8 +8,16 @@ use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::verify::{AuthorisationExpectation, verify_authorisation};
 use gridpass_identity::codes::DID_DEACTIVATED;
+use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
 use serde_json::{Value, json};
+
+/// What the participant does so that a node may act for it, or go on.
+pub(super) fn authorise(node: &Did) -> String {
+    format!(
+        "The participant runs `gridpass visa authorise-node {node} -o FILE`; then `gridpass node add FILE`."
+    )
+}
 
 impl Worker {
     /// For whom the node acts, and whether that counts now: `state`, and where it does not why and
@@ -17,9 +25,7 @@ impl Worker {
     pub(super) fn authorisation_shown(&self) -> Value {
         let material = &self.knowledge.material;
         let node = &self.me.node;
-        let again = format!(
-            "The participant runs `gridpass visa authorise-node {node} -o FILE`; then `gridpass node add FILE`."
-        );
+        let again = authorise(node);
         let not = |sentence: String, next: String| {
             let code = codes::NODE_AUTHORISATION.id();
             json!({"state": "none", "code": code, "sentence": sentence, "next": next})

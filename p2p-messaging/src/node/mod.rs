@@ -15,6 +15,7 @@ mod channels;
 mod clock;
 pub mod control;
 mod disk;
+mod endings;
 mod evidence;
 mod export;
 mod fates;

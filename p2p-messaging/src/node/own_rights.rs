@@ -2,13 +2,16 @@
 //! ends. What ends in the middle of the day makes no noise by itself: others just stop telling it anything.
 //! So an operator is shown it, it is in the log, and monitoring can watch for it.
 
+use super::endings::{Life, ToldEnds};
 use super::worker::Worker;
 use crate::checking::{Known as _, Speaker, establish};
 use crate::codes;
 use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::signature::SignatureMemo;
+use gridpass_credentials::verify::VisaReport;
 use gridpass_identity::code::{Class, Code};
+use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::codes as policy_codes;
 use gridpass_policy::decision::{Reason, Verdict};
@@ -20,9 +23,6 @@ use std::collections::BTreeMap;
 const LOOK_TICKS: u64 = 10;
 /// The most channels that are looked at in one tick: each costs a verification.
 const LOOK_CHANNELS: usize = 16;
-const DAY: u64 = 24 * 3600 * 1000;
-/// From when on an end that comes is worth a word a day, in milliseconds.
-const SOON: u64 = 7 * 24 * 3600 * 1000;
 
 /// As what a channel counts this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,30 +37,32 @@ enum State {
 
 /// As what a channel counts this node, and where it reads nothing why and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct OwnRight {
+pub(super) struct OwnRight {
     state: State,
     why: Option<(Code, String)>,
     next: String,
+    /// Of the visas that hold and are shown, the one that ends first: its role, and from when until when.
+    pub(super) visa: Option<(String, Life)>,
 }
 
 /// What was told of it, so that it is told once.
 #[derive(Default)]
 pub(super) struct Told {
-    rights: BTreeMap<ContentId, OwnRight>,
+    pub(super) rights: BTreeMap<ContentId, OwnRight>,
     /// Those that this round still looks at.
     to_look: Vec<ContentId>,
     memo: SignatureMemo,
     authorised: Option<bool>,
-    /// When the operator was last told that something ends soon: a presentation, or the authorisation.
-    endings: BTreeMap<Option<ContentId>, UnixMillis>,
+    /// Of what the operator was told that it ends soon, and when.
+    pub(super) ends: ToldEnds,
 }
 
 impl OwnRight {
-    fn of(state: State) -> Self {
-        Self { state, why: None, next: String::new() }
+    fn of(state: State, visa: Option<(String, Life)>) -> Self {
+        Self { state, why: None, next: String::new(), visa }
     }
 
-    fn shown(&self) -> Value {
+    pub(super) fn shown(&self) -> Value {
         let state = match self.state {
             State::Reads => "reads",
             State::Keeps => "keeps",
@@ -103,27 +105,29 @@ fn why(facts: &Admission, reasons: &[Reason]) -> (Code, String, bool) {
     }
 }
 
+/// What whoever operates the node does about a visa that is over, or will be.
+pub(super) fn renew_visa() -> String {
+    let show = codes::NO_PRESENTATION.0.remedy;
+    format!("The participant renews its visa, with `gridpass visa renew`. {show}")
+}
+
 /// What whoever operates the node does about it.
 fn next(code: Code) -> String {
     if [credential_codes::PROOF_EXPIRED, policy_codes::ROLE_NOT_HELD].contains(&code) {
         return codes::NO_PRESENTATION.0.remedy.to_owned();
     }
     if code == credential_codes::VISA_EXPIRED {
-        let show = codes::NO_PRESENTATION.0.remedy;
-        return format!("The participant renews its visa, with `gridpass visa renew`. {show}");
+        return renew_visa();
     }
     code.0.remedy.to_owned()
 }
 
-/// Whether it is time to say that something ends.
-fn ends_soon(
-    until: UnixMillis,
-    now: UnixMillis,
-    told: Option<UnixMillis>,
-    uptime: UnixMillis,
-) -> bool {
-    let soon = now < until && until.millis_since(now) <= SOON;
-    soon && told.is_none_or(|told| uptime.millis_since(told) >= DAY)
+/// Of the visas that were shown and hold, the one that ends first.
+fn ends_first(report: &VisaReport) -> Option<(String, Life)> {
+    let holds = report.visas.iter().filter(|v| v.presented && v.outcome == Outcome::Passed);
+    let visa = holds.filter_map(|v| v.visa.as_ref()).min_by_key(|visa| visa.valid_until)?;
+    let life = Life { from: visa.valid_from, until: visa.valid_until };
+    Some((visa.role.to_string(), life))
 }
 
 impl Worker {
@@ -140,7 +144,7 @@ impl Worker {
             let sentence = "the node has no presentation for it".to_owned();
             let why = Some((codes::NO_PRESENTATION, sentence));
             let next = codes::NO_PRESENTATION.0.remedy.to_owned();
-            return Some(OwnRight { state: State::None, why, next });
+            return Some(OwnRight { state: State::None, why, next, visa: None });
         };
         let acts = material.authorisation.as_ref();
         let acts = acts.filter(|_| self.me.participant != self.me.node);
@@ -153,15 +157,16 @@ impl Worker {
         let documents = (own.text.as_bytes(), acts.map(|a| a.text.as_bytes()));
         let evidence = self.knowledge.evidence();
         let found = establish(&speaker, documents, policy, &evidence, (now, now), memo);
+        let visa = ends_first(&found.report);
         let mut admitted = policy.admit(found.admission);
         let reads = policy.rule(&mut admitted, &Question::Subscribe, now);
         if reads.verdict == Verdict::Allow {
-            return Some(OwnRight::of(State::Reads));
+            return Some(OwnRight::of(State::Reads, visa));
         }
         if !policy.descriptor().keep.is_empty()
             && policy.rule(&mut admitted, &Question::Keep, now).verdict == Verdict::Allow
         {
-            return Some(OwnRight::of(State::Keeps));
+            return Some(OwnRight::of(State::Keeps, visa));
         }
         let (code, sentence, only_lacks) = why(admitted.admission(), &reads.reasons);
         let state = match code.class() {
@@ -174,18 +179,17 @@ impl Worker {
             true => "Do what is said of the node's authorisation.".to_owned(),
             false => next(code),
         };
-        Some(OwnRight { state, why: Some((code, sentence)), next })
+        Some(OwnRight { state, why: Some((code, sentence)), next, visa })
     }
 
     /// The same for an operator. Of many channels what was found last: judging all of them takes seconds.
-    pub(super) fn right_shown(&self, channel: &ContentId, now: UnixMillis) -> Value {
+    pub(super) fn right_of(&self, channel: &ContentId, now: UnixMillis) -> Option<OwnRight> {
         if self.knowledge.material.channels.len() > LOOK_CHANNELS
             && let Some(right) = self.told.rights.get(channel)
         {
-            return right.shown();
+            return Some(right.clone());
         }
-        let right = self.own_right_now(channel, now, &mut SignatureMemo::default());
-        right.map_or(Value::Null, |right| right.shown())
+        self.own_right_now(channel, now, &mut SignatureMemo::default())
     }
 
     /// Says in the log what this node may not have any more, and what ends soon: some channels with a tick.
@@ -212,7 +216,7 @@ impl Worker {
             let without = |r: &&OwnRight| matches!(r.state, State::None | State::Undecided);
             self.metrics.without_right(told.rights.values().filter(without).count());
             self.tell_of_authorisation(&mut told);
-            self.tell_of_endings(&mut told, now);
+            self.tell_of_ends(&mut told, now);
         }
         self.told = told;
     }
@@ -232,27 +236,6 @@ impl Worker {
             }
         }
         told.authorised = Some(counts);
-    }
-
-    fn tell_of_endings(&self, told: &mut Told, now: UnixMillis) {
-        let (uptime, material) = (self.uptime(), &self.knowledge.material);
-        let authorised = material.authorisation.as_ref().map(|a| a.authorisation.valid_until);
-        let presented: BTreeMap<_, _> =
-            material.presentations.iter().map(|(channel, own)| (channel, own.expires)).collect();
-        self.metrics.ends(authorised, &presented);
-        let ends = presented.into_iter().map(|(channel, until)| (Some(channel.clone()), until));
-        let ends: BTreeMap<_, _> = ends.chain(authorised.map(|until| (None, until))).collect();
-        told.endings.retain(|what, _| ends.contains_key(what));
-        for (what, until) in ends {
-            if !ends_soon(until, now, told.endings.get(&what).copied(), uptime) {
-                continue;
-            }
-            match &what {
-                Some(channel) => tracing::warn!(%channel, %until, "the presentation ends soon"),
-                None => tracing::warn!(%until, "the node's authorisation ends soon"),
-            }
-            told.endings.insert(what, uptime);
-        }
     }
 }
 
@@ -279,17 +262,6 @@ fn tell_of_right(channel: &ContentId, before: Option<State>, right: &OwnRight) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_end_is_told_a_week_before_and_once_a_day() {
-        let (now, up) = (UnixMillis::new(1_000 * DAY), UnixMillis::new(30_000));
-        let until = |days: u64| now.plus_millis(days * DAY);
-        assert!(ends_soon(until(7), now, None, up));
-        assert!(!ends_soon(until(8), now, None, up), "not soon");
-        assert!(!ends_soon(now, now, None, up), "it ended");
-        assert!(!ends_soon(until(1), now, Some(up), up.plus_millis(DAY - 1)), "told today");
-        assert!(ends_soon(until(1), now, Some(up), up.plus_millis(DAY)));
-    }
 
     #[test]
     fn what_ended_names_what_its_operator_does() {

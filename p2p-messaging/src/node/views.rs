@@ -3,6 +3,7 @@
 use super::control::{Answered, Asked, ControlResult};
 use super::group::After;
 use super::inbox::MAX_INBOX;
+use super::own_rights::OwnRight;
 use super::readers::check_number;
 use super::ticket::{Invitation, MAX_ADDRESSES};
 use super::typed::AskError;
@@ -296,6 +297,7 @@ impl Worker {
             let (gaps, not_given) = self.gaps_of(id, now);
             let most = descriptor.max_status_age_seconds;
             let old = too_old(lists.clone(), |list, _| old.contains(list), most, now);
+            let right = self.right_of(id, now);
             json!({
                 "id": id,
                 "name": descriptor.name,
@@ -303,7 +305,8 @@ impl Worker {
                 "joined": self.checker.policy(id).is_some(),
                 "keeps": material.presentations.contains_key(id) && !self.checker.reads(id),
                 "presentationExpires": self.expiry_of(id),
-                "right": self.right_shown(id, now),
+                "right": right.as_ref().map(OwnRight::shown),
+                "ends": self.ends_of(id, right.as_ref(), now),
                 "sealing": self.sealing_of(id),
                 "senders": heads.len(),
                 "gaps": gaps,
@@ -324,6 +327,7 @@ impl Worker {
             "charterVersion": self.knowledge.trust.charter().charter().version,
             "authorisation": self.authorisation_shown(),
             "authorisedUntil": authorisation.map(|a| a.authorisation.valid_until),
+            "authorisationEnds": self.authorisation_end(now),
             "listening": self.listening,
             "peers": self.peers.len(),
             "open": self.peers.open().count(),

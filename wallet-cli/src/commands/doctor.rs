@@ -3,7 +3,7 @@
 use super::partial;
 use crate::codes;
 use crate::commands::node::client::Client;
-use crate::commands::node::{code_of, folder, silence, unread};
+use crate::commands::node::{code_of, ending, folder, silence, unread};
 use crate::commands::wallet::changed_since;
 use crate::context::{GlobalArgs, now};
 use crate::help;
@@ -15,7 +15,9 @@ use gridpass_identity::report::{Check, Report};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::sled_store::SledStore;
 use gridpass_identity::wallet::{Diary, LockedWallet};
-use gridpass_messaging::codes::{LOG_DAMAGED, NODE_NOT_RUNNING, NODE_SILENT, NOT_DURABLE};
+use gridpass_messaging::codes::{
+    LOG_DAMAGED, NODE_NOT_RUNNING, NODE_SILENT, NOT_DURABLE, RIGHT_ENDS,
+};
 use gridpass_messaging::node::control::Asked;
 use gridpass_messaging::node::socket_of;
 use serde_json::{Value, json};
@@ -95,6 +97,7 @@ fn check_node(report: &mut Report, global: &GlobalArgs) {
 fn check_status(report: &mut Report, status: &Value) {
     let sentence = "the node runs, and answers";
     report.push(Check::passed("node", codes::IN_ORDER, sentence));
+    check_ends(report, status);
     let mut doubt = |name, code, sentence: String| {
         report.push(Check::indeterminate(name, code, sentence));
     };
@@ -129,6 +132,28 @@ fn check_status(report: &mut Report, status: &Value) {
             let list = list.as_str().unwrap_or_default();
             let sentence = format!("channel {name}: the status list {list} is too old");
             doubt("channel", STATUS_STALE, sentence);
+        }
+    }
+}
+
+/// What ends soon of what the node shows for itself: to be done some day is in order, and the last warning is
+/// not.
+fn check_ends(report: &mut Report, status: &Value) {
+    let mut tell = |name, of: &str, end: &Value| {
+        let end = ending(end);
+        let sentence = format!("{of}{}; next: {}", end.sentence, end.next);
+        report.push(match end.is_last {
+            true => Check::indeterminate(name, RIGHT_ENDS, sentence),
+            false => Check::passed(name, RIGHT_ENDS, sentence),
+        });
+    };
+    if let Some(end) = status.get("authorisationEnds").filter(|end| end.is_object()) {
+        tell("authorisation", "", end);
+    }
+    for channel in status.get("channels").and_then(Value::as_array).into_iter().flatten() {
+        let name = channel.get("name").and_then(Value::as_str).unwrap_or_default();
+        for end in channel.get("ends").and_then(Value::as_array).into_iter().flatten() {
+            tell("channel", &format!("channel {name}: "), end);
         }
     }
 }
@@ -245,6 +270,27 @@ mod tests {
                          {"name": "orders", "listsTooOld": ["https://a.example/list"]}]});
         let all = ["GP-VISA-EXPIRED", "GP-NOT-DURABLE", "GP-LOG-DAMAGED", "GP-PROOF-EXPIRED"];
         assert_eq!(found(&bad), [&all[..], &["GP-STATUS-STALE"; 2]].concat());
+    }
+
+    #[test]
+    fn what_ends_soon_is_said_and_in_doubt_at_the_last() {
+        let end = |near: &str| json!({"near": near, "sentence": "it ends", "next": "renew it"});
+        let found = |status: &Value| {
+            let mut report = Report::default();
+            check_status(&mut report, status);
+            let ends = report.checks.into_iter().filter(|c| c.code == RIGHT_ENDS);
+            ends.map(|c| (c.outcome == Outcome::Passed, c.sentence)).collect::<Vec<_>>()
+        };
+        let bids = json!({"name": "bids", "ends": [end("soon"), end("last")]});
+        let status = json!({"authorisationEnds": end("soon"), "channels": [bids]});
+        let all = [
+            (true, "it ends; next: renew it".to_owned()),
+            (true, "channel bids: it ends; next: renew it".to_owned()),
+            (false, "channel bids: it ends; next: renew it".to_owned()),
+        ];
+        assert_eq!(found(&status), all);
+        let none = json!({"authorisationEnds": null, "channels": [{"name": "bids", "ends": []}]});
+        assert!(found(&none).is_empty());
     }
 
     #[test]

@@ -289,6 +289,11 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
             out.push_str(&format!("  {head:<17}{sentence} [{code}]\n"));
             out.push_str(&format!("                   next: {next}\n"));
         }
+        for end in channel.get("ends").and_then(Value::as_array).into_iter().flatten() {
+            let Ending { sentence, next, .. } = ending(end);
+            out.push_str(&format!("  ENDS SOON        {sentence}\n"));
+            out.push_str(&format!("                   next: {next}\n"));
+        }
         if let Some(silent) = channel.get("silent").filter(|s| s.is_object()) {
             out.push_str(&format!("  SILENT           {}\n", silence(silent)));
         }
@@ -361,6 +366,10 @@ fn acts_for(status: &Value) -> String {
         "undecided" => format!("authorised until {until}\nUNDECIDED        {why}"),
         _ => format!("authorised until {until}\n"),
     });
+    if let Some(end) = status.get("authorisationEnds").filter(|e| e.is_object()) {
+        let Ending { sentence, next, .. } = ending(end);
+        out.push_str(&format!("ENDS SOON        {sentence}\n                 next: {next}\n"));
+    }
     out
 }
 
@@ -402,6 +411,20 @@ pub fn unread(channel: &Value) -> Option<Unread> {
         _ => return None,
     };
     Some(Unread { head, code, sentence: of("sentence")?, next: of("next")? })
+}
+
+/// What ends soon of what a node shows for itself, and what to do.
+pub struct Ending {
+    pub sentence: String,
+    pub next: String,
+    /// It is the last warning.
+    pub is_last: bool,
+}
+
+/// Reads what the node says of it.
+pub fn ending(end: &Value) -> Ending {
+    let of = |name: &str| end.get(name).map(plain).unwrap_or_default();
+    Ending { sentence: of("sentence"), next: of("next"), is_last: of("near") == "last" }
 }
 
 /// A channel in which nothing is heard, as a sentence.
