@@ -294,7 +294,10 @@ gridpass_identity::codes! {
         "They are kept beside; if the machine did not stop just before, treat it as damage.";
     LOG_MANY_FILES = "GP-LOG-MANY-FILES", Indeterminate,
         "The log has as many closed files as a node closes early: payloads that are over stay until the open one is full.",
-        "The open file is closed at 64 MiB, and they are forgotten then. If they must go before: `gridpass node stop`, move `store` out of the node's folder, and start it again; it learns from its peers what it sent.";
+        "It is closed at 64 MiB, and they are forgotten then. If they must go before: export what is needed as evidence, `gridpass node stop`, move `store` out of the node's folder, and start it while its peers run: it learns from them what it sent.";
+    DISK_SHORT = "GP-DISK-SHORT", Indeterminate,
+        "Less than 512 MiB of the node's disk are left: what is over is forgotten at once, and soon no files are fetched.",
+        "Make room on the disk, or give up files with `gridpass file remove`; where it is full nothing that comes is kept.";
     LOG_VERSION = "GP-LOG-VERSION", Malformed,
         "The file is not a log of a version that is known.",
         "Open it with the version of Gridpass that wrote it.";

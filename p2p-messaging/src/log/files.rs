@@ -366,6 +366,10 @@ impl Segments {
         Ok(())
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Gives up what ends hold that were cut off before a time.
     pub(super) fn forget_cut_ends(&self, before: UnixMillis) -> Result<u64, LogError> {
         cut::empty(&self.folder, before)

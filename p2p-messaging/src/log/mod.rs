@@ -282,6 +282,12 @@ impl Log {
         self.segments.iter().map(Segment::length).fold(0, u64::saturating_add)
     }
 
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.segments.folder()
+    }
+
     /// The closed files, by the first number of each: what can be rewritten shorter.
     #[must_use]
     pub fn closed(&self) -> Vec<u64> {

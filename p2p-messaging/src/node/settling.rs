@@ -182,6 +182,9 @@ impl Worker {
         };
         if allowed && !own {
             self.heard(&header.channel);
+            if source == Source::Live {
+                self.believed.heard(header.issued, self.now());
+            }
         }
         if checked.unopened && !own {
             self.note_unopened(envelope);

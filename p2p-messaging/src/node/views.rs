@@ -337,6 +337,8 @@ impl Worker {
             "lastNumber": self.knowledge.store.last_number(),
             "damage": self.damage,
             "keeps": self.metrics.keeps(),
+            "manyFiles": self.many_files,
+            "shortOfDisk": self.is_short_of_disk(),
             "channels": channels.collect::<Vec<_>>(),
         })
     }

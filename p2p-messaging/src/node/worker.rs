@@ -13,7 +13,7 @@ use super::disk::Disk;
 use super::fates::Fate;
 use super::fetch::Fetches;
 use super::files::Files;
-use super::forgetting::Believed;
+use super::forgetting::{Believed, Room};
 use super::forks::Proofs;
 use super::group::After;
 use super::heads::Newest;
@@ -141,6 +141,10 @@ pub(crate) struct Worker {
     /// looked at.
     pub(super) forgetting: Option<u64>,
     pub(super) believed: Believed,
+    /// What is left of the disk, when that was looked at last.
+    pub(super) room: Room,
+    /// Whether the log has so many files that none is closed before it is full, and one should be.
+    pub(super) many_files: bool,
 }
 
 /// Where a worker stands, that it is built from.
@@ -211,6 +215,8 @@ impl Worker {
             ticks: 0,
             forgetting: None,
             believed,
+            room: Room::Enough,
+            many_files: false,
         }
     }
 
@@ -344,7 +350,7 @@ impl Worker {
         self.tick_hearing();
         self.tick_own_rights();
         self.send_parked();
-        // Catching up every ten seconds; forgetting old payloads every hour.
+        // Catching up every ten seconds.
         if self.ticks.checked_rem(self.settings.catch_up_seconds.max(1)) == Some(0) {
             self.join_if_signed_now();
             // What came too early to be judged was not kept.
@@ -354,13 +360,7 @@ impl Worker {
             self.rejudge();
             self.catch_up_with_somebody();
         }
-        // What is forgotten does not come back: a clock that is wrong is not believed at once.
-        if let Some(time) = self.believed.time(now, uptime) {
-            if self.ticks.checked_rem(3600) == Some(60) {
-                self.begin_to_forget(time);
-            }
-            self.forget_some(time);
-        }
+        self.tick_forgetting(now, uptime);
         self.metrics.verified(self.checker.verified());
         self.metrics.state(self.checker.waiting(), self.peers.len(), self.knowledge.store.bytes());
     }

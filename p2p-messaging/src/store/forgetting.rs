@@ -36,6 +36,17 @@ pub struct Forgot {
     pub next: Option<u64>,
 }
 
+/// What became of the file that is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenFile {
+    /// Nothing in it is over, or it is young.
+    Stays,
+    /// It is closed, and the next begun.
+    Closed,
+    /// Something in it is over, and so many files are closed already that it stays until it is full.
+    TooMany,
+}
+
 /// What a closed file has that can be forgotten later: facts, since how long it is kept can change.
 #[derive(Default)]
 pub(super) struct Left {
@@ -70,8 +81,8 @@ const MANY_FILES: usize = 256;
 
 impl Store {
     /// Closes the file that is written to, if something in it is over: only what is in a closed file is
-    /// forgotten, and where little is said a file is not full for years. Gives whether it did. Not while a
-    /// group is on its way to the disk.
+    /// forgotten, and where little is said a file is not full for years. Not while a group is on its way to
+    /// the disk.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -79,11 +90,18 @@ impl Store {
         &mut self,
         what: &Forgetting<'_>,
         now: UnixMillis,
-    ) -> Result<bool, StoreError> {
-        let Some(open) = self.log.open_file() else { return Ok(false) };
-        if self.log.closed().len() >= MANY_FILES {
-            return Ok(false);
-        }
+    ) -> Result<OpenFile, StoreError> {
+        self.close_file_unless(MANY_FILES, what, now)
+    }
+
+    /// The same, unless so many files are closed already.
+    fn close_file_unless(
+        &mut self,
+        many: usize,
+        what: &Forgetting<'_>,
+        now: UnixMillis,
+    ) -> Result<OpenFile, StoreError> {
+        let Some(open) = self.log.open_file() else { return Ok(OpenFile::Stays) };
         let (mut left, mut first, mut is_over) = (Left::default(), None, false);
         self.log.each_in(open, &mut |_, record| {
             let since = *first.get_or_insert(record.at);
@@ -91,7 +109,13 @@ impl Store {
                 || (now.millis_since(since) >= CLOSED_AFTER_MILLIS
                     && self.shorter(record, what, &mut left).is_some());
         })?;
-        Ok(is_over && self.log.begin_file()?)
+        if !is_over {
+            return Ok(OpenFile::Stays);
+        }
+        if self.log.closed().len() >= many {
+            return Ok(OpenFile::TooMany);
+        }
+        Ok(if self.log.begin_file()? { OpenFile::Closed } else { OpenFile::Stays })
     }
 
     /// Forgets in all closed files. Gives how many records were shortened, and the files that are damaged

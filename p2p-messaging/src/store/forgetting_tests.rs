@@ -305,12 +305,22 @@ fn a_file_that_is_not_full_is_closed_where_something_in_it_is_over() {
     assert!(whole(&scene) > 0, "those in the open file");
     // Nothing is over; or it is young, and there would be a file for every hour.
     let day = NOW.plus_millis(DAY);
-    assert!(!scene.store.close_file(&none, day).expect("looks"));
-    assert!(!scene.store.close_file(&all, NOW.plus_millis(DAY - 1)).expect("looks"));
+    let young = NOW.plus_millis(DAY - 1);
+    assert_eq!(scene.store.close_file(&none, day).expect("looks"), OpenFile::Stays);
+    assert_eq!(scene.store.close_file(&all, young).expect("looks"), OpenFile::Stays);
+    // With many files closed none is closed early; that is told where it matters, and only there.
+    let many = scene.store.log.closed().len();
+    let mut unless = |many, what: &Forgetting<'_>, now| {
+        scene.store.close_file_unless(many, what, now).expect("looks")
+    };
+    assert_eq!(unless(many, &none, day), OpenFile::Stays);
+    assert_eq!(unless(many, &all, young), OpenFile::Stays);
+    assert_eq!(unless(many, &all, day), OpenFile::TooMany);
     assert_eq!(scene.store.log.open_file(), open);
-    assert!(scene.store.close_file(&all, day).expect("closes"));
+    assert_eq!(scene.store.close_file(&all, day).expect("closes"), OpenFile::Closed);
     assert_eq!(scene.store.log.open_file(), Some(next));
-    assert!(!scene.store.close_file(&all, day).expect("looks"), "there is nothing in it");
+    let empty = scene.store.close_file(&all, day).expect("looks");
+    assert_eq!(empty, OpenFile::Stays, "there is nothing in it");
     scene.store.forget(&all).expect("forgets");
     assert_eq!(whole(&scene), 0);
     // It goes on where it was, also opened again.

@@ -12,12 +12,13 @@ mod index;
 mod staged;
 
 pub use entry::{Entry, Kept};
-pub use forgetting::{Forgetting, Forgot, Over};
+pub use forgetting::{Forgetting, Forgot, OpenFile, Over};
 pub use index::Head;
 
 use crate::checking::{Chain, Link};
 use crate::codes;
 use crate::envelope::Envelope;
+use crate::files::left_on_disk;
 use crate::log::{Appended, Appending, Log, LogError, Opened, Place, Record};
 use crate::receipt::SignedReceipt;
 use crate::sealing::Outline;
@@ -575,6 +576,12 @@ impl Store {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.log.bytes()
+    }
+
+    /// The bytes that are left on its disk; no end of them where nobody says.
+    #[must_use]
+    pub(crate) fn left_on_disk(&self) -> u64 {
+        left_on_disk(self.log.folder())
     }
 
     /// When the last record was appended that was there when the store was opened, by the clock of then.

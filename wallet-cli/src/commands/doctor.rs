@@ -3,7 +3,7 @@
 use super::partial;
 use crate::codes;
 use crate::commands::node::client::Client;
-use crate::commands::node::{code_of, ending, folder, silence, unread};
+use crate::commands::node::{TROUBLES, code_of, ending, folder, silence, unread};
 use crate::commands::wallet::changed_since;
 use crate::context::{GlobalArgs, now};
 use crate::help;
@@ -115,6 +115,11 @@ fn check_status(report: &mut Report, status: &Value) {
     if status.get("keeps") == Some(&Value::Bool(false)) {
         let sentence = "what comes is not written to the disk; see the node's log".to_owned();
         doubt("node", NOT_DURABLE, sentence);
+    }
+    for (name, _, code, sentence) in TROUBLES {
+        if status.get(name) == Some(&Value::Bool(true)) {
+            doubt("node", code, format!("{sentence}; next: {}", code.0.remedy));
+        }
     }
     for damage in all(status, "damage") {
         doubt("node", LOG_DAMAGED, damage.as_str().unwrap_or_default().to_owned());
@@ -270,6 +275,10 @@ mod tests {
                          {"name": "orders", "listsTooOld": ["https://a.example/list"]}]});
         let all = ["GP-VISA-EXPIRED", "GP-NOT-DURABLE", "GP-LOG-DAMAGED", "GP-PROOF-EXPIRED"];
         assert_eq!(found(&bad), [&all[..], &["GP-STATUS-STALE"; 2]].concat());
+        let full = json!({"shortOfDisk": true, "manyFiles": true, "channels": []});
+        assert_eq!(found(&full), ["GP-DISK-SHORT", "GP-LOG-MANY-FILES"]);
+        let roomy = json!({"shortOfDisk": false, "manyFiles": false, "channels": []});
+        assert!(found(&roomy).is_empty());
     }
 
     #[test]

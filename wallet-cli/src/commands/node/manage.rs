@@ -337,11 +337,35 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
             "NOT KEPT         what comes is not written to the disk; see the node's log\n",
         );
     }
+    for (name, head, code, sentence) in TROUBLES {
+        if status.get(name) == Some(&Value::Bool(true)) {
+            let (id, next) = (code.id(), code.0.remedy);
+            out.push_str(&format!("{head:<17}{sentence} [{id}]\n"));
+            out.push_str(&format!("                 next: {next}\n"));
+        }
+    }
     for damage in status.get("damage").and_then(Value::as_array).into_iter().flatten() {
         out.push_str(&format!("DAMAGE           {}\n", plain(damage)));
     }
     Ok(Answer::new("gridpass.node.status/1", status, out))
 }
+
+/// What a node says with one word that its operator should do something about: the word, how it is headed, its
+/// code, and a sentence.
+pub const TROUBLES: [(&str, &str, Code, &str); 2] = [
+    (
+        "shortOfDisk",
+        "SHORT OF DISK",
+        messaging_codes::DISK_SHORT,
+        "little is left of the disk: what is over is forgotten at once",
+    ),
+    (
+        "manyFiles",
+        "MANY FILES",
+        messaging_codes::LOG_MANY_FILES,
+        "payloads that are over stay in the open file of the log until it is full",
+    ),
+];
 
 /// For whom a node acts, and whether it may.
 fn acts_for(status: &Value) -> String {
