@@ -109,7 +109,7 @@ pub struct Material {
     pub presentations: BTreeMap<ContentId, OwnPresentation>,
     /// All that were given, in this order.
     held: BTreeMap<ContentId, Vec<OwnPresentation>>,
-    /// The authorisation that was signed last.
+    /// The authorisation that was signed last; of one second, that which is valid longest.
     pub authorisation: Option<OwnAuthorisation>,
     /// The newest state of each status list.
     pub lists: Vec<StatusList>,
@@ -422,7 +422,7 @@ impl Material {
         if keep {
             self.folder.write(&folder::authorisation(&own.id), own.text.as_bytes())?;
         }
-        if self.authorisation.as_ref().is_none_or(|a| a.signed <= own.signed) {
+        if self.authorisation.as_ref().is_none_or(|a| a.rank() <= own.rank()) {
             self.authorisation = Some(own);
         }
         Ok(Taken::Authorisation)
@@ -538,4 +538,60 @@ impl Material {
 /// before, and a clock that is wrong today must not make the node doubt it.
 fn latest(now: UnixMillis, keep: bool) -> UnixMillis {
     if keep { now } else { UnixMillis::MAX }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_kit::{NOW, cid, did_of, key};
+    use gridpass_credentials::authorisation::NodeAuthorisation;
+    use gridpass_credentials::visa::{Purpose, StatusEntry};
+    use std::collections::BTreeSet;
+
+    const DAY: u64 = 24 * 3600 * 1000;
+
+    fn own(name: &str, signed: UnixMillis, days: u64) -> OwnAuthorisation {
+        let list = "https://dso.example/list".to_owned();
+        OwnAuthorisation {
+            id: cid(name),
+            text: name.to_owned(),
+            signed,
+            authorisation: NodeAuthorisation {
+                id: format!("urn:example:{name}"),
+                principal: did_of(&key(1)).did().clone(),
+                node: did_of(&key(2)).did().clone(),
+                purposes: BTreeSet::from([NodePurpose::Messages]),
+                channels: None,
+                valid_from: NOW,
+                valid_until: NOW.plus_millis(days * DAY),
+                status: StatusEntry { purpose: Purpose::Revocation, list, index: 1 },
+            },
+        }
+    }
+
+    #[test]
+    fn of_authorisations_of_one_second_the_same_counts_in_whatever_order_they_come() {
+        let node = did_of(&key(2)).did().clone();
+        let counts = |all: &[&OwnAuthorisation]| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let opened = Material::open(folder.path(), node.clone(), NOW);
+            let (mut material, _) = opened.expect("a folder");
+            for own in all {
+                material.take_authorisation((*own).clone(), false).expect("taken");
+            }
+            material.authorisation.expect("one").text
+        };
+        let (long, short) = (own("long", NOW, 30), own("short", NOW, 1));
+        // Signed later, it counts although it is valid for less.
+        let later = own("later", NOW.plus_millis(1000), 1);
+        let twins = (own("one", NOW, 30), own("two", NOW, 30));
+        let greater = if twins.0.id > twins.1.id { "one" } else { "two" };
+        for (one, other, expected) in [
+            (&long, &short, "long"),
+            (&long, &later, "later"),
+            (&twins.0, &twins.1, greater),
+        ] {
+            assert_eq!([counts(&[one, other]), counts(&[other, one])], [expected, expected]);
+        }
+    }
 }

@@ -50,6 +50,15 @@ pub struct OwnAuthorisation {
     pub authorisation: NodeAuthorisation,
 }
 
+impl OwnAuthorisation {
+    /// By which of several counts, the greatest: the one that was signed last; of one second, which is all that
+    /// many signatures tell, the one that is valid longest; and else by its name. So it hangs on nothing but
+    /// what they say, neither on the order in which they came nor on that of their files.
+    pub(super) fn rank(&self) -> (UnixMillis, UnixMillis, &ContentId) {
+        (self.signed, self.authorisation.valid_until, &self.id)
+    }
+}
+
 /// What a file is.
 #[derive(Debug)]
 pub(super) enum Given {
