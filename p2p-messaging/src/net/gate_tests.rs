@@ -94,3 +94,21 @@ fn what_a_stranger_names_takes_memory_too() {
         assert_eq!(held(&gate, &peer).0, most);
     }
 }
+
+#[test]
+fn subscriptions_take_no_place_of_what_a_stranger_says() {
+    let (mut gate, peer) = (gate(), PeerId::random());
+    // What it says of topics is kept beside, and nothing is left to be held.
+    let topic = topic_of(&crate::test_kit::cid("channel"));
+    let named = field(0x12, topic.as_str().as_bytes());
+    let subscribe = [[0x08_u8, 1].as_slice(), named.as_slice()].concat();
+    for _ in 0..=MAX_HELD {
+        let event = read(&mut gate, peer, &field(0x0a, &subscribe));
+        gate.on_connection_handler_event(peer, connection(), event);
+        assert_eq!(held(&gate, &peer).0, 0);
+    }
+    assert_eq!(gate.refused.get(&peer).map(HashMap::len), Some(1), "the last of each topic");
+    let event = read(&mut gate, peer, &field(0x12, &field(0x22, b"x")));
+    gate.on_connection_handler_event(peer, connection(), event);
+    assert_eq!(held(&gate, &peer).0, 1, "there is room for what else it says");
+}
