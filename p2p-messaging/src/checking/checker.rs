@@ -16,8 +16,6 @@ use crate::envelope::{Envelope, EnvelopeError};
 use gridpass_credentials::charter::Charter;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::signature::SignatureMemo;
-use gridpass_credentials::status::StatusList;
-use gridpass_credentials::verify::carries_authority;
 use gridpass_identity::did::Did;
 use gridpass_identity::key::PublicKey;
 use gridpass_identity::time::UnixMillis;
@@ -60,8 +58,9 @@ pub struct Checker {
     /// The admissions that were given to be kept.
     pub(super) kept: LruCache<ContentId, ()>,
     pub(super) epochs: Epochs,
-    /// Status lists that visas and authorisations rest on that hold beside, and who may sign each.
-    pub(super) wanted: LruCache<(String, Did), ()>,
+    /// Status lists that visas and authorisations rest on that hold beside, and who may sign each; and the
+    /// channels in which these were shown.
+    pub(super) wanted: LruCache<(String, Did), BTreeSet<ContentId>>,
     /// Those of whom nothing is known, or too little, that something rests on.
     pub(super) unknown: BTreeSet<Did>,
 }
@@ -156,26 +155,6 @@ impl Checker {
     #[must_use]
     pub fn policy(&self, channel: &ContentId) -> Option<&Policy> {
         self.channels.get(channel).map(|c| &c.policy)
-    }
-
-    /// Whether a status list is needed: a visa or authorisation names it that holds beside, and this
-    /// signer may say something of it. Others are nobody's but their signers'.
-    #[must_use]
-    pub fn wants_list(&self, id: &str, signer: &Did) -> bool {
-        self.wanted.peek(&(id.to_owned(), signer.clone())).is_some()
-    }
-
-    /// Whether a status list is needed of whose signer nothing was known so far: a visa or authorisation
-    /// names it that holds beside, and the visas that it carries prove that its signer revokes by a role.
-    #[must_use]
-    pub fn wants_revokers_list(
-        &mut self,
-        list: &StatusList,
-        known: &dyn Known,
-        now: UnixMillis,
-    ) -> bool {
-        let named = self.wanted.iter().any(|((id, _), ())| id == &list.id);
-        named && carries_authority(list, &known.evidence(), now, &mut self.memo)
     }
 
     /// Those of whom too little was known since this was asked last: an issuer without a document, a

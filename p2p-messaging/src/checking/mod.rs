@@ -19,6 +19,7 @@ mod facts;
 mod failures;
 mod finality;
 mod keys;
+mod lists;
 mod rate;
 mod refusals;
 mod sealed;

@@ -255,7 +255,7 @@ impl Checker {
             self.failures.note(speaker, &failed, evidence.resolver, &times);
         }
         let admitted = channel.policy.admit(found.admission);
-        self.note_what_is_needed(report, node, speaker.participant, &evidence);
+        self.note_what_is_needed(report, node, speaker, &evidence);
         Ok(admitted)
     }
 
@@ -264,7 +264,7 @@ impl Checker {
         &mut self,
         report: &VisaReport,
         node: Option<&AuthorisationReport>,
-        participant: &Did,
+        speaker: &Speaker<'_>,
         evidence: &Evidence<'_>,
     ) {
         /// The most that are noted before somebody asks.
@@ -275,7 +275,7 @@ impl Checker {
             |did: &Did| evidence.resolver.resolve(did).is_err_and(|e| e.is_missing_evidence());
         let mut unknown = BTreeSet::new();
         if outdated(&report.checks) || node.is_some_and(|n| outdated(&n.report.checks)) {
-            unknown.insert(participant.clone());
+            unknown.insert(speaker.participant.clone());
         }
         let mut genuine = false;
         for verdict in &report.visas {
@@ -302,13 +302,13 @@ impl Checker {
                 .collect();
             for entry in &visa.status {
                 for signer in &signers {
-                    self.wanted.insert((entry.list.clone(), (*signer).clone()), ());
+                    self.want_list(speaker.channel, &entry.list, signer);
                 }
             }
         }
         // Of somebody who holds a genuine visa, its own list too: its nodes' authorisations name it.
         if let Some(own) = node.and_then(|n| n.authorisation.as_ref()).filter(|_| genuine) {
-            self.wanted.insert((own.status.list.clone(), own.principal.clone()), ());
+            self.want_list(speaker.channel, &own.status.list, &own.principal);
         }
         self.unknown.extend(unknown.into_iter().take(MOST.saturating_sub(self.unknown.len())));
     }

@@ -296,7 +296,10 @@ impl Worker {
             let heads = self.knowledge.store.heads(id);
             let (gaps, not_given) = self.gaps_of(id, now);
             let most = descriptor.max_status_age_seconds;
-            let old = too_old(lists.clone(), |list, _| old.contains(list), most, now);
+            // On a list that nothing here rests on, what is delivered here does not wait.
+            let wanted =
+                |l: &str, by: &Did| old.contains(l) && self.checker.wants_list_in(id, l, by);
+            let old = too_old(lists.clone(), wanted, most, now);
             let right = self.right_of(id, now);
             json!({
                 "id": id,

@@ -1,0 +1,74 @@
+//! Which status lists are needed: those on which something rests that was shown here, and where. Others are
+//! nobody's but their signers'.
+
+use super::{Checker, Known};
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::status::StatusList;
+use gridpass_credentials::verify::carries_authority;
+use gridpass_identity::did::Did;
+use gridpass_identity::time::UnixMillis;
+use std::collections::BTreeSet;
+
+impl Checker {
+    /// Whether a status list is needed: a visa or authorisation names it that holds beside, and this
+    /// signer may say something of it. Others are nobody's but their signers'.
+    #[must_use]
+    pub fn wants_list(&self, id: &str, signer: &Did) -> bool {
+        self.wanted.peek(&(id.to_owned(), signer.clone())).is_some()
+    }
+
+    /// Whether it is needed in a channel: something that was shown there rests on it.
+    #[must_use]
+    pub fn wants_list_in(&self, channel: &ContentId, id: &str, signer: &Did) -> bool {
+        let channels = self.wanted.peek(&(id.to_owned(), signer.clone()));
+        channels.is_some_and(|channels| channels.contains(channel))
+    }
+
+    /// Notes that it is.
+    pub(super) fn want_list(&mut self, channel: &ContentId, id: &str, signer: &Did) {
+        let key = (id.to_owned(), signer.clone());
+        match self.wanted.get_mut(&key) {
+            Some(channels) => {
+                channels.insert(channel.clone());
+            }
+            None => {
+                self.wanted.insert(key, BTreeSet::from([channel.clone()]));
+            }
+        }
+    }
+
+    /// Whether a status list is needed of whose signer nothing was known so far: a visa or authorisation
+    /// names it that holds beside, and the visas that it carries prove that its signer revokes by a role.
+    #[must_use]
+    pub fn wants_revokers_list(
+        &mut self,
+        list: &StatusList,
+        known: &dyn Known,
+        now: UnixMillis,
+    ) -> bool {
+        let named = self.wanted.iter().any(|((id, _), _)| id == &list.id);
+        named && carries_authority(list, &known.evidence(), now, &mut self.memo)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checking::Limits;
+    use crate::test_kit::{cid, did_of, key};
+
+    #[test]
+    fn a_list_is_needed_in_the_channels_in_which_something_rests_on_it() {
+        let did = |number| did_of(&key(number)).did().clone();
+        let (signer, stranger) = (did(2), did(3));
+        let mut checker = Checker::new(did(1), &Limits::default());
+        let (bids, orders, awards) = (cid("bids"), cid("orders"), cid("awards"));
+        checker.want_list(&bids, "list", &signer);
+        checker.want_list(&orders, "list", &signer);
+        assert!(checker.wants_list("list", &signer) && !checker.wants_list("list", &stranger));
+        for (channel, wants) in [(&bids, true), (&orders, true), (&awards, false)] {
+            assert_eq!(checker.wants_list_in(channel, "list", &signer), wants, "{channel}");
+        }
+        assert!(!checker.wants_list_in(&bids, "list", &stranger));
+    }
+}
