@@ -51,7 +51,7 @@ impl Worker {
         let shown = found.iter().map(|(number, kept)| self.message(*number, kept));
         let all = fitting(shown, MAX_INBOX_BYTES);
         let last = all.last().and_then(|m| m.get("number")?.as_u64()).unwrap_or(after);
-        json!({"messages": all, "last": last})
+        json!({"messages": all, "last": last, "unopened": self.passed_over(None)})
     }
 
     fn message(&self, number: u64, kept: &Kept) -> Value {

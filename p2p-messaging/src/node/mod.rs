@@ -41,6 +41,7 @@ mod owed;
 mod own;
 mod own_rights;
 mod owner;
+mod passed_over;
 mod peers;
 mod publishing;
 mod readers;

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub(super) struct Sealing {
     pub(super) circles: BTreeMap<ContentId, Circle>,
-    unopened: Unopened,
+    pub(super) unopened: Unopened,
     pub(super) statements: super::statements::Statements,
 }
 
@@ -274,6 +274,12 @@ impl Worker {
         }
         let members = self.sealing.circles.get(channel).map_or(0, Circle::len);
         let (unopened, left_out) = self.sealing.unopened.count(channel);
-        json!({"members": members, "unopened": unopened, "leftOut": left_out})
+        json!({
+            "members": members,
+            "unopened": unopened,
+            "leftOut": left_out,
+            "more": self.sealing.unopened.has_more(),
+            "waiting": self.passed_over(Some(channel)),
+        })
     }
 }

@@ -97,6 +97,21 @@ impl Unopened {
         left_out
     }
 
+    /// Those that wait, of one channel or of all, in order: the epoch of each, and whether its sender was told.
+    pub(super) fn here(
+        &self,
+        channel: Option<&ContentId>,
+    ) -> impl Iterator<Item = (&Place, &ContentId, bool)> {
+        let is_here = move |of: &ContentId| channel.is_none_or(|channel| channel == of);
+        let here = self.waiting.iter().filter(move |((c, _), _)| is_here(&c.channel));
+        here.map(|(place, one)| (place, &one.epoch, one.told))
+    }
+
+    /// Whether more wait than were noted.
+    pub(super) fn has_more(&self) -> bool {
+        self.more
+    }
+
     /// How many of a channel wait, and of how many of those the sender was told.
     pub(super) fn count(&self, channel: &ContentId) -> (usize, usize) {
         let here = || self.waiting.iter().filter(|((c, _), _)| &c.channel == channel);
@@ -166,7 +181,9 @@ mod tests {
             noted(&mut unopened, sequence, "a", 0);
         }
         assert!(!unopened.take_more());
+        assert!(!unopened.has_more());
         assert!(!noted(&mut unopened, many + 1, "b", 0));
+        assert!(unopened.has_more(), "it is shown");
         assert_eq!(unopened.of(None).len(), MAX_UNOPENED);
         assert!(unopened.take_more() && !unopened.take_more());
     }

@@ -130,6 +130,17 @@ impl Running {
         .await;
     }
 
+    /// Why messages were passed over, as who reads the inbox is told: each reason, and of how many.
+    pub(crate) async fn passed_over(&self) -> Vec<(String, u64)> {
+        let inbox = self.node.ask(Asked::Inbox { after: 0, most: 10 }).await.expect("an inbox");
+        let all = inbox["unopened"].as_array().expect("a list").iter();
+        let read = |waits: &Value| {
+            let code = waits["code"].as_str().expect("a code").to_owned();
+            (code, waits["count"].as_u64().expect("a number"))
+        };
+        all.map(read).collect()
+    }
+
     pub(crate) async fn add(&self, content: &[u8]) {
         let content = STANDARD.encode(content);
         self.node.ask(Asked::Add { content }).await.expect("taken");

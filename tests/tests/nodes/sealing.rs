@@ -184,14 +184,18 @@ async fn who_is_left_out_says_so_in_its_receipt_and_confirms_what_it_opens_later
         .await;
     };
     told(0).await;
+    let why = |code: gridpass_identity::code::Code| vec![(code.id().to_owned(), 1_u64)];
+    assert_eq!(south.passed_over().await, why(codes::SEALING_NO_KEY));
     south.node.hurry(Duration::from_secs(30)).await;
     told(1).await;
+    assert_eq!(south.passed_over().await, why(codes::SEALING_LEFT_OUT));
     // The sender comes back, and hands the key over.
     let node = nodes::start(folder.path(), &market, &party, false).await;
     let flexgen = Running { party, folder, node };
     flexgen.joins(&north).await;
     south.has(&[(&sent, 1)]).await;
     told(0).await;
+    assert!(south.passed_over().await.is_empty());
     let sender = flexgen.party.clone();
     let south = south.stopped_with_chain(&sender, &market).await;
     let receipts = south.store.own_receipts(&sender.did, 0, 10);

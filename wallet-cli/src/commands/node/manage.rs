@@ -1,6 +1,7 @@
 //! What an operator does with a node beside sending and receiving.
 
 use super::client::{Client, ask, ask_until_it_runs};
+use super::messages::passed_over;
 use super::{code_of, folder, read};
 use crate::commands::arguments::parse_duration;
 use crate::context::{GlobalArgs, now};
@@ -273,9 +274,15 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
             ));
             if count("unopened") != "0" {
                 out.push_str(&format!(
-                    "  unopened         {} messages wait for their key\n",
+                    "  unopened         {}{} messages wait for their key\n",
+                    if sealing.get("more") == Some(&Value::Bool(true)) { "more than " } else { "" },
                     count("unopened")
                 ));
+            }
+            for waits in sealing.get("waiting").and_then(Value::as_array).into_iter().flatten() {
+                out.push_str(&format!("  {}\n", passed_over(waits)));
+                let next = waits.get("next").map(plain).unwrap_or_default();
+                out.push_str(&format!("                   next: {next}\n"));
             }
             if count("leftOut") != "0" {
                 out.push_str(&format!(

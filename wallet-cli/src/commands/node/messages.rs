@@ -289,10 +289,21 @@ pub fn inbox(global: &GlobalArgs, args: &InboxArgs) -> Outcomes {
             of("sender"),
         ));
     }
+    for waits in answer.get("unopened").and_then(Value::as_array).into_iter().flatten() {
+        text.push_str(&format!("{}\n", passed_over(waits)));
+    }
     if text.is_empty() {
         text.push_str("nothing");
     }
     Ok(Answer::new("gridpass.inbox/1", answer, text))
+}
+
+/// Sealed messages that are here and were not delivered, as a sentence.
+pub fn passed_over(waits: &Value) -> String {
+    let of = |name: &str| shown(waits.get(name).and_then(Value::as_str).unwrap_or_default());
+    let count = waits.get("count").and_then(Value::as_u64).unwrap_or_default();
+    let (sender, sentence, code) = (of("sender"), of("sentence"), of("code"));
+    format!("not delivered    {count} of {sender}: {sentence} [{code}]")
 }
 
 pub fn outbox(global: &GlobalArgs, args: &OutboxArgs) -> Outcomes {
