@@ -1,6 +1,10 @@
 use super::*;
+use crate::checking::Link;
 use crate::log::Place;
+use crate::store::Entry;
 use crate::test_kit::{header, key};
+use gridpass_credentials::content_id::EnvelopeId;
+use gridpass_identity::time::UnixMillis;
 use std::collections::BTreeSet;
 
 fn chain() -> Chain {
