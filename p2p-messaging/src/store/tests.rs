@@ -1,7 +1,9 @@
 use super::*;
+use crate::checking::Chain;
 use crate::envelope::{Envelope, Header};
 use crate::test_kit::{NOW, cid, header, key};
 use serde_bytes::ByteBuf;
+use std::path::Path;
 
 const ANY_TIME: UnixMillis = UnixMillis::from_millis(0);
 

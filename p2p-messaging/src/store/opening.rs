@@ -1,0 +1,131 @@
+//! How a store is opened: its log is read, and what its index does not have is noted there.
+
+use super::index::{Index, Spot};
+use super::staged::Staged;
+use super::{Entry, Store, StoreError};
+use crate::log::{Log, Opened, Place, Record};
+use gridpass_identity::time::UnixMillis;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+/// What was found when a store was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// What was found in the log.
+    pub log: Opened,
+    /// How many records were taken into the index anew.
+    pub indexed: u64,
+    /// Records of a version that is not known here: kept, and not read.
+    pub unknown: u64,
+}
+
+/// Takes the records of a log into its index.
+struct Intake {
+    index: Index,
+    found: Found,
+    failed: Option<StoreError>,
+}
+
+impl Intake {
+    fn new(index: Index) -> Self {
+        Self { index, found: Found::default(), failed: None }
+    }
+
+    fn take(&mut self, place: Place, record: &Record) {
+        let spot = Spot::new(record.number, place);
+        match Entry::decode(&record.body) {
+            Some(entry) => {
+                self.index.note(spot, &entry);
+                self.found.indexed = self.found.indexed.saturating_add(1);
+            }
+            None => {
+                self.index.pass_over(spot);
+                self.found.unknown = self.found.unknown.saturating_add(1);
+            }
+        }
+        // Not all of a long log in memory at once.
+        if self.found.indexed.checked_rem(4096) == Some(0) && self.failed.is_none() {
+            self.failed = self.index.write().err();
+        }
+    }
+}
+
+/// By how much the times of two records differ, in milliseconds, so that the clock seems to have jumped.
+const JUMP_MILLIS: u64 = 48 * 3600 * 1000;
+
+impl Store {
+    /// Opens the store in a folder, or begins one.
+    ///
+    /// # Errors
+    /// [`StoreError`]. Damage is none: it is told in [`Found`].
+    pub fn open(folder: &Path) -> Result<(Self, Found), StoreError> {
+        Self::open_with(folder, crate::log::SEGMENT_BYTES)
+    }
+
+    pub(crate) fn open_with(
+        folder: &Path,
+        segment_bytes: u64,
+    ) -> Result<(Self, Found), StoreError> {
+        Self::open_locked(Self::lock(folder)?, folder, segment_bytes)
+    }
+
+    /// Takes the lock of a store, which is its log's.
+    pub(crate) fn lock(folder: &Path) -> Result<File, StoreError> {
+        Ok(Log::lock(folder)?)
+    }
+
+    /// Opens the store whose lock is held.
+    pub(crate) fn open_held(lock: File, folder: &Path) -> Result<(Self, Found), StoreError> {
+        Self::open_locked(lock, folder, crate::log::SEGMENT_BYTES)
+    }
+
+    fn open_locked(
+        lock: File,
+        folder: &Path,
+        segment_bytes: u64,
+    ) -> Result<(Self, Found), StoreError> {
+        let mut index = Index::open(&folder.join("index"))?;
+        if index.applied() == 0 {
+            // It is in doubt, or new: nothing of what it says holds.
+            index.clear()?;
+        }
+        let mut intake = Intake::new(index);
+        let (known, indexed) = (intake.index.applied(), intake.index.records());
+        let (mut seen, mut greatest, mut logged_before) = (0_u64, 0, None);
+        let mut ahead: Option<UnixMillis> = None;
+        let (log, opened) = Log::open_locked(lock, folder, segment_bytes, &mut |place, record| {
+            greatest = record.number;
+            // A jump ahead is believed when it lasted: a clock may have been wrong.
+            let jumped =
+                logged_before.is_some_and(|at: UnixMillis| record.at > at.plus_millis(JUMP_MILLIS));
+            let lasted =
+                jumped && record.at.millis_since(*ahead.get_or_insert(record.at)) >= JUMP_MILLIS;
+            if !jumped || lasted {
+                (logged_before, ahead) = (Some(record.at), None);
+            }
+            if record.number > known {
+                intake.take(place, record);
+            } else {
+                seen = seen.saturating_add(1);
+            }
+        })?;
+        if known > greatest || seen != indexed || !intake.index.is_of(&log.identity()) {
+            // It was made from another log, or from more of this one than can be read: what cannot
+            // be read any more must not be taken for something that is here.
+            intake.index.clear()?;
+            intake = Intake::new(intake.index);
+            log.each(&mut |place, record| intake.take(place, record))?;
+        }
+        let Intake { mut index, mut found, failed } = intake;
+        if let Some(e) = failed {
+            return Err(e);
+        }
+        index.belongs_to(&log.identity());
+        index.write()?;
+        found.log = opened;
+        let (staged, under_way) = (Staged::default(), Staged::default());
+        let (index_failed, left) = (None, BTreeMap::new());
+        Ok((Self { log, index, staged, under_way, index_failed, left, logged_before }, found))
+    }
+}
