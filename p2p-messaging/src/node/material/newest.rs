@@ -1,0 +1,61 @@
+//! Which state of a status list counts: the newest, whatever comes later and whatever the disk says.
+
+use super::{MAX_LISTS, Material, MaterialError, Taken};
+use crate::codes;
+use gridpass_credentials::status::StatusList;
+use gridpass_credentials::verify::check_list;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::time::UnixMillis;
+
+impl Material {
+    /// Takes a status list, if its signer signed it and it is newer than the one at hand; where none
+    /// is, at least as new as the newest that was seen.
+    ///
+    /// # Errors
+    /// [`MaterialError`] for one that does not hold.
+    pub fn take_list(
+        &mut self,
+        list: StatusList,
+        now: UnixMillis,
+        keep: bool,
+    ) -> Result<Option<Taken>, MaterialError> {
+        // What stands in the folder was checked when it came: a clock that is wrong today must not
+        // make the node forget which state it has seen.
+        let checks = match keep {
+            true => check_list(&list, &self.identities, now, &mut self.memo),
+            false => Vec::new(),
+        };
+        if let Some(bad) = checks.iter().find(|c| c.outcome != Outcome::Passed) {
+            return Err(MaterialError::new(bad.code, bad.sentence.clone()));
+        }
+        let key = (list.id.clone(), list.issuer.clone());
+        let (order, seen) = (list.order(), self.seen.get(&key));
+        let known = self.lists.iter().position(|l| (&l.id, &l.issuer) == (&key.0, &key.1));
+        let is_known =
+            seen.is_some_and(|seen| *seen > order || (*seen == order && known.is_some()));
+        if is_known || self.list_files.is_older(&key, order) {
+            return Ok(None);
+        }
+        if known.is_none() && self.lists.len() >= MAX_LISTS {
+            let sentence = format!("{MAX_LISTS} status lists are kept already");
+            return Err(MaterialError::new(codes::NODE_FULL, sentence));
+        }
+        let text = list.secured().text().to_owned();
+        self.seen.insert(key.clone(), order);
+        self.since.insert(key.clone(), now);
+        match known.and_then(|i| self.lists.get_mut(i)) {
+            Some(place) => *place = list,
+            None => self.lists.push(list),
+        }
+        // It counts, whether or not there is room to keep it. That none before it counts any more is
+        // kept with its name.
+        if keep {
+            self.keep_identity(&key.1);
+            let kept = self.list_files.keep(&self.folder, &key, order, text.as_bytes());
+            if let Err(e) = kept {
+                tracing::error!(code = %e.code(), "a status list counts and is not kept: {e}");
+            }
+        }
+        Ok(Some(Taken::List(key.0, key.1)))
+    }
+}
