@@ -183,7 +183,8 @@ impl Worker {
         if allowed && !own {
             self.heard(&header.channel);
             if source == Source::Live {
-                self.believed.heard(header.issued, self.now());
+                let now = self.now();
+                self.believed.heard(header.issued, now);
             }
         }
         if checked.unopened && !own {
