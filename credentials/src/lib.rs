@@ -11,7 +11,7 @@
 //! |---|---|
 //! | define a role | [`role::RoleDefinition`] |
 //! | found and change a trust framework | [`charter::SignedCharter`], [`trust::Trust`] |
-//! | issue, suspend, revoke | [`issuing::Issuer`] |
+//! | issue; suspend, revoke | [`issuing::Issuer`]; [`revoking`] |
 //! | look up what was issued | [`register`] |
 //! | take a visa that was issued to you | [`accepting::accept`] |
 //! | show visas, or part of one | [`presenting::present`] |
@@ -59,6 +59,7 @@ pub mod context;
 pub mod general;
 pub mod integrity;
 pub mod issuable;
+mod issued;
 pub mod issuing;
 pub mod keeping;
 mod own_list;
@@ -68,6 +69,7 @@ pub mod rdf;
 pub mod register;
 pub mod request;
 pub mod requirement;
+pub mod revoking;
 pub mod role;
 pub mod schema;
 pub mod sd_jwt;
