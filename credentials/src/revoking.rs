@@ -131,8 +131,8 @@ impl Issuer<'_> {
         Ok(new)
     }
 
-    /// What proves that this identity holds roles that may revoke, as a list carries it: the visas for
-    /// these roles, those that last longest first, with what they rest on, as far as there is room.
+    /// What proves that this identity holds roles that may revoke, or held them, as a list carries it: the
+    /// visas for these roles, those that last longest first, with what they rest on, as far as there is room.
     fn authority_to_revoke(&self) -> Result<Vec<Value>, KeepError> {
         /// The most bytes of it: the list itself needs most of what one may have.
         const ROOM: usize = 64 * 1024;
@@ -147,20 +147,24 @@ impl Issuer<'_> {
         let mut offices = Vec::new();
         for held in keeping::visas(self.wallet)? {
             let (secured, visa) = held.read()?;
-            let stands = visa.valid_until > self.now;
-            if visa.subject == self.identity.did && roles.contains(&visa.definition) && stands {
-                let until = visa.valid_until;
+            if visa.subject == self.identity.did && roles.contains(&visa.definition) {
+                let (until, role) = (visa.valid_until, visa.definition.clone());
                 let mut beside = held.supporting;
                 for (_, own) in presenting::required(self.wallet, self.trust, &[visa], self.now)? {
                     let shown = own.read()?.0.disclose(&[])?;
                     beside.extend(std::iter::once(shown).chain(own.supporting));
                 }
-                offices.push((until, secured, beside));
+                offices.push((until, role, secured, beside));
             }
         }
         offices.sort_by_key(|(until, ..)| std::cmp::Reverse(*until));
         let mut texts: Vec<String> = Vec::new();
-        for (_, secured, supporting) in offices {
+        let mut shown = BTreeSet::new();
+        for (until, role, secured, supporting) in offices {
+            // One that ended still shows that what was revoked by it is open, and no stranger's word.
+            if !shown.insert(role) && until <= self.now {
+                continue;
+            }
             // Everybody reads a list: what can be withheld is.
             let office = secured.disclose(&[])?;
             let mut more = texts.clone();
