@@ -12,7 +12,7 @@
 //! | define a role | [`role::RoleDefinition`] |
 //! | found and change a trust framework | [`charter::SignedCharter`], [`trust::Trust`] |
 //! | issue; suspend, revoke | [`issuing::Issuer`]; [`revoking`] |
-//! | look up what was issued | [`register`] |
+//! | look up what was issued, and what hangs on it | [`register`], [`hanging`] |
 //! | take a visa that was issued to you | [`accepting::accept`] |
 //! | show visas, or part of one | [`presenting::present`] |
 //! | keep visas, pin trust | [`keeping`] |
@@ -57,6 +57,7 @@ pub mod codes;
 pub mod content_id;
 pub mod context;
 pub mod general;
+pub mod hanging;
 pub mod integrity;
 pub mod issuable;
 mod issued;

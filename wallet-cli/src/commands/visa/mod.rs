@@ -5,6 +5,7 @@ mod change;
 mod consent;
 mod ending;
 mod export;
+mod hanging;
 mod hold;
 mod issue;
 mod node;
