@@ -33,6 +33,7 @@ mod officer;
 mod past;
 mod policy;
 #[cfg(unix)]
+mod revokers;
 mod secrets;
 mod shown;
 mod streams;

@@ -18,7 +18,9 @@ use gridpass_credentials::presenting::required;
 use gridpass_credentials::register;
 use gridpass_credentials::request::{self, Refusal};
 use gridpass_credentials::signature::SignatureMemo;
-use gridpass_credentials::verify::{Evidence, Expectation, check_list, verify_visa};
+use gridpass_credentials::verify::{
+    Evidence, Expectation, check_list, pretends_authority, verify_visa,
+};
 use gridpass_credentials::visa::Visa;
 use gridpass_identity::code::Code;
 use gridpass_identity::report::Outcome;
@@ -114,6 +116,7 @@ pub fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
             .filter(|l| {
                 let checks = check_list(l, &resolver, material.clock, &mut memo);
                 checks.iter().all(|c| c.outcome == Outcome::Passed)
+                    && !pretends_authority(l, &evidence, material.clock, &mut memo)
             })
             .cloned()
             .collect();
