@@ -201,6 +201,12 @@ pub struct VisaReport {
     pub sentence: String,
     /// The time that it was judged at.
     pub at: UnixMillis,
+    /// As of when was known what it was judged by, where that is another time, or was given by the caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<UnixMillis>,
+    /// Whether whoever asked gave that time, in place of the time that it was: what is known since is not in it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub clock_given: bool,
     /// What it was judged by.
     pub trust: TrustSummary,
     /// The hash of the presentation, where there is one.
@@ -228,6 +234,12 @@ impl VisaReport {
     /// None that can occur; the type is the encoder's.
     pub fn to_json(&self) -> Result<Vec<u8>, json::JsonError> {
         json::canonicalize(self)
+    }
+
+    /// Says in it that its clock was given by whoever asked.
+    #[must_use]
+    pub fn with_given_clock(self, clock: UnixMillis) -> Self {
+        Self { clock: Some(clock), clock_given: true, ..self }
     }
 
     /// The visas that were presented and passed: what a policy may rely on.
@@ -580,6 +592,7 @@ impl<'r> Run<'r> {
     fn finish(mut self, nodes: Vec<Node<'r>>, presented: &[usize]) -> VisaReport {
         let nodes = self.with_proofs(nodes);
         let lists = Lists::verify(&nodes, &mut self);
+        let lists_clock = lists.clock;
         let chains = Chains::find(&nodes, lists, self.evidence, self.expect.now);
         let visas: Vec<Verdict> = nodes
             .iter()
@@ -603,6 +616,8 @@ impl<'r> Run<'r> {
             code,
             sentence,
             at: self.expect.now,
+            clock: Some(lists_clock).filter(|clock| *clock != self.expect.now),
+            clock_given: false,
             trust,
             evidence: self.presentation,
             presenter: self.presenter,

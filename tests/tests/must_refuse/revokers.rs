@@ -213,6 +213,18 @@ fn a_revoker_counts_as_it_stands_at_the_time_that_is_asked_about() {
 }
 
 #[test]
+fn a_report_says_by_which_clock_it_was_made_where_that_is_another_time() {
+    let s = Revoked::new();
+    let lists = s.lists(&[&s.office(in_days(1))], None);
+    let report = s.check_at(&lists, days_ago(1), NOW);
+    assert_eq!((report.clock, report.clock_given), (Some(NOW), false));
+    assert_eq!(s.check(&lists).clock, None);
+    let given = s.check(&lists).with_given_clock(NOW).to_json().expect("JSON");
+    let given = String::from_utf8(given).expect("text");
+    assert!(given.contains(r#""clock":"2026-03-01T12:00:00Z","clockGiven":true"#), "{given}");
+}
+
+#[test]
 fn a_list_is_kept_for_an_office_that_has_ended_and_not_for_one_that_is_pretended() {
     let s = Revoked::new();
     let (resolver, seen) = (OfflineResolver::new(&NoSnapshots), SeenLists::new());

@@ -32,8 +32,8 @@ mod killed_calls;
 mod officer;
 mod past;
 mod policy;
-#[cfg(unix)]
 mod revokers;
+#[cfg(unix)]
 mod secrets;
 mod shown;
 mod streams;

@@ -122,6 +122,7 @@ pub fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
             .collect();
         (report, fine)
     };
+    let report = material.with_its_clock(report);
     let mut answer = report_answer("gridpass.visa.accept/1", &report);
     if report.outcome != Outcome::Passed {
         answer.text.push_str("Nothing was kept.\n");
