@@ -199,36 +199,6 @@ class Exporter(unittest.TestCase):
         for carried in (lambda scene: [], lambda scene: [scene.make_office(Signer(9))]):
             self.assertEqual(outcome(carried, True)[0], "indeterminate")
 
-    def test_revoked_by_who_may_no_more(self) -> None:
-        """What somebody revoked by a role is open once its own visa ended or is suspended, and lapses where that is revoked."""
-        office = Signer(8)
-
-        def outcome(standing: dict[str, str] | None, until: int = NOW + 20 * DAY, changed: str | None = None, index: int = 0) -> str:
-            scene = Scene(office=True)
-            at = rfc3339(NOW - 2 * HOUR)
-            if changed:
-                scene.lists[changed] = scene.make_list(changed, changes=[{"index": index, "set": True, "at": at}])
-                self.again(scene)
-            change = {"index": 7, "set": True, "at": at}
-            carried = [scene.make_office(office, until)]
-            scene.lists["theirs"] = status_list(office, office.did, "urn:x:revocation", "revocation", NOW - HOUR, 1, [change], carried)
-            if standing:
-                named = {"list": "urn:x:revocation", "signer": office.did, "dated": rfc3339(NOW - HOUR), "evidence": cid(scene.lists["theirs"])}
-                scene.admission["lists"] = sorted([*scene.admission["lists"], named], key=lambda one: (one["list"], one["signer"]))
-                scene.admission["visas"][0]["standing"] = standing | {"sentence": ""}
-                why = "GP-POLICY-UNMET" if standing["outcome"] == "failed" else "GP-POLICY-UNDECIDED"
-                scene.entry_changes = {n: {"allowed": False, "deliver": False, "reasons": [why]} for n in (1, 2, 3)}
-            return judged(scene)["outcome"]
-        revoked = {"outcome": "failed", "code": "GP-VISA-REVOKED"}
-        open_ = {"outcome": "indeterminate", "code": "GP-STATUS-REVOKER-LAPSED"}
-        self.assertEqual(outcome(revoked), "passed")
-        self.assertEqual(outcome(open_, until=NOW - DAY), "passed")
-        self.assertNotEqual(outcome(revoked, until=NOW - DAY), "passed")
-        self.assertEqual(outcome(open_, changed="suspension", index=13), "passed")
-        # Whoever is not to be trusted any more revokes nothing, also where its visa has ended besides.
-        for until in (NOW + 20 * DAY, NOW - DAY):
-            self.assertEqual(outcome(None, until, "revocation", 11), "passed")
-
     def test_status_too_old(self) -> None:
         def make(scene: Scene) -> None:
             scene.lists["suspension"] = scene.make_list("suspension", NOW - 2 * DAY)
