@@ -10,11 +10,13 @@ use crate::presenting;
 use crate::signature::SignatureMemo;
 use crate::status::StatusList;
 use crate::trust::{IdentityMaterial, IdentityMaterialError, Snapshots, Trust};
-use crate::verify::{Evidence, Expectation, VisaReport, check_list, verify_visa};
+use crate::verify::{
+    Evidence, Expectation, VisaReport, check_list, pretends_authority, verify_visa,
+};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
-use gridpass_identity::resolve::{OfflineResolver, Resolver, SnapshotStore as _};
+use gridpass_identity::resolve::{OfflineResolver, SnapshotStore as _};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::{Wallet, WalletError};
 use rand_core::CryptoRng;
@@ -97,7 +99,7 @@ pub fn accept(
         let supporting: Vec<_> = beside.into_iter().map(String::into_bytes).collect();
         let memo = &mut SignatureMemo::default();
         let report = verify_visa(text.as_bytes(), &supporting, &evidence, &expect, memo);
-        let lists = relied_on(&report, &lists, &resolver, now, memo);
+        let lists = relied_on(&report, &evidence, now, memo);
         (report, lists)
     };
     if report.outcome != Outcome::Passed {
@@ -121,20 +123,21 @@ pub fn accept(
     Ok(report)
 }
 
-/// Of these lists, those that the visas of a report name and whose signers signed them.
+/// Of the lists at hand, those that the visas of a report name and whose signers signed them, and pretend
+/// no right to revoke.
 fn relied_on(
     report: &VisaReport,
-    lists: &[StatusList],
-    resolver: &dyn Resolver,
+    evidence: &Evidence<'_>,
     now: UnixMillis,
     memo: &mut SignatureMemo,
 ) -> Vec<StatusList> {
     let visas = report.visas.iter().filter_map(|v| v.visa.as_ref());
     let named: Vec<&str> = visas.flat_map(|v| v.status.iter().map(|s| s.list.as_str())).collect();
     let mut fine = Vec::new();
-    for list in lists.iter().filter(|list| named.contains(&list.id.as_str())) {
-        let checks = check_list(list, resolver, now, memo);
-        if checks.iter().all(|c| c.outcome == Outcome::Passed) {
+    for list in evidence.lists.iter().filter(|list| named.contains(&list.id.as_str())) {
+        let checks = check_list(list, evidence.resolver, now, memo);
+        let signed = checks.iter().all(|c| c.outcome == Outcome::Passed);
+        if signed && !pretends_authority(list, evidence, now, memo) {
             fine.push(list.clone());
         }
     }

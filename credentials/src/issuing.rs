@@ -1,5 +1,6 @@
-//! What an issuer does: issue visas, suspend, reinstate and revoke them, and sign the status lists
-//! that say so. Everything that changes together is one change of the wallet.
+//! What an issuer does: issue visas and authorise nodes, and sign the status lists that cover them; what
+//! happens to them later is in [`crate::revoking`]. Everything that changes together is one change of the
+//! wallet.
 //!
 //! Nothing leaves this module that its own verifier would refuse: a new visa is verified, by the
 //! pinned trust pack, before it is entered in the register.
@@ -7,35 +8,32 @@
 use crate::authorisation::{self, NodeAuthorisation, NodePurpose};
 use crate::codes;
 use crate::content_id::ContentId;
-use crate::keeping::{self, KeepError, read_visa, to_record};
+use crate::issued::ISSUED;
+use crate::keeping::{self, KeepError, to_record};
 use crate::own_list::{OwnList, own_lists, uuid};
 use crate::parcel::{Parcel, ParcelKind, dids_in, identities_of};
-use crate::presenting::{self, check_presentable};
-use crate::register::issued_by_id;
-use crate::secured::{Form, Kind, Secured, SecuredError, Signer, secure_credential};
+use crate::presenting::check_presentable;
+use crate::secured::{Form, SecuredError, Signer, secure_credential};
 use crate::signature::SignatureMemo;
-use crate::status::{Change, MAX_AUTHORITY, StatusError, StatusList};
+use crate::status::{StatusError, StatusList};
 use crate::trust::Trust;
 use crate::verify::{Evidence, Expectation, SeenLists, VisaReport, verify_visa};
 use crate::visa::{Purpose, StatusEntry, Visa, VisaError};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
-use gridpass_identity::json;
 use gridpass_identity::report::{Check, Outcome};
 use gridpass_identity::resolve::Resolver;
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::identities::Identity;
 use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 use rand_core::CryptoRng;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-pub(crate) const ISSUED: &str = "issued-visa";
+pub use crate::issued::{Event, IssuedVisa};
+
 pub(crate) const AUTHORISATIONS: &str = "node-authorisation";
-const RECORD_VERSION: u32 = 1;
 
 /// Why nothing was issued or changed.
 #[derive(Debug, thiserror::Error)]
@@ -91,57 +89,6 @@ impl IssueError {
             Self::TooLong => codes::VISA_VALIDITY_TOO_LONG,
             Self::State(_) => codes::STATUS_UNCHANGED,
         }
-    }
-}
-
-/// Something that happened to an issued visa, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Event {
-    /// When.
-    pub at: UnixMillis,
-    /// What: `suspended`, `reinstated`, `revoked`.
-    pub what: String,
-    /// Why, in the issuer's register only.
-    pub reason: Option<String>,
-}
-
-/// A visa in the issuer's register.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct IssuedVisa {
-    version: u32,
-    /// As it was signed.
-    pub text: String,
-    /// When.
-    pub issued: UnixMillis,
-    /// The hash of the request that it answers, where there was one.
-    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
-    pub request: Option<ContentId>,
-    /// What happened to it since, oldest first.
-    pub events: Vec<Event>,
-}
-
-impl IssuedVisa {
-    /// `in force`, `suspended` or `revoked`, by the register.
-    #[must_use]
-    pub fn state(&self) -> &'static str {
-        // For good, whatever happened after it.
-        if self.events.iter().any(|e| e.what == "revoked") {
-            return "revoked";
-        }
-        match self.events.last().map(|e| e.what.as_str()) {
-            Some("suspended") => "suspended",
-            _ => "in force",
-        }
-    }
-
-    /// What it says.
-    ///
-    /// # Errors
-    /// [`KeepError`] if it cannot be read.
-    pub fn read(&self) -> Result<Visa, KeepError> {
-        Ok(read_visa(&self.text)?.1)
     }
 }
 
@@ -333,13 +280,7 @@ impl Issuer<'_> {
         let mut shown = vec![secured.text().to_owned()];
         shown.extend(supporting.iter().cloned());
         check_presentable(new.subject, &shown).map_err(IssueError::TooLarge)?;
-        let record = IssuedVisa {
-            version: RECORD_VERSION,
-            text: secured.text().to_owned(),
-            issued: self.now,
-            request: request.cloned(),
-            events: Vec::new(),
-        };
+        let record = IssuedVisa::new(secured.text().to_owned(), self.now, request.cloned());
         changes.put(ISSUED, &visa.id, to_record(&record)?);
         let (evidence, text) = (secured.id().clone(), record.text);
         let issued = Issued { visa, evidence, text, supporting, lists: texts, report };
@@ -429,194 +370,6 @@ impl Issuer<'_> {
             Some(index) => Ok((list, index)),
             None => Err(IssueError::State("a new list has no free entry".into())),
         }
-    }
-
-    /// Suspends, reinstates or revokes a visa, and signs the list that says so. The visa is one of
-    /// the register, or one of somebody else's that this identity may revoke.
-    ///
-    /// # Errors
-    /// [`IssueError::State`] if it is so already, or revoked for good.
-    pub fn set_status(
-        &mut self,
-        visa: &Visa,
-        purpose: Purpose,
-        set: bool,
-        reason: Option<&str>,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<StatusList, IssueError> {
-        let entry = visa
-            .status_of(purpose)
-            .ok_or_else(|| IssueError::State(format!("the visa has no {} list", purpose.name())))?;
-        self.set_entry(&visa.id, entry, set, reason, rng)
-    }
-
-    /// As [`Issuer::set_status`], for an entry of whatever has one: a node authorisation too.
-    ///
-    /// # Errors
-    /// As [`Issuer::set_status`].
-    pub fn set_entry(
-        &mut self,
-        id: &str,
-        entry: &StatusEntry,
-        set: bool,
-        reason: Option<&str>,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<StatusList, IssueError> {
-        let mut lists = self.set_entries(&[(id, entry)], set, reason, rng)?;
-        lists.pop().ok_or_else(|| IssueError::State("there is nothing to change".into()))
-    }
-
-    /// As [`Issuer::set_entry`], for several, by their ids, in one change of the wallet: all of them
-    /// or none. Gives the lists that say so, each signed once.
-    ///
-    /// # Errors
-    /// As [`Issuer::set_status`], where it is so of one of them.
-    pub fn set_entries(
-        &mut self,
-        entries: &[(&str, &StatusEntry)],
-        set: bool,
-        reason: Option<&str>,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<Vec<StatusList>, IssueError> {
-        let mut lists: BTreeMap<String, OwnList> = BTreeMap::new();
-        let mut changes = Changes::default();
-        for &(id, entry) in entries {
-            let purpose = entry.purpose;
-            if purpose == Purpose::Revocation && !set {
-                let message = "a revoked visa stays revoked; issue a new one".to_owned();
-                return Err(IssueError::State(message));
-            }
-            let (doing, done) = match (purpose, set) {
-                (Purpose::Revocation, _) => ("revoke", "revoked"),
-                (Purpose::Suspension, true) => ("suspend", "suspended"),
-                (Purpose::Suspension, false) => ("reinstate", "reinstated"),
-            };
-            let record = issued_by_id(self.wallet, id)?;
-            let is_revoked = record.as_ref().is_some_and(|record| record.state() == "revoked");
-            if purpose == Purpose::Suspension && is_revoked {
-                let message = format!("there is nothing to {doing}: {id} is revoked, for good");
-                return Err(IssueError::State(message));
-            }
-            let list = match lists.entry(entry.list.clone()) {
-                Entry::Occupied(held) => held.into_mut(),
-                Entry::Vacant(free) => free.insert(self.list_of(entry)?),
-            };
-            if list.bits()?.get(entry.index)? == set {
-                return Err(IssueError::State(if set {
-                    format!("there is nothing to {doing}: {id} is {done} already")
-                } else {
-                    format!("there is nothing to reinstate: {id} is not suspended")
-                }));
-            }
-            // Time does not go back, whatever this machine's clock does.
-            let at = list.changes.last().map_or(self.now, |c| self.now.max(c.at));
-            list.changes.push(Change { index: entry.index, set, at });
-            if let Some(mut record) = record {
-                let reason = reason.map(str::to_owned);
-                record.events.push(Event { at, what: done.into(), reason });
-                changes.put(ISSUED, id, to_record(&record)?);
-            }
-        }
-        let (key_id, key) =
-            self.wallet.active_secret(self.identity, Relationship::AssertionMethod)?;
-        let (authority, mut signed) = (self.authority_to_revoke()?, Vec::new());
-        for list in lists.values_mut() {
-            list.carry(&authority);
-            let now = list.changes.last().map_or(self.now, |c| c.at);
-            let signer = Signer { key: &key, key_id: &key_id, now };
-            signed.push(list.sign(signer, Form::Jwt, rng)?);
-            list.stage(&mut changes)?;
-        }
-        self.wallet.apply_issuing(changes, rng, self.now)?;
-        Ok(signed)
-    }
-
-    /// This identity's own list of that name: a new one where it revokes what somebody else issued.
-    fn list_of(&self, entry: &StatusEntry) -> Result<OwnList, IssueError> {
-        let me = &self.identity.did;
-        let own = own_lists(self.wallet)?;
-        if let Some(held) = own.into_iter().find(|l| l.id == entry.list && &l.issuer == me) {
-            return Ok(held);
-        }
-        let mut new = OwnList::new(entry.list.clone(), me.clone(), entry.purpose);
-        new.catch_up(self.wallet)?;
-        Ok(new)
-    }
-
-    /// What proves that this identity holds roles that may revoke, as a list carries it: the visas for
-    /// these roles, those that last longest first, with what they rest on, as far as there is room.
-    fn authority_to_revoke(&self) -> Result<Vec<Value>, KeepError> {
-        /// The most bytes of it: the list itself needs most of what one may have.
-        const ROOM: usize = 64 * 1024;
-        /// The longest compact text that is a URL in a list.
-        const LONGEST: usize = 4000;
-        let roles: BTreeSet<&ContentId> = self
-            .trust
-            .definitions()
-            .filter_map(|(_, role)| role.definition.revokers.as_ref())
-            .flat_map(|revokers| &revokers.roles)
-            .collect();
-        let mut offices = Vec::new();
-        for held in keeping::visas(self.wallet)? {
-            let (secured, visa) = held.read()?;
-            let stands = visa.valid_until > self.now;
-            if visa.subject == self.identity.did && roles.contains(&visa.definition) && stands {
-                let until = visa.valid_until;
-                let mut beside = held.supporting;
-                for (_, own) in presenting::required(self.wallet, self.trust, &[visa], self.now)? {
-                    let shown = own.read()?.0.disclose(&[])?;
-                    beside.extend(std::iter::once(shown).chain(own.supporting));
-                }
-                offices.push((until, secured, beside));
-            }
-        }
-        offices.sort_by_key(|(until, ..)| std::cmp::Reverse(*until));
-        let mut texts: Vec<String> = Vec::new();
-        for (_, secured, supporting) in offices {
-            // Everybody reads a list: what can be withheld is.
-            let office = secured.disclose(&[])?;
-            let mut more = texts.clone();
-            for text in std::iter::once(office).chain(supporting) {
-                if !more.contains(&text) {
-                    more.push(text);
-                }
-            }
-            let fits = |text: &String| text.starts_with('{') || text.len() <= LONGEST;
-            let bytes: usize = more.iter().map(String::len).sum();
-            if more.len() <= MAX_AUTHORITY && bytes <= ROOM && more.iter().all(fits) {
-                texts = more;
-            }
-        }
-        let members = texts
-            .iter()
-            .map(|text| Ok(Secured::parse(text.as_bytes(), Kind::Credential)?.to_member()));
-        members.collect()
-    }
-
-    /// Signs every list of this identity anew, with today's date.
-    ///
-    /// # Errors
-    /// [`IssueError`].
-    pub fn publish_lists(
-        &mut self,
-        form: Form,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<Vec<StatusList>, IssueError> {
-        let (key_id, key) =
-            self.wallet.active_secret(self.identity, Relationship::AssertionMethod)?;
-        let mut changes = Changes::default();
-        let (authority, mut signed) = (self.authority_to_revoke()?, Vec::new());
-        for mut list in own_lists(self.wallet)? {
-            if list.issuer == self.identity.did {
-                list.carry(&authority);
-                let last = list.changes.last().map_or(self.now, |c| c.at);
-                let now = self.now.max(last);
-                signed.push(list.sign(Signer { key: &key, key_id: &key_id, now }, form, rng)?);
-                list.stage(&mut changes)?;
-            }
-        }
-        self.wallet.apply(changes, rng)?;
-        Ok(signed)
     }
 }
 

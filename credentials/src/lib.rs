@@ -11,8 +11,8 @@
 //! |---|---|
 //! | define a role | [`role::RoleDefinition`] |
 //! | found and change a trust framework | [`charter::SignedCharter`], [`trust::Trust`] |
-//! | issue, suspend, revoke | [`issuing::Issuer`] |
-//! | look up what was issued | [`register`] |
+//! | issue; suspend, revoke | [`issuing::Issuer`]; [`revoking`] |
+//! | look up what was issued, and what hangs on it | [`register`], [`hanging`] |
 //! | take a visa that was issued to you | [`accepting::accept`] |
 //! | show visas, or part of one | [`presenting::present`] |
 //! | keep visas, pin trust | [`keeping`] |
@@ -57,8 +57,10 @@ pub mod codes;
 pub mod content_id;
 pub mod context;
 pub mod general;
+pub mod hanging;
 pub mod integrity;
 pub mod issuable;
+mod issued;
 pub mod issuing;
 pub mod keeping;
 mod own_list;
@@ -68,6 +70,7 @@ pub mod rdf;
 pub mod register;
 pub mod request;
 pub mod requirement;
+pub mod revoking;
 pub mod role;
 pub mod schema;
 pub mod sd_jwt;

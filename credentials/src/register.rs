@@ -4,7 +4,8 @@
 
 use crate::authorisation::NodeAuthorisation;
 use crate::content_id::ContentId;
-use crate::issuing::{AUTHORISATIONS, Event, ISSUED, IssueError, IssuedVisa, authority};
+use crate::issued::{Event, ISSUED, IssuedVisa};
+use crate::issuing::{AUTHORISATIONS, IssueError, authority};
 use crate::keeping::{self, KeepError, from_record, read_visa, to_record};
 use crate::own_list::{OwnList, own_lists};
 use crate::parcel::{MAX_LIST, Parcel, ParcelKind, dids_in, identities_of, lists_named_in};

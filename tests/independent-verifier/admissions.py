@@ -13,7 +13,7 @@ from visas import Judge, Standing
 PARTS = ("node", "presentation", "visas", "status")
 STATUS = {"GP-VISA-REVOKED", "GP-VISA-SUSPENDED", "GP-ISSUER-REVOKED", "GP-ISSUER-REVOKED-ENDS", "GP-ISSUER-REVOKED-SINCE", "GP-ISSUER-REVOKED-WHEN",
           "GP-STATUS-CLEAR", "GP-STATUS-REINSTATED", "GP-STATUS-UNKNOWN", "GP-STATUS-STALE", "GP-STATUS-SIGNER", "GP-STATUS-PURPOSE",
-          "GP-STATUS-ROLLBACK", "GP-STATUS-FORK", "GP-STATUS-RANGE"}
+          "GP-STATUS-ROLLBACK", "GP-STATUS-FORK", "GP-STATUS-RANGE", "GP-STATUS-REVOKER-LAPSED"}
 
 
 def all_of(outcome: str, code: str, says: str = "") -> list[Check]:

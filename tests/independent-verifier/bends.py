@@ -6,7 +6,7 @@ from typing import Any, Callable, Iterator
 
 from base import DAG_CBOR, Link, cid, cid_bytes, jcs, read_object, rfc3339
 from pieces import Copy, Whole
-from scene import DAY, HOUR, NOW, Scene, Signer
+from scene import DAY, HOUR, NOW, Scene, Signer, status_list
 
 MINUTE = HOUR // 60
 GONE: Any = object()
@@ -151,6 +151,23 @@ def revoked(dropped: str) -> Callable[[Scene], Any]:
     return make
 
 
+def by_office(outcome: str, code: str, until: int = NOW + 20 * DAY, over: str = "", index: int = 0) -> Scene:
+    """Revoked by somebody's role, who has a visa for it until then, which is set on a list of its issuer. It came out so."""
+    scene, holder, at = Scene(office=True), Signer(8), rfc3339(NOW - 2 * HOUR)
+    if over:
+        scene.lists[over] = scene.make_list(over, changes=[{"index": index, "set": True, "at": at}])
+    scene.describe()
+    change, carried = {"index": 7, "set": True, "at": at}, [scene.make_office(holder, until)]
+    scene.lists["theirs"] = status_list(holder, holder.did, "urn:x:revocation", "revocation", NOW - HOUR, 1, [change], carried)
+    if outcome != "passed":  # else their list says nothing, and is not read
+        named = {"list": "urn:x:revocation", "signer": holder.did, "dated": rfc3339(NOW - HOUR), "evidence": cid(scene.lists["theirs"])}
+        scene.admission["lists"] = sorted([*scene.admission["lists"], named], key=lambda one: (one["list"], one["signer"]))
+        scene.admission["visas"][0]["standing"] = {"outcome": outcome, "code": code, "sentence": ""}
+        why = "GP-POLICY-UNMET" if outcome == "failed" else "GP-POLICY-UNDECIDED"
+        scene.entry_changes = {number: {"allowed": False, "deliver": False, "reasons": [why]} for number in (1, 2, 3)}
+    return scene
+
+
 def logged(at: int, **more: Any) -> Callable[[Scene], None]:
     def make(scene: Scene) -> None:
         scene.entry_changes = {3: {"logged": rfc3339(at)} | more}
@@ -219,6 +236,14 @@ RECORDS: list[tuple[str, str, Callable[[Scene], Any]]] = [
     ("revoked-without-revocations", "indeterminate", revoked("revocation")), ("revoked-without-the-nodes", "indeterminate", revoked("nodes")),
 ]
 
+LAPSED = ("indeterminate", "GP-STATUS-REVOKER-LAPSED")
+OFFICES: list[tuple[str, str, Callable[[], Scene]]] = [
+    ("standing", "passed", lambda: by_office("failed", "GP-VISA-REVOKED")), ("ended", "passed", lambda: by_office(*LAPSED, until=NOW - DAY)),
+    ("suspended", "passed", lambda: by_office(*LAPSED, over="suspension", index=13)),
+    ("revoked", "passed", lambda: by_office("passed", "", over="revocation", index=11)),
+    ("ended-and-revoked", "passed", lambda: by_office("passed", "", NOW - DAY, "revocation", 11)),
+]
+
 
 def bends() -> Iterator[tuple[str, str, Whole]]:
     """Each with its name and what comes out; what a good descriptor lets through is not said."""
@@ -242,6 +267,9 @@ def bends() -> Iterator[tuple[str, str, Whole]]:
         scene = Scene()
         change = make(scene)
         yield f"bent-{name}", outcome, Whole(scene.bundle(change if callable(change) else None), scene.pack, at)
+    for name, outcome, made in OFFICES:
+        scene = made()
+        yield f"office-{name}", outcome, Whole(scene.bundle(), scene.pack, at)
 
 
 def signed() -> Iterator[Copy]:

@@ -155,12 +155,12 @@ class Scene:
             "credentialSchema": {"id": f"ipfs://{self.role}", "type": "GridpassRoleSchema"},
             "credentialStatus": [entry("urn:x:revocation", "revocation", 7), entry("urn:x:suspension", "suspension", 9)]}, NOW - 20 * DAY)
 
-    def make_office(self, holder: Signer) -> bytes:
+    def make_office(self, holder: Signer, until: int = NOW + 20 * DAY) -> bytes:
         """A visa by which somebody may revoke."""
         definition = cid(jcs(self.office))
         return self.root.credential({
             "@context": CONTEXTS, "id": "urn:x:office", "type": ["VerifiableCredential", "GridpassVisa"], "issuer": self.root.did,
-            "validFrom": rfc3339(NOW - 20 * DAY), "validUntil": rfc3339(NOW + 20 * DAY),
+            "validFrom": rfc3339(NOW - 20 * DAY), "validUntil": rfc3339(until),
             "credentialSubject": {"id": holder.did, "role": {"definition": definition, "name": "flex.gb.ombudsman"}, "claims": {}},
             "credentialSchema": {"id": f"ipfs://{definition}", "type": "GridpassRoleSchema"},
             "credentialStatus": [entry("urn:x:revocation", "revocation", 11), entry("urn:x:suspension", "suspension", 13)]}, NOW - 20 * DAY)

@@ -50,6 +50,13 @@ def order_of(found: StatusList) -> tuple[int, int]:
     return -1 if found.version is None else found.version, found.dated
 
 
+def is_lapse(check: Check) -> bool:
+    """Of a visa's own standing: it ended with time, is suspended, or lacks what it requires, and nobody revoked it."""
+    return check.outcome == FAILED and (check.name, check.code) in (
+        ("validity", "GP-VISA-EXPIRED"), ("retirement", "GP-ROLE-RETIRED"),
+        ("suspension", "GP-VISA-SUSPENDED"), ("preconditions", "GP-PRECONDITIONS-UNMET"))
+
+
 def required(need: Any) -> set[str]:
     """The definitions that a requirement names."""
     if not isinstance(need, dict):
@@ -68,6 +75,7 @@ class Judge:
         self.proofs: list[Visa] = []  # of others, which prove who may revoke, and nothing else
         self.holders: dict[str, set[str]] = {}
         self.perhaps: dict[str, set[str]] = {}  # of whom only the status of their own visa leaves it open
+        self.lapsed: dict[str, set[str]] = {}  # who did, and whose own visa ended with time or is suspended since
         self.ends: list[int] = []  # at which the same evidence may be judged otherwise
         self.relied: dict[str, StatusList] = {}  # lists that were believed and read
         self.lists: list[tuple[StatusList, Check]] = []
@@ -127,7 +135,7 @@ class Judge:
             if definition is None or visa.definition not in self.trust.newest.roles:
                 continue
             dids, roles = definition.parties("revokers")
-            by_role = {did for role in roles for one in (self.holders, self.perhaps) for did in one.get(role, set())}
+            by_role = {did for role in roles for one in (self.holders, self.perhaps, self.lapsed) for did in one.get(role, set())}
             read = self.rely(visa.status, {visa.issuer, *dids} | by_role, definition.document["maxStatusAgeSeconds"])
             if decides:
                 found.dates += [one.dated for one in read]
@@ -136,7 +144,7 @@ class Judge:
             # Who revokes by a role does so for as long as the visa for it stands.
             spoke = {one.signer for one in read}
             parts += [(one, True, False) for one in self.visas + self.proofs if one.definition in roles and one.subject in spoke
-                      and any(one.subject in known.get(one.definition, set()) for known in (self.holders, self.perhaps))]
+                      and any(one.subject in known.get(one.definition, set()) for known in (self.holders, self.perhaps, self.lapsed))]
             among = self.among(visa)
             above = definition.parties("issuers")[1]
             parts += [(one, False, decides and ends) for one in among if one.subject == visa.issuer and one.definition in above]
@@ -155,6 +163,7 @@ class Judge:
         dids, roles = definition.parties("revokers") if definition else ([], [])
         holders = {did for role in roles for did in self.holders.get(role, set())}
         perhaps = {did for role in roles for did in self.perhaps.get(role, set())}
+        lapsed = {did for role in roles for did in self.lapsed.get(role, set())}
         missing: list[Check] = []
         found: list[Check] = []
         signers = {*dids} | holders
@@ -166,10 +175,11 @@ class Judge:
                 found.append(read(newest))
             elif signer == visa.issuer:
                 missing.append(self.unknown(entry, signer))
-        for signer in sorted(perhaps - signers - {visa.issuer}):
+        for signer in sorted((perhaps | lapsed) - signers - {visa.issuer}):
             newest, _ = self.newest(entry, signer)
             if newest is not None and entry.index < len(newest.bits) * 8 and newest.bit(entry.index) and undecided(newest):
-                missing.append(Check(entry.purpose, OPEN, "GP-STATUS-SIGNER", newest.evidence))
+                code = "GP-STATUS-SIGNER" if signer in perhaps else "GP-STATUS-REVOKER-LAPSED"
+                missing.append(Check(entry.purpose, OPEN, code, newest.evidence))
         return worst(missing + found, entry.purpose, "GP-STATUS-CLEAR")
 
     def status(self, visa: Visa, entry: Entry, definition: Definition | None, limit: int | None) -> Check:
@@ -319,14 +329,19 @@ class Judge:
     # -- standing
 
     def standing(self, visa: Visa, at: int, depth: int = 0) -> Standing:
-        definition = self.trust.definitions.get(visa.definition)
         chain, path, authorities = self.chain(visa)
-        checks = self.own(visa) + chain[1:] + chain[:1] + self.validity(visa, at)
+        checks = self.own(visa) + chain[1:] + chain[:1] + self.in_force(visa, at, depth)
+        return Standing(visa, visa.evidence, True, checks, path, authorities)
+
+    def in_force(self, visa: Visa, at: int, depth: int = 0) -> list[Check]:
+        """Validity, retirement, status and preconditions."""
+        definition = self.trust.definitions.get(visa.definition)
+        checks = self.validity(visa, at)
         if definition:
             limit = definition.document["maxStatusAgeSeconds"]
             checks += [self.status(visa, entry, definition, limit) for entry in visa.status]
             checks += self.preconditions(visa, definition, at, depth + 1)
-        return Standing(visa, visa.evidence, True, checks, path, authorities)
+        return checks
 
     def preconditions(self, visa: Visa, definition: Definition, at: int, depth: int) -> list[Check]:
         need = definition.document.get("preconditions")
@@ -404,18 +419,23 @@ class Judge:
         """Who holds roles that may revoke: found without the lists of any such revoker."""
         held: dict[str, set[str]] = {}
         perhaps: dict[str, set[str]] = {}
+        lapsed: dict[str, set[str]] = {}
         ends = list(self.ends)  # of what is only looked at nothing ends
         asked = {role for definition in self.trust.definitions.values() for role in definition.parties("revokers")[1]}
         for visa in self.visas + self.proofs:
             if visa.definition not in asked:
                 continue
-            open_ = [check for check in self.standing(visa, self.at).checks if check.outcome != PASSED]
-            if not open_:
+            open_ = [check for check in self.own(visa) + self.chain(visa)[0] if check.outcome != PASSED]
+            now = [check for check in self.in_force(visa, self.at) if check.outcome != PASSED]
+            if not open_ + now:
                 held.setdefault(visa.definition, set()).add(visa.subject)
-            elif all(self.leaves_open(visa, check) for check in open_):
+            elif all(self.leaves_open(visa, check) for check in open_ + now):
                 perhaps.setdefault(visa.definition, set()).add(visa.subject)
+            elif all(self.leaves_open(visa, check) for check in open_) and all(self.leaves_open(visa, check) or is_lapse(check) for check in now):
+                lapsed.setdefault(visa.definition, set()).add(visa.subject)
         self.ends = ends
         self.holders, self.perhaps = held, {role: dids - held.get(role, set()) for role, dids in perhaps.items()}
+        self.lapsed = {role: dids - held.get(role, set()) - perhaps.get(role, set()) for role, dids in lapsed.items()}
 
     def leaves_open(self, visa: Visa, check: Check) -> bool:
         """Only the status of the visa is open, or it is of a later time than the one that is asked about."""

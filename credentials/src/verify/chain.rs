@@ -88,9 +88,9 @@ impl<'c> Chains<'c> {
         let held = RefCell::default();
         let mut chains = Self { nodes, lists, evidence, now, best, held };
         chains.walk();
-        let (found, undecided) = chains.revokers_by_role();
-        if !found.is_empty() || !undecided.is_empty() {
-            (chains.lists.by_role, chains.lists.undecided) = (found, undecided);
+        let found = chains.revokers_by_role();
+        if found.iter().any(|revokers| !revokers.is_empty()) {
+            [chains.lists.by_role, chains.lists.undecided, chains.lists.lapsed] = found;
             chains.held.borrow_mut().clear();
             chains.best = vec![Best::default(); nodes.len()];
             chains.walk();
@@ -109,9 +109,10 @@ impl<'c> Chains<'c> {
         }
     }
 
-    /// Who holds a role that may revoke; and of whom nothing leaves that open but the status of the visa
-    /// that says so, or that it is of a later time than the one that is asked about.
-    fn revokers_by_role(&self) -> (Revokers, Revokers) {
+    /// Who holds a role that may revoke; of whom nothing leaves that open but the status of the visa
+    /// that says so, or that it is of a later time than the one that is asked about; and whose visa stood,
+    /// and lapsed.
+    fn revokers_by_role(&self) -> [Revokers; 3] {
         let asked: BTreeSet<&ContentId> = self
             .nodes
             .iter()
@@ -119,6 +120,7 @@ impl<'c> Chains<'c> {
             .flat_map(|r| r.roles.iter())
             .collect();
         let (mut found, mut undecided) = (Revokers::new(), Revokers::new());
+        let mut lapsed = Revokers::new();
         for index in 0..self.nodes.len() {
             let Some((node, visa)) = self.visa(index) else { continue };
             // Also where no list of it is believed: what it said may have been that one is revoked.
@@ -145,13 +147,18 @@ impl<'c> Chains<'c> {
                 is_later
                     && (c.code == codes::VISA_NOT_YET || c.code == identity_codes::SIGNED_IN_FUTURE)
             };
-            let mut own = node.checks.iter().chain(&standing);
-            if issuer.iter().all(open) && own.all(|c| open(c) || later(c)) {
+            if !issuer.iter().all(open) || !node.checks.iter().all(|c| open(c) || later(c)) {
+                continue;
+            }
+            if standing.iter().all(|c| open(c) || later(c)) {
                 undecided.insert(revoker);
+            } else if standing.iter().all(|c| open(c) || later(c) || standing::is_lapse(c)) {
+                lapsed.insert(revoker);
             }
         }
         undecided.retain(|revoker| !found.contains(revoker));
-        (found, undecided)
+        lapsed.retain(|revoker| !found.contains(revoker) && !undecided.contains(revoker));
+        [found, undecided, lapsed]
     }
 
     /// Whether a visa may rest on another: on what only proves a revoker nothing else does.

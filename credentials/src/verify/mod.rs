@@ -12,6 +12,7 @@
 //! byte.
 
 mod authorisation;
+mod authority;
 mod chain;
 mod diagnosis;
 mod node;
@@ -22,6 +23,7 @@ mod standing;
 pub(crate) use reading::Readings;
 
 pub use authorisation::{AuthorisationExpectation, AuthorisationReport, verify_authorisation};
+pub use authority::{carries_authority, pretends_authority};
 pub use reliance::{ListRead, Reliance};
 
 use crate::codes;
@@ -147,6 +149,14 @@ impl Verdict {
         self.checks.iter().all(|c| c.outcome == Outcome::Passed || standing::is_status(c))
     }
 
+    /// The same, where it may have ended with time too, or lack what it requires.
+    fn held_but_for_status(&self) -> bool {
+        let fine = |c: &Check| {
+            c.outcome == Outcome::Passed || standing::is_status(c) || standing::is_lapse(c)
+        };
+        self.checks.iter().all(fine)
+    }
+
     /// Whether nothing is open but whether it is revoked or suspended now: issuer, chain, signature
     /// and claims hold. What is open for another reason may be anybody's invention.
     #[must_use]
@@ -191,6 +201,12 @@ pub struct VisaReport {
     pub sentence: String,
     /// The time that it was judged at.
     pub at: UnixMillis,
+    /// As of when was known what it was judged by, where that is another time, or was given by the caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<UnixMillis>,
+    /// Whether whoever asked gave that time, in place of the time that it was: what is known since is not in it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub clock_given: bool,
     /// What it was judged by.
     pub trust: TrustSummary,
     /// The hash of the presentation, where there is one.
@@ -218,6 +234,12 @@ impl VisaReport {
     /// None that can occur; the type is the encoder's.
     pub fn to_json(&self) -> Result<Vec<u8>, json::JsonError> {
         json::canonicalize(self)
+    }
+
+    /// Says in it that its clock was given by whoever asked.
+    #[must_use]
+    pub fn with_given_clock(self, clock: UnixMillis) -> Self {
+        Self { clock: Some(clock), clock_given: true, ..self }
     }
 
     /// The visas that were presented and passed: what a policy may rely on.
@@ -348,44 +370,6 @@ pub fn check_list(
         signature::check(list.secured(), &standing::asked(list, now), resolver, memo).checks;
     checks.extend(standing::from_future(list, now));
     checks
-}
-
-/// Whether a list carries what proves, beside the status of these visas, that its signer holds a role by
-/// which some definition has its visas revoked. Whether it may revoke a visa is for that one's own
-/// verification to say.
-#[must_use]
-pub fn carries_authority(
-    list: &StatusList,
-    evidence: &Evidence<'_>,
-    now: UnixMillis,
-    memo: &mut SignatureMemo,
-) -> bool {
-    /// The most visas of its signer that are looked at.
-    const MOST: usize = 4;
-    let roles: BTreeSet<&ContentId> = evidence
-        .trust
-        .definitions()
-        .filter_map(|(_, role)| role.definition.revokers.as_ref())
-        .flat_map(|revokers| &revokers.roles)
-        .collect();
-    if roles.is_empty() {
-        return false;
-    }
-    let (mut offices, mut texts) = (Vec::new(), Vec::new());
-    for member in list.authority() {
-        let Ok(reading) = memo.readings.member(member) else { continue };
-        let text = reading.secured.text().as_bytes().to_vec();
-        let fits = |v: &Visa| v.subject == list.issuer && roles.contains(&v.definition);
-        if offices.len() < MOST && reading.visa.as_ref().is_ok_and(fits) {
-            offices.push(text.clone());
-        }
-        texts.push(text);
-    }
-    let expect = Expectation { now, clock: now, audience: None, nonce: None, presenter: None };
-    offices.iter().any(|office| {
-        let report = verify_visa(office, &texts, evidence, &expect, memo);
-        report.visas.first().is_some_and(Verdict::holds_but_for_status)
-    })
 }
 
 fn subjects_of(nodes: &[Node<'_>], did: &Did) -> Vec<usize> {
@@ -608,6 +592,7 @@ impl<'r> Run<'r> {
     fn finish(mut self, nodes: Vec<Node<'r>>, presented: &[usize]) -> VisaReport {
         let nodes = self.with_proofs(nodes);
         let lists = Lists::verify(&nodes, &mut self);
+        let lists_clock = lists.clock;
         let chains = Chains::find(&nodes, lists, self.evidence, self.expect.now);
         let visas: Vec<Verdict> = nodes
             .iter()
@@ -631,6 +616,8 @@ impl<'r> Run<'r> {
             code,
             sentence,
             at: self.expect.now,
+            clock: Some(lists_clock).filter(|clock| *clock != self.expect.now),
+            clock_given: false,
             trust,
             evidence: self.presentation,
             presenter: self.presenter,

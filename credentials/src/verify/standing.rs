@@ -35,6 +35,8 @@ pub(super) struct Lists<'l> {
     pub(super) by_role: Revokers,
     /// Of whom only the status of their own visa, or its time, leaves that open.
     pub(super) undecided: Revokers,
+    /// Who did, and whose own visa lapsed since ([`is_lapse`]): what they revoked is open.
+    pub(super) lapsed: Revokers,
 }
 
 /// Whose status it is, and where it is written.
@@ -71,7 +73,8 @@ impl<'l> Lists<'l> {
             lists.push((list, refused));
         }
         let (by_role, undecided) = (Revokers::new(), Revokers::new());
-        Self { lists, evidence: run.evidence, now: run.expect.now, clock, by_role, undecided }
+        let (evidence, now, lapsed) = (run.evidence, run.expect.now, Revokers::new());
+        Self { lists, evidence, now, clock, by_role, undecided, lapsed }
     }
 
     /// The newest state of each list, by whoever may say something of the subject.
@@ -81,7 +84,8 @@ impl<'l> Lists<'l> {
             let list: &'l StatusList = list;
             let named = subject.entries.iter().any(|e| e.list == list.id);
             let speaks = self.may_revoke(&list.issuer, subject)
-                || is_among(&self.undecided, &list.issuer, subject);
+                || is_among(&self.undecided, &list.issuer, subject)
+                || is_among(&self.lapsed, &list.issuer, subject);
             if refused.is_none() && named && speaks {
                 let held = newest.entry((&list.id, &list.issuer)).or_insert(list);
                 if list.order() > held.order() {
@@ -98,10 +102,10 @@ impl<'l> Lists<'l> {
             || is_among(&self.by_role, signer, subject)
     }
 
-    /// Whether somebody revokes by a role, or perhaps does.
+    /// Whether somebody revokes by a role, perhaps does, or did.
     pub(super) fn is_revoker(&self, did: &Did, role: &ContentId) -> bool {
         let revoker = (did.clone(), role.clone());
-        self.by_role.contains(&revoker) || self.undecided.contains(&revoker)
+        [&self.by_role, &self.undecided, &self.lapsed].iter().any(|all| all.contains(&revoker))
     }
 
     /// Suspended today, and asked about an earlier time. Whoever is suspended dates as it likes: what
@@ -197,6 +201,7 @@ impl<'l> Lists<'l> {
 
     /// Those who say that it is set, and of whom only the status of their own visa, or its time, leaves open
     /// whether they may: else whoever has that status withheld, or dates back, would be rid of the revocation.
+    /// And those whose own visa lapsed since: else everybody whom they revoked would have waited for that.
     fn undecided_revokers(
         &self,
         entry: &StatusEntry,
@@ -213,13 +218,21 @@ impl<'l> Lists<'l> {
             let since = usage == Use::Issuing(IssuerRevocation::Keeps)
                 && list.was_set(entry.index, at) == Ok(Some(false));
             if !since {
-                let by = &list.issuer;
-                let sentence = format!(
-                    "{by} says so in the list {}, and whether its own visa lets it is open",
-                    entry.list
-                );
+                let (by, id, issuer) = (&list.issuer, &entry.list, subject.issuer);
                 let name = status_name(entry.purpose);
-                checks.push(Check::indeterminate(name, codes::STATUS_SIGNER, sentence));
+                checks.push(if is_among(&self.undecided, by, subject) {
+                    let sentence = format!(
+                        "{by} says so in the list {id}, and whether its own visa lets it is open"
+                    );
+                    Check::indeterminate(name, codes::STATUS_SIGNER, sentence)
+                } else {
+                    let sentence = format!(
+                        "{by} says so in the list {id}, and its own visa to say so has ended or is \
+                         suspended: {issuer}, who issued this one, is to take it over, or {by}'s own \
+                         to be renewed or reinstated"
+                    );
+                    Check::indeterminate(name, codes::STATUS_REVOKER_LAPSED, sentence)
+                });
             }
         }
         checks
@@ -324,6 +337,17 @@ fn is_among(revokers: &Revokers, signer: &Did, subject: &Subject<'_>) -> bool {
 /// Whether a check is about revocation or suspension.
 pub(super) fn is_status(check: &Check) -> bool {
     Purpose::ALL.into_iter().any(|p| check.name == status_name(p))
+}
+
+/// Whether a check of a visa's own standing says that it ended with time, is suspended, or lacks what it
+/// requires: none of it says that its holder was not to be trusted, as a revocation does.
+pub(super) fn is_lapse(check: &Check) -> bool {
+    let why = (check.name, check.code);
+    check.outcome == Outcome::Failed
+        && (why == ("validity", codes::VISA_EXPIRED)
+            || why == ("retirement", codes::ROLE_RETIRED)
+            || why == (status_name(Purpose::Suspension), codes::VISA_SUSPENDED)
+            || why == ("preconditions", codes::PRECONDITIONS_UNMET))
 }
 
 fn status_name(purpose: Purpose) -> &'static str {

@@ -103,9 +103,10 @@ impl ToldEnds {
     /// Whether it is time to say it: when it comes nearer, and once a day.
     fn is_due(&mut self, ending: &Ending, uptime: UnixMillis) -> bool {
         let (near, until) = (ending.near, ending.until);
-        let told = self.0.get(&ending.what).is_some_and(|(n, u, at)| {
-            (*n, *u) == (near, until) && uptime.millis_since(*at) < DAY
-        });
+        let told = self
+            .0
+            .get(&ending.what)
+            .is_some_and(|(n, u, at)| (*n, *u) == (near, until) && uptime.millis_since(*at) < DAY);
         if !told {
             self.0.insert(ending.what.clone(), (near, until, uptime));
         }

@@ -9,6 +9,7 @@ mod contradictions;
 mod costs;
 mod exporters;
 mod messages;
+mod revokers;
 mod sealing;
 mod senders;
 mod signatures;

@@ -14,7 +14,7 @@ pub use gridpass_credentials::parcel::{dids_in, self_proving};
 use gridpass_credentials::role::RoleDefinition;
 use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::{IdentityMaterial, Snapshots, Trust};
-use gridpass_credentials::verify::SeenLists;
+use gridpass_credentials::verify::{SeenLists, VisaReport};
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{OfflineResolver, Resolver as _, SnapshotStore};
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
@@ -114,7 +114,7 @@ pub struct TrustArgs {
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
     /// What is known as of this time, not before the other; name it for a report that comes out the same
-    /// later (RFC 3339, UTC) [default: now]
+    /// later, and says so (RFC 3339, UTC) [default: now]
     #[arg(long, value_name = "TIME")]
     clock: Option<String>,
 }
@@ -195,6 +195,7 @@ impl TrustArgs {
             beside,
             at,
             clock,
+            clock_given: self.clock.is_some(),
         };
         lists.extend(read_lists(&parcel.status_lists)?);
         for path in self.status.iter().chain(&self.evidence) {
@@ -229,6 +230,11 @@ impl TrustArgs {
 }
 
 impl Material {
+    /// A report as it is given away: it says where its clock was given.
+    pub fn with_its_clock(&self, report: VisaReport) -> VisaReport {
+        if self.clock_given { report.with_given_clock(self.clock) } else { report }
+    }
+
     /// What is known of DIDs: from files, the trust pack, and the wallet.
     pub fn snapshots(&self) -> Result<Snapshots<'_>, Failure> {
         let snapshots = Snapshots::read(&self.identities)?.with(&self.trust);

@@ -16,7 +16,8 @@ use gridpass_credentials::register;
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::{IdentityMaterial, Snapshots};
-use gridpass_credentials::verify::check_list;
+use gridpass_credentials::verify::{Evidence, SeenLists, check_list, pretends_authority};
+use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::OfflineResolver;
 use serde_json::json;
@@ -39,7 +40,8 @@ pub enum StatusCommand {
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass status accept lists.json\n  \
-     (from then on an older state of the same list is refused; after a restore you go on from your own)"
+     (from then on an older state of the same list is refused; after a restore you go on from your own; a list \
+     whose signer would revoke by a visa of its own that does not hold is refused)"
 ))]
 pub struct AcceptArgs {
     /// A list, or a file of several; - for standard input
@@ -130,16 +132,34 @@ fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
     let (lists, identities) = read(&args.file)?;
     let mut wallet = global.wallet()?;
     let identities = self_proving(&identities, now());
-    let materials = Snapshots::read(&identities)?;
+    let trust = match keeping::pinned(&wallet, now()) {
+        Ok(trust) => Some(trust),
+        // Such as where this machine's clock is wrong: then nothing is known of who may revoke.
+        Err(KeepError::NoTrust | KeepError::Trust(_)) => None,
+        Err(e) => return Err(e.into()),
+    };
+    let own: Vec<Did> = wallet.identities()?.into_iter().map(|i| i.did).collect();
     // All or nothing: a file with one bad list is not to be believed in parts.
     {
-        let known = materials.with(&wallet);
+        let mut known = Snapshots::read(&identities)?;
+        if let Some(trust) = &trust {
+            known = known.with(trust);
+        }
+        let known = known.with(&wallet);
         let resolver = OfflineResolver::new(&known);
+        let (seen, memo) = (SeenLists::new(), &mut SignatureMemo::default());
         for list in &lists {
-            let checks = check_list(list, &resolver, now(), &mut SignatureMemo::default());
+            let checks = check_list(list, &resolver, now(), memo);
             if let Some(check) = checks.into_iter().find(|c| c.outcome != Outcome::Passed) {
                 let message = format!("the list {} is not kept: {}", list.id, check.sentence);
                 return Err(Failure::new(check.code, message));
+            }
+            let Some(trust) = trust.as_ref().filter(|_| !own.contains(&list.issuer)) else {
+                continue;
+            };
+            let evidence = Evidence { trust, lists: &lists, resolver: &resolver, seen: &seen };
+            if pretends_authority(list, &evidence, now(), memo) {
+                return Err(pretended(list));
             }
         }
     }
@@ -183,6 +203,19 @@ fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
         ));
     }
     Ok(Answer::new("gridpass.status.accept/1", json, text))
+}
+
+/// What anybody can sign would fill the room that there is for what proves others, and nobody would hear
+/// these any more.
+fn pretended(list: &StatusList) -> Failure {
+    let message = format!(
+        "the list {} is not kept: no visa in it lets its signer, {}, revoke what others issued",
+        list.id, list.issuer
+    );
+    Failure::new(gridpass_credentials::codes::STATUS_SIGNER, message).next(
+        "Ask its signer for a list that carries its own visa to revoke and what that rests on; where the issuer of \
+         that visa is not known here, take the newest trust pack: `gridpass charter verify PACK --adopt`.",
+    )
 }
 
 /// The lists of a file, and the documents that came with them.

@@ -171,6 +171,31 @@ fn what_was_published_later_says_that_it_was_revoked_before() {
 }
 
 #[test]
+fn a_report_by_a_clock_that_was_given_says_so() {
+    let place = Place::new();
+    let regulator = nine(&place);
+    let dso = Party::new(&place, "dso");
+    place.write("twelve.jwt", &regulator.list(Purpose::Revocation, 12, Some(10)));
+    let known = ["--status", "twelve.jwt", "--report"];
+    let verify = [&["visa", "verify", "visa.jwt"][..], &TRUST, &LISTS, &ELEVEN, &known].concat();
+    let eleven = "2026-03-01T11:00:00Z";
+    let given = [&verify[..], &["given.json", "--clock", eleven]].concat();
+    let report = dso.verdict("GP-VISA-IN-FORCE", 0, &given);
+    assert_eq!((&report["clock"], &report["clockGiven"]), (&json!(eleven), &json!(true)));
+    // Of its text and of the file too.
+    let file: serde_json::Value = serde_json::from_str(&place.read("given.json")).expect("JSON");
+    assert_eq!((&file["clock"], &file["clockGiven"]), (&json!(eleven), &json!(true)));
+    let given = [&verify[..], &["text.json", "--clock", eleven]].concat();
+    let told = dso.ok(&given);
+    let text = told.text();
+    assert!(text.contains(&format!("known at {eleven}, the clock that was given")), "{text}");
+    // By this machine's clock: what is known now, and nobody gave it.
+    let report = dso.verdict("GP-VISA-REVOKED", 13, &[&verify[..], &["now.json"]].concat());
+    assert!(report["clock"].as_str().is_some_and(|clock| clock > eleven), "{report:#}");
+    assert!(report.get("clockGiven").is_none(), "{report:#}");
+}
+
+#[test]
 fn a_list_that_was_seen_since_is_no_rollback() {
     let place = Place::new();
     let regulator = nine(&place);

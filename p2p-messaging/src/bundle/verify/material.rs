@@ -342,6 +342,7 @@ pub(super) fn is_about_status(code: &str) -> bool {
         c::STATUS_UNKNOWN,
         c::STATUS_STALE,
         c::STATUS_SIGNER,
+        c::STATUS_REVOKER_LAPSED,
         c::STATUS_PURPOSE,
         c::STATUS_ROLLBACK,
         c::STATUS_FORK,

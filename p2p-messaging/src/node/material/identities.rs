@@ -54,7 +54,7 @@ impl Material {
         }
     }
 
-    fn keep_material(&self, material: &IdentityMaterial) -> Result<(), MaterialError> {
+    pub(super) fn keep_material(&self, material: &IdentityMaterial) -> Result<(), MaterialError> {
         let bytes = serde_json::to_vec(material)
             .map_err(|e| MaterialError::new(codes::NODE_FOLDER, e.to_string()))?;
         self.folder.write(&folder::identity(&material.did), &bytes)

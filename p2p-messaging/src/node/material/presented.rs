@@ -145,11 +145,9 @@ mod tests {
         let later = own("later", NOW.plus_millis(1000), 1);
         let twins = (own("one", NOW, 30), own("two", NOW, 30));
         let greater = if twins.0.id > twins.1.id { "one" } else { "two" };
-        for (one, other, expected) in [
-            (&long, &short, "long"),
-            (&long, &later, "later"),
-            (&twins.0, &twins.1, greater),
-        ] {
+        for (one, other, expected) in
+            [(&long, &short, "long"), (&long, &later, "later"), (&twins.0, &twins.1, greater)]
+        {
             assert_eq!([counts(&[one, other]), counts(&[other, one])], [expected, expected]);
         }
     }

@@ -1,6 +1,7 @@
 //! Suspending, reinstating and revoking.
 
 use super::done_all_the_same;
+use super::hanging;
 use super::standing::Known;
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
@@ -116,6 +117,11 @@ fn change(
     if !known_issuer {
         may_revoke(&wallet, &trust, &visa, &me.did)?;
     }
+    // Its holder may have revoked others by it.
+    let hangs = match set {
+        true => gridpass_credentials::hanging::hanging(&wallet, &trust, &visa, now())?,
+        false => Vec::new(),
+    };
     let mut issuer = Issuer { wallet: &mut wallet, identity: &me, trust: &trust, now: now() };
     let list = issuer.set_status(&visa, purpose, set, args.reason.as_deref(), &mut rng())?;
     let json = json!({
@@ -124,13 +130,23 @@ fn change(
         "list": list.id,
         "version": list.version,
         "dated": list.dated,
+        "hanging": hangs,
     });
+    let happens = match purpose {
+        Purpose::Revocation => {
+            "what its holder revoked or suspended by it counts no more, unless it is taken over:"
+        }
+        Purpose::Suspension => {
+            "what its holder revoked or suspended by it is undecided until it is reinstated or taken over:"
+        }
+    };
     let text = format!(
-        "{done} {} of {}\n  as of            {}\n{}",
+        "{done} {} of {}\n  as of            {}\n{}{}",
         visa.role,
         visa.subject,
         list.dated,
         list_line(&list),
+        hanging::lines(&hangs, happens),
     );
     let did = format!("{} {}", done.to_lowercase(), visa.id);
     let answer = Answer::new("gridpass.visa.status/1", json, text);

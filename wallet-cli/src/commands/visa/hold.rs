@@ -2,6 +2,7 @@
 
 use super::consent::end_of;
 use super::ending::{Ending, ending};
+use super::hanging;
 use super::standing::{Known, Standing};
 use super::{claims_text, report_answer, wallet_of};
 use crate::commands::arguments::{TrustArgs, parse_duration, save_identities};
@@ -17,7 +18,9 @@ use gridpass_credentials::presenting::required;
 use gridpass_credentials::register;
 use gridpass_credentials::request::{self, Refusal};
 use gridpass_credentials::signature::SignatureMemo;
-use gridpass_credentials::verify::{Evidence, Expectation, check_list, verify_visa};
+use gridpass_credentials::verify::{
+    Evidence, Expectation, check_list, pretends_authority, verify_visa,
+};
 use gridpass_credentials::visa::Visa;
 use gridpass_identity::code::Code;
 use gridpass_identity::report::Outcome;
@@ -113,11 +116,13 @@ pub fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
             .filter(|l| {
                 let checks = check_list(l, &resolver, material.clock, &mut memo);
                 checks.iter().all(|c| c.outcome == Outcome::Passed)
+                    && !pretends_authority(l, &evidence, material.clock, &mut memo)
             })
             .cloned()
             .collect();
         (report, fine)
     };
+    let report = material.with_its_clock(report);
     let mut answer = report_answer("gridpass.visa.accept/1", &report);
     if report.outcome != Outcome::Passed {
         answer.text.push_str("Nothing was kept.\n");
@@ -202,7 +207,15 @@ fn list_issued(wallet: &Wallet) -> Outcomes {
         let Standing { state, why } = known.issued(wallet, &record, &visa)?;
         let state = with_expiry(state, ends);
         text.push_str(&lines(&visa, state, &format!("for {}", visa.subject), secured.id()));
-        let row = json!({"visa": visa, "evidence": secured.id(), "state": state, "ends": ends});
+        let mut row = json!({"visa": visa, "evidence": secured.id(), "state": state, "ends": ends});
+        let hangs = match state {
+            "revoked" => Vec::new(),
+            _ => known.hanging(wallet, &visa, ends)?,
+        };
+        if let Some(row) = row.as_object_mut().filter(|_| !hangs.is_empty()) {
+            text.push_str(&hanging::lines(&hangs, HANGS));
+            row.insert("hanging".into(), json!(hangs));
+        }
         // By whom else it was taken back.
         rows.push(with_why(row, why, &mut text));
     }
@@ -222,6 +235,9 @@ fn list_issued(wallet: &Wallet) -> Outcomes {
     let json = json!({"visas": rows, "authorisations": nodes});
     Ok(Answer::new("gridpass.visa.list/1", json, text))
 }
+
+/// What happens to what hangs on a visa.
+const HANGS: &str = "what its holder revoked or suspended by it is undecided once it ends:";
 
 /// A visa in a list.
 fn lines(visa: &Visa, state: &str, other: &str, evidence: &ContentId) -> String {
@@ -348,18 +364,26 @@ pub fn expirations(global: &GlobalArgs, args: &ExpirationsArgs) -> Outcomes {
         }
     }
     let rows = ending(&all, now(), within);
-    let line = |Ending { until, what, visa }: &Ending| {
+    let (mut text, mut json) = (String::new(), Vec::new());
+    for Ending { until, what, visa } in rows.iter().copied() {
         let left = until.millis_since(now()) / 86_400_000;
         let when = if *until <= now() { "ended".to_owned() } else { format!("in {left} days") };
-        format!("{until}  {when:<12} {what:<7} {} of {}\n", visa.role, visa.subject)
-    };
-    let mut text: String = rows.iter().copied().map(line).collect();
+        text.push_str(&format!(
+            "{until}  {when:<12} {what:<7} {} of {}\n",
+            visa.role, visa.subject
+        ));
+        let hangs = known.hanging(&wallet, visa, *until)?;
+        text.push_str(&hanging::lines(&hangs, HANGS));
+        let mut row = json!({"until": until, "what": what, "visa": visa});
+        if let Some(row) = row.as_object_mut().filter(|_| !hangs.is_empty()) {
+            row.insert("hanging".into(), json!(hangs));
+        }
+        json.push(row);
+    }
     if text.is_empty() {
         text = format!("Nothing ends within {}.", args.within);
     } else if rows.iter().any(|e| e.what == "held") {
         text.push_str("next: gridpass visa renew ROLE -o request.json");
     }
-    let json: Vec<_> =
-        rows.iter().map(|e| json!({"until": e.until, "what": e.what, "visa": e.visa})).collect();
     Ok(Answer::new("gridpass.visa.expirations/1", json!({"expirations": json}), text))
 }

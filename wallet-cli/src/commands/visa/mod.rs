@@ -5,6 +5,7 @@ mod change;
 mod consent;
 mod ending;
 mod export;
+mod hanging;
 mod hold;
 mod issue;
 mod node;
@@ -187,6 +188,13 @@ pub fn report_answer(schema: &'static str, report: &VisaReport) -> Answer {
         "\nas of {}, by {:?} version {} of {}\n",
         report.at, trust.name, trust.version, trust.dated
     ));
+    match report.clock {
+        Some(clock) if report.clock_given => text.push_str(&format!(
+            "by what was known at {clock}, the clock that was given: nothing of later is in it\n"
+        )),
+        Some(clock) => text.push_str(&format!("by what is known at {clock}\n")),
+        None => {}
+    }
     for age in &report.ages {
         text.push_str(&format!("  {} s old: {}\n", age.age_seconds, shown(&age.what)));
     }

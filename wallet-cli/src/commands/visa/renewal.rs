@@ -24,12 +24,14 @@ pub fn check(wallet: &Wallet, request: &VisaRequest) -> Result<Option<Check>, Fa
         return Ok(None);
     }
     let standing = Known::of(wallet)?.issued(wallet, &record, &visa)?;
+    let has_lapsed = standing.has_lapsed();
     let why = standing.why.map(|(_, sentence)| format!(": {sentence}")).unwrap_or_default();
     let sentence = format!("it is to replace {id}, which is {}{why}", standing.state);
     let name = "renews";
     Ok(Some(match standing.state {
         "revoked" => Check::failed(name, codes::VISA_REVOKED, sentence),
         "suspended" => Check::failed(name, codes::VISA_SUSPENDED, sentence),
+        _ if has_lapsed => Check::indeterminate(name, codes::STATUS_REVOKER_LAPSED, sentence),
         _ => Check::passed(name, codes::VISA_IN_FORCE, sentence),
     }))
 }

@@ -5,6 +5,7 @@
 use crate::context::now;
 use crate::output::Failure;
 use gridpass_credentials::codes;
+use gridpass_credentials::hanging::{Hanging, hanging};
 use gridpass_credentials::issuing::IssuedVisa;
 use gridpass_credentials::keeping::{self, HeldVisa, KeepError};
 use gridpass_credentials::presenting::required;
@@ -34,6 +35,11 @@ impl Standing {
     /// Whether its holder gave its DID up, and shows it no more.
     pub fn is_given_up(&self) -> bool {
         self.why.as_ref().is_some_and(|(code, _)| *code == IDENTITY_DEACTIVATED)
+    }
+
+    /// Whether it was revoked or suspended by somebody whose own visa to do so is over: its issuer decides.
+    pub fn has_lapsed(&self) -> bool {
+        self.why.as_ref().is_some_and(|(code, _)| *code == codes::STATUS_REVOKER_LAPSED)
     }
 
     /// Whether showing it makes no sense any more. Who is suspended may be reinstated.
@@ -100,6 +106,19 @@ impl Known {
         if left.is_empty() { Err(ambiguous.into()) } else { Ok(keeping::the_last(left, name)?) }
     }
 
+    /// What was revoked or suspended by the holder of a visa, and is open once that is over at a time.
+    pub fn hanging(
+        &self,
+        wallet: &Wallet,
+        office: &Visa,
+        after: UnixMillis,
+    ) -> Result<Vec<Hanging>, Failure> {
+        match &self.trust {
+            Some(trust) => Ok(hanging(wallet, trust, office, after)?),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// How a visa stands that was issued here: by the register, and by the lists of others who may revoke
     /// it, as far as they are kept.
     pub fn issued(
@@ -119,6 +138,9 @@ impl Known {
             // Whatever else is undecided of it here is for its holder to show.
             if matches!(standing.state, "revoked" | "suspended") {
                 return Ok(standing);
+            }
+            if standing.has_lapsed() && state == "in force" {
+                return Ok(Standing { state, why: standing.why });
             }
         }
         Ok(Standing { state, why: None })
@@ -167,10 +189,11 @@ impl Known {
         let supporting: Vec<_> = beside.into_iter().map(String::into_bytes).collect();
         let text = held.text.as_bytes();
         let report = verify_visa(text, &supporting, &evidence, &expect, &mut self.memo);
-        let failed = |code: Code| {
+        let found = |outcome: Outcome, code: Code| {
             let mut checks = report.visas.iter().filter(|v| v.presented).flat_map(|v| &v.checks);
-            checks.find(|c| c.outcome == Outcome::Failed && c.code == code)
+            checks.find(|c| c.outcome == outcome && c.code == code)
         };
+        let failed = |code: Code| found(Outcome::Failed, code);
         // Revoked is for good, and says more than that its time is over too.
         if let Some(check) = failed(codes::VISA_REVOKED) {
             return Ok(Standing {
@@ -187,11 +210,13 @@ impl Known {
                 why: Some((check.code, check.sentence.clone())),
             });
         }
+        let lapsed = found(Outcome::Indeterminate, codes::STATUS_REVOKER_LAPSED);
+        let lapsed = lapsed.map(|check| (check.code, check.sentence.clone()));
         Ok(match report.outcome {
             Outcome::Failed => {
                 Standing { state: "refused", why: Some((report.code, report.sentence)) }
             }
-            Outcome::Passed | Outcome::Indeterminate => Standing { state: "held", why: None },
+            Outcome::Passed | Outcome::Indeterminate => Standing { state: "held", why: lapsed },
         })
     }
 }

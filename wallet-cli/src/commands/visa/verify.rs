@@ -74,6 +74,7 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     } else {
         verify_visa(content.as_bytes(), &supporting, &evidence, &expect, &mut memo)
     };
+    let report = material.with_its_clock(report);
     if args.report.is_some() {
         let mut bytes = report
             .to_json()

@@ -1,0 +1,110 @@
+//! What hangs on the visa of somebody who revokes by a role: once that visa ends or is suspended, what was
+//! revoked by it is open, and where it is revoked, void. Whoever issued the revoked visas takes the
+//! revocations over in time; this is what a wallet knows of them.
+
+use crate::content_id::ContentId;
+use crate::keeping::{self, KeepError};
+use crate::register;
+use crate::role::RoleDefinition;
+use crate::status::StatusList;
+use crate::trust::Trust;
+use crate::visa::{Purpose, Visa};
+use gridpass_identity::did::Did;
+use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::Wallet;
+use serde::Serialize;
+
+/// A revocation or suspension that hangs on somebody's visa.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hanging {
+    /// The visa that is revoked or suspended.
+    pub visa: String,
+    /// Its role.
+    pub role: String,
+    /// Who holds it.
+    pub holder: Did,
+    /// Who issued it, and can take this over.
+    pub issuer: Did,
+    /// Whether it is revoked or suspended.
+    pub purpose: Purpose,
+}
+
+/// What the wallet knows that is revoked or suspended by the holder of `office` alone, and by no right that
+/// lasts longer than `after`: not by name, not by another visa for the same role, and its issuer says nothing
+/// of it. Of visas that the wallet neither issued nor holds nothing is known.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn hanging(
+    wallet: &Wallet,
+    trust: &Trust,
+    office: &Visa,
+    after: UnixMillis,
+) -> Result<Vec<Hanging>, KeepError> {
+    let by_office = |role: &RoleDefinition| {
+        role.revokers.as_ref().is_some_and(|revokers| {
+            revokers.roles.contains(&office.definition) && !revokers.dids.contains(&office.subject)
+        })
+    };
+    let roles: Vec<&ContentId> = trust
+        .definitions()
+        .filter(|(_, role)| by_office(&role.definition))
+        .map(|(id, _)| id)
+        .collect();
+    if roles.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut known: Vec<Visa> = Vec::new();
+    for record in register::issued(wallet)? {
+        let visa = record.read()?;
+        let other = record.state() == "in force";
+        if other && goes_on(&visa, office, after) {
+            return Ok(Vec::new());
+        }
+        known.push(visa);
+    }
+    for held in keeping::visas(wallet)? {
+        let visa = held.read()?.1;
+        if goes_on(&visa, office, after) {
+            return Ok(Vec::new());
+        }
+        if known.iter().all(|k| k.id != visa.id) {
+            known.push(visa);
+        }
+    }
+    let mut lists = keeping::lists(wallet)?.0;
+    lists.extend(register::signed_lists(wallet)?);
+    let mut found = Vec::new();
+    for visa in known {
+        // One that is over by then is not open.
+        let is_over = visa.valid_until <= after;
+        if is_over || !roles.contains(&&visa.definition) || visa.issuer == office.subject {
+            continue;
+        }
+        for entry in &visa.status {
+            let is_set = |by: &Did| {
+                let of = |list: &&StatusList| list.id == entry.list && &list.issuer == by;
+                lists.iter().filter(of).any(|list| list.bits().get(entry.index) == Ok(true))
+            };
+            if is_set(&office.subject) && !is_set(&visa.issuer) {
+                found.push(Hanging {
+                    visa: visa.id.clone(),
+                    role: visa.role.to_string(),
+                    holder: visa.subject.clone(),
+                    issuer: visa.issuer.clone(),
+                    purpose: entry.purpose,
+                });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether another visa lets the same holder revoke for longer.
+fn goes_on(visa: &Visa, office: &Visa, after: UnixMillis) -> bool {
+    visa.id != office.id
+        && (&visa.subject, &visa.definition) == (&office.subject, &office.definition)
+        && visa.valid_until > after
+        && visa.valid_from <= after
+}

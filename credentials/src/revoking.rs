@@ -1,0 +1,213 @@
+//! What whoever may revoke does: suspend, reinstate and revoke visas, its own and those of others, and sign
+//! the status lists that say so, with what proves that it may.
+
+use crate::content_id::ContentId;
+use crate::issued::{Event, ISSUED};
+use crate::issuing::{IssueError, Issuer};
+use crate::keeping::{self, KeepError, to_record};
+use crate::own_list::{OwnList, own_lists};
+use crate::presenting;
+use crate::register::issued_by_id;
+use crate::secured::{Form, Kind, Secured, Signer};
+use crate::status::{Change, MAX_AUTHORITY, StatusList};
+use crate::visa::{Purpose, StatusEntry, Visa};
+use gridpass_identity::document::Relationship;
+use gridpass_identity::wallet::Changes;
+use rand_core::CryptoRng;
+use serde_json::Value;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Issuer<'_> {
+    /// Suspends, reinstates or revokes a visa, and signs the list that says so. The visa is one of
+    /// the register, or one of somebody else's that this identity may revoke.
+    ///
+    /// # Errors
+    /// [`IssueError::State`] if it is so already, or revoked for good.
+    pub fn set_status(
+        &mut self,
+        visa: &Visa,
+        purpose: Purpose,
+        set: bool,
+        reason: Option<&str>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<StatusList, IssueError> {
+        let entry = visa
+            .status_of(purpose)
+            .ok_or_else(|| IssueError::State(format!("the visa has no {} list", purpose.name())))?;
+        self.set_entry(&visa.id, entry, set, reason, rng)
+    }
+
+    /// As [`Issuer::set_status`], for an entry of whatever has one: a node authorisation too.
+    ///
+    /// # Errors
+    /// As [`Issuer::set_status`].
+    pub fn set_entry(
+        &mut self,
+        id: &str,
+        entry: &StatusEntry,
+        set: bool,
+        reason: Option<&str>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<StatusList, IssueError> {
+        let mut lists = self.set_entries(&[(id, entry)], set, reason, rng)?;
+        lists.pop().ok_or_else(|| IssueError::State("there is nothing to change".into()))
+    }
+
+    /// As [`Issuer::set_entry`], for several, by their ids, in one change of the wallet: all of them
+    /// or none. Gives the lists that say so, each signed once.
+    ///
+    /// # Errors
+    /// As [`Issuer::set_status`], where it is so of one of them.
+    pub fn set_entries(
+        &mut self,
+        entries: &[(&str, &StatusEntry)],
+        set: bool,
+        reason: Option<&str>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<StatusList>, IssueError> {
+        let mut lists: BTreeMap<String, OwnList> = BTreeMap::new();
+        let mut changes = Changes::default();
+        for &(id, entry) in entries {
+            let purpose = entry.purpose;
+            if purpose == Purpose::Revocation && !set {
+                let message = "a revoked visa stays revoked; issue a new one".to_owned();
+                return Err(IssueError::State(message));
+            }
+            let (doing, done) = match (purpose, set) {
+                (Purpose::Revocation, _) => ("revoke", "revoked"),
+                (Purpose::Suspension, true) => ("suspend", "suspended"),
+                (Purpose::Suspension, false) => ("reinstate", "reinstated"),
+            };
+            let record = issued_by_id(self.wallet, id)?;
+            let is_revoked = record.as_ref().is_some_and(|record| record.state() == "revoked");
+            if purpose == Purpose::Suspension && is_revoked {
+                let message = format!("there is nothing to {doing}: {id} is revoked, for good");
+                return Err(IssueError::State(message));
+            }
+            let list = match lists.entry(entry.list.clone()) {
+                Entry::Occupied(held) => held.into_mut(),
+                Entry::Vacant(free) => free.insert(self.list_of(entry)?),
+            };
+            if list.bits()?.get(entry.index)? == set {
+                return Err(IssueError::State(if set {
+                    format!("there is nothing to {doing}: {id} is {done} already")
+                } else {
+                    format!("there is nothing to reinstate: {id} is not suspended")
+                }));
+            }
+            // Time does not go back, whatever this machine's clock does.
+            let at = list.changes.last().map_or(self.now, |c| self.now.max(c.at));
+            list.changes.push(Change { index: entry.index, set, at });
+            if let Some(mut record) = record {
+                let reason = reason.map(str::to_owned);
+                record.events.push(Event { at, what: done.into(), reason });
+                changes.put(ISSUED, id, to_record(&record)?);
+            }
+        }
+        let (key_id, key) =
+            self.wallet.active_secret(self.identity, Relationship::AssertionMethod)?;
+        let (authority, mut signed) = (self.authority_to_revoke()?, Vec::new());
+        for list in lists.values_mut() {
+            list.carry(&authority);
+            let now = list.changes.last().map_or(self.now, |c| c.at);
+            let signer = Signer { key: &key, key_id: &key_id, now };
+            signed.push(list.sign(signer, Form::Jwt, rng)?);
+            list.stage(&mut changes)?;
+        }
+        self.wallet.apply_issuing(changes, rng, self.now)?;
+        Ok(signed)
+    }
+
+    /// This identity's own list of that name: a new one where it revokes what somebody else issued.
+    fn list_of(&self, entry: &StatusEntry) -> Result<OwnList, IssueError> {
+        let me = &self.identity.did;
+        let own = own_lists(self.wallet)?;
+        if let Some(held) = own.into_iter().find(|l| l.id == entry.list && &l.issuer == me) {
+            return Ok(held);
+        }
+        let mut new = OwnList::new(entry.list.clone(), me.clone(), entry.purpose);
+        new.catch_up(self.wallet)?;
+        Ok(new)
+    }
+
+    /// What proves that this identity holds roles that may revoke, or held them, as a list carries it: the
+    /// visas for these roles, those that last longest first, with what they rest on, as far as there is room.
+    fn authority_to_revoke(&self) -> Result<Vec<Value>, KeepError> {
+        /// The most bytes of it: the list itself needs most of what one may have.
+        const ROOM: usize = 64 * 1024;
+        /// The longest compact text that is a URL in a list.
+        const LONGEST: usize = 4000;
+        let roles: BTreeSet<&ContentId> = self
+            .trust
+            .definitions()
+            .filter_map(|(_, role)| role.definition.revokers.as_ref())
+            .flat_map(|revokers| &revokers.roles)
+            .collect();
+        let mut offices = Vec::new();
+        for held in keeping::visas(self.wallet)? {
+            let (secured, visa) = held.read()?;
+            if visa.subject == self.identity.did && roles.contains(&visa.definition) {
+                let (until, role) = (visa.valid_until, visa.definition.clone());
+                let mut beside = held.supporting;
+                for (_, own) in presenting::required(self.wallet, self.trust, &[visa], self.now)? {
+                    let shown = own.read()?.0.disclose(&[])?;
+                    beside.extend(std::iter::once(shown).chain(own.supporting));
+                }
+                offices.push((until, role, secured, beside));
+            }
+        }
+        offices.sort_by_key(|(until, ..)| std::cmp::Reverse(*until));
+        let mut texts: Vec<String> = Vec::new();
+        let mut shown = BTreeSet::new();
+        for (until, role, secured, supporting) in offices {
+            // One that ended still shows that what was revoked by it is open, and no stranger's word.
+            if !shown.insert(role) && until <= self.now {
+                continue;
+            }
+            // Everybody reads a list: what can be withheld is.
+            let office = secured.disclose(&[])?;
+            let mut more = texts.clone();
+            for text in std::iter::once(office).chain(supporting) {
+                if !more.contains(&text) {
+                    more.push(text);
+                }
+            }
+            let fits = |text: &String| text.starts_with('{') || text.len() <= LONGEST;
+            let bytes: usize = more.iter().map(String::len).sum();
+            if more.len() <= MAX_AUTHORITY && bytes <= ROOM && more.iter().all(fits) {
+                texts = more;
+            }
+        }
+        let members = texts
+            .iter()
+            .map(|text| Ok(Secured::parse(text.as_bytes(), Kind::Credential)?.to_member()));
+        members.collect()
+    }
+
+    /// Signs every list of this identity anew, with today's date.
+    ///
+    /// # Errors
+    /// [`IssueError`].
+    pub fn publish_lists(
+        &mut self,
+        form: Form,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<StatusList>, IssueError> {
+        let (key_id, key) =
+            self.wallet.active_secret(self.identity, Relationship::AssertionMethod)?;
+        let mut changes = Changes::default();
+        let (authority, mut signed) = (self.authority_to_revoke()?, Vec::new());
+        for mut list in own_lists(self.wallet)? {
+            if list.issuer == self.identity.did {
+                list.carry(&authority);
+                let last = list.changes.last().map_or(self.now, |c| c.at);
+                let now = self.now.max(last);
+                signed.push(list.sign(Signer { key: &key, key_id: &key_id, now }, form, rng)?);
+                list.stage(&mut changes)?;
+            }
+        }
+        self.wallet.apply(changes, rng)?;
+        Ok(signed)
+    }
+}

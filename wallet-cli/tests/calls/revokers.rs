@@ -1,0 +1,153 @@
+//! Who revokes by a role what others issued: what hangs on the visa that lets it, and lists by which
+//! anybody would.
+
+use crate::common::Place;
+use crate::visas::{Party, framework};
+use getrandom::SysRng;
+use getrandom::rand_core::UnwrapErr;
+use gridpass_credentials::secured::{Form, Secured, Signer, secure_credential};
+use gridpass_credentials::status::{Bits, MIN_ENTRIES, NewStatusList};
+use gridpass_credentials::trust::Trust;
+use gridpass_credentials::vcdm::Credential;
+use gridpass_credentials::visa::{Purpose, StatusEntry, Visa};
+use gridpass_identity::key::{KeyType, SecretKey};
+use gridpass_identity::method;
+use gridpass_identity::time::UnixMillis;
+use serde_json::{Map, Value};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const OFFICE: &str = "flex.gb.ombudsman";
+const ROLE: &str = "flex.gb.supplier";
+
+/// A regulator whose suppliers an ombudsman may revoke, and a supplier.
+fn with_office(place: &Place) -> (Party<'_>, Party<'_>) {
+    let (regulator, holder) = framework(place);
+    regulator.ok(&["role", "define", OFFICE]);
+    regulator.ok(&["role", "define", ROLE, "--revoked-by", OFFICE]);
+    regulator.ok(&["charter", "add-role", OFFICE, ROLE]);
+    regulator.ok(&["charter", "pack", "-o", "trust-2.json"]);
+    holder.ok(&["charter", "verify", "trust-2.json", "--adopt"]);
+    regulator.ok(&["visa", "issue", "--to", &holder.did, "--role", ROLE, "-o", "visa.json"]);
+    holder.ok(&["visa", "accept", "visa.json"]);
+    (regulator, holder)
+}
+
+/// The row of the role in a list of visas.
+fn row<'r>(rows: &'r Value, role: &str) -> &'r Value {
+    let rows = rows.as_array().expect("rows");
+    rows.iter().find(|r| r["visa"]["role"] == role).expect("it is listed")
+}
+
+#[test]
+fn an_officer_is_told_what_hangs_on_a_revokers_visa_and_takes_it_over() {
+    let place = Place::new();
+    let (regulator, _) = with_office(&place);
+    let ombudsman = Party::new(&place, "ombudsman");
+    ombudsman.ok(&["charter", "verify", "trust-2.json", "--adopt"]);
+    let issue = ["visa", "issue", "--to", &ombudsman.did, "--role", OFFICE];
+    regulator.ok(&[&issue[..], &["--validity", "20d", "-o", "office.json"]].concat());
+    ombudsman.ok(&["visa", "accept", "office.json"]);
+    let expirations = || {
+        let args = ["visa", "expirations", "--within", "30d"];
+        regulator.json("gridpass.visa.expirations/1", &args)["expirations"].clone()
+    };
+    let issued = || {
+        let args = ["visa", "list", "--issued"];
+        regulator.json("gridpass.visa.list/1", &args)["visas"].clone()
+    };
+    assert!(row(&expirations(), OFFICE).get("hanging").is_none());
+    ombudsman.ok(&["visa", "revoke", "visa.json", "-o", "gone.json"]);
+    regulator.ok(&["status", "accept", "gone.json"]);
+    // Before it ends.
+    let supplier = row(&issued(), ROLE)["visa"]["id"].clone();
+    for rows in [expirations(), issued()] {
+        let hanging = &row(&rows, OFFICE)["hanging"];
+        assert_eq!(hanging.as_array().map(Vec::len), Some(1), "{rows:#}");
+        assert_eq!(hanging[0]["visa"], supplier);
+        assert_eq!(hanging[0]["purpose"], "revocation");
+    }
+    // When it is taken away.
+    let suspended = regulator.json("gridpass.visa.status/1", &["visa", "suspend", &ombudsman.did]);
+    assert_eq!(suspended["hanging"][0]["visa"], supplier);
+    // Until then whoever looks at the register sees that it is open.
+    let listed = issued();
+    assert_eq!(row(&listed, ROLE)["code"], "GP-STATUS-REVOKER-LAPSED", "{listed:#}");
+    // Taken over, nothing hangs on it any more.
+    let id = supplier.as_str().expect("an id");
+    regulator.ok(&["visa", "revoke", id, "-o", "taken-over.json"]);
+    assert!(row(&issued(), OFFICE).get("hanging").is_none());
+    let office = row(&issued(), OFFICE)["visa"]["id"].clone();
+    let office = office.as_str().expect("an id");
+    let revoked = regulator.json("gridpass.visa.status/1", &["visa", "revoke", office]);
+    assert_eq!(revoked["hanging"].as_array().map(Vec::len), Some(0));
+    assert_eq!(row(&issued(), ROLE)["state"], "revoked");
+}
+
+#[test]
+fn what_an_officer_revokes_a_revoker_of_is_named_as_void() {
+    let place = Place::new();
+    let (regulator, _) = with_office(&place);
+    let ombudsman = Party::new(&place, "ombudsman");
+    ombudsman.ok(&["charter", "verify", "trust-2.json", "--adopt"]);
+    let issue = ["visa", "issue", "--to", &ombudsman.did, "--role", OFFICE];
+    regulator.ok(&[&issue[..], &["--validity", "20d", "-o", "office.json"]].concat());
+    ombudsman.ok(&["visa", "accept", "office.json"]);
+    ombudsman.ok(&["visa", "revoke", "visa.json", "-o", "gone.json"]);
+    regulator.ok(&["status", "accept", "gone.json"]);
+    let ran = regulator.ok(&["visa", "revoke", &ombudsman.did, "-o", "ended.json"]);
+    let text = ran.text();
+    assert!(text.contains("counts no more, unless it is taken over"), "{text}");
+    assert!(text.contains("takes it over with `gridpass visa revoke urn:uuid:"), "{text}");
+}
+
+/// A list by which somebody would revoke, carrying a visa that it gave itself.
+fn forged(trust: &Trust, now: UnixMillis) -> String {
+    let key = SecretKey::from_bytes(KeyType::Ed25519, &[9; 32]).expect("a key");
+    let did = method::key::from_public_key(&key.public_key()).expect("a DID");
+    let key_id = did.with_fragment(did.method_specific_id()).expect("a key id");
+    let sign = |credential: &Credential| -> Secured {
+        let mut rng = UnwrapErr(SysRng);
+        let signer = Signer { key: &key, key_id: &key_id, now };
+        secure_credential(credential, Form::Jwt, &[], signer, &mut rng).expect("signs")
+    };
+    let (definition, role) = trust.find_role(OFFICE).expect("it is listed");
+    let purpose = Purpose::Revocation;
+    let entry = StatusEntry { purpose, list: "urn:example:mine".into(), index: 1 };
+    let office = Visa {
+        id: "urn:example:office".into(),
+        issuer: did.clone(),
+        subject: did.clone(),
+        definition: definition.clone(),
+        role: role.definition.name.clone(),
+        claims: Map::new(),
+        valid_from: now,
+        valid_until: now.plus_millis(86_400_000),
+        status: vec![entry],
+    };
+    let office = sign(&office.to_credential().expect("a visa"));
+    let bits = Bits::clear(MIN_ENTRIES);
+    let list = NewStatusList {
+        id: "urn:example:theirs",
+        issuer: &did,
+        purpose,
+        version: 1,
+        dated: now,
+        expires: None,
+        bits: &bits,
+        changes: &[],
+    };
+    let list = list.to_credential_with(&[office.to_member()]).expect("a list");
+    sign(&list).text().to_owned()
+}
+
+#[test]
+fn a_list_by_which_anybody_would_revoke_is_not_kept() {
+    let place = Place::new();
+    let (_, holder) = with_office(&place);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let now = UnixMillis::new(u64::try_from(since.as_millis()).expect("a time")).floor_to_second();
+    let pack = place.read("trust-2.json");
+    let trust = Trust::open(pack.trim().as_bytes(), None, now).expect("a trust pack");
+    place.write("forged.jwt", &forged(&trust, now));
+    holder.refused("GP-STATUS-SIGNER", 11, &["status", "accept", "forged.jwt"]);
+}
