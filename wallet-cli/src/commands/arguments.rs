@@ -140,6 +140,8 @@ pub struct Material {
     /// The time that it is: not before the other. Trust packs and lists are believed up to it, so that
     /// what happened at the other is judged by what is known now.
     pub clock: UnixMillis,
+    /// Whether somebody gave it.
+    clock_given: bool,
 }
 
 impl TrustArgs {
