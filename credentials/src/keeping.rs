@@ -20,7 +20,7 @@ use gridpass_identity::code::Code;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::json::{self, Limits};
-use gridpass_identity::resolve::{Snapshot, SnapshotStore};
+use gridpass_identity::resolve::{NoSnapshots, Snapshot, SnapshotStore};
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use gridpass_identity::wallet::snapshots::{Fixed, newest_log};
 use gridpass_identity::wallet::{Changes, Wallet, WalletError};
@@ -409,9 +409,22 @@ pub fn identities_for_pack(
     pinned: Option<&Trust>,
     dids: &[Did],
 ) -> Result<Vec<IdentityMaterial>, KeepError> {
+    identities_for_pack_with(wallet, pinned, &NoSnapshots, dids)
+}
+
+/// The same, also with logs that are not kept yet.
+///
+/// # Errors
+/// As [`identities_for_pack`].
+pub fn identities_for_pack_with(
+    wallet: &Wallet,
+    pinned: Option<&Trust>,
+    brought: &dyn SnapshotStore,
+    dids: &[Did],
+) -> Result<Vec<IdentityMaterial>, KeepError> {
     let mut stores: Vec<&dyn SnapshotStore> = Vec::new();
     stores.extend(pinned.map(|trust| trust as &dyn SnapshotStore));
-    stores.push(wallet);
+    stores.extend([wallet as &dyn SnapshotStore, brought]);
     let mut all = Vec::new();
     for did in dids.iter().collect::<BTreeSet<_>>() {
         if did.method() == "webvh" {

@@ -177,6 +177,30 @@ fn a_charter_of_another_framework_is_not_signed() {
 }
 
 #[test]
+fn a_draft_that_cannot_be_pinned_leaves_nothing_behind() {
+    let place = Place::new();
+    let (_, holder) = framework(&place);
+    let lone = Party::new(&place, "lone");
+    holder.ok(&["id", "export", "root", "-o", "holder.jsonl"]);
+    lone.ok(&["id", "resolve", &holder.did, "--log", "holder.jsonl", "--save"]);
+    lone.ok(&["role", "define", "energy.nl.supplier"]);
+    let new = ["charter", "new", "Energy NL", "--role", "energy.nl.supplier", "--threshold", "1"];
+    let signers = ["--signer", &lone.did, "--signer", &holder.did, "-o", "lone.json"];
+    lone.ok(&[&new[..], &signers[..]].concat());
+    // Its holder is a signer of it, and holds another framework.
+    let sign = ["charter", "sign", "lone.json", "-o", "never.json"];
+    for args in [&sign[..], &["charter", "publish", "lone.json"]] {
+        holder.refused("GP-CHARTER-UNRELATED", 8, args);
+        let roles = holder.json("gridpass.role.list/1", &["role", "list"]);
+        assert_eq!(roles["roles"].as_array().map(Vec::len), Some(1), "{args:?}: {roles}");
+    }
+    assert!(!place.path("never.json").exists());
+    // Nor the log that came with it: offline nothing is known of its maker.
+    let resolved = place.run(&holder.args(&["id", "resolve", &lone.did]));
+    assert_ne!(resolved.status, 0, "{}", resolved.text());
+}
+
+#[test]
 fn a_definition_that_was_not_seen_is_not_signed() {
     let place = Place::new();
     let parties = signers(&place);
