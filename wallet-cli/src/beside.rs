@@ -5,11 +5,12 @@ use crate::codes;
 use crate::context::{GlobalArgs, now};
 use crate::output::Failure;
 use crate::warnings::warn;
-use gridpass_credentials::keeping;
+use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_credentials::trust::Trust;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{ResolveError, Snapshot, SnapshotStore};
+use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::snapshots::newest_log;
 
@@ -20,9 +21,19 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// What this wallet knows.
+    /// What this wallet knows. Where its pack does not open it is said that the logs there do not count.
     pub fn of(wallet: Wallet) -> Self {
-        let pinned = keeping::pinned(&wallet, now()).ok();
+        let pinned = match pinned_in(&wallet, now()) {
+            Ok(pinned) => pinned,
+            Err(e) => {
+                let message = format!(
+                    "the trust pack that is pinned in the wallet does not open, and a log that only that one \
+                     knows does not count: {e}"
+                );
+                warn(Some(e.code()), message);
+                None
+            }
+        };
         Self { wallet, pinned }
     }
 
@@ -58,6 +69,15 @@ impl Beside {
     /// The wallet, for what is to be kept there.
     pub fn into_wallet(self) -> Wallet {
         self.wallet
+    }
+}
+
+/// The pack that is pinned, where one is; and why it does not open.
+fn pinned_in(wallet: &Wallet, now: UnixMillis) -> Result<Option<Trust>, KeepError> {
+    match keeping::pinned(wallet, now) {
+        Ok(pinned) => Ok(Some(pinned)),
+        Err(KeepError::NoTrust) => Ok(None),
+        Err(e) => Err(e),
     }
 }
 
