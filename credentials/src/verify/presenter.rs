@@ -13,7 +13,11 @@ use gridpass_identity::report::Check;
 use gridpass_identity::time::UnixMillis;
 
 impl Run<'_> {
-    pub(super) fn check_presenter(&mut self, secured: &Secured, presentation: &Presentation) -> Option<Did> {
+    pub(super) fn check_presenter(
+        &mut self,
+        secured: &Secured,
+        presentation: &Presentation,
+    ) -> Option<Did> {
         let signer = secured.key_id().map(|k| k.did().clone());
         // A presentation without `holder` is its signer's.
         let speaker = match (presentation.holder(), &signer) {
@@ -74,7 +78,12 @@ impl Run<'_> {
     }
 
     /// The key binding of an SD-JWT: by the subject, for this verifier, now.
-    pub(super) fn check_binding(&mut self, secured: &Secured, subject: Option<&Did>, required: bool) {
+    pub(super) fn check_binding(
+        &mut self,
+        secured: &Secured,
+        subject: Option<&Did>,
+        required: bool,
+    ) {
         let binding = match &secured.seal {
             Seal::SdJwt(sd_jwt) => sd_jwt.binding(),
             Seal::Jws(_) | Seal::Proof(_) => None,

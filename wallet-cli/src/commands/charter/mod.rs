@@ -50,7 +50,7 @@ fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     let at: UnixMillis = args.at.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
     let ends = args.replace.ends()?;
     if !ends.is_empty() && !args.adopt {
-        let message = "--replace-log is for --adopt: nothing is replaced but where a pack is pinned";
+        let message = "--replace-log goes with --adopt: what is not pinned replaces nothing";
         return Err(Failure::new(crate::codes::USAGE, message));
     }
     let bytes = read_input(&args.pack, MAX_INPUT)?;
@@ -100,7 +100,7 @@ fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
         if let (false, Value::Object(map)) = (replaced.is_empty(), &mut json) {
             map.insert("replaced".into(), json!(replaced));
             text.push_str(
-                "next: the same to every node: `gridpass node add PACK --replace-log DID=VERSION`\n",
+                "next: to every node, too: `gridpass node add PACK --replace-log DID=VERSION`\n",
             );
         }
     } else if args.compare {

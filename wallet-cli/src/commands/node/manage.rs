@@ -177,8 +177,8 @@ pub fn add(global: &GlobalArgs, args: &AddArgs) -> Outcomes {
             let asked = if ends.is_empty() {
                 Asked::Add { content }
             } else {
-                let replaced = would_replace(global, &content, &ends)
-                    .map_err(|f| about(file, &taken, f))?;
+                let told_by_node = would_replace(global, &content, &ends);
+                let replaced = told_by_node.map_err(|f| about(file, &taken, f))?;
                 args.replace.confirm(&replaced, global)?;
                 lines.extend(told(&replaced));
                 Asked::Replace { content, logs: ends.clone(), confirmed: true }
