@@ -53,6 +53,9 @@ gridpass_identity::codes! {
     TRUST_DOCUMENT_OTHER = "GP-TRUST-DOCUMENT-OTHER", Conflict,
         "The new trust pack has another DID document of a did:web than the one that is pinned.",
         "Ask its signers by another way whether the document changed; then pin it with --adopt and --pin CID.";
+    TRUST_LOG_END = "GP-TRUST-LOG-END", Conflict,
+        "The log that is to take the place of the known one does not end as its owner said.",
+        "Ask the owner of the DID by another way for the `versionId` of the log's last entry, and its charter's signers for a pack with that log; then give it as --replace-log DID=VERSION.";
     // Signatures of credentials and presentations
     SIGNING_TIME = "GP-SIGNING-TIME", Ok,
         "It says when it was signed.",

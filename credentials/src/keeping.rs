@@ -1,6 +1,10 @@
 //! What a participant keeps in its wallet beside its keys: the trust pack that it pins, the visas
 //! that it holds, role definitions and charters, and the newest status lists that it has seen.
 
+mod replacing;
+
+pub use replacing::{ReplacedLog, replaced_logs, replaces};
+
 use crate::charter::{CharterError, SignedCharter};
 use crate::codes;
 use crate::content_id::ContentId;
@@ -8,7 +12,7 @@ use crate::own_list;
 use crate::role::{RoleDefinition, RoleError};
 use crate::secured::{Kind, Secured, SecuredError};
 use crate::status::{StatusError, StatusList};
-use crate::trust::{Comparison, IdentityMaterial, Trust, TrustError};
+use crate::trust::{Comparison, IdentityMaterial, LogPin, Trust, TrustError};
 use crate::vcdm::Credential;
 use crate::verify::SeenLists;
 use crate::visa::{Visa, VisaError};
@@ -16,7 +20,7 @@ use gridpass_identity::code::Code;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::json::{self, Limits};
-use gridpass_identity::resolve::{Snapshot, SnapshotStore};
+use gridpass_identity::resolve::{NoSnapshots, Snapshot, SnapshotStore};
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use gridpass_identity::wallet::snapshots::{Fixed, newest_log};
 use gridpass_identity::wallet::{Changes, Wallet, WalletError};
@@ -294,6 +298,22 @@ pub fn pin(
     now: UnixMillis,
     rng: &mut dyn CryptoRng,
 ) -> Result<Trust, KeepError> {
+    pin_replacing(wallet, pack, adopt, &[], now, rng)
+}
+
+/// The same, and logs of the pack that are pinned by how they end take the place of known ones that contradict
+/// them, which is recorded: [`replaced_logs`]. [`replaces`] tells before what changes.
+///
+/// # Errors
+/// As [`pin`]; [`TrustError::OtherEnd`] for a log that is another than the one that is pinned.
+pub fn pin_replacing(
+    wallet: &mut Wallet,
+    pack: &[u8],
+    adopt: bool,
+    ends: &[LogPin],
+    now: UnixMillis,
+    rng: &mut dyn CryptoRng,
+) -> Result<Trust, KeepError> {
     let new = Trust::open(pack, None, now)?;
     // When a log was obtained is signed by nobody, and one that is dated ahead would stay the newest.
     let latest = now.plus_millis(MAX_CLOCK_SKEW_MILLIS);
@@ -320,7 +340,9 @@ pub fn pin(
             other => return Err(KeepError::NotNewer(other)),
         }
     }
-    let logs = new.beside(held.as_ref(), &*wallet, now)?;
+    let replaced = new.replaces(held.as_ref(), &*wallet, ends)?;
+    let dids: BTreeSet<Did> = replaced.iter().map(|(what, _)| what.did.clone()).collect();
+    let logs = new.beside_but(held.as_ref(), &*wallet, &dids, now)?;
     let mut changes = Changes::default();
     changes.put(TRUST, PINNED, pack.to_vec());
     for (id, role) in new.definitions() {
@@ -340,6 +362,7 @@ pub fn pin(
             wallet.stage_log(&mut changes, did, log)?;
         }
     }
+    replacing::stage(wallet, &mut changes, &new, &replaced, now)?;
     wallet.apply(changes, rng)?;
     Ok(new)
 }
@@ -386,9 +409,22 @@ pub fn identities_for_pack(
     pinned: Option<&Trust>,
     dids: &[Did],
 ) -> Result<Vec<IdentityMaterial>, KeepError> {
+    identities_for_pack_with(wallet, pinned, &NoSnapshots, dids)
+}
+
+/// The same, also with logs that are not kept yet.
+///
+/// # Errors
+/// As [`identities_for_pack`].
+pub fn identities_for_pack_with(
+    wallet: &Wallet,
+    pinned: Option<&Trust>,
+    brought: &dyn SnapshotStore,
+    dids: &[Did],
+) -> Result<Vec<IdentityMaterial>, KeepError> {
     let mut stores: Vec<&dyn SnapshotStore> = Vec::new();
     stores.extend(pinned.map(|trust| trust as &dyn SnapshotStore));
-    stores.push(wallet);
+    stores.extend([wallet as &dyn SnapshotStore, brought]);
     let mut all = Vec::new();
     for did in dids.iter().collect::<BTreeSet<_>>() {
         if did.method() == "webvh" {

@@ -32,7 +32,8 @@ pub struct Showing<'s> {
     pub holder: &'s Identity,
     /// Which visas.
     pub visas: &'s [HeldVisa],
-    /// Only these of the claims that can be withheld; all of them, if absent.
+    /// Only these of the claims that can be withheld, and none of those of visas that are shown with these only
+    /// since they are required; all of them, if absent.
     pub disclose: Option<&'s [&'s str]>,
     /// To whom, answering which nonce, and until when.
     pub binding: &'s Binding,
@@ -139,6 +140,7 @@ pub fn present(wallet: &Wallet, showing: &Showing<'_>) -> Result<Shown, KeepErro
         all.push((secured, visa, held.clone()));
     }
     let named: Vec<Visa> = all.iter().map(|(_, visa, _)| visa.clone()).collect();
+    let count = all.len();
     for (visa, held) in shown_with(wallet, &named, showing.now)? {
         all.push((held.read()?.0, visa, held));
     }
@@ -147,11 +149,14 @@ pub fn present(wallet: &Wallet, showing: &Showing<'_>) -> Result<Shown, KeepErro
         visa.claims.contains_key(name) || secured.withholdable().any(|known| known == name)
     };
     let mut visas: Vec<String> = Vec::new();
-    for one in &all {
+    for (index, one) in all.iter().enumerate() {
         let (secured, visa, held) = one;
         let shown = match showing.disclose {
+            // A role requires that a visa is held, and nothing that it claims: nobody asked for more.
+            Some(_) if index >= count => secured.disclose(&[])?,
             Some(names) => {
-                let elsewhere = |name: &str| !has(one, name) && all.iter().any(|a| has(a, name));
+                let elsewhere =
+                    |name: &str| !has(one, name) && all.iter().take(count).any(|a| has(a, name));
                 let names: Vec<&str> =
                     names.iter().copied().filter(|&name| !elsewhere(name)).collect();
                 secured.disclose(&names)?

@@ -2,9 +2,12 @@
 //! it lists, and the DID documents of its roots and signers, each with its date.
 //!
 //! [`Trust::open`] reads one and verifies all of it; [`Trust::compare`] finds forks and rollbacks;
-//! [`Trust::beside`] holds it beside what was known before.
+//! [`Trust::beside`] holds it beside what was known before; [`Trust::replaces`] finds what it contradicts.
 
 mod beside;
+mod replacing;
+
+pub use replacing::{LogPin, Replaced};
 
 use crate::charter::{self, Charter, CharterError, SignedCharter};
 use crate::codes;
@@ -61,6 +64,14 @@ pub enum TrustError {
         /// How.
         source: ResolveError,
     },
+    /// A log that is to take the place of another is not the one that was named.
+    #[error("its log of {did} takes no other's place: {reason}")]
+    OtherEnd {
+        /// The DID.
+        did: Did,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl TrustError {
@@ -76,6 +87,7 @@ impl TrustError {
                 report.deciding().map_or(codes::TRUST_PACK_MALFORMED, |c| c.code)
             }
             Self::OtherLog { source, .. } => source.code(),
+            Self::OtherEnd { .. } => codes::TRUST_LOG_END,
         }
     }
 

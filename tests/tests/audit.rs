@@ -4,12 +4,17 @@
 use gridpass_credentials::charter::SignedCharter;
 use gridpass_credentials::secured::{Binding, Form};
 use gridpass_credentials::status::{Change, StatusList};
+use gridpass_credentials::trust::{IdentityMaterial, TrustPack};
 use gridpass_credentials::visa::Purpose;
+use gridpass_identity::key::{KeyType, SecretKey};
+use gridpass_identity::method::webvh::{self, Control, VerifiedEntries};
 use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::{Snapshot, SnapshotStore};
 use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::snapshots::Fixed;
 use gridpass_messaging::bundle::{
-    Bundle, Differences, Disclosed, MessageEntry, OpenedEntry, PayloadState, Sample, Shown,
-    compare, verify, verify_with,
+    Bundle, Differences, Disclosed, MessageEntry, OpenedEntry, PayloadState, Report, Sample, Shown,
+    compare, verify, verify_beside, verify_with,
 };
 use gridpass_messaging::checking::{Source, Verdict};
 use gridpass_messaging::node::{Keys, Payloads};
@@ -588,4 +593,53 @@ fn payloads_that_the_exporter_forgot_are_no_failure() {
     }
     let report = scene.verify(&parts.signed_by(&scene.key()));
     assert_eq!((bad(&report), report.counts.withheld), (Vec::new(), 5));
+}
+
+/// The pack knows the log of a root up to an entry, and whoever verifies knows how it goes on.
+#[test]
+fn what_its_reader_knows_of_a_log_beside_the_pack_counts_and_a_contradiction_is_told() {
+    let folder = folder();
+    let scene = scene(folder.path());
+    let keys = [1_u8, 2, 3]
+        .map(|seed| SecretKey::from_bytes(KeyType::Ed25519, &[seed; 32]).expect("a key"));
+    let (next, last) = (keys[1].public_key(), keys[2].public_key());
+    let control = Control { signer: &keys[0], next: &next, witness: None };
+    let made = webvh::create("root.example", &[], &control, world::days_ago(9));
+    let (did, short) = made.expect("a log");
+    let entries = VerifiedEntries::verify(&did, short.as_bytes(), NOW).expect("a log");
+    let control = Control { signer: &keys[1], next: &last, witness: None };
+    let [long, other] = [3, 2].map(|ago| {
+        webvh::update(&entries, &[], &control, world::days_ago(ago)).expect("a longer log")
+    });
+    let snapshot = |log: &str| {
+        let document = log.as_bytes().to_vec();
+        Snapshot { seen: world::days_ago(1), confirmed: None, document, witness: None }
+    };
+    let pack = |log: &str| {
+        let mut pack = TrustPack::parse(&scene.pack).expect("a pack");
+        pack.identities.push(IdentityMaterial::of(&did, &snapshot(log)));
+        pack.encode().expect("a pack").1
+    };
+    let bytes = scene.export();
+    let bundle = Bundle::parse(&bytes).expect("a bundle");
+    let verify = |pack: &[u8], known: &dyn SnapshotStore| {
+        verify_beside(&bundle, pack, LATER, None, &Shown::default(), known).expect("a trust pack")
+    };
+    let beside = format!("log of {did}, known beside the trust pack and the bundle");
+    let names_it = |report: &Report| report.ages.iter().any(|age| age.what == beside);
+
+    let report = verify(&pack(&short), &Fixed(vec![snapshot(&long)]));
+    assert_eq!(bad(&report), [""; 0], "{:#?}", report.checks);
+    assert!(names_it(&report), "{:#?}", report.ages);
+    // Nothing is known, the same, or less: nothing beside the pack counted.
+    for log in [None, Some(&short), Some(&long)] {
+        let known = Fixed(log.map(|log| snapshot(log)).into_iter().collect());
+        let report = verify(&pack(&long), &known);
+        assert_eq!(bad(&report), [""; 0], "{:#?}", report.checks);
+        assert!(!names_it(&report), "{:#?}", report.ages);
+    }
+    let report = verify(&pack(&long), &Fixed(vec![snapshot(&other)]));
+    assert_eq!(report.outcome, Outcome::Failed);
+    assert_eq!(report.code.id(), "GP-WEBVH-LOG-INVALID");
+    assert!(report.sentence.contains("elsewhere"), "{}", report.sentence);
 }

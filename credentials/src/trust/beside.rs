@@ -26,11 +26,28 @@ impl Trust {
         known: &dyn SnapshotStore,
         now: UnixMillis,
     ) -> Result<BTreeMap<Did, Snapshot>, TrustError> {
+        self.beside_but(held, known, &BTreeSet::new(), now)
+    }
+
+    /// The same, but for DIDs whose known log makes room for the pack's, as [`Trust::replaces`] found: of these
+    /// the pack's own counts.
+    ///
+    /// # Errors
+    /// As [`Trust::beside`].
+    pub fn beside_but(
+        &self,
+        held: Option<&Self>,
+        known: &dyn SnapshotStore,
+        replaced: &BTreeSet<Did>,
+        now: UnixMillis,
+    ) -> Result<BTreeMap<Did, Snapshot>, TrustError> {
         let mut stores: Vec<&dyn SnapshotStore> = vec![known];
         stores.extend(held.map(|held| held as &dyn SnapshotStore));
         let named = self.identities.iter().chain(held.into_iter().flat_map(|h| &h.identities));
-        let named: BTreeSet<&Did> =
-            named.map(|m| &m.did).filter(|did| did.method() == "webvh").collect();
+        let named: BTreeSet<&Did> = named
+            .map(|m| &m.did)
+            .filter(|did| did.method() == "webvh" && !replaced.contains(*did))
+            .collect();
         let (mut logs, mut knows_more) = (BTreeMap::new(), false);
         for did in named {
             let other = |source| TrustError::OtherLog { did: did.clone(), source };

@@ -6,6 +6,7 @@ use crate::codes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_credentials::trust::LogPin;
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use serde::{Deserialize, Serialize};
@@ -166,6 +167,15 @@ pub enum Asked {
     Add {
         /// Its bytes, in base64.
         content: String,
+    },
+    /// Take a trust pack, and its logs that end so in the place of known ones that contradict them.
+    Replace {
+        /// The bytes of the pack, in base64.
+        content: String,
+        /// How the logs end, as the owners of the DIDs told.
+        logs: Vec<LogPin>,
+        /// Whether it is done: else it is only told what would change.
+        confirmed: bool,
     },
     /// Keep a public document from now on, and give it to who asks for it by its CID. Answered when
     /// it is kept and, where it is to be, told to the peers.

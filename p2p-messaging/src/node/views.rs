@@ -14,6 +14,8 @@ use crate::net::{Command, NetworkView, peer_of};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_credentials::trust::LogPin;
+use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use libp2p::{Multiaddr, PeerId};
@@ -36,6 +38,11 @@ fn too_old<'l>(
     lists.filter(|(list, by, dated)| old(*dated) && wanted(list, by)).map(|(l, ..)| l).collect()
 }
 
+fn decoded(content: &str) -> Result<Vec<u8>, (Code, String)> {
+    let wrong = |_| (codes::NODE_REQUEST, "the content is not base64".to_owned());
+    STANDARD.decode(content).map_err(wrong)
+}
+
 impl Worker {
     pub(super) fn control(&mut self, asked: Asked, reply: oneshot::Sender<ControlResult>) {
         let answer = match asked {
@@ -48,7 +55,9 @@ impl Worker {
             Asked::Done { reader, channel, number } => {
                 return self.done((reader.as_str(), channel.as_deref()), number, reply);
             }
-            Asked::Add { content } => self.add(&content),
+            Asked::Add { content } => self.add(&content, &[]),
+            Asked::Replace { content, logs, confirmed: true } => self.add(&content, &logs),
+            Asked::Replace { content, logs, .. } => self.would_replace(&content, &logs),
             Asked::FileAdd { staged } => self.file_add(&staged),
             Asked::FileFetch { message } => self.file_fetch(&message),
             Asked::Files { file } => self.files_shown(file.as_deref()),
@@ -109,13 +118,22 @@ impl Worker {
         let _ = reply.send(answer.map_err(AskError::from));
     }
 
-    pub(super) fn add(&mut self, content: &str) -> Answered {
-        let bytes = STANDARD
-            .decode(content)
-            .map_err(|_| (codes::NODE_REQUEST, "the content is not base64".to_owned()))?;
+    /// What would change where logs took the place of others.
+    fn would_replace(&self, content: &str, logs: &[LogPin]) -> Answered {
+        let bytes = decoded(content)?;
+        let replaced = self.knowledge.material.replaces(&bytes, logs, self.now());
+        Ok(json!({"replaces": replaced.map_err(|e| (e.code(), e.to_string()))?}))
+    }
+
+    pub(super) fn add(&mut self, content: &str, logs: &[LogPin]) -> Answered {
+        let bytes = decoded(content)?;
         let now = self.now();
         let before = std::sync::Arc::clone(&self.knowledge.trust);
-        let taken = match self.knowledge.material.give(&bytes, now) {
+        let given = match logs {
+            [] => self.knowledge.material.give(&bytes, now),
+            logs => self.knowledge.material.give_replacing(&bytes, logs, now),
+        };
+        let taken = match given {
             Ok(taken) => taken,
             Err(e) => {
                 // A part of it may have been taken, such as a list beside one that is none.

@@ -2,6 +2,7 @@
 //! one that was seen. Each asserts the code, and that the good twin passes.
 
 use gridpass_credentials::codes;
+use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping::read_visa;
 use gridpass_credentials::requirement::Requirement;
 use gridpass_credentials::role::{Parties, RoleDefinition};
@@ -249,6 +250,43 @@ fn who_carries_what_is_not_its_own_or_stands_no_more_revokes_nothing() {
     let mut lists = s.lists(&[&s.office]);
     lists.retain(|l| l.issuer != other.did);
     is(&s.check(&lists), Outcome::Indeterminate, codes::STATUS_SIGNER);
+}
+
+/// An auditor has the lists that a decision names, and makes it again by them alone.
+#[test]
+fn the_lists_that_a_verdict_names_are_all_that_it_takes_to_come_to_it_again() {
+    let s = by_role();
+    let other = Party::new(6);
+    let (_, office) = read_visa(s.office.text()).expect("a visa");
+    let index = office.status_of(Purpose::Revocation).expect("an entry").index;
+    let gone = Change { index, set: true, at: days_ago(2) };
+    let without = |keep: &dyn Fn(&StatusList) -> bool| {
+        let mut lists = s.lists(&[&s.office]);
+        lists.retain(keep);
+        lists
+    };
+    let mut ended = without(&|l| l.issuer != other.did || l.purposes != ["revocation"]);
+    ended.push(world::list(&other, Purpose::Revocation, &[gone]));
+    for (lists, outcome, named) in [
+        // Of its issuer, for both purposes: a stranger's says nothing.
+        (s.lists(&[]), Outcome::Passed, 2),
+        // Of the revoker, and of whom its own visa is.
+        (s.lists(&[&s.office]), Outcome::Failed, 5),
+        // The same where its visa may or may not stand, of which nothing is known.
+        (without(&|l| l.issuer != other.did), Outcome::Indeterminate, 3),
+        // Where it stands no more, its list says nothing.
+        (ended, Outcome::Passed, 2),
+    ] {
+        let report = s.check(&lists);
+        assert_eq!(report.outcome, outcome);
+        let rests_on = report.visas[0].rests_on.as_ref().expect("it was presented");
+        let names = |id: &ContentId| rests_on.lists.iter().any(|read| &read.evidence == id);
+        let only: Vec<_> = lists.iter().filter(|l| names(l.secured().id())).cloned().collect();
+        assert_eq!(only.len(), named, "{:#?}", rests_on.lists);
+        let again = s.check(&only);
+        assert_eq!((again.outcome, again.code), (report.outcome, report.code));
+        assert_eq!(again.visas[0].rests_on, report.visas[0].rests_on);
+    }
 }
 
 #[test]

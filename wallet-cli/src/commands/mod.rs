@@ -15,6 +15,7 @@ pub mod ipfs;
 pub mod node;
 mod partial;
 pub mod policy;
+mod replacing;
 pub mod resolve;
 pub mod role;
 mod role_version;

@@ -177,6 +177,31 @@ fn a_charter_of_another_framework_is_not_signed() {
 }
 
 #[test]
+fn a_draft_that_cannot_be_pinned_leaves_nothing_behind() {
+    let place = Place::new();
+    let (_, holder) = framework(&place);
+    let lone = Party::new(&place, "lone");
+    holder.ok(&["id", "export", "root", "-o", "holder.jsonl"]);
+    lone.ok(&["id", "resolve", &holder.did, "--log", "holder.jsonl", "--save"]);
+    lone.ok(&["role", "define", "energy.nl.supplier"]);
+    let new = ["charter", "new", "Energy NL", "--role", "energy.nl.supplier", "--threshold", "1"];
+    let signers =
+        ["--signer", lone.did.as_str(), "--signer", holder.did.as_str(), "-o", "lone.json"];
+    lone.ok(&[&new[..], &signers[..]].concat());
+    // Its holder is a signer of it, and holds another framework.
+    let sign = ["charter", "sign", "lone.json", "-o", "never.json"];
+    for args in [&sign[..], &["charter", "publish", "lone.json"][..]] {
+        holder.refused("GP-CHARTER-UNRELATED", 8, args);
+        let roles = holder.json("gridpass.role.list/1", &["role", "list"]);
+        assert_eq!(roles["roles"].as_array().map(Vec::len), Some(1), "{args:?}: {roles}");
+    }
+    assert!(!place.path("never.json").exists());
+    // Nor the log that came with it: offline nothing is known of its maker.
+    let resolved = place.run(&holder.args(&["id", "resolve", &lone.did]));
+    assert_ne!(resolved.status, 0, "{}", resolved.text());
+}
+
+#[test]
 fn a_definition_that_was_not_seen_is_not_signed() {
     let place = Place::new();
     let parties = signers(&place);
@@ -265,4 +290,26 @@ fn a_role_that_nobody_can_issue_is_said_where_it_is_listed() {
     assert_eq!(shown["notes"][0]["name"], "flex.gb.foreign", "{shown}");
     let amend = ["charter", "amend", "--add-root", &holder.did];
     assert!(!regulator.ok(&amend).stderr.contains("nobody can issue it"));
+}
+
+#[test]
+fn a_log_takes_the_place_of_another_only_as_it_is_named() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    regulator.ok(&["id", "export", "root", "-o", "root.jsonl"]);
+    let log = place.read("root.jsonl");
+    let last: Value = serde_json::from_str(log.lines().last().expect("an entry")).expect("JSON");
+    let version = last["versionId"].as_str().expect("a version");
+    let end = format!("{}={version}", regulator.did);
+    let verify = ["charter", "verify", "trust.json", "--replace-log"];
+    holder.refused("GP-USAGE", 2, &[&verify[..], &[end.as_str()]].concat());
+    holder.refused("GP-USAGE", 2, &[&verify[..], &[regulator.did.as_str(), "--adopt"]].concat());
+    let wrong = format!("{}=9-{}", regulator.did, "Qm".repeat(23));
+    holder.refused("GP-TRUST-LOG-END", 8, &[&verify[..], &[wrong.as_str(), "--adopt"]].concat());
+    let unknown = format!("{}={version}", holder.did);
+    holder.refused("GP-TRUST-LOG-END", 8, &[&verify[..], &[unknown.as_str(), "--adopt"]].concat());
+    // Where nothing contradicts it nobody is asked, and nothing is replaced.
+    let adopted = [&verify[..], &[end.as_str(), "--adopt"]].concat();
+    let adopted = holder.json("gridpass.charter.verify/1", &adopted);
+    assert_eq!((&adopted["pinned"], adopted.get("replaced")), (&true.into(), None));
 }

@@ -224,3 +224,50 @@ fn what_a_visa_does_not_let_its_holder_withhold_is_told_before_it_is_shown() {
     let warning = told(&[&part, &whole], &["--disclose", "zone"]);
     assert!(warning.contains("capacityKw of the visa"), "{warning}");
 }
+
+/// A role that requires another one asks that it is held, and for nothing that its visa claims.
+#[test]
+fn a_visa_that_is_shown_since_it_is_required_shows_no_claim_that_was_named_for_another() {
+    const ROLE: &str = "flex.gb.supplier";
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let required = "flex.gb.aggregator";
+    let define = ["role", "define", ROLE, "--requires", required, "--claim", "zone:string"];
+    regulator.ok(&define);
+    regulator.ok(&["charter", "add-role", ROLE]);
+    regulator.ok(&["charter", "pack", "-o", "trust-2.json"]);
+    holder.ok(&["charter", "verify", "trust-2.json", "--adopt"]);
+    let issue = |role: &str, file: &str, more: &[&str]| {
+        let to = ["visa", "issue", "--to", &holder.did, "--role", role, "--form", "sd-jwt"];
+        regulator.ok(&[&to[..], &["--claim", "zone=GB-1", "-o", file], more].concat());
+        holder.ok(&["visa", "accept", file]);
+    };
+    issue(required, "required.json", &["--claim", "capacityKw=5"]);
+    issue(ROLE, "visa.json", &["--evidence", "required.json"]);
+
+    let shown = |visas: &[&str], more: &[&str]| {
+        let to = ["--to", &regulator.did, "--force", "-o", "shown.json"];
+        let ran = holder.ok(&[&["visa", "present"], visas, &to[..], more].concat());
+        let verify = ["visa", "verify", "shown.json", "--audience", &regulator.did];
+        let report = regulator.json("gridpass.visa.verify/1", &verify);
+        let visas = report["visas"].as_array().expect("visas").clone();
+        let claims = |role: &str| {
+            let found = visas.iter().find(|v| v["visa"]["role"] == role).expect("it is shown");
+            found["visa"]["claims"].clone()
+        };
+        (claims(ROLE), claims(required), ran.stderr)
+    };
+    let (zone, nothing) = (serde_json::json!({"zone": "GB-1"}), serde_json::json!({}));
+    let whole = serde_json::json!({"zone": "GB-1", "capacityKw": 5});
+    let (own, other, told) = shown(&[ROLE], &["--disclose", "zone"]);
+    assert_eq!((&own, &other), (&zone, &nothing));
+    assert!(told.contains("no claim that can be withheld"), "{told}");
+    // Of one that is named, too, it is shown; and all of both where nothing is withheld.
+    let (own, other, _) = shown(&[ROLE, required], &["--disclose", "zone"]);
+    assert_eq!((&own, &other), (&zone, &zone));
+    let (own, other, _) = shown(&[ROLE], &[]);
+    assert_eq!((&own, &other), (&zone, &whole));
+    // What only the added one claims is no claim of what is named.
+    let to = ["visa", "present", ROLE, "--to", &regulator.did, "--disclose", "capacityKw"];
+    holder.refused("GP-CLAIM-NOT-FOUND", 5, &[&to[..], &["-o", "none.json"]].concat());
+}

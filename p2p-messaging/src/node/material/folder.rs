@@ -16,6 +16,9 @@ const ORDER: [&str; 7] = ["trust", "identity", "list", "seen", "document", "left
 /// The file of the trust pack.
 pub(super) const TRUST: &str = "trust.json";
 
+/// How the files begin that say which logs gave way to another end: for people, and not read.
+const REPLACED: &str = "replaced-";
+
 /// The folder.
 pub(super) struct Folder(PathBuf);
 
@@ -33,7 +36,7 @@ impl Folder {
         for entry in std::fs::read_dir(&self.0).map_err(io)? {
             let path = entry.map_err(io)?.path();
             let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
-            if !name.starts_with('.') {
+            if !name.starts_with('.') && !name.starts_with(REPLACED) {
                 let rank = ORDER.iter().position(|p| name.starts_with(p)).unwrap_or(ORDER.len());
                 // What others published, in the order in which it came: the oldest makes room first. Of
                 // presentations of one second the last given counts.
@@ -173,6 +176,11 @@ pub(super) fn authorisation(id: &ContentId) -> String {
 
 pub(super) fn identity(did: &Did) -> String {
     format!("identity-{}.json", hash(did.as_str().as_bytes()))
+}
+
+/// That a log gave way to another end of it.
+pub(super) fn replaced(record: &[u8]) -> String {
+    format!("{REPLACED}{}.json", hash(record))
 }
 
 pub(super) fn hash(bytes: &[u8]) -> String {

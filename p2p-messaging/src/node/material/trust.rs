@@ -2,9 +2,14 @@
 
 use super::{Material, MaterialError, Taken, folder, latest};
 use gridpass_credentials::codes as credential_codes;
-use gridpass_credentials::trust::{Comparison, IdentityMaterial, Trust};
+use gridpass_credentials::keeping::ReplacedLog;
+use gridpass_credentials::trust::{
+    Comparison, IdentityMaterial, LogPin, Replaced, Trust, TrustError,
+};
 use gridpass_identity::did::Did;
+use gridpass_identity::resolve::Snapshot;
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Material {
@@ -14,8 +19,52 @@ impl Material {
         now: UnixMillis,
         keep: bool,
     ) -> Result<Taken, MaterialError> {
-        let new = Trust::open(bytes, None, now)
-            .map_err(|e| MaterialError::new(e.code(), e.to_string()))?;
+        self.take_trust_with(bytes, &[], now, keep)?;
+        Ok(Taken::Trust)
+    }
+
+    /// What changes where a trust pack is taken and its logs, if they end so, take the place of known ones
+    /// that contradict them: [`Material::give_replacing`].
+    ///
+    /// # Errors
+    /// [`MaterialError`] where one of them is not the one that is named.
+    pub fn replaces(
+        &self,
+        bytes: &[u8],
+        ends: &[LogPin],
+        now: UnixMillis,
+    ) -> Result<Vec<Replaced>, MaterialError> {
+        let new = Trust::open(bytes, None, now).map_err(refused)?;
+        let replaced = new.replaces(self.trust.as_deref(), &self.identities, ends);
+        Ok(replaced.map_err(refused)?.into_iter().map(|(changed, _)| changed).collect())
+    }
+
+    /// Takes a trust pack as [`Material::give`] does, and of the DIDs that are named its logs in the place of
+    /// those that contradict them, which is recorded in the folder: their owners told by another way how they
+    /// end. Gives the DIDs, too.
+    ///
+    /// # Errors
+    /// [`MaterialError`]; nothing is replaced then.
+    pub fn give_replacing(
+        &mut self,
+        bytes: &[u8],
+        ends: &[LogPin],
+        now: UnixMillis,
+    ) -> Result<Vec<Taken>, MaterialError> {
+        let replaced = self.take_trust_with(bytes, ends, now, true)?;
+        let mut taken = vec![Taken::Trust];
+        taken.extend(replaced.into_iter().map(Taken::Identity));
+        Ok(taken)
+    }
+
+    fn take_trust_with(
+        &mut self,
+        bytes: &[u8],
+        ends: &[LogPin],
+        now: UnixMillis,
+        keep: bool,
+    ) -> Result<BTreeSet<Did>, MaterialError> {
+        let new = Trust::open(bytes, None, now).map_err(refused)?;
         if let Some(held) = &self.trust {
             let refuse = |code, sentence: &str| Err(MaterialError::new(code, sentence));
 
@@ -53,21 +102,51 @@ impl Material {
                 format!("it says that the log of {did} was obtained at {seen}, later than now");
             return Err(MaterialError::new(credential_codes::TRUST_PACK_MALFORMED, sentence));
         }
+        let mut dids = BTreeSet::new();
         if keep {
-            let logs = new
-                .beside(self.trust.as_deref(), &self.identities, now)
-                .map_err(|e| MaterialError::new(e.code(), e.to_string()))?;
+            let held = self.trust.as_deref();
+            let replaced = new.replaces(held, &self.identities, ends).map_err(refused)?;
+            dids.extend(replaced.iter().map(|(changed, _)| changed.did.clone()));
+            let logs = new.beside_but(held, &self.identities, &dids, now).map_err(refused)?;
             // What is known beyond the new pack is on the disk before the pack is that had it: a pack
             // without the end of a log would else hide the mark of a stolen key once the node starts again.
             for (did, log) in logs.iter().filter(|(did, log)| !new.has_log(did, log)) {
                 self.keep_material(&IdentityMaterial::of(did, log))?;
             }
+            self.record(&new, &replaced, now)?;
+            // The pack brings the other end itself, and is read first: stopped in between, the node knows less,
+            // and is given the same once more.
+            for did in &dids {
+                self.folder.remove(&folder::identity(did))?;
+            }
             self.folder.write(folder::TRUST, bytes)?;
+            for did in &dids {
+                self.identities.forget(did);
+                self.passing.retain(|passing| passing != did);
+            }
         }
         self.identities.take_trust(&new, latest(now, keep));
         self.trust = Some(Arc::new(new));
         self.trust_bytes = bytes.to_vec();
-        Ok(Taken::Trust)
+        Ok(dids)
+    }
+
+    /// Writes down which logs give way, with what they said.
+    fn record(
+        &self,
+        new: &Trust,
+        replaced: &[(Replaced, Snapshot)],
+        now: UnixMillis,
+    ) -> Result<(), MaterialError> {
+        for (changed, log) in replaced {
+            let (did, before, after) = (&changed.did, &changed.before, &changed.after);
+            tracing::warn!(%did, %before, %after, "a log gives way to one that contradicts it");
+            let record = ReplacedLog::new(now, new.id().clone(), changed.clone(), log);
+            let bytes = serde_json::to_vec(&record)
+                .map_err(|e| MaterialError::new(crate::codes::NODE_FOLDER, e.to_string()))?;
+            self.folder.write(&folder::replaced(&bytes), &bytes)?;
+        }
+        Ok(())
     }
 
     /// Takes a trust pack that arrived, if it goes on from the one at hand; gives the one before.
@@ -80,8 +159,7 @@ impl Material {
         now: UnixMillis,
     ) -> Result<Option<Arc<Trust>>, MaterialError> {
         let before = Arc::clone(self.trust()?);
-        let new = Trust::open(bytes, None, now)
-            .map_err(|e| MaterialError::new(e.code(), e.to_string()))?;
+        let new = Trust::open(bytes, None, now).map_err(refused)?;
         if new.compare(&before) == Comparison::Same {
             return Ok(None);
         }
@@ -98,6 +176,10 @@ impl Material {
         self.take_trust(bytes, now, true)?;
         Ok(Some(before))
     }
+}
+
+fn refused(e: TrustError) -> MaterialError {
+    MaterialError::new(e.code(), e.to_string())
 }
 
 /// Whether the same is known of a DID, whenever that was obtained.

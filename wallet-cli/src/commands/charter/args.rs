@@ -1,5 +1,6 @@
 //! What `gridpass charter` takes.
 
+use crate::commands::replacing::ReplaceArgs;
 use crate::content::MaybeStoreArgs;
 use crate::context::OutputArgs;
 use crate::help;
@@ -185,7 +186,9 @@ pub struct ShowArgs {
 #[command(after_help = help!(
     "  gridpass charter verify trust.json --pin bafkrei…\n  \
      gridpass charter verify trust.json --adopt     pin it in your wallet\n  \
-     gridpass charter verify trust.json --pin bafkrei… --adopt     in place of another framework's"
+     gridpass charter verify trust.json --pin bafkrei… --adopt     in place of another framework's\n  \
+     gridpass charter verify trust.json --adopt --replace-log did:webvh:…=4-Qm…\n  \
+     (the last where a thief's end of a root's log was learned first: it says which keys end, and asks)"
 ))]
 pub struct VerifyArgs {
     /// The trust pack; - for standard input
@@ -200,6 +203,8 @@ pub struct VerifyArgs {
     /// newer one
     #[arg(long)]
     pub adopt: bool,
+    #[command(flatten)]
+    pub replace: ReplaceArgs,
     /// Compare it with the one that is pinned in the wallet: is it newer, older, a contradiction?
     #[arg(long, conflicts_with = "adopt")]
     pub compare: bool,

@@ -1,7 +1,7 @@
 //! Charters that are made, changed and signed.
 
 use super::args::{AddRoleArgs, AmendArgs, CommonArgs, NewArgs, RetireArgs, SignArgs};
-use super::draft::{Draft, history_of, newest, rivals};
+use super::draft::{Brought, Draft, history_of, newest, rivals};
 use super::pinned;
 use super::show::changes;
 use crate::commands::arguments::{definition, parse_duration};
@@ -48,7 +48,8 @@ pub fn new(global: &GlobalArgs, args: &NewArgs) -> Outcomes {
         keeping::keep_definition(&mut wallet, &definition, &mut rng())?;
         list_role(&mut charter, id, &definition);
     }
-    let signing = Signing { me: &me, before: &[], instead: false, output: &args.common.output };
+    let (brought, output) = (Brought::default(), &args.common.output);
+    let signing = Signing { me: &me, before: &[], brought, instead: false, output };
     finish(wallet, &signing, SignedCharter::unsigned(charter)?)
 }
 
@@ -91,7 +92,8 @@ fn change(
             held.charter().charter().version
         ));
     }
-    let signing = Signing { me: &me, before: &[], instead, output: &common.output };
+    let (brought, output) = (Brought::default(), &common.output);
+    let signing = Signing { me: &me, before: &[], brought, instead, output };
     finish(wallet, &signing, SignedCharter::unsigned(next)?)
 }
 
@@ -189,7 +191,7 @@ fn amend_charter(charter: &mut Charter, args: &AmendArgs) -> Result<(), Failure>
 pub fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
     args.common.output.check()?;
     let draft = Draft::read(&args.file)?;
-    let mut wallet = global.wallet()?;
+    let wallet = global.wallet()?;
     let me = identity(&wallet, args.common.identity.as_deref())?;
     let charter = draft.signed.charter();
     let held = pinned(&wallet)?;
@@ -207,9 +209,9 @@ pub fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
     }
     draft.must_be_seen(&wallet)?;
     rivals(&wallet, held.as_ref(), &me.did, &draft.signed, args.instead.instead)?;
-    draft.keep_evidence(&mut wallet)?;
+    let brought = Brought::by(&wallet, held.as_ref(), std::slice::from_ref(&draft))?;
     let (instead, output) = (args.instead.instead, &args.common.output);
-    let signing = Signing { me: &me, before: &draft.before, instead, output };
+    let signing = Signing { me: &me, before: &draft.before, brought, instead, output };
     finish(wallet, &signing, draft.signed.clone())
 }
 
@@ -233,6 +235,8 @@ struct Signing<'a> {
     me: &'a Identity,
     /// Charters that came with the one to be signed.
     before: &'a [SignedCharter],
+    /// What else came with it.
+    brought: Brought,
     /// Whether drafts of the same version are dropped for it.
     instead: bool,
     output: &'a OutputArgs,
@@ -249,7 +253,8 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
     signed.sign(Signer { key: &key, key_id: &key_id, now: time })?;
     charters.push(signed.clone());
     // A charter that this wallet cannot hold is not kept either: it would be the newest to publish.
-    let pinning = pin(&mut wallet, held.as_ref(), &charters)?;
+    let pinning = pin(&mut wallet, held.as_ref(), &charters, &signing.brought)?;
+    signing.brought.keep(&mut wallet)?;
     keeping::drop_charters(&mut wallet, &dropped, &mut rng())?;
     keeping::keep_charter(&mut wallet, &signed, &mut rng())?;
     let charter = signed.charter();
@@ -333,13 +338,14 @@ pub enum Pinning {
     Missing(Box<Report>, Vec<u8>),
 }
 
-/// Makes the pack of a history and pins it, or says what is missing.
+/// Makes the pack of a history and of what came with it, and pins it, or says what is missing.
 pub fn pin(
     wallet: &mut Wallet,
     held: Option<&Trust>,
     charters: &[SignedCharter],
+    brought: &Brought,
 ) -> Result<Pinning, Failure> {
-    let bytes = make_pack(wallet, held, charters)?;
+    let bytes = make_pack(wallet, held, charters, brought)?;
     match keeping::pin(wallet, &bytes, false, now(), &mut rng()) {
         Ok(trust) => Ok(Pinning::Pinned(Box::new(trust), bytes)),
         Err(KeepError::Trust(TrustError::Refused(report))) => Ok(Pinning::Missing(report, bytes)),
@@ -357,8 +363,10 @@ fn make_pack(
     wallet: &Wallet,
     held: Option<&Trust>,
     charters: &[SignedCharter],
+    brought: &Brought,
 ) -> Result<Vec<u8>, Failure> {
-    let known = keeping::definitions(wallet)?;
+    let mut known = keeping::definitions(wallet)?;
+    known.extend(brought.definitions.iter().cloned());
     let newest = charters.last().map(SignedCharter::charter);
     let listed = newest.map(|c| c.roles.as_slice()).unwrap_or_default();
     let definitions: Vec<_> = listed
@@ -368,6 +376,6 @@ fn make_pack(
     let named = charters.iter().map(SignedCharter::charter);
     let dids: Vec<Did> =
         named.flat_map(|c| c.roots.iter().chain(&c.rule.signers)).cloned().collect();
-    let identities = keeping::identities_for_pack(wallet, held, &dids)?;
+    let identities = keeping::identities_for_pack_with(wallet, held, brought, &dids)?;
     Ok(TrustPack::new(charters, &definitions, identities).encode()?.1)
 }

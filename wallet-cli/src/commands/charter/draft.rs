@@ -1,7 +1,7 @@
 //! A charter on its way from signer to signer, and what a signer holds it against.
 
-use crate::commands::arguments::{save_identities, trimmed};
-use crate::context::{MAX_INPUT, read_input, rng};
+use crate::commands::arguments::trimmed;
+use crate::context::{MAX_INPUT, now, read_input, rng};
 use crate::output::Failure;
 use gridpass_credentials::charter::SignedCharter;
 use gridpass_credentials::codes as credential_codes;
@@ -10,8 +10,13 @@ use gridpass_credentials::keeping;
 use gridpass_credentials::role::RoleDefinition;
 use gridpass_credentials::trust::{self, IdentityMaterial, LIMITS, Trust, TrustPack};
 use gridpass_identity::did::Did;
+use gridpass_identity::resolve::{
+    OfflineResolver, ResolveError, Resolver as _, Snapshot, SnapshotStore,
+};
 use gridpass_identity::wallet::Wallet;
+use gridpass_identity::wallet::snapshots::{Fixed, newest_log};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A charter as it travels: in a trust pack that is not in force yet, with the charters before it, the
@@ -71,15 +76,74 @@ impl Draft {
              for `gridpass role show {id} -o role.json`, and keep that: `gridpass role define --from role.json`."
         )))
     }
+}
 
-    /// Keeps what the charter rests on: definitions that it lists, and logs, which prove themselves.
-    pub fn keep_evidence(&self, wallet: &mut Wallet) -> Result<(), Failure> {
-        for (id, definition) in &self.definitions {
-            if self.signed.charter().role(id).is_some() {
-                keeping::keep_definition(wallet, definition, &mut rng())?;
+/// What drafts bring that their charters rest on: definitions that these list, and logs, which prove
+/// themselves. It is kept only once the charter is: a draft that comes to nothing leaves nothing behind.
+#[derive(Default)]
+pub struct Brought {
+    pub definitions: Vec<(ContentId, RoleDefinition)>,
+    logs: BTreeMap<Did, Snapshot>,
+}
+
+impl Brought {
+    /// What these bring beyond what is known here.
+    pub fn by(wallet: &Wallet, held: Option<&Trust>, drafts: &[Draft]) -> Result<Self, Failure> {
+        let mut brought = Self::default();
+        // Whose log it is knows better than a file.
+        let own = wallet.identities()?;
+        for draft in drafts {
+            let listed = |id: &ContentId| draft.signed.charter().role(id).is_some();
+            let definitions = draft.definitions.iter().filter(|(id, _)| listed(id));
+            brought.definitions.extend(definitions.cloned());
+            for material in &draft.identities {
+                let did = &material.did;
+                if did.method() != "webvh" || own.iter().any(|one| &one.did == did) {
+                    continue;
+                }
+                // Also where it was judged at a time to come.
+                let log = material.taken_at(now()).to_snapshot()?;
+                if let Some(held) = held {
+                    keeping::check_log(held, did, &log)?;
+                }
+                brought.take(wallet, did, log)?;
             }
         }
-        save_identities(wallet, &self.identities)
+        Ok(brought)
+    }
+
+    fn take(&mut self, wallet: &Wallet, did: &Did, log: Snapshot) -> Result<(), Failure> {
+        let is_known =
+            self.logs.contains_key(did) || OfflineResolver::new(wallet).resolve(did).is_ok();
+        let alone = Fixed(vec![log]);
+        let holds = OfflineResolver::new(&alone).resolve(did);
+        match holds.and_then(|_| newest_log(did, &[wallet, &*self, &alone])) {
+            Ok(Some(newest)) if alone.0.iter().any(|log| log.document == newest.document) => {
+                self.logs.insert(did.clone(), newest);
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+            // An older log than the one that is known, or one that does not hold beside it, adds nothing.
+            Err(_) if is_known => Ok(()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Keeps it.
+    pub fn keep(&self, wallet: &mut Wallet) -> Result<(), Failure> {
+        for (_, definition) in &self.definitions {
+            keeping::keep_definition(wallet, definition, &mut rng())?;
+        }
+        for (did, log) in &self.logs {
+            wallet.save_snapshot(did, log, &mut rng())?;
+        }
+        Ok(())
+    }
+}
+
+impl SnapshotStore for Brought {
+    fn snapshots(&self, did: &Did) -> Result<Vec<Snapshot>, ResolveError> {
+        Ok(self.logs.get(did).into_iter().cloned().collect())
     }
 }
 

@@ -9,6 +9,7 @@ mod show;
 pub use args::CharterCommand;
 
 use super::arguments::trimmed;
+use super::replacing::{self, with_way_out};
 use super::resolve::parse_time;
 use crate::context::{GlobalArgs, MAX_INPUT, now, read_input, rng};
 use crate::output::{Answer, Failure, Outcomes};
@@ -20,7 +21,7 @@ use gridpass_credentials::trust::{Comparison, Trust, TrustError};
 use gridpass_identity::report::{Check, Outcome, Report};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub fn run(global: &GlobalArgs, command: &CharterCommand) -> Outcomes {
     match command {
@@ -47,6 +48,11 @@ fn pinned(wallet: &Wallet) -> Result<Option<Trust>, Failure> {
 
 fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     let at: UnixMillis = args.at.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
+    let ends = args.replace.ends()?;
+    if !ends.is_empty() && !args.adopt {
+        let message = "--replace-log goes with --adopt: what is not pinned replaces nothing";
+        return Err(Failure::new(crate::codes::USAGE, message));
+    }
     let bytes = read_input(&args.pack, MAX_INPUT)?;
     let pin = args.pin.as_deref().map(ContentId::parse).transpose()?;
     let schema = "gridpass.charter.verify/1";
@@ -70,7 +76,7 @@ fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
         charter.version,
         charter.dated
     );
-    let json = json!({
+    let mut json = json!({
         "pack": trust.id(),
         "charter": trust.charter().id(),
         "name": charter.name,
@@ -81,10 +87,22 @@ fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     let mut report = trust.report().clone();
     if args.adopt {
         let mut wallet = global.wallet()?;
+        let replaced = keeping::replaces(&wallet, &trust, &ends, at)?;
+        args.replace.confirm(&replaced, global)?;
         // Another framework, or another document of a did:web, only with the CID that was told.
-        keeping::pin(&mut wallet, trimmed(&bytes), pin.is_some(), at, &mut rng())
+        let (pack, told) = (trimmed(&bytes), pin.is_some());
+        keeping::pin_replacing(&mut wallet, pack, told, &ends, at, &mut rng())
             .map_err(|e| adopting(e, args))?;
         text.push_str("It is pinned in this wallet.\n");
+        for line in replacing::told(&replaced) {
+            text.push_str(&format!("{line}\n"));
+        }
+        if let (false, Value::Object(map)) = (replaced.is_empty(), &mut json) {
+            map.insert("replaced".into(), json!(replaced));
+            text.push_str(
+                "next: to every node, too: `gridpass node add PACK --replace-log DID=VERSION`\n",
+            );
+        }
     } else if args.compare {
         compare_with_pinned(global, &trust, at, &mut report)?;
     }
@@ -94,7 +112,8 @@ fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
 /// Another framework takes the place of the one that is held only with the CID that was told.
 fn adopting(error: KeepError, args: &VerifyArgs) -> Failure {
     let unrelated = matches!(error, KeepError::NotNewer(Comparison::Unrelated));
-    let failure = Failure::from(error);
+    let command = format!("gridpass charter verify {} --adopt", args.pack.display());
+    let failure = with_way_out(Failure::from(error), &command);
     if unrelated {
         return failure.next(format!(
             "If it is to take the place of the framework that this wallet holds, give the CID that its \

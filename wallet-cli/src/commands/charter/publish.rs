@@ -2,7 +2,7 @@
 
 use super::args::PublishArgs;
 use super::change::{Pinning, pin};
-use super::draft::{Draft, history_of};
+use super::draft::{Brought, Draft, history_of};
 use super::pinned;
 use crate::commands::arguments::trimmed;
 use crate::content::MaybeStoreArgs;
@@ -39,20 +39,20 @@ pub fn run(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
     for kept in keeping::charters(&wallet)?.iter().filter(|k| k.id() == &id) {
         merged.merge(kept)?;
     }
-    for draft in &drafts {
-        draft.keep_evidence(&mut wallet)?;
-    }
-    keeping::keep_charter(&mut wallet, &merged, &mut rng())?;
+    let brought = Brought::by(&wallet, held.as_ref(), &drafts)?;
     let before: Vec<_> = drafts.into_iter().flat_map(|draft| draft.before).collect();
     let mut charters = history_of(&wallet, held.as_ref(), &before, &merged)?;
     charters.push(merged.clone());
-    let trust = match pin(&mut wallet, held.as_ref(), &charters)? {
+    // What does not come into force leaves nothing behind here.
+    let trust = match pin(&mut wallet, held.as_ref(), &charters, &brought)? {
         Pinning::Pinned(trust, _) => trust,
         Pinning::Missing(report, _) => {
             let e = TrustError::Refused(report);
             return Err(Failure::new(e.code(), e.to_string()));
         }
     };
+    brought.keep(&mut wallet)?;
+    keeping::keep_charter(&mut wallet, &merged, &mut rng())?;
     let bytes = keeping::pinned_bytes(&wallet)?;
     // A node that runs for this profile opens no wallet, but this one may be in its way.
     drop(wallet);

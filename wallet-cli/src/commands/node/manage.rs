@@ -4,6 +4,7 @@ use super::client::{Client, ask, ask_until_it_runs};
 use super::messages::passed_over;
 use super::{code_of, folder, read};
 use crate::commands::arguments::parse_duration;
+use crate::commands::replacing::{ReplaceArgs, told, with_way_out};
 use crate::context::{GlobalArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
@@ -14,11 +15,14 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::trust::{LogPin, Replaced};
 use gridpass_identity::code::{Class, Code};
 use gridpass_identity::did::Did;
 use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::node::control::Asked;
-use gridpass_messaging::node::{Hold, Invitation, Invitations, Material, hold, material_of};
+use gridpass_messaging::node::{
+    Hold, Invitation, Invitations, Material, MaterialError, hold, material_of,
+};
 use gridpass_messaging::store::Store;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -31,7 +35,9 @@ use std::time::Duration;
      gridpass node add presentation.json   from `gridpass visa present ROLE --to CHANNEL --for 30d`\n  \
      gridpass node add node-1.json        from `gridpass visa authorise-node NODE`\n  \
      gridpass node add lists.json         from `gridpass visa revoke`: it takes effect at once\n  \
-     gridpass node add did.jsonl          the log of a participant that marked a key as stolen"
+     gridpass node add did.jsonl          the log of a participant that marked a key as stolen\n  \
+     gridpass node add trust.json --replace-log did:webvh:…=4-Qm…\n  \
+     (the last where the node learned a thief's end of a root's log: it says which keys end, and asks)"
 ))]
 pub struct AddArgs {
     /// The files
@@ -40,6 +46,8 @@ pub struct AddArgs {
     /// The identity that is the node, where there are several and it does not run
     #[arg(long = "as", value_name = "NAME")]
     identity: Option<String>,
+    #[command(flatten)]
+    replace: ReplaceArgs,
 }
 
 /// How the node is: channels, what is missing, status lists that grew too old
@@ -137,30 +145,52 @@ pub struct CheckArgs {}
 pub struct StopArgs {}
 
 pub fn add(global: &GlobalArgs, args: &AddArgs) -> Outcomes {
+    let ends = args.replace.ends()?;
     let mut contents = Vec::new();
     for file in &args.files {
         contents.push((file, read(file)?));
     }
-    let mut taken: Vec<String> = Vec::new();
+    if !ends.is_empty() && contents.len() != 1 {
+        let message = "with --replace-log one file is given: the trust pack that brings the logs";
+        return Err(Failure::new(crate::codes::USAGE, message));
+    }
+    let (mut taken, mut lines): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
     let folder = folder(global)?;
     let mut offline = offline(global, &folder, args.identity.as_deref())?;
     let running = offline.is_none();
     if let Some((_held, material)) = &mut offline {
         for (file, bytes) in contents {
-            let all = material
-                .give(&bytes, now())
-                .map_err(|e| about(file, &taken, Failure::new(e.code(), e.to_string())))?;
+            let failed =
+                |e: MaterialError| about(file, &taken, Failure::new(e.code(), e.to_string()));
+            let all = if ends.is_empty() {
+                material.give(&bytes, now()).map_err(failed)?
+            } else {
+                let replaced = material.replaces(&bytes, &ends, now()).map_err(failed)?;
+                args.replace.confirm(&replaced, global)?;
+                lines.extend(told(&replaced));
+                material.give_replacing(&bytes, &ends, now()).map_err(failed)?
+            };
             taken.extend(all.iter().map(ToString::to_string));
         }
     } else {
         for (file, bytes) in contents {
-            let asked = Asked::Add { content: STANDARD.encode(bytes) };
+            let content = STANDARD.encode(bytes);
+            let asked = if ends.is_empty() {
+                Asked::Add { content }
+            } else {
+                let told_by_node = would_replace(global, &content, &ends);
+                let replaced = told_by_node.map_err(|f| about(file, &taken, f))?;
+                args.replace.confirm(&replaced, global)?;
+                lines.extend(told(&replaced));
+                Asked::Replace { content, logs: ends.clone(), confirmed: true }
+            };
             let answer = ask(global, &asked).map_err(|f| about(file, &taken, f))?;
             let names = answer.get("taken").and_then(Value::as_array).cloned().unwrap_or_default();
             taken.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
         }
     }
     let mut text: String = taken.iter().map(|t| format!("taken: {}\n", shown(t))).collect();
+    text.extend(lines.iter().map(|line| format!("{}\n", shown(line))));
     if taken.is_empty() {
         text.push_str("nothing new\n");
     }
@@ -168,6 +198,20 @@ pub fn add(global: &GlobalArgs, args: &AddArgs) -> Outcomes {
         text.push_str("next: gridpass node run");
     }
     Ok(Answer::new("gridpass.node.add/1", json!({"taken": taken, "running": running}), text))
+}
+
+/// What would change at a node that runs.
+fn would_replace(
+    global: &GlobalArgs,
+    content: &str,
+    ends: &[LogPin],
+) -> Result<Vec<Replaced>, Failure> {
+    let logs = ends.to_vec();
+    let asked = Asked::Replace { content: content.to_owned(), logs, confirmed: false };
+    let answer = ask(global, &asked)?;
+    let replaces = answer.get("replaces").cloned().unwrap_or_default();
+    serde_json::from_value(replaces)
+        .map_err(|e| Failure::new(messaging_codes::NO_ANSWER, format!("the node's answer: {e}")))
 }
 
 /// The node's folder, for who changes something in it; nothing where the node runs and can be asked.
@@ -208,6 +252,7 @@ fn about(file: &Path, taken: &[String], failure: Failure) -> Failure {
         [] => String::new(),
         all => format!("; taken before it: {}", all.join(", ")),
     };
+    let failure = with_way_out(failure, "gridpass node add PACK");
     Failure { message: format!("{}: {}{before}", file.display(), failure.message), ..failure }
 }
 

@@ -43,7 +43,8 @@ pub struct PresentArgs {
     /// For how long the presentation counts, and no longer than the visas in it
     #[arg(long = "for", value_name = "TIME", default_value = "10m")]
     lifetime: String,
-    /// Show only these claims, where a visa lets you withhold [default: all]
+    /// Show only these claims of the visas that you name, where a visa lets you withhold, and none of those
+    /// that are shown too since a role requires them [default: all]
     #[arg(long, value_name = "CLAIM")]
     disclose: Vec<String>,
     /// Withhold every claim that can be withheld
@@ -76,9 +77,16 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
     let me = identity(&wallet, Some(holder.as_str()))?;
     // Without what their roles require they would not count.
     let named = held.iter().map(|one| Ok(one.read()?.1)).collect::<Result<Vec<_>, KeepError>>()?;
+    let mut added = Vec::new();
+    let withholds = args.disclose_none || !args.disclose.is_empty();
     for (visa, more) in shown_with(&wallet, &named, now())? {
-        hint(format_args!("note: the visa for {} is shown too, since it is required", visa.role));
-        held.push(more);
+        let part = match withholds {
+            true => ", with no claim that can be withheld; to show some, name it, too",
+            false => "",
+        };
+        let role = &visa.role;
+        hint(format_args!("note: the visa for {role} is shown too, since it is required{part}"));
+        added.push(more);
     }
     let disclose = match (args.disclose_none, args.disclose.as_slice()) {
         (true, _) => Some(Vec::new()),
@@ -86,11 +94,11 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
         (false, names) => Some(names.iter().map(String::as_str).collect::<Vec<_>>()),
     };
     if let Some(names) = &disclose {
-        tell_what_is_shown(&held, names)?;
+        tell_what_is_shown(&held, &added, names)?;
     }
     let asked = now().plus_millis(lifetime);
     let mut expires = asked;
-    for one in &held {
+    for one in held.iter().chain(&added) {
         expires = expires.min(one.read()?.1.valid_until);
     }
     if expires < asked {
@@ -141,25 +149,34 @@ fn refuse_nobody(to: &str) -> Result<(), Failure> {
 }
 
 /// What was shown is not taken back: which claims a visa shows though they are not named is told, and
-/// where none of the visas lets anything be withheld, nothing is signed.
-fn tell_what_is_shown(held: &[HeldVisa], names: &[&str]) -> Result<(), Failure> {
+/// where none of the visas lets anything be withheld, nothing is signed. Of visas that are added nothing is
+/// named.
+fn tell_what_is_shown(
+    held: &[HeldVisa],
+    added: &[HeldVisa],
+    names: &[&str],
+) -> Result<(), Failure> {
     let (mut known, mut open) = (BTreeSet::new(), Vec::new());
     let mut withholds = false;
-    for one in held {
+    let named = held.iter().map(|one| (one, true)).chain(added.iter().map(|one| (one, false)));
+    for (one, is_named) in named {
         let (secured, visa) = one.read()?;
         let withholdable: Vec<&str> = secured.withholdable().collect();
         withholds |= !withholdable.is_empty();
-        let is_open = |name: &&str| !withholdable.contains(name) && !names.contains(name);
+        let wanted = |name: &&str| is_named && names.contains(name);
+        let is_open = |name: &&str| !withholdable.contains(name) && !wanted(name);
         let shown: Vec<&str> = visa.claims.keys().map(String::as_str).filter(is_open).collect();
         if !shown.is_empty() {
             let form = secured.form();
             open.push(format!("{} of the visa {} ({form})", shown.join(", "), visa.role));
         }
-        known.extend(withholdable.into_iter().map(str::to_owned));
-        known.extend(visa.claims.keys().cloned());
+        if is_named {
+            known.extend(withholdable.into_iter().map(str::to_owned));
+            known.extend(visa.claims.keys().cloned());
+        }
     }
     if let Some(missing) = names.iter().find(|name| !known.contains(**name)) {
-        let message = format!("no visa that is to be shown has a claim {missing:?}");
+        let message = format!("no visa that is named has a claim {missing:?}");
         return Err(Failure::new(gridpass_credentials::codes::CLAIM_NOT_FOUND, message));
     }
     if open.is_empty() {
@@ -208,7 +225,8 @@ fn refuse_what_is_over(
     Err(Failure::new(code, format!("the visa {name} is {state}: {sentence}")).next(next))
 }
 
-/// Signs a presentation of these visas and all that they rest on; gives their texts too.
+/// Signs a presentation of these visas, those that their roles require and all that they rest on; gives their
+/// texts too.
 pub fn sign_presentation(
     wallet: &Wallet,
     me: &Identity,

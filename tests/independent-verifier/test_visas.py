@@ -1,0 +1,49 @@
+"""Of whom it stays open whether they may revoke."""
+
+from __future__ import annotations
+
+import unittest
+from types import SimpleNamespace
+from typing import Any
+
+from base import FAILED, OPEN, Check
+from scene import DAY, HOUR, NOW
+from visas import Judge
+
+
+def visa(signed: int, since: int) -> Any:
+    return SimpleNamespace(secured=SimpleNamespace(signed=signed), since=since)
+
+
+class LeavesOpen(unittest.TestCase):
+    """What was asked about lies an hour before the clock."""
+
+    def leaves_open(self, check: Check, signed: int = NOW - DAY, since: int = NOW - DAY, clock: int = NOW) -> bool:
+        judge = Judge(None, None, [], NOW - HOUR, clock, None)  # type: ignore[arg-type]
+        return judge.leaves_open(visa(signed, since), check)
+
+    def test_only_an_open_status_does(self) -> None:
+        for name in ("revocation", "suspension"):
+            self.assertTrue(self.leaves_open(Check(name, OPEN, "GP-STATUS-UNKNOWN")))
+            self.assertFalse(self.leaves_open(Check(name, FAILED, "GP-VISA-REVOKED")))
+        for name in ("authority", "preconditions", "signature"):
+            self.assertFalse(self.leaves_open(Check(name, OPEN, "GP-STATUS-UNKNOWN")), name)
+
+    def test_a_time_between_what_is_asked_about_and_the_clock_does(self) -> None:
+        between = NOW - HOUR // 2
+        future = Check("time", FAILED, "GP-SIGNED-IN-FUTURE")
+        not_yet = Check("validity", FAILED, "GP-VISA-NOT-YET")
+        for check in (future, not_yet):
+            self.assertTrue(self.leaves_open(check, signed=between, since=between))
+            self.assertTrue(self.leaves_open(check, signed=NOW, since=NOW), "up to the clock")
+            # What is later than the clock, too, is of no time that anybody knows.
+            self.assertFalse(self.leaves_open(check, signed=NOW + 1, since=between))
+            self.assertFalse(self.leaves_open(check, signed=between, since=NOW + 1))
+            # Where the time that is asked about is now, nothing lies between.
+            self.assertFalse(self.leaves_open(check, signed=between, since=between, clock=NOW - HOUR))
+        self.assertFalse(self.leaves_open(Check("validity", FAILED, "GP-VISA-EXPIRED"), signed=between, since=between))
+        self.assertFalse(self.leaves_open(Check("time", FAILED, "GP-VISA-NOT-YET"), signed=between, since=between))
+
+
+if __name__ == "__main__":
+    unittest.main()
