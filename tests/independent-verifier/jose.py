@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from base import Fault, b58, b64u, jcs, read_json, read_object, sha256, to_b64u
-from keys import Key, did_of, fits
+from keys import Key, did_of, fits, is_did
 
 RDFC, JCS_SUITE = "eddsa-rdfc-2022", "eddsa-jcs-2022"
 
@@ -39,12 +39,17 @@ def read_jws(text: str, detached: bytes | None = None, strict: bool = False) -> 
     for name, kind in types.items():
         if name in header and (not isinstance(header[name], kind) or name == "iat" and isinstance(header[name], bool)):
             raise Fault("GP-JWS-MALFORMED", name)
+    audience = header.get("aud", [])
+    if not isinstance(audience, list) or not all(map(is_did, audience)):
+        raise Fault("GP-JWS-MALFORMED", "aud")
     if "alg" not in header or strict and jcs(header) != raw:
         raise Fault("GP-JWS-MALFORMED", "alg is missing, or the header is not JCS")
     if header["alg"] not in ("EdDSA", "ES256") or ("crit" in header) != ("b64" in header):
         raise Fault("GP-JWS-HEADER-REFUSED", "alg or crit")
     if "crit" in header and header["crit"] != ["b64"]:
         raise Fault("GP-JWS-HEADER-REFUSED", "crit")
+    if len(audience) > 1024:
+        raise Fault("GP-JWS-HEADER-REFUSED", "aud")
     if "kid" in header:
         try:
             did_of(header["kid"])

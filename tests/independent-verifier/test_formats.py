@@ -14,6 +14,7 @@ from facts import facts_of
 from keys import multikey
 from language import Policy, Requirement, read_policy
 from requirements import View, asked_of, reasons, ruled
+from statements import read_parcel, read_statement
 from test_vectors import cases
 from trust import Resolver, follows, open_pack, proof_counts, read_charter, read_definition, without_proof
 from visas import Judge
@@ -241,6 +242,14 @@ class Formats(unittest.TestCase):
                 return {"outcome": FAILED, "code": fault.code}
             return told(judge.authorisation_checks(found, given["participant"], given["node"], given["channel"], given["purpose"]))
         self.run_kind("node-authorisation", 15, run)
+
+    def test_statements(self) -> None:
+        def run(given: Given, _: Any) -> Given:
+            return read_statement(given["statement"], given["what"], millis(given["now"]), given.get("recipient"))
+        self.run_kind("request", 60, run)
+
+    def test_parcels(self) -> None:
+        self.run_kind("parcel", 28, lambda given, _: read_parcel(given["parcel"], given.get("kind")))
 
 
 if __name__ == "__main__":

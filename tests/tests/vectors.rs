@@ -40,6 +40,8 @@ mod made;
 mod packs;
 #[path = "vectors/shown.rs"]
 mod shown;
+#[path = "vectors/statements.rs"]
+mod statements;
 #[path = "vectors/wire.rs"]
 mod wire;
 
@@ -128,6 +130,8 @@ fn every_published_vector_holds() {
                 "jwe" => keys::jwe(case),
                 "presentation" => shown::presentation(case),
                 "node-authorisation" => shown::authorisation(case),
+                "request" => statements::statement(case),
+                "parcel" => statements::parcel(case),
                 other => panic!("{name}: no runner for the kind {other}"),
             };
             failures.extend(differences(&name, case, &found));
