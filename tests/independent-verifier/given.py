@@ -38,9 +38,10 @@ def write(name: str, cases: list[Case]) -> None:
 
 
 def main() -> None:
+    import given_log
     import given_requests
 
-    for module in (given_requests,):
+    for module in (given_requests, given_log):
         module.main()
 
 

@@ -13,6 +13,7 @@ from envelope import read_receipt
 from facts import facts_of
 from keys import multikey
 from language import Policy, Requirement, read_policy
+from logs import read_log
 from requirements import View, asked_of, reasons, ruled
 from statements import read_parcel, read_statement
 from test_vectors import cases
@@ -250,6 +251,17 @@ class Formats(unittest.TestCase):
 
     def test_parcels(self) -> None:
         self.run_kind("parcel", 28, lambda given, _: read_parcel(given["parcel"], given.get("kind")))
+
+    def test_logs(self) -> None:
+        for name, given, expected in cases("log"):
+            with self.subTest(name):
+                try:
+                    found = read_log({file: bytes.fromhex(data) for file, data in given["files"].items()})
+                except Fault as fault:
+                    found = {"refused": fault.code}
+                for record in expected.get("records", []):
+                    del record["entry"]
+                self.assertEqual(found, expected)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ mod decisions;
 mod documents;
 #[path = "vectors/keys.rs"]
 mod keys;
+#[path = "vectors/logs.rs"]
+mod logs;
 #[path = "vectors/made.rs"]
 mod made;
 #[path = "vectors/packs.rs"]
@@ -132,6 +134,7 @@ fn every_published_vector_holds() {
                 "node-authorisation" => shown::authorisation(case),
                 "request" => statements::statement(case),
                 "parcel" => statements::parcel(case),
+                "log" => logs::log(case),
                 other => panic!("{name}: no runner for the kind {other}"),
             };
             failures.extend(differences(&name, case, &found));

@@ -78,8 +78,8 @@ pub(crate) fn sync(case: &Case) -> Found {
     }
 }
 
-/// A list of numbers is a byte string: there is no other one in these messages.
-fn told(value: Value) -> Value {
+/// A list of numbers is a byte string: there is no other one in these messages and records.
+pub(crate) fn told(value: Value) -> Value {
     match value {
         Value::Array(list) if !list.is_empty() && list.iter().all(Value::is_number) => {
             let byte = |v: &Value| u8::try_from(v.as_u64().expect("a byte")).expect("a byte");
