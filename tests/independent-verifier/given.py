@@ -39,9 +39,10 @@ def write(name: str, cases: list[Case]) -> None:
 
 def main() -> None:
     import given_log
+    import given_payloads
     import given_requests
 
-    for module in (given_requests, given_log):
+    for module in (given_requests, given_log, given_payloads):
         module.main()
 
 

@@ -16,6 +16,7 @@ from language import Policy, Requirement, read_policy
 from logs import read_log
 from requirements import View, asked_of, reasons, ruled
 from statements import read_parcel, read_statement
+from tables import read_schema, violations
 from test_vectors import cases
 from trust import Resolver, follows, open_pack, proof_counts, read_charter, read_definition, without_proof
 from visas import Judge
@@ -262,6 +263,14 @@ class Formats(unittest.TestCase):
                 for record in expected.get("records", []):
                     del record["entry"]
                 self.assertEqual(found, expected)
+
+    def test_tables(self) -> None:
+        def run(given: Given, _: Any) -> Given:
+            if given["schema"].get("type") != "gridpass-csv":
+                return {}
+            bad = violations(read_schema(given["schema"]), given["payload"].encode())
+            return {"code": bad[0][0] if bad else "GP-PAYLOAD-FITS", "places": [place for _, place in bad]}
+        self.run_kind("payload", 200, run)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,8 @@ mod logs;
 mod made;
 #[path = "vectors/packs.rs"]
 mod packs;
+#[path = "vectors/payloads.rs"]
+mod payloads;
 #[path = "vectors/shown.rs"]
 mod shown;
 #[path = "vectors/statements.rs"]
@@ -135,6 +137,8 @@ fn every_published_vector_holds() {
                 "request" => statements::statement(case),
                 "parcel" => statements::parcel(case),
                 "log" => logs::log(case),
+                "payload" => payloads::payload(case),
+                "evolution" => payloads::evolution(case),
                 other => panic!("{name}: no runner for the kind {other}"),
             };
             failures.extend(differences(&name, case, &found));

@@ -71,9 +71,11 @@ impl CimSchema {
         let mut header = Header::new(self);
         let mut limited = Limited { inner: model, left: self.max_bytes, over: false };
         match xml::walk(&mut limited, usize::MAX, &mut header) {
-            Err(fault) if limited.over => {
+            // Also where the rest would be nothing but white space.
+            _ if limited.over => {
+                let place = format!("byte {}", self.max_bytes);
                 let why = format!("it has more than {} bytes", self.max_bytes);
-                vec![Violation::new(codes::PAYLOAD_LIMIT, format!("byte {}", fault.offset), why)]
+                vec![Violation::new(codes::PAYLOAD_LIMIT, place, why)]
             }
             Err(fault) => vec![fault.located(payload)],
             Ok(()) => Vec::new(),

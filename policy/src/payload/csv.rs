@@ -16,6 +16,7 @@ const MAX_COLUMNS: usize = 256;
 const MAX_ROWS: u64 = 1_000_000;
 /// The longest cell, in bytes.
 const MAX_CELL: usize = 64 * 1024;
+const LONE_RETURN: &str = "a carriage return stands without a line feed";
 
 /// A datatype of XML Schema, as CSVW uses them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -247,7 +248,8 @@ impl Column {
 }
 
 /// RFC 4180, section 2, which the reader does not hold anybody to: quotes stand around a whole cell,
-/// are closed, and are doubled inside; no line is empty; no control characters.
+/// are closed, and are doubled inside; no line is empty; no control characters. A line ends with a line
+/// feed, with a carriage return before it or without.
 fn check_form(payload: &[u8], delimiter: u8) -> Result<(), (usize, &'static str)> {
     enum At {
         Begin,
@@ -255,6 +257,8 @@ fn check_form(payload: &[u8], delimiter: u8) -> Result<(), (usize, &'static str)
         Quoted,
         /// A quote inside a quoted cell: its end, or the first of two.
         Quote,
+        /// A carriage return, which a line feed follows: alone, some readers end a line at it.
+        Return,
     }
     let payload = payload.strip_prefix(b"\xef\xbb\xbf").unwrap_or(payload);
     let (mut line, mut at, mut empty) = (1_usize, At::Begin, true);
@@ -264,13 +268,14 @@ fn check_form(payload: &[u8], delimiter: u8) -> Result<(), (usize, &'static str)
             (_, 0..=8 | 11 | 12 | 14..=31 | 127) => {
                 return Err((line, "it has a control character"));
             }
+            (At::Return, b) if b != b'\n' => return Err((line, LONE_RETURN)),
             (At::Quoted, b'"') => At::Quote,
             (At::Quoted, _) => At::Quoted,
             (At::Begin, b'"') => At::Quoted,
             (At::Quote, b'"') => At::Quoted,
             (At::Plain, b'"') => return Err((line, "a quote stands within a cell without quotes")),
             (_, b) if b == delimiter => At::Begin,
-            (_, b'\r') => At::Begin,
+            (_, b'\r') => At::Return,
             (_, b'\n') if empty => return Err((line, "a line is empty")),
             (_, b'\n') => At::Begin,
             (At::Quote, _) => return Err((line, "something follows the quotes of a cell")),
@@ -284,6 +289,7 @@ fn check_form(payload: &[u8], delimiter: u8) -> Result<(), (usize, &'static str)
     }
     match at {
         At::Quoted => Err((line, "the quotes of a cell are not closed")),
+        At::Return => Err((line, LONE_RETURN)),
         _ => Ok(()),
     }
 }

@@ -299,6 +299,8 @@ fn csv_is_checked_cell_by_cell_and_numbers_are_exact() {
         (table("\"m1\"x,2026-03-01T00:00:00Z,1,A\n"), "line 2"),
         (table("\nm1,2026-03-01T00:00:00Z,1,A\n"), "line 2"),
         (table("m1\0,2026-03-01T00:00:00Z,1,A\n"), "line 2"),
+        (table("m1,2026-03-01T00:00:00Z,1,A\rm2,2026-03-01T00:00:00Z,1,A\n"), "line 2"),
+        (table("m1,2026-03-01T00:00:00Z,1,A\r"), "line 2"),
     ] {
         let found = schema.validate(bad.as_bytes());
         assert_eq!(codes_of(&found), ["GP-PAYLOAD-MALFORMED"], "{bad:?}");
@@ -353,6 +355,8 @@ fn the_header_of_a_grid_model_is_checked() {
     let PayloadSchema::Cim(cim) = &schema else { panic!("a CIM schema") };
     let long = model(&format!("{header}{}", " ".repeat(1000)));
     assert_eq!(codes_of(&cim.validate_reader(long.as_bytes())), ["GP-PAYLOAD-LIMIT"]);
+    let behind = format!("{}{}", model(header), " ".repeat(1000));
+    assert_eq!(codes_of(&cim.validate_reader(behind.as_bytes())), ["GP-PAYLOAD-LIMIT"]);
     assert_eq!(cim.validate_reader(model(header).as_bytes()), []);
     // However long the model may be: no piece of it is kept that is longer than 4 MiB.
     let schema = self::schema(json!({
