@@ -136,7 +136,9 @@ def _compact(text: str, kind: str) -> Secured:
         raise Fault("GP-SECURED-TYPE", str(jws.header.get("typ")))
     if "vc" in document or "vp" in document:
         raise Fault("GP-SECURED-MALFORMED", "vc or vp")
-    extra = {name: document.pop(name) for name in ("iat", "exp", "aud", "nonce") if name in document}
+    extra = {name: document[name] for name in ("iat", "exp", "aud", "nonce") if name in document}
+    if kind == "vp":  # a visa has no such members, and is refused with them
+        document = {name: value for name, value in document.items() if name not in extra}
     signed = _seconds(jws.header.get("iat", extra.get("iat")))
     return Secured("sd-jwt" if sealed else "jwt", cid(text.encode("utf-8")), document, jws.header.get("kid", ""), signed or 0,
                    _seconds(extra.get("exp")), _texts(extra.get("aud")), extra.get("nonce"), withheld, jws=jws, untimed=signed is None)
@@ -379,17 +381,18 @@ def _carried(evidence: Any) -> list[Visa]:
 
 
 def _take_changes(found: StatusList, changes: list[Any], code: str) -> None:
-    last = -(1 << 60)
     for change in changes:
         members(change, "index set at", "", code)
         index, value, at = change["index"], change["set"], millis(change["at"], code)
-        if type(index) is not int or not 0 <= index < len(found.bits) * 8 or not isinstance(value, bool) \
-                or not last <= at <= found.dated:
+        if type(index) is not int or not isinstance(value, bool) or at > found.dated:
             raise Fault(code, "a change")
+        if not 0 <= index < len(found.bits) * 8:
+            raise Fault("GP-STATUS-RANGE", "a change")
         listed = found.changes.setdefault(index, [])
+        if listed and at < listed[-1][0]:
+            raise Fault(code, "changes of a place that are not in order of time")
         if value == (bool(listed) and listed[-1][1]) or not value and "revocation" in found.purposes:
             raise Fault(code, "changes that do not alternate, or a revocation taken back")
         listed.append((at, value))
-        last = at
     if any(listed[-1][1] != found.bit(index) for index, listed in found.changes.items()):
         raise Fault(code, "a bit is not what its last change says")
