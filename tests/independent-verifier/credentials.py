@@ -75,11 +75,8 @@ class Secured:
 
 
 def _seconds(value: Any) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -1e11 < value < 1e11:
-        raise Fault("GP-SECURED-MALFORMED", "a NumericDate")
-    return int(value * 1000)
+    """A NumericDate in milliseconds, if it is one: whole seconds, not negative."""
+    return value * 1000 if type(value) is int and value >= 0 else None
 
 
 def _texts(value: Any) -> list[str]:
@@ -141,7 +138,7 @@ def _compact(text: str, kind: str) -> Secured:
         document = {name: value for name, value in document.items() if name not in extra}
     signed = _seconds(jws.header.get("iat", extra.get("iat")))
     return Secured("sd-jwt" if sealed else "jwt", cid(text.encode("utf-8")), document, jws.header.get("kid", ""), signed or 0,
-                   _seconds(extra.get("exp")), _texts(extra.get("aud")), extra.get("nonce"), withheld, jws=jws, untimed=signed is None)
+                   (_seconds(extra["exp"]) or 0) if "exp" in extra else None, _texts(extra.get("aud")), extra.get("nonce"), withheld, jws=jws, untimed=signed is None)
 
 
 # ---- visas

@@ -30,19 +30,20 @@ def found(name: str, given: dict[str, Any], code: str | None, read: Callable[[],
     return case(name, given, out)
 
 
-def write(name: str, cases: list[Case]) -> None:
+def write(kind: str, cases: list[Case], name: str = "") -> None:
     assert len({one["name"] for one in cases}) == len(cases), "one name twice"
-    whole = {"source": "Gridpass, made from the specification", "kind": name, "cases": cases}
+    whole = {"source": "Gridpass, made from the specification", "kind": kind, "cases": cases}
     text = json.dumps(whole, indent=2, ensure_ascii=False, sort_keys=False)
-    (FOLDER / f"{name}.json").write_text(text + "\n")
+    (FOLDER / f"{name or kind}.json").write_text(text + "\n")
 
 
 def main() -> None:
+    import given_lists
     import given_log
     import given_payloads
     import given_requests
 
-    for module in (given_requests, given_log, given_payloads):
+    for module in (given_requests, given_log, given_payloads, given_lists):
         module.main()
 
 

@@ -35,9 +35,9 @@ def read_jws(text: str, detached: bytes | None = None, strict: bool = False) -> 
         header = read_object(raw, 1 << 16, 16)
     except Fault as fault:
         raise Fault("GP-JWS-MALFORMED", fault.why) from None
-    types: dict[str, Any] = {"alg": str, "b64": bool, "crit": list, "kid": str, "typ": str, "cty": str, "iat": (int, float)}
+    types: dict[str, Any] = {"alg": str, "b64": bool, "crit": list, "kid": str, "typ": str, "cty": str, "iat": int}
     for name, kind in types.items():
-        if name in header and (not isinstance(header[name], kind) or name == "iat" and isinstance(header[name], bool)):
+        if name in header and (not isinstance(header[name], kind) or name == "iat" and (isinstance(header[name], bool) or header[name] < 0)):
             raise Fault("GP-JWS-MALFORMED", name)
     audience = header.get("aud", [])
     if not isinstance(audience, list) or not all(map(is_did, audience)):

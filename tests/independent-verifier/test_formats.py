@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from base import FAILED, FIVE_MINUTES, PASSED, Check, Fault, cbor, cid, jcs, millis, parse_cid, read_cbor, read_object, rfc3339, worst
-from credentials import NOT_CHECKED, read_authorisation, read_list, read_presentation
+from credentials import NOT_CHECKED, read_authorisation, read_list, read_presentation, read_secured, read_visa
 from descriptor import form
 from envelope import read_receipt
 from facts import facts_of
@@ -225,7 +225,7 @@ class Formats(unittest.TestCase):
                 shown = read_presentation(given["presentation"])
             except Fault as fault:
                 return {"outcome": FAILED, "code": fault.code}
-            own, standings = judge.presentation(shown, given["audience"], None, given["nonce"])
+            own, standings = judge.presentation(shown, given["audience"], None, given.get("nonce"))
             result = worst(own + [s.result for s in standings if s.presented], "")
             if result.code == NOT_CHECKED:
                 return {}
@@ -271,6 +271,18 @@ class Formats(unittest.TestCase):
             bad = violations(read_schema(given["schema"]), given["payload"].encode())
             return {"code": bad[0][0] if bad else "GP-PAYLOAD-FITS", "places": [place for _, place in bad]}
         self.run_kind("payload", 200, run)
+
+    def test_lists(self) -> None:
+        def run(given: Given, _: Any) -> Given:
+            one = read_list(given["list"])
+            return {"id": one.id, "issuer": one.signer, "dated": rfc3339(one.dated), "version": one.version, "purposes": one.purposes}
+        self.run_kind("status-list", 30, run)
+
+    def test_visas(self) -> None:
+        def run(given: Given, _: Any) -> Given:
+            secured = read_secured(given["visa"], "vc")
+            return {"evidence": secured.evidence, "id": read_visa(secured).id, "signed": "absent" if secured.untimed else rfc3339(secured.signed)}
+        self.run_kind("visa-form", 24, run)
 
 
 if __name__ == "__main__":
