@@ -42,8 +42,9 @@ def main() -> None:
     import given_log
     import given_payloads
     import given_requests
+    import given_wallet
 
-    for module in (given_requests, given_log, given_payloads, given_lists):
+    for module in (given_requests, given_log, given_payloads, given_lists, given_wallet):
         module.main()
 
 

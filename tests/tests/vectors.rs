@@ -48,6 +48,8 @@ mod payloads;
 mod shown;
 #[path = "vectors/statements.rs"]
 mod statements;
+#[path = "vectors/wallets.rs"]
+mod wallets;
 #[path = "vectors/wire.rs"]
 mod wire;
 
@@ -139,6 +141,7 @@ fn every_published_vector_holds() {
                 "request" => statements::statement(case),
                 "parcel" => statements::parcel(case),
                 "log" => logs::log(case),
+                "backup" => wallets::backup(case),
                 "status-list" => lists::status_list(case),
                 "visa-form" => lists::visa(case),
                 "payload" => payloads::payload(case),
