@@ -38,13 +38,14 @@ def write(kind: str, cases: list[Case], name: str = "") -> None:
 
 
 def main() -> None:
+    import given_frames
     import given_lists
     import given_log
     import given_payloads
     import given_requests
     import given_wallet
 
-    for module in (given_requests, given_log, given_payloads, given_lists, given_wallet):
+    for module in (given_requests, given_log, given_payloads, given_lists, given_wallet, given_frames):
         module.main()
 
 

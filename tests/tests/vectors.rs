@@ -32,6 +32,8 @@ mod channels;
 mod decisions;
 #[path = "vectors/documents.rs"]
 mod documents;
+#[path = "vectors/frames.rs"]
+mod frames;
 #[path = "vectors/keys.rs"]
 mod keys;
 #[path = "vectors/lists.rs"]
@@ -142,6 +144,7 @@ fn every_published_vector_holds() {
                 "parcel" => statements::parcel(case),
                 "log" => logs::log(case),
                 "backup" => wallets::backup(case),
+                "bitswap" => frames::bitswap(case),
                 "status-list" => lists::status_list(case),
                 "visa-form" => lists::visa(case),
                 "payload" => payloads::payload(case),
