@@ -88,7 +88,7 @@ def frames() -> list[Case]:
         of("all at once", wantlist(want(cbor)) + hello + presence(cbor, False), wants=[(cbor, "block", False)], blocks=[(raw, DATA)], presences=[(cbor, False)]),
         of("what a later protocol says beside it", hello + part(5, 123) + part(9, b"x"), hello, blocks=[(raw, DATA)]),
         of("a block as version 1.0.0 had it", part(2, DATA) + hello, hello, blocks=[(raw, DATA)]),
-        of("1024 presences", presence(raw, True) * 1024, presences=[(raw, True)] * 1024),
+        of("1024 presences by another hash", presence(OTHER, True) * 1024, b""),
         no("1025 presences", presence(raw, True) * 1025),
         no("1025 wants", wantlist(*[part(1, b"")] * 1025)),
         no("1025 blocks", part(3, b"") * 1025),
