@@ -284,13 +284,13 @@ gridpass_identity::codes! {
         "Ask its recipients for their bundles, if it matters whether they had it.";
     // The log
     LOG_DAMAGED = "GP-LOG-DAMAGED", Failed,
-        "The log has a place whose checksum does not fit: what was written there is lost.",
+        "The log has a place whose checksum does not fit, and what was written there is lost; or a record that cannot be read.",
         "Copy the folder before anything else; `gridpass node check` names each place. Others may still have the messages.";
     LOG_TORN = "GP-LOG-TORN", Ok,
         "The log ended in bytes that are no record: mostly a write that was cut off before it was acknowledged.",
         "They are kept beside; if the machine did not stop just before, treat it as damage.";
     LOG_VERSION = "GP-LOG-VERSION", Malformed,
-        "The file is not a log of a version that is known.",
+        "The log, or a record in it, is of a version that is not known.",
         "Open it with the version of Gridpass that wrote it.";
     LOG_IN_USE = "GP-LOG-IN-USE", Locked,
         "The log is open already, in another process or in this one.",

@@ -10,6 +10,7 @@ mod entry;
 mod forgetting;
 mod index;
 mod staged;
+mod unread;
 
 pub use entry::{Entry, Kept};
 pub use forgetting::{Forgetting, Forgot, Over};
@@ -45,6 +46,9 @@ pub enum StoreError {
     /// An entry has no form in which it can be kept.
     #[error("an entry cannot be written")]
     Entry,
+    /// A record was written by another version of the program, this one the first.
+    #[error("record {0} of the log is of a version that is not known here")]
+    Version(u64),
 }
 
 impl StoreError {
@@ -55,6 +59,7 @@ impl StoreError {
             Self::Log(e) => e.code(),
             Self::Index(..) => codes::LOG_IO,
             Self::Entry => codes::ENVELOPE_MALFORMED,
+            Self::Version(_) => codes::LOG_VERSION,
         }
     }
 }
@@ -66,8 +71,8 @@ pub struct Found {
     pub log: Opened,
     /// How many records were taken into the index anew.
     pub indexed: u64,
-    /// Records of a version that is not known here: kept, and not read.
-    pub unknown: u64,
+    /// The numbers of records that are whole and cannot be read, whenever that was found: they are kept.
+    pub unread: Vec<u64>,
 }
 
 /// Takes the records of a log into its index.
@@ -89,10 +94,7 @@ impl Intake {
                 self.index.note(spot, &entry);
                 self.found.indexed = self.found.indexed.saturating_add(1);
             }
-            None => {
-                self.index.pass_over(spot);
-                self.found.unknown = self.found.unknown.saturating_add(1);
-            }
+            None => self.index.pass_over(spot),
         }
         // Not all of a long log in memory at once.
         if self.found.indexed.checked_rem(4096) == Some(0) && self.failed.is_none() {
@@ -114,6 +116,8 @@ pub struct Store {
     left: BTreeMap<u64, Left>,
     /// When the last record was appended that was there when it was opened.
     logged_before: Option<UnixMillis>,
+    /// The greatest number of a record that is lost or cannot be read; 0 where there is none.
+    lost_until: u64,
 }
 
 impl std::fmt::Debug for Store {
@@ -165,6 +169,7 @@ impl Store {
         let (known, indexed) = (intake.index.applied(), intake.index.records());
         let (mut seen, mut greatest, mut logged_before) = (0_u64, 0, None);
         let mut ahead: Option<UnixMillis> = None;
+        let mut of_another_version = None;
         let (log, opened) = Log::open_locked(lock, folder, segment_bytes, &mut |place, record| {
             greatest = record.number;
             // A jump ahead is believed when it lasted: a clock may have been wrong.
@@ -175,12 +180,22 @@ impl Store {
             if !jumped || lasted {
                 (logged_before, ahead) = (Some(record.at), None);
             }
+            if Entry::is_of_another_version(&record.body) {
+                of_another_version.get_or_insert(record.number);
+            }
+            // What its writer kept is not guessed: a program that knows it takes it in.
+            if of_another_version.is_some() {
+                return;
+            }
             if record.number > known {
                 intake.take(place, record);
             } else {
                 seen = seen.saturating_add(1);
             }
         })?;
+        if let Some(number) = of_another_version {
+            return Err(StoreError::Version(number));
+        }
         if known > greatest || seen != indexed || !intake.index.is_of(&log.identity()) {
             // It was made from another log, or from more of this one than can be read: what cannot
             // be read any more must not be taken for something that is here.
@@ -195,9 +210,13 @@ impl Store {
         index.belongs_to(&log.identity());
         index.write()?;
         found.log = opened;
+        found.unread = index.passed_over();
+        let lost_until = found.lost_until();
         let (staged, under_way) = (Staged::default(), Staged::default());
         let (index_failed, left) = (None, BTreeMap::new());
-        Ok((Self { log, index, staged, under_way, index_failed, left, logged_before }, found))
+        let store =
+            Self { log, index, staged, under_way, index_failed, left, logged_before, lost_until };
+        Ok((store, found))
     }
 
     /// Takes an entry in: seen at once, durable after [`Store::commit`].

@@ -1,0 +1,84 @@
+//! What of the log is lost or cannot be read, and which own messages may have stood there.
+
+use super::index::Spot;
+use super::{Entry, Found, Store, StoreError};
+use crate::checking::Chain;
+use crate::codes;
+use gridpass_identity::code::Code;
+
+/// The most numbers that are told one by one.
+const MOST_TOLD: usize = 16;
+
+impl Found {
+    /// What an operator has to know of it, each with its code.
+    #[must_use]
+    pub fn told(&self) -> Vec<(Code, String)> {
+        let mut told = self.log.told();
+        for number in self.unread.iter().take(MOST_TOLD) {
+            let sentence = format!("record {number} is whole, and cannot be read: it is kept");
+            told.push((codes::LOG_DAMAGED, sentence));
+        }
+        let more = self.unread.len().saturating_sub(MOST_TOLD);
+        if more > 0 {
+            told.push((codes::LOG_DAMAGED, format!("{more} more records cannot be read")));
+        }
+        told
+    }
+
+    /// Whether something is lost, or cannot be read.
+    #[must_use]
+    pub fn lacks_records(&self) -> bool {
+        !self.log.damaged.is_empty() || self.log.lacks_records() || !self.unread.is_empty()
+    }
+
+    /// The greatest number of a record that is lost or cannot be read. An end that was cut off was never
+    /// acknowledged.
+    pub(super) fn lost_until(&self) -> u64 {
+        let damaged = self.log.damaged.iter().filter_map(|d| match d.lost {
+            (after, Some(next)) if next > after => next.checked_sub(1),
+            (_, Some(_)) => None,
+            // How many followed is not known. Where there is another file, they are told as gone.
+            (after, None) => Some(after),
+        });
+        let gone = self.log.gone.iter().map(|(_, last)| *last);
+        damaged.chain(gone).chain(self.unread.iter().copied()).max().unwrap_or_default()
+    }
+}
+
+impl Store {
+    /// Whether newer messages of an own chain may be lost than are known here: records were lost or
+    /// cannot be read, and nothing was sent since. What came back from others says nothing of what else
+    /// was sent.
+    #[must_use]
+    pub fn may_lack(&self, chain: &Chain) -> bool {
+        if self.lost_until == 0 {
+            return false;
+        }
+        let newest = self.index.newest(chain).and_then(|number| self.index.link(chain, number));
+        let newest = newest.and_then(|link| self.envelope(&link.id));
+        !newest.is_some_and(|(number, kept)| number > self.lost_until && !kept.caught_up)
+    }
+
+    /// Reads every record. Gives the numbers of those that are whole and cannot be read, which every
+    /// start names from then on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn look_through(&mut self) -> Result<Vec<u64>, StoreError> {
+        let mut unread = Vec::new();
+        self.log.each(&mut |place, record| {
+            if !Entry::is_readable(&record.body) {
+                unread.push(Spot::new(record.number, place));
+            }
+        })?;
+        for spot in &unread {
+            self.index.pass_over(*spot);
+        }
+        self.index.write()?;
+        Ok(unread.iter().map(|spot| spot.number).collect())
+    }
+}
+
+#[cfg(test)]
+#[path = "unread_tests.rs"]
+mod tests;
