@@ -277,12 +277,7 @@ pub fn parse(line: &[u8]) -> Result<Asked, AskError> {
     // Of a question without members serde takes any.
     if matches!(
         asked,
-        Asked::Status
-            | Asked::Lists
-            | Asked::Peers
-            | Asked::Metrics
-            | Asked::Watch
-            | Asked::Stop
+        Asked::Status | Asked::Lists | Asked::Peers | Asked::Metrics | Asked::Watch | Asked::Stop
     ) {
         let members: Map<String, Value> =
             serde_json::from_slice(line).map_err(|e| refused(e.to_string()))?;

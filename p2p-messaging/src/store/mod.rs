@@ -211,7 +211,7 @@ impl Store {
         index.write()?;
         found.log = opened;
         found.unread = index.passed_over();
-        let lost_until = found.lost_until();
+        let lost_until = found.lost_until(greatest);
         let (staged, under_way) = (Staged::default(), Staged::default());
         let (index_failed, left) = (None, BTreeMap::new());
         let store =

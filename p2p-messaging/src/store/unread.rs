@@ -31,17 +31,19 @@ impl Found {
         !self.log.damaged.is_empty() || self.log.lacks_records() || !self.unread.is_empty()
     }
 
-    /// The greatest number of a record that is lost or cannot be read. An end that was cut off was never
-    /// acknowledged.
-    pub(super) fn lost_until(&self) -> u64 {
+    /// The greatest number of a record that is lost or cannot be read, where the last one that is here has
+    /// this number; of an end that was cut off nobody can tell whether it was acknowledged.
+    pub(super) fn lost_until(&self, last: u64) -> u64 {
         let damaged = self.log.damaged.iter().filter_map(|d| match d.lost {
             (after, Some(next)) if next > after => next.checked_sub(1),
             (_, Some(_)) => None,
-            // How many followed is not known. Where there is another file, they are told as gone.
+            // How many followed is not known. Where there is another file, they are told as missing.
             (after, None) => Some(after),
         });
-        let gone = self.log.gone.iter().map(|(_, last)| *last);
-        damaged.chain(gone).chain(self.unread.iter().copied()).max().unwrap_or_default()
+        let missing = self.log.missing.iter().map(|(_, last)| *last);
+        let cut_off = self.log.cut_off.is_some().then(|| last.saturating_add(1));
+        let unread = self.unread.iter().copied();
+        damaged.chain(missing).chain(cut_off).chain(unread).max().unwrap_or_default()
     }
 }
 

@@ -129,12 +129,14 @@ fn what_is_lost_ends_with_the_greatest_number_that_is() {
         found.log.damaged.push(Damage { file: "a".into(), from: 48, until: 90, lost });
         found
     };
-    assert_eq!(Found::default().lost_until(), 0);
-    assert_eq!(damaged((4, Some(7))).lost_until(), 6);
-    assert_eq!(damaged((4, Some(4))).lost_until(), 0, "between two records");
-    assert_eq!(damaged((4, None)).lost_until(), 4);
+    assert_eq!(Found::default().lost_until(3), 0);
+    assert_eq!(damaged((4, Some(7))).lost_until(9), 6);
+    assert_eq!(damaged((4, Some(4))).lost_until(9), 0, "between two records");
+    assert_eq!(damaged((4, None)).lost_until(3), 4);
     let mut found = damaged((4, Some(7)));
-    found.log.gone.push((9, 12));
+    found.log.missing.push((9, 12));
     found.unread.push(8);
-    assert_eq!(found.lost_until(), 12);
+    assert_eq!(found.lost_until(20), 12);
+    found.log.cut_off = Some("an end".into());
+    assert_eq!(found.lost_until(20), 21, "it may have been acknowledged");
 }

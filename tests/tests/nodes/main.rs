@@ -5,6 +5,7 @@
 mod asking;
 mod bursts;
 mod clocks;
+mod losses;
 mod running;
 mod sealing;
 mod stopping;
