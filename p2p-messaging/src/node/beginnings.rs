@@ -64,8 +64,8 @@ impl Beginnings {
     /// Why a message is not kept waiting: nobody may come who knows where the chain goes on.
     fn refused(&self, channel: &ContentId, now: UnixMillis) -> Option<AskError> {
         let unsure = self.unsure.get(channel)?;
-        let sentence = "records of the log are lost or cannot be read, and nobody is there who knows \
-                        which messages this node has sent in the channel";
+        let sentence = "records of the log are lost or cannot be read, and no peer is connected that \
+                        may know how far this node has sent in the channel";
         (unsure.lacks && unsure.is_alone(now))
             .then(|| AskError::from((codes::LOG_DAMAGED, sentence.to_owned())))
     }
