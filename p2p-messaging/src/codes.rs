@@ -287,7 +287,7 @@ gridpass_identity::codes! {
         "Ask its recipients for their bundles, if it matters whether they had it.";
     // The log
     LOG_DAMAGED = "GP-LOG-DAMAGED", Failed,
-        "The log has a place whose checksum does not fit: what was written there is lost.",
+        "The log has a place whose checksum does not fit, and what was written there is lost; or a record that cannot be read.",
         "Copy the folder before anything else; `gridpass node check` names each place. Others may still have the messages.";
     LOG_TORN = "GP-LOG-TORN", Ok,
         "The log ended in bytes that are no record: mostly a write that was cut off before it was acknowledged.",
@@ -299,7 +299,7 @@ gridpass_identity::codes! {
         "Less than 512 MiB of the node's disk are left: what is over is forgotten at once, and soon no files are fetched.",
         "Make room on the disk, or give up files with `gridpass file remove`; where it is full nothing that comes is kept.";
     LOG_VERSION = "GP-LOG-VERSION", Malformed,
-        "The file is not a log of a version that is known.",
+        "The log, or a record in it, is of a version that is not known.",
         "Open it with the version of Gridpass that wrote it.";
     LOG_IN_USE = "GP-LOG-IN-USE", Locked,
         "The log is open already, in another process or in this one.",

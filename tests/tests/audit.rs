@@ -17,7 +17,9 @@ use gridpass_messaging::bundle::{
     compare, verify, verify_beside, verify_with,
 };
 use gridpass_messaging::checking::{Source, Verdict};
+use gridpass_messaging::log::Log;
 use gridpass_messaging::node::{Keys, Payloads};
+use gridpass_messaging::store::Store;
 use gridpass_policy::channel::{Mode, Sealing};
 use gridpass_tests::evidence::{LATER, Scene, bad, found};
 use gridpass_tests::messages::{Market, authorise, expect};
@@ -71,6 +73,25 @@ fn a_usual_day_verifies_whole() {
     assert!(
         report.ages.iter().any(|a| a.what.starts_with("charter") && a.age_seconds > 99 * 86400)
     );
+}
+
+#[test]
+fn what_cannot_be_read_of_the_log_is_named_in_the_bundle() {
+    let (folder, elsewhere) = (folder(), folder());
+    let mut scene = scene(folder.path());
+    let (other, _) = Store::open(elsewhere.path()).expect("a store");
+    drop(std::mem::replace(&mut scene.store, other));
+    let number = {
+        let place = folder.path().join("store");
+        let (mut log, _) = Log::open(&place, &mut |_, _| ()).expect("the log");
+        let number = log.next_number();
+        log.append(NOW, &[vec![1, 0xff]]).expect("appended");
+        number
+    };
+    assert_eq!(scene.exported().unread, [number]);
+    let report = scene.verify(&scene.export());
+    let named = format!("messages record {number} of the log");
+    assert!(report.bundle.missing.contains(&named), "{:?}", report.bundle.missing);
 }
 
 #[test]

@@ -91,7 +91,12 @@ impl NewMessage {
 
 /// What is asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "do",
+    rename_all = "kebab-case",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
 #[non_exhaustive]
 pub enum Asked {
     /// How it is.
@@ -277,7 +282,20 @@ pub fn to_line(result: &ControlResult) -> Vec<u8> {
 /// # Errors
 /// [`AskError`].
 pub fn parse(line: &[u8]) -> Result<Asked, AskError> {
-    serde_json::from_slice(line).map_err(|e| AskError::from((codes::NODE_REQUEST, e.to_string())))
+    let refused = |why: String| AskError::from((codes::NODE_REQUEST, why));
+    let asked: Asked = serde_json::from_slice(line).map_err(|e| refused(e.to_string()))?;
+    // Of a question without members serde takes any.
+    if matches!(
+        asked,
+        Asked::Status | Asked::Lists | Asked::Peers | Asked::Metrics | Asked::Watch | Asked::Stop
+    ) {
+        let members: Map<String, Value> =
+            serde_json::from_slice(line).map_err(|e| refused(e.to_string()))?;
+        if let Some(name) = members.keys().find(|name| *name != "do") {
+            return Err(refused(format!("unknown field `{}`", name.escape_default())));
+        }
+    }
+    Ok(asked)
 }
 
 #[cfg(test)]
@@ -302,6 +320,27 @@ mod tests {
             line["error"]["reasons"],
             json!([{"code": unmet, "requirement": "zone", "sentence": "it says"}])
         );
+    }
+
+    #[test]
+    fn a_question_with_a_member_that_it_has_not_is_refused() {
+        let asked = [
+            json!({"do": "status"}),
+            json!({"do": "inbox", "after": 0, "most": 5}),
+            json!({"do": "listen", "after": null, "reader": "scada"}),
+            json!({"do": "send", "channel": "a", "topic": "b", "payload": ""}),
+            json!({"do": "stop"}),
+        ];
+        for mut one in asked {
+            let line = one.to_string();
+            assert!(parse(line.as_bytes()).is_ok(), "{line}");
+            one["chanel"] = json!("flex.gb.bids");
+            let line = one.to_string();
+            let refused = parse(line.as_bytes()).expect_err("refused");
+            assert_eq!(refused.code, codes::NODE_REQUEST, "{line}");
+        }
+        let inbox = json!({"do": "inbox", "after": 0, "most": 5, "channel": "flex.gb.bids"});
+        assert!(parse(inbox.to_string().as_bytes()).is_err(), "of all channels it would be told");
     }
 
     #[test]

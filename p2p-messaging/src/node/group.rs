@@ -67,6 +67,7 @@ impl Worker {
         match ended {
             Ok(numbers) => {
                 self.metrics.kept(numbers.len());
+                self.metrics.logged(self.knowledge.store.bytes());
                 if let Some(last) = numbers.last() {
                     self.newest.send_replace(*last);
                 }

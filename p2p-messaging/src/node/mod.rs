@@ -408,11 +408,7 @@ fn open(
     }
     owner::check(&place, &participant, &node)?;
     let (store, opened) = Store::open_held(lock, &place)?;
-    found.extend(opened.log.told().iter().map(|(code, sentence)| format!("{sentence} [{code}]")));
-    if opened.unknown > 0 {
-        let unknown = opened.unknown;
-        found.push(format!("{unknown} records of a later version are kept, and not read"));
-    }
+    found.extend(opened.told().iter().map(|(code, sentence)| format!("{sentence} [{code}]")));
     let me = Me {
         participant,
         node,

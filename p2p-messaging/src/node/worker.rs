@@ -362,6 +362,7 @@ impl Worker {
         }
         self.tick_forgetting(now, uptime);
         self.metrics.verified(self.checker.verified());
-        self.metrics.state(self.checker.waiting(), self.peers.len(), self.knowledge.store.bytes());
+        self.metrics.state(self.checker.waiting(), self.peers.len());
+        self.metrics.logged(self.knowledge.store.bytes());
     }
 }

@@ -13,6 +13,7 @@ mod forgetting;
 mod index;
 mod opening;
 mod staged;
+mod unread;
 mod writing;
 
 pub use entry::{Entry, Kept};
@@ -44,6 +45,9 @@ pub enum StoreError {
     /// An entry has no form in which it can be kept.
     #[error("an entry cannot be written")]
     Entry,
+    /// A record was written by another version of the program, this one the first.
+    #[error("record {0} of the log is of a version that is not known here")]
+    Version(u64),
 }
 
 impl StoreError {
@@ -54,6 +58,7 @@ impl StoreError {
             Self::Log(e) => e.code(),
             Self::Index(..) => codes::LOG_IO,
             Self::Entry => codes::ENVELOPE_MALFORMED,
+            Self::Version(_) => codes::LOG_VERSION,
         }
     }
 }
@@ -71,6 +76,10 @@ pub struct Store {
     left: BTreeMap<u64, Left>,
     /// When the last record was appended that was there when it was opened.
     logged_before: Option<UnixMillis>,
+    /// The greatest number of a record that is lost or cannot be read; 0 where there is none.
+    lost_until: u64,
+    /// The last record that was here when the log's end was cut off.
+    cut_off_after: Option<u64>,
 }
 
 impl std::fmt::Debug for Store {

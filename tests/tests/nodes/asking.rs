@@ -13,13 +13,13 @@ use gridpass_tests::world::{self, Party};
 use std::time::Duration;
 
 /// A bid in a zone, with the attributes that the channel asks for.
-fn offer(market: &Market, number: u64, zone: &str) -> NewMessage {
+pub(crate) fn offer(market: &Market, number: u64, zone: &str) -> NewMessage {
     NewMessage::new(market.channel.as_str(), "bids", bid(number).as_bytes())
         .with("zone", zone)
         .with("quantityKw", 5)
 }
 
-async fn soon<T>(what: impl Future<Output = Result<T, AskError>>) -> T {
+pub(crate) async fn soon<T>(what: impl Future<Output = Result<T, AskError>>) -> T {
     let waited = tokio::time::timeout(Duration::from_secs(60), what).await;
     waited.expect("not in vain").expect("an answer")
 }
@@ -211,6 +211,8 @@ async fn numbers_of_another_log_are_refused_and_no_reader_goes_back() {
     let status = soon(flexgen.node.status()).await;
     let last = status["lastNumber"].as_u64().expect("a number");
     assert!(last > 0, "{status}");
+    // A file begins with 48 bytes that are no record.
+    assert!(status["logBytes"].as_u64().is_some_and(|bytes| bytes > 48), "{status}");
     let reader = "dispatch".to_owned();
     let done = |number| Asked::Done { reader: reader.clone(), channel: None, number };
     // Others may be written meanwhile, and not so many.

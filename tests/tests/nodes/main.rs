@@ -6,6 +6,7 @@ mod asking;
 mod bursts;
 mod clocks;
 mod ends;
+mod losses;
 mod running;
 mod sealing;
 mod stopping;

@@ -200,9 +200,15 @@ impl TrustArgs {
             clock_given: self.clock.is_some(),
         };
         lists.extend(read_lists(&parcel.status_lists)?);
-        for path in self.status.iter().chain(&self.evidence) {
+        let status = self.status.iter().map(|path| (path, true));
+        for (path, is_status) in status.chain(self.evidence.iter().map(|path| (path, false))) {
             let bytes = read_input(path, MAX_INPUT)?;
             let more = read_any(&bytes)?;
+            // What was given as a list, and is none, is not to be missed as one that nobody gave.
+            let visa = more.content.as_ref().filter(|_| is_status);
+            if let Some(text) = visa.filter(|text| keeping::read_visa(text).is_err()) {
+                keeping::read_list(text.as_bytes())?;
+            }
             lists.extend(read_lists(&more.status_lists)?);
             material.supporting.extend(more.content);
             material.supporting.extend(more.supporting);

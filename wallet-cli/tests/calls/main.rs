@@ -29,6 +29,8 @@ mod interop_age;
 #[cfg(unix)]
 mod issuing;
 mod killed_calls;
+#[cfg(unix)]
+mod node_check;
 mod officer;
 mod past;
 mod policy;

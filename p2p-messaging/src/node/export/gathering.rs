@@ -57,6 +57,10 @@ pub(super) struct Gathered {
     pub(super) forks: Vec<Fork>,
     /// Keys that this node was handed, by epoch.
     pub(super) grants: HashMap<ContentId, Vec<At>>,
+    /// The numbers of records that are whole and cannot be read.
+    pub(super) unread: Vec<u64>,
+    /// The first record of a version that is not known here.
+    pub(super) of_another_version: Option<u64>,
     pub(super) last: u64,
 }
 
@@ -76,6 +80,8 @@ impl Gathered {
             receipts: Vec::new(),
             forks: Vec::new(),
             grants: HashMap::new(),
+            unread: Vec::new(),
+            of_another_version: None,
             last: 0,
         }
     }
@@ -101,7 +107,13 @@ impl Gathered {
     }
 
     fn take(&mut self, at: At, record: &Record) {
-        let Some(entry) = Entry::decode(&record.body) else { return };
+        let Some(entry) = Entry::decode(&record.body) else {
+            if Entry::is_of_another_version(&record.body) {
+                self.of_another_version.get_or_insert(at.number);
+            }
+            self.unread.push(at.number);
+            return;
+        };
         match entry {
             Entry::Envelope(kept) => self.take_message(at, record.at, *kept),
             Entry::Document(bytes) | Entry::Epoch(bytes) => {
@@ -141,7 +153,10 @@ impl Gathered {
     }
 
     fn take_message(&mut self, at: At, logged: UnixMillis, kept: Kept) {
-        let Ok(envelope) = kept.envelope() else { return };
+        let Ok(envelope) = kept.envelope() else {
+            self.unread.push(at.number);
+            return;
+        };
         let header = envelope.header();
         if header.channel != self.selection.channel {
             return;

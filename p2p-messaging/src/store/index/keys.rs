@@ -73,6 +73,11 @@ pub(super) fn grant_key(epoch: &ContentId, chain: &[u8; 32], number: u64) -> Vec
     [b"g", epoch.as_str().as_bytes(), chain, &number.to_be_bytes()].concat()
 }
 
+/// Of a record that cannot be read.
+pub(super) fn unread_key(number: u64) -> Vec<u8> {
+    [b"x".as_slice(), &number.to_be_bytes()].concat()
+}
+
 pub(super) fn cursor_key(reader: &str) -> Vec<u8> {
     [b"u", reader.as_bytes()].concat()
 }

@@ -19,11 +19,10 @@ impl Index {
     /// Notes a record; seen at once, written with [`Index::write`].
     pub(in crate::store) fn note(&mut self, spot: Spot, entry: &Entry) {
         match entry {
-            Entry::Envelope(kept) => {
-                if let Ok(envelope) = kept.envelope() {
-                    self.note_envelope(spot, &Located::of(&envelope, kept.deliver));
-                }
-            }
+            Entry::Envelope(kept) => match kept.envelope() {
+                Ok(envelope) => self.note_envelope(spot, &Located::of(&envelope, kept.deliver)),
+                Err(_) => self.pass_over(spot),
+            },
             Entry::Document(bytes) => {
                 if let Ok(id) = ContentId::of_bytes(bytes) {
                     self.put(document_key(&id), &spot);
@@ -124,11 +123,6 @@ impl Index {
             self.applied = spot.number;
             self.records = self.records.saturating_add(1);
         }
-    }
-
-    /// A record that is kept and not read: of a version that is not known.
-    pub(in crate::store) fn pass_over(&mut self, spot: Spot) {
-        self.count(spot);
     }
 
     /// Notes an envelope that was read before.

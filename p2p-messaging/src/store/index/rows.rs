@@ -109,7 +109,7 @@ pub(super) struct Meta {
     pub(super) log: String,
 }
 
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 pub(super) const META: &[u8] = b"m";
 
 pub(super) fn to_head(row: HeadRow) -> Option<Head> {

@@ -267,7 +267,7 @@ pub fn refuse(global: &GlobalArgs, args: &RefuseArgs) -> Outcomes {
     let parcel = Parcel::new(ParcelKind::Refusal, Some(text));
     let json = json!({"refusal": refusal});
     let text = format!(
-        "Refused {} to {}: {}\nnext: send the file to the holder, who reads it with `gridpass visa show FILE`",
+        "Refused {} to {}: {}\nnext: send the file to the holder, who verifies it with `gridpass visa verify FILE`",
         refusal.role,
         refusal.holder,
         harmless(&refusal.reason)

@@ -12,9 +12,11 @@ use crate::resolving::parse_did;
 use crate::shown::shown;
 use crate::warnings::warn;
 use clap::Args;
+use gridpass_credentials::charter::ListedRole;
 use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_credentials::parcel::{Parcel, ParcelKind, lists_named_in};
 use gridpass_credentials::request::{self, Received, VisaRequest};
+use gridpass_credentials::role::RoleName;
 use gridpass_credentials::secured::Signer;
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::trust::{KnownRole, Trust};
@@ -313,12 +315,7 @@ fn role_checks(request: &VisaRequest, trust: &Trust, at: UnixMillis) -> Vec<Chec
             format!("the charter does not list {} ({})", request.role, request.definition);
         return vec![Check::failed("definition", codes::ROLE_NOT_LISTED, sentence)];
     };
-    let definition = if listed.is_retired(at) {
-        let sentence = format!("{} is retired", listed.name);
-        Check::failed("definition", codes::ROLE_RETIRED, sentence)
-    } else {
-        Check::passed("definition", codes::ROLE_LISTED, format!("{} is listed", listed.name))
-    };
+    let definition = definition_check(listed, &request.role, at);
     let mut violations = role.claims.violations(&Value::Object(request.claims.clone()));
     violations.extend(gridpass_policy::consent::faults(&request.claims, at));
     let claims = if violations.is_empty() {
@@ -327,6 +324,20 @@ fn role_checks(request: &VisaRequest, trust: &Trust, at: UnixMillis) -> Vec<Chec
         Check::failed("claims", codes::CLAIMS_UNFIT, violations.join("; "))
     };
     vec![definition, claims]
+}
+
+/// Whether a role is to be had, and is the one that people read in the request.
+fn definition_check(listed: &ListedRole, asked: &RoleName, at: UnixMillis) -> Check {
+    use gridpass_credentials::codes;
+    if &listed.name != asked {
+        let sentence = format!("it asks for {}, and calls it {asked}", listed.name);
+        return Check::failed("definition", codes::DEFINITION_NAME, sentence);
+    }
+    if listed.is_retired(at) {
+        let sentence = format!("{} is retired", listed.name);
+        return Check::failed("definition", codes::ROLE_RETIRED, sentence);
+    }
+    Check::passed("definition", codes::ROLE_LISTED, format!("{} is listed", listed.name))
 }
 
 /// Why no visa can be valid for as long as was asked. It does not stop the officer, who may give it
@@ -416,4 +427,29 @@ pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
     let mut answer = Answer::new("gridpass.visa.review/1", json, text);
     answer.exit = outcome_exit(outcome, reviewed.report.deciding().map(|c| c.code));
     Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gridpass_credentials::codes;
+    use gridpass_credentials::content_id::ContentId;
+
+    #[test]
+    fn a_request_calls_the_role_by_its_name() {
+        let name = |text: &str| RoleName::parse(text).expect("a name");
+        let at = UnixMillis::new(1_000);
+        let mut listed = ListedRole {
+            definition: ContentId::of_nothing(),
+            name: name("flex.two.member"),
+            retired: None,
+            grace_seconds: None,
+        };
+        let code =
+            |listed: &ListedRole, asked: &str| definition_check(listed, &name(asked), at).code;
+        assert_eq!(code(&listed, "flex.two.member"), codes::ROLE_LISTED);
+        assert_eq!(code(&listed, "flex.two.regulator"), codes::DEFINITION_NAME);
+        listed.retired = Some(at);
+        assert_eq!(code(&listed, "flex.two.member"), codes::ROLE_RETIRED);
+    }
 }
