@@ -72,7 +72,7 @@ fn of_identities(recorded: &Recorded<'_>) -> Option<String> {
     recorded.identities.iter().find_map(|known| {
         let seen = known.confirmed.map_or(known.seen, |confirmed| confirmed.max(known.seen));
         let did = &known.did;
-        later(seen, made).then(|| format!("{did} was looked at {seen}, and the bundle is of {made}"))
+        later(seen, made).then(|| format!("{did} was looked up at {seen}, the bundle is of {made}"))
     })
 }
 

@@ -153,7 +153,7 @@ fn unseen(entry: &MessageEntry, audit: Audit) -> Audit {
         None => audit,
         Some(facts) => {
             let code = &facts.code;
-            let sentence = format!("recorded is that it was refused [{code}]: it cannot be looked at");
+            let sentence = format!("recorded as refused [{code}], and it cannot be looked at");
             Audit::open(audit.name, codes::FACTS_OPEN, sentence)
         }
     }
