@@ -149,14 +149,14 @@ impl<'b> Material<'b> {
     }
 
     /// From when on messages are selected: before a channel counts there are none to leave out.
-    pub(super) fn from(&self) -> Option<UnixMillis> {
+    pub(super) fn selected_from(&self) -> Option<UnixMillis> {
         let dated = self.policy.as_ref().map(|policy| policy.descriptor().dated);
         let from = self.bundle.manifest().selection.from;
         from.filter(|from| dated.is_none_or(|dated| *from > dated))
     }
 
     /// Until when messages are selected: when the bundle was made there were none of later.
-    pub(super) fn until(&self) -> Option<UnixMillis> {
+    pub(super) fn selected_until(&self) -> Option<UnixMillis> {
         let manifest = self.bundle.manifest();
         manifest.selection.until.filter(|until| *until < manifest.made)
     }

@@ -135,14 +135,14 @@ fn missing_after(
     index: &Index<'_>,
 ) -> Option<(Chain, u64)> {
     let selection = &material.bundle.manifest().selection;
-    if material.until().is_some() || !selection.takes_whole_chains_of(&receipt.sender) {
+    if material.selected_until().is_some() || !selection.takes_whole_chains_of(&receipt.sender) {
         return None;
     }
     let chain = receipt.chain().ok()?;
     let last = match index.chains.get(&chain).and_then(|numbers| numbers.last_key_value()) {
         Some((last, _)) => *last,
         // Before a time that was asked for there may have been all of them.
-        None if material.from().is_some() => return None,
+        None if material.selected_from().is_some() => return None,
         None => 0,
     };
     (receipt.until() > last).then_some((chain, last))
@@ -165,11 +165,11 @@ fn left_out(
     let chain = receipt.chain().ok()?;
     let there = index.chains.get(&chain);
     // Beyond times that were asked for there may have been any.
-    let low = match material.from() {
+    let low = match material.selected_from() {
         Some(_) => *there?.first_key_value()?.0,
         None => 1,
     };
-    let high = match material.until() {
+    let high = match material.selected_until() {
         Some(_) => *there?.last_key_value()?.0,
         None => u64::MAX,
     };
