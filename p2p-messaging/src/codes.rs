@@ -265,7 +265,7 @@ gridpass_identity::codes! {
         "It was decided by a charter that the trust pack does not have.",
         "Get the framework's newer trust pack from its signers, and verify again.";
     REVOKED_UNHEARD = "GP-REVOKED-UNHEARD", Ok,
-        "A visa or authorisation had been revoked when the message was decided, and the exporter had not heard of it.",
+        "A visa or authorisation was revoked or suspended when the message was decided, and the list that says so was not read.",
         "Compare with the channel's maxStatusAgeSeconds: within it, the decision was right.";
     PAYLOAD_WITHHELD = "GP-PAYLOAD-WITHHELD", Ok,
         "The payload is not in the evidence bundle; the hash of it was signed.",
@@ -280,7 +280,7 @@ gridpass_identity::codes! {
         "A receipt is signed by the recipient or its node, and speaks of the message.",
         "Nothing to do.";
     RECEIPT_DIFFERS = "GP-RECEIPT-DIFFERS", Ok,
-        "One recipient's receipts say both that a message was refused and that it was delivered or kept.",
+        "A recipient's receipts say both that a message was refused and that it was taken, or otherwise than its own record.",
         "Ask the recipient: its nodes may have decided otherwise, each by what it knew.";
     RECEIPT_NONE = "GP-RECEIPT-NONE", Ok,
         "Nobody's receipt for the message is there.",

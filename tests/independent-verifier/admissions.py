@@ -116,7 +116,7 @@ class Senders:
             if not missing:
                 status += self.lists_differ(recorded, judge, [first, presentation, *visas, *status])
         ends = [end for end in [*judge.ends, at + age * 1000] if end > at]
-        found = [first, presentation, worst(visas, "visas", "GP-FACTS-CONFIRMED"), worst(status, "status", "GP-FACTS-CONFIRMED")]
+        found = [first, presentation, worst(visas, "visas", "GP-FACTS-CONFIRMED" if visas else "GP-NOTHING-ASKED"), worst(status, "status", "GP-FACTS-CONFIRMED" if status or recorded["lists"] else "GP-NOTHING-ASKED")]
         return Again(found, min(ends, default=at), max(others, default=None))
 
     def shown(self) -> set[str]:

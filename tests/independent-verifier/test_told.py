@@ -27,7 +27,8 @@ class Told(unittest.TestCase):
 
     def test_gaps(self) -> None:
         for name, expected in (("end-left-out", [(3, 3)]), ("chain-left-out", [(1, 3)]), ("end-left-out-by-until", []), ("chain-left-out-with-from", []),
-                               ("receipt-of-what-nobody-sent", [(4, 2**53 - 1)]), ("receipts-that-differ", []), ("end-left-out-for-a-recipient", [])):
+                               ("receipt-of-what-nobody-sent", [(4, 2**53 - 1)]), ("receipts-that-differ", []), ("end-left-out-for-a-recipient", [(3, 3)]),
+                               ("second-left-out-for-a-recipient", [(2, 2)]), ("end-left-out-by-until-after-it-was-made", [(3, 3)])):
             with self.subTest(name):
                 self.assertEqual(self.gaps(bent(name)), expected)
         self.assertEqual(self.gaps(report(lambda scene: scene.envelopes.pop(1) and None)), [(2, 2)])
@@ -71,6 +72,15 @@ class Told(unittest.TestCase):
         self.assertEqual([message["notes"] for message in report(lambda scene: None)["messages"]], [[]] * 3)
         self.assertEqual([message["notes"] for message in report(lambda scene: None, busy())["messages"]], [["GP-SEQUENCE-FORK"]] * 3)
         self.assertEqual([message["notes"] for message in bent("receipts-that-differ")["messages"]], [["GP-RECEIPT-DIFFERS"]] * 3)
+
+        def another_key_of_the_exporter(scene: Scene) -> Any:
+            """It is not the bundle's: another node may have decided otherwise."""
+            scene.signer = scene.node
+            refused = [{"sequence": 2, "reasons": ["GP-POLICY-UNMET"]}]
+            scene.receipts = [scene.receipt([], cid(scene.envelopes[1][0], 0x71), scene.own, recipient=scene.did, refused=refused)]
+            return lambda m, k, b: m.update(exporter={"participant": scene.did, "authorisation": cid(scene.authorisation)})
+        found = report(another_key_of_the_exporter)
+        self.assertEqual((found["outcome"], [message["notes"] for message in found["messages"]]), ("passed", [[], ["GP-RECEIPT-DIFFERS"], []]))
 
 
 if __name__ == "__main__":

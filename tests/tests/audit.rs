@@ -254,11 +254,22 @@ fn equivocation_is_proven_with_both_envelopes() {
 
 /// The regulator's lists of revocations with one visa revoked, dated so.
 fn revoked(scene: &Scene, at: UnixMillis, dated: UnixMillis) -> Vec<StatusList> {
+    listed(scene, Purpose::Revocation, &[(at, true)], dated)
+}
+
+/// One of the regulator's lists with what became of one visa, dated so.
+fn listed(
+    scene: &Scene,
+    purpose: Purpose,
+    changes: &[(UnixMillis, bool)],
+    dated: UnixMillis,
+) -> Vec<StatusList> {
     let regulator = &scene.market.regulator;
     let visa = world::visa(regulator, &scene.by_node.party, &scene.market.role, |_| ());
-    let index = visa.status[0].index;
-    let change = Change { index, set: true, at };
-    let list = world::list_by(regulator, regulator, Purpose::Revocation, &[change], |json| {
+    let entry = visa.status.iter().find(|entry| entry.purpose == purpose).expect("an entry");
+    let change = |(at, set): &(UnixMillis, bool)| Change { index: entry.index, set: *set, at: *at };
+    let changes: Vec<_> = changes.iter().map(change).collect();
+    let list = world::list_by(regulator, regulator, purpose, &changes, |json| {
         json["validFrom"] = dated.to_string().into();
         json["credentialSubject"]["statusList"]["version"] = 6.into();
     });
@@ -283,6 +294,89 @@ fn a_revocation_that_came_later_changes_no_decision_and_is_noted_where_it_was_ea
     assert_eq!(bad(&report), [""; 0]);
     assert_eq!(report.messages[0].notes[0].code.id(), "GP-REVOKED-UNHEARD");
     assert_eq!((report.messages[1].verdict, report.messages[1].notes.len()), ("deny", 0));
+}
+
+#[test]
+fn a_newer_list_than_was_read_is_noted_also_where_it_is_older_than_the_decision() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |_| ());
+    let sent = scene.by_node.send(NOW.plus_millis(10));
+    scene.receive(&sent, Source::Live, NOW.plus_millis(10));
+    let before = |minutes: u64| UnixMillis::new(NOW.get() - minutes * 60_000);
+    let lists = revoked(&scene, before(40), before(30));
+    scene.learn_lists(lists);
+    let report = scene.verify(&scene.export());
+    assert_eq!(bad(&report), [""; 0]);
+    let codes: Vec<_> = report.messages[0].notes.iter().map(|note| note.code.id()).collect();
+    assert_eq!(codes, ["GP-REVOKED-UNHEARD"]);
+}
+
+#[test]
+fn a_suspension_that_nobody_had_heard_of_is_noted_as_long_as_it_was() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |_| ());
+    for at in [10, 3000] {
+        let sent = scene.by_node.send(NOW.plus_millis(at));
+        scene.receive(&sent, Source::Live, NOW.plus_millis(at));
+    }
+    let changes = [(NOW.plus_millis(5), true), (NOW.plus_millis(2000), false)];
+    let lists = listed(&scene, Purpose::Suspension, &changes, NOW.plus_millis(4000));
+    scene.learn_lists(lists);
+    let report = scene.verify(&scene.export());
+    assert_eq!(bad(&report), [""; 0]);
+    let notes: Vec<_> = report.messages.iter().map(|m| m.notes.len()).collect();
+    assert_eq!(notes, [1, 0], "{:?}", report.messages[0].notes);
+    assert!(report.messages[0].notes[0].sentence.contains("was suspended"));
+}
+
+/// Also what an exporter says of itself is told as its word.
+#[test]
+fn an_exporter_that_nothing_shows_to_take_part_is_told() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |d| d.mode = Mode::Multicast);
+    let told = |scene: &Scene| {
+        let report = scene.verify(&scene.export());
+        assert_eq!(bad(&report), [""; 0]);
+        let exporter = report.checks.iter().find(|c| c.name == "exporter").expect("a check");
+        exporter.sentence.contains("no participant known by this bundle")
+    };
+    let send = |scene: &mut Scene, to: &Party| {
+        let sent = scene.by_node.send_with(NOW, |h| h.recipients = vec![to.did.clone()]);
+        scene.receive(&sent, Source::Live, NOW);
+    };
+    send(&mut scene, &Party::new(77));
+    assert!(told(&scene), "no message names it");
+    let me = scene.exporter.0.clone();
+    send(&mut scene, &me);
+    assert!(!told(&scene));
+}
+
+#[test]
+fn a_selection_of_somebodys_messages_has_all_that_its_own_receipt_confirms() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |d| d.mode = Mode::Multicast);
+    let me = scene.exporter.0.did.clone();
+    for at in 0..3 {
+        let sent =
+            scene.by_node.send_with(NOW.plus_millis(at), |h| h.recipients = vec![me.clone()]);
+        scene.receive(&sent, Source::Live, NOW.plus_millis(at));
+        if at == 2 {
+            scene.confirm(&sent, &[(1, 3)], NOW.plus_millis(1000));
+        }
+    }
+    let gaps = |scene: &Scene, left_out: Option<usize>| {
+        let whole = scene.export_with(|a| a.selection.participant = Some(me.clone()));
+        let mut parts = Parts::of(&whole);
+        if let Some(place) = left_out {
+            parts.entries.messages.remove(place);
+        }
+        let report = scene.verify(&parts.signed_by(&scene.key()));
+        let gaps: Vec<_> = report.gaps.iter().map(|gap| (gap.from, gap.until)).collect();
+        (report.outcome, gaps)
+    };
+    assert_eq!(gaps(&scene, None), (Outcome::Passed, vec![]));
+    assert_eq!(gaps(&scene, Some(1)), (Outcome::Indeterminate, vec![(2, 2)]));
+    assert_eq!(gaps(&scene, Some(2)), (Outcome::Indeterminate, vec![(3, 3)]));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use gridpass_credentials::status::Change;
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
-use gridpass_messaging::bundle::Report;
+use gridpass_messaging::bundle::{IdentityEntry, OpenedEntry, Report};
 use gridpass_messaging::checking::{Source, Verdict};
 use gridpass_messaging::receipt::{Receipt, Refusal, SignedReceipt};
 use gridpass_tests::evidence::{Scene, bad};
@@ -51,7 +51,7 @@ fn a_record_that_contradicts_itself_is_found_out() {
     let scene = scene(folder.path());
     let record = ["record Failed GP-BUNDLE-RECORD"];
     let at = |millis: u64| NOW.plus_millis(millis);
-    let cases: [Case<'_>; 6] = [
+    let cases: [Case<'_>; 12] = [
         ("made before a record", &|p| p.entries.messages[4].logged = at(71 * MINUTE)),
         ("made before a receipt came", &|p| p.entries.receipts[0].logged = at(71 * MINUTE)),
         ("a message behind the last", &|p| p.manifest.last = p.entries.messages[4].number - 1),
@@ -63,18 +63,43 @@ fn a_record_that_contradicts_itself_is_found_out() {
             p.entries.messages[0].logged = before;
         }),
         ("made long before", &|p| p.manifest.made = UnixMillis::new(NOW.get() - 11 * MINUTE)),
+        ("refused long before it was decided", &|p| {
+            p.entries.messages[4].logged = UnixMillis::new(NOW.get() - 11 * MINUTE);
+        }),
+        ("decided long before it was logged", &|p| p.entries.messages[0].logged = at(11 * MINUTE)),
+        ("refused and delivered", &|p| p.entries.messages[4].deliver = true),
+        ("two records with one number", &|p| {
+            p.entries.receipts[1].number = p.entries.messages[4].number;
+        }),
+        ("opened, and never sealed", &|p| {
+            let message = &mut p.entries.messages[3];
+            let facts = message.facts.clone().expect("facts");
+            p.manifest.last += 1;
+            let number = p.manifest.last;
+            message.deliver = false;
+            message.opened =
+                Some(OpenedEntry { number, logged: at(20), deliver: true, facts, at: at(20) });
+            p.entries.receipts.clear();
+        }),
+        ("looked up after it was made", &|p| {
+            let document = p.put(b"a document");
+            let did = Party::new(78).did;
+            let (seen, confirmed) = (at(71 * MINUTE), None);
+            p.entries.identities =
+                vec![IdentityEntry { did, seen, confirmed, document, witness: None }];
+        }),
     ];
     for (case, bend) in cases {
         assert_eq!(bad(&bent(&scene, bend)), record, "{case}");
     }
-    // Clocks differ, and what was refused may have been refused for its time.
-    let cases: [Case<'_>; 3] = [
-        ("a clock that was set back", &|p| p.entries.messages[4].logged = at(69 * MINUTE)),
+    // Clocks differ.
+    let cases: [Case<'_>; 2] = [
+        ("caught up with by a clock that is ahead", &|p| {
+            p.entries.messages[4].logged = at(69 * MINUTE);
+            p.entries.messages[4].caught_up = true;
+        }),
         ("a sender whose clock is ahead", &|p| {
             p.entries.messages[0].logged = UnixMillis::new(NOW.get() - 9 * MINUTE);
-        }),
-        ("refused", &|p| {
-            p.entries.messages[4].logged = UnixMillis::new(NOW.get() - 11 * MINUTE);
         }),
     ];
     for (case, bend) in cases {

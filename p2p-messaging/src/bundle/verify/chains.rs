@@ -116,7 +116,7 @@ impl Chains {
         for (number, all) in numbers {
             let before = number.checked_sub(1).and_then(|n| numbers.get(&n));
             // What lies before a time that was asked for was not asked for.
-            let begins = !whole || (last == 0 && selection.from.is_some());
+            let begins = !whole || (last == 0 && material.selected_from().is_some());
             let gap = last.saturating_add(1) < *number && !begins;
             if gap {
                 self.gaps.push(Gap {

@@ -148,6 +148,19 @@ impl<'b> Material<'b> {
         self.earlier.get(charter)
     }
 
+    /// From when on messages are selected: before a channel counts there are none to leave out.
+    pub(super) fn selected_from(&self) -> Option<UnixMillis> {
+        let dated = self.policy.as_ref().map(|policy| policy.descriptor().dated);
+        let from = self.bundle.manifest().selection.from;
+        from.filter(|from| dated.is_none_or(|dated| *from > dated))
+    }
+
+    /// Until when messages are selected: when the bundle was made there were none of later.
+    pub(super) fn selected_until(&self) -> Option<UnixMillis> {
+        let manifest = self.bundle.manifest();
+        manifest.selection.until.filter(|until| *until < manifest.made)
+    }
+
     /// The first charter of the trust pack.
     pub(super) fn framework(&self) -> &ContentId {
         self.trust.history().first().unwrap_or_else(|| self.trust.charter()).id()

@@ -160,7 +160,8 @@ impl<'m> Context<'m> {
             not_after_by: bound.map(|r| r.recipient.clone()),
         });
         made.without_receipt = self.without_receipt(header, &said);
-        made.notes = notes(entry, sender, &said, self.chains.is_contradicted(&chain));
+        let contradicted = self.chains.is_contradicted(&chain);
+        made.notes = notes((entry, header), sender, (said.as_slice(), exporter), contradicted);
         made.receipts = said;
         made
     }
@@ -223,9 +224,16 @@ impl<'m> Context<'m> {
         check: Arc<Audit>,
         sender: Option<&Sender>,
     ) -> Arc<Audit> {
-        let over = sender.and_then(|s| s.expires).filter(|expires| entry.at >= *expires);
-        match over {
-            Some(expires) if check.outcome == Outcome::Passed && entry.allowed => {
+        let ended = policy_codes::ADMISSION_EXPIRED.id();
+        // What was refused for its end alone says that it had ended.
+        let counted = entry.allowed || !entry.reasons.iter().any(|reason| reason == ended);
+        let refused = !entry.allowed && counted;
+        match sender.and_then(|s| s.expires) {
+            Some(expires)
+                if check.outcome == Outcome::Passed
+                    && !refused
+                    && counted == (entry.at >= expires) =>
+            {
                 let sentence = format!("by its evidence it counts until {expires}");
                 Arc::new(Audit::open("status", codes::FACTS_OPEN, sentence))
             }
@@ -263,9 +271,10 @@ impl<'m> Context<'m> {
         let audit = if same {
             let sentence: Cow<'_, str> = match ruling.reasons.first() {
                 None => "made again from the recorded facts: allowed".into(),
-                Some(first) => {
-                    format!("made again from the recorded facts: refused, {}", first.sentence)
-                        .into()
+                // What the record says in words is the exporter's.
+                Some(_) => {
+                    let codes = entry.reasons.join(", ");
+                    format!("made again from the recorded facts: refused ({codes})").into()
                 }
             };
             Audit::passed(name, policy_codes::DECISION_RECOMPUTED, sentence)

@@ -34,6 +34,8 @@ pub(super) struct Signed {
     pub(super) logged: UnixMillis,
     pub(super) chain: Chain,
     pub(super) receipt: Receipt,
+    /// Whether this node signed it.
+    pub(super) own: bool,
 }
 
 /// A proof that a sender of the channel contradicts itself.
@@ -132,13 +134,13 @@ impl Gathered {
                 let entry = OpenedEntry { number, logged, deliver, facts: payload, at: opened };
                 self.opened.insert(envelope, entry);
             }
-            Entry::Receipt { receipt, .. } => {
+            Entry::Receipt { receipt, own } => {
                 let signed = SignedReceipt::parse(&receipt).ok();
                 let of_channel = |r: &&Receipt| r.channel == self.selection.channel;
                 let receipt = signed.as_ref().map(SignedReceipt::receipt).filter(of_channel);
                 if let Some((receipt, chain)) = receipt.and_then(|r| Some((r, r.chain().ok()?))) {
                     let (logged, receipt) = (record.at, receipt.clone());
-                    self.receipts.push(Signed { at, logged, chain, receipt });
+                    self.receipts.push(Signed { at, logged, chain, receipt, own });
                 }
             }
             Entry::Grant { channel, epochs, .. } => {

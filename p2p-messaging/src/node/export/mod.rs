@@ -19,8 +19,8 @@ mod keys;
 use super::NodeKey;
 use super::material::{Material, MaterialError};
 use crate::bundle::{
-    Exporter, FORMAT_VERSION, JudgedBy, Kind, Lack, MAX_MISSING, Manifest, PayloadState, Selection,
-    TYPE, contradiction, write,
+    Exporter, FORMAT_VERSION, JudgedBy, Kind, Lack, MAX_MISSING, Manifest, PayloadState, Recorded,
+    Selection, TYPE, contradiction, write,
 };
 use crate::codes;
 use crate::log::{LogError, LogSnapshot};
@@ -203,9 +203,18 @@ pub fn export(
         pages: crate::bundle::Pages::default(),
         missing: missing.iter().take(MAX_MISSING).cloned().collect(),
     };
-    let issued = gathered.messages.iter().map(|m| Some(m.header.issued));
-    let messages: Vec<_> = contents.messages.iter().zip(issued).collect();
-    let contradiction = contradiction(asked.made, gathered.last, &messages, &contents.receipts);
+    let headers = gathered.messages.iter().map(|m| Some(&m.header));
+    let messages: Vec<_> = contents.messages.iter().zip(headers).collect();
+    let own = gathered.receipts.iter().filter(|r| r.own).map(|r| &r.receipt);
+    let own: Vec<_> = own.collect();
+    let contradiction = contradiction(&Recorded {
+        made: asked.made,
+        last: gathered.last,
+        messages: &messages,
+        receipts: &contents.receipts,
+        own: &own,
+        identities: &contents.identities,
+    });
     source.of = u64::try_from(contents.messages.len()).unwrap_or(u64::MAX);
     source.progress = Some(progress);
     let written = write(manifest, &contents, (&key.key, &key.key_id), &mut source, out)?;
