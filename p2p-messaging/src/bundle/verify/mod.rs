@@ -16,9 +16,11 @@ mod known;
 mod material;
 mod messages;
 mod payloads;
+mod problems;
 mod receipts;
 mod report;
 mod senders;
+mod signatures;
 mod told;
 mod whole;
 
