@@ -41,6 +41,7 @@ class Again:
     checks: list[Check]
     end: int | None = None
     not_before: int | None = None  # when somebody else than the sender signed the latest of its visas
+    older: bool = False  # whether by the charter that was in force a visa failed that holds by the one that was gone by
 
 
 class Senders:
@@ -117,7 +118,21 @@ class Senders:
                 status += self.lists_differ(recorded, judge, [first, presentation, *visas, *status])
         ends = [end for end in [*judge.ends, at + age * 1000] if end > at]
         found = [first, presentation, worst(visas, "visas", "GP-FACTS-CONFIRMED"), worst(status, "status", "GP-FACTS-CONFIRMED")]
-        return Again(found, min(ends, default=at), max(others, default=None))
+        older = then is not None and self.older(recorded, then, lists, (at, clock, age), standings)
+        return Again(found, min(ends, default=at), max(others, default=None), older)
+
+    def older(self, recorded: dict[str, Any], then: Trust, lists: list[Any], times: tuple[int, int, int], standings: list[Standing]) -> bool:
+        """Whether a charter was in force that is newer than the one that was gone by, and by which a visa that held fails."""
+        at, clock, age = times
+        in_force = self.trust.in_force(at)
+        newer = self.trust.up_to(in_force.cid) if in_force else None
+        shown = self.bundle.presentations.get(recorded["presentation"])
+        if newer is None or len(newer.charters) <= len(then.charters) or shown is None or isinstance(shown, Fault):
+            return False
+        held = {one.evidence for one in standings if one.result.outcome == PASSED}
+        judge = Judge(newer, self.trust.resolver, lists, at, clock, age)
+        return any(one.presented and one.result.outcome == FAILED and one.evidence in held
+                   for one in judge.presentation(shown, self.channel, recorded["sender"])[1])
 
     def shown(self) -> set[str]:
         """Participants of whom the bundle shows that they held a visa when they sent something."""

@@ -10,7 +10,7 @@ from envelope import Envelope
 from judge import Auditor
 
 
-NOTES = ("GP-SEQUENCE-FORK", "GP-RECEIPT-DIFFERS")
+NOTES = ("GP-SEQUENCE-FORK", "GP-RECEIPT-DIFFERS", "GP-RECEIPT-UNLINKED", "GP-CHARTER-UNHEARD")
 
 
 def gaps(auditor: Auditor) -> list[dict[str, Any]]:
@@ -42,7 +42,7 @@ def times(auditor: Auditor, message: Message, envelope: Envelope) -> dict[str, s
         if auditor.policy and auditor.channel_check.outcome == PASSED:
             counts.add(auditor.policy["owner"])
     proven = [(receipt.issued, receipt.body["recipient"]) for receipt, check in auditor.speaking(envelope)
-              if check.outcome == PASSED and receipt.body["recipient"] in counts
+              if check.outcome == PASSED and auditor.linked(receipt, envelope) and receipt.body["recipient"] in counts
               and receipt.body["recipient"] not in (sender, auditor.manifest["exporter"]["participant"])]
     if proven:
         at, who = min(proven)
@@ -50,11 +50,15 @@ def times(auditor: Auditor, message: Message, envelope: Envelope) -> dict[str, s
     return told
 
 
-def notes(auditor: Auditor, envelope: Envelope) -> list[str]:
-    """That a sender contradicts itself somewhere in this chain, and a recipient about this message."""
+def notes(auditor: Auditor, message: Message, envelope: Envelope) -> list[str]:
+    """That a sender contradicts itself somewhere in this chain, and a recipient about this message; that a receipt may be of another
+    message; that a newer charter said otherwise."""
     states: dict[str, set[bool]] = {}
-    for receipt, check in auditor.speaking(envelope):
-        if check.outcome == PASSED:
+    holding = [receipt for receipt, check in auditor.speaking(envelope) if check.outcome == PASSED]
+    for receipt in holding:
+        if auditor.linked(receipt, envelope):
             states.setdefault(receipt.body["recipient"], set()).add(receipt.took(envelope.sequence))
-    found = ["GP-SEQUENCE-FORK"] if envelope.chain in auditor.forked_chains else []
+    found = ["GP-CHARTER-UNHEARD"] if auditor.senders.again(message.entry["admission"]).older else []
+    found += ["GP-SEQUENCE-FORK"] if envelope.chain in auditor.forked_chains else []
+    found += [] if all(auditor.linked(receipt, envelope) for receipt in holding) else ["GP-RECEIPT-UNLINKED"]
     return found + (["GP-RECEIPT-DIFFERS"] if any(len(both) > 1 for both in states.values()) else [])

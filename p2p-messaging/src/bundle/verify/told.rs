@@ -41,6 +41,7 @@ pub(super) fn notes(
         .map(|(_, note)| note.clone())
         .into_iter()
         .collect();
+    all.extend(sender.and_then(|s| s.older.clone()));
     if contradicted {
         let sentence = "its sender contradicts itself in this chain: see the forks".to_owned();
         all.push(Note { code: codes::SEQUENCE_FORK, sentence });
