@@ -7,6 +7,7 @@ from typing import Any
 
 from base import FAILED, OPEN, PASSED, Check, Fault, jcs_text, millis, parse_cid, worst
 from bundle import Bundle
+from credentials import StatusList
 from trust import Trust
 from visas import Judge, Standing
 
@@ -118,19 +119,22 @@ class Senders:
                 status += self.lists_differ(recorded, judge, [first, presentation, *visas, *status])
         ends = [end for end in [*judge.ends, at + age * 1000] if end > at]
         found = [first, presentation, worst(visas, "visas", "GP-FACTS-CONFIRMED"), worst(status, "status", "GP-FACTS-CONFIRMED")]
-        older = then is not None and self.older(recorded, then, lists, (at, clock, age), standings)
+        older = then is not None and self.older(recorded, then, lists, judge, standings)
         return Again(found, min(ends, default=at), max(others, default=None), older)
 
-    def older(self, recorded: dict[str, Any], then: Trust, lists: list[Any], times: tuple[int, int, int], standings: list[Standing]) -> bool:
+    def older(self, recorded: dict[str, Any], then: Trust, lists: list[StatusList], before: Judge, standings: list[Standing]) -> bool:
         """Whether a charter was in force that is newer than the one that was gone by, and by which a visa that held fails."""
-        at, clock, age = times
-        in_force = self.trust.in_force(at)
+        in_force = self.trust.in_force(before.at)
         newer = self.trust.up_to(in_force.cid) if in_force else None
         shown = self.bundle.presentations.get(recorded["presentation"])
         if newer is None or len(newer.charters) <= len(then.charters) or shown is None or isinstance(shown, Fault):
             return False
-        held = {one.evidence for one in standings if one.result.outcome == PASSED}
-        judge = Judge(newer, self.trust.resolver, lists, at, clock, age)
+        held = set()
+        for one in standings:
+            dated = before.reliance(one).dated
+            if one.result.outcome == PASSED and (dated is None or before.clock - dated <= (before.max_age or 0) * 1000):
+                held.add(one.evidence)
+        judge = Judge(newer, self.trust.resolver, lists, before.at, before.clock, before.max_age)
         return any(one.presented and one.result.outcome == FAILED and one.evidence in held
                    for one in judge.presentation(shown, self.channel, recorded["sender"])[1])
 

@@ -72,6 +72,45 @@ class Told(unittest.TestCase):
         self.assertEqual([message["notes"] for message in report(lambda scene: None, busy())["messages"]], [["GP-SEQUENCE-FORK"]] * 3)
         self.assertEqual([message["notes"] for message in bent("receipts-that-differ")["messages"]], [["GP-RECEIPT-DIFFERS"]] * 3)
 
+    def test_a_receipt_of_another_message_proves_nothing(self) -> None:
+        for name in ("another-end-by-until", "another-end-for-a-recipient"):
+            with self.subTest(name):
+                found = bent(name)
+                self.assertEqual([message["notes"] for message in found["messages"]], [["GP-RECEIPT-UNLINKED"]] * 3)
+                self.assertEqual(self.by(found), {(None, None)})
+        # That the end is left out is told where nothing else explains it.
+        self.assertEqual(self.gaps(bent("another-end")), [(4, 4)])
+
+    def test_a_receipt_counts_as_far_back_as_the_chain_goes(self) -> None:
+        def make(scene: Scene) -> None:
+            scene.signer = Signer(9)
+            scene.envelopes.pop(1)
+            scene.selection["participant"] = Signer(5).did
+        found = report(make)
+        self.assertEqual([message["notes"] for message in found["messages"]], [["GP-RECEIPT-UNLINKED"], []])
+        self.assertEqual([message["times"].get("notAfter") for message in found["messages"]], [None, rfc3339(HEARD)])
+
+    def test_a_forged_message_accuses_nobody(self) -> None:
+        found = bent("forged-beside")
+        self.assertEqual([message["outcome"] for message in found["messages"]], ["passed"] * 3 + ["failed"])
+        self.assertEqual(found["messages"][3]["reasons"], ["GP-SIGNATURE-INVALID"])
+        both = bent("signed-beside")["messages"][2:]
+        self.assertEqual([message["reasons"] for message in both], [["GP-SEQUENCE-FORK"]] * 2)
+
+    def test_a_forged_message_does_not_stand_before_another(self) -> None:
+        def make(scene: Scene) -> None:
+            block, payload = scene.envelopes[1]
+            other = scene.envelope(2, cid(scene.envelopes[0][0], 0x71), b'{"kW":999}')
+            scene.envelopes[1] = (other[0][:-64] + bytes(64), other[1])
+        found = report(make)
+        self.assertEqual(found["messages"][2]["reasons"], ["GP-SEQUENCE-GAP"])
+        self.assertEqual(self.gaps(found), [(2, 2)])
+
+    def test_a_newer_charter_that_says_otherwise_is_noted(self) -> None:
+        for name, notes in (("root-removed", ["GP-CHARTER-UNHEARD"]), ("role-retired", ["GP-CHARTER-UNHEARD"]), ("charter-that-changes-nothing", [])):
+            with self.subTest(name):
+                self.assertEqual([message["notes"] for message in bent(name)["messages"]], [notes] * 3)
+
 
 if __name__ == "__main__":
     unittest.main()
