@@ -229,8 +229,8 @@ class Auditor:
                 self.decision(message.entry, envelope), worst(speaking, "receipts", "GP-RECEIPT-HOLDS")]
 
     def speaking(self, envelope: Envelope) -> list[tuple[Receipt, Check]]:
-        if self.signed[envelope.id].outcome == FAILED:
-            return []
+        if self.signed[envelope.id].outcome == FAILED or self.by_id[envelope.id].envelope is not envelope:
+            return []  # it takes no place in a chain
         return [one for one in self.receipts_of.get(envelope.chain, []) if one[0].speaks_of(envelope.sequence)]
 
     def linked(self, receipt: Receipt, envelope: Envelope) -> bool:

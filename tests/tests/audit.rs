@@ -614,7 +614,8 @@ fn two_messages_under_one_number_in_two_bundles_are_told() {
     ours.receive(&a, Source::Live, NOW.plus_millis(1));
     theirs.receive(&b, Source::Live, NOW.plus_millis(1));
     let (first, second) = (ours.export(), theirs.export());
-    let (first, second) = (Bundle::parse(&first).expect("one"), Bundle::parse(&second).expect("two"));
+    let first = Bundle::parse(&first).expect("one");
+    let second = Bundle::parse(&second).expect("two");
     let found = compare(&first, &second);
     let kinds: BTreeSet<_> = found.differences.iter().map(|d| d.kind).collect();
     assert_eq!(kinds, BTreeSet::from(["only-first", "only-second", "same-number"]));

@@ -264,7 +264,7 @@ impl<'m> Context<'m> {
             }
             None if speaking.is_empty() => Arc::clone(&self.nobody),
             None => {
-                let sentence = "no receipt is shown to speak of it rather than of another of its number";
+                let sentence = "no receipt is shown to be of it, and not of another of its number";
                 let audit = Audit::passed("receipts", codes::RECEIPT_UNLINKED, sentence);
                 Arc::new(audit.on(names(&|_| true)))
             }

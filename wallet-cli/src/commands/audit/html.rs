@@ -1,8 +1,6 @@
 //! The report of an audit as one page: nothing is loaded, nothing runs, and it prints.
 
-use super::words::{
-    equivocations, is_equivocation, noted, remedy, said, sampled, selected, word,
-};
+use super::words::{equivocations, is_equivocation, noted, remedy, said, sampled, selected, word};
 use crate::shown::shown;
 use gridpass_identity::report::Outcome;
 use gridpass_messaging::bundle::{Audit, MessageReport, Report};
@@ -229,7 +227,8 @@ fn messages(report: &Report, out: &mut String) {
     }
     out.push_str("</tbody>\n</table>\n");
     let all = report.messages.len() <= ALL;
-    let shown = report.messages.iter().filter(|m| all || m.outcome != Outcome::Passed || !m.notes.is_empty());
+    let tells = |m: &&MessageReport| m.outcome != Outcome::Passed || !m.notes.is_empty();
+    let shown = report.messages.iter().filter(|m| all || tells(m));
     for message in shown.take(ALL) {
         one(message, out);
     }
