@@ -6,7 +6,7 @@ from typing import Any, Callable, Iterator
 
 from base import DAG_CBOR, Link, cid, cid_bytes, jcs, read_object, rfc3339
 from pieces import Copy, Whole
-from scene import DAY, HOUR, NOW, Scene, Signer
+from scene import DAY, HOUR, NOW, Scene, Signer, webvh
 
 MINUTE = HOUR // 60
 GONE: Any = object()
@@ -202,6 +202,15 @@ def beside(real: bool) -> Callable[[Scene], None]:
     return make
 
 
+def beside_unknown(scene: Scene) -> None:
+    """The same, where nothing is known of the key that the sender's node signs with."""
+    node = webvh(scene.update, scene.node, NOW - 30 * DAY)[0]
+    scene.node.did, scene.node.kid = node, f"{node}#key-1"
+    scene.authorisation = scene.make_authorisation()
+    scene.envelopes, scene.receipts, scene.admission = scene.chain(3), [], scene.admit()
+    beside(False)(scene)
+
+
 def second_charter(**changes: Any) -> Callable[[Scene], None]:
     """It was in force when the sender was judged, by the first."""
     def make(scene: Scene) -> None:
@@ -267,6 +276,7 @@ RECORDS: list[tuple[str, str, Callable[[Scene], Any]]] = [
     ("broadcast-to-whom-no-visa-counts", "passed", broadcast(Signer(9))),
     ("another-end-by-until", "passed", another_end(until=rfc3339(SENT + 1))), ("another-end-for-a-recipient", "passed", another_end(participant=Signer(5).did)),
     ("another-end", "indeterminate", another_end()), ("forged-beside", "failed", beside(False)), ("signed-beside", "failed", beside(True)),
+    ("beside-unknown", "indeterminate", beside_unknown),
     ("root-removed", "passed", second_charter(roots=[Signer(9).did])), ("role-retired", "passed", retired), ("charter-that-changes-nothing", "passed", second_charter()),
     ("hidden-behind-what-is-missing", "failed", hidden),
     ("revoked", "passed", revoked("none")), ("revoked-without-suspensions", "indeterminate", revoked("suspension")),

@@ -97,6 +97,12 @@ class Told(unittest.TestCase):
         both = bent("signed-beside")["messages"][2:]
         self.assertEqual([message["reasons"] for message in both], [["GP-SEQUENCE-FORK"]] * 2)
 
+    def test_two_of_one_number_that_cannot_be_judged_leave_it_open(self) -> None:
+        found = bent("beside-unknown")
+        self.assertEqual([message["outcome"] for message in found["messages"]], ["indeterminate"] * 4)
+        self.assertEqual([message["reasons"] for message in found["messages"]],
+                         [["GP-DID-NOT-FOUND"]] * 2 + [["GP-DID-NOT-FOUND", "GP-SEQUENCE-FORK"]] * 2)
+
     def test_a_forged_message_does_not_stand_before_another(self) -> None:
         def make(scene: Scene) -> None:
             block, payload = scene.envelopes[1]
