@@ -267,6 +267,9 @@ gridpass_identity::codes! {
     REVOKED_UNHEARD = "GP-REVOKED-UNHEARD", Ok,
         "A visa or authorisation was revoked or suspended when the message was decided, and the list that says so was not read.",
         "Compare with the channel's maxStatusAgeSeconds: within it, the decision was right.";
+    CHARTER_UNHEARD = "GP-CHARTER-UNHEARD", Ok,
+        "A newer charter was dated before the decision, and by it a visa of the sender did not count; the exporter went by an older one.",
+        "Ask the exporter when it heard of the newer charter: by that one it might have decided otherwise.";
     PAYLOAD_WITHHELD = "GP-PAYLOAD-WITHHELD", Ok,
         "The payload is not in the evidence bundle; the hash of it was signed.",
         "Ask for the payload and compare its hash, if you need to see it.";
@@ -279,6 +282,9 @@ gridpass_identity::codes! {
     RECEIPT_HOLDS = "GP-RECEIPT-HOLDS", Ok,
         "A receipt is signed by the recipient or its node, and speaks of the message.",
         "Nothing to do.";
+    RECEIPT_UNLINKED = "GP-RECEIPT-UNLINKED", Ok,
+        "A receipt speaks of a message with this number, and what lies between it and the message that the receipt names is not in the bundle.",
+        "Do not count it for this message; ask for a bundle with the messages up to the one that the receipt names.";
     RECEIPT_DIFFERS = "GP-RECEIPT-DIFFERS", Ok,
         "A recipient's receipts say both that a message was refused and that it was taken, or otherwise than its own record.",
         "Ask the recipient: its nodes may have decided otherwise, each by what it knew.";

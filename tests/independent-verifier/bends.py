@@ -6,7 +6,7 @@ from typing import Any, Callable, Iterator
 
 from base import DAG_CBOR, Link, cid, cid_bytes, jcs, read_object, rfc3339
 from pieces import Copy, Whole
-from scene import DAY, HOUR, NOW, Scene, Signer, status_list
+from scene import DAY, HOUR, NOW, Scene, Signer, status_list, webvh
 
 MINUTE = HOUR // 60
 GONE: Any = object()
@@ -267,6 +267,65 @@ def admitted(scene: Scene, visa_by: Signer, kinds: dict[str, list[Any]], blocks:
 
 UNFIT = {"outcome": "failed", "code": "GP-PAYLOAD-SCHEMA", "sentence": ""}
 LATE = {"logged": rfc3339(NOW + 200 * DAY), "allowed": False, "deliver": False, "reasons": ["GP-ADMISSION-EXPIRED", "GP-MESSAGE-EXPIRED"]}
+def another_end(**selection: Any) -> Callable[[Scene], None]:
+    """The receipt is of 1 to 4; the sender leaves the fourth out, and shows another third message."""
+    def make(scene: Scene) -> None:
+        two, three = cid(scene.envelopes[1][0], DAG_CBOR), last(scene)
+        fourth = scene.envelope(4, three, b'{"kW":4}')[0]
+        scene.receipts = [scene.receipt([[1, 4]], cid(fourth, DAG_CBOR))]
+        scene.envelopes[2] = scene.envelope(3, two, b'{"kW":999}')
+        scene.signer = Signer(9)
+        scene.selection |= selection
+    return make
+
+
+def beside(real: bool) -> Callable[[Scene], None]:
+    """A second third message, which the sender signed, or somebody wrote."""
+    def make(scene: Scene) -> None:
+        block, payload = scene.envelope(3, cid(scene.envelopes[1][0], DAG_CBOR), b'{"kW":999}')
+        scene.envelopes.append((block if real else block[:-64] + bytes(64), payload))
+    return make
+
+
+def beside_unknown(scene: Scene) -> None:
+    """The same, where nothing is known of the key that the sender's node signs with."""
+    node = webvh(scene.update, scene.node, NOW - 30 * DAY)[0]
+    scene.node.did, scene.node.kid = node, f"{node}#key-1"
+    scene.authorisation = scene.make_authorisation()
+    scene.envelopes, scene.receipts, scene.admission = scene.chain(3), [], scene.admit()
+    beside(False)(scene)
+
+
+def second_charter(**changes: Any) -> Callable[[Scene], None]:
+    """It was in force when the sender was judged, by the first."""
+    def make(scene: Scene) -> None:
+        pack = read_object(scene.pack, 16 << 20)
+        first = {name: value for name, value in pack["charters"][0].items() if name != "proof"}
+        second = first | {"version": 2, "previous": cid(jcs(first)), "dated": rfc3339(NOW - 40 * DAY)} | changes
+        signed = second | {"proof": [scene.root.proof(second, NOW - 40 * DAY)]}
+        scene.pack = jcs(pack | {"charters": [*pack["charters"], signed]})
+    return make
+
+
+def retired(scene: Scene) -> None:
+    second_charter(roles=[{"definition": scene.role, "name": "flex.gb.aggregator", "retired": rfc3339(NOW - 30 * DAY)}])(scene)
+
+
+def hidden(scene: Scene) -> Any:
+    """A definition that is none, behind more payloads than are told one by one."""
+    scene.envelopes = scene.chain(300)
+
+    def change(manifest: Any, kinds: dict[str, list[Any]], blocks: dict[bytes, bytes]) -> None:
+        manifest["last"] = 999
+        for number, entry in enumerate(kinds["receipts"], 901):
+            entry["number"] = number
+        for _, payload in scene.envelopes:
+            del blocks[cid_bytes(payload)]
+        blocks[cid_bytes(b"{}")] = b"{}"
+        kinds["definitions"] = sorted([*kinds["definitions"], Link(cid_bytes(b"{}"))], key=lambda link: link.text)
+    return change
+
+
 MADE, SENT, HEARD = NOW + HOUR, NOW + 3000, NOW + MINUTE  # of a scene: its bundle, its last message, its receipt
 REFUSAL = {"allowed": False, "deliver": False, "reasons": ["GP-MESSAGE-RATE"], "sentLastMinute": 100}
 RECORDS: list[tuple[str, str, Callable[[Scene], Any]]] = [
@@ -332,6 +391,11 @@ RECORDS: list[tuple[str, str, Callable[[Scene], Any]]] = [
     ("receipt-of-what-nobody-sent", "indeterminate", receipt(delivered=[[1, 2**53 - 1]], newest=BLOCK)),
     ("broadcast", "passed", broadcast()), ("broadcast-to-a-participant", "passed", broadcast(Signer(1))),
     ("broadcast-to-whom-no-visa-counts", "passed", broadcast(Signer(9))),
+    ("another-end-by-until", "passed", another_end(until=rfc3339(SENT + 1))), ("another-end-for-a-recipient", "indeterminate", another_end(participant=Signer(5).did)),
+    ("another-end", "indeterminate", another_end()), ("forged-beside", "failed", beside(False)), ("signed-beside", "failed", beside(True)),
+    ("beside-unknown", "indeterminate", beside_unknown),
+    ("root-removed", "passed", second_charter(roots=[Signer(9).did])), ("role-retired", "passed", retired), ("charter-that-changes-nothing", "passed", second_charter()),
+    ("hidden-behind-what-is-missing", "failed", hidden),
     ("revoked", "passed", revoked("none")), ("revoked-without-suspensions", "indeterminate", revoked("suspension")),
     ("revoked-without-revocations", "indeterminate", revoked("revocation")), ("revoked-without-the-nodes", "indeterminate", revoked("nodes")),
 ]

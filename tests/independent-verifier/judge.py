@@ -43,11 +43,15 @@ class Auditor:
         self.ends = "until" in self.selection and self.selection["until"] < self.manifest["made"]
         self.messages = [bundle.message(entry) for entry in bundle.entries("messages")]
         self.by_id: dict[str, Message] = {}
+        self.signed: dict[str, Check] = {}  # by the id of an envelope: as of the first entry that has it
         self.places: dict[tuple[Chain, int], list[Envelope]] = {}
         self.numbers: dict[Chain, set[int]] = {}
         for message in self.messages:
             if message.envelope and message.envelope.id not in self.by_id:
                 self.by_id[message.envelope.id] = message
+                signed = self.signed[message.envelope.id] = self.signature(message.envelope, message.entry["at"])
+                if signed.outcome == FAILED:  # anybody can write that: it takes no place in a chain
+                    continue
                 self.places.setdefault((message.envelope.chain, message.envelope.sequence), []).append(message.envelope)
                 self.numbers.setdefault(message.envelope.chain, set()).add(message.envelope.sequence)
         self.first = {chain: min(numbers) for chain, numbers in self.numbers.items()}
@@ -239,13 +243,22 @@ class Auditor:
             ended = not message.entry["allowed"] and "GP-ADMISSION-EXPIRED" in message.entry.get("reasons", [])
             if (message.entry["at"] >= again.end) if message.entry["allowed"] else ended and message.entry["at"] < again.end:
                 status = Check("status", OPEN, "GP-FACTS-OPEN", f"by the evidence it ends {again.end}")
-        speaking = [check for _, check in self.speaking(envelope)]
+        speaking = [check for receipt, check in self.speaking(envelope) if check.outcome != PASSED or self.linked(receipt, envelope)]
         return [self.selected(envelope, message), self.signature(envelope, message.entry["at"]), *again.checks[:3], status,
                 self.channel_check, self.sequence(envelope, message), self.payload(message, envelope), self.sealing(message, envelope),
                 self.decision(message.entry, envelope), worst(speaking, "receipts", "GP-RECEIPT-HOLDS" if speaking else "GP-RECEIPT-NONE")]
 
     def speaking(self, envelope: Envelope) -> list[tuple[Receipt, Check]]:
+        if self.signed[envelope.id].outcome == FAILED or self.by_id[envelope.id].envelope is not envelope:
+            return []  # it takes no place in a chain
         return [one for one in self.receipts_of.get(envelope.chain, []) if one[0].speaks_of(envelope.sequence)]
+
+    def linked(self, receipt: Receipt, envelope: Envelope) -> bool:
+        """Whether the message that a receipt names goes back to this one, name by name."""
+        message = self.by_id.get(receipt.body["newest"])
+        while message and message.envelope and message.envelope.sequence > envelope.sequence:
+            message = self.by_id.get(message.envelope.gp.get("previous", ""))
+        return bool(message and message.envelope and message.envelope.id == envelope.id)
 
     def selected(self, envelope: Envelope, message: Message) -> Check:
         chosen, gp = self.selection, envelope.gp
@@ -260,8 +273,15 @@ class Auditor:
     def sequence(self, envelope: Envelope, message: Message) -> Check:
         if self.by_id[envelope.id] is not message:
             return Check("sequence", FAILED, "GP-BUNDLE-SELECTION", "it stands there before")
-        if len(self.places[envelope.chain, envelope.sequence]) > 1 or envelope.id in self.forked:
+        own = self.signed[envelope.id]
+        others = [] if own.outcome == FAILED else \
+            [one for one in self.places[envelope.chain, envelope.sequence] if one.id != envelope.id]
+        if envelope.id in self.forked or own.outcome == PASSED and any(self.signed[one.id].outcome == PASSED for one in others):
             return Check("sequence", FAILED, "GP-SEQUENCE-FORK")
+        if others:
+            return Check("sequence", OPEN, "GP-SEQUENCE-FORK", "whether both were signed is open")
+        if own.outcome == FAILED:
+            return Check("sequence", PASSED, "GP-NOTHING-ASKED", "it takes no place in the chain")
         if envelope.sequence == 1:
             return Check("sequence", PASSED, "GP-SEQUENCE-KEPT")
         before = self.places.get((envelope.chain, envelope.sequence - 1), [])

@@ -11,7 +11,7 @@ from judge import Auditor
 from recorded import may_be_refused
 
 
-NOTES = ("GP-SEQUENCE-FORK", "GP-RECEIPT-DIFFERS")
+NOTES = ("GP-SEQUENCE-FORK", "GP-RECEIPT-DIFFERS", "GP-RECEIPT-UNLINKED", "GP-CHARTER-UNHEARD")
 
 
 def gaps(auditor: Auditor) -> list[dict[str, Any]]:
@@ -54,7 +54,7 @@ def times(auditor: Auditor, message: Message, envelope: Envelope) -> dict[str, s
         if auditor.policy and auditor.channel_check.outcome == PASSED:
             counts.add(auditor.policy["owner"])
     proven = [(receipt.issued, receipt.body["recipient"]) for receipt, check in auditor.speaking(envelope)
-              if check.outcome == PASSED and receipt.body["recipient"] in counts
+              if check.outcome == PASSED and auditor.linked(receipt, envelope) and receipt.body["recipient"] in counts
               and receipt.body["recipient"] not in (sender, auditor.manifest["exporter"]["participant"])]
     if proven:
         at, who = min(proven)
@@ -63,13 +63,17 @@ def times(auditor: Auditor, message: Message, envelope: Envelope) -> dict[str, s
 
 
 def notes(auditor: Auditor, message: Message, envelope: Envelope) -> list[str]:
-    """That a sender contradicts itself somewhere in this chain, a recipient about this message, and the exporter its record."""
+    """That a sender contradicts itself somewhere in this chain, a recipient about this message, and the exporter its record; that a
+    receipt may be of another message; that a newer charter said otherwise."""
     states: dict[str, set[bool]] = {}
-    for receipt, check in auditor.speaking(envelope):
-        if check.outcome == PASSED:
+    holding = [receipt for receipt, check in auditor.speaking(envelope) if check.outcome == PASSED]
+    for receipt in holding:
+        if auditor.linked(receipt, envelope):
             states.setdefault(receipt.body["recipient"], set()).add(receipt.took(envelope.sequence))
     own = states.get(auditor.manifest["exporter"]["participant"], set())
-    found = ["GP-SEQUENCE-FORK"] if envelope.chain in auditor.forked_chains else []
+    found = ["GP-CHARTER-UNHEARD"] if auditor.senders.again(message.entry["admission"]).older else []
+    found += ["GP-SEQUENCE-FORK"] if envelope.chain in auditor.forked_chains else []
+    found += [] if all(auditor.linked(receipt, envelope) for receipt in holding) else ["GP-RECEIPT-UNLINKED"]
     found += ["GP-RECEIPT-DIFFERS" for both in states.values() if len(both) > 1]
     differs = True in own and not message.entry["allowed"] or False in own and not may_be_refused(message.entry, envelope)
     return found + (["GP-RECEIPT-DIFFERS"] if differs else [])

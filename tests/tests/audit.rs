@@ -444,6 +444,35 @@ fn an_auditor_with_a_newer_charter_judges_by_the_one_of_then() {
 }
 
 #[test]
+fn an_older_charter_by_which_an_exporter_went_is_noted_where_the_newer_says_otherwise() {
+    let folder = folder();
+    let scene = scene(folder.path());
+    let bytes = scene.export();
+    let bundle = Bundle::parse(&bytes).expect("a bundle");
+    let (regulator, role) = (&scene.market.regulator, &scene.market.role);
+    let operators = scene.market.operators.as_ref().expect("operators");
+    let first = world::sign_charter(world::charter(&[regulator], &[role, operators]), &[regulator]);
+    let mut next = first.charter().clone();
+    next.version = 2;
+    next.previous = Some(first.id().clone());
+    let notes = |next: gridpass_credentials::charter::Charter| {
+        let second = world::sign_charter(next, &[regulator]);
+        let newer = world::pack(&[first.clone(), second], &[role, operators]);
+        let report = verify(&bundle, &newer, LATER, None).expect("a trust pack");
+        assert_eq!(bad(&report), [""; 0], "by the charter that the exporter had");
+        let notes = report.messages.iter().flat_map(|m| &m.notes).map(|n| n.code.id());
+        notes.collect::<BTreeSet<_>>()
+    };
+    // The visas are ten days old; their issuer was a root no more.
+    next.dated = world::days_ago(20);
+    assert!(notes(next.clone()).is_empty(), "it says the same");
+    next.roots = vec![Party::new(99).did];
+    assert_eq!(notes(next.clone()), BTreeSet::from(["GP-CHARTER-UNHEARD"]));
+    next.dated = NOW.plus_millis(60_000);
+    assert!(notes(next).is_empty(), "nobody could have heard of it");
+}
+
+#[test]
 fn what_is_sealed_stays_sealed_unless_its_key_is_disclosed() {
     let folder = folder();
     let mut scene = Scene::new(folder.path(), 20, |d| d.sealing = Sealing::Members);
@@ -665,6 +694,55 @@ fn a_recipient_who_refuses_to_one_what_it_confirms_to_the_other_is_a_disagreemen
     let found = compare(&Bundle::parse(&a).expect("one"), &Bundle::parse(&b).expect("one"));
     let kinds: Vec<_> = found.differences.iter().map(|d| (d.kind, d.disagrees)).collect();
     assert_eq!((kinds, found.disagree()), (vec![("receipts", true)], true));
+}
+
+#[test]
+fn an_exporter_that_signed_otherwise_than_it_recorded_is_told() {
+    let (one, two) = (folder(), folder());
+    let mut ours = Scene::new(one.path(), 20, |_| ());
+    let mut theirs = Scene::new(two.path(), 20, |_| ());
+    let shared = ours.by_node.send(NOW);
+    let exporter = theirs.exporter.0.clone();
+    for scene in [&mut ours, &mut theirs] {
+        scene.receive(&shared, Source::Live, NOW);
+    }
+    let told = |a: &[u8], b: &[u8]| {
+        let found = compare(&Bundle::parse(a).expect("one"), &Bundle::parse(b).expect("two"));
+        assert_eq!(found.exporters.second, exporter.did);
+        let own = found.differences.iter().filter(|d| d.kind == "own-receipts" && d.disagrees);
+        let told: Vec<_> = own.map(|d| (d.first.clone(), d.second.clone())).collect();
+        (told, found.disagree())
+    };
+    ours.refused_by(&exporter, &shared, NOW.plus_millis(10));
+    let (refused, theirs_allows) = (ours.export(), theirs.export());
+    let says = Some(format!("{}: refused: GP-POLICY-UNMET", exporter.did));
+    let allow = Some("allow".to_owned());
+    assert_eq!(told(&refused, &theirs_allows), (vec![(says.clone(), allow.clone())], true));
+    assert_eq!(told(&theirs_allows, &refused), (vec![(allow, says)], true));
+    // Another of its nodes had it delivered: that differs within itself, and is noted there.
+    ours.confirmed_by(&exporter, &shared, &[(1, 1)], NOW.plus_millis(20));
+    assert_eq!(told(&ours.export(), &theirs_allows), (vec![], false));
+}
+
+#[test]
+fn two_messages_under_one_number_in_two_bundles_are_told() {
+    let (one, two) = (folder(), folder());
+    let mut ours = Scene::new(one.path(), 20, |_| ());
+    let mut theirs = Scene::new(two.path(), 20, |_| ());
+    let mut twin = ours.by_node.clone();
+    let (a, b) = (ours.by_node.send(NOW), twin.send(NOW.plus_millis(1)));
+    ours.receive(&a, Source::Live, NOW.plus_millis(1));
+    theirs.receive(&b, Source::Live, NOW.plus_millis(1));
+    let (first, second) = (ours.export(), theirs.export());
+    let first = Bundle::parse(&first).expect("one");
+    let second = Bundle::parse(&second).expect("two");
+    let found = compare(&first, &second);
+    let kinds: BTreeSet<_> = found.differences.iter().map(|d| d.kind).collect();
+    assert_eq!(kinds, BTreeSet::from(["only-first", "only-second", "same-number"]));
+    let both = found.differences.iter().find(|d| d.kind == "same-number").expect("told");
+    let of = |envelope: &gridpass_messaging::envelope::Envelope| Some(envelope.id().to_string());
+    assert_eq!((&both.first, &both.second), (&of(&a), &of(&b)));
+    assert!(both.disagrees && compare(&first, &first).nothing());
 }
 
 #[test]

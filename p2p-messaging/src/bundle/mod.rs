@@ -16,6 +16,7 @@ mod manifest;
 mod opening;
 mod reading;
 mod record;
+mod said;
 mod verify;
 mod writing;
 

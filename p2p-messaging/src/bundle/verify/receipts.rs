@@ -49,19 +49,27 @@ impl Judged {
     }
 }
 
-/// Every receipt, in the order of the bundle; and of each chain those that speak of a number.
+/// That a receipt speaks of a message, by its number.
+pub(super) struct Spoken {
+    /// Which, in the order of the bundle.
+    pub(super) receipt: usize,
+    /// Whether the message that it names goes back to this one, name by name: else it may speak of another one
+    /// with the same number.
+    pub(super) linked: bool,
+}
+
+/// Every receipt, in the order of the bundle; and of each message those that speak of it.
 pub(super) struct Receipts {
     pub(super) judged: Vec<Judged>,
-    speaking: BTreeMap<Chain, BTreeMap<u64, Vec<usize>>>,
+    speaking: Vec<Vec<Spoken>>,
     /// What the ends of chains lack that receipts speak of.
     pub(super) gaps: Vec<Gap>,
 }
 
 impl Receipts {
     /// Those that speak of a message.
-    pub(super) fn of(&self, chain: &Chain, sequence: u64) -> &[usize] {
-        let of_chain = self.speaking.get(chain);
-        of_chain.and_then(|all| all.get(&sequence)).map_or(&[], Vec::as_slice)
+    pub(super) fn of(&self, message: usize) -> &[Spoken] {
+        self.speaking.get(message).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -85,7 +93,8 @@ pub(super) fn judge(material: &Material<'_>, index: &Index<'_>) -> Receipts {
             None => Judged::open(codes::BUNDLE_PART_MISSING, "the receipt is not there"),
         },
     );
-    let mut speaking: BTreeMap<Chain, BTreeMap<u64, Vec<usize>>> = BTreeMap::new();
+    let mut speaking: Vec<Vec<Spoken>> = Vec::new();
+    speaking.resize_with(material.envelopes.len(), Vec::new);
     let mut tails: BTreeMap<Chain, (u64, u64)> = BTreeMap::new();
     let mut missing: BTreeMap<Chain, Vec<(u64, u64)>> = BTreeMap::new();
     for (place, signed) in material.receipts.iter().enumerate() {
@@ -98,18 +107,21 @@ pub(super) fn judge(material: &Material<'_>, index: &Index<'_>) -> Receipts {
         if let Some((chain, ranges)) = left_out(material, receipt, index).filter(|_| open) {
             missing.entry(chain).or_default().extend(ranges);
         }
-        let Some((chain, known)) =
-            receipt.chain().ok().and_then(|c| index.chains.get_key_value(&c))
-        else {
+        let Some(known) = receipt.chain().ok().and_then(|c| index.chains.get(&c)) else {
             continue;
         };
         // As far as the messages are here: a range may be of any length.
         let ranges = receipt.delivered.iter().chain(&receipt.kept).copied();
         let refused = receipt.refused.iter().map(|r| (r.sequence, r.sequence));
-        for (from, until) in ranges.chain(refused) {
-            for (sequence, _) in known.range(from..=until.max(from)) {
-                let of_chain = speaking.entry(chain.clone()).or_default();
-                of_chain.entry(*sequence).or_default().push(place);
+        let all: Vec<_> = ranges.chain(refused).collect();
+        let first = all.iter().map(|(from, _)| *from).min().unwrap_or_default();
+        let linked = index.back_from(receipt.newest.as_str(), first);
+        for (from, until) in all {
+            let there = known.range(from..=until.max(from));
+            for (message, _) in there.flat_map(|(_, all)| all) {
+                if let Some(of) = speaking.get_mut(*message) {
+                    of.push(Spoken { receipt: place, linked: linked.contains(message) });
+                }
             }
         }
     }

@@ -17,7 +17,7 @@ use gridpass_credentials::visa::{Purpose, StatusEntry};
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
-use gridpass_policy::facts::{Admission, CheckFacts, Finding};
+use gridpass_policy::facts::{Admission, CheckFacts, Finding, VisaFacts};
 use gridpass_policy::policy::Admitted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -56,6 +56,8 @@ pub(super) struct Sender {
     pub(super) not_before: Option<UnixMillis>,
     /// What lists say that were not read, and are newer than those that were.
     pub(super) unheard: Vec<Unheard>,
+    /// That a charter which was in force says otherwise than the older one that was gone by.
+    pub(super) older: Option<Note>,
 }
 
 /// Every admission that a message names.
@@ -126,7 +128,8 @@ impl Sender {
     }
 
     fn of(checks: [Arc<Audit>; 4]) -> Self {
-        Self { checks, admitted: None, expires: None, not_before: None, unheard: Vec::new() }
+        let unheard = Vec::new();
+        Self { checks, admitted: None, expires: None, not_before: None, unheard, older: None }
     }
 
     /// The check of a part.
@@ -178,12 +181,14 @@ fn one(
                 }
                 Ok(made) => {
                     let checks = compare(recorded, &made, as_of.is_some(), &missing);
+                    let older = by_newer(material, recorded, &made, (&evidence, clock), memo);
                     Sender {
                         checks: checks.map(Arc::new),
                         admitted: None,
                         expires: Some(made.admission.expires),
                         not_before: not_before(&made, &recorded.sender),
                         unheard: unheard(material, recorded, &made, resolver, memo),
+                        older,
                     }
                 }
             }
@@ -264,6 +269,37 @@ fn not_before(made: &Established, sender: &Did) -> Option<UnixMillis> {
             && v.visa.as_ref().is_some_and(|visa| &visa.issuer != sender)
     };
     made.report.visas.iter().filter(others).filter_map(|v| v.issued).max()
+}
+
+/// Whether by the charter that was in force a visa failed which holds by the older one that was gone by.
+fn by_newer(
+    material: &Material<'_>,
+    recorded: &Admission,
+    made: &Established,
+    (evidence, clock): (&Evidence<'_>, UnixMillis),
+    memo: &mut SignatureMemo,
+) -> Option<Note> {
+    let named = material.trust_as_of(&recorded.trust.charter)?;
+    let newer = material.trust_as_of(material.charter_in_force(recorded.judged)?)?;
+    if newer.history().len() <= named.history().len() {
+        return None;
+    }
+    let (lists, resolver, seen) = (evidence.lists, evidence.resolver, SeenLists::new());
+    let evidence = Evidence { trust: newer, lists, resolver, seen: &seen };
+    let again = established(material, recorded, &evidence, clock, memo).ok()?;
+    let held = |visa: &VisaFacts| {
+        let mut before = made.admission.visas.iter().filter(|v| v.evidence == visa.evidence);
+        before.any(|v| v.standing.outcome == Finding::Passed)
+    };
+    let mut failed = again.admission.visas.iter().filter(|v| v.standing.outcome == Finding::Failed);
+    let visa = failed.find(|visa| held(visa))?;
+    let charter = newer.charter().charter();
+    let VisaFacts { role, standing, .. } = visa;
+    let sentence = format!(
+        "by the charter of {}, version {}, the visa for {role} does not count: {} [{}]",
+        charter.dated, charter.version, standing.sentence, standing.code
+    );
+    Some(Note { code: codes::CHARTER_UNHEARD, sentence })
 }
 
 /// What a list says that was not read, of what a message rests on.

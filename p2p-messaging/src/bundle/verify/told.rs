@@ -39,6 +39,7 @@ pub(super) fn notes(
     let unheard = sender.into_iter().flat_map(|s| &s.unheard);
     let mut all: Vec<Note> =
         unheard.filter(|u| u.counts_at(entry.at)).map(|u| u.note.clone()).collect();
+    all.extend(sender.and_then(|s| s.older.clone()));
     if contradicted {
         let sentence = "its sender contradicts itself in this chain: see the forks".to_owned();
         all.push(Note { code: codes::SEQUENCE_FORK, sentence });
