@@ -137,8 +137,17 @@ impl Store {
         let cut_off_after = found.log.cut_off.is_some().then_some(greatest);
         let (staged, under_way) = (Staged::default(), Staged::default());
         let (index_failed, left) = (None, BTreeMap::new());
-        let store =
-            Self { log, index, staged, under_way, index_failed, left, logged_before, lost_until, cut_off_after };
+        let store = Self {
+            log,
+            index,
+            staged,
+            under_way,
+            index_failed,
+            left,
+            logged_before,
+            lost_until,
+            cut_off_after,
+        };
         Ok((store, found))
     }
 }

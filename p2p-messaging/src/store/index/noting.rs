@@ -118,7 +118,7 @@ impl Index {
         }
     }
 
-    fn count(&mut self, spot: Spot) {
+    pub(super) fn count(&mut self, spot: Spot) {
         if spot.number > self.applied {
             self.applied = spot.number;
             self.records = self.records.saturating_add(1);
