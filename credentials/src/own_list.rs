@@ -12,7 +12,9 @@ use crate::visa::Purpose;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_identity::did::Did;
-use gridpass_identity::wallet::{Changes, Wallet};
+use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::clock::{check_clock, is_ahead};
+use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -220,13 +222,34 @@ impl OwnList {
         self.changes.iter().filter(all).copied().collect()
     }
 
-    /// Signs the next version.
+    /// As of when the next change and the next version are: time does not go back, however clocks differ.
+    /// By one that differs by more nothing is signed: everybody would refuse either this list or that clock.
+    pub(crate) fn due(&self, now: UnixMillis) -> Result<UnixMillis, WalletError> {
+        let last = self.changes.iter().map(|c| c.at).max();
+        check_clock(last, now)?;
+        Ok(last.map_or(now, |last| last.max(now)))
+    }
+
+    /// Dates as of now what was changed by a clock that was ahead; gives whether anything was.
+    pub(crate) fn believe_clock(&mut self, now: UnixMillis) -> bool {
+        let right = self.changes.iter().map(|c| c.at).filter(|at| !is_ahead(*at, now)).max();
+        let at = right.map_or(now, |right| right.max(now));
+        let mut is_changed = false;
+        for change in self.changes.iter_mut().filter(|c| is_ahead(c.at, now)) {
+            change.at = at;
+            is_changed = true;
+        }
+        is_changed
+    }
+
+    /// Signs the next version, as of when it is due.
     pub(crate) fn sign(
         &mut self,
         signer: Signer<'_>,
         form: Form,
         rng: &mut dyn CryptoRng,
     ) -> Result<StatusList, IssueError> {
+        let signer = Signer { now: self.due(signer.now)?, ..signer };
         let next = self.list_version.saturating_add(1);
         let (bits, dated) = (self.bits()?, self.dated());
         let new = NewStatusList {
@@ -315,8 +338,8 @@ mod tests {
     use crate::parcel::{Parcel, ParcelKind};
     use gridpass_identity::json::Limits;
     use gridpass_identity::key::{KeyType, SecretKey};
+    use gridpass_identity::codes;
     use gridpass_identity::method;
-    use gridpass_identity::time::UnixMillis;
 
     const NOW: UnixMillis = UnixMillis::from_millis(1_772_366_400_123);
 
@@ -355,6 +378,30 @@ mod tests {
             assert!(parcel.encode().expect("a parcel").len() < Limits::DOCUMENT.bytes);
         }
         assert_eq!(list.changes.len(), 13_000, "the wallet forgets none");
+    }
+
+    #[test]
+    fn a_list_changed_by_a_clock_that_was_ahead_is_signed_again_by_the_right_one() {
+        let mut rng = getrandom::rand_core::UnwrapErr(getrandom::SysRng);
+        let (mut list, key) = list(Purpose::Suspension);
+        let soon = NOW.plus_millis(30_000);
+        list.changes = vec![change(3, true, 0), Change { index: 7, set: true, at: soon }];
+        // A clock that was set back a little stops nothing.
+        let read = signed(&mut list, &key, Form::Jwt);
+        assert_eq!((read.dated, read.was_set(7, soon)), (soon, Ok(Some(true))));
+        let far = NOW.plus_millis(200 * 24 * 3600 * 1000);
+        list.changes.push(Change { index: 9, set: true, at: far });
+        list.changes.push(Change { index: 9, set: false, at: far.plus_millis(1) });
+        let key_id = list.issuer.with_fragment(list.issuer.method_specific_id()).expect("an id");
+        let signer = Signer { key: &key, key_id: &key_id, now: NOW };
+        let refused = list.sign(signer, Form::Jwt, &mut rng).expect_err("the clock is behind");
+        assert_eq!(refused.code(), codes::CLOCK_BEHIND);
+        assert!(list.believe_clock(NOW));
+        assert!(!list.believe_clock(NOW), "once is enough");
+        let read = signed(&mut list, &key, Form::Jwt);
+        assert!(!is_ahead(read.dated, NOW), "{}", read.dated);
+        assert_eq!((read.bits().get(9), read.changes(9).len()), (Ok(false), 2));
+        assert_eq!(read.changes(3), [change(3, true, 0)], "what was right stays");
     }
 
     #[test]

@@ -26,6 +26,7 @@ use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::Report;
 use gridpass_identity::wallet::Wallet;
+use gridpass_identity::wallet::clock::is_ahead;
 use gridpass_identity::wallet::identities::Identity;
 use serde_json::{Value, json};
 
@@ -192,6 +193,19 @@ pub fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
     let mut wallet = global.wallet()?;
     let me = identity(&wallet, args.common.identity.as_deref())?;
     let charter = draft.signed.charter();
+    if is_ahead(charter.dated, now()) {
+        // It would come into force, and be refused by everybody until then: this signer's wallet, too.
+        let message = format!(
+            "the charter is dated {}, and it is {} here: its maker's clock is ahead, or this one is behind",
+            charter.dated,
+            now()
+        );
+        return Err(Failure::new(gridpass_identity::codes::SIGNED_IN_FUTURE, message).next(
+            "Set the clock right that is wrong; where that is its maker's, have the change made anew with \
+             --instead, and destroy this file.",
+        ));
+    }
+    wallet.check_clock(now())?;
     let held = pinned(&wallet)?;
     // Who signed the version before it must sign this one, too: that version, and no other framework's.
     let pinned = held.as_ref().map(Trust::history).unwrap_or_default();
