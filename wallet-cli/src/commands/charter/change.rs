@@ -205,7 +205,6 @@ pub fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
              --instead, and destroy this file.",
         ));
     }
-    wallet.check_clock(now())?;
     let held = pinned(&wallet)?;
     // Who signed the version before it must sign this one, too: that version, and no other framework's.
     let pinned = held.as_ref().map(Trust::history).unwrap_or_default();
@@ -254,6 +253,7 @@ struct Signing<'a> {
 
 /// Signs, keeps, and pins where the signatures suffice; writes the charter with what it rests on.
 fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) -> Outcomes {
+    wallet.check_clock(now())?;
     let held = pinned(&wallet)?;
     let me = signing.me;
     let dropped = rivals(&wallet, held.as_ref(), &me.did, &signed, signing.instead)?;

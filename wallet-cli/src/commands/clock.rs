@@ -1,0 +1,118 @@
+//! `gridpass wallet clock`: this machine's clock beside what the wallet dated, and the way out after a clock
+//! that was ahead.
+
+use crate::codes;
+use crate::context::{GlobalArgs, now, rng};
+use crate::help;
+use crate::output::{Answer, Outcomes};
+use crate::shown::shown;
+use crate::warnings::warn;
+use clap::Args;
+use gridpass_credentials::clock::{PutRight, believe_clock};
+use gridpass_identity::codes as identity_codes;
+use gridpass_identity::report::{Check, Report};
+use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::Diary;
+use gridpass_identity::wallet::clock::check_clock;
+use serde_json::json;
+
+/// Hold this machine's clock against what the wallet dated, and put right what a clock that was ahead left
+#[derive(Args)]
+#[command(after_help = help!(
+    "  gridpass wallet clock                 is the clock behind what the wallet signed?\n  \
+     gridpass wallet clock --is-right      it was ahead before, and is right now"
+))]
+pub struct ClockArgs {
+    /// The clock is right now: changes of status lists and of keys that are dated later count as made now,
+    /// and charters, and the last change of a log, that are dated later are undone
+    #[arg(long)]
+    is_right: bool,
+}
+
+/// The clock beside what a wallet did last.
+pub fn clock_check(profile: &str, diary: &Diary, now: UnixMillis) -> Check {
+    match check_clock(diary.newest(), now) {
+        Ok(()) => {
+            let sentence = format!("wallet {profile}: nothing that it did is later than {now}");
+            Check::passed("clock", codes::IN_ORDER, sentence)
+        }
+        Err(e) => Check::failed("clock", e.code(), format!("wallet {profile}: {e}")),
+    }
+}
+
+pub fn run(global: &GlobalArgs, args: &ClockArgs) -> Outcomes {
+    let (profile, now) = (global.profile()?, now());
+    if args.is_right {
+        return put_right(global, now);
+    }
+    let diary = global.locked_wallet()?.status()?.diary;
+    let mut report = Report::default();
+    report.push(clock_check(&profile, &diary, now));
+    let json = json!({ "profile": profile, "clock": now, "newest": diary.newest() });
+    let next = match check_clock(diary.newest(), now) {
+        Ok(()) => String::new(),
+        Err(_) => format!("next: {}\n", identity_codes::CLOCK_BEHIND.0.remedy),
+    };
+    Ok(Answer::new("gridpass.wallet.clock/1", json, next).with_report(&report))
+}
+
+fn put_right(global: &GlobalArgs, now: UnixMillis) -> Outcomes {
+    let mut wallet = global.wallet()?;
+    let right = believe_clock(&mut wallet, now, &mut rng())?;
+    for did in &right.logs.left {
+        let message = format!(
+            "the log of {did} has changes that are dated later and cannot be undone: restore the last backup \
+             from before them, `gridpass wallet restore`, or wait until their time has come"
+        );
+        warn(Some(identity_codes::CLOCK_BEHIND), message);
+    }
+    if right.pack_left {
+        let message = "the pinned trust pack is dated later, and what it follows is not here: adopt the one \
+                       before it, `gridpass charter verify FILE --adopt`";
+        warn(Some(identity_codes::CLOCK_BEHIND), message.to_owned());
+    }
+    let json = json!({
+        "clock": now,
+        "lists": right.lists,
+        "visas": right.visas,
+        "charters": right.charters,
+        "undone": right.logs.rotations,
+        "left": right.logs.left,
+        "pack_left": right.pack_left,
+    });
+    Ok(Answer::new("gridpass.wallet.clock/1", json, told(&right, now)))
+}
+
+fn told(right: &PutRight, now: UnixMillis) -> String {
+    let mut text = format!("The clock counts as right: it is {now}.\n");
+    if right.is_nothing() {
+        text.push_str("Nothing else was dated later.");
+        return text;
+    }
+    for list in &right.lists {
+        text.push_str(&format!("  changes are of now   status list {}\n", shown(list)));
+    }
+    for did in &right.logs.rotations {
+        text.push_str(&format!("  last change undone   log of {did}\n"));
+    }
+    for charter in &right.charters {
+        text.push_str(&format!("  forgotten            charter {charter}\n"));
+    }
+    if !right.logs.rotations.is_empty() {
+        text.push_str(
+            "next: gridpass id rotate NAME, with --compromised-since TIME where a key is in other hands; then \
+             publish the log in the place of the one that is dated later\n",
+        );
+    }
+    if !right.charters.is_empty() {
+        text.push_str(
+            "next: make the charter anew, and have every copy of the one that was dated later destroyed: it \
+             would come into force beside yours\n",
+        );
+    }
+    if !right.lists.is_empty() {
+        text.push_str("next: gridpass status publish -o lists.json\n");
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
