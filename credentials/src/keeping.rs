@@ -310,6 +310,10 @@ pub fn pin(
         Err(e) => return Err(e),
     };
     if let Some(held) = &held {
+        if held.history().iter().any(|c| is_ahead(c.charter().dated, now)) {
+            // By a clock that was set back every charter is ahead, and an old one would take its place.
+            wallet.check_clock(now)?;
+        }
         match compare_until(&new, held, now) {
             // A did:web has no history that proves itself: what the new pack says of one that
             // the held pack knows would be its sender's word against ours.
