@@ -29,6 +29,28 @@ pub struct ClockArgs {
     is_right: bool,
 }
 
+/// After how long a pause, in milliseconds, a clock is doubted before something that lasts is signed: 30 days.
+const PAUSE: u64 = 30 * 24 * 3600 * 1000;
+
+/// Doubts a clock that is far later than all that the wallet did, before a log or a charter is signed by it.
+/// A wallet may rest for a year; so nothing is refused.
+pub fn warn_of_jump(diary: &Diary, now: UnixMillis) {
+    if let Some(days) = days_of_pause(diary, now) {
+        warn(
+            None,
+            format!(
+                "the clock shows {now}, {days} days after anything that this wallet did. If it is wrong, publish \
+                 nothing of this: set it right and call gridpass wallet clock --is-right"
+            ),
+        );
+    }
+}
+
+fn days_of_pause(diary: &Diary, now: UnixMillis) -> Option<u64> {
+    let pause = now.millis_since(diary.newest()?);
+    (pause > PAUSE).then_some(pause / 86_400_000)
+}
+
 /// The clock beside what a wallet did last.
 pub fn clock_check(profile: &str, diary: &Diary, now: UnixMillis) -> Check {
     match check_clock(diary.newest(), now) {
@@ -111,4 +133,21 @@ fn told(right: &PutRight, now: UnixMillis) -> String {
     }
     text.truncate(text.trim_end().len());
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_doubted_after_a_long_pause_and_refused_when_it_is_behind() {
+        let day = |n: u64| UnixMillis::from_millis((20_000 + n) * 86_400_000);
+        let diary = Diary { last_issuing: Some(day(100)), ..Diary::default() };
+        let found = |n: u64| (days_of_pause(&diary, day(n)), clock_check("dso", &diary, day(n)).code);
+        assert_eq!(found(100), (None, codes::IN_ORDER));
+        assert_eq!(found(130), (None, codes::IN_ORDER));
+        assert_eq!(found(131), (Some(31), codes::IN_ORDER));
+        assert_eq!(found(99), (None, identity_codes::CLOCK_BEHIND));
+        assert_eq!(days_of_pause(&Diary::default(), day(0)), None);
+    }
 }

@@ -1,5 +1,6 @@
 //! A clock that was ahead for one call, and is right again.
 
+use crate::commands::wait_for_next_second;
 use crate::common::{Place, codes_of};
 use crate::visas::{Party, framework};
 use getrandom::SysRng;
@@ -57,7 +58,9 @@ fn what_was_signed_ahead_is_told_and_put_right() {
     let right = regulator.json("gridpass.wallet.clock/1", &["wallet", "clock", "--is-right"]);
     assert_eq!(right["undone"], serde_json::json!([regulator.did]), "{right:#}");
     regulator.ok(&["wallet", "clock"]);
+    wait_for_next_second();
     regulator.ok(&["id", "rotate", "root"]);
+    wait_for_next_second();
     regulator.ok(&revoke);
     holder.ok(&["status", "accept", "lists.json"]);
 }

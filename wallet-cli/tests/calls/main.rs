@@ -11,6 +11,7 @@ mod audit;
 mod backups;
 #[cfg(unix)]
 mod charters;
+#[cfg(unix)]
 mod clock;
 #[cfg(unix)]
 mod commands;

@@ -5,6 +5,7 @@ use super::draft::{Draft, history_of, newest, rivals};
 use super::pinned;
 use super::show::changes;
 use crate::commands::arguments::{definition, parse_duration};
+use crate::commands::clock::warn_of_jump;
 use crate::commands::resolve::parse_time;
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
@@ -254,6 +255,7 @@ struct Signing<'a> {
 /// Signs, keeps, and pins where the signatures suffice; writes the charter with what it rests on.
 fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) -> Outcomes {
     wallet.check_clock(now())?;
+    warn_of_jump(&wallet.status()?.diary, now());
     let held = pinned(&wallet)?;
     let me = signing.me;
     let dropped = rivals(&wallet, held.as_ref(), &me.did, &signed, signing.instead)?;
