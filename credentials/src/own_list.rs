@@ -37,7 +37,8 @@ pub(crate) struct OwnList {
     pub(crate) purpose: Purpose,
     /// The version of the list that was signed last; 0 if none was.
     list_version: u64,
-    /// Entries that were given to visas, as base64 of the bits. Empty where none are given away: a
+    /// Entries that were given to visas, as `encodedList` is written: the record is written anew with each
+    /// visa, and a store takes long to give room back. Empty where none are given away: a
     /// list of somebody else's that this signer revokes in, and one that was signed elsewhere too.
     pub(crate) taken: String,
     /// Every change, in order of time.
@@ -80,33 +81,35 @@ impl OwnList {
         }
     }
 
-    fn taken(&self) -> Result<Vec<u8>, KeepError> {
-        let length = usize::try_from(MIN_ENTRIES / 8).unwrap_or(0);
-        let mut bytes = STANDARD
-            .decode(&self.taken)
-            .map_err(|_| KeepError::Record("the entries of a status list".into()))?;
-        bytes.resize(length, 0);
-        Ok(bytes)
+    fn taken(&self) -> Result<Bits, KeepError> {
+        let unreadable = || KeepError::Record("the entries of a status list".into());
+        if self.taken.is_empty() {
+            return Ok(Bits::clear(MIN_ENTRIES));
+        }
+        // As older programs wrote them, padded.
+        if self.taken.ends_with('=') {
+            let length = usize::try_from(MIN_ENTRIES / 8).unwrap_or(0);
+            let mut bytes = STANDARD.decode(&self.taken).map_err(|_| unreadable())?;
+            bytes.resize(length, 0);
+            return Ok(Bits::from_bytes(bytes));
+        }
+        let bits = Bits::decode(&self.taken).map_err(|_| unreadable())?;
+        if bits.entries() == MIN_ENTRIES { Ok(bits) } else { Err(unreadable()) }
     }
 
     /// Gives away a free entry, by chance: an index says nothing about when a visa was issued.
     pub(crate) fn take(&mut self, rng: &mut dyn CryptoRng) -> Result<Option<u64>, KeepError> {
         let mut taken = self.taken()?;
-        let used: u64 = taken.iter().map(|b| u64::from(b.count_ones())).sum();
         // Half full is full: chance finds a free entry at once, and changes stay few enough.
-        if used >= MIN_ENTRIES / 2 || self.changes.len() >= MAX_DATED / 2 {
+        if taken.count() >= MIN_ENTRIES / 2 || self.changes.len() >= MAX_DATED / 2 {
             return Ok(None);
         }
         loop {
             // 131072 divides 2^64: no entry is likelier than another.
             let index = rng.next_u64() % MIN_ENTRIES;
-            let byte = usize::try_from(index / 8).ok().and_then(|i| taken.get_mut(i));
-            let mask = 0x80_u8 >> (index % 8);
-            if let Some(byte) = byte
-                && *byte & mask == 0
-            {
-                *byte |= mask;
-                self.taken = STANDARD.encode(&taken);
+            if !taken.get(index)? {
+                taken.set(index, true)?;
+                self.taken = taken.encode();
                 return Ok(Some(index));
             }
         }
@@ -424,6 +427,24 @@ mod tests {
         let read = signed(&mut list, &key, Form::Jwt);
         assert_eq!(read.was_set(0, NOW), Ok(None));
         assert_eq!(read.was_set(1, NOW), Ok(Some(true)));
+    }
+
+    #[test]
+    fn what_was_given_away_takes_little_room_and_is_read_as_older_programs_wrote_it() {
+        let mut rng = getrandom::rand_core::UnwrapErr(getrandom::SysRng);
+        let (mut list, _) = list(Purpose::Revocation);
+        let mut bytes = vec![0_u8; 16_384];
+        (bytes[0], bytes[16_383]) = (0x80, 0x01);
+        list.taken = STANDARD.encode(&bytes);
+        let older = list.taken().expect("reads");
+        assert_eq!((older.count(), older.get(0), older.get(131_071)), (2, Ok(true), Ok(true)));
+        let given: BTreeSet<u64> =
+            (0..200).map(|_| list.take(&mut rng).expect("reads").expect("a place")).collect();
+        let now = list.taken().expect("reads");
+        assert_eq!((given.len(), now.count()), (200, 202));
+        assert!(given.iter().all(|place| now.get(*place) == Ok(true)));
+        assert_eq!((now.get(0), now.get(131_071)), (Ok(true), Ok(true)));
+        assert!(list.taken.len() < 4000, "{}", list.taken.len());
     }
 
     #[test]
