@@ -84,7 +84,7 @@ crate::codes! {
         "The content was changed or signed by another key: do not use it.";
     SIGNED_IN_FUTURE = "GP-SIGNED-IN-FUTURE", Failed,
         "The signature says that it was made later than now, or than the time that is asked about.",
-        "Check this machine's clock, or the time that you gave with --at; then the signer's. What this wallet signed itself while its clock was ahead is put right with `gridpass wallet clock --is-right`.";
+        "Check this machine's clock, or the time that you gave with --at; then the signer's. What this wallet signed itself while its clock was ahead is put right with `gridpass wallet clock --is-right DATE`.";
     SIGNER_OTHER = "GP-SIGNER-OTHER", Failed,
         "The signer is another than the one expected.",
         "Do not use it as the expected signer's.";
@@ -148,7 +148,7 @@ crate::codes! {
         "Work with the wallet that rotated them, or restore its last backup; if both are lost, make a new identity with `gridpass id new`, and have what was issued to the old one issued anew.";
     CLOCK_BEHIND = "GP-CLOCK-BEHIND", Conflict,
         "The clock is more than five minutes behind a date that this wallet signed with: it is wrong now, or it was ahead then.",
-        "Set the clock right and try again. If it is right now, and was ahead then, call `gridpass wallet clock --is-right`: it undoes what was dated ahead.";
+        "Set the clock right and try again. If it is right now, and was ahead then, call `gridpass wallet clock --is-right DATE`: it undoes what was dated ahead.";
     WALLET_LIMIT = "GP-WALLET-LIMIT", Usage,
         "The record, name or count is over a limit of the wallet.",
         "Make it smaller, as the message says.";

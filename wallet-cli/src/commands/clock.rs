@@ -4,7 +4,7 @@
 use crate::codes;
 use crate::context::{GlobalArgs, now, rng};
 use crate::help;
-use crate::output::{Answer, Outcomes};
+use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown;
 use crate::warnings::warn;
 use clap::Args;
@@ -19,16 +19,18 @@ use serde_json::json;
 /// Hold this machine's clock against what the wallet dated, and put right what a clock that was ahead left
 #[derive(Args)]
 #[command(after_help = help!(
-    "  gridpass wallet clock                 is the clock behind what the wallet signed?\n  \
-     gridpass wallet clock --is-right      it was ahead before, and is right now"
+    "  gridpass wallet clock      is the clock behind what the wallet signed?\n  \
+     gridpass wallet clock --is-right 2026-03-01      it was ahead before, and today is the first of March"
 ))]
 pub struct ClockArgs {
-    /// The clock is right now: changes of status lists and of keys that are dated later count as made now,
-    /// and charters, and the last change of a log, that are dated later are undone
-    #[arg(long)]
-    is_right: bool,
+    /// The clock is right now, and today is this day, by a calendar: changes of status lists and of keys that
+    /// are dated later count as made now, and charters, and the last change of a log, that are dated later are undone
+    #[arg(long, value_name = "DATE")]
+    is_right: Option<String>,
 }
 
+/// How far from its noon in UTC a day can be anywhere on earth, in milliseconds: 26 hours.
+const A_DAY_OF_ANY_ZONE: u64 = 26 * 3600 * 1000;
 /// After how long a pause, in milliseconds, a clock is doubted before something that lasts is signed: 30 days.
 const PAUSE: u64 = 30 * 24 * 3600 * 1000;
 
@@ -40,7 +42,7 @@ pub fn warn_of_jump(diary: &Diary, now: UnixMillis) {
             None,
             format!(
                 "the clock shows {now}, {days} days after anything that this wallet did. If it is wrong, publish \
-                 nothing of this: set it right and call gridpass wallet clock --is-right"
+                 nothing of this: set it right and call gridpass wallet clock --is-right DATE"
             ),
         );
     }
@@ -64,7 +66,8 @@ pub fn clock_check(profile: &str, diary: &Diary, now: UnixMillis) -> Check {
 
 pub fn run(global: &GlobalArgs, args: &ClockArgs) -> Outcomes {
     let (profile, now) = (global.profile()?, now());
-    if args.is_right {
+    if let Some(date) = &args.is_right {
+        must_be_today(date, now)?;
         return put_right(global, now);
     }
     let diary = global.locked_wallet()?.status()?.diary;
@@ -72,6 +75,20 @@ pub fn run(global: &GlobalArgs, args: &ClockArgs) -> Outcomes {
     report.push(clock_check(&profile, &diary, now));
     let json = json!({ "profile": profile, "clock": now, "newest": diary.newest() });
     Ok(Answer::new("gridpass.wallet.clock/1", json, "").with_report(&report))
+}
+
+/// By a clock that is behind, what is right would be undone: whoever calls says which day it is.
+fn must_be_today(date: &str, now: UnixMillis) -> Result<(), Failure> {
+    let noon = UnixMillis::parse_rfc3339(&format!("{date}T12:00:00Z")).map_err(|_| {
+        let message = format!("{date:?} is no date, such as 2026-03-01");
+        Failure::new(codes::USAGE, message)
+    })?;
+    let away = now.millis_since(noon).max(noon.millis_since(now));
+    if away > A_DAY_OF_ANY_ZONE {
+        let message = format!("the clock shows {now}, and today is {date}");
+        return Err(Failure::new(codes::CLOCK_WRONG, message));
+    }
+    Ok(())
 }
 
 fn put_right(global: &GlobalArgs, now: UnixMillis) -> Outcomes {
@@ -138,6 +155,25 @@ fn told(right: &PutRight, now: UnixMillis) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_of_another_day_is_not_believed() {
+        // 2026-03-01T12:00:00Z
+        let now = UnixMillis::from_millis(1_772_366_400_000);
+        for date in ["2026-02-28", "2026-03-01", "2026-03-02"] {
+            assert!(must_be_today(date, now).is_ok(), "{date}");
+        }
+        for (date, code) in [
+            ("2026-02-27", codes::CLOCK_WRONG),
+            ("2026-03-03", codes::CLOCK_WRONG),
+            ("2027-03-01", codes::CLOCK_WRONG),
+            ("today", codes::USAGE),
+            ("2026-03-01T12:00:00Z", codes::USAGE),
+        ] {
+            let refused = must_be_today(date, now).map_err(|failure| failure.code);
+            assert_eq!(refused, Err(code), "{date}");
+        }
+    }
 
     #[test]
     fn a_clock_is_doubted_after_a_long_pause_and_refused_when_it_is_behind() {

@@ -5,6 +5,8 @@ use crate::common::{Place, codes_of};
 use crate::visas::{Party, framework};
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
+use gridpass_credentials::charter::{Charter, SignedCharter, SigningRule};
+use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::sled_store::SledStore;
 use gridpass_identity::wallet::slot::{RecoveryPhrase, Unlock};
@@ -13,9 +15,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 const FAR: u64 = 200 * 24 * 3600 * 1000;
 
-fn ahead() -> UnixMillis {
+fn now() -> UnixMillis {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_millis();
-    UnixMillis::new(u64::try_from(now).expect("fits") + FAR)
+    UnixMillis::new(u64::try_from(now).expect("fits"))
+}
+
+fn ahead() -> UnixMillis {
+    now().plus_millis(FAR)
 }
 
 fn opened(place: &Place, profile: &str) -> Wallet {
@@ -55,7 +61,11 @@ fn what_was_signed_ahead_is_told_and_put_right() {
     let clock = place.run(&regulator.args(&["--json", "wallet", "clock"]));
     assert_eq!(clock.status, 10);
 
-    let right = regulator.json("gridpass.wallet.clock/1", &["wallet", "clock", "--is-right"]);
+    let other = ["wallet", "clock", "--is-right", "2026-01-01"];
+    regulator.refused("GP-CLOCK-WRONG", 3, &other);
+    let today = now().to_string();
+    let right = ["wallet", "clock", "--is-right", today.get(..10).expect("a date")];
+    let right = regulator.json("gridpass.wallet.clock/1", &right);
     assert_eq!(right["undone"], serde_json::json!([regulator.did]), "{right:#}");
     regulator.ok(&["wallet", "clock"]);
     wait_for_next_second();
@@ -81,4 +91,24 @@ fn a_list_that_is_not_there_is_looked_for_before_any_is_signed() {
     assert!(error["next"].as_str().is_some_and(|n| n.contains("status show")), "{error}");
     regulator.ok(&["status", "show"]);
     assert_eq!(versions(), before);
+}
+
+#[test]
+fn a_charter_that_is_dated_ahead_is_not_signed() {
+    let place = Place::new();
+    let (_, signer) = framework(&place);
+    let did = Did::parse(&signer.did).expect("a DID");
+    for (name, dated, is_signed) in [("now.json", now(), true), ("ahead.json", ahead(), false)] {
+        let rule = SigningRule { threshold: 1, signers: vec![did.clone()] };
+        let dated = dated.floor_to_second();
+        let charter = Charter::first("Another", vec![did.clone()], rule, dated);
+        let draft = SignedCharter::unsigned(charter).expect("a charter").to_json();
+        place.write(name, &draft.to_string());
+        let args = signer.args(&["--json", "charter", "sign", name]);
+        let ran = place.run(&args);
+        // The first goes on to the framework that is pinned already.
+        let code = ran.error()["code"].clone();
+        assert_eq!(code == "GP-SIGNED-IN-FUTURE", !is_signed, "{name}: {ran:?}");
+        assert_ne!(ran.status, 0, "{name}");
+    }
 }
