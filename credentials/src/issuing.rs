@@ -196,6 +196,7 @@ impl Issuer<'_> {
         resolver: &dyn Resolver,
         rng: &mut dyn CryptoRng,
     ) -> Result<Issued, IssueError> {
+        self.wallet.check_clock(self.now)?;
         let (issued, changes) = self.prepare(new, request, evidence, resolver, rng)?;
         self.wallet.apply_issuing(changes, rng, self.now)?;
         Ok(issued)
@@ -300,6 +301,7 @@ impl Issuer<'_> {
         if new.validity_millis / 1000 > authorisation::MAX_VALIDITY_SECONDS {
             return Err(IssueError::TooLong);
         }
+        self.wallet.check_clock(self.now)?;
         let (mut list, index) = self.entry(Purpose::Revocation, None, rng)?;
         let valid_from = self.now.floor_to_second();
         let authorisation = NodeAuthorisation {

@@ -22,6 +22,7 @@ use gridpass_identity::did::Did;
 use gridpass_identity::json::{self, Limits};
 use gridpass_identity::resolve::{NoSnapshots, Snapshot, SnapshotStore};
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
+use gridpass_identity::wallet::clock::is_ahead;
 use gridpass_identity::wallet::snapshots::{Fixed, newest_log};
 use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 use rand_core::CryptoRng;
@@ -29,9 +30,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 const DEFINITIONS: &str = "definition";
-const CHARTERS: &str = "charter";
-const TRUST: &str = "trust";
-const PINNED: &str = "pinned";
+pub(crate) const CHARTERS: &str = "charter";
+pub(crate) const TRUST: &str = "trust";
+pub(crate) const PINNED: &str = "pinned";
 const VISAS: &str = "visa";
 const LISTS: &str = "seen-status-list";
 
@@ -286,7 +287,8 @@ pub fn charters(wallet: &Wallet) -> Result<Vec<SignedCharter>, KeepError> {
 }
 
 /// Pins a trust pack: from now on it is what everything is verified by. A charter that does not go
-/// on from the pinned one is refused, unless it is another framework and `adopt` says so. A log that the
+/// on from the pinned one is refused, unless it is another framework and `adopt` says so. Of a pinned pack
+/// that is ahead of the clock, what is not ahead must be gone on from: everybody refuses the rest. A log that the
 /// pinned pack or the wallet knows further than the new pack does is kept in the wallet with it.
 ///
 /// # Errors
@@ -322,13 +324,17 @@ pub fn pin_replacing(
         let what = format!("it says that the log of {} was obtained at {}", ahead.did, ahead.seen);
         return Err(TrustError::Malformed(format!("{what}, which is later than now")).into());
     }
-    let held = match pinned(wallet, now) {
+    let held = match pinned_even_ahead(wallet, now) {
         Ok(held) => Some(held),
         Err(KeepError::NoTrust) => None,
         Err(e) => return Err(e),
     };
     if let Some(held) = &held {
-        match new.compare(held) {
+        if held.history().iter().any(|c| is_ahead(c.charter().dated, now)) {
+            // By a clock that was set back every charter is ahead, and an old one would take its place.
+            wallet.check_clock(now)?;
+        }
+        match compare_until(&new, held, now) {
             // A did:web has no history that proves itself: what the new pack says of one that
             // the held pack knows would be its sender's word against ours.
             Comparison::Same | Comparison::Newer => {
@@ -374,6 +380,37 @@ pub fn pin_replacing(
 pub fn pinned(wallet: &Wallet, now: UnixMillis) -> Result<Trust, KeepError> {
     let bytes = wallet.get(TRUST, PINNED)?.ok_or(KeepError::NoTrust)?;
     Ok(Trust::open(bytes.expose_secret(), None, now)?)
+}
+
+/// The trust pack that is pinned, also where its charters are ahead of the clock, and that is its only fault.
+/// For what must not wait until then: suspending, revoking, and pinning another one in its place.
+///
+/// # Errors
+/// [`KeepError::NoTrust`].
+pub fn pinned_even_ahead(wallet: &Wallet, now: UnixMillis) -> Result<Trust, KeepError> {
+    let bytes = wallet.get(TRUST, PINNED)?.ok_or(KeepError::NoTrust)?;
+    match Trust::open(bytes.expose_secret(), None, now) {
+        // As of when every date in it has come: whatever else is wrong with it still is.
+        Err(e) if e.is_from_future() => {
+            Ok(Trust::open(bytes.expose_secret(), None, UnixMillis::MAX)?)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// How a pack stands to what is held, without the charters at its end that are ahead of the clock.
+fn compare_until(new: &Trust, held: &Trust, now: UnixMillis) -> Comparison {
+    let ids = |trust: &Trust| -> Vec<ContentId> {
+        let counts = trust.history().iter().take_while(|c| !is_ahead(c.charter().dated, now));
+        counts.map(|c| c.id().clone()).collect()
+    };
+    let (ours, known) = (ids(new), ids(held));
+    match new.compare(held) {
+        // Not the same pack of documents, perhaps, but the same charters.
+        Comparison::Older | Comparison::Fork if ours == known => Comparison::Same,
+        Comparison::Older | Comparison::Fork if ours.starts_with(&known) => Comparison::Newer,
+        as_is => as_is,
+    }
 }
 
 /// The bytes of the pinned trust pack.

@@ -52,6 +52,7 @@
 pub mod accepting;
 pub mod authorisation;
 pub mod charter;
+pub mod clock;
 mod code_of;
 pub mod codes;
 pub mod content_id;

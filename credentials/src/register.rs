@@ -84,6 +84,14 @@ pub fn is_issuer(wallet: &Wallet) -> Result<bool, KeepError> {
     Ok(!own_lists(wallet)?.is_empty())
 }
 
+/// Whether an identity signs a list of this id.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn signs_list(wallet: &Wallet, issuer: &Did, id: &str) -> Result<bool, KeepError> {
+    Ok(own_lists(wallet)?.iter().any(|list| &list.issuer == issuer && list.id == id))
+}
+
 /// The lists that this wallet's identities signed last.
 ///
 /// # Errors

@@ -66,6 +66,7 @@ impl Issuer<'_> {
         reason: Option<&str>,
         rng: &mut dyn CryptoRng,
     ) -> Result<Vec<StatusList>, IssueError> {
+        self.wallet.check_clock(self.now)?;
         let mut lists: BTreeMap<String, OwnList> = BTreeMap::new();
         let mut changes = Changes::default();
         for &(id, entry) in entries {
@@ -96,8 +97,7 @@ impl Issuer<'_> {
                     format!("there is nothing to reinstate: {id} is not suspended")
                 }));
             }
-            // Time does not go back, whatever this machine's clock does.
-            let at = list.changes.last().map_or(self.now, |c| self.now.max(c.at));
+            let at = list.due(self.now)?;
             list.changes.push(Change { index: entry.index, set, at });
             if let Some(mut record) = record {
                 let reason = reason.map(str::to_owned);
@@ -110,8 +110,7 @@ impl Issuer<'_> {
         let (authority, mut signed) = (self.authority_to_revoke()?, Vec::new());
         for list in lists.values_mut() {
             list.carry(&authority);
-            let now = list.changes.last().map_or(self.now, |c| c.at);
-            let signer = Signer { key: &key, key_id: &key_id, now };
+            let signer = Signer { key: &key, key_id: &key_id, now: self.now };
             signed.push(list.sign(signer, Form::Jwt, rng)?);
             list.stage(&mut changes)?;
         }
@@ -194,6 +193,7 @@ impl Issuer<'_> {
         form: Form,
         rng: &mut dyn CryptoRng,
     ) -> Result<Vec<StatusList>, IssueError> {
+        self.wallet.check_clock(self.now)?;
         let (key_id, key) =
             self.wallet.active_secret(self.identity, Relationship::AssertionMethod)?;
         let mut changes = Changes::default();
@@ -201,9 +201,8 @@ impl Issuer<'_> {
         for mut list in own_lists(self.wallet)? {
             if list.issuer == self.identity.did {
                 list.carry(&authority);
-                let last = list.changes.last().map_or(self.now, |c| c.at);
-                let now = self.now.max(last);
-                signed.push(list.sign(Signer { key: &key, key_id: &key_id, now }, form, rng)?);
+                let signer = Signer { key: &key, key_id: &key_id, now: self.now };
+                signed.push(list.sign(signer, form, rng)?);
                 list.stage(&mut changes)?;
             }
         }

@@ -11,6 +11,7 @@
 #[cfg(feature = "backup")]
 pub mod backup;
 mod cipher;
+pub mod clock;
 mod ending;
 mod header;
 pub mod identities;
@@ -78,6 +79,14 @@ pub enum WalletError {
     /// The last way in stays.
     #[error("slot {0} is the only way into the wallet")]
     LastSlot(u32),
+    /// The clock is earlier than what the wallet dated last.
+    #[error("the clock shows {now}, and this wallet dated something {known} already")]
+    ClockBehind {
+        /// The newest date.
+        known: UnixMillis,
+        /// What the clock shows.
+        now: UnixMillis,
+    },
     /// Something about an identity.
     #[error(transparent)]
     Identity(#[from] identities::IdentityError),
@@ -101,6 +110,7 @@ impl WalletError {
             Self::KdfRefused(_) => codes::KDF_REFUSED,
             Self::SlotNotFound(_) => codes::WALLET_SLOT_NOT_FOUND,
             Self::LastSlot(_) => codes::WALLET_LAST_SLOT,
+            Self::ClockBehind { .. } => codes::CLOCK_BEHIND,
             Self::Identity(e) => e.code(),
             Self::Internal(_) => codes::INTERNAL,
         }
@@ -384,6 +394,7 @@ impl Wallet {
         rng: &mut dyn CryptoRng,
         now: UnixMillis,
     ) -> Result<(), WalletError> {
+        self.check_clock(now)?;
         let diary = Diary { last_key_change: Some(now), ..Diary::read(self.store.as_ref())? };
         self.apply_noted(changes, diary, rng)
     }
@@ -392,13 +403,14 @@ impl Wallet {
     /// before would take it back.
     ///
     /// # Errors
-    /// As [`Wallet::apply`].
+    /// As [`Wallet::apply`]; [`WalletError::ClockBehind`].
     pub fn apply_issuing(
         &mut self,
         changes: Changes,
         rng: &mut dyn CryptoRng,
         now: UnixMillis,
     ) -> Result<(), WalletError> {
+        self.check_clock(now)?;
         let mut diary = Diary::read(self.store.as_ref())?;
         diary.first_unsaved_issuing = diary.issuing_unsaved_since().or(Some(now));
         diary.last_issuing = Some(now);

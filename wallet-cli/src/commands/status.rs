@@ -20,6 +20,7 @@ use gridpass_credentials::verify::{Evidence, SeenLists, check_list, pretends_aut
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::OfflineResolver;
+use gridpass_identity::wallet::Wallet;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -91,7 +92,11 @@ fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
     args.output.check()?;
     let mut wallet = global.wallet()?;
     let me = identity(&wallet, args.identity.as_deref())?;
-    let trust = keeping::pinned(&wallet, now())?;
+    // Before anything is signed.
+    if let Some(id) = &args.list {
+        must_be_own(&wallet, &me.did, id)?;
+    }
+    let trust = keeping::pinned_even_ahead(&wallet, now())?;
     let mut issuer = Issuer { wallet: &mut wallet, identity: &me, trust: &trust, now: now() };
     let lists = issuer.publish_lists(args.form.into(), &mut rng())?;
     let text: String = lists.iter().map(line).collect();
@@ -104,8 +109,7 @@ fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
     let answer = Answer::new("gridpass.status.publish/1", json, text);
     let bytes = match &args.list {
         Some(id) => {
-            let none = || keeping::KeepError::NotFound { what: "status list", name: id.clone() };
-            let list = lists.iter().find(|l| &l.id == id).ok_or_else(none)?;
+            let list = lists.iter().find(|l| &l.id == id).ok_or_else(|| no_list(id))?;
             format!("{}\n", list.secured().text()).into_bytes()
         }
         None => {
@@ -126,6 +130,16 @@ fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
         }
         None => answer,
     })
+}
+
+fn no_list(id: &str) -> Failure {
+    Failure::from(KeepError::NotFound { what: "status list of yours", name: id.to_owned() })
+        .next("List them with `gridpass status show`.")
+}
+
+/// Refuses a list that this identity does not sign.
+fn must_be_own(wallet: &Wallet, me: &Did, id: &str) -> Result<(), Failure> {
+    if register::signs_list(wallet, me, id)? { Ok(()) } else { Err(no_list(id)) }
 }
 
 fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {

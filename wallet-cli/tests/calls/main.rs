@@ -12,6 +12,8 @@ mod backups;
 #[cfg(unix)]
 mod charters;
 #[cfg(unix)]
+mod clock;
+#[cfg(unix)]
 mod commands;
 mod crash;
 #[cfg(unix)]

@@ -113,7 +113,7 @@ fn change(
     };
     let name = args.identity.as_deref().or(known_issuer.then(|| visa.issuer.as_str()));
     let me = identity(&wallet, name)?;
-    let trust = keeping::pinned(&wallet, now())?;
+    let trust = keeping::pinned_even_ahead(&wallet, now())?;
     if !known_issuer {
         may_revoke(&wallet, &trust, &visa, &me.did)?;
     }
@@ -195,7 +195,7 @@ fn revoke_node(mut wallet: Wallet, args: &ChangeArgs, nodes: Vec<NodeAuthorisati
     let mut principals: Vec<Did> = open.iter().map(|a| a.principal.clone()).collect();
     principals.sort();
     principals.dedup();
-    let trust = keeping::pinned(&wallet, now())?;
+    let trust = keeping::pinned_even_ahead(&wallet, now())?;
     let mut lists = Vec::new();
     for principal in &principals {
         let me = identity(&wallet, Some(principal.as_str()))?;
