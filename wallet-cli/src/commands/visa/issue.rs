@@ -62,8 +62,9 @@ pub struct IssueArgs {
     /// Issue a second visa for a request that was answered with one already
     #[arg(long, requires = "file")]
     again: bool,
-    /// Issue it though the visa that it is to replace is revoked or suspended
-    #[arg(long, requires = "file")]
+    /// Issue it though the visa that it is to replace, or another that its holder had for the role, is
+    /// revoked or suspended
+    #[arg(long)]
     pub despite_revocation: bool,
     /// What the ids of new status lists start with: a URL of yours, ending in /
     #[arg(long, value_name = "URL")]
@@ -233,11 +234,11 @@ fn tell_of_others(wallet: &Wallet, subject: &Did, role: &str) -> Result<(), Fail
     for record in register::issued(wallet)? {
         let visa = record.read()?;
         let same = visa.role.as_str() == role || visa.definition.as_str() == role;
-        let living = record.state() != "revoked" && visa.valid_until > now();
-        if &visa.subject == subject && same && living {
+        let (state, living) = (record.state(), visa.valid_until > now());
+        if &visa.subject == subject && same && living && state != "revoked" {
             hint(format_args!(
-                "note: {subject} has {} by visa {} already, until {}; if the new one replaces it, \
-                 revoke that one",
+                "note: {subject} has {} by visa {} already, {state}, until {}; if the new one replaces \
+                 it, revoke that one",
                 visa.role, visa.id, visa.valid_until
             ));
         }

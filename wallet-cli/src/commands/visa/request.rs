@@ -363,8 +363,8 @@ pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
     let validity = validity_check(&reviewed.request.statement, &reviewed.material.trust);
     reviewed.report.checks.extend(validity);
     if let Some(wallet) = &reviewed.material.wallet {
-        let renews = super::renewal::check(wallet, &reviewed.request.statement)?;
-        reviewed.report.checks.extend(renews);
+        let earlier = super::renewal::checks(wallet, &reviewed.request.statement)?;
+        reviewed.report.checks.extend(earlier);
     }
     let request = &reviewed.request.statement;
     let mut text = format!(
@@ -396,6 +396,10 @@ pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
             "next: gridpass visa issue FILE --validity TIME -o visa.json, or gridpass visa refuse FILE --reason TEXT".to_owned()
         }
         Outcome::Passed => "next: gridpass visa issue FILE -o visa.json, or gridpass visa refuse FILE --reason TEXT".to_owned(),
+        _ if deciding.is_some_and(|c| matches!(c.name, "renews" | "earlier")) => {
+            "next: gridpass visa refuse FILE --reason TEXT, or, where it is to be issued all the same, gridpass \
+             visa issue FILE --despite-revocation -o visa.json".to_owned()
+        }
         _ if deciding.is_some_and(|c| c.name == authority::ISSUING) => format!(
             "next: {} Or gridpass visa refuse FILE --reason TEXT",
             deciding.map_or("", |c| to_issuer(c.code))

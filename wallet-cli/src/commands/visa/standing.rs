@@ -146,6 +146,22 @@ impl Known {
         Ok(Standing { state, why: None })
     }
 
+    /// Since when a visa of the register is revoked or suspended, as far as that is known: by the register,
+    /// else by the lists of others.
+    pub fn taken_back(&self, record: &IssuedVisa, visa: &Visa) -> Option<UnixMillis> {
+        if let Some(event) = record.events.iter().rev().find(|e| e.what != "reinstated") {
+            return Some(event.at);
+        }
+        let mut first = None;
+        for list in &self.lists {
+            for entry in visa.status.iter().filter(|e| e.list == list.id) {
+                let set = list.changes(entry.index).iter().rev().find(|change| change.set);
+                first = first.into_iter().chain(set.map(|change| change.at)).min();
+            }
+        }
+        first
+    }
+
     /// How a visa stands.
     pub fn standing(
         &mut self,

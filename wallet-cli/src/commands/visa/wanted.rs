@@ -3,7 +3,8 @@
 
 use super::issue::IssueArgs;
 use super::request::look;
-use super::wallet_of;
+use super::standing::Known;
+use super::{renewal, wallet_of};
 use crate::commands::arguments::{dids_in, identities_of, save_identities};
 use crate::context::{GlobalArgs, now};
 use crate::output::Failure;
@@ -11,6 +12,7 @@ use crate::resolving::parse_did;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::role::RoleName;
 use gridpass_credentials::secured::{Kind, Secured};
 use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::{IdentityMaterial, Snapshots, Trust};
@@ -57,7 +59,11 @@ pub fn from_arguments(global: &GlobalArgs, args: &IssueArgs) -> Result<Wanted, F
     save_identities(&mut wallet, &identities)?;
     let role = args.role.clone().unwrap_or_default();
     let claims = match trust.find_role(&role) {
-        Some((_, known)) => args.claims.read(&known.definition)?,
+        Some((definition, known)) => {
+            let role = (&known.definition.name, definition);
+            refuse_what_was_taken_back(&wallet, &subject, role, args)?;
+            args.claims.read(&known.definition)?
+        }
         None => Map::new(),
     };
     Ok(Wanted {
@@ -73,6 +79,26 @@ pub fn from_arguments(global: &GlobalArgs, args: &IssueArgs) -> Result<Wanted, F
         request: None,
         renews: false,
     })
+}
+
+/// Who was suspended or revoked is not given the role again in silence, by its DID no more than by a request.
+fn refuse_what_was_taken_back(
+    wallet: &Wallet,
+    subject: &Did,
+    role: (&RoleName, &ContentId),
+    args: &IssueArgs,
+) -> Result<(), Failure> {
+    if args.despite_revocation {
+        return Ok(());
+    }
+    let found = renewal::earlier(wallet, &mut Known::of(wallet)?, subject, role, None)?;
+    match found.into_iter().next() {
+        None => Ok(()),
+        Some(check) => Err(Failure::new(check.code, check.sentence).next(
+            "See why with `gridpass visa list --issued`; where it is to be issued all the same, add \
+             --despite-revocation.",
+        )),
+    }
 }
 
 pub fn from_request(
@@ -109,8 +135,8 @@ pub fn from_request(
     let pack = reviewed.material.trust.id().clone();
     let mut wallet = wallet_of(reviewed.material, global)?;
     pinned_as(&wallet, &pack)?;
-    let replaced = super::renewal::check(&wallet, &reviewed.request.statement)?;
-    if let Some(check) = replaced.filter(|c| c.outcome != Outcome::Passed)
+    let mut earlier = renewal::checks(&wallet, &reviewed.request.statement)?.into_iter();
+    if let Some(check) = earlier.find(|c| c.outcome != Outcome::Passed)
         && !args.despite_revocation
     {
         let message = format!("the request does not hold: {}", check.sentence);
