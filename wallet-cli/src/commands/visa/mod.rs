@@ -8,11 +8,13 @@ mod export;
 mod hanging;
 mod hold;
 mod issue;
+mod listing;
 mod node;
 mod present;
 mod remove;
 mod renewal;
 mod request;
+mod rows;
 mod standing;
 mod verify;
 mod wanted;
@@ -53,7 +55,7 @@ pub enum VisaCommand {
     Export(export::ExportArgs),
     Refuse(issue::RefuseArgs),
     Accept(hold::AcceptArgs),
-    List(hold::ListArgs),
+    List(listing::ListArgs),
     Show(hold::ShowArgs),
     Remove(remove::RemoveArgs),
     Present(present::PresentArgs),
@@ -74,7 +76,7 @@ pub fn run(global: &GlobalArgs, command: &VisaCommand) -> Outcomes {
         VisaCommand::Export(args) => export::export(global, args),
         VisaCommand::Refuse(args) => issue::refuse(global, args),
         VisaCommand::Accept(args) => hold::accept(global, args),
-        VisaCommand::List(args) => hold::list(global, args),
+        VisaCommand::List(args) => listing::list(global, args),
         VisaCommand::Show(args) => hold::show(global, args),
         VisaCommand::Remove(args) => remove::remove(global, args),
         VisaCommand::Present(args) => present::run(global, args),
