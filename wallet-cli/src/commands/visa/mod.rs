@@ -2,6 +2,7 @@
 
 mod authority;
 mod change;
+mod change_many;
 mod consent;
 mod ending;
 mod export;
