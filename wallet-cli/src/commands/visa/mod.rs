@@ -9,6 +9,7 @@ mod export;
 mod hanging;
 mod hold;
 mod issue;
+mod issue_many;
 mod listing;
 mod node;
 mod present;
@@ -211,10 +212,19 @@ pub fn report_answer(schema: &'static str, report: &VisaReport) -> Answer {
 
 /// The wallet of gathered material, which a command that keeps something needs.
 fn wallet_of(
-    material: Material,
+    mut material: Material,
     global: &GlobalArgs,
 ) -> Result<gridpass_identity::wallet::Wallet, Failure> {
-    match material.wallet.or(material.beside.map(Beside::into_wallet)) {
+    take_wallet(&mut material, global)
+}
+
+/// As [`wallet_of`], where the rest is needed still.
+fn take_wallet(
+    material: &mut Material,
+    global: &GlobalArgs,
+) -> Result<gridpass_identity::wallet::Wallet, Failure> {
+    let beside = material.beside.take().map(Beside::into_wallet);
+    match material.wallet.take().or(beside) {
         Some(wallet) => Ok(wallet),
         None => global.wallet(),
     }

@@ -223,14 +223,35 @@ pub struct Reviewed {
     pub material: crate::commands::arguments::Material,
 }
 
+/// What was found of a request.
+pub struct Examined {
+    pub request: Received<VisaRequest>,
+    pub report: Report,
+    pub shown: Option<VisaReport>,
+}
+
 /// Reads a request, verifies who asks, and checks what a visa would have to fit.
 pub fn look(
     global: &GlobalArgs,
     file: &std::path::Path,
     trust: &TrustArgs,
 ) -> Result<Reviewed, Failure> {
-    let parcel = Parcel::parse_or_bare(&read_input(file, MAX_INPUT)?, ParcelKind::Request)?;
+    let parcel = read(file)?;
     let material = trust.gather(global, &parcel)?;
+    let Examined { request, report, shown } = examine(&parcel, &material)?;
+    Ok(Reviewed { request, report, shown, material })
+}
+
+/// A request's file.
+pub fn read(file: &std::path::Path) -> Result<Parcel, Failure> {
+    Ok(Parcel::parse_or_bare(&read_input(file, MAX_INPUT)?, ParcelKind::Request)?)
+}
+
+/// As [`look`], by material that was gathered.
+pub fn examine(
+    parcel: &Parcel,
+    material: &crate::commands::arguments::Material,
+) -> Result<Examined, Failure> {
     let text = parcel.content.clone().unwrap_or_default();
     let (request, shown) = {
         let snapshots = material.snapshots()?;
@@ -260,7 +281,7 @@ pub fn look(
         (request, shown)
     };
     let mut report = request.report.clone();
-    report.push(audience_check(&request, &material)?);
+    report.push(audience_check(&request, material)?);
     report.checks.extend(role_checks(&request.statement, &material.trust, material.at));
     let asked = &request.statement;
     if let (Some(wallet), Some(role)) =
@@ -283,7 +304,7 @@ pub fn look(
         let code = gridpass_credentials::codes::PRECONDITIONS_UNKNOWN;
         report.push(Check::indeterminate("shown", code, sentence));
     }
-    Ok(Reviewed { request, report, shown, material })
+    Ok(Examined { request, report, shown })
 }
 
 fn audience_check(
