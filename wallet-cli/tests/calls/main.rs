@@ -32,6 +32,7 @@ mod killed_calls;
 mod officer;
 mod past;
 mod policy;
+#[cfg(unix)]
 mod register;
 mod revokers;
 #[cfg(unix)]
