@@ -57,8 +57,8 @@ fn renewed(
     }))
 }
 
-/// Which visas of a role the register has for a holder that are revoked or suspended, but for the one of
-/// the id `except`. Not those after which the holder was given another one: somebody decided then.
+/// Which visas of a role the register has for a holder that are revoked or suspended, or another issuer's that
+/// were so from here, but for the one of the id `except`. Not those after which the holder was given another one: somebody decided then.
 pub fn earlier(
     wallet: &Wallet,
     known: &mut Known,
@@ -98,6 +98,31 @@ pub fn earlier(
         let sentence = format!(
             "its holder has {} by visa {} already, which is {}{since}{reason}",
             visa.role, visa.id, standing.state
+        );
+        checks.push(Check::failed("earlier", code, sentence));
+    }
+    // What was taken back here of another issuer's.
+    for act in register::acts(wallet)? {
+        let (Some(taken), Some(last)) = (&act.visa, act.events.last()) else { continue };
+        let code = match act.state() {
+            "revoked" => codes::VISA_REVOKED,
+            "suspended" => codes::VISA_SUSPENDED,
+            _ => continue,
+        };
+        let same = &taken.holder == holder && taken.role == role.as_str();
+        let again = all.iter().any(|(other, _)| other.issued >= last.at);
+        if !same || again || except == Some(act.id.as_str()) {
+            continue;
+        }
+        let reason = last.reason.as_ref().map(|reason| format!(" ({reason})"));
+        let sentence = format!(
+            "its holder has {} by visa {} of {} already, which is {} since {}{}",
+            taken.role,
+            act.id,
+            taken.issuer,
+            act.state(),
+            last.at,
+            reason.unwrap_or_default()
         );
         checks.push(Check::failed("earlier", code, sentence));
     }
