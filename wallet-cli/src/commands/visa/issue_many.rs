@@ -1,8 +1,8 @@
 //! Issuing for several requests. Each is answered for itself, in a change of the wallet of its own: one that is
 //! refused keeps nobody from the others, and a call that was interrupted is made again.
 
+use super::examining::{Examined, examine, read};
 use super::issue::{IssueArgs, Made, issue_one, issued_already};
-use super::request::{self, Examined};
 use super::take_wallet;
 use super::wanted::{as_requested, refuse_unfit};
 use crate::codes;
@@ -157,9 +157,9 @@ fn one(
     file: &Path,
     target: &Path,
 ) -> Result<Done, Failure> {
-    let parcel = request::read(file)?;
+    let parcel = read(file)?;
     let mut material = args.trust.gather_in(global, place, &parcel)?;
-    let examined = request::examine(&parcel, &material);
+    let examined = examine(&parcel, &material);
     let mut wallet = take_wallet(&mut material, global)?;
     let done = examined.and_then(|e| answered(&mut wallet, args, &material, &e, target));
     *place = Some(wallet);

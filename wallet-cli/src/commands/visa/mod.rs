@@ -5,6 +5,7 @@ mod change;
 mod change_many;
 mod consent;
 mod ending;
+mod examining;
 mod export;
 mod hanging;
 mod hold;

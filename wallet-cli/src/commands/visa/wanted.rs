@@ -1,8 +1,8 @@
 //! What is to be issued: as a request asks for it, or as it stands on the command line; and what a verifier
 //! will need of it.
 
+use super::examining::{Examined, examine, read};
 use super::issue::IssueArgs;
-use super::request::{self, Examined};
 use super::standing::Known;
 use super::{renewal, take_wallet, wallet_of};
 use crate::commands::arguments::{Material, dids_in, identities_of, save_identities};
@@ -108,9 +108,9 @@ pub fn from_request(
     args: &IssueArgs,
     file: &std::path::Path,
 ) -> Result<(Wanted, Wallet), Failure> {
-    let parcel = request::read(file)?;
+    let parcel = read(file)?;
     let mut material = args.trust.gather(global, &parcel)?;
-    let examined = request::examine(&parcel, &material)?;
+    let examined = examine(&parcel, &material)?;
     refuse_unfit(&examined)?;
     let mut wallet = take_wallet(&mut material, global)?;
     let wanted = as_requested(&mut wallet, args, &material, &examined)?;
