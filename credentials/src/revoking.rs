@@ -2,12 +2,12 @@
 //! the status lists that say so, with what proves that it may.
 
 use crate::content_id::ContentId;
-use crate::issued::{Event, ISSUED};
+use crate::issued::{ACTS, Act, Event, ISSUED};
 use crate::issuing::{IssueError, Issuer};
 use crate::keeping::{self, KeepError, to_record};
 use crate::own_list::{OwnList, own_lists};
 use crate::presenting;
-use crate::register::issued_by_id;
+use crate::register::{act_on, issued_by_id};
 use crate::secured::{Form, Kind, Secured, Signer};
 use crate::status::{Change, MAX_AUTHORITY, StatusList};
 use crate::visa::{Purpose, StatusEntry, Visa};
@@ -17,6 +17,15 @@ use rand_core::CryptoRng;
 use serde_json::Value;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What is revoked, suspended or reinstated.
+#[derive(Clone, Copy)]
+struct Target<'t> {
+    id: &'t str,
+    entry: &'t StatusEntry,
+    /// The visa, where it is one.
+    visa: Option<&'t Visa>,
+}
 
 impl Issuer<'_> {
     /// Suspends, reinstates or revokes a visa, and signs the list that says so. The visa is one of
@@ -32,10 +41,31 @@ impl Issuer<'_> {
         reason: Option<&str>,
         rng: &mut dyn CryptoRng,
     ) -> Result<StatusList, IssueError> {
-        let entry = visa
-            .status_of(purpose)
-            .ok_or_else(|| IssueError::State(format!("the visa has no {} list", purpose.name())))?;
-        self.set_entry(&visa.id, entry, set, reason, rng)
+        let mut lists = self.set_statuses(&[visa], purpose, set, reason, rng)?;
+        lists.pop().ok_or_else(|| IssueError::State("there is nothing to change".into()))
+    }
+
+    /// As [`Issuer::set_status`], for several visas in one change of the wallet: all of them or none. Gives
+    /// the lists that say so, each signed once.
+    ///
+    /// # Errors
+    /// As [`Issuer::set_status`], where it is so of one of them.
+    pub fn set_statuses(
+        &mut self,
+        visas: &[&Visa],
+        purpose: Purpose,
+        set: bool,
+        reason: Option<&str>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<StatusList>, IssueError> {
+        let mut targets = Vec::new();
+        for &visa in visas {
+            let entry = visa.status_of(purpose).ok_or_else(|| {
+                IssueError::State(format!("the visa has no {} list", purpose.name()))
+            })?;
+            targets.push(Target { id: &visa.id, entry, visa: Some(visa) });
+        }
+        self.set_all(&targets, set, reason, rng)
     }
 
     /// As [`Issuer::set_status`], for an entry of whatever has one: a node authorisation too.
@@ -59,9 +89,21 @@ impl Issuer<'_> {
     ///
     /// # Errors
     /// As [`Issuer::set_status`], where it is so of one of them.
-    pub fn set_entries(
+    pub fn set_entries<'t>(
         &mut self,
-        entries: &[(&str, &StatusEntry)],
+        entries: &[(&'t str, &'t StatusEntry)],
+        set: bool,
+        reason: Option<&str>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<StatusList>, IssueError> {
+        let target = |&(id, entry): &(&'t str, &'t StatusEntry)| Target { id, entry, visa: None };
+        let targets: Vec<Target<'t>> = entries.iter().map(target).collect();
+        self.set_all(&targets, set, reason, rng)
+    }
+
+    fn set_all(
+        &mut self,
+        targets: &[Target<'_>],
         set: bool,
         reason: Option<&str>,
         rng: &mut dyn CryptoRng,
@@ -69,7 +111,7 @@ impl Issuer<'_> {
         self.wallet.check_clock(self.now)?;
         let mut lists: BTreeMap<String, OwnList> = BTreeMap::new();
         let mut changes = Changes::default();
-        for &(id, entry) in entries {
+        for &Target { id, entry, visa } in targets {
             let purpose = entry.purpose;
             if purpose == Purpose::Revocation && !set {
                 let message = "a revoked visa stays revoked; issue a new one".to_owned();
@@ -99,10 +141,17 @@ impl Issuer<'_> {
             }
             let at = list.due(self.now)?;
             list.changes.push(Change { index: entry.index, set, at });
+            let (reason, by) = (reason.map(str::to_owned), Some(self.identity.did.clone()));
+            let event = Event { at, what: done.into(), reason, by };
             if let Some(mut record) = record {
-                let reason = reason.map(str::to_owned);
-                record.events.push(Event { at, what: done.into(), reason });
+                record.events.push(event);
                 changes.put(ISSUED, id, to_record(&record)?);
+            } else {
+                // Nobody else keeps why.
+                let known = act_on(self.wallet, id)?;
+                let mut act = known.unwrap_or_else(|| Act::new(id.to_owned(), visa));
+                act.events.push(event);
+                changes.put(ACTS, id, to_record(&act)?);
             }
         }
         let (key_id, key) =

@@ -2,7 +2,6 @@
 
 use super::arguments::{identities_of, read_lists, save_identities, self_proving};
 use super::sign::identity;
-use super::visa::FormArg;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
@@ -13,6 +12,7 @@ use gridpass_credentials::issuing::Issuer;
 use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_credentials::parcel::Parcel;
 use gridpass_credentials::register;
+use gridpass_credentials::secured::Form;
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::{IdentityMaterial, Snapshots};
@@ -61,12 +61,35 @@ pub struct PublishArgs {
     identity: Option<String>,
     /// How they are secured
     #[arg(long, value_enum, default_value = "jwt")]
-    form: FormArg,
+    form: ListFormArg,
     /// Write this list alone, bare, instead of a file of all
     #[arg(long, value_name = "ID")]
     list: Option<String>,
     #[command(flatten)]
     output: OutputArgs,
+}
+
+/// How a status list is secured, on the command line: no part of one can be withheld, so it is no SD-JWT.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ListFormArg {
+    /// A JWT (vc+jwt), the default on the wire
+    Jwt,
+    /// JSON with a Data Integrity proof over RDF
+    #[value(name = "eddsa-rdfc-2022")]
+    EddsaRdfc2022,
+    /// JSON with a Data Integrity proof over JSON
+    #[value(name = "eddsa-jcs-2022")]
+    EddsaJcs2022,
+}
+
+impl From<ListFormArg> for Form {
+    fn from(form: ListFormArg) -> Self {
+        match form {
+            ListFormArg::Jwt => Self::Jwt,
+            ListFormArg::EddsaRdfc2022 => Self::EddsaRdfc2022,
+            ListFormArg::EddsaJcs2022 => Self::EddsaJcs2022,
+        }
+    }
 }
 
 /// Show what status lists say. Nothing is verified

@@ -36,6 +36,8 @@ mod node_check;
 mod officer;
 mod past;
 mod policy;
+#[cfg(unix)]
+mod register;
 mod revokers;
 #[cfg(unix)]
 mod secrets;
