@@ -25,9 +25,9 @@ struct Server {
     happened: watch::Receiver<()>,
 }
 
-/// Listens on the socket. One that a killed node left behind is replaced; the store's lock has shown
+/// Takes the socket. One that a killed node left behind is replaced; the store's lock has shown
 /// that nobody else runs here. The worker takes it away before it gives that lock up.
-pub(super) fn serve(path: &Path, node: &Node) -> Result<(), NodeError> {
+pub(super) fn bind(path: &Path) -> Result<UnixListener, NodeError> {
     let failed = |e: std::io::Error| {
         let hint = if path.as_os_str().len() > 100 {
             ": the path of a socket has at most 107 bytes; choose a shorter --home"
@@ -38,7 +38,13 @@ pub(super) fn serve(path: &Path, node: &Node) -> Result<(), NodeError> {
     };
     let _ = std::fs::remove_file(path);
     let listener = UnixListener::bind(path).map_err(failed)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    let private = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600));
+    private.inspect_err(|_| drop(std::fs::remove_file(path))).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Answers on the socket.
+pub(super) fn serve(listener: UnixListener, node: &Node) {
     let server = Server {
         tasks: node.tasks.clone(),
         newest: node.newest.clone(),
@@ -66,7 +72,6 @@ pub(super) fn serve(path: &Path, node: &Node) -> Result<(), NodeError> {
             }
         }
     });
-    Ok(())
 }
 
 impl Server {
