@@ -8,7 +8,7 @@
 use super::Node;
 use super::control::{Asked, NewMessage};
 use super::listening::{Listen, Listener, PAGE};
-use super::typed::{AskError, Delivered, Outgoing, Said, Sent, read};
+use super::typed::{AskError, Delivered, Given, Outgoing, Said, Sent, read};
 use crate::codes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -143,9 +143,18 @@ impl Node {
     /// Waits for the next delivered message after a number; 0 is before the first.
     ///
     /// # Errors
-    /// [`AskError`].
+    /// [`AskError`]. `GP-LOG-DAMAGED` where the next is lost: [`Node::next_given`] tells after which number it
+    /// goes on.
     pub async fn next_delivered(&self, after: u64) -> Result<Delivered, AskError> {
-        Listener::new(self, Listen::after(after), after, 1).next().await
+        self.next_given(after).await?.message()
+    }
+
+    /// The same, or what stands in its place where the node's log is damaged.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn next_given(&self, after: u64) -> Result<Given, AskError> {
+        Listener::new(self, Listen::after(after), after, 1).next_given().await
     }
 
     /// Listens to everything that is delivered, or to one channel: after a number, or from where a reader

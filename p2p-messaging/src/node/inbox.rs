@@ -4,7 +4,7 @@ use super::worker::Worker;
 use crate::checking::Known as _;
 use crate::codes;
 use crate::sealing::Opening;
-use crate::store::Kept;
+use crate::store::{Given, Kept};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_identity::code::Code;
@@ -44,11 +44,28 @@ fn why_withheld(is_kept: bool, opening: Option<&Opening>) -> Option<(Code, Strin
     }
 }
 
+/// What stands in the place of what a damaged log does not give any more. What it was nobody knows.
+fn lost(from: u64, until: u64) -> Value {
+    let place = match from == until {
+        true => format!("number {until}"),
+        false => format!("numbers {from} to {until}"),
+    };
+    let sentence = format!(
+        "the node's log is damaged at {place}: a message that stood there is not here any more; where a \
+         peer still has it, it is given again with a later number"
+    );
+    let withheld = json!({"code": codes::LOG_DAMAGED, "sentence": sentence});
+    json!({"number": until, "from": from, "withheld": withheld})
+}
+
 impl Worker {
     pub(super) fn inbox(&self, after: u64, most: u32) -> Value {
         let most = usize::try_from(most).unwrap_or(MAX_INBOX).min(MAX_INBOX);
         let found = self.knowledge.store.inbox_up_to(after, most, MAX_INBOX_BYTES);
-        let shown = found.iter().map(|(number, kept)| self.message(*number, kept));
+        let shown = found.iter().map(|given| match given {
+            Given::Message(number, kept) => self.message(*number, kept),
+            Given::Lost { from, until } => lost(*from, *until),
+        });
         let all = fitting(shown, MAX_INBOX_BYTES);
         let last = all.last().and_then(|m| m.get("number")?.as_u64()).unwrap_or(after);
         json!({"messages": all, "last": last, "unopened": self.passed_over(None)})
@@ -56,7 +73,7 @@ impl Worker {
 
     fn message(&self, number: u64, kept: &Kept) -> Value {
         let Ok(envelope) = kept.envelope() else {
-            return json!({"number": number, "unreadable": true});
+            return lost(number, number);
         };
         let header = envelope.header();
         let channel = self.knowledge.material.channel(&header.channel);
@@ -113,6 +130,17 @@ mod tests {
         let count = |most| fitting((1..=5).map(message), most).len();
         assert_eq!([count(5 * length), count(3 * length), count(3 * length - 1)], [5, 3, 2]);
         assert_eq!(count(1), 1, "one that is too long alone does not end everything");
+    }
+
+    #[test]
+    fn what_is_lost_has_a_number_and_a_code_and_says_where() {
+        let one = lost(17, 17);
+        assert_eq!((&one["number"], &one["from"]), (&json!(17), &json!(17)));
+        assert_eq!(one["withheld"]["code"], "GP-LOG-DAMAGED");
+        let several = lost(17, 19);
+        assert_eq!((&several["number"], &several["from"]), (&json!(19), &json!(17)));
+        let sentence = several["withheld"]["sentence"].as_str().expect("a sentence");
+        assert!(sentence.contains("numbers 17 to 19"), "{sentence}");
     }
 
     #[test]

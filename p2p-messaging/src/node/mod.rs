@@ -73,7 +73,9 @@ pub use listening::{Listen, Listener};
 pub use material::{MAX_FILE, Material, MaterialError, OwnAuthorisation, OwnPresentation, Taken};
 pub use settings::{MetricsSettings, NodeSettings};
 pub use ticket::{Invitation, MAX_TICKET, PREFIX as TICKET_PREFIX, TicketError};
-pub use typed::{AskError, AtRecipient, Delivered, Outgoing, Reached, Said, Sent, Withheld};
+pub use typed::{
+    AskError, AtRecipient, Delivered, Given, Lost, Outgoing, Reached, Said, Sent, Withheld,
+};
 
 use crate::checking::{Checker, Limits};
 use crate::codes;

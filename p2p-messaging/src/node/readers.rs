@@ -49,9 +49,15 @@ fn place_in(kept: u64, last: u64) -> u64 {
 }
 
 /// Whether a message, as it is shown, is of a channel that was named by its CID or name.
-pub(super) fn is_in(message: &Value, channel: &str) -> bool {
+fn is_in(message: &Value, channel: &str) -> bool {
     let is = |member: &str| message.get(member).and_then(Value::as_str) == Some(channel);
     is("channel") || is("channelName")
+}
+
+/// Whether somebody is given it who listens to one channel, or to everything. Of what is lost nobody knows
+/// in which channel it was: whoever listens is told.
+pub(super) fn is_for(message: &Value, only: Option<&str>) -> bool {
+    only.is_none_or(|channel| message.get("channel").is_none() || is_in(message, channel))
 }
 
 impl Worker {
@@ -150,5 +156,7 @@ mod tests {
         let message = json!({"channel": "bafkrei1", "channelName": "flex.gb.bids"});
         assert!(is_in(&message, "bafkrei1") && is_in(&message, "flex.gb.bids"));
         assert!(!is_in(&message, "flex.gb.bid") && !is_in(&json!({"channelName": null}), ""));
+        assert!(is_for(&message, None) && !is_for(&message, Some("flex.gb.bid")));
+        assert!(is_for(&json!({"number": 17, "from": 17}), Some("flex.gb.bid")), "what is lost");
     }
 }

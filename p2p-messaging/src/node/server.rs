@@ -1,7 +1,7 @@
 //! The control socket.
 
 use super::control::{Asked, ControlResult, MAX_LINE, parse, to_line};
-use super::readers::is_in;
+use super::readers::is_for;
 use super::worker::Task;
 use super::{Node, NodeError, ask, stop};
 use crate::codes;
@@ -158,7 +158,7 @@ impl Server {
             for message in messages {
                 after = message.get("number").and_then(Value::as_u64).unwrap_or(after);
                 // What is left out is not given: no reader is done with it.
-                if only.as_ref().is_none_or(|channel| is_in(&message, channel)) {
+                if is_for(&message, only.as_deref()) {
                     write.write_all(&to_line(&Ok(message))).await?;
                 }
             }

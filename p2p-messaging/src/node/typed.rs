@@ -1,5 +1,6 @@
 //! What a node answers, as types. The same as JSON is in `spec/control.md`.
 
+use crate::codes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
@@ -137,6 +138,58 @@ pub struct Withheld {
     pub sentence: String,
 }
 
+/// What a listener is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Given {
+    /// A message.
+    Message(Box<Delivered>),
+    /// What stands in the place of what a damaged log does not give any more.
+    Lost(Lost),
+}
+
+impl Given {
+    /// The number: the next one comes after this.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        match self {
+            Self::Message(delivered) => delivered.number,
+            Self::Lost(lost) => lost.number,
+        }
+    }
+
+    /// The message.
+    ///
+    /// # Errors
+    /// `GP-LOG-DAMAGED` where it is lost.
+    pub fn message(self) -> Result<Delivered, AskError> {
+        match self {
+            Self::Message(delivered) => Ok(*delivered),
+            Self::Lost(lost) => Err((codes::LOG_DAMAGED, lost.withheld.sentence).into()),
+        }
+    }
+
+    /// Only what is lost has no name.
+    pub(super) fn read(shown: Value) -> Result<Self, AskError> {
+        match shown.get("id") {
+            Some(_) => read(shown).map(|delivered| Self::Message(Box::new(delivered))),
+            None => read(shown).map(Self::Lost),
+        }
+    }
+}
+
+/// A place where the node's log is damaged. What stood there, a message or something else, nobody knows;
+/// where a peer still has a message, it is delivered again with a later number.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Lost {
+    /// The last number of it: the next one comes after this.
+    pub number: u64,
+    /// The first number of it.
+    pub from: u64,
+    /// Why nothing is there: `GP-LOG-DAMAGED`.
+    pub withheld: Withheld,
+}
+
 fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<u8>>, D::Error> {
     let text = Option::<String>::deserialize(from)?;
     let decode = |text: String| STANDARD.decode(text).map_err(serde::de::Error::custom);
@@ -234,7 +287,6 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(answer: Value) -> Result<T, A
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codes;
     use gridpass_credentials::codes as credential_codes;
     use gridpass_policy::codes as policy_codes;
     use gridpass_policy::direct::Cause;
@@ -254,6 +306,19 @@ mod tests {
         let refused = AskError { reasons, ..AskError::from((rate, String::new())) };
         assert!([rate, unmet, revoked].iter().all(|code| refused.has(*code)));
         assert!(!refused.has(codes::NODE_BUSY));
+    }
+
+    #[test]
+    fn what_is_lost_is_told_from_a_message() {
+        let withheld = json!({"code": "GP-LOG-DAMAGED", "sentence": "it is damaged"});
+        let shown = json!({"number": 19, "from": 17, "withheld": withheld});
+        let given = Given::read(shown).expect("it is read");
+        let Given::Lost(lost) = &given else { panic!("{given:?}") };
+        assert_eq!((lost.from, given.number()), (17, 19));
+        assert_eq!(given.message().expect_err("lost").code, codes::LOG_DAMAGED);
+        // What cannot be read is no reason to go on as if it were not there.
+        let unread = Given::read(json!({"number": 20, "id": "of a later version"}));
+        assert_eq!(unread.expect_err("no message").code, gridpass_identity::codes::INTERNAL);
     }
 
     #[test]

@@ -54,6 +54,18 @@ impl Intake {
 /// By how much the times of two records differ, in milliseconds, so that the clock seems to have jumped.
 const JUMP_MILLIS: u64 = 48 * 3600 * 1000;
 
+/// The numbers of which nobody can say what they held. What an end held that was cut off was never
+/// acknowledged.
+fn lost(opened: &Opened) -> Vec<(u64, u64)> {
+    let damaged = opened.damaged.iter().filter_map(|d| {
+        let (first, next) = (d.lost.0, d.lost.1?);
+        (next > first).then(|| (first, next.saturating_sub(1)))
+    });
+    let mut lost: Vec<_> = damaged.chain(opened.gone.iter().copied()).collect();
+    lost.sort_unstable();
+    lost
+}
+
 impl Store {
     /// Opens the store in a folder, or begins one.
     ///
@@ -123,9 +135,12 @@ impl Store {
         }
         index.belongs_to(&log.identity());
         index.write()?;
+        let lost = lost(&opened);
         found.log = opened;
         let (staged, under_way) = (Staged::default(), Staged::default());
         let (index_failed, left) = (None, BTreeMap::new());
-        Ok((Self { log, index, staged, under_way, index_failed, left, logged_before }, found))
+        let store =
+            Self { log, index, staged, under_way, index_failed, left, lost, logged_before };
+        Ok((store, found))
     }
 }

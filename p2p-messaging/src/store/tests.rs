@@ -202,6 +202,33 @@ fn what_is_damaged_is_not_taken_for_something_that_is_here() {
 }
 
 #[test]
+fn what_is_damaged_is_given_as_lost_in_its_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, _) = filled(folder.path());
+    let first = folder.path().join(format!("{:020}.gplog", 1));
+    let mut bytes = std::fs::read(&first).expect("bytes");
+    bytes[200] ^= 1; // in the first envelope
+    std::fs::write(&first, bytes).expect("writes");
+    let check = |store: &Store| {
+        let given = store.inbox_up_to(0, 100, usize::MAX);
+        assert_eq!(given[0], Given::Lost { from: 1, until: 1 });
+        let numbers: Vec<u64> = given[1..]
+            .iter()
+            .map(|given| match given {
+                Given::Message(number, _) => *number,
+                Given::Lost { from, until } => panic!("{from} to {until} are there"),
+            })
+            .collect();
+        assert_eq!(numbers, [3, 6, 8, 11, 13, 16, 18, 21, 23]);
+        assert!(matches!(store.inbox_up_to(1, 1, usize::MAX)[..], [Given::Message(3, _)]));
+    };
+    // While it is open, and when it is opened again.
+    check(&store);
+    drop(store);
+    check(&Store::open_with(folder.path(), 3000).expect("opens").0);
+}
+
+#[test]
 fn a_fork_is_known_once_and_an_entry_that_is_too_long_costs_no_other() {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut store, all) = filled(folder.path());

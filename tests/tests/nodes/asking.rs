@@ -4,7 +4,8 @@ use crate::running::{Running, bid};
 use gridpass_credentials::role::RoleName;
 use gridpass_credentials::secured::{Binding, Form};
 use gridpass_messaging::node::control::{Asked, NewMessage};
-use gridpass_messaging::node::{AskError, AtRecipient, Listen, Reached, Said};
+use gridpass_messaging::codes;
+use gridpass_messaging::node::{AskError, AtRecipient, Given, Listen, Reached, Said};
 use gridpass_policy::channel::{Mode, Sealing, SignedChannel};
 use gridpass_policy::codes as policy_codes;
 use gridpass_tests::messages::Market;
@@ -201,6 +202,62 @@ async fn a_reader_goes_on_where_it_left_off_in_everything_and_in_each_channel() 
     for running in [&flexgen, &north] {
         running.node.stop().await;
     }
+}
+
+/// Flips a bit of a text in the log of a node that does not run.
+fn damage(folder: &std::path::Path, text: &str) {
+    for entry in std::fs::read_dir(folder.join("store")).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|e| e != "gplog") {
+            continue;
+        }
+        let mut bytes = std::fs::read(&path).expect("a file");
+        if let Some(at) = bytes.windows(text.len()).position(|w| w == text.as_bytes()) {
+            bytes[at] ^= 1;
+            std::fs::write(&path, bytes).expect("written");
+            return;
+        }
+    }
+    panic!("{text} is not in the log");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_was_damaged_on_disk_is_not_passed_over_in_silence() {
+    let market = Market::with_operators(|_| ());
+    let north = Running::start(&market, 72, true).await;
+    let flexgen = Running::start(&market, 71, false).await;
+    flexgen.joins(&north).await;
+    soon(flexgen.node.reader(&north.party.did, &market.channel)).await;
+    let mut sent = Vec::new();
+    for number in [1, 2] {
+        let message = soon(flexgen.node.send(offer(&market, number, "GB-1"))).await;
+        soon(flexgen.node.receipt(&message.id, &north.party.did)).await;
+        sent.push(message.id);
+    }
+    let first = soon(north.node.next_delivered(0)).await;
+    // Nobody gives it back.
+    flexgen.node.stop().await;
+    north.node.stop().await;
+    damage(north.folder.path(), &bid(1));
+    let north = north.again(&market, true).await;
+    let dispatch = Listen::reader("dispatch").in_channel("flex.gb.bids");
+    {
+        let mut listener = soon(north.node.listen(dispatch.clone())).await;
+        let given = soon(listener.next_given()).await;
+        let Given::Lost(lost) = given else { panic!("{given:?}") };
+        assert!((lost.from..=lost.number).contains(&first.number), "{lost:?}");
+        assert_eq!(lost.withheld.code, "GP-LOG-DAMAGED");
+        assert_eq!(soon(listener.next()).await.id, sent[1]);
+        soon(listener.done_until(lost.number)).await;
+        // Who does not ask for it is told by an error, once, and goes on.
+        let mut other = soon(north.node.listen(Listen::after(0))).await;
+        let told = other.next().await.expect_err("the first is lost");
+        assert_eq!(told.code, codes::LOG_DAMAGED);
+        assert_eq!(soon(other.next()).await.id, sent[1]);
+    }
+    let mut listener = soon(north.node.listen(dispatch)).await;
+    assert_eq!(soon(listener.next()).await.id, sent[1], "it was done with what is lost");
+    north.node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -281,6 +281,10 @@ pub fn inbox(global: &GlobalArgs, args: &InboxArgs) -> Outcomes {
         let said: String =
             said.chars().filter(|c| !matches!(c, '\n' | '\r' | '\t')).take(120).collect();
         let said = shown(said);
+        if message.get("id").is_none() {
+            text.push_str(&format!("{number:>8}  lost\n          {said}\n"));
+            continue;
+        }
         text.push_str(&format!(
             "{number:>8}  {}  {}/{}\n          from {}\n          {said}\n",
             of("issued"),
