@@ -40,6 +40,10 @@ pub struct NewMessage {
     /// For how long it counts, in milliseconds; the channel's longest, up to an hour, if not said.
     #[serde(default)]
     pub lifetime_millis: Option<u64>,
+    /// A text of the caller's, 128 bytes at most: a message with the same one in this channel is sent once,
+    /// however often it is asked for.
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
 }
 
 impl NewMessage {
@@ -56,6 +60,7 @@ impl NewMessage {
             thread: None,
             attributes: Map::new(),
             lifetime_millis: None,
+            reference: None,
         }
     }
 
@@ -77,6 +82,14 @@ impl NewMessage {
     #[must_use]
     pub fn with(mut self, attribute: &str, value: impl Into<Value>) -> Self {
         self.attributes.insert(attribute.to_owned(), value.into());
+        self
+    }
+
+    /// Sent once under this reference, however often it is asked for: whoever does not know whether it was
+    /// sent, after a restart of this program or of the node too, asks for it again.
+    #[must_use]
+    pub fn once(mut self, reference: &str) -> Self {
+        self.reference = Some(reference.to_owned());
         self
     }
 
@@ -136,6 +149,9 @@ pub enum Asked {
     Outbox {
         /// The most of them.
         most: u32,
+        /// Only those that come after this one, which is the last of the page before.
+        #[serde(default)]
+        before: Option<EnvelopeId>,
     },
     /// What recipients say of one own message.
     Receipts {
@@ -303,11 +319,13 @@ mod tests {
             .in_thread(thread.clone())
             .with("zone", "GB-1")
             .with("quantityKw", 5)
+            .once("bid 17")
             .for_millis(60_000);
         let expected = json!({
             "do": "send", "channel": "flex.gb.bids", "topic": "bids", "version": null,
             "payload": STANDARD.encode("{}"), "recipients": [to], "thread": thread,
             "attributes": {"zone": "GB-1", "quantityKw": 5}, "lifetimeMillis": 60_000,
+            "ref": "bid 17",
         });
         assert_eq!(json!(Asked::Send(message)), expected);
     }

@@ -115,7 +115,8 @@ impl Node {
     ///
     /// The first message of a channel may wait ten seconds or more, since others are asked first whether
     /// this node sent there before. One that is given up while it waits is not sent; one that is given up
-    /// later may be: look in the [outbox](Node::outbox) before you send it again.
+    /// later may be. Whoever gives every message a reference with [`NewMessage::once`] sends it again: where it
+    /// was sent, that is answered as it was the first time, also after a restart.
     ///
     /// # Errors
     /// Every reason for which it would be refused.
@@ -128,7 +129,28 @@ impl Node {
     /// # Errors
     /// [`AskError`].
     pub async fn outbox(&self, most: u32) -> Result<Vec<Outgoing>, AskError> {
-        let mut answer = self.ask(Asked::Outbox { most }).await?;
+        self.outbox_page(most, None).await
+    }
+
+    /// The same, those that come after a message: the last of the page before. After the last page it is
+    /// empty.
+    ///
+    /// # Errors
+    /// [`AskError`], also for a message that is not this node's.
+    pub async fn outbox_before(
+        &self,
+        message: &EnvelopeId,
+        most: u32,
+    ) -> Result<Vec<Outgoing>, AskError> {
+        self.outbox_page(most, Some(message.clone())).await
+    }
+
+    async fn outbox_page(
+        &self,
+        most: u32,
+        before: Option<EnvelopeId>,
+    ) -> Result<Vec<Outgoing>, AskError> {
+        let mut answer = self.ask(Asked::Outbox { most, before }).await?;
         read(answer.get_mut("messages").map(Value::take).unwrap_or_default())
     }
 

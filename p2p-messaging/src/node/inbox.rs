@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 /// The most messages in one answer.
 pub(super) const MAX_INBOX: usize = 1000;
 /// The most bytes of them, as they are shown: the answer is one line.
-const MAX_INBOX_BYTES: usize = 8 * 1024 * 1024;
+pub(super) const MAX_INBOX_BYTES: usize = 8 * 1024 * 1024;
 
 /// As many as have so many bytes where they are shown, but at least one. What is shown may be many times as
 /// long as what was sent.
-fn fitting(messages: impl Iterator<Item = Value>, most_bytes: usize) -> Vec<Value> {
+pub(super) fn fitting(messages: impl Iterator<Item = Value>, most_bytes: usize) -> Vec<Value> {
     let mut bytes = 0_usize;
     messages
         .take_while(|message| {

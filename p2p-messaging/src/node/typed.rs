@@ -75,6 +75,9 @@ pub struct Sent {
     pub expires: UnixMillis,
     /// The conversation that it belongs to.
     pub thread: Option<EnvelopeId>,
+    /// The reference under which it was sent once.
+    #[serde(default, rename = "ref")]
+    pub reference: Option<String>,
     /// Of a sealed message: the recipients of whom no node is known that could open it. One may come, or
     /// the DID is misspelt.
     pub recipients_without_node: Vec<Did>,
@@ -257,6 +260,7 @@ pub enum AtRecipient {
 
 /// An own message, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Outgoing {
     /// Its name.
     pub id: EnvelopeId,
@@ -270,6 +274,17 @@ pub struct Outgoing {
     pub issued: UnixMillis,
     /// Until when it counts.
     pub expires: UnixMillis,
+    /// The version of the topic.
+    pub version: u32,
+    /// The conversation that it belongs to.
+    pub thread: Option<EnvelopeId>,
+    /// The attributes of its header.
+    pub attributes: Map<String, Value>,
+    /// The CID of its payload as it travels: of a sealed one, of what was sealed.
+    pub payload_cid: ContentId,
+    /// The reference under which it was sent, if under one.
+    #[serde(default, rename = "ref")]
+    pub reference: Option<String>,
     /// How far it came.
     pub state: Reached,
     /// Those whom it names, and those who said something of it.
@@ -334,6 +349,11 @@ mod tests {
             "id": id,
             "channel": ContentId::of_bytes(b"a channel").expect("a name"),
             "topic": "bids",
+            "version": 1,
+            "thread": null,
+            "attributes": {"zone": "GB-1"},
+            "payloadCid": ContentId::of_bytes(b"{}").expect("a name"),
+            "ref": "bid 17",
             "sequence": 7,
             "issued": at,
             "expires": at,
@@ -346,6 +366,7 @@ mod tests {
         });
         let outgoing: Outgoing = read(answer).expect("it is read");
         assert_eq!((&outgoing.id, outgoing.state), (&id, Reached::Stored));
+        assert_eq!(outgoing.reference.as_deref(), Some("bid 17"));
         let at = UnixMillis::parse_rfc3339(at).expect("a time");
         let reasons = vec!["GP-POLICY-UNMET".to_owned()];
         let found: Vec<_> = outgoing.recipients.iter().map(|(d, s)| (d.as_str(), s)).collect();

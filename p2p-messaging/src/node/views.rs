@@ -2,7 +2,6 @@
 
 use super::control::{Answered, Asked, ControlResult};
 use super::group::After;
-use super::inbox::MAX_INBOX;
 use super::own_rights::OwnRight;
 use super::readers::check_number;
 use super::ticket::{Invitation, MAX_ADDRESSES};
@@ -74,9 +73,7 @@ impl Worker {
             }
             // The server says when something happened.
             Asked::Watch => Ok(json!({})),
-            Asked::Outbox { most } => Ok(
-                json!({"messages": self.outbox(usize::try_from(most).unwrap_or(1).min(MAX_INBOX))}),
-            ),
+            Asked::Outbox { most, before } => self.outbox(most, before.as_ref()),
             Asked::Envelope { envelope } => self.signed(&envelope),
             Asked::Receipts { envelope } => match self.knowledge.store.envelope(&envelope) {
                 Some((_, kept)) => match kept.envelope() {

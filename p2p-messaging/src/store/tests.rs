@@ -248,6 +248,39 @@ fn a_fork_is_known_once_and_an_entry_that_is_too_long_costs_no_other() {
 }
 
 #[test]
+fn what_was_sent_under_a_reference_is_found_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = Store::open(folder.path()).expect("opens");
+    let (all, channel) = (chain_of(1, 2), cid("channel"));
+    for (envelope, reference) in all.iter().zip(["bid 17", "bid 18"]) {
+        store
+            .stage(Entry::Sent {
+                channel: channel.clone(),
+                reference: reference.into(),
+                envelope: envelope.id().clone(),
+                sequence: envelope.header().sequence,
+            })
+            .expect("stages");
+        store.stage(kept(envelope, false)).expect("stages");
+    }
+    let check = |store: &Store| {
+        assert_eq!(store.sent(&channel, "bid 17"), Some((all[0].id().clone(), 1)));
+        assert_eq!(store.sent(&channel, "bid 18"), Some((all[1].id().clone(), 2)));
+        assert_eq!(store.sent(&channel, "bid 1"), None);
+        assert_eq!(store.sent(&cid("another"), "bid 17"), None);
+        assert_eq!(store.reference(all[1].id()).as_deref(), Some("bid 18"));
+    };
+    check(&store);
+    store.commit(NOW).expect("commits");
+    check(&store);
+    drop(store);
+    check(&Store::open(folder.path()).expect("opens").0);
+    // As an index of an older version is, it is made again from the log.
+    std::fs::remove_dir_all(folder.path().join("index")).expect("removes");
+    check(&Store::open(folder.path()).expect("opens").0);
+}
+
+#[test]
 fn a_reader_finds_its_place_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut store, _) = Store::open(folder.path()).expect("opens");

@@ -53,6 +53,42 @@ async fn a_message_that_was_given_up_while_it_waited_is_not_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_with_a_reference_is_sent_once_also_after_a_restart() {
+    let market = Market::with_operators(|_| ());
+    let flexgen = alone(&market).await;
+    let bid = offer(&market, 1, "GB-1").once("bid 17");
+    let (one, two) =
+        tokio::join!(flexgen.node.send(bid.clone()), flexgen.node.send(bid.clone()));
+    let (one, two) = (one.expect("sent"), two.expect("answered"));
+    assert_eq!((&one, one.reference.as_deref()), (&two, Some("bid 17")));
+    let other = soon(flexgen.node.send(offer(&market, 1, "GB-1").once("bid 18"))).await;
+    assert_eq!((one.sequence, other.sequence), (1, 2));
+    let changed = offer(&market, 3, "GB-1").once("bid 17");
+    let refused = flexgen.node.send(changed).await.expect_err("another payload");
+    assert_eq!(refused.code, codes::NODE_REFERENCE, "{refused}");
+    assert!(refused.message.contains("payload"), "{refused}");
+    let refused = flexgen.node.send(offer(&market, 3, "GB-1").once("")).await;
+    assert_eq!(refused.expect_err("no reference").code, codes::NODE_REQUEST);
+
+    let flexgen = flexgen.again(&market, false).await;
+    let mut by_name = bid;
+    by_name.channel = market.descriptor.name.as_str().to_owned();
+    assert_eq!(soon(flexgen.node.send(by_name)).await, one);
+    let outbox = soon(flexgen.node.outbox(10)).await;
+    let found: Vec<_> = outbox.iter().map(|m| (&m.id, m.reference.as_deref())).collect();
+    assert_eq!(found, [(&other.id, Some("bid 18")), (&one.id, Some("bid 17"))]);
+    // A page each, and nothing after the last.
+    let ids = |page: &[gridpass_messaging::node::Outgoing]| {
+        page.iter().map(|m| m.id.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&soon(flexgen.node.outbox(1)).await), std::slice::from_ref(&other.id));
+    let next = soon(flexgen.node.outbox_before(&other.id, 1)).await;
+    assert_eq!(ids(&next), std::slice::from_ref(&one.id));
+    assert!(soon(flexgen.node.outbox_before(&one.id, 1)).await.is_empty());
+    flexgen.node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_version_takes_over_the_name_of_a_channel_when_the_node_can_send_in_it() {
     let market = Market::with_operators(|_| ());
     let flexgen = alone(&market).await;

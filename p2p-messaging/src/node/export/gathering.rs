@@ -136,7 +136,7 @@ impl Gathered {
                     }
                 }
             }
-            Entry::Cursor { .. } | Entry::Forgotten(_) => {}
+            Entry::Cursor { .. } | Entry::Sent { .. } | Entry::Forgotten(_) => {}
         }
     }
 

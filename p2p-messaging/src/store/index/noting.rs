@@ -4,9 +4,9 @@
 use super::Index;
 use super::keys::{
     chain_hash, cost_key, cursor_key, document_key, epoch_key, fork_key, grant_key, head_key,
-    id_key, inbox_key, link_key, opened_key, own_receipt_key, receipt_key,
+    id_key, inbox_key, link_key, opened_key, own_receipt_key, receipt_key, reference_key, sent_key,
 };
-use super::rows::{EpochRow, HeadRow, Located, Spot};
+use super::rows::{EpochRow, HeadRow, Located, SentRow, Spot};
 use super::runs::{LinkRow, Numbered};
 use crate::checking::Chain;
 use crate::envelope::Envelope;
@@ -50,6 +50,11 @@ impl Index {
             }
             Entry::Forgotten(_) => {}
             Entry::Cursor { reader, number } => self.put(cursor_key(reader), number),
+            Entry::Sent { channel, reference, envelope, sequence } => {
+                let row = SentRow { envelope: envelope.clone(), sequence: *sequence };
+                self.put(sent_key(channel, reference), &row);
+                self.put(reference_key(envelope), reference);
+            }
         }
         self.count(spot);
     }
@@ -105,6 +110,7 @@ impl Index {
             | Entry::Receipt { .. }
             | Entry::Opened { .. }
             | Entry::Forgotten(_)
+            | Entry::Sent { .. }
             | Entry::Cursor { .. } => {}
         }
     }
@@ -217,7 +223,10 @@ impl Index {
                 }
             }
             // What they say does not hang on where they stand, and a later one may say another thing.
-            Entry::Fork { .. } | Entry::Cursor { .. } | Entry::Forgotten(_) => {}
+            Entry::Fork { .. }
+            | Entry::Cursor { .. }
+            | Entry::Sent { .. }
+            | Entry::Forgotten(_) => {}
             Entry::Receipt { own, receipt } => self.note_receipt(spot, *own, receipt),
         }
     }

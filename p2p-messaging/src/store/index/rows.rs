@@ -3,7 +3,7 @@
 use crate::checking::{Chain, Link};
 use crate::envelope::Envelope;
 use crate::log::Place;
-use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::{Did, DidUrl};
 use serde::{Deserialize, Serialize};
 
@@ -109,7 +109,14 @@ pub(super) struct Meta {
     pub(super) log: String,
 }
 
-pub(super) const VERSION: u32 = 4;
+/// The message that was sent under a reference.
+#[derive(Serialize, Deserialize)]
+pub(super) struct SentRow {
+    pub(super) envelope: EnvelopeId,
+    pub(super) sequence: u64,
+}
+
+pub(super) const VERSION: u32 = 5;
 pub(super) const META: &[u8] = b"m";
 
 pub(super) fn to_head(row: HeadRow) -> Option<Head> {

@@ -33,6 +33,7 @@ const AS_A_FILE: &str =
     "  gridpass send flex.gb.bids bids bid.json\n  \
      echo '{\"zone\": \"GB-1\"}' | gridpass send flex.gb.bids bids -\n  \
      gridpass send flex.gb.orders orders order.json --to did:webvh:… --wait 30s\n  \
+     gridpass send flex.gb.bids bids bid.json --ref bid-2026-03-01-17   sent once, however often it is called\n  \
      (the node checks it first as every peer will: what they would refuse is not sent; in a channel\n   \
      that seals, it seals the payload to those who may read)"
 ))]
@@ -58,6 +59,9 @@ pub struct SendArgs {
     /// For how long it counts [default: the channel's longest, up to 1h]
     #[arg(long = "for", value_name = "TIME")]
     lifetime: Option<String>,
+    /// A text of yours, 128 bytes at most: called again with the same one, it is not sent twice
+    #[arg(long = "ref", value_name = "TEXT")]
+    reference: Option<String>,
     /// Wait this long for an answer in the same thread, and print it
     #[arg(long, value_name = "TIME")]
     wait: Option<String>,
@@ -101,11 +105,17 @@ pub struct InboxArgs {
 
 /// Show own messages, the newest first, and what became of each
 #[derive(Args)]
-#[command(after_help = help!("  gridpass outbox\n  gridpass outbox --most 5 --json"))]
+#[command(after_help = help!(
+    "  gridpass outbox\n  gridpass outbox --most 5 --json\n  \
+     gridpass outbox --before bafyrei…    those before this message: the next page"
+))]
 pub struct OutboxArgs {
     /// The most messages
     #[arg(long, value_name = "N", default_value_t = 20)]
     most: u32,
+    /// Only those that were sent before this message
+    #[arg(long, value_name = "ID")]
+    before: Option<String>,
 }
 
 /// Show what each recipient says of an own message: delivered, refused and why, or overdue
@@ -144,6 +154,7 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         thread: args.thread.as_deref().map(EnvelopeId::parse).transpose()?,
         attributes,
         lifetime_millis: args.lifetime.as_deref().map(parse_duration).transpose()?,
+        reference: args.reference.clone(),
     };
     // What was taken in before cannot be an answer.
     let before = wait.map(|_| ask(global, &Asked::Status)).transpose()?;
@@ -311,7 +322,8 @@ pub fn passed_over(waits: &Value) -> String {
 }
 
 pub fn outbox(global: &GlobalArgs, args: &OutboxArgs) -> Outcomes {
-    let answer = ask(global, &Asked::Outbox { most: args.most })?;
+    let before = args.before.as_deref().map(EnvelopeId::parse).transpose()?;
+    let answer = ask(global, &Asked::Outbox { most: args.most, before })?;
     let mut text = String::new();
     for message in answer.get("messages").and_then(Value::as_array).into_iter().flatten() {
         text.push_str(&fate(message));
@@ -359,6 +371,9 @@ fn silent(fate: &Value) -> Option<usize> {
 fn fate(message: &Value) -> String {
     let of = |name: &str| shown(message.get(name).and_then(Value::as_str).unwrap_or_default());
     let mut text = format!("{}  {}  {}\n  {}\n", of("issued"), of("topic"), of("state"), of("id"));
+    if message.get("ref").is_some_and(Value::is_string) {
+        text.push_str(&format!("  ref        {}\n", of("ref")));
+    }
     for (recipient, said) in
         message.get("recipients").and_then(Value::as_object).into_iter().flatten()
     {
