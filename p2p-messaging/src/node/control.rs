@@ -123,6 +123,13 @@ pub enum Asked {
         /// The most of them.
         most: u32,
     },
+    /// Messages of others that were refused, after a number, and why.
+    Refused {
+        /// The number.
+        after: u64,
+        /// The most of them.
+        most: u32,
+    },
     /// Delivered messages after a number, and those that come: a line for each, without end.
     Listen {
         /// The number; where a reader left off, if none is named.

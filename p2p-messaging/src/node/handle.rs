@@ -8,7 +8,7 @@
 use super::Node;
 use super::control::{Asked, NewMessage};
 use super::listening::{Listen, Listener, PAGE};
-use super::typed::{AskError, Delivered, Given, Outgoing, Said, Sent, read};
+use super::typed::{AskError, Delivered, Given, Outgoing, Refused, Said, Sent, read};
 use crate::codes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -151,6 +151,16 @@ impl Node {
         before: Option<EnvelopeId>,
     ) -> Result<Vec<Outgoing>, AskError> {
         let mut answer = self.ask(Asked::Outbox { most, before }).await?;
+        read(answer.get_mut("messages").map(Value::take).unwrap_or_default())
+    }
+
+    /// Messages of others that were refused here after a number, and why; a thousand at most. Of a sender that
+    /// is refused often not all are kept: `spec/receipt.md`.
+    ///
+    /// # Errors
+    /// `GP-NODE-NUMBER` for a number of another log.
+    pub async fn refused(&self, after: u64, most: u32) -> Result<Vec<Refused>, AskError> {
+        let mut answer = self.ask(Asked::Refused { after, most }).await?;
         read(answer.get_mut("messages").map(Value::take).unwrap_or_default())
     }
 

@@ -3,6 +3,7 @@
 use super::worker::Worker;
 use crate::checking::Known as _;
 use crate::codes;
+use crate::envelope::Envelope;
 use crate::sealing::Opening;
 use crate::store::{Given, Kept};
 use base64::Engine as _;
@@ -71,13 +72,28 @@ impl Worker {
         json!({"messages": all, "last": last, "unopened": self.passed_over(None)})
     }
 
-    fn message(&self, number: u64, kept: &Kept) -> Value {
-        let Ok(envelope) = kept.envelope() else {
-            return lost(number, number);
-        };
+    /// Messages that were refused, as far as they are kept, and by which codes.
+    pub(super) fn refused(&self, after: u64, most: u32) -> Value {
+        let most = usize::try_from(most).unwrap_or(MAX_INBOX).min(MAX_INBOX);
+        let shown = self.knowledge.store.refused(after).filter_map(|(number, kept)| {
+            let mut message = self.about(number, &kept, &kept.envelope().ok()?);
+            let reasons = kept.reasons.iter().map(|code| {
+                let sentence = codes::find(code).map(|known| known.0.meaning);
+                json!({"code": code, "sentence": sentence.unwrap_or_default()})
+            });
+            message.as_object_mut()?.insert("reasons".into(), reasons.collect());
+            Some(message)
+        });
+        let all = fitting(shown.take(most), MAX_INBOX_BYTES);
+        let last = all.last().and_then(|m| m.get("number")?.as_u64()).unwrap_or(after);
+        json!({"messages": all, "last": last})
+    }
+
+    /// What its header says of a message, and what the node noted.
+    fn about(&self, number: u64, kept: &Kept, envelope: &Envelope) -> Value {
         let header = envelope.header();
         let channel = self.knowledge.material.channel(&header.channel);
-        let mut message = json!({
+        json!({
             "number": number,
             "id": envelope.id(),
             "channel": header.channel,
@@ -96,7 +112,15 @@ impl Worker {
             "sealed": header.is_sealed(),
             "caughtUp": kept.caught_up,
             "decidedAt": kept.at,
-        });
+        })
+    }
+
+    fn message(&self, number: u64, kept: &Kept) -> Value {
+        let Ok(envelope) = kept.envelope() else {
+            return lost(number, number);
+        };
+        let header = envelope.header();
+        let mut message = self.about(number, kept, &envelope);
         let opening = header.is_sealed().then(|| self.knowledge.open(&envelope));
         let withheld = why_withheld(envelope.payload().is_some(), opening.as_ref());
         let opened = match &opening {

@@ -76,7 +76,8 @@ pub use material::{MAX_FILE, Material, MaterialError, OwnAuthorisation, OwnPrese
 pub use settings::{MetricsSettings, NodeSettings};
 pub use ticket::{Invitation, MAX_TICKET, PREFIX as TICKET_PREFIX, TicketError};
 pub use typed::{
-    AskError, AtRecipient, Delivered, Given, Lost, Outgoing, Reached, Said, Sent, Withheld,
+    AskError, AtRecipient, Delivered, Given, Lost, Outgoing, Reached, Refused, RefusedFor, Said,
+    Sent, Withheld,
 };
 
 use crate::checking::{Checker, Limits};

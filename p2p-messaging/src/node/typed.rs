@@ -141,6 +141,45 @@ pub struct Withheld {
     pub sentence: String,
 }
 
+/// A message of somebody that was refused here.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Refused {
+    /// The node's own number of it: the next one comes after this.
+    pub number: u64,
+    /// Its name.
+    pub id: EnvelopeId,
+    /// The channel.
+    pub channel: ContentId,
+    /// The channel's name, where the node still has its descriptor.
+    pub channel_name: Option<String>,
+    /// The topic.
+    pub topic: String,
+    /// Who sent it.
+    pub sender: Did,
+    /// The node that signed it, where that is not the sender itself.
+    pub node: Option<Did>,
+    /// Its number among those that this node of the sender sent in the channel.
+    pub sequence: u64,
+    /// When, as its sender says.
+    pub issued: UnixMillis,
+    /// As of when it was decided about.
+    pub decided_at: UnixMillis,
+    /// Why.
+    pub reasons: Vec<RefusedFor>,
+}
+
+/// Why a message was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct RefusedFor {
+    /// The code: [`crate::codes::find`] gives the [`Code`].
+    pub code: String,
+    /// What it means.
+    pub sentence: String,
+}
+
 /// What a listener is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -67,6 +67,10 @@ impl Worker {
                 let last = self.knowledge.store.last_number();
                 check_number(after, last).map(|()| self.inbox(after, most))
             }
+            Asked::Refused { after, most } => {
+                let last = self.knowledge.store.last_number();
+                check_number(after, last).map(|()| self.refused(after, most))
+            }
             // The server asks again and again from here.
             Asked::Listen { after, reader, channel } => {
                 self.listen_from(after, reader.as_deref(), channel.as_deref())

@@ -130,6 +130,19 @@ impl Store {
         })
     }
 
+    /// What was refused here after a number and is kept, in the order in which it was decided: when it came, or,
+    /// where it was sealed, when it was opened.
+    pub fn refused(&self, after: u64) -> impl Iterator<Item = (u64, Kept)> {
+        self.index.refused(after).filter_map(move |spot| match self.read(spot)? {
+            Entry::Envelope(kept) => Some((spot.number, *kept)),
+            Entry::Opened { envelope, payload, at, .. } => {
+                let (_, kept) = self.envelope(&envelope)?;
+                Some((spot.number, Kept { reasons: vec![payload.code], at, ..kept }))
+            }
+            _ => None,
+        })
+    }
+
     /// Receipts of others that speak of a message: those that were found among so many.
     #[must_use]
     pub fn receipts(&self, chain: &Chain, sequence: u64, most: usize) -> Vec<SignedReceipt> {

@@ -37,7 +37,7 @@ impl Staged {
         match &entry {
             Entry::Envelope(kept) => {
                 let envelope = kept.envelope().map_err(|_| StoreError::Entry)?;
-                self.take_located(Located::of(&envelope, kept.deliver), body);
+                self.take_located(Located::of(&envelope, kept), body);
                 return Ok(());
             }
             Entry::Document(bytes) | Entry::Epoch(bytes) => {
@@ -67,7 +67,7 @@ impl Staged {
         envelope: &Envelope,
         kept: Kept,
     ) -> Result<(), StoreError> {
-        let located = Located::of(envelope, kept.deliver);
+        let located = Located::of(envelope, &kept);
         let body = body_of(&Entry::Envelope(Box::new(kept)))?;
         self.take_located(located, body);
         Ok(())

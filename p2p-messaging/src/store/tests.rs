@@ -2,6 +2,7 @@ use super::*;
 use crate::checking::Chain;
 use crate::envelope::{Envelope, Header};
 use crate::test_kit::{NOW, cid, header, key};
+use gridpass_policy::facts::CheckFacts;
 use serde_bytes::ByteBuf;
 use std::path::Path;
 
@@ -278,6 +279,43 @@ fn what_was_sent_under_a_reference_is_found_again() {
     // As an index of an older version is, it is made again from the log.
     std::fs::remove_dir_all(folder.path().join("index")).expect("removes");
     check(&Store::open(folder.path()).expect("opens").0);
+}
+
+#[test]
+fn what_was_refused_is_found_in_order_also_when_its_payload_is_forgotten() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, all) = filled(folder.path());
+    let others = chain_of(2, 3);
+    for envelope in &others {
+        let Entry::Envelope(refused) = kept(envelope, false) else { panic!("an envelope") };
+        let reasons = vec!["GP-POLICY-UNMET".to_owned()];
+        let refused = Kept { allowed: false, reasons, ..(*refused).clone() };
+        store.stage(Entry::Envelope(Box::new(refused))).expect("stages");
+    }
+    // One of those that were allowed did not fit its schema when it was opened.
+    let code = "GP-PAYLOAD-SCHEMA".to_owned();
+    let outcome = gridpass_policy::facts::Finding::Failed;
+    let payload = CheckFacts { outcome, code, sentence: String::new() };
+    let envelope = all[1].id().clone();
+    store.stage(Entry::Opened { envelope, deliver: false, payload, at: NOW }).expect("stages");
+    store.commit(NOW).expect("commits");
+    let check = |store: &Store| {
+        let found: Vec<_> = store.refused(0).collect();
+        let id = |kept: &Kept| kept.envelope().expect("an envelope").id().clone();
+        let ids: Vec<_> = found.iter().map(|(_, kept)| id(kept)).collect();
+        let expected = [&others[0], &others[1], &others[2], &all[1]];
+        assert_eq!(ids, expected.map(|e| e.id().clone()));
+        assert_eq!(found[0].1.reasons, ["GP-POLICY-UNMET"]);
+        assert_eq!(found[3].1.reasons, ["GP-PAYLOAD-SCHEMA"]);
+        assert_eq!(store.refused(found[2].0).count(), 1);
+    };
+    check(&store);
+    let what = payloads(&|_, _| true);
+    store.close_file(&what, NOW.plus_millis(48 * 3600 * 1000)).expect("closes");
+    assert!(store.forget(&what).expect("forgets").0 > 0);
+    check(&store);
+    drop(store);
+    check(&Store::open_with(folder.path(), 3000).expect("opens").0);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use super::Index;
 use super::keys::{
     chain_hash, cost_key, cursor_key, document_key, fork_key, grant_key, head_key, id_key,
-    inbox_key, link_key, opened_key, own_receipt_key, receipt_key, reference_key, sent_key,
+    inbox_key, link_key, opened_key, own_receipt_key, receipt_key, reference_key, refused_key,
+    sent_key,
 };
 use super::rows::{Ends, EpochRow, Head, HeadRow, SentRow, Spot, to_head};
 use super::runs::{LinkRow, Numbered, between, down_between, row_at};
@@ -137,6 +138,12 @@ impl Index {
     /// What is delivered, after a number.
     pub(in crate::store) fn inbox(&self, after: u64) -> impl Iterator<Item = Spot> + use<> {
         between(&self.db, inbox_key, after.saturating_add(1), u64::MAX)
+    }
+
+    /// What was refused, after a number.
+    pub(in crate::store) fn refused(&self, after: u64) -> impl Iterator<Item = Spot> + use<> {
+        let range = refused_key(after.saturating_add(1))..=refused_key(u64::MAX);
+        self.db.range(range).values().filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
     }
 
     /// Where receipts of others stand that speak of a message or of later ones, the nearest first.

@@ -92,3 +92,7 @@ pub(super) fn sent_key(channel: &ContentId, reference: &str) -> Vec<u8> {
 pub(super) fn reference_key(id: &EnvelopeId) -> Vec<u8> {
     [b"q".as_slice(), &id.to_bytes()].concat()
 }
+
+pub(super) fn refused_key(number: u64) -> Vec<u8> {
+    [b"x".as_slice(), &number.to_be_bytes()].concat()
+}

@@ -4,7 +4,8 @@
 use super::Index;
 use super::keys::{
     chain_hash, cost_key, cursor_key, document_key, epoch_key, fork_key, grant_key, head_key,
-    id_key, inbox_key, link_key, opened_key, own_receipt_key, receipt_key, reference_key, sent_key,
+    id_key, inbox_key, link_key, opened_key, own_receipt_key, receipt_key, reference_key,
+    refused_key, sent_key,
 };
 use super::rows::{EpochRow, HeadRow, Located, SentRow, Spot};
 use super::runs::{LinkRow, Numbered};
@@ -21,7 +22,7 @@ impl Index {
         match entry {
             Entry::Envelope(kept) => {
                 if let Ok(envelope) = kept.envelope() {
-                    self.note_envelope(spot, &Located::of(&envelope, kept.deliver));
+                    self.note_envelope(spot, &Located::of(&envelope, kept));
                 }
             }
             Entry::Document(bytes) => {
@@ -39,6 +40,8 @@ impl Index {
                 self.put(opened_key(envelope), &spot);
                 if *deliver {
                     self.inbox.insert(spot.number, spot);
+                } else {
+                    self.put(refused_key(spot.number), &spot);
                 }
             }
             Entry::Epoch(bytes) => self.note_epoch(spot, bytes),
@@ -140,7 +143,7 @@ impl Index {
     /// Notes an envelope that was read before.
     pub(in crate::store) fn note_envelope(&mut self, spot: Spot, located: &Located) {
         self.count(spot);
-        let Located { chain, sequence, link, deliver } = located;
+        let Located { chain, sequence, link, deliver, allowed } = located;
         let hash = chain_hash(chain);
         self.put(id_key(&link.id), &spot);
         let row = LinkRow::of(*sequence, link, spot);
@@ -152,6 +155,9 @@ impl Index {
         }
         if *deliver {
             self.inbox.insert(spot.number, spot);
+        }
+        if !*allowed {
+            self.put(refused_key(spot.number), &spot);
         }
         ends.newest = ends.newest.max(*sequence);
         // One that lies behind the next that is missing closes nothing.
@@ -203,6 +209,9 @@ impl Index {
                 let chain = chain_hash(&Chain::of(header));
                 self.move_in_run::<LinkRow>(|n| link_key(&chain, n), header.sequence, spot);
                 self.move_in_run::<Spot>(inbox_key, spot.number, spot);
+                if !kept.allowed {
+                    self.put(refused_key(spot.number), &spot);
+                }
             }
             Entry::Document(bytes) => {
                 if let Ok(id) = ContentId::of_bytes(bytes)
@@ -211,9 +220,12 @@ impl Index {
                     self.put(document_key(&id), &spot);
                 }
             }
-            Entry::Opened { envelope, .. } => {
+            Entry::Opened { envelope, deliver, .. } => {
                 self.put(opened_key(envelope), &spot);
                 self.move_in_run::<Spot>(inbox_key, spot.number, spot);
+                if !*deliver {
+                    self.put(refused_key(spot.number), &spot);
+                }
             }
             Entry::Epoch(bytes) => self.note_epoch(spot, bytes),
             Entry::Grant { epochs, .. } => {

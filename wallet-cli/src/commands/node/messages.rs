@@ -93,7 +93,10 @@ pub struct ListenArgs {
 
 /// Show delivered messages
 #[derive(Args)]
-#[command(after_help = help!("  gridpass inbox\n  gridpass inbox --after 1200 --most 10 --json"))]
+#[command(after_help = help!(
+    "  gridpass inbox\n  gridpass inbox --after 1200 --most 10 --json\n  \
+     gridpass inbox --refused    what was refused here, and why"
+))]
 pub struct InboxArgs {
     /// Only what was taken in after this number
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -101,6 +104,9 @@ pub struct InboxArgs {
     /// The most messages
     #[arg(long, value_name = "N", default_value_t = 50)]
     most: u32,
+    /// Show instead what others sent and was refused here, with the codes that say why
+    #[arg(long)]
+    refused: bool,
 }
 
 /// Show own messages, the newest first, and what became of each
@@ -280,7 +286,34 @@ pub fn listen(global: &GlobalArgs, args: &ListenArgs) -> Outcomes {
     Ok(Answer::default())
 }
 
+/// What was refused, for people.
+fn refused(message: &Value) -> String {
+    let of = |name: &str| shown(message.get(name).and_then(Value::as_str).unwrap_or_default());
+    let number = message.get("number").map(ToString::to_string).unwrap_or_default();
+    let mut text = format!(
+        "{number:>8}  {}  {}/{}\n          from {}\n          {}\n",
+        of("issued"),
+        of("channelName"),
+        of("topic"),
+        of("sender"),
+        of("id"),
+    );
+    for reason in message.get("reasons").and_then(Value::as_array).into_iter().flatten() {
+        let of = |name: &str| shown(reason.get(name).and_then(Value::as_str).unwrap_or_default());
+        text.push_str(&format!("          {} [{}]\n", of("sentence"), of("code")));
+    }
+    text
+}
+
 pub fn inbox(global: &GlobalArgs, args: &InboxArgs) -> Outcomes {
+    if args.refused {
+        let asked = Asked::Refused { after: args.after, most: args.most };
+        let answer = ask(global, &asked)?;
+        let all = answer.get("messages").and_then(Value::as_array).into_iter().flatten();
+        let text: String = all.map(refused).collect();
+        let text = if text.is_empty() { "nothing was refused".to_owned() } else { text };
+        return Ok(Answer::new("gridpass.refused/1", answer, text));
+    }
     let answer = ask(global, &Asked::Inbox { after: args.after, most: args.most })?;
     let mut text = String::new();
     for message in answer.get("messages").and_then(Value::as_array).into_iter().flatten() {
