@@ -290,7 +290,22 @@ pub fn to_line(result: &ControlResult) -> Vec<u8> {
 /// # Errors
 /// [`AskError`].
 pub fn parse(line: &[u8]) -> Result<Asked, AskError> {
-    serde_json::from_slice(line).map_err(|e| AskError::from((codes::NODE_REQUEST, e.to_string())))
+    serde_json::from_slice(line).map_err(|e| {
+        let why = not_whole(line).unwrap_or_else(|| e.to_string());
+        AskError::from((codes::NODE_REQUEST, why))
+    })
+}
+
+/// Which number is none that a question has. The parser takes it for a map, since numbers keep their text.
+fn not_whole(line: &[u8]) -> Option<String> {
+    let asked: Map<String, Value> = serde_json::from_slice(line).ok()?;
+    let (name, number) = asked.iter().find_map(|(name, value)| match value {
+        Value::Number(number) if number.as_u64().is_none() => Some((name, number)),
+        _ => None,
+    })?;
+    let short = |text: &str| text.chars().take(80).collect::<String>();
+    let (name, number) = (short(name), short(&number.to_string()));
+    Some(format!("{name:?} is {number}: a number here is whole, and from 0 to {}", u64::MAX))
 }
 
 #[cfg(test)]
@@ -315,6 +330,22 @@ mod tests {
             line["error"]["reasons"],
             json!([{"code": unmet, "requirement": "zone", "sentence": "it says"}])
         );
+    }
+
+    #[test]
+    fn a_number_that_is_not_whole_is_named() {
+        for number in ["0.0", "1e20", "-1", "18446744073709551616"] {
+            let line = format!(r#"{{"do": "inbox", "after": {number}, "most": 1}}"#);
+            let refused = parse(line.as_bytes()).expect_err(number);
+            assert_eq!(refused.code, codes::NODE_REQUEST);
+            let said = refused.message.starts_with(&format!("\"after\" is {number}:"));
+            assert!(said, "{refused}");
+        }
+        let line = br#"{"do": "inbox", "after": 18446744073709551615, "most": 1}"#;
+        assert!(matches!(parse(line), Ok(Asked::Inbox { after: u64::MAX, most: 1 })));
+        // What else is wrong is told as it was.
+        let refused = parse(br#"{"do": "inbox", "after": 1}"#).expect_err("no most");
+        assert!(refused.message.contains("most"), "{refused}");
     }
 
     #[test]

@@ -113,6 +113,10 @@ impl Worker {
     ) -> Result<Header, Failed> {
         let material = &self.knowledge.material;
         let now = self.now();
+        if new.lifetime_millis == Some(0) {
+            let sentence = "`lifetimeMillis` is 0: a message counts for one millisecond at least";
+            return Err((codes::NODE_REQUEST, sentence.to_owned()));
+        }
         let signed = material
             .channels
             .get(channel)

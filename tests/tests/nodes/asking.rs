@@ -123,6 +123,14 @@ async fn what_would_be_refused_is_told_reason_by_reason() {
     assert!(!refused.has(policy_codes::MESSAGE_RATE), "{refused}");
     let [reason] = &refused.reasons[..] else { panic!("{:?}", refused.reasons) };
     assert!(reason.requirement.is_some() && !reason.causes.is_empty(), "{reason:?}");
+    // Whichever attribute is too much is named.
+    let misspelt = offer(&market, 1, "GB-1").with("zoen", "GB-1");
+    let refused = flexgen.node.send(misspelt).await.expect_err("no such attribute");
+    assert!(refused.message.contains("zoen"), "{refused}");
+    let never = flexgen.node.send(offer(&market, 1, "GB-1").for_millis(0)).await;
+    let refused = never.expect_err("it would be over at once");
+    assert_eq!(refused.code, codes::NODE_REQUEST, "{refused}");
+    assert!(refused.message.contains("lifetimeMillis"), "{refused}");
     // What has no reasons of a channel has none.
     let unknown = NewMessage::new("no.such.channel", "bids", b"{}");
     let refused = flexgen.node.send(unknown).await.expect_err("no channel");
