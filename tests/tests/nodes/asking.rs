@@ -3,9 +3,9 @@
 use crate::running::{Running, bid};
 use gridpass_credentials::role::RoleName;
 use gridpass_credentials::secured::{Binding, Form};
-use gridpass_messaging::node::control::{Asked, NewMessage};
 use gridpass_messaging::codes;
-use gridpass_messaging::node::{AskError, AtRecipient, Given, Listen, Reached, Said};
+use gridpass_messaging::node::control::{Asked, NewMessage};
+use gridpass_messaging::node::{AskError, AtRecipient, Given, Listen, Outgoing, Reached, Said};
 use gridpass_policy::channel::{Mode, Sealing, SignedChannel};
 use gridpass_policy::codes as policy_codes;
 use gridpass_tests::messages::Market;
@@ -78,9 +78,7 @@ async fn a_message_with_a_reference_is_sent_once_also_after_a_restart() {
     let found: Vec<_> = outbox.iter().map(|m| (&m.id, m.reference.as_deref())).collect();
     assert_eq!(found, [(&other.id, Some("bid 18")), (&one.id, Some("bid 17"))]);
     // A page each, and nothing after the last.
-    let ids = |page: &[gridpass_messaging::node::Outgoing]| {
-        page.iter().map(|m| m.id.clone()).collect::<Vec<_>>()
-    };
+    let ids = |page: &[Outgoing]| page.iter().map(|m| m.id.clone()).collect::<Vec<_>>();
     assert_eq!(ids(&soon(flexgen.node.outbox(1)).await), std::slice::from_ref(&other.id));
     let next = soon(flexgen.node.outbox_before(&other.id, 1)).await;
     assert_eq!(ids(&next), std::slice::from_ref(&one.id));
