@@ -208,7 +208,8 @@ pub fn socket_of(folder: &Path) -> PathBuf {
 
 impl Node {
     /// Starts a node in its folder, on the current runtime. It answers on its socket when this
-    /// returns; after an error nothing of it runs, and its folder and ports are free. The clock is asked again and again: [`system_clock`], or a test's.
+    /// returns; after an error nothing of it runs, and its folder and ports are free. The clock is asked
+    /// again and again: [`system_clock`], or a test's.
     ///
     /// # Errors
     /// [`NodeError`].
