@@ -157,6 +157,9 @@ gridpass_identity::codes! {
     NODE_NUMBER = "GP-NODE-NUMBER", Conflict,
         "The number is greater than the last one of the node's log: it is of another log, such as one from before the store was made anew.",
         "Begin at 0; the ids of the messages tell which you had.";
+    NODE_REFERENCE = "GP-NODE-REF", Conflict,
+        "The `ref` was given to another message in this channel, which was sent: this one was not.",
+        "Give every message a `ref` of its own, and the same one only to send the same message again.";
     CLOCK_MOVED = "GP-CLOCK-MOVED", Configuration,
         "The machine's clock was just set forward, by more than the channel lets clocks differ.",
         "Set it right; where it is right now (it was wrong when the node started, or the machine slept), send again in five minutes, or start the node again.";

@@ -41,6 +41,10 @@ pub struct NewMessage {
     /// For how long it counts, in milliseconds; the channel's longest, up to an hour, if not said.
     #[serde(default)]
     pub lifetime_millis: Option<u64>,
+    /// A text of the caller's, 128 bytes at most: a message with the same one in this channel is sent once,
+    /// however often it is asked for.
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
 }
 
 impl NewMessage {
@@ -57,6 +61,7 @@ impl NewMessage {
             thread: None,
             attributes: Map::new(),
             lifetime_millis: None,
+            reference: None,
         }
     }
 
@@ -78,6 +83,14 @@ impl NewMessage {
     #[must_use]
     pub fn with(mut self, attribute: &str, value: impl Into<Value>) -> Self {
         self.attributes.insert(attribute.to_owned(), value.into());
+        self
+    }
+
+    /// Sent once under this reference, however often it is asked for: whoever does not know whether it was
+    /// sent, after a restart of this program or of the node too, asks for it again.
+    #[must_use]
+    pub fn once(mut self, reference: &str) -> Self {
+        self.reference = Some(reference.to_owned());
         self
     }
 
@@ -116,6 +129,13 @@ pub enum Asked {
         /// The most of them.
         most: u32,
     },
+    /// Messages of others that were refused, after a number, and why.
+    Refused {
+        /// The number.
+        after: u64,
+        /// The most of them.
+        most: u32,
+    },
     /// Delivered messages after a number, and those that come: a line for each, without end.
     Listen {
         /// The number; where a reader left off, if none is named.
@@ -142,6 +162,9 @@ pub enum Asked {
     Outbox {
         /// The most of them.
         most: u32,
+        /// Only those that come after this one, which is the last of the page before.
+        #[serde(default)]
+        before: Option<EnvelopeId>,
     },
     /// What recipients say of one own message.
     Receipts {
@@ -283,7 +306,8 @@ pub fn to_line(result: &ControlResult) -> Vec<u8> {
 /// [`AskError`].
 pub fn parse(line: &[u8]) -> Result<Asked, AskError> {
     let refused = |why: String| AskError::from((codes::NODE_REQUEST, why));
-    let asked: Asked = serde_json::from_slice(line).map_err(|e| refused(e.to_string()))?;
+    let asked: Asked = serde_json::from_slice(line)
+        .map_err(|e| refused(not_whole(line).unwrap_or_else(|| e.to_string())))?;
     // Of a question without members serde takes any.
     if matches!(
         asked,
@@ -296,6 +320,18 @@ pub fn parse(line: &[u8]) -> Result<Asked, AskError> {
         }
     }
     Ok(asked)
+}
+
+/// Which number is none that a question has. The parser takes it for a map, since numbers keep their text.
+fn not_whole(line: &[u8]) -> Option<String> {
+    let asked: Map<String, Value> = serde_json::from_slice(line).ok()?;
+    let (name, number) = asked.iter().find_map(|(name, value)| match value {
+        Value::Number(number) if number.as_u64().is_none() => Some((name, number)),
+        _ => None,
+    })?;
+    let short = |text: &str| text.chars().take(80).collect::<String>();
+    let (name, number) = (short(name), short(&number.to_string()));
+    Some(format!("{name:?} is {number}: a number here is whole, and from 0 to {}", u64::MAX))
 }
 
 #[cfg(test)]
@@ -344,6 +380,22 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_is_not_whole_is_named() {
+        for number in ["0.0", "1e20", "-1", "18446744073709551616"] {
+            let line = format!(r#"{{"do": "inbox", "after": {number}, "most": 1}}"#);
+            let refused = parse(line.as_bytes()).expect_err(number);
+            assert_eq!(refused.code, codes::NODE_REQUEST);
+            let said = refused.message.starts_with(&format!("\"after\" is {number}:"));
+            assert!(said, "{refused}");
+        }
+        let line = br#"{"do": "inbox", "after": 18446744073709551615, "most": 1}"#;
+        assert!(matches!(parse(line), Ok(Asked::Inbox { after: u64::MAX, most: 1 })));
+        // What else is wrong is told as it was.
+        let refused = parse(br#"{"do": "inbox", "after": 1}"#).expect_err("no most");
+        assert!(refused.message.contains("most"), "{refused}");
+    }
+
+    #[test]
     fn a_message_is_what_was_said_of_it() {
         let to = Did::parse("did:web:dso.example").expect("a DID");
         let thread = EnvelopeId::of_block(b"a block").expect("a name");
@@ -352,11 +404,13 @@ mod tests {
             .in_thread(thread.clone())
             .with("zone", "GB-1")
             .with("quantityKw", 5)
+            .once("bid 17")
             .for_millis(60_000);
         let expected = json!({
             "do": "send", "channel": "flex.gb.bids", "topic": "bids", "version": null,
             "payload": STANDARD.encode("{}"), "recipients": [to], "thread": thread,
             "attributes": {"zone": "GB-1", "quantityKw": 5}, "lifetimeMillis": 60_000,
+            "ref": "bid 17",
         });
         assert_eq!(json!(Asked::Send(message)), expected);
     }

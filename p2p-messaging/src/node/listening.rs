@@ -3,10 +3,9 @@
 
 use super::Node;
 use super::control::Asked;
-use super::readers::is_in;
-use super::typed::{AskError, Delivered};
+use super::readers::is_for;
+use super::typed::{AskError, Delivered, Given};
 use crate::codes;
-use serde::Deserialize as _;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::fmt;
@@ -70,17 +69,22 @@ impl<'n> Listener<'n> {
     /// Waits for the next message.
     ///
     /// # Errors
-    /// [`AskError`].
+    /// [`AskError`]. `GP-LOG-DAMAGED` where the node's log is damaged, and a message may be lost: the listener
+    /// is past it, and goes on with the next call. [`Listener::next_given`] tells its number.
     pub async fn next(&mut self) -> Result<Delivered, AskError> {
+        self.next_given().await?.message()
+    }
+
+    /// Waits for the next message, or for what stands in its place where the node's log is damaged.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn next_given(&mut self) -> Result<Given, AskError> {
         let mut watch = self.node.watch();
         loop {
             while let Some(message) = self.read.pop_front() {
-                let channel = self.listen.channel.as_deref();
-                // One that is damaged on disk cannot be shown; the node's status says that it is.
-                if channel.is_none_or(|channel| is_in(&message, channel))
-                    && let Ok(delivered) = Delivered::deserialize(&message)
-                {
-                    return Ok(delivered);
+                if is_for(&message, self.listen.channel.as_deref()) {
+                    return Given::read(message);
                 }
             }
             let asked = Asked::Inbox { after: self.after, most: self.most };
@@ -101,12 +105,20 @@ impl<'n> Listener<'n> {
     /// # Errors
     /// `GP-NODE-REQUEST` where it listens in no reader's name.
     pub async fn done(&self, message: &Delivered) -> Result<(), AskError> {
+        self.done_until(message.number).await
+    }
+
+    /// The same by a number, such as that of what is [lost](super::Lost).
+    ///
+    /// # Errors
+    /// As [`Listener::done`].
+    pub async fn done_until(&self, number: u64) -> Result<(), AskError> {
         let Listen { reader, channel, .. } = self.listen.clone();
         let Some(reader) = reader else {
             let why = "no reader is named, whose place the node could keep";
             return Err(AskError::from((codes::NODE_REQUEST, why.to_owned())));
         };
-        self.node.ask(Asked::Done { reader, channel, number: message.number }).await?;
+        self.node.ask(Asked::Done { reader, channel, number }).await?;
         Ok(())
     }
 }

@@ -62,6 +62,19 @@ pub enum Entry {
     /// What was the document of an epoch, or a statement that granted keys, and is forgotten: its name, the
     /// CID of its bytes.
     Forgotten(ContentId),
+    /// Under which reference of its sender an own message is sent. It stands before the message: what was
+    /// cut off between both was never sent.
+    Sent {
+        /// The channel.
+        channel: ContentId,
+        /// The reference.
+        #[serde(rename = "ref")]
+        reference: String,
+        /// The message.
+        envelope: EnvelopeId,
+        /// Its number in the own chain.
+        sequence: u64,
+    },
     /// How far an application has read.
     Cursor {
         /// The application\'s name for itself.

@@ -17,6 +17,7 @@ mod unread;
 mod writing;
 
 pub use entry::{Entry, Kept};
+pub use finding::Given;
 pub use forgetting::{Forgetting, Forgot, OpenFile, Over};
 pub use index::Head;
 pub use opening::Found;
@@ -74,6 +75,8 @@ pub struct Store {
     index_failed: Option<String>,
     /// What is left to forget in the closed files that were looked at.
     left: BTreeMap<u64, Left>,
+    /// Numbers whose records could not be read when it was opened: first and last, in order.
+    lost: Vec<(u64, u64)>,
     /// When the last record was appended that was there when it was opened.
     logged_before: Option<UnixMillis>,
     /// The greatest number of a record that is lost or cannot be read; 0 where there is none.

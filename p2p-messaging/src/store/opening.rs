@@ -51,6 +51,19 @@ impl Intake {
 /// By how much the times of two records differ, in milliseconds, so that the clock seems to have jumped.
 const JUMP_MILLIS: u64 = 48 * 3600 * 1000;
 
+/// The numbers of which nobody can say what they held. What an end held that was cut off was never
+/// acknowledged.
+fn lost(opened: &Opened, unread: &[u64]) -> Vec<(u64, u64)> {
+    let damaged = opened.damaged.iter().filter_map(|d| {
+        let (first, next) = (d.lost.0, d.lost.1?);
+        (next > first).then(|| (first, next.saturating_sub(1)))
+    });
+    let unread = unread.iter().map(|number| (*number, *number));
+    let mut lost: Vec<_> = damaged.chain(opened.gone.iter().copied()).chain(unread).collect();
+    lost.sort_unstable();
+    lost
+}
+
 impl Store {
     /// Opens the store in a folder, or begins one.
     ///
@@ -131,8 +144,9 @@ impl Store {
         }
         index.belongs_to(&log.identity());
         index.write()?;
-        found.log = opened;
         found.unread = index.passed_over();
+        let lost = lost(&opened, &found.unread);
+        found.log = opened;
         let lost_until = found.lost_until();
         let cut_off_after = found.log.cut_off.is_some().then_some(greatest);
         let (staged, under_way) = (Staged::default(), Staged::default());
@@ -144,6 +158,7 @@ impl Store {
             under_way,
             index_failed,
             left,
+            lost,
             logged_before,
             lost_until,
             cut_off_after,

@@ -333,6 +333,7 @@ impl Scene {
                 .cloned()
                 .unwrap_or(Map::new()),
             lifetime_millis: None,
+            reference: None,
         });
         let id = ask(&self.honest, message).await["id"].clone();
         let started = Instant::now();

@@ -150,7 +150,7 @@ impl Gathered {
                     }
                 }
             }
-            Entry::Cursor { .. } | Entry::Forgotten(_) => {}
+            Entry::Cursor { .. } | Entry::Sent { .. } | Entry::Forgotten(_) => {}
         }
     }
 
