@@ -3,7 +3,7 @@
 
 use crate::charter::SignedCharter;
 use crate::content_id::ContentId;
-use crate::issuing::ISSUED;
+use crate::issued::ISSUED;
 use crate::keeping::{self, CHARTERS, KeepError, PINNED, TRUST, to_record};
 use crate::own_list::own_lists;
 use crate::register;
