@@ -123,3 +123,47 @@ async fn strangers_who_name_a_did_that_is_not_there_take_no_room_for_good() {
     }
     s.is_heard(9999).await;
 }
+
+/// Opens connections from an address of its own, says nothing, and opens again those that end.
+#[cfg(target_os = "linux")]
+async fn says_nothing(node: std::net::SocketAddr) {
+    let own = "127.0.0.2:0".parse().expect("an address");
+    loop {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.bind(own).expect("an address of this machine");
+        if let Ok(connection) = socket.connect(node).await {
+            let mut heard = [0; 256];
+            while connection.readable().await.is_ok() {
+                match connection.try_read(&mut heard) {
+                    Ok(0) => break,
+                    Ok(_) => {}
+                    Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
+                    Err(_) => break,
+                }
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_opens_connections_and_says_nothing_keeps_nobody_out() {
+    use libp2p::multiaddr::Protocol;
+    let s = Scene::new().await;
+    let port = s.address.iter().find_map(|part| match part {
+        Protocol::Tcp(port) => Some(port),
+        _ => None,
+    });
+    let node = std::net::SocketAddr::from(([127, 0, 0, 1], port.expect("a port")));
+    let flood: Vec<_> = (0..300).map(|_| tokio::spawn(says_nothing(node))).collect();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    // Whoever comes from elsewhere is let in at once, again and again.
+    for number in 101..104 {
+        let party = Party::new(number);
+        let peer = Peer::new(&party, &s.market, &s.address).await;
+        peer.enter(s.hello(&party, None), &s.market).await;
+    }
+    s.is_heard(1).await;
+    flood.iter().for_each(tokio::task::JoinHandle::abort);
+}
