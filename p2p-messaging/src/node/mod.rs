@@ -47,6 +47,7 @@ mod publishing;
 mod readers;
 mod receipts;
 mod rounds;
+mod said;
 mod sealing;
 mod server;
 mod settings;

@@ -4,6 +4,7 @@
 use super::clock::{check_last, check_step};
 use super::control::{ControlResult, NewMessage};
 use super::group::After;
+use super::said::{Said, SaidByNodes};
 use super::typed::AskError;
 use super::worker::Worker;
 use crate::checking::{Chain, Known as _, Source, Verdict};
@@ -234,7 +235,7 @@ impl Worker {
         const MOST: usize = 256;
         let header = envelope.header();
         let chain = Chain::of(header);
-        let mut told: std::collections::BTreeMap<String, Value> = std::collections::BTreeMap::new();
+        let mut said = SaidByNodes::default();
         let mut keepers = serde_json::Map::new();
         for signed in self.knowledge.store.receipts(&chain, header.sequence, MOST) {
             let receipt = signed.receipt();
@@ -243,19 +244,11 @@ impl Worker {
                 continue;
             }
             let refusal = receipt.refused.iter().find(|r| r.sequence == header.sequence);
-            let state = match refusal {
-                None => json!({"state": "delivered", "at": receipt.issued}),
-                Some(refusal) => {
-                    json!({"state": "refused", "at": receipt.issued, "reasons": refusal.reasons})
-                }
-            };
-            let recipient = receipt.recipient.to_string();
-            // A refusal by one node stands beside what another delivered.
-            let before = told.get(&recipient).and_then(|v| v.get("state")?.as_str());
-            if before != Some("delivered") {
-                told.insert(recipient, state);
-            }
+            let refused = refusal.map(|refusal| refusal.reasons.clone());
+            let of_it = Said { at: receipt.issued, refused };
+            said.take(&receipt.recipient, signed.key().did(), of_it);
         }
+        let mut told = said.together();
         let handed = came_back
             || self.handed.contains_key(envelope.id())
             || !told.is_empty()

@@ -362,6 +362,12 @@ fn fate(message: &Value) -> String {
         let reasons = said.get("reasons").map(shown).unwrap_or_default();
         let recipient = shown(recipient);
         text.push_str(&format!("  {state:<10} {recipient} {reasons}\n"));
+        // Where its nodes say different things.
+        for node in said.get("nodes").and_then(Value::as_array).into_iter().flatten() {
+            let of = |name: &str| shown(node.get(name).and_then(Value::as_str).unwrap_or_default());
+            let reasons = node.get("reasons").map(shown).unwrap_or_default();
+            text.push_str(&format!("    at {}: {} {reasons}\n", of("node"), of("state")));
+        }
     }
     for keeper in message.get("keepers").and_then(Value::as_object).into_iter().flatten() {
         text.push_str(&format!("  kept by    {}\n", shown(keeper.0)));
