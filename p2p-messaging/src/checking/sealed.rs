@@ -362,8 +362,9 @@ impl Checker {
         let evidence = known.evidence();
         let found = verify_authorisation(&authorisation, &evidence, &expect, &mut self.memo);
         let mut failed = found.report.checks.iter().filter(|c| c.outcome == Outcome::Failed);
+        let mended = failed.all(|c| is_mended(c.code));
         match found.report.outcome() {
-            Outcome::Failed if failed.all(|c| is_mended(c.code)) => Outcome::Indeterminate,
+            Outcome::Failed if mended => Outcome::Indeterminate,
             outcome => outcome,
         }
     }

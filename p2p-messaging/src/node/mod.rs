@@ -14,6 +14,7 @@ mod catch_up;
 mod channels;
 mod clock;
 pub mod control;
+mod crowding;
 mod disk;
 mod endings;
 mod evidence;
