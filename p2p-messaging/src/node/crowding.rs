@@ -12,7 +12,10 @@ const MAX_WAITING_OF_ONE: usize = 32;
 /// Gives which makes room, where there is none left: the latest of whoever has most, if that is more than
 /// the new one's holder has with it. Names cost nothing: whoever has many of them has only the strangers'
 /// half of the room, and there no more than anybody else who asks.
-pub(super) fn room(holders: &[(bool, String)], new: &(bool, String)) -> Result<Option<usize>, Full> {
+pub(super) fn room(
+    holders: &[(bool, String)],
+    new: &(bool, String),
+) -> Result<Option<usize>, Full> {
     let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
     let mut all = 0_usize;
     for (_, name) in holders.iter().filter(|(known, _)| *known == new.0) {

@@ -93,7 +93,8 @@ mod tests {
         assert_eq!(both["at"], json!(UnixMillis::new(2000)));
         assert!(both.get("reasons").is_none());
         let refused = json!({
-            "node": first, "state": "refused", "at": UnixMillis::new(1000), "reasons": [stranger.id()],
+            "node": first, "state": "refused",
+            "at": UnixMillis::new(1000), "reasons": [stranger.id()],
         });
         let delivered = json!({"node": second, "state": "delivered", "at": UnixMillis::new(2000)});
         assert_eq!(both["nodes"], json!([refused, delivered]));
