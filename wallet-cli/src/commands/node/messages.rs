@@ -374,3 +374,24 @@ fn fate(message: &Value) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_one_node_refused_is_shown_beside_what_another_delivered() {
+        let message = json!({"id": "bafyrei", "topic": "models", "state": "sent", "recipients": {
+            "did:web:tso.example": {"state": "delivered", "nodes": [
+                {"node": "did:key:zFirst", "state": "refused", "reasons": ["GP-SEALING-STRANGER"]},
+                {"node": "did:key:zSecond", "state": "delivered"},
+            ]},
+        }});
+        let text = fate(&message);
+        assert!(text.contains("  delivered  did:web:tso.example"), "{text}");
+        let refused = text.lines().find(|line| line.contains("zFirst")).expect("a line");
+        assert!(refused.contains("refused") && refused.contains("GP-SEALING-STRANGER"), "{text}");
+        assert!(text.contains("    at did:key:zSecond: delivered"), "{text}");
+    }
+}
