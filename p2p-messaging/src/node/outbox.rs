@@ -2,6 +2,7 @@
 
 use super::control::Answered;
 use super::inbox::{MAX_INBOX, MAX_INBOX_BYTES, fitting};
+use super::said::{Said, SaidByNodes};
 use super::worker::Worker;
 use crate::checking::Chain;
 use crate::codes;
@@ -12,7 +13,7 @@ use gridpass_identity::code::Code;
 use gridpass_identity::time::UnixMillis;
 use serde_json::{Map, Value, json};
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The most messages of a channel that are looked at beyond those of a page: their payloads are forgotten.
 const MORE_LOOKED_AT: usize = 1000;
@@ -100,7 +101,7 @@ impl Worker {
         const MOST: usize = 256;
         let header = envelope.header();
         let chain = Chain::of(header);
-        let mut told: BTreeMap<String, Value> = BTreeMap::new();
+        let mut said = SaidByNodes::default();
         let mut keepers = Map::new();
         for signed in self.knowledge.store.receipts(&chain, header.sequence, MOST) {
             let receipt = signed.receipt();
@@ -109,19 +110,11 @@ impl Worker {
                 continue;
             }
             let refusal = receipt.refused.iter().find(|r| r.sequence == header.sequence);
-            let state = match refusal {
-                None => json!({"state": "delivered", "at": receipt.issued}),
-                Some(refusal) => {
-                    json!({"state": "refused", "at": receipt.issued, "reasons": refusal.reasons})
-                }
-            };
-            let recipient = receipt.recipient.to_string();
-            // A refusal by one node stands beside what another delivered.
-            let before = told.get(&recipient).and_then(|v| v.get("state")?.as_str());
-            if before != Some("delivered") {
-                told.insert(recipient, state);
-            }
+            let refused = refusal.map(|refusal| refusal.reasons.clone());
+            let of_it = Said { at: receipt.issued, refused };
+            said.take(&receipt.recipient, signed.key().did(), of_it);
         }
+        let mut told = said.together();
         let handed = came_back
             || self.handed.contains_key(envelope.id())
             || !told.is_empty()

@@ -414,9 +414,36 @@ fn fate(message: &Value) -> String {
         let reasons = said.get("reasons").map(shown).unwrap_or_default();
         let recipient = shown(recipient);
         text.push_str(&format!("  {state:<10} {recipient} {reasons}\n"));
+        // Where its nodes say different things.
+        for node in said.get("nodes").and_then(Value::as_array).into_iter().flatten() {
+            let of = |name: &str| shown(node.get(name).and_then(Value::as_str).unwrap_or_default());
+            let reasons = node.get("reasons").map(shown).unwrap_or_default();
+            text.push_str(&format!("    at {}: {} {reasons}\n", of("node"), of("state")));
+        }
     }
     for keeper in message.get("keepers").and_then(Value::as_object).into_iter().flatten() {
         text.push_str(&format!("  kept by    {}\n", shown(keeper.0)));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_one_node_refused_is_shown_beside_what_another_delivered() {
+        let message = json!({"id": "bafyrei", "topic": "models", "state": "sent", "recipients": {
+            "did:web:tso.example": {"state": "delivered", "nodes": [
+                {"node": "did:key:zFirst", "state": "refused", "reasons": ["GP-SEALING-STRANGER"]},
+                {"node": "did:key:zSecond", "state": "delivered"},
+            ]},
+        }});
+        let text = fate(&message);
+        assert!(text.contains("  delivered  did:web:tso.example"), "{text}");
+        let refused = text.lines().find(|line| line.contains("zFirst")).expect("a line");
+        assert!(refused.contains("refused") && refused.contains("GP-SEALING-STRANGER"), "{text}");
+        assert!(text.contains("    at did:key:zSecond: delivered"), "{text}");
+    }
 }
