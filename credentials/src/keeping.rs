@@ -22,7 +22,7 @@ use gridpass_identity::wallet::snapshots::{Fixed, newest_log};
 use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const DEFINITIONS: &str = "definition";
 const CHARTERS: &str = "charter";
@@ -294,33 +294,12 @@ pub fn pin(
     now: UnixMillis,
     rng: &mut dyn CryptoRng,
 ) -> Result<Trust, KeepError> {
-    let new = Trust::open(pack, None, now)?;
-    // When a log was obtained is signed by nobody, and one that is dated ahead would stay the newest.
-    let latest = now.plus_millis(MAX_CLOCK_SKEW_MILLIS);
-    let mut logs = new.identities().iter().filter(|m| m.did.method() == "webvh");
-    if let Some(ahead) = logs.find(|m| m.seen > latest) {
-        let what = format!("it says that the log of {} was obtained at {}", ahead.did, ahead.seen);
-        return Err(TrustError::Malformed(format!("{what}, which is later than now")).into());
-    }
     let held = match pinned(wallet, now) {
         Ok(held) => Some(held),
         Err(KeepError::NoTrust) => None,
         Err(e) => return Err(e),
     };
-    if let Some(held) = &held {
-        match new.compare(held) {
-            // A did:web has no history that proves itself: what the new pack says of one that
-            // the held pack knows would be its sender's word against ours.
-            Comparison::Same | Comparison::Newer => {
-                if let Some(did) = new.other_web(held).filter(|_| !adopt) {
-                    return Err(KeepError::OtherDocument(did.clone()));
-                }
-            }
-            Comparison::Unrelated if adopt => {}
-            other => return Err(KeepError::NotNewer(other)),
-        }
-    }
-    let logs = new.beside(held.as_ref(), &*wallet, now)?;
+    let (new, logs) = to_pin(pack, held.as_ref(), &*wallet, adopt, now)?;
     let mut changes = Changes::default();
     changes.put(TRUST, PINNED, pack.to_vec());
     for (id, role) in new.definitions() {
@@ -342,6 +321,40 @@ pub fn pin(
     }
     wallet.apply(changes, rng)?;
     Ok(new)
+}
+
+/// Whether a pack may take the place of the one that is held; gives it, and of the logs of DIDs in either the newest
+/// that were known before.
+pub(crate) fn to_pin(
+    pack: &[u8],
+    held: Option<&Trust>,
+    known: &dyn SnapshotStore,
+    adopt: bool,
+    now: UnixMillis,
+) -> Result<(Trust, BTreeMap<Did, Snapshot>), KeepError> {
+    let new = Trust::open(pack, None, now)?;
+    // When a log was obtained is signed by nobody, and one that is dated ahead would stay the newest.
+    let latest = now.plus_millis(MAX_CLOCK_SKEW_MILLIS);
+    let mut logs = new.identities().iter().filter(|m| m.did.method() == "webvh");
+    if let Some(ahead) = logs.find(|m| m.seen > latest) {
+        let what = format!("it says that the log of {} was obtained at {}", ahead.did, ahead.seen);
+        return Err(TrustError::Malformed(format!("{what}, which is later than now")).into());
+    }
+    if let Some(held) = held {
+        match new.compare(held) {
+            // A did:web has no history that proves itself: what the new pack says of one that
+            // the held pack knows would be its sender's word against ours.
+            Comparison::Same | Comparison::Newer => {
+                if let Some(did) = new.other_web(held).filter(|_| !adopt) {
+                    return Err(KeepError::OtherDocument(did.clone()));
+                }
+            }
+            Comparison::Unrelated if adopt => {}
+            other => return Err(KeepError::NotNewer(other)),
+        }
+    }
+    let logs = new.beside(held, known, now)?;
+    Ok((new, logs))
 }
 
 /// The trust pack that is pinned.
