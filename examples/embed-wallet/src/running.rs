@@ -13,9 +13,7 @@ use gridpass_credentials::status::StatusList;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_messaging::node::control::{Asked, NewMessage};
-use gridpass_messaging::node::{
-    AskError, Material, Node, NodeKey, NodeSettings, Sent, material_of,
-};
+use gridpass_messaging::node::{AskError, Node, NodeKey, NodeSettings, Sent, hold};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -63,12 +61,17 @@ impl Running {
             files.push(serde_json::to_vec(log).map_err(Error::new)?);
         }
         let folder = party.folder.join("node");
-        let place = material_of(&folder);
-        let (mut material, _) = Material::open(&place, party.did().clone(), shell.now())?;
+        // No node starts here until the material is dropped: it would not know of what is given.
+        let (mut material, unread) = hold(&folder)?.material(party.did().clone(), shell.now())?;
+        if let Some((path, why)) = unread.first() {
+            let sentence = format!("{}: {why}", path.display());
+            return Err(Error { code: Some(why.code()), sentence });
+        }
         for file in &files {
             // It tells by itself what a file is.
             material.give(file, shell.now())?;
         }
+        drop(material);
         let mut settings = NodeSettings::default();
         settings.network.listen = vec!["/ip4/127.0.0.1/tcp/0".parse().map_err(Error::new)?];
         // There is nobody else to be found here; and what gossip lost is asked for after a second.
