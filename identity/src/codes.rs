@@ -220,3 +220,19 @@ crate::codes! {
         "Keys were made or rotated, or visas issued, suspended or revoked, after the last backup, so that it cannot restore that.",
         "Back up now with `gridpass wallet backup -o FILE`.";
 }
+
+crate::coded!(
+    crate::did::DidError,
+    crate::document::DocumentError,
+    crate::jws::JwsError,
+    crate::key::KeyError,
+    crate::method::webvh::WebvhError,
+    crate::resolve::ResolveError,
+    crate::wallet::WalletError,
+    crate::wallet::identities::IdentityError,
+    crate::wallet::store::StoreError,
+);
+#[cfg(feature = "backup")]
+crate::coded!(crate::wallet::backup::BackupError);
+#[cfg(feature = "seal")]
+crate::coded!(crate::jwe::JweError, crate::wallet::messages::SealError);
