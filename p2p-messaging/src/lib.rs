@@ -121,6 +121,9 @@
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // tests may overflow, and then fail
 
+/// Addresses and names of peers, as [`net::NetworkSettings`] has them: of the version of libp2p that is used here.
+pub use libp2p::{Multiaddr, PeerId};
+
 pub mod bundle;
 pub mod checking;
 pub mod codes;

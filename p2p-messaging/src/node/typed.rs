@@ -57,6 +57,7 @@ impl From<(Code, String)> for AskError {
 /// A message that was sent: it is durable here.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Sent {
     /// Its name.
     pub id: EnvelopeId,
@@ -82,6 +83,7 @@ pub struct Sent {
 /// A message that was delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Delivered {
     /// The node's own number of it: the next one comes after this.
     pub number: u64,
@@ -129,6 +131,7 @@ pub struct Delivered {
 
 /// Why a delivered message is given without its payload.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct Withheld {
     /// The code: a text, since another version may know more of them; [`crate::codes::find`] gives the
     /// [`Code`].
@@ -146,6 +149,7 @@ fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<u8>>, D::Error
 /// What a recipient said of a message, in a receipt that it signed.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Said {
     /// It was delivered there.
     Delivered {
@@ -165,6 +169,7 @@ pub enum Said {
 /// How far an own message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Reached {
     /// It is durable here, and nobody has it yet.
     Queued,
@@ -179,6 +184,7 @@ pub enum Reached {
 /// How it stands with one recipient of an own message.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum AtRecipient {
     /// It waits here.
     Queued,
@@ -204,6 +210,7 @@ pub enum AtRecipient {
 
 /// An own message, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct Outgoing {
     /// Its name.
     pub id: EnvelopeId,
