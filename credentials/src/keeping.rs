@@ -546,7 +546,8 @@ pub(crate) fn seen_list(
     kept.map(|kept| read_list(kept.expose_secret())).transpose()
 }
 
-/// Keeps the state of a status list, if it is the newest that was seen. It must have been verified.
+/// Keeps the state of a status list, if it is the newest that was seen. It must have been verified. Who has no wallet
+/// gives it to [`crate::verifier::Verifier::take_list`].
 ///
 /// What a list of one of the wallet's own identities says is taken over: its issuer goes on from it,
 /// and takes nothing back. Such a list is no fork, though its version be one that was signed here too.

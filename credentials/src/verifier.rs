@@ -42,6 +42,8 @@
 //! # }
 //! ```
 
+mod known;
+
 use crate::codes;
 use crate::content_id::ContentId;
 use crate::keeping::{self, KeepError};
@@ -52,27 +54,26 @@ use crate::trust::{
     Comparison, IdentityMaterial, IdentityMaterialError, Snapshots, Trust, TrustError,
 };
 use crate::verify::{
-    Evidence, Expectation, SeenLists, Verdict, VisaReport, carries_authority, check_list,
-    pretends_authority, verify_presentation_with, verify_visa,
+    Evidence, Expectation, VisaReport, carries_authority, check_list, pretends_authority,
+    verify_presentation_with, verify_visa,
 };
 use crate::visa::Visa;
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::report::{Check, Outcome};
-use gridpass_identity::resolve::{
-    NoSnapshots, OfflineResolver, ResolveError, Resolver as _, Snapshot, SnapshotStore,
-};
+use gridpass_identity::resolve::{NoSnapshots, OfflineResolver, ResolveError, Resolver as _};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::snapshots::{Fixed, newest_log};
+use known::Known;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// The most status lists, and the most DID logs, that are remembered of what was shown. What the caller gives is
 /// remembered beyond that.
 pub const MAX_REMEMBERED: usize = 4096;
-/// The most memories of signatures: so many verifications at a time have one each.
-const MAX_MEMOS: usize = 64;
+/// The most memories of signatures that are kept: so many verifications at a time have one each.
+const MAX_MEMOS: usize = 16;
 
 /// Why a verifier did not take something.
 #[derive(Debug, thiserror::Error)]
@@ -102,44 +103,6 @@ impl VerifierError {
             Self::Identity(e) => e.code(),
             Self::List(check) => check.code,
         }
-    }
-}
-
-/// The newest that was seen.
-#[derive(Clone, Debug, Default)]
-struct Known {
-    lists: Vec<StatusList>,
-    seen: SeenLists,
-    logs: BTreeMap<Did, Snapshot>,
-}
-
-impl Known {
-    fn take_list(&mut self, list: StatusList) -> Result<(), KeepError> {
-        let is_it = |known: &&mut StatusList| known.id == list.id && known.issuer == list.issuer;
-        let known = self.lists.iter_mut().find(is_it);
-        if let Some(known) = &known {
-            if list.version.is_some()
-                && list.version == known.version
-                && list.bits() != known.bits()
-            {
-                return Err(KeepError::ForkedList(list.id));
-            }
-            if known.order() > list.order() {
-                return Err(KeepError::OlderList(list.id));
-            }
-        }
-        self.seen.insert((list.id.clone(), list.issuer.clone()), list.order());
-        match known {
-            Some(known) => *known = list,
-            None => self.lists.push(list),
-        }
-        Ok(())
-    }
-}
-
-impl SnapshotStore for Known {
-    fn snapshots(&self, did: &Did) -> Result<Vec<Snapshot>, ResolveError> {
-        Ok(self.logs.get(did).cloned().into_iter().collect())
     }
 }
 
@@ -332,7 +295,7 @@ impl Verifier {
             let revokers = role.and_then(|role| role.definition.revokers.as_ref());
             visa.issuer == list.issuer || revokers.is_some_and(|r| r.dids.contains(&list.issuer))
         };
-        let fine = report.visas.iter().filter(|v| Verdict::holds_but_for_status(v));
+        let fine = report.visas.iter().filter(|v| v.holds_but_for_status());
         let named: Vec<&Visa> = fine
             .filter_map(|v| v.visa.as_ref())
             .filter(|visa| visa.status.iter().any(|s| s.list == list.id))

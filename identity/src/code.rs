@@ -112,7 +112,7 @@ pub trait Coded: std::error::Error {
     }
 }
 
-/// Makes errors that have a `code()` of their own [`Coded`](code::Coded).
+/// Makes errors that have a `code()` of their own [`Coded`](crate::code::Coded).
 #[macro_export]
 macro_rules! coded {
     ($($error:ty),* $(,)?) => {$(

@@ -35,6 +35,7 @@ impl AskError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gridpass_policy::decision::Reason;
 
     #[test]
     fn a_rate_passes_and_what_policy_refuses_does_not() {
@@ -45,6 +46,11 @@ mod tests {
         for code in [policy_codes::POLICY_UNMET, codes::NODE_AUTHORISATION, codes::NOT_DURABLE] {
             assert!(!error(code).is_transient(), "{code}");
         }
+        let fast = || Reason::of_facts(policy_codes::MESSAGE_RATE.id(), "it is too fast");
+        let zone = Reason::of_requirement(policy_codes::POLICY_UNMET, "zone", "it says", vec![]);
+        let of = |reasons| AskError { reasons, ..error(policy_codes::POLICY_UNMET) };
+        assert!(of(vec![fast(), fast()]).is_transient());
+        assert!(!of(vec![fast(), zone]).is_transient());
         let told = error(codes::NODE_BUSY).told();
         assert!(told.ends_with(codes::NODE_BUSY.remedy()), "{told}");
         assert_eq!(told.matches(codes::NODE_BUSY.id()).count(), 1, "{told}");
