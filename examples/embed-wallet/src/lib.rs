@@ -92,8 +92,7 @@ pub async fn story(out: &mut dyn Write, shell: &mut Shell<'_>) -> Result<Ending>
     }
     telling::trust(out, &regulator.trust(shell)?)?;
     let claims = [("zone", json!("GB-1")), ("capacityKw", json!(500))];
-    let visa =
-        blocking(|| grant(&mut regulator, &mut flexgen, AGGREGATOR, &claims, out, shell))?;
+    let visa = blocking(|| grant(&mut regulator, &mut flexgen, AGGREGATOR, &claims, out, shell))?;
     blocking(|| grant(&mut regulator, &mut dso, OPERATOR, &[], out, shell))?;
 
     writeln!(out, "\n3. flexgen shows the DSO its zone, and not its capacity")?;

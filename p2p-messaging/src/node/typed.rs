@@ -209,8 +209,8 @@ pub enum AtRecipient {
 }
 
 /// An own message, and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Outgoing {
     /// Its name.
     pub id: EnvelopeId,
