@@ -18,7 +18,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// For how long a node may act for its participant, and shows its visas: 30 days, at most 90. **Then it can neither
+/// For how long a node may act for its participant (90 days at most), and shows its visas: 30 days. **Then it can neither
 /// send nor read**: in time, have the participant sign both anew, and give them to the node while it runs (`Node::give`);
 /// its `status` says when they end.
 pub const MONTH_MILLIS: u64 = 30 * 24 * 3600 * 1000;
