@@ -316,3 +316,22 @@ gridpass_identity::codes! {
         "A related resource has another digest than the credential says.",
         "Correct the digest, or leave the resource out.";
 }
+
+gridpass_identity::coded!(
+    crate::accepting::AcceptError,
+    crate::charter::CharterError,
+    crate::content_id::ContentIdError,
+    crate::general::GeneralError,
+    crate::issuing::IssueError,
+    crate::keeping::KeepError,
+    crate::parcel::ParcelError,
+    crate::request::RequestError,
+    crate::role::RoleError,
+    crate::schema::SchemaError,
+    crate::secured::SecuredError,
+    crate::status::StatusError,
+    crate::trust::IdentityMaterialError,
+    crate::trust::TrustError,
+    crate::verifier::VerifierError,
+    crate::visa::VisaError,
+);

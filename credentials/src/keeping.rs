@@ -27,7 +27,7 @@ use gridpass_identity::wallet::snapshots::{Fixed, newest_log};
 use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const DEFINITIONS: &str = "definition";
 pub(crate) const CHARTERS: &str = "charter";
@@ -316,36 +316,18 @@ pub fn pin_replacing(
     now: UnixMillis,
     rng: &mut dyn CryptoRng,
 ) -> Result<Trust, KeepError> {
-    let new = Trust::open(pack, None, now)?;
-    // When a log was obtained is signed by nobody, and one that is dated ahead would stay the newest.
-    let latest = now.plus_millis(MAX_CLOCK_SKEW_MILLIS);
-    let mut logs = new.identities().iter().filter(|m| m.did.method() == "webvh");
-    if let Some(ahead) = logs.find(|m| m.seen > latest) {
-        let what = format!("it says that the log of {} was obtained at {}", ahead.did, ahead.seen);
-        return Err(TrustError::Malformed(format!("{what}, which is later than now")).into());
-    }
     let held = match pinned_even_ahead(wallet, now) {
         Ok(held) => Some(held),
         Err(KeepError::NoTrust) => None,
         Err(e) => return Err(e),
     };
-    if let Some(held) = &held {
-        if held.history().iter().any(|c| is_ahead(c.charter().dated, now)) {
-            // By a clock that was set back every charter is ahead, and an old one would take its place.
-            wallet.check_clock(now)?;
-        }
-        match compare_until(&new, held, now) {
-            // A did:web has no history that proves itself: what the new pack says of one that
-            // the held pack knows would be its sender's word against ours.
-            Comparison::Same | Comparison::Newer => {
-                if let Some(did) = new.other_web(held).filter(|_| !adopt) {
-                    return Err(KeepError::OtherDocument(did.clone()));
-                }
-            }
-            Comparison::Unrelated if adopt => {}
-            other => return Err(KeepError::NotNewer(other)),
-        }
+    if let Some(held) = &held
+        && held.history().iter().any(|c| is_ahead(c.charter().dated, now))
+    {
+        // By a clock that was set back every charter is ahead, and an old one would take its place.
+        wallet.check_clock(now)?;
     }
+    let new = succeeding(pack, held.as_ref(), adopt, now)?;
     let replaced = new.replaces(held.as_ref(), &*wallet, ends)?;
     let dids: BTreeSet<Did> = replaced.iter().map(|(what, _)| what.did.clone()).collect();
     let logs = new.beside_but(held.as_ref(), &*wallet, &dids, now)?;
@@ -370,6 +352,50 @@ pub fn pin_replacing(
     }
     replacing::stage(wallet, &mut changes, &new, &replaced, now)?;
     wallet.apply(changes, rng)?;
+    Ok(new)
+}
+
+/// Whether a pack may take the place of the one that is held; gives it, and of the logs of DIDs in either the newest
+/// that were known before.
+pub(crate) fn to_pin(
+    pack: &[u8],
+    held: Option<&Trust>,
+    known: &dyn SnapshotStore,
+    now: UnixMillis,
+) -> Result<(Trust, BTreeMap<Did, Snapshot>), KeepError> {
+    let new = succeeding(pack, held, false, now)?;
+    let logs = new.beside(held, known, now)?;
+    Ok((new, logs))
+}
+
+/// A pack that may take the place of the one that is held.
+fn succeeding(
+    pack: &[u8],
+    held: Option<&Trust>,
+    adopt: bool,
+    now: UnixMillis,
+) -> Result<Trust, KeepError> {
+    let new = Trust::open(pack, None, now)?;
+    // When a log was obtained is signed by nobody, and one that is dated ahead would stay the newest.
+    let latest = now.plus_millis(MAX_CLOCK_SKEW_MILLIS);
+    let mut logs = new.identities().iter().filter(|m| m.did.method() == "webvh");
+    if let Some(ahead) = logs.find(|m| m.seen > latest) {
+        let what = format!("it says that the log of {} was obtained at {}", ahead.did, ahead.seen);
+        return Err(TrustError::Malformed(format!("{what}, which is later than now")).into());
+    }
+    if let Some(held) = held {
+        match compare_until(&new, held, now) {
+            // A did:web has no history that proves itself: what the new pack says of one that
+            // the held pack knows would be its sender's word against ours.
+            Comparison::Same | Comparison::Newer => {
+                if let Some(did) = new.other_web(held).filter(|_| !adopt) {
+                    return Err(KeepError::OtherDocument(did.clone()));
+                }
+            }
+            Comparison::Unrelated if adopt => {}
+            other => return Err(KeepError::NotNewer(other)),
+        }
+    }
     Ok(new)
 }
 
@@ -606,7 +632,8 @@ pub(crate) fn seen_list(
     kept.map(|kept| read_list(kept.expose_secret())).transpose()
 }
 
-/// Keeps the state of a status list, if it is the newest that was seen. It must have been verified.
+/// Keeps the state of a status list, if it is the newest that was seen. It must have been verified. Who has no wallet
+/// gives it to [`crate::verifier::Verifier::take_list`].
 ///
 /// What a list of one of the wallet's own identities says is taken over: its issuer goes on from it,
 /// and takes nothing back. Such a list is no fork, though its version be one that was signed here too.

@@ -131,6 +131,9 @@ crate::codes! {
     WALLET_EXISTS = "GP-WALLET-EXISTS", Conflict,
         "There is a wallet in this place already, and a wallet is never overwritten.",
         "Choose another profile name with --profile.";
+    WALLET_EMPTY = "GP-WALLET-EMPTY", NotFound,
+        "No wallet was made in this folder: its store is empty, as a call leaves it that failed or was cut off.",
+        "Nothing is lost: remove the folder and make the wallet anew.";
     WALLET_UNLOCK_FAILED = "GP-WALLET-UNLOCK-FAILED", Locked,
         "The passphrase or recovery phrase does not open this wallet.",
         "Try again; `gridpass wallet slots list` shows which ways there are.";
@@ -220,3 +223,19 @@ crate::codes! {
         "Keys were made or rotated, or visas issued, suspended or revoked, after the last backup, so that it cannot restore that.",
         "Back up now with `gridpass wallet backup -o FILE`.";
 }
+
+crate::coded!(
+    crate::did::DidError,
+    crate::document::DocumentError,
+    crate::jws::JwsError,
+    crate::key::KeyError,
+    crate::method::webvh::WebvhError,
+    crate::resolve::ResolveError,
+    crate::wallet::WalletError,
+    crate::wallet::identities::IdentityError,
+    crate::wallet::store::StoreError,
+);
+#[cfg(feature = "backup")]
+crate::coded!(crate::wallet::backup::BackupError);
+#[cfg(feature = "seal")]
+crate::coded!(crate::jwe::JweError, crate::wallet::messages::SealError);

@@ -318,6 +318,23 @@ gridpass_identity::codes! {
         "See the message: mostly a full disk, or permissions. Nothing that was acknowledged is lost.";
 }
 
+gridpass_identity::coded!(
+    crate::bundle::BundleError,
+    crate::bundle::PayloadError,
+    crate::content::ContentError,
+    crate::envelope::EnvelopeError,
+    crate::files::FileError,
+    crate::log::LogError,
+    crate::net::NetworkError,
+    crate::node::ExportError,
+    crate::node::MaterialError,
+    crate::node::NodeError,
+    crate::node::TicketError,
+    crate::receipt::ReceiptError,
+    crate::sealing::SealingError,
+    crate::store::StoreError,
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

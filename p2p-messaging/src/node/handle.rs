@@ -16,6 +16,7 @@ use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::Did;
 use serde::Deserialize as _;
 use serde_json::Value;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Wakes who waits for something at a node.
@@ -210,10 +211,44 @@ impl Node {
     /// `GP-CHANNEL-UNKNOWN` for a channel that the node neither has nor had; `GP-NODE-REQUEST` for a reader's
     /// name that is too long, or the node's own; `GP-NODE-NUMBER` for a number of another log.
     pub async fn listen(&self, listen: Listen) -> Result<Listener<'_>, AskError> {
+        let after = self.begin(&listen).await?;
+        Ok(Listener::new(self, listen, after, PAGE))
+    }
+
+    /// The same of a node that is shared: the listener borrows nothing, so that one value can own both, and a task
+    /// can have it for itself.
+    ///
+    /// ```no_run
+    /// use gridpass_messaging::node::{AskError, Listen, Listener, Node};
+    /// use std::sync::Arc;
+    ///
+    /// struct Desk {
+    ///     node: Arc<Node>,
+    ///     bids: Listener<'static>,
+    /// }
+    ///
+    /// async fn desk(node: Node) -> Result<Desk, AskError> {
+    ///     let node = Arc::new(node);
+    ///     let bids = node.listen_shared(Listen::reader("desk")).await?;
+    ///     Ok(Desk { node, bids })
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Node::listen`].
+    pub async fn listen_shared(
+        self: &Arc<Self>,
+        listen: Listen,
+    ) -> Result<Listener<'static>, AskError> {
+        let after = self.begin(&listen).await?;
+        Ok(Listener::new(Arc::clone(self), listen, after, PAGE))
+    }
+
+    /// After which number a listener begins.
+    async fn begin(&self, listen: &Listen) -> Result<u64, AskError> {
         let Listen { after, reader, channel } = listen.clone();
         let begun = self.ask(Asked::Listen { after, reader, channel }).await?;
-        let after = begun.get("after").and_then(Value::as_u64).unwrap_or_default();
-        Ok(Listener::new(self, listen, after, PAGE))
+        Ok(begun.get("after").and_then(Value::as_u64).unwrap_or_default())
     }
 
     /// Waits for what a recipient says of an own message. A channel without receipts has none.

@@ -9,6 +9,8 @@ use crate::codes;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
 /// The most messages that are read at once for a listener.
 pub(super) const PAGE: u32 = 64;
@@ -43,9 +45,38 @@ impl Listen {
     }
 }
 
-/// Gives delivered messages one after the other: [`Node::listen`].
+/// The node that is listened to.
+pub(super) enum Of<'n> {
+    Borrowed(&'n Node),
+    Shared(Arc<Node>),
+}
+
+impl<'n> From<&'n Node> for Of<'n> {
+    fn from(node: &'n Node) -> Self {
+        Self::Borrowed(node)
+    }
+}
+
+impl From<Arc<Node>> for Of<'_> {
+    fn from(node: Arc<Node>) -> Self {
+        Self::Shared(node)
+    }
+}
+
+impl Deref for Of<'_> {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        match self {
+            Self::Borrowed(node) => node,
+            Self::Shared(node) => node,
+        }
+    }
+}
+
+/// Gives delivered messages one after the other: [`Node::listen`], [`Node::listen_shared`].
 pub struct Listener<'n> {
-    node: &'n Node,
+    node: Of<'n>,
     listen: Listen,
     /// The number of the last that was read.
     after: u64,
@@ -62,8 +93,8 @@ impl fmt::Debug for Listener<'_> {
 }
 
 impl<'n> Listener<'n> {
-    pub(super) fn new(node: &'n Node, listen: Listen, after: u64, most: u32) -> Self {
-        Self { node, listen, after, most, read: VecDeque::new() }
+    pub(super) fn new(node: impl Into<Of<'n>>, listen: Listen, after: u64, most: u32) -> Self {
+        Self { node: node.into(), listen, after, most, read: VecDeque::new() }
     }
 
     /// Waits for the next message.

@@ -44,6 +44,7 @@ mod own;
 mod own_rights;
 mod owner;
 mod passed_over;
+mod passing;
 mod peers;
 mod publishing;
 mod readers;

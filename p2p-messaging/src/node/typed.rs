@@ -58,6 +58,7 @@ impl From<(Code, String)> for AskError {
 /// A message that was sent: it is durable here.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Sent {
     /// Its name.
     pub id: EnvelopeId,
@@ -86,6 +87,7 @@ pub struct Sent {
 /// A message that was delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Delivered {
     /// The node's own number of it: the next one comes after this.
     pub number: u64,
@@ -133,6 +135,7 @@ pub struct Delivered {
 
 /// Why a delivered message is given without its payload.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct Withheld {
     /// The code: a text, since another version may know more of them; [`crate::codes::find`] gives the
     /// [`Code`].
@@ -241,6 +244,7 @@ fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<u8>>, D::Error
 /// What a recipient said of a message, in a receipt that it signed.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Said {
     /// It was delivered there.
     Delivered {
@@ -260,6 +264,7 @@ pub enum Said {
 /// How far an own message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Reached {
     /// It is durable here, and nobody has it yet.
     Queued,
@@ -274,6 +279,7 @@ pub enum Reached {
 /// How it stands with one recipient of an own message.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum AtRecipient {
     /// It waits here.
     Queued,
@@ -298,6 +304,7 @@ pub enum AtRecipient {
 }
 
 /// An own message, and what became of it.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outgoing {

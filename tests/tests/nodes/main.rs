@@ -5,6 +5,7 @@
 mod asking;
 mod bursts;
 mod clocks;
+mod embedding;
 mod ends;
 mod losses;
 mod running;

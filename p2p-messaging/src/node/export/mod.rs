@@ -97,6 +97,7 @@ pub enum Keys {
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Progress {
     /// So many records of the log were looked at, and so many messages selected.
     Read {

@@ -226,6 +226,7 @@ fn tell(shown: bool, progress: Progress) {
             format!("read {records} records, {messages} messages")
         }
         Progress::Written { messages, of } => format!("written {messages} of {of} messages"),
+        _ => return,
     };
     let mut err = anstream::stderr().lock();
     // On one line; whoever does not see it does not need it.
