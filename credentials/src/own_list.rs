@@ -339,9 +339,9 @@ pub(crate) fn uuid(rng: &mut dyn CryptoRng) -> String {
 mod tests {
     use super::*;
     use crate::parcel::{Parcel, ParcelKind};
+    use gridpass_identity::codes;
     use gridpass_identity::json::Limits;
     use gridpass_identity::key::{KeyType, SecretKey};
-    use gridpass_identity::codes;
     use gridpass_identity::method;
 
     const NOW: UnixMillis = UnixMillis::from_millis(1_772_366_400_123);

@@ -524,11 +524,8 @@ mod tests {
                 _ => &["head", "records", "lock"],
             };
             for path in cut.iter().map(|name| dir.join(name)) {
-                let removed = if path.is_dir() {
-                    fs::remove_dir_all(&path)
-                } else {
-                    fs::remove_file(&path)
-                };
+                let removed =
+                    if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
                 removed?;
             }
             assert!(SledStore::open_or_create(&dir)?.scan(b"")?.is_empty(), "{part}");

@@ -205,9 +205,8 @@ mod tests {
         let named: Multiaddr = "/ip4/192.0.2.9/tcp/4801".parse().expect("an address");
         let settings = NetworkSettings { peers: vec![named], ..NetworkSettings::default() };
         let mut begun = Begun::of(&settings);
-        let flood = (0..1000).filter(|port| {
-            begun.one_more(from(&format!("/ip4/198.51.100.1/tcp/{}", 1024 + port)))
-        });
+        let flood = (0..1000)
+            .filter(|port| begun.one_more(from(&format!("/ip4/198.51.100.1/tcp/{}", 1024 + port))));
         assert_eq!(flood.count(), 16);
         assert!(begun.one_more(from("/ip4/198.51.100.2/tcp/1024")));
         // One that ended makes room.

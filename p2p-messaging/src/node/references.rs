@@ -35,11 +35,7 @@ fn is_same(one: &Value, other: &Value) -> bool {
 
 /// What differs between a message that is asked for and the one that was sent; nothing where they are the
 /// same, as far as can be said. What was sent can be opened as long as it is kept.
-fn difference(
-    new: &NewMessage,
-    sent: &Envelope,
-    opened: Option<&Opening>,
-) -> Option<&'static str> {
+fn difference(new: &NewMessage, sent: &Envelope, opened: Option<&Opening>) -> Option<&'static str> {
     let header = sent.header();
     let has = |(name, value): (&String, &Value)| {
         header.attributes.get(name).is_some_and(|sent| is_same(sent, value))

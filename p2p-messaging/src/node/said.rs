@@ -108,8 +108,7 @@ mod tests {
     #[test]
     fn refusals_for_different_reasons_are_told_each() {
         let tso = did("did:web:tso.example");
-        let (stranger, left_out) =
-            (crate::codes::SEALING_STRANGER, crate::codes::SEALING_LEFT_OUT);
+        let (stranger, left_out) = (crate::codes::SEALING_STRANGER, crate::codes::SEALING_LEFT_OUT);
         let mut nodes = SaidByNodes::default();
         nodes.take(&tso, &did("did:key:zFirst"), said(1000, Some(stranger)));
         nodes.take(&tso, &did("did:key:zSecond"), said(2000, Some(left_out)));

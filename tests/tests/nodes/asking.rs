@@ -57,8 +57,7 @@ async fn a_message_with_a_reference_is_sent_once_also_after_a_restart() {
     let market = Market::with_operators(|_| ());
     let flexgen = alone(&market).await;
     let bid = offer(&market, 1, "GB-1").once("bid 17");
-    let (one, two) =
-        tokio::join!(flexgen.node.send(bid.clone()), flexgen.node.send(bid.clone()));
+    let (one, two) = tokio::join!(flexgen.node.send(bid.clone()), flexgen.node.send(bid.clone()));
     let (one, two) = (one.expect("sent"), two.expect("answered"));
     assert_eq!((&one, one.reference.as_deref()), (&two, Some("bid 17")));
     let other = soon(flexgen.node.send(offer(&market, 1, "GB-1").once("bid 18"))).await;

@@ -179,7 +179,8 @@ mod tests {
     fn a_clock_is_doubted_after_a_long_pause_and_refused_when_it_is_behind() {
         let day = |n: u64| UnixMillis::from_millis((20_000 + n) * 86_400_000);
         let diary = Diary { last_issuing: Some(day(100)), ..Diary::default() };
-        let found = |n: u64| (days_of_pause(&diary, day(n)), clock_check("dso", &diary, day(n)).code);
+        let found =
+            |n: u64| (days_of_pause(&diary, day(n)), clock_check("dso", &diary, day(n)).code);
         assert_eq!(found(100), (None, codes::IN_ORDER));
         assert_eq!(found(130), (None, codes::IN_ORDER));
         assert_eq!(found(131), (Some(31), codes::IN_ORDER));

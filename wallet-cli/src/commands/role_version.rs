@@ -97,7 +97,8 @@ pub fn warning(
     if !dropped.is_empty() {
         text.push_str(&format!(" drops what {} had: {};", old.version, list(&dropped)));
     }
-    let more = [("adds", &added), ("requires from now on", &requires), ("requires no more", &frees)];
+    let more =
+        [("adds", &added), ("requires from now on", &requires), ("requires no more", &frees)];
     for (verb, set) in more {
         if !set.is_empty() {
             text.push_str(&format!(" {verb} {};", list(set)));

@@ -125,9 +125,8 @@ fn calls_that_wait_for_the_wallet_are_all_done() {
     let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
     let wait = ["--wait-for-wallet", "120"];
     let name = |i: usize| format!("n{i}");
-    let mut calls: Vec<_> = (0..5)
-        .map(|i| words(&[&["id", "new", "--name", &name(i)][..], &wait].concat()))
-        .collect();
+    let mut calls: Vec<_> =
+        (0..5).map(|i| words(&[&["id", "new", "--name", &name(i)][..], &wait].concat())).collect();
     calls.push(words(&[&["wallet", "backup", "-o", "b.gpb"][..], &wait].concat()));
     for ran in at_once(&place, &calls) {
         assert_eq!(ran.status, 0, "{ran:?}");

@@ -1,8 +1,8 @@
 //! Suspending, reinstating and revoking.
 
 use super::hanging;
-use super::{change_many, done_all_the_same};
 use super::standing::Known;
+use super::{change_many, done_all_the_same};
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;

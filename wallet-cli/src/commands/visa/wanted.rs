@@ -40,10 +40,7 @@ pub struct Wanted {
     pub renews: bool,
 }
 
-pub fn from_arguments(
-    global: &GlobalArgs,
-    args: &IssueArgs,
-) -> Result<(Wanted, Wallet), Failure> {
+pub fn from_arguments(global: &GlobalArgs, args: &IssueArgs) -> Result<(Wanted, Wallet), Failure> {
     // To one that is nobody's no visa could ever be shown.
     let subject = parse_did(args.to.as_deref().unwrap_or_default())?;
     // Nothing travels with a name on the command line but what is named beside it.
@@ -127,8 +124,9 @@ pub fn refuse_unfit(examined: &Examined) -> Result<(), Failure> {
         .map_or((gridpass_credentials::codes::REQUEST_MALFORMED, "nothing was checked"), |c| {
             (c.code, c.sentence.as_str())
         });
-    Err(Failure::new(code, format!("the request does not hold: {sentence}"))
-        .next("Look at it with `gridpass visa review FILE`; refuse it with `gridpass visa refuse FILE`."))
+    Err(Failure::new(code, format!("the request does not hold: {sentence}")).next(
+        "Look at it with `gridpass visa review FILE`; refuse it with `gridpass visa refuse FILE`.",
+    ))
 }
 
 /// What a request that holds asks for, as far as it is given without being told to.
