@@ -125,8 +125,8 @@ gridpass_identity::codes! {
         "A role definition that is referred to is not at hand.",
         "Ask for a trust pack that has it.";
     DEFINITION_NAME = "GP-DEFINITION-NAME", Failed,
-        "The charter lists a role definition under another name than its own.",
-        "Do not use the charter; tell its signers.";
+        "A charter, visa or request calls a role definition by another name than its own.",
+        "Do not use it; tell who signed it.";
     // Visas and their status
     VISA_MALFORMED = "GP-VISA-MALFORMED", Malformed,
         "The credential is not a visa of Gridpass: a member is missing, unknown or not what it must be.",
@@ -316,3 +316,22 @@ gridpass_identity::codes! {
         "A related resource has another digest than the credential says.",
         "Correct the digest, or leave the resource out.";
 }
+
+gridpass_identity::coded!(
+    crate::accepting::AcceptError,
+    crate::charter::CharterError,
+    crate::content_id::ContentIdError,
+    crate::general::GeneralError,
+    crate::issuing::IssueError,
+    crate::keeping::KeepError,
+    crate::parcel::ParcelError,
+    crate::request::RequestError,
+    crate::role::RoleError,
+    crate::schema::SchemaError,
+    crate::secured::SecuredError,
+    crate::status::StatusError,
+    crate::trust::IdentityMaterialError,
+    crate::trust::TrustError,
+    crate::verifier::VerifierError,
+    crate::visa::VisaError,
+);

@@ -31,7 +31,7 @@ use rand_core::CryptoRng;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-pub use crate::issued::{Event, IssuedVisa};
+pub use crate::issued::{Act, ActedOn, Event, IssuedVisa};
 
 pub(crate) const AUTHORISATIONS: &str = "node-authorisation";
 
@@ -196,6 +196,7 @@ impl Issuer<'_> {
         resolver: &dyn Resolver,
         rng: &mut dyn CryptoRng,
     ) -> Result<Issued, IssueError> {
+        self.wallet.check_clock(self.now)?;
         let (issued, changes) = self.prepare(new, request, evidence, resolver, rng)?;
         self.wallet.apply_issuing(changes, rng, self.now)?;
         Ok(issued)
@@ -300,6 +301,7 @@ impl Issuer<'_> {
         if new.validity_millis / 1000 > authorisation::MAX_VALIDITY_SECONDS {
             return Err(IssueError::TooLong);
         }
+        self.wallet.check_clock(self.now)?;
         let (mut list, index) = self.entry(Purpose::Revocation, None, rng)?;
         let valid_from = self.now.floor_to_second();
         let authorisation = NodeAuthorisation {

@@ -22,16 +22,17 @@ use gridpass_identity::did::Did;
 use gridpass_identity::json::{self, Limits};
 use gridpass_identity::resolve::{NoSnapshots, Snapshot, SnapshotStore};
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
+use gridpass_identity::wallet::clock::is_ahead;
 use gridpass_identity::wallet::snapshots::{Fixed, newest_log};
 use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const DEFINITIONS: &str = "definition";
-const CHARTERS: &str = "charter";
-const TRUST: &str = "trust";
-const PINNED: &str = "pinned";
+pub(crate) const CHARTERS: &str = "charter";
+pub(crate) const TRUST: &str = "trust";
+pub(crate) const PINNED: &str = "pinned";
 const VISAS: &str = "visa";
 const LISTS: &str = "seen-status-list";
 
@@ -286,7 +287,8 @@ pub fn charters(wallet: &Wallet) -> Result<Vec<SignedCharter>, KeepError> {
 }
 
 /// Pins a trust pack: from now on it is what everything is verified by. A charter that does not go
-/// on from the pinned one is refused, unless it is another framework and `adopt` says so. A log that the
+/// on from the pinned one is refused, unless it is another framework and `adopt` says so. Of a pinned pack
+/// that is ahead of the clock, what is not ahead must be gone on from: everybody refuses the rest. A log that the
 /// pinned pack or the wallet knows further than the new pack does is kept in the wallet with it.
 ///
 /// # Errors
@@ -314,32 +316,18 @@ pub fn pin_replacing(
     now: UnixMillis,
     rng: &mut dyn CryptoRng,
 ) -> Result<Trust, KeepError> {
-    let new = Trust::open(pack, None, now)?;
-    // When a log was obtained is signed by nobody, and one that is dated ahead would stay the newest.
-    let latest = now.plus_millis(MAX_CLOCK_SKEW_MILLIS);
-    let mut logs = new.identities().iter().filter(|m| m.did.method() == "webvh");
-    if let Some(ahead) = logs.find(|m| m.seen > latest) {
-        let what = format!("it says that the log of {} was obtained at {}", ahead.did, ahead.seen);
-        return Err(TrustError::Malformed(format!("{what}, which is later than now")).into());
-    }
-    let held = match pinned(wallet, now) {
+    let held = match pinned_even_ahead(wallet, now) {
         Ok(held) => Some(held),
         Err(KeepError::NoTrust) => None,
         Err(e) => return Err(e),
     };
-    if let Some(held) = &held {
-        match new.compare(held) {
-            // A did:web has no history that proves itself: what the new pack says of one that
-            // the held pack knows would be its sender's word against ours.
-            Comparison::Same | Comparison::Newer => {
-                if let Some(did) = new.other_web(held).filter(|_| !adopt) {
-                    return Err(KeepError::OtherDocument(did.clone()));
-                }
-            }
-            Comparison::Unrelated if adopt => {}
-            other => return Err(KeepError::NotNewer(other)),
-        }
+    if let Some(held) = &held
+        && held.history().iter().any(|c| is_ahead(c.charter().dated, now))
+    {
+        // By a clock that was set back every charter is ahead, and an old one would take its place.
+        wallet.check_clock(now)?;
     }
+    let new = succeeding(pack, held.as_ref(), adopt, now)?;
     let replaced = new.replaces(held.as_ref(), &*wallet, ends)?;
     let dids: BTreeSet<Did> = replaced.iter().map(|(what, _)| what.did.clone()).collect();
     let logs = new.beside_but(held.as_ref(), &*wallet, &dids, now)?;
@@ -367,6 +355,50 @@ pub fn pin_replacing(
     Ok(new)
 }
 
+/// Whether a pack may take the place of the one that is held; gives it, and of the logs of DIDs in either the newest
+/// that were known before.
+pub(crate) fn to_pin(
+    pack: &[u8],
+    held: Option<&Trust>,
+    known: &dyn SnapshotStore,
+    now: UnixMillis,
+) -> Result<(Trust, BTreeMap<Did, Snapshot>), KeepError> {
+    let new = succeeding(pack, held, false, now)?;
+    let logs = new.beside(held, known, now)?;
+    Ok((new, logs))
+}
+
+/// A pack that may take the place of the one that is held.
+fn succeeding(
+    pack: &[u8],
+    held: Option<&Trust>,
+    adopt: bool,
+    now: UnixMillis,
+) -> Result<Trust, KeepError> {
+    let new = Trust::open(pack, None, now)?;
+    // When a log was obtained is signed by nobody, and one that is dated ahead would stay the newest.
+    let latest = now.plus_millis(MAX_CLOCK_SKEW_MILLIS);
+    let mut logs = new.identities().iter().filter(|m| m.did.method() == "webvh");
+    if let Some(ahead) = logs.find(|m| m.seen > latest) {
+        let what = format!("it says that the log of {} was obtained at {}", ahead.did, ahead.seen);
+        return Err(TrustError::Malformed(format!("{what}, which is later than now")).into());
+    }
+    if let Some(held) = held {
+        match compare_until(&new, held, now) {
+            // A did:web has no history that proves itself: what the new pack says of one that
+            // the held pack knows would be its sender's word against ours.
+            Comparison::Same | Comparison::Newer => {
+                if let Some(did) = new.other_web(held).filter(|_| !adopt) {
+                    return Err(KeepError::OtherDocument(did.clone()));
+                }
+            }
+            Comparison::Unrelated if adopt => {}
+            other => return Err(KeepError::NotNewer(other)),
+        }
+    }
+    Ok(new)
+}
+
 /// The trust pack that is pinned.
 ///
 /// # Errors
@@ -374,6 +406,37 @@ pub fn pin_replacing(
 pub fn pinned(wallet: &Wallet, now: UnixMillis) -> Result<Trust, KeepError> {
     let bytes = wallet.get(TRUST, PINNED)?.ok_or(KeepError::NoTrust)?;
     Ok(Trust::open(bytes.expose_secret(), None, now)?)
+}
+
+/// The trust pack that is pinned, also where its charters are ahead of the clock, and that is its only fault.
+/// For what must not wait until then: suspending, revoking, and pinning another one in its place.
+///
+/// # Errors
+/// [`KeepError::NoTrust`].
+pub fn pinned_even_ahead(wallet: &Wallet, now: UnixMillis) -> Result<Trust, KeepError> {
+    let bytes = wallet.get(TRUST, PINNED)?.ok_or(KeepError::NoTrust)?;
+    match Trust::open(bytes.expose_secret(), None, now) {
+        // As of when every date in it has come: whatever else is wrong with it still is.
+        Err(e) if e.is_from_future() => {
+            Ok(Trust::open(bytes.expose_secret(), None, UnixMillis::MAX)?)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// How a pack stands to what is held, without the charters at its end that are ahead of the clock.
+fn compare_until(new: &Trust, held: &Trust, now: UnixMillis) -> Comparison {
+    let ids = |trust: &Trust| -> Vec<ContentId> {
+        let counts = trust.history().iter().take_while(|c| !is_ahead(c.charter().dated, now));
+        counts.map(|c| c.id().clone()).collect()
+    };
+    let (ours, known) = (ids(new), ids(held));
+    match new.compare(held) {
+        // Not the same pack of documents, perhaps, but the same charters.
+        Comparison::Older | Comparison::Fork if ours == known => Comparison::Same,
+        Comparison::Older | Comparison::Fork if ours.starts_with(&known) => Comparison::Newer,
+        as_is => as_is,
+    }
 }
 
 /// The bytes of the pinned trust pack.
@@ -569,7 +632,8 @@ pub(crate) fn seen_list(
     kept.map(|kept| read_list(kept.expose_secret())).transpose()
 }
 
-/// Keeps the state of a status list, if it is the newest that was seen. It must have been verified.
+/// Keeps the state of a status list, if it is the newest that was seen. It must have been verified. Who has no wallet
+/// gives it to [`crate::verifier::Verifier::take_list`].
 ///
 /// What a list of one of the wallet's own identities says is taken over: its issuer goes on from it,
 /// and takes nothing back. Such a list is no fork, though its version be one that was signed here too.

@@ -16,7 +16,8 @@
 //! | take a visa that was issued to you | [`accepting::accept`] |
 //! | show visas, or part of one | [`presenting::present`] |
 //! | keep visas, pin trust | [`keeping`] |
-//! | verify | [`verify::verify_presentation`], [`verify::verify_visa`] |
+//! | verify, without a wallet | [`verifier::Verifier`] |
+//! | verify by facts of your own | [`verify::verify_presentation`], [`verify::verify_visa`] |
 //! | know what a reason means | [`mod@codes`] |
 //!
 //! # A charter, and what pins it
@@ -52,6 +53,7 @@
 pub mod accepting;
 pub mod authorisation;
 pub mod charter;
+pub mod clock;
 mod code_of;
 pub mod codes;
 pub mod content_id;
@@ -81,5 +83,6 @@ pub mod signed_document;
 pub mod status;
 pub mod trust;
 pub mod vcdm;
+pub mod verifier;
 pub mod verify;
 pub mod visa;

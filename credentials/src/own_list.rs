@@ -12,7 +12,9 @@ use crate::visa::Purpose;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_identity::did::Did;
-use gridpass_identity::wallet::{Changes, Wallet};
+use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::clock::{check_clock, is_ahead};
+use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -35,7 +37,8 @@ pub(crate) struct OwnList {
     pub(crate) purpose: Purpose,
     /// The version of the list that was signed last; 0 if none was.
     list_version: u64,
-    /// Entries that were given to visas, as base64 of the bits. Empty where none are given away: a
+    /// Entries that were given to visas, as `encodedList` is written: the record is written anew with each
+    /// visa, and a store takes long to give room back. Empty where none are given away: a
     /// list of somebody else's that this signer revokes in, and one that was signed elsewhere too.
     pub(crate) taken: String,
     /// Every change, in order of time.
@@ -78,33 +81,35 @@ impl OwnList {
         }
     }
 
-    fn taken(&self) -> Result<Vec<u8>, KeepError> {
-        let length = usize::try_from(MIN_ENTRIES / 8).unwrap_or(0);
-        let mut bytes = STANDARD
-            .decode(&self.taken)
-            .map_err(|_| KeepError::Record("the entries of a status list".into()))?;
-        bytes.resize(length, 0);
-        Ok(bytes)
+    fn taken(&self) -> Result<Bits, KeepError> {
+        let unreadable = || KeepError::Record("the entries of a status list".into());
+        if self.taken.is_empty() {
+            return Ok(Bits::clear(MIN_ENTRIES));
+        }
+        // As older programs wrote them, padded.
+        if self.taken.ends_with('=') {
+            let length = usize::try_from(MIN_ENTRIES / 8).unwrap_or(0);
+            let mut bytes = STANDARD.decode(&self.taken).map_err(|_| unreadable())?;
+            bytes.resize(length, 0);
+            return Ok(Bits::from_bytes(bytes));
+        }
+        let bits = Bits::decode(&self.taken).map_err(|_| unreadable())?;
+        if bits.entries() == MIN_ENTRIES { Ok(bits) } else { Err(unreadable()) }
     }
 
     /// Gives away a free entry, by chance: an index says nothing about when a visa was issued.
     pub(crate) fn take(&mut self, rng: &mut dyn CryptoRng) -> Result<Option<u64>, KeepError> {
         let mut taken = self.taken()?;
-        let used: u64 = taken.iter().map(|b| u64::from(b.count_ones())).sum();
         // Half full is full: chance finds a free entry at once, and changes stay few enough.
-        if used >= MIN_ENTRIES / 2 || self.changes.len() >= MAX_DATED / 2 {
+        if taken.count() >= MIN_ENTRIES / 2 || self.changes.len() >= MAX_DATED / 2 {
             return Ok(None);
         }
         loop {
             // 131072 divides 2^64: no entry is likelier than another.
             let index = rng.next_u64() % MIN_ENTRIES;
-            let byte = usize::try_from(index / 8).ok().and_then(|i| taken.get_mut(i));
-            let mask = 0x80_u8 >> (index % 8);
-            if let Some(byte) = byte
-                && *byte & mask == 0
-            {
-                *byte |= mask;
-                self.taken = STANDARD.encode(&taken);
+            if !taken.get(index)? {
+                taken.set(index, true)?;
+                self.taken = taken.encode();
                 return Ok(Some(index));
             }
         }
@@ -220,13 +225,34 @@ impl OwnList {
         self.changes.iter().filter(all).copied().collect()
     }
 
-    /// Signs the next version.
+    /// As of when the next change and the next version are: time does not go back, however clocks differ.
+    /// By one that differs by more nothing is signed: everybody would refuse either this list or that clock.
+    pub(crate) fn due(&self, now: UnixMillis) -> Result<UnixMillis, WalletError> {
+        let last = self.changes.iter().map(|c| c.at).max();
+        check_clock(last, now)?;
+        Ok(last.map_or(now, |last| last.max(now)))
+    }
+
+    /// Dates as of now what was changed by a clock that was ahead; gives whether anything was.
+    pub(crate) fn believe_clock(&mut self, now: UnixMillis) -> bool {
+        let right = self.changes.iter().map(|c| c.at).filter(|at| !is_ahead(*at, now)).max();
+        let at = right.map_or(now, |right| right.max(now));
+        let mut is_changed = false;
+        for change in self.changes.iter_mut().filter(|c| is_ahead(c.at, now)) {
+            change.at = at;
+            is_changed = true;
+        }
+        is_changed
+    }
+
+    /// Signs the next version, as of when it is due.
     pub(crate) fn sign(
         &mut self,
         signer: Signer<'_>,
         form: Form,
         rng: &mut dyn CryptoRng,
     ) -> Result<StatusList, IssueError> {
+        let signer = Signer { now: self.due(signer.now)?, ..signer };
         let next = self.list_version.saturating_add(1);
         let (bits, dated) = (self.bits()?, self.dated());
         let new = NewStatusList {
@@ -313,10 +339,10 @@ pub(crate) fn uuid(rng: &mut dyn CryptoRng) -> String {
 mod tests {
     use super::*;
     use crate::parcel::{Parcel, ParcelKind};
+    use gridpass_identity::codes;
     use gridpass_identity::json::Limits;
     use gridpass_identity::key::{KeyType, SecretKey};
     use gridpass_identity::method;
-    use gridpass_identity::time::UnixMillis;
 
     const NOW: UnixMillis = UnixMillis::from_millis(1_772_366_400_123);
 
@@ -358,6 +384,30 @@ mod tests {
     }
 
     #[test]
+    fn a_list_changed_by_a_clock_that_was_ahead_is_signed_again_by_the_right_one() {
+        let mut rng = getrandom::rand_core::UnwrapErr(getrandom::SysRng);
+        let (mut list, key) = list(Purpose::Suspension);
+        let soon = NOW.plus_millis(30_000);
+        list.changes = vec![change(3, true, 0), Change { index: 7, set: true, at: soon }];
+        // A clock that was set back a little stops nothing.
+        let read = signed(&mut list, &key, Form::Jwt);
+        assert_eq!((read.dated, read.was_set(7, soon)), (soon, Ok(Some(true))));
+        let far = NOW.plus_millis(200 * 24 * 3600 * 1000);
+        list.changes.push(Change { index: 9, set: true, at: far });
+        list.changes.push(Change { index: 9, set: false, at: far.plus_millis(1) });
+        let key_id = list.issuer.with_fragment(list.issuer.method_specific_id()).expect("an id");
+        let signer = Signer { key: &key, key_id: &key_id, now: NOW };
+        let refused = list.sign(signer, Form::Jwt, &mut rng).expect_err("the clock is behind");
+        assert_eq!(refused.code(), codes::CLOCK_BEHIND);
+        assert!(list.believe_clock(NOW));
+        assert!(!list.believe_clock(NOW), "once is enough");
+        let read = signed(&mut list, &key, Form::Jwt);
+        assert!(!is_ahead(read.dated, NOW), "{}", read.dated);
+        assert_eq!((read.bits().get(9), read.changes(9).len()), (Ok(false), 2));
+        assert_eq!(read.changes(3), [change(3, true, 0)], "what was right stays");
+    }
+
+    #[test]
     fn of_a_place_all_changes_are_signed_or_none() {
         let (mut list, key) = list(Purpose::Suspension);
         list.changes = (1..10_000).map(|n| change(n, true, n)).collect();
@@ -377,6 +427,24 @@ mod tests {
         let read = signed(&mut list, &key, Form::Jwt);
         assert_eq!(read.was_set(0, NOW), Ok(None));
         assert_eq!(read.was_set(1, NOW), Ok(Some(true)));
+    }
+
+    #[test]
+    fn what_was_given_away_takes_little_room_and_is_read_as_older_programs_wrote_it() {
+        let mut rng = getrandom::rand_core::UnwrapErr(getrandom::SysRng);
+        let (mut list, _) = list(Purpose::Revocation);
+        let mut bytes = vec![0_u8; 16_384];
+        (bytes[0], bytes[16_383]) = (0x80, 0x01);
+        list.taken = STANDARD.encode(&bytes);
+        let older = list.taken().expect("reads");
+        assert_eq!((older.count(), older.get(0), older.get(131_071)), (2, Ok(true), Ok(true)));
+        let given: BTreeSet<u64> =
+            (0..200).map(|_| list.take(&mut rng).expect("reads").expect("a place")).collect();
+        let now = list.taken().expect("reads");
+        assert_eq!((given.len(), now.count()), (200, 202));
+        assert!(given.iter().all(|place| now.get(*place) == Ok(true)));
+        assert_eq!((now.get(0), now.get(131_071)), (Ok(true), Ok(true)));
+        assert!(list.taken.len() < 4000, "{}", list.taken.len());
     }
 
     #[test]

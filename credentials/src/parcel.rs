@@ -51,6 +51,7 @@ impl ParcelError {
 
 /// What a parcel is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum ParcelKind {
     /// A holder asks for a visa.
     #[serde(rename = "gridpass-visa-request")]

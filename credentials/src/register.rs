@@ -4,7 +4,7 @@
 
 use crate::authorisation::NodeAuthorisation;
 use crate::content_id::ContentId;
-use crate::issued::{Event, ISSUED, IssuedVisa};
+use crate::issued::{ACTS, Act, Event, ISSUED, IssuedVisa};
 use crate::issuing::{AUTHORISATIONS, IssueError, authority};
 use crate::keeping::{self, KeepError, from_record, read_visa, to_record};
 use crate::own_list::{OwnList, own_lists};
@@ -84,6 +84,14 @@ pub fn is_issuer(wallet: &Wallet) -> Result<bool, KeepError> {
     Ok(!own_lists(wallet)?.is_empty())
 }
 
+/// Whether an identity signs a list of this id.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn signs_list(wallet: &Wallet, issuer: &Did, id: &str) -> Result<bool, KeepError> {
+    Ok(own_lists(wallet)?.iter().any(|list| &list.issuer == issuer && list.id == id))
+}
+
 /// The lists that this wallet's identities signed last.
 ///
 /// # Errors
@@ -141,6 +149,24 @@ pub(crate) fn issued_by_id(wallet: &Wallet, id: &str) -> Result<Option<IssuedVis
     wallet.get(ISSUED, id)?.map(|bytes| from_record(bytes.expose_secret())).transpose()
 }
 
+/// What was done here to the status of visas of others and of node authorisations, oldest first.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn acts(wallet: &Wallet) -> Result<Vec<Act>, KeepError> {
+    let mut all = wallet
+        .list(ACTS)?
+        .iter()
+        .map(|r| from_record::<Act>(r.value.expose_secret()))
+        .collect::<Result<Vec<_>, _>>()?;
+    all.sort_by_key(|act| act.events.first().map(|event| event.at));
+    Ok(all)
+}
+
+pub(crate) fn act_on(wallet: &Wallet, id: &str) -> Result<Option<Act>, KeepError> {
+    wallet.get(ACTS, id)?.map(|bytes| from_record(bytes.expose_secret())).transpose()
+}
+
 /// Enters what a list that was taken over says of the visas in the register: as of its last change of
 /// each, else as of its date.
 pub(crate) fn follow(
@@ -164,7 +190,8 @@ pub(crate) fn follow(
         };
         let last = list.changes.iter().rev().find(|c| c.index == entry.index);
         let at = last.map_or(dated, |c| c.at);
-        record.events.push(Event { at, what: what.into(), reason: None });
+        let by = Some(list.issuer.clone());
+        record.events.push(Event { at, what: what.into(), reason: None, by });
         changes.put(ISSUED, &visa.id, to_record(&record)?);
     }
     Ok(())

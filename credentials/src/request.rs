@@ -213,7 +213,7 @@ pub fn sign<S: Statement>(statement: &S, signer: Signer<'_>) -> Result<String, R
     Ok(jws::sign(&payload, signer.key, &header)?)
 }
 
-/// Reads a statement and verifies who made it, and for whom.
+/// Reads a statement and verifies who made it, and for whom: it is addressed to whom it names alone.
 ///
 /// # Errors
 /// [`RequestError`] where there is nothing to report on.
@@ -230,6 +230,11 @@ pub fn receive<S: Statement>(
     let statement: S = json::from_slice_strict(jws.payload(None)?, Limits::DOCUMENT)
         .map_err(|e| malformed::<S>(e.to_string()))?;
     statement.check()?;
+    // One that names nobody, or others too, could be shown to whom it was not made for.
+    if jws.header().aud.as_slice() != std::slice::from_ref(statement.recipient()) {
+        let reason = format!("its aud is not {} alone", statement.recipient());
+        return Err(malformed::<S>(reason));
+    }
     let expect = Expectation {
         purpose: S::PURPOSE,
         now,
@@ -254,6 +259,53 @@ pub fn receive<S: Statement>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gridpass_identity::did::DidUrl;
+    use gridpass_identity::key::{KeyType, SecretKey};
+    use gridpass_identity::resolve::{NoSnapshots, OfflineResolver};
+
+    const NOW: UnixMillis = UnixMillis::from_millis(1_772_366_400_000);
+
+    fn key(number: u8) -> (SecretKey, DidUrl) {
+        let key = SecretKey::from_bytes(KeyType::Ed25519, &[number; 32]).expect("a key");
+        let multikey = key.public_key().to_multikey();
+        let url = DidUrl::parse(&format!("did:key:{multikey}#{multikey}")).expect("a DID URL");
+        (key, url)
+    }
+
+    #[test]
+    fn a_request_names_its_recipient_alone() {
+        let ((secret, key_id), (_, issuer), (_, other)) = (key(1), key(2), key(3));
+        let statement = VisaRequest {
+            format_version: FORMAT_VERSION,
+            holder: key_id.did().clone(),
+            issuer: issuer.did().clone(),
+            definition: ContentId::of_nothing(),
+            role: RoleName::parse("flex.gb.aggregator").expect("a name"),
+            claims: Map::new(),
+            validity_seconds: None,
+            renews: None,
+            presentation: None,
+            note: None,
+        };
+        let (issuer, other) = (issuer.did().clone(), other.did().clone());
+        let received = |aud: Vec<Did>| {
+            let header = Header {
+                kid: Some(key_id.clone()),
+                typ: Some(VisaRequest::TYP.into()),
+                cty: Some("json".into()),
+                iat: Some(NOW),
+                aud,
+            };
+            let payload = json::canonicalize(&statement).expect("JCS");
+            let text = jws::sign(&payload, &secret, &header).expect("signs");
+            receive::<VisaRequest>(&text, None, &OfflineResolver::new(&NoSnapshots), NOW)
+        };
+        assert!(received(vec![issuer.clone()]).is_ok());
+        for aud in [vec![], vec![other.clone()], vec![issuer.clone(), other], vec![issuer; 2]] {
+            let refused = received(aud.clone()).expect_err("refused");
+            assert_eq!(refused.code(), codes::REQUEST_MALFORMED, "{aud:?}");
+        }
+    }
 
     #[test]
     fn a_statement_that_no_reader_takes_is_refused_by_what_it_is() {

@@ -2,12 +2,12 @@
 //! the status lists that say so, with what proves that it may.
 
 use crate::content_id::ContentId;
-use crate::issued::{Event, ISSUED};
+use crate::issued::{ACTS, Act, Event, ISSUED};
 use crate::issuing::{IssueError, Issuer};
 use crate::keeping::{self, KeepError, to_record};
 use crate::own_list::{OwnList, own_lists};
 use crate::presenting;
-use crate::register::issued_by_id;
+use crate::register::{act_on, issued_by_id};
 use crate::secured::{Form, Kind, Secured, Signer};
 use crate::status::{Change, MAX_AUTHORITY, StatusList};
 use crate::visa::{Purpose, StatusEntry, Visa};
@@ -17,6 +17,15 @@ use rand_core::CryptoRng;
 use serde_json::Value;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What is revoked, suspended or reinstated.
+#[derive(Clone, Copy)]
+struct Target<'t> {
+    id: &'t str,
+    entry: &'t StatusEntry,
+    /// The visa, where it is one.
+    visa: Option<&'t Visa>,
+}
 
 impl Issuer<'_> {
     /// Suspends, reinstates or revokes a visa, and signs the list that says so. The visa is one of
@@ -32,10 +41,31 @@ impl Issuer<'_> {
         reason: Option<&str>,
         rng: &mut dyn CryptoRng,
     ) -> Result<StatusList, IssueError> {
-        let entry = visa
-            .status_of(purpose)
-            .ok_or_else(|| IssueError::State(format!("the visa has no {} list", purpose.name())))?;
-        self.set_entry(&visa.id, entry, set, reason, rng)
+        let mut lists = self.set_statuses(&[visa], purpose, set, reason, rng)?;
+        lists.pop().ok_or_else(|| IssueError::State("there is nothing to change".into()))
+    }
+
+    /// As [`Issuer::set_status`], for several visas in one change of the wallet: all of them or none. Gives
+    /// the lists that say so, each signed once.
+    ///
+    /// # Errors
+    /// As [`Issuer::set_status`], where it is so of one of them.
+    pub fn set_statuses(
+        &mut self,
+        visas: &[&Visa],
+        purpose: Purpose,
+        set: bool,
+        reason: Option<&str>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<StatusList>, IssueError> {
+        let mut targets = Vec::new();
+        for &visa in visas {
+            let entry = visa.status_of(purpose).ok_or_else(|| {
+                IssueError::State(format!("the visa has no {} list", purpose.name()))
+            })?;
+            targets.push(Target { id: &visa.id, entry, visa: Some(visa) });
+        }
+        self.set_all(&targets, set, reason, rng)
     }
 
     /// As [`Issuer::set_status`], for an entry of whatever has one: a node authorisation too.
@@ -59,16 +89,29 @@ impl Issuer<'_> {
     ///
     /// # Errors
     /// As [`Issuer::set_status`], where it is so of one of them.
-    pub fn set_entries(
+    pub fn set_entries<'t>(
         &mut self,
-        entries: &[(&str, &StatusEntry)],
+        entries: &[(&'t str, &'t StatusEntry)],
         set: bool,
         reason: Option<&str>,
         rng: &mut dyn CryptoRng,
     ) -> Result<Vec<StatusList>, IssueError> {
+        let target = |&(id, entry): &(&'t str, &'t StatusEntry)| Target { id, entry, visa: None };
+        let targets: Vec<Target<'t>> = entries.iter().map(target).collect();
+        self.set_all(&targets, set, reason, rng)
+    }
+
+    fn set_all(
+        &mut self,
+        targets: &[Target<'_>],
+        set: bool,
+        reason: Option<&str>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<StatusList>, IssueError> {
+        self.wallet.check_clock(self.now)?;
         let mut lists: BTreeMap<String, OwnList> = BTreeMap::new();
         let mut changes = Changes::default();
-        for &(id, entry) in entries {
+        for &Target { id, entry, visa } in targets {
             let purpose = entry.purpose;
             if purpose == Purpose::Revocation && !set {
                 let message = "a revoked visa stays revoked; issue a new one".to_owned();
@@ -96,13 +139,19 @@ impl Issuer<'_> {
                     format!("there is nothing to reinstate: {id} is not suspended")
                 }));
             }
-            // Time does not go back, whatever this machine's clock does.
-            let at = list.changes.last().map_or(self.now, |c| self.now.max(c.at));
+            let at = list.due(self.now)?;
             list.changes.push(Change { index: entry.index, set, at });
+            let (reason, by) = (reason.map(str::to_owned), Some(self.identity.did.clone()));
+            let event = Event { at, what: done.into(), reason, by };
             if let Some(mut record) = record {
-                let reason = reason.map(str::to_owned);
-                record.events.push(Event { at, what: done.into(), reason });
+                record.events.push(event);
                 changes.put(ISSUED, id, to_record(&record)?);
+            } else {
+                // Nobody else keeps why.
+                let known = act_on(self.wallet, id)?;
+                let mut act = known.unwrap_or_else(|| Act::new(id.to_owned(), visa));
+                act.events.push(event);
+                changes.put(ACTS, id, to_record(&act)?);
             }
         }
         let (key_id, key) =
@@ -110,8 +159,7 @@ impl Issuer<'_> {
         let (authority, mut signed) = (self.authority_to_revoke()?, Vec::new());
         for list in lists.values_mut() {
             list.carry(&authority);
-            let now = list.changes.last().map_or(self.now, |c| c.at);
-            let signer = Signer { key: &key, key_id: &key_id, now };
+            let signer = Signer { key: &key, key_id: &key_id, now: self.now };
             signed.push(list.sign(signer, Form::Jwt, rng)?);
             list.stage(&mut changes)?;
         }
@@ -194,6 +242,7 @@ impl Issuer<'_> {
         form: Form,
         rng: &mut dyn CryptoRng,
     ) -> Result<Vec<StatusList>, IssueError> {
+        self.wallet.check_clock(self.now)?;
         let (key_id, key) =
             self.wallet.active_secret(self.identity, Relationship::AssertionMethod)?;
         let mut changes = Changes::default();
@@ -201,9 +250,8 @@ impl Issuer<'_> {
         for mut list in own_lists(self.wallet)? {
             if list.issuer == self.identity.did {
                 list.carry(&authority);
-                let last = list.changes.last().map_or(self.now, |c| c.at);
-                let now = self.now.max(last);
-                signed.push(list.sign(Signer { key: &key, key_id: &key_id, now }, form, rng)?);
+                let signer = Signer { key: &key, key_id: &key_id, now: self.now };
+                signed.push(list.sign(signer, form, rng)?);
                 list.stage(&mut changes)?;
             }
         }

@@ -100,6 +100,16 @@ impl Bits {
         Self(vec![0; bytes])
     }
 
+    /// As they are.
+    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// How many are set.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.iter().map(|byte| u64::from(byte.count_ones())).sum()
+    }
+
     /// Reads `encodedList`: multibase base64url of gzip (section 2.2). No more than
     /// [`MAX_BYTES`] are ever expanded.
     ///

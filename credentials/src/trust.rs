@@ -337,6 +337,10 @@ pub struct Trust {
 impl Trust {
     /// Reads a pack and verifies its history, signatures and definitions.
     ///
+    /// Without a `pin`, this says only that the pack holds in itself: **everybody can make one that does**, with roots
+    /// of their own. Whose it is says the name that came another way, or [`crate::keeping::pin`] and
+    /// [`crate::verifier::Verifier::take_pack`], which hold it beside the one before.
+    ///
     /// # Errors
     /// [`TrustError::Refused`] carries the report where a check did not pass.
     pub fn open(
@@ -440,6 +444,10 @@ impl Trust {
     }
 
     /// How this history stands to one that is held already.
+    ///
+    /// [`Comparison::Same`] and [`Comparison::Newer`] are not enough to take the pack: nobody signs which DID documents
+    /// it brings. [`Trust::other_web`] and [`Trust::beside`] look at these; [`crate::keeping::pin`] and
+    /// [`crate::verifier::Verifier::take_pack`] ask all three.
     #[must_use]
     pub fn compare(&self, held: &Self) -> Comparison {
         let ids = |t: &Self| t.charters.iter().map(|c| c.id().clone()).collect::<Vec<_>>();

@@ -72,6 +72,57 @@ impl Code {
     pub fn class(self) -> Class {
         self.0.class
     }
+
+    /// One sentence: what was found.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        self.0.meaning
+    }
+
+    /// One sentence: what to do next.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        self.0.remedy
+    }
+}
+
+/// An error of Gridpass, whichever: a sentence for people, and a stable code for programs. Errors of all crates have
+/// it, so that a program may take any of them by one function, or keep them as `Box<dyn Coded>`.
+///
+/// ```
+/// use gridpass_identity::code::Coded;
+/// use gridpass_identity::did::Did;
+///
+/// fn log(error: &dyn Coded) -> String {
+///     error.told()
+/// }
+///
+/// let refused = Did::parse("did:").expect_err("it names nobody");
+/// assert!(log(&refused).contains("[GP-DID-MALFORMED]\n"));
+/// ```
+pub trait Coded: std::error::Error {
+    /// The stable reason code.
+    fn code(&self) -> Code;
+
+    /// All that there is to say: the sentence, the code, and what to do next. [`Debug`](fmt::Debug), which a `main`
+    /// that returns the error prints, has neither code nor remedy.
+    fn told(&self) -> String {
+        let code = Coded::code(self);
+        format!("{self} [{code}]\n{}", code.remedy())
+    }
+}
+
+/// Makes errors that have a `code()` of their own [`Coded`](crate::code::Coded).
+#[macro_export]
+macro_rules! coded {
+    ($($error:ty),* $(,)?) => {$(
+        impl $crate::code::Coded for $error {
+            fn code(&self) -> $crate::code::Code {
+                // The one of the type itself comes before the trait's.
+                <$error>::code(self)
+            }
+        }
+    )*};
 }
 
 impl fmt::Display for Code {
@@ -115,6 +166,19 @@ mod tests {
     use super::*;
     use crate::codes;
     use std::collections::HashMap;
+
+    #[test]
+    fn an_error_of_whatever_type_tells_its_code_and_what_to_do() {
+        let errors: [Box<dyn Coded>; 2] = [
+            Box::new(crate::did::Did::parse("did:").expect_err("names nobody")),
+            Box::new(crate::wallet::WalletError::WeakPassphrase),
+        ];
+        let codes = [codes::DID_MALFORMED, codes::PASSPHRASE_WEAK];
+        for (error, code) in errors.iter().zip(codes) {
+            assert_eq!(error.code(), code);
+            assert!(error.told().ends_with(&format!(" [{code}]\n{}", code.remedy())), "{error}");
+        }
+    }
 
     #[test]
     fn codes_are_patterns_and_keys() {

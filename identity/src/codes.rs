@@ -84,7 +84,7 @@ crate::codes! {
         "The content was changed or signed by another key: do not use it.";
     SIGNED_IN_FUTURE = "GP-SIGNED-IN-FUTURE", Failed,
         "The signature says that it was made later than now, or than the time that is asked about.",
-        "Check this machine's clock, or the time that you gave with --at; then the signer's.";
+        "Check this machine's clock, or the time that you gave with --at; then the signer's. What this wallet signed itself while its clock was ahead is put right with `gridpass wallet clock --is-right DATE`.";
     SIGNER_OTHER = "GP-SIGNER-OTHER", Failed,
         "The signer is another than the one expected.",
         "Do not use it as the expected signer's.";
@@ -131,12 +131,15 @@ crate::codes! {
     WALLET_EXISTS = "GP-WALLET-EXISTS", Conflict,
         "There is a wallet in this place already, and a wallet is never overwritten.",
         "Choose another profile name with --profile.";
+    WALLET_EMPTY = "GP-WALLET-EMPTY", NotFound,
+        "No wallet was made in this folder: its store is empty, as a call leaves it that failed or was cut off.",
+        "Nothing is lost: remove the folder and make the wallet anew.";
     WALLET_UNLOCK_FAILED = "GP-WALLET-UNLOCK-FAILED", Locked,
         "The passphrase or recovery phrase does not open this wallet.",
         "Try again; `gridpass wallet slots list` shows which ways there are.";
     WALLET_IN_USE = "GP-WALLET-IN-USE", Locked,
         "Another process has this wallet open.",
-        "Wait for it or stop it, then try again.";
+        "Wait for it or stop it, then try again; `--wait-for-wallet SECONDS` waits for it.";
     WALLET_TAMPERED = "GP-WALLET-TAMPERED", Failed,
         "A record does not authenticate: it was altered, moved from another record or taken from another wallet.",
         "Stop using this copy and restore the last backup into a new profile.";
@@ -146,6 +149,9 @@ crate::codes! {
     WALLET_OUTDATED = "GP-WALLET-OUTDATED", Conflict,
         "The wallet is older than the log of its own identity: it was restored from a backup from before the keys were rotated.",
         "Work with the wallet that rotated them, or restore its last backup; if both are lost, make a new identity with `gridpass id new`, and have what was issued to the old one issued anew.";
+    CLOCK_BEHIND = "GP-CLOCK-BEHIND", Conflict,
+        "The clock is more than five minutes behind a date that this wallet signed with: it is wrong now, or it was ahead then.",
+        "Set the clock right and try again. If it is right now, and was ahead then, call `gridpass wallet clock --is-right DATE`: it undoes what was dated ahead.";
     WALLET_LIMIT = "GP-WALLET-LIMIT", Usage,
         "The record, name or count is over a limit of the wallet.",
         "Make it smaller, as the message says.";
@@ -217,3 +223,19 @@ crate::codes! {
         "Keys were made or rotated, or visas issued, suspended or revoked, after the last backup, so that it cannot restore that.",
         "Back up now with `gridpass wallet backup -o FILE`.";
 }
+
+crate::coded!(
+    crate::did::DidError,
+    crate::document::DocumentError,
+    crate::jws::JwsError,
+    crate::key::KeyError,
+    crate::method::webvh::WebvhError,
+    crate::resolve::ResolveError,
+    crate::wallet::WalletError,
+    crate::wallet::identities::IdentityError,
+    crate::wallet::store::StoreError,
+);
+#[cfg(feature = "backup")]
+crate::coded!(crate::wallet::backup::BackupError);
+#[cfg(feature = "seal")]
+crate::coded!(crate::jwe::JweError, crate::wallet::messages::SealError);

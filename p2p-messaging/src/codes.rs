@@ -157,6 +157,9 @@ gridpass_identity::codes! {
     NODE_NUMBER = "GP-NODE-NUMBER", Conflict,
         "The number is greater than the last one of the node's log: it is of another log, such as one from before the store was made anew.",
         "Begin at 0; the ids of the messages tell which you had.";
+    NODE_REFERENCE = "GP-NODE-REF", Conflict,
+        "The `ref` was given to another message in this channel, which was sent: this one was not.",
+        "Give every message a `ref` of its own, and the same one only to send the same message again.";
     CLOCK_MOVED = "GP-CLOCK-MOVED", Configuration,
         "The machine's clock was just set forward, by more than the channel lets clocks differ.",
         "Set it right; where it is right now (it was wrong when the node started, or the machine slept), send again in five minutes, or start the node again.";
@@ -265,8 +268,11 @@ gridpass_identity::codes! {
         "It was decided by a charter that the trust pack does not have.",
         "Get the framework's newer trust pack from its signers, and verify again.";
     REVOKED_UNHEARD = "GP-REVOKED-UNHEARD", Ok,
-        "A visa or authorisation had been revoked when the message was decided, and the exporter had not heard of it.",
+        "A visa or authorisation was revoked or suspended when the message was decided, and the list that says so was not read.",
         "Compare with the channel's maxStatusAgeSeconds: within it, the decision was right.";
+    CHARTER_UNHEARD = "GP-CHARTER-UNHEARD", Ok,
+        "A newer charter was dated before the decision, and by it a visa of the sender did not count; the exporter went by an older one.",
+        "Ask the exporter when it heard of the newer charter: by that one it might have decided otherwise.";
     PAYLOAD_WITHHELD = "GP-PAYLOAD-WITHHELD", Ok,
         "The payload is not in the evidence bundle; the hash of it was signed.",
         "Ask for the payload and compare its hash, if you need to see it.";
@@ -279,15 +285,18 @@ gridpass_identity::codes! {
     RECEIPT_HOLDS = "GP-RECEIPT-HOLDS", Ok,
         "A receipt is signed by the recipient or its node, and speaks of the message.",
         "Nothing to do.";
+    RECEIPT_UNLINKED = "GP-RECEIPT-UNLINKED", Ok,
+        "A receipt speaks of a message with this number, and what lies between it and the message that the receipt names is not in the bundle.",
+        "Do not count it for this message; ask for a bundle with the messages up to the one that the receipt names.";
     RECEIPT_DIFFERS = "GP-RECEIPT-DIFFERS", Ok,
-        "One recipient's receipts say both that a message was refused and that it was delivered or kept.",
+        "A recipient's receipts say both that a message was refused and that it was taken, or otherwise than its own record.",
         "Ask the recipient: its nodes may have decided otherwise, each by what it knew.";
     RECEIPT_NONE = "GP-RECEIPT-NONE", Ok,
         "Nobody's receipt for the message is there.",
         "Ask its recipients for their bundles, if it matters whether they had it.";
     // The log
     LOG_DAMAGED = "GP-LOG-DAMAGED", Failed,
-        "The log has a place whose checksum does not fit: what was written there is lost.",
+        "The log has a place whose checksum does not fit, and what was written there is lost; or a record that cannot be read.",
         "Copy the folder before anything else; `gridpass node check` names each place. Others may still have the messages.";
     LOG_TORN = "GP-LOG-TORN", Ok,
         "The log ended in bytes that are no record: mostly a write that was cut off before it was acknowledged.",
@@ -299,7 +308,7 @@ gridpass_identity::codes! {
         "Less than 512 MiB of the node's disk are left: what is over is forgotten at once, and soon no files are fetched.",
         "Make room on the disk, or give up files with `gridpass file remove`; where it is full nothing that comes is kept.";
     LOG_VERSION = "GP-LOG-VERSION", Malformed,
-        "The file is not a log of a version that is known.",
+        "The log, or a record in it, is of a version that is not known.",
         "Open it with the version of Gridpass that wrote it.";
     LOG_IN_USE = "GP-LOG-IN-USE", Locked,
         "The log is open already, in another process or in this one.",
@@ -308,6 +317,23 @@ gridpass_identity::codes! {
         "The operating system refused to read or write the log.",
         "See the message: mostly a full disk, or permissions. Nothing that was acknowledged is lost.";
 }
+
+gridpass_identity::coded!(
+    crate::bundle::BundleError,
+    crate::bundle::PayloadError,
+    crate::content::ContentError,
+    crate::envelope::EnvelopeError,
+    crate::files::FileError,
+    crate::log::LogError,
+    crate::net::NetworkError,
+    crate::node::ExportError,
+    crate::node::MaterialError,
+    crate::node::NodeError,
+    crate::node::TicketError,
+    crate::receipt::ReceiptError,
+    crate::sealing::SealingError,
+    crate::store::StoreError,
+);
 
 #[cfg(test)]
 mod tests {

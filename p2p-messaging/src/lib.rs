@@ -28,9 +28,7 @@
 //!
 //! ```no_run
 //! use gridpass_messaging::node::control::NewMessage;
-//! use gridpass_messaging::node::{
-//!     Material, Node, NodeKey, NodeSettings, material_of, system_clock,
-//! };
+//! use gridpass_messaging::node::{Node, NodeKey, NodeSettings, hold, system_clock};
 //! use std::error::Error;
 //! use std::path::Path;
 //!
@@ -41,12 +39,17 @@
 //!     ticket: &str,
 //!     mut last: u64,
 //! ) -> Result<u64, Box<dyn Error>> {
-//!     // Trust pack, channel, schema, presentation, authorisation: each is known by what is in it.
-//!     let (place, did) = (material_of(folder), key.key_id.did().clone());
-//!     let (mut material, _unread) = Material::open(&place, did, system_clock())?;
+//!     // Trust pack, channel, schema, presentation, authorisation: each is known by what is in it. No node
+//!     // runs there meanwhile: it would not know of them. (`hold` waits for two seconds at most.)
+//!     let did = key.key_id.did().clone();
+//!     let (mut material, unread) = hold(folder)?.material(did, system_clock())?;
+//!     if let Some((path, why)) = unread.first() {
+//!         return Err(format!("{}: {why} [{}]", path.display(), why.code()).into());
+//!     }
 //!     for file in files {
 //!         material.give(file, system_clock())?;
 //!     }
+//!     drop(material); // it holds the folder
 //!     let node = Node::start(folder, key, NodeSettings::default(), system_clock).await?;
 //!     node.join(ticket).await?;
 //!
@@ -117,6 +120,9 @@
 //! ```
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // tests may overflow, and then fail
+
+/// Addresses and names of peers, as [`net::NetworkSettings`] has them: of the version of libp2p that is used here.
+pub use libp2p::{Multiaddr, PeerId};
 
 pub mod bundle;
 pub mod checking;

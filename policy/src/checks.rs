@@ -132,7 +132,13 @@ fn check_attributes(
 ) {
     if message.attributes.len() > topic.attributes.len() {
         let (found, most) = (message.attributes.len(), topic.attributes.len());
-        let sentence = format!("it has {found} attributes, and topic {} has {most}", topic.name);
+        let other = |name: &&String| !topic.attributes.contains_key(*name);
+        let unknown = message.attributes.keys().filter(other).min();
+        let shown: String = unknown.into_iter().flat_map(|name| name.chars().take(64)).collect();
+        let sentence = format!(
+            "it has {found} attributes, and topic {} has {most}, and no {shown:?}",
+            topic.name
+        );
         return deny(reasons, codes::ATTRIBUTE_UNKNOWN, sentence);
     }
     for (name, value) in &message.attributes {

@@ -186,3 +186,14 @@ gridpass_identity::codes! {
         "Made again from the recorded facts, the decision has the same bytes.",
         "Nothing to do.";
 }
+
+gridpass_identity::coded!(
+    crate::cases::CaseError,
+    crate::channel::ChannelError,
+    crate::comparison::ComparisonError,
+    crate::decision::RecordError,
+    crate::keeping::KeepChannelError,
+    crate::payload::SchemaError,
+    crate::policy::PolicyError,
+    crate::requirement::RequirementError,
+);

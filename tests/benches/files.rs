@@ -83,6 +83,7 @@ async fn send(node: &Node, channel: &ContentId, reference: &Reference) -> Envelo
         thread: None,
         attributes: json!({"zone": "GB-1", "quantityKw": 5}).as_object().expect("one").clone(),
         lifetime_millis: None,
+        reference: None,
     };
     let sent = node.ask(Asked::Send(message)).await.expect("sent");
     EnvelopeId::parse(sent["id"].as_str().expect("an id")).expect("an id")

@@ -7,6 +7,7 @@ from typing import Any
 
 from base import FAILED, OPEN, PASSED, Check, Fault, jcs_text, millis, parse_cid, worst
 from bundle import Bundle
+from credentials import StatusList
 from trust import Trust
 from visas import Judge, Standing
 
@@ -41,6 +42,7 @@ class Again:
     checks: list[Check]
     end: int | None = None
     not_before: int | None = None  # when somebody else than the sender signed the latest of its visas
+    older: bool = False  # whether by the charter that was in force a visa failed that holds by the one that was gone by
 
 
 class Senders:
@@ -116,8 +118,25 @@ class Senders:
             if not missing:
                 status += self.lists_differ(recorded, judge, [first, presentation, *visas, *status])
         ends = [end for end in [*judge.ends, at + age * 1000] if end > at]
-        found = [first, presentation, worst(visas, "visas", "GP-FACTS-CONFIRMED"), worst(status, "status", "GP-FACTS-CONFIRMED")]
-        return Again(found, min(ends, default=at), max(others, default=None))
+        found = [first, presentation, worst(visas, "visas", "GP-FACTS-CONFIRMED" if visas else "GP-NOTHING-ASKED"), worst(status, "status", "GP-FACTS-CONFIRMED" if status or recorded["lists"] else "GP-NOTHING-ASKED")]
+        older = then is not None and self.older(recorded, then, lists, judge, standings)
+        return Again(found, min(ends, default=at), max(others, default=None), older)
+
+    def older(self, recorded: dict[str, Any], then: Trust, lists: list[StatusList], before: Judge, standings: list[Standing]) -> bool:
+        """Whether a charter was in force that is newer than the one that was gone by, and by which a visa that held fails."""
+        in_force = self.trust.in_force(before.at)
+        newer = self.trust.up_to(in_force.cid) if in_force else None
+        shown = self.bundle.presentations.get(recorded["presentation"])
+        if newer is None or len(newer.charters) <= len(then.charters) or shown is None or isinstance(shown, Fault):
+            return False
+        held = set()
+        for one in standings:
+            dated = before.reliance(one).dated
+            if one.result.outcome == PASSED and (dated is None or before.clock - dated <= (before.max_age or 0) * 1000):
+                held.add(one.evidence)
+        judge = Judge(newer, self.trust.resolver, lists, before.at, before.clock, before.max_age)
+        return any(one.presented and one.result.outcome == FAILED and one.evidence in held
+                   for one in judge.presentation(shown, self.channel, recorded["sender"])[1])
 
     def shown(self) -> set[str]:
         """Participants of whom the bundle shows that they held a visa when they sent something."""

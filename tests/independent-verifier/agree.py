@@ -5,7 +5,7 @@
     agree.py GRIDPASS FOLDER TRUST-PACK SEED   each NAME.car in it, and what tamper.py makes of them
 
 Both must say the same of each bundle: the outcome of the whole, of each check of the bundle and of each check of each message, and
-where a check did not pass the code, as far as the specification names the codes: why a part cannot be read it leaves to each. No tampered copy may pass, unless it is one of which nobody can tell, and none may fail that only lacks something. One line for each difference, and JSON with the counts at
+its code, as far as the specification names the codes: why a part cannot be read it leaves to each. No tampered copy may pass, unless it is one of which nobody can tell, and none may fail that only lacks something. One line for each difference, and JSON with the counts at
 the end. Exit code: 0 where there is no difference, 1 where there is one, 2 where nothing was compared.
 """
 
@@ -114,13 +114,13 @@ def ours(case: Case) -> dict[str, Any]:
 
 
 def by_name(checks: list[dict[str, Any]], name: str) -> dict[str, Found]:
-    """Of each name the first of the worst. Of what passed the code says no more."""
+    """Of each name the first of the worst."""
     found: dict[str, Found] = {}
     for check in checks:
         one = (check["outcome"], check["code"])
         if check[name] not in found or RANK.get(one[0], 3) > RANK[found[check[name]][0]]:
             found[check[name]] = one
-    return {what: (outcome, "" if outcome == PASSED else code) for what, (outcome, code) in found.items()}
+    return found
 
 
 def differences(mine: dict[str, Any], other: dict[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any, Callable, Iterator
 
 from base import DAG_CBOR, Link, cid, cid_bytes, jcs, read_object, rfc3339
 from pieces import Copy, Whole
-from scene import DAY, HOUR, NOW, Scene, Signer, status_list
+from scene import DAY, HOUR, NOW, Scene, Signer, status_list, webvh
 
 MINUTE = HOUR // 60
 GONE: Any = object()
@@ -112,8 +112,9 @@ def receipt(**changes: Any) -> Callable[[Scene], None]:
 
 
 def refusal(at: int) -> Callable[[Scene], None]:
-    """Beside the one that says that they were delivered."""
+    """Beside the one that says that they were delivered; somebody else exports."""
     def make(scene: Scene) -> None:
+        scene.signer = Signer(9)
         refused = [{"sequence": number, "reasons": ["GP-POLICY-UNMET"]} for number in (1, 2, 3)]
         scene.receipts.append(scene.receipt([], last(scene), issued=rfc3339(at), refused=refused))
     return make
@@ -127,6 +128,25 @@ def chain(most: int, **selection: Any) -> Callable[[Scene], None]:
     return make
 
 
+def first_left_out(at: int) -> Callable[[Scene], None]:
+    def make(scene: Scene) -> None:
+        scene.envelopes = scene.envelopes[1:]
+        scene.selection["from"] = rfc3339(at)
+    return make
+
+
+def own_refusal(scene: Scene) -> None:
+    """The exporter's own receipt refuses what it recorded as allowed."""
+    refusal(HEARD)(scene)
+    scene.signer, scene.receipts = scene.dso, scene.receipts[1:]
+
+
+def was_opened(scene: Scene) -> None:
+    facts = {"outcome": "passed", "code": "GP-PAYLOAD-FITS", "sentence": ""}
+    at = rfc3339(NOW + 9000)
+    scene.receipts, scene.entry_changes = [], {2: {"deliver": False, "opened": {"number": 9, "logged": at, "deliver": True, "facts": facts, "at": at}}}
+
+
 def told(change: Callable[[dict[str, Any], dict[str, list[Any]]], Any]) -> Callable[[Scene], Any]:
     """Something else in the manifest or its entries."""
     return lambda scene: lambda manifest, kinds, blocks: change(manifest, kinds) and None
@@ -135,7 +155,53 @@ def told(change: Callable[[dict[str, Any], dict[str, list[Any]]], Any]) -> Calla
 def opened(**changes: Any) -> Callable[[Scene], None]:
     def make(scene: Scene) -> None:
         facts = {"outcome": "passed", "code": "GP-PAYLOAD-FITS", "sentence": ""}
-        scene.entry_changes = {2: {"opened": {"number": 9, "logged": rfc3339(NOW + 9000), "deliver": True, "facts": facts, "at": rfc3339(NOW + 9000)} | changes}}
+        scene.seal()
+        scene.entry_changes = {2: {"deliver": False, "opened": {"number": 9, "logged": rfc3339(NOW + 9000), "deliver": True, "facts": facts, "at": rfc3339(NOW + 9000)} | changes}}
+    return make
+
+
+def refused(code: str, **more: Any) -> Callable[[Scene], None]:
+    """The second message, by a fact that says so; nobody confirms it."""
+    def make(scene: Scene) -> None:
+        scene.receipts = []
+        found = {"outcome": "failed", "code": code, "sentence": "the regulator revoked the licence for fraud"}
+        scene.entry_changes = {2: {"allowed": False, "deliver": False, "reasons": [code]} | {name: found for name in more}}
+    return make
+
+
+def withheld(make: Callable[[Scene], Any]) -> Callable[[Scene], Any]:
+    def withholds(scene: Scene) -> Any:
+        scene.payloads = "withheld"
+        return make(scene)
+    return withholds
+
+
+def sealed(make: Callable[[Scene], Any]) -> Callable[[Scene], Any]:
+    def seals(scene: Scene) -> Any:
+        scene.seal()
+        return make(scene)
+    return seals
+
+
+def entry(confirmed: bool = False, **changes: Any) -> Callable[[Scene], None]:
+    """What is recorded of the second message."""
+    def make(scene: Scene) -> None:
+        scene.receipts = scene.receipts if confirmed else []
+        scene.entry_changes = {2: changes}
+    return make
+
+
+def ended(scene: Scene) -> None:
+    """The admission ends at once, says whoever exports, and refuses for it."""
+    scene.receipts = []
+    scene.admission["expires"] = rfc3339(NOW + 1)
+    scene.entry_changes = {number: {"allowed": False, "deliver": False, "reasons": ["GP-ADMISSION-EXPIRED"]} for number in (1, 2, 3)}
+
+
+def missing_second(**selection: Any) -> Callable[[Scene], None]:
+    def make(scene: Scene) -> None:
+        del scene.envelopes[1]
+        scene.selection |= selection
     return make
 
 
@@ -168,9 +234,9 @@ def by_office(outcome: str, code: str, until: int = NOW + 20 * DAY, over: str = 
     return scene
 
 
-def logged(at: int, **more: Any) -> Callable[[Scene], None]:
+def logged(when: int, **more: Any) -> Callable[[Scene], None]:
     def make(scene: Scene) -> None:
-        scene.entry_changes = {3: {"logged": rfc3339(at)} | more}
+        scene.entry_changes = {3: {"logged": rfc3339(when)} | more}
     return make
 
 
@@ -199,16 +265,102 @@ def admitted(scene: Scene, visa_by: Signer, kinds: dict[str, list[Any]], blocks:
         kinds[kind] = sorted([*kinds[kind], Link(cid_bytes(data))], key=lambda link: link.text)
 
 
+UNFIT = {"outcome": "failed", "code": "GP-PAYLOAD-SCHEMA", "sentence": ""}
+LATE = {"logged": rfc3339(NOW + 200 * DAY), "allowed": False, "deliver": False, "reasons": ["GP-ADMISSION-EXPIRED", "GP-MESSAGE-EXPIRED"]}
+def another_end(**selection: Any) -> Callable[[Scene], None]:
+    """The receipt is of 1 to 4; the sender leaves the fourth out, and shows another third message."""
+    def make(scene: Scene) -> None:
+        two, three = cid(scene.envelopes[1][0], DAG_CBOR), last(scene)
+        fourth = scene.envelope(4, three, b'{"kW":4}')[0]
+        scene.receipts = [scene.receipt([[1, 4]], cid(fourth, DAG_CBOR))]
+        scene.envelopes[2] = scene.envelope(3, two, b'{"kW":999}')
+        scene.signer = Signer(9)
+        scene.selection |= selection
+    return make
+
+
+def beside(real: bool) -> Callable[[Scene], None]:
+    """A second third message, which the sender signed, or somebody wrote."""
+    def make(scene: Scene) -> None:
+        block, payload = scene.envelope(3, cid(scene.envelopes[1][0], DAG_CBOR), b'{"kW":999}')
+        scene.envelopes.append((block if real else block[:-64] + bytes(64), payload))
+    return make
+
+
+def beside_unknown(scene: Scene) -> None:
+    """The same, where nothing is known of the key that the sender's node signs with."""
+    node = webvh(scene.update, scene.node, NOW - 30 * DAY)[0]
+    scene.node.did, scene.node.kid = node, f"{node}#key-1"
+    scene.authorisation = scene.make_authorisation()
+    scene.envelopes, scene.receipts, scene.admission = scene.chain(3), [], scene.admit()
+    beside(False)(scene)
+
+
+def second_charter(**changes: Any) -> Callable[[Scene], None]:
+    """It was in force when the sender was judged, by the first."""
+    def make(scene: Scene) -> None:
+        pack = read_object(scene.pack, 16 << 20)
+        first = {name: value for name, value in pack["charters"][0].items() if name != "proof"}
+        second = first | {"version": 2, "previous": cid(jcs(first)), "dated": rfc3339(NOW - 40 * DAY)} | changes
+        signed = second | {"proof": [scene.root.proof(second, NOW - 40 * DAY)]}
+        scene.pack = jcs(pack | {"charters": [*pack["charters"], signed]})
+    return make
+
+
+def retired(scene: Scene) -> None:
+    second_charter(roles=[{"definition": scene.role, "name": "flex.gb.aggregator", "retired": rfc3339(NOW - 30 * DAY)}])(scene)
+
+
+def hidden(scene: Scene) -> Any:
+    """A definition that is none, behind more payloads than are told one by one."""
+    scene.envelopes = scene.chain(300)
+
+    def change(manifest: Any, kinds: dict[str, list[Any]], blocks: dict[bytes, bytes]) -> None:
+        manifest["last"] = 999
+        for number, entry in enumerate(kinds["receipts"], 901):
+            entry["number"] = number
+        for _, payload in scene.envelopes:
+            del blocks[cid_bytes(payload)]
+        blocks[cid_bytes(b"{}")] = b"{}"
+        kinds["definitions"] = sorted([*kinds["definitions"], Link(cid_bytes(b"{}"))], key=lambda link: link.text)
+    return change
+
+
 MADE, SENT, HEARD = NOW + HOUR, NOW + 3000, NOW + MINUTE  # of a scene: its bundle, its last message, its receipt
 REFUSAL = {"allowed": False, "deliver": False, "reasons": ["GP-MESSAGE-RATE"], "sentLastMinute": 100}
 RECORDS: list[tuple[str, str, Callable[[Scene], Any]]] = [
     ("made-twenty-days-before", "failed", told(lambda m, k: m.update(made=rfc3339(NOW - 20 * DAY)))),
     ("made-ten-minutes-before", "passed", told(lambda m, k: m.update(made=rfc3339(HEARD - 10 * MINUTE)))),
     ("made-over-ten-minutes-before", "failed", told(lambda m, k: m.update(made=rfc3339(HEARD - 10 * MINUTE - 1)))),
-    ("logged-after-it-was-made", "failed", logged(NOW + 2 * HOUR)), ("logged-ten-minutes-after", "passed", logged(MADE + 10 * MINUTE)),
-    ("logged-over-ten-minutes-after", "failed", logged(MADE + 10 * MINUTE + 1)), ("logged-ten-minutes-before", "passed", logged(SENT - 10 * MINUTE)),
-    ("logged-over-ten-minutes-before", "failed", logged(SENT - 10 * MINUTE - 1)), ("logged-before-and-refused", "passed", logged(NOW - DAY, **REFUSAL)),
-    ("opened", "passed", opened()), ("opened-after-it-was-made", "failed", opened(logged=rfc3339(MADE + DAY))), ("opened-after-the-last", "failed", opened(number=100)),
+    ("logged-after-it-was-made", "failed", logged(NOW + 2 * HOUR)), ("logged-ten-minutes-after", "passed", logged(MADE + 10 * MINUTE, caughtUp=True)),
+    ("logged-over-ten-minutes-after", "failed", logged(MADE + 10 * MINUTE + 1)), ("logged-ten-minutes-before", "passed", logged(SENT - 10 * MINUTE, at=rfc3339(SENT))),
+    ("logged-over-ten-minutes-before", "failed", logged(SENT - 10 * MINUTE - 1, at=rfc3339(SENT))), ("logged-before-and-refused", "failed", logged(NOW - DAY, **REFUSAL)),
+    ("refused-for-its-rate", "passed", entry(**REFUSAL)), ("refused-and-confirmed", "failed", entry(confirmed=True, **REFUSAL)),
+    ("refused-and-delivered", "failed", entry(**REFUSAL | {"deliver": True})), ("refused-by-its-own-receipt", "failed", own_refusal),
+    ("decided-a-day-before", "failed", entry(at=rfc3339(NOW - DAY))),
+    ("decided-after-it-was-made", "failed", entry(at=rfc3339(NOW + 200 * DAY), **LATE)),
+    ("decided-and-logged-late", "failed", entry(at=rfc3339(NOW + 11 * MINUTE))), ("decided-ten-minutes-before", "passed", entry(logged=rfc3339(NOW + 2020 + 10 * MINUTE))),
+    ("decided-over-ten-minutes-before", "failed", entry(logged=rfc3339(NOW + 2021 + 10 * MINUTE))),
+    ("caught-up-and-decided-then", "passed", entry(caughtUp=True, logged=rfc3339(NOW + 50 * MINUTE))),
+    ("caught-up-and-decided-later", "failed", entry(caughtUp=True, logged=rfc3339(NOW + 50 * MINUTE), at=rfc3339(NOW + 40 * MINUTE))),
+    ("ended-as-recorded", "indeterminate", ended),
+    ("two-records-with-one-number", "failed", told(lambda m, k: k["receipts"][0].update(number=3))),
+    ("looked-up-later", "failed", told(lambda m, k: k["identities"][0].update(seen="2099-01-01T00:00:00Z"))),
+    ("confirmed-later", "failed", told(lambda m, k: k["identities"][0].update(confirmed="2099-01-01T00:00:00Z"))),
+    ("looked-up-ten-minutes-later", "passed", told(lambda m, k: k["identities"][0].update(seen=rfc3339(MADE + 10 * MINUTE)))),
+    ("sealing-of-what-is-not-sealed", "failed", refused("GP-VISA-REVOKED", sealing=True)),
+    ("sealing-held-of-what-is-not-sealed", "failed", entry(sealing={"outcome": "passed", "code": "GP-SEALING-HELD", "sentence": ""})),
+    ("sealing-by-another-code", "failed", sealed(refused("GP-VISA-REVOKED", sealing=True))),
+    ("sealing-by-too-many-epochs", "indeterminate", sealed(refused("GP-SEALING-EPOCHS", sealing=True))),
+    ("refused-for-what-is-withheld", "indeterminate", withheld(refused("GP-PAYLOAD-SCHEMA", facts=True))),
+    ("refused-for-what-is-sealed", "indeterminate", sealed(refused("GP-PAYLOAD-SCHEMA", facts=True))),
+    ("refused-for-what-is-here", "indeterminate", refused("GP-PAYLOAD-SCHEMA", facts=True)),
+    *((f"facts-of-no-payload-{number}", "failed", withheld(refused(code, facts=True))) for number, code in enumerate(("GP-VISA-REVOKED", "GP-NO-SUCH-CODE", "=cmd|calc"))),
+    ("opened", "passed", opened()), ("opened-before-it-came", "failed", opened(logged=rfc3339(NOW - 300 * DAY), at=rfc3339(NOW - 300 * DAY))),
+    ("opened-by-an-earlier-record", "failed", opened(number=1)), ("opened-for-another-time", "failed", opened(at=rfc3339(NOW + 30 * MINUTE))),
+    ("opened-and-does-not-fit", "passed", opened(deliver=False, facts=UNFIT)), ("opened-does-not-fit-and-delivered", "failed", opened(facts=UNFIT)),
+    ("opened-and-was-not-sealed", "failed", was_opened),
+    ("opened-after-it-was-made", "failed", opened(logged=rfc3339(MADE + DAY))), ("opened-after-the-last", "failed", opened(number=100)),
     *((f"null-{name}", "failed", told(change)) for name, change in {
         "from": lambda m, k: m["selection"].update({"from": None}), "opened": lambda m, k: k["messages"][0].update(opened=None),
         "sealing": lambda m, k: k["messages"][0].update(sealing=None), "exporter": lambda m, k: m["exporter"].update(authorisation=None)}.items()),
@@ -227,11 +379,23 @@ RECORDS: list[tuple[str, str, Callable[[Scene], Any]]] = [
     ("receipts-that-differ", "passed", refusal(HEARD)), ("refusal-before", "passed", refusal(NOW - 5 * DAY)),
     ("end-left-out", "indeterminate", chain(2)),
     ("end-left-out-by-until", "passed", chain(2, until=rfc3339(SENT))), ("end-left-out-with-from", "indeterminate", chain(2, **{"from": rfc3339(NOW)})),
-    ("end-left-out-for-a-recipient", "passed", chain(2, participant=Signer(5).did)), ("chain-left-out", "indeterminate", chain(0)),
+    ("end-left-out-by-until-after-it-was-made", "indeterminate", chain(2, until="2200-01-01T00:00:00Z")),
+    ("end-left-out-by-until-as-it-was-made", "indeterminate", chain(2, until=rfc3339(MADE))),
+    ("first-left-out-from-before-the-channel", "indeterminate", first_left_out(NOW - 50 * DAY)), ("first-left-out-from-later", "passed", first_left_out(NOW + 1001)),
+    ("end-left-out-for-a-recipient", "indeterminate", chain(2, participant=Signer(5).did)),
+    ("second-left-out-for-a-recipient", "indeterminate", missing_second(participant=Signer(5).did)),
+    ("second-left-out-for-a-recipient-until", "indeterminate", missing_second(participant=Signer(5).did, until=rfc3339(SENT + 1))),
+    ("end-left-out-for-a-recipient-by-until", "passed", chain(2, participant=Signer(5).did, until=rfc3339(SENT))),
+    ("chain-left-out", "indeterminate", chain(0)),
     ("chain-left-out-with-from", "passed", chain(0, **{"from": rfc3339(NOW)})),
     ("receipt-of-what-nobody-sent", "indeterminate", receipt(delivered=[[1, 2**53 - 1]], newest=BLOCK)),
     ("broadcast", "passed", broadcast()), ("broadcast-to-a-participant", "passed", broadcast(Signer(1))),
     ("broadcast-to-whom-no-visa-counts", "passed", broadcast(Signer(9))),
+    ("another-end-by-until", "passed", another_end(until=rfc3339(SENT + 1))), ("another-end-for-a-recipient", "indeterminate", another_end(participant=Signer(5).did)),
+    ("another-end", "indeterminate", another_end()), ("forged-beside", "failed", beside(False)), ("signed-beside", "failed", beside(True)),
+    ("beside-unknown", "indeterminate", beside_unknown),
+    ("root-removed", "passed", second_charter(roots=[Signer(9).did])), ("role-retired", "passed", retired), ("charter-that-changes-nothing", "passed", second_charter()),
+    ("hidden-behind-what-is-missing", "failed", hidden),
     ("revoked", "passed", revoked("none")), ("revoked-without-suspensions", "indeterminate", revoked("suspension")),
     ("revoked-without-revocations", "indeterminate", revoked("revocation")), ("revoked-without-the-nodes", "indeterminate", revoked("nodes")),
 ]

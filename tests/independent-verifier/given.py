@@ -42,10 +42,11 @@ def main() -> None:
     import given_lists
     import given_log
     import given_payloads
+    import given_questions
     import given_requests
     import given_wallet
 
-    for module in (given_requests, given_log, given_payloads, given_lists, given_wallet, given_frames):
+    for module in (given_requests, given_log, given_payloads, given_lists, given_wallet, given_frames, given_questions):
         module.main()
 
 

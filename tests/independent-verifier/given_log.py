@@ -36,6 +36,7 @@ def bodies() -> list[dict[str, Any]]:
         {"grant": {"channel": channel, "sender": sender.did, "key": sender.kid, "epochs": [cid(b"an epoch")], "statement": b"a.b.c"}},
         {"forgotten": cid(b"an epoch")},
         {"receipt": {"own": False, "receipt": b"a.b.c"}},
+        {"sent": {"channel": channel, "ref": "bid 17", "envelope": message, "sequence": 1}},
         {"cursor": {"reader": "dispatch", "number": 2}},
         {"document": b'{"a":1}'},
     ]

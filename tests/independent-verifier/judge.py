@@ -15,12 +15,12 @@ from envelope import Envelope, Receipt
 from facts import facts_of, message_of
 from keys import did_of
 from payloads import payload_check, schema_parts
+from recorded import OF_PAYLOADS, OF_SEALING, TEN_MINUTES, contradicted, is_finding
 from requirements import NotChecked, ruled
 from trust import Trust, proof_counts, without_proof
 from visas import Judge, order_of
 
 
-TEN_MINUTES = 600_000
 Chain = tuple[str, str, str]
 
 
@@ -38,13 +38,20 @@ class Auditor:
         self.channel: str = self.selection["channel"]
         found = bundle.descriptors.get(self.channel)
         self.policy = found if isinstance(found, dict) and found["framework"] == trust.framework else None
+        # Before a channel counts, and after the bundle was made, there is nothing that a selection could leave out.
+        self.begins = "from" in self.selection and not (self.policy and self.selection["from"] <= millis(self.policy["dated"]))
+        self.ends = "until" in self.selection and self.selection["until"] < self.manifest["made"]
         self.messages = [bundle.message(entry) for entry in bundle.entries("messages")]
         self.by_id: dict[str, Message] = {}
+        self.signed: dict[str, Check] = {}  # by the id of an envelope: as of the first entry that has it
         self.places: dict[tuple[Chain, int], list[Envelope]] = {}
         self.numbers: dict[Chain, set[int]] = {}
         for message in self.messages:
             if message.envelope and message.envelope.id not in self.by_id:
                 self.by_id[message.envelope.id] = message
+                signed = self.signed[message.envelope.id] = self.signature(message.envelope, message.entry["at"])
+                if signed.outcome == FAILED:  # anybody can write that: it takes no place in a chain
+                    continue
                 self.places.setdefault((message.envelope.chain, message.envelope.sequence), []).append(message.envelope)
                 self.numbers.setdefault(message.envelope.chain, set()).add(message.envelope.sequence)
         self.first = {chain: min(numbers) for chain, numbers in self.numbers.items()}
@@ -56,6 +63,7 @@ class Auditor:
         self.receipts_of: dict[Chain, list[tuple[Receipt, Check]]] = {}
         self.receipt_checks: list[Check] = []
         self.spoken_to: dict[Chain, int] = {}  # the greatest number after a whole chain of which a receipt speaks
+        self.left_out: dict[Chain, list[tuple[int, int]]] = {}  # what a recipient took of a selection of its messages, and is not there
         for logged, receipt in bundle.receipts:
             check = self.judge_receipt(receipt, logged) if receipt else part_missing("receipts", "a receipt")
             self.receipt_checks.append(check)
@@ -108,7 +116,7 @@ class Auditor:
 
     def judge_framework(self) -> Check:
         same = self.manifest["framework"] == self.trust.framework
-        return Check("framework", PASSED if same else FAILED, "GP-BUNDLE-FRAMEWORK")
+        return Check("framework", PASSED, "GP-BUNDLE-INTACT") if same else Check("framework", FAILED, "GP-BUNDLE-FRAMEWORK")
 
     def judge_channel(self) -> Check:
         document = self.bundle.descriptors.get(self.channel)
@@ -137,7 +145,7 @@ class Auditor:
         if key is None or check.outcome != PASSED:
             return check.named("signature")
         good = envelope.signed_by(key)
-        return Check("signature", PASSED if good else FAILED, check.code if good else "GP-SIGNATURE-INVALID")
+        return Check("signature", PASSED if good else FAILED, "GP-SIGNATURE-VALID" if good else "GP-SIGNATURE-INVALID")
 
     def judge_fork(self, first: Envelope | Fault | None, second: Envelope | Fault | None) -> Check:
         for one in (first, second):
@@ -186,28 +194,42 @@ class Auditor:
             check = self.authorised(body["authorisation"], body["recipient"], kid, receipt.issued)
             if check.outcome != PASSED:
                 return check.named("receipts")
-        whole = not self.partial(receipt.chain) and "until" not in self.selection and (numbers or "from" not in self.selection)
+        whole = not self.partial(receipt.chain) and not self.ends and (numbers or not self.begins)
         if whole and greatest > max(numbers, default=0):
             self.spoken_to[receipt.chain] = max(greatest, self.spoken_to.get(receipt.chain, 0))
             return Check("receipts", OPEN, "GP-SEQUENCE-GAP", f"it speaks of {greatest}")
+        missing = self.missing_of_own(receipt, numbers)
+        if missing:
+            self.left_out.setdefault(receipt.chain, []).extend(missing)
+            return Check("receipts", OPEN, "GP-SEQUENCE-GAP", f"{missing[0]} of the selection")
         return Check("receipts", PASSED, "GP-RECEIPT-HOLDS")
 
+    def missing_of_own(self, receipt: Receipt, numbers: set[int]) -> list[tuple[int, int]]:
+        """What is delivered to somebody where messages name recipients is of a selection of its messages."""
+        who, chosen = receipt.body["recipient"], self.selection
+        if chosen.get("participant") != who or "thread" in chosen or receipt.chain[1] == who or not self.policy or self.policy["mode"] == "broadcast":
+            return []
+        if not numbers and (self.begins or self.ends):
+            return []
+        low = min(numbers) if self.begins else 1
+        high = max(numbers) if self.ends else 2**64 - 1
+        found = []
+        for first, last in receipt.body.get("delivered", []):
+            following, end = max(first, low), min(last, high)
+            for number in sorted(one for one in numbers if following <= one <= end):
+                found += [(following, number - 1)] if number > following else []
+                following = number + 1
+            found += [(following, end)] if following <= end else []
+        return found
+
     def judge_record(self) -> Check:
-        """What the exporter wrote down does not contradict itself."""
-        entries = [message.entry for message in self.messages]
-        written = [*entries, *(entry["opened"] for entry in entries if "opened" in entry), *self.bundle.entries("receipts")]
-        if any(one["logged"] > self.manifest["made"] + TEN_MINUTES for one in written):
-            return Check("record", FAILED, "GP-BUNDLE-RECORD", "logged after it was made")
-        if any(one["number"] > self.manifest["last"] for one in written):
-            return Check("record", FAILED, "GP-BUNDLE-RECORD", "a number after the last")
-        if any(one.envelope and one.entry["allowed"] and one.envelope.issued > one.entry["logged"] + TEN_MINUTES for one in self.messages):
-            return Check("record", FAILED, "GP-BUNDLE-RECORD", "issued after it was logged")
-        return Check("record", PASSED, "GP-BUNDLE-INTACT")
+        contradiction = contradicted(self)
+        return Check("record", FAILED, "GP-BUNDLE-RECORD", contradiction) if contradiction else Check("record", PASSED, "GP-BUNDLE-INTACT")
 
     def of_bundle(self) -> list[Check]:
         return [Check("container", PASSED, "GP-BUNDLE-INTACT"), self.judge_exporter(), self.judge_record(), self.judge_framework(), self.channel_check,
-                worst(self.bundle.parts, "parts", "GP-BUNDLE-INTACT"), worst(self.fork_checks, "forks", "GP-SEQUENCE-KEPT"),
-                worst(self.receipt_checks, "receipts", "GP-RECEIPT-HOLDS")]
+                worst(self.bundle.parts, "parts", "GP-BUNDLE-INTACT"), worst(self.fork_checks, "forks", "GP-SEQUENCE-FORK" if self.fork_checks else "GP-SEQUENCE-KEPT"),
+                worst(self.receipt_checks, "receipts", "GP-RECEIPT-HOLDS" if self.receipt_checks else "GP-RECEIPT-NONE")]
 
     # -- of each message
 
@@ -217,15 +239,26 @@ class Auditor:
             return [message.problem] if message.problem else []
         again = self.senders.again(message.entry["admission"])
         status = again.checks[3]
-        if status.outcome == PASSED and message.entry["allowed"] and again.end is not None and message.entry["at"] >= again.end:
-            status = Check("status", OPEN, "GP-FACTS-OPEN", "the admission had ended")
-        speaking = [check for _, check in self.speaking(envelope)]
+        if status.outcome == PASSED and again.end is not None:
+            ended = not message.entry["allowed"] and "GP-ADMISSION-EXPIRED" in message.entry.get("reasons", [])
+            if (message.entry["at"] >= again.end) if message.entry["allowed"] else ended and message.entry["at"] < again.end:
+                status = Check("status", OPEN, "GP-FACTS-OPEN", f"by the evidence it ends {again.end}")
+        speaking = [check for receipt, check in self.speaking(envelope) if check.outcome != PASSED or self.linked(receipt, envelope)]
         return [self.selected(envelope, message), self.signature(envelope, message.entry["at"]), *again.checks[:3], status,
                 self.channel_check, self.sequence(envelope, message), self.payload(message, envelope), self.sealing(message, envelope),
-                self.decision(message.entry, envelope), worst(speaking, "receipts", "GP-RECEIPT-HOLDS")]
+                self.decision(message.entry, envelope), worst(speaking, "receipts", "GP-RECEIPT-HOLDS" if speaking else "GP-RECEIPT-NONE")]
 
     def speaking(self, envelope: Envelope) -> list[tuple[Receipt, Check]]:
+        if self.signed[envelope.id].outcome == FAILED or self.by_id[envelope.id].envelope is not envelope:
+            return []  # it takes no place in a chain
         return [one for one in self.receipts_of.get(envelope.chain, []) if one[0].speaks_of(envelope.sequence)]
+
+    def linked(self, receipt: Receipt, envelope: Envelope) -> bool:
+        """Whether the message that a receipt names goes back to this one, name by name."""
+        message = self.by_id.get(receipt.body["newest"])
+        while message and message.envelope and message.envelope.sequence > envelope.sequence:
+            message = self.by_id.get(message.envelope.gp.get("previous", ""))
+        return bool(message and message.envelope and message.envelope.id == envelope.id)
 
     def selected(self, envelope: Envelope, message: Message) -> Check:
         chosen, gp = self.selection, envelope.gp
@@ -240,8 +273,15 @@ class Auditor:
     def sequence(self, envelope: Envelope, message: Message) -> Check:
         if self.by_id[envelope.id] is not message:
             return Check("sequence", FAILED, "GP-BUNDLE-SELECTION", "it stands there before")
-        if len(self.places[envelope.chain, envelope.sequence]) > 1 or envelope.id in self.forked:
+        own = self.signed[envelope.id]
+        others = [] if own.outcome == FAILED else \
+            [one for one in self.places[envelope.chain, envelope.sequence] if one.id != envelope.id]
+        if envelope.id in self.forked or own.outcome == PASSED and any(self.signed[one.id].outcome == PASSED for one in others):
             return Check("sequence", FAILED, "GP-SEQUENCE-FORK")
+        if others:
+            return Check("sequence", OPEN, "GP-SEQUENCE-FORK", "whether both were signed is open")
+        if own.outcome == FAILED:
+            return Check("sequence", PASSED, "GP-NOTHING-ASKED", "it takes no place in the chain")
         if envelope.sequence == 1:
             return Check("sequence", PASSED, "GP-SEQUENCE-KEPT")
         before = self.places.get((envelope.chain, envelope.sequence - 1), [])
@@ -251,13 +291,17 @@ class Auditor:
                 return Check("sequence", FAILED, "GP-SEQUENCE-BROKEN")
             late = named[0].issued > envelope.issued
             return Check("sequence", FAILED, "GP-ENVELOPE-ORDER") if late else Check("sequence", PASSED, "GP-SEQUENCE-KEPT")
-        if self.partial(envelope.chain) or "from" in self.selection and self.first[envelope.chain] == envelope.sequence:
+        if self.partial(envelope.chain) or self.begins and self.first[envelope.chain] == envelope.sequence:
             return Check("sequence", PASSED, "GP-SEQUENCE-KEPT", "the one before is not of the selection")
         return Check("sequence", OPEN, "GP-SEQUENCE-GAP")
 
     def payload(self, message: Message, envelope: Envelope) -> Check:
+        recorded_then = [one["facts"] for one in (message.entry, message.entry.get("opened", {})) if "facts" in one]
+        if not all(is_finding(one, OF_PAYLOADS) for one in recorded_then):
+            return Check("payload", FAILED, "GP-FACTS-DIFFER", "nobody finds that of a payload")
+        refused = message.entry.get("facts", {"outcome": PASSED})["outcome"] != PASSED
         if message.entry["payload"] != "here":
-            return Check("payload", PASSED, "GP-PAYLOAD-WITHHELD")
+            return Check("payload", OPEN, "GP-FACTS-OPEN", "refused, and not here") if refused else Check("payload", PASSED, "GP-PAYLOAD-WITHHELD")
         if message.entry["content"] != envelope.payload:
             return Check("payload", FAILED, "GP-CID-OTHER", "content is not what the envelope links to")
         if message.payload is None:
@@ -265,6 +309,8 @@ class Auditor:
         entry, recorded, payload = message.entry, message.entry.get("facts"), message.payload
         if "epoch" in envelope.gp:
             if "key" not in entry:
+                if refused:
+                    return Check("payload", OPEN, "GP-FACTS-OPEN", "refused, and sealed")
                 return Check("payload", PASSED, "GP-BUNDLE-INTACT", "sealed")
             try:
                 if len(entry["key"]) != 32:
@@ -284,6 +330,8 @@ class Auditor:
 
     def sealing(self, message: Message, envelope: Envelope) -> Check:
         gp = envelope.gp
+        if "sealing" in message.entry and ("epoch" not in gp or not is_finding(message.entry["sealing"], OF_SEALING)):
+            return Check("sealing", FAILED, "GP-FACTS-DIFFER", "nobody finds that of how it is sealed")
         if "epoch" not in gp:
             return Check("sealing", PASSED, "GP-NOTHING-ASKED")
         epoch, recorded = self.bundle.epochs.get(gp["epoch"]), message.entry.get("sealing")

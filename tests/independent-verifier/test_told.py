@@ -27,7 +27,8 @@ class Told(unittest.TestCase):
 
     def test_gaps(self) -> None:
         for name, expected in (("end-left-out", [(3, 3)]), ("chain-left-out", [(1, 3)]), ("end-left-out-by-until", []), ("chain-left-out-with-from", []),
-                               ("receipt-of-what-nobody-sent", [(4, 2**53 - 1)]), ("receipts-that-differ", []), ("end-left-out-for-a-recipient", [])):
+                               ("receipt-of-what-nobody-sent", [(4, 2**53 - 1)]), ("receipts-that-differ", []), ("end-left-out-for-a-recipient", [(3, 3)]),
+                               ("second-left-out-for-a-recipient", [(2, 2)]), ("end-left-out-by-until-after-it-was-made", [(3, 3)])):
             with self.subTest(name):
                 self.assertEqual(self.gaps(bent(name)), expected)
         self.assertEqual(self.gaps(report(lambda scene: scene.envelopes.pop(1) and None)), [(2, 2)])
@@ -71,6 +72,63 @@ class Told(unittest.TestCase):
         self.assertEqual([message["notes"] for message in report(lambda scene: None)["messages"]], [[]] * 3)
         self.assertEqual([message["notes"] for message in report(lambda scene: None, busy())["messages"]], [["GP-SEQUENCE-FORK"]] * 3)
         self.assertEqual([message["notes"] for message in bent("receipts-that-differ")["messages"]], [["GP-RECEIPT-DIFFERS"]] * 3)
+
+        def another_key_of_the_exporter(scene: Scene) -> Any:
+            """It is not the bundle's: another node may have decided otherwise."""
+            scene.signer = scene.node
+            refused = [{"sequence": 2, "reasons": ["GP-POLICY-UNMET"]}]
+            scene.receipts = [scene.receipt([], cid(scene.envelopes[1][0], 0x71), scene.own, recipient=scene.did, refused=refused)]
+            return lambda m, k, b: m.update(exporter={"participant": scene.did, "authorisation": cid(scene.authorisation)})
+        found = report(another_key_of_the_exporter)
+        self.assertEqual((found["outcome"], [message["notes"] for message in found["messages"]]), ("passed", [[], ["GP-RECEIPT-DIFFERS"], []]))
+
+    def test_a_receipt_of_another_message_proves_nothing(self) -> None:
+        found = bent("another-end-by-until")
+        self.assertEqual([message["notes"] for message in found["messages"]], [["GP-RECEIPT-UNLINKED"]] * 3)
+        self.assertEqual(self.by(found), {(None, None)})
+        # That the end is left out is told where nothing else explains it.
+        for name in ("another-end", "another-end-for-a-recipient"):
+            with self.subTest(name):
+                found = bent(name)
+                self.assertEqual((self.gaps(found), self.by(found)), ([(4, 4)], {(None, None)}))
+
+    def test_a_receipt_counts_as_far_back_as_the_chain_goes(self) -> None:
+        def make(scene: Scene) -> None:
+            scene.signer = Signer(9)
+            # The second was for somebody else.
+            scene.receipts = [scene.receipt([[1, 1], [3, 3]], last(scene))]
+            scene.envelopes.pop(1)
+            scene.selection["participant"] = Signer(5).did
+        found = report(make)
+        self.assertEqual([message["notes"] for message in found["messages"]], [["GP-RECEIPT-UNLINKED"], []])
+        self.assertEqual([message["times"].get("notAfter") for message in found["messages"]], [None, rfc3339(HEARD)])
+
+    def test_a_forged_message_accuses_nobody(self) -> None:
+        found = bent("forged-beside")
+        self.assertEqual([message["outcome"] for message in found["messages"]], ["passed"] * 3 + ["failed"])
+        self.assertEqual(found["messages"][3]["reasons"], ["GP-SIGNATURE-INVALID"])
+        both = bent("signed-beside")["messages"][2:]
+        self.assertEqual([message["reasons"] for message in both], [["GP-SEQUENCE-FORK"]] * 2)
+
+    def test_two_of_one_number_that_cannot_be_judged_leave_it_open(self) -> None:
+        found = bent("beside-unknown")
+        self.assertEqual([message["outcome"] for message in found["messages"]], ["indeterminate"] * 4)
+        self.assertEqual([message["reasons"] for message in found["messages"]],
+                         [["GP-DID-NOT-FOUND"]] * 2 + [["GP-DID-NOT-FOUND", "GP-SEQUENCE-FORK"]] * 2)
+
+    def test_a_forged_message_does_not_stand_before_another(self) -> None:
+        def make(scene: Scene) -> None:
+            block, payload = scene.envelopes[1]
+            other = scene.envelope(2, cid(scene.envelopes[0][0], 0x71), b'{"kW":999}')
+            scene.envelopes[1] = (other[0][:-64] + bytes(64), other[1])
+        found = report(make)
+        self.assertEqual(found["messages"][2]["reasons"], ["GP-SEQUENCE-GAP"])
+        self.assertEqual(self.gaps(found), [(2, 2)])
+
+    def test_a_newer_charter_that_says_otherwise_is_noted(self) -> None:
+        for name, notes in (("root-removed", ["GP-CHARTER-UNHEARD"]), ("role-retired", ["GP-CHARTER-UNHEARD"]), ("charter-that-changes-nothing", [])):
+            with self.subTest(name):
+                self.assertEqual([message["notes"] for message in bent(name)["messages"]], [notes] * 3)
 
 
 if __name__ == "__main__":

@@ -8,23 +8,35 @@ from base import PASSED, rfc3339
 from bundle import Message
 from envelope import Envelope
 from judge import Auditor
+from recorded import may_be_refused
 
 
-NOTES = ("GP-SEQUENCE-FORK", "GP-RECEIPT-DIFFERS")
+NOTES = ("GP-SEQUENCE-FORK", "GP-RECEIPT-DIFFERS", "GP-RECEIPT-UNLINKED", "GP-CHARTER-UNHEARD")
 
 
 def gaps(auditor: Auditor) -> list[dict[str, Any]]:
     """Numbers that are not there, chain by chain: those at the end as far as receipts speak of them."""
     found = []
-    for chain in sorted({*auditor.numbers, *auditor.spoken_to}):
+    for chain in sorted({*auditor.numbers, *auditor.spoken_to, *auditor.left_out}):
+        found += [{"sender": chain[1], "key": chain[2], "from": first, "until": last} for first, last in merged(auditor.left_out.get(chain, []))]
         if auditor.partial(chain):
             continue
         numbers = sorted(auditor.numbers.get(chain, []))
-        before = numbers[0] - 1 if "from" in auditor.selection and numbers else 0
+        before = numbers[0] - 1 if auditor.begins and numbers else 0
         for number in [*numbers, auditor.spoken_to.get(chain, 0) + 1]:
             if number > before + 1:
                 found.append({"sender": chain[1], "key": chain[2], "from": before + 1, "until": number - 1})
             before = max(before, number)
+    return found
+
+
+def merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(last, found[-1][1]))
+        else:
+            found.append((first, last))
     return found
 
 
@@ -42,7 +54,7 @@ def times(auditor: Auditor, message: Message, envelope: Envelope) -> dict[str, s
         if auditor.policy and auditor.channel_check.outcome == PASSED:
             counts.add(auditor.policy["owner"])
     proven = [(receipt.issued, receipt.body["recipient"]) for receipt, check in auditor.speaking(envelope)
-              if check.outcome == PASSED and receipt.body["recipient"] in counts
+              if check.outcome == PASSED and auditor.linked(receipt, envelope) and receipt.body["recipient"] in counts
               and receipt.body["recipient"] not in (sender, auditor.manifest["exporter"]["participant"])]
     if proven:
         at, who = min(proven)
@@ -50,11 +62,18 @@ def times(auditor: Auditor, message: Message, envelope: Envelope) -> dict[str, s
     return told
 
 
-def notes(auditor: Auditor, envelope: Envelope) -> list[str]:
-    """That a sender contradicts itself somewhere in this chain, and a recipient about this message."""
+def notes(auditor: Auditor, message: Message, envelope: Envelope) -> list[str]:
+    """That a sender contradicts itself somewhere in this chain, a recipient about this message, and the exporter its record; that a
+    receipt may be of another message; that a newer charter said otherwise."""
     states: dict[str, set[bool]] = {}
-    for receipt, check in auditor.speaking(envelope):
-        if check.outcome == PASSED:
+    holding = [receipt for receipt, check in auditor.speaking(envelope) if check.outcome == PASSED]
+    for receipt in holding:
+        if auditor.linked(receipt, envelope):
             states.setdefault(receipt.body["recipient"], set()).add(receipt.took(envelope.sequence))
-    found = ["GP-SEQUENCE-FORK"] if envelope.chain in auditor.forked_chains else []
-    return found + (["GP-RECEIPT-DIFFERS"] if any(len(both) > 1 for both in states.values()) else [])
+    own = states.get(auditor.manifest["exporter"]["participant"], set())
+    found = ["GP-CHARTER-UNHEARD"] if auditor.senders.again(message.entry["admission"]).older else []
+    found += ["GP-SEQUENCE-FORK"] if envelope.chain in auditor.forked_chains else []
+    found += [] if all(auditor.linked(receipt, envelope) for receipt in holding) else ["GP-RECEIPT-UNLINKED"]
+    found += ["GP-RECEIPT-DIFFERS" for both in states.values() if len(both) > 1]
+    differs = True in own and not message.entry["allowed"] or False in own and not may_be_refused(message.entry, envelope)
+    return found + (["GP-RECEIPT-DIFFERS"] if differs else [])

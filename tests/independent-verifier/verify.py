@@ -51,7 +51,7 @@ def verify(bundle_data: mmap.mmap | bytes, pack: bytes, at: int) -> dict[str, An
     for message in auditor.messages:
         found = auditor.of_message(message)
         everything += found
-        beside = {"times": told.times(auditor, message, message.envelope), "notes": told.notes(auditor, message.envelope)} if message.envelope else {}
+        beside = {"times": told.times(auditor, message, message.envelope), "notes": told.notes(auditor, message, message.envelope)} if message.envelope else {}
         messages.append({"number": message.entry["number"], "id": message.entry["envelope"].text} | verdict(found) | beside)
     return report | {"outcome": worst(everything, "").outcome, "bundle": verdict(checks), "gaps": told.gaps(auditor), "messages": messages}
 

@@ -451,7 +451,7 @@ impl Peer {
 
     /// Checks bytes that a peer passed on.
     pub fn check(&mut self, wire: &[u8], source: Source, now: UnixMillis) -> Checked {
-        let arrival = Arrival { source, peer: "a peer", channel: None };
+        let arrival = Arrival { source, peer: "a peer", known_as: None, channel: None };
         self.checker.check(wire, arrival, &self.memory, now)
     }
 

@@ -63,6 +63,7 @@ pub fn bid(number: usize, bytes: usize) -> Asked {
         thread: None,
         attributes: Map::from_iter(attributes),
         lifetime_millis: None,
+        reference: None,
     })
 }
 

@@ -17,7 +17,9 @@ use gridpass_messaging::bundle::{
     compare, verify, verify_beside, verify_with,
 };
 use gridpass_messaging::checking::{Source, Verdict};
+use gridpass_messaging::log::Log;
 use gridpass_messaging::node::{Keys, Payloads};
+use gridpass_messaging::store::Store;
 use gridpass_policy::channel::{Mode, Sealing};
 use gridpass_tests::evidence::{LATER, Scene, bad, found};
 use gridpass_tests::messages::{Market, authorise, expect};
@@ -71,6 +73,25 @@ fn a_usual_day_verifies_whole() {
     assert!(
         report.ages.iter().any(|a| a.what.starts_with("charter") && a.age_seconds > 99 * 86400)
     );
+}
+
+#[test]
+fn what_cannot_be_read_of_the_log_is_named_in_the_bundle() {
+    let (folder, elsewhere) = (folder(), folder());
+    let mut scene = scene(folder.path());
+    let (other, _) = Store::open(elsewhere.path()).expect("a store");
+    drop(std::mem::replace(&mut scene.store, other));
+    let number = {
+        let place = folder.path().join("store");
+        let (mut log, _) = Log::open(&place, &mut |_, _| ()).expect("the log");
+        let number = log.next_number();
+        log.append(NOW, &[vec![1, 0xff]]).expect("appended");
+        number
+    };
+    assert_eq!(scene.exported().unread, [number]);
+    let report = scene.verify(&scene.export());
+    let named = format!("messages record {number} of the log");
+    assert!(report.bundle.missing.contains(&named), "{:?}", report.bundle.missing);
 }
 
 #[test]
@@ -233,11 +254,22 @@ fn equivocation_is_proven_with_both_envelopes() {
 
 /// The regulator's lists of revocations with one visa revoked, dated so.
 fn revoked(scene: &Scene, at: UnixMillis, dated: UnixMillis) -> Vec<StatusList> {
+    listed(scene, Purpose::Revocation, &[(at, true)], dated)
+}
+
+/// One of the regulator's lists with what became of one visa, dated so.
+fn listed(
+    scene: &Scene,
+    purpose: Purpose,
+    changes: &[(UnixMillis, bool)],
+    dated: UnixMillis,
+) -> Vec<StatusList> {
     let regulator = &scene.market.regulator;
     let visa = world::visa(regulator, &scene.by_node.party, &scene.market.role, |_| ());
-    let index = visa.status[0].index;
-    let change = Change { index, set: true, at };
-    let list = world::list_by(regulator, regulator, Purpose::Revocation, &[change], |json| {
+    let entry = visa.status.iter().find(|entry| entry.purpose == purpose).expect("an entry");
+    let change = |(at, set): &(UnixMillis, bool)| Change { index: entry.index, set: *set, at: *at };
+    let changes: Vec<_> = changes.iter().map(change).collect();
+    let list = world::list_by(regulator, regulator, purpose, &changes, |json| {
         json["validFrom"] = dated.to_string().into();
         json["credentialSubject"]["statusList"]["version"] = 6.into();
     });
@@ -262,6 +294,89 @@ fn a_revocation_that_came_later_changes_no_decision_and_is_noted_where_it_was_ea
     assert_eq!(bad(&report), [""; 0]);
     assert_eq!(report.messages[0].notes[0].code.id(), "GP-REVOKED-UNHEARD");
     assert_eq!((report.messages[1].verdict, report.messages[1].notes.len()), ("deny", 0));
+}
+
+#[test]
+fn a_newer_list_than_was_read_is_noted_also_where_it_is_older_than_the_decision() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |_| ());
+    let sent = scene.by_node.send(NOW.plus_millis(10));
+    scene.receive(&sent, Source::Live, NOW.plus_millis(10));
+    let before = |minutes: u64| UnixMillis::new(NOW.get() - minutes * 60_000);
+    let lists = revoked(&scene, before(40), before(30));
+    scene.learn_lists(lists);
+    let report = scene.verify(&scene.export());
+    assert_eq!(bad(&report), [""; 0]);
+    let codes: Vec<_> = report.messages[0].notes.iter().map(|note| note.code.id()).collect();
+    assert_eq!(codes, ["GP-REVOKED-UNHEARD"]);
+}
+
+#[test]
+fn a_suspension_that_nobody_had_heard_of_is_noted_as_long_as_it_was() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |_| ());
+    for at in [10, 3000] {
+        let sent = scene.by_node.send(NOW.plus_millis(at));
+        scene.receive(&sent, Source::Live, NOW.plus_millis(at));
+    }
+    let changes = [(NOW.plus_millis(5), true), (NOW.plus_millis(2000), false)];
+    let lists = listed(&scene, Purpose::Suspension, &changes, NOW.plus_millis(4000));
+    scene.learn_lists(lists);
+    let report = scene.verify(&scene.export());
+    assert_eq!(bad(&report), [""; 0]);
+    let notes: Vec<_> = report.messages.iter().map(|m| m.notes.len()).collect();
+    assert_eq!(notes, [1, 0], "{:?}", report.messages[0].notes);
+    assert!(report.messages[0].notes[0].sentence.contains("was suspended"));
+}
+
+/// Also what an exporter says of itself is told as its word.
+#[test]
+fn an_exporter_that_nothing_shows_to_take_part_is_told() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |d| d.mode = Mode::Multicast);
+    let told = |scene: &Scene| {
+        let report = scene.verify(&scene.export());
+        assert_eq!(bad(&report), [""; 0]);
+        let exporter = report.checks.iter().find(|c| c.name == "exporter").expect("a check");
+        exporter.sentence.contains("no participant known by this bundle")
+    };
+    let send = |scene: &mut Scene, to: &Party| {
+        let sent = scene.by_node.send_with(NOW, |h| h.recipients = vec![to.did.clone()]);
+        scene.receive(&sent, Source::Live, NOW);
+    };
+    send(&mut scene, &Party::new(77));
+    assert!(told(&scene), "no message names it");
+    let me = scene.exporter.0.clone();
+    send(&mut scene, &me);
+    assert!(!told(&scene));
+}
+
+#[test]
+fn a_selection_of_somebodys_messages_has_all_that_its_own_receipt_confirms() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |d| d.mode = Mode::Multicast);
+    let me = scene.exporter.0.did.clone();
+    for at in 0..3 {
+        let sent =
+            scene.by_node.send_with(NOW.plus_millis(at), |h| h.recipients = vec![me.clone()]);
+        scene.receive(&sent, Source::Live, NOW.plus_millis(at));
+        if at == 2 {
+            scene.confirm(&sent, &[(1, 3)], NOW.plus_millis(1000));
+        }
+    }
+    let gaps = |scene: &Scene, left_out: Option<usize>| {
+        let whole = scene.export_with(|a| a.selection.participant = Some(me.clone()));
+        let mut parts = Parts::of(&whole);
+        if let Some(place) = left_out {
+            parts.entries.messages.remove(place);
+        }
+        let report = scene.verify(&parts.signed_by(&scene.key()));
+        let gaps: Vec<_> = report.gaps.iter().map(|gap| (gap.from, gap.until)).collect();
+        (report.outcome, gaps)
+    };
+    assert_eq!(gaps(&scene, None), (Outcome::Passed, vec![]));
+    assert_eq!(gaps(&scene, Some(1)), (Outcome::Indeterminate, vec![(2, 2)]));
+    assert_eq!(gaps(&scene, Some(2)), (Outcome::Indeterminate, vec![(3, 3)]));
 }
 
 #[test]
@@ -326,6 +441,35 @@ fn an_auditor_with_a_newer_charter_judges_by_the_one_of_then() {
     let report = verify(&bundle, &newer, LATER, None).expect("a trust pack");
     assert_eq!(bad(&report), [""; 0], "by the charter of then; the definition is in the bundle");
     assert_eq!(report.trust.version, 2);
+}
+
+#[test]
+fn an_older_charter_by_which_an_exporter_went_is_noted_where_the_newer_says_otherwise() {
+    let folder = folder();
+    let scene = scene(folder.path());
+    let bytes = scene.export();
+    let bundle = Bundle::parse(&bytes).expect("a bundle");
+    let (regulator, role) = (&scene.market.regulator, &scene.market.role);
+    let operators = scene.market.operators.as_ref().expect("operators");
+    let first = world::sign_charter(world::charter(&[regulator], &[role, operators]), &[regulator]);
+    let mut next = first.charter().clone();
+    next.version = 2;
+    next.previous = Some(first.id().clone());
+    let notes = |next: gridpass_credentials::charter::Charter| {
+        let second = world::sign_charter(next, &[regulator]);
+        let newer = world::pack(&[first.clone(), second], &[role, operators]);
+        let report = verify(&bundle, &newer, LATER, None).expect("a trust pack");
+        assert_eq!(bad(&report), [""; 0], "by the charter that the exporter had");
+        let notes = report.messages.iter().flat_map(|m| &m.notes).map(|n| n.code.id());
+        notes.collect::<BTreeSet<_>>()
+    };
+    // The visas are ten days old; their issuer was a root no more.
+    next.dated = world::days_ago(20);
+    assert!(notes(next.clone()).is_empty(), "it says the same");
+    next.roots = vec![Party::new(99).did];
+    assert_eq!(notes(next.clone()), BTreeSet::from(["GP-CHARTER-UNHEARD"]));
+    next.dated = NOW.plus_millis(60_000);
+    assert!(notes(next).is_empty(), "nobody could have heard of it");
 }
 
 #[test]
@@ -550,6 +694,55 @@ fn a_recipient_who_refuses_to_one_what_it_confirms_to_the_other_is_a_disagreemen
     let found = compare(&Bundle::parse(&a).expect("one"), &Bundle::parse(&b).expect("one"));
     let kinds: Vec<_> = found.differences.iter().map(|d| (d.kind, d.disagrees)).collect();
     assert_eq!((kinds, found.disagree()), (vec![("receipts", true)], true));
+}
+
+#[test]
+fn an_exporter_that_signed_otherwise_than_it_recorded_is_told() {
+    let (one, two) = (folder(), folder());
+    let mut ours = Scene::new(one.path(), 20, |_| ());
+    let mut theirs = Scene::new(two.path(), 20, |_| ());
+    let shared = ours.by_node.send(NOW);
+    let exporter = theirs.exporter.0.clone();
+    for scene in [&mut ours, &mut theirs] {
+        scene.receive(&shared, Source::Live, NOW);
+    }
+    let told = |a: &[u8], b: &[u8]| {
+        let found = compare(&Bundle::parse(a).expect("one"), &Bundle::parse(b).expect("two"));
+        assert_eq!(found.exporters.second, exporter.did);
+        let own = found.differences.iter().filter(|d| d.kind == "own-receipts" && d.disagrees);
+        let told: Vec<_> = own.map(|d| (d.first.clone(), d.second.clone())).collect();
+        (told, found.disagree())
+    };
+    ours.refused_by(&exporter, &shared, NOW.plus_millis(10));
+    let (refused, theirs_allows) = (ours.export(), theirs.export());
+    let says = Some(format!("{}: refused: GP-POLICY-UNMET", exporter.did));
+    let allow = Some("allow".to_owned());
+    assert_eq!(told(&refused, &theirs_allows), (vec![(says.clone(), allow.clone())], true));
+    assert_eq!(told(&theirs_allows, &refused), (vec![(allow, says)], true));
+    // Another of its nodes had it delivered: that differs within itself, and is noted there.
+    ours.confirmed_by(&exporter, &shared, &[(1, 1)], NOW.plus_millis(20));
+    assert_eq!(told(&ours.export(), &theirs_allows), (vec![], false));
+}
+
+#[test]
+fn two_messages_under_one_number_in_two_bundles_are_told() {
+    let (one, two) = (folder(), folder());
+    let mut ours = Scene::new(one.path(), 20, |_| ());
+    let mut theirs = Scene::new(two.path(), 20, |_| ());
+    let mut twin = ours.by_node.clone();
+    let (a, b) = (ours.by_node.send(NOW), twin.send(NOW.plus_millis(1)));
+    ours.receive(&a, Source::Live, NOW.plus_millis(1));
+    theirs.receive(&b, Source::Live, NOW.plus_millis(1));
+    let (first, second) = (ours.export(), theirs.export());
+    let first = Bundle::parse(&first).expect("one");
+    let second = Bundle::parse(&second).expect("two");
+    let found = compare(&first, &second);
+    let kinds: BTreeSet<_> = found.differences.iter().map(|d| d.kind).collect();
+    assert_eq!(kinds, BTreeSet::from(["only-first", "only-second", "same-number"]));
+    let both = found.differences.iter().find(|d| d.kind == "same-number").expect("told");
+    let of = |envelope: &gridpass_messaging::envelope::Envelope| Some(envelope.id().to_string());
+    assert_eq!((&both.first, &both.second), (&of(&a), &of(&b)));
+    assert!(both.disagrees && compare(&first, &first).nothing());
 }
 
 #[test]

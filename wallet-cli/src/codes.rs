@@ -49,7 +49,7 @@ gridpass_identity::codes! {
         "Other users of this machine can read what only its owner should.",
         "Close it with chmod, as the message says.";
     CLOCK_WRONG = "GP-CLOCK-WRONG", Configuration,
-        "This machine's clock shows a time before this program was made.",
+        "This machine's clock shows a time before this program was made, or another day than the one that was given.",
         "Set the clock; expiry and freshness cannot be judged without it.";
     CLAIM_ARGUMENT = "GP-CLAIM-ARGUMENT", Usage,
         "A claim on the command line is not NAME=VALUE.",

@@ -9,12 +9,17 @@ use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 use gridpass_identity::code::Code;
 use gridpass_identity::wallet::sled_store::SledStore;
+use gridpass_identity::wallet::store::StoreError;
 use gridpass_identity::wallet::{LockedWallet, Wallet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The largest message or document that is read: 16 MiB.
 pub const MAX_INPUT: u64 = 16 * 1024 * 1024;
+
+/// How long after a wallet was found open it is asked for again.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What every command takes.
 #[derive(Args, Clone, Debug)]
@@ -25,6 +30,9 @@ pub struct GlobalArgs {
     /// The folder that holds the profiles [default: gridpass in the XDG data directory]
     #[arg(long, global = true, env = "GRIDPASS_HOME", value_name = "DIR")]
     pub home: Option<PathBuf>,
+    /// Wait up to so long for a wallet that another call has open
+    #[arg(long, global = true, value_name = "SECONDS")]
+    pub wait_for_wallet: Option<u64>,
     /// Answer with one JSON object
     #[arg(long, global = true)]
     pub json: bool,
@@ -109,7 +117,18 @@ impl GlobalArgs {
     /// The wallet of the profile, not unlocked.
     pub fn locked_wallet(&self) -> Result<LockedWallet, Failure> {
         let dir = self.profile_dir(&self.profile()?)?;
-        Ok(LockedWallet::open(Box::new(SledStore::open(&dir)?))?)
+        let patience = Duration::from_secs(self.wait_for_wallet.unwrap_or(0));
+        // A time too far away to be told is no end.
+        let end = Instant::now().checked_add(patience);
+        let store = loop {
+            match SledStore::open(&dir) {
+                Err(StoreError::InUse { .. }) if end.is_none_or(|end| Instant::now() < end) => {
+                    std::thread::sleep(ASK_AGAIN);
+                }
+                opened => break opened?,
+            }
+        };
+        Ok(LockedWallet::open(Box::new(store))?)
     }
 
     /// The wallet of the profile, unlocked.

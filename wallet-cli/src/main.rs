@@ -11,6 +11,7 @@ mod commands;
 mod confirming;
 mod content;
 mod context;
+mod csv;
 mod fetch;
 mod output;
 mod resolving;

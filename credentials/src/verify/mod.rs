@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Nothing here reads a clock, a network or a store. The same inputs give the same report, byte for
-//! byte.
+//! byte. So nothing is remembered either: [`crate::verifier::Verifier`] does, for who has no wallet.
 
 mod authorisation;
 mod authority;
@@ -52,7 +52,9 @@ pub const MAX_PROOFS: usize = 64;
 /// How old a key binding may be, in milliseconds.
 pub const MAX_BINDING_AGE_MILLIS: u64 = 10 * 60 * 1000;
 
-/// The newest state of each status list that was ever seen, by list and signer.
+/// The newest state of each status list that was ever seen, by list and signer. Whoever begins with an empty one
+/// each time takes a list from before a revocation: [`crate::verifier::Verifier`] keeps one, as does a wallet
+/// ([`crate::keeping::see_list`]).
 pub type SeenLists = BTreeMap<(String, Did), (u64, UnixMillis)>;
 
 /// What a verification may rely on.
@@ -78,7 +80,8 @@ pub struct Expectation<'x> {
     pub clock: UnixMillis,
     /// Who is being presented to: a DID, or the CID of a channel.
     pub audience: Option<&'x str>,
-    /// The nonce that was given.
+    /// The nonce that was given. `None` with an audience takes the same presentation again and again until it expires,
+    /// from whoever got hold of it: only for what is meant to be shown again, as in a channel.
     pub nonce: Option<&'x str>,
     /// Who must be presenting.
     pub presenter: Option<&'x Did>,

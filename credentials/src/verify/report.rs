@@ -36,6 +36,7 @@ pub struct Step {
 /// What came out for one visa.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Verdict {
     /// The hash of the visa as it was given.
     pub evidence: ContentId,
@@ -116,6 +117,7 @@ pub struct TrustSummary {
 /// The report.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct VisaReport {
     /// [`REPORT_VERSION`].
     pub format_version: u32,

@@ -26,7 +26,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.code {
-            Some(code) => write!(f, "{} [{code}]\n{}", self.sentence, code.0.remedy),
+            Some(code) => write!(f, "{} [{code}]\n{}", self.sentence, code.remedy()),
             None => f.write_str(&self.sentence),
         }
     }
@@ -34,7 +34,8 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Each error of the libraries has `code()`.
+/// Each error of the libraries has `code()`; a program that looks at none of them by its type takes
+/// `&dyn Coded` (`gridpass_identity::code`) in their place.
 macro_rules! with_code {
     ($($error:path),* $(,)?) => {$(
         impl From<$error> for Error {
@@ -56,6 +57,7 @@ with_code!(
     gridpass_credentials::role::RoleError,
     gridpass_credentials::trust::IdentityMaterialError,
     gridpass_credentials::trust::TrustError,
+    gridpass_credentials::verifier::VerifierError,
     gridpass_identity::resolve::ResolveError,
     gridpass_identity::wallet::WalletError,
     gridpass_identity::wallet::store::StoreError,

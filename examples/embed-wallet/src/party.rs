@@ -42,7 +42,8 @@ impl Party {
         let mut secret = [0_u8; 16];
         shell.rng.fill_bytes(&mut secret);
         let passphrase: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        let store = Box::new(SledStore::create(&folder.join("wallet"))?);
+        // Should making the wallet fail, or be cut off, the same call can be made again.
+        let store = Box::new(SledStore::open_or_create(&folder.join("wallet"))?);
         // The 24 recovery words are given once. Here they are dropped, as is the wallet in the end;
         // yours go on paper: without them and the passphrase nobody opens it again.
         let (mut wallet, _recovery_words) =

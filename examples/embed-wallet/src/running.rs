@@ -1,9 +1,9 @@
 //! Nodes that run in this process: equipped by their participants, then started.
 
-use crate::Shell;
 use crate::error::{Error, Result};
 use crate::market::{BIDS, Channel};
 use crate::party::Party;
+use crate::{Shell, blocking};
 use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::issuing::{Issuer, NewAuthorisation};
 use gridpass_credentials::keeping;
@@ -13,14 +13,14 @@ use gridpass_credentials::status::StatusList;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_messaging::node::control::{Asked, NewMessage};
-use gridpass_messaging::node::{
-    AskError, Material, Node, NodeKey, NodeSettings, Sent, material_of,
-};
+use gridpass_messaging::node::{AskError, Node, NodeKey, NodeSettings, Sent, hold};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// For how long a node may act for its participant, and shows its visas: 30 days, at most 90.
+/// For how long a node may act for its participant (90 days at most), and shows its visas: 30 days. **Then it can neither
+/// send nor read**: in time, have the participant sign both anew, and give them to the node while it runs (`Node::give`);
+/// its `status` says when they end.
 pub const MONTH_MILLIS: u64 = 30 * 24 * 3600 * 1000;
 /// How long this program waits for something before it says that it does not come.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,24 +51,7 @@ impl Running {
         shown: &Parcel,
         shell: &mut Shell<'_>,
     ) -> Result<Self> {
-        let party = Party::node(name, shell)?;
-        let mut files = vec![
-            keeping::pinned_bytes(&participant.wallet)?,
-            channel.signed.to_json().to_string().into_bytes(),
-            channel.schema.clone(),
-            shown.encode()?,
-            authorise(participant, party.did(), shell)?.encode()?,
-        ];
-        for log in &channel.owner {
-            files.push(serde_json::to_vec(log).map_err(Error::new)?);
-        }
-        let folder = party.folder.join("node");
-        let place = material_of(&folder);
-        let (mut material, _) = Material::open(&place, party.did().clone(), shell.now())?;
-        for file in &files {
-            // It tells by itself what a file is.
-            material.give(file, shell.now())?;
-        }
+        let (party, folder) = blocking(|| equip(participant, name, channel, shown, shell))?;
         let mut settings = NodeSettings::default();
         settings.network.listen = vec!["/ip4/127.0.0.1/tcp/0".parse().map_err(Error::new)?];
         // There is nobody else to be found here; and what gossip lost is asked for after a second.
@@ -110,6 +93,40 @@ impl Running {
         })
         .await
     }
+}
+
+/// A node's own wallet and folder, with what it needs in it.
+fn equip(
+    participant: &mut Party,
+    name: &str,
+    channel: &Channel,
+    shown: &Parcel,
+    shell: &mut Shell<'_>,
+) -> Result<(Party, PathBuf)> {
+    let party = Party::node(name, shell)?;
+    let mut files = vec![
+        keeping::pinned_bytes(&participant.wallet)?,
+        channel.signed.to_json().to_string().into_bytes(),
+        channel.schema.clone(),
+        shown.encode()?,
+        authorise(participant, party.did(), shell)?.encode()?,
+    ];
+    for log in &channel.owner {
+        files.push(serde_json::to_vec(log).map_err(Error::new)?);
+    }
+    let folder = party.folder.join("node");
+    // No node starts here until the material is dropped: it would not know of what is given.
+    let (mut material, unread) = hold(&folder)?.material(party.did().clone(), shell.now())?;
+    if let Some((path, why)) = unread.first() {
+        let sentence = format!("{}: {why}", path.display());
+        return Err(Error { code: Some(why.code()), sentence });
+    }
+    for file in &files {
+        // It tells by itself what a file is.
+        material.give(file, shell.now())?;
+    }
+    drop(material);
+    Ok((party, folder))
 }
 
 /// The participant signs that a node acts for it, for a while.

@@ -74,6 +74,8 @@ pub(crate) fn delivery(out: &mut dyn Write, message: &Delivered, said: &Said) ->
         Said::Refused { reasons, .. } => {
             writeln!(out, "   the DSO's receipt: refused, {}", reasons.join(", "))?;
         }
+        // What a later version of the library may say.
+        other => writeln!(out, "   the DSO's receipt: {other:?}")?,
     }
     Ok(())
 }

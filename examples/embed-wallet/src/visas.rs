@@ -11,12 +11,10 @@ use gridpass_credentials::parcel::{Parcel, ParcelKind, self_proving};
 use gridpass_credentials::presenting::{Showing, present};
 use gridpass_credentials::request::{self, Received, VisaRequest};
 use gridpass_credentials::secured::{Binding, Form, Signer};
-use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::status::StatusList;
-use gridpass_credentials::trust::{Snapshots, Trust};
-use gridpass_credentials::verify::{
-    Evidence, Expectation, SeenLists, VisaReport, verify_presentation,
-};
+use gridpass_credentials::trust::Snapshots;
+use gridpass_credentials::verifier::Verifier;
+use gridpass_credentials::verify::{Expectation, VisaReport};
 use gridpass_credentials::visa::{Purpose, Visa};
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
@@ -108,26 +106,16 @@ pub fn show(
     Ok(present(&holder.wallet, &showing)?.to_parcel(&holder.wallet)?)
 }
 
-/// Somebody who has a trust pack, and no wallet, verifies what it was shown.
+/// Somebody who has a trust pack, and no wallet, verifies what it was shown. A verifier remembers the status lists
+/// that it saw: make one, keep it, and let it take newer lists and packs as they come.
 pub fn verify(
     shown: &Parcel,
-    pack: &[u8],
+    by: &Verifier,
     audience: &Did,
     nonce: &str,
     shell: &Shell<'_>,
 ) -> Result<VisaReport> {
     let now = shell.now();
-    let trust = Trust::open(pack, None, now)?;
-    let mut lists: Vec<StatusList> = Vec::new();
-    for text in &shown.status_lists {
-        lists.push(keeping::read_list(text.as_bytes())?);
-    }
-    let proven = self_proving(&shown.identities, now);
-    let known = Snapshots::read(&proven)?.with(&trust);
-    let resolver = OfflineResolver::new(&known);
-    // Keep what you saw of status lists: an older state is refused then (`keeping::see_list`).
-    let seen = SeenLists::new();
-    let evidence = Evidence { trust: &trust, lists: &lists, resolver: &resolver, seen: &seen };
     let expect = Expectation {
         now,
         clock: now,
@@ -135,9 +123,7 @@ pub fn verify(
         nonce: Some(nonce),
         presenter: None,
     };
-    let text = shown.content.as_deref().unwrap_or_default();
-    let memo = &mut SignatureMemo::default();
-    Ok(verify_presentation(text.as_bytes(), &evidence, &expect, memo))
+    Ok(by.verify(shown, &expect)?)
 }
 
 /// The issuer revokes a visa: gives the status list that says so, signed.

@@ -31,7 +31,7 @@ impl Wallet {
     ///
     /// # Errors
     /// [`IdentityError::CannotDeactivate`] for another method; [`IdentityError::Deactivated`];
-    /// [`IdentityError::Outdated`] where the log was rotated elsewhere;
+    /// [`IdentityError::Outdated`] where the log was rotated elsewhere; [`WalletError::ClockBehind`];
     /// [`webvh::WebvhError::Refused`] within a second of the last change.
     pub fn deactivate(
         &mut self,
@@ -39,6 +39,7 @@ impl Wallet {
         rng: &mut dyn CryptoRng,
         now: UnixMillis,
     ) -> Result<Identity, WalletError> {
+        self.check_clock(now)?;
         // Read again: the caller's copy may be old.
         let mut identity = self.identity(identity.did.as_str())?;
         self.check_current(&identity)?;

@@ -11,6 +11,7 @@
 #[cfg(feature = "backup")]
 pub mod backup;
 mod cipher;
+pub mod clock;
 mod ending;
 mod header;
 pub mod identities;
@@ -57,6 +58,9 @@ pub enum WalletError {
     /// A record or the header does not authenticate.
     #[error("{0} does not authenticate: it was altered, moved, or is from another wallet")]
     Tampered(String),
+    /// The store is empty: no wallet was made in it.
+    #[error("no wallet was made in this store: it is empty")]
+    Empty,
     /// A format version that this program does not know.
     #[error("the wallet's format version is {0}, and version {known} is known", known = header::VERSION)]
     Version(u32),
@@ -78,6 +82,14 @@ pub enum WalletError {
     /// The last way in stays.
     #[error("slot {0} is the only way into the wallet")]
     LastSlot(u32),
+    /// The clock is earlier than what the wallet dated last.
+    #[error("the clock shows {now}, and this wallet dated something {known} already")]
+    ClockBehind {
+        /// The newest date.
+        known: UnixMillis,
+        /// What the clock shows.
+        now: UnixMillis,
+    },
     /// Something about an identity.
     #[error(transparent)]
     Identity(#[from] identities::IdentityError),
@@ -94,6 +106,7 @@ impl WalletError {
             Self::Store(e) => e.code(),
             Self::UnlockFailed => codes::WALLET_UNLOCK_FAILED,
             Self::Tampered(_) => codes::WALLET_TAMPERED,
+            Self::Empty => codes::WALLET_EMPTY,
             Self::Version(_) => codes::WALLET_VERSION,
             Self::Limit(_) => codes::WALLET_LIMIT,
             Self::WeakPassphrase => codes::PASSPHRASE_WEAK,
@@ -101,6 +114,7 @@ impl WalletError {
             Self::KdfRefused(_) => codes::KDF_REFUSED,
             Self::SlotNotFound(_) => codes::WALLET_SLOT_NOT_FOUND,
             Self::LastSlot(_) => codes::WALLET_LAST_SLOT,
+            Self::ClockBehind { .. } => codes::CLOCK_BEHIND,
             Self::Identity(e) => e.code(),
             Self::Internal(_) => codes::INTERNAL,
         }
@@ -212,11 +226,16 @@ impl LockedWallet {
     /// Reads the header of a wallet in a store.
     ///
     /// # Errors
-    /// [`WalletError::Tampered`] if there is none or it cannot be read; [`WalletError::Version`].
+    /// [`WalletError::Empty`] if nothing is in the store; [`WalletError::Tampered`] if records are, and no
+    /// header that can be read; [`WalletError::Version`].
     pub fn open(store: Box<dyn Store>) -> Result<Self, WalletError> {
-        let bytes = store
-            .get(header::KEY)?
-            .ok_or_else(|| WalletError::Tampered("the header (it is missing)".into()))?;
+        let Some(bytes) = store.get(header::KEY)? else {
+            return Err(if store.scan(b"")?.is_empty() {
+                WalletError::Empty
+            } else {
+                WalletError::Tampered("the header (it is missing)".into())
+            });
+        };
         let header = Header::parse(&bytes)?;
         Ok(Self { store, header })
     }
@@ -292,7 +311,8 @@ impl Changes {
 
 impl Wallet {
     /// Makes a wallet in an empty store, with a passphrase slot and a recovery slot. Blocks, as
-    /// [`LockedWallet::unlock`].
+    /// [`LockedWallet::unlock`]. Where it fails, the store stays empty and can be tried again: on disk, by
+    /// `SledStore::open_or_create`.
     ///
     /// # Errors
     /// [`StoreError::Exists`] if the store holds anything, [`WalletError::WeakPassphrase`].
@@ -384,6 +404,7 @@ impl Wallet {
         rng: &mut dyn CryptoRng,
         now: UnixMillis,
     ) -> Result<(), WalletError> {
+        self.check_clock(now)?;
         let diary = Diary { last_key_change: Some(now), ..Diary::read(self.store.as_ref())? };
         self.apply_noted(changes, diary, rng)
     }
@@ -392,13 +413,14 @@ impl Wallet {
     /// before would take it back.
     ///
     /// # Errors
-    /// As [`Wallet::apply`].
+    /// As [`Wallet::apply`]; [`WalletError::ClockBehind`].
     pub fn apply_issuing(
         &mut self,
         changes: Changes,
         rng: &mut dyn CryptoRng,
         now: UnixMillis,
     ) -> Result<(), WalletError> {
+        self.check_clock(now)?;
         let mut diary = Diary::read(self.store.as_ref())?;
         diary.first_unsaved_issuing = diary.issuing_unsaved_since().or(Some(now));
         diary.last_issuing = Some(now);

@@ -106,7 +106,8 @@ impl std::fmt::Debug for Sum {
 }
 
 impl SledStore {
-    /// Makes an empty store in a folder that does not exist yet.
+    /// Makes an empty store in a folder that does not exist yet. Where making the wallet in it then fails,
+    /// or is cut off, the folder stays: [`SledStore::open_or_create`] can be tried again.
     ///
     /// # Errors
     /// [`StoreError::Exists`] if anything is there; [`StoreError::Io`].
@@ -117,6 +118,34 @@ impl SledStore {
         create_private_dir(dir)?;
         let lock = take_lock(dir)?;
         let (db, tree) = open_sled(dir)?;
+        let mut store =
+            Self { tree, db, dir: dir.to_owned(), generation: 0, sum: Sum::default(), _lock: lock };
+        store.commit(&Batch::default())?;
+        Ok(store)
+    }
+
+    /// A store to make a wallet in, however often that is tried: as [`SledStore::create`] where the folder
+    /// does not exist, else as [`SledStore::open`]; and a store whose making was cut off is finished. A
+    /// wallet that is in it stays, and [`super::Wallet::create`] refuses it.
+    ///
+    /// # Errors
+    /// As [`SledStore::open`].
+    pub fn open_or_create(dir: &Path) -> Result<Self, StoreError> {
+        if !dir.exists() {
+            return Self::create(dir);
+        }
+        if !is_unfinished(dir)? {
+            return Self::open(dir);
+        }
+        let lock = take_lock(dir)?;
+        let (db, tree) = open_sled(dir)?;
+        for item in tree.scan_prefix(b"") {
+            let (key, value) = item.map_err(|e| sled_error("reading", e))?;
+            // The first commit, without a record, is all that making a store can have left.
+            if key != SEAL || read_seal(&value, "the seal")? != Sum::default().seal(1) {
+                return Err(StoreError::Damaged("the file `head` is missing".into()));
+            }
+        }
         let mut store =
             Self { tree, db, dir: dir.to_owned(), generation: 0, sum: Sum::default(), _lock: lock };
         store.commit(&Batch::default())?;
@@ -339,6 +368,19 @@ fn must_be_there(dir: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Whether a folder has nothing but what making a store puts there before `head`.
+fn is_unfinished(dir: &Path) -> Result<bool, StoreError> {
+    must_be_there(dir)?;
+    let io = |source| io_error("reading", dir, source);
+    for entry in fs::read_dir(dir).map_err(io)? {
+        let name = entry.map_err(io)?.file_name();
+        if !["lock", "records", "head.next"].iter().any(|known| name == *known) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// A folder that only its owner can look into.
 pub(crate) fn create_private_dir(dir: &Path) -> Result<(), StoreError> {
     let mut builder = fs::DirBuilder::new();
@@ -466,6 +508,71 @@ mod tests {
             fs::rename(&moved, dir.join(part))?;
         }
         assert_eq!(SledStore::open(&dir)?.scan(b"k/")?.len(), 20);
+        Ok(())
+    }
+
+    #[test]
+    fn a_store_whose_making_was_cut_off_is_taken_up_and_a_damaged_one_is_not() -> TestResult {
+        let temp = tempfile::tempdir()?;
+        let dir = temp.path().join("w");
+        drop(SledStore::open_or_create(&dir)?);
+        // Cut off before `head`, before the records, and before the lock.
+        for part in ["head", "records", "lock"] {
+            let cut: &[&str] = match part {
+                "head" => &["head"],
+                "records" => &["head", "records"],
+                _ => &["head", "records", "lock"],
+            };
+            for path in cut.iter().map(|name| dir.join(name)) {
+                let removed =
+                    if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                removed?;
+            }
+            assert!(SledStore::open_or_create(&dir)?.scan(b"")?.is_empty(), "{part}");
+            assert!(SledStore::open(&dir)?.scan(b"")?.is_empty(), "{part}");
+        }
+        let other = temp.path().join("other");
+        filled(&other)?;
+        assert_eq!(SledStore::open_or_create(&other)?.scan(b"k/")?.len(), 20);
+        fs::remove_file(other.join("head"))?;
+        let error = SledStore::open_or_create(&other).expect_err("its records are there");
+        assert_eq!(error.code(), codes::STORE_DAMAGED);
+        // Somebody's folder is not filled with ours.
+        let folder = temp.path().join("folder");
+        fs::create_dir(&folder)?;
+        fs::write(folder.join("letter"), b"")?;
+        let error = SledStore::open_or_create(&folder).expect_err("not a store");
+        assert_eq!(error.code(), codes::STORE_DAMAGED);
+        assert!(!folder.join("records").exists());
+        Ok(())
+    }
+
+    #[test]
+    fn a_wallet_can_be_made_where_the_first_attempt_failed() -> TestResult {
+        use crate::time::UnixMillis;
+        use crate::wallet::slot::Passphrase;
+        use crate::wallet::{LockedWallet, Wallet};
+        let temp = tempfile::tempdir()?;
+        let dir = temp.path().join("w");
+        let mut rng = getrandom::rand_core::UnwrapErr(getrandom::SysRng);
+        let now = UnixMillis::new(1_772_366_400_000);
+        let weak = Passphrase::new("weak");
+        let store = Box::new(SledStore::open_or_create(&dir)?);
+        let error = Wallet::create(store, "dso", &weak, &mut rng, now).expect_err("weak");
+        assert_eq!(error.code(), codes::PASSPHRASE_WEAK);
+        let error = LockedWallet::open(Box::new(SledStore::open(&dir)?)).err().expect("empty");
+        assert_eq!(error.code(), codes::WALLET_EMPTY, "{error}");
+        let good = Passphrase::new("correct horse battery");
+        let store = Box::new(SledStore::open_or_create(&dir)?);
+        let (wallet, _) = Wallet::create(store, "dso", &good, &mut rng, now)?;
+        let id = wallet.id().to_owned();
+        drop(wallet);
+        // A wallet that is there stays.
+        let store = Box::new(SledStore::open_or_create(&dir)?);
+        let error = Wallet::create(store, "dso", &good, &mut rng, now).expect_err("exists");
+        assert_eq!(error.code(), codes::WALLET_EXISTS);
+        let locked = LockedWallet::open(Box::new(SledStore::open(&dir)?))?;
+        assert_eq!(locked.status()?.wallet_id, id);
         Ok(())
     }
 

@@ -133,6 +133,18 @@ impl Wallet {
         self.stage_snapshot(changes, did, SeenFiles::of(log))
     }
 
+    /// Puts a log in the place of a longer one whose last entry is undone.
+    pub(super) fn stage_log_before(
+        changes: &mut Changes,
+        did: &Did,
+        log: SeenFiles,
+    ) -> Result<(), WalletError> {
+        let bytes =
+            serde_json::to_vec(&[log]).map_err(|_| WalletError::Internal("snapshots are JSON"))?;
+        changes.put(SNAPSHOTS, did.as_str(), bytes);
+        Ok(())
+    }
+
     pub(super) fn stage_snapshot(
         &self,
         changes: &mut Changes,

@@ -99,6 +99,23 @@ fn never_overwrites_a_wallet_by_an_empty_one() -> TestResult {
 }
 
 #[test]
+fn an_empty_store_was_not_tampered_with_and_one_without_a_header_was() -> TestResult {
+    let store = MemoryStore::default();
+    let weak = Passphrase::new("weak");
+    let made = Wallet::create(Box::new(store.clone()), "ofgem", &weak, &mut rng(), now());
+    assert_eq!(made.expect_err("weak").code(), codes::PASSPHRASE_WEAK);
+    let error = open(&store, Unlock::Passphrase(&passphrase())).expect_err("empty");
+    assert_eq!(error.code(), codes::WALLET_EMPTY);
+    wallet(&store)?;
+    let mut batch = Batch::default();
+    batch.remove(header::KEY);
+    store.clone().commit(&batch)?;
+    let error = open(&store, Unlock::Passphrase(&passphrase())).expect_err("no header");
+    assert_eq!(error.code(), codes::WALLET_TAMPERED);
+    Ok(())
+}
+
+#[test]
 fn refuses_a_record_that_was_altered_or_moved_to_another_key() -> TestResult {
     let store = MemoryStore::default();
     let (mut w, _) = wallet(&store)?;

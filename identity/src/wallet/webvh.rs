@@ -78,6 +78,16 @@ fn listed(key: &IdentityKey) -> Result<Option<NewMethod>, WalletError> {
     }))
 }
 
+/// Whether a document lists a key as one that counts.
+pub(super) fn lists(document: Option<&DidDocument>, key: &IdentityKey) -> bool {
+    let methods: &[VerificationMethod] = document.map_or(&[], DidDocument::verification_methods);
+    let same = |k: &PublicKey| k.to_multikey() == key.public_key;
+    let is_it = |m: &VerificationMethod| {
+        m.id == key.id && m.revoked.is_none() && m.public_key.as_ref().is_some_and(same)
+    };
+    methods.iter().any(is_it)
+}
+
 impl Wallet {
     /// Replaces every active key of a did:webvh identity, and the key that controls its log, by
     /// new ones; durable when it returns. The owner then publishes the log.
@@ -91,7 +101,8 @@ impl Wallet {
     /// # Errors
     /// [`IdentityError::CannotRotate`] for another method; [`IdentityError::CompromiseTime`] for a time
     /// to come; [`IdentityError::Outdated`] where the log was rotated elsewhere;
-    /// [`IdentityError::Deactivated`]; [`WebvhError::Refused`] within a second of the last change.
+    /// [`IdentityError::Deactivated`]; [`WalletError::ClockBehind`]; [`WebvhError::Refused`] within a second
+    /// of the last change.
     pub fn rotate(
         &mut self,
         identity: &Identity,
@@ -103,6 +114,7 @@ impl Wallet {
         if let Some(since) = compromised_since {
             must_have_come(since, now)?;
         }
+        self.check_clock(now)?;
         // Read again: the caller's copy may be old.
         let mut identity = self.identity(identity.did.as_str())?;
         self.check_current(&identity)?;
@@ -185,17 +197,8 @@ impl Wallet {
         }
         let versions = log.into_versions();
         let document = versions.last().and_then(|v| v.document.as_ref());
-        let methods: &[VerificationMethod] =
-            document.map_or(&[], DidDocument::verification_methods);
-        let is_listed = |key: &IdentityKey| {
-            let same = |k: &PublicKey| k.to_multikey() == key.public_key;
-            let is_it = |m: &VerificationMethod| {
-                m.id == key.id && m.revoked.is_none() && m.public_key.as_ref().is_some_and(same)
-            };
-            methods.iter().any(is_it)
-        };
         let mut active = identity.keys.iter().filter(|k| k.state == KeyState::Active);
-        if active.all(is_listed) {
+        if active.all(|key| lists(document, key)) {
             return Ok(());
         }
         Err(IdentityError::Outdated(identity.did.clone()).into())

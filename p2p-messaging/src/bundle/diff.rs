@@ -1,13 +1,15 @@
 //! What two parties' bundles of the same have otherwise. They disagree about messages that only one has,
-//! that they decided otherwise, or of which a recipient refuses to one what it confirms to the other. That
+//! that they decided otherwise, or of which a recipient refuses to one what it confirms to the other, or an
+//! exporter signed the opposite of what it recorded; and where a chain has two messages of one number. That
 //! each selected what it was asked for, decided by what it had heard, withholds what the other shows or has
 //! a receipt more is told, and is no disagreement.
 
 use super::Bundle;
 use super::entries::MessageEntry;
 use super::manifest::Selection;
+use super::said::{DELIVERED, receipts, said_otherwise, signed_otherwise};
+use crate::checking::Chain;
 use crate::envelope::Envelope;
-use crate::receipt::{SignedReceipt, covers};
 use gridpass_identity::did::Did;
 use gridpass_policy::decision::parse_admission;
 use gridpass_policy::facts::{Admission, CheckFacts, ListFacts, VisaFacts};
@@ -20,10 +22,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Difference {
     /// The message, or the part.
     pub id: String,
-    /// What it is: `only-first`, `only-second`, `decision`, `receipts`; `selection`, `evidence`,
-    /// `delivery`, `payload`, `receipts-lacking`.
+    /// What it is: `only-first`, `only-second`, `decision`, `receipts`, `own-receipts`, `same-number`;
+    /// `selection`, `evidence`, `delivery`, `payload`, `receipts-lacking`.
     pub kind: &'static str,
-    /// Whether they disagree: of the first four kinds they do.
+    /// Whether they disagree: of the first six kinds they do.
     pub disagrees: bool,
     /// What the first says.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,6 +64,8 @@ pub struct ReceiptCounts {
 pub struct Differences {
     /// Whether both are of one channel: else they are of different things, and all differs.
     pub same_channel: bool,
+    /// Who exported each.
+    pub exporters: Sides<Did>,
     /// Whether both are of the same messages, by what was selected.
     pub same_selection: bool,
     /// What was selected.
@@ -74,6 +78,10 @@ pub struct Differences {
     pub differences: Vec<Difference>,
 }
 
+/// An exporter signed a receipt that says the opposite of its own record.
+const OWN_RECEIPTS: &str = "own-receipts";
+/// Each has another message under one number of a chain.
+const SAME_NUMBER: &str = "same-number";
 /// One did not select it.
 const SELECTION: &str = "selection";
 /// They judged the sender by other lists, or found something else of it.
@@ -100,9 +108,6 @@ impl Differences {
     }
 }
 
-/// What each recipient says of a message.
-type Said = BTreeMap<String, BTreeMap<Did, BTreeSet<String>>>;
-
 /// Compares two bundles that were read. Nothing is verified: that is asked of each by itself.
 #[must_use]
 pub fn compare(first: &Bundle<'_>, second: &Bundle<'_>) -> Differences {
@@ -112,6 +117,7 @@ pub fn compare(first: &Bundle<'_>, second: &Bundle<'_>) -> Differences {
     let (a, b) = (&first.manifest().selection, &second.manifest().selection);
     let mut found = Differences {
         same_channel: a.channel == b.channel,
+        exporters: Sides { first: exporter(first).clone(), second: exporter(second).clone() },
         same_selection: a == b,
         selections: Sides { first: a.clone(), second: b.clone() },
         in_both: 0,
@@ -159,11 +165,52 @@ pub fn compare(first: &Bundle<'_>, second: &Bundle<'_>) -> Differences {
                         add(kind, a, b);
                     }
                 }
+                let signed = our_receipts.get(id);
+                if let Some(signed) = signed_otherwise(exporter(second), b, signed) {
+                    add(OWN_RECEIPTS, Some(signed), Some(decision(b)));
+                }
+                let signed = their_receipts.get(id);
+                if let Some(signed) = signed_otherwise(exporter(first), a, signed) {
+                    add(OWN_RECEIPTS, Some(decision(a)), Some(signed));
+                }
                 found.in_both = found.in_both.saturating_add(1);
             }
         }
     }
+    all.extend(same_numbers(first, second));
+    all.sort_by(|a, b| a.id.cmp(&b.id));
     found.differences = all;
+    found
+}
+
+fn exporter<'b>(bundle: &'b Bundle<'_>) -> &'b Did {
+    &bundle.manifest().exporter.participant
+}
+
+/// Each number of a chain under which the bundles have other messages.
+fn same_numbers(first: &Bundle<'_>, second: &Bundle<'_>) -> Vec<Difference> {
+    let of = |bundle: &Bundle<'_>| {
+        let mut all: BTreeMap<(Chain, u64), BTreeSet<String>> = BTreeMap::new();
+        for entry in &bundle.entries().messages {
+            let Some(envelope) = envelope(bundle, entry) else { continue };
+            let header = envelope.header();
+            let place = (Chain::of(header), header.sequence);
+            all.entry(place).or_default().insert(envelope.id().to_string());
+        }
+        all
+    };
+    let (ours, theirs) = (of(first), of(second));
+    let mut found = Vec::new();
+    for (place, a) in &ours {
+        let Some(b) = theirs.get(place).filter(|b| *b != a) else { continue };
+        let Some(id) = a.union(b).next() else { continue };
+        let told = |ids: &BTreeSet<String>| {
+            let all: Vec<_> = ids.iter().map(String::as_str).collect();
+            Some(all.join("; "))
+        };
+        let (id, kind) = (id.clone(), SAME_NUMBER);
+        found.push(Difference { id, kind, disagrees: true, first: told(a), second: told(b) });
+    }
     found
 }
 
@@ -176,7 +223,7 @@ fn takes(selection: &Selection, bundle: &Bundle<'_>, entry: &MessageEntry) -> bo
     envelope(bundle, entry).is_none_or(|e| selection.takes(e.header(), e.id()))
 }
 
-fn envelope(bundle: &Bundle<'_>, entry: &MessageEntry) -> Option<Envelope> {
+pub(super) fn envelope(bundle: &Bundle<'_>, entry: &MessageEntry) -> Option<Envelope> {
     bundle.block(&entry.envelope).and_then(|b| Envelope::parse_block(b).ok())
 }
 
@@ -271,96 +318,4 @@ fn grounds(admission: &Admission) -> BTreeSet<String> {
 
 fn decision(entry: &MessageEntry) -> String {
     if entry.allowed { "allow".into() } else { format!("deny: {}", entry.reasons.join(", ")) }
-}
-
-/// What a refusal begins with.
-const REFUSED: &str = "refused: ";
-/// What it is called that a message was delivered.
-const DELIVERED: &str = "delivered";
-
-/// What the receipts in a bundle say of its messages.
-fn receipts(bundle: &Bundle<'_>) -> Said {
-    let mut numbers = BTreeMap::new();
-    for entry in &bundle.entries().messages {
-        if let Some(envelope) = envelope(bundle, entry) {
-            let chain = crate::checking::Chain::of(envelope.header());
-            let of_chain: &mut BTreeMap<u64, String> = numbers.entry(chain).or_default();
-            of_chain.insert(envelope.header().sequence, entry.envelope.to_string());
-        }
-    }
-    let mut said = Said::new();
-    for entry in &bundle.entries().receipts {
-        let signed = bundle.block(&entry.receipt).and_then(|b| SignedReceipt::parse(b).ok());
-        let Some(signed) = signed else { continue };
-        let receipt = signed.receipt();
-        let Some(known) = receipt.chain().ok().and_then(|chain| numbers.get(&chain)) else {
-            continue;
-        };
-        for (number, id) in known {
-            if !receipt.speaks_of(*number) {
-                continue;
-            }
-            let refusal = receipt.refused.iter().find(|r| r.sequence == *number);
-            let what = match refusal {
-                Some(refusal) => format!("{REFUSED}{}", refusal.reasons.join(", ")),
-                None if covers(&receipt.kept, *number) => "kept".to_owned(),
-                None => DELIVERED.to_owned(),
-            };
-            let of_message = said.entry(id.clone()).or_default();
-            of_message.entry(receipt.recipient.clone()).or_default().insert(what);
-        }
-    }
-    said
-}
-
-/// What receipts say otherwise of a message, of both bundles.
-#[derive(Default)]
-struct SaidOtherwise {
-    contradict: [Option<String>; 2],
-    lacking: [Option<String>; 2],
-}
-
-/// What two sets of receipts say otherwise. That a recipient kept a message and then had it delivered is
-/// no contradiction, and who lacks the later receipt only lacks it; a refusal is one.
-fn said_otherwise(
-    first: Option<&BTreeMap<Did, BTreeSet<String>>>,
-    second: Option<&BTreeMap<Did, BTreeSet<String>>>,
-) -> SaidOtherwise {
-    let (none, nothing) = (BTreeMap::new(), BTreeSet::new());
-    let (first, second) = (first.unwrap_or(&none), second.unwrap_or(&none));
-    let all: BTreeSet<&Did> = first.keys().chain(second.keys()).collect();
-    let mut found = SaidOtherwise::default();
-    for who in all {
-        let a = first.get(who).unwrap_or(&nothing);
-        let b = second.get(who).unwrap_or(&nothing);
-        if a == b {
-            continue;
-        }
-        let of = match !a.is_empty() && !b.is_empty() && contradict(a, b) {
-            true => &mut found.contradict,
-            false => &mut found.lacking,
-        };
-        for (side, said) in of.iter_mut().zip([a, b]) {
-            if !said.is_empty() {
-                let said: Vec<_> = said.iter().map(String::as_str).collect();
-                let told = format!("{who}: {}", said.join("; "));
-                *side = Some(side.take().map_or_else(|| told.clone(), |s| format!("{s}; {told}")));
-            }
-        }
-    }
-    found
-}
-
-/// Whether a recipient refused to one what it had delivered to the other, or for another reason.
-fn contradict(a: &BTreeSet<String>, b: &BTreeSet<String>) -> bool {
-    let refusals = |said: &BTreeSet<String>| -> BTreeSet<String> {
-        said.iter().filter(|s| s.starts_with(REFUSED)).cloned().collect()
-    };
-    let (ours, theirs) = (refusals(a), refusals(b));
-    let delivered = a.contains(DELIVERED) || b.contains(DELIVERED);
-    match (ours.is_empty(), theirs.is_empty()) {
-        (true, true) => false,
-        (false, false) => delivered || !(ours.is_subset(&theirs) || theirs.is_subset(&ours)),
-        _ => delivered,
-    }
 }

@@ -16,6 +16,7 @@ mod manifest;
 mod opening;
 mod reading;
 mod record;
+mod said;
 mod verify;
 mod writing;
 
@@ -31,7 +32,7 @@ pub use manifest::{
 };
 pub use opening::{Disclosed, PayloadError};
 pub use reading::{Bundle, Entries};
-pub(crate) use record::contradiction;
+pub(crate) use record::{Recorded, contradiction, may_be_refused};
 pub use verify::{
     Audit, BundleSummary, Counts, Gap, MessageReport, Note, ReceiptReport, Report, Sample, Shown,
     Times, TrustSummary, verify, verify_beside, verify_with,

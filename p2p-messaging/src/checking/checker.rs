@@ -242,6 +242,7 @@ impl Checker {
                 source: arrival.source,
                 place: (Chain::of(header), header.sequence),
                 peer: arrival.peer.to_owned(),
+                known_as: arrival.known_as.map(str::to_owned),
                 since: now,
                 missing: BTreeSet::new(),
                 asked: BTreeSet::new(),
@@ -261,7 +262,7 @@ impl Checker {
         known: &dyn Known,
         now: UnixMillis,
     ) -> Checked {
-        let arrival = Arrival { source: Source::Live, peer: "", channel: None };
+        let arrival = Arrival { source: Source::Live, peer: "", known_as: None, channel: None };
         let mut checked = self.check_read(&envelope, arrival, Some(key), known, now);
         checked.envelope = Some(Box::new(envelope));
         checked
@@ -272,7 +273,8 @@ impl Checker {
         let Ok(envelope) = Envelope::parse(&held.wire) else {
             return Checked::new(Verdict::Fault, codes::ENVELOPE_MALFORMED, "it was read before");
         };
-        let arrival = Arrival { source: held.source, peer: &held.peer, channel: None };
+        let (peer, known_as) = (held.peer.as_str(), held.known_as.as_deref());
+        let arrival = Arrival { source: held.source, peer, known_as, channel: None };
         let mut checked = self.check_read(&envelope, arrival, None, known, now);
         if checked.verdict == Verdict::Wait {
             self.hold(envelope.id(), held.clone(), &mut checked);
@@ -369,7 +371,13 @@ impl Checker {
         self.waiting.nobody_has(what)
     }
 
-    /// Gives up those that waited too long. Catching up brings them again.
+    /// A peer is gone. Gives up those that wait and that it brought as a stranger.
+    pub fn peer_gone(&mut self, peer: &str) -> Vec<EnvelopeId> {
+        self.waiting.peer_gone(peer)
+    }
+
+    /// Gives up those that waited too long, and tells of those that made room. Catching up brings them
+    /// again.
     pub fn give_up(&mut self, now: UnixMillis) -> Vec<EnvelopeId> {
         self.waiting.give_up(now)
     }

@@ -72,6 +72,18 @@ const OF_THE_TIME: [Code; 4] = [
     identity_codes::SIGNED_IN_FUTURE,
 ];
 
+/// Of who is to read: a charter, the log of a DID or a list that is newer than those here, or a later
+/// minute, may say that it may. That it is suspended is not among these: its sender is to hear of it.
+const MENDED: [Code; 7] = [
+    credential_codes::ROLE_NOT_LISTED,
+    credential_codes::ISSUER_NOT_ROOT,
+    credential_codes::STATUS_ROLLBACK,
+    credential_codes::VISA_NOT_YET,
+    identity_codes::KEY_NOT_LISTED,
+    identity_codes::SIGNED_IN_FUTURE,
+    policy_codes::CHANNEL_NOT_YET,
+];
+
 fn is_one(code: &str, codes: &[Code]) -> bool {
     codes.iter().any(|c| c.id() == code)
 }
@@ -92,6 +104,27 @@ fn passes(policy: &Policy, reason: &Reason, facts: &Admission, source: Source) -
         || (live && tells(reason, &OF_THE_TIME))
         || (foreign && reason.code == policy_codes::ADMISSION_OTHER.id())
         || (tells(reason, &[credential_codes::PRECONDITIONS_UNMET]) && needed())
+}
+
+/// Whether something newer than what is here, or a later minute, may mend that a check failed.
+pub(super) fn is_mended(code: Code) -> bool {
+    MENDED.contains(&code)
+}
+
+/// The same of all for which somebody may not read: then that is not certain.
+pub(super) fn may_be_mended(ruling: &Ruling, facts: &Admission) -> bool {
+    let mended = |f: &CheckFacts| is_one(&f.code, &MENDED);
+    if facts.has_failed() {
+        // Nothing that is shown beside is anybody's yet.
+        let shown = [Some(&facts.standing), facts.node.as_ref().map(|n| &n.standing)];
+        return shown.into_iter().flatten().all(|f| f.outcome != Finding::Failed || mended(f));
+    }
+    let needed = || facts.visas.iter().any(|v| mended(&v.standing));
+    ruling.reasons.iter().all(|r| {
+        tells(r, &MENDED)
+            || r.code == policy_codes::POLICY_UNDECIDED.id()
+            || (tells(r, &[credential_codes::PRECONDITIONS_UNMET]) && needed())
+    })
 }
 
 /// Whether all that a message is refused for, and that stays, is what only some can see: what it is sealed
@@ -161,6 +194,37 @@ mod tests {
         facts.visas[0].standing =
             CheckFacts::new(Outcome::Failed, credential_codes::VISA_REVOKED, "it is revoked");
         assert_eq!(of(&facts, Source::Live), Verdict::Refuse);
+    }
+
+    #[test]
+    fn that_somebody_may_not_read_is_not_certain_as_long_as_something_newer_may_mend_it() {
+        let (_, mut facts) = scene(|_| ());
+        let of = |facts: &Admission, causes: &[Code]| {
+            may_be_mended(&denied(causes.iter().map(|c| unmet(*c)).collect()), facts)
+        };
+        for code in MENDED {
+            assert!(of(&facts, &[code]) && is_mended(code), "{code}");
+            assert!(!of(&facts, &[code, policy_codes::ROLE_NOT_HELD]), "one that stays is enough");
+        }
+        let lost = [
+            credential_codes::VISA_REVOKED,
+            credential_codes::VISA_SUSPENDED,
+            credential_codes::VISA_EXPIRED,
+            credential_codes::PRECONDITIONS_UNMET,
+        ];
+        for code in lost {
+            assert!(!of(&facts, &[code]), "{code}");
+        }
+        // What another visa needs heals with it.
+        let not_yet = CheckFacts::new(Outcome::Failed, credential_codes::VISA_NOT_YET, "tomorrow");
+        facts.visas[0].standing = not_yet.clone();
+        assert!(of(&facts, &[credential_codes::PRECONDITIONS_UNMET]));
+        // Where what it shows does not hold, that alone is looked at.
+        facts.standing = not_yet;
+        assert!(of(&facts, &[policy_codes::ROLE_NOT_HELD]));
+        facts.standing =
+            CheckFacts::new(Outcome::Failed, identity_codes::SIGNATURE_INVALID, "it is forged");
+        assert!(!of(&facts, &[credential_codes::VISA_NOT_YET]));
     }
 
     #[test]

@@ -64,6 +64,10 @@ pub struct Arrival<'a> {
     pub source: Source,
     /// The peer that passed it on: it answers for what it passes on, and has its share of the room.
     pub peer: &'a str,
+    /// As whom that peer is known, where it is somebody: its participant, where it may read here or
+    /// brought something that was admitted. Of the room for what waits strangers have a quarter, and who
+    /// is known as the same shares the rest as one.
+    pub known_as: Option<&'a str>,
     /// The channel in which it was passed on, where it came by gossip.
     pub channel: Option<&'a ContentId>,
 }
@@ -191,11 +195,11 @@ pub enum Right {
 pub struct Limits {
     /// The most admissions that are remembered.
     pub admissions: usize,
-    /// The most envelopes that wait for something.
+    /// The most envelopes that wait for something: each takes as much of the bytes as there are for one.
     pub waiting: usize,
-    /// The most bytes that wait.
+    /// The most bytes that wait, a quarter of them of strangers.
     pub waiting_bytes: usize,
-    /// The most that wait of those that one peer passed on.
+    /// The most that wait of those that one peer passed on, or one participant's peers together.
     pub waiting_per_peer: usize,
     /// The most bytes of those.
     pub waiting_bytes_per_peer: usize,

@@ -2,6 +2,7 @@
 //! at all, whether the epoch that it names is its sender's, and whether that is handed to anybody who
 //! may not read.
 
+use super::finality::{is_mended, may_be_mended};
 use super::{Checked, Checker, Known, Missing, Right, Speaker, Verdict, sender};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
@@ -279,8 +280,10 @@ impl Checker {
         facts.filter(|f| !f.is_open()).map_or(soon, |f| f.expires)
     }
 
-    /// Why somebody may certainly not read; else, until when that need not be asked again. Who lost its right a moment ago is not held against a
-    /// sender that may not have heard of it, as long as the channel lets its knowledge be that old.
+    /// Why somebody may certainly not read; else, until when that need not be asked again. A sender may
+    /// know a newer charter, log or list, or its clock may be ahead; and who lost its right a moment ago
+    /// is not held against one that may not have heard of it, as long as the channel lets its knowledge
+    /// be that old.
     fn may_not_read(
         &mut self,
         channel: &ContentId,
@@ -291,7 +294,7 @@ impl Checker {
         let place = (channel.clone(), member.clone());
         let soon = now.plus_millis(JUDGED_MILLIS);
         let speaker = member.speaker(channel);
-        let Some((ruling, open)) = self.rule_subscribe(&speaker, known, now) else {
+        let Some((ruling, open, mended)) = self.rule_subscribe(&speaker, known, now) else {
             return Ok(soon);
         };
         let authorised = self.may_be_handed_keys(channel, member, known, now);
@@ -306,7 +309,11 @@ impl Checker {
         // What is missing may say that it may.
         let undecided =
             |r: &gridpass_policy::decision::Reason| r.code == policy_codes::POLICY_UNDECIDED.id();
-        if authorised != Outcome::Failed && (open || ruling.reasons.iter().all(undecided)) {
+        // So may what is newer than what is here. Else a message would be refused for good because its
+        // sender knows more. Who could read by what was here before lost that by something newer.
+        let mended = mended && !self.epochs.stood.contains_key(&place);
+        let open = open || mended || ruling.reasons.iter().all(undecided);
+        if authorised != Outcome::Failed && open {
             return Ok(soon);
         }
         let codes_of = |r: &gridpass_policy::decision::Reason| {
@@ -332,7 +339,7 @@ impl Checker {
         Err(first.unwrap_or_else(|| "its node is not authorised to be handed keys".into()))
     }
 
-    /// Whether a member's node is authorised to be handed keys.
+    /// Whether a member's node is authorised to be handed keys. What something newer may mend is open.
     fn may_be_handed_keys(
         &mut self,
         channel: &ContentId,
@@ -353,7 +360,13 @@ impl Checker {
             max_status_age_seconds: oldest.unwrap_or_default(),
         };
         let evidence = known.evidence();
-        verify_authorisation(&authorisation, &evidence, &expect, &mut self.memo).report.outcome()
+        let found = verify_authorisation(&authorisation, &evidence, &expect, &mut self.memo);
+        let mut failed = found.report.checks.iter().filter(|c| c.outcome == Outcome::Failed);
+        let mended = failed.all(|c| is_mended(c.code));
+        match found.report.outcome() {
+            Outcome::Failed if mended => Outcome::Indeterminate,
+            outcome => outcome,
+        }
     }
 
     /// Whether a node may be handed the keys of a channel: its participant may read, and authorised it
@@ -377,14 +390,14 @@ impl Checker {
         Standing { may, until }
     }
 
-    /// What the channel says of somebody who wants to read, and whether something that is missing may
-    /// say otherwise; nothing where a document is.
+    /// What the channel says of somebody who wants to read, whether something that is missing may say
+    /// otherwise, and whether something newer may; nothing where a document is missing.
     fn rule_subscribe(
         &mut self,
         speaker: &Speaker<'_>,
         known: &dyn Known,
         now: UnixMillis,
-    ) -> Option<(Ruling, bool)> {
+    ) -> Option<(Ruling, bool, bool)> {
         let key = speaker.key();
         // What failed is not among the admissions, and counts all the same.
         let mut fresh = None;
@@ -399,9 +412,10 @@ impl Checker {
         let facts = admitted.admission();
         let open = !facts.has_failed() && facts.is_open();
         let ruling = channel.policy.rule(admitted, &Question::Subscribe, now);
+        let mended = may_be_mended(&ruling, admitted.admission());
         if let Some(fresh) = fresh {
             self.admissions.insert(fresh);
         }
-        Some((ruling, open))
+        Some((ruling, open, mended))
     }
 }

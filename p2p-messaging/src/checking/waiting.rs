@@ -28,6 +28,8 @@ pub struct Held {
     /// The peer that passed it on. Room is given by peer: whose name stands in an envelope that
     /// was not verified is anybody's choice.
     pub(super) peer: String,
+    /// As whom that peer is known, where it is somebody.
+    pub(super) known_as: Option<String>,
     pub(super) since: UnixMillis,
     pub(super) missing: BTreeSet<Missing>,
     /// What was asked for already: it is not asked for again.
@@ -46,6 +48,11 @@ impl Held {
     pub fn peer(&self) -> &str {
         &self.peer
     }
+
+    /// Whose room it takes: of those that are somebody, or of strangers.
+    fn holder(&self) -> (bool, &str) {
+        self.known_as.as_deref().map_or((false, self.peer.as_str()), |name| (true, name))
+    }
 }
 
 /// What became of an envelope that should wait.
@@ -62,41 +69,96 @@ pub(super) enum Hold {
 pub(super) struct Waiting {
     limits: Limits,
     held: BTreeMap<EnvelopeId, Held>,
-    bytes: usize,
+    /// Those that made room for others, and of which nobody was told yet.
+    displaced: Vec<EnvelopeId>,
 }
 
 impl Waiting {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, held: BTreeMap::new(), bytes: 0 }
+        Self { limits, held: BTreeMap::new(), displaced: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {
         self.held.len()
     }
 
-    /// Holds an envelope, where there is room. Nobody is thrown out for it: else whoever sends most
-    /// would have all of the room.
+    /// Holds an envelope, where there is room. Where there is none, the latest of whoever has most makes
+    /// it, if that is more than the new one's holder has with it: whoever sends most has no more of the
+    /// room than anybody else who asks for some.
     pub(super) fn hold(&mut self, id: &EnvelopeId, new: Held) -> Hold {
         if self.held.contains_key(id) {
             return Hold::Already;
         }
-        let (mut of_peer, mut peer_bytes) = (0_usize, new.wire.len());
-        for held in self.held.values().filter(|h| h.peer == new.peer) {
-            of_peer = of_peer.saturating_add(1);
-            peer_bytes = peer_bytes.saturating_add(held.wire.len());
+        let (mut of_it, mut its_bytes) = (0_usize, new.wire.len());
+        for held in self.held.values().filter(|h| h.holder() == new.holder()) {
+            of_it = of_it.saturating_add(1);
+            its_bytes = its_bytes.saturating_add(held.wire.len());
         }
-        let bytes = self.bytes.saturating_add(new.wire.len());
         if new.missing.is_empty()
-            || self.held.len() >= self.limits.waiting
-            || bytes > self.limits.waiting_bytes
-            || of_peer >= self.limits.waiting_per_peer
-            || peer_bytes > self.limits.waiting_bytes_per_peer
+            || of_it >= self.limits.waiting_per_peer
+            || its_bytes > self.limits.waiting_bytes_per_peer
+            || !self.make_room(&new)
         {
             return Hold::Full;
         }
-        self.bytes = bytes;
         self.held.insert(id.clone(), new);
         Hold::Held
+    }
+
+    /// What an envelope takes of the room, in bytes: a place at least.
+    fn cost(&self, held: &Held) -> usize {
+        let place = self.limits.waiting_bytes.checked_div(self.limits.waiting).unwrap_or_default();
+        held.wire.len().max(place)
+    }
+
+    /// Whether there is room for one more, or others made some. Strangers have a quarter, whatever is in
+    /// the rest: names cost nothing, so that they could have all of it.
+    fn make_room(&mut self, new: &Held) -> bool {
+        let strangers = self.limits.waiting_bytes.checked_div(4).unwrap_or_default();
+        let (is_known, mine) = new.holder();
+        let room = match is_known {
+            true => self.limits.waiting_bytes.saturating_sub(strangers),
+            false => strangers,
+        };
+        let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut all = self.cost(new);
+        for held in self.held.values().filter(|h| h.holder().0 == is_known) {
+            let cost = self.cost(held);
+            let of_it = taken.entry(held.holder().1).or_default();
+            (*of_it, all) = (of_it.saturating_add(cost), all.saturating_add(cost));
+        }
+        let own = taken.get(mine).copied().unwrap_or_default().saturating_add(self.cost(new));
+        let mut gone = BTreeSet::new();
+        while all > room {
+            let Some((most, of_it)) = taken.iter_mut().max_by_key(|(_, cost)| **cost) else {
+                return false;
+            };
+            if *of_it <= own {
+                return false;
+            }
+            let its = |(id, h): &(&EnvelopeId, &Held)| {
+                h.holder() == (is_known, *most) && !gone.contains(*id)
+            };
+            let latest = self.held.iter().filter(its).max_by_key(|(_, h)| h.since);
+            let Some((id, held)) = latest else { return false };
+            let cost = self.cost(held);
+            (*of_it, all) = (of_it.saturating_sub(cost), all.saturating_sub(cost));
+            gone.insert(id.clone());
+        }
+        for id in gone {
+            self.held.remove(&id);
+            if self.displaced.len() < self.limits.waiting {
+                self.displaced.push(id);
+            }
+        }
+        true
+    }
+
+    /// A peer is gone: what it brought as a stranger leaves its room to others. Else it would come back
+    /// under another name for as much again.
+    pub(super) fn peer_gone(&mut self, peer: &str) -> Vec<EnvelopeId> {
+        let gone = self.remove(|held| held.holder() == (false, peer));
+        gone.into_iter().map(|(id, _)| id).collect()
     }
 
     /// Those for which this was the last thing missing, in the order of their chains.
@@ -117,9 +179,15 @@ impl Waiting {
     }
 
     pub(super) fn give_up(&mut self, now: UnixMillis) -> Vec<EnvelopeId> {
+        for held in self.held.values_mut() {
+            // A clock that was set back: it waits no longer than from now on.
+            held.since = held.since.min(now);
+        }
         let most = self.limits.waiting_millis;
         let over = self.remove(|held| now.millis_since(held.since) >= most);
-        over.into_iter().map(|(id, _)| id).collect()
+        let mut given_up = std::mem::take(&mut self.displaced);
+        given_up.extend(over.into_iter().map(|(id, _)| id));
+        given_up
     }
 
     fn remove(&mut self, which: impl Fn(&Held) -> bool) -> Vec<(EnvelopeId, Held)> {
@@ -128,7 +196,6 @@ impl Waiting {
         let mut removed = Vec::new();
         for id in ids {
             if let Some(held) = self.held.remove(&id) {
-                self.bytes = self.bytes.saturating_sub(held.wire.len());
                 removed.push((id, held));
             }
         }

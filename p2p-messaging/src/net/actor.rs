@@ -7,6 +7,7 @@ mod starting;
 
 use super::behaviour::{Behaviour, BehaviourEvent, topic_scores};
 use super::book::Book;
+use super::pending::TurnedAway;
 use super::relays::{Places, is_relayed};
 use super::{Command, NetEvent, NetworkView, NoAnswer, PeerView, Ticket, peer_in};
 use crate::exchange::{Exchange, PROTOCOL_1_1, PROTOCOL_1_2};
@@ -45,6 +46,8 @@ struct Actor<E> {
     lends: bool,
     /// Why a connection was refused, if memory was the cause and there was none since.
     short_of_memory: Option<String>,
+    /// How many connections of others found no place.
+    turned_away: TurnedAway,
     /// Whether others reach this node directly, once they were asked.
     reachable: Option<bool>,
     wanted: usize,

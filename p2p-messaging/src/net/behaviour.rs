@@ -3,6 +3,7 @@
 
 use super::codec::{SYNC, SyncCodec};
 use super::gate::Gated;
+use super::pending::Pending;
 use super::settings::NetworkSettings;
 use super::streams::Streams;
 use crate::envelope::MAX_WIRE;
@@ -22,6 +23,7 @@ use std::time::Duration;
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     connections: connection_limits::Behaviour,
+    pending: Pending,
     memory: Toggle<memory_connection_limits::Behaviour>,
     pub(super) blocked: allow_block_list::Behaviour<BlockedPeers>,
     allowed: Toggle<allow_block_list::Behaviour<AllowedPeers>>,
@@ -172,10 +174,10 @@ fn behaviour(
     streams: Streams,
 ) -> Result<Behaviour, Boxed> {
     let me = key.public().to_peer_id();
-    // Else few peers with many connections would take all of them.
+    // Else few peers with many connections would take all of them. How many others begin at once is
+    // bound for each address too.
     let max = settings.max_peers.saturating_mul(settings.max_connections_per_peer);
     let limits = connection_limits::ConnectionLimits::default()
-        .with_max_pending_incoming(Some(settings.max_peers))
         .with_max_pending_outgoing(Some(settings.max_peers))
         .with_max_established(Some(max))
         .with_max_established_per_peer(Some(settings.max_connections_per_peer));
@@ -236,6 +238,7 @@ fn behaviour(
         settings.discover.then(|| autonat::Behaviour::new(me, autonat::Config::default()));
     Ok(Behaviour {
         connections: connection_limits::Behaviour::new(limits),
+        pending: Pending::new(settings),
         memory: memory.into(),
         blocked,
         allowed: allowed.into(),

@@ -11,6 +11,7 @@ mod book;
 mod codec;
 mod gate;
 mod held;
+mod pending;
 mod ports;
 mod relays;
 mod settings;

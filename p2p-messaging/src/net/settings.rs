@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct NetworkSettings {
-    /// Where to listen.
+    /// Where to listen. By default everywhere, `0.0.0.0` at port 4801: who can reach the machine can reach the node.
     pub listen: Vec<Multiaddr>,
     /// Addresses under which others reach this node, where they are not those that it listens on.
     pub external: Vec<Multiaddr>,
@@ -40,7 +40,8 @@ pub struct NetworkSettings {
     pub block: Vec<Did>,
     /// How many peers discovery looks for.
     pub wanted_peers: u32,
-    /// The most memory of the process, in MiB, over which no new connection is taken; 0 for no limit.
+    /// The most memory of the process, in MiB, over which no new connection is taken; 0 for no limit. All of the
+    /// process counts: a large program that embeds a node, and leaves 4096 here, takes no peers, and says so in its status alone.
     pub max_memory_mib: u64,
 }
 

@@ -1,9 +1,11 @@
 //! Where the own chain begins. A node that kept nothing of its own in a channel may have sent there
 //! before, and lost its store: beginning at 1 again would contradict what others have of it for ever. It
 //! asks those first who may know, and sends when it knows; where nobody is there to ask, it begins after a
-//! while.
+//! while. Where it is known that records were lost, or some cannot be read, it does not: one of them may be
+//! the newest own message.
 
 use super::control::{ControlResult, NewMessage};
+use super::typed::AskError;
 use super::worker::Worker;
 use crate::codes;
 use crate::sync::Request;
@@ -36,11 +38,18 @@ struct Unsure {
     /// How often it is still begun anew: who was giving the own chain went away, or something was
     /// missing to judge it.
     again: u8,
+    /// Records are lost that may be own messages: without asking anybody it never begins.
+    lacks: bool,
 }
 
 impl Unsure {
-    fn new(now: UnixMillis, again: u8) -> Self {
-        Self { since: now, compared: None, head: None, moved: now, again }
+    fn new(now: UnixMillis, again: u8, lacks: bool) -> Self {
+        Self { since: now, compared: None, head: None, moved: now, again, lacks }
+    }
+
+    /// Whether nobody who may know it has come in the time in which somebody is waited for.
+    fn is_alone(&self, now: UnixMillis) -> bool {
+        self.compared.is_none() && now.millis_since(self.since) >= ALONE_MILLIS
     }
 }
 
@@ -51,15 +60,29 @@ pub(super) struct Beginnings {
     parked: VecDeque<(ContentId, NewMessage, oneshot::Sender<ControlResult>)>,
 }
 
+impl Beginnings {
+    /// Why a message is not kept waiting: nobody may come who knows where the chain goes on.
+    fn refused(&self, channel: &ContentId, now: UnixMillis) -> Option<AskError> {
+        let unsure = self.unsure.get(channel)?;
+        let sentence = "records of the log are lost or cannot be read, and no peer is connected that \
+                        may know how far this node has sent in the channel";
+        (unsure.lacks && unsure.is_alone(now))
+            .then(|| AskError::from((codes::LOG_DAMAGED, sentence.to_owned())))
+    }
+}
+
 impl Worker {
-    /// Takes part in a channel: where nothing of its own is here, others are asked.
+    /// Takes part in a channel: where nothing of its own is here, or the newest may be lost, others are
+    /// asked.
     pub(super) fn begin(&mut self, channel: &ContentId) {
-        if !self.takes_part(channel)
-            || self.knowledge.store.newest(&self.own_chain(channel)).is_some()
-        {
+        let chain = self.own_chain(channel);
+        let lacks = self.knowledge.store.may_lack(&chain);
+        let asks = lacks || self.knowledge.store.was_cut_off(&chain);
+        let begun = self.knowledge.store.newest(&chain).is_some();
+        if !self.takes_part(channel) || (begun && !asks) {
             return;
         }
-        let unsure = Unsure::new(self.uptime(), MAX_AGAIN);
+        let unsure = Unsure::new(self.uptime(), MAX_AGAIN, lacks);
         self.beginnings.unsure.insert(channel.clone(), unsure);
         for peer in self.peers.open().collect::<Vec<_>>() {
             self.question(peer, Request::Heads { channel: channel.clone(), after: None });
@@ -84,7 +107,7 @@ impl Worker {
         let now = self.uptime();
         for (channel, unsure) in &mut self.beginnings.unsure {
             if unsure.compared.is_some() && unsure.again > 0 && failed(channel) {
-                *unsure = Unsure::new(now, unsure.again.saturating_sub(1));
+                *unsure = Unsure::new(now, unsure.again.saturating_sub(1), unsure.lacks);
             }
         }
     }
@@ -98,7 +121,7 @@ impl Worker {
             (unsure.head, unsure.moved) = (head, now);
         }
         let sure = match unsure.compared {
-            None => now.millis_since(unsure.since) >= ALONE_MILLIS,
+            None => !unsure.lacks && unsure.is_alone(now),
             Some(first) => {
                 let stuck = now.millis_since(unsure.moved.max(first)) >= STUCK_MILLIS;
                 now.millis_since(first) >= GRACE_MILLIS && (stuck || !self.ranges.wants(&chain))
@@ -129,6 +152,10 @@ impl Worker {
         };
         match found {
             Ok(channel) if !self.is_sure(&channel) => {
+                if let Some(refused) = self.beginnings.refused(&channel, self.uptime()) {
+                    let _ = reply.send(Err(refused));
+                    return;
+                }
                 self.beginnings.parked.retain(|(_, _, reply)| !reply.is_closed());
                 if self.beginnings.parked.len() < MAX_PARKED {
                     self.beginnings.parked.push_back((channel, new, reply));
@@ -157,9 +184,36 @@ impl Worker {
             }
             if self.is_sure(&channel) {
                 self.send(new, reply);
+            } else if let Some(refused) = self.beginnings.refused(&channel, self.uptime()) {
+                let _ = reply.send(Err(refused));
             } else {
                 self.beginnings.parked.push_back((channel, new, reply));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_have_lost_an_own_message_does_not_begin_alone() {
+        let channel = ContentId::of_nothing();
+        let begun = UnixMillis::new(1_000);
+        let (early, late) = (begun.plus_millis(ALONE_MILLIS - 1), begun.plus_millis(ALONE_MILLIS));
+        let mut all = Beginnings::default();
+        all.unsure.insert(channel.clone(), Unsure::new(begun, MAX_AGAIN, true));
+        assert!(all.refused(&channel, early).is_none(), "somebody may come");
+        let refused = all.refused(&channel, late).expect("nobody came");
+        assert_eq!(refused.code, codes::LOG_DAMAGED);
+        // Who knows it has come: it is waited for.
+        let mut compared = Unsure::new(begun, MAX_AGAIN, true);
+        compared.compared = Some(early);
+        all.unsure.insert(channel.clone(), compared);
+        assert!(all.refused(&channel, late).is_none());
+        // A store that is new begins alone.
+        all.unsure.insert(channel.clone(), Unsure::new(begun, MAX_AGAIN, false));
+        assert!(all.refused(&channel, late).is_none());
     }
 }

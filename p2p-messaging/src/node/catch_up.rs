@@ -224,7 +224,7 @@ impl Worker {
                 }
                 last = header.sequence;
                 given |= matches!(&claim, Claim::Last(id) if id == envelope.id());
-                let checked = self.take_caught_up(peer, wire);
+                let checked = self.take_caught_up(peer, &chain.channel, wire);
                 waits |= checked.verdict == Verdict::Wait;
                 if is_early(&checked, self.now()) {
                     early.get_or_insert(last);
@@ -297,9 +297,11 @@ impl Worker {
     }
 
     /// What waits comes again with the next round.
-    fn take_caught_up(&mut self, peer: PeerId, wire: &[u8]) -> Checked {
+    fn take_caught_up(&mut self, peer: PeerId, channel: &ContentId, wire: &[u8]) -> Checked {
         let (now, name) = (self.now(), peer.to_string());
-        let arrival = Arrival { source: Source::CatchUp, peer: &name, channel: None };
+        let known_as = self.known_as(&peer, channel);
+        let (source, known_as) = (Source::CatchUp, known_as.as_deref());
+        let arrival = Arrival { source, peer: &name, known_as, channel: None };
         let checked = self.checker.check(wire, arrival, &self.knowledge, now);
         self.metrics.checked(&checked);
         self.settle(&checked, Some(peer), Source::CatchUp);

@@ -41,6 +41,10 @@ pub struct NewMessage {
     /// For how long it counts, in milliseconds; the channel's longest, up to an hour, if not said.
     #[serde(default)]
     pub lifetime_millis: Option<u64>,
+    /// A text of the caller's, 128 bytes at most: a message with the same one in this channel is sent once,
+    /// however often it is asked for.
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
 }
 
 impl NewMessage {
@@ -57,6 +61,7 @@ impl NewMessage {
             thread: None,
             attributes: Map::new(),
             lifetime_millis: None,
+            reference: None,
         }
     }
 
@@ -81,6 +86,14 @@ impl NewMessage {
         self
     }
 
+    /// Sent once under this reference, however often it is asked for: whoever does not know whether it was
+    /// sent, after a restart of this program or of the node too, asks for it again.
+    #[must_use]
+    pub fn once(mut self, reference: &str) -> Self {
+        self.reference = Some(reference.to_owned());
+        self
+    }
+
     /// Counts for so long, in milliseconds.
     #[must_use]
     pub fn for_millis(mut self, lifetime: u64) -> Self {
@@ -91,7 +104,12 @@ impl NewMessage {
 
 /// What is asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "do",
+    rename_all = "kebab-case",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
 #[non_exhaustive]
 pub enum Asked {
     /// How it is.
@@ -106,6 +124,13 @@ pub enum Asked {
     Send(NewMessage),
     /// Delivered messages after a number.
     Inbox {
+        /// The number.
+        after: u64,
+        /// The most of them.
+        most: u32,
+    },
+    /// Messages of others that were refused, after a number, and why.
+    Refused {
         /// The number.
         after: u64,
         /// The most of them.
@@ -137,6 +162,9 @@ pub enum Asked {
     Outbox {
         /// The most of them.
         most: u32,
+        /// Only those that come after this one, which is the last of the page before.
+        #[serde(default)]
+        before: Option<EnvelopeId>,
     },
     /// What recipients say of one own message.
     Receipts {
@@ -277,7 +305,33 @@ pub fn to_line(result: &ControlResult) -> Vec<u8> {
 /// # Errors
 /// [`AskError`].
 pub fn parse(line: &[u8]) -> Result<Asked, AskError> {
-    serde_json::from_slice(line).map_err(|e| AskError::from((codes::NODE_REQUEST, e.to_string())))
+    let refused = |why: String| AskError::from((codes::NODE_REQUEST, why));
+    let asked: Asked = serde_json::from_slice(line)
+        .map_err(|e| refused(not_whole(line).unwrap_or_else(|| e.to_string())))?;
+    // Of a question without members serde takes any.
+    if matches!(
+        asked,
+        Asked::Status | Asked::Lists | Asked::Peers | Asked::Metrics | Asked::Watch | Asked::Stop
+    ) {
+        let members: Map<String, Value> =
+            serde_json::from_slice(line).map_err(|e| refused(e.to_string()))?;
+        if let Some(name) = members.keys().find(|name| *name != "do") {
+            return Err(refused(format!("unknown field `{}`", name.escape_default())));
+        }
+    }
+    Ok(asked)
+}
+
+/// Which number is none that a question has. The parser takes it for a map, since numbers keep their text.
+fn not_whole(line: &[u8]) -> Option<String> {
+    let asked: Map<String, Value> = serde_json::from_slice(line).ok()?;
+    let (name, number) = asked.iter().find_map(|(name, value)| match value {
+        Value::Number(number) if number.as_u64().is_none() => Some((name, number)),
+        _ => None,
+    })?;
+    let short = |text: &str| text.chars().take(80).collect::<String>();
+    let (name, number) = (short(name), short(&number.to_string()));
+    Some(format!("{name:?} is {number}: a number here is whole, and from 0 to {}", u64::MAX))
 }
 
 #[cfg(test)]
@@ -305,6 +359,43 @@ mod tests {
     }
 
     #[test]
+    fn a_question_with_a_member_that_it_has_not_is_refused() {
+        let asked = [
+            json!({"do": "status"}),
+            json!({"do": "inbox", "after": 0, "most": 5}),
+            json!({"do": "listen", "after": null, "reader": "scada"}),
+            json!({"do": "send", "channel": "a", "topic": "b", "payload": ""}),
+            json!({"do": "stop"}),
+        ];
+        for mut one in asked {
+            let line = one.to_string();
+            assert!(parse(line.as_bytes()).is_ok(), "{line}");
+            one["chanel"] = json!("flex.gb.bids");
+            let line = one.to_string();
+            let refused = parse(line.as_bytes()).expect_err("refused");
+            assert_eq!(refused.code, codes::NODE_REQUEST, "{line}");
+        }
+        let inbox = json!({"do": "inbox", "after": 0, "most": 5, "channel": "flex.gb.bids"});
+        assert!(parse(inbox.to_string().as_bytes()).is_err(), "of all channels it would be told");
+    }
+
+    #[test]
+    fn a_number_that_is_not_whole_is_named() {
+        for number in ["0.0", "1e20", "-1", "18446744073709551616"] {
+            let line = format!(r#"{{"do": "inbox", "after": {number}, "most": 1}}"#);
+            let refused = parse(line.as_bytes()).expect_err(number);
+            assert_eq!(refused.code, codes::NODE_REQUEST);
+            let said = refused.message.starts_with(&format!("\"after\" is {number}:"));
+            assert!(said, "{refused}");
+        }
+        let line = br#"{"do": "inbox", "after": 18446744073709551615, "most": 1}"#;
+        assert!(matches!(parse(line), Ok(Asked::Inbox { after: u64::MAX, most: 1 })));
+        // What else is wrong is told as it was.
+        let refused = parse(br#"{"do": "inbox", "after": 1}"#).expect_err("no most");
+        assert!(refused.message.contains("most"), "{refused}");
+    }
+
+    #[test]
     fn a_message_is_what_was_said_of_it() {
         let to = Did::parse("did:web:dso.example").expect("a DID");
         let thread = EnvelopeId::of_block(b"a block").expect("a name");
@@ -313,11 +404,13 @@ mod tests {
             .in_thread(thread.clone())
             .with("zone", "GB-1")
             .with("quantityKw", 5)
+            .once("bid 17")
             .for_millis(60_000);
         let expected = json!({
             "do": "send", "channel": "flex.gb.bids", "topic": "bids", "version": null,
             "payload": STANDARD.encode("{}"), "recipients": [to], "thread": thread,
             "attributes": {"zone": "GB-1", "quantityKw": 5}, "lifetimeMillis": 60_000,
+            "ref": "bid 17",
         });
         assert_eq!(json!(Asked::Send(message)), expected);
     }

@@ -16,9 +16,11 @@ use libp2p::PeerId;
 use serde_bytes::ByteBuf;
 
 impl Worker {
-    /// Nobody who was asked has a document: what waits for it is given up. Catching up brings it again.
+    /// Nobody who was asked has a document, or proves a DID: what waits for it is given up. Catching up
+    /// brings it again. Lists change: what waits for one waits its time.
     pub(super) fn nobody_has(&mut self, missing: &Missing) {
-        let Missing::Document(_) = missing else { return };
+        let (Missing::Document(_) | Missing::Did(_)) = missing else { return };
+        self.statements_lack(missing);
         for id in self.checker.nobody_has(missing) {
             self.report_decided(&id, Verdict::Ignore);
         }

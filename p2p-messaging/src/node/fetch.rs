@@ -18,6 +18,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The most things that are asked for at once.
 const MAX_FETCHES: usize = 1024;
+/// The most of them that are asked for because a stranger named them, before each stranger has only
+/// [`FETCHES_OF_ANYBODY`].
+const MAX_STRANGERS_FETCHES: usize = 256;
+/// The most that are asked for because of one stranger.
+const MAX_FETCHES_OF_STRANGER: usize = 64;
+/// What is asked for because of a stranger however many others ask: of so many peers as a node lets in
+/// that is half of all. What comes makes room for what is asked for next.
+const FETCHES_OF_ANYBODY: usize = 4;
 /// The most peers that one thing is asked of.
 const MAX_TRIES: usize = 4;
 /// How long something is asked for, in milliseconds.
@@ -77,6 +85,8 @@ struct Fetch {
     asking: bool,
     /// Whether it was asked for by block exchange too: of those also who do not say who they are.
     exchanged: bool,
+    /// The stranger because of whom it is asked for.
+    stranger: Option<PeerId>,
     since: UnixMillis,
 }
 
@@ -154,6 +164,16 @@ impl Worker {
         self.ask_as(missing, peer, if named { Owed::Named } else { Owed::Maybe });
     }
 
+    /// Something is missing to judge a membership: who passed it on has its documents.
+    pub(super) fn ask_who_passed_on_membership(&mut self, missing: Missing, peer: PeerId) {
+        let owed = match &missing {
+            Missing::Document(_) => Owed::Named,
+            // What its visas rest on may have changed since.
+            Missing::Did(_) | Missing::Evidence(_) => Owed::Maybe,
+        };
+        self.ask_as(missing, Some(peer), owed);
+    }
+
     /// Something is missing: it is asked of the peer that passed on what needs it, then of others.
     pub(super) fn ask(&mut self, missing: Missing, peer: Option<PeerId>) {
         self.ask_as(missing, peer, Owed::Maybe);
@@ -170,6 +190,11 @@ impl Worker {
             };
             let lately = |t: &UnixMillis| now.millis_since(*t) < EVIDENCE_MILLIS;
             if self.fetches.evidence.get(&key).is_some_and(lately) {
+                // What was had of it does not do, or nobody has it.
+                self.nobody_has(&missing);
+                return;
+            }
+            if !self.may_fetch(peer.as_ref()) {
                 return;
             }
             if self.fetches.evidence.len() < MAX_FETCHES {
@@ -177,15 +202,17 @@ impl Worker {
             }
         }
         if !self.fetches.wanted.contains_key(&missing) {
-            if self.fetches.wanted.len() >= MAX_FETCHES {
+            if !self.may_fetch(peer.as_ref()) {
                 return;
             }
+            let stranger = peer.filter(|peer| self.is_stranger(peer));
             let fetch = Fetch {
                 tried: BTreeSet::new(),
                 named: Vec::new(),
                 owing: BTreeSet::new(),
                 asking: false,
                 exchanged: false,
+                stranger,
                 since: now,
             };
             self.fetches.wanted.insert(missing.clone(), fetch);
@@ -200,6 +227,24 @@ impl Worker {
             }
         }
         self.try_next(&missing);
+    }
+
+    /// Whether one more thing may be asked for because of a peer: strangers do not have all of the room.
+    fn may_fetch(&self, peer: Option<&PeerId>) -> bool {
+        let Some(stranger) = peer.filter(|peer| self.is_stranger(peer)) else {
+            return self.fetches.wanted.len() < MAX_FETCHES;
+        };
+        let strangers = self.fetches.wanted.values().filter_map(|f| f.stranger.as_ref());
+        let (mut all, mut of_it) = (0_usize, 0_usize);
+        for other in strangers {
+            all = all.saturating_add(1);
+            of_it = of_it.saturating_add(usize::from(other == stranger));
+        }
+        let most = match all < MAX_STRANGERS_FETCHES {
+            true => MAX_FETCHES_OF_STRANGER,
+            false => FETCHES_OF_ANYBODY,
+        };
+        of_it < most && all < MAX_FETCHES.saturating_sub(MAX_STRANGERS_FETCHES)
     }
 
     fn try_next(&mut self, missing: &Missing) {
@@ -315,8 +360,13 @@ impl Worker {
         if let Some(fetch) = self.fetches.wanted.get_mut(missing) {
             fetch.asking = false;
         }
-        // What it knows of a DID may be no more than is known here.
-        let has = matches!((missing, &response), (Missing::Did(_), Response::Document(_)));
+        // What it knows of a DID may be no more than is known here; but it must be of that DID.
+        let said = match (missing, &response) {
+            (Missing::Did(did), Response::Document(bytes)) if owed == Owed::Named => {
+                Some((did, bytes.to_vec()))
+            }
+            _ => None,
+        };
         let there = match (missing, response) {
             (Missing::Document(id), Response::Document(bytes)) => {
                 self.document_came(id, bytes.into_vec())
@@ -352,7 +402,8 @@ impl Worker {
             self.is_there(missing, Some(peer));
         } else {
             tracing::debug!(%peer, ?missing, "not there");
-            if owed == Owed::Named && !has {
+            let has = || said.is_some_and(|(did, bytes)| proves(did, &bytes));
+            if owed == Owed::Named && !has() {
                 self.promise_broken(peer, denial);
             }
             self.try_next(missing);
@@ -413,9 +464,28 @@ impl Worker {
     pub(super) fn forget_peer(&mut self, peer: &PeerId) {
         for fetch in self.fetches.wanted.values_mut() {
             fetch.named.retain(|p| p != peer);
+            if fetch.stranger.as_ref() == Some(peer) && !fetch.named.is_empty() {
+                fetch.stranger = fetch.named.first().copied();
+            }
         }
+        // What a stranger named is not asked for any more, nor waited for, where nobody else named it.
+        self.fetches.wanted.retain(|_, fetch| fetch.stranger.as_ref() != Some(peer));
+        for id in self.checker.peer_gone(&peer.to_string()) {
+            self.report_decided(&id, Verdict::Ignore);
+        }
+        self.statements_forget(peer);
         self.peers_ranges_forget(peer);
         self.behind.forget(peer);
         self.receipts.handed_in_vain(peer);
     }
+}
+
+/// Whether bytes are a log of this DID, whatever is known of it here and whenever it was made.
+fn proves(did: &Did, bytes: &[u8]) -> bool {
+    serde_json::from_slice::<IdentityMaterial>(bytes).is_ok_and(|material| {
+        let apart = IdentityMaterial { seen: UnixMillis::MAX, confirmed: None, ..material };
+        apart.did == *did
+            && did.method() == "webvh"
+            && crate::identities::Identities::default().take(&apart).is_ok_and(|new| new)
+    })
 }

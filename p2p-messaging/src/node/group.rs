@@ -17,7 +17,12 @@ type Outgoing = BTreeMap<ContentId, Vec<(EnvelopeId, Vec<u8>)>>;
 /// What is done once the group is durable, or not.
 pub(super) enum After {
     /// Answer an operator whose message it is, and send it.
-    Sent { reply: oneshot::Sender<ControlResult>, envelope: Box<Envelope> },
+    Sent {
+        reply: oneshot::Sender<ControlResult>,
+        envelope: Box<Envelope>,
+        /// What whoever asked named it by.
+        reference: Option<String>,
+    },
     /// Answer an operator.
     Answer(oneshot::Sender<ControlResult>, ControlResult),
     /// Tell everybody.
@@ -67,6 +72,7 @@ impl Worker {
         match ended {
             Ok(numbers) => {
                 self.metrics.kept(numbers.len());
+                self.metrics.logged(self.knowledge.store.bytes());
                 if let Some(last) = numbers.last() {
                     self.newest.send_replace(*last);
                 }
@@ -97,12 +103,12 @@ impl Worker {
                 (After::Sent { reply, .. } | After::Answer(reply, _), Some(why)) => {
                     let _ = reply.send(Err((codes::NOT_DURABLE, why.to_owned()).into()));
                 }
-                (After::Sent { reply, envelope }, None) => {
+                (After::Sent { reply, envelope, reference }, None) => {
                     if let Some(wire) = envelope.to_wire() {
                         let channel = outgoing.entry(envelope.header().channel.clone());
                         channel.or_default().push((envelope.id().clone(), wire));
                     }
-                    self.acknowledge(reply, &envelope);
+                    self.acknowledge(reply, &envelope, reference.as_deref());
                 }
                 (After::Answer(reply, answer), None) => {
                     let _ = reply.send(answer);

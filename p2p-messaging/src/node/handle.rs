@@ -8,7 +8,7 @@
 use super::Node;
 use super::control::{Asked, NewMessage};
 use super::listening::{Listen, Listener, PAGE};
-use super::typed::{AskError, Delivered, Outgoing, Said, Sent, read};
+use super::typed::{AskError, Delivered, Given, Outgoing, Refused, Said, Sent, read};
 use crate::codes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,6 +16,7 @@ use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::Did;
 use serde::Deserialize as _;
 use serde_json::Value;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Wakes who waits for something at a node.
@@ -115,7 +116,8 @@ impl Node {
     ///
     /// The first message of a channel may wait ten seconds or more, since others are asked first whether
     /// this node sent there before. One that is given up while it waits is not sent; one that is given up
-    /// later may be: look in the [outbox](Node::outbox) before you send it again.
+    /// later may be. Whoever gives every message a reference with [`NewMessage::once`] sends it again: where it
+    /// was sent, that is answered as it was the first time, also after a restart.
     ///
     /// # Errors
     /// Every reason for which it would be refused.
@@ -128,7 +130,38 @@ impl Node {
     /// # Errors
     /// [`AskError`].
     pub async fn outbox(&self, most: u32) -> Result<Vec<Outgoing>, AskError> {
-        let mut answer = self.ask(Asked::Outbox { most }).await?;
+        self.outbox_page(most, None).await
+    }
+
+    /// The same, those that come after a message: the last of the page before. After the last page it is
+    /// empty.
+    ///
+    /// # Errors
+    /// [`AskError`], also for a message that is not this node's.
+    pub async fn outbox_before(
+        &self,
+        message: &EnvelopeId,
+        most: u32,
+    ) -> Result<Vec<Outgoing>, AskError> {
+        self.outbox_page(most, Some(message.clone())).await
+    }
+
+    async fn outbox_page(
+        &self,
+        most: u32,
+        before: Option<EnvelopeId>,
+    ) -> Result<Vec<Outgoing>, AskError> {
+        let mut answer = self.ask(Asked::Outbox { most, before }).await?;
+        read(answer.get_mut("messages").map(Value::take).unwrap_or_default())
+    }
+
+    /// Messages of others that were refused here after a number, and why; a thousand at most. Of a sender that
+    /// is refused often not all are kept: `spec/receipt.md`.
+    ///
+    /// # Errors
+    /// `GP-NODE-NUMBER` for a number of another log.
+    pub async fn refused(&self, after: u64, most: u32) -> Result<Vec<Refused>, AskError> {
+        let mut answer = self.ask(Asked::Refused { after, most }).await?;
         read(answer.get_mut("messages").map(Value::take).unwrap_or_default())
     }
 
@@ -143,9 +176,18 @@ impl Node {
     /// Waits for the next delivered message after a number; 0 is before the first.
     ///
     /// # Errors
-    /// [`AskError`].
+    /// [`AskError`]. `GP-LOG-DAMAGED` where the next is lost: [`Node::next_given`] tells after which number it
+    /// goes on.
     pub async fn next_delivered(&self, after: u64) -> Result<Delivered, AskError> {
-        Listener::new(self, Listen::after(after), after, 1).next().await
+        self.next_given(after).await?.message()
+    }
+
+    /// The same, or what stands in its place where the node's log is damaged.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn next_given(&self, after: u64) -> Result<Given, AskError> {
+        Listener::new(self, Listen::after(after), after, 1).next_given().await
     }
 
     /// Listens to everything that is delivered, or to one channel: after a number, or from where a reader
@@ -169,10 +211,44 @@ impl Node {
     /// `GP-CHANNEL-UNKNOWN` for a channel that the node neither has nor had; `GP-NODE-REQUEST` for a reader's
     /// name that is too long, or the node's own; `GP-NODE-NUMBER` for a number of another log.
     pub async fn listen(&self, listen: Listen) -> Result<Listener<'_>, AskError> {
+        let after = self.begin(&listen).await?;
+        Ok(Listener::new(self, listen, after, PAGE))
+    }
+
+    /// The same of a node that is shared: the listener borrows nothing, so that one value can own both, and a task
+    /// can have it for itself.
+    ///
+    /// ```no_run
+    /// use gridpass_messaging::node::{AskError, Listen, Listener, Node};
+    /// use std::sync::Arc;
+    ///
+    /// struct Desk {
+    ///     node: Arc<Node>,
+    ///     bids: Listener<'static>,
+    /// }
+    ///
+    /// async fn desk(node: Node) -> Result<Desk, AskError> {
+    ///     let node = Arc::new(node);
+    ///     let bids = node.listen_shared(Listen::reader("desk")).await?;
+    ///     Ok(Desk { node, bids })
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Node::listen`].
+    pub async fn listen_shared(
+        self: &Arc<Self>,
+        listen: Listen,
+    ) -> Result<Listener<'static>, AskError> {
+        let after = self.begin(&listen).await?;
+        Ok(Listener::new(Arc::clone(self), listen, after, PAGE))
+    }
+
+    /// After which number a listener begins.
+    async fn begin(&self, listen: &Listen) -> Result<u64, AskError> {
         let Listen { after, reader, channel } = listen.clone();
         let begun = self.ask(Asked::Listen { after, reader, channel }).await?;
-        let after = begun.get("after").and_then(Value::as_u64).unwrap_or_default();
-        Ok(Listener::new(self, listen, after, PAGE))
+        Ok(begun.get("after").and_then(Value::as_u64).unwrap_or_default())
     }
 
     /// Waits for what a recipient says of an own message. A channel without receipts has none.

@@ -3,8 +3,9 @@
 use super::worker::Worker;
 use crate::checking::Known as _;
 use crate::codes;
+use crate::envelope::Envelope;
 use crate::sealing::Opening;
-use crate::store::Kept;
+use crate::store::{Given, Kept};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_identity::code::Code;
@@ -13,11 +14,11 @@ use serde_json::{Value, json};
 /// The most messages in one answer.
 pub(super) const MAX_INBOX: usize = 1000;
 /// The most bytes of them, as they are shown: the answer is one line.
-const MAX_INBOX_BYTES: usize = 8 * 1024 * 1024;
+pub(super) const MAX_INBOX_BYTES: usize = 8 * 1024 * 1024;
 
 /// As many as have so many bytes where they are shown, but at least one. What is shown may be many times as
 /// long as what was sent.
-fn fitting(messages: impl Iterator<Item = Value>, most_bytes: usize) -> Vec<Value> {
+pub(super) fn fitting(messages: impl Iterator<Item = Value>, most_bytes: usize) -> Vec<Value> {
     let mut bytes = 0_usize;
     messages
         .take_while(|message| {
@@ -44,23 +45,55 @@ fn why_withheld(is_kept: bool, opening: Option<&Opening>) -> Option<(Code, Strin
     }
 }
 
+/// What stands in the place of what a damaged log does not give any more. What it was nobody knows.
+fn lost(from: u64, until: u64) -> Value {
+    let place = match from == until {
+        true => format!("number {until}"),
+        false => format!("numbers {from} to {until}"),
+    };
+    let sentence = format!(
+        "the node's log is damaged at {place}: a message that stood there is not here any more; where a \
+         peer still has it, it is given again with a later number"
+    );
+    let withheld = json!({"code": codes::LOG_DAMAGED, "sentence": sentence});
+    json!({"number": until, "from": from, "withheld": withheld})
+}
+
 impl Worker {
     pub(super) fn inbox(&self, after: u64, most: u32) -> Value {
         let most = usize::try_from(most).unwrap_or(MAX_INBOX).min(MAX_INBOX);
         let found = self.knowledge.store.inbox_up_to(after, most, MAX_INBOX_BYTES);
-        let shown = found.iter().map(|(number, kept)| self.message(*number, kept));
+        let shown = found.iter().map(|given| match given {
+            Given::Message(number, kept) => self.message(*number, kept),
+            Given::Lost { from, until } => lost(*from, *until),
+        });
         let all = fitting(shown, MAX_INBOX_BYTES);
         let last = all.last().and_then(|m| m.get("number")?.as_u64()).unwrap_or(after);
         json!({"messages": all, "last": last, "unopened": self.passed_over(None)})
     }
 
-    fn message(&self, number: u64, kept: &Kept) -> Value {
-        let Ok(envelope) = kept.envelope() else {
-            return json!({"number": number, "unreadable": true});
-        };
+    /// Messages that were refused, as far as they are kept, and by which codes.
+    pub(super) fn refused(&self, after: u64, most: u32) -> Value {
+        let most = usize::try_from(most).unwrap_or(MAX_INBOX).min(MAX_INBOX);
+        let shown = self.knowledge.store.refused(after).filter_map(|(number, kept)| {
+            let mut message = self.about(number, &kept, &kept.envelope().ok()?);
+            let reasons = kept.reasons.iter().map(|code| {
+                let sentence = codes::find(code).map(|known| known.0.meaning);
+                json!({"code": code, "sentence": sentence.unwrap_or_default()})
+            });
+            message.as_object_mut()?.insert("reasons".into(), reasons.collect());
+            Some(message)
+        });
+        let all = fitting(shown.take(most), MAX_INBOX_BYTES);
+        let last = all.last().and_then(|m| m.get("number")?.as_u64()).unwrap_or(after);
+        json!({"messages": all, "last": last})
+    }
+
+    /// What its header says of a message, and what the node noted.
+    fn about(&self, number: u64, kept: &Kept, envelope: &Envelope) -> Value {
         let header = envelope.header();
         let channel = self.knowledge.material.channel(&header.channel);
-        let mut message = json!({
+        json!({
             "number": number,
             "id": envelope.id(),
             "channel": header.channel,
@@ -79,7 +112,15 @@ impl Worker {
             "sealed": header.is_sealed(),
             "caughtUp": kept.caught_up,
             "decidedAt": kept.at,
-        });
+        })
+    }
+
+    fn message(&self, number: u64, kept: &Kept) -> Value {
+        let Ok(envelope) = kept.envelope() else {
+            return lost(number, number);
+        };
+        let header = envelope.header();
+        let mut message = self.about(number, kept, &envelope);
         let opening = header.is_sealed().then(|| self.knowledge.open(&envelope));
         let withheld = why_withheld(envelope.payload().is_some(), opening.as_ref());
         let opened = match &opening {
@@ -113,6 +154,17 @@ mod tests {
         let count = |most| fitting((1..=5).map(message), most).len();
         assert_eq!([count(5 * length), count(3 * length), count(3 * length - 1)], [5, 3, 2]);
         assert_eq!(count(1), 1, "one that is too long alone does not end everything");
+    }
+
+    #[test]
+    fn what_is_lost_has_a_number_and_a_code_and_says_where() {
+        let one = lost(17, 17);
+        assert_eq!((&one["number"], &one["from"]), (&json!(17), &json!(17)));
+        assert_eq!(one["withheld"]["code"], "GP-LOG-DAMAGED");
+        let several = lost(17, 19);
+        assert_eq!((&several["number"], &several["from"]), (&json!(19), &json!(17)));
+        let sentence = several["withheld"]["sentence"].as_str().expect("a sentence");
+        assert!(sentence.contains("numbers 17 to 19"), "{sentence}");
     }
 
     #[test]

@@ -3,13 +3,14 @@
 
 use super::Node;
 use super::control::Asked;
-use super::readers::is_in;
-use super::typed::{AskError, Delivered};
+use super::readers::is_for;
+use super::typed::{AskError, Delivered, Given};
 use crate::codes;
-use serde::Deserialize as _;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
 /// The most messages that are read at once for a listener.
 pub(super) const PAGE: u32 = 64;
@@ -44,9 +45,38 @@ impl Listen {
     }
 }
 
-/// Gives delivered messages one after the other: [`Node::listen`].
+/// The node that is listened to.
+pub(super) enum Of<'n> {
+    Borrowed(&'n Node),
+    Shared(Arc<Node>),
+}
+
+impl<'n> From<&'n Node> for Of<'n> {
+    fn from(node: &'n Node) -> Self {
+        Self::Borrowed(node)
+    }
+}
+
+impl From<Arc<Node>> for Of<'_> {
+    fn from(node: Arc<Node>) -> Self {
+        Self::Shared(node)
+    }
+}
+
+impl Deref for Of<'_> {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        match self {
+            Self::Borrowed(node) => node,
+            Self::Shared(node) => node,
+        }
+    }
+}
+
+/// Gives delivered messages one after the other: [`Node::listen`], [`Node::listen_shared`].
 pub struct Listener<'n> {
-    node: &'n Node,
+    node: Of<'n>,
     listen: Listen,
     /// The number of the last that was read.
     after: u64,
@@ -63,24 +93,29 @@ impl fmt::Debug for Listener<'_> {
 }
 
 impl<'n> Listener<'n> {
-    pub(super) fn new(node: &'n Node, listen: Listen, after: u64, most: u32) -> Self {
-        Self { node, listen, after, most, read: VecDeque::new() }
+    pub(super) fn new(node: impl Into<Of<'n>>, listen: Listen, after: u64, most: u32) -> Self {
+        Self { node: node.into(), listen, after, most, read: VecDeque::new() }
     }
 
     /// Waits for the next message.
     ///
     /// # Errors
-    /// [`AskError`].
+    /// [`AskError`]. `GP-LOG-DAMAGED` where the node's log is damaged, and a message may be lost: the listener
+    /// is past it, and goes on with the next call. [`Listener::next_given`] tells its number.
     pub async fn next(&mut self) -> Result<Delivered, AskError> {
+        self.next_given().await?.message()
+    }
+
+    /// Waits for the next message, or for what stands in its place where the node's log is damaged.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn next_given(&mut self) -> Result<Given, AskError> {
         let mut watch = self.node.watch();
         loop {
             while let Some(message) = self.read.pop_front() {
-                let channel = self.listen.channel.as_deref();
-                // One that is damaged on disk cannot be shown; the node's status says that it is.
-                if channel.is_none_or(|channel| is_in(&message, channel))
-                    && let Ok(delivered) = Delivered::deserialize(&message)
-                {
-                    return Ok(delivered);
+                if is_for(&message, self.listen.channel.as_deref()) {
+                    return Given::read(message);
                 }
             }
             let asked = Asked::Inbox { after: self.after, most: self.most };
@@ -101,12 +136,20 @@ impl<'n> Listener<'n> {
     /// # Errors
     /// `GP-NODE-REQUEST` where it listens in no reader's name.
     pub async fn done(&self, message: &Delivered) -> Result<(), AskError> {
+        self.done_until(message.number).await
+    }
+
+    /// The same by a number, such as that of what is [lost](super::Lost).
+    ///
+    /// # Errors
+    /// As [`Listener::done`].
+    pub async fn done_until(&self, number: u64) -> Result<(), AskError> {
         let Listen { reader, channel, .. } = self.listen.clone();
         let Some(reader) = reader else {
             let why = "no reader is named, whose place the node could keep";
             return Err(AskError::from((codes::NODE_REQUEST, why.to_owned())));
         };
-        self.node.ask(Asked::Done { reader, channel, number: message.number }).await?;
+        self.node.ask(Asked::Done { reader, channel, number }).await?;
         Ok(())
     }
 }

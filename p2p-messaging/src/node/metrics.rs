@@ -104,6 +104,11 @@ impl Metrics {
         self.failing.store(false, Ordering::Relaxed);
     }
 
+    /// How large the log is now: what was kept is counted with it.
+    pub(super) fn logged(&self, bytes: u64) {
+        self.log_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
     pub(super) fn failed(&self) {
         self.failed.inc();
         self.failing.store(true, Ordering::Relaxed);
@@ -126,11 +131,10 @@ impl Metrics {
         self.blocked.inc();
     }
 
-    pub(super) fn state(&self, waiting: usize, peers: usize, log_bytes: u64) {
+    pub(super) fn state(&self, waiting: usize, peers: usize) {
         let small = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         self.waiting.set(small(waiting));
         self.peers.set(small(peers));
-        self.log_bytes.set(i64::try_from(log_bytes).unwrap_or(i64::MAX));
     }
 
     /// So many presentations were verified since it began.

@@ -14,6 +14,7 @@ mod catch_up;
 mod channels;
 mod clock;
 pub mod control;
+mod crowding;
 mod disk;
 mod endings;
 mod evidence;
@@ -37,16 +38,20 @@ mod looked;
 mod material;
 mod metrics;
 mod opener;
+mod outbox;
 mod owed;
 mod own;
 mod own_rights;
 mod owner;
 mod passed_over;
+mod passing;
 mod peers;
 mod publishing;
 mod readers;
 mod receipts;
+mod references;
 mod rounds;
+mod said;
 mod sealing;
 mod server;
 mod settings;
@@ -73,7 +78,10 @@ pub use listening::{Listen, Listener};
 pub use material::{MAX_FILE, Material, MaterialError, OwnAuthorisation, OwnPresentation, Taken};
 pub use settings::{MetricsSettings, NodeSettings};
 pub use ticket::{Invitation, MAX_TICKET, PREFIX as TICKET_PREFIX, TicketError};
-pub use typed::{AskError, AtRecipient, Delivered, Outgoing, Reached, Said, Sent, Withheld};
+pub use typed::{
+    AskError, AtRecipient, Delivered, Given, Lost, Outgoing, Reached, Refused, RefusedFor, Said,
+    Sent, Withheld,
+};
 
 use crate::checking::{Checker, Limits};
 use crate::codes;
@@ -203,7 +211,8 @@ pub fn socket_of(folder: &Path) -> PathBuf {
 
 impl Node {
     /// Starts a node in its folder, on the current runtime. It answers on its socket when this
-    /// returns. The clock is asked again and again: [`system_clock`], or a test's.
+    /// returns; after an error nothing of it runs, and its folder and ports are free. The clock is asked
+    /// again and again: [`system_clock`], or a test's.
     ///
     /// # Errors
     /// [`NodeError`].
@@ -254,7 +263,12 @@ impl Node {
             };
             newest_in.send_replace(knowledge.store.last_number());
             let _ = ready.send(Ok((me.participant.clone(), me.node.clone(), damage.clone())));
-            let Ok((net, exchange)) = told.blocking_recv() else { return };
+            let Ok((net, exchange)) = told.blocking_recv() else {
+                // Who waits for the end of a node that does not start finds its folder free.
+                drop(knowledge);
+                stopped_in.send_replace(true);
+                return;
+            };
             let checker = Checker::new(me.participant.clone(), &Limits::default());
             let mut worker = Worker::new(Parts {
                 me,
@@ -289,9 +303,26 @@ impl Node {
         thread.map_err(|e| NodeError::Folder(folder.into(), e.to_string()))?;
         let (participant, node, mut found) = is_ready.await.map_err(|_| NodeError::Ended)??;
         found.extend(unread);
-        net::check_free(&network_settings.listen).await?;
-        let network_now =
-            net::start_with::<Task>(keypair, &network_settings, tasks.clone(), library)?;
+        let socket = socket_of(folder);
+        let begun = async {
+            net::check_free(&network_settings.listen).await?;
+            // What may fail comes before the worker goes on: nobody could stop it after an error.
+            let listener = server::bind(&socket)?;
+            let network_now =
+                net::start_with::<Task>(keypair, &network_settings, tasks.clone(), library)
+                    .inspect_err(|_| drop(std::fs::remove_file(&socket)))?;
+            Ok::<_, NodeError>((listener, network_now))
+        }
+        .await;
+        let (listener, network_now) = match begun {
+            Ok(begun) => begun,
+            Err(e) => {
+                // Without a network the worker ends, and gives up the folder.
+                drop(network);
+                ended(stopped).await;
+                return Err(e);
+            }
+        };
         network.send(network_now).map_err(|_| NodeError::Ended)?;
         let ticking = tasks.clone();
         tokio::spawn(async move {
@@ -305,7 +336,7 @@ impl Node {
             }
         });
         let node = Self { tasks, newest, happened, metrics, stopped, found, participant, node };
-        server::serve(&socket_of(folder), &node)?;
+        server::serve(listener, &node);
         Ok(node)
     }
 
@@ -339,12 +370,7 @@ impl Node {
 
     /// Waits until somebody stops it over its socket.
     pub async fn ended(&self) {
-        let mut stopped = self.stopped.clone();
-        while !*stopped.borrow_and_update() {
-            if stopped.changed().await.is_err() {
-                return;
-            }
-        }
+        ended(self.stopped.clone()).await;
     }
 
     /// Makes durable what it took, and ends. Then another can be started in its folder.
@@ -352,6 +378,15 @@ impl Node {
         drop(stop(&self.tasks).await);
         // Somebody else may have told it to.
         self.ended().await;
+    }
+}
+
+/// Waits until the worker has ended.
+async fn ended(mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow_and_update() {
+        if stopped.changed().await.is_err() {
+            return;
+        }
     }
 }
 
@@ -408,11 +443,7 @@ fn open(
     }
     owner::check(&place, &participant, &node)?;
     let (store, opened) = Store::open_held(lock, &place)?;
-    found.extend(opened.log.told().iter().map(|(code, sentence)| format!("{sentence} [{code}]")));
-    if opened.unknown > 0 {
-        let unknown = opened.unknown;
-        found.push(format!("{unknown} records of a later version are kept, and not read"));
-    }
+    found.extend(opened.told().iter().map(|(code, sentence)| format!("{sentence} [{code}]")));
     let me = Me {
         participant,
         node,

@@ -9,7 +9,7 @@ use super::worker::Worker;
 use crate::checking::{Chain, Known as _, Source, Verdict};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
-use crate::receipt::covers;
+use crate::store::Entry;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::ContentId;
@@ -42,12 +42,19 @@ impl Worker {
     }
 
     pub(super) fn send(&mut self, new: NewMessage, reply: oneshot::Sender<ControlResult>) {
-        match self.make(new) {
-            Ok(envelope) => self.after.push(After::Sent { reply, envelope }),
-            Err(failed) => {
-                let _ = reply.send(Err(failed));
+        let reference = new.reference.clone();
+        let sent = match self.sent_before(&new) {
+            Ok(Some(before)) => {
+                // Answered when it is durable, if it is not yet.
+                After::Answer(reply, Ok(self.sent_shown(&before, reference.as_deref())))
             }
-        }
+            Ok(None) => match self.make(new) {
+                Ok(envelope) => After::Sent { reply, envelope, reference },
+                Err(failed) => return drop(reply.send(Err(failed))),
+            },
+            Err(failed) => return drop(reply.send(Err(failed))),
+        };
+        self.after.push(sent);
     }
 
     /// Makes, checks and stages a message.
@@ -62,6 +69,7 @@ impl Worker {
                             something that it names, is not here; `gridpass node status` says what";
             return Err((codes::CHANNEL_UNKNOWN, sentence.to_owned()).into());
         }
+        let reference = new.reference.clone();
         let file = self.file_in(&channel, &payload)?;
         let mut header = self.header(&channel, new, &payload)?;
         let payload = self.seal(&mut header, payload)?;
@@ -87,6 +95,11 @@ impl Worker {
             self.checker.own_was_not_sent();
             return Err(failed.into());
         }
+        if let Some((reference, envelope)) = reference.zip(checked.envelope.as_deref()) {
+            let (channel, sequence) = (channel.clone(), envelope.header().sequence);
+            let envelope = envelope.id().clone();
+            self.stage(Entry::Sent { channel, reference, envelope, sequence });
+        }
         self.settle(&checked, None, Source::Live);
         let gone = || (codes::ENVELOPE_MALFORMED, "it was not given back".to_owned());
         checked.envelope.take().ok_or_else(|| AskError::from(gone()))
@@ -100,6 +113,10 @@ impl Worker {
     ) -> Result<Header, Failed> {
         let material = &self.knowledge.material;
         let now = self.now();
+        if new.lifetime_millis == Some(0) {
+            let sentence = "`lifetimeMillis` is 0: a message counts for one millisecond at least";
+            return Err((codes::NODE_REQUEST, sentence.to_owned()));
+        }
         let signed = material
             .channels
             .get(channel)
@@ -178,10 +195,20 @@ impl Worker {
     }
 
     /// It is durable.
-    pub(super) fn acknowledge(&self, reply: oneshot::Sender<ControlResult>, envelope: &Envelope) {
-        let header = envelope.header();
+    pub(super) fn acknowledge(
+        &self,
+        reply: oneshot::Sender<ControlResult>,
+        envelope: &Envelope,
+        reference: Option<&str>,
+    ) {
         self.metrics.sent();
-        let _ = reply.send(Ok(json!({
+        let _ = reply.send(Ok(self.sent_shown(envelope, reference)));
+    }
+
+    /// What is answered of a message that was sent.
+    fn sent_shown(&self, envelope: &Envelope, reference: Option<&str>) -> Value {
+        let header = envelope.header();
+        json!({
             "id": envelope.id(),
             "channel": header.channel,
             "topic": header.topic,
@@ -190,8 +217,9 @@ impl Worker {
             "issued": header.issued,
             "expires": header.expires,
             "thread": header.thread,
+            "ref": reference,
             "recipientsWithoutNode": self.without_node(header),
-        })));
+        })
     }
 
     /// Recipients of a sealed message of whom no node is known to which it could be sealed: one may
@@ -208,89 +236,8 @@ impl Worker {
         header.recipients.iter().filter(|did| !is_known(did)).collect()
     }
 
-    /// Own messages, the newest first.
-    pub(super) fn outbox(&self, most: usize) -> Value {
-        let mut all = Vec::new();
-        for channel in self.knowledge.material.channels.keys() {
-            let chain = self.own_chain(channel);
-            let Some(head) = self.knowledge.store.newest(&chain) else { continue };
-            let from = head.saturating_sub(u64::try_from(most).unwrap_or(u64::MAX)).max(1);
-            let any_time = UnixMillis::new(0);
-            let store = &self.knowledge.store;
-            for (_, kept) in store.range(&chain, (from, head), any_time, usize::MAX) {
-                if let Ok(envelope) = kept.envelope() {
-                    all.push((envelope, kept.caught_up));
-                }
-            }
-        }
-        all.sort_by_key(|(e, _)| std::cmp::Reverse(e.header().issued));
-        all.truncate(most);
-        Value::Array(all.iter().map(|(e, came_back)| self.fate(e, *came_back)).collect())
-    }
-
-    /// What became of an own message, as far as is known; and whether a peer gave it back, which so had it.
-    pub(super) fn fate(&self, envelope: &Envelope, came_back: bool) -> Value {
-        /// The most receipts that are looked through for one message.
-        const MOST: usize = 256;
-        let header = envelope.header();
-        let chain = Chain::of(header);
-        let mut told: std::collections::BTreeMap<String, Value> = std::collections::BTreeMap::new();
-        let mut keepers = serde_json::Map::new();
-        for signed in self.knowledge.store.receipts(&chain, header.sequence, MOST) {
-            let receipt = signed.receipt();
-            if covers(&receipt.kept, header.sequence) {
-                keepers.insert(receipt.recipient.to_string(), json!({"at": receipt.issued}));
-                continue;
-            }
-            let refusal = receipt.refused.iter().find(|r| r.sequence == header.sequence);
-            let state = match refusal {
-                None => json!({"state": "delivered", "at": receipt.issued}),
-                Some(refusal) => {
-                    json!({"state": "refused", "at": receipt.issued, "reasons": refusal.reasons})
-                }
-            };
-            let recipient = receipt.recipient.to_string();
-            // A refusal by one node stands beside what another delivered.
-            let before = told.get(&recipient).and_then(|v| v.get("state")?.as_str());
-            if before != Some("delivered") {
-                told.insert(recipient, state);
-            }
-        }
-        let handed = came_back
-            || self.handed.contains_key(envelope.id())
-            || !told.is_empty()
-            || !keepers.is_empty();
-        let way = on_its_way(handed, header.issued, self.started);
-        let over = self.now() >= header.expires;
-        for recipient in &header.recipients {
-            let state = if over { "overdue" } else { way };
-            told.entry(recipient.to_string()).or_insert_with(|| json!({"state": state}));
-        }
-        json!({
-            "id": envelope.id(),
-            "channel": header.channel,
-            "topic": header.topic,
-            "sequence": header.sequence,
-            "issued": header.issued,
-            "expires": header.expires,
-            "state": if keepers.is_empty() { way } else { "stored" },
-            "keepers": keepers,
-            "recipients": told,
-        })
-    }
-
     pub(super) fn expiry_of(&self, channel: &ContentId) -> Option<UnixMillis> {
         self.knowledge.material.presentations.get(channel).map(|p| p.expires)
-    }
-}
-
-/// How far a message came of which nobody says anything. What was handed to the network is remembered as long
-/// as a node runs: of what it made in an earlier run it cannot be said whether that went out.
-fn on_its_way(handed: bool, issued: UnixMillis, started: UnixMillis) -> &'static str {
-    match (handed, issued < started) {
-        (true, _) => "sent",
-        (false, true) => "unknown",
-        (false, false) => "queued",
     }
 }
 
@@ -372,15 +319,6 @@ fn read_attributes(
 mod tests {
     use super::*;
     use gridpass_policy::direct::Cause;
-
-    #[test]
-    fn only_what_this_run_made_is_said_to_wait() {
-        let (before, started) = (UnixMillis::new(4_000), UnixMillis::new(5_000));
-        assert_eq!(on_its_way(false, started, started), "queued");
-        assert_eq!(on_its_way(true, started, started), "sent");
-        assert_eq!(on_its_way(true, before, started), "sent", "a peer gave it back");
-        assert_eq!(on_its_way(false, before, started), "unknown");
-    }
 
     #[test]
     fn an_authorisation_that_is_over_is_said_to_be_so() {

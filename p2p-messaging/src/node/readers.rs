@@ -18,8 +18,11 @@ const IN_CHANNEL: &str = "reader in ";
 /// one is done with says nothing of another.
 fn place(reader: &str, channel: Option<&str>) -> Result<String, (Code, String)> {
     let refuse = |why: &str| Err((codes::NODE_REQUEST, why.to_owned()));
-    if reader.len() > MAX_NAME {
-        return refuse("a reader's name has at most 128 bytes");
+    if !(1..=MAX_NAME).contains(&reader.len()) {
+        return refuse("a reader's name has 1 to 128 bytes");
+    }
+    if reader.contains(char::is_control) {
+        return refuse("a reader's name has no control characters");
     }
     if [IN_CHANNEL, super::receipts::CURSOR].iter().any(|own| reader.starts_with(own)) {
         return refuse("names that begin like this are the node's own; choose another");
@@ -49,9 +52,15 @@ fn place_in(kept: u64, last: u64) -> u64 {
 }
 
 /// Whether a message, as it is shown, is of a channel that was named by its CID or name.
-pub(super) fn is_in(message: &Value, channel: &str) -> bool {
+fn is_in(message: &Value, channel: &str) -> bool {
     let is = |member: &str| message.get(member).and_then(Value::as_str) == Some(channel);
     is("channel") || is("channelName")
+}
+
+/// Whether somebody is given it who listens to one channel, or to everything. Of what is lost nobody knows
+/// in which channel it was: whoever listens is told.
+pub(super) fn is_for(message: &Value, only: Option<&str>) -> bool {
+    only.is_none_or(|channel| message.get("channel").is_none() || is_in(message, channel))
 }
 
 impl Worker {
@@ -134,10 +143,11 @@ mod tests {
     }
 
     #[test]
-    fn the_nodes_own_names_and_long_ones_are_refused() {
+    fn the_nodes_own_names_and_those_that_are_none_are_refused() {
         let own = place("scada", Some("flex.gb.bids")).expect("a place");
         let receipts = format!("{}did:key:z6Mk at 12D3", crate::node::receipts::CURSOR);
-        for reader in [own, receipts, "x".repeat(MAX_NAME + 1)] {
+        let (longer, lines) = ("x".repeat(MAX_NAME + 1), "x\ny".to_owned());
+        for reader in [own, receipts, longer, String::new(), lines] {
             for channel in [None, Some("flex.gb.bids")] {
                 let refused = place(&reader, channel).expect_err("refused");
                 assert_eq!(refused.0, codes::NODE_REQUEST);
@@ -150,5 +160,7 @@ mod tests {
         let message = json!({"channel": "bafkrei1", "channelName": "flex.gb.bids"});
         assert!(is_in(&message, "bafkrei1") && is_in(&message, "flex.gb.bids"));
         assert!(!is_in(&message, "flex.gb.bid") && !is_in(&json!({"channelName": null}), ""));
+        assert!(is_for(&message, None) && !is_for(&message, Some("flex.gb.bid")));
+        assert!(is_for(&json!({"number": 17, "from": 17}), Some("flex.gb.bid")), "what is lost");
     }
 }

@@ -1,7 +1,7 @@
 //! The control socket.
 
 use super::control::{Asked, ControlResult, MAX_LINE, parse, to_line};
-use super::readers::is_in;
+use super::readers::is_for;
 use super::worker::Task;
 use super::{Node, NodeError, ask, stop};
 use crate::codes;
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -25,9 +26,9 @@ struct Server {
     happened: watch::Receiver<()>,
 }
 
-/// Listens on the socket. One that a killed node left behind is replaced; the store's lock has shown
+/// Takes the socket. One that a killed node left behind is replaced; the store's lock has shown
 /// that nobody else runs here. The worker takes it away before it gives that lock up.
-pub(super) fn serve(path: &Path, node: &Node) -> Result<(), NodeError> {
+pub(super) fn bind(path: &Path) -> Result<UnixListener, NodeError> {
     let failed = |e: std::io::Error| {
         let hint = if path.as_os_str().len() > 100 {
             ": the path of a socket has at most 107 bytes; choose a shorter --home"
@@ -38,7 +39,13 @@ pub(super) fn serve(path: &Path, node: &Node) -> Result<(), NodeError> {
     };
     let _ = std::fs::remove_file(path);
     let listener = UnixListener::bind(path).map_err(failed)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    let private = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600));
+    private.inspect_err(|_| drop(std::fs::remove_file(path))).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Answers on the socket.
+pub(super) fn serve(listener: UnixListener, node: &Node) {
     let server = Server {
         tasks: node.tasks.clone(),
         newest: node.newest.clone(),
@@ -52,10 +59,13 @@ pub(super) fn serve(path: &Path, node: &Node) -> Result<(), NodeError> {
                 accepted = listener.accept() => {
                     let Ok((stream, _)) = accepted else {
                         // Too many open files, mostly: it passes.
-                        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                        tokio::time::sleep(Duration::from_millis(100)).await;
                         continue;
                     };
-                    let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+                    let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                        tokio::spawn(turn_away(stream));
+                        continue;
+                    };
                     let server = server.clone();
                     tokio::spawn(async move {
                         let _ = server.talk(stream).await;
@@ -66,7 +76,18 @@ pub(super) fn serve(path: &Path, node: &Node) -> Result<(), NodeError> {
             }
         }
     });
-    Ok(())
+}
+
+/// Says that there is no place for one more, and ends the connection.
+async fn turn_away(mut stream: UnixStream) {
+    let sentence = format!("it has {MAX_CONNECTIONS} connections, and takes no more at once");
+    let line = to_line(&Err((codes::NODE_BUSY, sentence).into()));
+    let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(&line)).await;
+}
+
+/// What whoever waits for something is told last.
+fn ended() -> Vec<u8> {
+    to_line(&Err((codes::NODE_NOT_RUNNING, "the node has ended".to_owned()).into()))
 }
 
 impl Server {
@@ -78,8 +99,16 @@ impl Server {
             let mut line = Vec::new();
             let most = u64::try_from(MAX_LINE).unwrap_or(u64::MAX);
             (&mut read).take(most).read_until(b'\n', &mut line).await?;
-            if line.last() != Some(&b'\n') {
+            if line.is_empty() {
                 return Ok(());
+            }
+            if line.last() != Some(&b'\n') {
+                let why = match line.len() < MAX_LINE {
+                    true => "the last line does not end in a line feed: it may be cut off",
+                    false => "a line has at most 24 MiB",
+                };
+                let refused = (codes::NODE_REQUEST, why.to_owned());
+                return write.write_all(&to_line(&Err(refused.into()))).await;
             }
             match parse(&line) {
                 Err(error) => write.write_all(&to_line(&Err(error))).await?,
@@ -117,7 +146,7 @@ impl Server {
             self.happened.mark_unchanged();
             write.write_all(&to_line(&Ok(json!({})))).await?;
             if self.happened.changed().await.is_err() {
-                return Ok(());
+                return write.write_all(&ended()).await;
             }
         }
     }
@@ -145,15 +174,14 @@ impl Server {
                     return write.write_all(&to_line(&page)).await;
                 }
                 if self.newest.changed().await.is_err() {
-                    let ended = (codes::NODE_NOT_RUNNING, "the node has ended".to_owned());
-                    return write.write_all(&to_line(&Err(ended.into()))).await;
+                    return write.write_all(&ended()).await;
                 }
                 continue;
             }
             for message in messages {
                 after = message.get("number").and_then(Value::as_u64).unwrap_or(after);
                 // What is left out is not given: no reader is done with it.
-                if only.as_ref().is_none_or(|channel| is_in(&message, channel)) {
+                if is_for(&message, only.as_deref()) {
                     write.write_all(&to_line(&Ok(message))).await?;
                 }
             }

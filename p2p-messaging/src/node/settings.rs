@@ -3,7 +3,8 @@
 use crate::net::NetworkSettings;
 use serde::{Deserialize, Serialize};
 
-/// The node's configuration.
+/// The node's configuration. The default is that of a machine for the node alone: a program that embeds one decides
+/// about `network.listen` and `network.max_memory_mib`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct NodeSettings {

@@ -42,7 +42,9 @@ impl Worker {
             self.report(id, peer, MessageAcceptance::Reject);
             return;
         };
-        let arrival = Arrival { source: Source::Live, peer: &name, channel: Some(&channel) };
+        let known_as = self.known_as(&peer, &channel);
+        let (source, known_as) = (Source::Live, known_as.as_deref());
+        let arrival = Arrival { source, peer: &name, known_as, channel: Some(&channel) };
         let mut together = Together::as_of(self.checker.changes());
         let mut waiting = Vec::new();
         for wire in wires {

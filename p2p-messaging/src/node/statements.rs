@@ -1,5 +1,6 @@
 //! What nodes say to each other in a sealed channel: that they may read, and which keys they are given.
 
+use super::crowding::{Full, room};
 use super::grants::Grants;
 use super::peers::FAULT;
 use super::worker::Worker;
@@ -17,7 +18,7 @@ use hashlink::LruCache;
 use libp2p::PeerId;
 use libp2p::gossipsub::{MessageAcceptance, MessageId};
 use serde_bytes::ByteBuf;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How far the time of a statement may be off, in milliseconds.
 const FRESH_MILLIS: u64 = 10 * 60 * 1000;
@@ -26,13 +27,10 @@ const FRESH_MILLIS: u64 = 10 * 60 * 1000;
 const AGAIN_MILLIS: u64 = 5_000;
 /// How often at most it says so, in milliseconds: peers do not pass on more.
 const PAUSE_MILLIS: u64 = 2_000;
-/// The most statements that wait for what their signer's right rests on, and how long.
-const MAX_WAITING: usize = 256;
+/// How long a statement waits for what its signer's right rests on.
 const WAITING_MILLIS: u64 = 30_000;
 /// The most nodes whose last statement is remembered.
 const MAX_HEARD: usize = 8192;
-/// How many of those one peer may have passed on.
-const MAX_WAITING_OF_ONE: usize = 32;
 /// How long somebody's statements to somebody are apart, in milliseconds, but for so many at once.
 const APART_MILLIS: u64 = 1_000;
 const MAX_AT_ONCE: u32 = 16;
@@ -42,6 +40,23 @@ struct Waiting {
     id: MessageId,
     said: Membership,
     since: UnixMillis,
+    /// Who is known to have passed it on, where that is somebody.
+    known_as: Option<String>,
+    missing: BTreeSet<Missing>,
+}
+
+impl Waiting {
+    /// Whose room it takes.
+    fn holder(&self) -> (bool, String) {
+        self.known_as.clone().map_or_else(|| (false, self.peer.to_string()), |name| (true, name))
+    }
+}
+
+/// What a membership comes to.
+enum Found {
+    Decided(MessageAcceptance),
+    /// It cannot be said without these.
+    Lacks(BTreeSet<Missing>),
 }
 
 /// What was heard last.
@@ -57,7 +72,7 @@ pub(super) struct Statements {
     /// When this node last said that it may read, and how often since something happened.
     said: BTreeMap<ContentId, (UnixMillis, u32)>,
     /// Channels in which it is to say so as soon as it may.
-    due: std::collections::BTreeSet<ContentId>,
+    due: BTreeSet<ContentId>,
     heard: LruCache<(ContentId, Did, Did), Heard>,
     pub(super) grants: Grants,
     waiting: Vec<Waiting>,
@@ -76,7 +91,7 @@ impl Default for Statements {
     fn default() -> Self {
         Self {
             said: BTreeMap::new(),
-            due: std::collections::BTreeSet::new(),
+            due: BTreeSet::new(),
             heard: LruCache::new(MAX_HEARD),
             grants: Grants::default(),
             waiting: Vec::new(),
@@ -186,20 +201,15 @@ impl Worker {
                 let off = now.millis_since(issued).max(issued.millis_since(now));
                 match signed.statement() {
                     _ if off > FRESH_MILLIS || !self.seals(channel) => MessageAcceptance::Ignore,
-                    Statement::Membership(said) => {
-                        let waiting = &self.sealing.statements.waiting;
-                        let of_it = waiting.iter().filter(|w| w.peer == peer).count();
-                        if waiting.len() >= MAX_WAITING || of_it >= MAX_WAITING_OF_ONE {
-                            MessageAcceptance::Ignore
-                        } else if let Some(acceptance) = self.membership(said, peer) {
-                            acceptance
-                        } else {
+                    Statement::Membership(said) => match self.membership(said) {
+                        Found::Decided(acceptance) => acceptance,
+                        Found::Lacks(missing) => {
                             let (said, since) = (said.clone(), self.uptime());
-                            let waiting = Waiting { peer, id, said, since };
-                            self.sealing.statements.waiting.push(waiting);
+                            let known_as = self.known_as(&peer, channel);
+                            self.wait_for(Waiting { peer, id, said, since, known_as, missing });
                             return;
                         }
-                    }
+                    },
                     Statement::Grant(grant, issued) => {
                         let (from, to) = (grant.chain.key.did(), &grant.to);
                         // Nobody is handed keys by somebody of whom nothing is known here.
@@ -244,36 +254,72 @@ impl Worker {
         last.at_once <= MAX_AT_ONCE
     }
 
-    /// Somebody says that it may read: nothing if that cannot be said yet.
-    fn membership(&mut self, said: &Membership, peer: PeerId) -> Option<MessageAcceptance> {
+    /// Holds a membership until what it waits for comes, where there is room, and asks for that.
+    fn wait_for(&mut self, new: Waiting) {
+        let waiting = &mut self.sealing.statements.waiting;
+        let holders: Vec<_> = waiting.iter().map(Waiting::holder).collect();
+        let gone = match room(&holders, &new.holder()) {
+            Ok(gone) => gone.filter(|index| *index < waiting.len()).map(|i| waiting.remove(i)),
+            Err(Full) => {
+                self.report(new.id, new.peer, MessageAcceptance::Ignore);
+                return;
+            }
+        };
+        let (peer, missing) = (new.peer, new.missing.clone());
+        // It waits before it is asked for: that nobody has it may be found out at once.
+        waiting.push(new);
+        if let Some(gone) = gone {
+            self.report(gone.id, gone.peer, MessageAcceptance::Ignore);
+        }
+        for missing in missing {
+            self.ask_who_passed_on_membership(missing, peer);
+        }
+    }
+
+    /// Nobody who was asked has it: what waits for it leaves its room to others. It is said again.
+    pub(super) fn statements_lack(&mut self, missing: &Missing) {
+        self.give_up_statements(|waiting| waiting.missing.contains(missing));
+    }
+
+    /// A peer is gone: so is what it passed on as a stranger, and waits.
+    pub(super) fn statements_forget(&mut self, peer: &PeerId) {
+        self.give_up_statements(|waiting| waiting.peer == *peer && waiting.known_as.is_none());
+    }
+
+    fn give_up_statements(&mut self, which: impl Fn(&Waiting) -> bool) {
+        let waiting = std::mem::take(&mut self.sealing.statements.waiting);
+        let (gone, waits): (Vec<_>, Vec<_>) = waiting.into_iter().partition(which);
+        self.sealing.statements.waiting = waits;
+        for waiting in gone {
+            self.report(waiting.id, waiting.peer, MessageAcceptance::Ignore);
+        }
+    }
+
+    /// Somebody says that it may read: what comes of that, or what is missing to say.
+    fn membership(&mut self, said: &Membership) -> Found {
         let (channel, member, now) = (&said.channel, &said.member, self.now());
         if member.node == self.me.node {
-            return Some(MessageAcceptance::Accept);
+            return Found::Decided(MessageAcceptance::Accept);
         }
         let named = [Some(&member.presentation), member.authorisation.as_ref()];
-        let missing: Vec<_> = named
+        let missing: BTreeSet<_> = named
             .into_iter()
             .flatten()
             .filter(|id| self.knowledge.document(id).is_none())
             .map(|id| Missing::Document(id.clone()))
             .collect();
         if !missing.is_empty() {
-            for missing in missing {
-                self.ask(missing, Some(peer));
-            }
-            return None;
+            return Found::Lacks(missing);
         }
         let (right, found) = self.checker.may_have(&member.speaker(channel), &self.knowledge, now);
         if right.is_none() && found.code.class() == Class::Indeterminate {
-            self.ask(Missing::Evidence(member.participant.clone()), Some(peer));
-            for did in self.checker.take_unknown() {
-                self.ask(Missing::Did(did), Some(peer));
-            }
-            return None;
+            let evidence = Missing::Evidence(member.participant.clone());
+            let unknown = self.checker.take_unknown().into_iter().map(Missing::Did);
+            return Found::Lacks(unknown.chain([evidence]).collect());
         }
         let to = member.node.clone();
         if !self.is_news(channel, &member.node, &to, said.issued) {
-            return Some(MessageAcceptance::Ignore);
+            return Found::Decided(MessageAcceptance::Ignore);
         }
         let as_of = AsOf { changes: self.checker.changes(), now };
         let found = self.checker.may_be_handed(channel, member, &self.knowledge, now);
@@ -281,13 +327,13 @@ impl Worker {
         let news = circle.heard(member.clone(), found, as_of);
         let has_place = circle.knows(&member.node);
         if !found.may {
-            return Some(MessageAcceptance::Ignore);
+            return Found::Decided(MessageAcceptance::Ignore);
         }
         if !has_place {
             // Others may have room for it. Here it is handed nothing: an epoch ends when somebody was who is
             // not in the circle.
             tracing::debug!(%channel, node = %member.node, "its participant has too many nodes");
-            return Some(MessageAcceptance::Accept);
+            return Found::Decided(MessageAcceptance::Accept);
         }
         tracing::debug!(%channel, node = %member.node, "may be handed keys");
         // It is judged by them again and again, also after a restart of others.
@@ -300,7 +346,7 @@ impl Worker {
             }
         }
         self.grant(channel, member, Some(&said.lacks).filter(|_| !news));
-        Some(MessageAcceptance::Accept)
+        Found::Decided(MessageAcceptance::Accept)
     }
 
     /// Something came that statements may have waited for.
@@ -313,10 +359,18 @@ impl Worker {
         if !std::mem::take(&mut self.sealing.statements.again) {
             return;
         }
-        for waiting in std::mem::take(&mut self.sealing.statements.waiting) {
-            match self.membership(&waiting.said, waiting.peer) {
-                Some(acceptance) => self.report(waiting.id, waiting.peer, acceptance),
-                None => self.sealing.statements.waiting.push(waiting),
+        for mut waiting in std::mem::take(&mut self.sealing.statements.waiting) {
+            match self.membership(&waiting.said) {
+                Found::Decided(acceptance) => self.report(waiting.id, waiting.peer, acceptance),
+                Found::Lacks(missing) => {
+                    let asks: Vec<_> = missing.difference(&waiting.missing).cloned().collect();
+                    let peer = waiting.peer;
+                    waiting.missing = missing;
+                    self.sealing.statements.waiting.push(waiting);
+                    for missing in asks {
+                        self.ask_who_passed_on_membership(missing, peer);
+                    }
+                }
             }
         }
     }

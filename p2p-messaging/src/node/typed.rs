@@ -1,5 +1,6 @@
 //! What a node answers, as types. The same as JSON is in `spec/control.md`.
 
+use crate::codes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
@@ -57,6 +58,7 @@ impl From<(Code, String)> for AskError {
 /// A message that was sent: it is durable here.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Sent {
     /// Its name.
     pub id: EnvelopeId,
@@ -74,6 +76,9 @@ pub struct Sent {
     pub expires: UnixMillis,
     /// The conversation that it belongs to.
     pub thread: Option<EnvelopeId>,
+    /// The reference under which it was sent once.
+    #[serde(default, rename = "ref")]
+    pub reference: Option<String>,
     /// Of a sealed message: the recipients of whom no node is known that could open it. One may come, or
     /// the DID is misspelt.
     pub recipients_without_node: Vec<Did>,
@@ -82,6 +87,7 @@ pub struct Sent {
 /// A message that was delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Delivered {
     /// The node's own number of it: the next one comes after this.
     pub number: u64,
@@ -129,12 +135,104 @@ pub struct Delivered {
 
 /// Why a delivered message is given without its payload.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct Withheld {
     /// The code: a text, since another version may know more of them; [`crate::codes::find`] gives the
     /// [`Code`].
     pub code: String,
     /// The same as a sentence.
     pub sentence: String,
+}
+
+/// A message of somebody that was refused here.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Refused {
+    /// The node's own number of it: the next one comes after this.
+    pub number: u64,
+    /// Its name.
+    pub id: EnvelopeId,
+    /// The channel.
+    pub channel: ContentId,
+    /// The channel's name, where the node still has its descriptor.
+    pub channel_name: Option<String>,
+    /// The topic.
+    pub topic: String,
+    /// Who sent it.
+    pub sender: Did,
+    /// The node that signed it, where that is not the sender itself.
+    pub node: Option<Did>,
+    /// Its number among those that this node of the sender sent in the channel.
+    pub sequence: u64,
+    /// When, as its sender says.
+    pub issued: UnixMillis,
+    /// As of when it was decided about.
+    pub decided_at: UnixMillis,
+    /// Why.
+    pub reasons: Vec<RefusedFor>,
+}
+
+/// Why a message was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct RefusedFor {
+    /// The code: [`crate::codes::find`] gives the [`Code`].
+    pub code: String,
+    /// What it means.
+    pub sentence: String,
+}
+
+/// What a listener is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Given {
+    /// A message.
+    Message(Box<Delivered>),
+    /// What stands in the place of what a damaged log does not give any more.
+    Lost(Lost),
+}
+
+impl Given {
+    /// The number: the next one comes after this.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        match self {
+            Self::Message(delivered) => delivered.number,
+            Self::Lost(lost) => lost.number,
+        }
+    }
+
+    /// The message.
+    ///
+    /// # Errors
+    /// `GP-LOG-DAMAGED` where it is lost.
+    pub fn message(self) -> Result<Delivered, AskError> {
+        match self {
+            Self::Message(delivered) => Ok(*delivered),
+            Self::Lost(lost) => Err((codes::LOG_DAMAGED, lost.withheld.sentence).into()),
+        }
+    }
+
+    /// Only what is lost has no name.
+    pub(super) fn read(shown: Value) -> Result<Self, AskError> {
+        match shown.get("id") {
+            Some(_) => read(shown).map(|delivered| Self::Message(Box::new(delivered))),
+            None => read(shown).map(Self::Lost),
+        }
+    }
+}
+
+/// A place where the node's log is damaged. What stood there, a message or something else, nobody knows;
+/// where a peer still has a message, it is delivered again with a later number.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Lost {
+    /// The last number of it: the next one comes after this.
+    pub number: u64,
+    /// The first number of it.
+    pub from: u64,
+    /// Why nothing is there: `GP-LOG-DAMAGED`.
+    pub withheld: Withheld,
 }
 
 fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<u8>>, D::Error> {
@@ -146,6 +244,7 @@ fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<u8>>, D::Error
 /// What a recipient said of a message, in a receipt that it signed.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Said {
     /// It was delivered there.
     Delivered {
@@ -165,6 +264,7 @@ pub enum Said {
 /// How far an own message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Reached {
     /// It is durable here, and nobody has it yet.
     Queued,
@@ -179,6 +279,7 @@ pub enum Reached {
 /// How it stands with one recipient of an own message.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum AtRecipient {
     /// It waits here.
     Queued,
@@ -203,7 +304,9 @@ pub enum AtRecipient {
 }
 
 /// An own message, and what became of it.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Outgoing {
     /// Its name.
     pub id: EnvelopeId,
@@ -217,6 +320,17 @@ pub struct Outgoing {
     pub issued: UnixMillis,
     /// Until when it counts.
     pub expires: UnixMillis,
+    /// The version of the topic.
+    pub version: u32,
+    /// The conversation that it belongs to.
+    pub thread: Option<EnvelopeId>,
+    /// The attributes of its header.
+    pub attributes: Map<String, Value>,
+    /// The CID of its payload as it travels: of a sealed one, of what was sealed.
+    pub payload_cid: ContentId,
+    /// The reference under which it was sent, if under one.
+    #[serde(default, rename = "ref")]
+    pub reference: Option<String>,
     /// How far it came.
     pub state: Reached,
     /// Those whom it names, and those who said something of it.
@@ -234,7 +348,6 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(answer: Value) -> Result<T, A
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codes;
     use gridpass_credentials::codes as credential_codes;
     use gridpass_policy::codes as policy_codes;
     use gridpass_policy::direct::Cause;
@@ -257,6 +370,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_lost_is_told_from_a_message() {
+        let withheld = json!({"code": "GP-LOG-DAMAGED", "sentence": "it is damaged"});
+        let shown = json!({"number": 19, "from": 17, "withheld": withheld});
+        let given = Given::read(shown).expect("it is read");
+        let Given::Lost(lost) = &given else { panic!("{given:?}") };
+        assert_eq!((lost.from, given.number()), (17, 19));
+        assert_eq!(given.message().expect_err("lost").code, codes::LOG_DAMAGED);
+        // What cannot be read is no reason to go on as if it were not there.
+        let unread = Given::read(json!({"number": 20, "id": "of a later version"}));
+        assert_eq!(unread.expect_err("no message").code, gridpass_identity::codes::INTERNAL);
+    }
+
+    #[test]
     fn what_became_of_own_messages_is_read_in_every_state() {
         let (alpha, beta) = ("did:web:alpha.example", "did:web:beta.example");
         let at = "2026-03-01T12:00:00Z";
@@ -269,6 +395,11 @@ mod tests {
             "id": id,
             "channel": ContentId::of_bytes(b"a channel").expect("a name"),
             "topic": "bids",
+            "version": 1,
+            "thread": null,
+            "attributes": {"zone": "GB-1"},
+            "payloadCid": ContentId::of_bytes(b"{}").expect("a name"),
+            "ref": "bid 17",
             "sequence": 7,
             "issued": at,
             "expires": at,
@@ -281,6 +412,7 @@ mod tests {
         });
         let outgoing: Outgoing = read(answer).expect("it is read");
         assert_eq!((&outgoing.id, outgoing.state), (&id, Reached::Stored));
+        assert_eq!(outgoing.reference.as_deref(), Some("bid 17"));
         let at = UnixMillis::parse_rfc3339(at).expect("a time");
         let reasons = vec!["GP-POLICY-UNMET".to_owned()];
         let found: Vec<_> = outgoing.recipients.iter().map(|(d, s)| (d.as_str(), s)).collect();

@@ -2,7 +2,6 @@
 
 use super::control::{Answered, Asked, ControlResult};
 use super::group::After;
-use super::inbox::MAX_INBOX;
 use super::own_rights::OwnRight;
 use super::readers::check_number;
 use super::ticket::{Invitation, MAX_ADDRESSES};
@@ -77,15 +76,17 @@ impl Worker {
                 let last = self.knowledge.store.last_number();
                 check_number(after, last).map(|()| self.inbox(after, most))
             }
+            Asked::Refused { after, most } => {
+                let last = self.knowledge.store.last_number();
+                check_number(after, last).map(|()| self.refused(after, most))
+            }
             // The server asks again and again from here.
             Asked::Listen { after, reader, channel } => {
                 self.listen_from(after, reader.as_deref(), channel.as_deref())
             }
             // The server says when something happened.
             Asked::Watch => Ok(json!({})),
-            Asked::Outbox { most } => Ok(
-                json!({"messages": self.outbox(usize::try_from(most).unwrap_or(1).min(MAX_INBOX))}),
-            ),
+            Asked::Outbox { most, before } => self.outbox(most, before.as_ref()),
             Asked::Envelope { envelope } => self.signed(&envelope),
             Asked::Receipts { envelope } => match self.knowledge.store.envelope(&envelope) {
                 Some((_, kept)) => match kept.envelope() {

@@ -29,7 +29,7 @@ use super::shelf::Shelf;
 use super::silence::Hearing;
 use super::unreported::Unreported;
 use super::{Me, NodeSettings};
-use crate::checking::{Chain, Checker};
+use crate::checking::{Chain, Checker, Verdict};
 use crate::exchange::Exchange;
 use crate::net::{Command, NetEvent};
 use crate::sync::Guests;
@@ -334,7 +334,9 @@ impl Worker {
     fn tick(&mut self) {
         let (now, uptime) = (self.now(), self.uptime());
         self.ticks = self.ticks.saturating_add(1);
-        self.checker.give_up(now);
+        for id in self.checker.give_up(now) {
+            self.report_decided(&id, Verdict::Ignore);
+        }
         self.pace.tick(now, uptime);
         if let Some(before) = self.ranges.looked.clock_moved(now, uptime) {
             tracing::warn!(%now, %before, "the clock was moved: what was left aside is asked for again");
@@ -362,6 +364,7 @@ impl Worker {
         }
         self.tick_forgetting(now, uptime);
         self.metrics.verified(self.checker.verified());
-        self.metrics.state(self.checker.waiting(), self.peers.len(), self.knowledge.store.bytes());
+        self.metrics.state(self.checker.waiting(), self.peers.len());
+        self.metrics.logged(self.knowledge.store.bytes());
     }
 }

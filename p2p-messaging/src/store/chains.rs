@@ -64,6 +64,21 @@ impl Store {
         pending.max(self.index.newest(chain))
     }
 
+    /// What was sent in a channel under a reference, also what is not durable yet, and its number in the own
+    /// chain. Whether the message is here is another question.
+    #[must_use]
+    pub fn sent(&self, channel: &ContentId, reference: &str) -> Option<(EnvelopeId, u64)> {
+        let pending = self.pending().into_iter().find_map(|s| s.sent(channel, reference));
+        pending.or_else(|| self.index.sent(channel, reference))
+    }
+
+    /// Under which reference a message was sent, if under one.
+    #[must_use]
+    pub fn reference(&self, id: &EnvelopeId) -> Option<String> {
+        let pending = self.pending().into_iter().find_map(|s| s.reference(id));
+        pending.map(str::to_owned).or_else(|| self.index.reference(id))
+    }
+
     /// The own epochs of a chain in order, each with the number of its first message.
     #[must_use]
     pub fn own_epochs(&self, chain: &Chain) -> Vec<(u64, ContentId)> {

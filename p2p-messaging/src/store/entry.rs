@@ -12,7 +12,7 @@ use serde_bytes::ByteBuf;
 
 /// One record: DAG-CBOR, with the version of the format.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Entry {
     /// An envelope that took its place in its chain.
     Envelope(Box<Kept>),
@@ -62,6 +62,19 @@ pub enum Entry {
     /// What was the document of an epoch, or a statement that granted keys, and is forgotten: its name, the
     /// CID of its bytes.
     Forgotten(ContentId),
+    /// Under which reference of its sender an own message is sent. It stands before the message: what was
+    /// cut off between both was never sent.
+    Sent {
+        /// The channel.
+        channel: ContentId,
+        /// The reference.
+        #[serde(rename = "ref")]
+        reference: String,
+        /// The message.
+        envelope: EnvelopeId,
+        /// Its number in the own chain.
+        sequence: u64,
+    },
     /// How far an application has read.
     Cursor {
         /// The application\'s name for itself.
@@ -139,12 +152,26 @@ impl Entry {
         Some(bytes)
     }
 
-    /// Reads one; nothing for a record of another version.
+    /// Reads one; nothing for a record of another version, or that is none of this version's.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         match bytes.split_first() {
             Some((&VERSION, rest)) => serde_ipld_dagcbor::from_slice(rest).ok(),
             _ => None,
         }
+    }
+
+    /// Whether a body is of a version that is not known here.
+    #[must_use]
+    pub fn is_of_another_version(bytes: &[u8]) -> bool {
+        bytes.first().is_some_and(|version| *version != VERSION)
+    }
+
+    /// Whether all of it can be read, the envelope in it too.
+    pub(super) fn is_readable(bytes: &[u8]) -> bool {
+        Self::decode(bytes).is_some_and(|entry| match entry {
+            Self::Envelope(kept) => kept.envelope().is_ok(),
+            _ => true,
+        })
     }
 }

@@ -8,6 +8,20 @@ use crate::receipt::SignedReceipt;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::Did;
 
+/// What a place in the inbox holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Given {
+    /// A message that is delivered with this number.
+    Message(u64, Box<Kept>),
+    /// The log is damaged there: from one number to another nobody can say what was delivered.
+    Lost {
+        /// The first number.
+        from: u64,
+        /// The last.
+        until: u64,
+    },
+}
+
 impl Store {
     /// Whether an envelope was kept, allowed or refused.
     #[must_use]
@@ -73,22 +87,60 @@ impl Store {
     /// What is delivered here, after a number, in the order in which it was taken in.
     #[must_use]
     pub fn inbox(&self, after: u64, most: usize) -> Vec<(u64, Kept)> {
-        self.inbox_up_to(after, most, usize::MAX)
+        let messages = self.given(after).filter_map(|given| match given {
+            Given::Message(number, kept) => Some((number, *kept)),
+            Given::Lost { .. } => None,
+        });
+        messages.take(most).collect()
     }
 
-    /// The same, up to so many bytes but at least one.
+    /// The same with what is lost, up to so many bytes but at least one.
     #[must_use]
-    pub fn inbox_up_to(&self, after: u64, most: usize, most_bytes: usize) -> Vec<(u64, Kept)> {
+    pub fn inbox_up_to(&self, after: u64, most: usize, most_bytes: usize) -> Vec<Given> {
         let mut bytes = 0_usize;
-        // Those that cannot be read any more do not end it.
-        let found = self.index.inbox(after).filter_map(|spot| self.delivered(spot)).take(most);
-        found
-            .take_while(|(_, kept)| {
+        self.given(after)
+            .take(most)
+            .take_while(|given| {
                 let first = bytes == 0;
-                bytes = bytes.saturating_add(kept.envelope.len());
+                if let Given::Message(_, kept) = given {
+                    bytes = bytes.saturating_add(kept.envelope.len());
+                }
                 first || bytes <= most_bytes
             })
             .collect()
+    }
+
+    /// What is delivered after a number, and what is lost, in the order of their numbers. What cannot be
+    /// read any more neither ends it nor is passed over in silence.
+    fn given(&self, after: u64) -> impl Iterator<Item = Given> {
+        let lost = self.lost.iter().copied();
+        let mut lost = lost.filter(move |(_, until)| *until > after).peekable();
+        let mut spots = self.index.inbox(after).peekable();
+        std::iter::from_fn(move || {
+            let next = spots.peek().map(|spot| spot.number);
+            let before = |lost: &(u64, u64)| next.is_none_or(|next| lost.0 < next);
+            if let Some((from, until)) = lost.next_if(before) {
+                return Some(Given::Lost { from, until });
+            }
+            let spot = spots.next()?;
+            Some(match self.delivered(spot) {
+                Some((number, kept)) => Given::Message(number, Box::new(kept)),
+                None => Given::Lost { from: spot.number, until: spot.number },
+            })
+        })
+    }
+
+    /// What was refused here after a number and is kept, in the order in which it was decided: when it came, or,
+    /// where it was sealed, when it was opened.
+    pub fn refused(&self, after: u64) -> impl Iterator<Item = (u64, Kept)> {
+        self.index.refused(after).filter_map(move |spot| match self.read(spot)? {
+            Entry::Envelope(kept) => Some((spot.number, *kept)),
+            Entry::Opened { envelope, payload, at, .. } => {
+                let (_, kept) = self.envelope(&envelope)?;
+                Some((spot.number, Kept { reasons: vec![payload.code], at, ..kept }))
+            }
+            _ => None,
+        })
     }
 
     /// Receipts of others that speak of a message: those that were found among so many.

@@ -272,6 +272,7 @@ impl Store {
             | Entry::Receipt { .. }
             | Entry::Opened { .. }
             | Entry::Forgotten(_)
+            | Entry::Sent { .. }
             | Entry::Cursor { .. } => None,
         }
     }

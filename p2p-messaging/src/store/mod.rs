@@ -13,9 +13,11 @@ mod forgetting;
 mod index;
 mod opening;
 mod staged;
+mod unread;
 mod writing;
 
 pub use entry::{Entry, Kept};
+pub use finding::Given;
 pub use forgetting::{Forgetting, Forgot, OpenFile, Over};
 pub use index::Head;
 pub use opening::Found;
@@ -44,6 +46,9 @@ pub enum StoreError {
     /// An entry has no form in which it can be kept.
     #[error("an entry cannot be written")]
     Entry,
+    /// A record was written by another version of the program, this one the first.
+    #[error("record {0} of the log is of a version that is not known here")]
+    Version(u64),
 }
 
 impl StoreError {
@@ -54,6 +59,7 @@ impl StoreError {
             Self::Log(e) => e.code(),
             Self::Index(..) => codes::LOG_IO,
             Self::Entry => codes::ENVELOPE_MALFORMED,
+            Self::Version(_) => codes::LOG_VERSION,
         }
     }
 }
@@ -69,8 +75,14 @@ pub struct Store {
     index_failed: Option<String>,
     /// What is left to forget in the closed files that were looked at.
     left: BTreeMap<u64, Left>,
+    /// Numbers whose records could not be read when it was opened: first and last, in order.
+    lost: Vec<(u64, u64)>,
     /// When the last record was appended that was there when it was opened.
     logged_before: Option<UnixMillis>,
+    /// The greatest number of a record that is lost or cannot be read; 0 where there is none.
+    lost_until: u64,
+    /// The last record that was here when the log's end was cut off.
+    cut_off_after: Option<u64>,
 }
 
 impl std::fmt::Debug for Store {

@@ -16,8 +16,8 @@ pub struct Found {
     pub log: Opened,
     /// How many records were taken into the index anew.
     pub indexed: u64,
-    /// Records of a version that is not known here: kept, and not read.
-    pub unknown: u64,
+    /// The numbers of records that are whole and cannot be read, whenever that was found: they are kept.
+    pub unread: Vec<u64>,
 }
 
 /// Takes the records of a log into its index.
@@ -39,10 +39,7 @@ impl Intake {
                 self.index.note(spot, &entry);
                 self.found.indexed = self.found.indexed.saturating_add(1);
             }
-            None => {
-                self.index.pass_over(spot);
-                self.found.unknown = self.found.unknown.saturating_add(1);
-            }
+            None => self.index.pass_over(spot),
         }
         // Not all of a long log in memory at once.
         if self.found.indexed.checked_rem(4096) == Some(0) && self.failed.is_none() {
@@ -53,6 +50,19 @@ impl Intake {
 
 /// By how much the times of two records differ, in milliseconds, so that the clock seems to have jumped.
 const JUMP_MILLIS: u64 = 48 * 3600 * 1000;
+
+/// The numbers of which nobody can say what they held. What an end held that was cut off was never
+/// acknowledged.
+fn lost(opened: &Opened, unread: &[u64]) -> Vec<(u64, u64)> {
+    let damaged = opened.damaged.iter().filter_map(|d| {
+        let (first, next) = (d.lost.0, d.lost.1?);
+        (next > first).then(|| (first, next.saturating_sub(1)))
+    });
+    let unread = unread.iter().map(|number| (*number, *number));
+    let mut lost: Vec<_> = damaged.chain(opened.gone.iter().copied()).chain(unread).collect();
+    lost.sort_unstable();
+    lost
+}
 
 impl Store {
     /// Opens the store in a folder, or begins one.
@@ -94,6 +104,7 @@ impl Store {
         let (known, indexed) = (intake.index.applied(), intake.index.records());
         let (mut seen, mut greatest, mut logged_before) = (0_u64, 0, None);
         let mut ahead: Option<UnixMillis> = None;
+        let mut of_another_version = None;
         let (log, opened) = Log::open_locked(lock, folder, segment_bytes, &mut |place, record| {
             greatest = record.number;
             // A jump ahead is believed when it lasted: a clock may have been wrong.
@@ -104,12 +115,22 @@ impl Store {
             if !jumped || lasted {
                 (logged_before, ahead) = (Some(record.at), None);
             }
+            if Entry::is_of_another_version(&record.body) {
+                of_another_version.get_or_insert(record.number);
+            }
+            // What its writer kept is not guessed: a program that knows it takes it in.
+            if of_another_version.is_some() {
+                return;
+            }
             if record.number > known {
                 intake.take(place, record);
             } else {
                 seen = seen.saturating_add(1);
             }
         })?;
+        if let Some(number) = of_another_version {
+            return Err(StoreError::Version(number));
+        }
         if known > greatest || seen != indexed || !intake.index.is_of(&log.identity()) {
             // It was made from another log, or from more of this one than can be read: what cannot
             // be read any more must not be taken for something that is here.
@@ -123,9 +144,25 @@ impl Store {
         }
         index.belongs_to(&log.identity());
         index.write()?;
+        found.unread = index.passed_over();
+        let lost = lost(&opened, &found.unread);
         found.log = opened;
+        let lost_until = found.lost_until();
+        let cut_off_after = found.log.cut_off.is_some().then_some(greatest);
         let (staged, under_way) = (Staged::default(), Staged::default());
         let (index_failed, left) = (None, BTreeMap::new());
-        Ok((Self { log, index, staged, under_way, index_failed, left, logged_before }, found))
+        let store = Self {
+            log,
+            index,
+            staged,
+            under_way,
+            index_failed,
+            left,
+            lost,
+            logged_before,
+            lost_until,
+            cut_off_after,
+        };
+        Ok((store, found))
     }
 }

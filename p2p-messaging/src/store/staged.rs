@@ -37,7 +37,7 @@ impl Staged {
         match &entry {
             Entry::Envelope(kept) => {
                 let envelope = kept.envelope().map_err(|_| StoreError::Entry)?;
-                self.take_located(Located::of(&envelope, kept.deliver), body);
+                self.take_located(Located::of(&envelope, kept), body);
                 return Ok(());
             }
             Entry::Document(bytes) | Entry::Epoch(bytes) => {
@@ -52,6 +52,7 @@ impl Staged {
                 self.opened.insert(envelope.clone());
             }
             Entry::Cursor { .. }
+            | Entry::Sent { .. }
             | Entry::Receipt { .. }
             | Entry::Grant { .. }
             | Entry::Forgotten(_) => {}
@@ -66,7 +67,7 @@ impl Staged {
         envelope: &Envelope,
         kept: Kept,
     ) -> Result<(), StoreError> {
-        let located = Located::of(envelope, kept.deliver);
+        let located = Located::of(envelope, &kept);
         let body = body_of(&Entry::Envelope(Box::new(kept)))?;
         self.take_located(located, body);
         Ok(())
@@ -96,6 +97,28 @@ impl Staged {
     pub(super) fn cursor(&self, of: &str) -> Option<u64> {
         self.noted.iter().rev().find_map(|noted| match noted {
             Noted::Other(Entry::Cursor { reader, number }) if reader == of => Some(*number),
+            _ => None,
+        })
+    }
+
+    /// What is sent in a channel under a reference, and its number in the own chain.
+    pub(super) fn sent(&self, of: &ContentId, under: &str) -> Option<(EnvelopeId, u64)> {
+        self.noted.iter().rev().find_map(|noted| match noted {
+            Noted::Other(Entry::Sent { channel, reference, envelope, sequence })
+                if channel == of && reference == under =>
+            {
+                Some((envelope.clone(), *sequence))
+            }
+            _ => None,
+        })
+    }
+
+    /// Under which reference a message is sent.
+    pub(super) fn reference(&self, id: &EnvelopeId) -> Option<&str> {
+        self.noted.iter().rev().find_map(|noted| match noted {
+            Noted::Other(Entry::Sent { reference, envelope, .. }) if envelope == id => {
+                Some(reference.as_str())
+            }
             _ => None,
         })
     }

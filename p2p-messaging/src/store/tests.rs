@@ -2,6 +2,7 @@ use super::*;
 use crate::checking::Chain;
 use crate::envelope::{Envelope, Header};
 use crate::test_kit::{NOW, cid, header, key};
+use gridpass_policy::facts::CheckFacts;
 use serde_bytes::ByteBuf;
 use std::path::Path;
 
@@ -202,6 +203,33 @@ fn what_is_damaged_is_not_taken_for_something_that_is_here() {
 }
 
 #[test]
+fn what_is_damaged_is_given_as_lost_in_its_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, _) = filled(folder.path());
+    let first = folder.path().join(format!("{:020}.gplog", 1));
+    let mut bytes = std::fs::read(&first).expect("bytes");
+    bytes[200] ^= 1; // in the first envelope
+    std::fs::write(&first, bytes).expect("writes");
+    let check = |store: &Store| {
+        let given = store.inbox_up_to(0, 100, usize::MAX);
+        assert_eq!(given[0], Given::Lost { from: 1, until: 1 });
+        let numbers: Vec<u64> = given[1..]
+            .iter()
+            .map(|given| match given {
+                Given::Message(number, _) => *number,
+                Given::Lost { from, until } => panic!("{from} to {until} are there"),
+            })
+            .collect();
+        assert_eq!(numbers, [3, 6, 8, 11, 13, 16, 18, 21, 23]);
+        assert!(matches!(store.inbox_up_to(1, 1, usize::MAX)[..], [Given::Message(3, _)]));
+    };
+    // While it is open, and when it is opened again.
+    check(&store);
+    drop(store);
+    check(&Store::open_with(folder.path(), 3000).expect("opens").0);
+}
+
+#[test]
 fn a_fork_is_known_once_and_an_entry_that_is_too_long_costs_no_other() {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut store, all) = filled(folder.path());
@@ -218,6 +246,76 @@ fn a_fork_is_known_once_and_an_entry_that_is_too_long_costs_no_other() {
     // A range is bounded by what is here, not by what is asked for.
     let (store, _) = Store::open(folder.path()).expect("opens");
     assert_eq!(store.range(&chain, (1, u64::MAX), ANY_TIME, usize::MAX).len(), 20);
+}
+
+#[test]
+fn what_was_sent_under_a_reference_is_found_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = Store::open(folder.path()).expect("opens");
+    let (all, channel) = (chain_of(1, 2), cid("channel"));
+    for (envelope, reference) in all.iter().zip(["bid 17", "bid 18"]) {
+        store
+            .stage(Entry::Sent {
+                channel: channel.clone(),
+                reference: reference.into(),
+                envelope: envelope.id().clone(),
+                sequence: envelope.header().sequence,
+            })
+            .expect("stages");
+        store.stage(kept(envelope, false)).expect("stages");
+    }
+    let check = |store: &Store| {
+        assert_eq!(store.sent(&channel, "bid 17"), Some((all[0].id().clone(), 1)));
+        assert_eq!(store.sent(&channel, "bid 18"), Some((all[1].id().clone(), 2)));
+        assert_eq!(store.sent(&channel, "bid 1"), None);
+        assert_eq!(store.sent(&cid("another"), "bid 17"), None);
+        assert_eq!(store.reference(all[1].id()).as_deref(), Some("bid 18"));
+    };
+    check(&store);
+    store.commit(NOW).expect("commits");
+    check(&store);
+    drop(store);
+    check(&Store::open(folder.path()).expect("opens").0);
+    // As an index of an older version is, it is made again from the log.
+    std::fs::remove_dir_all(folder.path().join("index")).expect("removes");
+    check(&Store::open(folder.path()).expect("opens").0);
+}
+
+#[test]
+fn what_was_refused_is_found_in_order_also_when_its_payload_is_forgotten() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, all) = filled(folder.path());
+    let others = chain_of(2, 3);
+    for envelope in &others {
+        let Entry::Envelope(refused) = kept(envelope, false) else { panic!("an envelope") };
+        let reasons = vec!["GP-POLICY-UNMET".to_owned()];
+        let refused = Kept { allowed: false, reasons, ..(*refused).clone() };
+        store.stage(Entry::Envelope(Box::new(refused))).expect("stages");
+    }
+    // One of those that were allowed did not fit its schema when it was opened.
+    let code = "GP-PAYLOAD-SCHEMA".to_owned();
+    let outcome = gridpass_policy::facts::Finding::Failed;
+    let payload = CheckFacts { outcome, code, sentence: String::new() };
+    let envelope = all[1].id().clone();
+    store.stage(Entry::Opened { envelope, deliver: false, payload, at: NOW }).expect("stages");
+    store.commit(NOW).expect("commits");
+    let check = |store: &Store| {
+        let found: Vec<_> = store.refused(0).collect();
+        let id = |kept: &Kept| kept.envelope().expect("an envelope").id().clone();
+        let ids: Vec<_> = found.iter().map(|(_, kept)| id(kept)).collect();
+        let expected = [&others[0], &others[1], &others[2], &all[1]];
+        assert_eq!(ids, expected.map(|e| e.id().clone()));
+        assert_eq!(found[0].1.reasons, ["GP-POLICY-UNMET"]);
+        assert_eq!(found[3].1.reasons, ["GP-PAYLOAD-SCHEMA"]);
+        assert_eq!(store.refused(found[2].0).count(), 1);
+    };
+    check(&store);
+    let what = payloads(&|_, _| true);
+    store.close_file(&what, NOW.plus_millis(48 * 3600 * 1000)).expect("closes");
+    assert!(store.forget(&what).expect("forgets").0 > 0);
+    check(&store);
+    drop(store);
+    check(&Store::open_with(folder.path(), 3000).expect("opens").0);
 }
 
 #[test]

@@ -72,7 +72,8 @@ impl World {
         }
         let peer = from.to_string();
         let channel = (source == Source::Live).then_some(&self.market.channel);
-        let arrival = Arrival { source, peer: &peer, channel };
+        // As if each were somebody: what strangers have of the room is not modelled.
+        let arrival = Arrival { source, peer: &peer, known_as: Some(&peer), channel };
         let checked = node.checker.check(wire, arrival, &node.memory, clock);
         self.outcome.checked += 1;
         if checked.verdict == Verdict::Wait && source == Source::Live {

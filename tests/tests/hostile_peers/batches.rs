@@ -88,6 +88,12 @@ async fn each_envelope_of_a_batch_is_judged_by_itself_up_to_one_at_fault() {
     is_delivered(&s, &after).await;
     let inbox = s.inbox().await;
     assert!(inbox.contains(before.id()) && !inbox.contains(refused.id()));
+    // Who reads here learns of it, and why.
+    let told = s.operator.refused(0, 10).await.expect("an answer");
+    let [told] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((&told.id, &told.sender), (refused.id(), &refused.header().sender));
+    assert!(told.reasons.iter().any(|r| r.code == "GP-POLICY-UNMET"), "{told:?}");
+    assert!(s.operator.refused(told.number, 10).await.expect("an answer").is_empty());
     // One that is forged ends it.
     let (first, forged, last) = (bearer.good(), bearer.good(), bearer.good());
     let mut forged = wire(&forged);

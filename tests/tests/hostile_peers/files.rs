@@ -56,6 +56,7 @@ async fn say(s: &Scene, channel: &ContentId, payload: &[u8]) -> EnvelopeId {
         thread: None,
         attributes: json!({"zone": "GB-1", "quantityKw": 5}).as_object().expect("one").clone(),
         lifetime_millis: None,
+        reference: None,
     };
     let sent = ask(&s.honest, Asked::Send(message)).await;
     EnvelopeId::parse(sent["id"].as_str().expect("an id")).expect("an id")

@@ -8,6 +8,7 @@
 mod batches;
 mod behind;
 mod blocks;
+mod crowds;
 mod files;
 mod floods;
 mod rights;

@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     /// How often it was asked how far it knows chains, and told that it is behind.
     pub(crate) heads_asked: usize,
     pub(crate) told_behind: usize,
+    /// Whether it answers what proves a DID with what does not.
+    pub(crate) lies: bool,
     /// What it heard by gossip.
     pub(crate) heard: Vec<Vec<u8>>,
     pub(crate) hello: Option<Hello>,
@@ -239,6 +241,9 @@ pub(crate) fn take(shared: &mut Shared, event: NetEvent) -> Option<Command> {
                     shared.heads_asked += 1;
                     Response::heads(shared.heads.clone(), None)
                 }
+                Request::Identity(_) if shared.lies => {
+                    Response::Document(ByteBuf::from(b"{}".to_vec()))
+                }
                 Request::Behind => {
                     shared.told_behind += 1;
                     Response::Taken
@@ -333,6 +338,7 @@ impl Scene {
                 .cloned()
                 .unwrap_or(Map::new()),
             lifetime_millis: None,
+            reference: None,
         });
         let id = ask(&self.honest, message).await["id"].clone();
         let started = Instant::now();

@@ -6,9 +6,11 @@ use gridpass_credentials::status::Change;
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
-use gridpass_messaging::bundle::Report;
+use gridpass_messaging::bundle::{IdentityEntry, OpenedEntry, Report};
 use gridpass_messaging::checking::{Source, Verdict};
+use gridpass_messaging::envelope::Header;
 use gridpass_messaging::receipt::{Receipt, Refusal, SignedReceipt};
+use gridpass_policy::channel::Mode;
 use gridpass_tests::evidence::{Scene, bad};
 use gridpass_tests::parts::{Parts, without};
 use gridpass_tests::world::{self, NOW, Party};
@@ -51,7 +53,7 @@ fn a_record_that_contradicts_itself_is_found_out() {
     let scene = scene(folder.path());
     let record = ["record Failed GP-BUNDLE-RECORD"];
     let at = |millis: u64| NOW.plus_millis(millis);
-    let cases: [Case<'_>; 6] = [
+    let cases: [Case<'_>; 12] = [
         ("made before a record", &|p| p.entries.messages[4].logged = at(71 * MINUTE)),
         ("made before a receipt came", &|p| p.entries.receipts[0].logged = at(71 * MINUTE)),
         ("a message behind the last", &|p| p.manifest.last = p.entries.messages[4].number - 1),
@@ -63,18 +65,43 @@ fn a_record_that_contradicts_itself_is_found_out() {
             p.entries.messages[0].logged = before;
         }),
         ("made long before", &|p| p.manifest.made = UnixMillis::new(NOW.get() - 11 * MINUTE)),
+        ("refused long before it was decided", &|p| {
+            p.entries.messages[4].logged = UnixMillis::new(NOW.get() - 11 * MINUTE);
+        }),
+        ("decided long before it was logged", &|p| p.entries.messages[0].logged = at(11 * MINUTE)),
+        ("refused and delivered", &|p| p.entries.messages[4].deliver = true),
+        ("two records with one number", &|p| {
+            p.entries.receipts[1].number = p.entries.messages[4].number;
+        }),
+        ("opened, and never sealed", &|p| {
+            let message = &mut p.entries.messages[3];
+            let facts = message.facts.clone().expect("facts");
+            p.manifest.last += 1;
+            let number = p.manifest.last;
+            message.deliver = false;
+            message.opened =
+                Some(OpenedEntry { number, logged: at(20), deliver: true, facts, at: at(20) });
+            p.entries.receipts.clear();
+        }),
+        ("looked up after it was made", &|p| {
+            let document = p.put(b"a document");
+            let did = Party::new(78).did;
+            let (seen, confirmed) = (at(71 * MINUTE), None);
+            p.entries.identities =
+                vec![IdentityEntry { did, seen, confirmed, document, witness: None }];
+        }),
     ];
     for (case, bend) in cases {
         assert_eq!(bad(&bent(&scene, bend)), record, "{case}");
     }
-    // Clocks differ, and what was refused may have been refused for its time.
-    let cases: [Case<'_>; 3] = [
-        ("a clock that was set back", &|p| p.entries.messages[4].logged = at(69 * MINUTE)),
+    // Clocks differ.
+    let cases: [Case<'_>; 2] = [
+        ("caught up with by a clock that is ahead", &|p| {
+            p.entries.messages[4].logged = at(69 * MINUTE);
+            p.entries.messages[4].caught_up = true;
+        }),
         ("a sender whose clock is ahead", &|p| {
             p.entries.messages[0].logged = UnixMillis::new(NOW.get() - 9 * MINUTE);
-        }),
-        ("refused", &|p| {
-            p.entries.messages[4].logged = UnixMillis::new(NOW.get() - 11 * MINUTE);
         }),
     ];
     for (case, bend) in cases {
@@ -123,7 +150,64 @@ fn messages_at_the_end_that_are_left_out_are_missed_where_a_receipt_speaks_of_th
         last_left_out(p);
         p.manifest.selection.until = Some(NOW.plus_millis(2));
     };
-    assert_eq!(bad(&bent(&scene, until)), [""; 0]);
+    let report = bent(&scene, until);
+    assert_eq!(bad(&report), [""; 0]);
+    // Nor whether the receipts speak of these messages: the one that they name is not there.
+    for message in &report.messages[..2] {
+        let notes: Vec<_> = message.notes.iter().map(|n| n.code.id()).collect();
+        assert_eq!(notes, ["GP-RECEIPT-UNLINKED"]);
+        assert_eq!(message.receipts.len(), 2);
+        assert!(message.receipts.iter().all(|r| r.outcome == Outcome::Indeterminate));
+        assert_eq!(message.checks[11].code.id(), "GP-RECEIPT-UNLINKED");
+    }
+    let whole = scene.verify(&scene.export());
+    assert!(whole.messages[..3].iter().all(|m| m.checks[11].code.id() == "GP-RECEIPT-HOLDS"));
+}
+
+/// The recipient confirmed 1 to 4. The sender shows another third message, and leaves the fourth out.
+#[test]
+fn a_receipt_for_another_message_of_its_number_bounds_no_time() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |d| d.mode = Mode::Multicast);
+    let recipient = Party::new(77);
+    let to = |h: &mut Header| h.recipients = vec![recipient.did.clone()];
+    for n in 0..2 {
+        let sent = scene.by_node.send_with(NOW.plus_millis(n), to);
+        scene.receive(&sent, Source::Live, NOW.plus_millis(n));
+    }
+    let mut true_to = scene.by_node.clone();
+    let other = scene.by_node.send_with(NOW.plus_millis(2), to);
+    scene.receive(&other, Source::Live, NOW.plus_millis(2));
+    drop(true_to.send_with(NOW.plus_millis(3), to));
+    let fourth = true_to.send_with(NOW.plus_millis(4), to);
+    scene.confirmed_by(&recipient, &fourth, &[(1, 4)], NOW.plus_millis(10));
+    let report = scene.verify(&scene.export_with(|a| a.selection.until = Some(NOW.plus_millis(3))));
+    assert_eq!(report.messages.len(), 3);
+    for message in &report.messages {
+        let times = message.times.as_ref().expect("times");
+        assert_eq!((times.not_after, message.checks[11].code.id()), (None, "GP-RECEIPT-UNLINKED"));
+    }
+}
+
+#[test]
+fn a_message_that_somebody_forged_does_not_accuse_its_sender() {
+    let folder = folder();
+    let scene = scene(folder.path());
+    let mut forger = scene.alone.clone();
+    forger.party.key = Party::new(99).key;
+    let parts = Parts::of(&scene.export());
+    let first = parts.entries.messages[3].envelope.to_string();
+    (forger.sent, forger.last) = (1, EnvelopeId::parse(&first).ok());
+    let forged = forger.send(NOW.plus_millis(50));
+    let report = bent(&scene, |p| {
+        let cid = p.put_envelope(&forged);
+        let mut entry = p.entries.messages[3].clone();
+        (entry.envelope, entry.number, p.manifest.last) = (cid, 1000, 1000);
+        p.entries.messages.push(entry);
+    });
+    assert_eq!(bad(&report), ["signature Failed GP-SIGNATURE-INVALID"]);
+    assert_eq!((report.code.id(), report.counts.failed), ("GP-SIGNATURE-INVALID", 1));
+    assert!(report.gaps.is_empty());
 }
 
 #[test]

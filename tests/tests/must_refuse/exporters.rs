@@ -4,13 +4,15 @@
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Class;
 use gridpass_identity::report::Outcome;
-use gridpass_messaging::bundle::{Bundle, Disclosed, ForkEntry, verify};
+use gridpass_messaging::bundle::{
+    Bundle, Disclosed, ForkEntry, MessageEntry, PayloadState, verify,
+};
 use gridpass_messaging::checking::Source;
 use gridpass_messaging::envelope::Envelope;
 use gridpass_messaging::node::NodeKey;
 use gridpass_messaging::receipt::SignedReceipt;
 use gridpass_policy::decision::parse_admission;
-use gridpass_policy::facts::{Admission, Finding};
+use gridpass_policy::facts::{Admission, CheckFacts, Finding};
 use gridpass_tests::evidence::{LATER, Scene, bad, found, pack_of};
 use gridpass_tests::messages::{Market, admitted};
 use gridpass_tests::parts::Parts;
@@ -90,7 +92,14 @@ fn an_exporter_that_alters_what_it_recorded_is_found_out() {
     let folder = folder();
     let scene = scene(folder.path(), 20);
     let differs = ["decision Failed GP-DECISION-DIFFERS"];
-    assert_eq!(bent(&scene, |p| p.entries.messages[0].allowed = false), differs);
+    assert_eq!(
+        bent(&scene, |p| {
+            let first = &mut p.entries.messages[0];
+            (first.allowed, first.deliver) = (false, false);
+            p.entries.receipts.clear();
+        }),
+        differs
+    );
     let refused = |p: &Parts| p.entries.messages.iter().position(|m| !m.allowed).expect("one");
     assert_eq!(
         bent(&scene, |p| {
@@ -120,6 +129,55 @@ fn an_exporter_that_alters_what_it_recorded_is_found_out() {
     let found = bent(&scene, unfit);
     assert!(found.contains(&"payload Indeterminate GP-FACTS-OPEN".to_owned()), "{found:?}");
     assert!(found.contains(&differs[0].to_owned()), "{found:?}");
+}
+
+/// Words that only the exporter says are no reason, and not the verifier's words.
+#[test]
+fn an_exporter_that_invents_why_it_refused_is_found_out() {
+    let folder = folder();
+    let scene = scene(folder.path(), 20);
+    let words = "the regulator revoked the licence for fraud";
+    let refused = |code: &str, bend: &dyn Fn(&mut MessageEntry, CheckFacts)| {
+        let mut parts = Parts::of(&scene.export());
+        parts.entries.receipts.clear();
+        let first = &mut parts.entries.messages[0];
+        (first.allowed, first.deliver, first.reasons) = (false, false, vec![code.into()]);
+        let (outcome, code) = (Finding::Failed, code.into());
+        bend(first, CheckFacts { outcome, code, sentence: words.into() });
+        let report = scene.verify(&parts.signed_by(&scene.key()));
+        let text = String::from_utf8(report.to_json().expect("JSON")).expect("text");
+        assert!(!text.contains(words), "{text}");
+        bad(&report)
+    };
+    let sealing = |m: &mut MessageEntry, facts: CheckFacts| m.sealing = Some(facts);
+    let found = refused("GP-VISA-REVOKED", &sealing);
+    assert_eq!(found, ["sealing Failed GP-FACTS-DIFFER"], "it is not sealed");
+    let withheld = |m: &mut MessageEntry, facts: CheckFacts| {
+        (m.payload, m.content, m.facts) = (PayloadState::Withheld, None, Some(facts));
+    };
+    for code in ["GP-VISA-REVOKED", "GP-NO-SUCH-CODE", "=cmd|calc"] {
+        assert_eq!(refused(code, &withheld), ["payload Failed GP-FACTS-DIFFER"], "{code}");
+    }
+    let found = refused("GP-PAYLOAD-SCHEMA", &withheld);
+    assert_eq!(found, ["payload Indeterminate GP-FACTS-OPEN"], "nobody can look");
+}
+
+/// Nor does an admission end when its exporter says so.
+#[test]
+fn an_exporter_that_ends_an_admission_to_refuse_is_not_believed() {
+    let folder = folder();
+    let scene = scene(folder.path(), 20);
+    let found = bent(&scene, |p| {
+        bend_admission(p, 0, |a| a.expires = a.judged.plus_millis(1));
+        let id = p.entries.messages[0].admission.clone();
+        let after = |m: &&mut MessageEntry| m.admission == id && m.at > NOW;
+        for message in p.entries.messages.iter_mut().filter(after) {
+            (message.allowed, message.deliver) = (false, false);
+            message.reasons = vec!["GP-ADMISSION-EXPIRED".into()];
+        }
+        p.entries.receipts.clear();
+    });
+    assert_eq!(found, ["status Indeterminate GP-FACTS-OPEN"]);
 }
 
 /// The admission of a message, bent and named anew.

@@ -3,6 +3,7 @@
 
 use gridpass_credentials::secured::{Binding, Form};
 use gridpass_identity::codes as identity_codes;
+use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::checking::{
     Arrival, Chain, Checked, Effect, Known as _, Missing, Source, Verdict,
 };
@@ -198,13 +199,68 @@ fn case_18_what_waits_is_bounded_and_nobody_takes_all_of_the_room() {
     let presentation = market.presentation(&other);
     let mut sender = Sender::new(&other, &presentation, &market.channel);
     let wire = sender.send(NOW).to_wire().expect("a payload");
-    let arrival = Arrival { source: Source::Live, peer: "another peer", channel: None };
+    let (source, peer_name) = (Source::Live, "another peer");
+    let arrival = Arrival { source, peer: peer_name, known_as: None, channel: None };
     let checked = peer.checker.check(&wire, arrival, &peer.memory, NOW);
     expect(&checked, Verdict::Wait, codes::PRESENTATION_MISSING);
     assert_eq!(peer.checker.waiting(), 65);
     // Sent again, it is not asked for again.
     let checked = peer.checker.check(&wire, arrival, &peer.memory, NOW);
     assert_eq!((checked.verdict, checked.effects.len()), (Verdict::Wait, 0));
+}
+
+#[test]
+fn case_18_strangers_take_no_room_of_who_is_known_and_leave_some_to_who_is_new() {
+    let market = Market::default();
+    let mut peer = market.peer(&Party::new(3), &[], market.lists(&[]));
+    let mut check = |sender: &mut Sender, name: &str, known_as: Option<&str>| {
+        let wire = sender.send(NOW).to_wire().expect("a payload");
+        let arrival = Arrival { source: Source::Live, peer: name, known_as, channel: None };
+        peer.checker.check(&wire, arrival, &peer.memory, NOW)
+    };
+    let sender = |number: u8| {
+        let party = Party::new(number);
+        Sender::new(&party, &market.presentation(&party), &market.channel)
+    };
+    // Twenty-four strangers, each with as much as one peer may have waiting.
+    for number in 100..124 {
+        let (mut flood, name) = (sender(number), format!("stranger {number}"));
+        for _ in 0..64 {
+            check(&mut flood, &name, None);
+        }
+    }
+    let asks = |checked: &Checked| checked.effects.iter().any(|e| matches!(e, Effect::Ask(_)));
+    // Who is known waits all the same, and so does who is new: it takes the place of who has most.
+    for (number, known_as) in [(31, Some("did:web:dso.example")), (32, None)] {
+        let checked = check(&mut sender(number), &format!("peer {number}"), known_as);
+        expect(&checked, Verdict::Wait, codes::PRESENTATION_MISSING);
+        assert!(asks(&checked), "{number} is not asked for what is missing");
+    }
+    // The nodes of one participant share one room.
+    let mut greedy = sender(33);
+    let taken = (0..200).filter(|n| {
+        let name = format!("node {}", n % 16);
+        asks(&check(&mut greedy, &name, Some("did:web:greedy.example")))
+    });
+    assert_eq!(taken.count(), 64);
+    assert_eq!(peer.checker.waiting(), 256 + 1 + 64);
+    // Whoever made room is told of; what a stranger brought goes with it, and what others brought stays.
+    assert!(!peer.checker.give_up(NOW).is_empty());
+    assert_eq!(peer.checker.peer_gone("peer 32").len(), 1);
+    assert_eq!(peer.checker.peer_gone("node 1").len(), 0);
+    assert_eq!(peer.checker.waiting(), 255 + 1 + 64);
+}
+
+#[test]
+fn what_waits_is_given_up_in_its_time_also_where_the_clock_is_set_back() {
+    let (market, mut sender, _) = scene();
+    let mut peer = market.peer(&Party::new(3), &[], market.lists(&[]));
+    let bid = sender.send(NOW);
+    peer.receive(&bid, NOW);
+    let back = UnixMillis::new(NOW.get() - 3_600_000);
+    assert_eq!(peer.checker.give_up(back), []);
+    assert_eq!(peer.checker.give_up(back.plus_millis(29_999)), []);
+    assert_eq!(peer.checker.give_up(back.plus_millis(30_000)), [bid.id().clone()]);
 }
 
 #[test]
@@ -431,7 +487,8 @@ fn a_message_of_one_channel_passed_on_in_another_is_a_fault() {
     let other = Market::new(|d| d.title = "Another channel".into());
     let wire = sender.send(NOW).to_wire().expect("a payload");
     let mut check = |channel| {
-        let arrival = Arrival { source: Source::Live, peer: "a peer", channel: Some(channel) };
+        let (source, channel) = (Source::Live, Some(channel));
+        let arrival = Arrival { source, peer: "a peer", known_as: None, channel };
         peer.checker.check(&wire, arrival, &peer.memory, NOW)
     };
     expect(&check(&other.channel), Verdict::Fault, codes::ENVELOPE_TOPIC);

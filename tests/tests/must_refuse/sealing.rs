@@ -4,6 +4,7 @@
 use gridpass_credentials::authorisation::{NodeAuthorisation, NodePurpose};
 use gridpass_credentials::secured::{Binding, Form};
 use gridpass_credentials::status::Change;
+use gridpass_credentials::trust::Trust;
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::checking::{Chain, Checker, Effect, Limits, Missing, Source, Verdict};
@@ -18,6 +19,7 @@ use gridpass_tests::messages::{Peer, Sender, admitted, authorise, expect, later}
 use gridpass_tests::nodes;
 use gridpass_tests::sealed::{Scene, Sealer, member};
 use gridpass_tests::world::{self, NOW, Party};
+use std::sync::Arc;
 
 #[test]
 fn case_15_plaintext_in_a_channel_that_seals_is_refused_and_sealed_in_one_that_does_not() {
@@ -111,6 +113,75 @@ fn case_15_a_node_is_handed_keys_by_its_participants_authorisation_alone() {
             assert_eq!(checked.verdict, Verdict::Refuse, "{what}");
             expect(&checked, Verdict::Refuse, codes::SEALING_STRANGER);
         }
+    }
+}
+
+#[test]
+fn a_clock_that_is_behind_makes_nobody_a_stranger() {
+    let scene = Scene::new(|_| ());
+    let (south, node) = (&scene.south, Party::new(20));
+    let begins = later(20_000);
+    for (purpose, good) in [(NodePurpose::Sealing, true), (NodePurpose::Messages, false)] {
+        let authorisation = authorise(&south.0, &node, |a| {
+            a.purposes = [NodePurpose::Messages, purpose].into();
+            a.valid_from = begins;
+        });
+        let member = Member {
+            node: node.did.clone(),
+            participant: south.0.did.clone(),
+            authorisation: Some(authorisation.id().clone()),
+            presentation: south.1.id().clone(),
+        };
+        // By its sender's clock it has begun.
+        let mut sealer = Sealer::begin(&scene.sender, &[], &[member], begins);
+        let mut relay = scene.relay(&sealer);
+        relay.memory.lists = scene.market.lists(&[&south.0]);
+        relay.memory.learn(&authorisation);
+        for now in [NOW, later(10_000), begins] {
+            let checked = relay.receive(&sealer.send(begins), now);
+            if good {
+                admitted(&checked);
+            } else {
+                // For this node it will never be.
+                expect(&checked, Verdict::Refuse, codes::SEALING_STRANGER);
+            }
+        }
+    }
+}
+
+#[test]
+fn who_may_read_by_a_newer_charter_is_no_stranger_to_who_has_not_heard_of_it() {
+    let regulator = Party::new(1);
+    let issuers = || world::dids(&[&regulator]);
+    let role = world::definition("flex.gb.aggregator", issuers(), |_| ());
+    let operators = world::definition("flex.gb.dso", issuers(), |_| ());
+    let first = world::sign_charter(world::charter(&[&regulator], &[&role]), &[&regulator]);
+    let mut next = first.charter().next(world::days_ago(99)).expect("the next");
+    next.roles.push(world::listed(&operators));
+    let second = world::sign_charter(next, &[&regulator]);
+    let old = world::pack(std::slice::from_ref(&first), &[&role]);
+    let new = world::pack(&[first.clone(), second.clone()], &[&role, &operators]);
+    let open = |pack: &[u8]| Arc::new(Trust::open(pack, None, NOW).expect("a trust pack"));
+    let scene = Scene::new(|d| d.framework = first.id().clone());
+    let mut sealer = scene.begin(&[]);
+    let mut relay = scene.relay(&sealer);
+    relay.memory.trust = open(&old);
+    // Its readers hold a role that only the second charter lists.
+    admitted(&relay.receive(&sealer.send(NOW), NOW));
+    relay.memory.trust = open(&new);
+    relay.checker.charter_changed(first.charter(), second.charter());
+    admitted(&relay.receive(&sealer.send(NOW), NOW));
+    // Who holds another role is a stranger by either.
+    let crony = Party::new(5);
+    let presented = nodes::presentation(&scene.market, &crony, false);
+    let members = [member(&crony, &presented)];
+    let mut sealer = Sealer::begin(&sealer.sender, &[], &members, NOW);
+    for pack in [&old, &new] {
+        let mut relay = scene.relay(&sealer);
+        relay.memory.trust = open(pack);
+        relay.memory.learn(&presented);
+        let checked = relay.receive(&sealer.send(NOW), NOW);
+        expect(&checked, Verdict::Refuse, codes::SEALING_STRANGER);
     }
 }
 

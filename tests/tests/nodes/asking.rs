@@ -3,8 +3,9 @@
 use crate::running::{Running, bid};
 use gridpass_credentials::role::RoleName;
 use gridpass_credentials::secured::{Binding, Form};
+use gridpass_messaging::codes;
 use gridpass_messaging::node::control::{Asked, NewMessage};
-use gridpass_messaging::node::{AskError, AtRecipient, Listen, Reached, Said};
+use gridpass_messaging::node::{AskError, AtRecipient, Given, Listen, Outgoing, Reached, Said};
 use gridpass_policy::channel::{Mode, Sealing, SignedChannel};
 use gridpass_policy::codes as policy_codes;
 use gridpass_tests::messages::Market;
@@ -13,13 +14,13 @@ use gridpass_tests::world::{self, Party};
 use std::time::Duration;
 
 /// A bid in a zone, with the attributes that the channel asks for.
-fn offer(market: &Market, number: u64, zone: &str) -> NewMessage {
+pub(crate) fn offer(market: &Market, number: u64, zone: &str) -> NewMessage {
     NewMessage::new(market.channel.as_str(), "bids", bid(number).as_bytes())
         .with("zone", zone)
         .with("quantityKw", 5)
 }
 
-async fn soon<T>(what: impl Future<Output = Result<T, AskError>>) -> T {
+pub(crate) async fn soon<T>(what: impl Future<Output = Result<T, AskError>>) -> T {
     let waited = tokio::time::timeout(Duration::from_secs(60), what).await;
     waited.expect("not in vain").expect("an answer")
 }
@@ -48,6 +49,39 @@ async fn a_message_that_was_given_up_while_it_waited_is_not_sent() {
     let outbox = soon(flexgen.node.outbox(10)).await;
     let ids: Vec<_> = outbox.iter().map(|m| (m.sequence, &m.id)).collect();
     assert_eq!(ids, [(1, &sent.id)]);
+    flexgen.node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_with_a_reference_is_sent_once_also_after_a_restart() {
+    let market = Market::with_operators(|_| ());
+    let flexgen = alone(&market).await;
+    let bid = offer(&market, 1, "GB-1").once("bid 17");
+    let (one, two) = tokio::join!(flexgen.node.send(bid.clone()), flexgen.node.send(bid.clone()));
+    let (one, two) = (one.expect("sent"), two.expect("answered"));
+    assert_eq!((&one, one.reference.as_deref()), (&two, Some("bid 17")));
+    let other = soon(flexgen.node.send(offer(&market, 1, "GB-1").once("bid 18"))).await;
+    assert_eq!((one.sequence, other.sequence), (1, 2));
+    let changed = offer(&market, 3, "GB-1").once("bid 17");
+    let refused = flexgen.node.send(changed).await.expect_err("another payload");
+    assert_eq!(refused.code, codes::NODE_REFERENCE, "{refused}");
+    assert!(refused.message.contains("payload"), "{refused}");
+    let refused = flexgen.node.send(offer(&market, 3, "GB-1").once("")).await;
+    assert_eq!(refused.expect_err("no reference").code, codes::NODE_REQUEST);
+
+    let flexgen = flexgen.again(&market, false).await;
+    let mut by_name = bid;
+    by_name.channel = market.descriptor.name.as_str().to_owned();
+    assert_eq!(soon(flexgen.node.send(by_name)).await, one);
+    let outbox = soon(flexgen.node.outbox(10)).await;
+    let found: Vec<_> = outbox.iter().map(|m| (&m.id, m.reference.as_deref())).collect();
+    assert_eq!(found, [(&other.id, Some("bid 18")), (&one.id, Some("bid 17"))]);
+    // A page each, and nothing after the last.
+    let ids = |page: &[Outgoing]| page.iter().map(|m| m.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&soon(flexgen.node.outbox(1)).await), std::slice::from_ref(&other.id));
+    let next = soon(flexgen.node.outbox_before(&other.id, 1)).await;
+    assert_eq!(ids(&next), std::slice::from_ref(&one.id));
+    assert!(soon(flexgen.node.outbox_before(&one.id, 1)).await.is_empty());
     flexgen.node.stop().await;
 }
 
@@ -86,6 +120,14 @@ async fn what_would_be_refused_is_told_reason_by_reason() {
     assert!(!refused.has(policy_codes::MESSAGE_RATE), "{refused}");
     let [reason] = &refused.reasons[..] else { panic!("{:?}", refused.reasons) };
     assert!(reason.requirement.is_some() && !reason.causes.is_empty(), "{reason:?}");
+    // Whichever attribute is too much is named.
+    let misspelt = offer(&market, 1, "GB-1").with("zoen", "GB-1");
+    let refused = flexgen.node.send(misspelt).await.expect_err("no such attribute");
+    assert!(refused.message.contains("zoen"), "{refused}");
+    let never = flexgen.node.send(offer(&market, 1, "GB-1").for_millis(0)).await;
+    let refused = never.expect_err("it would be over at once");
+    assert_eq!(refused.code, codes::NODE_REQUEST, "{refused}");
+    assert!(refused.message.contains("lifetimeMillis"), "{refused}");
     // What has no reasons of a channel has none.
     let unknown = NewMessage::new("no.such.channel", "bids", b"{}");
     let refused = flexgen.node.send(unknown).await.expect_err("no channel");
@@ -203,6 +245,62 @@ async fn a_reader_goes_on_where_it_left_off_in_everything_and_in_each_channel() 
     }
 }
 
+/// Flips a bit of a text in the log of a node that does not run.
+fn damage(folder: &std::path::Path, text: &str) {
+    for entry in std::fs::read_dir(folder.join("store")).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|e| e != "gplog") {
+            continue;
+        }
+        let mut bytes = std::fs::read(&path).expect("a file");
+        if let Some(at) = bytes.windows(text.len()).position(|w| w == text.as_bytes()) {
+            bytes[at] ^= 1;
+            std::fs::write(&path, bytes).expect("written");
+            return;
+        }
+    }
+    panic!("{text} is not in the log");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_was_damaged_on_disk_is_not_passed_over_in_silence() {
+    let market = Market::with_operators(|_| ());
+    let north = Running::start(&market, 72, true).await;
+    let flexgen = Running::start(&market, 71, false).await;
+    flexgen.joins(&north).await;
+    soon(flexgen.node.reader(&north.party.did, &market.channel)).await;
+    let mut sent = Vec::new();
+    for number in [1, 2] {
+        let message = soon(flexgen.node.send(offer(&market, number, "GB-1"))).await;
+        soon(flexgen.node.receipt(&message.id, &north.party.did)).await;
+        sent.push(message.id);
+    }
+    let first = soon(north.node.next_delivered(0)).await;
+    // Nobody gives it back.
+    flexgen.node.stop().await;
+    north.node.stop().await;
+    damage(north.folder.path(), &bid(1));
+    let north = north.again(&market, true).await;
+    let dispatch = Listen::reader("dispatch").in_channel("flex.gb.bids");
+    {
+        let mut listener = soon(north.node.listen(dispatch.clone())).await;
+        let given = soon(listener.next_given()).await;
+        let Given::Lost(lost) = given else { panic!("{given:?}") };
+        assert!((lost.from..=lost.number).contains(&first.number), "{lost:?}");
+        assert_eq!(lost.withheld.code, "GP-LOG-DAMAGED");
+        assert_eq!(soon(listener.next()).await.id, sent[1]);
+        soon(listener.done_until(lost.number)).await;
+        // Who does not ask for it is told by an error, once, and goes on.
+        let mut other = soon(north.node.listen(Listen::after(0))).await;
+        let told = other.next().await.expect_err("the first is lost");
+        assert_eq!(told.code, codes::LOG_DAMAGED);
+        assert_eq!(soon(other.next()).await.id, sent[1]);
+    }
+    let mut listener = soon(north.node.listen(dispatch)).await;
+    assert_eq!(soon(listener.next()).await.id, sent[1], "it was done with what is lost");
+    north.node.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn numbers_of_another_log_are_refused_and_no_reader_goes_back() {
     let market = Market::with_operators(|_| ());
@@ -211,6 +309,8 @@ async fn numbers_of_another_log_are_refused_and_no_reader_goes_back() {
     let status = soon(flexgen.node.status()).await;
     let last = status["lastNumber"].as_u64().expect("a number");
     assert!(last > 0, "{status}");
+    // A file begins with 48 bytes that are no record.
+    assert!(status["logBytes"].as_u64().is_some_and(|bytes| bytes > 48), "{status}");
     let reader = "dispatch".to_owned();
     let done = |number| Asked::Done { reader: reader.clone(), channel: None, number };
     // Others may be written meanwhile, and not so many.

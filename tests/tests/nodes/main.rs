@@ -5,7 +5,9 @@
 mod asking;
 mod bursts;
 mod clocks;
+mod embedding;
 mod ends;
+mod losses;
 mod running;
 mod sealing;
 mod stopping;

@@ -85,6 +85,7 @@ impl Running {
             thread: None,
             attributes: attributes.as_object().expect("an object").clone(),
             lifetime_millis: None,
+            reference: None,
         });
         self.node.ask(asked).await
     }

@@ -11,6 +11,7 @@ use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 use gridpass_credentials::accepting::accept;
 use gridpass_credentials::charter::{Charter, SignedCharter, SigningRule};
+use gridpass_credentials::clock::believe_clock;
 use gridpass_credentials::codes as reasons;
 use gridpass_credentials::context::CREDENTIALS_V2;
 use gridpass_credentials::issuing::{Issuer, NewVisa};
@@ -464,5 +465,97 @@ fn the_flow_from_key_to_presentation() -> TestResult {
         let report = verify_presentation(bytes, &evidence, &expect, memo);
         assert_eq!(report.outcome, outcome, "{report:#?}");
     }
+    Ok(())
+}
+
+/// A clock that was ahead for one call: what it dated is put right, and nothing waits until then.
+#[test]
+fn a_suspension_by_a_clock_that_was_ahead_ends_neither_issuing_nor_revoking() -> TestResult {
+    let temp = tempfile::tempdir()?;
+    let passphrase = Passphrase::new("a passphrase of the flow");
+    let (mut regulator, officer) =
+        party(&temp.path().join("regulator"), &passphrase, "regulator.example")?;
+    let (_, me) = party(&temp.path().join("agg"), &passphrase, "agg.example")?;
+    let (_, pack) = found(&regulator, &officer)?.encode()?;
+    let trust = keeping::pin(&mut regulator, &pack, false, MARCH, &mut rng())?;
+    let resolver = OfflineResolver::new(&trust);
+    let now = MARCH.plus_millis(60_000);
+    let mut issuer = Issuer { wallet: &mut regulator, identity: &officer, trust: &trust, now };
+    let new = new_visa(&me.did, now);
+    let one = issuer.issue(&new, (&[], &[]), &resolver, &mut rng())?.visa;
+    let two = issuer.issue(&new, (&[], &[]), &resolver, &mut rng())?.visa;
+
+    // As far as clocks differ, nobody is kept from anything.
+    issuer.now = now.plus_millis(240_000);
+    issuer.set_status(&two, Purpose::Suspension, true, None, &mut rng())?;
+    issuer.now = now.plus_millis(1000);
+    issuer.issue(&new, (&[], &[]), &resolver, &mut rng())?;
+
+    issuer.now = now.plus_millis(200 * world::DAY);
+    issuer.set_status(&one, Purpose::Suspension, true, None, &mut rng())?;
+    let now = now.plus_millis(3_600_000);
+    issuer.now = now;
+    let refused = issuer.publish_lists(Form::Jwt, &mut rng()).map(drop);
+    assert_eq!(refused.expect_err("the clock is behind").code(), codes::CLOCK_BEHIND);
+    let refused = issuer.set_status(&one, Purpose::Revocation, true, None, &mut rng()).map(drop);
+    assert_eq!(refused.expect_err("the clock is behind").code(), codes::CLOCK_BEHIND);
+
+    let right = believe_clock(issuer.wallet, now, &mut rng())?;
+    assert_eq!((right.lists.len(), &right.visas), (1, &vec![one.id.clone()]));
+    for list in issuer.publish_lists(Form::Jwt, &mut rng())? {
+        assert!(list.dated <= now.plus_millis(300_000), "{}", list.dated);
+    }
+    issuer.set_status(&one, Purpose::Revocation, true, None, &mut rng())?;
+    let new = new_visa(&me.did, now);
+    issuer.issue(&new, (&[], &[]), &resolver, &mut rng())?;
+    assert!(believe_clock(issuer.wallet, now, &mut rng())?.is_nothing());
+    Ok(())
+}
+
+/// A charter by a clock that was ahead: everybody refuses it until then, and whoever pinned it goes on.
+#[test]
+fn a_charter_that_is_ahead_gives_its_place_to_one_that_counts() -> TestResult {
+    let temp = tempfile::tempdir()?;
+    let passphrase = Passphrase::new("a passphrase of the flow");
+    let (mut regulator, officer) =
+        party(&temp.path().join("regulator"), &passphrase, "regulator.example")?;
+    let (mut aggregator, _) = party(&temp.path().join("agg"), &passphrase, "agg.example")?;
+    let pack = found(&regulator, &officer)?;
+    let (_, first) = pack.encode()?;
+    let trust = keeping::pin(&mut regulator, &first, false, MARCH, &mut rng())?;
+    let (key_id, key) = regulator.active_secret(&officer, Relationship::AssertionMethod)?;
+    let follow = |at: UnixMillis| -> Result<SignedCharter, Box<dyn std::error::Error>> {
+        let mut signed = SignedCharter::unsigned(trust.charter().charter().next(at)?)?;
+        signed.sign(Signer { key: &key, key_id: &key_id, now: at.plus_millis(3_600_000) })?;
+        Ok(signed)
+    };
+    let roles: Vec<_> = trust.definitions().map(|(_, role)| &role.definition).collect();
+    let packed = |last: &SignedCharter| {
+        let charters = [trust.charter().clone(), last.clone()];
+        TrustPack::new(&charters, &roles, pack.identities.clone()).encode().map(|(_, bytes)| bytes)
+    };
+    let ahead = MARCH.plus_millis(200 * world::DAY);
+    let far = follow(ahead)?;
+    let bytes = packed(&far)?;
+    let then = ahead.plus_millis(world::DAY);
+    for wallet in [&mut regulator, &mut aggregator] {
+        keeping::pin(wallet, &bytes, false, then, &mut rng())?;
+    }
+
+    let now = MARCH.plus_millis(world::DAY);
+    let refused = keeping::pinned(&regulator, now).map(drop);
+    assert_eq!(refused.expect_err("it is ahead").code(), codes::SIGNED_IN_FUTURE);
+    assert_eq!(keeping::pinned_even_ahead(&regulator, now)?.history().len(), 2);
+    let next = follow(MARCH.plus_millis(1000))?;
+    keeping::pin(&mut regulator, &packed(&next)?, false, now, &mut rng())?;
+    assert_eq!(keeping::pinned(&regulator, now)?.charter().id(), next.id());
+    // Once it is right, the one that was ahead is a second history like any other.
+    let refused = keeping::pin(&mut regulator, &bytes, false, then, &mut rng()).map(drop);
+    assert_eq!(refused.expect_err("a fork").code(), reasons::CHARTER_FORK);
+
+    // Without another one, that which it follows counts again.
+    let right = believe_clock(&mut aggregator, now, &mut rng())?;
+    assert_eq!((right.charters, right.pack_left), (vec![far.id().clone()], false));
+    assert_eq!(keeping::pinned(&aggregator, now)?.charter().id(), trust.charter().id());
     Ok(())
 }

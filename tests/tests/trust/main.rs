@@ -12,4 +12,5 @@ mod node_authorisation;
 mod odrl;
 mod payload_third_party;
 mod schemas;
+mod verifier;
 mod visas;

@@ -119,6 +119,9 @@ pub struct TrustArgs {
     clock: Option<String>,
 }
 
+/// When to judge, the time that it is, and which trust pack is meant.
+type Said = (UnixMillis, UnixMillis, Option<ContentId>);
+
 /// What was gathered for a verification.
 pub struct Material {
     /// The trust pack.
@@ -157,11 +160,7 @@ impl TrustArgs {
 
     /// Reads everything; asks for the wallet only where no trust pack is given.
     pub fn gather(&self, global: &GlobalArgs, parcel: &Parcel) -> Result<Material, Failure> {
-        let at = self.at.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
-        let clock = self.clock.as_deref().map(parse_time).transpose()?.unwrap_or_else(now).max(at);
-        // Nothing in a file was obtained later than now, nor after the time that is asked about.
-        let latest = now().max(at);
-        let pin = self.pin.as_deref().map(ContentId::parse).transpose()?;
+        let said = self.said()?;
         let (bytes, wallet) = match &self.trust {
             Some(path) => {
                 let limit = u64::try_from(gridpass_credentials::trust::LIMITS.bytes);
@@ -172,8 +171,67 @@ impl TrustArgs {
                 (keeping::pinned_bytes(&wallet)?, Some(wallet))
             }
         };
+        let mut material = self.begin(said, &bytes, wallet.as_ref(), parcel)?;
+        material.wallet = wallet;
+        // A log that is known here further than in the pack that was named.
+        material.beside = self.trust.as_ref().and_then(|_| Beside::open(global));
+        self.add_files(&mut material, parcel)?;
+        Ok(material)
+    }
+
+    /// As [`TrustArgs::gather`], for one of several files: with the wallet in `place` where it is open
+    /// already. It is in what was gathered; where that fails it stays where it was.
+    pub fn gather_in(
+        &self,
+        global: &GlobalArgs,
+        place: &mut Option<Wallet>,
+        parcel: &Parcel,
+    ) -> Result<Material, Failure> {
+        let said = self.said()?;
+        if self.trust.is_some() {
+            let message = "of several requests visas are issued by the pinned trust pack alone";
+            return Err(Failure::new(codes::USAGE, message).next("Leave --trust out."));
+        }
+        let wallet = match place.take() {
+            Some(wallet) => wallet,
+            None => global.wallet_of_trust()?,
+        };
+        let pinned = keeping::pinned_bytes(&wallet).map_err(Failure::from);
+        let begun = pinned.and_then(|bytes| self.begin(said, &bytes, Some(&wallet), parcel));
+        let mut material = match begun {
+            Ok(material) => material,
+            Err(e) => {
+                *place = Some(wallet);
+                return Err(e);
+            }
+        };
+        material.wallet = Some(wallet);
+        if let Err(e) = self.add_files(&mut material, parcel) {
+            *place = material.wallet.take();
+            return Err(e);
+        }
+        Ok(material)
+    }
+
+    /// The times and the CID that were given.
+    fn said(&self) -> Result<Said, Failure> {
+        let at = self.at.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
+        let clock = self.clock.as_deref().map(parse_time).transpose()?.unwrap_or_else(now).max(at);
+        Ok((at, clock, self.pin.as_deref().map(ContentId::parse).transpose()?))
+    }
+
+    /// What is known before files are read: no wallet is in it yet.
+    fn begin(
+        &self,
+        (at, clock, pin): Said,
+        bytes: &[u8],
+        wallet: Option<&Wallet>,
+        parcel: &Parcel,
+    ) -> Result<Material, Failure> {
+        // Nothing in a file was obtained later than now, nor after the time that is asked about.
+        let latest = now().max(at);
         let open = |time: UnixMillis| -> Result<Trust, KeepError> {
-            Ok(Trust::open(trimmed(&bytes), pin.as_ref(), time)?)
+            Ok(Trust::open(trimmed(bytes), pin.as_ref(), time)?)
         };
         let mut trust = open(clock)?;
         let first = trust.history().first().unwrap_or_else(|| trust.charter());
@@ -181,28 +239,38 @@ impl TrustArgs {
         if first.charter().dated > at.plus_millis(MAX_CLOCK_SKEW_MILLIS) {
             trust = open(at)?;
         }
-        let (mut lists, seen) = match &wallet {
+        let (lists, seen) = match wallet {
             Some(wallet) => keeping::lists(wallet)?,
             None => (Vec::new(), SeenLists::new()),
         };
-        // A log that is known here further than in the pack that was named.
-        let beside = self.trust.as_ref().and_then(|_| Beside::open(global));
-        let mut material = Material {
+        Ok(Material {
             trust,
-            lists: Vec::new(),
+            lists,
             seen,
             supporting: parcel.supporting.clone(),
             identities: self_proving(&parcel.identities, latest),
-            wallet,
-            beside,
+            wallet: None,
+            beside: None,
             at,
             clock,
             clock_given: self.clock.is_some(),
-        };
+        })
+    }
+
+    /// What the file brings, and those that were named beside it.
+    fn add_files(&self, material: &mut Material, parcel: &Parcel) -> Result<(), Failure> {
+        let latest = now().max(material.at);
+        let mut lists = std::mem::take(&mut material.lists);
         lists.extend(read_lists(&parcel.status_lists)?);
-        for path in self.status.iter().chain(&self.evidence) {
+        let status = self.status.iter().map(|path| (path, true));
+        for (path, is_status) in status.chain(self.evidence.iter().map(|path| (path, false))) {
             let bytes = read_input(path, MAX_INPUT)?;
             let more = read_any(&bytes)?;
+            // What was given as a list, and is none, is not to be missed as one that nobody gave.
+            let visa = more.content.as_ref().filter(|_| is_status);
+            if let Some(text) = visa.filter(|text| keeping::read_visa(text).is_err()) {
+                keeping::read_list(text.as_bytes())?;
+            }
             lists.extend(read_lists(&more.status_lists)?);
             material.supporting.extend(more.content);
             material.supporting.extend(more.supporting);
@@ -227,7 +295,7 @@ impl TrustArgs {
             material.identities.extend(taken);
         }
         material.lists = lists;
-        Ok(material)
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! `gridpass id deactivate`: an identity is given up, for good.
 
+use super::clock::warn_of_jump;
 use super::id::shown_in_json;
 use super::resolve::{published_at, to_publish};
 use crate::commands::wallet::warn_of_backup;
@@ -40,7 +41,9 @@ pub fn run(global: &GlobalArgs, args: &DeactivateArgs) -> Outcomes {
     }
     // Nobody is asked for what cannot be done.
     wallet.check_current(&identity)?;
+    wallet.check_clock(now())?;
     let ends = Ends::with(&wallet, &identity.did)?;
+    warn_of_jump(&wallet.status()?.diary, now());
     if !args.yes {
         confirm(&ends.told(&identity.did), &identity.name, global.secrets.no_input)?;
     }

@@ -1,5 +1,6 @@
 //! `gridpass doctor`: what on this machine could get in the way, and what to do about it.
 
+use super::clock::clock_check;
 use super::partial;
 use crate::codes;
 use crate::commands::node::client::Client;
@@ -200,6 +201,7 @@ fn check_wallet(report: &mut Report, profile: &str, dir: &Path, now: UnixMillis)
     };
     let sentence = format!("wallet {profile}: whole, {} records", status.records);
     report.push(Check::passed("wallet", codes::IN_ORDER, sentence));
+    report.push(clock_check(profile, &status.diary, now));
     report.push(backup_check(profile, &status.diary, now));
     if !status.backup_for_words {
         let sentence =

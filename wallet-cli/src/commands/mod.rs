@@ -4,6 +4,7 @@ pub mod arguments;
 pub mod audit;
 pub mod channel;
 pub mod charter;
+pub mod clock;
 pub mod deactivate;
 pub mod demo;
 pub mod doctor;

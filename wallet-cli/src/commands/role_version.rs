@@ -5,6 +5,7 @@ use crate::output::Failure;
 use gridpass_credentials::codes;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::role::RoleDefinition;
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// What the new one says otherwise, beside which version it is.
@@ -40,18 +41,34 @@ pub fn refuse_unchanged(old: &RoleDefinition, new: &RoleDefinition) -> Result<()
     )))
 }
 
-/// What is not in the new version and was in the last, and what it says otherwise: a definition is
-/// written anew each time, so that what is not named is gone.
+/// The claims that a definition requires.
+fn required(definition: &RoleDefinition) -> BTreeSet<String> {
+    let named = definition.claims.get("required").and_then(Value::as_array);
+    named.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// What is not in the new version and was in the last, what is new in it, and what it says otherwise: a
+/// definition is written anew each time, so that what is not named is gone; and what is new and required,
+/// holders of the last version do not have.
 pub fn warning(
     (old_id, old): (&ContentId, &RoleDefinition),
     (new_id, new): (&ContentId, &RoleDefinition),
 ) -> Option<String> {
-    let (mut dropped, mut changed) = (BTreeSet::new(), BTreeSet::new());
+    let (mut dropped, mut changed, mut added) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for change in changes(old, new) {
+        // Said below, by the names of claims.
+        if change.place.starts_with("/claims/required") {
+            continue;
+        }
         let claim = change.place.strip_prefix("/claims/properties/");
         let first = |text: &str| text.split('/').next().unwrap_or_default().to_owned();
         match (claim, &change.old, &change.new) {
-            (_, None, _) => {}
+            (Some(rest), None, _) if !rest.contains('/') => {
+                added.insert(format!("the claim {rest}"));
+            }
+            (None, None, _) if change.place.matches('/').count() == 1 => {
+                added.insert(first(change.place.trim_start_matches('/')));
+            }
             (Some(rest), _, None) if !rest.contains('/') => {
                 dropped.insert(format!("the claim {rest}"));
             }
@@ -66,13 +83,26 @@ pub fn warning(
             }
         }
     }
-    if dropped.is_empty() && changed.is_empty() {
+    let (before, now) = (required(old), required(new));
+    let claims = |of: &BTreeSet<String>, but: &BTreeSet<String>| -> BTreeSet<String> {
+        of.difference(but).map(|name| format!("the claim {name}")).collect()
+    };
+    let (requires, mut frees) = (claims(&now, &before), claims(&before, &now));
+    frees.retain(|claim| !dropped.contains(claim));
+    if [&dropped, &changed, &added, &requires, &frees].iter().all(|set| set.is_empty()) {
         return None;
     }
     let list = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join(", ");
     let mut text = format!("note: version {}", new.version);
     if !dropped.is_empty() {
         text.push_str(&format!(" drops what {} had: {};", old.version, list(&dropped)));
+    }
+    let more =
+        [("adds", &added), ("requires from now on", &requires), ("requires no more", &frees)];
+    for (verb, set) in more {
+        if !set.is_empty() {
+            text.push_str(&format!(" {verb} {};", list(set)));
+        }
     }
     if !changed.is_empty() {
         text.push_str(&format!(" changes {};", list(&changed)));

@@ -1,5 +1,6 @@
 //! `gridpass id rotate`: new keys for an identity, in good order or after a compromise.
 
+use super::clock::warn_of_jump;
 use super::resolve::{parse_time, to_publish};
 use crate::commands::wallet::warn_of_backup;
 use crate::context::{GlobalArgs, now, rng};
@@ -33,6 +34,7 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
     let mut wallet = global.wallet()?;
     let identity = wallet.identity(&args.name)?;
     if identity.did.method() == "webvh" {
+        warn_of_jump(&wallet.status()?.diary, now());
         let rotated = wallet.rotate(&identity, since, &mut rng(), now())?;
         warn_of_backup(&global.profile()?, &wallet.status()?);
         let marked = newly_marked(&identity, &rotated);

@@ -2,7 +2,6 @@
 
 use super::arguments::{identities_of, read_lists, save_identities, self_proving};
 use super::sign::identity;
-use super::visa::FormArg;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
@@ -13,6 +12,7 @@ use gridpass_credentials::issuing::Issuer;
 use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_credentials::parcel::Parcel;
 use gridpass_credentials::register;
+use gridpass_credentials::secured::Form;
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::{IdentityMaterial, Snapshots};
@@ -20,6 +20,7 @@ use gridpass_credentials::verify::{Evidence, SeenLists, check_list, pretends_aut
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::OfflineResolver;
+use gridpass_identity::wallet::Wallet;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -60,12 +61,35 @@ pub struct PublishArgs {
     identity: Option<String>,
     /// How they are secured
     #[arg(long, value_enum, default_value = "jwt")]
-    form: FormArg,
+    form: ListFormArg,
     /// Write this list alone, bare, instead of a file of all
     #[arg(long, value_name = "ID")]
     list: Option<String>,
     #[command(flatten)]
     output: OutputArgs,
+}
+
+/// How a status list is secured, on the command line: no part of one can be withheld, so it is no SD-JWT.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ListFormArg {
+    /// A JWT (vc+jwt), the default on the wire
+    Jwt,
+    /// JSON with a Data Integrity proof over RDF
+    #[value(name = "eddsa-rdfc-2022")]
+    EddsaRdfc2022,
+    /// JSON with a Data Integrity proof over JSON
+    #[value(name = "eddsa-jcs-2022")]
+    EddsaJcs2022,
+}
+
+impl From<ListFormArg> for Form {
+    fn from(form: ListFormArg) -> Self {
+        match form {
+            ListFormArg::Jwt => Self::Jwt,
+            ListFormArg::EddsaRdfc2022 => Self::EddsaRdfc2022,
+            ListFormArg::EddsaJcs2022 => Self::EddsaJcs2022,
+        }
+    }
 }
 
 /// Show what status lists say. Nothing is verified
@@ -91,7 +115,11 @@ fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
     args.output.check()?;
     let mut wallet = global.wallet()?;
     let me = identity(&wallet, args.identity.as_deref())?;
-    let trust = keeping::pinned(&wallet, now())?;
+    // Before anything is signed.
+    if let Some(id) = &args.list {
+        must_be_own(&wallet, &me.did, id)?;
+    }
+    let trust = keeping::pinned_even_ahead(&wallet, now())?;
     let mut issuer = Issuer { wallet: &mut wallet, identity: &me, trust: &trust, now: now() };
     let lists = issuer.publish_lists(args.form.into(), &mut rng())?;
     let text: String = lists.iter().map(line).collect();
@@ -104,8 +132,7 @@ fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
     let answer = Answer::new("gridpass.status.publish/1", json, text);
     let bytes = match &args.list {
         Some(id) => {
-            let none = || keeping::KeepError::NotFound { what: "status list", name: id.clone() };
-            let list = lists.iter().find(|l| &l.id == id).ok_or_else(none)?;
+            let list = lists.iter().find(|l| &l.id == id).ok_or_else(|| no_list(id))?;
             format!("{}\n", list.secured().text()).into_bytes()
         }
         None => {
@@ -126,6 +153,16 @@ fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
         }
         None => answer,
     })
+}
+
+fn no_list(id: &str) -> Failure {
+    Failure::from(KeepError::NotFound { what: "status list of yours", name: id.to_owned() })
+        .next("List them with `gridpass status show`.")
+}
+
+/// Refuses a list that this identity does not sign.
+fn must_be_own(wallet: &Wallet, me: &Did, id: &str) -> Result<(), Failure> {
+    if register::signs_list(wallet, me, id)? { Ok(()) } else { Err(no_list(id)) }
 }
 
 fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {

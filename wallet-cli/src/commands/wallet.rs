@@ -1,5 +1,6 @@
 //! `gridpass wallet`: the wallet itself, its ways in and its backups.
 
+use super::clock;
 use super::init::build_in_place;
 use crate::codes;
 use crate::context::{GlobalArgs, OutputArgs, now, read_input, rng};
@@ -31,6 +32,7 @@ use std::path::{Path, PathBuf};
 pub enum WalletCommand {
     Status(StatusArgs),
     List(ListArgs),
+    Clock(clock::ClockArgs),
     Passphrase(PassphraseArgs),
     #[command(subcommand)]
     Slots(SlotsCommand),
@@ -166,6 +168,7 @@ pub fn run(global: &GlobalArgs, command: &WalletCommand) -> Outcomes {
     match command {
         WalletCommand::Status(_) => show_status(global),
         WalletCommand::List(_) => list(global),
+        WalletCommand::Clock(args) => clock::run(global, args),
         WalletCommand::Passphrase(args) => passphrase(global, args),
         WalletCommand::Slots(command) => slots(global, command),
         WalletCommand::Backup(args) => backup(global, args),

@@ -118,6 +118,25 @@ fn of_many_calls_at_once_each_is_done_or_refused() {
     assert!(done > 0, "somebody comes first");
 }
 
+/// Several officers at one desk, or a backup while a batch runs.
+#[test]
+fn calls_that_wait_for_the_wallet_are_all_done() {
+    let place = Place::with_wallet();
+    let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+    let wait = ["--wait-for-wallet", "120"];
+    let name = |i: usize| format!("n{i}");
+    let mut calls: Vec<_> =
+        (0..5).map(|i| words(&[&["id", "new", "--name", &name(i)][..], &wait].concat())).collect();
+    calls.push(words(&[&["wallet", "backup", "-o", "b.gpb"][..], &wait].concat()));
+    for ran in at_once(&place, &calls) {
+        assert_eq!(ran.status, 0, "{ran:?}");
+    }
+    let list = place.ok_json("gridpass.id.list/1", &["id", "list"]);
+    assert_eq!(list["identities"].as_array().map(Vec::len), Some(5));
+    let _held = SledStore::open(&place.path("home/profiles/dso")).expect("the wallet");
+    place.refused("GP-WALLET-IN-USE", 4, &["wallet", "status", "--wait-for-wallet", "1"]);
+}
+
 #[test]
 fn of_two_wallets_made_at_once_in_one_profile_one_is_made() {
     let place = Place::new();

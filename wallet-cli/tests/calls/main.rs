@@ -12,6 +12,8 @@ mod backups;
 #[cfg(unix)]
 mod charters;
 #[cfg(unix)]
+mod clock;
+#[cfg(unix)]
 mod commands;
 mod crash;
 #[cfg(unix)]
@@ -29,9 +31,13 @@ mod interop_age;
 #[cfg(unix)]
 mod issuing;
 mod killed_calls;
+#[cfg(unix)]
+mod node_check;
 mod officer;
 mod past;
 mod policy;
+#[cfg(unix)]
+mod register;
 mod revokers;
 #[cfg(unix)]
 mod secrets;

@@ -180,6 +180,7 @@ fn a_holder_sees_what_became_of_its_visa_and_does_not_show_what_is_over() {
     };
     assert!(ending().is_empty(), "{:?}", ending());
     let other = ["visa", "issue", "--to", &holder.did, "--role", ROLE, "--claim", "zone=GB-2"];
+    let other = [&other[..], &["--despite-revocation"]].concat();
     let made = regulator.json("gridpass.visa.issue/1", &[&other[..], &["-o", "new.json"]].concat());
     holder.ok(&["visa", "accept", "new.json"]);
     holder.ok(&present);
@@ -384,6 +385,7 @@ fn an_issuer_that_was_restored_takes_nothing_back() {
     let revoked = regulator.ok(&["visa", "revoke", &id]);
     assert!(!revoked.stderr.contains("GP-BACKUP-STALE"), "it is said where one asks for it");
     let second = ["visa", "issue", "--to", &holder.did, "--role", ROLE, "--claim", "zone=GB-2"];
+    let second = [&second[..], &["--despite-revocation"]].concat();
     regulator.ok(&[&second[..], &["-o", "second.json"]].concat());
     assert_eq!(status()["backup_is_stale"], true);
     assert_eq!(due(), 1);

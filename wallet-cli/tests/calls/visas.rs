@@ -172,6 +172,10 @@ fn from_request_to_presentation_and_from_suspension_to_revocation() {
     for change in ["suspend", "reinstate"] {
         regulator.refused("GP-STATUS-UNCHANGED", 8, &["visa", change, &id]);
     }
+    // A list that cannot be read is not one that nobody gave.
+    let lists: Value = serde_json::from_str(&place.read("revoked.json")).expect("JSON");
+    place.write("broken.jwt", &format!("{}=", lists["statusLists"][0].as_str().expect("a JWT")));
+    holder.refused("GP-JWS-MALFORMED", 16, &verify_with("broken.jwt"));
     let issued = regulator.json("gridpass.visa.list/1", &["visa", "list", "--issued"]);
     assert_eq!(issued["visas"][0]["state"], "revoked");
     let shown = regulator.json("gridpass.status.show/1", &["status", "show", "revoked.json"]);
@@ -398,9 +402,25 @@ fn a_request_is_refused_with_a_reason_and_a_visa_is_renewed() {
     let shown = holder.json("gridpass.visa.show/1", &["visa", "show", "refusal.json"]);
     assert_eq!(shown["refusal"]["reason"], "not served");
     holder.refused("GP-PARCEL-KIND", 2, &["visa", "accept", "refusal.json"]);
+    // Whether the issuer refused it can be verified.
+    let verify = ["visa", "verify", "refusal.json"];
+    let verified = holder.json("gridpass.visa.verify-refusal/1", &verify);
+    assert_eq!((&verified["outcome"], &verified["refusal"]), (&"passed".into(), &shown["refusal"]));
+    let refusal = place.read("refusal.json");
+    let parcel: Value = serde_json::from_str(&refusal).expect("JSON");
+    let content = parcel["content"].as_str().expect("a JWS");
+    let (signed, signature) = content.rsplit_once('.').expect("a signature");
+    let other = if signature.starts_with('A') { "B" } else { "A" };
+    let forged = format!("{signed}.{other}{}", &signature[1..]);
+    place.write("forged.json", &refusal.replace(content, &forged));
+    holder.verdict("GP-SIGNATURE-INVALID", 10, &["visa", "verify", "forged.json"]);
 
     regulator.ok(&["visa", "issue", "request.json", "--validity", "20d", "-o", "visa.json"]);
     holder.ok(&["visa", "accept", "visa.json"]);
+    // A visa that is malformed is no presentation that lacks its audience.
+    let visa: Value = serde_json::from_str(&place.read("visa.json")).expect("JSON");
+    place.write("padded.jwt", &format!("{}=", visa["content"].as_str().expect("a JWT")));
+    holder.verdict("GP-JWS-MALFORMED", 16, &["visa", "verify", "padded.jwt"]);
     let soon = holder.json("gridpass.visa.expirations/1", &["visa", "expirations"]);
     assert_eq!(soon["expirations"].as_array().map(Vec::len), Some(1));
     holder.ok(&["visa", "renew", role, "-o", "renewal.json"]);

@@ -3,6 +3,7 @@
 use super::material::Material;
 use super::receipts::key_at;
 use super::report::{Audit, Gap};
+use super::signatures::Signatures;
 use crate::bundle::ForkEntry;
 use crate::checking::Chain;
 use crate::codes;
@@ -10,8 +11,9 @@ use crate::envelope::{Envelope, Header};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::{Did, DidUrl};
+use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::Resolver;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 const NAME: &str = "sequence";
@@ -34,20 +36,34 @@ pub(super) type Numbers<'m> = BTreeMap<u64, Vec<(usize, &'m Envelope)>>;
 /// The messages that are there, by chain and by name.
 pub(super) struct Index<'m> {
     pub(super) chains: BTreeMap<Chain, Numbers<'m>>,
-    names: HashMap<&'m str, &'m Envelope>,
+    names: HashMap<&'m str, (usize, &'m Envelope)>,
     twice: BTreeSet<usize>,
+    /// Whose signature does not hold: anybody can write such a message, and it takes no place in a chain.
+    forged: BTreeSet<usize>,
+    /// Of whose signature nothing can be said.
+    doubtful: BTreeSet<usize>,
 }
 
 impl<'m> Index<'m> {
-    pub(super) fn of(material: &'m Material<'_>) -> Self {
+    pub(super) fn of(material: &'m Material<'_>, signatures: &Signatures) -> Self {
+        let of = |outcome: Outcome| -> BTreeSet<usize> {
+            let all = signatures.iter().enumerate();
+            let found = all.filter(|(_, s)| s.as_ref().is_some_and(|s| s.outcome == outcome));
+            found.map(|(index, _)| index).collect()
+        };
+        let (forged, doubtful) = (of(Outcome::Failed), of(Outcome::Indeterminate));
         // By what a chain is made of: not copied for each message.
         let mut chains: HashMap<_, Numbers<'m>> = HashMap::new();
         let mut names = HashMap::with_capacity(material.envelopes.len());
         let mut twice = BTreeSet::new();
         for (index, envelope) in material.envelopes.iter().enumerate() {
             let Some(envelope) = envelope else { continue };
-            if names.insert(envelope.id().as_str(), envelope).is_some() {
+            if names.contains_key(envelope.id().as_str()) {
                 twice.insert(index);
+                continue;
+            }
+            names.insert(envelope.id().as_str(), (index, envelope));
+            if forged.contains(&index) {
                 continue;
             }
             let header = envelope.header();
@@ -59,12 +75,28 @@ impl<'m> Index<'m> {
             let (channel, sender, key) = (channel.clone(), sender.clone(), key.clone());
             (Chain { channel, sender, key }, numbers)
         };
-        Self { chains: chains.into_iter().map(owned).collect(), names, twice }
+        let chains = chains.into_iter().map(owned).collect();
+        Self { chains, names, twice, forged, doubtful }
     }
 
     /// A message by its name.
     pub(super) fn message(&self, id: &str) -> Option<&'m Envelope> {
-        self.names.get(id).copied()
+        self.names.get(id).map(|(_, envelope)| *envelope)
+    }
+
+    /// The messages from one back to a number, each named by the one after it, as far as they are there.
+    pub(super) fn back_from(&self, newest: &str, first: u64) -> HashSet<usize> {
+        let mut found = HashSet::new();
+        let mut next = self.names.get(newest);
+        while let Some((index, envelope)) = next {
+            let header = envelope.header();
+            if header.sequence < first {
+                break;
+            }
+            found.insert(*index);
+            next = header.previous.as_ref().and_then(|id| self.names.get(id.as_str()));
+        }
+        found
     }
 }
 
@@ -75,7 +107,20 @@ impl Chains {
         let mut found = Self { places, gaps: Vec::new(), forks, contradicted, twice };
         let proven = |e: &Envelope| proven.contains(e.id().as_str());
         for (chain, numbers) in &index.chains {
-            found.follow(material, chain, numbers, &proven);
+            found.follow((material, index), chain, numbers, &proven);
+        }
+        for place in index.forged.difference(&index.twice) {
+            let envelope = material.envelopes.get(*place).and_then(Option::as_ref);
+            let audit = match envelope.is_some_and(proven) {
+                true => contradicted_elsewhere(),
+                false => {
+                    let sentence = "its signature does not hold, so it takes no place in the chain";
+                    Audit::passed(NAME, codes::NOTHING_ASKED, sentence)
+                }
+            };
+            if let Some(place) = found.places.get_mut(*place) {
+                *place = Some(Arc::new(audit));
+            }
         }
         found
     }
@@ -105,18 +150,19 @@ impl Chains {
 
     fn follow(
         &mut self,
-        material: &Material<'_>,
+        (material, known): (&Material<'_>, &Index<'_>),
         chain: &Chain,
         numbers: &Numbers<'_>,
         proven: &dyn Fn(&Envelope) -> bool,
     ) {
+        let sure = |place: &usize| !known.doubtful.contains(place);
         let selection = &material.bundle.manifest().selection;
         let whole = selection.takes_whole_chains_of(&chain.sender);
         let mut last = 0_u64;
         for (number, all) in numbers {
             let before = number.checked_sub(1).and_then(|n| numbers.get(&n));
             // What lies before a time that was asked for was not asked for.
-            let begins = !whole || (last == 0 && selection.from.is_some());
+            let begins = !whole || (last == 0 && material.selected_from().is_some());
             let gap = last.saturating_add(1) < *number && !begins;
             if gap {
                 self.gaps.push(Gap {
@@ -127,12 +173,18 @@ impl Chains {
                 });
             }
             for (index, envelope) in all {
-                let audit = if let Some((_, other)) = all.iter().find(|(i, _)| i != index) {
+                let mut others = all.iter().filter(|(i, _)| i != index);
+                let signed = all.iter().find(|(i, _)| i != index && sure(i) && sure(index));
+                let audit = if let Some((_, other)) = signed {
                     let sentence = format!("{} has the same number", other.id());
                     Audit::failed(NAME, codes::SEQUENCE_FORK, sentence).on([other.id()])
                 } else if proven(envelope) {
-                    let sentence = "the sender signed another one that contradicts it";
-                    Audit::failed(NAME, codes::SEQUENCE_FORK, sentence)
+                    contradicted_elsewhere()
+                } else if let Some((_, other)) = others.next() {
+                    let id = other.id();
+                    let sentence =
+                        format!("{id} has the same number, and whether both were signed is open");
+                    Audit::open(NAME, codes::SEQUENCE_FORK, sentence).on([id])
                 } else if let Some(before) = before {
                     follows(envelope.header(), before)
                 } else if gap {
@@ -153,6 +205,11 @@ impl Chains {
             last = *number;
         }
     }
+}
+
+fn contradicted_elsewhere() -> Audit {
+    let sentence = "the sender signed another one that contradicts it";
+    Audit::failed(NAME, codes::SEQUENCE_FORK, sentence)
 }
 
 fn follows(header: &Header, before: &[(usize, &Envelope)]) -> Audit {

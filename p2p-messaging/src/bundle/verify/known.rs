@@ -1,6 +1,6 @@
 //! What an audit knows of DIDs: what the trust pack says, and logs in the bundle that prove themselves.
 
-use super::material::Problems;
+use super::problems::Problems;
 use crate::bundle::Bundle;
 use crate::bundle::entries::IdentityEntry;
 use crate::identities::Identities;

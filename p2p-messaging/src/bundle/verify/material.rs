@@ -3,6 +3,7 @@
 
 use super::in_parallel;
 use super::known::{Known, KnownDids, read_identities};
+use super::problems::Problems;
 use super::report::Audit;
 use crate::bundle::Bundle;
 use crate::bundle::entries::{MessageEntry, PayloadState};
@@ -10,6 +11,7 @@ use crate::codes;
 use crate::envelope::Envelope;
 use crate::receipt::SignedReceipt;
 use crate::sealing::Epoch;
+use gridpass_credentials::charter::SignedCharter;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::role::RoleDefinition;
 use gridpass_credentials::secured::{Kind as SecuredKind, Secured};
@@ -27,9 +29,6 @@ use gridpass_policy::payload::{PayloadSchema, SchemaError};
 use gridpass_policy::policy::Policy;
 use ipld_core::cid::Cid;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The most problems of parts that are told one by one.
-const MAX_PROBLEMS: usize = 256;
 
 /// All that was read.
 pub(super) struct Material<'b> {
@@ -63,7 +62,7 @@ impl<'b> Material<'b> {
         (trust_pack, beside): (&[u8], &dyn SnapshotStore),
         at: UnixMillis,
     ) -> Result<Self, TrustError> {
-        let mut problems = Problems(Vec::new());
+        let mut problems = Problems::default();
         for (kind, cid) in bundle.missing() {
             let sentence = format!("{cid}, of the {kind}, is listed and not there");
             problems.open(codes::BUNDLE_PART_MISSING, sentence, cid);
@@ -77,7 +76,9 @@ impl<'b> Material<'b> {
             Ok((id.clone(), admission))
         });
         let definitions = read_definitions(bundle, &mut problems);
-        let charters: BTreeSet<_> = admissions.values().map(|a| &a.trust.charter).collect();
+        let mut charters: BTreeSet<_> = admissions.values().map(|a| &a.trust.charter).collect();
+        // And those that were in force when they were made: a newer one may say otherwise.
+        charters.extend(admissions.values().filter_map(|a| in_force(&trust, a.judged)));
         let earlier = earlier(&trust, trust_pack, &charters, &definitions, at)?;
         let lists = read_all(bundle, &entries.lists, &mut problems, |_, bytes| {
             let secured = Secured::parse(bytes, SecuredKind::Credential)
@@ -131,7 +132,7 @@ impl<'b> Material<'b> {
         };
         (material.policy, material.channel) = material.read_channel();
         material.check_schemas(&mut problems);
-        material.problems = problems.0;
+        material.problems = problems.told();
         Ok(material)
     }
 
@@ -146,6 +147,24 @@ impl<'b> Material<'b> {
             return Some(&self.trust);
         }
         self.earlier.get(charter)
+    }
+
+    /// From when on messages are selected: before a channel counts there are none to leave out.
+    pub(super) fn selected_from(&self) -> Option<UnixMillis> {
+        let dated = self.policy.as_ref().map(|policy| policy.descriptor().dated);
+        let from = self.bundle.manifest().selection.from;
+        from.filter(|from| dated.is_none_or(|dated| *from > dated))
+    }
+
+    /// Until when messages are selected: when the bundle was made there were none of later.
+    pub(super) fn selected_until(&self) -> Option<UnixMillis> {
+        let manifest = self.bundle.manifest();
+        manifest.selection.until.filter(|until| *until < manifest.made)
+    }
+
+    /// The newest charter of the trust pack that is not dated later than a time.
+    pub(super) fn charter_in_force(&self, at: UnixMillis) -> Option<&ContentId> {
+        in_force(&self.trust, at)
     }
 
     /// The first charter of the trust pack.
@@ -195,25 +214,6 @@ impl<'b> Material<'b> {
                 Err(e) => problems.failed(e.code(), e.to_string(), id),
             }
         }
-    }
-}
-
-/// Problems as they are found.
-pub(super) struct Problems(Vec<Audit>);
-
-impl Problems {
-    fn push(&mut self, audit: Audit) {
-        if self.0.len() < MAX_PROBLEMS {
-            self.0.push(audit);
-        }
-    }
-
-    pub(super) fn open(&mut self, code: Code, sentence: String, name: &impl ToString) {
-        self.push(Audit::open("parts", code, sentence).on([name.to_string()]));
-    }
-
-    pub(super) fn failed(&mut self, code: Code, sentence: String, name: &impl ToString) {
-        self.push(Audit::failed("parts", code, sentence).on([name.to_string()]));
     }
 }
 
@@ -299,6 +299,12 @@ fn read_receipts(bundle: &Bundle<'_>, problems: &mut Problems) -> Vec<Option<Sig
         });
     }
     all
+}
+
+fn in_force(trust: &Trust, at: UnixMillis) -> Option<&ContentId> {
+    let all = trust.history().iter().rev();
+    let mut dated = all.filter(|signed| signed.charter().dated <= at);
+    dated.next().map(SignedCharter::id)
 }
 
 /// The trust pack as it was when earlier charters of its own history were the newest. Their definitions

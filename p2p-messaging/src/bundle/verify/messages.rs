@@ -2,22 +2,19 @@
 
 use super::Shown;
 use super::chains::Chains;
-use super::keys::{Keys, is_own_proof};
-use super::known::KnownDids;
 use super::material::{Material, no_envelope};
-use super::receipts::{Receipts, key_at};
-use super::report::{Audit, MessageReport, ReceiptReport, Times, worst};
+use super::receipts::{Receipts, Spoken};
+use super::report::{Audit, MessageReport, Note, ReceiptReport, Times, worst};
 use super::senders::{Part, Sender, Senders, accredited};
+use super::signatures::Signatures;
 use super::told::{not_after, notes};
 use crate::bundle::entries::MessageEntry;
 use crate::checking::{Chain, code_of, message_facts, signature_facts};
 use crate::codes;
-use crate::envelope::{Envelope, Header, NotSigned};
+use crate::envelope::{Envelope, Header};
 use crate::receipt::{Receipt, SignedReceipt, covers};
 use gridpass_credentials::content_id::ContentId;
-use gridpass_identity::codes as identity_codes;
-use gridpass_identity::did::{Did, DidUrl};
-use gridpass_identity::key::PublicKey;
+use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
 use gridpass_policy::codes as policy_codes;
 use gridpass_policy::decision::Verdict;
@@ -34,21 +31,17 @@ pub(super) struct Context<'m> {
     senders: &'m Senders,
     receipts: &'m Receipts,
     chains: &'m Chains,
-    keys: &'m Keys,
+    signatures: &'m Signatures,
     accredited: BTreeSet<&'m Did>,
     pub(super) shown: &'m Shown,
     channel: Arc<Audit>,
-    signed: Arc<Audit>,
     nobody: Arc<Audit>,
     pub(super) unsealed: Arc<Audit>,
 }
 
 /// What one thread remembers from message to message.
 pub(super) struct Memory<'m> {
-    resolver: KnownDids<'m>,
-    /// Keys of DIDs that are their own proof.
-    keys: HashMap<DidUrl, PublicKey>,
-    admitted: HashMap<ContentId, Admitted>,
+    admitted: HashMap<&'m ContentId, Admitted>,
     /// Schemas, where they can be had.
     pub(super) schemas: HashMap<ContentId, Option<PayloadSchema>>,
 }
@@ -58,21 +51,19 @@ impl<'m> Context<'m> {
         material: &'m Material<'m>,
         senders: &'m Senders,
         receipts: &'m Receipts,
-        (chains, keys): (&'m Chains, &'m Keys),
+        (chains, signatures): (&'m Chains, &'m Signatures),
         shown: &'m Shown,
     ) -> Self {
         let none = |name, sentence| Audit::passed(name, codes::NOTHING_ASKED, sentence);
-        let sentence = "signed with the key that its header names, which was good then";
         Self {
             material,
             senders,
             receipts,
             chains,
-            keys,
+            signatures,
             accredited: accredited(material, senders),
             shown,
             channel: Arc::new(material.channel.clone()),
-            signed: Arc::new(Audit::passed("signature", identity_codes::SIGNATURE_VALID, sentence)),
             nobody: Arc::new(Audit::passed(
                 "receipts",
                 codes::RECEIPT_NONE,
@@ -84,9 +75,7 @@ impl<'m> Context<'m> {
 
     /// The memory of a thread.
     pub(super) fn memory(&self) -> Memory<'m> {
-        let resolver = self.material.resolver();
-        let (keys, admitted) = (HashMap::new(), HashMap::new());
-        Memory { resolver, keys, admitted, schemas: HashMap::new() }
+        Memory { admitted: HashMap::new(), schemas: HashMap::new() }
     }
 
     /// Everything there is to say of a message.
@@ -122,10 +111,10 @@ impl<'m> Context<'m> {
             Some(sender) => sender.check(part),
             None => Arc::new(Audit::open(part.name(), codes::BUNDLE_PART_MISSING, "not there")),
         };
-        let speaking = self.receipts.of(&chain, header.sequence);
+        let speaking = self.receipts.of(index);
         let checks = vec![
             Arc::new(self.bytes(index, envelope)),
-            self.signature(entry, envelope, memory),
+            self.signature(index),
             part(Part::Node),
             part(Part::Presentation),
             part(Part::Visas),
@@ -159,8 +148,10 @@ impl<'m> Context<'m> {
             not_after: bound.map(|r| r.issued),
             not_after_by: bound.map(|r| r.recipient.clone()),
         });
-        made.without_receipt = self.without_receipt(header, &said);
-        made.notes = notes(entry, sender, &said, self.chains.is_contradicted(&chain));
+        made.without_receipt = self.without_receipt(header, speaking);
+        let contradicted = self.chains.is_contradicted(&chain);
+        made.notes = notes((entry, header), sender, (said.as_slice(), exporter), contradicted);
+        made.notes.extend(speaking.iter().find_map(|s| self.unlinked(s)));
         made.receipts = said;
         made
     }
@@ -180,40 +171,11 @@ impl<'m> Context<'m> {
         audit.on_names([envelope.id().to_text()])
     }
 
-    fn signature(
-        &self,
-        entry: &MessageEntry,
-        envelope: &Envelope,
-        memory: &mut Memory<'m>,
-    ) -> Arc<Audit> {
-        let (name, url) = ("signature", &envelope.header().key);
-        let said = |verified: Result<(), NotSigned>| match verified {
-            Ok(()) => Arc::clone(&self.signed),
-            Err(e) => {
-                let code = identity_codes::SIGNATURE_INVALID;
-                Arc::new(Audit::failed(name, code, e.to_string()).on([url]))
-            }
-        };
-        if let Some(prepared) = self.keys.of_url(url) {
-            return said(envelope.verify_prepared(prepared));
-        }
-        let key = match memory.keys.get(url) {
-            Some(key) => key.clone(),
-            None => match key_at(&memory.resolver, url, entry.at) {
-                Ok(key) => {
-                    // Of others the key may be another one at another time.
-                    if is_own_proof(url) {
-                        memory.keys.insert(url.clone(), key.clone());
-                    }
-                    key
-                }
-                Err(judged) => {
-                    let stands = (judged.outcome, judged.code);
-                    return Arc::new(Audit::new(name, stands, judged.sentence).on([url]));
-                }
-            },
-        };
-        said(envelope.verify(&key))
+    fn signature(&self, index: usize) -> Arc<Audit> {
+        let found = self.signatures.get(index).and_then(Option::as_ref).cloned();
+        found.unwrap_or_else(|| {
+            Arc::new(Audit::open("signature", codes::BUNDLE_PART_MISSING, "not there"))
+        })
     }
 
     /// What the admission says counts as long as it does by its evidence.
@@ -223,9 +185,16 @@ impl<'m> Context<'m> {
         check: Arc<Audit>,
         sender: Option<&Sender>,
     ) -> Arc<Audit> {
-        let over = sender.and_then(|s| s.expires).filter(|expires| entry.at >= *expires);
-        match over {
-            Some(expires) if check.outcome == Outcome::Passed && entry.allowed => {
+        let ended = policy_codes::ADMISSION_EXPIRED.id();
+        // What was refused for its end alone says that it had ended.
+        let counted = entry.allowed || !entry.reasons.iter().any(|reason| reason == ended);
+        let refused = !entry.allowed && counted;
+        match sender.and_then(|s| s.expires) {
+            Some(expires)
+                if check.outcome == Outcome::Passed
+                    && !refused
+                    && counted == (entry.at >= expires) =>
+            {
                 let sentence = format!("by its evidence it counts until {expires}");
                 Arc::new(Audit::open("status", codes::FACTS_OPEN, sentence))
             }
@@ -242,8 +211,9 @@ impl<'m> Context<'m> {
     ) -> Audit {
         let name = "decision";
         let admission = &entry.admission;
+        let id = self.senders.get_key_value(admission).map(|(id, _)| id);
         let known = sender.and_then(|s| s.admitted.as_ref()).zip(self.material.policy.as_ref());
-        let Some((admitted, policy)) = known else {
+        let Some(((admitted, policy), id)) = known.zip(id) else {
             let there = self.material.admissions.contains_key(admission);
             let code = if there { self.material.channel.code } else { codes::BUNDLE_PART_MISSING };
             let sentence = "what it was decided from is not there, or cannot be read";
@@ -251,7 +221,7 @@ impl<'m> Context<'m> {
             let outcome = if refused { Outcome::Failed } else { Outcome::Indeterminate };
             return Audit::new(name, (outcome, code), sentence).on([admission]);
         };
-        let admitted = memory.admitted.entry(admission.clone()).or_insert_with(|| admitted.clone());
+        let admitted = memory.admitted.entry(id).or_insert_with(|| admitted.clone());
         let signature = signature_facts(envelope.header());
         let mut facts = message_facts(envelope, signature, entry.sent_last_minute);
         facts.sealing.clone_from(&entry.sealing);
@@ -263,9 +233,10 @@ impl<'m> Context<'m> {
         let audit = if same {
             let sentence: Cow<'_, str> = match ruling.reasons.first() {
                 None => "made again from the recorded facts: allowed".into(),
-                Some(first) => {
-                    format!("made again from the recorded facts: refused, {}", first.sentence)
-                        .into()
+                // What the record says in words is the exporter's.
+                Some(_) => {
+                    let codes = entry.reasons.join(", ");
+                    format!("made again from the recorded facts: refused ({codes})").into()
                 }
             };
             Audit::passed(name, policy_codes::DECISION_RECOMPUTED, sentence)
@@ -284,25 +255,38 @@ impl<'m> Context<'m> {
         audit.on_names([admission.to_text()])
     }
 
-    fn receipts_check(&self, speaking: &[usize]) -> Arc<Audit> {
-        if speaking.is_empty() {
-            return Arc::clone(&self.nobody);
-        }
-        let judged = || speaking.iter().filter_map(|i| self.receipts.judged.get(*i));
-        let all = judged().map(|j| (j.outcome, j.code, j.sentence.as_str()));
-        let Some((outcome, code, sentence)) = worst(all) else { return Arc::clone(&self.nobody) };
+    fn receipts_check(&self, speaking: &[Spoken]) -> Arc<Audit> {
         let entries = &self.material.bundle.entries().receipts;
-        let names = speaking.iter().filter_map(|i| entries.get(*i)).map(|e| e.receipt);
-        let audit = Audit::new("receipts", (outcome, code), sentence.to_owned());
-        Arc::new(audit.on(names))
+        let names = |which: &dyn Fn(&Spoken) -> bool| -> Vec<_> {
+            let chosen = speaking.iter().filter(|s| which(s));
+            chosen.filter_map(|s| entries.get(s.receipt)).map(|e| e.receipt).collect()
+        };
+        let judged = |s: &Spoken| self.receipts.judged.get(s.receipt);
+        // One that may speak of another message of this number says nothing of this one.
+        let counts =
+            |s: &Spoken| s.linked || judged(s).is_some_and(|j| j.outcome != Outcome::Passed);
+        let all = speaking.iter().filter(|s| counts(s)).filter_map(judged);
+        match worst(all.map(|j| (j.outcome, j.code, j.sentence.as_str()))) {
+            Some((outcome, code, sentence)) => {
+                let audit = Audit::new("receipts", (outcome, code), sentence.to_owned());
+                Arc::new(audit.on(names(&counts)))
+            }
+            None if speaking.is_empty() => Arc::clone(&self.nobody),
+            None => {
+                let sentence = "no receipt is shown to be of it, and not of another of its number";
+                let audit = Audit::passed("receipts", codes::RECEIPT_UNLINKED, sentence);
+                Arc::new(audit.on(names(&|_| true)))
+            }
+        }
     }
 
-    fn receipts_of(&self, header: &Header, speaking: &[usize]) -> Vec<ReceiptReport> {
-        let of = |index: &usize| {
-            let signed: &SignedReceipt = self.material.receipts.get(*index)?.as_ref()?;
-            let judged = self.receipts.judged.get(*index)?;
-            let entry = self.material.bundle.entries().receipts.get(*index)?;
+    fn receipts_of(&self, header: &Header, speaking: &[Spoken]) -> Vec<ReceiptReport> {
+        let of = |spoken: &Spoken| {
+            let signed: &SignedReceipt = self.material.receipts.get(spoken.receipt)?.as_ref()?;
+            let judged = self.receipts.judged.get(spoken.receipt)?;
+            let entry = self.material.bundle.entries().receipts.get(spoken.receipt)?;
             let (state, reasons) = said(signed.receipt(), header.sequence);
+            let holds = judged.outcome != Outcome::Passed || spoken.linked;
             Some(ReceiptReport {
                 receipt: entry.receipt.to_string(),
                 recipient: signed.receipt().recipient.clone(),
@@ -310,21 +294,37 @@ impl<'m> Context<'m> {
                 issued: signed.receipt().issued,
                 state,
                 reasons,
-                outcome: judged.outcome,
+                outcome: if holds { judged.outcome } else { Outcome::Indeterminate },
             })
         };
         speaking.iter().filter_map(of).collect()
     }
 
+    /// What to know of a receipt that may speak of another message of this number.
+    fn unlinked(&self, spoken: &Spoken) -> Option<Note> {
+        let judged = self.receipts.judged.get(spoken.receipt)?;
+        if spoken.linked || judged.outcome != Outcome::Passed {
+            return None;
+        }
+        let receipt = self.material.receipts.get(spoken.receipt)?.as_ref()?.receipt();
+        let sentence = format!(
+            "{} speaks of a message with this number, up to {}; what lies between is not there",
+            receipt.recipient, receipt.newest
+        );
+        Some(Note { code: codes::RECEIPT_UNLINKED, sentence })
+    }
+
     /// Whom a message names and of whom no receipt is there, as far as the exporter would have it: who
     /// sent it is given all, who received it has its own.
-    fn without_receipt(&self, header: &Header, said: &[ReceiptReport]) -> Vec<Did> {
+    fn without_receipt(&self, header: &Header, speaking: &[Spoken]) -> Vec<Did> {
         let policy = self.material.policy.as_ref();
         if !policy.is_some_and(|p| p.descriptor().receipts) {
             return Vec::new();
         }
         let exporter = &self.material.bundle.manifest().exporter.participant;
-        let heard: BTreeSet<&Did> = said.iter().map(|r| &r.recipient).collect();
+        let linked = speaking.iter().filter(|s| s.linked);
+        let receipts = linked.filter_map(|s| self.material.receipts.get(s.receipt)?.as_ref());
+        let heard: BTreeSet<&Did> = receipts.map(|r| &r.receipt().recipient).collect();
         let due = |r: &&Did| &header.sender == exporter || *r == exporter;
         let without = header.recipients.iter().filter(due).filter(|r| !heard.contains(r));
         without.cloned().collect()

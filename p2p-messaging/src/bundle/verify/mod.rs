@@ -16,9 +16,11 @@ mod known;
 mod material;
 mod messages;
 mod payloads;
+mod problems;
 mod receipts;
 mod report;
 mod senders;
+mod signatures;
 mod told;
 mod whole;
 
@@ -106,15 +108,16 @@ pub fn verify_beside(
 ) -> Result<Report, TrustError> {
     let trust = Trust::open(trust_pack, None, at)?;
     let material = Material::read(bundle, trust, (trust_pack, known), at)?;
+    let signatures = signatures::judge(&material);
     let (index, senders) =
-        rayon::join(|| chains::Index::of(&material), || senders::judge(&material));
+        rayon::join(|| chains::Index::of(&material, &signatures), || senders::judge(&material));
     let (chains, receipts) = rayon::join(
         || chains::Chains::of(&material, &index),
         || receipts::judge(&material, &index),
     );
     let chosen = choose(bundle, sample);
-    let keys = keys::Keys::of(&material, &chosen);
-    let context = messages::Context::new(&material, &senders, &receipts, (&chains, &keys), shown);
+    let beside = (&chains, &signatures);
+    let context = messages::Context::new(&material, &senders, &receipts, beside, shown);
     let messages =
         in_parallel_with(&chosen, || context.memory(), |memory, one| context.judge(*one, memory));
     let checks = whole::checks(&material, &receipts, &chains);

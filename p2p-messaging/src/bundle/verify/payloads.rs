@@ -8,8 +8,34 @@ use crate::bundle::opening;
 use crate::checking::{epoch_facts, payload_facts};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
+use gridpass_identity::code::Code;
+use gridpass_policy::codes as policy_codes;
 use gridpass_policy::facts::{CheckFacts, Finding};
 use std::sync::Arc;
+
+/// For what a payload is refused that somebody looked at.
+const OF_PAYLOADS: [Code; 9] = [
+    policy_codes::PAYLOAD_SCHEMA,
+    policy_codes::PAYLOAD_MALFORMED,
+    policy_codes::PAYLOAD_LIMIT,
+    policy_codes::XML_FORBIDDEN,
+    policy_codes::CIM_HEADER,
+    policy_codes::ATTRIBUTE_DIFFERS,
+    codes::SEALING_MALFORMED,
+    codes::SEALING_BROKEN,
+    codes::SEALING_EPOCH,
+];
+/// For what a message is refused by how it is sealed.
+const OF_SEALING: [Code; 2] = [codes::SEALING_EPOCHS, codes::SEALING_STRANGER];
+
+/// Whether that can be found at all: else whoever exports could have a ruling follow from any words.
+fn is_finding(recorded: &CheckFacts, refusals: &[Code]) -> bool {
+    match recorded.outcome {
+        Finding::Passed => true,
+        Finding::Failed => refusals.iter().any(|code| code.id() == recorded.code),
+        Finding::Indeterminate => false,
+    }
+}
 
 impl<'m> Context<'m> {
     pub(super) fn payload(
@@ -20,12 +46,18 @@ impl<'m> Context<'m> {
     ) -> Audit {
         let name = "payload";
         let id = envelope.payload_id();
+        let opened = entry.opened.as_ref().map(|o| &o.facts);
+        if !entry.facts.iter().chain(opened).all(|facts| is_finding(facts, &OF_PAYLOADS)) {
+            let sentence = "the record says of it what nobody finds of a payload";
+            return Audit::failed(name, codes::FACTS_DIFFER, sentence).on([id]);
+        }
         let bytes = match entry.payload {
             PayloadState::Withheld | PayloadState::Gone => match self.shown.get(id) {
                 Some(bytes) => bytes,
                 None => {
                     let sentence = "it is not in the bundle; its hash is signed";
-                    return Audit::passed(name, codes::PAYLOAD_WITHHELD, sentence).on([id]);
+                    let audit = Audit::passed(name, codes::PAYLOAD_WITHHELD, sentence);
+                    return unseen(entry, audit).on([id]);
                 }
             },
             PayloadState::Here => match self.material.bundle.signed_payload(entry, envelope) {
@@ -43,11 +75,10 @@ impl<'m> Context<'m> {
                 .fits(header, entry.facts.as_ref(), bytes, memory)
                 .on_names([id.to_text(), header.schema.to_text()]);
         }
-        let opened = entry.opened.as_ref().map(|o| &o.facts);
         match opening::opened(entry, header, bytes) {
             None => {
                 let sentence = "it is sealed, and hashes to what was signed";
-                Audit::passed(name, codes::BUNDLE_INTACT, sentence).on([id])
+                unseen(entry, Audit::passed(name, codes::BUNDLE_INTACT, sentence)).on([id])
             }
             Some(Err(e)) => Audit::failed(name, e.code(), e.to_string()).on([id]),
             Some(Ok(payload)) => {
@@ -84,7 +115,19 @@ impl<'m> Context<'m> {
 
     pub(super) fn sealing(&self, entry: &MessageEntry, envelope: &Envelope) -> Arc<Audit> {
         let (name, header) = ("sealing", envelope.header());
-        let Some(id) = &header.epoch else { return Arc::clone(&self.unsealed) };
+        let Some(id) = &header.epoch else {
+            return match &entry.sealing {
+                None => Arc::clone(&self.unsealed),
+                Some(_) => {
+                    let sentence = "the record says how it is sealed, and it is not";
+                    Arc::new(Audit::failed(name, codes::FACTS_DIFFER, sentence))
+                }
+            };
+        };
+        if entry.sealing.as_ref().is_some_and(|found| !is_finding(found, &OF_SEALING)) {
+            let sentence = "the record says of it what nobody finds of how something is sealed";
+            return Arc::new(Audit::failed(name, codes::FACTS_DIFFER, sentence).on([id]));
+        }
         let Some(epoch) = self.material.epochs.get(id) else {
             let passed = entry.sealing.as_ref().is_none_or(|s| s.outcome == Finding::Passed);
             // Nobody keeps an epoch for what was refused for another reason.
@@ -104,14 +147,24 @@ impl<'m> Context<'m> {
     }
 }
 
+/// What there is to say of a payload that cannot be looked at: a refusal for what it says stays open.
+fn unseen(entry: &MessageEntry, audit: Audit) -> Audit {
+    match entry.facts.as_ref().filter(|facts| facts.outcome != Finding::Passed) {
+        None => audit,
+        Some(facts) => {
+            let code = &facts.code;
+            let sentence = format!("recorded as refused [{code}], and it cannot be looked at");
+            Audit::open(audit.name, codes::FACTS_OPEN, sentence)
+        }
+    }
+}
+
 /// How a recorded fact stands to the one that was made again.
 fn same_facts(name: &'static str, recorded: &CheckFacts, made: &CheckFacts) -> Audit {
     if same(recorded, made) {
         return Audit::passed(name, codes::FACTS_CONFIRMED, made.sentence.clone());
     }
-    let sentence = format!(
-        "by the evidence: {} [{}]; recorded was: {} [{}]",
-        made.sentence, made.code, recorded.sentence, recorded.code
-    );
+    let (code, was) = (&made.code, &recorded.code);
+    let sentence = format!("by the evidence: {} [{code}]; recorded was [{was}]", made.sentence);
     Audit::new(name, stand(recorded, made), sentence)
 }

@@ -24,6 +24,7 @@ use gridpass_identity::key::PublicKey;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{Resolver, TimeBasis};
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
+use gridpass_policy::channel::Mode;
 use std::collections::BTreeMap;
 
 /// What came out for one receipt.
@@ -48,19 +49,27 @@ impl Judged {
     }
 }
 
-/// Every receipt, in the order of the bundle; and of each chain those that speak of a number.
+/// That a receipt speaks of a message, by its number.
+pub(super) struct Spoken {
+    /// Which, in the order of the bundle.
+    pub(super) receipt: usize,
+    /// Whether the message that it names goes back to this one, name by name: else it may speak of another one
+    /// with the same number.
+    pub(super) linked: bool,
+}
+
+/// Every receipt, in the order of the bundle; and of each message those that speak of it.
 pub(super) struct Receipts {
     pub(super) judged: Vec<Judged>,
-    speaking: BTreeMap<Chain, BTreeMap<u64, Vec<usize>>>,
+    speaking: Vec<Vec<Spoken>>,
     /// What the ends of chains lack that receipts speak of.
     pub(super) gaps: Vec<Gap>,
 }
 
 impl Receipts {
     /// Those that speak of a message.
-    pub(super) fn of(&self, chain: &Chain, sequence: u64) -> &[usize] {
-        let of_chain = self.speaking.get(chain);
-        of_chain.and_then(|all| all.get(&sequence)).map_or(&[], Vec::as_slice)
+    pub(super) fn of(&self, message: usize) -> &[Spoken] {
+        self.speaking.get(message).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -84,8 +93,10 @@ pub(super) fn judge(material: &Material<'_>, index: &Index<'_>) -> Receipts {
             None => Judged::open(codes::BUNDLE_PART_MISSING, "the receipt is not there"),
         },
     );
-    let mut speaking: BTreeMap<Chain, BTreeMap<u64, Vec<usize>>> = BTreeMap::new();
+    let mut speaking: Vec<Vec<Spoken>> = Vec::new();
+    speaking.resize_with(material.envelopes.len(), Vec::new);
     let mut tails: BTreeMap<Chain, (u64, u64)> = BTreeMap::new();
+    let mut missing: BTreeMap<Chain, Vec<(u64, u64)>> = BTreeMap::new();
     for (place, signed) in material.receipts.iter().enumerate() {
         let Some(receipt) = signed.as_ref().map(SignedReceipt::receipt) else { continue };
         let open = judged.get(place).is_some_and(|j| j.code == codes::SEQUENCE_GAP);
@@ -93,18 +104,24 @@ pub(super) fn judge(material: &Material<'_>, index: &Index<'_>) -> Receipts {
             let tail = tails.entry(chain).or_insert((last, last));
             tail.1 = tail.1.max(receipt.until());
         }
-        let Some((chain, known)) =
-            receipt.chain().ok().and_then(|c| index.chains.get_key_value(&c))
-        else {
+        if let Some((chain, ranges)) = left_out(material, receipt, index).filter(|_| open) {
+            missing.entry(chain).or_default().extend(ranges);
+        }
+        let Some(known) = receipt.chain().ok().and_then(|c| index.chains.get(&c)) else {
             continue;
         };
         // As far as the messages are here: a range may be of any length.
         let ranges = receipt.delivered.iter().chain(&receipt.kept).copied();
         let refused = receipt.refused.iter().map(|r| (r.sequence, r.sequence));
-        for (from, until) in ranges.chain(refused) {
-            for (sequence, _) in known.range(from..=until.max(from)) {
-                let of_chain = speaking.entry(chain.clone()).or_default();
-                of_chain.entry(*sequence).or_default().push(place);
+        let all: Vec<_> = ranges.chain(refused).collect();
+        let first = all.iter().map(|(from, _)| *from).min().unwrap_or_default();
+        let linked = index.back_from(receipt.newest.as_str(), first);
+        for (from, until) in all {
+            let there = known.range(from..=until.max(from));
+            for (message, _) in there.flat_map(|(_, all)| all) {
+                if let Some(of) = speaking.get_mut(*message) {
+                    of.push(Spoken { receipt: place, linked: linked.contains(message) });
+                }
             }
         }
     }
@@ -114,7 +131,12 @@ pub(super) fn judge(material: &Material<'_>, index: &Index<'_>) -> Receipts {
         from: last.saturating_add(1),
         until,
     };
-    Receipts { judged, speaking, gaps: tails.into_iter().map(gap).collect() }
+    let mut gaps: Vec<Gap> = tails.into_iter().map(gap).collect();
+    for (Chain { sender, key, .. }, ranges) in missing {
+        let gap = |(from, until)| Gap { sender: sender.clone(), key: key.clone(), from, until };
+        gaps.extend(merged(ranges).into_iter().map(gap));
+    }
+    Receipts { judged, speaking, gaps }
 }
 
 /// The last message of a chain that is there, where the bundle says that it has the whole of it and a receipt
@@ -125,17 +147,75 @@ fn missing_after(
     index: &Index<'_>,
 ) -> Option<(Chain, u64)> {
     let selection = &material.bundle.manifest().selection;
-    if selection.until.is_some() || !selection.takes_whole_chains_of(&receipt.sender) {
+    if material.selected_until().is_some() || !selection.takes_whole_chains_of(&receipt.sender) {
         return None;
     }
     let chain = receipt.chain().ok()?;
     let last = match index.chains.get(&chain).and_then(|numbers| numbers.last_key_value()) {
         Some((last, _)) => *last,
         // Before a time that was asked for there may have been all of them.
-        None if selection.from.is_some() => return None,
+        None if material.selected_from().is_some() => return None,
         None => 0,
     };
     (receipt.until() > last).then_some((chain, last))
+}
+
+/// Numbers of a chain that a selection of somebody's messages has by its own receipt, and that are not there:
+/// what is delivered to somebody where messages name recipients names it.
+fn left_out(
+    material: &Material<'_>,
+    receipt: &Receipt,
+    index: &Index<'_>,
+) -> Option<(Chain, Vec<(u64, u64)>)> {
+    let selection = &material.bundle.manifest().selection;
+    let mode = material.policy.as_ref().map(|policy| policy.descriptor().mode);
+    let names = mode.is_some_and(|mode| mode != Mode::Broadcast);
+    let its_own = selection.participant.as_ref() == Some(&receipt.recipient);
+    if !names || !its_own || selection.thread.is_some() || receipt.sender == receipt.recipient {
+        return None;
+    }
+    let chain = receipt.chain().ok()?;
+    let there = index.chains.get(&chain);
+    // Beyond times that were asked for there may have been any.
+    let low = match material.selected_from() {
+        Some(_) => *there?.first_key_value()?.0,
+        None => 1,
+    };
+    let high = match material.selected_until() {
+        Some(_) => *there?.last_key_value()?.0,
+        None => u64::MAX,
+    };
+    let mut missing = Vec::new();
+    for (from, until) in &receipt.delivered {
+        let (mut next, end) = ((*from).max(low), (*until).min(high));
+        if next > end {
+            continue;
+        }
+        let range = next..=end;
+        for (number, _) in there.into_iter().flat_map(|numbers| numbers.range(range.clone())) {
+            if *number > next {
+                missing.push((next, number.saturating_sub(1)));
+            }
+            next = number.saturating_add(1);
+        }
+        if next <= end {
+            missing.push((next, end));
+        }
+    }
+    (!missing.is_empty()).then_some((chain, missing))
+}
+
+/// As few ranges as say the same.
+fn merged(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+    ranges.sort_unstable();
+    let mut all: Vec<(u64, u64)> = Vec::new();
+    for (from, until) in ranges {
+        match all.last_mut() {
+            Some((_, end)) if from <= end.saturating_add(1) => *end = until.max(*end),
+            _ => all.push((from, until)),
+        }
+    }
+    all
 }
 
 /// Whether a message that it says to be delivered or kept was made after it was signed.
@@ -195,6 +275,12 @@ fn one(
     if let Some((_, last)) = missing_after(material, receipt, index) {
         let until = receipt.until();
         let sentence = format!("it speaks of messages up to {until}, and {last} is the last there");
+        return Judged::open(codes::SEQUENCE_GAP, sentence);
+    }
+    let left_out = left_out(material, receipt, index);
+    if let Some((from, until)) = left_out.as_ref().and_then(|(_, ranges)| ranges.first()) {
+        let sentence =
+            format!("{from} to {until} were delivered, are of the selection, and are not there");
         return Judged::open(codes::SEQUENCE_GAP, sentence);
     }
     let sentence = format!("signed by {}", signed.key());

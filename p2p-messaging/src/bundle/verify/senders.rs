@@ -8,15 +8,16 @@ use super::material::Material;
 use super::report::{Audit, Note};
 use crate::checking::{Established, Speaker, establish};
 use crate::codes;
+use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::signature::SignatureMemo;
-use gridpass_credentials::status::StatusList;
+use gridpass_credentials::status::{Change, StatusList};
 use gridpass_credentials::verify::{Evidence, SeenLists, check_list};
 use gridpass_credentials::visa::{Purpose, StatusEntry};
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
-use gridpass_policy::facts::{Admission, CheckFacts, Finding};
+use gridpass_policy::facts::{Admission, CheckFacts, Finding, VisaFacts};
 use gridpass_policy::policy::Admitted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -53,8 +54,10 @@ pub(super) struct Sender {
     pub(super) expires: Option<UnixMillis>,
     /// When somebody other than the sender last signed something that it rests on.
     pub(super) not_before: Option<UnixMillis>,
-    /// Since when a visa or authorisation was revoked, as lists say that came later.
-    pub(super) unheard: Option<(UnixMillis, Note)>,
+    /// What lists say that were not read, and are newer than those that were.
+    pub(super) unheard: Vec<Unheard>,
+    /// That a charter which was in force says otherwise than the older one that was gone by.
+    pub(super) older: Option<Note>,
 }
 
 /// Every admission that a message names.
@@ -125,7 +128,8 @@ impl Sender {
     }
 
     fn of(checks: [Arc<Audit>; 4]) -> Self {
-        Self { checks, admitted: None, expires: None, not_before: None, unheard: None }
+        let unheard = Vec::new();
+        Self { checks, admitted: None, expires: None, not_before: None, unheard, older: None }
     }
 
     /// The check of a part.
@@ -177,12 +181,14 @@ fn one(
                 }
                 Ok(made) => {
                     let checks = compare(recorded, &made, as_of.is_some(), &missing);
+                    let older = by_newer(material, recorded, &made, (&evidence, clock), memo);
                     Sender {
                         checks: checks.map(Arc::new),
                         admitted: None,
                         expires: Some(made.admission.expires),
                         not_before: not_before(&made, &recorded.sender),
                         unheard: unheard(material, recorded, &made, resolver, memo),
+                        older,
                     }
                 }
             }
@@ -265,14 +271,68 @@ fn not_before(made: &Established, sender: &Did) -> Option<UnixMillis> {
     made.report.visas.iter().filter(others).filter_map(|v| v.issued).max()
 }
 
-/// Whether a list that is dated later says of something that this rests on that it was revoked.
+/// Whether by the charter that was in force a visa failed which holds by the older one that was gone by.
+fn by_newer(
+    material: &Material<'_>,
+    recorded: &Admission,
+    made: &Established,
+    (evidence, clock): (&Evidence<'_>, UnixMillis),
+    memo: &mut SignatureMemo,
+) -> Option<Note> {
+    let named = material.trust_as_of(&recorded.trust.charter)?;
+    let newer = material.trust_as_of(material.charter_in_force(recorded.judged)?)?;
+    if newer.history().len() <= named.history().len() {
+        return None;
+    }
+    let (lists, resolver, seen) = (evidence.lists, evidence.resolver, SeenLists::new());
+    let evidence = Evidence { trust: newer, lists, resolver, seen: &seen };
+    let again = established(material, recorded, &evidence, clock, memo).ok()?;
+    let held = |visa: &VisaFacts| {
+        let mut before = made.admission.visas.iter().filter(|v| v.evidence == visa.evidence);
+        before.any(|v| v.standing.outcome == Finding::Passed)
+    };
+    let mut failed = again.admission.visas.iter().filter(|v| v.standing.outcome == Finding::Failed);
+    let visa = failed.find(|visa| held(visa))?;
+    let charter = newer.charter().charter();
+    let VisaFacts { role, standing, .. } = visa;
+    let sentence = format!(
+        "by the charter of {}, version {}, the visa for {role} does not count: {} [{}]",
+        charter.dated, charter.version, standing.sentence, standing.code
+    );
+    Some(Note { code: codes::CHARTER_UNHEARD, sentence })
+}
+
+/// What a list says that was not read, of what a message rests on.
+pub(super) struct Unheard {
+    since: UnixMillis,
+    until: Option<UnixMillis>,
+    /// Of what.
+    what: String,
+    pub(super) note: Note,
+}
+
+impl Unheard {
+    /// Whether it was so at a time.
+    pub(super) fn counts_at(&self, at: UnixMillis) -> bool {
+        self.since <= at && self.until.is_none_or(|until| at < until)
+    }
+
+    /// Whether another says it of the same time, and of the same thing.
+    fn is_of(&self, other: &Self) -> bool {
+        let says = |u: &Self| (u.since, u.note.code, u.what.clone());
+        says(self) == says(other)
+    }
+}
+
+/// What newer lists than those that were read say of what this rests on, whenever they are dated: that it was
+/// revoked or suspended; or only that they are there, where what was read was too old.
 fn unheard(
     material: &Material<'_>,
     recorded: &Admission,
     made: &Established,
     resolver: &KnownDids<'_>,
     memo: &mut SignatureMemo,
-) -> Option<(UnixMillis, Note)> {
+) -> Vec<Unheard> {
     let presented = made.report.visas.iter().filter(|v| v.presented);
     let visas = presented.filter_map(|v| v.visa.as_ref()).flat_map(|visa| {
         let what = format!("the visa for {}", visa.role);
@@ -280,31 +340,83 @@ fn unheard(
     });
     let node = made.node.iter().filter_map(|n| n.authorisation.as_ref());
     let node = node.map(|a| (&a.status, &a.principal, "the node's authorisation".to_owned()));
-    let mut first: Option<(UnixMillis, Note)> = None;
+    let standings = recorded.visas.iter().map(|v| &v.standing);
+    let mut standings = standings.chain(recorded.node.iter().map(|n| &n.standing));
+    let stale = standings.any(|s| s.code == credential_codes::STATUS_STALE.id());
+    let mut found: Vec<Unheard> = Vec::new();
     for (entry, issuer, what) in visas.chain(node) {
-        if entry.purpose != Purpose::Revocation {
-            continue;
-        }
+        let read = recorded.lists.iter().filter(|l| l.list == entry.list);
+        let read = read.filter_map(|l| material.lists.get(&l.evidence));
+        let heard: Vec<_> = read.flat_map(|list| said_by(list, entry, &what)).collect();
         for list in material.lists.values().filter(|l| speaks(l, entry, issuer, recorded)) {
-            let Some(at) = list.changes(entry.index).last().map(|c| c.at) else { continue };
-            if first.as_ref().is_some_and(|(held, _)| *held <= at) {
+            let mut said = said_by(list, entry, &what);
+            if stale {
+                said.push(not_read(list));
+            }
+            said.retain(|new| !heard.iter().any(|known| known.is_of(new)));
+            if said.is_empty() {
                 continue;
             }
             let checks = check_list(list, resolver, material.at, memo);
-            if checks.iter().all(|c| c.outcome == Outcome::Passed) {
-                let sentence = format!("{what} was revoked at {at}, says a list of {}", list.dated);
-                first = Some((at, Note { code: codes::REVOKED_UNHEARD, sentence }));
+            if checks.iter().any(|c| c.outcome != Outcome::Passed) {
+                continue;
+            }
+            for new in said {
+                match found.iter_mut().find(|held| held.is_of(&new)) {
+                    Some(held) => held.until = held.until.or(new.until),
+                    None => found.push(new),
+                }
             }
         }
     }
-    first
+    found
 }
 
-/// Whether a list is later than what was judged, by somebody who may say so, and has the entry set.
+/// Since when something is revoked by a list, and for which times suspended.
+fn said_by(list: &StatusList, entry: &StatusEntry, what: &str) -> Vec<Unheard> {
+    let note = |since: UnixMillis, word: &str| {
+        let sentence = format!("{what} was {word} at {since}, says a list of {}", list.dated);
+        Note { code: codes::REVOKED_UNHEARD, sentence }
+    };
+    let changes = list.changes(entry.index);
+    match entry.purpose {
+        Purpose::Revocation => {
+            let is_set = list.bits().get(entry.index) == Ok(true);
+            let last = changes.last().filter(|_| is_set);
+            let revoked = |at| Unheard {
+                since: at,
+                until: None,
+                what: what.to_owned(),
+                note: note(at, "revoked"),
+            };
+            last.map(|change| revoked(change.at)).into_iter().collect()
+        }
+        Purpose::Suspension => {
+            let ends = changes.iter().skip(1).map(|change| Some(change.at)).chain([None]);
+            let suspended = changes.iter().zip(ends).filter(|(change, _)| change.set);
+            let told = |(change, until): (&Change, Option<UnixMillis>)| Unheard {
+                since: change.at,
+                until,
+                what: what.to_owned(),
+                note: note(change.at, "suspended"),
+            };
+            suspended.map(told).collect()
+        }
+    }
+}
+
+/// That a newer list was there than the one that was too old.
+fn not_read(list: &StatusList) -> Unheard {
+    let sentence = format!("a newer list than was read, of {}, is in the bundle", list.dated);
+    let note = Note { code: credential_codes::STATUS_STALE, sentence };
+    Unheard { since: list.dated, until: None, what: list.id.clone(), note }
+}
+
+/// Whether a list is newer than the one of its name that was read, and by somebody who may say so.
 fn speaks(list: &StatusList, entry: &StatusEntry, issuer: &Did, recorded: &Admission) -> bool {
-    let read = |l: &gridpass_policy::facts::ListFacts| l.list == list.id && l.signer == list.issuer;
-    list.id == entry.list
-        && list.dated > recorded.judged
-        && (&list.issuer == issuer || recorded.lists.iter().any(read))
-        && list.bits().get(entry.index) == Ok(true)
+    let of_its_name =
+        |l: &&gridpass_policy::facts::ListFacts| l.list == list.id && l.signer == list.issuer;
+    let read = recorded.lists.iter().find(of_its_name);
+    let newer = read.map_or(&list.issuer == issuer, |read| list.dated > read.dated);
+    list.id == entry.list && newer
 }

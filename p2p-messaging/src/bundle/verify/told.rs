@@ -3,6 +3,7 @@
 use super::report::{Note, ReceiptReport};
 use super::senders::Sender;
 use crate::bundle::entries::MessageEntry;
+use crate::bundle::may_be_refused;
 use crate::codes;
 use crate::envelope::Header;
 use gridpass_identity::did::Did;
@@ -30,17 +31,15 @@ pub(super) fn not_after<'r>(
 
 /// What to know beside.
 pub(super) fn notes(
-    entry: &MessageEntry,
+    (entry, header): (&MessageEntry, &Header),
     sender: Option<&Sender>,
-    said: &[ReceiptReport],
+    (said, exporter): (&[ReceiptReport], &Did),
     contradicted: bool,
 ) -> Vec<Note> {
-    let unheard = sender.and_then(|s| s.unheard.as_ref());
-    let mut all: Vec<Note> = unheard
-        .filter(|(at, _)| *at <= entry.at)
-        .map(|(_, note)| note.clone())
-        .into_iter()
-        .collect();
+    let unheard = sender.into_iter().flat_map(|s| &s.unheard);
+    let mut all: Vec<Note> =
+        unheard.filter(|u| u.counts_at(entry.at)).map(|u| u.note.clone()).collect();
+    all.extend(sender.and_then(|s| s.older.clone()));
     if contradicted {
         let sentence = "its sender contradicts itself in this chain: see the forks".to_owned();
         all.push(Note { code: codes::SEQUENCE_FORK, sentence });
@@ -50,8 +49,16 @@ pub(super) fn notes(
             |r: &&ReceiptReport| r.outcome == Outcome::Passed && (r.state == "refused") == refused;
         said.iter().filter(says).map(|r| &r.recipient).collect()
     };
-    for recipient in of(true).intersection(&of(false)) {
+    let (refused, taken) = (of(true), of(false));
+    for recipient in refused.intersection(&taken) {
         let sentence = format!("{recipient} says that it refused it, and that it has it");
+        all.push(Note { code: codes::RECEIPT_DIFFERS, sentence });
+    }
+    // Another node of the exporter's may have decided otherwise.
+    let refused_here = refused.contains(exporter) && !may_be_refused(entry, header);
+    let taken_here = taken.contains(exporter) && !entry.allowed;
+    if refused_here || taken_here {
+        let sentence = format!("{exporter} recorded another decision than its receipt says");
         all.push(Note { code: codes::RECEIPT_DIFFERS, sentence });
     }
     all

@@ -5,9 +5,11 @@ use super::chains::Chains;
 use super::material::Material;
 use super::receipts::{Acting, Receipts, key_at};
 use super::report::{Audit, BundleSummary, Counts, MessageReport, TrustSummary, worst};
-use crate::bundle::contradiction;
 use crate::bundle::entries::PayloadState;
+use crate::bundle::{Recorded, contradiction};
 use crate::codes;
+use crate::envelope::{Envelope, Header};
+use crate::receipt::SignedReceipt;
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::verify::Age;
 use gridpass_identity::codes as identity_codes;
@@ -60,13 +62,13 @@ fn exporter(material: &Material<'_>) -> Audit {
         return Audit::failed(name, codes::BUNDLE_EXPORTER, sentence);
     }
     let Some(authorisation) = &manifest.exporter.authorisation else {
-        let sentence = format!("signed by {participant}");
+        let sentence = format!("signed by {participant}{}", stranger(material));
         return Audit::passed(name, codes::BUNDLE_SIGNED, sentence);
     };
     let acting = Acting { participant, node: kid.did(), authorisation, at: manifest.made };
     match acting.check(material, &resolver, &mut memo) {
         Ok(()) => {
-            let sentence = format!("signed by a node of {participant}");
+            let sentence = format!("signed by a node of {participant}{}", stranger(material));
             Audit::passed(name, codes::BUNDLE_SIGNED, sentence).on([authorisation])
         }
         Err(judged) => {
@@ -76,14 +78,38 @@ fn exporter(material: &Material<'_>) -> Audit {
     }
 }
 
+/// Says so where nothing shows that the exporter takes part in the channel: anybody can make a DID and export.
+fn stranger(material: &Material<'_>) -> &'static str {
+    let exporter = &material.bundle.manifest().exporter.participant;
+    let owner = material.policy.as_ref().map(|policy| &policy.descriptor().owner);
+    let mut headers = material.envelopes.iter().flatten().map(Envelope::header);
+    let named = |h: &Header| &h.sender == exporter || h.recipients.contains(exporter);
+    match owner == Some(exporter) || headers.any(named) {
+        true => "",
+        false => {
+            ", no participant known by this bundle: not the channel's owner, and no message is \
+             from or to it"
+        }
+    }
+}
+
 /// That what the exporter wrote down does not contradict itself.
 fn record(material: &Material<'_>) -> Audit {
     let (manifest, entries) = (material.bundle.manifest(), material.bundle.entries());
-    let issued = material.envelopes.iter().map(|e| e.as_ref().map(|e| e.header().issued));
-    let messages: Vec<_> = entries.messages.iter().zip(issued).collect();
-    if let Some(sentence) =
-        contradiction(manifest.made, manifest.last, &messages, &entries.receipts)
-    {
+    let headers = material.envelopes.iter().map(|e| e.as_ref().map(Envelope::header));
+    let messages: Vec<_> = entries.messages.iter().zip(headers).collect();
+    let kid = material.bundle.jws().header().kid.as_ref();
+    let own = material.receipts.iter().flatten().filter(|r| Some(r.key()) == kid);
+    let own: Vec<_> = own.map(SignedReceipt::receipt).collect();
+    let recorded = Recorded {
+        made: manifest.made,
+        last: manifest.last,
+        messages: &messages,
+        receipts: &entries.receipts,
+        own: &own,
+        identities: &entries.identities,
+    };
+    if let Some(sentence) = contradiction(&recorded) {
         return Audit::failed("record", codes::BUNDLE_RECORD, sentence);
     }
     let sentence = "what the exporter wrote down does not contradict itself";
@@ -183,7 +209,7 @@ pub(super) fn ages(material: &Material<'_>) -> Vec<Age> {
     newest.into_iter().for_each(|(what, dated)| add(what, dated));
     for entry in &material.bundle.entries().identities {
         let seen = entry.confirmed.unwrap_or(entry.seen);
-        add(format!("document of {} in the bundle", entry.did), seen);
+        add(format!("document of {} in the bundle, as its exporter says", entry.did), seen);
     }
     all.sort();
     all.dedup();

@@ -1,5 +1,6 @@
 //! The connections of the peers, and those that were refused.
 
+use super::super::pending::NoPlace;
 use super::super::relays::is_relayed;
 use super::super::{NetEvent, key_of};
 use super::Actor;
@@ -176,8 +177,14 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
     }
 
     /// A connection was refused, by this node's own limits: the operator is told where memory is
-    /// short, until there is a connection again.
+    /// short, until there is a connection again, and where others find no place.
     pub(super) fn refused(&mut self, cause: &ConnectionDenied) {
+        if let Some(none) = cause.downcast_ref::<NoPlace>() {
+            if let Some(count) = self.turned_away.one_more(Instant::now()) {
+                tracing::warn!(count, "connections of others found no place: {none}");
+            }
+            return;
+        }
         let Some(over) = cause.downcast_ref::<MemoryUsageLimitExceeded>() else { return };
         let mib = |bytes: usize| bytes / (1024 * 1024);
         let why = format!(

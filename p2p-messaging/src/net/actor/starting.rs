@@ -2,6 +2,7 @@
 
 use super::super::behaviour::build;
 use super::super::book::Book;
+use super::super::pending::TurnedAway;
 use super::super::relays::Places;
 use super::super::settings::NetworkSettings;
 use super::super::streams::Streams;
@@ -85,6 +86,7 @@ pub fn start_with<E: From<NetEvent> + Send + 'static>(
         lends: settings.relay && settings.external.is_empty(),
         max_peers: usize::try_from(settings.max_peers).unwrap_or(usize::MAX),
         short_of_memory: None,
+        turned_away: TurnedAway::default(),
         reachable: None,
         wanted: usize::try_from(settings.wanted_peers).unwrap_or(usize::MAX),
         looks: settings.discover || settings.lan,

@@ -34,6 +34,8 @@ pub(super) struct Signed {
     pub(super) logged: UnixMillis,
     pub(super) chain: Chain,
     pub(super) receipt: Receipt,
+    /// Whether this node signed it.
+    pub(super) own: bool,
 }
 
 /// A proof that a sender of the channel contradicts itself.
@@ -57,6 +59,10 @@ pub(super) struct Gathered {
     pub(super) forks: Vec<Fork>,
     /// Keys that this node was handed, by epoch.
     pub(super) grants: HashMap<ContentId, Vec<At>>,
+    /// The numbers of records that are whole and cannot be read.
+    pub(super) unread: Vec<u64>,
+    /// The first record of a version that is not known here.
+    pub(super) of_another_version: Option<u64>,
     pub(super) last: u64,
 }
 
@@ -76,6 +82,8 @@ impl Gathered {
             receipts: Vec::new(),
             forks: Vec::new(),
             grants: HashMap::new(),
+            unread: Vec::new(),
+            of_another_version: None,
             last: 0,
         }
     }
@@ -101,7 +109,13 @@ impl Gathered {
     }
 
     fn take(&mut self, at: At, record: &Record) {
-        let Some(entry) = Entry::decode(&record.body) else { return };
+        let Some(entry) = Entry::decode(&record.body) else {
+            if Entry::is_of_another_version(&record.body) {
+                self.of_another_version.get_or_insert(at.number);
+            }
+            self.unread.push(at.number);
+            return;
+        };
         match entry {
             Entry::Envelope(kept) => self.take_message(at, record.at, *kept),
             Entry::Document(bytes) | Entry::Epoch(bytes) => {
@@ -120,13 +134,13 @@ impl Gathered {
                 let entry = OpenedEntry { number, logged, deliver, facts: payload, at: opened };
                 self.opened.insert(envelope, entry);
             }
-            Entry::Receipt { receipt, .. } => {
+            Entry::Receipt { receipt, own } => {
                 let signed = SignedReceipt::parse(&receipt).ok();
                 let of_channel = |r: &&Receipt| r.channel == self.selection.channel;
                 let receipt = signed.as_ref().map(SignedReceipt::receipt).filter(of_channel);
                 if let Some((receipt, chain)) = receipt.and_then(|r| Some((r, r.chain().ok()?))) {
                     let (logged, receipt) = (record.at, receipt.clone());
-                    self.receipts.push(Signed { at, logged, chain, receipt });
+                    self.receipts.push(Signed { at, logged, chain, receipt, own });
                 }
             }
             Entry::Grant { channel, epochs, .. } => {
@@ -136,12 +150,15 @@ impl Gathered {
                     }
                 }
             }
-            Entry::Cursor { .. } | Entry::Forgotten(_) => {}
+            Entry::Cursor { .. } | Entry::Sent { .. } | Entry::Forgotten(_) => {}
         }
     }
 
     fn take_message(&mut self, at: At, logged: UnixMillis, kept: Kept) {
-        let Ok(envelope) = kept.envelope() else { return };
+        let Ok(envelope) = kept.envelope() else {
+            self.unread.push(at.number);
+            return;
+        };
         let header = envelope.header();
         if header.channel != self.selection.channel {
             return;

@@ -19,8 +19,8 @@ mod keys;
 use super::NodeKey;
 use super::material::{Material, MaterialError};
 use crate::bundle::{
-    Exporter, FORMAT_VERSION, JudgedBy, Lack, MAX_MISSING, Manifest, PayloadState, Selection, TYPE,
-    contradiction, write,
+    Exporter, FORMAT_VERSION, JudgedBy, Kind, Lack, MAX_MISSING, Manifest, PayloadState, Recorded,
+    Selection, TYPE, contradiction, write,
 };
 use crate::codes;
 use crate::log::{LogError, LogSnapshot};
@@ -39,6 +39,9 @@ pub enum ExportError {
     /// What the node was given cannot be read.
     #[error(transparent)]
     Material(#[from] MaterialError),
+    /// A record was written by another version of the program: what it says would be left out.
+    #[error("record {0} of the log is of a version that is not known here")]
+    Version(u64),
     /// The node does not know the channel.
     #[error("the node has no channel {0}")]
     Channel(String),
@@ -54,6 +57,7 @@ impl ExportError {
         match self {
             Self::Log(e) => e.code(),
             Self::Material(e) => e.code(),
+            Self::Version(_) => codes::LOG_VERSION,
             Self::Channel(_) => codes::CHANNEL_UNKNOWN,
             Self::Io(_) => codes::LOG_IO,
         }
@@ -93,6 +97,7 @@ pub enum Keys {
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Progress {
     /// So many records of the log were looked at, and so many messages selected.
     Read {
@@ -129,9 +134,18 @@ pub struct Exported {
     pub missing: Vec<Lack>,
     /// How many places of the log are damaged: what stood there is not in the bundle.
     pub damaged: usize,
+    /// The numbers of records that are whole and cannot be read: what they say is not in the bundle.
+    pub unread: Vec<u64>,
     /// What the log says against itself, in a sentence, as after a clock that was wrong: whoever verifies the
     /// bundle finds it in its check `record` (`GP-BUNDLE-RECORD`).
     pub contradiction: Option<String>,
+}
+
+/// What may be messages, and cannot be read.
+fn unread(damaged: usize, records: &[u64]) -> impl Iterator<Item = Lack> {
+    let places = (damaged > 0).then(|| format!("{damaged} damaged places of the log"));
+    let records = records.iter().map(|number| format!("record {number} of the log"));
+    places.into_iter().chain(records).map(|name| Lack { kind: Kind::Messages, name })
 }
 
 /// Writes a bundle. Blocks: the whole log is read.
@@ -155,12 +169,18 @@ pub fn export(
     let log = LogSnapshot::open(&folder.join("store"))?;
     let mut gathered = gathering::Gathered::new(asked);
     let damaged = gathered.read(&log, progress)?;
+    if let Some(number) = gathered.of_another_version {
+        return Err(ExportError::Version(number));
+    }
     let mut keys = 0_u64;
     if asked.keys == Keys::Disclose {
         keys = keys::disclose(&mut gathered, &log, key);
     }
-    let (contents, mut source, missing) =
+    let (contents, mut source, mut missing) =
         contents::Finding::new(folder, &material, &log, &gathered).find(asked)?;
+    // Whoever reads the bundle is told that messages may be left out of it.
+    missing.extend(unread(damaged, &gathered.unread));
+    missing.sort();
     let authorisation = material.authorisation.as_ref();
     let participant =
         authorisation.map_or_else(|| node.clone(), |a| a.authorisation.principal.clone());
@@ -184,9 +204,18 @@ pub fn export(
         pages: crate::bundle::Pages::default(),
         missing: missing.iter().take(MAX_MISSING).cloned().collect(),
     };
-    let issued = gathered.messages.iter().map(|m| Some(m.header.issued));
-    let messages: Vec<_> = contents.messages.iter().zip(issued).collect();
-    let contradiction = contradiction(asked.made, gathered.last, &messages, &contents.receipts);
+    let headers = gathered.messages.iter().map(|m| Some(&m.header));
+    let messages: Vec<_> = contents.messages.iter().zip(headers).collect();
+    let own = gathered.receipts.iter().filter(|r| r.own).map(|r| &r.receipt);
+    let own: Vec<_> = own.collect();
+    let contradiction = contradiction(&Recorded {
+        made: asked.made,
+        last: gathered.last,
+        messages: &messages,
+        receipts: &contents.receipts,
+        own: &own,
+        identities: &contents.identities,
+    });
     source.of = u64::try_from(contents.messages.len()).unwrap_or(u64::MAX);
     source.progress = Some(progress);
     let written = write(manifest, &contents, (&key.key, &key.key_id), &mut source, out)?;
@@ -199,6 +228,7 @@ pub fn export(
         keys,
         missing,
         damaged,
+        unread: gathered.unread.clone(),
         contradiction,
     })
 }

@@ -12,6 +12,7 @@ mod recognise;
 mod trust;
 mod wanted;
 
+use super::hold::Hold;
 use crate::identities::Identities;
 use folder::Folder;
 use gridpass_credentials::content_id::ContentId;
@@ -125,6 +126,8 @@ pub struct Material {
     passing: VecDeque<Did>,
     /// Role definitions that others published, the oldest first.
     published: VecDeque<ContentId>,
+    /// The node's folder, where it is held for who changes this.
+    _held: Option<Hold>,
 }
 
 impl std::fmt::Debug for Material {
@@ -134,7 +137,11 @@ impl std::fmt::Debug for Material {
 }
 
 impl Material {
-    /// Reads the folder of a node, or makes it. Gives what could not be read.
+    /// Reads the folder of what a node was given ([`super::material_of`]), or makes it. Gives what could not be read.
+    ///
+    /// This takes no lock, so that it can be read beside a node that runs. **What is given then is not in force there,
+    /// and no error says so**: who gives something takes [`super::hold`] first and then [`super::Hold::material`], or
+    /// asks the node that runs ([`super::Node::give`]).
     ///
     /// # Errors
     /// [`MaterialError`] if the folder cannot be read or made.
@@ -162,6 +169,7 @@ impl Material {
             memo: SignatureMemo::default(),
             passing: VecDeque::new(),
             published: VecDeque::new(),
+            _held: None,
         };
         let mut unread = Vec::new();
         let paths = material.folder.files()?;
@@ -196,6 +204,11 @@ impl Material {
         Ok((material, unread))
     }
 
+    /// The same, holding the node's folder.
+    pub(super) fn held_by(self, held: Hold) -> Self {
+        Self { _held: Some(held), ..self }
+    }
+
     /// The trust pack.
     ///
     /// # Errors
@@ -216,7 +229,8 @@ impl Material {
     }
 
     /// Takes a file that the operator gives: what it is, and what travels with it. A trust pack that
-    /// is no continuation of the one at hand is refused, and so is a file that a node has no use for.
+    /// is no continuation of the one at hand is refused, and so is a file that a node has no use for. A node that
+    /// runs hears nothing of it: see [`Material::open`].
     ///
     /// # Errors
     /// [`MaterialError`] says what it is, and why it was not taken.

@@ -79,12 +79,12 @@ impl Material {
     pub(super) fn check_parcel(parcel: &Parcel) -> Result<(), MaterialError> {
         match parcel.kind {
             ParcelKind::Visa => Err(visa()),
-            ParcelKind::Request | ParcelKind::Refusal => {
-                let sentence = format!("it is a {}; {EXPECTED}", parcel.kind.name());
-                Err(MaterialError::new(codes::NODE_FILE, sentence))
-            }
             ParcelKind::Presentation | ParcelKind::StatusLists | ParcelKind::NodeAuthorisation => {
                 Ok(())
+            }
+            _ => {
+                let sentence = format!("it is a {}; {EXPECTED}", parcel.kind.name());
+                Err(MaterialError::new(codes::NODE_FILE, sentence))
             }
         }
     }

@@ -157,6 +157,16 @@ impl Peers {
         }
     }
 
+    /// Whether it is somebody in a channel, and not a name that costs nothing: it may read there, or
+    /// brought something that was admitted.
+    fn is_somebody(&self, peer: &PeerId, channel: Option<&ContentId>) -> bool {
+        let reads = |p: &Peer| match channel {
+            Some(channel) => p.may.contains(channel),
+            None => !p.may.is_empty(),
+        };
+        self.all.get(peer).is_some_and(|p| p.proven && (p.useful || reads(p)))
+    }
+
     pub(super) fn hello(&self, peer: &PeerId) -> Option<&Hello> {
         self.all.get(peer).and_then(|p| p.hello.as_ref())
     }
@@ -305,6 +315,17 @@ impl Worker {
     pub(super) fn speaks_for(&self, peer: &PeerId, channel: &ContentId) -> Option<&Did> {
         let only = self.peers.all.get(peer)?.only.as_ref();
         self.proven(peer).filter(|_| only.is_none_or(|only| only.contains(channel)))
+    }
+
+    /// As whom a peer is known in a channel, where it is somebody there: whose room it shares.
+    pub(super) fn known_as(&self, peer: &PeerId, channel: &ContentId) -> Option<String> {
+        let known = self.peers.is_somebody(peer, Some(channel));
+        self.proven(peer).filter(|_| known).map(ToString::to_string)
+    }
+
+    /// Whether a peer is nobody so far, in any channel.
+    pub(super) fn is_stranger(&self, peer: &PeerId) -> bool {
+        !self.peers.is_somebody(peer, None)
     }
 
     /// Finds out what a peer may read, and opens its gate where that is known.

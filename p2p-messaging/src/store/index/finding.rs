@@ -3,9 +3,10 @@
 use super::Index;
 use super::keys::{
     chain_hash, cost_key, cursor_key, document_key, fork_key, grant_key, head_key, id_key,
-    inbox_key, link_key, opened_key, own_receipt_key, receipt_key,
+    inbox_key, link_key, opened_key, own_receipt_key, receipt_key, reference_key, refused_key,
+    sent_key,
 };
-use super::rows::{Ends, EpochRow, Head, HeadRow, Spot, to_head};
+use super::rows::{Ends, EpochRow, Head, HeadRow, SentRow, Spot, to_head};
 use super::runs::{LinkRow, Numbered, between, down_between, row_at};
 use crate::checking::{Chain, Link};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
@@ -139,6 +140,12 @@ impl Index {
         between(&self.db, inbox_key, after.saturating_add(1), u64::MAX)
     }
 
+    /// What was refused, after a number.
+    pub(in crate::store) fn refused(&self, after: u64) -> impl Iterator<Item = Spot> + use<> {
+        let range = refused_key(after.saturating_add(1))..=refused_key(u64::MAX);
+        self.db.range(range).values().filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
+    }
+
     /// Where receipts of others stand that speak of a message or of later ones, the nearest first.
     pub(in crate::store) fn receipts(
         &self,
@@ -192,6 +199,21 @@ impl Index {
             .range(range)
             .rev()
             .filter_map(|row| serde_ipld_dagcbor::from_slice(&row.ok()?.1).ok())
+    }
+
+    /// What was sent in a channel under a reference, and its number in the own chain.
+    pub(in crate::store) fn sent(
+        &self,
+        channel: &ContentId,
+        reference: &str,
+    ) -> Option<(EnvelopeId, u64)> {
+        let row: SentRow = self.row(&sent_key(channel, reference))?;
+        Some((row.envelope, row.sequence))
+    }
+
+    /// Under which reference a message was sent.
+    pub(in crate::store) fn reference(&self, id: &EnvelopeId) -> Option<String> {
+        self.row(&reference_key(id))
     }
 
     pub(in crate::store) fn cursor(&self, reader: &str) -> u64 {

@@ -73,6 +73,31 @@ pub(super) fn grant_key(epoch: &ContentId, chain: &[u8; 32], number: u64) -> Vec
     [b"g", epoch.as_str().as_bytes(), chain, &number.to_be_bytes()].concat()
 }
 
+/// Of a record that cannot be read.
+pub(super) fn unread_key(number: u64) -> Vec<u8> {
+    [b"x".as_slice(), &number.to_be_bytes()].concat()
+}
+
 pub(super) fn cursor_key(reader: &str) -> Vec<u8> {
     [b"u", reader.as_bytes()].concat()
+}
+
+/// What was sent in a channel under a reference.
+pub(super) fn sent_key(channel: &ContentId, reference: &str) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    for part in [channel.as_str(), reference] {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    let hash: [u8; 32] = hash.finalize().into();
+    [b"s".as_slice(), &hash].concat()
+}
+
+/// The reference of a message that was sent under one.
+pub(super) fn reference_key(id: &EnvelopeId) -> Vec<u8> {
+    [b"q".as_slice(), &id.to_bytes()].concat()
+}
+
+pub(super) fn refused_key(number: u64) -> Vec<u8> {
+    [b"x".as_slice(), &number.to_be_bytes()].concat()
 }

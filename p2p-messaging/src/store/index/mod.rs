@@ -7,6 +7,7 @@ mod keys;
 mod noting;
 mod rows;
 mod runs;
+mod unread;
 
 pub use rows::Head;
 pub(super) use rows::{Located, Spot};

@@ -4,9 +4,10 @@
 use super::Index;
 use super::keys::{
     chain_hash, cost_key, cursor_key, document_key, epoch_key, fork_key, grant_key, head_key,
-    id_key, inbox_key, link_key, opened_key, own_receipt_key, receipt_key,
+    id_key, inbox_key, link_key, opened_key, own_receipt_key, receipt_key, reference_key,
+    refused_key, sent_key,
 };
-use super::rows::{EpochRow, HeadRow, Located, Spot};
+use super::rows::{EpochRow, HeadRow, Located, SentRow, Spot};
 use super::runs::{LinkRow, Numbered};
 use crate::checking::Chain;
 use crate::envelope::Envelope;
@@ -19,11 +20,10 @@ impl Index {
     /// Notes a record; seen at once, written with [`Index::write`].
     pub(in crate::store) fn note(&mut self, spot: Spot, entry: &Entry) {
         match entry {
-            Entry::Envelope(kept) => {
-                if let Ok(envelope) = kept.envelope() {
-                    self.note_envelope(spot, &Located::of(&envelope, kept.deliver));
-                }
-            }
+            Entry::Envelope(kept) => match kept.envelope() {
+                Ok(envelope) => self.note_envelope(spot, &Located::of(&envelope, kept)),
+                Err(_) => self.pass_over(spot),
+            },
             Entry::Document(bytes) => {
                 if let Ok(id) = ContentId::of_bytes(bytes) {
                     self.put(document_key(&id), &spot);
@@ -39,6 +39,8 @@ impl Index {
                 self.put(opened_key(envelope), &spot);
                 if *deliver {
                     self.inbox.insert(spot.number, spot);
+                } else {
+                    self.put(refused_key(spot.number), &spot);
                 }
             }
             Entry::Epoch(bytes) => self.note_epoch(spot, bytes),
@@ -50,6 +52,11 @@ impl Index {
             }
             Entry::Forgotten(_) => {}
             Entry::Cursor { reader, number } => self.put(cursor_key(reader), number),
+            Entry::Sent { channel, reference, envelope, sequence } => {
+                let row = SentRow { envelope: envelope.clone(), sequence: *sequence };
+                self.put(sent_key(channel, reference), &row);
+                self.put(reference_key(envelope), reference);
+            }
         }
         self.count(spot);
     }
@@ -105,6 +112,7 @@ impl Index {
             | Entry::Receipt { .. }
             | Entry::Opened { .. }
             | Entry::Forgotten(_)
+            | Entry::Sent { .. }
             | Entry::Cursor { .. } => {}
         }
     }
@@ -119,22 +127,17 @@ impl Index {
         }
     }
 
-    fn count(&mut self, spot: Spot) {
+    pub(super) fn count(&mut self, spot: Spot) {
         if spot.number > self.applied {
             self.applied = spot.number;
             self.records = self.records.saturating_add(1);
         }
     }
 
-    /// A record that is kept and not read: of a version that is not known.
-    pub(in crate::store) fn pass_over(&mut self, spot: Spot) {
-        self.count(spot);
-    }
-
     /// Notes an envelope that was read before.
     pub(in crate::store) fn note_envelope(&mut self, spot: Spot, located: &Located) {
         self.count(spot);
-        let Located { chain, sequence, link, deliver } = located;
+        let Located { chain, sequence, link, deliver, allowed } = located;
         let hash = chain_hash(chain);
         self.put(id_key(&link.id), &spot);
         let row = LinkRow::of(*sequence, link, spot);
@@ -146,6 +149,9 @@ impl Index {
         }
         if *deliver {
             self.inbox.insert(spot.number, spot);
+        }
+        if !*allowed {
+            self.put(refused_key(spot.number), &spot);
         }
         ends.newest = ends.newest.max(*sequence);
         // One that lies behind the next that is missing closes nothing.
@@ -197,6 +203,9 @@ impl Index {
                 let chain = chain_hash(&Chain::of(header));
                 self.move_in_run::<LinkRow>(|n| link_key(&chain, n), header.sequence, spot);
                 self.move_in_run::<Spot>(inbox_key, spot.number, spot);
+                if !kept.allowed {
+                    self.put(refused_key(spot.number), &spot);
+                }
             }
             Entry::Document(bytes) => {
                 if let Ok(id) = ContentId::of_bytes(bytes)
@@ -205,9 +214,12 @@ impl Index {
                     self.put(document_key(&id), &spot);
                 }
             }
-            Entry::Opened { envelope, .. } => {
+            Entry::Opened { envelope, deliver, .. } => {
                 self.put(opened_key(envelope), &spot);
                 self.move_in_run::<Spot>(inbox_key, spot.number, spot);
+                if !*deliver {
+                    self.put(refused_key(spot.number), &spot);
+                }
             }
             Entry::Epoch(bytes) => self.note_epoch(spot, bytes),
             Entry::Grant { epochs, .. } => {
@@ -217,7 +229,10 @@ impl Index {
                 }
             }
             // What they say does not hang on where they stand, and a later one may say another thing.
-            Entry::Fork { .. } | Entry::Cursor { .. } | Entry::Forgotten(_) => {}
+            Entry::Fork { .. }
+            | Entry::Cursor { .. }
+            | Entry::Sent { .. }
+            | Entry::Forgotten(_) => {}
             Entry::Receipt { own, receipt } => self.note_receipt(spot, *own, receipt),
         }
     }

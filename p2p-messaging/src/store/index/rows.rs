@@ -3,7 +3,8 @@
 use crate::checking::{Chain, Link};
 use crate::envelope::Envelope;
 use crate::log::Place;
-use gridpass_credentials::content_id::ContentId;
+use crate::store::entry::Kept;
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::{Did, DidUrl};
 use serde::{Deserialize, Serialize};
 
@@ -56,10 +57,11 @@ pub(in crate::store) struct Located {
     pub(in crate::store) sequence: u64,
     pub(in crate::store) link: Link,
     pub(in crate::store) deliver: bool,
+    pub(in crate::store) allowed: bool,
 }
 
 impl Located {
-    pub(in crate::store) fn of(envelope: &Envelope, deliver: bool) -> Self {
+    pub(in crate::store) fn of(envelope: &Envelope, kept: &Kept) -> Self {
         let header = envelope.header();
         Self {
             chain: Chain::of(header),
@@ -69,7 +71,8 @@ impl Located {
                 previous: header.previous.clone(),
                 issued: header.issued,
             },
-            deliver,
+            deliver: kept.deliver,
+            allowed: kept.allowed,
         }
     }
 }
@@ -109,7 +112,14 @@ pub(super) struct Meta {
     pub(super) log: String,
 }
 
-pub(super) const VERSION: u32 = 4;
+/// The message that was sent under a reference.
+#[derive(Serialize, Deserialize)]
+pub(super) struct SentRow {
+    pub(super) envelope: EnvelopeId,
+    pub(super) sequence: u64,
+}
+
+pub(super) const VERSION: u32 = 5;
 pub(super) const META: &[u8] = b"m";
 
 pub(super) fn to_head(row: HeadRow) -> Option<Head> {

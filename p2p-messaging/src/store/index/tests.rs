@@ -23,7 +23,8 @@ fn note(index: &mut Index, sequence: u64, record: u64) {
         issued: UnixMillis::new(sequence),
     };
     let spot = Spot::new(record, Place { segment: 1, offset: record });
-    index.note_envelope(spot, &Located { chain: chain(), sequence, link, deliver: true });
+    let (deliver, allowed) = (true, true);
+    index.note_envelope(spot, &Located { chain: chain(), sequence, link, deliver, allowed });
 }
 
 fn numbers(index: &Index, from: u64, until: u64) -> Vec<u64> {

@@ -1,16 +1,17 @@
 //! The messages of an audit as a table (RFC 4180).
 
-use super::words::equivocations;
-use crate::shown::shown;
+use super::words::{equivocations, said, sampled};
+use crate::csv::row;
 use gridpass_identity::report::Outcome;
-use gridpass_messaging::bundle::{MessageReport, PayloadState, Report};
+use gridpass_messaging::bundle::{MessageReport, PayloadState, ReceiptReport, Report};
 
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 22] = [
     "number",
     "id",
     "sender",
     "sequence",
     "topic",
+    "recipients",
     "issued",
     "logged",
     "notBefore",
@@ -21,9 +22,12 @@ const COLUMNS: [&str; 18] = [
     "outcome",
     "code",
     "sentence",
+    "receipts",
+    "notes",
     "bundle outcome",
     "bundle code",
     "bundle equivocation",
+    "bundle sample",
 ];
 /// So many proofs that a sender contradicts itself are named on each row.
 const PROOFS: usize = 3;
@@ -83,6 +87,7 @@ fn cells(report: &Report, equivocation: &str, message: &MessageReport) -> Vec<St
         text(message.sender.as_ref()),
         text(message.sequence.as_ref()),
         message.topic.clone().unwrap_or_default(),
+        joined(message.recipients.iter(), " "),
         text(times.map(|t| &t.issued)),
         text(times.map(|t| &t.logged)),
         text(times.and_then(|t| t.not_before.as_ref())),
@@ -93,13 +98,25 @@ fn cells(report: &Report, equivocation: &str, message: &MessageReport) -> Vec<St
         word(message.outcome).to_owned(),
         message.code.to_string(),
         message.sentence.to_string(),
+        joined(message.receipts.iter().map(receipt), "; "),
+        joined(message.notes.iter().map(|note| note.code), " "),
         word(report.outcome).to_owned(),
         report.code.to_string(),
         equivocation.to_owned(),
+        sampled(report).unwrap_or_default(),
     ];
     let of = |name: &str| message.checks.iter().find(|c| c.name == name);
     cells.extend(CHECKS.map(|name| of(name).map_or("", |c| word(c.outcome)).to_owned()));
     cells
+}
+
+fn joined<T: ToString>(all: impl Iterator<Item = T>, between: &str) -> String {
+    all.map(|one| one.to_string()).collect::<Vec<_>>().join(between)
+}
+
+/// Who said what, and whether that holds.
+fn receipt(receipt: &ReceiptReport) -> String {
+    format!("{}: {}, {}", receipt.recipient, said(receipt), word(receipt.outcome))
 }
 
 fn word(outcome: Outcome) -> &'static str {
@@ -107,32 +124,5 @@ fn word(outcome: Outcome) -> &'static str {
         Outcome::Passed => "passed",
         Outcome::Failed => "failed",
         Outcome::Indeterminate => "indeterminate",
-    }
-}
-
-fn row(cells: impl IntoIterator<Item = String>) -> String {
-    let cells: Vec<String> = cells.into_iter().map(|cell| quoted(&cell)).collect();
-    format!("{}\r\n", cells.join(","))
-}
-
-/// A cell; what a spreadsheet would take for a formula is not one, and nothing in it acts on a terminal.
-fn quoted(cell: &str) -> String {
-    let cell = shown(cell);
-    let formula = cell.starts_with(['=', '+', '-', '@']);
-    let mark = if formula { "'" } else { "" };
-    format!("\"{mark}{}\"", cell.replace('"', "\"\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_is_quoted_and_no_formula() {
-        assert_eq!(quoted("a \"b\", c"), "\"a \"\"b\"\", c\"");
-        for formula in ["=1+1", "+1", "-1", "@x"] {
-            assert_eq!(quoted(formula), format!("\"'{formula}\""));
-        }
-        assert_eq!(quoted("\t=1\u{1b}[2J\r\nx"), r#""\u{9}=1\u{1b}[2J\u{d}\u{a}x""#);
     }
 }

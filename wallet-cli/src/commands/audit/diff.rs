@@ -12,10 +12,11 @@ use std::path::PathBuf;
 
 /// Say what two parties' bundles of the same channel have otherwise
 ///
-/// They disagree about messages that only one has or that they decided otherwise, and where a recipient
-/// refused to one what it confirmed to the other. That one selected other messages, decided by other
-/// lists, withholds a payload or has more receipts is told beside that. Nothing is verified here: verify
-/// each by itself first.
+/// They disagree about messages that only one has or that they decided otherwise, where a recipient
+/// refused to one what it confirmed to the other, where an exporter signed a receipt that says the opposite
+/// of its record, and where each has another message under one number of a sender. That one selected other
+/// messages, decided by other lists, withholds a payload or has more receipts is told beside that. Nothing
+/// is verified here: verify each by itself first.
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass audit diff north.car flexgen.car         exit code 10 if they disagree\n  \
@@ -32,7 +33,8 @@ pub fn run(args: &DiffArgs) -> Outcomes {
     let (first, second) = (super::read(&args.first)?, super::read(&args.second)?);
     let (first, second) = (Bundle::parse(&first)?, Bundle::parse(&second)?);
     let found = compare(&first, &second);
-    let mut text = String::new();
+    let Sides { first: one, second: other } = &found.exporters;
+    let mut text = format!("exported by  {one}\nand by       {other}\n");
     if !found.same_channel {
         text.push_str("They are of two channels.\n");
     }
@@ -79,6 +81,11 @@ pub fn run(args: &DiffArgs) -> Outcomes {
             side(&difference.first),
             side(&difference.second)
         ));
+    }
+    if found.differences.iter().any(|d| d.kind == "same-number") {
+        text.push_str(
+            "Two messages under one number prove, if both verify, that their sender contradicts itself.\n",
+        );
     }
     let disagree = found.disagree();
     text.push_str(&match found.differences.iter().filter(|d| d.disagrees).count() {

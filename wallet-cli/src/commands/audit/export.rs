@@ -147,6 +147,12 @@ pub fn run(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
             done.damaged
         ));
     }
+    if !done.unread.is_empty() {
+        text.push_str(&format!(
+            "  UNREAD    {} records of the log: see `gridpass node check`\n",
+            done.unread.len()
+        ));
+    }
     for lack in &done.missing {
         text.push_str(&format!("  missing   {} {}\n", lack.kind, harmless(&lack.name)));
     }
@@ -168,6 +174,7 @@ pub fn run(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
         "bytes": done.bytes,
         "disclosedKeys": done.keys,
         "damaged": done.damaged,
+        "unread": done.unread,
         "missing": done.missing,
         "contradiction": done.contradiction,
     });
@@ -219,6 +226,7 @@ fn tell(shown: bool, progress: Progress) {
             format!("read {records} records, {messages} messages")
         }
         Progress::Written { messages, of } => format!("written {messages} of {of} messages"),
+        _ => return,
     };
     let mut err = anstream::stderr().lock();
     // On one line; whoever does not see it does not need it.

@@ -9,8 +9,8 @@ use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::bundle::{
-    Audit, BundleSummary, Counts, Exporter, JudgedBy, MessageReport, Note, PayloadState, Report,
-    Sample, Selection, TrustSummary,
+    Audit, BundleSummary, Counts, Exporter, JudgedBy, MessageReport, Note, PayloadState,
+    ReceiptReport, Report, Sample, Selection, TrustSummary,
 };
 use gridpass_messaging::codes;
 use std::sync::Arc;
@@ -49,7 +49,15 @@ fn message() -> MessageReport {
         code: codes::FACTS_OPEN,
         sentence: HOSTILE.into(),
         times: None,
-        receipts: Vec::new(),
+        receipts: vec![ReceiptReport {
+            receipt: HOSTILE.into(),
+            recipient: did(),
+            key: DidUrl::parse("did:web:aggregator.example#k").expect("a key"),
+            issued: UnixMillis::from_millis(1_772_366_400_000),
+            state: "refused",
+            reasons: vec!["GP-POLICY-UNMET".into(), HOSTILE.into()],
+            outcome: Outcome::Indeterminate,
+        }],
         without_receipt: vec![did()],
         notes: vec![Note { code: codes::REVOKED_UNHEARD, sentence: HOSTILE.into() }],
         checks: vec![Arc::new(check("payload", Outcome::Indeterminate))],
@@ -163,6 +171,7 @@ fn each_row_of_the_table_says_what_came_out_for_the_bundle() {
         rows[1].contains(r#""failed","GP-SIGNED-IN-FUTURE","EQUIVOCATION: did:web:x"#),
         "{table}"
     );
+    assert!(rows[1].contains(r#""a sample of 1 of 9, seed 7""#), "{table}");
     let cells = |row: &str| row.split("\",\"").count();
     assert_eq!(cells(rows[0]), cells(rows[1]), "{table}");
 }
@@ -184,4 +193,32 @@ fn the_page_says_it_near_its_head_and_can_be_printed() {
         assert!(page.contains(says), "{says}");
     }
     assert!(!page.contains("<b>"), "markup of others");
+}
+
+/// However many messages there are, and though all of them passed.
+#[test]
+fn each_report_has_notes_recipients_and_what_receipts_say() {
+    let passed = MessageReport { outcome: Outcome::Passed, ..message() };
+    let report = Report { messages: vec![passed; 120], ..report() };
+    let (summary, page, table) = (text::summary(&report), html::page(&report), csv::table(&report));
+    let explained = text::explained(&report, &report.messages[0]);
+    [&summary, &page, &table, &explained].into_iter().for_each(|text| harmless(text));
+    let note = "GP-REVOKED-UNHEARD";
+    let third = summary.lines().nth(2).expect("a third line");
+    assert!(third.starts_with("NOTED 120, the first: ") && third.contains(note), "{summary}");
+    assert!(page.matches(note).count() > 120, "{}", page.matches(note).count());
+    assert!(page.contains("<th scope=\"row\">Noted</th><td>120 of GP-REVOKED-UNHEARD"), "{page}");
+    let rows: Vec<_> = table.lines().skip(1).collect();
+    let says = "did:web:aggregator.example: refused (GP-POLICY-UNMET, ";
+    for row in &rows {
+        for part in [note, says, r#"=1+1","did:web:aggregator.example","#] {
+            assert!(row.contains(part), "{part}: {row}");
+        }
+    }
+    assert_eq!(rows.len(), 120);
+    let line = explained.lines().find(|line| line.starts_with("receipt ")).expect("a receipt");
+    assert!(line.contains("refused (GP-POLICY-UNMET, "), "{line}");
+    assert!(line.ends_with(": cannot be decided"), "{line}");
+    assert!(page.contains("refused (GP-POLICY-UNMET, "), "{page}");
+    assert!(page.contains("<p>To:<br>did:web:aggregator.example</p>"), "{page}");
 }

@@ -1,11 +1,11 @@
 //! The report of an audit as one page: nothing is loaded, nothing runs, and it prints.
 
-use super::words::{equivocations, is_equivocation, remedy, sampled, selected};
+use super::words::{equivocations, is_equivocation, noted, remedy, said, sampled, selected, word};
 use crate::shown::shown;
 use gridpass_identity::report::Outcome;
 use gridpass_messaging::bundle::{Audit, MessageReport, Report};
 
-/// Up to so many messages, each has its checks on the page; of more, those that do not hold.
+/// Up to so many messages, each has its checks on the page; of more, those that do not hold or have notes.
 const ALL: usize = 100;
 
 const STYLE: &str = "\
@@ -29,6 +29,7 @@ pub fn page(report: &Report) -> String {
     checks("Checks of the bundle", report.checks.iter(), &mut out);
     gaps(report, &mut out);
     ages(report, &mut out);
+    notes(report, &mut out);
     messages(report, &mut out);
     out.push_str("</main>\n</body>\n</html>\n");
     out
@@ -82,6 +83,7 @@ fn head(report: &Report, out: &mut String) {
             "Receipts",
             format!("{}; {} recipients without one", counts.receipts, counts.without_receipt),
         ),
+        ("Noted", notes_in_short(report)),
         ("Missing, as the exporter says", missing(&bundle.missing)),
     ];
     out.push_str("<table>\n<caption>What was verified</caption>\n<tbody>\n");
@@ -108,6 +110,37 @@ fn equivocation(report: &Report, out: &mut String) {
         ));
     }
     out.push_str("</ul>\n</section>\n");
+}
+
+/// What is noted of messages.
+fn notes_in_short(report: &Report) -> String {
+    let all: Vec<_> = noted(report)
+        .into_iter()
+        .map(|(code, count, first)| format!("{count} of {code}, the first: {first}"))
+        .collect();
+    if all.is_empty() { "nothing".to_owned() } else { all.join("; ") }
+}
+
+/// Every note, however many there are.
+fn notes(report: &Report, out: &mut String) {
+    if noted(report).is_empty() {
+        return;
+    }
+    out.push_str("<h2>Notes</h2>\n<table>\n<caption>What to know beside the outcomes</caption>\n<thead>\n<tr>");
+    columns(&["Message", "Note", "Code"], out);
+    out.push_str("</tr>\n</thead>\n<tbody>\n");
+    for message in &report.messages {
+        for note in &message.notes {
+            out.push_str(&format!(
+                "<tr><td>{}</td><th scope=\"row\" class=\"id\"><code>{}</code></th><td>{}</td><td>{}</td></tr>\n",
+                message.number,
+                escape(&message.id),
+                escape(&note.sentence),
+                note.code
+            ));
+        }
+    }
+    out.push_str("</tbody>\n</table>\n");
 }
 
 /// What the exporter looked for and did not have.
@@ -175,15 +208,16 @@ fn ages(report: &Report, out: &mut String) {
 
 fn messages(report: &Report, out: &mut String) {
     out.push_str("<h2>Messages</h2>\n<table>\n<caption>Each message; issued by the sender's word, recorded by the exporter's</caption>\n<thead>\n<tr>");
-    columns(&["Message", "Sender", "Topic", "Issued", "Recorded", "Outcome", "Reason"], out);
+    columns(&["Message", "Sender", "To", "Topic", "Issued", "Recorded", "Outcome", "Reason"], out);
     out.push_str("</tr>\n</thead>\n<tbody>\n");
     for message in &report.messages {
         let issued = message.times.as_ref().map(|t| t.issued.to_string()).unwrap_or_default();
         let sender = message.sender.as_ref().map(|s| escape(s.as_str())).unwrap_or_default();
         out.push_str(&format!(
-            "<tr><td>{}</td><th scope=\"row\" class=\"id\"><code>{}</code></th><td class=\"id\">{sender}</td><td>{}</td><td>{issued}</td><td>{} {}</td><td>{}</td><td>{}</td></tr>\n",
+            "<tr><td>{}</td><th scope=\"row\" class=\"id\"><code>{}</code></th><td class=\"id\">{sender}</td><td class=\"id\">{}</td><td>{}</td><td>{issued}</td><td>{} {}</td><td>{}</td><td>{}</td></tr>\n",
             message.number,
             escape(&message.id),
+            recipients(message),
             escape(message.topic.as_deref().unwrap_or_default()),
             message.verdict,
             escape(&message.reasons.join(", ")),
@@ -193,14 +227,24 @@ fn messages(report: &Report, out: &mut String) {
     }
     out.push_str("</tbody>\n</table>\n");
     let all = report.messages.len() <= ALL;
-    let shown = report.messages.iter().filter(|m| all || m.outcome != Outcome::Passed);
+    let tells = |m: &&MessageReport| m.outcome != Outcome::Passed || !m.notes.is_empty();
+    let shown = report.messages.iter().filter(|m| all || tells(m));
     for message in shown.take(ALL) {
         one(message, out);
     }
 }
 
+/// To whom a message is, where it names anybody.
+fn recipients(message: &MessageReport) -> String {
+    let all: Vec<_> = message.recipients.iter().map(|who| escape(who.as_str())).collect();
+    all.join("<br>")
+}
+
 fn one(message: &MessageReport, out: &mut String) {
     out.push_str(&format!("<section>\n<h3>Message <code>{}</code></h3>\n", escape(&message.id)));
+    if !message.recipients.is_empty() {
+        out.push_str(&format!("<p>To:<br>{}</p>\n", recipients(message)));
+    }
     if let Some(times) = &message.times {
         let bound = |t: Option<gridpass_identity::time::UnixMillis>| {
             t.map_or_else(|| "nobody else says".to_owned(), |t| t.to_string())
@@ -218,7 +262,7 @@ fn one(message: &MessageReport, out: &mut String) {
             out.push_str(&format!(
                 "<li>{} {} at {}: {}</li>\n",
                 escape(receipt.recipient.as_str()),
-                receipt.state,
+                escape(&said(receipt)),
                 receipt.issued,
                 outcome(receipt.outcome)
             ));
@@ -251,14 +295,6 @@ fn titled(report: &Report) -> String {
         title.push_str(", EQUIVOCATION");
     }
     title
-}
-
-fn word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Passed => "passed",
-        Outcome::Failed => "failed",
-        Outcome::Indeterminate => "cannot be decided",
-    }
 }
 
 /// The outcome in words; colour says nothing that they do not.

@@ -1,6 +1,6 @@
 //! The report of an audit for a terminal.
 
-use super::words::{equivocations, is_equivocation, remedy, selected, verdict};
+use super::words::{equivocations, is_equivocation, noted, remedy, said, selected, verdict, word};
 use crate::output::mark;
 use crate::shown::shown;
 use anstyle::{AnsiColor, Style};
@@ -58,10 +58,6 @@ pub fn summary(report: &Report) -> String {
     for gap in &report.gaps {
         text.push_str(&format!("gap: {} to {} of {}\n", gap.from, gap.until, gap.sender));
     }
-    let unheard: usize = report.messages.iter().map(|m| m.notes.len()).sum();
-    if unheard > 0 {
-        text.push_str(&format!("notes     {unheard}, see --report\n"));
-    }
     let bad: Vec<_> = report.messages.iter().filter(|m| m.outcome != Outcome::Passed).collect();
     if !bad.is_empty() {
         text.push_str("\nmessages that do not hold, or cannot be decided:\n");
@@ -99,6 +95,9 @@ fn head(report: &Report) -> String {
         text.push_str(&format!("{bad}EQUIVOCATION{bad:#} {sentence} [{}]\n", proof.code));
     }
     and_more(equivocations(report).count(), &mut text);
+    for (code, count, first) in noted(report) {
+        text.push_str(&format!("NOTED {count}, the first: {} [{code}]\n", shown(first)));
+    }
     text
 }
 
@@ -163,8 +162,11 @@ fn message(message: &MessageReport) -> String {
     }
     for receipt in &message.receipts {
         text.push_str(&format!(
-            "receipt   {} {} at {}\n",
-            receipt.state, receipt.recipient, receipt.issued
+            "receipt   {} {} at {}: {}\n",
+            shown(said(receipt)),
+            receipt.recipient,
+            receipt.issued,
+            word(receipt.outcome)
         ));
     }
     for recipient in &message.without_receipt {

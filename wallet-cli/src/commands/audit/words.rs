@@ -2,7 +2,7 @@
 
 use gridpass_identity::code::{Class, Code};
 use gridpass_identity::report::Outcome;
-use gridpass_messaging::bundle::{Audit, Report, Selection};
+use gridpass_messaging::bundle::{Audit, ReceiptReport, Report, Selection};
 
 /// Proofs that a sender contradicts itself and that hold: what they show passes, and is bad news.
 pub fn equivocations(report: &Report) -> impl Iterator<Item = &Audit> {
@@ -13,6 +13,35 @@ pub fn equivocations(report: &Report) -> impl Iterator<Item = &Audit> {
 pub fn is_equivocation(check: &Audit) -> bool {
     // Without any, the check is not there.
     check.name == "forks" && check.outcome == Outcome::Passed
+}
+
+/// What is noted of messages: each code, of how many notes, and what the first of them says.
+pub fn noted(report: &Report) -> Vec<(Code, usize, &str)> {
+    let mut all: Vec<(Code, usize, &str)> = Vec::new();
+    for note in report.messages.iter().flat_map(|message| &message.notes) {
+        match all.iter_mut().find(|(code, ..)| *code == note.code) {
+            Some((_, count, _)) => *count = count.saturating_add(1),
+            None => all.push((note.code, 1, note.sentence.as_str())),
+        }
+    }
+    all
+}
+
+/// What a receipt says became of a message, and why.
+pub fn said(receipt: &ReceiptReport) -> String {
+    match receipt.reasons.is_empty() {
+        true => receipt.state.to_owned(),
+        false => format!("{} ({})", receipt.state, receipt.reasons.join(", ")),
+    }
+}
+
+/// An outcome in words.
+pub fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed => "passed",
+        Outcome::Failed => "failed",
+        Outcome::Indeterminate => "cannot be decided",
+    }
 }
 
 /// The outcome of all, in capital letters, with what it was reached by where not all was looked at.

@@ -5,6 +5,7 @@ use super::draft::{Brought, Draft, history_of, newest, rivals};
 use super::pinned;
 use super::show::changes;
 use crate::commands::arguments::{definition, parse_duration};
+use crate::commands::clock::warn_of_jump;
 use crate::commands::resolve::parse_time;
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
@@ -26,6 +27,7 @@ use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::Report;
 use gridpass_identity::wallet::Wallet;
+use gridpass_identity::wallet::clock::is_ahead;
 use gridpass_identity::wallet::identities::Identity;
 use serde_json::{Value, json};
 
@@ -194,6 +196,18 @@ pub fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
     let wallet = global.wallet()?;
     let me = identity(&wallet, args.common.identity.as_deref())?;
     let charter = draft.signed.charter();
+    if is_ahead(charter.dated, now()) {
+        // It would come into force, and be refused by everybody until then: this signer's wallet, too.
+        let message = format!(
+            "the charter is dated {}, and it is {} here: its maker's clock is ahead, or this one is behind",
+            charter.dated,
+            now()
+        );
+        return Err(Failure::new(gridpass_identity::codes::SIGNED_IN_FUTURE, message).next(
+            "Set the clock right that is wrong; where that is its maker's, have the change made anew with \
+             --instead, and destroy this file.",
+        ));
+    }
     let held = pinned(&wallet)?;
     // Who signed the version before it must sign this one, too: that version, and no other framework's.
     let pinned = held.as_ref().map(Trust::history).unwrap_or_default();
@@ -244,6 +258,8 @@ struct Signing<'a> {
 
 /// Signs, keeps, and pins where the signatures suffice; writes the charter with what it rests on.
 fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) -> Outcomes {
+    wallet.check_clock(now())?;
+    warn_of_jump(&wallet.status()?.diary, now());
     let held = pinned(&wallet)?;
     let me = signing.me;
     let dropped = rivals(&wallet, held.as_ref(), &me.did, &signed, signing.instead)?;

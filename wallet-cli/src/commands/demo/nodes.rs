@@ -122,6 +122,7 @@ impl Nodes {
         GlobalArgs {
             profile: Some(profile_of(name)),
             home: Some(self.home.clone()),
+            wait_for_wallet: None,
             json: false,
             secrets: SecretArgs::default(),
         }

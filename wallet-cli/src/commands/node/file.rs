@@ -198,6 +198,7 @@ fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         thread,
         attributes: Map::new(),
         lifetime_millis,
+        reference: None,
     };
     let mut sent = ask(global, &Asked::Send(message)).map_err(|e| {
         if new {

@@ -23,7 +23,7 @@ use gridpass_messaging::node::control::Asked;
 use gridpass_messaging::node::{
     Hold, Invitation, Invitations, Material, MaterialError, hold, material_of,
 };
-use gridpass_messaging::store::Store;
+use gridpass_messaging::store::{Store, StoreError};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -631,7 +631,9 @@ pub fn check(global: &GlobalArgs) -> Outcomes {
              `gridpass node run`; --profile names another.",
         ));
     }
-    let (store, found) = Store::open(&folder).map_err(|e| Failure::new(e.code(), e.to_string()))?;
+    let failed = |e: StoreError| Failure::new(e.code(), e.to_string());
+    let (mut store, mut found) = Store::open(&folder).map_err(failed)?;
+    found.unread = store.look_through().map_err(failed)?;
     let damaged: Vec<Value> = found
         .log
         .damaged
@@ -639,12 +641,8 @@ pub fn check(global: &GlobalArgs) -> Outcomes {
         .map(|d| json!({"file": d.file, "from": d.from, "until": d.until, "lost": d.lost}))
         .collect();
     let mut text = format!("{} records, {} bytes\n", found.log.records, store.bytes());
-    for (code, sentence) in found.log.told() {
+    for (code, sentence) in found.told() {
         text.push_str(&format!("{} [{code}]\n", shown(sentence)));
-    }
-    if found.unknown > 0 {
-        let unknown = found.unknown;
-        text.push_str(&format!("{unknown} records of a later version are kept, and not read\n"));
     }
     let json = json!({
         "records": found.log.records,
@@ -653,10 +651,10 @@ pub fn check(global: &GlobalArgs) -> Outcomes {
         "missing": found.log.missing,
         "cutEnds": found.log.cut_ends,
         "cutOff": found.log.cut_off,
-        "unknown": found.unknown,
+        "unread": found.unread,
     });
     let mut answer = Answer::new("gridpass.node.check/1", json, text);
-    if !found.log.damaged.is_empty() || found.log.lacks_records() {
+    if found.lacks_records() {
         answer.exit = crate::codes::exit_status(messaging_codes::LOG_DAMAGED.class());
     }
     Ok(answer)

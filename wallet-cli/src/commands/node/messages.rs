@@ -33,6 +33,7 @@ const AS_A_FILE: &str =
     "  gridpass send flex.gb.bids bids bid.json\n  \
      echo '{\"zone\": \"GB-1\"}' | gridpass send flex.gb.bids bids -\n  \
      gridpass send flex.gb.orders orders order.json --to did:webvh:… --wait 30s\n  \
+     gridpass send flex.gb.bids bids bid.json --ref bid-2026-03-01-17   sent once, however often it is called\n  \
      (the node checks it first as every peer will: what they would refuse is not sent; in a channel\n   \
      that seals, it seals the payload to those who may read)"
 ))]
@@ -58,6 +59,9 @@ pub struct SendArgs {
     /// For how long it counts [default: the channel's longest, up to 1h]
     #[arg(long = "for", value_name = "TIME")]
     lifetime: Option<String>,
+    /// A text of yours, 128 bytes at most: called again with the same one, it is not sent twice
+    #[arg(long = "ref", value_name = "TEXT")]
+    reference: Option<String>,
     /// Wait this long for an answer in the same thread, and print it
     #[arg(long, value_name = "TIME")]
     wait: Option<String>,
@@ -89,7 +93,10 @@ pub struct ListenArgs {
 
 /// Show delivered messages
 #[derive(Args)]
-#[command(after_help = help!("  gridpass inbox\n  gridpass inbox --after 1200 --most 10 --json"))]
+#[command(after_help = help!(
+    "  gridpass inbox\n  gridpass inbox --after 1200 --most 10 --json\n  \
+     gridpass inbox --refused    what was refused here, and why"
+))]
 pub struct InboxArgs {
     /// Only what was taken in after this number
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -97,15 +104,24 @@ pub struct InboxArgs {
     /// The most messages
     #[arg(long, value_name = "N", default_value_t = 50)]
     most: u32,
+    /// Show instead what others sent and was refused here, with the codes that say why
+    #[arg(long)]
+    refused: bool,
 }
 
 /// Show own messages, the newest first, and what became of each
 #[derive(Args)]
-#[command(after_help = help!("  gridpass outbox\n  gridpass outbox --most 5 --json"))]
+#[command(after_help = help!(
+    "  gridpass outbox\n  gridpass outbox --most 5 --json\n  \
+     gridpass outbox --before bafyrei…    those before this message: the next page"
+))]
 pub struct OutboxArgs {
     /// The most messages
     #[arg(long, value_name = "N", default_value_t = 20)]
     most: u32,
+    /// Only those that were sent before this message
+    #[arg(long, value_name = "ID")]
+    before: Option<String>,
 }
 
 /// Show what each recipient says of an own message: delivered, refused and why, or overdue
@@ -144,6 +160,7 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         thread: args.thread.as_deref().map(EnvelopeId::parse).transpose()?,
         attributes,
         lifetime_millis: args.lifetime.as_deref().map(parse_duration).transpose()?,
+        reference: args.reference.clone(),
     };
     // What was taken in before cannot be an answer.
     let before = wait.map(|_| ask(global, &Asked::Status)).transpose()?;
@@ -269,7 +286,34 @@ pub fn listen(global: &GlobalArgs, args: &ListenArgs) -> Outcomes {
     Ok(Answer::default())
 }
 
+/// What was refused, for people.
+fn refused(message: &Value) -> String {
+    let of = |name: &str| shown(message.get(name).and_then(Value::as_str).unwrap_or_default());
+    let number = message.get("number").map(ToString::to_string).unwrap_or_default();
+    let mut text = format!(
+        "{number:>8}  {}  {}/{}\n          from {}\n          {}\n",
+        of("issued"),
+        of("channelName"),
+        of("topic"),
+        of("sender"),
+        of("id"),
+    );
+    for reason in message.get("reasons").and_then(Value::as_array).into_iter().flatten() {
+        let of = |name: &str| shown(reason.get(name).and_then(Value::as_str).unwrap_or_default());
+        text.push_str(&format!("          {} [{}]\n", of("sentence"), of("code")));
+    }
+    text
+}
+
 pub fn inbox(global: &GlobalArgs, args: &InboxArgs) -> Outcomes {
+    if args.refused {
+        let asked = Asked::Refused { after: args.after, most: args.most };
+        let answer = ask(global, &asked)?;
+        let all = answer.get("messages").and_then(Value::as_array).into_iter().flatten();
+        let text: String = all.map(refused).collect();
+        let text = if text.is_empty() { "nothing was refused".to_owned() } else { text };
+        return Ok(Answer::new("gridpass.refused/1", answer, text));
+    }
     let answer = ask(global, &Asked::Inbox { after: args.after, most: args.most })?;
     let mut text = String::new();
     for message in answer.get("messages").and_then(Value::as_array).into_iter().flatten() {
@@ -281,6 +325,10 @@ pub fn inbox(global: &GlobalArgs, args: &InboxArgs) -> Outcomes {
         let said: String =
             said.chars().filter(|c| !matches!(c, '\n' | '\r' | '\t')).take(120).collect();
         let said = shown(said);
+        if message.get("id").is_none() {
+            text.push_str(&format!("{number:>8}  lost\n          {said}\n"));
+            continue;
+        }
         text.push_str(&format!(
             "{number:>8}  {}  {}/{}\n          from {}\n          {said}\n",
             of("issued"),
@@ -307,7 +355,8 @@ pub fn passed_over(waits: &Value) -> String {
 }
 
 pub fn outbox(global: &GlobalArgs, args: &OutboxArgs) -> Outcomes {
-    let answer = ask(global, &Asked::Outbox { most: args.most })?;
+    let before = args.before.as_deref().map(EnvelopeId::parse).transpose()?;
+    let answer = ask(global, &Asked::Outbox { most: args.most, before })?;
     let mut text = String::new();
     for message in answer.get("messages").and_then(Value::as_array).into_iter().flatten() {
         text.push_str(&fate(message));
@@ -355,6 +404,9 @@ fn silent(fate: &Value) -> Option<usize> {
 fn fate(message: &Value) -> String {
     let of = |name: &str| shown(message.get(name).and_then(Value::as_str).unwrap_or_default());
     let mut text = format!("{}  {}  {}\n  {}\n", of("issued"), of("topic"), of("state"), of("id"));
+    if message.get("ref").is_some_and(Value::is_string) {
+        text.push_str(&format!("  ref        {}\n", of("ref")));
+    }
     for (recipient, said) in
         message.get("recipients").and_then(Value::as_object).into_iter().flatten()
     {
@@ -362,9 +414,36 @@ fn fate(message: &Value) -> String {
         let reasons = said.get("reasons").map(shown).unwrap_or_default();
         let recipient = shown(recipient);
         text.push_str(&format!("  {state:<10} {recipient} {reasons}\n"));
+        // Where its nodes say different things.
+        for node in said.get("nodes").and_then(Value::as_array).into_iter().flatten() {
+            let of = |name: &str| shown(node.get(name).and_then(Value::as_str).unwrap_or_default());
+            let reasons = node.get("reasons").map(shown).unwrap_or_default();
+            text.push_str(&format!("    at {}: {} {reasons}\n", of("node"), of("state")));
+        }
     }
     for keeper in message.get("keepers").and_then(Value::as_object).into_iter().flatten() {
         text.push_str(&format!("  kept by    {}\n", shown(keeper.0)));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_one_node_refused_is_shown_beside_what_another_delivered() {
+        let message = json!({"id": "bafyrei", "topic": "models", "state": "sent", "recipients": {
+            "did:web:tso.example": {"state": "delivered", "nodes": [
+                {"node": "did:key:zFirst", "state": "refused", "reasons": ["GP-SEALING-STRANGER"]},
+                {"node": "did:key:zSecond", "state": "delivered"},
+            ]},
+        }});
+        let text = fate(&message);
+        assert!(text.contains("  delivered  did:web:tso.example"), "{text}");
+        let refused = text.lines().find(|line| line.contains("zFirst")).expect("a line");
+        assert!(refused.contains("refused") && refused.contains("GP-SEALING-STRANGER"), "{text}");
+        assert!(text.contains("    at did:key:zSecond: delivered"), "{text}");
+    }
 }

@@ -1,8 +1,8 @@
 //! Suspending, reinstating and revoking.
 
-use super::done_all_the_same;
 use super::hanging;
 use super::standing::Known;
+use super::{change_many, done_all_the_same};
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;
@@ -27,26 +27,30 @@ use gridpass_identity::wallet::Wallet;
 use serde_json::json;
 use std::path::Path;
 
-/// What all three take.
+/// What all three take beside the visas.
 #[derive(Args)]
 pub struct ChangeArgs {
-    /// The visa: its id, hash, or holder's DID; or a file, for one that somebody else issued and
-    /// you may revoke. Or a node's DID, whose authorisations are all revoked
-    visa: String,
-    /// Why; kept in your register only
+    /// Why; kept in your register only, where `gridpass visa list --issued` shows it
     #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
+    pub reason: Option<String>,
     /// The identity that acts, by name or DID; needed only where there are several
     #[arg(long = "as", value_name = "NAME")]
-    identity: Option<String>,
+    pub identity: Option<String>,
     #[command(flatten)]
-    output: OutputArgs,
+    pub output: OutputArgs,
 }
 
 /// Suspend a visa: it does not count until it is reinstated
 #[derive(Args)]
-#[command(after_help = help!("  gridpass visa suspend urn:uuid:… --reason 'metering dispute' -o lists.json"))]
+#[command(after_help = help!(
+    "  gridpass visa suspend urn:uuid:… --reason 'metering dispute' -o lists.json\n  \
+     gridpass visa suspend urn:uuid:… did:webvh:… -o lists.json      several at once: all or none"
+))]
 pub struct SuspendArgs {
+    /// The visas, each by its id, hash, or holder's DID; or a file, for one that somebody else issued and
+    /// you may suspend
+    #[arg(required = true, value_name = "VISA")]
+    visas: Vec<String>,
     #[command(flatten)]
     change: ChangeArgs,
 }
@@ -55,6 +59,10 @@ pub struct SuspendArgs {
 #[derive(Args)]
 #[command(after_help = help!("  gridpass visa reinstate urn:uuid:… -o lists.json"))]
 pub struct ReinstateArgs {
+    /// The visas, each by its id, hash, or holder's DID; or a file, for one that somebody else issued and
+    /// you suspended
+    #[arg(required = true, value_name = "VISA")]
+    visas: Vec<String>,
     #[command(flatten)]
     change: ChangeArgs,
 }
@@ -63,27 +71,44 @@ pub struct ReinstateArgs {
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass visa revoke urn:uuid:… --reason 'licence withdrawn' -o lists.json\n  \
+     gridpass visa revoke urn:uuid:… urn:uuid:… did:webvh:… -o lists.json      several at once: all or none\n  \
      gridpass visa revoke did:key:z6Mk… -o lists.json      a lost node: all its authorisations"
 ))]
 pub struct RevokeArgs {
+    /// The visas, each by its id, hash, or holder's DID; or a file, for one that somebody else issued and
+    /// you may revoke. Or one node's DID, whose authorisations are all revoked
+    #[arg(required = true, value_name = "VISA")]
+    visas: Vec<String>,
     #[command(flatten)]
     change: ChangeArgs,
 }
 
 pub fn suspend(global: &GlobalArgs, args: &SuspendArgs) -> Outcomes {
-    change(global, &args.change, Purpose::Suspension, true, "Suspended")
+    change(global, &args.visas, &args.change, Purpose::Suspension, true, "Suspended")
 }
 
 pub fn reinstate(global: &GlobalArgs, args: &ReinstateArgs) -> Outcomes {
-    change(global, &args.change, Purpose::Suspension, false, "Reinstated")
+    change(global, &args.visas, &args.change, Purpose::Suspension, false, "Reinstated")
 }
 
 pub fn revoke(global: &GlobalArgs, args: &RevokeArgs) -> Outcomes {
-    change(global, &args.change, Purpose::Revocation, true, "Revoked")
+    change(global, &args.visas, &args.change, Purpose::Revocation, true, "Revoked")
+}
+
+/// Of one holder's visas those are meant that can be changed so.
+pub fn fits(purpose: Purpose, set: bool, record: &IssuedVisa, visa: &Visa) -> bool {
+    let state = record.state();
+    let living = match (purpose, set) {
+        (Purpose::Revocation, _) => state != "revoked",
+        (Purpose::Suspension, true) => state == "in force",
+        (Purpose::Suspension, false) => state == "suspended",
+    };
+    living && visa.valid_until > now()
 }
 
 fn change(
     global: &GlobalArgs,
+    names: &[String],
     args: &ChangeArgs,
     purpose: Purpose,
     set: bool,
@@ -91,29 +116,24 @@ fn change(
 ) -> Outcomes {
     args.output.check()?;
     let mut wallet = global.wallet()?;
-    let nodes = authorisations_of(&wallet, &args.visa)?;
-    if purpose == Purpose::Revocation && !nodes.is_empty() {
-        return revoke_node(wallet, args, nodes);
-    }
-    // Of one holder's visas those are meant that can be changed so.
-    let fit = |record: &IssuedVisa, visa: &Visa| {
-        let state = record.state();
-        let living = match (purpose, set) {
-            (Purpose::Revocation, _) => state != "revoked",
-            (Purpose::Suspension, true) => state == "in force",
-            (Purpose::Suspension, false) => state == "suspended",
-        };
-        living && visa.valid_until > now()
+    let name = match names {
+        [only] => only.as_str(),
+        several => return change_many::change(wallet, several, args, (purpose, set, done)),
     };
-    let (visa, known_issuer) = match find(&wallet, &args.visa, fit) {
+    let nodes = authorisations_of(&wallet, name)?;
+    if purpose == Purpose::Revocation && !nodes.is_empty() {
+        return revoke_node(wallet, name, args, nodes);
+    }
+    let fit = |record: &IssuedVisa, visa: &Visa| fits(purpose, set, record, visa);
+    let (visa, known_issuer) = match find(&wallet, name, fit) {
         Err(e) if e.code == gridpass_credentials::codes::NOT_KEPT && !nodes.is_empty() => {
-            return Err(never_suspended(&args.visa));
+            return Err(never_suspended(name));
         }
         found => found?,
     };
     let name = args.identity.as_deref().or(known_issuer.then(|| visa.issuer.as_str()));
     let me = identity(&wallet, name)?;
-    let trust = keeping::pinned(&wallet, now())?;
+    let trust = keeping::pinned_even_ahead(&wallet, now())?;
     if !known_issuer {
         may_revoke(&wallet, &trust, &visa, &me.did)?;
     }
@@ -153,14 +173,14 @@ fn change(
     finish(&wallet, &[me.did], &[list], args, &did, answer)
 }
 
-fn list_line(list: &StatusList) -> String {
+pub fn list_line(list: &StatusList) -> String {
     let version = list.version.unwrap_or_default();
     format!("  status list      {} version {version}\n", shown(&list.id))
 }
 
 /// The authorisations that this wallet's identities gave a node, by the node's DID; or the one of
 /// this id. Oldest first.
-fn authorisations_of(wallet: &Wallet, name: &str) -> Result<Vec<NodeAuthorisation>, Failure> {
+pub fn authorisations_of(wallet: &Wallet, name: &str) -> Result<Vec<NodeAuthorisation>, Failure> {
     let all = register::authorisations(wallet)?.into_iter().map(|(a, _)| a);
     Ok(all.filter(|a| a.node.as_str() == name || a.id == name).collect())
 }
@@ -174,28 +194,33 @@ fn never_suspended(node: &str) -> Failure {
 
 /// Every authorisation counts until it ends, also one that was renewed since: a lost node has them
 /// all.
-fn revoke_node(mut wallet: Wallet, args: &ChangeArgs, nodes: Vec<NodeAuthorisation>) -> Outcomes {
+fn revoke_node(
+    mut wallet: Wallet,
+    name: &str,
+    args: &ChangeArgs,
+    nodes: Vec<NodeAuthorisation>,
+) -> Outcomes {
     let only = match args.identity.as_deref() {
         Some(name) => Some(identity(&wallet, Some(name))?.did),
         None => None,
     };
     let mut open = Vec::new();
     for node in nodes {
-        let over = node.valid_until <= now() && node.id != args.visa;
+        let over = node.valid_until <= now() && node.id != name;
         let meant = only.as_ref().is_none_or(|did| did == &node.principal);
         if meant && !over && !register::is_set(&wallet, &node.principal, &node.status)? {
             open.push(node);
         }
     }
     let Some(first) = open.first() else {
-        let message = format!("every authorisation of {} is revoked or over already", args.visa);
+        let message = format!("every authorisation of {name} is revoked or over already");
         return Err(Failure::new(gridpass_credentials::codes::STATUS_UNCHANGED, message));
     };
     let node = first.node.clone();
     let mut principals: Vec<Did> = open.iter().map(|a| a.principal.clone()).collect();
     principals.sort();
     principals.dedup();
-    let trust = keeping::pinned(&wallet, now())?;
+    let trust = keeping::pinned_even_ahead(&wallet, now())?;
     let mut lists = Vec::new();
     for principal in &principals {
         let me = identity(&wallet, Some(principal.as_str()))?;
@@ -244,7 +269,7 @@ fn revoke_node(mut wallet: Wallet, args: &ChangeArgs, nodes: Vec<NodeAuthorisati
 }
 
 /// Writes the new lists for others. What was `done` is done already.
-fn finish(
+pub fn finish(
     wallet: &Wallet,
     signers: &[Did],
     lists: &[StatusList],
@@ -278,7 +303,7 @@ fn finish(
 }
 
 /// A visa of the register, or of a file; and whether this wallet's identities issued it.
-fn find(
+pub fn find(
     wallet: &Wallet,
     name: &str,
     fit: impl Fn(&IssuedVisa, &Visa) -> bool,
@@ -335,7 +360,7 @@ fn signed_by_its_issuer(wallet: &Wallet, secured: &Secured, visa: &Visa) -> Resu
 
 /// Refuses early what every verifier would pass over: only who is named, or holds a role that is named,
 /// may revoke what others issued.
-fn may_revoke(wallet: &Wallet, trust: &Trust, visa: &Visa, me: &Did) -> Result<(), Failure> {
+pub fn may_revoke(wallet: &Wallet, trust: &Trust, visa: &Visa, me: &Did) -> Result<(), Failure> {
     let role = trust.definition(&visa.definition);
     let revokers = role.and_then(|r| r.definition.revokers.as_ref());
     let mut why = "its definition names other revokers".to_owned();

@@ -35,7 +35,7 @@ fn succeeds(newer: &Ending, older: &Ending, now: UnixMillis) -> bool {
 }
 
 /// What it says; of a consent but for its time.
-fn says(visa: &Visa) -> Map<String, Value> {
+pub fn says(visa: &Visa) -> Map<String, Value> {
     let mut claims = visa.claims.clone();
     if consent::is_one(&claims) {
         claims.remove(FROM);

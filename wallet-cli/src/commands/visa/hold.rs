@@ -1,8 +1,9 @@
-//! What a holder does with visas: accept, list, look at, watch them expire.
+//! What a holder does with visas: accept, look at, watch them expire.
 
-use super::consent::end_of;
 use super::ending::{Ending, ending};
 use super::hanging;
+use super::listing::{refuse_both, with_table};
+use super::rows::{self, HANGS, Row, Which, events_text};
 use super::standing::{Known, Standing};
 use super::{claims_text, report_answer, wallet_of};
 use crate::commands::arguments::{TrustArgs, parse_duration, save_identities};
@@ -11,7 +12,6 @@ use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown as harmless;
 use clap::Args;
-use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping::{self, HeldVisa, KeepError};
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::presenting::required;
@@ -21,13 +21,9 @@ use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::verify::{
     Evidence, Expectation, check_list, pretends_authority, verify_visa,
 };
-use gridpass_credentials::visa::Visa;
-use gridpass_identity::code::Code;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::OfflineResolver;
-use gridpass_identity::time::UnixMillis;
-use gridpass_identity::wallet::Wallet;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// Verify a visa that an issuer sent you, and keep it
@@ -41,16 +37,6 @@ pub struct AcceptArgs {
     file: PathBuf,
     #[command(flatten)]
     trust: TrustArgs,
-}
-
-/// List the visas that you hold and how they stand by the status lists that you keep, or those that you
-/// have issued
-#[derive(Args)]
-#[command(after_help = help!("  gridpass visa list\n  gridpass visa list --issued --json"))]
-pub struct ListArgs {
-    /// Those that you have issued, with their state, and the authorisations of nodes
-    #[arg(long)]
-    issued: bool,
 }
 
 /// Show what a visa, a request or a refusal says. Nothing is verified
@@ -68,11 +54,16 @@ pub struct ShowArgs {
 /// List visas that end soon: those that you hold, and those that you have issued. What is revoked or renewed,
 /// and what only an identity that you gave up could renew, is left out
 #[derive(Args)]
-#[command(after_help = help!("  gridpass visa expirations --within 30d"))]
+#[command(after_help = help!(
+    "  gridpass visa expirations --within 30d\n  \
+     gridpass visa expirations --role flex.gb.aggregator --csv"
+))]
 pub struct ExpirationsArgs {
     /// How soon; what ended is listed for as long afterwards
     #[arg(long, value_name = "TIME", default_value = "30d")]
     within: String,
+    #[command(flatten)]
+    which: Which,
 }
 
 pub fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
@@ -165,97 +156,10 @@ pub fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
     Ok(answer)
 }
 
-pub fn list(global: &GlobalArgs, args: &ListArgs) -> Outcomes {
-    let wallet = global.wallet()?;
-    if args.issued { list_issued(&wallet) } else { list_held(&wallet) }
-}
-
-fn list_held(wallet: &Wallet) -> Outcomes {
-    let mut known = Known::of(wallet)?;
-    let (mut rows, mut text) = (Vec::new(), String::new());
-    for held in keeping::visas(wallet)? {
-        let (secured, visa) = held.read()?;
-        let Standing { state, why } = known.standing(wallet, &held, &visa)?;
-        let ends = end_of(&visa);
-        let state = with_expiry(state, ends);
-        text.push_str(&lines(&visa, state, &format!("by {}", visa.issuer), secured.id()));
-        let row = json!({"visa": visa, "evidence": secured.id(), "state": state, "ends": ends});
-        rows.push(with_why(row, why, &mut text));
-    }
-    if rows.is_empty() {
-        text = "You hold no visa.".into();
-    }
-    Ok(Answer::new("gridpass.visa.list/1", json!({"visas": rows}), text))
-}
-
-/// Says beside a visa why it does not stand.
-fn with_why(mut row: Value, why: Option<(Code, String)>, text: &mut String) -> Value {
-    if let (Some((code, sentence)), Some(row)) = (why, row.as_object_mut()) {
-        text.push_str(&format!("  {} [{code}]\n", harmless(&sentence)));
-        row.insert("code".into(), json!(code));
-        row.insert("sentence".into(), json!(sentence));
-    }
-    row
-}
-
-fn list_issued(wallet: &Wallet) -> Outcomes {
-    let (mut rows, mut nodes, mut text) = (Vec::new(), Vec::new(), String::new());
-    let mut known = Known::of(wallet)?;
-    for record in register::issued(wallet)? {
-        let (secured, visa) = keeping::read_visa(&record.text)?;
-        let ends = end_of(&visa);
-        let Standing { state, why } = known.issued(wallet, &record, &visa)?;
-        let state = with_expiry(state, ends);
-        text.push_str(&lines(&visa, state, &format!("for {}", visa.subject), secured.id()));
-        let mut row = json!({"visa": visa, "evidence": secured.id(), "state": state, "ends": ends});
-        let hangs = match state {
-            "revoked" => Vec::new(),
-            _ => known.hanging(wallet, &visa, ends)?,
-        };
-        if let Some(row) = row.as_object_mut().filter(|_| !hangs.is_empty()) {
-            text.push_str(&hanging::lines(&hangs, HANGS));
-            row.insert("hanging".into(), json!(hangs));
-        }
-        // By whom else it was taken back.
-        rows.push(with_why(row, why, &mut text));
-    }
-    for (authorisation, _) in register::authorisations(wallet)? {
-        let revoked = register::is_set(wallet, &authorisation.principal, &authorisation.status)?;
-        let state = if revoked { "revoked" } else { "in force" };
-        let state = with_expiry(state, authorisation.valid_until);
-        text.push_str(&format!(
-            "{:<28} {state:<11} until {}  {}\n  id {}\n",
-            "node authorisation", authorisation.valid_until, authorisation.node, authorisation.id
-        ));
-        nodes.push(json!({"authorisation": authorisation, "state": state}));
-    }
-    if text.is_empty() {
-        text = "Nothing was issued yet.".into();
-    }
-    let json = json!({"visas": rows, "authorisations": nodes});
-    Ok(Answer::new("gridpass.visa.list/1", json, text))
-}
-
-/// What happens to what hangs on a visa.
-const HANGS: &str = "what its holder revoked or suspended by it is undecided once it ends:";
-
-/// A visa in a list.
-fn lines(visa: &Visa, state: &str, other: &str, evidence: &ContentId) -> String {
-    format!(
-        "{:<28} {state:<11} until {}  {other}\n  id {}\n  hash {evidence}\n",
-        visa.role.as_str(),
-        end_of(visa),
-        harmless(&visa.id)
-    )
-}
-
-fn with_expiry(state: &'static str, until: UnixMillis) -> &'static str {
-    if state != "revoked" && until <= now() { "expired" } else { state }
-}
-
 pub fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
     let schema = "gridpass.visa.show/1";
     let warning = "Nothing was verified; that is `gridpass visa verify`.";
+    let mut kept = None;
     let text = if Path::new(&args.visa).is_file() || args.visa == "-" {
         let bytes = read_input(Path::new(&args.visa), MAX_INPUT)?;
         let parcel = match Parcel::parse(&bytes) {
@@ -279,7 +183,14 @@ pub fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
             // An officer looks at what it issued.
             Err(e @ KeepError::NotFound { .. }) => {
                 match register::find_issued(&wallet, &args.visa, |_, _| true) {
-                    Ok(record) => record.text,
+                    Ok(record) => {
+                        let (secured, visa) = keeping::read_visa(&record.text)?;
+                        let mut known = Known::of(&wallet)?;
+                        let standing = known.in_register(&wallet, &record, &secured, &visa)?;
+                        let text = record.text.clone();
+                        kept = Some((record, standing));
+                        text
+                    }
                     Err(KeepError::NotFound { .. }) => return Err(e.into()),
                     Err(e) => return Err(e.into()),
                 }
@@ -317,8 +228,7 @@ pub fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
     if secured.withheld() > 0 {
         shown.push_str(&format!("  withheld here    {} claims\n", secured.withheld()));
     }
-    shown.push_str(warning);
-    let json = json!({
+    let mut json = json!({
         "visa": visa,
         "form": secured.form(),
         "evidence": secured.id(),
@@ -326,6 +236,16 @@ pub fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
         "withheld": secured.withheld(),
         "verified": false,
     });
+    // An officer's own register says more.
+    if let (Some((record, standing)), Some(json)) = (kept, json.as_object_mut()) {
+        let Standing { state, .. } = standing;
+        shown.push_str(&format!("  in the register  {state}, issued {}\n", record.issued));
+        shown.push_str(&events_text(&record.events));
+        json.insert("state".into(), json!(state));
+        json.insert("issued".into(), json!(record.issued));
+        json.insert("events".into(), json!(record.events));
+    }
+    shown.push_str(warning);
     Ok(Answer::new(schema, json, shown))
 }
 
@@ -345,45 +265,51 @@ fn show_refusal(text: &str, schema: &'static str, warning: &str) -> Outcomes {
 
 pub fn expirations(global: &GlobalArgs, args: &ExpirationsArgs) -> Outcomes {
     let within = parse_duration(&args.within)?;
+    let filter = args.which.read()?;
+    refuse_both(global, args.which.csv)?;
     let wallet = global.wallet()?;
-    let mut all = Vec::new();
     let mut known = Known::of(&wallet)?;
-    for held in keeping::visas(&wallet)? {
-        let visa = held.read()?.1;
-        // What is revoked is not renewed.
-        let standing = known.standing(&wallet, &held, &visa)?;
-        if standing.state != "revoked" && known.ended(&visa.subject).is_none() {
-            all.push(Ending { until: end_of(&visa), what: "held", visa });
-        }
-    }
-    for record in register::issued(&wallet)? {
-        let visa = record.read()?;
-        let standing = known.issued(&wallet, &record, &visa)?;
-        if standing.state != "revoked" && known.ended(&visa.issuer).is_none() {
-            all.push(Ending { until: end_of(&visa), what: "issued", visa });
-        }
-    }
-    let rows = ending(&all, now(), within);
-    let (mut text, mut json) = (String::new(), Vec::new());
-    for Ending { until, what, visa } in rows.iter().copied() {
+    let mut listed = rows::held(&wallet, &mut known)?;
+    // What is revoked is not renewed, nor what only an identity could renew that is given up.
+    listed.retain(|row| row.state != "revoked" && known.ended(&row.visa.subject).is_none());
+    let mut issued = rows::issued(&wallet, &mut known)?;
+    issued.retain(|row| {
+        !matches!(row.state, "revoked" | "replaced") && known.ended(&row.visa.issuer).is_none()
+    });
+    listed.extend(issued);
+    let as_ending = |row: &Row| Ending { until: row.ends, what: row.what, visa: row.visa.clone() };
+    let all: Vec<Ending> = listed.iter().map(as_ending).collect();
+    let (mut text, mut json, mut meant) = (String::new(), Vec::new(), Vec::new());
+    for Ending { until, what, visa } in ending(&all, now(), within) {
+        let is_it = |row: &&Row| row.what == *what && row.visa.id == visa.id;
+        let Some(row) = listed.iter().find(is_it).filter(|row| filter.takes_row(row)) else {
+            continue;
+        };
         let left = until.millis_since(now()) / 86_400_000;
         let when = if *until <= now() { "ended".to_owned() } else { format!("in {left} days") };
-        text.push_str(&format!(
-            "{until}  {when:<12} {what:<7} {} of {}\n",
-            visa.role, visa.subject
-        ));
         let hangs = known.hanging(&wallet, visa, *until)?;
-        text.push_str(&hanging::lines(&hangs, HANGS));
-        let mut row = json!({"until": until, "what": what, "visa": visa});
-        if let Some(row) = row.as_object_mut().filter(|_| !hangs.is_empty()) {
-            row.insert("hanging".into(), json!(hangs));
+        text.push_str(&format!(
+            "{until}  {when:<12} {what:<7} {} of {}\n  {}, id {}\n{}{}",
+            visa.role,
+            visa.subject,
+            row.state,
+            harmless(&visa.id),
+            claims_text(&visa.claims),
+            hanging::lines(&hangs, HANGS)
+        ));
+        let state = row.state;
+        let mut entry = json!({"until": until, "what": what, "state": state, "visa": visa});
+        if let Some(entry) = entry.as_object_mut().filter(|_| !hangs.is_empty()) {
+            entry.insert("hanging".into(), json!(hangs));
         }
-        json.push(row);
+        json.push(entry);
+        meant.push(row);
     }
     if text.is_empty() {
         text = format!("Nothing ends within {}.", args.within);
-    } else if rows.iter().any(|e| e.what == "held") {
+    } else if meant.iter().any(|row| row.what == "held") {
         text.push_str("next: gridpass visa renew ROLE -o request.json");
     }
-    Ok(Answer::new("gridpass.visa.expirations/1", json!({"expirations": json}), text))
+    let answer = Answer::new("gridpass.visa.expirations/1", json!({"expirations": json}), text);
+    Ok(with_table(answer, args.which.csv, || rows::table(&meant, std::iter::empty())))
 }

@@ -2,7 +2,9 @@
 
 use super::request::look;
 use super::wanted::{Wanted, from_arguments, from_request, known_documents};
-use super::{FormArg, claims_text, consent, done_all_the_same, wallet_of, write_parcel};
+use super::{
+    FormArg, claims_text, consent, done_all_the_same, issue_many, wallet_of, write_parcel,
+};
 use crate::commands::arguments::{ClaimArgs, TrustArgs, dids_in, parse_duration};
 use crate::commands::resolve::parse_time;
 use crate::commands::sign::identity;
@@ -33,12 +35,18 @@ use std::path::PathBuf;
 #[command(after_help = help!(
     "  gridpass visa issue request.json -o visa.json\n  \
      gridpass visa issue --to did:webvh:… --role flex.gb.aggregator --claim zone=GB-1 -o visa.json\n  \
-     gridpass visa issue request.json --form sd-jwt --withholdable capacityKw -o visa.json"
+     gridpass visa issue request.json --form sd-jwt --withholdable capacityKw -o visa.json\n  \
+     gridpass visa issue requests/ -o visas/      all in a folder; call it again after an interruption"
 ))]
 pub struct IssueArgs {
-    /// The request; - for standard input
-    #[arg(required_unless_present = "to", conflicts_with_all = ["to", "role"])]
-    file: Option<PathBuf>,
+    /// The request; - for standard input. Or several, or a folder of them: then -o names a folder, where
+    /// each visa has the name of its request
+    #[arg(
+        required_unless_present = "to",
+        conflicts_with_all = ["to", "role"],
+        value_name = "REQUEST"
+    )]
+    pub files: Vec<PathBuf>,
     /// To whom, by DID, without a request
     #[arg(long, value_name = "DID", requires = "role")]
     pub to: Option<String>,
@@ -60,10 +68,11 @@ pub struct IssueArgs {
     #[arg(long, value_name = "NAME")]
     withholdable: Vec<String>,
     /// Issue a second visa for a request that was answered with one already
-    #[arg(long, requires = "file")]
-    again: bool,
-    /// Issue it though the visa that it is to replace is revoked or suspended
-    #[arg(long, requires = "file")]
+    #[arg(long, requires = "files")]
+    pub again: bool,
+    /// Issue it though the visa that it is to replace, or another that its holder had for the role, is
+    /// revoked or suspended
+    #[arg(long)]
     pub despite_revocation: bool,
     /// What the ids of new status lists start with: a URL of yours, ending in /
     #[arg(long, value_name = "URL")]
@@ -74,7 +83,7 @@ pub struct IssueArgs {
     #[command(flatten)]
     pub trust: TrustArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    pub output: OutputArgs,
 }
 
 /// Refuse a request, with a reason that its sender can read
@@ -93,12 +102,40 @@ pub struct RefuseArgs {
 }
 
 pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
+    if issue_many::is_meant(args) {
+        args.trust.refuse_other_times()?;
+        return issue_many::issue(global, args);
+    }
     args.output.check()?;
     args.trust.refuse_other_times()?;
-    let wanted = match &args.file {
+    let (wanted, mut wallet) = match args.files.first() {
         Some(file) => from_request(global, args, file)?,
         None => from_arguments(global, args)?,
     };
+    let Made { parcel, dids, visa, answer } = issue_one(&mut wallet, args, wanted)?;
+    write_parcel(parcel, &wallet, &dids, &args.output, answer).map_err(|e| issued_already(e, &visa))
+}
+
+/// A visa that was issued, and is in no file yet.
+pub struct Made {
+    pub parcel: Parcel,
+    /// Whose documents belong beside it.
+    pub dids: Vec<Did>,
+    /// Its id.
+    pub visa: String,
+    pub answer: Answer,
+}
+
+/// Where its file could not be written.
+pub fn issued_already(failure: Failure, visa: &str) -> Failure {
+    let next = format!(
+        "Do not issue it again; get its file with `gridpass visa export {visa} -o visa.json`."
+    );
+    done_all_the_same(failure, &format!("the visa {visa} is issued"), next)
+}
+
+/// Issues what is wanted: one change of the wallet.
+pub fn issue_one(wallet: &mut Wallet, args: &IssueArgs, wanted: Wanted) -> Result<Made, Failure> {
     let Wanted {
         subject,
         role,
@@ -108,25 +145,24 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
         shown,
         lists,
         identities,
-        mut wallet,
         request,
         renews,
     } = wanted;
     if let Some(request) = request.as_ref().filter(|_| !args.again) {
-        refuse_to_repeat(&wallet, request)?;
+        refuse_to_repeat(wallet, request)?;
     }
     // Asked for before the end, perhaps: nobody could show the visa either.
-    let known = OfflineResolver::new(&wallet).resolve(&subject).ok();
+    let known = OfflineResolver::new(&*wallet).resolve(&subject).ok();
     if let Some(since) = known.and_then(|known| known.deactivated()) {
         let message = format!("{subject} is deactivated since {since}, and could not show a visa");
         return Err(Failure::new(gridpass_identity::codes::DID_DEACTIVATED, message));
     }
-    let me = identity(&wallet, args.identity.as_deref().or(issuer.as_deref()))?;
-    let trust = keeping::pinned(&wallet, now())?;
+    let me = identity(wallet, args.identity.as_deref().or(issuer.as_deref()))?;
+    let trust = keeping::pinned(wallet, now())?;
     let from = args.from.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
     consent::refuse_faults(&claims, from.max(now()))?;
     if let Some((_, known)) = trust.find_role(&role)
-        && let Some(why) = consent::not_its_own(&wallet, &me.did, &known.definition, &claims)?
+        && let Some(why) = consent::not_its_own(wallet, &me.did, &known.definition, &claims)?
     {
         let failure = Failure::new(gridpass_credentials::codes::CLAIMS_UNFIT, why);
         return Err(failure.next("A customer consents for its own metering points only."));
@@ -148,12 +184,12 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
         withholdable: &withholdable,
         list_base: args.status_base.as_deref(),
     };
-    let known = known_documents(&wallet, &trust, &shown, &identities, [&me.did, &subject])?;
+    let known = known_documents(wallet, &trust, &shown, &identities, [&me.did, &subject])?;
     let resolver = OfflineResolver::new(&known);
     if !renews {
-        tell_of_others(&wallet, &subject, &role)?;
+        tell_of_others(wallet, &subject, &role)?;
     }
-    let mut issuer = Issuer { wallet: &mut wallet, identity: &me, trust: &trust, now: now() };
+    let mut issuer = Issuer { wallet, identity: &me, trust: &trust, now: now() };
     let evidence = (shown.as_slice(), lists.as_slice());
     let issued = issuer.issue_for(&new, request.as_ref(), evidence, &resolver, &mut rng())?;
     let mut parcel = Parcel::new(ParcelKind::Visa, Some(issued.text.clone()));
@@ -183,14 +219,9 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
         harmless(&visa.id),
         issued.evidence
     );
+    let id = visa.id.clone();
     let answer = Answer::new("gridpass.visa.issue/1", json, text);
-    write_parcel(parcel, &wallet, &dids, &args.output, answer).map_err(|e| {
-        let next = format!(
-            "Do not issue it again; get its file with `gridpass visa export {} -o visa.json`.",
-            visa.id
-        );
-        done_all_the_same(e, &format!("the visa {} is issued", visa.id), next)
-    })
+    Ok(Made { parcel, dids, visa: id, answer })
 }
 
 /// One request is answered with one visa: a call that is repeated by mistake must not leave two in
@@ -233,11 +264,11 @@ fn tell_of_others(wallet: &Wallet, subject: &Did, role: &str) -> Result<(), Fail
     for record in register::issued(wallet)? {
         let visa = record.read()?;
         let same = visa.role.as_str() == role || visa.definition.as_str() == role;
-        let living = record.state() != "revoked" && visa.valid_until > now();
-        if &visa.subject == subject && same && living {
+        let (state, living) = (record.state(), visa.valid_until > now());
+        if &visa.subject == subject && same && living && state != "revoked" {
             hint(format_args!(
-                "note: {subject} has {} by visa {} already, until {}; if the new one replaces it, \
-                 revoke that one",
+                "note: {subject} has {} by visa {} already, {state}, until {}; if the new one replaces \
+                 it, revoke that one",
                 visa.role, visa.id, visa.valid_until
             ));
         }
@@ -267,7 +298,7 @@ pub fn refuse(global: &GlobalArgs, args: &RefuseArgs) -> Outcomes {
     let parcel = Parcel::new(ParcelKind::Refusal, Some(text));
     let json = json!({"refusal": refusal});
     let text = format!(
-        "Refused {} to {}: {}\nnext: send the file to the holder, who reads it with `gridpass visa show FILE`",
+        "Refused {} to {}: {}\nnext: send the file to the holder, who verifies it with `gridpass visa verify FILE`",
         refusal.role,
         refusal.holder,
         harmless(&refusal.reason)

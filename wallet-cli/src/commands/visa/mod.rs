@@ -2,17 +2,22 @@
 
 mod authority;
 mod change;
+mod change_many;
 mod consent;
 mod ending;
+mod examining;
 mod export;
 mod hanging;
 mod hold;
 mod issue;
+mod issue_many;
+mod listing;
 mod node;
 mod present;
 mod remove;
 mod renewal;
 mod request;
+mod rows;
 mod standing;
 mod verify;
 mod wanted;
@@ -53,7 +58,7 @@ pub enum VisaCommand {
     Export(export::ExportArgs),
     Refuse(issue::RefuseArgs),
     Accept(hold::AcceptArgs),
-    List(hold::ListArgs),
+    List(listing::ListArgs),
     Show(hold::ShowArgs),
     Remove(remove::RemoveArgs),
     Present(present::PresentArgs),
@@ -74,7 +79,7 @@ pub fn run(global: &GlobalArgs, command: &VisaCommand) -> Outcomes {
         VisaCommand::Export(args) => export::export(global, args),
         VisaCommand::Refuse(args) => issue::refuse(global, args),
         VisaCommand::Accept(args) => hold::accept(global, args),
-        VisaCommand::List(args) => hold::list(global, args),
+        VisaCommand::List(args) => listing::list(global, args),
         VisaCommand::Show(args) => hold::show(global, args),
         VisaCommand::Remove(args) => remove::remove(global, args),
         VisaCommand::Present(args) => present::run(global, args),
@@ -208,10 +213,19 @@ pub fn report_answer(schema: &'static str, report: &VisaReport) -> Answer {
 
 /// The wallet of gathered material, which a command that keeps something needs.
 fn wallet_of(
-    material: Material,
+    mut material: Material,
     global: &GlobalArgs,
 ) -> Result<gridpass_identity::wallet::Wallet, Failure> {
-    match material.wallet.or(material.beside.map(Beside::into_wallet)) {
+    take_wallet(&mut material, global)
+}
+
+/// As [`wallet_of`], where the rest is needed still.
+fn take_wallet(
+    material: &mut Material,
+    global: &GlobalArgs,
+) -> Result<gridpass_identity::wallet::Wallet, Failure> {
+    let beside = material.beside.take().map(Beside::into_wallet);
+    match material.wallet.take().or(beside) {
         Some(wallet) => Ok(wallet),
         None => global.wallet(),
     }

@@ -1,18 +1,39 @@
-//! What is known of a visa that another one is to replace: one that was taken back, by its issuer or by
-//! somebody else who may, is not given again in silence.
+//! What is known of earlier visas beside which, or in whose place, another is to be issued: one that was
+//! taken back, by its issuer or by somebody else who may, is not given again in silence. Whoever asks
+//! chooses whether its request names that one, so all that it had for the role are looked at.
 
 use super::standing::Known;
 use crate::output::Failure;
 use gridpass_credentials::codes;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::issuing::IssuedVisa;
 use gridpass_credentials::keeping::KeepError;
 use gridpass_credentials::register;
 use gridpass_credentials::request::VisaRequest;
+use gridpass_credentials::role::RoleName;
+use gridpass_credentials::visa::Visa;
+use gridpass_identity::did::Did;
 use gridpass_identity::report::Check;
 use gridpass_identity::wallet::Wallet;
 
-/// How the visa stands that a request is to replace: by the register, and by the lists of other revokers
-/// that are kept. Nothing where the request replaces none, or one that is not in the register.
-pub fn check(wallet: &Wallet, request: &VisaRequest) -> Result<Option<Check>, Failure> {
+/// How those stand that a request is to replace, or that its holder had for the role: by the register, and by
+/// the lists of other revokers that are kept.
+pub fn checks(wallet: &Wallet, request: &VisaRequest) -> Result<Vec<Check>, Failure> {
+    let mut known = Known::of(wallet)?;
+    let mut checks: Vec<Check> = renewed(wallet, &mut known, request)?.into_iter().collect();
+    let role = (&request.role, &request.definition);
+    let replaced = request.renews.as_deref();
+    checks.extend(earlier(wallet, &mut known, &request.holder, role, replaced)?);
+    Ok(checks)
+}
+
+/// How the visa stands that a request is to replace. Nothing where the request replaces none, or one that is
+/// not in the register.
+fn renewed(
+    wallet: &Wallet,
+    known: &mut Known,
+    request: &VisaRequest,
+) -> Result<Option<Check>, Failure> {
     let Some(id) = &request.renews else { return Ok(None) };
     let record = match register::find_issued(wallet, id, |_, _| true) {
         Ok(record) => record,
@@ -23,7 +44,7 @@ pub fn check(wallet: &Wallet, request: &VisaRequest) -> Result<Option<Check>, Fa
     if &visa.id != id {
         return Ok(None);
     }
-    let standing = Known::of(wallet)?.issued(wallet, &record, &visa)?;
+    let standing = known.issued(wallet, &record, &visa)?;
     let has_lapsed = standing.has_lapsed();
     let why = standing.why.map(|(_, sentence)| format!(": {sentence}")).unwrap_or_default();
     let sentence = format!("it is to replace {id}, which is {}{why}", standing.state);
@@ -34,4 +55,76 @@ pub fn check(wallet: &Wallet, request: &VisaRequest) -> Result<Option<Check>, Fa
         _ if has_lapsed => Check::indeterminate(name, codes::STATUS_REVOKER_LAPSED, sentence),
         _ => Check::passed(name, codes::VISA_IN_FORCE, sentence),
     }))
+}
+
+/// Which visas of a role the register has for a holder that are revoked or suspended, or another issuer's that
+/// were so from here, but for the one of the id `except`. Not those after which the holder was given another one: somebody decided then.
+pub fn earlier(
+    wallet: &Wallet,
+    known: &mut Known,
+    holder: &Did,
+    (role, definition): (&RoleName, &ContentId),
+    except: Option<&str>,
+) -> Result<Vec<Check>, Failure> {
+    let mut all = Vec::new();
+    for record in register::issued(wallet)? {
+        let visa = record.read()?;
+        let same = &visa.role == role || &visa.definition == definition;
+        if same && &visa.subject == holder {
+            all.push((record, visa));
+        }
+    }
+    let mut checks = Vec::new();
+    for (record, visa) in &all {
+        if except == Some(visa.id.as_str()) {
+            continue;
+        }
+        let standing = known.issued(wallet, record, visa)?;
+        let code = match standing.state {
+            "revoked" => codes::VISA_REVOKED,
+            "suspended" => codes::VISA_SUSPENDED,
+            _ => continue,
+        };
+        let since = known.taken_back(record, visa);
+        let again = |(other, read): &(IssuedVisa, Visa)| {
+            read.id != visa.id && since.is_some_and(|since| other.issued >= since)
+        };
+        if all.iter().any(again) {
+            continue;
+        }
+        let last = record.events.last().and_then(|event| event.reason.as_ref());
+        let reason = last.map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
+        let sentence = format!(
+            "its holder has {} by visa {} already, which is {}{since}{reason}",
+            visa.role, visa.id, standing.state
+        );
+        checks.push(Check::failed("earlier", code, sentence));
+    }
+    // What was taken back here of another issuer's.
+    for act in register::acts(wallet)? {
+        let (Some(taken), Some(last)) = (&act.visa, act.events.last()) else { continue };
+        let code = match act.state() {
+            "revoked" => codes::VISA_REVOKED,
+            "suspended" => codes::VISA_SUSPENDED,
+            _ => continue,
+        };
+        let same = &taken.holder == holder && taken.role == role.as_str();
+        let again = all.iter().any(|(other, _)| other.issued >= last.at);
+        if !same || again || except == Some(act.id.as_str()) {
+            continue;
+        }
+        let reason = last.reason.as_ref().map(|reason| format!(" ({reason})"));
+        let sentence = format!(
+            "its holder has {} by visa {} of {} already, which is {} since {}{}",
+            taken.role,
+            act.id,
+            taken.issuer,
+            act.state(),
+            last.at,
+            reason.unwrap_or_default()
+        );
+        checks.push(Check::failed("earlier", code, sentence));
+    }
+    Ok(checks)
 }

@@ -1,11 +1,12 @@
 //! Asking for a visa, and looking at what was asked.
 
+use super::examining::{self, Examined};
 use super::standing::{Known, Standing};
 use super::{authority, claims_text, write_parcel};
 use crate::codes::to_issuer;
 use crate::commands::arguments::{ClaimArgs, TrustArgs, dids_in, parse_duration};
 use crate::commands::sign::identity;
-use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input};
+use crate::context::{GlobalArgs, OutputArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, checks_text, outcome_exit};
 use crate::resolving::parse_did;
@@ -16,14 +17,11 @@ use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_credentials::parcel::{Parcel, ParcelKind, lists_named_in};
 use gridpass_credentials::request::{self, Received, VisaRequest};
 use gridpass_credentials::secured::Signer;
-use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::trust::{KnownRole, Trust};
-use gridpass_credentials::verify::{Evidence, Expectation, VisaReport, verify_presentation};
+use gridpass_credentials::verify::VisaReport;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::{Check, Outcome, Report};
-use gridpass_identity::resolve::OfflineResolver;
-use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::Identity;
 use serde_json::{Map, Value, json};
@@ -229,104 +227,10 @@ pub fn look(
     file: &std::path::Path,
     trust: &TrustArgs,
 ) -> Result<Reviewed, Failure> {
-    let parcel = Parcel::parse_or_bare(&read_input(file, MAX_INPUT)?, ParcelKind::Request)?;
+    let parcel = examining::read(file)?;
     let material = trust.gather(global, &parcel)?;
-    let text = parcel.content.clone().unwrap_or_default();
-    let (request, shown) = {
-        let snapshots = material.snapshots()?;
-        let resolver = OfflineResolver::new(&snapshots);
-        let request: Received<VisaRequest> = request::receive(&text, None, &resolver, material.at)?;
-        let shown = request.statement.presentation.as_ref().map(|presentation| {
-            let evidence = Evidence {
-                trust: &material.trust,
-                lists: &material.lists,
-                resolver: &resolver,
-                seen: &material.seen,
-            };
-            let expect = Expectation {
-                now: material.at,
-                clock: material.clock,
-                audience: Some(request.statement.issuer.as_str()),
-                nonce: None,
-                presenter: Some(&request.statement.holder),
-            };
-            verify_presentation(
-                presentation.as_bytes(),
-                &evidence,
-                &expect,
-                &mut SignatureMemo::default(),
-            )
-        });
-        (request, shown)
-    };
-    let mut report = request.report.clone();
-    report.push(audience_check(&request, &material)?);
-    report.checks.extend(role_checks(&request.statement, &material.trust, material.at));
-    let asked = &request.statement;
-    if let (Some(wallet), Some(role)) =
-        (&material.wallet, material.trust.definition(&asked.definition))
-        && let Some(why) =
-            super::consent::not_its_own(wallet, &asked.issuer, &role.definition, &asked.claims)?
-    {
-        report.push(Check::failed("consent", gridpass_credentials::codes::CLAIMS_UNFIT, why));
-    }
-    if let Some(shown) = &shown {
-        let sentence = match shown.outcome {
-            Outcome::Passed => format!("{} visas are shown and hold", shown.granted().count()),
-            _ => format!("what is shown does not hold: {}", shown.sentence),
-        };
-        report.push(Check { name: "shown", outcome: shown.outcome, code: shown.code, sentence });
-    } else if let Some((_, role)) = material.trust.find_role(request.statement.definition.as_str())
-        && role.definition.preconditions.is_some()
-    {
-        let sentence = "the role requires other visas first, and none is shown";
-        let code = gridpass_credentials::codes::PRECONDITIONS_UNKNOWN;
-        report.push(Check::indeterminate("shown", code, sentence));
-    }
+    let Examined { request, report, shown } = examining::examine(&parcel, &material)?;
     Ok(Reviewed { request, report, shown, material })
-}
-
-fn audience_check(
-    request: &Received<VisaRequest>,
-    material: &crate::commands::arguments::Material,
-) -> Result<Check, Failure> {
-    let issuer = &request.statement.issuer;
-    let Some(wallet) = &material.wallet else {
-        let sentence = format!("it is addressed to {issuer}");
-        return Ok(Check::passed("issuer", gridpass_identity::codes::ADDRESSED, sentence));
-    };
-    let ours = wallet.identities()?.iter().any(|i| &i.did == issuer);
-    Ok(if ours {
-        let sentence = format!("it is addressed to {issuer}, an identity of this wallet");
-        Check::passed("issuer", gridpass_identity::codes::ADDRESSED, sentence)
-    } else {
-        let sentence = format!("it is addressed to {issuer}, which is nobody in this wallet");
-        Check::failed("issuer", gridpass_identity::codes::NOT_ADDRESSED, sentence)
-    })
-}
-
-fn role_checks(request: &VisaRequest, trust: &Trust, at: UnixMillis) -> Vec<Check> {
-    use gridpass_credentials::codes;
-    let listed = trust.charter().charter().role(&request.definition);
-    let (Some(listed), Some(role)) = (listed, trust.definition(&request.definition)) else {
-        let sentence =
-            format!("the charter does not list {} ({})", request.role, request.definition);
-        return vec![Check::failed("definition", codes::ROLE_NOT_LISTED, sentence)];
-    };
-    let definition = if listed.is_retired(at) {
-        let sentence = format!("{} is retired", listed.name);
-        Check::failed("definition", codes::ROLE_RETIRED, sentence)
-    } else {
-        Check::passed("definition", codes::ROLE_LISTED, format!("{} is listed", listed.name))
-    };
-    let mut violations = role.claims.violations(&Value::Object(request.claims.clone()));
-    violations.extend(gridpass_policy::consent::faults(&request.claims, at));
-    let claims = if violations.is_empty() {
-        Check::passed("claims", codes::CLAIMS_FIT, "the claims fit the definition's schema")
-    } else {
-        Check::failed("claims", codes::CLAIMS_UNFIT, violations.join("; "))
-    };
-    vec![definition, claims]
 }
 
 /// Why no visa can be valid for as long as was asked. It does not stop the officer, who may give it
@@ -363,8 +267,8 @@ pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
     let validity = validity_check(&reviewed.request.statement, &reviewed.material.trust);
     reviewed.report.checks.extend(validity);
     if let Some(wallet) = &reviewed.material.wallet {
-        let renews = super::renewal::check(wallet, &reviewed.request.statement)?;
-        reviewed.report.checks.extend(renews);
+        let earlier = super::renewal::checks(wallet, &reviewed.request.statement)?;
+        reviewed.report.checks.extend(earlier);
     }
     let request = &reviewed.request.statement;
     let mut text = format!(
@@ -396,6 +300,10 @@ pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
             "next: gridpass visa issue FILE --validity TIME -o visa.json, or gridpass visa refuse FILE --reason TEXT".to_owned()
         }
         Outcome::Passed => "next: gridpass visa issue FILE -o visa.json, or gridpass visa refuse FILE --reason TEXT".to_owned(),
+        _ if deciding.is_some_and(|c| matches!(c.name, "renews" | "earlier")) => {
+            "next: gridpass visa refuse FILE --reason TEXT, or, where it is to be issued all the same, gridpass \
+             visa issue FILE --despite-revocation -o visa.json".to_owned()
+        }
         _ if deciding.is_some_and(|c| c.name == authority::ISSUING) => format!(
             "next: {} Or gridpass visa refuse FILE --reason TEXT",
             deciding.map_or("", |c| to_issuer(c.code))

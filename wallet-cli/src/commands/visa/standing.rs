@@ -2,6 +2,7 @@
 //! status lists that are kept. What cannot be decided, such as by a list that grew old, is held as
 //! before: whoever the visa is shown to gets newer lists and decides.
 
+use super::consent::end_of;
 use crate::context::now;
 use crate::output::Failure;
 use gridpass_credentials::codes;
@@ -10,22 +11,25 @@ use gridpass_credentials::issuing::IssuedVisa;
 use gridpass_credentials::keeping::{self, HeldVisa, KeepError};
 use gridpass_credentials::presenting::required;
 use gridpass_credentials::register;
-use gridpass_credentials::signature::SignatureMemo;
+use gridpass_credentials::secured::Secured;
+use gridpass_credentials::signature::{self, Asked, SignatureMemo};
 use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::{Snapshots, Trust};
 use gridpass_credentials::verify::{Evidence, Expectation, SeenLists, verify_visa};
 use gridpass_credentials::visa::{StatusEntry, Visa};
 use gridpass_identity::code::Code;
-use gridpass_identity::codes::IDENTITY_DEACTIVATED;
+use gridpass_identity::codes::{IDENTITY_DEACTIVATED, KEY_COMPROMISED, KEY_COMPROMISED_SINCE};
 use gridpass_identity::did::Did;
-use gridpass_identity::report::Outcome;
+use gridpass_identity::document::Relationship;
+use gridpass_identity::report::{Check, Outcome};
 use gridpass_identity::resolve::OfflineResolver;
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 
 /// How a visa stands.
 pub struct Standing {
-    /// In a word or two: `held`, `revoked`, `suspended`, `expired`, or `refused` for another reason.
+    /// In a word or two: `held`, `revoked`, `suspended`, `expired`, or `refused` for another reason. Of what
+    /// was issued, `in force` for `held`, and also `key compromised`, `retired` and `not yet`.
     pub state: &'static str,
     /// Why it does not count.
     pub why: Option<(Code, String)>,
@@ -144,6 +148,73 @@ impl Known {
             }
         }
         Ok(Standing { state, why: None })
+    }
+
+    /// As [`Known::issued`], and of what the register calls in force, whether anybody takes it: not where
+    /// the key that signed it is marked as stolen, its role's grace is over, or its time is not come.
+    pub fn in_register(
+        &mut self,
+        wallet: &Wallet,
+        record: &IssuedVisa,
+        secured: &Secured,
+        visa: &Visa,
+    ) -> Result<Standing, Failure> {
+        let standing = self.issued(wallet, record, visa)?;
+        if standing.state != "in force" {
+            return Ok(standing);
+        }
+        let now = now();
+        let asked = Asked {
+            speaker: visa.issuer.as_str(),
+            purpose: Relationship::AssertionMethod,
+            now,
+            audience: None,
+            nonce: None,
+        };
+        let resolver = OfflineResolver::new(wallet);
+        let checks = signature::check(secured, &asked, &resolver, &mut self.memo).checks;
+        let stolen = |c: &Check| matches!(c.code, KEY_COMPROMISED | KEY_COMPROMISED_SINCE);
+        if let Some(check) = checks.into_iter().find(stolen) {
+            let why = Some((check.code, check.sentence));
+            return Ok(Standing { state: "key compromised", why });
+        }
+        if let Some(end) = self.retirement(visa).filter(|end| *end <= now) {
+            let sentence = format!("{} is retired, with grace until {end}", visa.role);
+            return Ok(Standing { state: "retired", why: Some((codes::ROLE_RETIRED, sentence)) });
+        }
+        if visa.valid_from > now {
+            return Ok(Standing { state: "not yet", why: standing.why });
+        }
+        Ok(standing)
+    }
+
+    /// Until when a visa counts: no longer than its role's grace, where that is retired.
+    pub fn end_of(&self, visa: &Visa) -> UnixMillis {
+        let end = end_of(visa);
+        self.retirement(visa).map_or(end, |over| over.min(end))
+    }
+
+    /// When the grace is over of the visas of a role that is or will be retired.
+    fn retirement(&self, visa: &Visa) -> Option<UnixMillis> {
+        let listed = self.trust.as_ref()?.charter().charter().role(&visa.definition)?;
+        let grace = listed.grace_seconds.unwrap_or(0).saturating_mul(1000);
+        Some(listed.retired?.plus_millis(grace))
+    }
+
+    /// Since when a visa of the register is revoked or suspended, as far as that is known: by the register,
+    /// else by the lists of others.
+    pub fn taken_back(&self, record: &IssuedVisa, visa: &Visa) -> Option<UnixMillis> {
+        if let Some(event) = record.events.iter().rev().find(|e| e.what != "reinstated") {
+            return Some(event.at);
+        }
+        let mut first: Option<UnixMillis> = None;
+        for list in &self.lists {
+            for entry in visa.status.iter().filter(|e| e.list == list.id) {
+                let set = list.changes(entry.index).iter().rev().find(|change| change.set);
+                first = first.into_iter().chain(set.map(|change| change.at)).min();
+            }
+        }
+        first
     }
 
     /// How a visa stands.

@@ -1,25 +1,31 @@
-//! Verifying a visa or a presentation.
+//! Verifying a visa, a presentation or a refusal.
 
 use super::report_answer;
 use crate::commands::arguments::TrustArgs;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input};
 use crate::help;
-use crate::output::{Failure, Outcomes};
+use crate::output::{Answer, Failure, Outcomes, checks_text, outcome_exit};
 use crate::resolving::parse_did;
+use crate::shown::shown;
 use clap::Args;
 use gridpass_credentials::parcel::{Parcel, ParcelError, ParcelKind};
+use gridpass_credentials::request::{self, Received, Refusal};
 use gridpass_credentials::secured::{Kind, Secured};
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::verify::{Evidence, Expectation, verify_presentation_with, verify_visa};
+use gridpass_identity::json::canonicalize;
+use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::OfflineResolver;
+use serde_json::json;
 use std::path::PathBuf;
 
-/// Verify a presentation or a visa, offline, and say why
+/// Verify a presentation, a visa or the refusal of a request, offline, and say why
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass visa verify presentation.json --audience did:webvh:… --nonce n-81\n  \
      gridpass visa verify visa.json --trust trust.json --status lists.json --at 2026-03-01T12:00:00Z\n  \
-     gridpass visa verify visa.json --at 2026-03-01T12:00:00Z --clock 2026-03-02T00:00:00Z"
+     gridpass visa verify visa.json --at 2026-03-01T12:00:00Z --clock 2026-03-02T00:00:00Z\n  \
+     gridpass visa verify refusal.json"
 ))]
 pub struct VerifyArgs {
     /// The file; - for standard input
@@ -44,6 +50,11 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     let report_file = OutputArgs { output: args.report.clone(), force: false };
     report_file.check()?;
     let bytes = read_input(&args.file, MAX_INPUT)?;
+    if let Ok(parcel) = Parcel::parse(&bytes)
+        && parcel.kind == ParcelKind::Refusal
+    {
+        return refusal(global, args, &parcel, &report_file);
+    }
     let (parcel, is_presentation) = read(&bytes)?;
     let material = args.trust.gather(global, &parcel)?;
     let snapshots = material.snapshots()?;
@@ -58,13 +69,15 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
         nonce: args.nonce.as_deref(),
         presenter: presenter.as_ref(),
     };
-    if is_presentation && args.audience.is_none() {
+    let content = parcel.content.unwrap_or_default();
+    // What is no presentation either is said to be what it is.
+    let reads = || Secured::parse(content.as_bytes(), Kind::Presentation).is_ok();
+    if is_presentation && args.audience.is_none() && reads() {
         let message = "a presentation is made for somebody, and nobody is named";
         return Err(Failure::new(crate::codes::USAGE, message).next(
             "Say to whom it must have been presented with --audience, such as your own DID.",
         ));
     }
-    let content = parcel.content.unwrap_or_default();
     let mut memo = SignatureMemo::default();
     let supporting: Vec<_> = material.supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
     let report = if is_presentation {
@@ -83,6 +96,61 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
         report_file.write(bytes)?;
     }
     Ok(report_answer("gridpass.visa.verify/1", &report))
+}
+
+/// Verifies who refused a request, and to whom.
+fn refusal(
+    global: &GlobalArgs,
+    args: &VerifyArgs,
+    parcel: &Parcel,
+    report_file: &OutputArgs,
+) -> Outcomes {
+    let material = args.trust.gather(global, parcel)?;
+    let snapshots = material.snapshots()?;
+    let resolver = OfflineResolver::new(&snapshots);
+    let holder = args.audience.as_deref().map(parse_did).transpose()?;
+    let content = parcel.content.as_deref().unwrap_or_default();
+    let received: Received<Refusal> =
+        request::receive(content, holder.as_ref(), &resolver, material.at)?;
+    let (refusal, report) = (&received.statement, &received.report);
+    let (outcome, deciding) = (report.outcome(), report.deciding());
+    let mut text = match (outcome, deciding) {
+        (Outcome::Passed, _) => "PASSED\n".to_owned(),
+        (_, None) => "CANNOT BE DECIDED\n".to_owned(),
+        (Outcome::Failed, Some(c)) => format!("FAILED: {} [{}]\n", shown(&c.sentence), c.code),
+        (Outcome::Indeterminate, Some(c)) => {
+            format!("CANNOT BE DECIDED: {} [{}]\n", shown(&c.sentence), c.code)
+        }
+    };
+    text.push_str(&format!(
+        "{} refuses {} to {}\n  reason: {}\n  request: {}\n  signed: {}\n{}",
+        refusal.issuer,
+        refusal.role,
+        refusal.holder,
+        shown(&refusal.reason),
+        refusal.request,
+        received.signed,
+        checks_text(&report.checks)
+    ));
+    if let Some(check) = deciding.filter(|_| outcome != Outcome::Passed) {
+        text.push_str(&format!("next: {}\n", check.code.0.remedy));
+    }
+    let json = json!({
+        "refusal": refusal,
+        "signed": received.signed,
+        "outcome": outcome,
+        "code": deciding.map(|c| c.code),
+        "checks": report.checks,
+    });
+    if args.report.is_some() {
+        let mut bytes = canonicalize(&json)
+            .map_err(|e| Failure::new(gridpass_identity::codes::INTERNAL, e.to_string()))?;
+        bytes.push(b'\n');
+        report_file.write(bytes)?;
+    }
+    let mut answer = Answer::new("gridpass.visa.verify-refusal/1", json, text);
+    answer.exit = outcome_exit(outcome, deciding.map(|c| c.code));
+    Ok(answer)
 }
 
 /// What the file is about, and whether that is a presentation.

@@ -1,16 +1,18 @@
 //! What is to be issued: as a request asks for it, or as it stands on the command line; and what a verifier
 //! will need of it.
 
+use super::examining::{Examined, examine, read};
 use super::issue::IssueArgs;
-use super::request::look;
-use super::wallet_of;
-use crate::commands::arguments::{dids_in, identities_of, save_identities};
+use super::standing::Known;
+use super::{renewal, take_wallet, wallet_of};
+use crate::commands::arguments::{Material, dids_in, identities_of, save_identities};
 use crate::context::{GlobalArgs, now};
 use crate::output::Failure;
 use crate::resolving::parse_did;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::role::RoleName;
 use gridpass_credentials::secured::{Kind, Secured};
 use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::{IdentityMaterial, Snapshots, Trust};
@@ -32,14 +34,13 @@ pub struct Wanted {
     pub lists: Vec<StatusList>,
     /// DID documents from files.
     pub identities: Vec<IdentityMaterial>,
-    pub wallet: Wallet,
     /// The request's hash, where there is one.
     pub request: Option<ContentId>,
     /// Whether it is to replace another one.
     pub renews: bool,
 }
 
-pub fn from_arguments(global: &GlobalArgs, args: &IssueArgs) -> Result<Wanted, Failure> {
+pub fn from_arguments(global: &GlobalArgs, args: &IssueArgs) -> Result<(Wanted, Wallet), Failure> {
     // To one that is nobody's no visa could ever be shown.
     let subject = parse_did(args.to.as_deref().unwrap_or_default())?;
     // Nothing travels with a name on the command line but what is named beside it.
@@ -57,10 +58,14 @@ pub fn from_arguments(global: &GlobalArgs, args: &IssueArgs) -> Result<Wanted, F
     save_identities(&mut wallet, &identities)?;
     let role = args.role.clone().unwrap_or_default();
     let claims = match trust.find_role(&role) {
-        Some((_, known)) => args.claims.read(&known.definition)?,
+        Some((definition, known)) => {
+            let role = (&known.definition.name, definition);
+            refuse_what_was_taken_back(&wallet, &subject, role, args)?;
+            args.claims.read(&known.definition)?
+        }
         None => Map::new(),
     };
-    Ok(Wanted {
+    let wanted = Wanted {
         subject,
         role,
         claims,
@@ -69,29 +74,70 @@ pub fn from_arguments(global: &GlobalArgs, args: &IssueArgs) -> Result<Wanted, F
         shown,
         lists,
         identities,
-        wallet,
         request: None,
         renews: false,
-    })
+    };
+    Ok((wanted, wallet))
+}
+
+/// Who was suspended or revoked is not given the role again in silence, by its DID no more than by a request.
+fn refuse_what_was_taken_back(
+    wallet: &Wallet,
+    subject: &Did,
+    role: (&RoleName, &ContentId),
+    args: &IssueArgs,
+) -> Result<(), Failure> {
+    if args.despite_revocation {
+        return Ok(());
+    }
+    let found = renewal::earlier(wallet, &mut Known::of(wallet)?, subject, role, None)?;
+    match found.into_iter().next() {
+        None => Ok(()),
+        Some(check) => Err(Failure::new(check.code, check.sentence).next(
+            "See why with `gridpass visa list --issued`; where it is to be issued all the same, add \
+             --despite-revocation.",
+        )),
+    }
 }
 
 pub fn from_request(
     global: &GlobalArgs,
     args: &IssueArgs,
     file: &std::path::Path,
-) -> Result<Wanted, Failure> {
-    let reviewed = look(global, file, &args.trust)?;
-    if reviewed.report.outcome() != Outcome::Passed {
-        let check = reviewed.report.deciding();
-        let (code, sentence) = check
-            .map_or((gridpass_credentials::codes::REQUEST_MALFORMED, "nothing was checked"), |c| {
-                (c.code, c.sentence.as_str())
-            });
-        return Err(Failure::new(code, format!("the request does not hold: {sentence}"))
-            .next("Look at it with `gridpass visa review FILE`; refuse it with `gridpass visa refuse FILE`."));
+) -> Result<(Wanted, Wallet), Failure> {
+    let parcel = read(file)?;
+    let mut material = args.trust.gather(global, &parcel)?;
+    let examined = examine(&parcel, &material)?;
+    refuse_unfit(&examined)?;
+    let mut wallet = take_wallet(&mut material, global)?;
+    let wanted = as_requested(&mut wallet, args, &material, &examined)?;
+    Ok((wanted, wallet))
+}
+
+/// Refuses a request that does not hold.
+pub fn refuse_unfit(examined: &Examined) -> Result<(), Failure> {
+    if examined.report.outcome() == Outcome::Passed {
+        return Ok(());
     }
-    let request = &reviewed.request.statement;
-    let claims = match reviewed.material.trust.definition(&request.definition) {
+    let check = examined.report.deciding();
+    let (code, sentence) = check
+        .map_or((gridpass_credentials::codes::REQUEST_MALFORMED, "nothing was checked"), |c| {
+            (c.code, c.sentence.as_str())
+        });
+    Err(Failure::new(code, format!("the request does not hold: {sentence}")).next(
+        "Look at it with `gridpass visa review FILE`; refuse it with `gridpass visa refuse FILE`.",
+    ))
+}
+
+/// What a request that holds asks for, as far as it is given without being told to.
+pub fn as_requested(
+    wallet: &mut Wallet,
+    args: &IssueArgs,
+    material: &Material,
+    examined: &Examined,
+) -> Result<Wanted, Failure> {
+    let request = &examined.request.statement;
+    let claims = match material.trust.definition(&request.definition) {
         // The officer may correct what was asked; the holder sees it before it accepts.
         Some(known) if !args.claims.is_empty() => args.claims.read(&known.definition)?,
         _ => request.claims.clone(),
@@ -100,17 +146,10 @@ pub fn from_request(
         Some(text) => members(text)?,
         None => Vec::new(),
     };
-    shown.extend_from_slice(&reviewed.material.supporting);
-    let (subject, role) = (request.holder.clone(), request.definition.to_string());
-    let (validity, issuer) = (request.validity_seconds, Some(request.issuer.to_string()));
-    let (id, renews) = (Some(reviewed.request.id.clone()), request.renews.is_some());
-    let identities = reviewed.material.identities.clone();
-    let lists = reviewed.material.lists.clone();
-    let pack = reviewed.material.trust.id().clone();
-    let mut wallet = wallet_of(reviewed.material, global)?;
-    pinned_as(&wallet, &pack)?;
-    let replaced = super::renewal::check(&wallet, &reviewed.request.statement)?;
-    if let Some(check) = replaced.filter(|c| c.outcome != Outcome::Passed)
+    shown.extend_from_slice(&material.supporting);
+    pinned_as(wallet, material.trust.id())?;
+    let mut earlier = renewal::checks(wallet, request)?.into_iter();
+    if let Some(check) = earlier.find(|c| c.outcome != Outcome::Passed)
         && !args.despite_revocation
     {
         let message = format!("the request does not hold: {}", check.sentence);
@@ -120,19 +159,18 @@ pub fn from_request(
         ));
     }
     // Who asked was just verified with these: keep them, for the day of a dispute.
-    save_identities(&mut wallet, &identities)?;
+    save_identities(wallet, &material.identities)?;
     Ok(Wanted {
-        subject,
-        role,
+        subject: request.holder.clone(),
+        role: request.definition.to_string(),
         claims,
-        validity,
-        issuer,
+        validity: request.validity_seconds,
+        issuer: Some(request.issuer.to_string()),
         shown,
-        lists,
-        identities,
-        wallet,
-        request: id,
-        renews,
+        lists: material.lists.clone(),
+        identities: material.identities.clone(),
+        request: Some(examined.request.id.clone()),
+        renews: request.renews.is_some(),
     })
 }
 

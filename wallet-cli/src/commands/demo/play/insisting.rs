@@ -216,7 +216,7 @@ impl Play<'_> {
             return Ok(Some(last.clone()));
         }
         let channel = self.cast.channel(&step.channel)?.id().as_str();
-        let outbox = self.nodes.ask(&step.from, &Asked::Outbox { most: 1000 })?;
+        let outbox = self.nodes.ask(&step.from, &Asked::Outbox { most: 1000, before: None })?;
         let own = outbox.get("messages").and_then(Value::as_array).into_iter().flatten();
         let own = own.filter(|m| m.get("channel").and_then(Value::as_str) == Some(channel));
         let newest = own.max_by_key(|m| m.get("sequence").and_then(Value::as_u64));

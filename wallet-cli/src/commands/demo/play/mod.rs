@@ -252,6 +252,7 @@ impl<'s> Play<'s> {
             thread: thread.clone(),
             attributes: self.cast.names.resolve_all(&step.attributes).map_err(|e| wrong(&e))?,
             lifetime_millis: None,
+            reference: None,
         };
         let answer = self.nodes.ask(&step.from, &Asked::Send(message));
         match (answer, &step.expect) {

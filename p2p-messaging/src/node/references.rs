@@ -1,0 +1,163 @@
+//! Whoever does not know whether a message was sent asks for it again, under the same reference: it is sent
+//! once.
+
+use super::control::NewMessage;
+use super::typed::AskError;
+use super::worker::Worker;
+use crate::checking::Known as _;
+use crate::codes;
+use crate::envelope::Envelope;
+use crate::sealing::Opening;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_identity::code::Code;
+use gridpass_policy::channel::SignedChannel;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// The longest reference, in bytes.
+const MAX_REFERENCE: usize = 128;
+
+fn check(reference: &str) -> Result<(), (Code, String)> {
+    let fits = (1..=MAX_REFERENCE).contains(&reference.len());
+    if fits && !reference.contains(char::is_control) {
+        return Ok(());
+    }
+    let sentence = "a `ref` has 1 to 128 bytes and no control characters";
+    Err((codes::NODE_REQUEST, sentence.to_owned()))
+}
+
+/// Numbers may be written in several ways.
+fn is_same(one: &Value, other: &Value) -> bool {
+    one == other || one.as_f64().is_some_and(|one| other.as_f64() == Some(one))
+}
+
+/// What differs between a message that is asked for and the one that was sent; nothing where they are the
+/// same, as far as can be said. What was sent can be opened as long as it is kept.
+fn difference(new: &NewMessage, sent: &Envelope, opened: Option<&Opening>) -> Option<&'static str> {
+    let header = sent.header();
+    let has = |(name, value): (&String, &Value)| {
+        header.attributes.get(name).is_some_and(|sent| is_same(sent, value))
+    };
+    let is_payload = || {
+        let Ok(payload) = STANDARD.decode(&new.payload) else { return false };
+        match opened {
+            Some(Opening::Open(sent)) => **sent == payload,
+            Some(Opening::NoKey | Opening::Broken(_)) => true,
+            None => ContentId::of_bytes(&payload).is_ok_and(|id| id == *sent.payload_id()),
+        }
+    };
+    let lifetime = new.lifetime_millis.map(|millis| header.issued.plus_millis(millis));
+    let checks: [(&str, bool); 7] = [
+        ("topic", header.topic == new.topic),
+        ("version", new.version.is_none_or(|version| version == header.topic_version)),
+        ("recipients", header.recipients == new.recipients),
+        ("thread", header.thread == new.thread),
+        ("lifetimeMillis", lifetime.is_none_or(|expires| expires == header.expires)),
+        ("attributes", new.attributes.iter().all(has)),
+        ("payload", is_payload()),
+    ];
+    checks.into_iter().find(|(_, same)| !same).map(|(what, _)| what)
+}
+
+impl Worker {
+    /// The message that was sent under the reference of a new one, if one was.
+    pub(super) fn sent_before(&self, new: &NewMessage) -> Result<Option<Envelope>, AskError> {
+        let Some(reference) = &new.reference else { return Ok(None) };
+        check(reference)?;
+        let store = &self.knowledge.store;
+        for channel in self.versions_of(&new.channel) {
+            let Some((id, sequence)) = store.sent(channel, reference) else { continue };
+            let Some(kept) = store.seen(&id) else {
+                if self.never_went_out(channel, &id, sequence) {
+                    continue;
+                }
+                let sentence = format!("{id} was sent under this `ref`, and its record is damaged");
+                return Err((codes::LOG_DAMAGED, sentence).into());
+            };
+            let sent = kept.envelope().map_err(|e| (e.code(), e.to_string()))?;
+            let opened = sent.header().is_sealed().then(|| self.knowledge.open(&sent));
+            if let Some(what) = difference(new, &sent, opened.as_ref()) {
+                let sentence = format!("{id} was sent under this `ref`, with other `{what}`");
+                return Err((codes::NODE_REFERENCE, sentence).into());
+            }
+            return Ok(Some(sent));
+        }
+        Ok(None)
+    }
+
+    /// Whether a message that is not here was cut off as it was written. Where its number is missing among
+    /// later ones, it was lost.
+    fn never_went_out(&self, channel: &ContentId, id: &EnvelopeId, sequence: u64) -> bool {
+        let (chain, store) = (self.own_chain(channel), &self.knowledge.store);
+        match store.at(&chain, sequence) {
+            Some(link) => link.id != *id,
+            None => store.newest(&chain).is_none_or(|newest| newest < sequence),
+        }
+    }
+
+    /// All versions of the channel that is named, by its CID or its name: what was sent in one of them is not
+    /// sent again in the next. One that was left counts where none of that name is here.
+    fn versions_of(&self, name: &str) -> Vec<&ContentId> {
+        let material = &self.knowledge.material;
+        let of = |channel: &SignedChannel| {
+            let descriptor = channel.descriptor();
+            (descriptor.owner.clone(), descriptor.name.as_str().to_owned())
+        };
+        let named = |(id, channel): &(&ContentId, &SignedChannel)| {
+            id.as_str() == name || channel.descriptor().name.as_str() == name
+        };
+        let mut meant: BTreeSet<_> =
+            material.channels.iter().filter(named).map(|(_, c)| of(c)).collect();
+        if meant.is_empty() {
+            meant = material.left.iter().filter(named).map(|(_, c)| of(c)).collect();
+        }
+        let all = material.channels.iter().chain(&material.left);
+        all.filter(|(_, channel)| meant.contains(&of(channel))).map(|(id, _)| id).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope::Header;
+    use crate::test_kit::{header, key};
+    use serde_json::json;
+
+    #[test]
+    fn a_reference_is_a_short_text() {
+        let (longest, longer) = ("x".repeat(MAX_REFERENCE), "x".repeat(MAX_REFERENCE + 1));
+        assert!(["b", "bid 17/é", longest.as_str()].iter().all(|r| check(r).is_ok()));
+        for reference in ["", "a\nb", "\u{7f}", longer.as_str()] {
+            let refused = check(reference).expect_err("refused");
+            assert_eq!(refused.0, codes::NODE_REQUEST, "{reference:?}");
+        }
+    }
+
+    #[test]
+    fn another_message_under_the_same_reference_is_told_by_what_differs() {
+        let key = key(1);
+        let attributes = json!({"zone": "GB-1", "quantityKw": 5});
+        let attributes = attributes.as_object().expect("an object").clone();
+        let header = Header { attributes, ..header(&key) };
+        let sent = Envelope::sign(header, b"{}".to_vec(), &key).expect("signs");
+        let new = NewMessage::new("channel", "bids", b"{}");
+        let of = |new: &NewMessage| difference(new, &sent, None);
+        assert_eq!(of(&new), None);
+        let said = new.clone().with("quantityKw", 5).for_millis(60_000);
+        assert_eq!(of(&said), None);
+        assert_eq!(of(&new.clone().with("zone", "GB-2")), Some("attributes"));
+        assert_eq!(of(&new.clone().for_millis(60_001)), Some("lifetimeMillis"));
+        assert_eq!(of(&NewMessage::new("channel", "bids", b"{ }")), Some("payload"));
+        assert_eq!(of(&NewMessage::new("channel", "orders", b"{}")), Some("topic"));
+        let to = sent.header().sender.clone();
+        assert_eq!(of(&new.clone().to(to)), Some("recipients"));
+        assert_eq!(of(&new.clone().in_thread(sent.id().clone())), Some("thread"));
+        assert_eq!(of(&NewMessage { version: Some(2), ..new.clone() }), Some("version"));
+        // Of one that is sealed, what it says counts, and nothing where that cannot be said.
+        let open = Opening::Open(b"{ }".to_vec().into());
+        assert_eq!(difference(&new, &sent, Some(&open)), Some("payload"));
+        assert_eq!(difference(&new, &sent, Some(&Opening::NoKey)), None);
+    }
+}

@@ -1,0 +1,92 @@
+//! What of the log is lost or cannot be read, and which own messages may have stood there.
+
+use super::index::Spot;
+use super::{Entry, Found, Store, StoreError};
+use crate::checking::Chain;
+use crate::codes;
+use gridpass_identity::code::Code;
+
+/// The most numbers that are told one by one.
+const MOST_TOLD: usize = 16;
+
+impl Found {
+    /// What an operator has to know of it, each with its code.
+    #[must_use]
+    pub fn told(&self) -> Vec<(Code, String)> {
+        let mut told = self.log.told();
+        for number in self.unread.iter().take(MOST_TOLD) {
+            let sentence = format!("record {number} is whole, and cannot be read: it is kept");
+            told.push((codes::LOG_DAMAGED, sentence));
+        }
+        let more = self.unread.len().saturating_sub(MOST_TOLD);
+        if more > 0 {
+            told.push((codes::LOG_DAMAGED, format!("{more} more records cannot be read")));
+        }
+        told
+    }
+
+    /// Whether something is lost, or cannot be read.
+    #[must_use]
+    pub fn lacks_records(&self) -> bool {
+        !self.log.damaged.is_empty() || self.log.lacks_records() || !self.unread.is_empty()
+    }
+
+    /// The greatest number of a record that is lost or cannot be read.
+    pub(super) fn lost_until(&self) -> u64 {
+        let damaged = self.log.damaged.iter().filter_map(|d| match d.lost {
+            (after, Some(next)) if next > after => next.checked_sub(1),
+            (_, Some(_)) => None,
+            // How many followed is not known. Where there is another file, they are told as missing.
+            (after, None) => Some(after),
+        });
+        let missing = self.log.missing.iter().map(|(_, last)| *last);
+        let unread = self.unread.iter().copied();
+        damaged.chain(missing).chain(unread).max().unwrap_or_default()
+    }
+}
+
+impl Store {
+    /// Whether newer messages of an own chain may be lost than are known here: records were lost or
+    /// cannot be read, and nothing was sent since. What came back from others says nothing of what else
+    /// was sent.
+    #[must_use]
+    pub fn may_lack(&self, chain: &Chain) -> bool {
+        self.lost_until > 0 && !self.sent_after(self.lost_until, chain)
+    }
+
+    /// Whether the log's end was cut off when it was opened, and nothing was sent since. A crash leaves such an
+    /// end, of what was acknowledged to nobody; so does, far more rarely, damage to the last record.
+    #[must_use]
+    pub fn was_cut_off(&self, chain: &Chain) -> bool {
+        self.cut_off_after.is_some_and(|last| !self.sent_after(last, chain))
+    }
+
+    fn sent_after(&self, record: u64, chain: &Chain) -> bool {
+        let newest = self.index.newest(chain).and_then(|number| self.index.link(chain, number));
+        let newest = newest.and_then(|link| self.envelope(&link.id));
+        newest.is_some_and(|(number, kept)| number > record && !kept.caught_up)
+    }
+
+    /// Reads every record. Gives the numbers of those that are whole and cannot be read, which every
+    /// start names from then on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn look_through(&mut self) -> Result<Vec<u64>, StoreError> {
+        let mut unread = Vec::new();
+        self.log.each(&mut |place, record| {
+            if !Entry::is_readable(&record.body) {
+                unread.push(Spot::new(record.number, place));
+            }
+        })?;
+        for spot in &unread {
+            self.index.pass_over(*spot);
+        }
+        self.index.write()?;
+        Ok(unread.iter().map(|spot| spot.number).collect())
+    }
+}
+
+#[cfg(test)]
+#[path = "unread_tests.rs"]
+mod tests;

@@ -1,0 +1,158 @@
+use super::super::Kept;
+use super::*;
+use crate::envelope::{Envelope, Header};
+use crate::log::{Damage, Log};
+use crate::test_kit::{NOW, cid, header, key};
+use serde_bytes::ByteBuf;
+use std::path::Path;
+
+fn chain_of(count: u64) -> Vec<Envelope> {
+    let key = key(1);
+    let mut made: Vec<Envelope> = Vec::new();
+    for sequence in 1..=count {
+        let previous = made.last().map(|e| e.id().clone());
+        let header = Header { sequence, previous, ..header(&key) };
+        made.push(Envelope::sign(header, vec![7; 20], &key).expect("signs"));
+    }
+    made
+}
+
+fn kept(envelope: &Envelope, caught_up: bool) -> Entry {
+    Entry::Envelope(Box::new(Kept {
+        envelope: ByteBuf::from(envelope.to_wire().expect("a payload")),
+        whole: true,
+        allowed: true,
+        deliver: false,
+        caught_up,
+        at: NOW,
+        admission: cid("admission"),
+        payload: None,
+        sealing: None,
+        sent_last_minute: Some(0),
+        reasons: Vec::new(),
+    }))
+}
+
+/// A log of records with these bodies, and no index.
+fn logged(folder: &Path, bodies: &[Vec<u8>]) {
+    let (mut log, _) = Log::open(folder, &mut |_, _| ()).expect("a log");
+    log.append(NOW, bodies).expect("appended");
+}
+
+fn body(entry: &Entry) -> Vec<u8> {
+    entry.encode().expect("a body")
+}
+
+/// A record with one more member, whose name and value are these.
+fn with_a_member_more(envelope: &Envelope) -> Vec<u8> {
+    let Entry::Envelope(kept) = kept(envelope, false) else { panic!("an envelope") };
+    let kept = serde_ipld_dagcbor::to_vec(&kept).expect("DAG-CBOR");
+    // Of a map with few members the first byte says how many.
+    let (head, members) = kept.split_first().expect("a map");
+    assert_eq!(head & 0xe0, 0xa0, "a short map");
+    let mut all = vec![1, 0xa1, 0x68];
+    all.extend_from_slice(b"envelope");
+    all.push(head + 1);
+    all.extend_from_slice(members);
+    // The longest name comes last.
+    all.push(0x78);
+    all.push(24);
+    all.extend_from_slice(b"zzzzzzzzzzzzzzzzzzzzzzzz");
+    all.push(1);
+    all
+}
+
+#[test]
+fn a_record_of_another_version_opens_no_store_and_is_read_by_who_knows_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let all = chain_of(2);
+    let mut later = body(&kept(&all[1], false));
+    later[0] = 2;
+    logged(folder.path(), &[body(&kept(&all[0], false)), later]);
+    for _ in 0..2 {
+        let refused = Store::open(folder.path()).expect_err("it is not guessed");
+        assert!(matches!(refused, StoreError::Version(2)), "{refused}");
+        assert_eq!(refused.code(), codes::LOG_VERSION);
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_named_at_each_start_and_what_it_may_be_is_not_signed_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let all = chain_of(3);
+    let chain = Chain::of(all[0].header());
+    logged(folder.path(), &[body(&kept(&all[0], false)), with_a_member_more(&all[1])]);
+    for _ in 0..2 {
+        let (store, found) = Store::open(folder.path()).expect("opens");
+        assert_eq!(found.unread, [2]);
+        assert!(found.lacks_records());
+        let (code, sentence) = found.told().remove(0);
+        assert_eq!(code, codes::LOG_DAMAGED);
+        assert!(sentence.contains("record 2"), "{sentence}");
+        assert_eq!(store.newest(&chain), Some(1));
+        assert!(store.may_lack(&chain), "the next would be 2 once more");
+    }
+    // It comes back from a peer: there may be more.
+    let (mut store, _) = Store::open(folder.path()).expect("opens");
+    store.stage(kept(&all[1], true)).expect("stages");
+    store.commit(NOW).expect("commits");
+    assert!(store.may_lack(&chain));
+    // The node knew, and sent the next.
+    store.stage(kept(&all[2], false)).expect("stages");
+    store.commit(NOW).expect("commits");
+    assert!(!store.may_lack(&chain));
+}
+
+#[test]
+fn looking_through_finds_what_the_index_does_not_know() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let all = chain_of(2);
+    logged(folder.path(), &[body(&kept(&all[0], false)), body(&kept(&all[1], false))]);
+    drop(Store::open(folder.path()).expect("opens"));
+    // Whole, and another thing than it was.
+    let (mut log, _) = Log::open(folder.path(), &mut |_, _| ()).expect("a log");
+    assert!(log.begin_file().expect("begun"));
+    let altered = |record: &crate::log::Record| (record.number == 2).then(|| vec![1, 0xff]);
+    log.rewrite(1, &mut |record| altered(record)).expect("rewritten");
+    drop(log);
+    let (mut store, found) = Store::open(folder.path()).expect("opens");
+    assert_eq!(found.unread, [0_u64; 0]);
+    assert_eq!(store.look_through().expect("reads"), [2]);
+    drop(store);
+    assert_eq!(Store::open(folder.path()).expect("opens").1.unread, [2]);
+}
+
+#[test]
+fn what_is_lost_ends_with_the_greatest_number_that_is() {
+    let damaged = |lost| {
+        let mut found = Found::default();
+        found.log.damaged.push(Damage { file: "a".into(), from: 48, until: 90, lost });
+        found
+    };
+    assert_eq!(Found::default().lost_until(), 0);
+    assert_eq!(damaged((4, Some(7))).lost_until(), 6);
+    assert_eq!(damaged((4, Some(4))).lost_until(), 0, "between two records");
+    assert_eq!(damaged((4, None)).lost_until(), 4);
+    let mut found = damaged((4, Some(7)));
+    found.log.missing.push((9, 12));
+    found.unread.push(8);
+    assert_eq!(found.lost_until(), 12);
+}
+
+#[test]
+fn after_an_end_that_was_cut_off_others_are_asked_until_something_is_sent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let all = chain_of(2);
+    let chain = Chain::of(all[0].header());
+    logged(folder.path(), &[body(&kept(&all[0], false))]);
+    let path = folder.path().join(format!("{:020}.gplog", 1));
+    let mut bytes = std::fs::read(&path).expect("the log");
+    bytes.extend_from_slice(&[9; 5]);
+    std::fs::write(&path, bytes).expect("written");
+    let (mut store, found) = Store::open(folder.path()).expect("opens");
+    assert!(found.log.cut_off.is_some());
+    assert!(store.was_cut_off(&chain) && !store.may_lack(&chain));
+    store.stage(kept(&all[1], false)).expect("stages");
+    store.commit(NOW).expect("commits");
+    assert!(!store.was_cut_off(&chain));
+}

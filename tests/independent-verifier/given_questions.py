@@ -1,0 +1,50 @@
+"""Questions on the control socket (control.md), as they are read before anything is done."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from base import DAG_CBOR, cid
+from given import Case, case, write
+from scene import Signer
+
+NO = "GP-NODE-REQUEST"
+
+
+def questions() -> list[Case]:
+    channel, message, node = cid(b"a channel"), cid(b"a block", DAG_CBOR), Signer(4).did
+    send = {"do": "send", "channel": "flex.gb.bids", "topic": "bids", "payload": "e30="}
+    good: list[dict[str, Any]] = [
+        {"do": "status"}, {"do": "lists"}, {"do": "peers"}, {"do": "metrics"}, {"do": "watch"}, {"do": "stop"}, send,
+        send | {"version": 2, "recipients": [node], "thread": message, "attributes": {"zone": "GB-1"}, "lifetimeMillis": 60000},
+        {"do": "inbox", "after": 0, "most": 4294967295}, {"do": "listen"}, {"do": "listen", "after": 5}, {"do": "listen", "reader": "dispatch", "channel": channel},
+        {"do": "done", "reader": "dispatch", "number": 5}, {"do": "done", "reader": "dispatch", "channel": channel, "number": 5}, {"do": "receipts", "envelope": message},
+        {"do": "envelope", "envelope": message}, {"do": "join", "ticket": "x"}, {"do": "leave", "channel": channel}, {"do": "add", "content": "e30="},
+        {"do": "pin", "cid": channel, "peers": True}, {"do": "fetch", "cid": channel, "peers": False}, {"do": "content"}, {"do": "content", "cid": channel},
+        {"do": "file-add", "staged": "new-1"}, {"do": "file-fetch", "message": message}, {"do": "files"}, {"do": "file-pause", "file": channel, "paused": True},
+        {"do": "file-check", "file": channel, "block": 0}, {"do": "file-remove", "file": channel}, {"do": "block", "node": node, "blocked": True},
+    ]
+    bad: dict[str, Any] = {
+        "no do": {"after": 0, "most": 1}, "an unknown do": {"do": "inbox2", "after": 0, "most": 1}, "a list": ["status"], "a text": "status", "a do that is null": {"do": None},
+        "an unknown member": {"do": "inbox", "after": 0, "most": 1, "channel": "x"}, "an unknown member of a question without any": {"do": "status", "channel": "x"},
+        "send with an unknown member": send | {"priority": 1}, "send without a payload": {n: v for n, v in send.items() if n != "payload"},
+        "recipients that are null": send | {"recipients": None}, "attributes that are null": send | {"attributes": None}, "a recipient that is no DID": send | {"recipients": ["x"]},
+        "a thread that is no message": send | {"thread": channel}, "inbox without most": {"do": "inbox", "after": 0}, "inbox with a null": {"do": "inbox", "after": None, "most": 1},
+        "most of 33 bits": {"do": "inbox", "after": 0, "most": 4294967296}, "most below nothing": {"do": "inbox", "after": 0, "most": -1}, "most of one and a half": {"do": "inbox", "after": 0, "most": 1.5},
+        "a do in capitals": {"do": "Status"}, "a member in snake case": send | {"lifetime_millis": 1}, "a message that is none": {"do": "receipts", "envelope": channel},
+    }
+    made = [case(f"{one['do']} {number}", {"line": json.dumps(one)}, {"question": one}) for number, one in enumerate(good, 1)]
+    made += [case(name, {"line": json.dumps(one)}, {"refused": NO}) for name, one in bad.items()]
+    nulls = {"version": None, "thread": None, "lifetimeMillis": None}
+    made.append(case("nulls where they may stand", {"line": json.dumps(send | nulls)}, {"question": send}))
+    made.append(case("no JSON", {"line": "status"}, {"refused": NO}))
+    return made
+
+
+def main() -> None:
+    write("control-question", questions())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+//! A node whose log lost something of what it had: it signs no number again.
+
+use crate::asking::{offer, soon};
+use crate::running::{Running, until};
+use gridpass_messaging::codes;
+use gridpass_messaging::node::control::Asked;
+use gridpass_messaging::store::Store;
+use gridpass_tests::messages::Market;
+use gridpass_tests::nodes;
+use std::path::Path;
+use std::time::Duration;
+
+/// Alters a byte of a record in the log's only file.
+fn damage(store: &Path, number: u64) {
+    let path = store.join(format!("{:020}.gplog", 1));
+    let mut bytes = std::fs::read(&path).expect("the log");
+    let mut at = 48;
+    loop {
+        let found = u64::from_le_bytes(bytes[at + 8..at + 16].try_into().expect("eight bytes"));
+        if found == number {
+            break;
+        }
+        let length = u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+        at += 8 + usize::try_from(length).expect("a length");
+    }
+    bytes[at + 30] ^= 1;
+    std::fs::write(&path, &bytes).expect("written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_may_have_been_given_is_asked_for_and_not_given_again() {
+    let market = Market::with_operators(|_| ());
+    let flexgen = Running::start(&market, 71, false).await;
+    let north = Running::start(&market, 72, true).await;
+    north.joins(&flexgen).await;
+    soon(flexgen.node.send(offer(&market, 1, "GB-1"))).await;
+    let second = soon(flexgen.node.send(offer(&market, 2, "GB-1"))).await;
+    until("both messages", async || {
+        let page = north.node.ask(Asked::Inbox { after: 0, most: 10 }).await.ok()?;
+        (page["messages"].as_array()?.len() == 2).then_some(())
+    })
+    .await;
+    north.node.stop().await;
+    let Running { party, folder, node } = flexgen;
+    node.stop().await;
+    drop(node);
+    let place = folder.path().join("store");
+    let (store, _) = Store::open(&place).expect("the store");
+    let (number, _) = store.envelope(&second.id).expect("it is kept");
+    drop(store);
+    damage(&place, number);
+    let node = nodes::start(folder.path(), &market, &party, false).await;
+    let flexgen = Running { party, folder, node };
+    assert!(flexgen.node.found.iter().any(|told| told.contains("GP-LOG-")));
+    // Nobody is there who knows it, however long it waits.
+    flexgen.node.hurry(Duration::from_secs(11)).await;
+    let refused = flexgen.node.send(offer(&market, 3, "GB-1")).await.expect_err("a number twice");
+    assert_eq!(refused.code, codes::LOG_DAMAGED, "{refused}");
+    let north = north.again(&market, true).await;
+    flexgen.joins(&north).await;
+    let third = until("somebody who knows", async || {
+        flexgen.node.send(offer(&market, 3, "GB-1")).await.ok()
+    })
+    .await;
+    assert_eq!(third.sequence, 3);
+    for running in [&flexgen, &north] {
+        running.node.stop().await;
+    }
+}

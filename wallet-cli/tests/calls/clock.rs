@@ -1,0 +1,114 @@
+//! A clock that was ahead for one call, and is right again.
+
+use crate::commands::wait_for_next_second;
+use crate::common::{Place, codes_of};
+use crate::visas::{Party, framework};
+use getrandom::SysRng;
+use getrandom::rand_core::UnwrapErr;
+use gridpass_credentials::charter::{Charter, SignedCharter, SigningRule};
+use gridpass_identity::did::Did;
+use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::sled_store::SledStore;
+use gridpass_identity::wallet::slot::{RecoveryPhrase, Unlock};
+use gridpass_identity::wallet::{Changes, LockedWallet, Wallet};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const FAR: u64 = 200 * 24 * 3600 * 1000;
+
+fn now() -> UnixMillis {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_millis();
+    UnixMillis::new(u64::try_from(now).expect("fits"))
+}
+
+fn ahead() -> UnixMillis {
+    now().plus_millis(FAR)
+}
+
+fn opened(place: &Place, profile: &str) -> Wallet {
+    let words = place.read(&format!("{profile}-words.txt"));
+    let phrase = RecoveryPhrase::parse(words.trim()).expect("24 words");
+    let dir = place.path(&format!("home/profiles/{profile}"));
+    let store = Box::new(SledStore::open(&dir).expect("the store"));
+    let locked = LockedWallet::open(store).expect("the header");
+    locked.unlock(Unlock::Recovery(&phrase)).expect("the words open it")
+}
+
+fn issue(regulator: &Party<'_>, holder: &Party<'_>, file: &str) {
+    let to = ["visa", "issue", "--to", &holder.did, "--role", "flex.gb.aggregator"];
+    regulator.ok(&[&to[..], &["--claim", "zone=GB-1", "-o", file]].concat());
+}
+
+#[test]
+fn what_was_signed_ahead_is_told_and_put_right() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    issue(&regulator, &holder, "visa.json");
+    regulator.ok(&["wallet", "clock"]);
+    let mut wallet = opened(&place, "regulator");
+    let mut rng = UnwrapErr(SysRng);
+    let root = wallet.identity("root").expect("it");
+    wallet.rotate(&root, None, &mut rng, ahead()).expect("by a clock that is ahead");
+    wallet.apply_issuing(Changes::default(), &mut rng, ahead()).expect("notes it");
+    drop(wallet);
+
+    let revoke = ["visa", "revoke", holder.did.as_str(), "-o", "lists.json"];
+    regulator.refused("GP-CLOCK-BEHIND", 8, &revoke);
+    regulator.refused("GP-CLOCK-BEHIND", 8, &["id", "rotate", "root"]);
+    assert!(!place.path("lists.json").exists());
+    let doctor = place.run(&["--json", "doctor"]);
+    assert_eq!(doctor.status, 10);
+    assert!(codes_of(&doctor.json()).contains(&"GP-CLOCK-BEHIND".to_owned()));
+    let clock = place.run(&regulator.args(&["--json", "wallet", "clock"]));
+    assert_eq!(clock.status, 10);
+
+    let other = ["wallet", "clock", "--is-right", "2026-01-01"];
+    regulator.refused("GP-CLOCK-WRONG", 3, &other);
+    let today = now().to_string();
+    let right = ["wallet", "clock", "--is-right", today.get(..10).expect("a date")];
+    let right = regulator.json("gridpass.wallet.clock/1", &right);
+    assert_eq!(right["undone"], serde_json::json!([regulator.did]), "{right:#}");
+    regulator.ok(&["wallet", "clock"]);
+    wait_for_next_second();
+    regulator.ok(&["id", "rotate", "root"]);
+    wait_for_next_second();
+    regulator.ok(&revoke);
+    holder.ok(&["status", "accept", "lists.json"]);
+}
+
+#[test]
+fn a_list_that_is_not_there_is_looked_for_before_any_is_signed() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    issue(&regulator, &holder, "visa.json");
+    let versions = || {
+        let shown = regulator.json("gridpass.status.show/1", &["status", "show"]);
+        let lists = shown["lists"].as_array().expect("lists").clone();
+        lists.iter().map(|list| list["version"].clone()).collect::<Vec<_>>()
+    };
+    let before = versions();
+    let wrong = ["status", "publish", "--list", "urn:uuid:none", "-o", "list.json"];
+    let error = regulator.refused("GP-NOT-KEPT", 5, &wrong);
+    assert!(error["next"].as_str().is_some_and(|n| n.contains("status show")), "{error}");
+    regulator.ok(&["status", "show"]);
+    assert_eq!(versions(), before);
+}
+
+#[test]
+fn a_charter_that_is_dated_ahead_is_not_signed() {
+    let place = Place::new();
+    let (_, signer) = framework(&place);
+    let did = Did::parse(&signer.did).expect("a DID");
+    for (name, dated, is_signed) in [("now.json", now(), true), ("ahead.json", ahead(), false)] {
+        let rule = SigningRule { threshold: 1, signers: vec![did.clone()] };
+        let dated = dated.floor_to_second();
+        let charter = Charter::first("Another", vec![did.clone()], rule, dated);
+        let draft = SignedCharter::unsigned(charter).expect("a charter").to_json();
+        place.write(name, &draft.to_string());
+        let args = signer.args(&["--json", "charter", "sign", name]);
+        let ran = place.run(&args);
+        // The first goes on to the framework that is pinned already.
+        let code = ran.error()["code"].clone();
+        assert_eq!(code == "GP-SIGNED-IN-FUTURE", !is_signed, "{name}: {ran:?}");
+        assert_ne!(ran.status, 0, "{name}");
+    }
+}

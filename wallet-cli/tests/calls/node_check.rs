@@ -1,0 +1,30 @@
+//! `gridpass node check` of a log with records that cannot be read.
+
+use crate::common::Place;
+use crate::visas::Party;
+use gridpass_identity::time::UnixMillis;
+use gridpass_messaging::log::Log;
+use serde_json::json;
+
+#[test]
+fn a_record_that_cannot_be_read_is_named_and_one_of_another_version_is_refused() {
+    let place = Place::new();
+    let operator = Party::new(&place, "operator");
+    let store = place.path("home/profiles/operator/node/store");
+    let append = |body: &[u8]| {
+        let (mut log, _) = Log::open(&store, &mut |_, _| ()).expect("a log");
+        let now = UnixMillis::new(1_772_366_400_000);
+        log.append(now, &[body.to_vec()]).expect("appended");
+    };
+    append(&[1, 0xff]);
+    let check = ["node", "check"];
+    // However often somebody looks.
+    for _ in 0..2 {
+        let ran = place.run(&operator.args(&[&["--json"], &check[..]].concat()));
+        assert_eq!((ran.status, &ran.json()["unread"]), (10, &json!([1])), "{}", ran.stderr);
+    }
+    let ran = place.run(&operator.args(&check));
+    assert!(ran.text().contains("record 1 ") && ran.text().contains("GP-LOG-DAMAGED"), "{ran:?}");
+    append(&[2]);
+    operator.refused("GP-LOG-VERSION", 16, &check);
+}
