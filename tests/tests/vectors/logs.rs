@@ -22,8 +22,8 @@ pub(crate) fn log(case: &Case) -> Found {
     };
     let name = |path: &Path| path.file_name().expect("a name").to_string_lossy().into_owned();
     let damaged = opened.damaged.iter().map(|d| {
-        let (after, next) = d.lost;
-        json!({"file": name(&d.file), "from": d.from, "until": d.until, "after": after, "next": next})
+        let (file, (after, next)) = (name(&d.file), d.lost);
+        json!({"file": file, "from": d.from, "until": d.until, "after": after, "next": next})
     });
     let cut = opened.cut_off.as_deref().map(|path| {
         let kept = std::fs::read(path).expect("what was cut off");
