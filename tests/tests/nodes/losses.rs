@@ -33,7 +33,8 @@ async fn a_number_that_may_have_been_given_is_asked_for_and_not_given_again() {
     let flexgen = Running::start(&market, 71, false).await;
     let north = Running::start(&market, 72, true).await;
     north.joins(&flexgen).await;
-    soon(flexgen.node.send(offer(&market, 1, "GB-1"))).await;
+    let first = offer(&market, 1, "GB-1").once("bid 1");
+    let sent = soon(flexgen.node.send(first.clone())).await;
     let second = soon(flexgen.node.send(offer(&market, 2, "GB-1"))).await;
     until("both messages", async || {
         let page = north.node.ask(Asked::Inbox { after: 0, most: 10 }).await.ok()?;
@@ -58,6 +59,8 @@ async fn a_number_that_may_have_been_given_is_asked_for_and_not_given_again() {
     flexgen.node.hurry(Duration::from_secs(11)).await;
     let refused = flexgen.node.send(offer(&market, 3, "GB-1")).await.expect_err("a number twice");
     assert_eq!(refused.code, codes::LOG_DAMAGED, "{refused}");
+    // What was sent is told all the same.
+    assert_eq!(soon(flexgen.node.send(first)).await, sent);
     let north = north.again(&market, true).await;
     flexgen.joins(&north).await;
     let third = until("somebody who knows", async || {
