@@ -65,7 +65,8 @@ impl Beginnings {
     fn refused(&self, channel: &ContentId, now: UnixMillis) -> Option<AskError> {
         let unsure = self.unsure.get(channel)?;
         let sentence = "records of the log are lost or cannot be read, and no peer is connected that \
-                        may know how far this node has sent in the channel: connect one, and send again";
+                        may know how far this node has sent in the channel: connect one, and send \
+                        again";
         (unsure.lacks && unsure.is_alone(now))
             .then(|| AskError::from((codes::LOG_DAMAGED, sentence.to_owned())))
     }

@@ -119,7 +119,7 @@ impl<'n> Listener<'n> {
                     return Given::read(message);
                 }
             }
-            let asked = Asked::Inbox { after: self.after, most: self.most };
+            let asked = Asked::Given { after: self.after, most: self.most };
             let mut page = self.node.ask(asked).await?;
             let messages = page.get_mut("messages").and_then(Value::as_array_mut);
             self.read = messages.map(std::mem::take).unwrap_or_default().into();
