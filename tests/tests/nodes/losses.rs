@@ -1,4 +1,4 @@
-//! A node whose log lost something of what it had: it signs no number again.
+//! A node whose log lost something of what it had: it signs no number again. After a mere crash it goes on.
 
 use crate::asking::{offer, soon};
 use crate::running::{Running, until};
@@ -71,4 +71,30 @@ async fn a_number_that_may_have_been_given_is_asked_for_and_not_given_again() {
     for running in [&flexgen, &north] {
         running.node.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_that_cut_the_log_off_keeps_nobody_from_going_on_alone() {
+    let market = Market::with_operators(|_| ());
+    let Running { party, folder, node } = Running::start(&market, 71, false).await;
+    node.hurry(Duration::from_secs(11)).await;
+    soon(node.send(offer(&market, 1, "GB-1"))).await;
+    node.stop().await;
+    drop(node);
+    // As a machine leaves it that stopped while a record was written.
+    let path = folder.path().join("store").join(format!("{:020}.gplog", 1));
+    let mut bytes = std::fs::read(&path).expect("the log");
+    bytes.extend_from_slice(&[9; 5]);
+    std::fs::write(&path, &bytes).expect("written");
+    // It sends nothing before it is started once more, and keeps something else.
+    let node = nodes::start(folder.path(), &market, &party, false).await;
+    assert!(node.found.iter().any(|told| told.contains("GP-LOG-TORN")));
+    let done = Asked::Done { reader: "dispatch".to_owned(), channel: None, number: 1 };
+    soon(node.ask(done)).await;
+    node.stop().await;
+    drop(node);
+    let node = nodes::start(folder.path(), &market, &party, false).await;
+    node.hurry(Duration::from_secs(11)).await;
+    assert_eq!(soon(node.send(offer(&market, 2, "GB-1"))).await.sequence, 2);
+    node.stop().await;
 }
