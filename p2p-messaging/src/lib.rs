@@ -28,7 +28,7 @@
 //!
 //! ```no_run
 //! use gridpass_messaging::node::control::NewMessage;
-//! use gridpass_messaging::node::{Node, NodeKey, NodeSettings, hold, system_clock};
+//! use gridpass_messaging::node::{Given, Node, NodeKey, NodeSettings, hold, system_clock};
 //! use std::error::Error;
 //! use std::path::Path;
 //!
@@ -57,7 +57,13 @@
 //!     node.send(NewMessage::new("flex.gb.bids", "bids", br#"{"zone":"GB-1"}"#)).await?;
 //!
 //!     // Keep the number with what you did: a program that starts again goes on after it.
-//!     let bid = node.next_delivered(last).await?;
+//!     let bid = loop {
+//!         match node.next_given(last).await? {
+//!             Given::Message(bid) => break *bid,
+//!             // The disk lost what stood there: tell somebody, and go on behind it.
+//!             lost => last = lost.number(),
+//!         }
+//!     };
 //!     last = bid.number;
 //!     // An answer: of the same conversation, to one recipient, where the channel is for recipients.
 //!     let answer = NewMessage::new("flex.gb.awards", "awards", br#"{"taken":true}"#)

@@ -371,6 +371,12 @@ impl Checker {
         self.waiting.nobody_has(what)
     }
 
+    /// Whether an envelope waits.
+    #[must_use]
+    pub fn holds(&self, id: &EnvelopeId) -> bool {
+        self.waiting.has(id)
+    }
+
     /// A peer is gone. Gives up those that wait and that it brought as a stranger.
     pub fn peer_gone(&mut self, peer: &str) -> Vec<EnvelopeId> {
         self.waiting.peer_gone(peer)

@@ -82,6 +82,10 @@ impl Waiting {
         self.held.len()
     }
 
+    pub(super) fn has(&self, id: &EnvelopeId) -> bool {
+        self.held.contains_key(id)
+    }
+
     /// Holds an envelope, where there is room. Where there is none, the latest of whoever has most makes
     /// it, if that is more than the new one's holder has with it: whoever sends most has no more of the
     /// room than anybody else who asks for some.

@@ -65,7 +65,8 @@ impl Beginnings {
     fn refused(&self, channel: &ContentId, now: UnixMillis) -> Option<AskError> {
         let unsure = self.unsure.get(channel)?;
         let sentence = "records of the log are lost or cannot be read, and no peer is connected that \
-                        may know how far this node has sent in the channel";
+                        may know how far this node has sent in the channel: connect one, and send \
+                        again";
         (unsure.lacks && unsure.is_alone(now))
             .then(|| AskError::from((codes::LOG_DAMAGED, sentence.to_owned())))
     }
@@ -151,7 +152,8 @@ impl Worker {
             Err(_) => new,
         };
         match found {
-            Ok(channel) if !self.is_sure(&channel) => {
+            // What was sent under this reference is only told.
+            Ok(channel) if !self.is_sure(&channel) && !self.was_sent(&new) => {
                 if let Some(refused) = self.beginnings.refused(&channel, self.uptime()) {
                     let _ = reply.send(Err(refused));
                     return;

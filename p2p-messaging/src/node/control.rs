@@ -129,6 +129,14 @@ pub enum Asked {
         /// The most of them.
         most: u32,
     },
+    /// The same for who listens, and asks again and again: without what was passed over. Not by the socket.
+    #[serde(skip)]
+    Given {
+        /// The number.
+        after: u64,
+        /// The most of them.
+        most: u32,
+    },
     /// Messages of others that were refused, after a number, and why.
     Refused {
         /// The number.
@@ -377,6 +385,8 @@ mod tests {
         }
         let inbox = json!({"do": "inbox", "after": 0, "most": 5, "channel": "flex.gb.bids"});
         assert!(parse(inbox.to_string().as_bytes()).is_err(), "of all channels it would be told");
+        let given = json!({"do": "given", "after": 0, "most": 5});
+        assert!(parse(given.to_string().as_bytes()).is_err(), "listeners alone ask so");
     }
 
     #[test]

@@ -176,8 +176,8 @@ impl Node {
     /// Waits for the next delivered message after a number; 0 is before the first.
     ///
     /// # Errors
-    /// [`AskError`]. `GP-LOG-DAMAGED` where the next is lost: [`Node::next_given`] tells after which number it
-    /// goes on.
+    /// [`AskError`]. `GP-LOG-DAMAGED` where the next is lost, as often as it is asked for: [`Node::next_given`]
+    /// tells after which number it goes on.
     pub async fn next_delivered(&self, after: u64) -> Result<Delivered, AskError> {
         self.next_given(after).await?.message()
     }
@@ -194,13 +194,20 @@ impl Node {
     /// left off. Topic and conversation stand in each message.
     ///
     /// ```no_run
-    /// use gridpass_messaging::node::{AskError, Listen, Node};
+    /// use gridpass_messaging::node::{AskError, Given, Listen, Node};
     ///
     /// async fn dispatch(node: &Node) -> Result<(), AskError> {
     ///     let mut orders =
     ///         node.listen(Listen::reader("dispatch").in_channel("flex.gb.orders")).await?;
     ///     loop {
-    ///         let order = orders.next().await?;
+    ///         let order = match orders.next_given().await? {
+    ///             Given::Message(order) => order,
+    ///             // The disk lost what stood there: tell somebody, and go on behind it.
+    ///             lost => {
+    ///                 orders.done_until(lost.number()).await?;
+    ///                 continue;
+    ///             }
+    ///         };
     ///         // When it is dispatched: a program that ends before this is given it again.
     ///         orders.done(&order).await?;
     ///     }

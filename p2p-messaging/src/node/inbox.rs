@@ -61,6 +61,15 @@ fn lost(from: u64, until: u64) -> Value {
 
 impl Worker {
     pub(super) fn inbox(&self, after: u64, most: u32) -> Value {
+        let mut page = self.given(after, most);
+        if let Some(page) = page.as_object_mut() {
+            page.insert("unopened".into(), self.passed_over(None).into());
+        }
+        page
+    }
+
+    /// The same without what was passed over, of which there may be thousands: listeners ask for each group.
+    pub(super) fn given(&self, after: u64, most: u32) -> Value {
         let most = usize::try_from(most).unwrap_or(MAX_INBOX).min(MAX_INBOX);
         let found = self.knowledge.store.inbox_up_to(after, most, MAX_INBOX_BYTES);
         let shown = found.iter().map(|given| match given {
@@ -69,7 +78,7 @@ impl Worker {
         });
         let all = fitting(shown, MAX_INBOX_BYTES);
         let last = all.last().and_then(|m| m.get("number")?.as_u64()).unwrap_or(after);
-        json!({"messages": all, "last": last, "unopened": self.passed_over(None)})
+        json!({"messages": all, "last": last})
     }
 
     /// Messages that were refused, as far as they are kept, and by which codes.

@@ -101,7 +101,8 @@ impl<'n> Listener<'n> {
     ///
     /// # Errors
     /// [`AskError`]. `GP-LOG-DAMAGED` where the node's log is damaged, and a message may be lost: the listener
-    /// is past it, and goes on with the next call. [`Listener::next_given`] tells its number.
+    /// is past it, and goes on with the next call. [`Listener::next_given`] tells its number, for
+    /// [`Listener::done_until`]: a reader that was never done with it is told again when it listens anew.
     pub async fn next(&mut self) -> Result<Delivered, AskError> {
         self.next_given().await?.message()
     }
@@ -118,7 +119,7 @@ impl<'n> Listener<'n> {
                     return Given::read(message);
                 }
             }
-            let asked = Asked::Inbox { after: self.after, most: self.most };
+            let asked = Asked::Given { after: self.after, most: self.most };
             let mut page = self.node.ask(asked).await?;
             let messages = page.get_mut("messages").and_then(Value::as_array_mut);
             self.read = messages.map(std::mem::take).unwrap_or_default().into();

@@ -15,8 +15,10 @@ use serde_json::{Map, Value, json};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-/// The most messages of a channel that are looked at beyond those of a page: their payloads are forgotten.
+/// The most messages that are looked at beyond those of a page, of all channels alike but so few of each at
+/// least: their payloads are forgotten, and mostly those of all before them.
 const MORE_LOOKED_AT: usize = 1000;
+const FEW_LOOKED_AT: usize = 16;
 
 /// Where a message stands in the outbox: the greatest comes first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,11 +48,13 @@ impl Worker {
         let before = before.map(|id| self.own_place(id)).transpose()?;
         let (material, store) = (&self.knowledge.material, &self.knowledge.store);
         let channels: BTreeSet<_> = material.channels.keys().chain(material.left.keys()).collect();
+        let more = MORE_LOOKED_AT.checked_div(channels.len()).unwrap_or_default();
+        let looked_at = most.saturating_add(more.max(FEW_LOOKED_AT));
         let mut all = Vec::new();
         for channel in channels {
             let chain = self.own_chain(channel);
             let Some(last) = self.last_before(&chain, before.as_ref()) else { continue };
-            let (mut room, mut found) = (most.saturating_add(MORE_LOOKED_AT), 0_usize);
+            let (mut room, mut found) = (looked_at, 0_usize);
             // One more than is shown tells whether there are more.
             let _ = store.look_down(&chain, (1, last), &mut room, |_, kept| {
                 all.push(Place::of(&kept.envelope().ok()?));

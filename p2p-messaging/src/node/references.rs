@@ -87,6 +87,11 @@ impl Worker {
         Ok(None)
     }
 
+    /// Whether that is so, and the same was asked for.
+    pub(super) fn was_sent(&self, new: &NewMessage) -> bool {
+        matches!(self.sent_before(new), Ok(Some(_)))
+    }
+
     /// Whether a message that is not here was cut off as it was written. Where its number is missing among
     /// later ones, it was lost.
     fn never_went_out(&self, channel: &ContentId, id: &EnvelopeId, sequence: u64) -> bool {

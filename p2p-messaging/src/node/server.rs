@@ -167,7 +167,7 @@ impl Server {
         loop {
             // Noted before reading, so that what comes in between wakes it.
             self.newest.borrow_and_update();
-            let page = ask(&self.tasks, Asked::Inbox { after, most: PAGE }).await;
+            let page = ask(&self.tasks, Asked::Given { after, most: PAGE }).await;
             let messages = messages(&page);
             if messages.is_empty() {
                 if page.is_err() {

@@ -66,6 +66,14 @@ impl Worker {
                 break;
             }
         }
+        // That nobody has what one lacks may be found out at once: it is given up already.
+        waiting.retain(|envelope| {
+            let waits = self.checker.holds(envelope);
+            if !waits {
+                together.take(Some(envelope), Verdict::Ignore);
+            }
+            waits
+        });
         if waiting.is_empty() || together.at_fault {
             self.report_together(id, peer, together);
         } else {

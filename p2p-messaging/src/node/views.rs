@@ -76,6 +76,10 @@ impl Worker {
                 let last = self.knowledge.store.last_number();
                 check_number(after, last).map(|()| self.inbox(after, most))
             }
+            Asked::Given { after, most } => {
+                let last = self.knowledge.store.last_number();
+                check_number(after, last).map(|()| self.given(after, most))
+            }
             Asked::Refused { after, most } => {
                 let last = self.knowledge.store.last_number();
                 check_number(after, last).map(|()| self.refused(after, most))

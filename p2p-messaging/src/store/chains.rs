@@ -22,8 +22,7 @@ impl Store {
         known.then(|| self.index.link(chain, sequence)).flatten()
     }
 
-    /// The number of the first message of a chain that was made since a time; of a chain that is here
-    /// whole.
+    /// The number of the first message of a chain that is here and was made since a time.
     #[must_use]
     pub fn first_since(&self, chain: &Chain, since: UnixMillis) -> Option<u64> {
         let newest = self.newest(chain)?;
@@ -31,13 +30,23 @@ impl Store {
         // Their times do not go back.
         while low < high {
             let middle = low.midpoint(high);
-            if self.at(chain, middle).is_some_and(|link| link.issued >= since) {
-                high = middle;
-            } else {
-                low = middle.saturating_add(1);
+            // Of a number that is missing the next one that is here tells.
+            let next = self.first_in(chain, middle, high.saturating_sub(1));
+            match next.filter(|(_, issued)| *issued < since) {
+                Some((older, _)) => low = older.saturating_add(1),
+                None => high = middle,
             }
         }
-        (low <= newest).then_some(low)
+        let first = (low <= newest).then(|| self.first_in(chain, low, newest)).flatten();
+        first.map(|(first, _)| first)
+    }
+
+    /// The first message of a chain from one number to another that is here: its number, and when it was made.
+    fn first_in(&self, chain: &Chain, from: u64, until: u64) -> Option<(u64, UnixMillis)> {
+        if let Some(link) = self.at(chain, from) {
+            return Some((from, link.issued));
+        }
+        self.index.links(chain, from, until).map(|(number, issued, _)| (number, issued)).next()
     }
 
     /// Whether a proof is kept that a chain contradicts itself.

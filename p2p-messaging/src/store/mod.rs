@@ -81,8 +81,8 @@ pub struct Store {
     logged_before: Option<UnixMillis>,
     /// The greatest number of a record that is lost or cannot be read; 0 where there is none.
     lost_until: u64,
-    /// The last record that was here when the log's end was cut off.
-    cut_off_after: Option<u64>,
+    /// The greatest number before which an end of the log was cut off.
+    cut_off_until: Option<u64>,
 }
 
 impl std::fmt::Debug for Store {

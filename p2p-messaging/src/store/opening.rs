@@ -148,7 +148,7 @@ impl Store {
         let lost = lost(&opened, &found.unread);
         found.log = opened;
         let lost_until = found.lost_until();
-        let cut_off_after = found.log.cut_off.is_some().then_some(greatest);
+        let cut_off_until = found.cut_off_until(greatest);
         let (staged, under_way) = (Staged::default(), Staged::default());
         let (index_failed, left) = (None, BTreeMap::new());
         let store = Self {
@@ -161,7 +161,7 @@ impl Store {
             lost,
             logged_before,
             lost_until,
-            cut_off_after,
+            cut_off_until,
         };
         Ok((store, found))
     }

@@ -319,6 +319,27 @@ fn what_was_refused_is_found_in_order_also_when_its_payload_is_forgotten() {
 }
 
 #[test]
+fn the_first_since_a_time_is_found_where_numbers_are_missing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = Store::open(folder.path()).expect("opens");
+    let (key, mut previous) = (key(1), None);
+    let at = |sequence: u64| NOW.plus_millis(sequence * 1000);
+    for sequence in [1, 2, 3, 9, 10] {
+        let (issued, expires) = (at(sequence), at(sequence).plus_millis(60_000));
+        let header = Header { sequence, previous, issued, expires, ..header(&key) };
+        let envelope = Envelope::sign(header, vec![1; 20], &key).expect("signs");
+        previous = Some(envelope.id().clone());
+        store.stage(kept(&envelope, false)).expect("stages");
+    }
+    store.commit(NOW).expect("commits");
+    let chain = Chain::of(&header(&key));
+    for (since, first) in [(0, 1), (2, 2), (3, 3), (4, 9), (10, 10)] {
+        assert_eq!(store.first_since(&chain, at(since)), Some(first), "{since}");
+    }
+    assert_eq!(store.first_since(&chain, at(11)), None);
+}
+
+#[test]
 fn a_reader_finds_its_place_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut store, _) = Store::open(folder.path()).expect("opens");

@@ -39,9 +39,18 @@ impl Found {
             // How many followed is not known. Where there is another file, they are told as missing.
             (after, None) => Some(after),
         });
-        let missing = self.log.missing.iter().map(|(_, last)| *last);
+        // What an end explains that was cut off is not among these.
+        let gone = self.log.gone.iter().map(|(_, last)| *last);
         let unread = self.unread.iter().copied();
-        damaged.chain(missing).chain(unread).max().unwrap_or_default()
+        damaged.chain(gone).chain(unread).max().unwrap_or_default()
+    }
+
+    /// The greatest number before which an end was cut off: at this start, behind the last record that is here, or
+    /// at an earlier one.
+    pub(super) fn cut_off_until(&self, last: u64) -> Option<u64> {
+        let explained = self.log.missing.iter().filter(|missing| !self.log.gone.contains(missing));
+        let earlier = explained.map(|(_, last)| *last).max();
+        earlier.max(self.log.cut_off.is_some().then_some(last))
     }
 }
 
@@ -54,11 +63,11 @@ impl Store {
         self.lost_until > 0 && !self.sent_after(self.lost_until, chain)
     }
 
-    /// Whether the log's end was cut off when it was opened, and nothing was sent since. A crash leaves such an
-    /// end, of what was acknowledged to nobody; so does, far more rarely, damage to the last record.
+    /// Whether the log's end was cut off, at this start or an earlier one, and nothing was sent since. A crash
+    /// leaves such an end, of what was acknowledged to nobody; so does, far more rarely, damage to the last record.
     #[must_use]
     pub fn was_cut_off(&self, chain: &Chain) -> bool {
-        self.cut_off_after.is_some_and(|last| !self.sent_after(last, chain))
+        self.cut_off_until.is_some_and(|last| !self.sent_after(last, chain))
     }
 
     fn sent_after(&self, record: u64, chain: &Chain) -> bool {

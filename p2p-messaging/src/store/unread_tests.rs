@@ -136,7 +136,12 @@ fn what_is_lost_ends_with_the_greatest_number_that_is() {
     let mut found = damaged((4, Some(7)));
     found.log.missing.push((9, 12));
     found.unread.push(8);
-    assert_eq!(found.lost_until(), 12);
+    assert_eq!(found.lost_until(), 8, "an end that was cut off explains the others");
+    assert_eq!(found.cut_off_until(20), Some(12));
+    found.log.gone.push((9, 12));
+    assert_eq!((found.lost_until(), found.cut_off_until(20)), (12, None));
+    found.log.cut_off = Some("an end".into());
+    assert_eq!(found.cut_off_until(20), Some(20));
 }
 
 #[test]
@@ -152,7 +157,19 @@ fn after_an_end_that_was_cut_off_others_are_asked_until_something_is_sent() {
     let (mut store, found) = Store::open(folder.path()).expect("opens");
     assert!(found.log.cut_off.is_some());
     assert!(store.was_cut_off(&chain) && !store.may_lack(&chain));
+    // Somebody else's comes behind the numbers of that end, which are missing from then on.
+    let other = key(2);
+    let first = Header { sequence: 1, previous: None, ..header(&other) };
+    let first = Envelope::sign(first, vec![7; 20], &other).expect("signs");
+    store.stage(kept(&first, false)).expect("stages");
+    store.commit(NOW).expect("commits");
+    drop(store);
+    let (mut store, found) = Store::open(folder.path()).expect("opens");
+    assert!(found.log.cut_off.is_none() && !found.log.missing.is_empty());
+    assert!(store.was_cut_off(&chain) && !store.may_lack(&chain), "still no more than a crash");
     store.stage(kept(&all[1], false)).expect("stages");
     store.commit(NOW).expect("commits");
     assert!(!store.was_cut_off(&chain));
+    drop(store);
+    assert!(!Store::open(folder.path()).expect("opens").0.was_cut_off(&chain));
 }

@@ -260,7 +260,9 @@ fn what_waits_is_given_up_in_its_time_also_where_the_clock_is_set_back() {
     let back = UnixMillis::new(NOW.get() - 3_600_000);
     assert_eq!(peer.checker.give_up(back), []);
     assert_eq!(peer.checker.give_up(back.plus_millis(29_999)), []);
+    assert!(peer.checker.holds(bid.id()));
     assert_eq!(peer.checker.give_up(back.plus_millis(30_000)), [bid.id().clone()]);
+    assert!(!peer.checker.holds(bid.id()));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A node whose log lost something of what it had: it signs no number again.
+//! A node whose log lost something of what it had: it signs no number again. After a mere crash it goes on.
 
 use crate::asking::{offer, soon};
 use crate::running::{Running, until};
@@ -33,13 +33,16 @@ async fn a_number_that_may_have_been_given_is_asked_for_and_not_given_again() {
     let flexgen = Running::start(&market, 71, false).await;
     let north = Running::start(&market, 72, true).await;
     north.joins(&flexgen).await;
-    soon(flexgen.node.send(offer(&market, 1, "GB-1"))).await;
+    let first = offer(&market, 1, "GB-1").once("bid 1");
+    let sent = soon(flexgen.node.send(first.clone())).await;
     let second = soon(flexgen.node.send(offer(&market, 2, "GB-1"))).await;
     until("both messages", async || {
         let page = north.node.ask(Asked::Inbox { after: 0, most: 10 }).await.ok()?;
         (page["messages"].as_array()?.len() == 2).then_some(())
     })
     .await;
+    // What it says of the second stands behind it in the log: damage there is no end that was cut off.
+    soon(flexgen.node.receipt(&second.id, &north.party.did)).await;
     north.node.stop().await;
     let Running { party, folder, node } = flexgen;
     node.stop().await;
@@ -51,11 +54,13 @@ async fn a_number_that_may_have_been_given_is_asked_for_and_not_given_again() {
     damage(&place, number);
     let node = nodes::start(folder.path(), &market, &party, false).await;
     let flexgen = Running { party, folder, node };
-    assert!(flexgen.node.found.iter().any(|told| told.contains("GP-LOG-")));
+    assert!(flexgen.node.found.iter().any(|told| told.contains("GP-LOG-DAMAGED")));
     // Nobody is there who knows it, however long it waits.
     flexgen.node.hurry(Duration::from_secs(11)).await;
     let refused = flexgen.node.send(offer(&market, 3, "GB-1")).await.expect_err("a number twice");
     assert_eq!(refused.code, codes::LOG_DAMAGED, "{refused}");
+    // What was sent is told all the same.
+    assert_eq!(soon(flexgen.node.send(first)).await, sent);
     let north = north.again(&market, true).await;
     flexgen.joins(&north).await;
     let third = until("somebody who knows", async || {
@@ -66,4 +71,30 @@ async fn a_number_that_may_have_been_given_is_asked_for_and_not_given_again() {
     for running in [&flexgen, &north] {
         running.node.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_that_cut_the_log_off_keeps_nobody_from_going_on_alone() {
+    let market = Market::with_operators(|_| ());
+    let Running { party, folder, node } = Running::start(&market, 71, false).await;
+    node.hurry(Duration::from_secs(11)).await;
+    soon(node.send(offer(&market, 1, "GB-1"))).await;
+    node.stop().await;
+    drop(node);
+    // As a machine leaves it that stopped while a record was written.
+    let path = folder.path().join("store").join(format!("{:020}.gplog", 1));
+    let mut bytes = std::fs::read(&path).expect("the log");
+    bytes.extend_from_slice(&[9; 5]);
+    std::fs::write(&path, &bytes).expect("written");
+    // It sends nothing before it is started once more, and keeps something else.
+    let node = nodes::start(folder.path(), &market, &party, false).await;
+    assert!(node.found.iter().any(|told| told.contains("GP-LOG-TORN")));
+    let done = Asked::Done { reader: "dispatch".to_owned(), channel: None, number: 1 };
+    soon(node.ask(done)).await;
+    node.stop().await;
+    drop(node);
+    let node = nodes::start(folder.path(), &market, &party, false).await;
+    node.hurry(Duration::from_secs(11)).await;
+    assert_eq!(soon(node.send(offer(&market, 2, "GB-1"))).await.sequence, 2);
+    node.stop().await;
 }

@@ -98,6 +98,45 @@ pub(super) fn reference_key(id: &EnvelopeId) -> Vec<u8> {
     [b"q".as_slice(), &id.to_bytes()].concat()
 }
 
+/// Of a message that was refused.
 pub(super) fn refused_key(number: u64) -> Vec<u8> {
-    [b"x".as_slice(), &number.to_be_bytes()].concat()
+    [b"y".as_slice(), &number.to_be_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rows::META;
+    use super::*;
+    use crate::test_kit::{cid, did_of, key};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_kind_of_row_has_a_letter_of_its_own() {
+        let (key, channel) = (did_of(&key(1)), cid("channel"));
+        let sender = key.did().clone();
+        let chain = Chain { channel: channel.clone(), sender: sender.clone(), key };
+        let (hash, id) = (chain_hash(&chain), EnvelopeId::of_block(b"one").expect("a name"));
+        let rows = [
+            id_key(&id),
+            document_key(&channel),
+            link_key(&hash, 1),
+            head_key(&channel, &hash),
+            inbox_key(1),
+            fork_key(&chain),
+            receipt_key(&hash, 1, 1),
+            own_receipt_key(&sender, 1),
+            opened_key(&id),
+            epoch_key(&hash, 1, channel.as_str()),
+            cost_key(&channel, &sender, 1),
+            grant_key(&channel, &hash, 1),
+            unread_key(1),
+            cursor_key("scada"),
+            sent_key(&channel, "bid 17"),
+            reference_key(&id),
+            refused_key(1),
+            META.to_vec(),
+        ];
+        let letters: BTreeSet<u8> = rows.iter().map(|row| row[0]).collect();
+        assert_eq!(letters.len(), rows.len());
+    }
 }
