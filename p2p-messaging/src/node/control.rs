@@ -391,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_not_whole_is_named() {
-        for number in ["0.0", "1e20", "-1", "18446744073709551616"] {
+        for number in ["0.0", "1e+20", "-1", "18446744073709551616"] {
             let line = format!(r#"{{"do": "inbox", "after": {number}, "most": 1}}"#);
             let refused = parse(line.as_bytes()).expect_err(number);
             assert_eq!(refused.code, codes::NODE_REQUEST);
