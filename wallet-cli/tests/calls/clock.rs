@@ -80,6 +80,28 @@ fn what_was_signed_ahead_is_told_and_put_right() {
 }
 
 #[test]
+fn a_rotation_of_the_same_day_is_undone_by_the_time_alone() {
+    let place = Place::new();
+    let (regulator, _) = framework(&place);
+    let mut wallet = opened(&place, "regulator");
+    let root = wallet.identity("root").expect("it");
+    let soon = now().plus_millis(3_600_000);
+    let rotated = wallet.rotate(&root, None, &mut UnwrapErr(SysRng), soon).expect("rotates");
+    drop(wallet);
+    let time = now().to_string();
+    let clock = |said: &str| ["wallet", "clock", "--is-right", said].map(str::to_owned);
+    let args = clock(time.get(..10).expect("a date"));
+    let error = regulator.refused("GP-CLOCK-BEHIND", 8, &args.each_ref().map(String::as_str));
+    assert!(error["next"].as_str().is_some_and(|n| n.contains("another clock")), "{error}");
+    let kept = opened(&place, "regulator").identity("root").expect("it");
+    assert_eq!(kept, rotated, "it may be published");
+    let args = clock(&time);
+    let args = args.each_ref().map(String::as_str);
+    let right = regulator.json("gridpass.wallet.clock/1", &args);
+    assert_eq!(right["undone"], serde_json::json!([regulator.did]), "{right:#}");
+}
+
+#[test]
 fn a_list_that_is_not_there_is_looked_for_before_any_is_signed() {
     let place = Place::new();
     let (regulator, holder) = framework(&place);
