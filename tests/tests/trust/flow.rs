@@ -499,6 +499,11 @@ fn a_suspension_by_a_clock_that_was_ahead_ends_neither_issuing_nor_revoking() ->
     issuer.now = now.plus_millis(200 * world::DAY);
     issuer.set_status(&one, Purpose::Suspension, true, None, &mut rng())?;
     issuer.set_status(&other, Purpose::Revocation, true, None, &mut rng())?;
+    // For good, also where the register does not have it.
+    let (purpose, list) = (Purpose::Suspension, "urn:example:list-2".to_owned());
+    other.status.push(StatusEntry { purpose, list, index: 7 });
+    let refused = issuer.set_status(&other, Purpose::Suspension, true, None, &mut rng());
+    assert_eq!(refused.map(drop).expect_err("revoked").code(), reasons::STATUS_UNCHANGED);
     let far = issuer.issue(&new_visa(&me.did, issuer.now), (&[], &[]), &resolver, &mut rng())?;
     let now = now.plus_millis(3_600_000);
     issuer.now = now;

@@ -181,7 +181,7 @@ fn told(right: &PutRight, now: UnixMillis) -> String {
              anew\n",
         );
     }
-    if !right.lists.is_empty() {
+    if !right.lists.is_empty() || !right.signed.is_empty() {
         text.push_str("next: gridpass status publish -o lists.json\n");
     }
     text.truncate(text.trim_end().len());

@@ -227,6 +227,8 @@ fn a_folder_of_requests_is_answered_and_a_repeated_call_issues_nothing_twice() {
     }
     regulator.refused("GP-USAGE", 2, &["visa", "issue", "requests", "-o", "requests"]);
     regulator.refused("GP-USAGE", 2, &["visa", "issue", "requests"]);
+    let despite = [&call[..], &["--despite-revocation"]].concat();
+    regulator.refused("GP-USAGE", 2, &despite);
 }
 
 #[test]
