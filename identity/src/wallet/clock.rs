@@ -277,6 +277,18 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_goes_back_by_many_steps_no_further_than_by_one() -> TestResult {
+        let (mut wallet, _) = wallet()?;
+        let back = |n: u64| UnixMillis::new(day(9).get() - n * MAX_CLOCK_SKEW_MILLIS);
+        for step in [0, 1] {
+            wallet.apply_issuing(Changes::default(), &mut rng(), back(step))?;
+        }
+        let refused = wallet.apply_issuing(Changes::default(), &mut rng(), back(2));
+        assert_eq!(refused.expect_err("behind").code(), codes::CLOCK_BEHIND);
+        Ok(())
+    }
+
+    #[test]
     fn a_clock_that_is_behind_issues_nothing_until_it_is_said_to_be_right() -> TestResult {
         let (mut wallet, _) = wallet()?;
         wallet.apply_issuing(Changes::default(), &mut rng(), day(200))?;
