@@ -3,24 +3,32 @@
 
 use crate::charter::SignedCharter;
 use crate::content_id::ContentId;
-use crate::issued::ISSUED;
+use crate::issued::{ACTS, Event, ISSUED};
 use crate::keeping::{self, CHARTERS, KeepError, PINNED, TRUST, to_record};
-use crate::own_list::own_lists;
+use crate::own_list::{OwnList, own_lists};
 use crate::register;
 use crate::role::RoleDefinition;
 use crate::trust::{IdentityMaterial, Trust, TrustPack};
+use crate::visa::StatusEntry;
+use gridpass_identity::did::Did;
+use gridpass_identity::resolve::Snapshot;
 use gridpass_identity::time::UnixMillis;
-use gridpass_identity::wallet::clock::{Undone, is_ahead};
+use gridpass_identity::wallet::clock::{Undone, check_ahead, is_ahead};
 use gridpass_identity::wallet::{Changes, Wallet};
 use rand_core::CryptoRng;
+use serde_json::Value;
 
 /// What was put right.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PutRight {
     /// Own status lists with changes that were ahead: they count as made by now, and are to be published.
     pub lists: Vec<String>,
-    /// Visas of the register whose last change was ahead.
+    /// What was suspended, reinstated or revoked ahead: visas of the register, those of others, and
+    /// authorisations of nodes.
     pub visas: Vec<String>,
+    /// Visas and authorisations of nodes that were signed ahead, and are not revoked: everybody refuses
+    /// them until then.
+    pub signed: Vec<String>,
     /// Charters that were ahead, and are forgotten: the one before them counts again.
     pub charters: Vec<ContentId>,
     /// Whether the pinned trust pack is ahead, and nothing is known that could take its place.
@@ -38,41 +46,67 @@ impl PutRight {
 }
 
 /// Puts right what is dated later than the clock, because the owner says that the clock is right; all of it
-/// in one change of the wallet.
+/// in one change of the wallet. `latest` is how late it can be by what the owner said.
 ///
 /// # Errors
-/// [`KeepError`] if what is kept cannot be read or written.
+/// [`KeepError`] if what is kept cannot be read or written;
+/// [`WalletError::ClockBehind`](gridpass_identity::wallet::WalletError::ClockBehind) where something is dated
+/// later than `now`, and not later than `latest`: nothing is changed then.
 pub fn believe_clock(
     wallet: &mut Wallet,
     now: UnixMillis,
+    latest: UnixMillis,
     rng: &mut dyn CryptoRng,
 ) -> Result<PutRight, KeepError> {
     let (mut right, mut changes) = (PutRight::default(), Changes::default());
-    for mut list in own_lists(wallet)? {
+    let mut lists = own_lists(wallet)?;
+    for (one, _) in register::authorisations(wallet)? {
+        if is_ahead(one.valid_from, now) && !is_revoked(&lists, &one.principal, &one.status) {
+            right.signed.push(one.id);
+        }
+    }
+    for list in &mut lists {
+        for change in &list.changes {
+            check_ahead(change.at, now, latest)?;
+        }
         if list.believe_clock(now) {
             list.stage(&mut changes)?;
-            right.lists.push(list.id);
+            right.lists.push(list.id.clone());
         }
     }
     for mut record in register::issued(wallet)? {
-        let mut is_changed = false;
-        for event in record.events.iter_mut().filter(|e| is_ahead(e.at, now)) {
-            event.at = now;
-            is_changed = true;
+        let is_changed = put_right(&mut record.events, now);
+        let is_signed_ahead = is_ahead(record.issued, now);
+        if !is_changed && !is_signed_ahead {
+            continue;
         }
+        let id = record.read()?.id;
+        if is_signed_ahead {
+            // Else it would count as issued after whatever is done from now on.
+            record.issued = now;
+            if record.state() != "revoked" {
+                right.signed.push(id.clone());
+            }
+        }
+        changes.put(ISSUED, &id, to_record(&record)?);
         if is_changed {
-            let id = record.read()?.id;
-            changes.put(ISSUED, &id, to_record(&record)?);
             right.visas.push(id);
         }
     }
+    for mut act in register::acts(wallet)? {
+        if put_right(&mut act.events, now) {
+            changes.put(ACTS, &act.id, to_record(&act)?);
+            right.visas.push(act.id);
+        }
+    }
     for charter in keeping::charters(wallet)? {
+        check_ahead(charter.charter().dated, now, latest)?;
         if is_ahead(charter.charter().dated, now) {
             changes.remove(CHARTERS, charter.id().as_str());
             right.charters.push(charter.id().clone());
         }
     }
-    match pack_before(wallet, now)? {
+    match pack_before(wallet, now, latest)? {
         Before::Counts => {}
         Before::Unknown => right.pack_left = true,
         Before::Pack(bytes, dropped) => {
@@ -82,8 +116,23 @@ pub fn believe_clock(
             right.charters.dedup();
         }
     }
-    right.logs = wallet.believe_clock(changes, rng, now)?;
+    right.logs = wallet.believe_clock(changes, rng, now, latest)?;
     Ok(right)
+}
+
+/// Dates as of now what happened later; gives whether anything did.
+fn put_right(events: &mut [Event], now: UnixMillis) -> bool {
+    let mut is_changed = false;
+    for event in events.iter_mut().filter(|e| is_ahead(e.at, now)) {
+        event.at = now;
+        is_changed = true;
+    }
+    is_changed
+}
+
+fn is_revoked(lists: &[OwnList], by: &Did, entry: &StatusEntry) -> bool {
+    let mut own = lists.iter().filter(|list| list.id == entry.list && &list.issuer == by);
+    own.any(|list| list.bits().and_then(|bits| bits.get(entry.index)) == Ok(true))
 }
 
 enum Before {
@@ -95,13 +144,29 @@ enum Before {
     Pack(Vec<u8>, Vec<ContentId>),
 }
 
-/// The pinned pack without the charters that are ahead.
-fn pack_before(wallet: &Wallet, now: UnixMillis) -> Result<Before, KeepError> {
-    match keeping::pinned(wallet, now) {
-        Err(KeepError::Trust(e)) if e.is_from_future() => {}
-        _ => return Ok(Before::Counts),
-    }
+/// The pinned pack without the charters that are ahead, and without the ends of own logs that are: beside a
+/// log that goes on otherwise since, a pack with such an end could be followed by no other.
+fn pack_before(wallet: &Wallet, now: UnixMillis, latest: UnixMillis) -> Result<Before, KeepError> {
+    let is_pack_ahead = match keeping::pinned(wallet, now) {
+        Ok(_) => false,
+        Err(KeepError::Trust(e)) if e.is_from_future() => true,
+        Err(_) => return Ok(Before::Counts),
+    };
     let Ok(held) = keeping::pinned_even_ahead(wallet, now) else { return Ok(Before::Unknown) };
+    for charter in held.history() {
+        check_ahead(charter.charter().dated, now, latest)?;
+    }
+    let own = wallet.identities()?;
+    let (mut identities, mut is_cut) = (Vec::new(), false);
+    for material in held.identities() {
+        let is_own = own.iter().any(|identity| identity.did == material.did);
+        let cut = if is_own { without_end(material, now) } else { None };
+        is_cut |= cut.is_some();
+        identities.push(cut.as_ref().unwrap_or(material).taken_at(now));
+    }
+    if !is_pack_ahead && !is_cut {
+        return Ok(Before::Counts);
+    }
     let is_past = |c: &&SignedCharter| !is_ahead(c.charter().dated, now);
     let charters: Vec<SignedCharter> = held.history().iter().take_while(is_past).cloned().collect();
     let Some(newest) = charters.last() else { return Ok(Before::Unknown) };
@@ -111,12 +176,33 @@ fn pack_before(wallet: &Wallet, now: UnixMillis) -> Result<Before, KeepError> {
         .filter(|(id, _)| newest.charter().role(id).is_some())
         .map(|(_, definition)| definition)
         .collect();
-    let identities: Vec<IdentityMaterial> =
-        held.identities().iter().map(|material| material.taken_at(now)).collect();
     let (_, bytes) = TrustPack::new(&charters, &definitions, identities).encode()?;
     if Trust::open(&bytes, None, now).is_err() {
-        return Ok(Before::Unknown);
+        return Ok(if is_pack_ahead { Before::Unknown } else { Before::Counts });
     }
     let dropped = held.history().iter().skip(charters.len());
     Ok(Before::Pack(bytes, dropped.map(|c| c.id().clone()).collect()))
+}
+
+/// A log without the entries at its end that are ahead, where it has such and others before them.
+fn without_end(material: &IdentityMaterial, now: UnixMillis) -> Option<IdentityMaterial> {
+    if material.did.method() != "webvh" {
+        return None;
+    }
+    let log = material.to_snapshot().ok()?;
+    let text = String::from_utf8_lossy(&log.document).into_owned();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    let counts = |line: &&&str| dated(line).is_none_or(|at| !is_ahead(at, now));
+    let kept: Vec<&str> = lines.iter().take_while(counts).copied().collect();
+    if kept.is_empty() || kept.len() == lines.len() {
+        return None;
+    }
+    let document = format!("{}\n", kept.join("\n")).into_bytes();
+    Some(IdentityMaterial::of(&material.did, &Snapshot { document, ..log }))
+}
+
+/// The time of an entry of a log.
+fn dated(line: &str) -> Option<UnixMillis> {
+    let entry: Value = serde_json::from_str(line).ok()?;
+    UnixMillis::parse_rfc3339(entry.get("versionTime")?.as_str()?).ok()
 }

@@ -2,7 +2,7 @@
 //! the status lists that say so, with what proves that it may.
 
 use crate::content_id::ContentId;
-use crate::issued::{ACTS, Act, Event, ISSUED};
+use crate::issued::{ACTS, Act, Event, ISSUED, IssuedVisa};
 use crate::issuing::{IssueError, Issuer};
 use crate::keeping::{self, KeepError, to_record};
 use crate::own_list::{OwnList, own_lists};
@@ -123,7 +123,9 @@ impl Issuer<'_> {
                 (Purpose::Suspension, false) => ("reinstate", "reinstated"),
             };
             let record = issued_by_id(self.wallet, id)?;
-            let is_revoked = record.as_ref().is_some_and(|record| record.state() == "revoked");
+            let known = if record.is_none() { act_on(self.wallet, id)? } else { None };
+            let state = record.as_ref().map(IssuedVisa::state);
+            let is_revoked = state.or(known.as_ref().map(Act::state)) == Some("revoked");
             if purpose == Purpose::Suspension && is_revoked {
                 let message = format!("there is nothing to {doing}: {id} is revoked, for good");
                 return Err(IssueError::State(message));
@@ -148,7 +150,6 @@ impl Issuer<'_> {
                 changes.put(ISSUED, id, to_record(&record)?);
             } else {
                 // Nobody else keeps why.
-                let known = act_on(self.wallet, id)?;
                 let mut act = known.unwrap_or_else(|| Act::new(id.to_owned(), visa));
                 act.events.push(event);
                 changes.put(ACTS, id, to_record(&act)?);

@@ -221,28 +221,31 @@ impl Verifier {
         };
         let proven = self_proving(&shown.identities, expect.clock);
         let supporting: Vec<_> = shown.supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
-        let known = self.known();
-        let snapshots = Snapshots::read(&proven)?.with(&self.trust).with(&*known);
-        let resolver = OfflineResolver::new(&snapshots);
-        let mut lists = Cow::Borrowed(known.lists.as_slice());
-        for text in &shown.status_lists {
-            if known.lists.iter().all(|list| list.secured().text() != text) {
-                lists.to_mut().push(keeping::read_list(text.as_bytes())?);
+        // What is known is given back before it changes: else all of it would be copied.
+        let (report, news) = {
+            let known = self.known();
+            let snapshots = Snapshots::read(&proven)?.with(&self.trust).with(&*known);
+            let resolver = OfflineResolver::new(&snapshots);
+            let mut lists = Cow::Borrowed(known.lists.as_slice());
+            for text in &shown.status_lists {
+                if known.lists.iter().all(|list| list.secured().text() != text) {
+                    lists.to_mut().push(keeping::read_list(text.as_bytes())?);
+                }
             }
-        }
-        let evidence = self.evidence(&lists, &known, &resolver);
-        let (report, news) = self.with_memo(|memo| {
-            let report = if shown.kind == ParcelKind::Visa {
-                verify_visa(text.as_bytes(), &supporting, &evidence, expect, memo)
-            } else {
-                // They prove who may revoke, and nothing of what is presented.
-                verify_presentation_with(text.as_bytes(), &supporting, &evidence, expect, memo)
-            };
-            let came = lists.iter().skip(known.lists.len());
-            let decides = came.filter(|list| self.decides(list, &report, &evidence, expect, memo));
-            let news: Vec<StatusList> = decides.cloned().collect();
-            (report, news)
-        });
+            let evidence = self.evidence(&lists, &known, &resolver);
+            self.with_memo(|memo| {
+                let report = if shown.kind == ParcelKind::Visa {
+                    verify_visa(text.as_bytes(), &supporting, &evidence, expect, memo)
+                } else {
+                    // They prove who may revoke, and nothing of what is presented.
+                    verify_presentation_with(text.as_bytes(), &supporting, &evidence, expect, memo)
+                };
+                let came = lists.iter().skip(known.lists.len());
+                let news = came.filter(|list| self.decides(list, &report, &evidence, expect, memo));
+                let news: Vec<StatusList> = news.cloned().collect();
+                (report, news)
+            })
+        };
         self.remember(&report, news, &proven);
         Ok(report)
     }

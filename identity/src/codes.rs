@@ -151,7 +151,7 @@ crate::codes! {
         "Work with the wallet that rotated them, or restore its last backup; if both are lost, make a new identity with `gridpass id new`, and have what was issued to the old one issued anew.";
     CLOCK_BEHIND = "GP-CLOCK-BEHIND", Conflict,
         "The clock is more than five minutes behind a date that this wallet signed with: it is wrong now, or it was ahead then.",
-        "Set the clock right and try again. If it is right now, and was ahead then, call `gridpass wallet clock --is-right DATE`: it undoes what was dated ahead.";
+        "Set the clock right and try again. If it is right now, and was ahead then, call `gridpass wallet clock --is-right DATE`, with the date by a calendar: it undoes what was dated ahead.";
     WALLET_LIMIT = "GP-WALLET-LIMIT", Usage,
         "The record, name or count is over a limit of the wallet.",
         "Make it smaller, as the message says.";

@@ -1,6 +1,6 @@
 //! Logs that gave way to another end, in a wallet: what it would change, and the record that it was done.
 
-use super::{KeepError, from_record, pinned, to_record};
+use super::{KeepError, from_record, pinned_even_ahead, to_record};
 use crate::content_id::ContentId;
 use crate::trust::{IdentityMaterial, LogPin, Replaced, Trust, TrustError};
 use gridpass_identity::resolve::{Snapshot, SnapshotStore as _};
@@ -45,7 +45,8 @@ pub fn replaces(
     ends: &[LogPin],
     now: UnixMillis,
 ) -> Result<Vec<Replaced>, KeepError> {
-    let held = match pinned(wallet, now) {
+    // As for pinning: a pack that is ahead of the clock gives its place to one that counts.
+    let held = match pinned_even_ahead(wallet, now) {
         Ok(held) => Some(held),
         Err(KeepError::NoTrust) => None,
         Err(e) => return Err(e),

@@ -32,6 +32,22 @@ pub fn is_ahead(date: UnixMillis, now: UnixMillis) -> bool {
     date > now.plus_millis(MAX_CLOCK_SKEW_MILLIS)
 }
 
+/// Refuses a date that is later than the clock, and not later than it can be: whether the clock is behind
+/// now, or was ahead then, nobody knows.
+///
+/// # Errors
+/// [`WalletError::ClockBehind`].
+pub fn check_ahead(
+    date: UnixMillis,
+    now: UnixMillis,
+    latest: UnixMillis,
+) -> Result<(), WalletError> {
+    if is_ahead(date, now) && !is_ahead(date, latest) {
+        return Err(WalletError::ClockBehind { known: date, now });
+    }
+    Ok(())
+}
+
 /// What became of the logs of a wallet's own identities, when its clock was said to be right.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Undone {
@@ -74,17 +90,27 @@ impl Wallet {
     /// the last entry of an own log that is ahead is left away. Nobody with a right clock took that entry.
     /// `changes` is what else is put right with it, in the same change of the wallet.
     ///
+    /// `latest` is how late it can be, by what the owner said: who names a day does not say that the clock
+    /// is not an hour behind. What is dated between the two is perhaps right, and published: then nothing
+    /// is changed.
+    ///
     /// # Errors
+    /// [`WalletError::ClockBehind`] where something is dated later than `now`, and not later than `latest`;
     /// [`WalletError`] if what is kept cannot be read or written.
     pub fn believe_clock(
         &mut self,
         mut changes: Changes,
         rng: &mut dyn CryptoRng,
         now: UnixMillis,
+        latest: UnixMillis,
     ) -> Result<Undone, WalletError> {
+        let diary = Diary::read(self.store.as_ref())?;
+        for date in [diary.last_key_change, diary.last_issuing].into_iter().flatten() {
+            check_ahead(date, now, latest)?;
+        }
         let mut undone = Undone::default();
         for identity in self.identities()? {
-            match self.without_entry_ahead(&identity, now)? {
+            match self.without_entry_ahead(&identity, now, latest)? {
                 Ahead::No => {}
                 Ahead::Left => undone.left.push(identity.did),
                 Ahead::Undone(before, log) => {
@@ -94,8 +120,7 @@ impl Wallet {
                 }
             }
         }
-        let diary = Diary::read(self.store.as_ref())?.until(now);
-        self.apply_noted(changes, diary, rng)?;
+        self.apply_noted(changes, diary.until(now), rng)?;
         Ok(undone)
     }
 
@@ -104,6 +129,7 @@ impl Wallet {
         &self,
         identity: &Identity,
         now: UnixMillis,
+        latest: UnixMillis,
     ) -> Result<Ahead, WalletError> {
         if identity.did.method() != "webvh" {
             return Ok(Ahead::No);
@@ -115,8 +141,11 @@ impl Wallet {
         // One that cannot be read must not keep the rest from being put right.
         let Ok(entries) = entries else { return Ok(Ahead::Left) };
         let versions = entries.into_versions();
-        let dates = versions.iter().filter_map(|v| v.from);
-        let ahead = dates.filter(|from| is_ahead(*from, now)).count();
+        let dates: Vec<UnixMillis> = versions.iter().filter_map(|v| v.from).collect();
+        for date in &dates {
+            check_ahead(*date, now, latest)?;
+        }
+        let ahead = dates.iter().filter(|from| is_ahead(**from, now)).count();
         if ahead == 0 {
             return Ok(Ahead::No);
         }
@@ -204,7 +233,7 @@ mod tests {
             let refused = wallet.rotate(&root, since, &mut rng(), day(3)).expect_err("behind");
             assert_eq!(refused.code(), codes::CLOCK_BEHIND);
         }
-        let undone = wallet.believe_clock(Changes::default(), &mut rng(), day(3))?;
+        let undone = wallet.believe_clock(Changes::default(), &mut rng(), day(3), day(4))?;
         assert_eq!((undone.rotations.len(), undone.left.len()), (1, 0));
         let again = wallet.identity("root")?;
         assert_eq!(active(&again), active(&root), "the keys before are in use");
@@ -216,8 +245,23 @@ mod tests {
         let resolved = OfflineResolver::new(&wallet).resolve(&root.did)?;
         assert!(resolved.current().is_some());
         // Twice is once.
-        let undone = wallet.believe_clock(Changes::default(), &mut rng(), day(4))?;
+        let undone = wallet.believe_clock(Changes::default(), &mut rng(), day(4), day(4))?;
         assert_eq!(undone, Undone::default());
+        Ok(())
+    }
+
+    #[test]
+    fn a_rotation_of_the_same_day_is_not_undone_by_a_clock_that_is_perhaps_behind() -> TestResult {
+        let (mut wallet, first) = wallet()?;
+        let rotated = wallet.rotate(&first, None, &mut rng(), day(3))?;
+        let behind = UnixMillis::new(day(3).get() - 3_600_000);
+        let refused = wallet.believe_clock(Changes::default(), &mut rng(), behind, day(4));
+        assert_eq!(refused.expect_err("it is open").code(), codes::CLOCK_BEHIND);
+        assert_eq!(wallet.identity("root")?, rotated);
+        assert_eq!(wallet.status()?.diary.last_key_change, Some(day(3)));
+        // Who says what time it is says so of this, too.
+        let undone = wallet.believe_clock(Changes::default(), &mut rng(), behind, behind)?;
+        assert_eq!(undone.rotations.len(), 1);
         Ok(())
     }
 
@@ -226,9 +270,21 @@ mod tests {
         let (mut wallet, root) = wallet()?;
         let once = wallet.rotate(&root, None, &mut rng(), day(200))?;
         let twice = wallet.rotate(&once, None, &mut rng(), day(201))?;
-        let undone = wallet.believe_clock(Changes::default(), &mut rng(), day(3))?;
+        let undone = wallet.believe_clock(Changes::default(), &mut rng(), day(3), day(4))?;
         assert_eq!((undone.rotations.len(), undone.left.len()), (0, 1));
         assert_eq!(wallet.identity("root")?, twice);
+        Ok(())
+    }
+
+    #[test]
+    fn a_clock_goes_back_by_many_steps_no_further_than_by_one() -> TestResult {
+        let (mut wallet, _) = wallet()?;
+        let back = |n: u64| UnixMillis::new(day(9).get() - n * MAX_CLOCK_SKEW_MILLIS);
+        for step in [0, 1] {
+            wallet.apply_issuing(Changes::default(), &mut rng(), back(step))?;
+        }
+        let refused = wallet.apply_issuing(Changes::default(), &mut rng(), back(2));
+        assert_eq!(refused.expect_err("behind").code(), codes::CLOCK_BEHIND);
         Ok(())
     }
 
@@ -242,7 +298,7 @@ mod tests {
         let refused = wallet.apply_issuing(Changes::default(), &mut rng(), day(1));
         assert_eq!(refused.expect_err("behind").code(), codes::CLOCK_BEHIND);
         assert_eq!(wallet.status()?.diary.last_issuing, Some(day(200)));
-        wallet.believe_clock(Changes::default(), &mut rng(), day(1))?;
+        wallet.believe_clock(Changes::default(), &mut rng(), day(1), day(2))?;
         assert_eq!(wallet.status()?.diary.last_issuing, Some(day(1)));
         wallet.apply_issuing(Changes::default(), &mut rng(), day(1))?;
         Ok(())

@@ -405,7 +405,9 @@ impl Wallet {
         now: UnixMillis,
     ) -> Result<(), WalletError> {
         self.check_clock(now)?;
-        let diary = Diary { last_key_change: Some(now), ..Diary::read(self.store.as_ref())? };
+        let mut diary = Diary::read(self.store.as_ref())?;
+        // A clock that is a little behind makes it no earlier, or many steps would be a long way.
+        diary.last_key_change = diary.last_key_change.max(Some(now));
         self.apply_noted(changes, diary, rng)
     }
 
@@ -423,7 +425,7 @@ impl Wallet {
         self.check_clock(now)?;
         let mut diary = Diary::read(self.store.as_ref())?;
         diary.first_unsaved_issuing = diary.issuing_unsaved_since().or(Some(now));
-        diary.last_issuing = Some(now);
+        diary.last_issuing = diary.last_issuing.max(Some(now));
         self.apply_noted(changes, diary, rng)
     }
 

@@ -26,7 +26,7 @@ use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::{IdentityMaterial, Snapshots, TrustPack};
 use gridpass_credentials::vcdm::Presentation;
 use gridpass_credentials::verify::{Evidence, SeenLists, verify_presentation, verify_visa};
-use gridpass_credentials::visa::Purpose;
+use gridpass_credentials::visa::{Purpose, StatusEntry};
 use gridpass_identity::codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
@@ -491,8 +491,20 @@ fn a_suspension_by_a_clock_that_was_ahead_ends_neither_issuing_nor_revoking() ->
     issuer.now = now.plus_millis(1000);
     issuer.issue(&new, (&[], &[]), &resolver, &mut rng())?;
 
+    // Of another issuer, and revoked from here.
+    let mut other = one.clone();
+    (other.id, other.issuer) = ("urn:example:other".into(), me.did.clone());
+    let (purpose, list) = (Purpose::Revocation, "urn:example:list".to_owned());
+    other.status = vec![StatusEntry { purpose, list, index: 7 }];
     issuer.now = now.plus_millis(200 * world::DAY);
     issuer.set_status(&one, Purpose::Suspension, true, None, &mut rng())?;
+    issuer.set_status(&other, Purpose::Revocation, true, None, &mut rng())?;
+    // For good, also where the register does not have it.
+    let (purpose, list) = (Purpose::Suspension, "urn:example:list-2".to_owned());
+    other.status.push(StatusEntry { purpose, list, index: 7 });
+    let refused = issuer.set_status(&other, Purpose::Suspension, true, None, &mut rng());
+    assert_eq!(refused.map(drop).expect_err("revoked").code(), reasons::STATUS_UNCHANGED);
+    let far = issuer.issue(&new_visa(&me.did, issuer.now), (&[], &[]), &resolver, &mut rng())?;
     let now = now.plus_millis(3_600_000);
     issuer.now = now;
     let refused = issuer.publish_lists(Form::Jwt, &mut rng()).map(drop);
@@ -500,15 +512,18 @@ fn a_suspension_by_a_clock_that_was_ahead_ends_neither_issuing_nor_revoking() ->
     let refused = issuer.set_status(&one, Purpose::Revocation, true, None, &mut rng()).map(drop);
     assert_eq!(refused.expect_err("the clock is behind").code(), codes::CLOCK_BEHIND);
 
-    let right = believe_clock(issuer.wallet, now, &mut rng())?;
-    assert_eq!((right.lists.len(), &right.visas), (1, &vec![one.id.clone()]));
+    let right = believe_clock(issuer.wallet, now, now, &mut rng())?;
+    assert_eq!((right.lists.len(), right.visas), (2, vec![one.id.clone(), other.id.clone()]));
+    assert_eq!(right.signed, [far.visa.id.clone()]);
+    assert_eq!(register::acts(issuer.wallet)?[0].events[0].at, now);
+    assert!(register::issued(issuer.wallet)?.iter().all(|record| record.issued <= now));
     for list in issuer.publish_lists(Form::Jwt, &mut rng())? {
         assert!(list.dated <= now.plus_millis(300_000), "{}", list.dated);
     }
     issuer.set_status(&one, Purpose::Revocation, true, None, &mut rng())?;
     let new = new_visa(&me.did, now);
     issuer.issue(&new, (&[], &[]), &resolver, &mut rng())?;
-    assert!(believe_clock(issuer.wallet, now, &mut rng())?.is_nothing());
+    assert!(believe_clock(issuer.wallet, now, now, &mut rng())?.is_nothing());
     Ok(())
 }
 
@@ -554,8 +569,43 @@ fn a_charter_that_is_ahead_gives_its_place_to_one_that_counts() -> TestResult {
     assert_eq!(refused.expect_err("a fork").code(), reasons::CHARTER_FORK);
 
     // Without another one, that which it follows counts again.
-    let right = believe_clock(&mut aggregator, now, &mut rng())?;
+    let right = believe_clock(&mut aggregator, now, now, &mut rng())?;
     assert_eq!((right.charters, right.pack_left), (vec![far.id().clone()], false));
     assert_eq!(keeping::pinned(&aggregator, now)?.charter().id(), trust.charter().id());
+    Ok(())
+}
+
+/// A stolen key was answered by a rotation and a charter with the new log, both by a clock that was ahead.
+#[test]
+fn a_rotation_that_is_ahead_is_undone_in_the_pinned_pack_too() -> TestResult {
+    let temp = tempfile::tempdir()?;
+    let passphrase = Passphrase::new("a passphrase of the flow");
+    let (mut regulator, officer) =
+        party(&temp.path().join("regulator"), &passphrase, "regulator.example")?;
+    let (_, first) = found(&regulator, &officer)?.encode()?;
+    let trust = keeping::pin(&mut regulator, &first, false, MARCH, &mut rng())?;
+    let (key_id, key) = regulator.active_secret(&officer, Relationship::AssertionMethod)?;
+    let ahead = MARCH.plus_millis(200 * world::DAY);
+    let mut far = SignedCharter::unsigned(trust.charter().charter().next(ahead)?)?;
+    far.sign(Signer { key: &key, key_id: &key_id, now: ahead })?;
+    let then = ahead.plus_millis(3_600_000);
+    regulator.rotate(&officer, None, &mut rng(), then)?;
+    let roles: Vec<_> = trust.definitions().map(|(_, role)| &role.definition).collect();
+    let (charters, logs) = ([trust.charter().clone(), far], documents(&regulator, &officer.did)?);
+    let (_, bytes) = TrustPack::new(&charters, &roles, logs).encode()?;
+    keeping::pin(&mut regulator, &bytes, false, then, &mut rng())?;
+
+    let now = MARCH.plus_millis(world::DAY);
+    let right = believe_clock(&mut regulator, now, now, &mut rng())?;
+    assert_eq!((right.logs.rotations, right.pack_left), (vec![officer.did.clone()], false));
+    // Another rotation takes its place, and the pinned pack does not contradict it.
+    let now = now.plus_millis(60_000);
+    let again = regulator.identity(officer.did.as_str())?;
+    regulator.rotate(&again, None, &mut rng(), now)?;
+    let held = keeping::pinned(&regulator, now)?;
+    let dids = [officer.did.clone()];
+    let logs = keeping::identities_for_pack(&regulator, Some(&held), &dids)?;
+    let (_, next) = TrustPack::new(held.history(), &roles, logs).encode()?;
+    keeping::pin(&mut regulator, &next, false, now, &mut rng())?;
     Ok(())
 }

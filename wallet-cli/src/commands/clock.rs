@@ -11,7 +11,7 @@ use clap::Args;
 use gridpass_credentials::clock::{PutRight, believe_clock};
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::report::{Check, Report};
-use gridpass_identity::time::UnixMillis;
+use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use gridpass_identity::wallet::Diary;
 use gridpass_identity::wallet::clock::check_clock;
 use serde_json::json;
@@ -20,12 +20,14 @@ use serde_json::json;
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass wallet clock      is the clock behind what the wallet signed?\n  \
-     gridpass wallet clock --is-right 2026-03-01      it was ahead before, and today is the first of March"
+     gridpass wallet clock --is-right 2026-03-01      it was ahead before, and today is the first of March\n  \
+     gridpass wallet clock --is-right 2026-03-01T14:05:00Z      it was ahead by an hour before"
 ))]
 pub struct ClockArgs {
     /// The clock is right now, and today is this day, by a calendar: changes of status lists and of keys that
-    /// are dated later count as made now, and charters, and the last change of a log, that are dated later are undone
-    #[arg(long, value_name = "DATE")]
+    /// are dated later count as made now, and charters, and the last change of a log, that are dated later are undone.
+    /// What is dated later on the same day is put right by the time, from another clock (RFC 3339, UTC)
+    #[arg(long, value_name = "DATE|TIME")]
     is_right: Option<String>,
 }
 
@@ -66,9 +68,8 @@ pub fn clock_check(profile: &str, diary: &Diary, now: UnixMillis) -> Check {
 
 pub fn run(global: &GlobalArgs, args: &ClockArgs) -> Outcomes {
     let (profile, now) = (global.profile()?, now());
-    if let Some(date) = &args.is_right {
-        must_be_today(date, now)?;
-        return put_right(global, now);
+    if let Some(said) = &args.is_right {
+        return put_right(global, now, latest_by(said, now)?);
     }
     let diary = global.locked_wallet()?.status()?.diary;
     let mut report = Report::default();
@@ -77,23 +78,45 @@ pub fn run(global: &GlobalArgs, args: &ClockArgs) -> Outcomes {
     Ok(Answer::new("gridpass.wallet.clock/1", json, "").with_report(&report))
 }
 
-/// By a clock that is behind, what is right would be undone: whoever calls says which day it is.
-fn must_be_today(date: &str, now: UnixMillis) -> Result<(), Failure> {
-    let noon = UnixMillis::parse_rfc3339(&format!("{date}T12:00:00Z")).map_err(|_| {
-        let message = format!("{date:?} is no date, such as 2026-03-01");
+/// By a clock that is behind, what is right would be undone: whoever calls says which day it is, or what time.
+/// Gives how late it can be by that.
+fn latest_by(said: &str, now: UnixMillis) -> Result<UnixMillis, Failure> {
+    let must_be_near = |time: UnixMillis, most: u64| {
+        if now.millis_since(time).max(time.millis_since(now)) <= most {
+            return Ok(());
+        }
+        let message = format!("the clock shows {now}, and it is said to be {said}");
+        Err(Failure::new(codes::CLOCK_WRONG, message))
+    };
+    if let Ok(time) = UnixMillis::parse_rfc3339(said) {
+        must_be_near(time, MAX_CLOCK_SKEW_MILLIS)?;
+        return Ok(now);
+    }
+    let noon = UnixMillis::parse_rfc3339(&format!("{said}T12:00:00Z")).map_err(|_| {
+        let message =
+            format!("{said:?} is no date, such as 2026-03-01, and no time, as 2026-03-01T14:05:00Z");
         Failure::new(codes::USAGE, message)
     })?;
-    let away = now.millis_since(noon).max(noon.millis_since(now));
-    if away > A_DAY_OF_ANY_ZONE {
-        let message = format!("the clock shows {now}, and today is {date}");
-        return Err(Failure::new(codes::CLOCK_WRONG, message));
-    }
-    Ok(())
+    must_be_near(noon, A_DAY_OF_ANY_ZONE)?;
+    Ok(noon.plus_millis(A_DAY_OF_ANY_ZONE))
 }
 
-fn put_right(global: &GlobalArgs, now: UnixMillis) -> Outcomes {
+/// Where something is dated on the day that was named, and later than the clock shows: that one may be behind.
+fn same_day(failure: Failure) -> Failure {
+    if failure.code != identity_codes::CLOCK_BEHIND {
+        return failure;
+    }
+    let message = format!("{}, which may be right on that day: nothing is changed", failure.message);
+    Failure::new(failure.code, message).next(
+        "Look at another clock. If this one is right, say the time by the other one: `gridpass wallet clock \
+         --is-right 2026-03-01T14:05:00Z`; else set it right.",
+    )
+}
+
+fn put_right(global: &GlobalArgs, now: UnixMillis, latest: UnixMillis) -> Outcomes {
     let mut wallet = global.wallet()?;
-    let right = believe_clock(&mut wallet, now, &mut rng())?;
+    let right = believe_clock(&mut wallet, now, latest, &mut rng())
+        .map_err(|e| same_day(Failure::from(e)))?;
     for did in &right.logs.left {
         let message = format!(
             "the log of {did} has changes that are dated later and cannot be undone: restore the last backup \
@@ -110,6 +133,7 @@ fn put_right(global: &GlobalArgs, now: UnixMillis) -> Outcomes {
         "clock": now,
         "lists": right.lists,
         "visas": right.visas,
+        "signed": right.signed,
         "charters": right.charters,
         "undone": right.logs.rotations,
         "left": right.logs.left,
@@ -126,6 +150,12 @@ fn told(right: &PutRight, now: UnixMillis) -> String {
     }
     for list in &right.lists {
         text.push_str(&format!("  changes are of now   status list {}\n", shown(list)));
+    }
+    for id in &right.visas {
+        text.push_str(&format!("  changed now          {}\n", shown(id)));
+    }
+    for id in &right.signed {
+        text.push_str(&format!("  signed ahead         {}\n", shown(id)));
     }
     for did in &right.logs.rotations {
         text.push_str(&format!("  last change undone   log of {did}\n"));
@@ -145,7 +175,13 @@ fn told(right: &PutRight, now: UnixMillis) -> String {
              would come into force beside yours\n",
         );
     }
-    if !right.lists.is_empty() {
+    if !right.signed.is_empty() {
+        text.push_str(
+            "next: what was signed ahead is refused until then: gridpass visa revoke ID, and issue or authorise \
+             anew\n",
+        );
+    }
+    if !right.lists.is_empty() || !right.signed.is_empty() {
         text.push_str("next: gridpass status publish -o lists.json\n");
     }
     text.truncate(text.trim_end().len());
@@ -160,17 +196,21 @@ mod tests {
     fn a_clock_of_another_day_is_not_believed() {
         // 2026-03-01T12:00:00Z
         let now = UnixMillis::from_millis(1_772_366_400_000);
-        for date in ["2026-02-28", "2026-03-01", "2026-03-02"] {
-            assert!(must_be_today(date, now).is_ok(), "{date}");
+        for (said, hours) in [("2026-02-28", 2), ("2026-03-01", 26), ("2026-03-02", 50)] {
+            let latest = now.plus_millis(hours * 3_600_000);
+            assert_eq!(latest_by(said, now).map_err(|e| e.code), Ok(latest), "{said}");
+        }
+        for said in ["2026-03-01T12:00:00Z", "2026-03-01T11:56:00Z", "2026-03-01T12:04:00Z"] {
+            assert_eq!(latest_by(said, now).map_err(|e| e.code), Ok(now), "{said}");
         }
         for (date, code) in [
             ("2026-02-27", codes::CLOCK_WRONG),
             ("2026-03-03", codes::CLOCK_WRONG),
             ("2027-03-01", codes::CLOCK_WRONG),
+            ("2026-03-01T13:00:00Z", codes::CLOCK_WRONG),
             ("today", codes::USAGE),
-            ("2026-03-01T12:00:00Z", codes::USAGE),
         ] {
-            let refused = must_be_today(date, now).map_err(|failure| failure.code);
+            let refused = latest_by(date, now).map_err(|failure| failure.code);
             assert_eq!(refused, Err(code), "{date}");
         }
     }

@@ -6,7 +6,11 @@ use crate::visas::{Party, framework};
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 use gridpass_credentials::charter::{Charter, SignedCharter, SigningRule};
+use gridpass_credentials::keeping;
+use gridpass_credentials::secured::Signer;
+use gridpass_credentials::trust::TrustPack;
 use gridpass_identity::did::Did;
+use gridpass_identity::document::Relationship;
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::sled_store::SledStore;
 use gridpass_identity::wallet::slot::{RecoveryPhrase, Unlock};
@@ -76,6 +80,28 @@ fn what_was_signed_ahead_is_told_and_put_right() {
 }
 
 #[test]
+fn a_rotation_of_the_same_day_is_undone_by_the_time_alone() {
+    let place = Place::new();
+    let (regulator, _) = framework(&place);
+    let mut wallet = opened(&place, "regulator");
+    let root = wallet.identity("root").expect("it");
+    let soon = now().plus_millis(3_600_000);
+    let rotated = wallet.rotate(&root, None, &mut UnwrapErr(SysRng), soon).expect("rotates");
+    drop(wallet);
+    let time = now().to_string();
+    let clock = |said: &str| ["wallet", "clock", "--is-right", said].map(str::to_owned);
+    let args = clock(time.get(..10).expect("a date"));
+    let error = regulator.refused("GP-CLOCK-BEHIND", 8, &args.each_ref().map(String::as_str));
+    assert!(error["next"].as_str().is_some_and(|n| n.contains("another clock")), "{error}");
+    let kept = opened(&place, "regulator").identity("root").expect("it");
+    assert_eq!(kept, rotated, "it may be published");
+    let args = clock(&time);
+    let args = args.each_ref().map(String::as_str);
+    let right = regulator.json("gridpass.wallet.clock/1", &args);
+    assert_eq!(right["undone"], serde_json::json!([regulator.did]), "{right:#}");
+}
+
+#[test]
 fn a_list_that_is_not_there_is_looked_for_before_any_is_signed() {
     let place = Place::new();
     let (regulator, holder) = framework(&place);
@@ -111,4 +137,28 @@ fn a_charter_that_is_dated_ahead_is_not_signed() {
         assert_eq!(code == "GP-SIGNED-IN-FUTURE", !is_signed, "{name}: {ran:?}");
         assert_ne!(ran.status, 0, "{name}");
     }
+}
+
+#[test]
+fn a_pinned_charter_that_is_ahead_gives_its_place_to_the_one_before() {
+    let place = Place::new();
+    let (regulator, _) = framework(&place);
+    let (mut wallet, mut rng) = (opened(&place, "regulator"), UnwrapErr(SysRng));
+    let held = keeping::pinned(&wallet, now()).expect("it is pinned");
+    let root = wallet.identity("root").expect("it");
+    let dated = ahead().floor_to_second();
+    let charter = held.charter().charter().next(dated).expect("a charter");
+    let mut far = SignedCharter::unsigned(charter).expect("a charter");
+    let purpose = Relationship::AssertionMethod;
+    let (key_id, key) = wallet.active_secret(&root, purpose).expect("a key");
+    far.sign(Signer { key: &key, key_id: &key_id, now: dated }).expect("signs");
+    let roles: Vec<_> = held.definitions().map(|(_, role)| &role.definition).collect();
+    let charters = [held.charter().clone(), far];
+    let pack = TrustPack::new(&charters, &roles, held.identities().to_vec());
+    let bytes = pack.encode().expect("a pack").1;
+    keeping::pin(&mut wallet, &bytes, false, dated, &mut rng).expect("pinned");
+    drop(wallet);
+    regulator.refused("GP-SIGNED-IN-FUTURE", 10, &["charter", "pack", "-o", "far.json"]);
+    regulator.ok(&["charter", "verify", "trust.json", "--adopt"]);
+    regulator.ok(&["charter", "pack", "-o", "again.json"]);
 }

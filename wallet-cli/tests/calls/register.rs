@@ -102,6 +102,8 @@ fn the_register_says_what_nobody_takes_any_more_and_what_stands_in_its_place() {
     let replaced = row(&body, &north);
     let stands = (&replaced["state"], &replaced["replacedBy"]);
     assert_eq!(stands, (&"replaced".into(), &again.as_str().into()), "{replaced:#}");
+    let shown = body.json("gridpass.visa.show/1", &["visa", "show", &north]);
+    assert_eq!((&shown["state"], &shown["replacedBy"]), stands, "{shown:#}");
     assert_eq!(row(&body, &again)["state"], "in force");
     let left = issued(&body, &["--state", "key compromised"]);
     assert!(left.len() == 1 && left[0]["visa"]["id"] == south.as_str(), "{left:#?}");
@@ -227,6 +229,8 @@ fn a_folder_of_requests_is_answered_and_a_repeated_call_issues_nothing_twice() {
     }
     regulator.refused("GP-USAGE", 2, &["visa", "issue", "requests", "-o", "requests"]);
     regulator.refused("GP-USAGE", 2, &["visa", "issue", "requests"]);
+    let despite = [&call[..], &["--despite-revocation"]].concat();
+    regulator.refused("GP-USAGE", 2, &despite);
 }
 
 #[test]

@@ -100,6 +100,27 @@ fn what_an_officer_revokes_a_revoker_of_is_named_as_void() {
     assert!(text.contains("takes it over with `gridpass visa revoke urn:uuid:"), "{text}");
 }
 
+#[test]
+fn what_is_taken_over_with_the_revokers_visa_hangs_on_nothing() {
+    let place = Place::new();
+    let (regulator, _) = with_office(&place);
+    let ombudsman = Party::new(&place, "ombudsman");
+    ombudsman.ok(&["charter", "verify", "trust-2.json", "--adopt"]);
+    let issue = ["visa", "issue", "--to", &ombudsman.did, "--role", OFFICE];
+    regulator.ok(&[&issue[..], &["--validity", "20d", "-o", "office.json"]].concat());
+    ombudsman.ok(&["visa", "accept", "office.json"]);
+    ombudsman.ok(&["visa", "revoke", "visa.json", "-o", "gone.json"]);
+    regulator.ok(&["status", "accept", "gone.json"]);
+    let list = regulator.json("gridpass.visa.list/1", &["visa", "list", "--issued"]);
+    let ids = [OFFICE, ROLE].map(|role| row(&list["visas"], role)["visa"]["id"].clone());
+    let [office, supplier] = ids.each_ref().map(|id| id.as_str().expect("an id"));
+    let args = ["visa", "revoke", office, supplier, "-o", "both.json"];
+    let both = regulator.json("gridpass.visa.status/1", &args);
+    for row in both["visas"].as_array().expect("rows") {
+        assert_eq!(row["hanging"], serde_json::json!([]), "{both:#}");
+    }
+}
+
 /// A list by which somebody would revoke, carrying a visa that it gave itself.
 fn forged(trust: &Trust, now: UnixMillis) -> String {
     let key = SecretKey::from_bytes(KeyType::Ed25519, &[9; 32]).expect("a key");

@@ -57,10 +57,13 @@ pub fn change(
     let mut rows = Vec::new();
     let mut text = String::new();
     for visa in &found {
-        let hangs = match set {
+        let mut hangs = match set {
             true => gridpass_credentials::hanging::hanging(&wallet, &trust, visa, now())?,
             false => Vec::new(),
         };
+        // What is taken over in the same change hangs on nothing.
+        let is_taken = |id: &str| found.iter().any(|other| other.id == id);
+        hangs.retain(|h| h.issuer != me.did || h.purpose != purpose || !is_taken(&h.visa));
         text.push_str(&format!("{done} {} of {}, {}\n", visa.role, visa.subject, shown(&visa.id)));
         let happens = "what its holder revoked or suspended by it is void or undecided, unless it is taken over:";
         text.push_str(&hanging::lines(&hangs, happens));

@@ -3,8 +3,8 @@
 use super::ending::{Ending, ending};
 use super::hanging;
 use super::listing::{refuse_both, with_table};
-use super::rows::{self, HANGS, Row, Which, events_text};
-use super::standing::{Known, Standing};
+use super::rows::{self, HANGS, Row, Which};
+use super::standing::Known;
 use super::{claims_text, report_answer, wallet_of};
 use crate::commands::arguments::{TrustArgs, parse_duration, save_identities};
 use crate::context::{GlobalArgs, MAX_INPUT, now, read_input, rng};
@@ -23,7 +23,7 @@ use gridpass_credentials::verify::{
 };
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::OfflineResolver;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// Verify a visa that an issuer sent you, and keep it
@@ -184,12 +184,11 @@ pub fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
             Err(e @ KeepError::NotFound { .. }) => {
                 match register::find_issued(&wallet, &args.visa, |_, _| true) {
                     Ok(record) => {
-                        let (secured, visa) = keeping::read_visa(&record.text)?;
-                        let mut known = Known::of(&wallet)?;
-                        let standing = known.in_register(&wallet, &record, &secured, &visa)?;
-                        let text = record.text.clone();
-                        kept = Some((record, standing));
-                        text
+                        // As the list of the register has it, which knows what replaced it, too.
+                        let id = record.read()?.id;
+                        let rows = rows::issued(&wallet, &mut Known::of(&wallet)?)?;
+                        kept = rows.into_iter().find(|row| row.visa.id == id);
+                        record.text
                     }
                     Err(KeepError::NotFound { .. }) => return Err(e.into()),
                     Err(e) => return Err(e.into()),
@@ -237,13 +236,14 @@ pub fn show(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
         "verified": false,
     });
     // An officer's own register says more.
-    if let (Some((record, standing)), Some(json)) = (kept, json.as_object_mut()) {
-        let Standing { state, .. } = standing;
-        shown.push_str(&format!("  in the register  {state}, issued {}\n", record.issued));
-        shown.push_str(&events_text(&record.events));
-        json.insert("state".into(), json!(state));
-        json.insert("issued".into(), json!(record.issued));
-        json.insert("events".into(), json!(record.events));
+    if let Some(row) = kept {
+        shown.push_str(&format!("  in the register  {}, issued {}\n", row.state, row.came));
+        shown.push_str(&row.more());
+        if let (Value::Object(more), Some(json)) = (row.json(), json.as_object_mut()) {
+            for (name, value) in more {
+                json.entry(name).or_insert(value);
+            }
+        }
     }
     shown.push_str(warning);
     Ok(Answer::new(schema, json, shown))

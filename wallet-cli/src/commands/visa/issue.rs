@@ -71,7 +71,7 @@ pub struct IssueArgs {
     #[arg(long, requires = "files")]
     pub again: bool,
     /// Issue it though the visa that it is to replace, or another that its holder had for the role, is
-    /// revoked or suspended
+    /// revoked or suspended; for one request at a time
     #[arg(long)]
     pub despite_revocation: bool,
     /// What the ids of new status lists start with: a URL of yours, ending in /

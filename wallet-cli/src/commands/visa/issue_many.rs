@@ -96,6 +96,11 @@ fn requests(args: &IssueArgs) -> Result<BTreeMap<PathBuf, PathBuf>, Failure> {
         let message = "--again, --claim and --claims are for one request".to_owned();
         return usage(message, "Call it with the one request that they are for.");
     }
+    if args.despite_revocation {
+        let message = "--despite-revocation is decided of one request".to_owned();
+        let next = "Call it without: each that needs it is named. Issue those one by one with it.";
+        return usage(message, next);
+    }
     let Some(folder) = args.output.file().filter(|path| path.is_dir()) else {
         let message = "the visas of several requests are written into a folder".to_owned();
         return usage(message, "Make a folder for them, and name it with -o DIR.");

@@ -222,14 +222,20 @@ impl Row {
             "held" => format!("by {}", visa.issuer),
             _ => format!("for {}", visa.subject),
         };
-        let mut text = format!(
-            "{:<28} {:<11} until {}  {other}\n  id {}\n  hash {}\n",
+        format!(
+            "{:<28} {:<11} until {}  {other}\n  id {}\n  hash {}\n{}",
             visa.role.as_str(),
             self.state,
             self.ends,
             harmless(&visa.id),
-            self.evidence
-        );
+            self.evidence,
+            self.more()
+        )
+    }
+
+    /// What became of it, and why.
+    pub fn more(&self) -> String {
+        let mut text = String::new();
         if let Some(by) = &self.replaced_by {
             text.push_str(&format!("  replaced by {}\n", harmless(by)));
         }

@@ -22,9 +22,11 @@ use gridpass_identity::codes::{IDENTITY_DEACTIVATED, KEY_COMPROMISED, KEY_COMPRO
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::{Check, Outcome};
-use gridpass_identity::resolve::OfflineResolver;
+use gridpass_identity::resolve::{OfflineResolver, Resolution, ResolveError, Resolver};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
+use gridpass_identity::wallet::clock::is_ahead;
+use std::collections::BTreeMap;
 
 /// How a visa stands.
 pub struct Standing {
@@ -60,6 +62,18 @@ pub struct Known {
     memo: SignatureMemo,
     /// Own identities that were given up, and since when.
     ended: Vec<(Did, UnixMillis)>,
+    issuers: Issuers,
+}
+
+/// What is known of those who issued what the register has: a log is verified once, not for each visa.
+#[derive(Default)]
+struct Issuers(BTreeMap<Did, Result<Resolution, ResolveError>>);
+
+impl Resolver for Issuers {
+    fn resolve(&self, did: &Did) -> Result<Resolution, ResolveError> {
+        let known = self.0.get(did).cloned();
+        known.unwrap_or_else(|| Err(ResolveError::NotFound(did.clone())))
+    }
 }
 
 impl Known {
@@ -85,7 +99,8 @@ impl Known {
                 ended.push((own.did, since));
             }
         }
-        Ok(Self { trust, lists, seen, memo: SignatureMemo::default(), ended })
+        let (memo, issuers) = (SignatureMemo::default(), Issuers::default());
+        Ok(Self { trust, lists, seen, memo, ended, issuers })
     }
 
     /// From when on an own identity is given up.
@@ -171,8 +186,9 @@ impl Known {
             audience: None,
             nonce: None,
         };
-        let resolver = OfflineResolver::new(wallet);
-        let checks = signature::check(secured, &asked, &resolver, &mut self.memo).checks;
+        let resolve = || OfflineResolver::new(wallet).resolve(&visa.issuer);
+        self.issuers.0.entry(visa.issuer.clone()).or_insert_with(resolve);
+        let checks = signature::check(secured, &asked, &self.issuers, &mut self.memo).checks;
         let stolen = |c: &Check| matches!(c.code, KEY_COMPROMISED | KEY_COMPROMISED_SINCE);
         if let Some(check) = checks.into_iter().find(stolen) {
             let why = Some((check.code, check.sentence));
@@ -182,7 +198,8 @@ impl Known {
             let sentence = format!("{} is retired, with grace until {end}", visa.role);
             return Ok(Standing { state: "retired", why: Some((codes::ROLE_RETIRED, sentence)) });
         }
-        if visa.valid_from > now {
+        // As a clock that was ahead dated it: nobody takes it until then.
+        if visa.valid_from > now || is_ahead(record.issued, now) {
             return Ok(Standing { state: "not yet", why: standing.why });
         }
         Ok(standing)
