@@ -268,7 +268,9 @@ fn check_form(payload: &[u8], delimiter: u8) -> Result<(), (usize, &'static str)
             (_, 0..=8 | 11 | 12 | 14..=31 | 127) => {
                 return Err((line, "it has a control character"));
             }
-            (At::Return, b) if b != b'\n' => return Err((line, LONE_RETURN)),
+            (At::Return, b'\n') if empty => return Err((line, "a line is empty")),
+            (At::Return, b'\n') => At::Begin,
+            (At::Return, _) => return Err((line, LONE_RETURN)),
             (At::Quoted, b'"') => At::Quote,
             (At::Quoted, _) => At::Quoted,
             (At::Begin, b'"') => At::Quoted,

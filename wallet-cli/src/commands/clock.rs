@@ -93,8 +93,9 @@ fn latest_by(said: &str, now: UnixMillis) -> Result<UnixMillis, Failure> {
         return Ok(now);
     }
     let noon = UnixMillis::parse_rfc3339(&format!("{said}T12:00:00Z")).map_err(|_| {
-        let message =
-            format!("{said:?} is no date, such as 2026-03-01, and no time, as 2026-03-01T14:05:00Z");
+        let message = format!(
+            "{said:?} is no date, such as 2026-03-01, and no time, as 2026-03-01T14:05:00Z"
+        );
         Failure::new(codes::USAGE, message)
     })?;
     must_be_near(noon, A_DAY_OF_ANY_ZONE)?;
@@ -106,7 +107,8 @@ fn same_day(failure: Failure) -> Failure {
     if failure.code != identity_codes::CLOCK_BEHIND {
         return failure;
     }
-    let message = format!("{}, which may be right on that day: nothing is changed", failure.message);
+    let message =
+        format!("{}, which may be right on that day: nothing is changed", failure.message);
     Failure::new(failure.code, message).next(
         "Look at another clock. If this one is right, say the time by the other one: `gridpass wallet clock \
          --is-right 2026-03-01T14:05:00Z`; else set it right.",
