@@ -13,6 +13,7 @@ mod chains;
 mod facts;
 mod keys;
 mod known;
+mod links;
 mod material;
 mod messages;
 mod payloads;

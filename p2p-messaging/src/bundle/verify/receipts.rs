@@ -77,10 +77,14 @@ impl Receipts {
 /// one with that number is there.
 fn names_its_newest(receipt: &Receipt, index: &Index<'_>) -> bool {
     let (chain, until) = (receipt.chain().ok(), receipt.until());
-    match index.message(receipt.newest.as_str()).map(Envelope::header) {
-        Some(named) => named.sequence == until && chain == Some(Chain::of(named)),
-        None => chain.is_none_or(|c| index.chains.get(&c).is_none_or(|n| !n.contains_key(&until))),
+    if let Some(named) = index.message(receipt.newest.as_str()).map(Envelope::header)
+        && (named.sequence != until || chain != Some(Chain::of(named)))
+    {
+        return false;
     }
+    // What somebody forged has no number there.
+    let there = chain.and_then(|chain| index.chains.get(&chain)?.get(&until));
+    there.is_none_or(|all| all.iter().any(|(_, one)| one.id() == &receipt.newest))
 }
 
 pub(super) fn judge(material: &Material<'_>, index: &Index<'_>) -> Receipts {
@@ -113,14 +117,12 @@ pub(super) fn judge(material: &Material<'_>, index: &Index<'_>) -> Receipts {
         // As far as the messages are here: a range may be of any length.
         let ranges = receipt.delivered.iter().chain(&receipt.kept).copied();
         let refused = receipt.refused.iter().map(|r| (r.sequence, r.sequence));
-        let all: Vec<_> = ranges.chain(refused).collect();
-        let first = all.iter().map(|(from, _)| *from).min().unwrap_or_default();
-        let linked = index.back_from(receipt.newest.as_str(), first);
-        for (from, until) in all {
+        for (from, until) in ranges.chain(refused) {
             let there = known.range(from..=until.max(from));
             for (message, _) in there.flat_map(|(_, all)| all) {
                 if let Some(of) = speaking.get_mut(*message) {
-                    of.push(Spoken { receipt: place, linked: linked.contains(message) });
+                    let linked = index.leads_back(receipt.newest.as_str(), *message);
+                    of.push(Spoken { receipt: place, linked });
                 }
             }
         }
