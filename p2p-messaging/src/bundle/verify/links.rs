@@ -71,8 +71,8 @@ mod tests {
     fn however_long_a_chain_is_the_way_back_is_short() {
         const LONG: usize = 100_000;
         let mut links = Links::of(LONG);
-        for message in 0..LONG {
-            links.put(message, message as u64 + 1, message.checked_sub(1));
+        for (message, number) in (0..LONG).zip(1..) {
+            links.put(message, number, message.checked_sub(1));
         }
         for message in (0..LONG).step_by(97) {
             let steps = links.steps(LONG - 1, message).expect("it goes back");
