@@ -22,6 +22,7 @@ from visas import Judge, order_of
 
 
 Chain = tuple[str, str, str]
+MOST_BY_ONE_KEY = 16  # receipts that count for one message
 
 
 def part_missing(name: str, what: str) -> Check:
@@ -254,7 +255,14 @@ class Auditor:
     def speaking(self, envelope: Envelope) -> list[tuple[Receipt, Check]]:
         if self.signed[envelope.id].outcome == FAILED or self.by_id[envelope.id].envelope is not envelope:
             return []  # it takes no place in a chain
-        return [one for one in self.receipts_of.get(envelope.chain, []) if one[0].speaks_of(envelope.sequence)]
+        found: list[tuple[Receipt, Check]] = []
+        by_key: dict[str, int] = {}
+        for one in self.receipts_of.get(envelope.chain, []):
+            kid = one[0].jws.header["kid"]
+            if one[0].speaks_of(envelope.sequence) and by_key.get(kid, 0) < MOST_BY_ONE_KEY:
+                by_key[kid] = by_key.get(kid, 0) + 1
+                found.append(one)
+        return found
 
     def linked(self, receipt: Receipt, envelope: Envelope) -> bool:
         """Whether the message that a receipt names goes back to this one, name by name and number by number, through what has its place in the chain."""

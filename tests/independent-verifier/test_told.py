@@ -118,6 +118,17 @@ class Told(unittest.TestCase):
         found = report(make)
         self.assertEqual([message["reasons"] for message in found["messages"]], [["GP-RECEIPT-MALFORMED"]] * 3 + [["GP-SIGNATURE-INVALID"]])
 
+    def test_of_one_key_the_first_receipts_count(self) -> None:
+        def many(count: int) -> Any:
+            def make(scene: Scene) -> None:
+                scene.signer = Signer(9)
+                good = [scene.receipt([[1, 3]], last(scene), issued=rfc3339(HEARD + n)) for n in range(count)]
+                refused = [{"sequence": 2, "reasons": ["GP-POLICY-UNMET"]}]
+                scene.receipts = [*good, scene.receipt([[1, 1], [3, 3]], last(scene), refused=refused)]
+            return [message["notes"] for message in report(make)["messages"]]
+        self.assertEqual(many(15), [[], ["GP-RECEIPT-DIFFERS"], []])
+        self.assertEqual(many(16), [[], [], []])
+
     def test_the_way_back_leaves_no_number_out(self) -> None:
         def make(scene: Scene) -> None:
             first = cid(scene.envelopes[0][0], 0x71)

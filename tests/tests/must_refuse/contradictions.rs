@@ -244,6 +244,26 @@ fn receipts_that_contradict_each_other_are_told() {
     assert!(agreed.messages[0].notes.is_empty());
 }
 
+/// Of everything before, with every message: who receives could make its sender's bundle grow without end.
+#[test]
+fn of_receipts_that_one_key_signs_without_end_the_first_count() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |_| ());
+    let sent = scene.by_node.send(NOW);
+    scene.receive(&sent, Source::Live, NOW);
+    let (one, other) = (Party::new(77), Party::new(78));
+    for n in 0..20 {
+        scene.confirmed_by(&one, &sent, &[(1, 1)], NOW.plus_millis(10 + n));
+    }
+    scene.confirmed_by(&other, &sent, &[(1, 1)], NOW.plus_millis(40));
+    let report = scene.verify(&scene.export());
+    assert_eq!(bad(&report), [""; 0]);
+    let receipts = &report.messages[0].receipts;
+    assert_eq!(receipts.iter().filter(|r| r.recipient == one.did).count(), 16);
+    assert_eq!(receipts.len(), 17);
+    assert_eq!(receipts[0].issued, NOW.plus_millis(10));
+}
+
 #[test]
 fn a_sender_that_contradicted_itself_is_named_at_each_of_its_messages() {
     let folder = folder();

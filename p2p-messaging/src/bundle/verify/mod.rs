@@ -20,6 +20,7 @@ mod payloads;
 mod problems;
 mod receipts;
 mod report;
+mod room;
 mod senders;
 mod signatures;
 mod told;
