@@ -1,5 +1,5 @@
-//! How many receipts of one key count for each message. No node signs as many as are taken, and one that signs
-//! without end of everything before could make nobody able to verify the bundle of whoever it received from.
+//! How many receipts of one key count for each message. A node signs few of one message; and one that signs without
+//! end of everything before could make nobody able to verify the bundle of whoever it received from.
 
 use std::collections::BTreeMap;
 
