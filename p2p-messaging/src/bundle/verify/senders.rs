@@ -357,7 +357,8 @@ fn unheard(
         // Of those that were there, the first says it: of later ones there may be any number.
         let first = newer.iter().copied().filter(|_| stale).find(|list| believed(list));
         let first = first.map(not_read);
-        found.extend(first.filter(|new| !found.iter().any(|held| held.is_of(new))));
+        let first = first.filter(|new| !found.iter().any(|held| held.is_of(new)));
+        found.extend(first);
         for list in newer {
             let mut said = said_by(list, entry, &what);
             said.retain(|new| {
