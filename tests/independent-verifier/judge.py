@@ -22,6 +22,7 @@ from visas import Judge, order_of
 
 
 Chain = tuple[str, str, str]
+MOST_BY_ONE_KEY = 16  # receipts that count for one message
 
 
 def part_missing(name: str, what: str) -> Check:
@@ -44,6 +45,7 @@ class Auditor:
         self.messages = [bundle.message(entry) for entry in bundle.entries("messages")]
         self.by_id: dict[str, Message] = {}
         self.signed: dict[str, Check] = {}  # by the id of an envelope: as of the first entry that has it
+        self.leads: dict[str, set[str]] = {}  # by the id of an envelope: those to which it goes back
         self.places: dict[tuple[Chain, int], list[Envelope]] = {}
         self.numbers: dict[Chain, set[int]] = {}
         for message in self.messages:
@@ -243,22 +245,40 @@ class Auditor:
             ended = not message.entry["allowed"] and "GP-ADMISSION-EXPIRED" in message.entry.get("reasons", [])
             if (message.entry["at"] >= again.end) if message.entry["allowed"] else ended and message.entry["at"] < again.end:
                 status = Check("status", OPEN, "GP-FACTS-OPEN", f"by the evidence it ends {again.end}")
-        speaking = [check for receipt, check in self.speaking(envelope) if check.outcome != PASSED or self.linked(receipt, envelope)]
+        all_speaking = self.speaking(envelope)
+        speaking = [check for receipt, check in all_speaking if check.outcome != PASSED or self.linked(receipt, envelope)]
+        nobody = "GP-RECEIPT-UNLINKED" if all_speaking else "GP-RECEIPT-NONE"
         return [self.selected(envelope, message), self.signature(envelope, message.entry["at"]), *again.checks[:3], status,
                 self.channel_check, self.sequence(envelope, message), self.payload(message, envelope), self.sealing(message, envelope),
-                self.decision(message.entry, envelope), worst(speaking, "receipts", "GP-RECEIPT-HOLDS" if speaking else "GP-RECEIPT-NONE")]
+                self.decision(message.entry, envelope), worst(speaking, "receipts", "GP-RECEIPT-HOLDS" if speaking else nobody)]
 
     def speaking(self, envelope: Envelope) -> list[tuple[Receipt, Check]]:
         if self.signed[envelope.id].outcome == FAILED or self.by_id[envelope.id].envelope is not envelope:
             return []  # it takes no place in a chain
-        return [one for one in self.receipts_of.get(envelope.chain, []) if one[0].speaks_of(envelope.sequence)]
+        found: list[tuple[Receipt, Check]] = []
+        by_key: dict[str, int] = {}
+        for one in self.receipts_of.get(envelope.chain, []):
+            kid = one[0].jws.header["kid"]
+            if one[0].speaks_of(envelope.sequence) and by_key.get(kid, 0) < MOST_BY_ONE_KEY:
+                by_key[kid] = by_key.get(kid, 0) + 1
+                found.append(one)
+        return found
 
     def linked(self, receipt: Receipt, envelope: Envelope) -> bool:
-        """Whether the message that a receipt names goes back to this one, name by name."""
-        message = self.by_id.get(receipt.body["newest"])
-        while message and message.envelope and message.envelope.sequence > envelope.sequence:
-            message = self.by_id.get(message.envelope.gp.get("previous", ""))
-        return bool(message and message.envelope and message.envelope.id == envelope.id)
+        """Whether the message that a receipt names goes back to this one, name by name and number by number, through what has its place in the chain."""
+        newest = receipt.body["newest"]
+        if newest not in self.leads:
+            found, name = set(), newest
+            while name in self.by_id and self.signed[name].outcome != FAILED and name not in found:
+                one = self.by_id[name].envelope
+                assert one is not None
+                found.add(name)
+                name = one.gp.get("previous", "")
+                before = self.by_id[name].envelope if name in self.by_id else None
+                if before is None or (before.chain, before.sequence + 1) != (one.chain, one.sequence):
+                    break
+            self.leads[newest] = found
+        return envelope.id in self.leads[newest]
 
     def selected(self, envelope: Envelope, message: Message) -> Check:
         chosen, gp = self.selection, envelope.gp

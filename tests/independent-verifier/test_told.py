@@ -86,6 +86,7 @@ class Told(unittest.TestCase):
         found = bent("another-end-by-until")
         self.assertEqual([message["notes"] for message in found["messages"]], [["GP-RECEIPT-UNLINKED"]] * 3)
         self.assertEqual(self.by(found), {(None, None)})
+        self.assertEqual({message["checks"][11]["code"] for message in found["messages"]}, {"GP-RECEIPT-UNLINKED"})
         # That the end is left out is told where nothing else explains it.
         for name in ("another-end", "another-end-for-a-recipient"):
             with self.subTest(name):
@@ -109,6 +110,32 @@ class Told(unittest.TestCase):
         self.assertEqual(found["messages"][3]["reasons"], ["GP-SIGNATURE-INVALID"])
         both = bent("signed-beside")["messages"][2:]
         self.assertEqual([message["reasons"] for message in both], [["GP-SEQUENCE-FORK"]] * 2)
+
+    def test_a_receipt_that_names_a_forged_message_names_another_than_it_should(self) -> None:
+        def make(scene: Scene) -> None:
+            next(make for name, _, make in RECORDS if name == "forged-beside")(scene)
+            scene.receipts = [scene.receipt([[1, 3]], last(scene))]
+        found = report(make)
+        self.assertEqual([message["reasons"] for message in found["messages"]], [["GP-RECEIPT-MALFORMED"]] * 3 + [["GP-SIGNATURE-INVALID"]])
+
+    def test_of_one_key_the_first_receipts_count(self) -> None:
+        def many(count: int) -> Any:
+            def make(scene: Scene) -> None:
+                scene.signer = Signer(9)
+                good = [scene.receipt([[1, 3]], last(scene), issued=rfc3339(HEARD + n)) for n in range(count)]
+                refused = [{"sequence": 2, "reasons": ["GP-POLICY-UNMET"]}]
+                scene.receipts = [*good, scene.receipt([[1, 1], [3, 3]], last(scene), refused=refused)]
+            return [message["notes"] for message in report(make)["messages"]]
+        self.assertEqual(many(15), [[], ["GP-RECEIPT-DIFFERS"], []])
+        self.assertEqual(many(16), [[], [], []])
+
+    def test_the_way_back_leaves_no_number_out(self) -> None:
+        def make(scene: Scene) -> None:
+            first = cid(scene.envelopes[0][0], 0x71)
+            scene.envelopes = [scene.envelopes[0], scene.envelope(3, first)]
+            scene.receipts, scene.selection["participant"] = [scene.receipt([[1, 1], [3, 3]], last(scene))], Signer(5).did
+        found = report(make)
+        self.assertEqual([message["notes"] for message in found["messages"]], [["GP-RECEIPT-UNLINKED"], []])
 
     def test_two_of_one_number_that_cannot_be_judged_leave_it_open(self) -> None:
         found = bent("beside-unknown")

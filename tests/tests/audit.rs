@@ -724,6 +724,28 @@ fn an_exporter_that_signed_otherwise_than_it_recorded_is_told() {
     assert_eq!(told(&ours.export(), &theirs_allows), (vec![], false));
 }
 
+/// Its key did not come, or it was opened and did not fit: the record says that it was allowed, all the same.
+#[test]
+fn who_refused_what_was_left_sealed_does_not_contradict_itself() {
+    let (one, two) = (folder(), folder());
+    let mut ours = Scene::new(one.path(), 20, |d| d.sealing = Sealing::Members);
+    let mut theirs = Scene::new(two.path(), 20, |d| d.sealing = Sealing::Members);
+    let reader = Party::new(77);
+    let shown = ours.market.presentation(&reader);
+    let mut sealer = Sealer::begin(&ours.alone, &[], &[member(&reader, &shown)], NOW);
+    let sent = sealer.send(NOW);
+    for scene in [&mut ours, &mut theirs] {
+        scene.learn_bytes(sealer.epoch.id().clone(), sealer.document.clone());
+        let checked = scene.receive(&sent, Source::Live, NOW);
+        assert_eq!((checked.verdict, checked.deliver), (Verdict::Admit, false));
+    }
+    let exporter = theirs.exporter.0.clone();
+    ours.refused_by(&exporter, &sent, NOW.plus_millis(10));
+    let (a, b) = (ours.export(), theirs.export());
+    let found = compare(&Bundle::parse(&a).expect("one"), &Bundle::parse(&b).expect("two"));
+    assert!(!found.disagree(), "{:?}", found.differences);
+}
+
 #[test]
 fn two_messages_under_one_number_in_two_bundles_are_told() {
     let (one, two) = (folder(), folder());

@@ -166,11 +166,11 @@ pub fn compare(first: &Bundle<'_>, second: &Bundle<'_>) -> Differences {
                     }
                 }
                 let signed = our_receipts.get(id);
-                if let Some(signed) = signed_otherwise(exporter(second), b, signed) {
+                if let Some(signed) = signed_otherwise(second, b, signed) {
                     add(OWN_RECEIPTS, Some(signed), Some(decision(b)));
                 }
                 let signed = their_receipts.get(id);
-                if let Some(signed) = signed_otherwise(exporter(first), a, signed) {
+                if let Some(signed) = signed_otherwise(first, a, signed) {
                     add(OWN_RECEIPTS, Some(decision(a)), Some(signed));
                 }
                 found.in_both = found.in_both.saturating_add(1);

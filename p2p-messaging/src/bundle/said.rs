@@ -1,9 +1,9 @@
 //! What the receipts in two bundles say of their messages: for comparing them. Nothing is verified.
 
-use super::Bundle;
 use super::diff::envelope;
 use super::entries::MessageEntry;
-use crate::receipt::{SignedReceipt, covers};
+use super::{Bundle, may_be_refused};
+use crate::receipt::SignedReceipt;
 use gridpass_identity::did::Did;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,18 +35,22 @@ pub(super) fn receipts(bundle: &Bundle<'_>) -> Said {
         let Some(known) = receipt.chain().ok().and_then(|chain| numbers.get(&chain)) else {
             continue;
         };
-        for (number, id) in known {
-            if !receipt.speaks_of(*number) {
-                continue;
-            }
-            let refusal = receipt.refused.iter().find(|r| r.sequence == *number);
-            let what = match refusal {
-                Some(refusal) => format!("{REFUSED}{}", refusal.reasons.join(", ")),
-                None if covers(&receipt.kept, *number) => "kept".to_owned(),
-                None => DELIVERED.to_owned(),
-            };
+        let mut add = |id: &String, what: String| {
             let of_message = said.entry(id.clone()).or_default();
             of_message.entry(receipt.recipient.clone()).or_default().insert(what);
+        };
+        // As far as the messages are here: a range may be of any length.
+        for (ranges, what) in [(&receipt.delivered, DELIVERED), (&receipt.kept, "kept")] {
+            for (from, until) in ranges {
+                for (_, id) in known.range(*from..=(*until).max(*from)) {
+                    add(id, what.to_owned());
+                }
+            }
+        }
+        for refusal in &receipt.refused {
+            if let Some(id) = known.get(&refusal.sequence) {
+                add(id, format!("{REFUSED}{}", refusal.reasons.join(", ")));
+            }
         }
     }
     said
@@ -109,16 +113,19 @@ fn told(who: &Did, said: &BTreeSet<String>) -> String {
 }
 
 /// What an exporter signed of a message, as the other bundle has it, where its own record says the opposite. Of
-/// several nodes one may have refused what the others took: then nothing is said.
+/// several nodes one may have refused what the others took: then nothing is said. Nor of what was left sealed,
+/// which is refused when its key does not come, or it is opened and does not fit.
 pub(super) fn signed_otherwise(
-    exporter: &Did,
+    bundle: &Bundle<'_>,
     entry: &MessageEntry,
     elsewhere: Option<&OfMessage>,
 ) -> Option<String> {
+    let exporter = &bundle.manifest().exporter.participant;
     let said = elsewhere?.get(exporter)?;
     let refused = said.iter().filter(|s| s.starts_with(REFUSED)).count();
+    let refusable = || envelope(bundle, entry).is_none_or(|e| may_be_refused(entry, e.header()));
     let otherwise = match entry.allowed {
-        true => refused == said.len(),
+        true => refused == said.len() && !refusable(),
         false => refused == 0 && said.contains(DELIVERED),
     };
     otherwise.then(|| told(exporter, said))

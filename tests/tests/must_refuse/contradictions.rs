@@ -199,15 +199,27 @@ fn a_message_that_somebody_forged_does_not_accuse_its_sender() {
     let first = parts.entries.messages[3].envelope.to_string();
     (forger.sent, forger.last) = (1, EnvelopeId::parse(&first).ok());
     let forged = forger.send(NOW.plus_millis(50));
-    let report = bent(&scene, |p| {
+    let with_it = |p: &mut Parts| {
         let cid = p.put_envelope(&forged);
         let mut entry = p.entries.messages[3].clone();
         (entry.envelope, entry.number, p.manifest.last) = (cid, 1000, 1000);
         p.entries.messages.push(entry);
-    });
+    };
+    let report = bent(&scene, with_it);
     assert_eq!(bad(&report), ["signature Failed GP-SIGNATURE-INVALID"]);
     assert_eq!((report.code.id(), report.counts.failed), ("GP-SIGNATURE-INVALID", 1));
     assert!(report.gaps.is_empty());
+    // Nor is it the one that a receipt names, where its number is another's.
+    let report = bent(&scene, |p| {
+        with_it(p);
+        bend_receipt(p, |r| {
+            let header = forged.header();
+            (r.sender, r.key) = (header.sender.clone(), header.key.as_str().to_owned());
+            (r.delivered, r.newest) = (vec![(1, 2)], forged.id().clone());
+        });
+    });
+    let malformed = "receipts Failed GP-RECEIPT-MALFORMED".to_owned();
+    assert!(bad(&report).contains(&malformed), "{:?}", bad(&report));
 }
 
 #[test]
@@ -230,6 +242,26 @@ fn receipts_that_contradict_each_other_are_told() {
     assert_eq!(notes, ["GP-RECEIPT-DIFFERS"]);
     let agreed = scene.verify(&scene.export());
     assert!(agreed.messages[0].notes.is_empty());
+}
+
+/// Of everything before, with every message: who receives could make its sender's bundle grow without end.
+#[test]
+fn of_receipts_that_one_key_signs_without_end_the_first_count() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |_| ());
+    let sent = scene.by_node.send(NOW);
+    scene.receive(&sent, Source::Live, NOW);
+    let (one, other) = (Party::new(77), Party::new(78));
+    for n in 0..20 {
+        scene.confirmed_by(&one, &sent, &[(1, 1)], NOW.plus_millis(10 + n));
+    }
+    scene.confirmed_by(&other, &sent, &[(1, 1)], NOW.plus_millis(40));
+    let report = scene.verify(&scene.export());
+    assert_eq!(bad(&report), [""; 0]);
+    let receipts = &report.messages[0].receipts;
+    assert_eq!(receipts.iter().filter(|r| r.recipient == one.did).count(), 16);
+    assert_eq!(receipts.len(), 17);
+    assert_eq!(receipts[0].issued, NOW.plus_millis(10));
 }
 
 #[test]

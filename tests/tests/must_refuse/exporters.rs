@@ -2,8 +2,10 @@
 //! valid bundle, altered, invented.
 
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_credentials::visa::Purpose;
 use gridpass_identity::code::Class;
 use gridpass_identity::report::Outcome;
+use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::bundle::{
     Bundle, Disclosed, ForkEntry, MessageEntry, PayloadState, verify,
 };
@@ -16,7 +18,7 @@ use gridpass_policy::facts::{Admission, CheckFacts, Finding};
 use gridpass_tests::evidence::{LATER, Scene, bad, found, pack_of};
 use gridpass_tests::messages::{Market, admitted};
 use gridpass_tests::parts::Parts;
-use gridpass_tests::world::{NOW, Party};
+use gridpass_tests::world::{self, NOW, Party};
 use std::path::Path;
 
 fn folder() -> tempfile::TempDir {
@@ -192,6 +194,31 @@ fn bend_admission(parts: &mut Parts, at: usize, bend: impl FnOnce(&mut Admission
     for message in parts.entries.messages.iter_mut().filter(|m| m.admission == id) {
         message.admission = name.clone();
     }
+}
+
+/// As many as it likes, each of which is newer than the one that it says was too old.
+#[test]
+fn however_many_lists_lie_beside_the_one_that_was_too_old_it_is_noted_once() {
+    let folder = folder();
+    let scene = scene(folder.path(), 20);
+    let regulator = &scene.market.regulator;
+    let mut parts = Parts::of(&scene.export());
+    for (version, minutes) in [(6_u64, 30_u64), (7, 20), (8, 10)] {
+        let dated = UnixMillis::new(NOW.get() - minutes * 60_000);
+        let list = world::list_by(regulator, regulator, Purpose::Revocation, &[], |json| {
+            json["validFrom"] = dated.to_string().into();
+            json["credentialSubject"]["statusList"]["version"] = version.into();
+        });
+        let cid = parts.put(list.secured().text().as_bytes());
+        parts.entries.lists.push(cid);
+    }
+    bend_admission(&mut parts, 0, |a| {
+        let (outcome, code) = (Finding::Indeterminate, "GP-STATUS-STALE".into());
+        a.visas[0].standing = CheckFacts { outcome, code, sentence: String::new() };
+    });
+    let report = scene.verify(&parts.signed_by(&scene.key()));
+    let notes: Vec<_> = report.messages[0].notes.iter().map(|note| note.code.id()).collect();
+    assert_eq!(notes, ["GP-STATUS-STALE"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Where each message stands among those of its chain: gaps, and contradictions.
 
+use super::links::Links;
 use super::material::Material;
 use super::receipts::key_at;
 use super::report::{Audit, Gap};
@@ -13,7 +14,7 @@ use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::Resolver;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 const NAME: &str = "sequence";
@@ -42,6 +43,7 @@ pub(super) struct Index<'m> {
     forged: BTreeSet<usize>,
     /// Of whose signature nothing can be said.
     doubtful: BTreeSet<usize>,
+    links: Links,
 }
 
 impl<'m> Index<'m> {
@@ -76,7 +78,23 @@ impl<'m> Index<'m> {
             (Chain { channel, sender, key }, numbers)
         };
         let chains = chains.into_iter().map(owned).collect();
-        Self { chains, names, twice, forged, doubtful }
+        let links = Links::of(material.envelopes.len());
+        let mut found = Self { chains, names, twice, forged, doubtful, links };
+        found.link();
+        found
+    }
+
+    /// Ties each message to the one before it.
+    fn link(&mut self) {
+        let mut links = std::mem::take(&mut self.links);
+        // A chain after the other, each by its numbers: what is before a message has its place already.
+        for (number, all) in self.chains.values().flatten() {
+            for (index, envelope) in all {
+                let before = self.before(envelope.header()).map(|(before, _)| before);
+                links.put(*index, *number, before);
+            }
+        }
+        self.links = links;
     }
 
     /// A message by its name.
@@ -84,19 +102,20 @@ impl<'m> Index<'m> {
         self.names.get(id).map(|(_, envelope)| *envelope)
     }
 
-    /// The messages from one back to a number, each named by the one after it, as far as they are there.
-    pub(super) fn back_from(&self, newest: &str, first: u64) -> HashSet<usize> {
-        let mut found = HashSet::new();
-        let mut next = self.names.get(newest);
-        while let Some((index, envelope)) = next {
-            let header = envelope.header();
-            if header.sequence < first {
-                break;
-            }
-            found.insert(*index);
-            next = header.previous.as_ref().and_then(|id| self.names.get(id.as_str()));
-        }
-        found
+    /// The message that another names as the one before it, where it is that by its chain and number.
+    fn before(&self, header: &Header) -> Option<(usize, &'m Envelope)> {
+        let (index, before) = *self.names.get(header.previous.as_ref()?.as_str())?;
+        let one = before.header();
+        let same = (&one.channel, &one.sender, &one.key)
+            == (&header.channel, &header.sender, &header.key);
+        let follows = same && one.sequence.checked_add(1) == Some(header.sequence);
+        (follows && !self.forged.contains(&index)).then_some((index, before))
+    }
+
+    /// Whether a message goes back to another, each naming the one before it.
+    pub(super) fn leads_back(&self, newest: &str, message: usize) -> bool {
+        let newest = self.names.get(newest);
+        newest.is_some_and(|(newest, _)| self.links.steps(*newest, message).is_some())
     }
 }
 
@@ -172,9 +191,11 @@ impl Chains {
                     until: number.saturating_sub(1),
                 });
             }
+            // Two are enough to contradict whichever it is.
+            let sure_ones: Vec<_> = all.iter().filter(|(i, _)| sure(i)).take(2).collect();
             for (index, envelope) in all {
                 let mut others = all.iter().filter(|(i, _)| i != index);
-                let signed = all.iter().find(|(i, _)| i != index && sure(i) && sure(index));
+                let signed = sure_ones.iter().find(|(i, _)| i != index && sure(index));
                 let audit = if let Some((_, other)) = signed {
                     let sentence = format!("{} has the same number", other.id());
                     Audit::failed(NAME, codes::SEQUENCE_FORK, sentence).on([other.id()])
@@ -186,7 +207,8 @@ impl Chains {
                         format!("{id} has the same number, and whether both were signed is open");
                     Audit::open(NAME, codes::SEQUENCE_FORK, sentence).on([id])
                 } else if let Some(before) = before {
-                    follows(envelope.header(), before)
+                    let named = known.before(envelope.header()).map(|(_, named)| named);
+                    follows(envelope.header(), named, before)
                 } else if gap {
                     let (from, until) = (last.saturating_add(1), number.saturating_sub(1));
                     let sentence = format!("{from} to {until} of its chain are not there");
@@ -212,14 +234,14 @@ fn contradicted_elsewhere() -> Audit {
     Audit::failed(NAME, codes::SEQUENCE_FORK, sentence)
 }
 
-fn follows(header: &Header, before: &[(usize, &Envelope)]) -> Audit {
-    let named = before.iter().find(|(_, e)| header.previous.as_ref() == Some(e.id()));
+/// What there is to say of a message by the one that it names, or those that have the number before it.
+fn follows(header: &Header, named: Option<&Envelope>, before: &[(usize, &Envelope)]) -> Audit {
     match (named, before.first()) {
-        (Some((_, before)), _) if before.header().issued > header.issued => {
+        (Some(before), _) if before.header().issued > header.issued => {
             let sentence = format!("{}, before it, says that it was made later", before.id());
             Audit::failed(NAME, codes::ENVELOPE_ORDER, sentence).on([before.id()])
         }
-        (Some((_, before)), _) => {
+        (Some(before), _) => {
             let sentence = "it follows the one before it";
             Audit::passed(NAME, codes::SEQUENCE_KEPT, sentence).on_names([before.id().to_text()])
         }

@@ -4,6 +4,7 @@ use super::chains::Index;
 use super::in_parallel_with;
 use super::material::Material;
 use super::report::Gap;
+use super::room::Room;
 use crate::checking::Chain;
 use crate::codes;
 use crate::envelope::Envelope;
@@ -25,7 +26,7 @@ use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{Resolver, TimeBasis};
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use gridpass_policy::channel::Mode;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What came out for one receipt.
 #[derive(Clone, Debug)]
@@ -77,10 +78,14 @@ impl Receipts {
 /// one with that number is there.
 fn names_its_newest(receipt: &Receipt, index: &Index<'_>) -> bool {
     let (chain, until) = (receipt.chain().ok(), receipt.until());
-    match index.message(receipt.newest.as_str()).map(Envelope::header) {
-        Some(named) => named.sequence == until && chain == Some(Chain::of(named)),
-        None => chain.is_none_or(|c| index.chains.get(&c).is_none_or(|n| !n.contains_key(&until))),
+    if let Some(named) = index.message(receipt.newest.as_str()).map(Envelope::header)
+        && (named.sequence != until || chain != Some(Chain::of(named)))
+    {
+        return false;
     }
+    // What somebody forged has no number there.
+    let there = chain.and_then(|chain| index.chains.get(&chain)?.get(&until));
+    there.is_none_or(|all| all.iter().any(|(_, one)| one.id() == &receipt.newest))
 }
 
 pub(super) fn judge(material: &Material<'_>, index: &Index<'_>) -> Receipts {
@@ -97,6 +102,7 @@ pub(super) fn judge(material: &Material<'_>, index: &Index<'_>) -> Receipts {
     speaking.resize_with(material.envelopes.len(), Vec::new);
     let mut tails: BTreeMap<Chain, (u64, u64)> = BTreeMap::new();
     let mut missing: BTreeMap<Chain, Vec<(u64, u64)>> = BTreeMap::new();
+    let mut rooms = HashMap::new();
     for (place, signed) in material.receipts.iter().enumerate() {
         let Some(receipt) = signed.as_ref().map(SignedReceipt::receipt) else { continue };
         let open = judged.get(place).is_some_and(|j| j.code == codes::SEQUENCE_GAP);
@@ -113,14 +119,15 @@ pub(super) fn judge(material: &Material<'_>, index: &Index<'_>) -> Receipts {
         // As far as the messages are here: a range may be of any length.
         let ranges = receipt.delivered.iter().chain(&receipt.kept).copied();
         let refused = receipt.refused.iter().map(|r| (r.sequence, r.sequence));
-        let all: Vec<_> = ranges.chain(refused).collect();
-        let first = all.iter().map(|(from, _)| *from).min().unwrap_or_default();
-        let linked = index.back_from(receipt.newest.as_str(), first);
-        for (from, until) in all {
+        let by = (signed.as_ref().map(SignedReceipt::key), &receipt.sender, receipt.key.as_str());
+        let room: &mut Room = rooms.entry((by, &receipt.channel)).or_default();
+        let counting = ranges.chain(refused).flat_map(|(from, until)| room.take(from, until));
+        for (from, until) in counting {
             let there = known.range(from..=until.max(from));
             for (message, _) in there.flat_map(|(_, all)| all) {
                 if let Some(of) = speaking.get_mut(*message) {
-                    of.push(Spoken { receipt: place, linked: linked.contains(message) });
+                    let linked = index.leads_back(receipt.newest.as_str(), *message);
+                    of.push(Spoken { receipt: place, linked });
                 }
             }
         }

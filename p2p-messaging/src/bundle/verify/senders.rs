@@ -319,8 +319,7 @@ impl Unheard {
 
     /// Whether another says it of the same time, and of the same thing.
     fn is_of(&self, other: &Self) -> bool {
-        let says = |u: &Self| (u.since, u.note.code, u.what.clone());
-        says(self) == says(other)
+        (self.since, self.note.code, &self.what) == (other.since, other.note.code, &other.what)
     }
 }
 
@@ -348,17 +347,26 @@ fn unheard(
         let read = recorded.lists.iter().filter(|l| l.list == entry.list);
         let read = read.filter_map(|l| material.lists.get(&l.evidence));
         let heard: Vec<_> = read.flat_map(|list| said_by(list, entry, &what)).collect();
-        for list in material.lists.values().filter(|l| speaks(l, entry, issuer, recorded)) {
-            let mut said = said_by(list, entry, &what);
-            if stale {
-                said.push(not_read(list));
-            }
-            said.retain(|new| !heard.iter().any(|known| known.is_of(new)));
-            if said.is_empty() {
-                continue;
-            }
+        let newer = material.lists.values().filter(|l| speaks(l, entry, issuer, recorded));
+        let mut newer: Vec<_> = newer.collect();
+        newer.sort_by_key(|list| list.dated);
+        let mut believed = |list: &StatusList| {
             let checks = check_list(list, resolver, material.at, memo);
-            if checks.iter().any(|c| c.outcome != Outcome::Passed) {
+            checks.iter().all(|c| c.outcome == Outcome::Passed)
+        };
+        // Of those that were there, the first says it: of later ones there may be any number.
+        let first = newer.iter().copied().filter(|_| stale).find(|list| believed(list));
+        let first = first.map(not_read);
+        let first = first.filter(|new| !found.iter().any(|held| held.is_of(new)));
+        found.extend(first);
+        for list in newer {
+            let mut said = said_by(list, entry, &what);
+            said.retain(|new| {
+                let adds = |held: &Unheard| held.until.is_none() && new.until.is_some();
+                let told = found.iter().find(|held| held.is_of(new));
+                !heard.iter().any(|known| known.is_of(new)) && told.is_none_or(adds)
+            });
+            if said.is_empty() || !believed(list) {
                 continue;
             }
             for new in said {
