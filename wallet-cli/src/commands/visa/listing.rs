@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 #[command(after_help = help!(
     "  gridpass visa list\n  \
      gridpass visa list --issued --json\n  \
-     gridpass visa list --issued --state 'key compromised'      to whom you issue again\n  \
-     gridpass visa list --issued --since 2026-01-01T00:00:00Z --csv      what was issued and changed this year"
+     gridpass visa list --issued --state 'key compromised'\n  \
+     gridpass visa list --issued --since 2026-01-01T00:00:00Z --csv"
 ))]
 pub struct ListArgs {
     /// Those that you have issued, with their state and what you did to them and why, the authorisations
