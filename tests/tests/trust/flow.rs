@@ -514,7 +514,7 @@ fn a_suspension_by_a_clock_that_was_ahead_ends_neither_issuing_nor_revoking() ->
 
     let right = believe_clock(issuer.wallet, now, now, &mut rng())?;
     assert_eq!((right.lists.len(), right.visas), (2, vec![one.id.clone(), other.id.clone()]));
-    assert_eq!(right.signed, [far.visa.id.clone()]);
+    assert_eq!(right.signed, std::slice::from_ref(&far.visa.id));
     assert_eq!(register::acts(issuer.wallet)?[0].events[0].at, now);
     assert!(register::issued(issuer.wallet)?.iter().all(|record| record.issued <= now));
     for list in issuer.publish_lists(Form::Jwt, &mut rng())? {
