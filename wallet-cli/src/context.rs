@@ -212,8 +212,13 @@ impl OutputArgs {
     }
 
     fn check_name(&self, path: &Path) -> Result<(), Failure> {
+        if path.is_dir() {
+            let message = format!("{} is a folder", path.display());
+            return Err(Failure::new(codes::FILE_NOT_WRITTEN, message)
+                .next(format!("Name a file in it: -o {}.", path.join("FILE").display())));
+        }
         if path.metadata().is_ok_and(|meta| !meta.is_file()) {
-            // A device, a pipe or a folder must not become a file, even by force.
+            // A device or a pipe must not become a file, even by force.
             let message = format!("{} is not an ordinary file", path.display());
             return Err(Failure::new(codes::FILE_NOT_WRITTEN, message)
                 .next("Write to standard output with -o - instead."));

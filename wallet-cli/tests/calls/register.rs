@@ -86,7 +86,18 @@ fn the_register_says_what_nobody_takes_any_more_and_what_stands_in_its_place() {
         let args = ["visa", "issue", "--to", &holder.did, "--role", role, "--claim", zone];
         id_of(&body.json("gridpass.visa.issue/1", &args)["visa"])
     };
-    let (north, south) = (supplier("zone=GB-1"), supplier("zone=GB-2"));
+    let north = supplier("zone=GB-1");
+    holder.ok(&["charter", "verify", "trust-2.json", "--adopt"]);
+    std::fs::create_dir(place.path("requests")).expect("a folder");
+    let ask = ["visa", "request", role, "--issuer", &body.did, "--claim", "zone=GB-2"];
+    holder.ok(&[&ask[..], &["-o", "requests/south.json"]].concat());
+    let folder = || {
+        let call = ["--json", "visa", "issue", "requests", "-o", "visas"];
+        let ran = place.run(&body.args(&call));
+        (ran.status, ran.json()["requests"][0].clone())
+    };
+    let (_, answered) = folder();
+    let south = answered["visa"].as_str().expect("it is issued").to_owned();
     assert_eq!(row(&body, &north)["state"], "in force");
     wait_for_next_second();
     body.ok(&["id", "rotate", "root", "--compromised-since", "2020-01-01T00:00:00Z"]);
@@ -97,6 +108,10 @@ fn the_register_says_what_nobody_takes_any_more_and_what_stands_in_its_place() {
         let code = row["code"].as_str().expect("a code");
         assert!(code.starts_with("GP-KEY-COMPROMISED"), "{row:#}");
     }
+    // Nor is it called answered in a folder.
+    let (status, row) = folder();
+    assert!(status == 8 && row["code"] == "GP-REQUEST-ANSWERED", "{row:#}");
+    assert!(row["message"].as_str().is_some_and(|m| m.contains("key compromised")), "{row:#}");
     // For one zone it is done, for the other to do.
     let again = supplier("zone=GB-1");
     let replaced = row(&body, &north);
@@ -107,6 +122,10 @@ fn the_register_says_what_nobody_takes_any_more_and_what_stands_in_its_place() {
     assert_eq!(row(&body, &again)["state"], "in force");
     let left = issued(&body, &["--state", "key compromised"]);
     assert!(left.len() == 1 && left[0]["visa"]["id"] == south.as_str(), "{left:#?}");
+    // Who issues anew is told of the one that counts, and not of one that nobody takes.
+    let third = ["visa", "issue", "--to", &holder.did, "--role", role, "--claim", "zone=GB-3"];
+    let said = body.ok(&[&third[..], &["-o", "third.json"]].concat()).stderr;
+    assert!(said.contains(&again) && !said.contains(&south), "{said}");
     // What begins later is not in force.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     let now = UnixMillis::new(u64::try_from(since.as_millis()).expect("a time")).floor_to_second();
@@ -231,6 +250,43 @@ fn a_folder_of_requests_is_answered_and_a_repeated_call_issues_nothing_twice() {
     regulator.refused("GP-USAGE", 2, &["visa", "issue", "requests"]);
     let despite = [&call[..], &["--despite-revocation"]].concat();
     regulator.refused("GP-USAGE", 2, &despite);
+}
+
+#[test]
+fn a_request_whose_visa_was_taken_back_is_told_of_in_a_folder_too() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    std::fs::create_dir(place.path("requests")).expect("a folder");
+    holder.ok(&["visa", "request", ROLE, "--claim", "zone=GB-1", "-o", "requests/a.json"]);
+    let call = |requests: &str| {
+        let args = ["--json", "visa", "issue", requests, "-o", "visas/"];
+        let ran = place.run(&regulator.args(&args));
+        (ran.status, ran.json()["requests"][0].clone())
+    };
+    // The folder is made; one request that is named is written into it as well.
+    let (status, issued) = call("requests");
+    assert!(status == 0 && issued["outcome"] == "issued", "{issued:#}");
+    assert!(place.path("visas/a.json").exists());
+    let (status, again) = call("requests/a.json");
+    assert!(status == 0 && again["outcome"] == "issued before", "{again:#}");
+    let id = issued["visa"].as_str().expect("an id");
+    for (change, state) in [("suspend", "suspended"), ("revoke", "revoked")] {
+        regulator.ok(&["visa", change, id]);
+        let (status, row) = call("requests");
+        assert!(status == 8 && row["code"] == "GP-REQUEST-ANSWERED", "{row:#}");
+        assert!(row["message"].as_str().is_some_and(|m| m.contains(state)), "{row:#}");
+        let next = row["next"].as_str().expect("a next step");
+        assert!(next.contains("--again and --despite-revocation"), "{next}");
+    }
+    // What is to be added is said at once for one alone, and is enough.
+    let single = ["visa", "issue", "requests/a.json", "-o", "other.json"];
+    regulator.refused("GP-REQUEST-ANSWERED", 8, &single);
+    regulator.ok(&[&single[..], &["--again", "--despite-revocation"]].concat());
+    // Without a request there is no name for the file.
+    let to = ["visa", "issue", "--to", &holder.did, "--role", ROLE, "--claim", "zone=GB-2"];
+    let to = [&to[..], &["--despite-revocation", "-o", "visas"]].concat();
+    let refused = regulator.refused("GP-FILE-NOT-WRITTEN", 3, &to);
+    assert!(refused["next"].as_str().is_some_and(|n| n.contains("visas/FILE")), "{refused}");
 }
 
 #[test]

@@ -173,11 +173,16 @@ pub fn with_expiry(state: &'static str, until: UnixMillis) -> &'static str {
     if state != "revoked" && until <= now() { "expired" } else { state }
 }
 
+/// Whether nobody takes it any more though nobody took it back: another one is issued in its place.
+pub fn is_void(state: &str) -> bool {
+    matches!(state, "key compromised" | "retired")
+}
+
 /// Names of each that counts, or is taken by nobody any more, the one that was issued in its place.
 fn mark_replaced(rows: &mut [Row]) {
     let by = replacements(rows);
     for (row, by) in rows.iter_mut().zip(by) {
-        let is_void = matches!(row.state, "key compromised" | "retired");
+        let is_void = is_void(row.state);
         if by.is_some() && (is_void || row.state == "in force") {
             row.replaced_by = by;
             // What was to be issued anew was.
