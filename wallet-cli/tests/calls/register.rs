@@ -196,6 +196,14 @@ fn several_visas_are_revoked_in_one_change_or_none() {
     assert_eq!(more["unchanged"], serde_json::json!([first]));
     assert_eq!(states(), ["revoked"; 3]);
     regulator.refused("GP-STATUS-UNCHANGED", 8, &["visa", "revoke", first, second]);
+    // One that is revoked is not reinstated with others either, and is no less revoked for it.
+    let fourth = issue(&regulator, &holder.did, "GB-4", &["--despite-revocation"]);
+    regulator.ok(&["visa", "suspend", &fourth]);
+    let reinstate = ["visa", "reinstate", first, &fourth];
+    let refused = regulator.refused("GP-STATUS-UNCHANGED", 8, &reinstate);
+    let message = refused["message"].as_str().expect("a message");
+    assert!(message.contains("is revoked, for good") && message.contains(first), "{message}");
+    assert_eq!(row(&regulator, &fourth)["state"], "suspended");
     // Lists are for who looks for something in them.
     assert_eq!(issued(&regulator, &["--state", "revoked", "--role", ROLE]).len(), 3);
     assert!(issued(&regulator, &["--role", "flex.gb.supplier"]).is_empty());
@@ -203,7 +211,7 @@ fn several_visas_are_revoked_in_one_change_or_none() {
     assert!(issued(&regulator, &["--holder", &regulator.did]).is_empty());
     regulator.refused("GP-USAGE", 2, &["visa", "list", "--issued", "--state", "revokt"]);
     let table = regulator.ok(&["visa", "list", "--issued", "--csv"]);
-    assert_eq!(table.text().lines().count(), 4, "{}", table.text());
+    assert_eq!(table.text().lines().count(), 5, "{}", table.text());
     let args = ["visa", "expirations", "--within", "900d", "--csv"];
     assert_eq!(regulator.ok(&args).text().lines().count(), 1, "revoked ones do not end");
 }
@@ -287,6 +295,38 @@ fn a_request_whose_visa_was_taken_back_is_told_of_in_a_folder_too() {
     let to = [&to[..], &["--despite-revocation", "-o", "visas"]].concat();
     let refused = regulator.refused("GP-FILE-NOT-WRITTEN", 3, &to);
     assert!(refused["next"].as_str().is_some_and(|n| n.contains("visas/FILE")), "{refused}");
+}
+
+#[test]
+fn a_request_that_was_refused_is_not_granted_by_mistake() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    std::fs::create_dir(place.path("requests")).expect("a folder");
+    let request = "requests/a.json";
+    holder.ok(&["visa", "request", ROLE, "--claim", "zone=GB-1", "-o", request]);
+    let refuse = ["visa", "refuse", request, "--reason", "zone xyzzy", "--force", "-o", "no.json"];
+    regulator.ok(&refuse);
+    let answer = |args: &[&str]| place.run(&regulator.args(&[&["--json"], args].concat())).json();
+    let review = answer(&["visa", "review", request]);
+    let refused = review["checks"].as_array().expect("checks").iter();
+    let refused: Vec<&Value> = refused.filter(|c| c["name"] == "refused").collect();
+    assert!(refused.len() == 1 && refused[0]["outcome"] == "failed", "{review:#}");
+    assert_eq!(refused[0]["code"], "GP-REQUEST-REFUSED");
+    assert!(refused[0]["sentence"].as_str().is_some_and(|s| s.contains("zone xyzzy")));
+
+    let issue = ["visa", "issue", request, "-o", "visa.json"];
+    let said = regulator.refused("GP-REQUEST-REFUSED", 8, &issue);
+    assert!(said["next"].as_str().is_some_and(|n| n.contains("--despite-refusal")), "{said}");
+    let many = answer(&["visa", "issue", "requests", "-o", "visas"]);
+    assert_eq!(many["requests"][0]["code"], "GP-REQUEST-REFUSED", "{many:#}");
+    let despite = ["visa", "issue", "requests", "--despite-refusal", "-o", "visas"];
+    regulator.refused("GP-USAGE", 2, &despite);
+    assert!(issued(&regulator, &[]).is_empty());
+    // It is refused again where the file was lost, and granted by whoever decides so. Another request is another one.
+    regulator.ok(&refuse);
+    regulator.ok(&[&issue[..], &["--despite-refusal"]].concat());
+    holder.ok(&["visa", "request", ROLE, "--claim", "zone=GB-2", "-o", "other.json"]);
+    regulator.ok(&["visa", "issue", "other.json", "-o", "other-visa.json"]);
 }
 
 #[test]

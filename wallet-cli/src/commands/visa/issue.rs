@@ -76,6 +76,9 @@ pub struct IssueArgs {
     /// revoked or suspended; for one request at a time
     #[arg(long)]
     pub despite_revocation: bool,
+    /// Issue it though this request was refused before; for one request at a time
+    #[arg(long, requires = "files")]
+    pub despite_refusal: bool,
     /// What the ids of new status lists start with: a URL of yours, ending in /
     #[arg(long, value_name = "URL")]
     status_base: Option<String>,
@@ -328,7 +331,7 @@ pub fn refuse(global: &GlobalArgs, args: &RefuseArgs) -> Outcomes {
     let reviewed = look(global, &args.file, &args.trust)?;
     let request = reviewed.request.statement.clone();
     let id = reviewed.request.id.clone();
-    let wallet = wallet_of(reviewed.material, global)?;
+    let mut wallet = wallet_of(reviewed.material, global)?;
     refuse_where_one_counts(&wallet, &id)?;
     let me = identity(&wallet, Some(request.issuer.as_str()))?;
     let refusal = Refusal {
@@ -342,6 +345,8 @@ pub fn refuse(global: &GlobalArgs, args: &RefuseArgs) -> Outcomes {
     let (key_id, key) = wallet.active_secret(&me, Relationship::AssertionMethod)?;
     let time: UnixMillis = now();
     let text = request::sign(&refusal, Signer { key: &key, key_id: &key_id, now: time })?;
+    // Before its file is written: a call that is repeated enters it once more.
+    register::enter_refusal(&mut wallet, &refusal, time, &mut rng())?;
     let parcel = Parcel::new(ParcelKind::Refusal, Some(text));
     let json = json!({"refusal": refusal});
     let text = format!(

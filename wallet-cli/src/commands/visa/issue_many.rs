@@ -22,7 +22,8 @@ use std::path::{Path, PathBuf};
 /// decided of it.
 pub fn is_meant(args: &IssueArgs) -> bool {
     let is_one_of_many = || {
-        let decided = args.again || args.despite_revocation || !args.claims.is_empty();
+        let despite = args.despite_revocation || args.despite_refusal;
+        let decided = args.again || despite || !args.claims.is_empty();
         let is_file = args.files.first().is_some_and(|file| file != Path::new("-"));
         is_file && !decided && args.output.file().is_some_and(names_folder)
     };
@@ -116,8 +117,9 @@ fn requests(args: &IssueArgs) -> Result<BTreeMap<PathBuf, PathBuf>, Failure> {
         let message = "--again, --claim and --claims are for one request".to_owned();
         return usage(message, "Call it with the one request that they are for.");
     }
-    if args.despite_revocation {
-        let message = "--despite-revocation is decided of one request".to_owned();
+    if args.despite_revocation || args.despite_refusal {
+        let message =
+            "--despite-revocation and --despite-refusal are decided of one request".to_owned();
         let next = "Call it without: each that needs it is named. Issue those one by one with it.";
         return usage(message, next);
     }

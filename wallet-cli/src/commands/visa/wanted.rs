@@ -152,6 +152,14 @@ pub fn as_requested(
     };
     shown.extend_from_slice(&material.supporting);
     pinned_as(wallet, material.trust.id())?;
+    if !args.despite_refusal
+        && let Some(check) = renewal::refused(wallet, &examined.request.id)?
+    {
+        return Err(Failure::new(check.code, check.sentence).next(
+            "Where a visa is to be issued for it all the same, call it with this request alone, and add \
+             --despite-refusal.",
+        ));
+    }
     let mut earlier = renewal::checks(wallet, request)?.into_iter();
     if let Some(check) = earlier.find(|c| c.outcome != Outcome::Passed)
         && !args.despite_revocation
