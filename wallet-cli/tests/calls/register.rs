@@ -158,6 +158,9 @@ fn why_something_was_done_can_be_read_by_whoever_did_it() {
         let said = regulator.ok(args);
         assert!(said.text().contains("xyzzy"), "{}", said.text());
     }
+    // A report has all of it, not the last change alone.
+    let table = regulator.ok(&["visa", "list", "--issued", "--csv"]);
+    assert!(table.text().contains("a dispute; revoked "), "{}", table.text());
     // Somebody else's visa, and a node: nobody else keeps why.
     supervisor.ok(&["visa", "revoke", "visa.json", "--reason", "plugh", "-o", "gone.json"]);
     let node = "did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp";
@@ -172,6 +175,10 @@ fn why_something_was_done_can_be_read_by_whoever_did_it() {
     assert_eq!(listed["authorisations"][0]["events"][0]["reason"], "lost");
     let text = supervisor.ok(&args);
     assert!(text.text().contains("plugh") && text.text().contains("lost"), "{}", text.text());
+    let table = supervisor.ok(&["visa", "list", "--issued", "--csv"]);
+    for end in [": plugh\"", ": lost\""] {
+        assert!(table.text().contains(end), "{}", table.text());
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The visas that are held, and the register of those that were issued.
 
-use super::rows::{self, Filter, Row, Which, events_text, last_event, with_expiry};
+use super::rows::{self, Filter, Row, Which, changes, events_text, with_expiry};
 use super::standing::Known;
 use crate::codes;
 use crate::context::GlobalArgs;
@@ -134,7 +134,7 @@ fn authorisations(
             String::new(),
             one.valid_from.to_string(),
         ];
-        cells.extend(last_event(events));
+        cells.extend(changes(events));
         let json = json!({"authorisation": one, "state": state, "events": events});
         found.push(Other { text, cells, json });
     }
@@ -171,7 +171,7 @@ fn of_others(acts: &[Act], filter: &Filter<'_>) -> Vec<Other> {
             String::new(),
             String::new(),
         ];
-        cells.extend(last_event(&act.events));
+        cells.extend(changes(&act.events));
         let json = json!({"id": act.id, "visa": visa, "state": state, "events": act.events});
         found.push(Other { text, cells, json });
     }

@@ -283,17 +283,24 @@ impl Row {
 
 /// What happened to something, and why: a line for each.
 pub fn events_text(events: &[Event]) -> String {
-    let line = |event: &Event| {
-        let by = event.by.as_ref().map(|did| format!(" by {did}")).unwrap_or_default();
-        let why = event.reason.as_ref().map(|text| format!(": {}", harmless(text)));
-        format!("  {} {}{by}{}\n", harmless(&event.what), event.at, why.unwrap_or_default())
-    };
-    events.iter().map(line).collect()
+    events.iter().map(|event| format!("  {}\n", harmless(told(event)))).collect()
+}
+
+/// What happened, when, by whom and why. As it was written: whoever shows it makes it harmless.
+fn told(event: &Event) -> String {
+    let by = event.by.as_ref().map(|did| format!(" by {did}")).unwrap_or_default();
+    let why = event.reason.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+    format!("{} {}{by}{why}", event.what, event.at)
+}
+
+/// Everything that happened to something, oldest first, as one cell.
+fn history(events: &[Event]) -> String {
+    events.iter().map(told).collect::<Vec<_>>().join("; ")
 }
 
 /// The table of visas, and of more rows below them.
 pub fn table(rows: &[&Row], more: impl Iterator<Item = Vec<String>>) -> String {
-    const COLUMNS: [&str; 19] = [
+    const COLUMNS: [&str; 20] = [
         "what",
         "role",
         "state",
@@ -313,6 +320,7 @@ pub fn table(rows: &[&Row], more: impl Iterator<Item = Vec<String>>) -> String {
         "code",
         "sentence",
         "changes",
+        "history",
     ];
     let mut text = crate::csv::row(COLUMNS.map(str::to_owned));
     for row in rows {
@@ -333,7 +341,7 @@ pub fn table(rows: &[&Row], more: impl Iterator<Item = Vec<String>>) -> String {
         cells.extend(last_event(&row.events));
         cells.push(row.replaced_by.clone().unwrap_or_default());
         let (code, sentence) = row.why.clone().map(|(c, s)| (c.to_string(), s)).unwrap_or_default();
-        cells.extend([code, sentence, row.events.len().to_string()]);
+        cells.extend([code, sentence, row.events.len().to_string(), history(&row.events)]);
         text.push_str(&crate::csv::row(cells));
     }
     for mut cells in more {
@@ -343,8 +351,17 @@ pub fn table(rows: &[&Row], more: impl Iterator<Item = Vec<String>>) -> String {
     text
 }
 
+/// What the table says of the changes of what is no visa of the register: the last, in how many, and all.
+pub fn changes(events: &[Event]) -> Vec<String> {
+    let mut cells = last_event(events).to_vec();
+    // Nothing stands in its place, and why it does not count is in its changes.
+    cells.extend(["", "", ""].map(str::to_owned));
+    cells.extend([events.len().to_string(), history(events)]);
+    cells
+}
+
 /// When something changed last, how, why and by whom, as cells.
-pub fn last_event(events: &[Event]) -> [String; 4] {
+fn last_event(events: &[Event]) -> [String; 4] {
     let Some(last) = events.last() else { return Default::default() };
     let by = last.by.as_ref().map(ToString::to_string).unwrap_or_default();
     [last.at.to_string(), last.what.clone(), last.reason.clone().unwrap_or_default(), by]
