@@ -310,15 +310,20 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
             if let Value::Object(map) = &mut json {
                 map.insert("pack".into(), json!(trust.id()));
             }
+            let role = charter.roles.iter().find(|r| !r.is_retired(charter.dated));
+            let role = role.map_or("ROLE", |r| r.name.as_str());
+            // Who signs only issues nothing.
+            let next = if charter.roots.contains(&me.did) {
+                format!(
+                    "gridpass visa issue --to DID --role {role} -o visa.json   (and `gridpass charter pack -o \
+                     trust.json` for everybody else)"
+                )
+            } else {
+                "gridpass charter pack -o trust.json   (for everybody else)".to_owned()
+            };
             let text = format!(
-                "{head}Its signatures suffice; it is pinned in this wallet as trust pack\n  CID  {}\n\
-                 next: gridpass visa issue --to DID --role {} -o visa.json   (and `gridpass charter pack -o trust.json` for everybody else)",
-                trust.id(),
-                charter
-                    .roles
-                    .iter()
-                    .find(|r| !r.is_retired(charter.dated))
-                    .map_or("ROLE", |r| r.name.as_str()),
+                "{head}Its signatures suffice; it is pinned in this wallet as trust pack\n  CID  {}\nnext: {next}",
+                trust.id()
             );
             (text, bytes)
         }
