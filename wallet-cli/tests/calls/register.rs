@@ -337,6 +337,25 @@ fn a_request_that_was_refused_is_not_granted_by_mistake() {
 }
 
 #[test]
+fn what_nothing_could_fit_is_not_looked_for_in_silence() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    issue(&regulator, &holder.did, "GB-1", &[]);
+    let cid = "bafkreie4mq4gxlpzyyewu7j6d4lkq5bzu25qd6g4sk3w66jormny77grai";
+    for list in [&["visa", "list", "--issued"][..], &["visa", "list"], &["visa", "expirations"]] {
+        for role in ["aggregator", cid] {
+            regulator.refused("GP-USAGE", 2, &[list, &["--role", role]].concat());
+        }
+        regulator.refused("GP-DID-MALFORMED", 16, &[list, &["--holder", "nonsense"]].concat());
+        let said = regulator.ok(&[list, &["--role", "flex.gb.agregator"]].concat()).stderr;
+        assert!(said.contains("no role flex.gb.agregator is known here"), "{said}");
+        let state = ["--role", ROLE, "--state", "revoked"];
+        let said = regulator.ok(&[list, &state].concat()).stderr;
+        assert!(!said.contains("no role"), "{said}");
+    }
+}
+
+#[test]
 fn a_new_version_of_a_role_says_what_it_requires_now() {
     let place = Place::new();
     let (regulator, _) = framework(&place);

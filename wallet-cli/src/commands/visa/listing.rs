@@ -44,6 +44,7 @@ pub fn list(global: &GlobalArgs, args: &ListArgs) -> Outcomes {
     let mut text: String = meant.iter().map(|row| row.lines()).collect();
     if text.is_empty() {
         text = none_of(rows.is_empty(), "You hold no visa.");
+        filter.tell_unknown_role(&wallet)?;
     }
     let json: Vec<Value> = meant.iter().map(|row| row.json()).collect();
     let answer = Answer::new("gridpass.visa.list/1", json!({"visas": json}), text);
@@ -87,6 +88,7 @@ fn list_issued(wallet: &Wallet, known: &mut Known, filter: &Filter<'_>, csv: boo
     if text.is_empty() {
         let there_is_none = rows.is_empty() && acts.is_empty() && all_nodes == 0;
         text = none_of(there_is_none, "Nothing was issued yet.");
+        filter.tell_unknown_role(wallet)?;
     }
     let all = |others: &[Other]| others.iter().map(|o| o.json.clone()).collect::<Vec<_>>();
     let visas: Vec<Value> = meant.iter().map(|row| row.json()).collect();

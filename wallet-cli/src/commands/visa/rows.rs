@@ -5,10 +5,13 @@ use super::consent::end_of;
 use super::ending::says;
 use super::hanging;
 use super::standing::{Known, Standing};
+use crate::codes;
 use crate::commands::resolve::parse_time;
 use crate::context::now;
 use crate::output::Failure;
+use crate::resolving::parse_did;
 use crate::shown::shown as harmless;
+use crate::warnings::hint;
 use clap::Args;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::hanging::Hanging;
@@ -62,8 +65,15 @@ pub struct Which {
 }
 
 impl Which {
-    /// What is asked for, once its times are read.
+    /// What is asked for, once its times are read. What nothing could fit is refused, and not looked for.
     pub fn read(&self) -> Result<Filter<'_>, Failure> {
+        if let Some(role) = &self.role {
+            RoleName::parse(role).map_err(|e| {
+                Failure::new(codes::USAGE, format!("--role: {e}"))
+                    .next("Give the role's name, as `gridpass role list` or `gridpass charter show` has it.")
+            })?;
+        }
+        self.holder.as_deref().map(parse_did).transpose()?;
         let since = self.since.as_deref().map(parse_time).transpose()?;
         Ok(Filter { which: self, since })
     }
@@ -90,6 +100,20 @@ impl Filter<'_> {
             && (states.is_empty() || states.iter().any(|s| s == state))
             && held_by.as_deref().is_none_or(|did| did == holder)
             && self.since.is_none_or(|since| last >= since)
+    }
+
+    /// Says so where nothing was found because nothing here has such a role.
+    pub fn tell_unknown_role(&self, wallet: &Wallet) -> Result<(), Failure> {
+        let Some(role) = &self.which.role else { return Ok(()) };
+        let is_listed = keeping::pinned(wallet, now()).is_ok_and(|t| t.find_role(role).is_some());
+        let defined = keeping::definitions(wallet)?;
+        if !is_listed && !defined.iter().any(|(_, known)| known.name.as_str() == role.as_str()) {
+            hint(format_args!(
+                "note: no role {role} is known here: `gridpass charter show` and `gridpass role list` name those \
+                 that are"
+            ));
+        }
+        Ok(())
     }
 
     /// As [`Filter::takes`], of a visa.
