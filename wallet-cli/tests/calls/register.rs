@@ -121,6 +121,10 @@ fn the_register_says_what_nobody_takes_any_more_and_what_stands_in_its_place() {
     assert_eq!((&shown["state"], &shown["replacedBy"]), stands, "{shown:#}");
     assert_eq!(row(&body, &again)["state"], "in force");
     let left = issued(&body, &["--state", "key compromised"]);
+    // Or as one word, which shells complete.
+    assert_eq!(issued(&body, &["--state", "key-compromised"]), left);
+    let script = place.ok(&["completions", "bash"]);
+    assert!(script.text().contains("key-compromised") && !script.text().contains("in force "));
     assert!(left.len() == 1 && left[0]["visa"]["id"] == south.as_str(), "{left:#?}");
     // Who issues anew is told of the one that counts, and not of one that nobody takes.
     let third = ["visa", "issue", "--to", &holder.did, "--role", role, "--claim", "zone=GB-3"];

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 #[command(after_help = help!(
     "  gridpass visa list\n  \
      gridpass visa list --issued --json\n  \
-     gridpass visa list --issued --state 'key compromised'      to whom you issue again\n  \
+     gridpass visa list --issued --state key-compromised      to whom you issue again\n  \
      gridpass visa list --issued --since 2026-01-01T00:00:00Z --csv      what was issued and changed this year"
 ))]
 pub struct ListArgs {

@@ -13,6 +13,7 @@ use crate::resolving::parse_did;
 use crate::shown::shown as harmless;
 use crate::warnings::hint;
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::hanging::Hanging;
 use gridpass_credentials::issuing::Event;
@@ -27,19 +28,26 @@ use gridpass_identity::wallet::Wallet;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// What a list calls the state of a visa.
-const STATES: [&str; 10] = [
-    "held",
-    "in force",
-    "not yet",
-    "suspended",
-    "revoked",
-    "expired",
-    "refused",
-    "key compromised",
-    "retired",
-    "replaced",
+/// What a list calls the state of a visa, and as one word: a shell completes no other.
+const STATES: [(&str, Option<&str>); 10] = [
+    ("held", None),
+    ("in-force", Some("in force")),
+    ("not-yet", Some("not yet")),
+    ("suspended", None),
+    ("revoked", None),
+    ("expired", None),
+    ("refused", None),
+    ("key-compromised", Some("key compromised")),
+    ("retired", None),
+    ("replaced", None),
 ];
+
+fn states() -> PossibleValuesParser {
+    PossibleValuesParser::new(STATES.map(|(name, as_listed)| match as_listed {
+        Some(as_listed) => PossibleValue::new(name).alias(as_listed),
+        None => PossibleValue::new(name),
+    }))
+}
 
 /// What happens to what hangs on a visa.
 pub const HANGS: &str = "what its holder revoked or suspended by it is undecided once it ends:";
@@ -51,7 +59,7 @@ pub struct Which {
     #[arg(long, value_name = "ROLE")]
     pub role: Option<String>,
     /// Only those in this state; several may be named
-    #[arg(long, value_name = "STATE", value_parser = STATES)]
+    #[arg(long, value_name = "STATE", value_parser = states())]
     pub state: Vec<String>,
     /// Only those of this holder
     #[arg(long, value_name = "DID")]
@@ -97,7 +105,7 @@ impl Filter<'_> {
         let Which { role: of, state: states, holder: held_by, .. } = self.which;
         let last = events.iter().map(|e| e.at).max().map_or(came, |at| at.max(came));
         of.as_deref().is_none_or(|of| role == Some(of))
-            && (states.is_empty() || states.iter().any(|s| s == state))
+            && (states.is_empty() || states.iter().any(|s| s.replace('-', " ") == state))
             && held_by.as_deref().is_none_or(|did| did == holder)
             && self.since.is_none_or(|since| last >= since)
     }
