@@ -312,14 +312,12 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
             }
             let role = charter.roles.iter().find(|r| !r.is_retired(charter.dated));
             let role = role.map_or("ROLE", |r| r.name.as_str());
-            // Who signs only issues nothing.
-            let next = if charter.roots.contains(&me.did) {
-                format!(
-                    "gridpass visa issue --to DID --role {role} -o visa.json   (and `gridpass charter pack -o \
-                     trust.json` for everybody else)"
-                )
-            } else {
-                "gridpass charter pack -o trust.json   (for everybody else)".to_owned()
+            let pack = "gridpass charter pack -o trust.json";
+            let next = match charter.roots.contains(&me.did) {
+                true => format!(
+                    "gridpass visa issue --to DID --role {role} -o visa.json   (and `{pack}` for everybody else)"
+                ),
+                false => format!("{pack}   (for everybody else)"),
             };
             let text = format!(
                 "{head}Its signatures suffice; it is pinned in this wallet as trust pack\n  CID  {}\nnext: {next}",

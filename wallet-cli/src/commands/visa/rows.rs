@@ -76,10 +76,9 @@ impl Which {
     /// What is asked for, once its times are read. What nothing could fit is refused, and not looked for.
     pub fn read(&self) -> Result<Filter<'_>, Failure> {
         if let Some(role) = &self.role {
-            RoleName::parse(role).map_err(|e| {
-                Failure::new(codes::USAGE, format!("--role: {e}"))
-                    .next("Give the role's name, as `gridpass role list` or `gridpass charter show` has it.")
-            })?;
+            let next = "Give its name, as `gridpass role list` or `gridpass charter show` has it.";
+            RoleName::parse(role)
+                .map_err(|e| Failure::new(codes::USAGE, format!("--role: {e}")).next(next))?;
         }
         self.holder.as_deref().map(parse_did).transpose()?;
         let since = self.since.as_deref().map(parse_time).transpose()?;
