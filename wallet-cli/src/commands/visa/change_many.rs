@@ -45,9 +45,9 @@ pub fn change(
         };
         // It is not so already, and never will be.
         if purpose == Purpose::Suspension && !set && is_revoked(&wallet, &me.did, &visa)? {
-            let message = format!("there is nothing to reinstate: {} is revoked, for good", visa.id);
-            return Err(Failure::new(STATUS_UNCHANGED, message)
-                .next("Leave it out; for its holder, issue a new visa."));
+            let why = format!("there is nothing to reinstate: {} is revoked, for good", visa.id);
+            let next = "Leave it out; for its holder, issue a new visa.";
+            return Err(Failure::new(STATUS_UNCHANGED, why).next(next));
         }
         acting = Some(me);
         if is_set == set {

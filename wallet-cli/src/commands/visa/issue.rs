@@ -276,7 +276,7 @@ pub fn answered_before(record: &IssuedVisa, visa: &Visa, state: &str) -> Failure
         "revoked" => "Refuse the request with `gridpass visa refuse FILE`; for a second visa all the same, call it \
                       with this request alone, and add --again and --despite-revocation."
             .to_owned(),
-        _ => "For a visa in its place, call it with this request alone, and add --again.".to_owned(),
+        _ => "For one in its place, call it with this request alone, and add --again.".to_owned(),
     };
     Failure::new(gridpass_credentials::codes::REQUEST_ANSWERED, message).next(next)
 }
