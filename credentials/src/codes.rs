@@ -297,6 +297,9 @@ gridpass_identity::codes! {
     REQUEST_ANSWERED = "GP-REQUEST-ANSWERED", Conflict,
         "A visa was issued for this request already.",
         "Have its file once more with `gridpass visa export ID`, or issue a second one with --again.";
+    REQUEST_REFUSED = "GP-REQUEST-REFUSED", Conflict,
+        "This request was refused from here already.",
+        "Ask its holder for a new request, or issue a visa for this one with `gridpass visa issue FILE --despite-refusal`.";
     TRUST_NOT_PINNED = "GP-TRUST-NOT-PINNED", Configuration,
         "No trust pack is pinned, so there is nothing to verify against.",
         "Get one from your regulator and adopt it: `gridpass charter verify PACK --adopt`.";

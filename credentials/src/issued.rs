@@ -3,6 +3,8 @@
 
 use crate::content_id::ContentId;
 use crate::keeping::{KeepError, read_visa};
+use crate::request::Refusal;
+use crate::role::RoleName;
 use crate::visa::Visa;
 use gridpass_identity::did::Did;
 use gridpass_identity::json;
@@ -11,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) const ISSUED: &str = "issued-visa";
 pub(crate) const ACTS: &str = "act-on-status";
+pub(crate) const REFUSED: &str = "refused-request";
 const RECORD_VERSION: u32 = 1;
 
 /// Something that happened to an issued visa, and why.
@@ -86,6 +89,38 @@ impl Act {
     #[must_use]
     pub fn state(&self) -> &'static str {
         state_of(&self.events)
+    }
+}
+
+/// What is kept of a request that was refused: a visa for it would say the opposite of the refusal, which its
+/// holder has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RefusedRequest {
+    version: u32,
+    /// When.
+    pub at: UnixMillis,
+    /// By which identity of the wallet.
+    pub by: Did,
+    /// Whose request it was.
+    pub holder: Did,
+    /// For which role.
+    pub role: RoleName,
+    /// Why.
+    pub reason: String,
+}
+
+impl RefusedRequest {
+    /// One that is refused at a time.
+    pub(crate) fn new(refusal: &Refusal, at: UnixMillis) -> Self {
+        Self {
+            version: RECORD_VERSION,
+            at,
+            by: refusal.issuer.clone(),
+            holder: refusal.holder.clone(),
+            role: refusal.role.clone(),
+            reason: refusal.reason.clone(),
+        }
     }
 }
 

@@ -31,7 +31,7 @@ use rand_core::CryptoRng;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-pub use crate::issued::{Act, ActedOn, Event, IssuedVisa};
+pub use crate::issued::{Act, ActedOn, Event, IssuedVisa, RefusedRequest};
 
 pub(crate) const AUTHORISATIONS: &str = "node-authorisation";
 

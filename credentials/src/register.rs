@@ -4,11 +4,12 @@
 
 use crate::authorisation::NodeAuthorisation;
 use crate::content_id::ContentId;
-use crate::issued::{ACTS, Act, Event, ISSUED, IssuedVisa};
+use crate::issued::{ACTS, Act, Event, ISSUED, IssuedVisa, REFUSED, RefusedRequest};
 use crate::issuing::{AUTHORISATIONS, IssueError, authority};
 use crate::keeping::{self, KeepError, from_record, read_visa, to_record};
 use crate::own_list::{OwnList, own_lists};
 use crate::parcel::{MAX_LIST, Parcel, ParcelKind, dids_in, identities_of, lists_named_in};
+use crate::request::Refusal;
 use crate::secured::{Kind, Secured};
 use crate::status::StatusList;
 use crate::vcdm::Credential;
@@ -16,6 +17,7 @@ use crate::visa::{Purpose, StatusEntry, Visa, VisaError};
 use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::{Changes, Wallet, WalletError};
+use rand_core::CryptoRng;
 
 /// The visa that was issued last for a request, by the request's hash.
 ///
@@ -24,6 +26,31 @@ use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 pub fn issued_for(wallet: &Wallet, request: &ContentId) -> Result<Option<IssuedVisa>, KeepError> {
     let mut all = issued(wallet)?.into_iter();
     Ok(all.rfind(|record| record.request.as_ref() == Some(request)))
+}
+
+/// The last refusal of a request that was entered, by the request's hash.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn refused(wallet: &Wallet, request: &ContentId) -> Result<Option<RefusedRequest>, KeepError> {
+    let kept = wallet.get(REFUSED, request.as_str())?;
+    kept.map(|bytes| from_record(bytes.expose_secret())).transpose()
+}
+
+/// Enters that a request is refused, so that it is not granted by mistake later.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn enter_refusal(
+    wallet: &mut Wallet,
+    refusal: &Refusal,
+    now: UnixMillis,
+    rng: &mut dyn CryptoRng,
+) -> Result<(), KeepError> {
+    let mut changes = Changes::default();
+    let record = to_record(&RefusedRequest::new(refusal, now))?;
+    changes.put(REFUSED, refusal.request.as_str(), record);
+    Ok(wallet.apply(changes, rng)?)
 }
 
 /// Whether an entry of a status list is set, by what an identity of this wallet signed last.

@@ -139,7 +139,7 @@ crate::codes! {
         "Try again; `gridpass wallet slots list` shows which ways there are.";
     WALLET_IN_USE = "GP-WALLET-IN-USE", Locked,
         "Another process has this wallet open.",
-        "Wait for it or stop it, then try again; `--wait-for-wallet SECONDS` waits for it.";
+        "Wait for it or stop it, then try again; `--wait-for-wallet TIME`, such as 30s, waits for it.";
     WALLET_TAMPERED = "GP-WALLET-TAMPERED", Failed,
         "A record does not authenticate: it was altered, moved from another record or taken from another wallet.",
         "Stop using this copy and restore the last backup into a new profile.";

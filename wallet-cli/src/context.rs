@@ -1,6 +1,7 @@
 //! Where this call works: the profile's folder, the time, the randomness, files.
 
 use crate::codes;
+use crate::commands::arguments::parse_duration;
 use crate::output::Failure;
 use crate::secrets::SecretArgs;
 use clap::Args;
@@ -30,14 +31,22 @@ pub struct GlobalArgs {
     /// The folder that holds the profiles [default: gridpass in the XDG data directory]
     #[arg(long, global = true, env = "GRIDPASS_HOME", value_name = "DIR")]
     pub home: Option<PathBuf>,
-    /// Wait up to so long for a wallet that another call has open
-    #[arg(long, global = true, value_name = "SECONDS")]
+    /// Wait up to so long for a wallet that another call has open, such as 30s; a bare number is of seconds
+    #[arg(long, global = true, value_name = "TIME", value_parser = seconds)]
     pub wait_for_wallet: Option<u64>,
     /// Answer with one JSON object
     #[arg(long, global = true)]
     pub json: bool,
     #[command(flatten)]
     pub secrets: SecretArgs,
+}
+
+/// Seconds of `30s` or `2m`, or of a number alone.
+fn seconds(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(seconds) => Ok(seconds),
+        Err(_) => parse_duration(text).map(|millis| millis / 1000).map_err(|e| e.message),
+    }
 }
 
 /// The system's randomness.
@@ -212,8 +221,13 @@ impl OutputArgs {
     }
 
     fn check_name(&self, path: &Path) -> Result<(), Failure> {
+        if path.is_dir() {
+            let message = format!("{} is a folder", path.display());
+            return Err(Failure::new(codes::FILE_NOT_WRITTEN, message)
+                .next(format!("Name a file in it: -o {}.", path.join("FILE").display())));
+        }
         if path.metadata().is_ok_and(|meta| !meta.is_file()) {
-            // A device, a pipe or a folder must not become a file, even by force.
+            // A device or a pipe must not become a file, even by force.
             let message = format!("{} is not an ordinary file", path.display());
             return Err(Failure::new(codes::FILE_NOT_WRITTEN, message)
                 .next("Write to standard output with -o - instead."));

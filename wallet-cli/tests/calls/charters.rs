@@ -313,3 +313,33 @@ fn a_log_takes_the_place_of_another_only_as_it_is_named() {
     let adopted = holder.json("gridpass.charter.verify/1", &adopted);
     assert_eq!((&adopted["pinned"], adopted.get("replaced")), (&true.into(), None));
 }
+
+#[test]
+fn a_pack_without_the_newest_log_is_warned_of_and_signing_makes_one_with_it() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let pack = |file: &str| regulator.ok(&["charter", "pack", "-o", file]).stderr;
+    assert!(!pack("same.json").contains(&regulator.did));
+    wait_for_next_second();
+    regulator.ok(&["id", "rotate", "root", "--compromised-since", "2020-01-01T00:00:00Z"]);
+    let said = pack("old.json");
+    assert!(said.contains(&regulator.did) && said.contains("charter sign"), "{said}");
+    wait_for_next_second();
+    regulator.ok(&["charter", "sign", "old.json", "-o", "new.json"]);
+    let said = pack("packed.json");
+    assert!(!said.contains(&regulator.did), "{said}");
+    assert_eq!(place.read("packed.json").trim_end(), place.read("new.json").trim_end());
+    holder.ok(&["charter", "verify", "new.json", "--adopt"]);
+}
+
+#[test]
+fn a_signer_that_is_no_root_is_not_told_to_issue() {
+    let place = Place::new();
+    let [reg, min, _, _] = &signers(&place);
+    let new = ["charter", "new", "Nordic", "--role", ROLE, "--threshold", "2", "--root", &reg.did];
+    let by = ["--signer", &reg.did, "--signer", &min.did, "-o", "new.json"];
+    reg.ok(&[&new[..], &by].concat());
+    let said = min.ok(&["charter", "sign", "new.json", "-o", "signed.json"]);
+    let next = said.text().split_once("next: ").map(|(_, next)| next).unwrap_or_default();
+    assert!(next.contains("charter pack") && !next.contains("visa issue"), "{}", said.text());
+}

@@ -134,7 +134,10 @@ fn calls_that_wait_for_the_wallet_are_all_done() {
     let list = place.ok_json("gridpass.id.list/1", &["id", "list"]);
     assert_eq!(list["identities"].as_array().map(Vec::len), Some(5));
     let _held = SledStore::open(&place.path("home/profiles/dso")).expect("the wallet");
-    place.refused("GP-WALLET-IN-USE", 4, &["wallet", "status", "--wait-for-wallet", "1"]);
+    for time in ["1", "1s"] {
+        place.refused("GP-WALLET-IN-USE", 4, &["wallet", "status", "--wait-for-wallet", time]);
+    }
+    place.refused("GP-USAGE", 2, &["wallet", "status", "--wait-for-wallet", "1 sec"]);
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn every_line_on_standard_error_is_an_object_with_json() {
     told(&holder, &ask);
     holder.ok(&[&ask[..], &["-o", "request.json"]].concat());
     told(&regulator, &["visa", "refuse", "request.json", "--reason", "late"]);
-    told(&regulator, &["visa", "issue", "request.json"]);
+    told(&regulator, &["visa", "issue", "request.json", "--despite-refusal"]);
     let issued = regulator.json("gridpass.visa.list/1", &["visa", "list", "--issued"]);
     let id = issued["visas"][0]["visa"]["id"].as_str().expect("an id");
     told(&regulator, &["visa", "export", id]);

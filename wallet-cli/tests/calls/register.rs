@@ -86,7 +86,18 @@ fn the_register_says_what_nobody_takes_any_more_and_what_stands_in_its_place() {
         let args = ["visa", "issue", "--to", &holder.did, "--role", role, "--claim", zone];
         id_of(&body.json("gridpass.visa.issue/1", &args)["visa"])
     };
-    let (north, south) = (supplier("zone=GB-1"), supplier("zone=GB-2"));
+    let north = supplier("zone=GB-1");
+    holder.ok(&["charter", "verify", "trust-2.json", "--adopt"]);
+    std::fs::create_dir(place.path("requests")).expect("a folder");
+    let ask = ["visa", "request", role, "--issuer", &body.did, "--claim", "zone=GB-2"];
+    holder.ok(&[&ask[..], &["-o", "requests/south.json"]].concat());
+    let folder = || {
+        let call = ["--json", "visa", "issue", "requests", "-o", "visas"];
+        let ran = place.run(&body.args(&call));
+        (ran.status, ran.json()["requests"][0].clone())
+    };
+    let (_, answered) = folder();
+    let south = answered["visa"].as_str().expect("it is issued").to_owned();
     assert_eq!(row(&body, &north)["state"], "in force");
     wait_for_next_second();
     body.ok(&["id", "rotate", "root", "--compromised-since", "2020-01-01T00:00:00Z"]);
@@ -97,6 +108,10 @@ fn the_register_says_what_nobody_takes_any_more_and_what_stands_in_its_place() {
         let code = row["code"].as_str().expect("a code");
         assert!(code.starts_with("GP-KEY-COMPROMISED"), "{row:#}");
     }
+    // Nor is it called answered in a folder.
+    let (status, told) = folder();
+    assert!(status == 8 && told["code"] == "GP-REQUEST-ANSWERED", "{told:#}");
+    assert!(told["message"].as_str().is_some_and(|m| m.contains("key compromised")), "{told:#}");
     // For one zone it is done, for the other to do.
     let again = supplier("zone=GB-1");
     let replaced = row(&body, &north);
@@ -106,7 +121,15 @@ fn the_register_says_what_nobody_takes_any_more_and_what_stands_in_its_place() {
     assert_eq!((&shown["state"], &shown["replacedBy"]), stands, "{shown:#}");
     assert_eq!(row(&body, &again)["state"], "in force");
     let left = issued(&body, &["--state", "key compromised"]);
+    // Or as one word, which shells complete.
+    assert_eq!(issued(&body, &["--state", "key-compromised"]), left);
+    let script = place.ok(&["completions", "bash"]);
+    assert!(script.text().contains("key-compromised") && !script.text().contains("in force "));
     assert!(left.len() == 1 && left[0]["visa"]["id"] == south.as_str(), "{left:#?}");
+    // Who issues anew is told of the one that counts, and not of one that nobody takes.
+    let third = ["visa", "issue", "--to", &holder.did, "--role", role, "--claim", "zone=GB-3"];
+    let said = body.ok(&[&third[..], &["-o", "third.json"]].concat()).stderr;
+    assert!(said.contains(&again) && !said.contains(&south), "{said}");
     // What begins later is not in force.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     let now = UnixMillis::new(u64::try_from(since.as_millis()).expect("a time")).floor_to_second();
@@ -139,6 +162,9 @@ fn why_something_was_done_can_be_read_by_whoever_did_it() {
         let said = regulator.ok(args);
         assert!(said.text().contains("xyzzy"), "{}", said.text());
     }
+    // A report has all of it, not the last change alone.
+    let table = regulator.ok(&["visa", "list", "--issued", "--csv"]);
+    assert!(table.text().contains("a dispute; revoked "), "{}", table.text());
     // Somebody else's visa, and a node: nobody else keeps why.
     supervisor.ok(&["visa", "revoke", "visa.json", "--reason", "plugh", "-o", "gone.json"]);
     let node = "did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp";
@@ -153,6 +179,10 @@ fn why_something_was_done_can_be_read_by_whoever_did_it() {
     assert_eq!(listed["authorisations"][0]["events"][0]["reason"], "lost");
     let text = supervisor.ok(&args);
     assert!(text.text().contains("plugh") && text.text().contains("lost"), "{}", text.text());
+    let table = supervisor.ok(&["visa", "list", "--issued", "--csv"]);
+    for end in [": plugh\"", ": lost\""] {
+        assert!(table.text().contains(end), "{}", table.text());
+    }
 }
 
 #[test]
@@ -187,6 +217,14 @@ fn several_visas_are_revoked_in_one_change_or_none() {
     assert_eq!(table.text().lines().count(), 4, "{}", table.text());
     let args = ["visa", "expirations", "--within", "900d", "--csv"];
     assert_eq!(regulator.ok(&args).text().lines().count(), 1, "revoked ones do not end");
+    // One that is revoked is not reinstated with others either, and is no less revoked for it.
+    let fourth = issue(&regulator, &holder.did, "GB-4", &["--despite-revocation"]);
+    regulator.ok(&["visa", "suspend", &fourth]);
+    let reinstate = ["visa", "reinstate", first, &fourth];
+    let refused = regulator.refused("GP-STATUS-UNCHANGED", 8, &reinstate);
+    let message = refused["message"].as_str().expect("a message");
+    assert!(message.contains("is revoked, for good") && message.contains(first), "{message}");
+    assert_eq!(row(&regulator, &fourth)["state"], "suspended");
 }
 
 #[test]
@@ -231,6 +269,94 @@ fn a_folder_of_requests_is_answered_and_a_repeated_call_issues_nothing_twice() {
     regulator.refused("GP-USAGE", 2, &["visa", "issue", "requests"]);
     let despite = [&call[..], &["--despite-revocation"]].concat();
     regulator.refused("GP-USAGE", 2, &despite);
+}
+
+#[test]
+fn a_request_whose_visa_was_taken_back_is_told_of_in_a_folder_too() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    std::fs::create_dir(place.path("requests")).expect("a folder");
+    holder.ok(&["visa", "request", ROLE, "--claim", "zone=GB-1", "-o", "requests/a.json"]);
+    let call = |requests: &str| {
+        let args = ["--json", "visa", "issue", requests, "-o", "visas/"];
+        let ran = place.run(&regulator.args(&args));
+        (ran.status, ran.json()["requests"][0].clone())
+    };
+    // The folder is made; one request that is named is written into it as well.
+    let (status, issued) = call("requests");
+    assert!(status == 0 && issued["outcome"] == "issued", "{issued:#}");
+    assert!(place.path("visas/a.json").exists());
+    let (status, again) = call("requests/a.json");
+    assert!(status == 0 && again["outcome"] == "issued before", "{again:#}");
+    let id = issued["visa"].as_str().expect("an id");
+    for (change, state) in [("suspend", "suspended"), ("revoke", "revoked")] {
+        regulator.ok(&["visa", change, id]);
+        let (status, row) = call("requests");
+        assert!(status == 8 && row["code"] == "GP-REQUEST-ANSWERED", "{row:#}");
+        assert!(row["message"].as_str().is_some_and(|m| m.contains(state)), "{row:#}");
+        let next = row["next"].as_str().expect("a next step");
+        assert!(next.contains("--again and --despite-revocation"), "{next}");
+    }
+    // What is to be added is said at once for one alone, and is enough.
+    let single = ["visa", "issue", "requests/a.json", "-o", "other.json"];
+    regulator.refused("GP-REQUEST-ANSWERED", 8, &single);
+    regulator.ok(&[&single[..], &["--again", "--despite-revocation"]].concat());
+    // Without a request there is no name for the file.
+    let to = ["visa", "issue", "--to", &holder.did, "--role", ROLE, "--claim", "zone=GB-2"];
+    let to = [&to[..], &["--despite-revocation", "-o", "visas"]].concat();
+    let refused = regulator.refused("GP-FILE-NOT-WRITTEN", 3, &to);
+    assert!(refused["next"].as_str().is_some_and(|n| n.contains("visas/FILE")), "{refused}");
+}
+
+#[test]
+fn a_request_that_was_refused_is_not_granted_by_mistake() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    std::fs::create_dir(place.path("requests")).expect("a folder");
+    let request = "requests/a.json";
+    holder.ok(&["visa", "request", ROLE, "--claim", "zone=GB-1", "-o", request]);
+    let refuse = ["visa", "refuse", request, "--reason", "zone xyzzy", "--force", "-o", "no.json"];
+    regulator.ok(&refuse);
+    let answer = |args: &[&str]| place.run(&regulator.args(&[&["--json"], args].concat())).json();
+    let review = answer(&["visa", "review", request]);
+    let refused = review["checks"].as_array().expect("checks").iter();
+    let refused: Vec<&Value> = refused.filter(|c| c["name"] == "refused").collect();
+    assert!(refused.len() == 1 && refused[0]["outcome"] == "failed", "{review:#}");
+    assert_eq!(refused[0]["code"], "GP-REQUEST-REFUSED");
+    assert!(refused[0]["sentence"].as_str().is_some_and(|s| s.contains("zone xyzzy")));
+
+    let issue = ["visa", "issue", request, "-o", "visa.json"];
+    let said = regulator.refused("GP-REQUEST-REFUSED", 8, &issue);
+    assert!(said["next"].as_str().is_some_and(|n| n.contains("--despite-refusal")), "{said}");
+    let many = answer(&["visa", "issue", "requests", "-o", "visas"]);
+    assert_eq!(many["requests"][0]["code"], "GP-REQUEST-REFUSED", "{many:#}");
+    let despite = ["visa", "issue", "requests", "--despite-refusal", "-o", "visas"];
+    regulator.refused("GP-USAGE", 2, &despite);
+    assert!(issued(&regulator, &[]).is_empty());
+    // It is refused again where the file was lost, and granted by whoever decides so. Another request is another one.
+    regulator.ok(&refuse);
+    regulator.ok(&[&issue[..], &["--despite-refusal"]].concat());
+    holder.ok(&["visa", "request", ROLE, "--claim", "zone=GB-2", "-o", "other.json"]);
+    regulator.ok(&["visa", "issue", "other.json", "-o", "other-visa.json"]);
+}
+
+#[test]
+fn what_nothing_could_fit_is_not_looked_for_in_silence() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    issue(&regulator, &holder.did, "GB-1", &[]);
+    let cid = "bafkreie4mq4gxlpzyyewu7j6d4lkq5bzu25qd6g4sk3w66jormny77grai";
+    for list in [&["visa", "list", "--issued"][..], &["visa", "list"], &["visa", "expirations"]] {
+        for role in ["aggregator", cid] {
+            regulator.refused("GP-USAGE", 2, &[list, &["--role", role]].concat());
+        }
+        regulator.refused("GP-DID-MALFORMED", 16, &[list, &["--holder", "nonsense"]].concat());
+        let said = regulator.ok(&[list, &["--role", "flex.gb.agregator"]].concat()).stderr;
+        assert!(said.contains("no role flex.gb.agregator is known here"), "{said}");
+        let state = ["--role", ROLE, "--state", "revoked"];
+        let said = regulator.ok(&[list, &state].concat()).stderr;
+        assert!(!said.contains("no role"), "{said}");
+    }
 }
 
 #[test]

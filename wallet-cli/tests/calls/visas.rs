@@ -415,7 +415,9 @@ fn a_request_is_refused_with_a_reason_and_a_visa_is_renewed() {
     place.write("forged.json", &refusal.replace(content, &forged));
     holder.verdict("GP-SIGNATURE-INVALID", 10, &["visa", "verify", "forged.json"]);
 
-    regulator.ok(&["visa", "issue", "request.json", "--validity", "20d", "-o", "visa.json"]);
+    let issue = ["visa", "issue", "request.json", "--validity", "20d", "-o", "visa.json"];
+    regulator.refused("GP-REQUEST-REFUSED", 8, &issue);
+    regulator.ok(&[&issue[..], &["--despite-refusal"]].concat());
     holder.ok(&["visa", "accept", "visa.json"]);
     // A visa that is malformed is no presentation that lacks its audience.
     let visa: Value = serde_json::from_str(&place.read("visa.json")).expect("JSON");

@@ -135,6 +135,8 @@ fn who_only_connects_takes_no_files_from_a_node() {
         let rest = log.split("figures at http://").nth(1)?;
         rest.split("/metrics").next().map(str::to_owned)
     });
+    // It opens files as it starts.
+    until("it is ready", || (get(&address, "/ready").0 == 200).then_some(()));
     let before = network.open_files("flexgen-1");
     let silent: Vec<_> =
         (0..20).map(|_| TcpStream::connect(&address).expect("it listens")).collect();

@@ -106,8 +106,8 @@ impl<'m> Index<'m> {
     fn before(&self, header: &Header) -> Option<(usize, &'m Envelope)> {
         let (index, before) = *self.names.get(header.previous.as_ref()?.as_str())?;
         let one = before.header();
-        let same = (&one.channel, &one.sender, &one.key)
-            == (&header.channel, &header.sender, &header.key);
+        let same =
+            (&one.channel, &one.sender, &one.key) == (&header.channel, &header.sender, &header.key);
         let follows = same && one.sequence.checked_add(1) == Some(header.sequence);
         (follows && !self.forged.contains(&index)).then_some((index, before))
     }

@@ -310,15 +310,18 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
             if let Value::Object(map) = &mut json {
                 map.insert("pack".into(), json!(trust.id()));
             }
+            let role = charter.roles.iter().find(|r| !r.is_retired(charter.dated));
+            let role = role.map_or("ROLE", |r| r.name.as_str());
+            let pack = "gridpass charter pack -o trust.json";
+            let next = match charter.roots.contains(&me.did) {
+                true => format!(
+                    "gridpass visa issue --to DID --role {role} -o visa.json   (and `{pack}` for everybody else)"
+                ),
+                false => format!("{pack}   (for everybody else)"),
+            };
             let text = format!(
-                "{head}Its signatures suffice; it is pinned in this wallet as trust pack\n  CID  {}\n\
-                 next: gridpass visa issue --to DID --role {} -o visa.json   (and `gridpass charter pack -o trust.json` for everybody else)",
-                trust.id(),
-                charter
-                    .roles
-                    .iter()
-                    .find(|r| !r.is_retired(charter.dated))
-                    .map_or("ROLE", |r| r.name.as_str()),
+                "{head}Its signatures suffice; it is pinned in this wallet as trust pack\n  CID  {}\nnext: {next}",
+                trust.id()
             );
             (text, bytes)
         }

@@ -13,6 +13,7 @@ use super::replacing::{self, with_way_out};
 use super::resolve::parse_time;
 use crate::context::{GlobalArgs, MAX_INPUT, now, read_input, rng};
 use crate::output::{Answer, Failure, Outcomes};
+use crate::warnings::warn;
 use args::{PackArgs, VerifyArgs};
 use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
@@ -181,6 +182,7 @@ fn pack(global: &GlobalArgs, args: &PackArgs) -> Outcomes {
     let wallet = global.wallet()?;
     let trust = keeping::pinned(&wallet, now())?;
     let bytes = keeping::pinned_bytes(&wallet)?;
+    warn_of_older_logs(&wallet, &trust);
     let json = json!({"pack": trust.id(), "charter": trust.charter().id()});
     let text = format!(
         "trust pack {}\nnext: send it to every participant, and tell them this CID by another way: \
@@ -192,4 +194,22 @@ fn pack(global: &GlobalArgs, args: &PackArgs) -> Outcomes {
         Some(raw) => answer.with_document(raw),
         None => answer,
     })
+}
+
+/// Warns where the pinned pack has not the newest log of somebody whom it names: whoever pins it learns nothing
+/// of a stolen key, and it takes the place of no log.
+fn warn_of_older_logs(wallet: &Wallet, trust: &Trust) {
+    let logs = match trust.beside(Some(trust), wallet, now()) {
+        Ok(logs) => logs,
+        Err(e) => return warn(Some(e.code()), e),
+    };
+    for (did, _) in logs.iter().filter(|(did, log)| !trust.has_log(did, log)) {
+        warn(
+            None,
+            format!(
+                "this wallet knows the log of {did} further than the pack. A signer makes a pack with that log \
+                 from this one: `gridpass charter sign PACK -o NEWPACK`"
+            ),
+        );
+    }
 }

@@ -13,6 +13,7 @@ use gridpass_credentials::issuing::{IssuedVisa, Issuer};
 use gridpass_credentials::keeping;
 use gridpass_credentials::register;
 use gridpass_credentials::visa::{Purpose, Visa};
+use gridpass_identity::did::Did;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::Identity;
 use serde_json::json;
@@ -42,6 +43,12 @@ pub fn change(
             Some(entry) => register::is_set(&wallet, &me.did, entry)?,
             None => !set,
         };
+        // It is not so already, and never will be.
+        if purpose == Purpose::Suspension && !set && is_revoked(&wallet, &me.did, &visa)? {
+            let why = format!("there is nothing to reinstate: {} is revoked, for good", visa.id);
+            let next = "Leave it out; for its holder, issue a new visa.";
+            return Err(Failure::new(STATUS_UNCHANGED, why).next(next));
+        }
         acting = Some(me);
         if is_set == set {
             hint(format_args!("note: nothing to change for {}: it is so already", shown(&visa.id)));
@@ -84,6 +91,18 @@ pub fn change(
     let ids: Vec<&str> = found.iter().map(|visa| visa.id.as_str()).collect();
     let did = format!("{} {}", done.to_lowercase(), ids.join(", "));
     finish(&wallet, &[me.did], &lists, args, &did, answer)
+}
+
+/// Whether a visa is revoked by what is known here of what its issuer, or this identity, did.
+fn is_revoked(wallet: &Wallet, me: &Did, visa: &Visa) -> Result<bool, Failure> {
+    let find = register::find_issued(wallet, &visa.id, |_, _| true);
+    if find.is_ok_and(|record| record.state() == "revoked") {
+        return Ok(true);
+    }
+    Ok(match visa.status_of(Purpose::Revocation) {
+        Some(entry) => register::is_set(wallet, me, entry)?,
+        None => false,
+    })
 }
 
 /// Who changes a visa: the one named, else its issuer where that is of this wallet. One for all of them: the

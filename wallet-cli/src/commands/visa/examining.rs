@@ -70,7 +70,10 @@ pub fn examine(parcel: &Parcel, material: &Material) -> Result<Examined, Failure
     }
     if let Some(shown) = &shown {
         let sentence = match shown.outcome {
-            Outcome::Passed => format!("{} visas are shown and hold", shown.granted().count()),
+            Outcome::Passed => match shown.granted().count() {
+                1 => "1 visa is shown and holds".to_owned(),
+                count => format!("{count} visas are shown and hold"),
+            },
             _ => format!("what is shown does not hold: {}", shown.sentence),
         };
         report.push(Check { name: "shown", outcome: shown.outcome, code: shown.code, sentence });

@@ -307,6 +307,7 @@ pub fn expirations(global: &GlobalArgs, args: &ExpirationsArgs) -> Outcomes {
     }
     if text.is_empty() {
         text = format!("Nothing ends within {}.", args.within);
+        filter.tell_unknown_role(&wallet)?;
     } else if meant.iter().any(|row| row.what == "held") {
         text.push_str("next: gridpass visa renew ROLE -o request.json");
     }

@@ -1,9 +1,10 @@
 //! Issuing a visa, or saying no.
 
 use super::request::look;
+use super::standing::Known;
 use super::wanted::{Wanted, from_arguments, from_request, known_documents};
 use super::{
-    FormArg, claims_text, consent, done_all_the_same, issue_many, wallet_of, write_parcel,
+    FormArg, claims_text, consent, done_all_the_same, issue_many, rows, wallet_of, write_parcel,
 };
 use crate::commands::arguments::{ClaimArgs, TrustArgs, dids_in, parse_duration};
 use crate::commands::resolve::parse_time;
@@ -15,12 +16,13 @@ use crate::shown::shown as harmless;
 use crate::warnings::hint;
 use clap::Args;
 use gridpass_credentials::content_id::ContentId;
-use gridpass_credentials::issuing::{Issuer, NewVisa};
+use gridpass_credentials::issuing::{IssuedVisa, Issuer, NewVisa};
 use gridpass_credentials::keeping;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::register;
 use gridpass_credentials::request::{self, Refusal};
 use gridpass_credentials::secured::Signer;
+use gridpass_credentials::visa::Visa;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::resolve::{OfflineResolver, Resolver as _, SnapshotStore as _};
@@ -39,8 +41,8 @@ use std::path::PathBuf;
      gridpass visa issue requests/ -o visas/      all in a folder; call it again after an interruption"
 ))]
 pub struct IssueArgs {
-    /// The request; - for standard input. Or several, or a folder of them: then -o names a folder, where
-    /// each visa has the name of its request
+    /// The request; - for standard input. Or several, or a folder of them: then -o names a folder, which is
+    /// made where it is not there; each visa has the name of its request
     #[arg(
         required_unless_present = "to",
         conflicts_with_all = ["to", "role"],
@@ -74,6 +76,9 @@ pub struct IssueArgs {
     /// revoked or suspended; for one request at a time
     #[arg(long)]
     pub despite_revocation: bool,
+    /// Issue it though this request was refused before; for one request at a time
+    #[arg(long, requires = "files")]
+    pub despite_refusal: bool,
     /// What the ids of new status lists start with: a URL of yours, ending in /
     #[arg(long, value_name = "URL")]
     status_base: Option<String>,
@@ -148,9 +153,6 @@ pub fn issue_one(wallet: &mut Wallet, args: &IssueArgs, wanted: Wanted) -> Resul
         request,
         renews,
     } = wanted;
-    if let Some(request) = request.as_ref().filter(|_| !args.again) {
-        refuse_to_repeat(wallet, request)?;
-    }
     // Asked for before the end, perhaps: nobody could show the visa either.
     let known = OfflineResolver::new(&*wallet).resolve(&subject).ok();
     if let Some(since) = known.and_then(|known| known.deactivated()) {
@@ -224,19 +226,59 @@ pub fn issue_one(wallet: &mut Wallet, args: &IssueArgs, wanted: Wanted) -> Resul
     Ok(Made { parcel, dids, visa: id, answer })
 }
 
+/// The visa that was issued last for a request, and its state as `gridpass visa list --issued` says it.
+pub fn answer_to(
+    wallet: &Wallet,
+    request: &ContentId,
+) -> Result<Option<(IssuedVisa, Visa, &'static str)>, Failure> {
+    let Some(record) = register::issued_for(wallet, request)? else { return Ok(None) };
+    let (secured, visa) = keeping::read_visa(&record.text)?;
+    let mut known = Known::of(wallet)?;
+    let standing = known.in_register(wallet, &record, &secured, &visa)?;
+    let mut state = rows::with_expiry(standing.state, consent::end_of(&visa));
+    // Another one may stand in its place, which is looked for only where it matters.
+    if rows::is_void(state) {
+        let mut all = rows::issued(wallet, &mut known)?.into_iter();
+        state = all.find(|row| row.visa.id == visa.id).map_or(state, |row| row.state);
+    }
+    Ok(Some((record, visa, state)))
+}
+
 /// One request is answered with one visa: a call that is repeated by mistake must not leave two in
 /// force, of which only one is ever revoked.
-fn refuse_to_repeat(wallet: &Wallet, request: &ContentId) -> Result<(), Failure> {
-    let Some(record) = register::issued_for(wallet, request)? else { return Ok(()) };
-    let (visa, state) = (record.read()?, record.state());
+pub fn refuse_to_repeat(wallet: &Wallet, request: &ContentId) -> Result<(), Failure> {
+    match answer_to(wallet, request)? {
+        None => Ok(()),
+        Some((record, visa, state)) => Err(answered_before(&record, &visa, state)),
+    }
+}
+
+/// That a request has its visa already, and what is done where that one does not count.
+pub fn answered_before(record: &IssuedVisa, visa: &Visa, state: &str) -> Failure {
     let message = format!(
-        "the visa {} was issued for this request at {}, and is {state}",
+        "the visa {} was issued for this request at {}, and its state is {state}",
         visa.id, record.issued
     );
-    Err(Failure::new(gridpass_credentials::codes::REQUEST_ANSWERED, message).next(format!(
-        "Have its file once more with `gridpass visa export {} -o visa.json`; for a second visa, add --again.",
-        visa.id
-    )))
+    let next = match state {
+        "in force" | "not yet" => format!(
+            "Have its file once more with `gridpass visa export {} -o visa.json`; for a second visa, call it \
+             with this request alone, and add --again.",
+            visa.id
+        ),
+        "replaced" => "See what stands in its place with `gridpass visa list --issued`; for another visa, call it \
+                       with this request alone, and add --again."
+            .to_owned(),
+        "suspended" => format!(
+            "Reinstate it with `gridpass visa reinstate {}`; for a second visa all the same, call it with this \
+             request alone, and add --again and --despite-revocation.",
+            visa.id
+        ),
+        "revoked" => "Refuse the request with `gridpass visa refuse FILE`; for a second visa all the same, call it \
+                      with this request alone, and add --again and --despite-revocation."
+            .to_owned(),
+        _ => "For one in its place, call it with this request alone, and add --again.".to_owned(),
+    };
+    Failure::new(gridpass_credentials::codes::REQUEST_ANSWERED, message).next(next)
 }
 
 /// A refusal beside a visa that counts would say two things at once.
@@ -259,13 +301,21 @@ fn refuse_where_one_counts(wallet: &Wallet, request: &ContentId) -> Result<(), F
     Ok(())
 }
 
-/// Says which visas of this role the holder has from here already; there may be reasons for several.
+/// Says which visas of this role the holder has from here already; there may be reasons for several. Not those
+/// that nobody takes any more: in their place it is issued.
 fn tell_of_others(wallet: &Wallet, subject: &Did, role: &str) -> Result<(), Failure> {
+    let mut known = Known::of(wallet)?;
     for record in register::issued(wallet)? {
-        let visa = record.read()?;
+        let (secured, visa) = keeping::read_visa(&record.text)?;
         let same = visa.role.as_str() == role || visa.definition.as_str() == role;
-        let (state, living) = (record.state(), visa.valid_until > now());
-        if &visa.subject == subject && same && living && state != "revoked" {
+        if &visa.subject != subject || !same || visa.valid_until <= now() {
+            continue;
+        }
+        let state = match known.in_register(wallet, &record, &secured, &visa)?.state {
+            "not yet" => "not in force yet",
+            state => state,
+        };
+        if state != "revoked" && !rows::is_void(state) {
             hint(format_args!(
                 "note: {subject} has {} by visa {} already, {state}, until {}; if the new one replaces \
                  it, revoke that one",
@@ -281,7 +331,7 @@ pub fn refuse(global: &GlobalArgs, args: &RefuseArgs) -> Outcomes {
     let reviewed = look(global, &args.file, &args.trust)?;
     let request = reviewed.request.statement.clone();
     let id = reviewed.request.id.clone();
-    let wallet = wallet_of(reviewed.material, global)?;
+    let mut wallet = wallet_of(reviewed.material, global)?;
     refuse_where_one_counts(&wallet, &id)?;
     let me = identity(&wallet, Some(request.issuer.as_str()))?;
     let refusal = Refusal {
@@ -295,6 +345,8 @@ pub fn refuse(global: &GlobalArgs, args: &RefuseArgs) -> Outcomes {
     let (key_id, key) = wallet.active_secret(&me, Relationship::AssertionMethod)?;
     let time: UnixMillis = now();
     let text = request::sign(&refusal, Signer { key: &key, key_id: &key_id, now: time })?;
+    // Before its file is written: a call that is repeated enters it once more.
+    register::enter_refusal(&mut wallet, &refusal, time, &mut rng())?;
     let parcel = Parcel::new(ParcelKind::Refusal, Some(text));
     let json = json!({"refusal": refusal});
     let text = format!(

@@ -2,12 +2,12 @@
 //! refused keeps nobody from the others, and a call that was interrupted is made again.
 
 use super::examining::{Examined, examine, read};
-use super::issue::{IssueArgs, Made, issue_one, issued_already};
+use super::issue::{IssueArgs, Made, answer_to, answered_before, issue_one, issued_already};
 use super::take_wallet;
 use super::wanted::{as_requested, refuse_unfit};
 use crate::codes;
 use crate::commands::arguments::{Material, identities_of};
-use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input};
+use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input};
 use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown;
 use crate::warnings::step;
@@ -18,9 +18,21 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Whether several requests are meant.
+/// Whether several requests are meant. One that a folder is named for is answered like them, but where more is
+/// decided of it.
 pub fn is_meant(args: &IssueArgs) -> bool {
-    args.files.len() > 1 || args.files.iter().any(|file| file.is_dir())
+    let is_one_of_many = || {
+        let despite = args.despite_revocation || args.despite_refusal;
+        let decided = args.again || despite || !args.claims.is_empty();
+        let is_file = args.files.first().is_some_and(|file| file != Path::new("-"));
+        is_file && !decided && args.output.file().is_some_and(names_folder)
+    };
+    args.files.len() > 1 || args.files.iter().any(|file| file.is_dir()) || is_one_of_many()
+}
+
+/// Whether a path is a folder's, of one that is there or is to be made.
+fn names_folder(path: &Path) -> bool {
+    path.is_dir() || path.to_string_lossy().ends_with(std::path::MAIN_SEPARATOR)
 }
 
 /// What came of a request.
@@ -35,6 +47,11 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
     let requests = requests(args)?;
     // Whatever keeps it from being opened is the same for all.
     let mut place = Some(global.wallet_of_trust()?);
+    if let Some(folder) = args.output.file().filter(|path| !path.is_dir()) {
+        std::fs::create_dir(folder).map_err(|e| {
+            Failure::new(codes::FILE_NOT_WRITTEN, format!("{}: {e}", folder.display()))
+        })?;
+    }
     let (mut rows, mut refused, mut exit) = (Vec::new(), String::new(), 0);
     let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
     let all = requests.len();
@@ -75,7 +92,11 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
         rows.push(row);
     }
     let said: Vec<String> = counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
-    let text = format!("Of {all} requests: {}\n{refused}", said.join(", "));
+    let of = match all {
+        1 => "1 request".to_owned(),
+        _ => format!("{all} requests"),
+    };
+    let text = format!("Of {of}: {}\n{refused}", said.join(", "));
     let count = |what: &str| counts.get(what).copied().unwrap_or_default();
     let json = json!({
         "requests": rows,
@@ -96,14 +117,16 @@ fn requests(args: &IssueArgs) -> Result<BTreeMap<PathBuf, PathBuf>, Failure> {
         let message = "--again, --claim and --claims are for one request".to_owned();
         return usage(message, "Call it with the one request that they are for.");
     }
-    if args.despite_revocation {
-        let message = "--despite-revocation is decided of one request".to_owned();
+    if args.despite_revocation || args.despite_refusal {
+        let message =
+            "--despite-revocation and --despite-refusal are decided of one request".to_owned();
         let next = "Call it without: each that needs it is named. Issue those one by one with it.";
         return usage(message, next);
     }
-    let Some(folder) = args.output.file().filter(|path| path.is_dir()) else {
+    let may_be_folder = |path: &&Path| path.is_dir() || path.symlink_metadata().is_err();
+    let Some(folder) = args.output.file().filter(may_be_folder) else {
         let message = "the visas of several requests are written into a folder".to_owned();
-        return usage(message, "Make a folder for them, and name it with -o DIR.");
+        return usage(message, "Name a folder for them with -o DIR.");
     };
     let mut files = Vec::new();
     for path in &args.files {
@@ -180,17 +203,18 @@ fn answered(
 ) -> Result<Done, Failure> {
     let output = OutputArgs { output: Some(target.to_owned()), force: args.output.force };
     // An earlier call was interrupted, or is repeated: nothing is issued twice.
-    if let Some(record) = register::issued_for(wallet, &examined.request.id)? {
-        let visa = record.read()?;
-        if record.state() == "in force" && visa.valid_until > now() {
-            let there = read_input(target, MAX_INPUT).ok();
-            let there = there.and_then(|bytes| Parcel::parse(&bytes).ok());
-            if there.is_some_and(|there| there.content.as_deref() == Some(record.text.as_str())) {
-                return Ok(Done { what: "issued before", visa: visa.id });
-            }
-            output.write(register::parcel_of(wallet, &record)?.encode()?)?;
-            return Ok(Done { what: "written again", visa: visa.id });
+    if let Some((record, visa, state)) = answer_to(wallet, &examined.request.id)? {
+        // Whether its file is there says nothing of one that does not count.
+        if !matches!(state, "in force" | "not yet") {
+            return Err(answered_before(&record, &visa, state));
         }
+        let there = read_input(target, MAX_INPUT).ok();
+        let there = there.and_then(|bytes| Parcel::parse(&bytes).ok());
+        if there.is_some_and(|there| there.content.as_deref() == Some(record.text.as_str())) {
+            return Ok(Done { what: "issued before", visa: visa.id });
+        }
+        output.write(register::parcel_of(wallet, &record)?.encode()?)?;
+        return Ok(Done { what: "written again", visa: visa.id });
     }
     output.check()?;
     refuse_unfit(examined)?;

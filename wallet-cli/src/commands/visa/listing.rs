@@ -1,6 +1,6 @@
 //! The visas that are held, and the register of those that were issued.
 
-use super::rows::{self, Filter, Row, Which, events_text, last_event, with_expiry};
+use super::rows::{self, Filter, Row, Which, changes, events_text, with_expiry};
 use super::standing::Known;
 use crate::codes;
 use crate::context::GlobalArgs;
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 #[command(after_help = help!(
     "  gridpass visa list\n  \
      gridpass visa list --issued --json\n  \
-     gridpass visa list --issued --state 'key compromised'\n  \
+     gridpass visa list --issued --state key-compromised\n  \
      gridpass visa list --issued --since 2026-01-01T00:00:00Z --csv"
 ))]
 pub struct ListArgs {
@@ -44,6 +44,7 @@ pub fn list(global: &GlobalArgs, args: &ListArgs) -> Outcomes {
     let mut text: String = meant.iter().map(|row| row.lines()).collect();
     if text.is_empty() {
         text = none_of(rows.is_empty(), "You hold no visa.");
+        filter.tell_unknown_role(&wallet)?;
     }
     let json: Vec<Value> = meant.iter().map(|row| row.json()).collect();
     let answer = Answer::new("gridpass.visa.list/1", json!({"visas": json}), text);
@@ -87,6 +88,7 @@ fn list_issued(wallet: &Wallet, known: &mut Known, filter: &Filter<'_>, csv: boo
     if text.is_empty() {
         let there_is_none = rows.is_empty() && acts.is_empty() && all_nodes == 0;
         text = none_of(there_is_none, "Nothing was issued yet.");
+        filter.tell_unknown_role(wallet)?;
     }
     let all = |others: &[Other]| others.iter().map(|o| o.json.clone()).collect::<Vec<_>>();
     let visas: Vec<Value> = meant.iter().map(|row| row.json()).collect();
@@ -134,7 +136,7 @@ fn authorisations(
             String::new(),
             one.valid_from.to_string(),
         ];
-        cells.extend(last_event(events));
+        cells.extend(changes(events));
         let json = json!({"authorisation": one, "state": state, "events": events});
         found.push(Other { text, cells, json });
     }
@@ -171,7 +173,7 @@ fn of_others(acts: &[Act], filter: &Filter<'_>) -> Vec<Other> {
             String::new(),
             String::new(),
         ];
-        cells.extend(last_event(&act.events));
+        cells.extend(changes(&act.events));
         let json = json!({"id": act.id, "visa": visa, "state": state, "events": act.events});
         found.push(Other { text, cells, json });
     }

@@ -27,6 +27,15 @@ pub fn checks(wallet: &Wallet, request: &VisaRequest) -> Result<Vec<Check>, Fail
     Ok(checks)
 }
 
+/// Whether a request was refused from here, and why: whoever asked may have the refusal, which verifies.
+pub fn refused(wallet: &Wallet, request: &ContentId) -> Result<Option<Check>, Failure> {
+    Ok(register::refused(wallet, request)?.map(|refused| {
+        let (at, by, reason) = (refused.at, refused.by, refused.reason);
+        let sentence = format!("this request was refused at {at} by {by}: {reason}");
+        Check::failed("refused", codes::REQUEST_REFUSED, sentence)
+    }))
+}
+
 /// How the visa stands that a request is to replace. Nothing where the request replaces none, or one that is
 /// not in the register.
 fn renewed(

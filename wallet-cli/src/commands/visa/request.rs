@@ -269,6 +269,7 @@ pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
     if let Some(wallet) = &reviewed.material.wallet {
         let earlier = super::renewal::checks(wallet, &reviewed.request.statement)?;
         reviewed.report.checks.extend(earlier);
+        reviewed.report.checks.extend(super::renewal::refused(wallet, &reviewed.request.id)?);
     }
     let request = &reviewed.request.statement;
     let mut text = format!(
@@ -303,6 +304,9 @@ pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
         _ if deciding.is_some_and(|c| matches!(c.name, "renews" | "earlier")) => {
             "next: gridpass visa refuse FILE --reason TEXT, or, where it is to be issued all the same, gridpass \
              visa issue FILE --despite-revocation -o visa.json".to_owned()
+        }
+        _ if deciding.is_some_and(|c| c.name == "refused") => {
+            "next: where it is to be issued all the same, gridpass visa issue FILE --despite-refusal -o visa.json".to_owned()
         }
         _ if deciding.is_some_and(|c| c.name == authority::ISSUING) => format!(
             "next: {} Or gridpass visa refuse FILE --reason TEXT",

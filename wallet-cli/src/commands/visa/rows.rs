@@ -5,11 +5,15 @@ use super::consent::end_of;
 use super::ending::says;
 use super::hanging;
 use super::standing::{Known, Standing};
+use crate::codes;
 use crate::commands::resolve::parse_time;
 use crate::context::now;
 use crate::output::Failure;
+use crate::resolving::parse_did;
 use crate::shown::shown as harmless;
+use crate::warnings::hint;
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::hanging::Hanging;
 use gridpass_credentials::issuing::Event;
@@ -24,19 +28,26 @@ use gridpass_identity::wallet::Wallet;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// What a list calls the state of a visa.
-const STATES: [&str; 10] = [
-    "held",
-    "in force",
-    "not yet",
-    "suspended",
-    "revoked",
-    "expired",
-    "refused",
-    "key compromised",
-    "retired",
-    "replaced",
+/// What a list calls the state of a visa, and as one word: a shell completes no other.
+const STATES: [(&str, Option<&str>); 10] = [
+    ("held", None),
+    ("in-force", Some("in force")),
+    ("not-yet", Some("not yet")),
+    ("suspended", None),
+    ("revoked", None),
+    ("expired", None),
+    ("refused", None),
+    ("key-compromised", Some("key compromised")),
+    ("retired", None),
+    ("replaced", None),
 ];
+
+fn states() -> PossibleValuesParser {
+    PossibleValuesParser::new(STATES.map(|(name, as_listed)| match as_listed {
+        Some(as_listed) => PossibleValue::new(name).alias(as_listed),
+        None => PossibleValue::new(name),
+    }))
+}
 
 /// What happens to what hangs on a visa.
 pub const HANGS: &str = "what its holder revoked or suspended by it is undecided once it ends:";
@@ -48,7 +59,7 @@ pub struct Which {
     #[arg(long, value_name = "ROLE")]
     pub role: Option<String>,
     /// Only those in this state; several may be named
-    #[arg(long, value_name = "STATE", value_parser = STATES)]
+    #[arg(long, value_name = "STATE", value_parser = states())]
     pub state: Vec<String>,
     /// Only those of this holder
     #[arg(long, value_name = "DID")]
@@ -62,8 +73,14 @@ pub struct Which {
 }
 
 impl Which {
-    /// What is asked for, once its times are read.
+    /// What is asked for, once its times are read. What nothing could fit is refused, and not looked for.
     pub fn read(&self) -> Result<Filter<'_>, Failure> {
+        if let Some(role) = &self.role {
+            let next = "Give its name, as `gridpass role list` or `gridpass charter show` has it.";
+            RoleName::parse(role)
+                .map_err(|e| Failure::new(codes::USAGE, format!("--role: {e}")).next(next))?;
+        }
+        self.holder.as_deref().map(parse_did).transpose()?;
         let since = self.since.as_deref().map(parse_time).transpose()?;
         Ok(Filter { which: self, since })
     }
@@ -87,9 +104,23 @@ impl Filter<'_> {
         let Which { role: of, state: states, holder: held_by, .. } = self.which;
         let last = events.iter().map(|e| e.at).max().map_or(came, |at| at.max(came));
         of.as_deref().is_none_or(|of| role == Some(of))
-            && (states.is_empty() || states.iter().any(|s| s == state))
+            && (states.is_empty() || states.iter().any(|s| s.replace('-', " ") == state))
             && held_by.as_deref().is_none_or(|did| did == holder)
             && self.since.is_none_or(|since| last >= since)
+    }
+
+    /// Says so where nothing was found because nothing here has such a role.
+    pub fn tell_unknown_role(&self, wallet: &Wallet) -> Result<(), Failure> {
+        let Some(role) = &self.which.role else { return Ok(()) };
+        let is_listed = keeping::pinned(wallet, now()).is_ok_and(|t| t.find_role(role).is_some());
+        let defined = keeping::definitions(wallet)?;
+        if !is_listed && !defined.iter().any(|(_, known)| known.name.as_str() == role.as_str()) {
+            hint(format_args!(
+                "note: no role {role} is known here: `gridpass charter show` and `gridpass role list` name those \
+                 that are"
+            ));
+        }
+        Ok(())
     }
 
     /// As [`Filter::takes`], of a visa.
@@ -173,11 +204,16 @@ pub fn with_expiry(state: &'static str, until: UnixMillis) -> &'static str {
     if state != "revoked" && until <= now() { "expired" } else { state }
 }
 
+/// Whether nobody takes it any more though nobody took it back: another one is issued in its place.
+pub fn is_void(state: &str) -> bool {
+    matches!(state, "key compromised" | "retired")
+}
+
 /// Names of each that counts, or is taken by nobody any more, the one that was issued in its place.
 fn mark_replaced(rows: &mut [Row]) {
     let by = replacements(rows);
     for (row, by) in rows.iter_mut().zip(by) {
-        let is_void = matches!(row.state, "key compromised" | "retired");
+        let is_void = is_void(row.state);
         if by.is_some() && (is_void || row.state == "in force") {
             row.replaced_by = by;
             // What was to be issued anew was.
@@ -278,17 +314,24 @@ impl Row {
 
 /// What happened to something, and why: a line for each.
 pub fn events_text(events: &[Event]) -> String {
-    let line = |event: &Event| {
-        let by = event.by.as_ref().map(|did| format!(" by {did}")).unwrap_or_default();
-        let why = event.reason.as_ref().map(|text| format!(": {}", harmless(text)));
-        format!("  {} {}{by}{}\n", harmless(&event.what), event.at, why.unwrap_or_default())
-    };
-    events.iter().map(line).collect()
+    events.iter().map(|event| format!("  {}\n", harmless(told(event)))).collect()
+}
+
+/// What happened, when, by whom and why. As it was written: whoever shows it makes it harmless.
+fn told(event: &Event) -> String {
+    let by = event.by.as_ref().map(|did| format!(" by {did}")).unwrap_or_default();
+    let why = event.reason.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+    format!("{} {}{by}{why}", event.what, event.at)
+}
+
+/// Everything that happened to something, oldest first, as one cell.
+fn history(events: &[Event]) -> String {
+    events.iter().map(told).collect::<Vec<_>>().join("; ")
 }
 
 /// The table of visas, and of more rows below them.
 pub fn table(rows: &[&Row], more: impl Iterator<Item = Vec<String>>) -> String {
-    const COLUMNS: [&str; 19] = [
+    const COLUMNS: [&str; 20] = [
         "what",
         "role",
         "state",
@@ -308,6 +351,7 @@ pub fn table(rows: &[&Row], more: impl Iterator<Item = Vec<String>>) -> String {
         "code",
         "sentence",
         "changes",
+        "history",
     ];
     let mut text = crate::csv::row(COLUMNS.map(str::to_owned));
     for row in rows {
@@ -328,7 +372,7 @@ pub fn table(rows: &[&Row], more: impl Iterator<Item = Vec<String>>) -> String {
         cells.extend(last_event(&row.events));
         cells.push(row.replaced_by.clone().unwrap_or_default());
         let (code, sentence) = row.why.clone().map(|(c, s)| (c.to_string(), s)).unwrap_or_default();
-        cells.extend([code, sentence, row.events.len().to_string()]);
+        cells.extend([code, sentence, row.events.len().to_string(), history(&row.events)]);
         text.push_str(&crate::csv::row(cells));
     }
     for mut cells in more {
@@ -338,8 +382,17 @@ pub fn table(rows: &[&Row], more: impl Iterator<Item = Vec<String>>) -> String {
     text
 }
 
+/// What the table says of the changes of what is no visa of the register: the last, in how many, and all.
+pub fn changes(events: &[Event]) -> Vec<String> {
+    let mut cells = last_event(events).to_vec();
+    // Nothing stands in its place, and why it does not count is in its changes.
+    cells.extend(["", "", ""].map(str::to_owned));
+    cells.extend([events.len().to_string(), history(events)]);
+    cells
+}
+
 /// When something changed last, how, why and by whom, as cells.
-pub fn last_event(events: &[Event]) -> [String; 4] {
+fn last_event(events: &[Event]) -> [String; 4] {
     let Some(last) = events.last() else { return Default::default() };
     let by = last.by.as_ref().map(ToString::to_string).unwrap_or_default();
     [last.at.to_string(), last.what.clone(), last.reason.clone().unwrap_or_default(), by]

@@ -2,7 +2,7 @@
 //! will need of it.
 
 use super::examining::{Examined, examine, read};
-use super::issue::IssueArgs;
+use super::issue::{IssueArgs, refuse_to_repeat};
 use super::standing::Known;
 use super::{renewal, take_wallet, wallet_of};
 use crate::commands::arguments::{Material, dids_in, identities_of, save_identities};
@@ -110,6 +110,10 @@ pub fn from_request(
     let examined = examine(&parcel, &material)?;
     refuse_unfit(&examined)?;
     let mut wallet = take_wallet(&mut material, global)?;
+    // Before what became of that visa decides, of which less would be said.
+    if !args.again {
+        refuse_to_repeat(&wallet, &examined.request.id)?;
+    }
     let wanted = as_requested(&mut wallet, args, &material, &examined)?;
     Ok((wanted, wallet))
 }
@@ -148,6 +152,14 @@ pub fn as_requested(
     };
     shown.extend_from_slice(&material.supporting);
     pinned_as(wallet, material.trust.id())?;
+    if !args.despite_refusal
+        && let Some(check) = renewal::refused(wallet, &examined.request.id)?
+    {
+        return Err(Failure::new(check.code, check.sentence).next(
+            "Where a visa is to be issued for it all the same, call it with this request alone, and add \
+             --despite-refusal.",
+        ));
+    }
     let mut earlier = renewal::checks(wallet, request)?.into_iter();
     if let Some(check) = earlier.find(|c| c.outcome != Outcome::Passed)
         && !args.despite_revocation
