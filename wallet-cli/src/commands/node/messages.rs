@@ -162,7 +162,7 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         lifetime_millis: args.lifetime.as_deref().map(parse_duration).transpose()?,
         reference: args.reference.clone(),
     };
-    // What was taken in before cannot be an answer.
+    // What was taken in before is no answer, unless the message was sent before, under its reference.
     let before = wait.map(|_| ask(global, &Asked::Status)).transpose()?;
     let mut sent = told_why(|| ask(global, &Asked::Send(new))).map_err(|e| match e.code {
         // The code's remedy speaks to a reader.
@@ -184,6 +184,8 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         (Some(millis), Some(before)) => {
             let thread = sent.get("thread").and_then(Value::as_str).unwrap_or(&id).to_owned();
             let after = before.get("lastNumber").and_then(Value::as_u64).unwrap_or_default();
+            let own = args.reference.as_ref().and_then(|_| number_of(global, &id));
+            let after = own.map_or(after, |own| own.min(after));
             let answer = answer_in(global, &thread, after, Duration::from_millis(millis))?;
             let said = answer.get("text").or_else(|| answer.get("payload"));
             text.push_str(&format!(
@@ -215,6 +217,12 @@ fn told_why<T>(ask: impl FnOnce() -> T) -> T {
     drop(done);
     let _ = teller.join();
     answer
+}
+
+/// Under which number the node has an own message, where it says so.
+fn number_of(global: &GlobalArgs, id: &str) -> Option<u64> {
+    let envelope = EnvelopeId::parse(id).ok()?;
+    ask(global, &Asked::Receipts { envelope }).ok()?.get("number")?.as_u64()
 }
 
 /// Waits for a message in a thread.
