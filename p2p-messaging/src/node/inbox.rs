@@ -62,7 +62,10 @@ fn lost(from: u64, until: u64) -> Value {
 impl Worker {
     pub(super) fn inbox(&self, after: u64, most: u32) -> Value {
         let mut page = self.given(after, most);
+        let last = page.get("last").and_then(Value::as_u64).unwrap_or(after);
         if let Some(page) = page.as_object_mut() {
+            let more = !self.knowledge.store.inbox_up_to(last, 1, MAX_INBOX_BYTES).is_empty();
+            page.insert("more".into(), more.into());
             page.insert("unopened".into(), self.passed_over(None).into());
         }
         page
@@ -95,7 +98,8 @@ impl Worker {
         });
         let all = fitting(shown.take(most), MAX_INBOX_BYTES);
         let last = all.last().and_then(|m| m.get("number")?.as_u64()).unwrap_or(after);
-        json!({"messages": all, "last": last})
+        let more = self.knowledge.store.refused(last).next().is_some();
+        json!({"messages": all, "last": last, "more": more})
     }
 
     /// What its header says of a message, and what the node noted.

@@ -17,6 +17,7 @@ use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::node::control::{Asked, NewMessage};
 use gridpass_policy::codes as policy_codes;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -102,7 +103,8 @@ pub struct InboxArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     after: u64,
     /// The most messages
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50,
+          value_parser = clap::value_parser!(u32).range(1..))]
     most: u32,
     /// Show instead what others sent and was refused here, with the codes that say why
     #[arg(long)]
@@ -117,7 +119,8 @@ pub struct InboxArgs {
 ))]
 pub struct OutboxArgs {
     /// The most messages
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20,
+          value_parser = clap::value_parser!(u32).range(1..))]
     most: u32,
     /// Only those that were sent before this message
     #[arg(long, value_name = "ID")]
@@ -306,11 +309,43 @@ fn refused(message: &Value) -> String {
         of("sender"),
         of("id"),
     );
+    let codes: Vec<&str> = message
+        .get("reasons")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|reason| reason.get("code").and_then(Value::as_str))
+        .collect();
+    let mut told = BTreeSet::new();
     for reason in message.get("reasons").and_then(Value::as_array).into_iter().flatten() {
         let of = |name: &str| shown(reason.get(name).and_then(Value::as_str).unwrap_or_default());
-        text.push_str(&format!("          {} [{}]\n", of("sentence"), of("code")));
+        let (code, sentence) = (of("code"), of("sentence"));
+        if !told.insert(code.clone()) {
+            continue;
+        }
+        let times = codes.iter().filter(|one| shown(one) == code).count();
+        let times = if times > 1 { format!(" ({times} times)") } else { String::new() };
+        text.push_str(&format!("          {sentence} [{code}]{times}\n"));
+    }
+    if told.iter().any(|code| code.starts_with("GP-POLICY-")) {
+        text.push_str(
+            "          what the channel requires: gridpass channel show FILE, with its descriptor\n",
+        );
     }
     text
+}
+
+/// Where the next page of what is taken in begins, where there is one.
+fn next_page(answer: &Value, refused: bool) -> Option<String> {
+    answer.get("more").and_then(Value::as_bool).filter(|more| *more)?;
+    let last = answer.get("last").and_then(Value::as_u64)?;
+    let refused = if refused { " --refused" } else { "" };
+    Some(format!("there are more: gridpass inbox{refused} --after {last}\n"))
+}
+
+/// Where nothing is shown, after what that is.
+fn nothing_after(after: u64) -> String {
+    if after == 0 { String::new() } else { format!(" after number {after}") }
 }
 
 pub fn inbox(global: &GlobalArgs, args: &InboxArgs) -> Outcomes {
@@ -318,8 +353,11 @@ pub fn inbox(global: &GlobalArgs, args: &InboxArgs) -> Outcomes {
         let asked = Asked::Refused { after: args.after, most: args.most };
         let answer = ask(global, &asked)?;
         let all = answer.get("messages").and_then(Value::as_array).into_iter().flatten();
-        let text: String = all.map(refused).collect();
-        let text = if text.is_empty() { "nothing was refused".to_owned() } else { text };
+        let mut text: String = all.map(refused).collect();
+        if text.is_empty() {
+            text = format!("nothing was refused{}", nothing_after(args.after));
+        }
+        text.extend(next_page(&answer, true));
         return Ok(Answer::new("gridpass.refused/1", answer, text));
     }
     let answer = ask(global, &Asked::Inbox { after: args.after, most: args.most })?;
@@ -349,8 +387,9 @@ pub fn inbox(global: &GlobalArgs, args: &InboxArgs) -> Outcomes {
         text.push_str(&format!("{}\n", passed_over(waits)));
     }
     if text.is_empty() {
-        text.push_str("nothing");
+        text = format!("nothing{}", nothing_after(args.after));
     }
+    text.extend(next_page(&answer, false));
     Ok(Answer::new("gridpass.inbox/1", answer, text))
 }
 
@@ -370,7 +409,15 @@ pub fn outbox(global: &GlobalArgs, args: &OutboxArgs) -> Outcomes {
         text.push_str(&fate(message));
     }
     if text.is_empty() {
-        text.push_str("nothing was sent");
+        text.push_str(match &args.before {
+            None => "nothing was sent",
+            Some(_) => "nothing was sent before it",
+        });
+    }
+    let last = answer.get("messages").and_then(Value::as_array).and_then(|all| all.last());
+    let last = last.and_then(|message| message.get("id")).and_then(Value::as_str);
+    if let (Some(true), Some(last)) = (answer.get("more").and_then(Value::as_bool), last) {
+        text.push_str(&format!("there are more: gridpass outbox --before {}\n", shown(last)));
     }
     Ok(Answer::new("gridpass.outbox/1", answer, text))
 }
@@ -453,5 +500,16 @@ mod tests {
         let refused = text.lines().find(|line| line.contains("zFirst")).expect("a line");
         assert!(refused.contains("refused") && refused.contains("GP-SEALING-STRANGER"), "{text}");
         assert!(text.contains("    at did:key:zSecond: delivered"), "{text}");
+    }
+    #[test]
+    fn a_cause_of_several_requirements_is_said_once_with_where_they_are() {
+        let unmet = json!({"code": "GP-POLICY-UNMET", "sentence": "It is not satisfied."});
+        let message = json!({"number": 7, "id": "bafyrei", "reasons": [unmet, unmet]});
+        let text = refused(&message);
+        assert_eq!(text.matches("[GP-POLICY-UNMET]").count(), 1, "{text}");
+        assert!(text.contains("(2 times)") && text.contains("gridpass channel show"), "{text}");
+        let other = json!({"reasons": [{"code": "GP-VISA-REVOKED", "sentence": "It is revoked."}]});
+        let text = refused(&other);
+        assert!(!text.contains("times") && !text.contains("channel show"), "{text}");
     }
 }
