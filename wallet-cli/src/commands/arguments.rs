@@ -130,6 +130,8 @@ pub struct Material {
     pub trust: Trust,
     /// Status lists from every source.
     pub lists: Vec<StatusList>,
+    /// Those of them that were given as such.
+    pub given: Vec<StatusList>,
     /// What was seen of status lists before.
     pub seen: SeenLists,
     /// Visas that others rest on.
@@ -158,6 +160,11 @@ impl TrustArgs {
         let message = "a visa is issued now: --at is for commands that only look";
         Err(Failure::new(codes::USAGE, message)
             .next("Leave it out; from when on the visa counts is said with --from TIME."))
+    }
+
+    /// Whether status lists were given as such.
+    pub fn has_status(&self) -> bool {
+        !self.status.is_empty()
     }
 
     /// Reads everything; asks for the wallet only where no trust pack is given.
@@ -248,6 +255,7 @@ impl TrustArgs {
         Ok(Material {
             trust,
             lists,
+            given: Vec::new(),
             seen,
             supporting: parcel.supporting.clone(),
             identities: self_proving(&parcel.identities, latest),
@@ -273,7 +281,11 @@ impl TrustArgs {
             if let Some(text) = visa.filter(|text| keeping::read_visa(text).is_err()) {
                 keeping::read_list(text.as_bytes())?;
             }
-            lists.extend(read_lists(&more.status_lists)?);
+            let read = read_lists(&more.status_lists)?;
+            if is_status {
+                material.given.extend_from_slice(&read);
+            }
+            lists.extend(read);
             material.supporting.extend(more.content);
             material.supporting.extend(more.supporting);
             material.identities.extend(self_proving(&more.identities, latest));
