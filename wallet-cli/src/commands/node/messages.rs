@@ -297,6 +297,17 @@ pub fn listen(global: &GlobalArgs, args: &ListenArgs) -> Outcomes {
     Ok(Answer::default())
 }
 
+/// Why something was refused, in a line: what the node says of this case, or what the code means.
+fn reason(reason: &Value) -> String {
+    let of = |name: &str| reason.get(name).and_then(Value::as_str);
+    let (code, sentence) = (of("code").unwrap_or_default(), of("sentence").unwrap_or_default());
+    match of("why") {
+        Some(why) if why.contains(code) => shown(why),
+        Some(why) => format!("{} [{}]", shown(why), shown(code)),
+        None => format!("{} [{}]", shown(sentence), shown(code)),
+    }
+}
+
 /// What was refused, for people.
 fn refused(message: &Value) -> String {
     let of = |name: &str| shown(message.get(name).and_then(Value::as_str).unwrap_or_default());
@@ -309,25 +320,19 @@ fn refused(message: &Value) -> String {
         of("sender"),
         of("id"),
     );
-    let codes: Vec<&str> = message
-        .get("reasons")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|reason| reason.get("code").and_then(Value::as_str))
-        .collect();
-    let mut told = BTreeSet::new();
-    for reason in message.get("reasons").and_then(Value::as_array).into_iter().flatten() {
-        let of = |name: &str| shown(reason.get(name).and_then(Value::as_str).unwrap_or_default());
-        let (code, sentence) = (of("code"), of("sentence"));
-        if !told.insert(code.clone()) {
-            continue;
-        }
-        let times = codes.iter().filter(|one| shown(one) == code).count();
+    let reasons = message.get("reasons").and_then(Value::as_array);
+    let told: Vec<String> = reasons.into_iter().flatten().map(reason).collect();
+    let mut said = BTreeSet::new();
+    for line in told.iter().filter(|line| said.insert(line.as_str())) {
+        let times = told.iter().filter(|other| *other == line).count();
         let times = if times > 1 { format!(" ({times} times)") } else { String::new() };
-        text.push_str(&format!("          {sentence} [{code}]{times}\n"));
+        text.push_str(&format!("          {line}{times}\n"));
     }
-    if told.iter().any(|code| code.starts_with("GP-POLICY-")) {
+    let unsaid = |reason: &Value| {
+        let code = reason.get("code").and_then(Value::as_str).unwrap_or_default();
+        code.starts_with("GP-POLICY-") && reason.get("why").is_none()
+    };
+    if reasons.into_iter().flatten().any(unsaid) {
         text.push_str(
             "          what the channel requires: gridpass channel show FILE, with its descriptor\n",
         );
@@ -508,6 +513,10 @@ mod tests {
         let text = refused(&message);
         assert_eq!(text.matches("[GP-POLICY-UNMET]").count(), 1, "{text}");
         assert!(text.contains("(2 times)") && text.contains("gridpass channel show"), "{text}");
+        let which = json!({"code": "GP-POLICY-UNMET", "sentence": "", "why": "zone: it says GB-2"});
+        let text = refused(&json!({"reasons": [which]}));
+        assert!(text.contains("zone: it says GB-2 [GP-POLICY-UNMET]\n"), "{text}");
+        assert!(!text.contains("channel show"), "{text}");
         let other = json!({"reasons": [{"code": "GP-VISA-REVOKED", "sentence": "It is revoked."}]});
         let text = refused(&other);
         assert!(!text.contains("times") && !text.contains("channel show"), "{text}");
