@@ -251,4 +251,8 @@ fn a_log_that_contradicts_the_one_that_is_kept_is_refused_and_the_way_out_told()
     let refused = reader.refused("GP-WEBVH-LOG-INVALID", 10, &["node", "add", "dso.json"]);
     assert!(refused["next"].as_str().is_some_and(|n| n.contains("--replace-log")), "{refused}");
     assert!(refused["message"].as_str().is_some_and(|m| m.contains(&did)), "{refused}");
+    let end = format!("{did}=2-Qm");
+    let replace = ["node", "add", "dso.json", "--replace-log", &end, "--yes"];
+    let refused = reader.refused("GP-TRUST-PACK-MALFORMED", 16, &replace);
+    assert!(refused["next"].as_str().is_some_and(|n| n.contains("no other file")), "{refused}");
 }
