@@ -142,9 +142,8 @@ fn refusal(
     ] {
         if given {
             let message = format!("the file refuses a request, and {name} is for visas");
-            return Err(Failure::new(crate::codes::USAGE, message).next(
-                "Leave it out; whom the request was refused must be named with --audience DID.",
-            ));
+            return Err(Failure::new(crate::codes::USAGE, message)
+                .next("Leave it out; whose request it must be is said with --audience DID."));
         }
     }
     let material = args.trust.gather(global, parcel)?;
