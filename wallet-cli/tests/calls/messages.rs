@@ -19,7 +19,6 @@ fn an_answer_that_is_here_already_is_found_when_the_message_is_asked_for_again()
     let north = network.participant_did("north-1");
     let flexgen = network.participant_did("flexgen-1");
     network.lets_read("north-1", &flexgen, 1);
-    network.lets_read("flexgen-1", &north, 2);
     network.place.write("order.json", "{\"zone\": \"GB-1\"}");
     let order = ["send", ORDERS, "bids", "order.json", "--to", &flexgen, "--ref", "order-17"];
     let sent = network.ask("north-1", &order);
