@@ -147,7 +147,7 @@ gridpass_identity::codes! {
         "Call again in a moment.";
     NODE_REQUEST = "GP-NODE-REQUEST", Usage,
         "The node does not understand what it was asked, or cannot do it.",
-        "See the message.";
+        "Correct what the message names, and ask again: what a command takes its --help says, and what a node takes, spec/control.md.";
     NODE_STARTING = "GP-NODE-STARTING", Locked,
         "A node starts or ends in this folder, or another program has its store: nothing was changed.",
         "Call again in a moment, when the node answers.";

@@ -2,6 +2,7 @@
 
 use gridpass_credentials::trust::{IdentityMaterial, Trust};
 use gridpass_identity::did::Did;
+use gridpass_identity::method::webvh::{self, WebvhError};
 use gridpass_identity::resolve::{
     OfflineResolver, Resolution, ResolveError, Resolver, Snapshot, SnapshotStore,
 };
@@ -54,7 +55,8 @@ impl Identities {
                 return Ok(false);
             }
             if !snapshot.document.starts_with(&held.document) {
-                return Err(failed("its log does not go on from the one that is known".into()));
+                let differs = webvh::continues(&held.document, &snapshot.document);
+                return Err(differs.err().unwrap_or(WebvhError::Rewritten(1)).into());
             }
             // What goes on from it was obtained no earlier, whatever was said of either.
             snapshot.seen = snapshot.seen.max(held.seen);
@@ -125,7 +127,7 @@ mod tests {
     use super::*;
     use gridpass_identity::document::Relationship;
     use gridpass_identity::key::{KeyType, SecretKey};
-    use gridpass_identity::method::webvh::{self, Control, NewMethod, VerifiedEntries};
+    use gridpass_identity::method::webvh::{Control, NewMethod, VerifiedEntries};
 
     fn material(document: &[u8]) -> IdentityMaterial {
         let did = "did:webvh:QmfGEUAcMpzo25kF2Rhn8L5FAXysfGnkzjwdKoNPi615XQ:dso.example";
@@ -153,7 +155,8 @@ mod tests {
         let snapshot = held.to_snapshot().expect("a snapshot");
         identities.snapshots.insert(held.did.clone(), vec![snapshot]);
         assert_eq!(identities.take(&material(b"first\n")).ok(), Some(false));
-        assert!(identities.take(&material(b"first\nother\n")).is_err());
+        let refused = identities.take(&material(b"first\nother\n")).expect_err("another history");
+        assert_eq!(refused.code(), gridpass_identity::codes::WEBVH_LOG_INVALID);
         assert_eq!(identities.material(&held.did), Some(held));
     }
 

@@ -1,7 +1,8 @@
 //! What was delivered, as applications are given it.
 
+use super::own::with_causes;
 use super::worker::Worker;
-use crate::checking::Known as _;
+use crate::checking::{Known as _, message_facts, signature_facts};
 use crate::codes;
 use crate::envelope::Envelope;
 use crate::sealing::Opening;
@@ -9,7 +10,10 @@ use crate::store::{Given, Kept};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_identity::code::Code;
+use gridpass_policy::decision::parse_admission;
+use gridpass_policy::facts::Question;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// The most messages in one answer.
 pub(super) const MAX_INBOX: usize = 1000;
@@ -62,7 +66,10 @@ fn lost(from: u64, until: u64) -> Value {
 impl Worker {
     pub(super) fn inbox(&self, after: u64, most: u32) -> Value {
         let mut page = self.given(after, most);
+        let last = page.get("last").and_then(Value::as_u64).unwrap_or(after);
         if let Some(page) = page.as_object_mut() {
+            let more = !self.knowledge.store.inbox_up_to(last, 1, MAX_INBOX_BYTES).is_empty();
+            page.insert("more".into(), more.into());
             page.insert("unopened".into(), self.passed_over(None).into());
         }
         page
@@ -85,17 +92,45 @@ impl Worker {
     pub(super) fn refused(&self, after: u64, most: u32) -> Value {
         let most = usize::try_from(most).unwrap_or(MAX_INBOX).min(MAX_INBOX);
         let shown = self.knowledge.store.refused(after).filter_map(|(number, kept)| {
-            let mut message = self.about(number, &kept, &kept.envelope().ok()?);
+            let envelope = kept.envelope().ok()?;
+            let mut message = self.about(number, &kept, &envelope);
+            let mut again = self.why_again(&kept, &envelope).into_iter().flatten();
             let reasons = kept.reasons.iter().map(|code| {
                 let sentence = codes::find(code).map(|known| known.0.meaning);
-                json!({"code": code, "sentence": sentence.unwrap_or_default()})
+                let mut reason = json!({"code": code, "sentence": sentence.unwrap_or_default()});
+                if let (Some(why), Some(map)) = (again.next(), reason.as_object_mut()) {
+                    map.insert("why".into(), why.into());
+                }
+                reason
             });
             message.as_object_mut()?.insert("reasons".into(), reasons.collect());
             Some(message)
         });
         let all = fitting(shown.take(most), MAX_INBOX_BYTES);
         let last = all.last().and_then(|m| m.get("number")?.as_u64()).unwrap_or(after);
-        json!({"messages": all, "last": last})
+        let more = self.knowledge.store.refused(last).next().is_some();
+        json!({"messages": all, "last": last, "more": more})
+    }
+
+    /// The reasons of a refusal in words: the record has their codes alone. Nothing where the decision does not
+    /// come out again as it was from what is kept.
+    fn why_again(&self, kept: &Kept, envelope: &Envelope) -> Option<Vec<String>> {
+        let header = envelope.header();
+        let policy = self.checker.policy(&header.channel)?;
+        let bytes = self.knowledge.store.document(&kept.admission)?;
+        let (_, admission) = parse_admission(&bytes, Some(&kept.admission)).ok()?;
+        let mut facts = message_facts(envelope, signature_facts(header), kept.sent_last_minute);
+        facts.sealing.clone_from(&kept.sealing);
+        facts.payload.clone_from(&kept.payload);
+        let question = Question::Publish(Box::new(facts));
+        let ruling = policy.rule(&mut policy.admit(admission), &question, kept.at);
+        let codes = ruling.reasons.iter().map(|reason| reason.code.as_str());
+        if !codes.eq(kept.reasons.iter().map(String::as_str)) {
+            return None;
+        }
+        let mut said = BTreeSet::new();
+        let why = ruling.reasons.iter().map(|reason| with_causes(reason, &mut said)).collect();
+        Some(why)
     }
 
     /// What its header says of a message, and what the node noted.

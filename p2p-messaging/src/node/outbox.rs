@@ -69,7 +69,8 @@ impl Worker {
             Some(self.fate(&kept.envelope().ok()?, kept.caught_up))
         };
         let shown = fitting(all.iter().take(most).filter_map(read), MAX_INBOX_BYTES);
-        let more = !shown.is_empty() && shown.len() < all.len();
+        // Of a page that could not be read there is no next one.
+        let more = (most == 0 || !shown.is_empty()) && shown.len() < all.len();
         Ok(json!({"messages": shown, "more": more}))
     }
 

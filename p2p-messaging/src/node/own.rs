@@ -262,7 +262,10 @@ fn first_that_stays(reasons: &[Reason]) -> Option<Code> {
 
 /// A reason with what it comes from, each with its code. What was said in full of a reason before is not
 /// said again: one revoked visa may be what every requirement comes to.
-fn with_causes<'r>(reason: &'r Reason, said: &mut BTreeSet<(&'r str, &'r str)>) -> String {
+pub(super) fn with_causes<'r>(
+    reason: &'r Reason,
+    said: &mut BTreeSet<(&'r str, &'r str)>,
+) -> String {
     let (mut here, mut causes) = (BTreeSet::new(), Vec::new());
     for cause in &reason.causes {
         let this = (cause.code.as_str(), cause.sentence.as_str());

@@ -181,6 +181,9 @@ pub struct RefusedFor {
     pub code: String,
     /// What it means.
     pub sentence: String,
+    /// Of whom or what, and what that comes from, as far as it can be said again from the facts that are kept.
+    #[serde(default)]
+    pub why: Option<String>,
 }
 
 /// What a listener is given.

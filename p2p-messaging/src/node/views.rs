@@ -93,9 +93,14 @@ impl Worker {
             Asked::Outbox { most, before } => self.outbox(most, before.as_ref()),
             Asked::Envelope { envelope } => self.signed(&envelope),
             Asked::Receipts { envelope } => match self.knowledge.store.envelope(&envelope) {
-                Some((_, kept)) => match kept.envelope() {
+                Some((number, kept)) => match kept.envelope() {
                     Ok(envelope) if envelope.header().sender == self.me.participant => {
-                        Ok(self.fate(&envelope, kept.caught_up))
+                        let mut fate = self.fate(&envelope, kept.caught_up);
+                        // Whoever looks for an answer begins there.
+                        if let Some(map) = fate.as_object_mut() {
+                            map.insert("number".into(), number.into());
+                        }
+                        Ok(fate)
                     }
                     _ => Err((codes::NODE_REQUEST, "it is not this participant's".to_owned())),
                 },

@@ -92,7 +92,8 @@ async fn each_envelope_of_a_batch_is_judged_by_itself_up_to_one_at_fault() {
     let told = s.operator.refused(0, 10).await.expect("an answer");
     let [told] = &told[..] else { panic!("{told:?}") };
     assert_eq!((&told.id, &told.sender), (refused.id(), &refused.header().sender));
-    assert!(told.reasons.iter().any(|r| r.code == "GP-POLICY-UNMET"), "{told:?}");
+    let unmet = told.reasons.iter().find(|r| r.code == "GP-POLICY-UNMET").expect("a reason");
+    assert!(unmet.why.as_deref().is_some_and(|why| !why.is_empty()), "{told:?}");
     assert!(s.operator.refused(told.number, 10).await.expect("an answer").is_empty());
     // One that is forged ends it.
     let (first, forged, last) = (bearer.good(), bearer.good(), bearer.good());

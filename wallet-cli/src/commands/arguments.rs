@@ -1,6 +1,7 @@
 //! What several commands read from the command line: lengths of time, claims, parcels, and the
 //! material that verifying needs.
 
+use super::replacing::{ADOPT, with_way_out};
 use super::resolve::parse_time;
 use crate::beside::Beside;
 use crate::codes;
@@ -16,9 +17,10 @@ use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::{IdentityMaterial, Snapshots, Trust};
 use gridpass_credentials::verify::{SeenLists, VisaReport};
 use gridpass_identity::did::Did;
-use gridpass_identity::resolve::{OfflineResolver, Resolver as _, SnapshotStore};
+use gridpass_identity::resolve::{Snapshot, SnapshotStore};
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use gridpass_identity::wallet::Wallet;
+use gridpass_identity::wallet::snapshots::{Fixed, newest_log};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -128,6 +130,8 @@ pub struct Material {
     pub trust: Trust,
     /// Status lists from every source.
     pub lists: Vec<StatusList>,
+    /// Those of them that were given as such.
+    pub given: Vec<StatusList>,
     /// What was seen of status lists before.
     pub seen: SeenLists,
     /// Visas that others rest on.
@@ -156,6 +160,11 @@ impl TrustArgs {
         let message = "a visa is issued now: --at is for commands that only look";
         Err(Failure::new(codes::USAGE, message)
             .next("Leave it out; from when on the visa counts is said with --from TIME."))
+    }
+
+    /// Whether status lists were given as such.
+    pub fn has_status(&self) -> bool {
+        !self.status.is_empty()
     }
 
     /// Reads everything; asks for the wallet only where no trust pack is given.
@@ -246,6 +255,7 @@ impl TrustArgs {
         Ok(Material {
             trust,
             lists,
+            given: Vec::new(),
             seen,
             supporting: parcel.supporting.clone(),
             identities: self_proving(&parcel.identities, latest),
@@ -271,7 +281,11 @@ impl TrustArgs {
             if let Some(text) = visa.filter(|text| keeping::read_visa(text).is_err()) {
                 keeping::read_list(text.as_bytes())?;
             }
-            lists.extend(read_lists(&more.status_lists)?);
+            let read = read_lists(&more.status_lists)?;
+            if is_status {
+                material.given.extend_from_slice(&read);
+            }
+            lists.extend(read);
             material.supporting.extend(more.content);
             material.supporting.extend(more.supporting);
             material.identities.extend(self_proving(&more.identities, latest));
@@ -360,33 +374,65 @@ pub fn identities_of<'d>(
     Ok(parcel::identities_of(store, dids)?)
 }
 
-/// Keeps the DID documents of a parcel, each checked against its DID.
+/// Of documents from a file those that this wallet takes: a did:web's or did:webvh's own owner knows better
+/// than a file.
+fn taken<'m>(
+    wallet: &Wallet,
+    identities: &'m [IdentityMaterial],
+) -> Result<Vec<(&'m Did, Snapshot)>, Failure> {
+    let own: Vec<Did> = wallet.identities()?.into_iter().map(|i| i.did).collect();
+    let mut taken = Vec::new();
+    for material in identities {
+        if material.did.method() == "webvh" && !own.contains(&material.did) {
+            // Also where it was judged at a time to come.
+            taken.push((&material.did, material.taken_at(now()).to_snapshot()?));
+        }
+    }
+    Ok(taken)
+}
+
+/// Refuses logs that contradict the pinned ones or those that the wallet keeps, and tells the way out.
+pub fn check_logs(
+    wallet: &Wallet,
+    pinned: Option<&Trust>,
+    identities: &[IdentityMaterial],
+) -> Result<(), Failure> {
+    for (did, snapshot) in taken(wallet, identities)? {
+        if let Some(pinned) = pinned {
+            keeping::check_log(pinned, did, &snapshot)
+                .map_err(|e| with_way_out(Failure::from(e), ADOPT))?;
+        }
+        let given = Fixed(vec![snapshot]);
+        newest_log(did, &[wallet, &given]).map_err(|e| {
+            let message = format!("the log of {did} contradicts the one that is kept: {e}");
+            with_way_out(Failure::new(e.code(), message), ADOPT)
+        })?;
+    }
+    Ok(())
+}
+
+/// Keeps the DID documents of a parcel, each checked against its DID. Gives of how many there was something
+/// new.
 pub fn save_identities(
     wallet: &mut Wallet,
     identities: &[IdentityMaterial],
-) -> Result<(), Failure> {
+) -> Result<usize, Failure> {
     let has_log = identities.iter().any(|material| material.did.method() == "webvh");
     let pinned = has_log.then(|| keeping::pinned(wallet, now()).ok()).flatten();
-    for material in identities {
-        // A did:web's or did:webvh's own owner knows better than a file.
-        let own = wallet.identities()?.iter().any(|i| i.did == material.did);
-        let known = OfflineResolver::new(wallet).resolve(&material.did).is_ok();
-        if own || material.did.method() != "webvh" {
-            continue;
-        }
-        // Also where it was judged at a time to come.
-        let snapshot = material.taken_at(now()).to_snapshot()?;
-        if let Some(pinned) = &pinned {
-            keeping::check_log(pinned, &material.did, &snapshot)?;
-        }
-        // An older log than the one that is kept adds nothing.
-        if let Err(e) = wallet.save_snapshot(&material.did, &snapshot, &mut crate::context::rng())
-            && !known
-        {
-            return Err(e.into());
+    check_logs(wallet, pinned.as_ref(), identities)?;
+    let mut saved = 0_usize;
+    for (did, snapshot) in taken(wallet, identities)? {
+        let given = Fixed(vec![snapshot.clone()]);
+        let held = newest_log(did, &[&*wallet])?.map(|log| (log.document, log.witness));
+        let newest = newest_log(did, &[&*wallet, &given])?.map(|log| (log.document, log.witness));
+        let kept = wallet.save_snapshot(did, &snapshot, &mut crate::context::rng());
+        // An older log than the one that is kept, or the same, adds nothing.
+        if held != newest {
+            kept?;
+            saved = saved.saturating_add(1);
         }
     }
-    Ok(())
+    Ok(saved)
 }
 
 /// A definition by its name or CID in the wallet, or from a file.
@@ -466,7 +512,6 @@ pub fn schema_document(path: &Path) -> Result<(ContentId, Vec<u8>), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gridpass_identity::resolve::Snapshot;
 
     /// A parcel is written by whoever sends it: the document of a did:web in it is that sender's word
     /// about a regulator's keys.

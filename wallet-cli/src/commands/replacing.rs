@@ -56,6 +56,9 @@ pub fn told(replaced: &[Replaced]) -> Vec<String> {
     lines
 }
 
+/// How a wallet learns of another end of a log.
+pub const ADOPT: &str = "gridpass charter verify PACK --adopt";
+
 /// Tells the way out, where a log that is known is contradicted.
 pub fn with_way_out(failure: Failure, command: &str) -> Failure {
     if failure.code != identity_codes::WEBVH_LOG_INVALID || failure.next.is_some() {

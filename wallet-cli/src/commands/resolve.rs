@@ -1,5 +1,6 @@
 //! `gridpass id resolve`: what is known of a DID, from when, and how old that knowledge is.
 
+use super::replacing::{ADOPT, with_way_out};
 use crate::codes;
 use crate::context::{GlobalArgs, MAX_INPUT, now, read_input, rng};
 use crate::fetch;
@@ -16,6 +17,7 @@ use gridpass_identity::resolve::{Resolution, Resolver as _, Snapshot, Source};
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::Identity;
+use gridpass_identity::wallet::snapshots::{Fixed, newest_log};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -165,7 +167,7 @@ pub fn run(global: &GlobalArgs, args: &ResolveArgs) -> Outcomes {
             return Err(Failure::new(codes::USAGE, message));
         };
         let mut wallet = global.wallet()?;
-        wallet.save_snapshot(&did, snapshot, &mut rng())?;
+        save(&mut wallet, &did, snapshot)?;
         for own in wallet.identities()?.iter().filter(|i| i.did == did) {
             if let Err(e) = wallet.check_current(own) {
                 warn(Some(e.code()), format_args!("{e}: it signs no more. {}", e.code().0.remedy));
@@ -187,6 +189,15 @@ pub fn run(global: &GlobalArgs, args: &ResolveArgs) -> Outcomes {
         }
         _ => failure,
     })
+}
+
+/// Keeps what was given or fetched; where another end of the log is kept, tells the way out.
+fn save(wallet: &mut Wallet, did: &Did, snapshot: &Snapshot) -> Result<(), Failure> {
+    let Err(e) = wallet.save_snapshot(did, snapshot, &mut rng()) else { return Ok(()) };
+    let given = Fixed(vec![snapshot.clone()]);
+    let contradicts = did.method() == "webvh" && newest_log(did, &[&*wallet, &given]).is_err();
+    let failure = Failure::from(e);
+    Err(if contradicts { with_way_out(failure, ADOPT) } else { failure })
 }
 
 /// What to do where the wallet is asked, and nobody is there to open it.

@@ -1,6 +1,6 @@
 //! `gridpass status`: status lists as files.
 
-use super::arguments::{identities_of, read_lists, save_identities, self_proving};
+use super::arguments::{check_logs, identities_of, read_lists, save_identities, self_proving};
 use super::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;
@@ -175,6 +175,8 @@ fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
         Err(KeepError::NoTrust | KeepError::Trust(_)) => None,
         Err(e) => return Err(e.into()),
     };
+    // Else a list would be said not to hold, and why would not be told.
+    check_logs(&wallet, trust.as_ref(), &identities)?;
     let own: Vec<Did> = wallet.identities()?.into_iter().map(|i| i.did).collect();
     // All or nothing: a file with one bad list is not to be believed in parts.
     {
@@ -200,7 +202,7 @@ fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
             }
         }
     }
-    save_identities(&mut wallet, &identities)?;
+    let new = save_identities(&mut wallet, &identities)?;
     let (mut kept, mut older, mut forked) = (Vec::new(), Vec::new(), None);
     // What is wrong with one keeps nobody from what the others say.
     for list in lists {
@@ -222,6 +224,7 @@ fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
     let json = json!({
         "lists": lists.iter().map(row).collect::<Vec<_>>(),
         "older": older.iter().map(row).collect::<Vec<_>>(),
+        "dids": new,
     });
     let mut text = format!("{text}{} lists are kept.", lists.len());
     if !older.is_empty() {
@@ -229,7 +232,11 @@ fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
         text.push_str(&format!("\nNot kept, since a newer state is kept already:\n{older}"));
     }
     if lists.is_empty() && !identities.is_empty() {
-        text = format!("What is new of {} DIDs in it is kept.", identities.len());
+        text = match new {
+            0 => "Nothing in it is new.".to_owned(),
+            1 => "What is new of one DID in it is kept.".to_owned(),
+            more => format!("What is new of {more} DIDs in it is kept."),
+        };
     }
     let identities = wallet.identities()?;
     let own = lists.iter().filter(|l| identities.iter().any(|i| i.did == l.issuer)).count();

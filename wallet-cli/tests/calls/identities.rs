@@ -207,3 +207,52 @@ fn nothing_is_given_to_a_node_that_is_starting_and_what_was_given_is_said() {
     drop(lock);
     place.ok(&add);
 }
+
+/// A DID whose log goes on in two ways: as its owner says in `dso.json`, and as a thief with a copy of the
+/// wallet says in `thief.json`. `old.json` is how it was before, `dso.jsonl` the owner's log.
+fn in_two_ways(owner: &Place) -> String {
+    let did = owner.new_identity("root", &["--method", "webvh", "--location", "dso.example"]);
+    let export = |profile: &str, more: &[&str]| {
+        owner.ok(&[&["--profile", profile, "id", "export", "root"], more].concat());
+    };
+    export("dso", &["--parcel", "-o", "old.json"]);
+    owner.ok(&["wallet", "backup", "-o", "old.gpb"]);
+    let restore = ["wallet", "restore", "old.gpb", "--recovery-file", "words.txt"];
+    owner.ok(&[&restore[..], &["--profile", "thief"]].concat());
+    wait_for_next_second();
+    for (profile, file) in [("thief", "thief.json"), ("dso", "dso.json")] {
+        owner.ok(&["--profile", profile, "id", "rotate", "root"]);
+        export(profile, &["--parcel", "-o", file]);
+    }
+    export("dso", &["-o", "dso.jsonl"]);
+    did
+}
+
+#[test]
+fn a_log_that_contradicts_the_one_that_is_kept_is_refused_and_the_way_out_told() {
+    let (owner, reader) = (Place::with_wallet(), Place::with_wallet());
+    let did = in_two_ways(&owner);
+    for file in ["old.json", "thief.json", "dso.json", "dso.jsonl"] {
+        reader.write(file, &owner.read(file));
+    }
+    let accepted = |file| reader.ok_json("gridpass.status.accept/1", &["status", "accept", file]);
+    assert_eq!(accepted("thief.json")["dids"], 1);
+    // What is known already, and an older state of it, are nothing new and no contradiction.
+    assert_eq!(accepted("thief.json")["dids"], 0);
+    assert_eq!(accepted("old.json")["dids"], 0);
+    let save = ["id", "resolve", &did, "--log", "dso.jsonl", "--save"];
+    for refused in [&["status", "accept", "dso.json"][..], &save] {
+        let refused = reader.refused("GP-WEBVH-LOG-INVALID", 10, refused);
+        assert!(refused["next"].as_str().is_some_and(|n| n.contains("--replace-log")), "{refused}");
+    }
+    // Nor does a node say that the file was damaged on its way.
+    reader.new_identity("node", &["--node"]);
+    reader.ok(&["node", "add", "thief.json"]);
+    let refused = reader.refused("GP-WEBVH-LOG-INVALID", 10, &["node", "add", "dso.json"]);
+    assert!(refused["next"].as_str().is_some_and(|n| n.contains("--replace-log")), "{refused}");
+    assert!(refused["message"].as_str().is_some_and(|m| m.contains(&did)), "{refused}");
+    let end = format!("{did}=2-Qm");
+    let replace = ["node", "add", "dso.json", "--replace-log", &end, "--yes"];
+    let refused = reader.refused("GP-TRUST-PACK-MALFORMED", 16, &replace);
+    assert!(refused["next"].as_str().is_some_and(|n| n.contains("no other file")), "{refused}");
+}

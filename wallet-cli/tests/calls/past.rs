@@ -164,10 +164,15 @@ fn what_was_published_later_says_that_it_was_revoked_before() {
     dso.verdict("GP-VISA-IN-FORCE", 0, &verify);
     place.write("twelve.jwt", &regulator.list(Purpose::Revocation, 12, Some(10)));
     let told = [&verify[..], &["--status", "twelve.jwt"]].concat();
-    dso.verdict("GP-VISA-REVOKED", 13, &told);
-    // By what was known then.
+    let report = dso.verdict("GP-VISA-REVOKED", 13, &told);
+    assert_eq!(report.get("listsPassedOver"), None, "{report:#}");
+    // By what was known then. Who gave a list is told that it does not count.
     let then = [&told[..], &["--clock", "2026-03-01T11:00:00Z"]].concat();
-    dso.verdict("GP-VISA-IN-FORCE", 0, &then);
+    let report = dso.verdict("GP-VISA-IN-FORCE", 0, &then);
+    let passed_over = report["listsPassedOver"].as_array().expect("lists");
+    assert_eq!(passed_over.len(), 1, "{report:#}");
+    assert_eq!(passed_over[0]["code"], "GP-SIGNED-IN-FUTURE", "{report:#}");
+    assert!(dso.ok(&then).stderr.contains("GP-SIGNED-IN-FUTURE"));
 }
 
 #[test]

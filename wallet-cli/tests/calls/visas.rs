@@ -406,6 +406,17 @@ fn a_request_is_refused_with_a_reason_and_a_visa_is_renewed() {
     let verify = ["visa", "verify", "refusal.json"];
     let verified = holder.json("gridpass.visa.verify-refusal/1", &verify);
     assert_eq!((&verified["outcome"], &verified["refusal"]), (&"passed".into(), &shown["refusal"]));
+    // What is asked of visas alone is not passed over.
+    let presenter = ["--presenter", regulator.did.as_str()];
+    for more in [["--nonce", "n-1"], presenter, ["--status", "refusal.json"]] {
+        holder.refused("GP-USAGE", 2, &[&verify[..], &more].concat());
+    }
+    let late = [&verify[..], &["--at", "2099-01-01T00:00:00Z"]].concat();
+    holder.verdict("GP-PROOF-EXPIRED", 12, &late);
+    let told = place.run(&holder.args(&late));
+    let signed = verified["signed"].as_str().expect("a time");
+    assert!(told.text().contains(&format!("--at {signed}")), "{}", told.text());
+    holder.ok(&[&verify[..], &["--at", signed]].concat());
     let refusal = place.read("refusal.json");
     let parcel: Value = serde_json::from_str(&refusal).expect("JSON");
     let content = parcel["content"].as_str().expect("a JWS");

@@ -73,14 +73,14 @@ pub(super) fn read_identities(
         dids.insert(entry.did.clone());
         if let Err(e) = identities.take(&material) {
             let (code, sentence) = (e.code(), e.to_string());
-            // One that does not go on from the one that is known is an error of the store here.
-            let contradicts = matches!(e, ResolveError::Store { .. });
-            if e.is_missing_evidence() && !contradicts {
+            // One that is not written as it must be is an error of the store here.
+            let unread = matches!(e, ResolveError::Store { .. });
+            if e.is_missing_evidence() && !unread {
                 problems.open(code, sentence, &entry.did);
                 refused.insert(entry.did.clone(), e);
             } else {
                 // Whoever exports can write any log: a broken one says nothing of its DID.
-                let code = if contradicts { identity_codes::WEBVH_LOG_INVALID } else { code };
+                let code = if unread { identity_codes::WEBVH_LOG_INVALID } else { code };
                 problems.failed(code, sentence, &entry.did);
             }
         }

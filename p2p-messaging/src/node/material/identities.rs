@@ -15,10 +15,9 @@ impl Material {
         material: &IdentityMaterial,
         keep: bool,
     ) -> Result<Option<Taken>, MaterialError> {
-        let new = self
-            .identities
-            .take(material)
-            .map_err(|e| MaterialError::new(e.code(), e.to_string()))?;
+        let new = self.identities.take(material).map_err(|e| {
+            MaterialError::new(e.code(), format!("what is said of {}: {e}", material.did))
+        })?;
         if !new {
             return Ok(None);
         }

@@ -3,9 +3,10 @@
 use super::{code_of, folder};
 use crate::context::GlobalArgs;
 use crate::output::Failure;
+use gridpass_identity::codes::WALLET_NOT_FOUND;
 use gridpass_messaging::codes;
 use gridpass_messaging::node::control::{Asked, MAX_LINE};
-use gridpass_messaging::node::socket_of;
+use gridpass_messaging::node::{folder_of, socket_of};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -24,7 +25,8 @@ impl Client {
     pub fn connect(global: &GlobalArgs) -> Result<Self, Failure> {
         let path = socket_of(&folder(global)?);
         let stream = UnixStream::connect(&path).map_err(|e| {
-            Failure::new(codes::NODE_NOT_RUNNING, format!("{}: {e}", path.display()))
+            let message = format!("{}: {e}", path.display());
+            elsewhere(global, Failure::new(codes::NODE_NOT_RUNNING, message))
         })?;
         Ok(Self { read: BufReader::new(stream) })
     }
@@ -80,6 +82,31 @@ impl Client {
         let stream = self.read.get_mut();
         stream.set_read_timeout(Some(time)).map_err(|e| gone(&e.to_string()))
     }
+}
+
+/// Where no node can run in this profile, says that it is the wrong one.
+fn elsewhere(global: &GlobalArgs, failure: Failure) -> Failure {
+    let (Ok(profile), Ok(profiles)) = (global.profile(), global.profiles()) else { return failure };
+    if !profiles.contains(&profile) {
+        let there = match profiles.as_slice() {
+            [] => "none".to_owned(),
+            all => all.join(", "),
+        };
+        let message = format!("there is no wallet {profile:?}; there are: {there}");
+        return Failure::new(WALLET_NOT_FOUND, message)
+            .next("Name the profile of the node: --profile NAME.");
+    }
+    let has_node = |name: &String| {
+        global.profile_dir(name).is_ok_and(|dir| folder_of(&dir).is_dir())
+    };
+    let nodes: Vec<String> = profiles.iter().filter(|name| has_node(name)).cloned().collect();
+    if nodes.is_empty() || nodes.contains(&profile) {
+        return failure;
+    }
+    failure.next(format!(
+        "The wallet {profile:?} is no node's: a node has one of its own, here {}. Name it with --profile NAME.",
+        nodes.join(", ")
+    ))
 }
 
 /// How long an answer may take. One for which others are asked, or with which a node waits, comes when it comes.

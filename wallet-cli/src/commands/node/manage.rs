@@ -160,8 +160,9 @@ pub fn add(global: &GlobalArgs, args: &AddArgs) -> Outcomes {
     let running = offline.is_none();
     if let Some((_held, material)) = &mut offline {
         for (file, bytes) in contents {
-            let failed =
-                |e: MaterialError| about(file, &taken, Failure::new(e.code(), e.to_string()));
+            let failed = |e: MaterialError| {
+                about(file, &taken, only_packs(Failure::new(e.code(), e.to_string()), &ends))
+            };
             let all = if ends.is_empty() {
                 material.give(&bytes, now()).map_err(failed)?
             } else {
@@ -179,7 +180,8 @@ pub fn add(global: &GlobalArgs, args: &AddArgs) -> Outcomes {
                 Asked::Add { content }
             } else {
                 let told_by_node = would_replace(global, &content, &ends);
-                let replaced = told_by_node.map_err(|f| about(file, &taken, f))?;
+                let replaced =
+                    told_by_node.map_err(|f| about(file, &taken, only_packs(f, &ends)))?;
                 args.replace.confirm(&replaced, global)?;
                 lines.extend(told(&replaced));
                 Asked::Replace { content, logs: ends.clone(), confirmed: true }
@@ -198,6 +200,17 @@ pub fn add(global: &GlobalArgs, args: &AddArgs) -> Outcomes {
         text.push_str("next: gridpass node run");
     }
     Ok(Answer::new("gridpass.node.add/1", json!({"taken": taken, "running": running}), text))
+}
+
+/// Says that logs are replaced by what a trust pack brings, where another file was given.
+fn only_packs(failure: Failure, ends: &[LogPin]) -> Failure {
+    if ends.is_empty() || failure.code != credential_codes::TRUST_PACK_MALFORMED {
+        return failure;
+    }
+    failure.next(
+        "With --replace-log a trust pack is given, and no other file: ask the charter's signers for one that has \
+         the log.",
+    )
 }
 
 /// What would change at a node that runs.

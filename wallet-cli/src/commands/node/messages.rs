@@ -17,6 +17,7 @@ use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::node::control::{Asked, NewMessage};
 use gridpass_policy::codes as policy_codes;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -102,7 +103,8 @@ pub struct InboxArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     after: u64,
     /// The most messages
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50,
+          value_parser = clap::value_parser!(u32).range(1..))]
     most: u32,
     /// Show instead what others sent and was refused here, with the codes that say why
     #[arg(long)]
@@ -117,7 +119,8 @@ pub struct InboxArgs {
 ))]
 pub struct OutboxArgs {
     /// The most messages
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20,
+          value_parser = clap::value_parser!(u32).range(1..))]
     most: u32,
     /// Only those that were sent before this message
     #[arg(long, value_name = "ID")]
@@ -162,7 +165,7 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         lifetime_millis: args.lifetime.as_deref().map(parse_duration).transpose()?,
         reference: args.reference.clone(),
     };
-    // What was taken in before cannot be an answer.
+    // What was taken in before is no answer, unless the message was sent before, under its reference.
     let before = wait.map(|_| ask(global, &Asked::Status)).transpose()?;
     let mut sent = told_why(|| ask(global, &Asked::Send(new))).map_err(|e| match e.code {
         // The code's remedy speaks to a reader.
@@ -184,6 +187,8 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         (Some(millis), Some(before)) => {
             let thread = sent.get("thread").and_then(Value::as_str).unwrap_or(&id).to_owned();
             let after = before.get("lastNumber").and_then(Value::as_u64).unwrap_or_default();
+            let own = args.reference.as_ref().and_then(|_| number_of(global, &id));
+            let after = own.map_or(after, |own| own.min(after));
             let answer = answer_in(global, &thread, after, Duration::from_millis(millis))?;
             let said = answer.get("text").or_else(|| answer.get("payload"));
             text.push_str(&format!(
@@ -215,6 +220,12 @@ fn told_why<T>(ask: impl FnOnce() -> T) -> T {
     drop(done);
     let _ = teller.join();
     answer
+}
+
+/// Under which number the node has an own message, where it says so.
+fn number_of(global: &GlobalArgs, id: &str) -> Option<u64> {
+    let envelope = EnvelopeId::parse(id).ok()?;
+    ask(global, &Asked::Receipts { envelope }).ok()?.get("number")?.as_u64()
 }
 
 /// Waits for a message in a thread.
@@ -286,6 +297,17 @@ pub fn listen(global: &GlobalArgs, args: &ListenArgs) -> Outcomes {
     Ok(Answer::default())
 }
 
+/// Why something was refused, in a line: what the node says of this case, or what the code means.
+fn reason(reason: &Value) -> String {
+    let of = |name: &str| reason.get(name).and_then(Value::as_str);
+    let (code, sentence) = (of("code").unwrap_or_default(), of("sentence").unwrap_or_default());
+    match of("why") {
+        Some(why) if why.contains(code) => shown(why),
+        Some(why) => format!("{} [{}]", shown(why), shown(code)),
+        None => format!("{} [{}]", shown(sentence), shown(code)),
+    }
+}
+
 /// What was refused, for people.
 fn refused(message: &Value) -> String {
     let of = |name: &str| shown(message.get(name).and_then(Value::as_str).unwrap_or_default());
@@ -298,11 +320,37 @@ fn refused(message: &Value) -> String {
         of("sender"),
         of("id"),
     );
-    for reason in message.get("reasons").and_then(Value::as_array).into_iter().flatten() {
-        let of = |name: &str| shown(reason.get(name).and_then(Value::as_str).unwrap_or_default());
-        text.push_str(&format!("          {} [{}]\n", of("sentence"), of("code")));
+    let reasons = message.get("reasons").and_then(Value::as_array);
+    let told: Vec<String> = reasons.into_iter().flatten().map(reason).collect();
+    let mut said = BTreeSet::new();
+    for line in told.iter().filter(|line| said.insert(line.as_str())) {
+        let times = told.iter().filter(|other| *other == line).count();
+        let times = if times > 1 { format!(" ({times} times)") } else { String::new() };
+        text.push_str(&format!("          {line}{times}\n"));
+    }
+    let unsaid = |reason: &Value| {
+        let code = reason.get("code").and_then(Value::as_str).unwrap_or_default();
+        code.starts_with("GP-POLICY-") && reason.get("why").is_none()
+    };
+    if reasons.into_iter().flatten().any(unsaid) {
+        text.push_str(
+            "          what the channel requires: gridpass channel show FILE, with its descriptor\n",
+        );
     }
     text
+}
+
+/// Where the next page of what is taken in begins, where there is one.
+fn next_page(answer: &Value, refused: bool) -> Option<String> {
+    answer.get("more").and_then(Value::as_bool).filter(|more| *more)?;
+    let last = answer.get("last").and_then(Value::as_u64)?;
+    let refused = if refused { " --refused" } else { "" };
+    Some(format!("there are more: gridpass inbox{refused} --after {last}\n"))
+}
+
+/// Where nothing is shown, after what that is.
+fn nothing_after(after: u64) -> String {
+    if after == 0 { String::new() } else { format!(" after number {after}") }
 }
 
 pub fn inbox(global: &GlobalArgs, args: &InboxArgs) -> Outcomes {
@@ -310,8 +358,11 @@ pub fn inbox(global: &GlobalArgs, args: &InboxArgs) -> Outcomes {
         let asked = Asked::Refused { after: args.after, most: args.most };
         let answer = ask(global, &asked)?;
         let all = answer.get("messages").and_then(Value::as_array).into_iter().flatten();
-        let text: String = all.map(refused).collect();
-        let text = if text.is_empty() { "nothing was refused".to_owned() } else { text };
+        let mut text: String = all.map(refused).collect();
+        if text.is_empty() {
+            text = format!("nothing was refused{}", nothing_after(args.after));
+        }
+        text.extend(next_page(&answer, true));
         return Ok(Answer::new("gridpass.refused/1", answer, text));
     }
     let answer = ask(global, &Asked::Inbox { after: args.after, most: args.most })?;
@@ -341,8 +392,9 @@ pub fn inbox(global: &GlobalArgs, args: &InboxArgs) -> Outcomes {
         text.push_str(&format!("{}\n", passed_over(waits)));
     }
     if text.is_empty() {
-        text.push_str("nothing");
+        text = format!("nothing{}", nothing_after(args.after));
     }
+    text.extend(next_page(&answer, false));
     Ok(Answer::new("gridpass.inbox/1", answer, text))
 }
 
@@ -362,7 +414,15 @@ pub fn outbox(global: &GlobalArgs, args: &OutboxArgs) -> Outcomes {
         text.push_str(&fate(message));
     }
     if text.is_empty() {
-        text.push_str("nothing was sent");
+        text.push_str(match &args.before {
+            None => "nothing was sent",
+            Some(_) => "nothing was sent before it",
+        });
+    }
+    let last = answer.get("messages").and_then(Value::as_array).and_then(|all| all.last());
+    let last = last.and_then(|message| message.get("id")).and_then(Value::as_str);
+    if let (Some(true), Some(last)) = (answer.get("more").and_then(Value::as_bool), last) {
+        text.push_str(&format!("there are more: gridpass outbox --before {}\n", shown(last)));
     }
     Ok(Answer::new("gridpass.outbox/1", answer, text))
 }
@@ -445,5 +505,20 @@ mod tests {
         let refused = text.lines().find(|line| line.contains("zFirst")).expect("a line");
         assert!(refused.contains("refused") && refused.contains("GP-SEALING-STRANGER"), "{text}");
         assert!(text.contains("    at did:key:zSecond: delivered"), "{text}");
+    }
+    #[test]
+    fn a_cause_of_several_requirements_is_said_once_with_where_they_are() {
+        let unmet = json!({"code": "GP-POLICY-UNMET", "sentence": "It is not satisfied."});
+        let message = json!({"number": 7, "id": "bafyrei", "reasons": [unmet, unmet]});
+        let text = refused(&message);
+        assert_eq!(text.matches("[GP-POLICY-UNMET]").count(), 1, "{text}");
+        assert!(text.contains("(2 times)") && text.contains("gridpass channel show"), "{text}");
+        let which = json!({"code": "GP-POLICY-UNMET", "sentence": "", "why": "zone: it says GB-2"});
+        let text = refused(&json!({"reasons": [which]}));
+        assert!(text.contains("zone: it says GB-2 [GP-POLICY-UNMET]\n"), "{text}");
+        assert!(!text.contains("channel show"), "{text}");
+        let other = json!({"reasons": [{"code": "GP-VISA-REVOKED", "sentence": "It is revoked."}]});
+        let text = refused(&other);
+        assert!(!text.contains("times") && !text.contains("channel show"), "{text}");
     }
 }

@@ -150,8 +150,10 @@ pub fn node_identity(wallet: &Wallet, name: Option<&str>) -> Result<Identity, Fa
     } else {
         return Ok(found);
     };
-    Err(Failure::new(code, format!("{} {wrong}", found.did))
-        .next("Make the node an identity: gridpass id new --name node --method key --node"))
+    Err(Failure::new(code, format!("{} {wrong}", found.did)).next(
+        "A node has a wallet of its own, apart from its participant's: name it with --profile NAME, or make it: \
+         gridpass init --name node-1, and gridpass id new --name node --method key --node --profile node-1",
+    ))
 }
 
 fn is_ed25519(identity: &Identity) -> bool {

@@ -1,22 +1,26 @@
 //! Verifying a visa, a presentation or a refusal.
 
 use super::report_answer;
-use crate::commands::arguments::TrustArgs;
+use crate::commands::arguments::{Material, TrustArgs};
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, checks_text, outcome_exit};
 use crate::resolving::parse_did;
 use crate::shown::shown;
+use crate::warnings::warn;
 use clap::Args;
+use gridpass_credentials::codes::PROOF_EXPIRED;
 use gridpass_credentials::parcel::{Parcel, ParcelError, ParcelKind};
 use gridpass_credentials::request::{self, Received, Refusal};
 use gridpass_credentials::secured::{Kind, Secured};
 use gridpass_credentials::signature::SignatureMemo;
-use gridpass_credentials::verify::{Evidence, Expectation, verify_presentation_with, verify_visa};
+use gridpass_credentials::verify::{
+    Evidence, Expectation, check_list, verify_presentation_with, verify_visa,
+};
 use gridpass_identity::json::canonicalize;
 use gridpass_identity::report::Outcome;
-use gridpass_identity::resolve::OfflineResolver;
-use serde_json::json;
+use gridpass_identity::resolve::{OfflineResolver, Resolver};
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// Verify a presentation, a visa or the refusal of a request, offline, and say why
@@ -95,7 +99,33 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
         bytes.push(b'\n');
         report_file.write(bytes)?;
     }
-    Ok(report_answer("gridpass.visa.verify/1", &report))
+    let mut answer = report_answer("gridpass.visa.verify/1", &report);
+    let left_out = passed_over(&material, &resolver);
+    if !left_out.is_empty() {
+        answer.json.insert("listsPassedOver".into(), left_out.into());
+    }
+    Ok(answer)
+}
+
+/// The lists that were given and do not count, each with a warning: who gave one relies on what it says.
+fn passed_over(material: &Material, resolver: &dyn Resolver) -> Vec<Value> {
+    let mut passed_over = Vec::new();
+    let mut memo = SignatureMemo::default();
+    for list in &material.given {
+        let checks = check_list(list, resolver, material.clock, &mut memo);
+        let Some(check) = checks.into_iter().find(|c| c.outcome != Outcome::Passed) else {
+            continue;
+        };
+        let (id, issuer, sentence) = (&list.id, &list.issuer, &check.sentence);
+        warn(
+            Some(check.code),
+            format!("the list {id} of {issuer} was given, and is passed over: {sentence}"),
+        );
+        passed_over.push(json!({
+            "id": id, "issuer": issuer, "code": check.code, "sentence": sentence,
+        }));
+    }
+    passed_over
 }
 
 /// Verifies who refused a request, and to whom.
@@ -105,6 +135,17 @@ fn refusal(
     parcel: &Parcel,
     report_file: &OutputArgs,
 ) -> Outcomes {
+    for (name, given) in [
+        ("--nonce", args.nonce.is_some()),
+        ("--presenter", args.presenter.is_some()),
+        ("--status", args.trust.has_status()),
+    ] {
+        if given {
+            let message = format!("the file refuses a request, and {name} is for visas");
+            return Err(Failure::new(crate::codes::USAGE, message)
+                .next("Leave it out; whose request it must be is said with --audience DID."));
+        }
+    }
     let material = args.trust.gather(global, parcel)?;
     let snapshots = material.snapshots()?;
     let resolver = OfflineResolver::new(&snapshots);
@@ -133,7 +174,14 @@ fn refusal(
         checks_text(&report.checks)
     ));
     if let Some(check) = deciding.filter(|_| outcome != Outcome::Passed) {
-        text.push_str(&format!("next: {}\n", check.code.0.remedy));
+        let next = match check.code {
+            PROOF_EXPIRED => format!(
+                "It counts for 30 days. Whether it did then is said as of that time: add --at {}",
+                received.signed
+            ),
+            code => code.0.remedy.to_owned(),
+        };
+        text.push_str(&format!("next: {next}\n"));
     }
     let json = json!({
         "refusal": refusal,
