@@ -4,14 +4,16 @@
 use super::control::NewMessage;
 use super::typed::AskError;
 use super::worker::Worker;
-use crate::checking::Known as _;
+use crate::checking::{Known as _, Link};
 use crate::codes;
 use crate::envelope::Envelope;
 use crate::sealing::Opening;
+use crate::store::Unnamed;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;
+use gridpass_identity::time::UnixMillis;
 use gridpass_policy::channel::SignedChannel;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -61,6 +63,23 @@ fn difference(new: &NewMessage, sent: &Envelope, opened: Option<&Opening>) -> Op
     checks.into_iter().find(|(_, same)| !same).map(|(what, _)| what)
 }
 
+/// Whether a message may be the one that is asked for, although nothing says under which reference it was sent:
+/// it is the same, or it is not over yet, and then also whoever asks for another under its reference is to hear of
+/// it. Of one that is lost as well nobody knows what it said, nor for how long: no longer than its channel allows.
+fn may_be_it(
+    unnamed: &Unnamed,
+    new: &NewMessage,
+    opened: Option<&Opening>,
+    (now, longest_millis): (UnixMillis, u64),
+) -> bool {
+    match unnamed {
+        Unnamed::Message(sent) => {
+            now < sent.header().expires || difference(new, sent, opened).is_none()
+        }
+        Unnamed::Before(next) => now < next.issued.plus_millis(longest_millis),
+    }
+}
+
 impl Worker {
     /// The message that was sent under the reference of a new one, if one was.
     pub(super) fn sent_before(&self, new: &NewMessage) -> Result<Option<Envelope>, AskError> {
@@ -84,7 +103,42 @@ impl Worker {
             }
             return Ok(Some(sent));
         }
+        for channel in self.versions_of(&new.channel) {
+            self.check_unnamed(channel, new)?;
+        }
         Ok(None)
+    }
+
+    /// Refuses a reference that nobody knows while it may be that of a message whose record of it is lost: what was
+    /// ordered is not ordered twice because the log is damaged.
+    fn check_unnamed(&self, channel: &ContentId, new: &NewMessage) -> Result<(), AskError> {
+        let (store, material) = (&self.knowledge.store, &self.knowledge.material);
+        let signed = material.channels.get(channel).or_else(|| material.left.get(channel));
+        let longest = signed.map_or(0, |s| s.descriptor().limits.max_lifetime_seconds);
+        let times = (self.now(), longest.saturating_mul(1000));
+        for unnamed in store.unnamed(&self.own_chain(channel)) {
+            let opened = match &unnamed {
+                Unnamed::Message(sent) if sent.header().is_sealed() => {
+                    Some(self.knowledge.open(sent))
+                }
+                Unnamed::Message(_) | Unnamed::Before(_) => None,
+            };
+            if !may_be_it(&unnamed, new, opened.as_ref(), times) {
+                continue;
+            }
+            let which = match &unnamed {
+                Unnamed::Message(sent) => sent.id().to_string(),
+                Unnamed::Before(Link { previous: Some(id), .. }) => id.to_string(),
+                Unnamed::Before(next) => format!("the one before {}", next.id),
+            };
+            let sentence = format!(
+                "records of the log are lost that may have said that {which} was sent under this `ref`: nothing was \
+                 sent; look at that message (gridpass outbox) or ask its recipients, and where it is another \
+                 one, send without a `ref`"
+            );
+            return Err((codes::LOG_DAMAGED, sentence).into());
+        }
+        Ok(())
     }
 
     /// Whether that is so, and the same was asked for.
@@ -164,5 +218,25 @@ mod tests {
         let open = Opening::Open(b"{ }".to_vec().into());
         assert_eq!(difference(&new, &sent, Some(&open)), Some("payload"));
         assert_eq!(difference(&new, &sent, Some(&Opening::NoKey)), None);
+    }
+
+    #[test]
+    fn a_message_without_a_known_reference_stands_in_the_way_while_it_counts_or_is_the_same() {
+        let key = key(1);
+        let sent = Envelope::sign(header(&key), b"{}".to_vec(), &key).expect("signs");
+        let (issued, expires) = (sent.header().issued, sent.header().expires);
+        let link = Link { id: sent.id().clone(), previous: None, issued };
+        let message = Unnamed::Message(Box::new(sent));
+        let same = NewMessage::new("channel", "bids", b"{}");
+        let other = NewMessage::new("channel", "bids", b"{ }");
+        let of = |unnamed: &Unnamed, new: &NewMessage, now: UnixMillis| {
+            may_be_it(unnamed, new, None, (now, 10))
+        };
+        assert!(of(&message, &same, issued) && of(&message, &other, issued));
+        assert!(of(&message, &same, expires), "it is not sent twice, also when it is over");
+        assert!(!of(&message, &other, expires), "and blocks nothing else for ever");
+        let lost = Unnamed::Before(link);
+        assert!(of(&lost, &other, issued.plus_millis(9)));
+        assert!(!of(&lost, &same, issued.plus_millis(10)));
     }
 }
