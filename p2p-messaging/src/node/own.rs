@@ -46,7 +46,9 @@ impl Worker {
         let sent = match self.sent_before(&new) {
             Ok(Some(before)) => {
                 // Answered when it is durable, if it is not yet.
-                After::Answer(reply, Ok(self.sent_shown(&before, reference.as_deref())))
+                let state = self.state_of(&before);
+                let shown = self.sent_shown(&before, reference.as_deref(), Some(state));
+                After::Answer(reply, Ok(shown))
             }
             Ok(None) => match self.make(new) {
                 Ok(envelope) => After::Sent { reply, envelope, reference },
@@ -202,11 +204,26 @@ impl Worker {
         reference: Option<&str>,
     ) {
         self.metrics.sent();
-        let _ = reply.send(Ok(self.sent_shown(envelope, reference)));
+        let _ = reply.send(Ok(self.sent_shown(envelope, reference, None)));
     }
 
-    /// What is answered of a message that was sent.
-    fn sent_shown(&self, envelope: &Envelope, reference: Option<&str>) -> Value {
+    /// How far a message came that was sent before, or that it is over.
+    fn state_of(&self, envelope: &Envelope) -> Value {
+        if self.now() >= envelope.header().expires {
+            return Value::from("over");
+        }
+        let kept = self.knowledge.store.seen(envelope.id());
+        let fate = self.fate(envelope, kept.is_some_and(|kept| kept.caught_up));
+        fate.get("state").cloned().unwrap_or_default()
+    }
+
+    /// What is answered of a message that is sent, or was before and is in this state.
+    fn sent_shown(
+        &self,
+        envelope: &Envelope,
+        reference: Option<&str>,
+        before: Option<Value>,
+    ) -> Value {
         let header = envelope.header();
         json!({
             "id": envelope.id(),
@@ -218,6 +235,8 @@ impl Worker {
             "expires": header.expires,
             "thread": header.thread,
             "ref": reference,
+            "repeated": before.is_some(),
+            "state": before.unwrap_or_else(|| Value::from("queued")),
             "recipientsWithoutNode": self.without_node(header),
         })
     }

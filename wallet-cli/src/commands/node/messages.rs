@@ -180,6 +180,7 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         sent.get("sequence").map(ToString::to_string).unwrap_or_default(),
         of("expires"),
     );
+    text.push_str(&repeated(&sent));
     match (wait, before) {
         (Some(millis), Some(before)) => {
             let thread = sent.get("thread").and_then(Value::as_str).unwrap_or(&id).to_owned();
@@ -198,6 +199,16 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         _ => text.push_str(&format!("next: gridpass receipts {id}\n")),
     }
     Ok(Answer::new("gridpass.send/1", sent, text))
+}
+
+/// That nothing was sent now, where it was before, for people.
+fn repeated(sent: &Value) -> String {
+    if sent.get("repeated") != Some(&Value::Bool(true)) {
+        return String::new();
+    }
+    let of = |name: &str| shown(sent.get(name).and_then(Value::as_str).unwrap_or_default());
+    let over = if of("state") == "over" { ", and it is over" } else { "" };
+    format!("  repeated  it was sent before, at {}{over}: nothing was sent now\n", of("issued"))
 }
 
 /// Where an answer takes longer than a second, says why it may.
@@ -445,5 +456,16 @@ mod tests {
         let refused = text.lines().find(|line| line.contains("zFirst")).expect("a line");
         assert!(refused.contains("refused") && refused.contains("GP-SEALING-STRANGER"), "{text}");
         assert!(text.contains("    at did:key:zSecond: delivered"), "{text}");
+    }
+
+    #[test]
+    fn a_repeat_is_told_from_a_sending() {
+        let sent = json!({"id": "bafyrei", "issued": "2026-01-05T08:00:00Z", "repeated": false});
+        assert_eq!(repeated(&sent), "");
+        let again = json!({"issued": "2026-01-05T08:00:00Z", "repeated": true, "state": "sent"});
+        let text = repeated(&again);
+        assert!(text.contains("sent before, at 2026-01-05T08:00:00Z: nothing"), "{text}");
+        let over = json!({"issued": "2026-01-05T08:00:00Z", "repeated": true, "state": "over"});
+        assert!(repeated(&over).contains("and it is over"), "{}", repeated(&over));
     }
 }
