@@ -13,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;
+use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::channel::SignedChannel;
 use serde_json::Value;
@@ -35,6 +36,16 @@ fn is_same(one: &Value, other: &Value) -> bool {
     one == other || one.as_f64().is_some_and(|one| other.as_f64() == Some(one))
 }
 
+/// In whatever order they are named.
+fn same_recipients(one: &[Did], other: &[Did]) -> bool {
+    let sorted = |all: &[Did]| {
+        let mut all = all.to_vec();
+        all.sort_unstable();
+        all
+    };
+    sorted(one) == sorted(other)
+}
+
 /// What differs between a message that is asked for and the one that was sent; nothing where they are the
 /// same, as far as can be said. What was sent can be opened as long as it is kept.
 fn difference(new: &NewMessage, sent: &Envelope, opened: Option<&Opening>) -> Option<&'static str> {
@@ -54,7 +65,7 @@ fn difference(new: &NewMessage, sent: &Envelope, opened: Option<&Opening>) -> Op
     let checks: [(&str, bool); 7] = [
         ("topic", header.topic == new.topic),
         ("version", new.version.is_none_or(|version| version == header.topic_version)),
-        ("recipients", header.recipients == new.recipients),
+        ("recipients", same_recipients(&header.recipients, &new.recipients)),
         ("thread", header.thread == new.thread),
         ("lifetimeMillis", lifetime.is_none_or(|expires| expires == header.expires)),
         ("attributes", new.attributes.iter().all(has)),
@@ -218,6 +229,19 @@ mod tests {
         let open = Opening::Open(b"{ }".to_vec().into());
         assert_eq!(difference(&new, &sent, Some(&open)), Some("payload"));
         assert_eq!(difference(&new, &sent, Some(&Opening::NoKey)), None);
+    }
+
+    #[test]
+    fn recipients_are_the_same_in_whatever_order() {
+        let did = |number: u8| crate::test_kit::did_of(&key(number)).did().clone();
+        let header = Header { recipients: vec![did(2), did(3)], ..header(&key(1)) };
+        let sent = Envelope::sign(header, b"{}".to_vec(), &key(1)).expect("signs");
+        let new = NewMessage::new("channel", "bids", b"{}");
+        let to = |all: [u8; 2]| all.into_iter().fold(new.clone(), |new, n| new.to(did(n)));
+        assert_eq!(difference(&to([2, 3]), &sent, None), None);
+        assert_eq!(difference(&to([3, 2]), &sent, None), None);
+        assert_eq!(difference(&to([2, 4]), &sent, None), Some("recipients"));
+        assert_eq!(difference(&to([2, 2]), &sent, None), Some("recipients"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use gridpass_messaging::node::control::{Asked, NewMessage};
 use gridpass_policy::codes as policy_codes;
 use serde_json::{Map, Value};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -167,7 +167,7 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
     let mut sent = told_why(|| ask(global, &Asked::Send(new))).map_err(|e| match e.code {
         // The code's remedy speaks to a reader.
         code if code == policy_codes::PAYLOAD_MALFORMED => {
-            e.next(format!("Correct {}: nothing was sent.", args.file.display()))
+            e.next(format!("Correct {}: nothing was sent.", named(&args.file)))
         }
         code if code == messaging_codes::ENVELOPE_TOO_LARGE => e.next(AS_A_FILE),
         _ => e,
@@ -199,6 +199,14 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         _ => text.push_str(&format!("next: gridpass receipts {id}\n")),
     }
     Ok(Answer::new("gridpass.send/1", sent, text))
+}
+
+/// How what was read is called.
+fn named(file: &Path) -> String {
+    match file.to_str() {
+        Some("-") => "what stands on standard input".to_owned(),
+        _ => file.display().to_string(),
+    }
 }
 
 /// That nothing was sent now, where it was before, for people.
@@ -456,6 +464,12 @@ mod tests {
         let refused = text.lines().find(|line| line.contains("zFirst")).expect("a line");
         assert!(refused.contains("refused") && refused.contains("GP-SEALING-STRANGER"), "{text}");
         assert!(text.contains("    at did:key:zSecond: delivered"), "{text}");
+    }
+
+    #[test]
+    fn what_is_to_be_corrected_is_named() {
+        assert_eq!(named(Path::new("-")), "what stands on standard input");
+        assert_eq!(named(Path::new("needs.json")), "needs.json");
     }
 
     #[test]
