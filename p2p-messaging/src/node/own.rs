@@ -208,16 +208,6 @@ impl Worker {
         let _ = reply.send(Ok(self.sent_shown(envelope, reference, None)));
     }
 
-    /// How far a message came that was sent before, or that it is over.
-    fn state_of(&self, envelope: &Envelope) -> Value {
-        if self.now() >= envelope.header().expires {
-            return Value::from("over");
-        }
-        let kept = self.knowledge.store.seen(envelope.id());
-        let fate = self.fate(envelope, kept.is_some_and(|kept| kept.caught_up));
-        fate.get("state").cloned().unwrap_or_default()
-    }
-
     /// What is answered of a message that is sent, or was before and is in this state.
     fn sent_shown(
         &self,

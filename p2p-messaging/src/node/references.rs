@@ -152,6 +152,16 @@ impl Worker {
         Ok(())
     }
 
+    /// How far a message came that was sent before, or that it is over.
+    pub(super) fn state_of(&self, envelope: &Envelope) -> Value {
+        if self.now() >= envelope.header().expires {
+            return Value::from("over");
+        }
+        let kept = self.knowledge.store.seen(envelope.id());
+        let fate = self.fate(envelope, kept.is_some_and(|kept| kept.caught_up));
+        fate.get("state").cloned().unwrap_or_default()
+    }
+
     /// Whether that is so, and the same was asked for.
     pub(super) fn was_sent(&self, new: &NewMessage) -> bool {
         matches!(self.sent_before(new), Ok(Some(_)))
