@@ -339,3 +339,25 @@ async fn numbers_of_another_log_are_refused_and_no_reader_goes_back() {
     assert_eq!(soon(flexgen.node.ask(listen)).await["after"], last);
     flexgen.node.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_ordered_under_a_reference_that_is_damaged_is_not_ordered_twice() {
+    let market = Market::with_operators(|_| ());
+    let flexgen = alone(&market).await;
+    let order = offer(&market, 1, "GB-1").once("the order of today");
+    let sent = soon(flexgen.node.send(order.clone())).await;
+    flexgen.node.stop().await;
+    // The message itself is whole.
+    damage(flexgen.folder.path(), "the order of today");
+    let flexgen = flexgen.again(&market, false).await;
+    flexgen.node.hurry(Duration::from_secs(11)).await;
+    let refused = flexgen.node.send(order).await.expect_err("it may have been sent");
+    assert_eq!(refused.code, codes::LOG_DAMAGED, "{refused}");
+    assert!(refused.message.contains(sent.id.as_str()), "{refused}");
+    let ids = |all: &[Outgoing]| all.iter().map(|m| m.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&soon(flexgen.node.outbox(10)).await), std::slice::from_ref(&sent.id));
+    // What names no reference is sent.
+    let other = soon(flexgen.node.send(offer(&market, 2, "GB-1"))).await;
+    assert_eq!(other.sequence, sent.sequence + 1);
+    flexgen.node.stop().await;
+}
