@@ -112,7 +112,7 @@ gridpass_identity::codes! {
         "Send it as a file, or in parts.";
     MESSAGE_FROM_FUTURE = "GP-MESSAGE-FROM-FUTURE", Denied,
         "The message says it was made later than the clock skew allows.",
-        "Set the sender's clock.";
+        "Set the sender's clock, or the receiver's where messages of several senders are early: `gridpass node status` there says so.";
     MESSAGE_EXPIRED = "GP-MESSAGE-EXPIRED", Expired,
         "The message counted until a time that is over.",
         "Nothing: its sender sends it anew if it still matters.";

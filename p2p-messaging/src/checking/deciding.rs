@@ -2,7 +2,8 @@
 //! What a denial is worth is in [`super::finality`].
 
 use super::checker::{Channel, Checker};
-use super::finality::{finality, is_hidden};
+use super::finality::{finality, is_hidden, is_suspended};
+use super::lists::reinstated;
 use super::rate::{Rate, claimed_most, minute};
 use super::{Checked, Decided, Effect, Known, Missing, Source, Speaker, Verdict, sender};
 use crate::codes;
@@ -84,12 +85,19 @@ impl Checker {
             Err(e) => return Checked::new(Verdict::Ignore, e.code(), e.to_string()),
         };
         let mut checked = outcome(&ruling);
+        let mut judged = (source, false);
         if checked.verdict == Verdict::Refuse {
-            checked.verdict = finality(&channel.policy, &ruling, admitted.admission(), source);
+            if source == Source::CatchUp && is_suspended(admitted.admission(), &ruling) {
+                let evidence = known.evidence();
+                judged.1 = known.document(speaker.presentation).is_some_and(|presentation| {
+                    reinstated(&speaker, &presentation, &evidence, (at, now), &mut self.memo)
+                });
+            }
+            checked.verdict = finality(&channel.policy, &ruling, admitted.admission(), judged);
         }
         checked.answers = match checked.verdict {
             Verdict::Refuse => {
-                let judged = (admitted.admission(), source);
+                let judged = (admitted.admission(), judged);
                 !is_hidden(&channel.policy, (header, &facts), &ruling, judged)
             }
             Verdict::Ignore => holds_nowhere,

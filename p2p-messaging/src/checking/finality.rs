@@ -12,18 +12,22 @@ use gridpass_policy::decision::{Reason, Ruling};
 use gridpass_policy::facts::{Admission, CheckFacts, Finding, MessageFacts};
 use gridpass_policy::policy::Policy;
 
+/// How a message came; and whether every suspension that it fails for is over by the newest lists here, which say
+/// that it was in force then ([`super::lists::reinstated`]).
+pub(super) type Judged = (Source, bool);
+
 /// What a denial is worth: whether it stays one, whatever may still come; whether it waits for what
 /// is missing; or whether nothing is kept of it, since the sender is not shown to be the sender.
 pub(super) fn finality(
     policy: &Policy,
     ruling: &Ruling,
     facts: &Admission,
-    source: Source,
+    judged: Judged,
 ) -> Verdict {
     if facts.has_failed() {
         return Verdict::Ignore;
     }
-    let later = match source {
+    let later = match judged.0 {
         Source::Live => Verdict::Wait,
         // It comes again with the next catching up.
         Source::CatchUp => Verdict::Ignore,
@@ -37,7 +41,7 @@ pub(super) fn finality(
     if ruling.reasons.iter().any(|r| tells(r, &[policy_codes::ADMISSION_EXPIRED])) {
         return Verdict::Ignore;
     }
-    let passes = |r: &Reason| passes(policy, r, facts, source);
+    let passes = |r: &Reason| passes(policy, r, facts, judged);
     // Undecided is what would be allowed if what is missing came, and came out well. The visas that
     // prove an issuer's authority come with the presentation, or never.
     let may_come = facts.visas.iter().any(|v| {
@@ -93,17 +97,29 @@ fn tells(reason: &Reason, codes: &[Code]) -> bool {
 }
 
 /// Whether a reason may be none later, or to another peer.
-fn passes(policy: &Policy, reason: &Reason, facts: &Admission, source: Source) -> bool {
+fn passes(policy: &Policy, reason: &Reason, facts: &Admission, judged: Judged) -> bool {
+    let (source, reinstated) = judged;
     let live = source == Source::Live;
-    let may_pass = |code: &str| is_one(code, &PASSING) || (live && is_one(code, &OF_THE_TIME));
+    // No later list takes back that it was suspended then.
+    let stays = |code: &str| reinstated && code == credential_codes::VISA_SUSPENDED.id();
+    let may_pass = |code: &str| {
+        (is_one(code, &PASSING) && !stays(code)) || (live && is_one(code, &OF_THE_TIME))
+    };
     // A peer that has another framework's trust judges for itself alone.
     let foreign = facts.trust.framework != policy.descriptor().framework;
     // A visa that another one needs fails with it, and heals with it.
     let needed = || facts.visas.iter().any(|v| may_pass(&v.standing.code));
-    tells(reason, &PASSING)
-        || (live && tells(reason, &OF_THE_TIME))
+    may_pass(&reason.code)
+        || reason.causes.iter().any(|c| may_pass(&c.code))
         || (foreign && reason.code == policy_codes::ADMISSION_OTHER.id())
         || (tells(reason, &[credential_codes::PRECONDITIONS_UNMET]) && needed())
+}
+
+/// Whether a suspension is among what it fails for.
+pub(super) fn is_suspended(facts: &Admission, ruling: &Ruling) -> bool {
+    let suspended = [credential_codes::VISA_SUSPENDED];
+    ruling.reasons.iter().any(|r| tells(r, &suspended))
+        || facts.visas.iter().any(|v| is_one(&v.standing.code, &suspended))
 }
 
 /// Whether something newer than what is here, or a later minute, may mend that a check failed.
@@ -133,7 +149,7 @@ pub(super) fn is_hidden(
     policy: &Policy,
     (header, message): (&Header, &MessageFacts),
     ruling: &Ruling,
-    (facts, source): (&Admission, Source),
+    (facts, judged): (&Admission, Judged),
 ) -> bool {
     let seals = policy.descriptor().sealing == Sealing::Members;
     let found = || [&message.sealing, &message.payload].into_iter().flatten();
@@ -141,7 +157,7 @@ pub(super) fn is_hidden(
         let is_it = |f: &CheckFacts| f.outcome != Finding::Passed && f.code == r.code;
         r.requirement.is_none() && found().any(is_it)
     };
-    let borne = |r: &Reason| hidden(r) || passes(policy, r, facts, source);
+    let borne = |r: &Reason| hidden(r) || passes(policy, r, facts, judged);
     seals && header.is_sealed() && ruling.reasons.iter().all(borne)
 }
 
@@ -184,7 +200,7 @@ mod tests {
     fn what_fails_with_a_visa_that_may_heal_may_heal_too() {
         let (policy, mut facts) = scene(|_| ());
         let ruling = denied(vec![unmet(credential_codes::PRECONDITIONS_UNMET)]);
-        let of = |facts: &Admission, source| finality(&policy, &ruling, facts, source);
+        let of = |facts: &Admission, source| finality(&policy, &ruling, facts, (source, false));
         assert_eq!(of(&facts, Source::Live), Verdict::Refuse);
         // What the other visa needs counts from tomorrow on: to whose clock is ahead, it does already.
         facts.visas[0].standing =
@@ -194,6 +210,24 @@ mod tests {
         facts.visas[0].standing =
             CheckFacts::new(Outcome::Failed, credential_codes::VISA_REVOKED, "it is revoked");
         assert_eq!(of(&facts, Source::Live), Verdict::Refuse);
+    }
+
+    #[test]
+    fn a_suspension_that_is_over_stays_for_what_was_sent_during_it() {
+        let (policy, mut facts) = scene(|_| ());
+        let of = |facts: &Admission, cause: Code, judged| {
+            finality(&policy, &denied(vec![unmet(cause)]), facts, judged)
+        };
+        let suspended = credential_codes::VISA_SUSPENDED;
+        assert_eq!(of(&facts, suspended, (Source::CatchUp, false)), Verdict::Ignore);
+        assert_eq!(of(&facts, suspended, (Source::CatchUp, true)), Verdict::Refuse);
+        // And of what needs that visa; another reason passes as it did.
+        let needs = credential_codes::PRECONDITIONS_UNMET;
+        facts.visas[0].standing = CheckFacts::new(Outcome::Failed, suspended, "it was suspended");
+        assert_eq!(of(&facts, needs, (Source::CatchUp, false)), Verdict::Ignore);
+        assert_eq!(of(&facts, needs, (Source::CatchUp, true)), Verdict::Refuse);
+        let listed = credential_codes::ROLE_NOT_LISTED;
+        assert_eq!(of(&facts, listed, (Source::CatchUp, true)), Verdict::Ignore);
     }
 
     #[test]
@@ -232,7 +266,7 @@ mod tests {
         let (policy, facts) = scene(|_| ());
         let rate = || Reason::of_facts(policy_codes::MESSAGE_RATE.id(), "it is too fast");
         let claim = || unmet(policy_codes::POLICY_UNMET);
-        let of = |reasons| finality(&policy, &denied(reasons), &facts, Source::Live);
+        let of = |reasons| finality(&policy, &denied(reasons), &facts, (Source::Live, false));
         assert_eq!(of(vec![rate()]), Verdict::Ignore);
         assert_eq!(of(vec![rate(), claim()]), Verdict::Refuse);
     }
@@ -252,7 +286,7 @@ mod tests {
         let rate = || Reason::of_facts(policy_codes::MESSAGE_RATE.id(), "it is too fast");
         let seen = || unmet(policy_codes::POLICY_UNMET);
         let of = |policy: &Policy, reasons| {
-            let judged = (&facts, Source::Live);
+            let judged = (&facts, (Source::Live, false));
             is_hidden(policy, (envelope.header(), &message), &denied(reasons), judged)
         };
         assert!(of(&policy, vec![hidden()]));

@@ -1,13 +1,49 @@
 //! Which status lists are needed: those on which something rests that was shown here, and where. Others are
 //! nobody's but their signers'.
 
-use super::{Checker, Known};
+use super::{Checker, Known, Speaker};
+use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::status::StatusList;
-use gridpass_credentials::verify::carries_authority;
+use gridpass_credentials::verify::{Evidence, Expectation, carries_authority, verify_presentation};
+use gridpass_credentials::visa::{Purpose, StatusEntry};
 use gridpass_identity::did::Did;
+use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use std::collections::BTreeSet;
+
+/// Whether each visa that somebody shows and that fails as suspended at a time is suspended no more, by every
+/// list here: then they say when it was, and nothing newer takes that back.
+pub(super) fn reinstated(
+    speaker: &Speaker<'_>,
+    presentation: &[u8],
+    evidence: &Evidence<'_>,
+    (at, now): (UnixMillis, UnixMillis),
+    memo: &mut SignatureMemo,
+) -> bool {
+    let expect = Expectation {
+        now: at,
+        clock: now,
+        audience: Some(speaker.channel.as_str()),
+        nonce: None,
+        presenter: Some(speaker.participant),
+    };
+    let report = verify_presentation(presentation, evidence, &expect, memo);
+    let suspended = report.visas.iter().filter(|v| {
+        let codes = || v.checks.iter().filter(|c| c.outcome != Outcome::Passed).map(|c| c.code);
+        codes().any(|code| code == credential_codes::VISA_SUSPENDED)
+    });
+    let entries = suspended.filter_map(|v| v.visa.as_ref()).flat_map(|visa| &visa.status);
+    let mut entries = entries.filter(|e| e.purpose == Purpose::Suspension).peekable();
+    entries.peek().is_some() && entries.all(|entry| is_clear(entry, evidence.lists))
+}
+
+/// Whether a place is clear in each of the lists that have it, and one has.
+fn is_clear(entry: &StatusEntry, lists: &[StatusList]) -> bool {
+    let mut bits = lists.iter().filter(|l| l.id == entry.list).map(|l| l.bits().get(entry.index));
+    bits.next().is_some_and(|first| first == Ok(false)) && bits.all(|bit| bit == Ok(false))
+}
 
 impl Checker {
     /// Whether a status list is needed: a visa or authorisation names it that holds beside, and this

@@ -8,6 +8,7 @@ use super::peers::Denial;
 use super::rounds::whose_turn;
 use super::worker::Worker;
 use crate::checking::{Arrival, Chain, Checked, Source, Verdict};
+use crate::codes;
 use crate::envelope::Envelope;
 use crate::store::Store;
 use crate::sync::{ChainHead, MAX_PAGE, Request, Response, page};
@@ -304,13 +305,27 @@ impl Worker {
         let arrival = Arrival { source, peer: &name, known_as, channel: None };
         let checked = self.checker.check(wire, arrival, &self.knowledge, now);
         self.metrics.checked(&checked);
-        self.settle(&checked, Some(peer), Source::CatchUp);
         let uptime = self.uptime();
+        let is_known = arrival.known_as.is_some();
+        self.note_early(&checked, is_known, now);
+        self.settle(&checked, Some(peer), Source::CatchUp);
         if let Some(count) = self.ranges.looked.say_left_aside(&checked, uptime) {
             let code = checked.code;
             tracing::info!(%peer, %code, count, "left aside by catching up: {}", checked.sentence);
         }
         checked
+    }
+
+    /// Where messages of several senders are early, it is the clock here that is wrong, and nobody else would say so.
+    /// What strangers bring says nothing: nobody looked at its signature.
+    pub(super) fn note_early(&mut self, checked: &Checked, is_known: bool, now: UnixMillis) {
+        let uptime = self.uptime();
+        let looked = &mut self.ranges.looked;
+        if let Some(behind) = is_known.then(|| looked.note_early(checked, now, uptime)).flatten() {
+            let (code, next) = (codes::CLOCK_BEHIND.id(), codes::CLOCK_BEHIND.0.remedy);
+            let seconds = behind / 1000;
+            tracing::warn!(code, next, seconds, "the clock here is behind that of several senders");
+        }
     }
 
     /// Envelopes of a chain that were made since then; all there are, also what was refused, for

@@ -74,12 +74,16 @@ impl Worker {
         Ok(best.map_or(newest, |c| c.id().clone()))
     }
 
-    /// Where a presentation has ended, another that was given may count.
+    /// Where a presentation or the authorisation has ended, another that was given may count.
     pub(super) fn choose_presentations(&mut self) {
         let now = self.now();
+        let authorised = self.knowledge.material.choose_authorisation(now);
         let changed = self.knowledge.material.choose_presentations(now);
-        if changed.is_empty() {
+        if changed.is_empty() && !authorised {
             return;
+        }
+        if authorised {
+            tracing::info!("another authorisation of this node counts from now on");
         }
         for channel in changed {
             tracing::info!(%channel, "another presentation counts from now on");

@@ -116,7 +116,8 @@ impl ToldEnds {
 
 impl Worker {
     fn authorisation_ending(&self, now: UnixMillis) -> Option<Ending> {
-        let own = &self.knowledge.material.authorisation.as_ref()?.authorisation;
+        // Another that was given goes on from it.
+        let own = &self.knowledge.material.last_authorisation()?.authorisation;
         // One that counts from the next start on, or for somebody else, is another matter.
         if own.principal != self.me.participant {
             return None;
@@ -127,7 +128,7 @@ impl Worker {
     }
 
     fn presentation_ending(&self, channel: &ContentId, now: UnixMillis) -> Option<Ending> {
-        let own = self.knowledge.material.presentations.get(channel)?;
+        let own = self.knowledge.material.last_presentation(channel)?;
         let life = Life { from: own.signed, until: own.expires };
         let what = What::Presentation(channel.clone());
         let next = || codes::NO_PRESENTATION.0.remedy.to_owned();
@@ -154,9 +155,9 @@ impl Worker {
     /// Says in the log what ends soon, and to who watches the figures when everything does.
     pub(super) fn tell_of_ends(&self, told: &mut Told, now: UnixMillis) {
         let (uptime, material) = (self.uptime(), &self.knowledge.material);
-        let authorised = material.authorisation.as_ref().map(|a| a.authorisation.valid_until);
-        let presented: BTreeMap<_, _> =
-            material.presentations.iter().map(|(channel, own)| (channel, own.expires)).collect();
+        let authorised = material.last_authorisation().map(|a| a.authorisation.valid_until);
+        let ends = |channel| material.last_presentation(channel).map(|own| (channel, own.expires));
+        let presented: BTreeMap<_, _> = material.presentations.keys().filter_map(ends).collect();
         self.metrics.ends(authorised, &presented);
         let mut ends: Vec<Ending> = self.authorisation_ending(now).into_iter().collect();
         ends.extend(presented.keys().filter_map(|c| self.presentation_ending(c, now)));

@@ -60,7 +60,11 @@ impl Worker {
             }
             if let Some(from) = missing {
                 let whole = from.saturating_sub(1);
-                gaps.push(json!({"sender": sender, "whole": whole, "newest": head.newest}));
+                let aside = self.ranges.looked.left_aside(channel, sender, self.uptime());
+                let aside =
+                    aside.map(|(code, said)| json!({"code": code.id(), "sentence": said}));
+                gaps.push(json!({"sender": sender, "whole": whole, "newest": head.newest,
+                                 "leftAside": aside}));
             }
         }
         (gaps, not_given)

@@ -3,8 +3,10 @@
 
 use crate::checking::{Chain, Checked, Verdict};
 use crate::codes;
+use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Code;
 use gridpass_identity::codes::SIGNED_IN_FUTURE;
+use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::codes as policy_codes;
 use libp2p::PeerId;
@@ -18,6 +20,18 @@ const MAX_HOPELESS: usize = 16_384;
 const MOVED_MILLIS: u64 = 30_000;
 /// How often is said for what reason something was left aside, in milliseconds.
 const SAID_MILLIS: u64 = 60_000;
+/// How long it counts that something was left aside, or was early, in milliseconds: longer than what was looked
+/// at rests, so that it is known again by then.
+const COUNTS_MILLIS: u64 = 15 * 60 * 1000;
+/// The most senders of whom that is remembered.
+const MAX_SENDERS: usize = 4096;
+
+/// Why something was left aside, and for how long the node had been running then.
+struct Aside {
+    code: Code,
+    sentence: String,
+    at: UnixMillis,
+}
 
 #[derive(Default)]
 pub(super) struct Looked {
@@ -27,6 +41,12 @@ pub(super) struct Looked {
     clock: Option<(UnixMillis, UnixMillis)>,
     /// When was said last that something was left aside, and how often it was since, by reason.
     said: BTreeMap<&'static str, (UnixMillis, u64)>,
+    /// What was left aside last of a sender in a channel.
+    aside: BTreeMap<(ContentId, Did), Aside>,
+    /// By how much a sender's messages were dated ahead of the clock here, in milliseconds, and when that was last.
+    early: BTreeMap<Did, (u64, UnixMillis)>,
+    /// When was said last that the clock here is behind.
+    told_behind: Option<UnixMillis>,
 }
 
 impl Looked {
@@ -65,6 +85,7 @@ impl Looked {
             return None;
         }
         self.clock = Some((now, uptime));
+        (self.told_behind, self.early) = (None, BTreeMap::new());
         self.again();
         Some(expected)
     }
@@ -75,7 +96,60 @@ impl Looked {
         if checked.verdict != Verdict::Ignore || checked.code == codes::ENVELOPE_DUPLICATE {
             return None;
         }
+        if let Some(envelope) = &checked.envelope {
+            let (code, sentence, at) = (checked.code, checked.sentence.clone(), uptime);
+            let of = (envelope.header().channel.clone(), envelope.header().sender.clone());
+            if self.aside.len() >= MAX_SENDERS {
+                self.aside.clear();
+            }
+            self.aside.insert(of, Aside { code, sentence, at });
+        }
         self.count(checked.code, uptime)
+    }
+
+    /// Why something of a sender in a channel was left aside by catching up, where that was a short while ago.
+    pub(super) fn left_aside(
+        &self,
+        channel: &ContentId,
+        sender: &Did,
+        uptime: UnixMillis,
+    ) -> Option<(Code, &str)> {
+        let aside = self.aside.get(&(channel.clone(), sender.clone()))?;
+        let counts = uptime.millis_since(aside.at) < COUNTS_MILLIS;
+        counts.then_some((aside.code, aside.sentence.as_str()))
+    }
+
+    /// A message came that is dated ahead of what the clock says by more than its channel lets clocks differ, from
+    /// somebody who is known. Gives by how much the clock here seems to be behind, where that is to be said.
+    pub(super) fn note_early(
+        &mut self,
+        checked: &Checked,
+        now: UnixMillis,
+        uptime: UnixMillis,
+    ) -> Option<u64> {
+        let made = checked.envelope.as_ref().map(|e| e.header());
+        let made = made.filter(|_| checked.code == policy_codes::MESSAGE_FROM_FUTURE)?;
+        if self.early.len() >= MAX_SENDERS {
+            self.early.clear();
+        }
+        let ahead = made.issued.millis_since(now);
+        let (most, at) = self.early.entry(made.sender.clone()).or_insert((ahead, uptime));
+        (*most, *at) = ((*most).max(ahead), uptime);
+        let behind = self.clock_behind(uptime)?;
+        let told = self.told_behind.is_some_and(|at| uptime.millis_since(at) < COUNTS_MILLIS);
+        self.told_behind = Some(uptime);
+        (!told).then_some(behind)
+    }
+
+    /// By how much the clock here seems to be behind, in milliseconds: messages of two senders or more are dated ahead of
+    /// it. Where they are of one, it may be that one's which is wrong.
+    pub(super) fn clock_behind(&self, uptime: UnixMillis) -> Option<u64> {
+        let early = self.early.values();
+        let counting = early.filter(|(_, at)| uptime.millis_since(*at) < COUNTS_MILLIS);
+        let mut ahead: Vec<u64> = counting.map(|(ahead, _)| *ahead).collect();
+        ahead.sort_unstable();
+        // Not what one of them says alone.
+        ahead.iter().rev().nth(1).copied()
     }
 
     fn count(&mut self, code: Code, uptime: UnixMillis) -> Option<u64> {
@@ -170,6 +244,61 @@ mod tests {
         assert!(is_early(&early, NOW) && !is_early(&early, made));
         assert!(!is_early(&left_aside(SIGNED_IN_FUTURE, Verdict::Refuse), NOW));
         assert!(!is_early(&left_aside(codes::ENVELOPE_TOO_OLD, Verdict::Ignore), NOW));
+    }
+
+    fn ignored(code: Code, sender: u8, issued: UnixMillis) -> Checked {
+        let header = Header { issued, ..header(&key(sender)) };
+        let envelope = Envelope::sign(header, b"{}".to_vec(), &key(sender)).expect("signed");
+        Checked {
+            verdict: Verdict::Ignore,
+            code,
+            sentence: "it is so".to_owned(),
+            envelope: Some(Box::new(envelope)),
+            keep: false,
+            deliver: false,
+            unopened: false,
+            answers: false,
+            decided: None,
+            effects: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn where_messages_of_two_senders_are_early_the_clock_here_is_behind() {
+        let (mut looked, at) = (Looked::default(), UnixMillis::new);
+        let early = |sender, ahead| {
+            ignored(policy_codes::MESSAGE_FROM_FUTURE, sender, NOW.plus_millis(ahead))
+        };
+        assert_eq!(looked.note_early(&early(1, 900_000), NOW, at(0)), None);
+        assert_eq!(looked.note_early(&early(1, 900_001), NOW, at(1)), None, "it may be its clock");
+        assert_eq!(looked.clock_behind(at(1)), None);
+        let other = ignored(policy_codes::MESSAGE_RATE, 2, NOW.plus_millis(90_000));
+        assert_eq!(looked.note_early(&other, NOW, at(2)), None);
+        assert_eq!(looked.note_early(&early(2, 90_000), NOW, at(3)), Some(90_000));
+        assert_eq!(looked.note_early(&early(2, 80_000), NOW, at(4)), None, "it was said");
+        assert_eq!(looked.clock_behind(at(5)), Some(90_000));
+        assert_eq!(looked.clock_behind(at(4 + COUNTS_MILLIS)), None, "it is over");
+        // It is set right.
+        looked.note_early(&early(1, 90_000), NOW, at(6));
+        assert_eq!(looked.clock_moved(NOW, at(7)), None);
+        assert!(looked.clock_moved(NOW.plus_millis(90_000), at(8)).is_some());
+        assert_eq!(looked.clock_behind(at(8)), None);
+    }
+
+    #[test]
+    fn why_something_was_left_aside_is_known_for_a_while() {
+        let (mut looked, at) = (Looked::default(), UnixMillis::new);
+        let checked = ignored(codes::ENVELOPE_TOO_OLD, 1, NOW);
+        let header = header(&key(1));
+        let of = |looked: &Looked, uptime| {
+            looked.left_aside(&header.channel, &header.sender, uptime).map(|(code, _)| code)
+        };
+        assert_eq!(of(&looked, at(0)), None);
+        looked.say_left_aside(&checked, at(0));
+        assert_eq!(of(&looked, at(COUNTS_MILLIS - 1)), Some(codes::ENVELOPE_TOO_OLD));
+        assert_eq!(of(&looked, at(COUNTS_MILLIS)), None);
+        looked.say_left_aside(&ignored(codes::ENVELOPE_DUPLICATE, 1, NOW), at(COUNTS_MILLIS));
+        assert_eq!(of(&looked, at(COUNTS_MILLIS)), None, "it is here");
     }
 
     #[test]

@@ -46,7 +46,9 @@ impl Worker {
         let sent = match self.sent_before(&new) {
             Ok(Some(before)) => {
                 // Answered when it is durable, if it is not yet.
-                After::Answer(reply, Ok(self.sent_shown(&before, reference.as_deref())))
+                let state = self.state_of(&before);
+                let shown = self.sent_shown(&before, reference.as_deref(), Some(state));
+                After::Answer(reply, Ok(shown))
             }
             Ok(None) => match self.make(new) {
                 Ok(envelope) => After::Sent { reply, envelope, reference },
@@ -117,6 +119,7 @@ impl Worker {
             let sentence = "`lifetimeMillis` is 0: a message counts for one millisecond at least";
             return Err((codes::NODE_REQUEST, sentence.to_owned()));
         }
+        check_recipients(&new.recipients, &self.me.participant)?;
         let signed = material
             .channels
             .get(channel)
@@ -202,11 +205,16 @@ impl Worker {
         reference: Option<&str>,
     ) {
         self.metrics.sent();
-        let _ = reply.send(Ok(self.sent_shown(envelope, reference)));
+        let _ = reply.send(Ok(self.sent_shown(envelope, reference, None)));
     }
 
-    /// What is answered of a message that was sent.
-    fn sent_shown(&self, envelope: &Envelope, reference: Option<&str>) -> Value {
+    /// What is answered of a message that is sent, or was before and is in this state.
+    fn sent_shown(
+        &self,
+        envelope: &Envelope,
+        reference: Option<&str>,
+        before: Option<Value>,
+    ) -> Value {
         let header = envelope.header();
         json!({
             "id": envelope.id(),
@@ -218,6 +226,8 @@ impl Worker {
             "expires": header.expires,
             "thread": header.thread,
             "ref": reference,
+            "repeated": before.is_some(),
+            "state": before.unwrap_or_else(|| Value::from("queued")),
             "recipientsWithoutNode": self.without_node(header),
         })
     }
@@ -239,6 +249,22 @@ impl Worker {
     pub(super) fn expiry_of(&self, channel: &ContentId) -> Option<UnixMillis> {
         self.knowledge.material.presentations.get(channel).map(|p| p.expires)
     }
+}
+
+/// Refuses recipients of whom one is named twice, before it is sealed to them; and a message to nobody but the
+/// node's own participant, whose nodes do not deliver each other's messages.
+fn check_recipients(recipients: &[Did], me: &Did) -> Result<(), Failed> {
+    let refuse = |sentence: &str| Err((policy_codes::MESSAGE_RECIPIENTS, sentence.to_owned()));
+    if recipients.iter().collect::<BTreeSet<_>>().len() != recipients.len() {
+        return refuse("it names a recipient twice");
+    }
+    if !recipients.is_empty() && recipients.iter().all(|did| did == me) {
+        return refuse(
+            "it names nobody but the participant that sends it: nodes of one participant do not deliver each other's \
+             messages",
+        );
+    }
+    Ok(())
 }
 
 /// Refuses to send when the node's authorisation is over, by the code that says who renews it: no visa is
@@ -331,6 +357,21 @@ mod tests {
         let refused = check_authorised(now, Some(now)).expect_err("it is over");
         assert_eq!(refused.0, codes::NODE_AUTHORISATION);
         assert!(codes::NODE_AUTHORISATION.0.remedy.contains("authorise-node"));
+    }
+
+    #[test]
+    fn nobody_is_named_twice_and_not_only_who_sends() {
+        let did = |text: &str| Did::parse(text).expect("a DID");
+        let (me, other) = (did("did:web:agg.example"), did("did:web:tso.example"));
+        let of = |all: &[&Did]| {
+            let all: Vec<Did> = all.iter().map(|did| (*did).clone()).collect();
+            check_recipients(&all, &me).map_err(|(code, _)| code)
+        };
+        assert_eq!(of(&[]), Ok(()));
+        assert_eq!(of(&[&other]), Ok(()));
+        assert_eq!(of(&[&me, &other]), Ok(()));
+        assert_eq!(of(&[&me]), Err(policy_codes::MESSAGE_RECIPIENTS));
+        assert_eq!(of(&[&other, &other]), Err(policy_codes::MESSAGE_RECIPIENTS));
     }
 
     #[test]

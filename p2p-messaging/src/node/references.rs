@@ -4,14 +4,17 @@
 use super::control::NewMessage;
 use super::typed::AskError;
 use super::worker::Worker;
-use crate::checking::Known as _;
+use crate::checking::{Known as _, Link};
 use crate::codes;
 use crate::envelope::Envelope;
 use crate::sealing::Opening;
+use crate::store::Unnamed;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;
+use gridpass_identity::did::Did;
+use gridpass_identity::time::UnixMillis;
 use gridpass_policy::channel::SignedChannel;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -33,6 +36,16 @@ fn is_same(one: &Value, other: &Value) -> bool {
     one == other || one.as_f64().is_some_and(|one| other.as_f64() == Some(one))
 }
 
+/// In whatever order they are named.
+fn same_recipients(one: &[Did], other: &[Did]) -> bool {
+    let sorted = |all: &[Did]| {
+        let mut all = all.to_vec();
+        all.sort_unstable();
+        all
+    };
+    sorted(one) == sorted(other)
+}
+
 /// What differs between a message that is asked for and the one that was sent; nothing where they are the
 /// same, as far as can be said. What was sent can be opened as long as it is kept.
 fn difference(new: &NewMessage, sent: &Envelope, opened: Option<&Opening>) -> Option<&'static str> {
@@ -52,13 +65,30 @@ fn difference(new: &NewMessage, sent: &Envelope, opened: Option<&Opening>) -> Op
     let checks: [(&str, bool); 7] = [
         ("topic", header.topic == new.topic),
         ("version", new.version.is_none_or(|version| version == header.topic_version)),
-        ("recipients", header.recipients == new.recipients),
+        ("recipients", same_recipients(&header.recipients, &new.recipients)),
         ("thread", header.thread == new.thread),
         ("lifetimeMillis", lifetime.is_none_or(|expires| expires == header.expires)),
         ("attributes", new.attributes.iter().all(has)),
         ("payload", is_payload()),
     ];
     checks.into_iter().find(|(_, same)| !same).map(|(what, _)| what)
+}
+
+/// Whether a message may be the one that is asked for, although nothing says under which reference it was sent:
+/// it is the same, or it is not over yet, and then also whoever asks for another under its reference is to hear of
+/// it. Of one that is lost as well nobody knows what it said, nor for how long: no longer than its channel allows.
+fn may_be_it(
+    unnamed: &Unnamed,
+    new: &NewMessage,
+    opened: Option<&Opening>,
+    (now, longest_millis): (UnixMillis, u64),
+) -> bool {
+    match unnamed {
+        Unnamed::Message(sent) => {
+            now < sent.header().expires || difference(new, sent, opened).is_none()
+        }
+        Unnamed::Before(next) => now < next.issued.plus_millis(longest_millis),
+    }
 }
 
 impl Worker {
@@ -84,7 +114,52 @@ impl Worker {
             }
             return Ok(Some(sent));
         }
+        for channel in self.versions_of(&new.channel) {
+            self.check_unnamed(channel, new)?;
+        }
         Ok(None)
+    }
+
+    /// Refuses a reference that nobody knows while it may be that of a message whose record of it is lost: what was
+    /// ordered is not ordered twice because the log is damaged.
+    fn check_unnamed(&self, channel: &ContentId, new: &NewMessage) -> Result<(), AskError> {
+        let (store, material) = (&self.knowledge.store, &self.knowledge.material);
+        let signed = material.channels.get(channel).or_else(|| material.left.get(channel));
+        let longest = signed.map_or(0, |s| s.descriptor().limits.max_lifetime_seconds);
+        let times = (self.now(), longest.saturating_mul(1000));
+        for unnamed in store.unnamed(&self.own_chain(channel)) {
+            let opened = match &unnamed {
+                Unnamed::Message(sent) if sent.header().is_sealed() => {
+                    Some(self.knowledge.open(sent))
+                }
+                Unnamed::Message(_) | Unnamed::Before(_) => None,
+            };
+            if !may_be_it(&unnamed, new, opened.as_ref(), times) {
+                continue;
+            }
+            let which = match &unnamed {
+                Unnamed::Message(sent) => sent.id().to_string(),
+                Unnamed::Before(Link { previous: Some(id), .. }) => id.to_string(),
+                Unnamed::Before(next) => format!("the one before {}", next.id),
+            };
+            let sentence = format!(
+                "records of the log are lost that may have said that {which} was sent under this `ref`: nothing was \
+                 sent; look at that message (gridpass outbox) or ask its recipients, and where it is another \
+                 one, send without a `ref`"
+            );
+            return Err((codes::LOG_DAMAGED, sentence).into());
+        }
+        Ok(())
+    }
+
+    /// How far a message came that was sent before, or that it is over.
+    pub(super) fn state_of(&self, envelope: &Envelope) -> Value {
+        if self.now() >= envelope.header().expires {
+            return Value::from("over");
+        }
+        let kept = self.knowledge.store.seen(envelope.id());
+        let fate = self.fate(envelope, kept.is_some_and(|kept| kept.caught_up));
+        fate.get("state").cloned().unwrap_or_default()
     }
 
     /// Whether that is so, and the same was asked for.
@@ -164,5 +239,38 @@ mod tests {
         let open = Opening::Open(b"{ }".to_vec().into());
         assert_eq!(difference(&new, &sent, Some(&open)), Some("payload"));
         assert_eq!(difference(&new, &sent, Some(&Opening::NoKey)), None);
+    }
+
+    #[test]
+    fn recipients_are_the_same_in_whatever_order() {
+        let did = |number: u8| crate::test_kit::did_of(&key(number)).did().clone();
+        let header = Header { recipients: vec![did(2), did(3)], ..header(&key(1)) };
+        let sent = Envelope::sign(header, b"{}".to_vec(), &key(1)).expect("signs");
+        let new = NewMessage::new("channel", "bids", b"{}");
+        let to = |all: [u8; 2]| all.into_iter().fold(new.clone(), |new, n| new.to(did(n)));
+        assert_eq!(difference(&to([2, 3]), &sent, None), None);
+        assert_eq!(difference(&to([3, 2]), &sent, None), None);
+        assert_eq!(difference(&to([2, 4]), &sent, None), Some("recipients"));
+        assert_eq!(difference(&to([2, 2]), &sent, None), Some("recipients"));
+    }
+
+    #[test]
+    fn a_message_without_a_known_reference_stands_in_the_way_while_it_counts_or_is_the_same() {
+        let key = key(1);
+        let sent = Envelope::sign(header(&key), b"{}".to_vec(), &key).expect("signs");
+        let (issued, expires) = (sent.header().issued, sent.header().expires);
+        let link = Link { id: sent.id().clone(), previous: None, issued };
+        let message = Unnamed::Message(Box::new(sent));
+        let same = NewMessage::new("channel", "bids", b"{}");
+        let other = NewMessage::new("channel", "bids", b"{ }");
+        let of = |unnamed: &Unnamed, new: &NewMessage, now: UnixMillis| {
+            may_be_it(unnamed, new, None, (now, 10))
+        };
+        assert!(of(&message, &same, issued) && of(&message, &other, issued));
+        assert!(of(&message, &same, expires), "it is not sent twice, also when it is over");
+        assert!(!of(&message, &other, expires), "and blocks nothing else for ever");
+        let lost = Unnamed::Before(link);
+        assert!(of(&lost, &other, issued.plus_millis(9)));
+        assert!(!of(&lost, &same, issued.plus_millis(10)));
     }
 }

@@ -50,6 +50,7 @@ impl Worker {
         for wire in wires {
             let checked = self.checker.check(wire, arrival, &self.knowledge, now);
             self.metrics.checked(&checked);
+            self.note_early(&checked, known_as.is_some(), now);
             let envelope = checked.envelope.as_ref();
             match envelope.filter(|_| is_held(&checked)) {
                 Some(envelope) => waiting.push(envelope.id().clone()),

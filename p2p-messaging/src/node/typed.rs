@@ -79,6 +79,12 @@ pub struct Sent {
     /// The reference under which it was sent once.
     #[serde(default, rename = "ref")]
     pub reference: Option<String>,
+    /// Whether it was sent before, under the same reference, and nothing was sent now.
+    #[serde(default)]
+    pub repeated: bool,
+    /// How far it came: `over` where it was sent before and counts no more, else as in the outbox.
+    #[serde(default)]
+    pub state: String,
     /// Of a sealed message: the recipients of whom no node is known that could open it. One may come, or
     /// the DID is misspelt.
     pub recipients_without_node: Vec<Did>,

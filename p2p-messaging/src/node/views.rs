@@ -370,6 +370,7 @@ impl Worker {
             "keeps": self.metrics.keeps(),
             "manyFiles": self.many_files,
             "shortOfDisk": self.is_short_of_disk(),
+            "clockBehind": self.ranges.looked.clock_behind(self.uptime()).is_some(),
             "channels": channels.collect::<Vec<_>>(),
         })
     }

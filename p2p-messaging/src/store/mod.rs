@@ -21,6 +21,7 @@ pub use finding::Given;
 pub use forgetting::{Forgetting, Forgot, OpenFile, Over};
 pub use index::Head;
 pub use opening::Found;
+pub use unread::Unnamed;
 
 use crate::codes;
 use crate::files::left_on_disk;

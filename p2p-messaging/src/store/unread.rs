@@ -2,12 +2,27 @@
 
 use super::index::Spot;
 use super::{Entry, Found, Store, StoreError};
-use crate::checking::Chain;
+use crate::checking::{Chain, Link};
 use crate::codes;
+use crate::envelope::Envelope;
 use gridpass_identity::code::Code;
 
 /// The most numbers that are told one by one.
 const MOST_TOLD: usize = 16;
+/// The most own messages of a chain that are looked at, the newest first, for those whose reference may be lost.
+const MOST_LOOKED_AT: usize = 1000;
+/// Between the record of a reference and that of its message stands what the message rests on: fewer than so
+/// many records.
+const BETWEEN: u64 = 64;
+
+/// An own message that may have been sent under a reference of which the record is lost.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Unnamed {
+    /// It is here.
+    Message(Box<Envelope>),
+    /// It is lost as well: the next of its chain is here.
+    Before(Link),
+}
 
 impl Found {
     /// What an operator has to know of it, each with its code.
@@ -74,6 +89,50 @@ impl Store {
         let newest = self.index.newest(chain).and_then(|number| self.index.link(chain, number));
         let newest = newest.and_then(|link| self.envelope(&link.id));
         newest.is_some_and(|(number, kept)| number > record && !kept.caught_up)
+    }
+
+    /// Own messages whose references may be lost: no reference of theirs is known, and records are lost right
+    /// before them, or they are themselves, whether they came back from others or not. Nothing where no record is
+    /// lost.
+    #[must_use]
+    pub fn unnamed(&self, chain: &Chain) -> Vec<Unnamed> {
+        let Some((first_lost, _)) = self.lost.first().copied() else { return Vec::new() };
+        let (mut found, mut looked_at) = (Vec::new(), 0_usize);
+        let mut next: Option<u64> = None;
+        let after_a_hole = |next: Option<u64>, sequence: u64| {
+            let next = next.filter(|next| *next > sequence.saturating_add(1))?;
+            self.at(chain, next).map(Unnamed::Before)
+        };
+        let newest = self.index.newest(chain).unwrap_or_default();
+        for (sequence, spot) in self.index.links_down(chain, 1, newest).take(MOST_LOOKED_AT) {
+            found.extend(after_a_hole(next, sequence));
+            next = Some(sequence);
+            looked_at = looked_at.saturating_add(1);
+            // What stands before all that is lost did not come back for it.
+            if spot.number < first_lost {
+                continue;
+            }
+            let Some((number, kept)) = self.kept(spot) else { continue };
+            if !kept.caught_up && !self.is_lost_before(number) {
+                continue;
+            }
+            let Ok(envelope) = kept.envelope() else { continue };
+            if self.reference(envelope.id()).is_none() {
+                found.push(Unnamed::Message(Box::new(envelope)));
+            }
+        }
+        if looked_at < MOST_LOOKED_AT {
+            found.extend(after_a_hole(next, 0));
+        }
+        found
+    }
+
+    /// Whether a record is lost where the reference of the message in another one would stand.
+    fn is_lost_before(&self, number: u64) -> bool {
+        let is_near = |(from, until): &(u64, u64)| {
+            *from < number && number <= until.saturating_add(BETWEEN)
+        };
+        self.lost.iter().any(is_near)
     }
 
     /// Reads every record. Gives the numbers of those that are whole and cannot be read, which every

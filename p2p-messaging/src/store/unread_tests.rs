@@ -173,3 +173,41 @@ fn after_an_end_that_was_cut_off_others_are_asked_until_something_is_sent() {
     drop(store);
     assert!(!Store::open(folder.path()).expect("opens").0.was_cut_off(&chain));
 }
+
+#[test]
+fn a_message_whose_reference_may_be_lost_is_told_and_no_other() {
+    let all = chain_of(3);
+    let chain = Chain::of(all[0].header());
+    let sent = |of: &Envelope| {
+        let (channel, envelope) = (of.header().channel.clone(), of.id().clone());
+        let (sequence, reference) = (of.header().sequence, format!("bid {}", of.header().sequence));
+        body(&Entry::Sent { channel, reference, envelope, sequence })
+    };
+    let written = |lost: &[usize]| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut bodies: Vec<_> =
+            all.iter().flat_map(|e| [sent(e), body(&kept(e, false))]).collect();
+        lost.iter().for_each(|place| bodies[*place] = vec![1, 0xff]);
+        logged(folder.path(), &bodies);
+        let (store, _) = Store::open(folder.path()).expect("opens");
+        (folder, store)
+    };
+    assert!(written(&[]).1.unnamed(&chain).is_empty());
+    let message = |n: usize| Unnamed::Message(Box::new(all[n].clone()));
+    // The reference of the second, whose message is whole.
+    let (_folder, store) = written(&[2]);
+    assert_eq!(store.unnamed(&chain), [message(1)]);
+    // The message went with it: the third says that there was one. So it does where it comes back.
+    let (_folder, mut store) = written(&[2, 3]);
+    let [Unnamed::Before(next)] = store.unnamed(&chain).try_into().expect("one") else {
+        panic!("it is lost")
+    };
+    assert_eq!((&next.id, next.previous.as_ref()), (all[2].id(), Some(all[1].id())));
+    store.stage(kept(&all[1], true)).expect("stages");
+    store.commit(NOW).expect("commits");
+    assert_eq!(store.unnamed(&chain), [message(1)]);
+    // And the first of all.
+    let (_folder, store) = written(&[0, 1]);
+    let first = store.unnamed(&chain);
+    assert!(matches!(first.as_slice(), [Unnamed::Before(next)] if next.id == *all[1].id()));
+}

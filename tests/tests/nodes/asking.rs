@@ -59,7 +59,8 @@ async fn a_message_with_a_reference_is_sent_once_also_after_a_restart() {
     let bid = offer(&market, 1, "GB-1").once("bid 17");
     let (one, two) = tokio::join!(flexgen.node.send(bid.clone()), flexgen.node.send(bid.clone()));
     let (one, two) = (one.expect("sent"), two.expect("answered"));
-    assert_eq!((&one, one.reference.as_deref()), (&two, Some("bid 17")));
+    assert_eq!((&one.id, one.reference.as_deref()), (&two.id, Some("bid 17")));
+    assert!(one.repeated != two.repeated, "one of them was sent: {one:?} {two:?}");
     let other = soon(flexgen.node.send(offer(&market, 1, "GB-1").once("bid 18"))).await;
     assert_eq!((one.sequence, other.sequence), (1, 2));
     let changed = offer(&market, 3, "GB-1").once("bid 17");
@@ -72,7 +73,9 @@ async fn a_message_with_a_reference_is_sent_once_also_after_a_restart() {
     let flexgen = flexgen.again(&market, false).await;
     let mut by_name = bid;
     by_name.channel = market.descriptor.name.as_str().to_owned();
-    assert_eq!(soon(flexgen.node.send(by_name)).await, one);
+    let again = soon(flexgen.node.send(by_name)).await;
+    assert_eq!((&again.id, again.sequence, again.repeated), (&one.id, one.sequence, true));
+    assert_ne!(again.state, "over");
     let outbox = soon(flexgen.node.outbox(10)).await;
     let found: Vec<_> = outbox.iter().map(|m| (&m.id, m.reference.as_deref())).collect();
     assert_eq!(found, [(&other.id, Some("bid 18")), (&one.id, Some("bid 17"))]);
@@ -82,6 +85,14 @@ async fn a_message_with_a_reference_is_sent_once_also_after_a_restart() {
     let next = soon(flexgen.node.outbox_before(&other.id, 1)).await;
     assert_eq!(ids(&next), std::slice::from_ref(&one.id));
     assert!(soon(flexgen.node.outbox_before(&one.id, 1)).await.is_empty());
+
+    // A repeat of one that is over is told from a sending.
+    let short = offer(&market, 4, "GB-1").for_millis(1).once("bid 19");
+    let sent = soon(flexgen.node.send(short.clone())).await;
+    assert_eq!((sent.repeated, sent.state.as_str()), (false, "queued"));
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let again = soon(flexgen.node.send(short)).await;
+    assert_eq!((&again.id, again.repeated, again.state.as_str()), (&sent.id, true, "over"));
     flexgen.node.stop().await;
 }
 
@@ -326,5 +337,27 @@ async fn numbers_of_another_log_are_refused_and_no_reader_goes_back() {
     assert_eq!(back["number"], last);
     let listen = Asked::Listen { after: None, reader: Some(reader.clone()), channel: None };
     assert_eq!(soon(flexgen.node.ask(listen)).await["after"], last);
+    flexgen.node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_ordered_under_a_reference_that_is_damaged_is_not_ordered_twice() {
+    let market = Market::with_operators(|_| ());
+    let flexgen = alone(&market).await;
+    let order = offer(&market, 1, "GB-1").once("the order of today");
+    let sent = soon(flexgen.node.send(order.clone())).await;
+    flexgen.node.stop().await;
+    // The message itself is whole.
+    damage(flexgen.folder.path(), "the order of today");
+    let flexgen = flexgen.again(&market, false).await;
+    flexgen.node.hurry(Duration::from_secs(11)).await;
+    let refused = flexgen.node.send(order).await.expect_err("it may have been sent");
+    assert_eq!(refused.code, codes::LOG_DAMAGED, "{refused}");
+    assert!(refused.message.contains(sent.id.as_str()), "{refused}");
+    let ids = |all: &[Outgoing]| all.iter().map(|m| m.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&soon(flexgen.node.outbox(10)).await), std::slice::from_ref(&sent.id));
+    // What names no reference is sent.
+    let other = soon(flexgen.node.send(offer(&market, 2, "GB-1"))).await;
+    assert_eq!(other.sequence, sent.sequence + 1);
     flexgen.node.stop().await;
 }

@@ -4,7 +4,7 @@ use super::clock::clock_check;
 use super::partial;
 use crate::codes;
 use crate::commands::node::client::Client;
-use crate::commands::node::{TROUBLES, code_of, ending, folder, silence, unread};
+use crate::commands::node::{TROUBLES, code_of, ending, folder, left_aside, silence, unread};
 use crate::commands::wallet::changed_since;
 use crate::context::{GlobalArgs, now};
 use crate::help;
@@ -130,6 +130,12 @@ fn check_status(report: &mut Report, status: &Value) {
         if let Some(unread) = unread(&channel) {
             let sentence = format!("channel {name}: {}; next: {}", unread.sentence, unread.next);
             doubt("channel", unread.code, sentence);
+        }
+        for gap in all(&channel, "gaps") {
+            let Some((code, sentence)) = left_aside(&gap) else { continue };
+            let sender = text(&gap, "sender");
+            let sentence = format!("channel {name}: a message of {sender} is left aside: {sentence}");
+            doubt("channel", code_of(&code), sentence);
         }
         if let Some(silent) = channel.get("silent").filter(|s| s.is_object()) {
             doubt("channel", NODE_SILENT, format!("channel {name}: {}", silence(silent)));
@@ -277,9 +283,16 @@ mod tests {
                          {"name": "orders", "listsTooOld": ["https://a.example/list"]}]});
         let all = ["GP-VISA-EXPIRED", "GP-NOT-DURABLE", "GP-LOG-DAMAGED", "GP-PROOF-EXPIRED"];
         assert_eq!(found(&bad), [&all[..], &["GP-STATUS-STALE"; 2]].concat());
-        let full = json!({"shortOfDisk": true, "manyFiles": true, "channels": []});
-        assert_eq!(found(&full), ["GP-DISK-SHORT", "GP-LOG-MANY-FILES"]);
-        let roomy = json!({"shortOfDisk": false, "manyFiles": false, "channels": []});
+        let full =
+            json!({"shortOfDisk": true, "manyFiles": true, "clockBehind": true, "channels": []});
+        assert_eq!(found(&full), ["GP-DISK-SHORT", "GP-LOG-MANY-FILES", "GP-CLOCK-BEHIND"]);
+        let aside = json!({"code": "GP-STATUS-ROLLBACK", "sentence": "a newer list was seen"});
+        let gaps = json!([{"sender": "did:web:a.example", "leftAside": aside},
+                          {"sender": "did:web:b.example", "leftAside": null}]);
+        let lacks = json!({"channels": [{"name": "bids", "gaps": gaps}]});
+        assert_eq!(found(&lacks), ["GP-STATUS-ROLLBACK"]);
+        let roomy = json!({"shortOfDisk": false, "manyFiles": false, "clockBehind": false,
+                           "channels": []});
         assert!(found(&roomy).is_empty());
     }
 

@@ -129,6 +129,11 @@ impl Worker {
         let opened = match self.knowledge.open(&envelope) {
             _ if !header.is_sealed() => None,
             Opening::Open(payload) => Some(payload),
+            // Nobody is asked for it.
+            Opening::NoKey if own && header.key != self.me.key_id => {
+                let sentence = "another node of this participant sent the message: it is not opened here";
+                return Err(unknown(sentence));
+            }
             Opening::NoKey => {
                 let sentence = "the message cannot be opened yet".to_owned();
                 return Err((codes::SEALING_NO_KEY, sentence));

@@ -110,8 +110,11 @@ pub struct Material {
     pub presentations: BTreeMap<ContentId, OwnPresentation>,
     /// All that were given, in this order.
     held: BTreeMap<ContentId, Vec<OwnPresentation>>,
-    /// The authorisation that was signed last; of one second, that which is valid longest.
+    /// Of the authorisations that have not ended the one that was signed last; of one second, that which is valid
+    /// longest.
     pub authorisation: Option<OwnAuthorisation>,
+    /// All that were given.
+    authorisations: Vec<OwnAuthorisation>,
     /// The newest state of each status list.
     pub lists: Vec<StatusList>,
     /// The newest that was ever seen of each, also where it is damaged or could not be kept.
@@ -161,6 +164,7 @@ impl Material {
             presentations: BTreeMap::new(),
             held: BTreeMap::new(),
             authorisation: None,
+            authorisations: Vec::new(),
             lists: Vec::new(),
             seen: SeenLists::new(),
             list_files: ListFiles::default(),
@@ -253,7 +257,7 @@ impl Material {
             Given::Channel(channel) => vec![self.take_channel(*channel, keep)?],
             Given::Parcel(parcel) => self.take_parcel(&parcel, now, keep)?,
             Given::List(list) => self.take_list(*list, now, keep)?.into_iter().collect(),
-            Given::Authorisation(own) => vec![self.take_authorisation(*own, keep)?],
+            Given::Authorisation(own) => vec![self.take_authorisation(*own, now, keep)?],
             Given::Presentation(own) => vec![self.take_presentation(*own, now, keep)?],
             Given::Identity(material) => {
                 let material = material.taken_at(latest(now, keep));
@@ -301,7 +305,8 @@ impl Material {
                 taken.push(self.take_presentation(own, now, keep)?);
             }
             (ParcelKind::NodeAuthorisation, Some(text)) => {
-                taken.push(self.take_authorisation(recognise::authorisation_of(text)?, keep)?);
+                let own = recognise::authorisation_of(text)?;
+                taken.push(self.take_authorisation(own, now, keep)?);
             }
             _ => {}
         }

@@ -56,6 +56,7 @@ impl Material {
     pub(super) fn take_authorisation(
         &mut self,
         own: OwnAuthorisation,
+        now: UnixMillis,
         keep: bool,
     ) -> Result<Taken, MaterialError> {
         let said = &own.authorisation;
@@ -69,10 +70,38 @@ impl Material {
         if keep {
             self.folder.write(&folder::authorisation(&own.id), own.text.as_bytes())?;
         }
-        if self.authorisation.as_ref().is_none_or(|a| a.rank() <= own.rank()) {
-            self.authorisation = Some(own);
-        }
+        self.authorisations.retain(|a| a.id != own.id);
+        self.authorisations.push(own);
+        self.choose_authorisation(now);
         Ok(Taken::Authorisation)
+    }
+
+    /// Chooses anew: where one has ended, another that was given may count. Says whether another counts now.
+    pub fn choose_authorisation(&mut self, now: UnixMillis) -> bool {
+        let best = self.authorisations.iter().max_by(|a, b| a.rank(now).cmp(&b.rank(now)));
+        let counts = self.authorisation.as_ref().map(|a| &a.id);
+        let Some(best) = best.filter(|best| counts != Some(&best.id)) else { return false };
+        self.authorisation = Some(best.clone());
+        true
+    }
+
+    /// Of the authorisations that count now, or will when that ends, the one that ends last.
+    #[must_use]
+    pub fn last_authorisation(&self) -> Option<&OwnAuthorisation> {
+        let counts = self.authorisation.as_ref()?;
+        let end = counts.authorisation.valid_until;
+        let goes_on = self.authorisations.iter().filter(|a| a.authorisation.valid_from <= end);
+        let all = goes_on.chain(std::iter::once(counts));
+        all.max_by_key(|a| (a.authorisation.valid_until, a.id == counts.id))
+    }
+
+    /// The same of the presentations for a channel.
+    #[must_use]
+    pub fn last_presentation(&self, channel: &ContentId) -> Option<&OwnPresentation> {
+        let counts = self.presentations.get(channel)?;
+        let held = self.held.get(channel).into_iter().flatten();
+        let of_it = held.filter(|p| p.holder == counts.holder);
+        of_it.chain(std::iter::once(counts)).max_by_key(|p| (p.expires, p.id == counts.id))
     }
 
     /// Notes one that was given: it may count when another has ended.
@@ -136,7 +165,7 @@ mod tests {
             let opened = Material::open(folder.path(), node.clone(), NOW);
             let (mut material, _) = opened.expect("a folder");
             for own in all {
-                material.take_authorisation((*own).clone(), false).expect("taken");
+                material.take_authorisation((*own).clone(), NOW, false).expect("taken");
             }
             material.authorisation.expect("one").text
         };
@@ -150,5 +179,51 @@ mod tests {
         {
             assert_eq!([counts(&[one, other]), counts(&[other, one])], [expected, expected]);
         }
+    }
+
+    #[test]
+    fn of_authorisations_one_that_has_not_ended_counts_and_the_last_end_is_told() {
+        let node = did_of(&key(2)).did().clone();
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut material, _) = Material::open(folder.path(), node, NOW).expect("a folder");
+        let (long, short) = (own("long", NOW, 30), own("short", NOW.plus_millis(1000), 1));
+        let counts = |material: &Material| material.authorisation.clone().expect("one").text;
+        material.take_authorisation(long.clone(), NOW, false).expect("taken");
+        material.take_authorisation(short, NOW, false).expect("taken");
+        assert_eq!(counts(&material), "short");
+        assert_eq!(material.last_authorisation().expect("one").text, "long");
+        assert!(!material.choose_authorisation(NOW.plus_millis(DAY - 1)));
+        // It ends: the longer one counts, and so it does where it is given only then.
+        assert!(material.choose_authorisation(NOW.plus_millis(DAY)));
+        assert_eq!(counts(&material), "long");
+        material.take_authorisation(long, NOW.plus_millis(DAY), false).expect("taken");
+        assert_eq!(counts(&material), "long");
+        // One that begins only after the end neither counts yet nor goes on from it.
+        let mut gap = own("gap", NOW.plus_millis(2000), 90);
+        gap.authorisation.valid_from = NOW.plus_millis(31 * DAY);
+        material.take_authorisation(gap, NOW.plus_millis(DAY), false).expect("taken");
+        assert_eq!(counts(&material), "long");
+        assert_eq!(material.last_authorisation().expect("one").text, "long");
+    }
+
+    #[test]
+    fn of_presentations_the_last_end_is_told() {
+        let node = did_of(&key(2)).did().clone();
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut material, _) = Material::open(folder.path(), node.clone(), NOW).expect("a folder");
+        let shown = |name: &str, signed: u64, days: u64| OwnPresentation {
+            id: cid(name),
+            holder: Some(node.clone()),
+            channel: cid("bids"),
+            text: name.to_owned(),
+            signed: NOW.plus_millis(signed),
+            expires: NOW.plus_millis(days * DAY),
+        };
+        for own in [shown("long", 0, 30), shown("short", 1000, 1)] {
+            material.take_presentation(own, NOW, false).expect("taken");
+        }
+        assert_eq!(material.presentations[&cid("bids")].text, "short");
+        assert_eq!(material.last_presentation(&cid("bids")).expect("one").text, "long");
+        assert!(material.last_presentation(&cid("orders")).is_none());
     }
 }

@@ -51,11 +51,13 @@ pub struct OwnAuthorisation {
 }
 
 impl OwnAuthorisation {
-    /// By which of several counts, the greatest: the one that was signed last; of one second, which is all that
-    /// many signatures tell, the one that is valid longest; and else by its name. So it hangs on nothing but
-    /// what they say, neither on the order in which they came nor on that of their files.
-    pub(super) fn rank(&self) -> (UnixMillis, UnixMillis, &ContentId) {
-        (self.signed, self.authorisation.valid_until, &self.id)
+    /// By which of several counts, the greatest: of those that have not ended, and rather have begun, the one that was
+    /// signed last; of one second, which is all that many signatures tell, the one that is valid longest; and else by its name. So
+    /// it hangs on nothing but what they say and the time, neither on the order in which they came nor on that of
+    /// their files.
+    pub(super) fn rank(&self, now: UnixMillis) -> ([bool; 2], UnixMillis, UnixMillis, &ContentId) {
+        let (from, until) = (self.authorisation.valid_from, self.authorisation.valid_until);
+        ([until > now, from <= now], self.signed, until, &self.id)
     }
 }
 

@@ -174,12 +174,24 @@ pub fn ask_until_it_runs(
     time: Duration,
     is_there: impl Fn(&Value) -> bool,
 ) -> Result<(Value, bool), Failure> {
+    while_it_begins(time, |left| ask_until(global, asked, left, &is_there))
+}
+
+/// Asks again as long as no node answers and the time is not over. Of a socket that is not there nobody tells when it
+/// comes; and one that is there may be that of a node which is ending or was killed.
+fn while_it_begins<T>(
+    time: Duration,
+    mut ask: impl FnMut(Duration) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let started = Instant::now();
-    // Of a socket that is not there nobody tells when it comes.
-    while !Client::is_running(global) && started.elapsed() < time {
-        std::thread::sleep(Duration::from_millis(50));
+    loop {
+        match ask(time.saturating_sub(started.elapsed())) {
+            Err(e) if e.code == codes::NODE_NOT_RUNNING && started.elapsed() < time => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            answer => return answer,
+        }
     }
-    ask_until(global, asked, time.saturating_sub(started.elapsed()), is_there)
 }
 
 /// Asks the node that runs for this profile.
@@ -203,5 +215,20 @@ mod tests {
         assert_eq!(refused.code, codes::NODE_NOT_RUNNING);
         assert_eq!(patience(&Asked::Status), Some(PATIENCE));
         assert_eq!(patience(&Asked::Watch), None);
+    }
+
+    #[test]
+    fn a_node_that_breaks_off_as_it_begins_is_asked_again() {
+        let mut asked = 0;
+        let answer = while_it_begins(Duration::from_secs(60), |_| {
+            asked += 1;
+            if asked < 3 { Err(gone("Connection reset by peer")) } else { Ok(asked) }
+        });
+        assert_eq!(answer.expect("it runs"), 3);
+        let over = while_it_begins(Duration::ZERO, |_| Err::<(), _>(gone("it ended")));
+        assert_eq!(over.expect_err("the time is over").code, codes::NODE_NOT_RUNNING);
+        let other = || Failure::new(codes::NODE_BUSY, "it does not answer");
+        let other = while_it_begins(Duration::from_secs(60), |_| Err::<(), _>(other()));
+        assert_eq!(other.expect_err("it is no use").code, codes::NODE_BUSY);
     }
 }

@@ -370,6 +370,9 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
                 text("whole"),
                 text("newest")
             ));
+            if let Some((code, sentence)) = left_aside(gap) {
+                out.push_str(&format!("                   left aside: {sentence} [{code}]\n"));
+            }
         }
         for hole in channel.get("notGiven").and_then(Value::as_array).into_iter().flatten() {
             let text = |name: &str| hole.get(name).map(plain).unwrap_or_default();
@@ -417,7 +420,7 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
 
 /// What a node says with one word that its operator should do something about: the word, how it is headed, its
 /// code, and a sentence.
-pub const TROUBLES: [(&str, &str, Code, &str); 2] = [
+pub const TROUBLES: [(&str, &str, Code, &str); 3] = [
     (
         "shortOfDisk",
         "SHORT OF DISK",
@@ -430,7 +433,20 @@ pub const TROUBLES: [(&str, &str, Code, &str); 2] = [
         messaging_codes::LOG_MANY_FILES,
         "payloads that are over stay in the open file of the log until it is full",
     ),
+    (
+        "clockBehind",
+        "CLOCK BEHIND",
+        messaging_codes::CLOCK_BEHIND,
+        "messages of several senders are dated ahead of the clock here, and come late",
+    ),
 ];
+
+/// Why something that is missing was left aside, where it was: the code, and a sentence.
+pub fn left_aside(gap: &Value) -> Option<(String, String)> {
+    let aside = gap.get("leftAside").filter(|aside| aside.is_object())?;
+    let text = |name: &str| aside.get(name).map(plain).unwrap_or_default();
+    Some((text("code"), text("sentence")))
+}
 
 /// For whom a node acts, and whether it may.
 fn acts_for(status: &Value) -> String {

@@ -19,7 +19,7 @@ use gridpass_policy::codes as policy_codes;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -170,7 +170,7 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
     let mut sent = told_why(|| ask(global, &Asked::Send(new))).map_err(|e| match e.code {
         // The code's remedy speaks to a reader.
         code if code == policy_codes::PAYLOAD_MALFORMED => {
-            e.next(format!("Correct {}: nothing was sent.", args.file.display()))
+            e.next(format!("Correct {}: nothing was sent.", named(&args.file)))
         }
         code if code == messaging_codes::ENVELOPE_TOO_LARGE => e.next(AS_A_FILE),
         _ => e,
@@ -183,6 +183,7 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         sent.get("sequence").map(ToString::to_string).unwrap_or_default(),
         of("expires"),
     );
+    text.push_str(&repeated(&sent));
     match (wait, before) {
         (Some(millis), Some(before)) => {
             let thread = sent.get("thread").and_then(Value::as_str).unwrap_or(&id).to_owned();
@@ -203,6 +204,24 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         _ => text.push_str(&format!("next: gridpass receipts {id}\n")),
     }
     Ok(Answer::new("gridpass.send/1", sent, text))
+}
+
+/// How what was read is called.
+fn named(file: &Path) -> String {
+    match file.to_str() {
+        Some("-") => "what stands on standard input".to_owned(),
+        _ => file.display().to_string(),
+    }
+}
+
+/// That nothing was sent now, where it was before, for people.
+fn repeated(sent: &Value) -> String {
+    if sent.get("repeated") != Some(&Value::Bool(true)) {
+        return String::new();
+    }
+    let of = |name: &str| shown(sent.get(name).and_then(Value::as_str).unwrap_or_default());
+    let over = if of("state") == "over" { ", and it is over" } else { "" };
+    format!("  repeated  it was sent before, at {}{over}: nothing was sent now\n", of("issued"))
 }
 
 /// Where an answer takes longer than a second, says why it may.
@@ -520,5 +539,22 @@ mod tests {
         let other = json!({"reasons": [{"code": "GP-VISA-REVOKED", "sentence": "It is revoked."}]});
         let text = refused(&other);
         assert!(!text.contains("times") && !text.contains("channel show"), "{text}");
+    }
+
+    #[test]
+    fn what_is_to_be_corrected_is_named() {
+        assert_eq!(named(Path::new("-")), "what stands on standard input");
+        assert_eq!(named(Path::new("needs.json")), "needs.json");
+    }
+
+    #[test]
+    fn a_repeat_is_told_from_a_sending() {
+        let sent = json!({"id": "bafyrei", "issued": "2026-01-05T08:00:00Z", "repeated": false});
+        assert_eq!(repeated(&sent), "");
+        let again = json!({"issued": "2026-01-05T08:00:00Z", "repeated": true, "state": "sent"});
+        let text = repeated(&again);
+        assert!(text.contains("sent before, at 2026-01-05T08:00:00Z: nothing"), "{text}");
+        let over = json!({"issued": "2026-01-05T08:00:00Z", "repeated": true, "state": "over"});
+        assert!(repeated(&over).contains("and it is over"), "{}", repeated(&over));
     }
 }

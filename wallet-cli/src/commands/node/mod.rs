@@ -10,7 +10,7 @@ mod messages;
 mod run;
 
 pub use file::{FileCommand, file};
-pub use manage::{TROUBLES, ending, silence, unread};
+pub use manage::{TROUBLES, ending, left_aside, silence, unread};
 pub use messages::{InboxArgs, ListenArgs, OutboxArgs, ReceiptsArgs, SendArgs};
 pub use messages::{inbox, listen, outbox, receipts, send};
 pub use run::node_identity;
