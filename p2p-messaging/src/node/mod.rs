@@ -441,8 +441,11 @@ fn open(
     for line in &found {
         tracing::warn!("{line}");
     }
-    owner::check(&place, &participant, &node)?;
+    let unnoted = owner::check(&place, &participant, &node)?;
     let (store, opened) = Store::open_held(lock, &place)?;
+    if unnoted {
+        owner::note(&place, &participant)?;
+    }
     found.extend(opened.told().iter().map(|(code, sentence)| format!("{sentence} [{code}]")));
     let me = Me {
         participant,

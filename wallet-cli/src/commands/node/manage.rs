@@ -624,7 +624,8 @@ pub fn check(global: &GlobalArgs) -> Outcomes {
     let has = |name: &str| folder.join(name).exists();
     let logs = std::fs::read_dir(&folder).into_iter().flatten().flatten();
     let is_log = |path: &Path| path.extension().is_some_and(|e| e == "gplog");
-    if !has("index") && !logs.map(|file| file.path()).any(|path| is_log(&path)) {
+    let has_any = has("index") || has("participant.json");
+    if !has_any && !logs.map(|file| file.path()).any(|path| is_log(&path)) {
         let message = format!("there is no store in {}", folder.display());
         return Err(Failure::new(credential_codes::NOT_KEPT, message).next(
             "There is nothing to check before the node of this profile first ran: \
