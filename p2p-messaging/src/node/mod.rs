@@ -76,7 +76,7 @@ pub use hold::{Hold, hold};
 pub use invitations::Invitations;
 pub use listening::{Listen, Listener};
 pub use material::{MAX_FILE, Material, MaterialError, OwnAuthorisation, OwnPresentation, Taken};
-pub use settings::{MetricsSettings, NodeSettings};
+pub use settings::{Alone, MetricsSettings, NodeSettings};
 pub use ticket::{Invitation, MAX_TICKET, PREFIX as TICKET_PREFIX, TicketError};
 pub use typed::{
     AskError, AtRecipient, Delivered, Given, Lost, Outgoing, Reached, Refused, RefusedFor, Said,
