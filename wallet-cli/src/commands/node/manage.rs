@@ -1,6 +1,7 @@
 //! What an operator does with a node beside sending and receiving.
 
 use super::client::{Client, ask, ask_until_it_runs};
+use super::contradiction::contradiction;
 use super::messages::passed_over;
 use super::{code_of, folder, read};
 use crate::commands::arguments::parse_duration;
@@ -368,14 +369,7 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
             out.push_str(&format!("  not given        of {sender}: {from} to {until}, {why}\n"));
         }
         for fork in channel.get("contradictions").and_then(Value::as_array).into_iter().flatten() {
-            let text = |name: &str| fork.get(name).map(plain).unwrap_or_default();
-            out.push_str(&format!(
-                "  CONTRADICTS      {} signed two messages with number {}: {} and {}\n",
-                text("sender"),
-                text("sequence"),
-                text("first"),
-                text("second")
-            ));
+            out.push_str(&format!("  CONTRADICTS      {}\n", contradiction(fork)));
         }
         for list in channel.get("listsTooOld").and_then(Value::as_array).into_iter().flatten() {
             out.push_str(&format!(
