@@ -1,6 +1,8 @@
 //! Suspending, reinstating and revoking several visas in one change of the wallet.
 
-use super::change::{ChangeArgs, authorisations_of, find, finish, fits, list_line, may_revoke};
+use super::change::{
+    ChangeArgs, authorisations_of, enter_earlier, find, finish, fits, list_line, may_revoke,
+};
 use super::hanging;
 use crate::codes;
 use crate::commands::sign::identity;
@@ -42,6 +44,11 @@ pub fn change(
             Some(entry) => register::is_set(&wallet, &me.did, entry)?,
             None => !set,
         };
+        if is_set && set && !is_own {
+            let mut issuer =
+                Issuer { wallet: &mut wallet, identity: &me, trust: &trust, now: now() };
+            enter_earlier(&mut issuer, &visa, purpose, args)?;
+        }
         acting = Some(me);
         if is_set == set {
             hint(format_args!("note: nothing to change for {}: it is so already", shown(&visa.id)));
