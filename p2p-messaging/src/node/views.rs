@@ -365,6 +365,7 @@ impl Worker {
             "channels": channels.collect::<Vec<_>>(),
         })
     }
+
     /// A message as it travels, or its block where the payload is not kept any more.
     fn signed(&self, id: &EnvelopeId) -> Answered {
         let Some((_, kept)) = self.knowledge.store.envelope(id) else {
