@@ -12,6 +12,7 @@ use crate::secured::{Form, Kind, Secured, Signer};
 use crate::status::{Change, MAX_AUTHORITY, StatusList};
 use crate::visa::{Purpose, StatusEntry, Visa};
 use gridpass_identity::document::Relationship;
+use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Changes;
 use rand_core::CryptoRng;
 use serde_json::Value;
@@ -99,6 +100,47 @@ impl Issuer<'_> {
         let target = |&(id, entry): &(&'t str, &'t StatusEntry)| Target { id, entry, visa: None };
         let targets: Vec<Target<'t>> = entries.iter().map(target).collect();
         self.set_all(&targets, set, reason, rng)
+    }
+
+    /// Enters what this identity did to the status of somebody else's visa, where its own list says so and the
+    /// wallet does not: earlier versions entered nothing of it. Gives when it was done, by the list; nothing where
+    /// it is entered already, or was not done.
+    ///
+    /// # Errors
+    /// [`IssueError`]; nothing is changed then.
+    pub fn enter_earlier(
+        &mut self,
+        visa: &Visa,
+        purpose: Purpose,
+        reason: Option<&str>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Option<UnixMillis>, IssueError> {
+        let what = match purpose {
+            Purpose::Revocation => "revoked",
+            Purpose::Suspension => "suspended",
+        };
+        let Some(entry) = visa.status_of(purpose) else { return Ok(None) };
+        let known = act_on(self.wallet, &visa.id)?;
+        let is_entered = known.as_ref().is_some_and(|a| a.events.iter().any(|e| e.what == what));
+        if is_entered || issued_by_id(self.wallet, &visa.id)?.is_some() {
+            return Ok(None);
+        }
+        let me = &self.identity.did;
+        let own = own_lists(self.wallet)?.into_iter();
+        let mut held = own.filter(|list| list.id == entry.list && &list.issuer == me);
+        let changes = held.next().map(|list| list.changes).unwrap_or_default();
+        let last = changes.iter().rev().find(|change| change.index == entry.index);
+        let Some(at) = last.filter(|change| change.set).map(|change| change.at) else {
+            return Ok(None);
+        };
+        let (reason, by) = (reason.map(str::to_owned), Some(me.clone()));
+        let mut act = known.unwrap_or_else(|| Act::new(visa.id.clone(), Some(visa)));
+        act.events.push(Event { at, what: what.into(), reason, by });
+        act.events.sort_by_key(|event| event.at);
+        let mut changes = Changes::default();
+        changes.put(ACTS, &visa.id, to_record(&act)?);
+        self.wallet.apply_issuing(changes, rng, self.now)?;
+        Ok(Some(at))
     }
 
     fn set_all(

@@ -133,7 +133,8 @@ impl Opened {
             told.push((codes::LOG_DAMAGED, format!("{place}: {lost}")));
         }
         for (first, last) in &self.gone {
-            let sentence = format!("records {first} to {last} are gone, with their file");
+            let sentence =
+                format!("records {first} to {last} are gone, with a file or the end of one");
             told.push((codes::LOG_DAMAGED, sentence));
         }
         if let Some(path) = &self.cut_off {
@@ -313,6 +314,20 @@ impl Log {
         }
         self.segments.begin(self.next)?;
         Ok(true)
+    }
+
+    /// Notes for good that records up to a number were given, and are lost: the next one gets a greater
+    /// number, and whoever opens the log finds that some are gone.
+    ///
+    /// # Errors
+    /// [`LogError`]: then it is not noted.
+    pub(crate) fn note_lost(&mut self, until: u64) -> Result<(), LogError> {
+        // Before it numbers are missing that no end explains that was cut off: those have room for one
+        // less at most.
+        let first = until.max(self.next).saturating_add(1);
+        self.segments.begin(first)?;
+        self.next = first;
+        Ok(())
     }
 
     /// Writes a closed file anew, each record with what `shorten` makes of its body; numbers and

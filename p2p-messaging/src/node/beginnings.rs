@@ -2,12 +2,16 @@
 //! before, and lost its store: beginning at 1 again would contradict what others have of it for ever. It
 //! asks those first who may know, and sends when it knows; where nobody is there to ask, it begins after a
 //! while. Where it is known that records were lost, or some cannot be read, it does not: one of them may be
-//! the newest own message.
+//! the newest own message. Nor where its wallet was restored: there may have been another store. Who starts it
+//! can say that nobody has more of it than it has.
 
+use super::Alone;
 use super::control::{ControlResult, NewMessage};
 use super::typed::AskError;
 use super::worker::Worker;
+use crate::checking::Chain;
 use crate::codes;
+use crate::store::Store;
 use crate::sync::Request;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::time::UnixMillis;
@@ -38,8 +42,15 @@ struct Unsure {
     /// How often it is still begun anew: who was giving the own chain went away, or something was
     /// missing to judge it.
     again: u8,
-    /// Records are lost that may be own messages: without asking anybody it never begins.
+    /// Own messages may be lost: without asking anybody it never begins.
     lacks: bool,
+}
+
+/// Whether a node asks others how far it has sent in a channel, and whether it never begins there without.
+fn asks(store: &Store, chain: &Chain, alone: Alone) -> (bool, bool) {
+    let may_lack = store.may_lack(chain) || (alone == Alone::Never && !store.has_sent(chain));
+    let asks = may_lack || store.was_cut_off(chain) || store.newest(chain).is_none();
+    (asks, may_lack && alone != Alone::Always)
 }
 
 impl Unsure {
@@ -64,9 +75,10 @@ impl Beginnings {
     /// Why a message is not kept waiting: nobody may come who knows where the chain goes on.
     fn refused(&self, channel: &ContentId, now: UnixMillis) -> Option<AskError> {
         let unsure = self.unsure.get(channel)?;
-        let sentence = "records of the log are lost or cannot be read, and no peer is connected that \
-                        may know how far this node has sent in the channel: connect one, and send \
-                        again";
+        let sentence = "this node's log or its store may have lost own messages, and no peer is connected \
+                        that may know how far it has sent in the channel: connect one, and send again; or, \
+                        if you are sure that nobody has more of it than it has itself, start it with \
+                        `gridpass node run --go-on-alone`: a number that it gives twice is proof against it";
         (unsure.lacks && unsure.is_alone(now))
             .then(|| AskError::from((codes::LOG_DAMAGED, sentence.to_owned())))
     }
@@ -77,10 +89,8 @@ impl Worker {
     /// asked.
     pub(super) fn begin(&mut self, channel: &ContentId) {
         let chain = self.own_chain(channel);
-        let lacks = self.knowledge.store.may_lack(&chain);
-        let asks = lacks || self.knowledge.store.was_cut_off(&chain);
-        let begun = self.knowledge.store.newest(&chain).is_some();
-        if !self.takes_part(channel) || (begun && !asks) {
+        let (asks, lacks) = asks(&self.knowledge.store, &chain, self.settings.alone);
+        if !self.takes_part(channel) || !asks {
             return;
         }
         let unsure = Unsure::new(self.uptime(), MAX_AGAIN, lacks);
@@ -217,5 +227,15 @@ mod tests {
         // A store that is new begins alone.
         all.unsure.insert(channel.clone(), Unsure::new(begun, MAX_AGAIN, false));
         assert!(all.refused(&channel, late).is_none());
+    }
+
+    #[test]
+    fn a_new_node_begins_alone_and_one_that_was_restored_does_when_its_operator_says_so() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, _) = Store::open(folder.path()).expect("opens");
+        let chain = Chain::of(&crate::test_kit::header(&crate::test_kit::key(1)));
+        assert_eq!(asks(&store, &chain, Alone::UnlessLost), (true, false));
+        assert_eq!(asks(&store, &chain, Alone::Never), (true, true));
+        assert_eq!(asks(&store, &chain, Alone::Always), (true, false));
     }
 }

@@ -7,10 +7,12 @@ use super::peers::Denial;
 use super::system::Use;
 use super::worker::Worker;
 use crate::checking::{Chain, Known as _};
+use crate::codes;
 use crate::envelope::Envelope;
 use crate::store::Entry;
 use crate::sync::{Announcement, ChainHead, Request, Response};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_identity::code::Code;
 use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::Outcome;
@@ -18,9 +20,27 @@ use gridpass_identity::resolve::{Resolver as _, TimeBasis};
 use hashlink::LruCache;
 use libp2p::PeerId;
 use serde_bytes::ByteBuf;
+use serde_json::{Value, json};
 
 /// The most proofs that are at hand for who asks: those that were found or came since the start.
 const MAX_PROOFS: usize = 1024;
+/// The most contradictions that are shown.
+const MAX_FORKS: usize = 64;
+
+/// In what two messages of a chain contradict each other.
+fn kind(first: &Envelope, second: &Envelope) -> Code {
+    let (before, after) = match first.header().sequence <= second.header().sequence {
+        true => (first, second),
+        false => (second, first),
+    };
+    if before.header().sequence == after.header().sequence {
+        codes::SEQUENCE_FORK
+    } else if after.header().previous.as_ref() != Some(before.id()) {
+        codes::SEQUENCE_BROKEN
+    } else {
+        codes::ENVELOPE_ORDER
+    }
+}
 
 /// Proofs that are given to who asks.
 pub(super) struct Proofs(LruCache<Chain, Vec<u8>>);
@@ -47,6 +67,23 @@ impl Proofs {
 }
 
 impl Worker {
+    /// Who contradicted itself in a channel, by which messages, and in what.
+    pub(super) fn contradictions(&self, channel: &ContentId) -> Vec<Value> {
+        let store = &self.knowledge.store;
+        let all = store.forks(MAX_FORKS);
+        let here = all.iter().filter(|(_, second)| second.header().channel == *channel);
+        here.map(|(first, second)| {
+            let header = second.header();
+            let known = store.seen(first).and_then(|kept| kept.envelope().ok());
+            let number = known.as_ref().map(|first| first.header().sequence);
+            let code = known.map(|first| kind(&first, second).id());
+            json!({"sender": header.sender, "key": header.key, "code": code,
+                   "first": first, "firstSequence": number,
+                   "second": second.id(), "sequence": header.sequence})
+        })
+        .collect()
+    }
+
     /// A peer says that a chain is contradicted: where it is known here, and that is not, the proof is
     /// asked for.
     pub(super) fn ask_for_proof(&mut self, peer: PeerId, chain: &Chain, head: &ChainHead) {
@@ -149,5 +186,32 @@ impl Worker {
         let [one, other] = both;
         self.proofs.note(&chain, &Announcement::Fork(one, other));
         Use::New
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope::Header;
+    use crate::test_kit::{NOW, header, key};
+
+    #[test]
+    fn a_contradiction_is_called_what_it_is() {
+        let key = key(1);
+        let sign = |sequence, previous: Option<&Envelope>, millis| {
+            let previous = previous.map(|e| e.id().clone());
+            let issued = NOW.plus_millis(millis);
+            let header = Header { sequence, previous, issued, ..header(&key) };
+            Envelope::sign(header, vec![1; 20], &key).expect("signs")
+        };
+        let (first, other) = (sign(1, None, 9), sign(1, None, 8));
+        assert_eq!(kind(&first, &other), codes::SEQUENCE_FORK);
+        // The predecessor of the second was another message.
+        let second = sign(2, Some(&other), 10);
+        assert_eq!(kind(&first, &second), codes::SEQUENCE_BROKEN);
+        assert_eq!(kind(&second, &first), codes::SEQUENCE_BROKEN);
+        let early = sign(2, Some(&first), 0);
+        assert_eq!(kind(&first, &early), codes::ENVELOPE_ORDER);
+        assert_eq!(kind(&early, &first), codes::ENVELOPE_ORDER);
     }
 }

@@ -76,7 +76,7 @@ pub use hold::{Hold, hold};
 pub use invitations::Invitations;
 pub use listening::{Listen, Listener};
 pub use material::{MAX_FILE, Material, MaterialError, OwnAuthorisation, OwnPresentation, Taken};
-pub use settings::{MetricsSettings, NodeSettings};
+pub use settings::{Alone, MetricsSettings, NodeSettings};
 pub use ticket::{Invitation, MAX_TICKET, PREFIX as TICKET_PREFIX, TicketError};
 pub use typed::{
     AskError, AtRecipient, Delivered, Given, Lost, Outgoing, Reached, Refused, RefusedFor, Said,
@@ -441,8 +441,11 @@ fn open(
     for line in &found {
         tracing::warn!("{line}");
     }
-    owner::check(&place, &participant, &node)?;
+    let unnoted = owner::check(&place, &participant, &node)?;
     let (store, opened) = Store::open_held(lock, &place)?;
+    if unnoted {
+        owner::note(&place, &participant)?;
+    }
     found.extend(opened.told().iter().map(|(code, sentence)| format!("{sentence} [{code}]")));
     let me = Me {
         participant,

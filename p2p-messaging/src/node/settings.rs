@@ -19,6 +19,23 @@ pub struct NodeSettings {
     pub network: NetworkSettings,
     /// Figures.
     pub metrics: MetricsSettings,
+    /// What it does where nobody is there who may know how far it has sent: said at the start, and in no file.
+    #[serde(skip)]
+    pub alone: Alone,
+}
+
+/// What a node does that is to send and meets nobody for ten seconds who may know how far it has sent. A number
+/// that it gives twice is proof against it for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Alone {
+    /// It goes on behind what it has of its own, unless records of its log are lost.
+    #[default]
+    UnlessLost,
+    /// It does not where it sent nothing with the store that it has: it may have had another one, as where its
+    /// wallet was restored.
+    Never,
+    /// It does: who starts it answers for it that nobody has more of it than it has itself.
+    Always,
 }
 
 /// Where figures are given to Prometheus.
@@ -38,6 +55,7 @@ impl Default for NodeSettings {
             epoch_seconds: 24 * 3600,
             network: NetworkSettings::default(),
             metrics: MetricsSettings::default(),
+            alone: Alone::default(),
         }
     }
 }

@@ -22,9 +22,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tokio::sync::oneshot;
 
-/// The most contradictions that are shown.
-const MAX_FORKS: usize = 64;
-
 /// The lists (name, signer, of when) that are older than a channel takes, of those that something rests on
 /// which is shown here: of others it is nobody's trouble how old they are.
 fn too_old<'l>(
@@ -373,17 +370,6 @@ impl Worker {
             "clockBehind": self.ranges.looked.clock_behind(self.uptime()).is_some(),
             "channels": channels.collect::<Vec<_>>(),
         })
-    }
-    /// Who contradicted itself in a channel, and by which messages.
-    fn contradictions(&self, channel: &ContentId) -> Vec<Value> {
-        let all = self.knowledge.store.forks(MAX_FORKS);
-        let here = all.iter().filter(|(_, second)| second.header().channel == *channel);
-        here.map(|(first, second)| {
-            let header = second.header();
-            json!({"sender": header.sender, "key": header.key, "sequence": header.sequence,
-                   "first": first, "second": second.id()})
-        })
-        .collect()
     }
 
     /// A message as it travels, or its block where the payload is not kept any more.

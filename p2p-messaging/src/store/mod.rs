@@ -34,6 +34,10 @@ use staged::Staged;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+/// The file beside the log that says whom the node acts for. It is written when the store was opened the first
+/// time. `spec/log.md`.
+pub(crate) const PARTICIPANT: &str = "participant.json";
+
 /// Why the store refused or failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

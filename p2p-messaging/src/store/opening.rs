@@ -2,7 +2,7 @@
 
 use super::index::{Index, Spot};
 use super::staged::Staged;
-use super::{Entry, Store, StoreError};
+use super::{Entry, PARTICIPANT, Store, StoreError};
 use crate::log::{Log, Opened, Place, Record};
 use gridpass_identity::time::UnixMillis;
 use std::collections::BTreeMap;
@@ -64,6 +64,39 @@ fn lost(opened: &Opened, unread: &[u64]) -> Vec<(u64, u64)> {
     lost
 }
 
+/// Up to which number records were given, by what stands beside a log that may have lost its end; 0 where nothing
+/// says so. No crash leaves that: what the index has was on the disk before.
+fn given_until(log: &Log, opened: &Opened, (index, began): (&Index, bool)) -> u64 {
+    // Where no record is left, neither is what tells one log from another.
+    if opened.records == 0 || index.is_of(&log.identity()) {
+        // No file at all, or one that holds nothing, and no end that a crash left.
+        let whole = opened.missing.is_empty() && opened.damaged.is_empty();
+        let nothing_left = whole && opened.records == 0 && opened.cut_off.is_none();
+        let nothing_left = nothing_left && (log.open_file().is_none() || log.next_number() > 1);
+        // How many is not known.
+        return index.applied().max(u64::from(nothing_left && began));
+    }
+    0
+}
+
+/// Notes the numbers behind the greatest one that is left as gone, up to another: for this opening, and for
+/// those that follow.
+fn note_lost(
+    log: &mut Log,
+    opened: &mut Opened,
+    (greatest, until): (u64, u64),
+) -> Result<(), StoreError> {
+    if until <= greatest || opened.gone.iter().any(|(_, last)| *last >= until) {
+        return Ok(());
+    }
+    log.note_lost(until)?;
+    for lost in [&mut opened.gone, &mut opened.missing] {
+        lost.retain(|(_, last)| *last <= greatest);
+        lost.push((greatest.saturating_add(1), until));
+    }
+    Ok(())
+}
+
 impl Store {
     /// Opens the store in a folder, or begins one.
     ///
@@ -96,6 +129,10 @@ impl Store {
         segment_bytes: u64,
     ) -> Result<(Self, Found), StoreError> {
         let mut index = Index::open(&folder.join("index"))?;
+        // Whether records were kept here, whatever the log says: of a node that began, and kept none, the
+        // index is there.
+        let known_participant = folder.join(PARTICIPANT).exists();
+        let began = !index.is_empty() || (index.is_new() && known_participant);
         if index.applied() == 0 {
             // It is in doubt, or new: nothing of what it says holds.
             index.clear()?;
@@ -105,7 +142,7 @@ impl Store {
         let (mut seen, mut greatest, mut logged_before) = (0_u64, 0, None);
         let mut ahead: Option<UnixMillis> = None;
         let mut of_another_version = None;
-        let (log, opened) = Log::open_locked(lock, folder, segment_bytes, &mut |place, record| {
+        let opened = Log::open_locked(lock, folder, segment_bytes, &mut |place, record| {
             greatest = record.number;
             // A jump ahead is believed when it lasted: a clock may have been wrong.
             let jumped =
@@ -128,9 +165,13 @@ impl Store {
                 seen = seen.saturating_add(1);
             }
         })?;
+        let (mut log, mut opened) = opened;
         if let Some(number) = of_another_version {
             return Err(StoreError::Version(number));
         }
+        // Before the index is made anew, which is all that knows of it.
+        let until = given_until(&log, &opened, (&intake.index, began));
+        note_lost(&mut log, &mut opened, (greatest, until))?;
         if known > greatest || seen != indexed || !intake.index.is_of(&log.identity()) {
             // It was made from another log, or from more of this one than can be read: what cannot
             // be read any more must not be taken for something that is here.

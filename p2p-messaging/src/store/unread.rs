@@ -85,6 +85,12 @@ impl Store {
         self.cut_off_until.is_some_and(|last| !self.sent_after(last, chain))
     }
 
+    /// Whether the newest own message that is here was sent with this store, and did not come back from others.
+    #[must_use]
+    pub fn has_sent(&self, chain: &Chain) -> bool {
+        self.sent_after(0, chain)
+    }
+
     fn sent_after(&self, record: u64, chain: &Chain) -> bool {
         let newest = self.index.newest(chain).and_then(|number| self.index.link(chain, number));
         let newest = newest.and_then(|link| self.envelope(&link.id));

@@ -1,4 +1,4 @@
-use super::super::Kept;
+use super::super::{Kept, PARTICIPANT};
 use super::*;
 use crate::envelope::{Envelope, Header};
 use crate::log::{Damage, Log};
@@ -210,4 +210,107 @@ fn a_message_whose_reference_may_be_lost_is_told_and_no_other() {
     let (_folder, store) = written(&[0, 1]);
     let first = store.unnamed(&chain);
     assert!(matches!(first.as_slice(), [Unnamed::Before(next)] if next.id == *all[1].id()));
+}
+
+/// A store of so many own messages, each a record in a file that is closed behind it where `small`.
+fn sent(folder: &Path, count: u64, small: bool) -> Chain {
+    let bytes = if small { 1 } else { crate::log::SEGMENT_BYTES };
+    let (mut store, found) = Store::open_with(folder, bytes).expect("opens");
+    assert_eq!(found, Found::default());
+    let all = chain_of(count);
+    for envelope in &all {
+        store.stage(kept(envelope, false)).expect("stages");
+        store.commit(NOW).expect("commits");
+    }
+    Chain::of(all[0].header())
+}
+
+fn logs(folder: &Path) -> Vec<std::path::PathBuf> {
+    let all = std::fs::read_dir(folder).expect("a folder").map(|e| e.expect("an entry").path());
+    let mut logs: Vec<_> = all.filter(|p| p.extension().is_some_and(|e| e == "gplog")).collect();
+    logs.sort();
+    logs
+}
+
+/// Opens it twice: numbers are known to be lost, now and later, and none of them is given again.
+fn told_for_good(folder: &Path, lost: (u64, u64), chain: &Chain) {
+    for start in 0..2 {
+        let (store, found) = Store::open(folder).expect("opens");
+        assert!(found.lacks_records() && store.may_lack(chain), "start {start}: {found:?}");
+        assert_eq!(found.log.gone, [lost], "start {start}");
+        assert!(found.told().iter().any(|(code, _)| *code == codes::LOG_DAMAGED));
+        assert_eq!(store.last_number(), lost.1, "start {start}");
+    }
+    // The next message comes behind them, and then it is known where the chain goes on.
+    let (mut store, _) = Store::open(folder).expect("opens");
+    let next = chain_of(9).pop().expect("one");
+    store.stage(kept(&next, false)).expect("stages");
+    assert_eq!(store.commit(NOW).expect("commits"), [lost.1 + 1]);
+    assert!(!store.may_lack(chain));
+    drop(store);
+    assert!(!Store::open(folder).expect("opens").0.may_lack(chain));
+}
+
+#[test]
+fn what_the_index_has_and_the_log_has_not_is_lost_and_its_numbers_are_not_given_again() {
+    // The end of a file, at a record's.
+    let folder = tempfile::tempdir().expect("a folder");
+    let chain = sent(folder.path(), 3, false);
+    let path = logs(folder.path()).pop().expect("a file");
+    let bytes = std::fs::read(&path).expect("the log");
+    let first = u32::from_le_bytes(bytes[48..52].try_into().expect("four bytes"));
+    let end = 48 + 8 + usize::try_from(first).expect("a length");
+    std::fs::write(&path, &bytes[..end]).expect("written");
+    told_for_good(folder.path(), (2, 3), &chain);
+    // The last of several files.
+    let folder = tempfile::tempdir().expect("a folder");
+    let chain = sent(folder.path(), 3, true);
+    std::fs::remove_file(logs(folder.path()).pop().expect("a file")).expect("removed");
+    told_for_good(folder.path(), (3, 3), &chain);
+    // All of them.
+    let folder = tempfile::tempdir().expect("a folder");
+    let chain = sent(folder.path(), 3, true);
+    logs(folder.path()).iter().for_each(|path| std::fs::remove_file(path).expect("removed"));
+    told_for_good(folder.path(), (1, 3), &chain);
+}
+
+#[test]
+fn a_log_that_was_emptied_beside_what_was_made_from_it_is_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let chain = sent(folder.path(), 3, false);
+    std::fs::write(logs(folder.path()).pop().expect("a file"), b"").expect("emptied");
+    for _ in 0..2 {
+        let (store, found) = Store::open(folder.path()).expect("opens");
+        assert!(found.lacks_records() && store.may_lack(&chain), "{found:?}");
+        assert!(store.last_number() >= 3, "{found:?}");
+    }
+}
+
+#[test]
+fn an_end_that_was_acknowledged_and_is_cut_off_is_no_crash() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let chain = sent(folder.path(), 3, false);
+    let path = logs(folder.path()).pop().expect("a file");
+    let bytes = std::fs::read(&path).expect("the log");
+    std::fs::write(&path, &bytes[..bytes.len() - 5]).expect("written");
+    for start in 0..3 {
+        let (store, found) = Store::open(folder.path()).expect("opens");
+        assert_eq!(found.log.cut_off.is_some(), start == 0);
+        assert!(found.lacks_records() && store.may_lack(&chain), "start {start}: {found:?}");
+        assert!(store.last_number() > 3);
+    }
+}
+
+#[test]
+fn a_store_whose_participant_alone_is_known_has_lost_its_log_and_a_new_one_has_not() {
+    let chain = Chain::of(chain_of(1)[0].header());
+    let folder = tempfile::tempdir().expect("a folder");
+    // It began, kept nothing, and was stopped.
+    for _ in 0..3 {
+        let (store, found) = Store::open(folder.path()).expect("opens");
+        assert!(!found.lacks_records() && !store.may_lack(&chain), "{found:?}");
+        std::fs::write(folder.path().join(PARTICIPANT), b"{}").expect("noted");
+    }
+    std::fs::remove_dir_all(folder.path().join("index")).expect("removed");
+    told_for_good(folder.path(), (1, 1), &chain);
 }

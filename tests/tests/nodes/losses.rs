@@ -4,9 +4,11 @@ use crate::asking::{offer, soon};
 use crate::running::{Running, until};
 use gridpass_messaging::codes;
 use gridpass_messaging::node::control::Asked;
+use gridpass_messaging::node::{Alone, NodeSettings};
 use gridpass_messaging::store::Store;
 use gridpass_tests::messages::Market;
 use gridpass_tests::nodes;
+use gridpass_tests::world::Party;
 use std::path::Path;
 use std::time::Duration;
 
@@ -97,4 +99,50 @@ async fn a_crash_that_cut_the_log_off_keeps_nobody_from_going_on_alone() {
     node.hurry(Duration::from_secs(11)).await;
     assert_eq!(soon(node.send(offer(&market, 2, "GB-1"))).await.sequence, 2);
     node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_restored_begins_alone_only_when_its_operator_answers_for_it() {
+    let market = Market::with_operators(|_| ());
+    let party = Party::new(71);
+    let presentation = nodes::presentation(&market, &party, false);
+    let folder = tempfile::tempdir().expect("a folder");
+    let restored = |settings: &mut NodeSettings| settings.alone = Alone::Never;
+    let node = nodes::start_set(folder.path(), &market, &party, &presentation, restored).await;
+    node.hurry(Duration::from_secs(11)).await;
+    let refused = node.send(offer(&market, 1, "GB-1")).await.expect_err("it may have sent before");
+    assert_eq!(refused.code, codes::LOG_DAMAGED, "{refused}");
+    assert!(refused.to_string().contains("--go-on-alone"), "{refused}");
+    node.stop().await;
+    drop(node);
+    let answered_for = |settings: &mut NodeSettings| settings.alone = Alone::Always;
+    let node = nodes::start_set(folder.path(), &market, &party, &presentation, answered_for).await;
+    node.hurry(Duration::from_secs(11)).await;
+    assert_eq!(soon(node.send(offer(&market, 1, "GB-1"))).await.sequence, 1);
+    node.stop().await;
+    drop(node);
+    // What it sent with this store it knows.
+    let node = nodes::start_set(folder.path(), &market, &party, &presentation, restored).await;
+    assert_eq!(soon(node.send(offer(&market, 2, "GB-1"))).await.sequence, 2);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_log_is_gone_beside_its_index_does_not_begin_anew() {
+    let market = Market::with_operators(|_| ());
+    let Running { party, folder, node } = Running::start(&market, 71, false).await;
+    node.hurry(Duration::from_secs(11)).await;
+    soon(node.send(offer(&market, 1, "GB-1"))).await;
+    node.stop().await;
+    drop(node);
+    let store = folder.path().join("store");
+    std::fs::remove_file(store.join(format!("{:020}.gplog", 1))).expect("the log");
+    for _ in 0..2 {
+        let node = nodes::start(folder.path(), &market, &party, false).await;
+        assert!(node.found.iter().any(|told| told.contains("GP-LOG-DAMAGED")), "{:?}", node.found);
+        node.hurry(Duration::from_secs(11)).await;
+        let refused = node.send(offer(&market, 2, "GB-1")).await.expect_err("a number twice");
+        assert_eq!(refused.code, codes::LOG_DAMAGED, "{refused}");
+        node.stop().await;
+    }
 }

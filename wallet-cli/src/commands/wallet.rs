@@ -18,10 +18,12 @@ use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::backup::{
     Backup, BackupSecret, MAX_BACKUP, Protection, age_identity,
 };
+use gridpass_identity::wallet::identities::IdentityKind;
 use gridpass_identity::wallet::sled_store::SledStore;
 use gridpass_identity::wallet::slot::{Passphrase, RecoveryPhrase, SlotKind, Unlock};
 use gridpass_identity::wallet::{Diary, LockedWallet, Status, Wallet, WalletError};
 use serde_json::json;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The wallet itself: its state, its ways in, its backups
@@ -508,6 +510,28 @@ fn backup_verify(global: &GlobalArgs, args: &BackupVerifyArgs) -> Outcomes {
     Ok(Answer::new("gridpass.wallet.backup-verify/1", json, "").with_report(&report))
 }
 
+/// The file in a profile's folder that says that its wallet came from a backup: its node may have sent before.
+const RESTORED: &str = "restored";
+
+/// Whether the wallet of a profile came from a backup.
+pub fn was_restored(profile: &Path) -> bool {
+    profile.join(RESTORED).exists()
+}
+
+fn mark_restored(profile: &Path, created: UnixMillis) -> Result<(), Failure> {
+    let path = profile.join(RESTORED);
+    let mark = || -> std::io::Result<()> {
+        let mut file = std::fs::File::create(&path)?;
+        writeln!(file, "from a backup of {created}")?;
+        file.sync_all()?;
+        std::fs::File::open(profile)?.sync_all()
+    };
+    mark().map_err(|source| {
+        let action = format!("writing {}", path.display());
+        gridpass_identity::wallet::store::StoreError::Io { action, source }.into()
+    })
+}
+
 fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Outcomes {
     let Some(profile) = &global.profile else {
         let message = "say into which new profile to restore";
@@ -518,7 +542,9 @@ fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Outcomes {
     let opened = open_backup(global, &args.file, &args.secret, expect)?;
     let build = |partial: &Path| {
         let store = Box::new(SledStore::create(partial)?);
-        Ok((opened.backup.restore(store, opened.wallet_secret.unlock())?, ()))
+        let wallet = opened.backup.restore(store, opened.wallet_secret.unlock())?;
+        mark_restored(partial, opened.backup.manifest().created)?;
+        Ok((wallet, ()))
     };
     build_in_place(&dir, build, |()| {})?;
     let wallet = LockedWallet::open(Box::new(SledStore::open(&dir)?))?
@@ -562,6 +588,14 @@ fn before_it_signs(
             "the keys of {did} may have been rotated since. Save its published log: gridpass --profile \
              {profile} id resolve {did} --fetch --save (or --log did.jsonl --save). Before that sign and \
              rotate nothing: by keys that were replaced it is refused, and a second log is a fork"
+        ));
+    }
+    for identity in wallet.identities()?.iter().filter(|i| i.kind == IdentityKind::Node) {
+        steps.push(format!(
+            "the node {} may have sent more than this machine knows. Start it, and connect it with a peer before it \
+             sends: gridpass --profile {profile} node status --wait 1m --peers 1. Alone it sends nothing: two messages \
+             with one number are proof against it",
+            identity.did
         ));
     }
     if register::is_issuer(wallet)? {

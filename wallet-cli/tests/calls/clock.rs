@@ -28,7 +28,8 @@ fn ahead() -> UnixMillis {
     now().plus_millis(FAR)
 }
 
-fn opened(place: &Place, profile: &str) -> Wallet {
+/// The wallet of a profile, opened with its words.
+pub(crate) fn opened(place: &Place, profile: &str) -> Wallet {
     let words = place.read(&format!("{profile}-words.txt"));
     let phrase = RecoveryPhrase::parse(words.trim()).expect("24 words");
     let dir = place.path(&format!("home/profiles/{profile}"));

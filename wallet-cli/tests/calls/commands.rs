@@ -503,6 +503,9 @@ fn backups_verify_restore_and_refuse() {
     let restore = ["wallet", "restore", "b.gpb", "--recovery-file", "words.txt", "--profile"];
     place.refused("GP-WALLET-EXISTS", 8, &[&restore[..], &["dso"]].concat());
     place.ok(&[&restore[..], &["again"]].concat());
+    // Its node asks before it sends.
+    assert!(place.path("home/profiles/again/restored").is_file());
+    assert!(!place.path("home/profiles/dso/restored").exists());
     let shown = place.ok(&["id", "list", "--profile", "again"]);
     assert!(shown.text().contains(&did));
     place.refused("GP-PROFILE-AMBIGUOUS", 3, &["id", "list"]);

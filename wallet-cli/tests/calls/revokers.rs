@@ -1,6 +1,7 @@
 //! Who revokes by a role what others issued: what hangs on the visa that lets it, and lists by which
 //! anybody would.
 
+use crate::clock::opened;
 use crate::common::Place;
 use crate::visas::{Party, framework};
 use getrandom::SysRng;
@@ -13,6 +14,7 @@ use gridpass_credentials::visa::{Purpose, StatusEntry, Visa};
 use gridpass_identity::key::{KeyType, SecretKey};
 use gridpass_identity::method;
 use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::Changes;
 use serde_json::{Map, Value};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -171,4 +173,42 @@ fn a_list_by_which_anybody_would_revoke_is_not_kept() {
     let trust = Trust::open(pack.trim().as_bytes(), None, now).expect("a trust pack");
     place.write("forged.jwt", &forged(&trust, now));
     holder.refused("GP-STATUS-SIGNER", 11, &["status", "accept", "forged.jwt"]);
+}
+
+#[test]
+fn what_a_role_revoked_with_an_older_program_is_entered_when_it_is_revoked_again() {
+    let place = Place::new();
+    let (regulator, _) = with_office(&place);
+    let ombudsman = Party::new(&place, "ombudsman");
+    ombudsman.ok(&["charter", "verify", "trust-2.json", "--adopt"]);
+    let issue = ["visa", "issue", "--to", &ombudsman.did, "--role", OFFICE];
+    regulator.ok(&[&issue[..], &["--validity", "20d", "-o", "office.json"]].concat());
+    ombudsman.ok(&["visa", "accept", "office.json"]);
+    ombudsman.ok(&["visa", "revoke", "visa.json", "-o", "gone.json"]);
+    let others = || {
+        let listed = ombudsman.json("gridpass.visa.list/1", &["visa", "list", "--issued"]);
+        listed["others"].as_array().cloned().expect("rows")
+    };
+    let done = others();
+    assert_eq!(done.len(), 1, "{done:#?}");
+    let id = done[0]["id"].as_str().expect("an id");
+    for again in [&["visa.json"][..], &["visa.json", "visa.json"]] {
+        // An older program signed its list, and entered nothing.
+        let mut wallet = opened(&place, "ombudsman");
+        let mut changes = Changes::default();
+        changes.remove("act-on-status", id);
+        wallet.apply(changes, &mut UnwrapErr(SysRng)).expect("removed");
+        drop(wallet);
+        assert!(others().is_empty());
+        let args = [&["visa", "revoke", "--reason", "fraud"][..], again].concat();
+        for _ in 0..2 {
+            ombudsman.refused("GP-STATUS-UNCHANGED", 8, &args);
+        }
+        let entered = others();
+        assert_eq!(entered.len(), 1, "{entered:#?}");
+        let (event, then) = (&entered[0]["events"], &done[0]["events"]);
+        assert_eq!(event.as_array().map(Vec::len), Some(1), "{entered:#?}");
+        assert_eq!((&event[0]["at"], &event[0]["by"]), (&then[0]["at"], &then[0]["by"]));
+        assert_eq!(event[0]["reason"], "fraud");
+    }
 }

@@ -7,7 +7,7 @@ use super::receipts::{Receipts, Spoken};
 use super::report::{Audit, MessageReport, Note, ReceiptReport, Times, worst};
 use super::senders::{Part, Sender, Senders, accredited};
 use super::signatures::Signatures;
-use super::told::{not_after, notes};
+use super::told::{not_after, notes, why};
 use crate::bundle::entries::MessageEntry;
 use crate::checking::{Chain, code_of, message_facts, signature_facts};
 use crate::codes;
@@ -233,10 +233,9 @@ impl<'m> Context<'m> {
         let audit = if same {
             let sentence: Cow<'_, str> = match ruling.reasons.first() {
                 None => "made again from the recorded facts: allowed".into(),
-                // What the record says in words is the exporter's.
                 Some(_) => {
-                    let codes = entry.reasons.join(", ");
-                    format!("made again from the recorded facts: refused ({codes})").into()
+                    let why = why(&ruling.reasons);
+                    format!("made again from the recorded facts: refused ({why})").into()
                 }
             };
             Audit::passed(name, policy_codes::DECISION_RECOMPUTED, sentence)

@@ -8,6 +8,8 @@ use crate::codes;
 use crate::envelope::Header;
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
+use gridpass_policy::decision::Reason;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// The receipt by which somebody else first signed that it has the message: one whom the message names, or,
@@ -62,4 +64,36 @@ pub(super) fn notes(
         all.push(Note { code: codes::RECEIPT_DIFFERS, sentence });
     }
     all
+}
+
+/// Why something was refused, each reason once. Of a requirement the channel says what it asks; what else the
+/// record says in words is the exporter's.
+pub(super) fn why(reasons: &[Reason]) -> String {
+    let mut all: Vec<Cow<'_, str>> = Vec::new();
+    for Reason { code, requirement, sentence, .. } in reasons {
+        let one: Cow<'_, str> = match requirement {
+            Some(_) => format!("{code}: {sentence}").into(),
+            None => code.as_str().into(),
+        };
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    all.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gridpass_policy::codes as policy_codes;
+
+    #[test]
+    fn each_requirement_that_was_not_met_is_named_and_no_code_stands_alone_twice() {
+        let code = policy_codes::POLICY_UNMET;
+        let unmet = |says| Reason::of_requirement(code, "id", says, Vec::new());
+        let found = Reason::of_facts("GP-PAYLOAD-SCHEMA", "the exporter's words");
+        let all = [unmet("its own zone"), unmet("what it can"), found.clone(), found];
+        let told = "GP-POLICY-UNMET: its own zone; GP-POLICY-UNMET: what it can; GP-PAYLOAD-SCHEMA";
+        assert_eq!(why(&all), told);
+    }
 }

@@ -46,6 +46,8 @@ pub(super) struct Index {
     failed: Cell<bool>,
     /// The log that it is made from; empty as long as it holds nothing.
     log: String,
+    /// Nothing of an earlier one was found when it was opened.
+    new: bool,
     ends: RefCell<LruCache<Chain, Ends>>,
     documents: RefCell<LruCache<ContentId, ()>>,
 }
@@ -54,10 +56,13 @@ impl Index {
     /// Opens the index in a folder. One that cannot be opened, or is of another version, is thrown
     /// away and begun anew: the log has everything.
     pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
-        match Self::open_as_it_is(folder) {
-            Ok(index) => Ok(index),
-            Err(_) => Self::anew(folder),
-        }
+        let new = !folder.exists();
+        let (mut index, new) = match Self::open_as_it_is(folder) {
+            Ok(index) => (index, new),
+            Err(_) => (Self::anew(folder)?, true),
+        };
+        index.new = new;
+        Ok(index)
     }
 
     fn open_as_it_is(folder: &Path) -> Result<Self, StoreError> {
@@ -74,6 +79,7 @@ impl Index {
             doubted: false,
             failed: Cell::new(false),
             log: String::new(),
+            new: false,
             ends: RefCell::new(LruCache::new(MAX_REMEMBERED)),
             documents: RefCell::new(LruCache::new(MAX_REMEMBERED)),
         };
@@ -110,6 +116,18 @@ impl Index {
         (self.applied, self.records) = (0, 0);
         self.log.clear();
         self.db.clear().map_err(|e| StoreError::Index(PathBuf::new(), e.to_string()))
+    }
+
+    /// Whether nothing of an earlier one was found when it was opened: there was none, or one that nobody can
+    /// read.
+    pub(super) fn is_new(&self) -> bool {
+        self.new
+    }
+
+    /// Whether nothing was ever noted in it.
+    pub(super) fn is_empty(&self) -> bool {
+        let mut two = self.db.iter().keys().take(2);
+        two.all(|key| key.is_ok_and(|key| *key == *META))
     }
 
     pub(super) fn applied(&self) -> u64 {

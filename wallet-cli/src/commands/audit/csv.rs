@@ -1,6 +1,6 @@
 //! The messages of an audit as a table (RFC 4180).
 
-use super::words::{equivocations, said, sampled};
+use super::words::{equivocations, reasons, said, sampled};
 use crate::csv::row;
 use gridpass_identity::report::Outcome;
 use gridpass_messaging::bundle::{MessageReport, PayloadState, ReceiptReport, Report};
@@ -94,7 +94,7 @@ fn cells(report: &Report, equivocation: &str, message: &MessageReport) -> Vec<St
         text(times.and_then(|t| t.not_after.as_ref())),
         payload.to_owned(),
         message.verdict.to_owned(),
-        message.reasons.join(" "),
+        reasons(&message.reasons, " "),
         word(message.outcome).to_owned(),
         message.code.to_string(),
         message.sentence.to_string(),

@@ -1,6 +1,8 @@
 //! The report of an audit as one page: nothing is loaded, nothing runs, and it prints.
 
-use super::words::{equivocations, is_equivocation, noted, remedy, said, sampled, selected, word};
+use super::words::{
+    equivocations, is_equivocation, noted, reasons, remedy, said, sampled, selected, word,
+};
 use crate::shown::shown;
 use gridpass_identity::report::Outcome;
 use gridpass_messaging::bundle::{Audit, MessageReport, Report};
@@ -220,7 +222,7 @@ fn messages(report: &Report, out: &mut String) {
             recipients(message),
             escape(message.topic.as_deref().unwrap_or_default()),
             message.verdict,
-            escape(&message.reasons.join(", ")),
+            escape(&reasons(&message.reasons, ", ")),
             outcome(message.outcome),
             escape(&message.sentence),
         ));

@@ -1,6 +1,8 @@
 //! The report of an audit for a terminal.
 
-use super::words::{equivocations, is_equivocation, noted, remedy, said, selected, verdict, word};
+use super::words::{
+    equivocations, is_equivocation, noted, reasons, remedy, said, selected, verdict, word,
+};
 use crate::output::mark;
 use crate::shown::shown;
 use anstyle::{AnsiColor, Style};
@@ -140,7 +142,7 @@ fn message(message: &MessageReport) -> String {
     text.push_str(&format!(
         "  payload   {payload}\n  recorded  {} {}\n",
         message.verdict,
-        shown(message.reasons.join(", "))
+        shown(reasons(&message.reasons, ", "))
     ));
     if let Some(times) = &message.times {
         text.push_str(&format!(

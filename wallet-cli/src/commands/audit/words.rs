@@ -27,11 +27,22 @@ pub fn noted(report: &Report) -> Vec<(Code, usize, &str)> {
     all
 }
 
+/// Codes of reasons, each once: several requirements that are not met have one.
+pub fn reasons(codes: &[String], between: &str) -> String {
+    let mut all: Vec<&str> = Vec::new();
+    for code in codes {
+        if !all.contains(&code.as_str()) {
+            all.push(code);
+        }
+    }
+    all.join(between)
+}
+
 /// What a receipt says became of a message, and why.
 pub fn said(receipt: &ReceiptReport) -> String {
     match receipt.reasons.is_empty() {
         true => receipt.state.to_owned(),
-        false => format!("{} ({})", receipt.state, receipt.reasons.join(", ")),
+        false => format!("{} ({})", receipt.state, reasons(&receipt.reasons, ", ")),
     }
 }
 
@@ -133,6 +144,12 @@ mod tests {
             words.contains("sent by did:web:dso.example, or to it by name, and issued"),
             "{words}"
         );
+    }
+
+    #[test]
+    fn a_code_is_said_once_whatever_has_it() {
+        let codes = ["GP-POLICY-UNMET", "GP-PAYLOAD-SCHEMA", "GP-POLICY-UNMET"].map(str::to_owned);
+        assert_eq!(reasons(&codes, ", "), "GP-POLICY-UNMET, GP-PAYLOAD-SCHEMA");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What an operator does with a node beside sending and receiving.
 
 use super::client::{Client, ask, ask_until_it_runs};
+use super::contradiction::contradiction;
 use super::messages::passed_over;
 use super::{code_of, folder, read};
 use crate::commands::arguments::parse_duration;
@@ -384,14 +385,7 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
             out.push_str(&format!("  not given        of {sender}: {from} to {until}, {why}\n"));
         }
         for fork in channel.get("contradictions").and_then(Value::as_array).into_iter().flatten() {
-            let text = |name: &str| fork.get(name).map(plain).unwrap_or_default();
-            out.push_str(&format!(
-                "  CONTRADICTS      {} signed two messages with number {}: {} and {}\n",
-                text("sender"),
-                text("sequence"),
-                text("first"),
-                text("second")
-            ));
+            out.push_str(&format!("  CONTRADICTS      {}\n", contradiction(fork)));
         }
         for list in channel.get("listsTooOld").and_then(Value::as_array).into_iter().flatten() {
             out.push_str(&format!(
@@ -653,7 +647,8 @@ pub fn check(global: &GlobalArgs) -> Outcomes {
     let has = |name: &str| folder.join(name).exists();
     let logs = std::fs::read_dir(&folder).into_iter().flatten().flatten();
     let is_log = |path: &Path| path.extension().is_some_and(|e| e == "gplog");
-    if !has("index") && !logs.map(|file| file.path()).any(|path| is_log(&path)) {
+    let has_any = has("index") || has("participant.json");
+    if !has_any && !logs.map(|file| file.path()).any(|path| is_log(&path)) {
         let message = format!("there is no store in {}", folder.display());
         return Err(Failure::new(credential_codes::NOT_KEPT, message).next(
             "There is nothing to check before the node of this profile first ran: \

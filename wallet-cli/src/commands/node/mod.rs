@@ -1,6 +1,7 @@
 //! `gridpass node`, `send`, `listen`, `inbox`, `outbox`, `receipts` and `config`: the message layer.
 
 pub mod client;
+mod contradiction;
 mod figures;
 mod file;
 mod file_content;

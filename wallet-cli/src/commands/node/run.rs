@@ -2,6 +2,7 @@
 
 use super::{ConfigArgs, figures, folder};
 use crate::codes::IDENTITY_UNNAMED;
+use crate::commands::wallet::was_restored;
 use crate::context::{GlobalArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
@@ -17,7 +18,7 @@ use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::{Identity, IdentityKind};
 use gridpass_identity::wallet::snapshots::newest_log;
 use gridpass_messaging::codes as messaging_codes;
-use gridpass_messaging::node::{Material, Node, NodeKey, NodeSettings, hold, material_of};
+use gridpass_messaging::node::{Alone, Material, Node, NodeKey, NodeSettings, hold, material_of};
 use gridpass_policy::keeping as channels;
 use serde_json::json;
 use std::io::Write;
@@ -57,6 +58,10 @@ pub struct RunArgs {
     /// What to log: error, warn, info, debug, or a filter such as gridpass_messaging=debug
     #[arg(long, env = "GRIDPASS_LOG", value_name = "FILTER", default_value = "info")]
     log: String,
+    /// Go on sending where it may have lost what it sent and no peer tells it: you answer for it that nobody has more
+    /// of it than it has itself. Two messages with one number are proof against it for ever
+    #[arg(long)]
+    go_on_alone: bool,
     /// Stop when standard input ends: for a program that starts the node, and that it must not outlive
     #[arg(long)]
     until_stdin_closes: bool,
@@ -71,6 +76,12 @@ pub fn run(global: &GlobalArgs, args: &RunArgs) -> Outcomes {
     }
     log(args)?;
     let folder = folder(global)?;
+    settings.alone = match args.go_on_alone {
+        true => Alone::Always,
+        // The store that it had may be lost.
+        false if was_restored(&global.profile_dir(&global.profile()?)?) => Alone::Never,
+        false => Alone::UnlessLost,
+    };
     let wallet = global.wallet()?;
     let me = node_identity(&wallet, args.identity.as_deref())?;
     let (key_id, key) = wallet.active_secret(&me, Relationship::CapabilityInvocation)?;

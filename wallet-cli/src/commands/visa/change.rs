@@ -8,6 +8,7 @@ use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown;
+use crate::warnings::hint;
 use clap::Args;
 use gridpass_credentials::authorisation::NodeAuthorisation;
 use gridpass_credentials::issuing::{IssuedVisa, Issuer};
@@ -143,6 +144,9 @@ fn change(
         false => Vec::new(),
     };
     let mut issuer = Issuer { wallet: &mut wallet, identity: &me, trust: &trust, now: now() };
+    if set && !known_issuer {
+        enter_earlier(&mut issuer, &visa, purpose, args)?;
+    }
     let list = issuer.set_status(&visa, purpose, set, args.reason.as_deref(), &mut rng())?;
     let json = json!({
         "visa": visa.id,
@@ -171,6 +175,20 @@ fn change(
     let did = format!("{} {}", done.to_lowercase(), visa.id);
     let answer = Answer::new("gridpass.visa.status/1", json, text);
     finish(&wallet, &[me.did], &[list], args, &did, answer)
+}
+
+/// Enters what was done by a program that did not: `visa list --issued` shows it from then on.
+pub fn enter_earlier(
+    issuer: &mut Issuer<'_>,
+    visa: &Visa,
+    purpose: Purpose,
+    args: &ChangeArgs,
+) -> Result<(), Failure> {
+    if let Some(at) = issuer.enter_earlier(visa, purpose, args.reason.as_deref(), &mut rng())? {
+        let id = shown(&visa.id);
+        hint(format_args!("note: what you did to {id} at {at} is entered in your register now"));
+    }
+    Ok(())
 }
 
 pub fn list_line(list: &StatusList) -> String {

@@ -1,6 +1,8 @@
 //! Suspending, reinstating and revoking several visas in one change of the wallet.
 
-use super::change::{ChangeArgs, authorisations_of, find, finish, fits, list_line, may_revoke};
+use super::change::{
+    ChangeArgs, authorisations_of, enter_earlier, find, finish, fits, list_line, may_revoke,
+};
 use super::hanging;
 use crate::codes;
 use crate::commands::sign::identity;
@@ -48,6 +50,11 @@ pub fn change(
             let why = format!("there is nothing to reinstate: {} is revoked, for good", visa.id);
             let next = "Leave it out; for its holder, issue a new visa.";
             return Err(Failure::new(STATUS_UNCHANGED, why).next(next));
+        }
+        if is_set && set && !is_own {
+            let mut issuer =
+                Issuer { wallet: &mut wallet, identity: &me, trust: &trust, now: now() };
+            enter_earlier(&mut issuer, &visa, purpose, args)?;
         }
         acting = Some(me);
         if is_set == set {
