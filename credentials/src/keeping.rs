@@ -259,20 +259,24 @@ pub fn keep_charter(
     Ok(wallet.apply(changes, rng)?)
 }
 
-/// Forgets charters: drafts in whose place another one was signed.
+/// Keeps a charter that was signed here now, and forgets drafts in whose place it was signed. That it was is
+/// noted: by a clock that was ahead, the signature counts for nobody until then.
 ///
 /// # Errors
 /// [`KeepError::Wallet`].
-pub fn drop_charters(
+pub fn keep_signed(
     wallet: &mut Wallet,
-    charters: &[ContentId],
+    charter: &SignedCharter,
+    dropped: &[ContentId],
+    now: UnixMillis,
     rng: &mut dyn CryptoRng,
 ) -> Result<(), KeepError> {
     let mut changes = Changes::default();
-    for id in charters {
+    for id in dropped {
         changes.remove(CHARTERS, id.as_str());
     }
-    Ok(wallet.apply(changes, rng)?)
+    changes.put(CHARTERS, charter.id().as_str(), to_record(&charter.to_json())?);
+    Ok(wallet.apply_charter(changes, rng, now)?)
 }
 
 /// Every charter that is kept, oldest version first.

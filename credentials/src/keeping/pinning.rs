@@ -6,7 +6,6 @@ use crate::trust::{Comparison, IdentityMaterial, LogPin, Trust, TrustError};
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{NoSnapshots, Snapshot, SnapshotStore};
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
-use gridpass_identity::wallet::clock::is_ahead;
 use gridpass_identity::wallet::snapshots::{Fixed, newest_log};
 use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 use rand_core::CryptoRng;
@@ -48,7 +47,7 @@ pub fn pin_replacing(
         Err(e) => return Err(e),
     };
     if let Some(held) = &held
-        && held.history().iter().any(|c| is_ahead(c.charter().dated, now))
+        && held.history_until(now).len() < held.history().len()
     {
         // By a clock that was set back every charter is ahead, and an old one would take its place.
         wallet.check_clock(now)?;
@@ -134,7 +133,8 @@ pub fn pinned(wallet: &Wallet, now: UnixMillis) -> Result<Trust, KeepError> {
     Ok(Trust::open(bytes.expose_secret(), None, now)?)
 }
 
-/// The trust pack that is pinned, also where its charters are ahead of the clock, and that is its only fault.
+/// The trust pack that is pinned, also where its charters, or their signatures, are ahead of the clock, and that
+/// is its only fault.
 /// For what must not wait until then: suspending, revoking, and pinning another one in its place.
 ///
 /// # Errors
@@ -150,14 +150,18 @@ pub fn pinned_even_ahead(wallet: &Wallet, now: UnixMillis) -> Result<Trust, Keep
     }
 }
 
-/// How a pack stands to what is held, without the charters at its end that are ahead of the clock.
+/// How a pack stands to what is held, without the charters at its end that are ahead of the clock, or are
+/// signed ahead of it.
 fn compare_until(new: &Trust, held: &Trust, now: UnixMillis) -> Comparison {
+    let compared = new.compare(held);
+    if !matches!(compared, Comparison::Older | Comparison::Fork) {
+        return compared;
+    }
     let ids = |trust: &Trust| -> Vec<ContentId> {
-        let counts = trust.history().iter().take_while(|c| !is_ahead(c.charter().dated, now));
-        counts.map(|c| c.id().clone()).collect()
+        trust.history_until(now).iter().map(|c| c.id().clone()).collect()
     };
     let (ours, known) = (ids(new), ids(held));
-    match new.compare(held) {
+    match compared {
         // Not the same pack of documents, perhaps, but the same charters.
         Comparison::Older | Comparison::Fork if ours == known => Comparison::Same,
         Comparison::Older | Comparison::Fork if ours.starts_with(&known) => Comparison::Newer,

@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 mod admissions;
+mod ahead;
 mod any_byte;
 mod ended;
 mod flow;

@@ -271,8 +271,7 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
     // A charter that this wallet cannot hold is not kept either: it would be the newest to publish.
     let pinning = pin(&mut wallet, held.as_ref(), &charters, &signing.brought)?;
     signing.brought.keep(&mut wallet)?;
-    keeping::drop_charters(&mut wallet, &dropped, &mut rng())?;
-    keeping::keep_charter(&mut wallet, &signed, &mut rng())?;
+    keeping::keep_signed(&mut wallet, &signed, &dropped, now(), &mut rng())?;
     let charter = signed.charter();
     warn_if_one_key_is_the_end(charter);
     for one in obstacles(charter, &keeping::definitions(&wallet)?) {
