@@ -1,9 +1,11 @@
 //! What a participant keeps in its wallet beside its keys: the trust pack that it pins, the visas
 //! that it holds, role definitions and charters, and the newest status lists that it has seen.
 
+mod leaving;
 mod pinning;
 mod replacing;
 
+pub use leaving::{ReplacedCharters, leaves, replaced_charters};
 pub(crate) use pinning::to_pin;
 pub use pinning::{
     check_log, identities_for_pack, identities_for_pack_with, pin, pin_replacing, pinned,

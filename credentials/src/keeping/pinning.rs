@@ -1,6 +1,6 @@
 //! The trust pack that a wallet pins: what may take its place, and what is known beside it.
 
-use super::{DEFINITIONS, KeepError, PINNED, TRUST, replacing};
+use super::{DEFINITIONS, KeepError, PINNED, TRUST, leaving, replacing};
 use crate::content_id::ContentId;
 use crate::trust::{Comparison, IdentityMaterial, LogPin, Trust, TrustError};
 use gridpass_identity::did::Did;
@@ -12,7 +12,8 @@ use rand_core::CryptoRng;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Pins a trust pack: from now on it is what everything is verified by. A charter that does not go
-/// on from the pinned one is refused, unless it is another framework and `adopt` says so. Of a pinned pack
+/// on from the pinned one is refused, unless `adopt` says so, because the pack is the one that was named, and it is
+/// another framework, or contradicts the pinned one; the latter is recorded: [`super::replaced_charters`]. Of a pinned pack
 /// that is ahead of the clock, what is not ahead must be gone on from: everybody refuses the rest. A log that the
 /// pinned pack or the wallet knows further than the new pack does is kept in the wallet with it.
 ///
@@ -76,6 +77,7 @@ pub fn pin_replacing(
         }
     }
     replacing::stage(wallet, &mut changes, &new, &replaced, now)?;
+    leaving::stage(&mut changes, held.as_ref(), &new, now)?;
     wallet.apply(changes, rng)?;
     Ok(new)
 }
@@ -117,7 +119,7 @@ fn succeeding(
                     return Err(KeepError::OtherDocument(did.clone()));
                 }
             }
-            Comparison::Unrelated if adopt => {}
+            Comparison::Unrelated | Comparison::Fork if adopt => {}
             other => return Err(KeepError::NotNewer(other)),
         }
     }
@@ -152,7 +154,7 @@ pub fn pinned_even_ahead(wallet: &Wallet, now: UnixMillis) -> Result<Trust, Keep
 
 /// How a pack stands to what is held, without the charters at its end that are ahead of the clock, or are
 /// signed ahead of it.
-fn compare_until(new: &Trust, held: &Trust, now: UnixMillis) -> Comparison {
+pub(super) fn compare_until(new: &Trust, held: &Trust, now: UnixMillis) -> Comparison {
     let compared = new.compare(held);
     if !matches!(compared, Comparison::Older | Comparison::Fork) {
         return compared;

@@ -54,8 +54,10 @@ impl Worker {
             Asked::Done { reader, channel, number } => {
                 return self.done((reader.as_str(), channel.as_deref()), number, reply);
             }
-            Asked::Add { content } => self.add(&content, &[]),
-            Asked::Replace { content, logs, confirmed: true } => self.add(&content, &logs),
+            Asked::Add { content } => self.add(&content, &[], None),
+            Asked::Replace { content, logs, pin, confirmed: true } => {
+                self.add(&content, &logs, pin.as_ref())
+            }
             Asked::Replace { content, logs, .. } => self.would_replace(&content, &logs),
             Asked::FileAdd { staged } => self.file_add(&staged),
             Asked::FileFetch { message } => self.file_fetch(&message),
@@ -130,13 +132,18 @@ impl Worker {
         Ok(json!({"replaces": replaced.map_err(|e| (e.code(), e.to_string()))?}))
     }
 
-    pub(super) fn add(&mut self, content: &str, logs: &[LogPin]) -> Answered {
+    pub(super) fn add(
+        &mut self,
+        content: &str,
+        logs: &[LogPin],
+        pin: Option<&ContentId>,
+    ) -> Answered {
         let bytes = decoded(content)?;
         let now = self.now();
         let before = std::sync::Arc::clone(&self.knowledge.trust);
-        let given = match logs {
-            [] => self.knowledge.material.give(&bytes, now),
-            logs => self.knowledge.material.give_replacing(&bytes, logs, now),
+        let given = match (logs, pin) {
+            ([], None) => self.knowledge.material.give(&bytes, now),
+            (logs, pin) => self.knowledge.material.give_pinned(&bytes, logs, pin, now),
         };
         let taken = match given {
             Ok(taken) => taken,
