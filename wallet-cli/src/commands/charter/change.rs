@@ -270,7 +270,10 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
     charters.push(signed.clone());
     // A charter that this wallet cannot hold is not kept either: it would be the newest to publish.
     let pinning = pin(&mut wallet, held.as_ref(), &charters, &signing.brought)?;
-    signing.brought.keep(&mut wallet)?;
+    // Of another framework only that it was signed is kept: what it rests on comes with its pack.
+    if !matches!(pinning, Pinning::Elsewhere(..)) {
+        signing.brought.keep(&mut wallet)?;
+    }
     keeping::keep_signed(&mut wallet, &signed, &dropped, now(), &mut rng())?;
     let charter = signed.charter();
     warn_if_one_key_is_the_end(charter);
@@ -284,7 +287,8 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
         }
         _ => Vec::new(),
     };
-    let complete = matches!(pinning, Pinning::Pinned(..));
+    let complete = !matches!(pinning, Pinning::Missing(..));
+    let is_pinned = matches!(pinning, Pinning::Pinned(..));
     let mut json = json!({
         "charter": signed.id(),
         "name": charter.name,
@@ -292,6 +296,7 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
         "signers": signed.named_signers(),
         "threshold": charter.rule.threshold,
         "complete": complete,
+        "pinned": is_pinned,
         "changes": changed,
     });
     let mut head = format!(
@@ -321,6 +326,22 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
             );
             (text, bytes)
         }
+        Pinning::Elsewhere(pack, bytes) => {
+            if let Value::Object(map) = &mut json {
+                map.insert("pack".into(), json!(pack));
+            }
+            let name = held.as_ref().map(|held| shown(&held.charter().charter().name));
+            let file = signing.output.output.as_ref();
+            let file = file.map_or_else(|| "FILE".into(), |path| path.display().to_string());
+            let text = format!(
+                "{head}Its signatures suffice. It is not pinned: this wallet holds another framework, {}, and \
+                 holds one only. What is written is its trust pack\n  CID  {pack}\nnext: send it to every \
+                 participant, and tell them this CID by another way; where it is to take the place of the \
+                 framework that is pinned here: `gridpass charter verify {file} --pin {pack} --adopt`",
+                name.unwrap_or_default(),
+            );
+            (text, bytes)
+        }
         Pinning::Missing(report, bytes) => {
             let why = report.deciding().map(|c| c.sentence.clone()).unwrap_or_default();
             let text = format!(
@@ -332,7 +353,7 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
         }
     };
     let answer = Answer::new("gridpass.charter/1", json, text);
-    if signing.output.output.is_none() && complete {
+    if signing.output.output.is_none() && is_pinned {
         return Ok(answer);
     }
     Ok(match signing.output.write([&bytes[..], b"\n"].concat())? {
@@ -349,6 +370,8 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
 pub enum Pinning {
     /// It is in force.
     Pinned(Box<Trust>, Vec<u8>),
+    /// Nothing is missing, and the wallet holds another framework: the pack and its CID.
+    Elsewhere(ContentId, Vec<u8>),
     /// This is missing.
     Missing(Box<Report>, Vec<u8>),
 }
@@ -364,10 +387,9 @@ pub fn pin(
     match keeping::pin(wallet, &bytes, false, now(), &mut rng()) {
         Ok(trust) => Ok(Pinning::Pinned(Box::new(trust), bytes)),
         Err(KeepError::Trust(TrustError::Refused(report))) => Ok(Pinning::Missing(report, bytes)),
-        Err(e @ KeepError::NotNewer(Comparison::Unrelated)) => Err(Failure::from(e).next(
-            "This wallet holds another framework, and holds one only: make or sign this charter in a \
-             wallet of its own, `gridpass init --name NAME`.",
-        )),
+        Err(KeepError::NotNewer(Comparison::Unrelated)) => {
+            Ok(Pinning::Elsewhere(ContentId::of_bytes(&bytes)?, bytes))
+        }
         Err(e) => Err(e.into()),
     }
 }

@@ -10,7 +10,7 @@ use crate::context::{GlobalArgs, rng};
 use crate::output::{Answer, Failure, Outcomes};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping::{self, KeepError};
-use gridpass_credentials::trust::{Trust, TrustError};
+use gridpass_credentials::trust::{Comparison, Trust, TrustError};
 use gridpass_messaging::content::PublicDocument;
 use serde_json::json;
 
@@ -46,6 +46,15 @@ pub fn run(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
     // What does not come into force leaves nothing behind here.
     let trust = match pin(&mut wallet, held.as_ref(), &charters, &brought)? {
         Pinning::Pinned(trust, _) => trust,
+        Pinning::Elsewhere(..) => {
+            let e = KeepError::NotNewer(Comparison::Unrelated);
+            return Err(Failure::from(e).next(
+                "This wallet holds another framework, and holds one only. What the last of enough signers wrote, \
+                 each having signed the file of the one before, is the trust pack: `gridpass charter verify FILE \
+                 --pin CID --adopt` pins it in the place of that framework. Copies that were signed apart are put \
+                 together in a wallet of its own, `gridpass init --name NAME`.",
+            ));
+        }
         Pinning::Missing(report, _) => {
             let e = TrustError::Refused(report);
             return Err(Failure::new(e.code(), e.to_string()));
