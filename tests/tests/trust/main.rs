@@ -7,6 +7,7 @@ mod ahead;
 mod any_byte;
 mod ended;
 mod flow;
+mod forks;
 mod guests;
 mod material;
 mod node_authorisation;

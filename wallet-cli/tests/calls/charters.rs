@@ -362,3 +362,42 @@ fn a_log_takes_the_place_of_another_only_as_it_is_named() {
     let adopted = holder.json("gridpass.charter.verify/1", &adopted);
     assert_eq!((&adopted["pinned"], adopted.get("replaced")), (&true.into(), None));
 }
+
+/// Whose key is marked from before it signed has not signed: of a version long past, too.
+#[test]
+fn an_old_version_that_lacks_a_signature_is_named_and_signed_anew() {
+    let place = Place::new();
+    let parties = signers(&place);
+    let [reg, min, cou, dso] = &parties;
+    new_charter(&parties, "2");
+    min.ok(&["charter", "sign", "new.json", "-o", "trust1.json"]);
+    for party in [reg, cou, dso] {
+        party.ok(&["charter", "verify", "trust1.json", "--adopt"]);
+    }
+    wait_for_next_second();
+    min.ok(&["id", "rotate", "root", "--compromised-since", "2020-01-01T00:00:00Z"]);
+    min.ok(&["id", "export", "root", "-o", "min-2.jsonl"]);
+    for party in [reg, cou] {
+        party.ok(&["id", "resolve", &min.did, "--log", "min-2.jsonl", "--save"]);
+    }
+    define(reg, "flex.no.one");
+    reg.ok(&["charter", "add-role", "flex.no.one", "-o", "d2.json"]);
+    let said = cou.ok(&["charter", "sign", "d2.json", "-o", "d2-cou.json"]);
+    assert!(said.text().contains("1 of 3 signers signed version 1"), "{}", said.text());
+    let publish = ["charter", "publish", "d2-cou.json", "-o", "trust2.json"];
+    cou.refused("GP-CHARTER-SIGNERS-TOO-FEW", 14, &publish);
+
+    cou.ok(&["charter", "sign", "new.json", "-o", "new-cou.json"]);
+    cou.ok(&publish);
+    for party in [reg, dso] {
+        party.ok(&["charter", "verify", "trust2.json", "--adopt"]);
+        assert_eq!(version_of(party), 2);
+    }
+    // Also where a later one is in force, which stays so.
+    let again = ["charter", "sign", "new.json", "-o", "again.json"];
+    let again = reg.json("gridpass.charter/1", &again);
+    assert_eq!((&again["complete"], &again["changes"]), (&true.into(), &serde_json::json!([])));
+    assert_eq!(version_of(reg), 2);
+    dso.ok(&["charter", "verify", "again.json", "--adopt"]);
+    assert_eq!(version_of(dso), 2);
+}

@@ -1,7 +1,7 @@
 //! Charters that are made, changed and signed.
 
 use super::args::{AddRoleArgs, AmendArgs, CommonArgs, NewArgs, RetireArgs, SignArgs};
-use super::draft::{Brought, Draft, history_of, newest, rivals};
+use super::draft::{Brought, Draft, following, history_of, newest, rivals};
 use super::pinned;
 use super::show::changes;
 use crate::commands::arguments::{definition, parse_duration};
@@ -236,8 +236,8 @@ fn warn_if_one_key_is_the_end(charter: &Charter) {
         warn(
             None,
             format!(
-                "all {signers} signers must sign: where one of their keys is lost, or marked as stolen, no \
-                 further charter can be made and the framework ends. Let more sign than must: --threshold {}",
+                "all {signers} signers must sign: where one of them can sign no more, no further charter can be \
+                 made and the framework ends. Let fewer be enough, and more sign than must: --threshold {}",
                 signers.saturating_sub(1)
             ),
         );
@@ -264,10 +264,15 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
     let me = signing.me;
     let dropped = rivals(&wallet, held.as_ref(), &me.did, &signed, signing.instead)?;
     let mut charters = history_of(&wallet, held.as_ref(), signing.before, &signed)?;
+    let history = held.as_ref().map(Trust::history).unwrap_or_default();
+    for same in history.iter().filter(|c| c.id() == signed.id()) {
+        signed.merge(same)?;
+    }
     let (key_id, key) = wallet.active_secret(me, Relationship::AssertionMethod)?;
     let time = now().max(signed.charter().dated);
     signed.sign(Signer { key: &key, key_id: &key_id, now: time })?;
     charters.push(signed.clone());
+    charters.extend(following(held.as_ref(), &signed));
     // A charter that this wallet cannot hold is not kept either: it would be the newest to publish.
     let pinning = pin(&mut wallet, held.as_ref(), &charters, &signing.brought)?;
     // Of another framework only that it was signed is kept: what it rests on comes with its pack.
@@ -281,8 +286,11 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
         warn(None, format!("{} ({}): {}", one.name, one.definition, one.why));
     }
     let changed = match &held {
-        // Of another framework it is no change.
-        Some(held) if charters.first().is_some_and(|c| c.id() == held.framework()) => {
+        // Of another framework it is no change, nor is an old version that is signed anew.
+        Some(held)
+            if charters.first().is_some_and(|c| c.id() == held.framework())
+                && charters.last().is_some_and(|c| c.id() == signed.id()) =>
+        {
             changes(held.charter().charter(), charter)
         }
         _ => Vec::new(),

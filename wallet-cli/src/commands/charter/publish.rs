@@ -2,7 +2,7 @@
 
 use super::args::PublishArgs;
 use super::change::{Pinning, pin};
-use super::draft::{Brought, Draft, history_of};
+use super::draft::{Brought, Draft, following, history_of};
 use super::pinned;
 use crate::commands::arguments::trimmed;
 use crate::content::MaybeStoreArgs;
@@ -43,6 +43,7 @@ pub fn run(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
     let before: Vec<_> = drafts.into_iter().flat_map(|draft| draft.before).collect();
     let mut charters = history_of(&wallet, held.as_ref(), &before, &merged)?;
     charters.push(merged.clone());
+    charters.extend(following(held.as_ref(), &merged));
     // What does not come into force leaves nothing behind here.
     let trust = match pin(&mut wallet, held.as_ref(), &charters, &brought)? {
         Pinning::Pinned(trust, _) => trust,
@@ -67,16 +68,16 @@ pub fn run(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
     drop(wallet);
     let published = publish_to(global, &args.store, &trust, &bytes)?;
     let json = json!({
-        "charter": merged.id(),
+        "charter": trust.charter().id(),
         "pack": trust.id(),
-        "version": merged.charter().version,
+        "version": trust.charter().charter().version,
         "published": published,
     });
     let mut text = format!(
         "Charter {:?}, version {}, is in force and pinned\n  trust pack  {}\nnext: send the pack to \
          every participant, and tell them this CID by another way",
-        merged.charter().name,
-        merged.charter().version,
+        trust.charter().charter().name,
+        trust.charter().charter().version,
         trust.id()
     );
     for one in &published {
