@@ -13,7 +13,7 @@ use gridpass_identity::did::Did;
 use gridpass_identity::resolve::Snapshot;
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::clock::{Undone, check_ahead, is_ahead, without_end};
-use gridpass_identity::wallet::{Changes, Wallet};
+use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 use rand_core::CryptoRng;
 
 /// What was put right.
@@ -193,6 +193,14 @@ fn pack_before(wallet: &Wallet, now: UnixMillis, latest: UnixMillis) -> Result<B
         return Ok(Before::Counts);
     }
     let charters = held.history_until(now);
+    if held.history_until(latest).len() > charters.len()
+        && let Some(next) = held.history().get(charters.len())
+    {
+        // As with what is dated so: perhaps its signatures count already.
+        let dates = next.clone().drop_ahead(&next.named_signers(), now);
+        let known = dates.into_iter().min().unwrap_or(latest);
+        return Err(WalletError::ClockBehind { known, now }.into());
+    }
     let Some(newest) = charters.last() else { return Ok(Before::Unknown) };
     let known = keeping::definitions(wallet)?;
     let definitions: Vec<&RoleDefinition> = known

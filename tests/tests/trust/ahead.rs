@@ -61,6 +61,8 @@ fn a_charter_that_was_signed_ahead_is_signed_anew() -> TestResult {
     let again = packed(&second)?;
     keeping::pin(&mut regulator, &again, false, now, &mut rng())?;
     assert_eq!(keeping::pinned(&regulator, now)?.charter().id(), far.id());
+    let perhaps = believe_clock(&mut aggregator, now, ahead, &mut rng()).map(drop);
+    assert_eq!(perhaps.expect_err("it is open").code(), codes::CLOCK_BEHIND);
     // Who only pinned it takes the one before, or the same with a signature that counts.
     keeping::pin(&mut aggregator, &first, false, now, &mut rng())?;
     assert_eq!(keeping::pinned(&aggregator, now)?.charter().id(), trust.charter().id());

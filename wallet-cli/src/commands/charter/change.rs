@@ -345,7 +345,8 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
                 "{head}Its signatures suffice. It is not pinned: this wallet holds another framework, {}, and \
                  holds one only. What is written is its trust pack\n  CID  {pack}\nnext: send it to every \
                  participant, and tell them this CID by another way; where it is to take the place of the \
-                 framework that is pinned here: `gridpass charter verify {file} --pin {pack} --adopt`",
+                 framework that is pinned here: `gridpass charter verify {file} --pin {pack} --adopt`; to work \
+                 in both, take a wallet for each: `gridpass init --name NAME`",
                 name.unwrap_or_default(),
             );
             (text, bytes)
