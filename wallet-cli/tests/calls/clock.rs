@@ -195,7 +195,8 @@ fn what_was_saved_of_others_ahead_counts_as_saved_now() {
     wallet.save_snapshot(&did, &log, &mut rng).expect("kept");
     drop(wallet);
     let amend = ["charter", "amend", "--add-root", &council.did];
-    regulator.refused("GP-TRUST-PACK-MALFORMED", 16, &amend);
+    let refused = regulator.refused("GP-TRUST-PACK-MALFORMED", 16, &amend);
+    assert!(refused["next"].as_str().is_some_and(|n| n.contains("--is-right")), "{refused}");
     let time = now().to_string();
     let right = ["wallet", "clock", "--is-right", &time];
     let right = regulator.json("gridpass.wallet.clock/1", &right);

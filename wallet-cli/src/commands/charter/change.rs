@@ -399,6 +399,11 @@ pub fn pin(
         Err(KeepError::NotNewer(Comparison::Unrelated)) => {
             Ok(Pinning::Elsewhere(ContentId::of_bytes(&bytes)?, bytes))
         }
+        // It was made here, of what is kept here.
+        Err(e @ KeepError::Trust(TrustError::Malformed(_))) => Err(Failure::from(e).next(
+            "Where a log was saved by a clock that was ahead: `gridpass wallet clock --is-right DATE`, with the \
+             day by a calendar, dates as of now what was obtained later.",
+        )),
         Err(e) => Err(e.into()),
     }
 }
