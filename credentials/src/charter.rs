@@ -307,6 +307,11 @@ impl SignedCharter {
         self.signed.to_json()
     }
 
+    /// Takes signatures of these signers away that are dated later than the clock shows; gives their dates.
+    pub fn drop_ahead(&mut self, signers: &[Did], now: UnixMillis) -> Vec<UnixMillis> {
+        self.signed.drop_ahead(signers, now)
+    }
+
     /// Whom the signatures name. Not yet believed.
     #[must_use]
     pub fn named_signers(&self) -> Vec<Did> {
@@ -323,24 +328,40 @@ impl SignedCharter {
         not_before: Option<UnixMillis>,
         now: UnixMillis,
     ) -> Check {
-        let name = "signatures";
+        let (name, version) = ("signatures", self.charter.version);
         let signers = self.signed.signers(&rule.signers, resolver, not_before, now);
         let (found, needed) = (signers.signed.len(), rule.threshold);
         let of = rule.signers.len();
         if found >= needed {
-            let sentence = format!("{found} of {of} signers signed it, and {needed} are needed");
+            let sentence = format!(
+                "{found} of {of} signers signed version {version}, and {needed} are needed"
+            );
             return Check::passed(name, codes::CHARTER_SIGNED, sentence);
         }
         let why = signers.refused.first().map(|r| format!(" ({r})")).unwrap_or_default();
         let sentence = format!(
-            "{found} of {of} signers signed it, and {needed} are needed; {} more cannot be \
-             decided{why}",
+            "{found} of {of} signers signed version {version}, and {needed} are needed; {} more \
+             cannot be decided{why}",
             signers.unknown.len()
         );
         if found.saturating_add(signers.unknown.len()) >= needed {
             Check::indeterminate(name, codes::CHARTER_SIGNER_UNKNOWN, sentence)
         } else {
             Check::failed(name, codes::CHARTER_SIGNERS_TOO_FEW, sentence)
+        }
+    }
+
+    /// [`SignedCharter::check_follows`], or, where none stands before it, [`SignedCharter::check_first`].
+    #[must_use]
+    pub fn check_after(
+        &self,
+        previous: Option<&Self>,
+        resolver: &dyn Resolver,
+        now: UnixMillis,
+    ) -> Vec<Check> {
+        match previous {
+            None => self.check_first(resolver, now),
+            Some(previous) => self.check_follows(previous, resolver, now),
         }
     }
 

@@ -1,7 +1,6 @@
 //! What a clock that was ahead left in a wallet, and how it is put right once the owner says that the clock
 //! is right now. What is undone was refused, for its date, by everybody whose clock was right.
 
-use crate::charter::SignedCharter;
 use crate::content_id::ContentId;
 use crate::issued::{ACTS, Event, ISSUED};
 use crate::keeping::{self, CHARTERS, KeepError, PINNED, TRUST, to_record};
@@ -13,10 +12,9 @@ use crate::visa::StatusEntry;
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::Snapshot;
 use gridpass_identity::time::UnixMillis;
-use gridpass_identity::wallet::clock::{Undone, check_ahead, is_ahead};
-use gridpass_identity::wallet::{Changes, Wallet};
+use gridpass_identity::wallet::clock::{Undone, check_ahead, is_ahead, without_end};
+use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 use rand_core::CryptoRng;
-use serde_json::Value;
 
 /// What was put right.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,9 +29,11 @@ pub struct PutRight {
     pub signed: Vec<String>,
     /// Charters that were ahead, and are forgotten: the one before them counts again.
     pub charters: Vec<ContentId>,
+    /// Charters that were signed ahead: they are to be signed anew. Pinned ones count no more until then.
+    pub unsigned: Vec<ContentId>,
     /// Whether the pinned trust pack is ahead, and nothing is known that could take its place.
     pub pack_left: bool,
-    /// What became of the logs of own identities.
+    /// What became of the logs that are kept.
     pub logs: Undone,
 }
 
@@ -99,11 +99,21 @@ pub fn believe_clock(
             right.visas.push(act.id);
         }
     }
-    for charter in keeping::charters(wallet)? {
+    let own: Vec<Did> = wallet.identities()?.into_iter().map(|identity| identity.did).collect();
+    for mut charter in keeping::charters(wallet)? {
         check_ahead(charter.charter().dated, now, latest)?;
         if is_ahead(charter.charter().dated, now) {
             changes.remove(CHARTERS, charter.id().as_str());
             right.charters.push(charter.id().clone());
+            continue;
+        }
+        let signatures = charter.drop_ahead(&own, now);
+        for date in &signatures {
+            check_ahead(*date, now, latest)?;
+        }
+        if !signatures.is_empty() {
+            changes.put(CHARTERS, charter.id().as_str(), to_record(&charter.to_json())?);
+            right.unsigned.push(charter.id().clone());
         }
     }
     match pack_before(wallet, now, latest)? {
@@ -111,10 +121,13 @@ pub fn believe_clock(
         Before::Unknown => right.pack_left = true,
         Before::Pack(bytes, dropped) => {
             changes.put(TRUST, PINNED, bytes);
-            right.charters.extend(dropped);
-            right.charters.sort();
-            right.charters.dedup();
+            right.charters.extend(dropped.dated);
+            right.unsigned.extend(dropped.signed);
         }
+    }
+    for list in [&mut right.charters, &mut right.unsigned] {
+        list.sort();
+        list.dedup();
     }
     right.logs = wallet.believe_clock(changes, rng, now, latest)?;
     Ok(right)
@@ -141,11 +154,21 @@ enum Before {
     /// It does not, and neither does what remains of it.
     Unknown,
     /// What remains of it, and the charters that do not.
-    Pack(Vec<u8>, Vec<ContentId>),
+    Pack(Vec<u8>, Dropped),
 }
 
-/// The pinned pack without the charters that are ahead, and without the ends of own logs that are: beside a
-/// log that goes on otherwise since, a pack with such an end could be followed by no other.
+/// Charters that a pinned pack loses.
+#[derive(Default)]
+struct Dropped {
+    /// They are dated ahead, or follow one that is.
+    dated: Vec<ContentId>,
+    /// They are not: signatures are, without which they do not count.
+    signed: Vec<ContentId>,
+}
+
+/// The pinned pack without the charters that are ahead, or are signed ahead, and without the ends of logs that
+/// are: beside a log that goes on otherwise since, a pack with such an end could be followed by no other. Its logs
+/// count as obtained by now.
 fn pack_before(wallet: &Wallet, now: UnixMillis, latest: UnixMillis) -> Result<Before, KeepError> {
     let is_pack_ahead = match keeping::pinned(wallet, now) {
         Ok(_) => false,
@@ -156,19 +179,28 @@ fn pack_before(wallet: &Wallet, now: UnixMillis, latest: UnixMillis) -> Result<B
     for charter in held.history() {
         check_ahead(charter.charter().dated, now, latest)?;
     }
-    let own = wallet.identities()?;
     let (mut identities, mut is_cut) = (Vec::new(), false);
     for material in held.identities() {
-        let is_own = own.iter().any(|identity| identity.did == material.did);
-        let cut = if is_own { without_end(material, now) } else { None };
+        for date in [material.seen].into_iter().chain(material.confirmed) {
+            check_ahead(date, now, latest)?;
+            is_cut |= is_ahead(date, now);
+        }
+        let cut = cut_off(material, now);
         is_cut |= cut.is_some();
         identities.push(cut.as_ref().unwrap_or(material).taken_at(now));
     }
     if !is_pack_ahead && !is_cut {
         return Ok(Before::Counts);
     }
-    let is_past = |c: &&SignedCharter| !is_ahead(c.charter().dated, now);
-    let charters: Vec<SignedCharter> = held.history().iter().take_while(is_past).cloned().collect();
+    let charters = held.history_until(now);
+    if held.history_until(latest).len() > charters.len()
+        && let Some(next) = held.history().get(charters.len())
+    {
+        // As with what is dated so: perhaps its signatures count already.
+        let dates = next.clone().drop_ahead(&next.named_signers(), now);
+        let known = dates.into_iter().min().unwrap_or(latest);
+        return Err(WalletError::ClockBehind { known, now }.into());
+    }
     let Some(newest) = charters.last() else { return Ok(Before::Unknown) };
     let known = keeping::definitions(wallet)?;
     let definitions: Vec<&RoleDefinition> = known
@@ -176,33 +208,26 @@ fn pack_before(wallet: &Wallet, now: UnixMillis, latest: UnixMillis) -> Result<B
         .filter(|(id, _)| newest.charter().role(id).is_some())
         .map(|(_, definition)| definition)
         .collect();
-    let (_, bytes) = TrustPack::new(&charters, &definitions, identities).encode()?;
+    let (_, bytes) = TrustPack::new(charters, &definitions, identities).encode()?;
     if Trust::open(&bytes, None, now).is_err() {
         return Ok(if is_pack_ahead { Before::Unknown } else { Before::Counts });
     }
-    let dropped = held.history().iter().skip(charters.len());
-    Ok(Before::Pack(bytes, dropped.map(|c| c.id().clone()).collect()))
+    let (mut dropped, mut is_dated) = (Dropped::default(), false);
+    for charter in held.history().iter().skip(charters.len()) {
+        // What follows one that is forgotten is forgotten with it.
+        is_dated |= is_ahead(charter.charter().dated, now);
+        let list = if is_dated { &mut dropped.dated } else { &mut dropped.signed };
+        list.push(charter.id().clone());
+    }
+    Ok(Before::Pack(bytes, dropped))
 }
 
 /// A log without the entries at its end that are ahead, where it has such and others before them.
-fn without_end(material: &IdentityMaterial, now: UnixMillis) -> Option<IdentityMaterial> {
+fn cut_off(material: &IdentityMaterial, now: UnixMillis) -> Option<IdentityMaterial> {
     if material.did.method() != "webvh" {
         return None;
     }
     let log = material.to_snapshot().ok()?;
-    let text = String::from_utf8_lossy(&log.document).into_owned();
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-    let counts = |line: &&&str| dated(line).is_none_or(|at| !is_ahead(at, now));
-    let kept: Vec<&str> = lines.iter().take_while(counts).copied().collect();
-    if kept.is_empty() || kept.len() == lines.len() {
-        return None;
-    }
-    let document = format!("{}\n", kept.join("\n")).into_bytes();
+    let document = without_end(&log.document, now).filter(|rest| !rest.is_empty())?;
     Some(IdentityMaterial::of(&material.did, &Snapshot { document, ..log }))
-}
-
-/// The time of an entry of a log.
-fn dated(line: &str) -> Option<UnixMillis> {
-    let entry: Value = serde_json::from_str(line).ok()?;
-    UnixMillis::parse_rfc3339(entry.get("versionTime")?.as_str()?).ok()
 }

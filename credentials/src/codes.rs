@@ -108,7 +108,7 @@ gridpass_identity::codes! {
         "Keep the one that you hold; ask who sent the older one, and why.";
     CHARTER_FORK = "GP-CHARTER-FORK", Conflict,
         "There are two different charters with one version number: the signers contradict themselves.",
-        "Use neither before the signers have explained themselves; keep both as proof.";
+        "Use neither before the signers have explained themselves; keep both as proof. Once they agreed on one, who holds the other leaves it with the CID that each of them told: `gridpass charter verify PACK --pin CID --adopt`, and `gridpass node add PACK --pin CID`.";
     CHARTER_UNCHANGED = "GP-CHARTER-UNCHANGED", Conflict,
         "The charter would say what the one before it says.",
         "Name what is to change; see what it says: `gridpass charter show`.";

@@ -1,9 +1,11 @@
 //! What a participant keeps in its wallet beside its keys: the trust pack that it pins, the visas
 //! that it holds, role definitions and charters, and the newest status lists that it has seen.
 
+mod leaving;
 mod pinning;
 mod replacing;
 
+pub use leaving::{ReplacedCharters, leaves, replaced_charters};
 pub(crate) use pinning::to_pin;
 pub use pinning::{
     check_log, identities_for_pack, identities_for_pack_with, pin, pin_replacing, pinned,
@@ -259,20 +261,24 @@ pub fn keep_charter(
     Ok(wallet.apply(changes, rng)?)
 }
 
-/// Forgets charters: drafts in whose place another one was signed.
+/// Keeps a charter that was signed here now, and forgets drafts in whose place it was signed. That it was is
+/// noted: by a clock that was ahead, the signature counts for nobody until then.
 ///
 /// # Errors
 /// [`KeepError::Wallet`].
-pub fn drop_charters(
+pub fn keep_signed(
     wallet: &mut Wallet,
-    charters: &[ContentId],
+    charter: &SignedCharter,
+    dropped: &[ContentId],
+    now: UnixMillis,
     rng: &mut dyn CryptoRng,
 ) -> Result<(), KeepError> {
     let mut changes = Changes::default();
-    for id in charters {
+    for id in dropped {
         changes.remove(CHARTERS, id.as_str());
     }
-    Ok(wallet.apply(changes, rng)?)
+    changes.put(CHARTERS, charter.id().as_str(), to_record(&charter.to_json())?);
+    Ok(wallet.apply_charter(changes, rng, now)?)
 }
 
 /// Every charter that is kept, oldest version first.

@@ -12,6 +12,7 @@ use gridpass_identity::jws::SignatureVerdict;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{Resolver, TimeBasis};
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
+use gridpass_identity::wallet::clock::is_ahead;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -174,6 +175,21 @@ impl SignedDocument {
         Ok(())
     }
 
+    /// Takes signatures of these signers away that are dated later than the clock shows; gives their dates.
+    pub fn drop_ahead(&mut self, signers: &[Did], now: UnixMillis) -> Vec<UnixMillis> {
+        let mut dates = Vec::new();
+        self.proofs.retain(|raw| {
+            let Ok(proof) = Proof::read(raw) else { return true };
+            let ahead = proof.created.filter(|created| is_ahead(*created, now));
+            let Some(created) = ahead.filter(|_| signers.contains(proof.key_id.did())) else {
+                return true;
+            };
+            dates.push(created);
+            false
+        });
+        dates
+    }
+
     /// Whom the signatures name. Not yet believed.
     #[must_use]
     pub fn named_signers(&self) -> Vec<Did> {
@@ -231,7 +247,7 @@ impl SignedDocument {
         let Some(created) = proof.created.filter(|_| plain) else {
             return Err(refuse(format!("the signature of {did} was made for something else")));
         };
-        if created > now.plus_millis(MAX_CLOCK_SKEW_MILLIS) {
+        if is_ahead(created, now) {
             return Err(refuse(format!("the signature of {did} is from the future")));
         }
         // Else an old key of a signer would sign, dated back, what was written today.

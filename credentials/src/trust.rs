@@ -18,11 +18,13 @@ use crate::signature::OnceResolver;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_identity::code::Code;
+use gridpass_identity::codes::SIGNED_IN_FUTURE;
 use gridpass_identity::did::Did;
 use gridpass_identity::json::{self, Limits};
 use gridpass_identity::report::{Check, Outcome, Report};
 use gridpass_identity::resolve::{OfflineResolver, ResolveError, Snapshot, SnapshotStore};
 use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::clock::is_ahead;
 use gridpass_identity::wallet::snapshots::{add_snapshot, newest_log};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -91,8 +93,8 @@ impl TrustError {
         }
     }
 
-    /// Whether it was refused for its time: its newest charter is from later than the time that was
-    /// asked about, so that this is why its signatures do not count yet.
+    /// Whether it was refused for its time: its newest charter, or signatures that suffice else, are from
+    /// later than the time that was asked about.
     #[must_use]
     pub fn is_from_future(&self) -> bool {
         let Self::Refused(report) = self else { return false };
@@ -394,6 +396,23 @@ impl Trust {
         &self.charters
     }
 
+    /// Its charters that count at a time, the first one first: up to one that is dated later, or whose
+    /// signatures suffice only with some that are.
+    #[must_use]
+    pub fn history_until(&self, now: UnixMillis) -> &[SignedCharter] {
+        let offline = OfflineResolver::new(self);
+        let resolver = OnceResolver::new(&offline);
+        let (mut previous, mut counted) = (None, 0_usize);
+        for signed in &self.charters {
+            let checks = signed.check_after(previous, &resolver, now);
+            if is_ahead(signed.charter().dated, now) || !holds(&checks) {
+                break;
+            }
+            (previous, counted) = (Some(signed), counted.saturating_add(1));
+        }
+        self.charters.get(..counted).unwrap_or_default()
+    }
+
     /// The trust framework: the name of its first charter.
     #[must_use]
     pub fn framework(&self) -> &ContentId {
@@ -475,7 +494,11 @@ impl SnapshotStore for Trust {
 
 /// Whether a check failed because what it is about is from the future.
 fn is_from_future(check: &Check) -> bool {
-    check.outcome == Outcome::Failed && check.code == gridpass_identity::codes::SIGNED_IN_FUTURE
+    check.outcome == Outcome::Failed && check.code == SIGNED_IN_FUTURE
+}
+
+fn holds(checks: &[Check]) -> bool {
+    checks.iter().all(|check| check.outcome == Outcome::Passed)
 }
 
 /// Checks a history, but for the first `held` charters, which are held already.
@@ -493,10 +516,17 @@ fn check_history(
     let mut previous: Option<&SignedCharter> = None;
     for (number, signed) in charters.iter().enumerate() {
         if number >= held {
-            report.checks.extend(match previous {
-                None => signed.check_first(&resolver, now),
-                Some(previous) => signed.check_follows(previous, &resolver, now),
-            });
+            let checks = signed.check_after(previous, &resolver, now);
+            let lacks = checks.iter().any(|c| c.code == codes::CHARTER_SIGNERS_TOO_FEW);
+            report.checks.extend(checks);
+            // Beside the consequence its cause, where there is no other.
+            if lacks && holds(&signed.check_after(previous, &resolver, UnixMillis::MAX)) {
+                let version = signed.charter().version;
+                let sentence = format!(
+                    "signatures of version {version} that are needed are dated later than {now}"
+                );
+                report.push(Check::failed("signatures", SIGNED_IN_FUTURE, sentence));
+            }
         }
         previous = Some(signed);
     }

@@ -1,19 +1,19 @@
 //! The trust pack that a wallet pins: what may take its place, and what is known beside it.
 
-use super::{DEFINITIONS, KeepError, PINNED, TRUST, replacing};
+use super::{DEFINITIONS, KeepError, PINNED, TRUST, leaving, replacing};
 use crate::content_id::ContentId;
 use crate::trust::{Comparison, IdentityMaterial, LogPin, Trust, TrustError};
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{NoSnapshots, Snapshot, SnapshotStore};
 use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
-use gridpass_identity::wallet::clock::is_ahead;
 use gridpass_identity::wallet::snapshots::{Fixed, newest_log};
 use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 use rand_core::CryptoRng;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Pins a trust pack: from now on it is what everything is verified by. A charter that does not go
-/// on from the pinned one is refused, unless it is another framework and `adopt` says so. Of a pinned pack
+/// on from the pinned one is refused, unless `adopt` says so, because the pack is the one that was named, and it is
+/// another framework, or contradicts the pinned one; the latter is recorded: [`super::replaced_charters`]. Of a pinned pack
 /// that is ahead of the clock, what is not ahead must be gone on from: everybody refuses the rest. A log that the
 /// pinned pack or the wallet knows further than the new pack does is kept in the wallet with it.
 ///
@@ -48,7 +48,7 @@ pub fn pin_replacing(
         Err(e) => return Err(e),
     };
     if let Some(held) = &held
-        && held.history().iter().any(|c| is_ahead(c.charter().dated, now))
+        && held.history_until(now).len() < held.history().len()
     {
         // By a clock that was set back every charter is ahead, and an old one would take its place.
         wallet.check_clock(now)?;
@@ -77,6 +77,7 @@ pub fn pin_replacing(
         }
     }
     replacing::stage(wallet, &mut changes, &new, &replaced, now)?;
+    leaving::stage(&mut changes, held.as_ref(), &new, now)?;
     wallet.apply(changes, rng)?;
     Ok(new)
 }
@@ -118,7 +119,7 @@ fn succeeding(
                     return Err(KeepError::OtherDocument(did.clone()));
                 }
             }
-            Comparison::Unrelated if adopt => {}
+            Comparison::Unrelated | Comparison::Fork if adopt => {}
             other => return Err(KeepError::NotNewer(other)),
         }
     }
@@ -134,7 +135,8 @@ pub fn pinned(wallet: &Wallet, now: UnixMillis) -> Result<Trust, KeepError> {
     Ok(Trust::open(bytes.expose_secret(), None, now)?)
 }
 
-/// The trust pack that is pinned, also where its charters are ahead of the clock, and that is its only fault.
+/// The trust pack that is pinned, also where its charters, or their signatures, are ahead of the clock, and that
+/// is its only fault.
 /// For what must not wait until then: suspending, revoking, and pinning another one in its place.
 ///
 /// # Errors
@@ -150,14 +152,18 @@ pub fn pinned_even_ahead(wallet: &Wallet, now: UnixMillis) -> Result<Trust, Keep
     }
 }
 
-/// How a pack stands to what is held, without the charters at its end that are ahead of the clock.
-fn compare_until(new: &Trust, held: &Trust, now: UnixMillis) -> Comparison {
+/// How a pack stands to what is held, without the charters at its end that are ahead of the clock, or are
+/// signed ahead of it.
+pub(super) fn compare_until(new: &Trust, held: &Trust, now: UnixMillis) -> Comparison {
+    let compared = new.compare(held);
+    if !matches!(compared, Comparison::Older | Comparison::Fork) {
+        return compared;
+    }
     let ids = |trust: &Trust| -> Vec<ContentId> {
-        let counts = trust.history().iter().take_while(|c| !is_ahead(c.charter().dated, now));
-        counts.map(|c| c.id().clone()).collect()
+        trust.history_until(now).iter().map(|c| c.id().clone()).collect()
     };
     let (ours, known) = (ids(new), ids(held));
-    match new.compare(held) {
+    match compared {
         // Not the same pack of documents, perhaps, but the same charters.
         Comparison::Older | Comparison::Fork if ours == known => Comparison::Same,
         Comparison::Older | Comparison::Fork if ours.starts_with(&known) => Comparison::Newer,

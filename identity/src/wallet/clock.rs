@@ -48,20 +48,52 @@ pub fn check_ahead(
     Ok(())
 }
 
-/// What became of the logs of a wallet's own identities, when its clock was said to be right.
+/// A log of a did:webvh without the entries at its end that are ahead of the clock; nothing where none is. It
+/// is empty where all are.
+#[must_use]
+pub fn without_end(log: &[u8], now: UnixMillis) -> Option<Vec<u8>> {
+    let text = String::from_utf8_lossy(log);
+    let lines: Vec<&str> = entries(&text);
+    let counts = |line: &&&str| dated(line).is_none_or(|at| !is_ahead(at, now));
+    let kept: Vec<&str> = lines.iter().take_while(counts).copied().collect();
+    if kept.len() == lines.len() {
+        return None;
+    }
+    let ended = kept.iter().flat_map(|line| [line.as_bytes(), b"\n".as_slice()]);
+    Some(ended.collect::<Vec<_>>().concat())
+}
+
+/// The dates of a log's entries, as they say.
+pub(super) fn dates(log: &str) -> Vec<UnixMillis> {
+    entries(log).into_iter().filter_map(dated).collect()
+}
+
+fn entries(log: &str) -> Vec<&str> {
+    log.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
+}
+
+/// The time of an entry of a log.
+fn dated(line: &str) -> Option<UnixMillis> {
+    let entry: Value = serde_json::from_str(line).ok()?;
+    UnixMillis::parse_rfc3339(entry.get("versionTime")?.as_str()?).ok()
+}
+
+/// What became of the logs that a wallet keeps, when its clock was said to be right.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Undone {
     /// Their last entry was ahead, and is left away: the keys before it are in use again.
     pub rotations: Vec<Did>,
     /// Entries are ahead that cannot be undone: a backup from before is what helps.
     pub left: Vec<Did>,
+    /// What was obtained ahead of others counts as obtained now, without the ends of their logs that are ahead.
+    pub obtained: Vec<Did>,
 }
 
 impl Diary {
     /// The newest date that the wallet gave a change of its own.
     #[must_use]
     pub fn newest(&self) -> Option<UnixMillis> {
-        self.last_key_change.max(self.last_issuing)
+        self.last_key_change.max(self.last_issuing).max(self.last_charter)
     }
 
     /// As it is where the clock is right: no change was made later than now.
@@ -73,6 +105,7 @@ impl Diary {
             last_key_change: capped(self.last_key_change),
             last_issuing: capped(self.last_issuing),
             first_unsaved_issuing: capped(self.first_unsaved_issuing),
+            last_charter: capped(self.last_charter),
         }
     }
 }
@@ -88,6 +121,7 @@ impl Wallet {
 
     /// Takes the clock for right, because the owner says so: the wallet's changes count as made by now, and
     /// the last entry of an own log that is ahead is left away. Nobody with a right clock took that entry.
+    /// What is kept of others counts as obtained by now: dated ahead, no charter that names them could be pinned.
     /// `changes` is what else is put right with it, in the same change of the wallet.
     ///
     /// `latest` is how late it can be, by what the owner said: who names a day does not say that the clock
@@ -105,13 +139,17 @@ impl Wallet {
         latest: UnixMillis,
     ) -> Result<Undone, WalletError> {
         let diary = Diary::read(self.store.as_ref())?;
-        for date in [diary.last_key_change, diary.last_issuing].into_iter().flatten() {
+        let dates = [diary.last_key_change, diary.last_issuing, diary.last_charter];
+        for date in dates.into_iter().flatten() {
             check_ahead(date, now, latest)?;
         }
         let mut undone = Undone::default();
+        let mut judged = Vec::new();
         for identity in self.identities()? {
+            let did = identity.did.clone();
             match self.without_entry_ahead(&identity, now, latest)? {
-                Ahead::No => {}
+                // Only that it was obtained may be ahead.
+                Ahead::No => continue,
                 Ahead::Left => undone.left.push(identity.did),
                 Ahead::Undone(before, log) => {
                     Self::stage_log_before(&mut changes, &before.did, log)?;
@@ -119,7 +157,9 @@ impl Wallet {
                     undone.rotations.push(identity.did);
                 }
             }
+            judged.push(did);
         }
+        undone.obtained = self.stage_obtained(&mut changes, &judged, now, latest)?;
         self.apply_noted(changes, diary.until(now), rng)?;
         Ok(undone)
     }

@@ -134,6 +134,9 @@ pub struct Diary {
     /// When the first of these was that the last backup lacks; one from before that backup says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_unsaved_issuing: Option<UnixMillis>,
+    /// When a charter was last signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_charter: Option<UnixMillis>,
 }
 
 impl Diary {
@@ -426,6 +429,23 @@ impl Wallet {
         let mut diary = Diary::read(self.store.as_ref())?;
         diary.first_unsaved_issuing = diary.issuing_unsaved_since().or(Some(now));
         diary.last_issuing = diary.last_issuing.max(Some(now));
+        self.apply_noted(changes, diary, rng)
+    }
+
+    /// As [`Wallet::apply`], and notes that a charter was signed: by a clock that was ahead, its signature
+    /// counts for nobody until then.
+    ///
+    /// # Errors
+    /// As [`Wallet::apply`]; [`WalletError::ClockBehind`].
+    pub fn apply_charter(
+        &mut self,
+        changes: Changes,
+        rng: &mut dyn CryptoRng,
+        now: UnixMillis,
+    ) -> Result<(), WalletError> {
+        self.check_clock(now)?;
+        let mut diary = Diary::read(self.store.as_ref())?;
+        diary.last_charter = diary.last_charter.max(Some(now));
         self.apply_noted(changes, diary, rng)
     }
 

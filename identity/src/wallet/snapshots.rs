@@ -1,5 +1,6 @@
 //! What was seen of DIDs, and when: the wallet as a [`SnapshotStore`].
 
+use super::clock::{check_ahead, dates, is_ahead, without_end};
 use super::{Changes, Wallet, WalletError};
 use crate::did::Did;
 use crate::method::webvh;
@@ -143,6 +144,55 @@ impl Wallet {
             serde_json::to_vec(&[log]).map_err(|_| WalletError::Internal("snapshots are JSON"))?;
         changes.put(SNAPSHOTS, did.as_str(), bytes);
         Ok(())
+    }
+
+    /// Dates as of now what was obtained by a clock that was ahead, and leaves away the ends of logs that are:
+    /// whose they are signed them anew since, perhaps. A log that is ahead from its first entry on is forgotten.
+    /// Gives of whom, but for those in `judged`.
+    pub(super) fn stage_obtained(
+        &self,
+        changes: &mut Changes,
+        judged: &[Did],
+        now: UnixMillis,
+        latest: UnixMillis,
+    ) -> Result<Vec<Did>, WalletError> {
+        let mut obtained = Vec::new();
+        for record in self.list(SNAPSHOTS)? {
+            let Ok(did) = Did::parse(&record.name) else { continue };
+            let mut all = self.seen_files(&did)?;
+            let is_late = |files: &SeenFiles| {
+                is_ahead(files.seen, now) || files.confirmed.is_some_and(|at| is_ahead(at, now))
+            };
+            if judged.contains(&did) || !all.iter().any(is_late) {
+                continue;
+            }
+            for files in &mut all {
+                let entries = match did.method() {
+                    "webvh" => dates(&files.document),
+                    _ => Vec::new(),
+                };
+                for date in [files.seen].into_iter().chain(files.confirmed).chain(entries) {
+                    check_ahead(date, now, latest)?;
+                }
+                files.seen = files.seen.min(now);
+                files.confirmed = files.confirmed.map(|at| at.min(now));
+                if did.method() == "webvh"
+                    && let Some(log) = without_end(files.document.as_bytes(), now)
+                {
+                    files.document = String::from_utf8_lossy(&log).into_owned();
+                }
+            }
+            all.retain(|files| !files.document.is_empty());
+            if all.is_empty() {
+                changes.remove(SNAPSHOTS, did.as_str());
+            } else {
+                let bytes = serde_json::to_vec(&all)
+                    .map_err(|_| WalletError::Internal("snapshots are JSON"))?;
+                changes.put(SNAPSHOTS, did.as_str(), bytes);
+            }
+            obtained.push(did);
+        }
+        Ok(obtained)
     }
 
     pub(super) fn stage_snapshot(

@@ -210,6 +210,10 @@ pub enum Asked {
         content: String,
         /// How the logs end, as the owners of the DIDs told.
         logs: Vec<LogPin>,
+        /// The CID of the pack, as the charter's signers told: it is taken also where its charter contradicts the
+        /// node's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pin: Option<ContentId>,
         /// Whether it is done: else it is only told what would change.
         confirmed: bool,
     },

@@ -51,8 +51,10 @@ impl Worker {
             Asked::Done { reader, channel, number } => {
                 return self.done((reader.as_str(), channel.as_deref()), number, reply);
             }
-            Asked::Add { content } => self.add(&content, &[]),
-            Asked::Replace { content, logs, confirmed: true } => self.add(&content, &logs),
+            Asked::Add { content } => self.add(&content, &[], None),
+            Asked::Replace { content, logs, pin, confirmed: true } => {
+                self.add(&content, &logs, pin.as_ref())
+            }
             Asked::Replace { content, logs, .. } => self.would_replace(&content, &logs),
             Asked::FileAdd { staged } => self.file_add(&staged),
             Asked::FileFetch { message } => self.file_fetch(&message),
@@ -132,13 +134,18 @@ impl Worker {
         Ok(json!({"replaces": replaced.map_err(|e| (e.code(), e.to_string()))?}))
     }
 
-    pub(super) fn add(&mut self, content: &str, logs: &[LogPin]) -> Answered {
+    pub(super) fn add(
+        &mut self,
+        content: &str,
+        logs: &[LogPin],
+        pin: Option<&ContentId>,
+    ) -> Answered {
         let bytes = decoded(content)?;
         let now = self.now();
         let before = std::sync::Arc::clone(&self.knowledge.trust);
-        let given = match logs {
-            [] => self.knowledge.material.give(&bytes, now),
-            logs => self.knowledge.material.give_replacing(&bytes, logs, now),
+        let given = match (logs, pin) {
+            ([], None) => self.knowledge.material.give(&bytes, now),
+            (logs, pin) => self.knowledge.material.give_pinned(&bytes, logs, pin, now),
         };
         let taken = match given {
             Ok(taken) => taken,
@@ -155,7 +162,14 @@ impl Worker {
             names.push(taken.to_string());
             match taken {
                 Taken::Trust => {
-                    self.trust_changed(before.charter().charter());
+                    let mut known = before.charter().charter().clone();
+                    if pin.is_some() {
+                        // Perhaps a fork was left, whose older charters said something else, too: whatever rests
+                        // on either is judged anew.
+                        (known.roots, known.roles) = (Vec::new(), Vec::new());
+                        self.checker.charter_changed(before.charter().charter(), &known);
+                    }
+                    self.trust_changed(&known);
                     let pack = self.knowledge.material.trust_bytes().to_vec();
                     let pack = serde_bytes::ByteBuf::from(pack);
                     self.after.push(After::Announce(crate::sync::Announcement::Charter(pack)));

@@ -43,15 +43,15 @@ use gridpass_identity::wallet::{LockedWallet, Wallet};
 use gridpass_tests::world;
 use std::path::Path;
 
-type TestResult = Result<(), Box<dyn std::error::Error>>;
+pub(crate) type TestResult = Result<(), Box<dyn std::error::Error>>;
 
-const MARCH: UnixMillis = UnixMillis::from_millis(1_772_366_400_000);
+pub(crate) const MARCH: UnixMillis = UnixMillis::from_millis(1_772_366_400_000);
 
-fn rng() -> UnwrapErr<SysRng> {
+pub(crate) fn rng() -> UnwrapErr<SysRng> {
     UnwrapErr(SysRng)
 }
 
-fn party(
+pub(crate) fn party(
     dir: &Path,
     passphrase: &Passphrase,
     domain: &str,
@@ -121,7 +121,10 @@ fn documents(wallet: &Wallet, did: &Did) -> Result<Vec<IdentityMaterial>, Resolv
 }
 
 /// The trust pack of a framework with one role, which its officer grants.
-fn found(regulator: &Wallet, officer: &Identity) -> Result<TrustPack, Box<dyn std::error::Error>> {
+pub(crate) fn found(
+    regulator: &Wallet,
+    officer: &Identity,
+) -> Result<TrustPack, Box<dyn std::error::Error>> {
     let officers = Parties { dids: vec![officer.did.clone()], roles: vec![] };
     let role = world::definition("flex.gb.aggregator", officers, |_| ());
     let rule = SigningRule { threshold: 1, signers: vec![officer.did.clone()] };

@@ -3,9 +3,11 @@
 #![allow(missing_docs)]
 
 mod admissions;
+mod ahead;
 mod any_byte;
 mod ended;
 mod flow;
+mod forks;
 mod guests;
 mod material;
 mod node_authorisation;

@@ -25,7 +25,8 @@ use serde_json::json;
 ))]
 pub struct ClockArgs {
     /// The clock is right now, and today is this day, by a calendar: changes of status lists and of keys that
-    /// are dated later count as made now, and charters, and the last change of a log, that are dated later are undone.
+    /// are dated later count as made now, and charters, signatures of charters, and the last change of a log, that are
+    /// dated later are undone.
     /// What is dated later on the same day is put right by the time, from another clock (RFC 3339, UTC)
     #[arg(long, value_name = "DATE|TIME")]
     is_right: Option<String>,
@@ -137,8 +138,10 @@ fn put_right(global: &GlobalArgs, now: UnixMillis, latest: UnixMillis) -> Outcom
         "visas": right.visas,
         "signed": right.signed,
         "charters": right.charters,
+        "unsigned": right.unsigned,
         "undone": right.logs.rotations,
         "left": right.logs.left,
+        "obtained": right.logs.obtained,
         "pack_left": right.pack_left,
     });
     Ok(Answer::new("gridpass.wallet.clock/1", json, told(&right, now)))
@@ -165,6 +168,12 @@ fn told(right: &PutRight, now: UnixMillis) -> String {
     for charter in &right.charters {
         text.push_str(&format!("  forgotten            charter {charter}\n"));
     }
+    for charter in &right.unsigned {
+        text.push_str(&format!("  signature undone     charter {charter}\n"));
+    }
+    for did in &right.logs.obtained {
+        text.push_str(&format!("  obtained now         {did}\n"));
+    }
     if !right.logs.rotations.is_empty() {
         text.push_str(
             "next: gridpass id rotate NAME, with --compromised-since TIME where a key is in other hands; then \
@@ -175,6 +184,12 @@ fn told(right: &PutRight, now: UnixMillis) -> String {
         text.push_str(
             "next: make the charter anew, and have every copy of the one that was dated later destroyed: it \
              would come into force beside yours\n",
+        );
+    }
+    if !right.unsigned.is_empty() {
+        text.push_str(
+            "next: sign it anew, by the clock that is right: gridpass charter sign FILE, or adopt a pack in which \
+             others signed it: gridpass charter verify PACK --adopt\n",
         );
     }
     if !right.signed.is_empty() {

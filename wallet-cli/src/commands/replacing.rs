@@ -6,6 +6,7 @@ use crate::context::GlobalArgs;
 use crate::output::Failure;
 use crate::resolving::parse_did;
 use clap::Args;
+use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::trust::{LogPin, Replaced};
 use gridpass_identity::codes as identity_codes;
 
@@ -68,5 +69,17 @@ pub fn with_way_out(failure: Failure, command: &str) -> Failure {
         "Take neither log on anybody's word: whoever stole a key can write one. Ask the owner of the DID by \
          another way for the `versionId` of its log's last entry; where the known log is the thief's, give the \
          trust pack that has the other: `{command} --replace-log DID=VERSION`."
+    ))
+}
+
+/// Tells the way out, where the charter that is held is contradicted.
+pub fn with_agreement(failure: Failure, command: &str) -> Failure {
+    if failure.code != credential_codes::CHARTER_FORK || failure.next.is_some() {
+        return failure;
+    }
+    failure.next(format!(
+        "Take neither charter on one signer's word: ask each of them, by another way, on which of the two they \
+         agreed, and for the CID of its trust pack. Who holds that one stays; who holds the other leaves it: \
+         `{command}`."
     ))
 }

@@ -7,6 +7,7 @@ use crate::visas::{Party, framework};
 use serde_json::Value;
 
 const ROLE: &str = "flex.no.bidder";
+const ROLE_TWO: &str = "flex.no.two";
 
 /// Three signers of whom the first knows the others' logs, and a participant.
 fn signers(place: &Place) -> [Party<'_>; 4] {
@@ -177,7 +178,7 @@ fn a_charter_of_another_framework_is_not_signed() {
 }
 
 #[test]
-fn a_draft_that_cannot_be_pinned_leaves_nothing_behind() {
+fn a_charter_of_another_framework_is_signed_and_not_pinned() {
     let place = Place::new();
     let (_, holder) = framework(&place);
     let lone = Party::new(&place, "lone");
@@ -189,16 +190,64 @@ fn a_draft_that_cannot_be_pinned_leaves_nothing_behind() {
         ["--signer", lone.did.as_str(), "--signer", holder.did.as_str(), "-o", "lone.json"];
     lone.ok(&[&new[..], &signers[..]].concat());
     // Its holder is a signer of it, and holds another framework.
-    let sign = ["charter", "sign", "lone.json", "-o", "never.json"];
-    for args in [&sign[..], &["charter", "publish", "lone.json"][..]] {
-        holder.refused("GP-CHARTER-UNRELATED", 8, args);
-        let roles = holder.json("gridpass.role.list/1", &["role", "list"]);
-        assert_eq!(roles["roles"].as_array().map(Vec::len), Some(1), "{args:?}: {roles}");
-    }
-    assert!(!place.path("never.json").exists());
+    let sign = ["charter", "sign", "lone.json", "-o", "theirs.json"];
+    let signed = holder.json("gridpass.charter/1", &sign);
+    assert_eq!((&signed["complete"], &signed["pinned"]), (&true.into(), &false.into()));
+    holder.refused("GP-CHARTER-UNRELATED", 8, &["charter", "publish", "lone.json"]);
+    let roles = holder.json("gridpass.role.list/1", &["role", "list"]);
+    assert_eq!(roles["roles"].as_array().map(Vec::len), Some(1), "{roles}");
+    let shown = holder.json("gridpass.charter.show/1", &["charter", "show"]);
+    assert_eq!(shown["charter"]["name"], "Flexibility", "what was pinned is");
     // Nor the log that came with it: offline nothing is known of its maker.
     let resolved = place.run(&holder.args(&["id", "resolve", &lone.did]));
     assert_ne!(resolved.status, 0, "{}", resolved.text());
+    // The file is the pack, for whoever is to have it, and here only with its CID.
+    let adopt = ["charter", "verify", "theirs.json", "--adopt"];
+    holder.refused("GP-CHARTER-UNRELATED", 8, &adopt);
+    let cid = signed["pack"].as_str().expect("a CID");
+    holder.ok(&[&adopt[..], &["--pin", cid]].concat());
+    let shown = holder.json("gridpass.charter.show/1", &["charter", "show"]);
+    assert_eq!(shown["charter"]["name"], "Energy NL");
+}
+
+/// A copy of a signer's wallet signed another charter of the same version.
+#[test]
+fn a_fork_is_left_for_the_charter_that_the_signers_agreed_on() {
+    let place = Place::new();
+    let parties = signers(&place);
+    in_force(&parties);
+    let [reg, min, cou, dso] = &parties;
+    define(reg, "flex.no.one");
+    define(cou, ROLE_TWO);
+    reg.ok(&["wallet", "backup", "-o", "reg.gpb"]);
+    reg.ok(&["charter", "add-role", "flex.no.one", "-o", "d1.json"]);
+    min.ok(&["charter", "sign", "d1.json", "-o", "t1.json"]);
+    let words = ["--recovery-file", "reg-words.txt"];
+    place.ok(&[&["wallet", "restore", "reg.gpb", "--profile", "copy"][..], &words].concat());
+    cou.ok(&["charter", "add-role", ROLE_TWO, "-o", "d2.json"]);
+    place.ok(&["--profile", "copy", "charter", "sign", "d2.json", "-o", "t2.json"]);
+    dso.ok(&["charter", "verify", "t1.json", "--adopt"]);
+    let adopt = ["charter", "verify", "t2.json", "--adopt"];
+    let refused = dso.refused("GP-CHARTER-FORK", 8, &adopt);
+    assert!(refused["next"].as_str().is_some_and(|n| n.contains("--pin CID")), "{refused}");
+    let verified = place.ok_json("gridpass.charter.verify/1", &["charter", "verify", "t2.json"]);
+    let cid = verified["pack"].as_str().expect("a CID");
+    let held = place.ok_json("gridpass.charter.verify/1", &["charter", "verify", "t1.json"]);
+    let other = ["--pin", held["pack"].as_str().expect("a CID")];
+    dso.refused("GP-CID-OTHER", 10, &[&adopt[..], &other].concat());
+    let adopted = [&adopt[..], &["--pin", cid]].concat();
+    let adopted = dso.json("gridpass.charter.verify/1", &adopted);
+    assert_eq!(adopted["left"]["after"], verified["charter"], "{adopted}");
+    let shown = dso.json("gridpass.charter.show/1", &["charter", "show"]);
+    assert_eq!(shown["charter"]["version"], 2);
+    // The one that was left does not come back by itself.
+    dso.refused("GP-CHARTER-FORK", 8, &["charter", "verify", "t1.json", "--adopt"]);
+    // It goes on from there.
+    reg.ok(&[&["charter", "verify", "t2.json", "--adopt", "--pin"][..], &[cid]].concat());
+    reg.ok(&["charter", "add-role", "flex.no.one", "-o", "d3.json"]);
+    cou.ok(&["charter", "sign", "d3.json", "-o", "t3.json"]);
+    dso.ok(&["charter", "verify", "t3.json", "--adopt"]);
+    assert_eq!(version_of(dso), 3);
 }
 
 #[test]
@@ -342,4 +391,43 @@ fn a_signer_that_is_no_root_is_not_told_to_issue() {
     let said = min.ok(&["charter", "sign", "new.json", "-o", "signed.json"]);
     let next = said.text().split_once("next: ").map(|(_, next)| next).unwrap_or_default();
     assert!(next.contains("charter pack") && !next.contains("visa issue"), "{}", said.text());
+}
+
+/// Whose key is marked from before it signed has not signed: of a version long past, too.
+#[test]
+fn an_old_version_that_lacks_a_signature_is_named_and_signed_anew() {
+    let place = Place::new();
+    let parties = signers(&place);
+    let [reg, min, cou, dso] = &parties;
+    new_charter(&parties, "2");
+    min.ok(&["charter", "sign", "new.json", "-o", "trust1.json"]);
+    for party in [reg, cou, dso] {
+        party.ok(&["charter", "verify", "trust1.json", "--adopt"]);
+    }
+    wait_for_next_second();
+    min.ok(&["id", "rotate", "root", "--compromised-since", "2020-01-01T00:00:00Z"]);
+    min.ok(&["id", "export", "root", "-o", "min-2.jsonl"]);
+    for party in [reg, cou] {
+        party.ok(&["id", "resolve", &min.did, "--log", "min-2.jsonl", "--save"]);
+    }
+    define(reg, "flex.no.one");
+    reg.ok(&["charter", "add-role", "flex.no.one", "-o", "d2.json"]);
+    let said = cou.ok(&["charter", "sign", "d2.json", "-o", "d2-cou.json"]);
+    assert!(said.text().contains("1 of 3 signers signed version 1"), "{}", said.text());
+    let publish = ["charter", "publish", "d2-cou.json", "-o", "trust2.json"];
+    cou.refused("GP-CHARTER-SIGNERS-TOO-FEW", 14, &publish);
+
+    cou.ok(&["charter", "sign", "new.json", "-o", "new-cou.json"]);
+    cou.ok(&publish);
+    for party in [reg, dso] {
+        party.ok(&["charter", "verify", "trust2.json", "--adopt"]);
+        assert_eq!(version_of(party), 2);
+    }
+    // Also where a later one is in force, which stays so.
+    let again = ["charter", "sign", "new.json", "-o", "again.json"];
+    let again = reg.json("gridpass.charter/1", &again);
+    assert_eq!((&again["complete"], &again["changes"]), (&true.into(), &serde_json::json!([])));
+    assert_eq!(version_of(reg), 2);
+    dso.ok(&["charter", "verify", "again.json", "--adopt"]);
+    assert_eq!(version_of(dso), 2);
 }

@@ -301,10 +301,12 @@ fn another_framework_is_pinned_by_its_cid_alone() {
     assert!(next_of(&refused).contains("verify other.json --pin CID --adopt"), "{refused}");
     let cid = pack["pack"].as_str().expect("a CID");
     holder.ok(&[&adopt[..], &["--pin", cid]].concat());
-    // Whoever makes a second framework is not told to adopt it.
+    // Whoever makes a second framework has its file, and holds the first.
     let new = ["charter", "new", "Second", "--role", ROLE, "-o", "second.json"];
-    let refused = regulator.refused("GP-CHARTER-UNRELATED", 8, &new);
-    assert!(next_of(&refused).contains("gridpass init"), "{refused}");
+    let said = regulator.ok(&new);
+    assert!(said.text().contains("It is not pinned"), "{}", said.text());
+    assert!(said.text().contains("gridpass init"), "{}", said.text());
+    place.ok(&["charter", "verify", "second.json"]);
     let shown = regulator.json("gridpass.charter.show/1", &["charter", "show"]);
     assert_eq!(shown["charter"]["name"], "Flexibility");
 }

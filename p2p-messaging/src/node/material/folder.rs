@@ -16,7 +16,7 @@ const ORDER: [&str; 7] = ["trust", "identity", "list", "seen", "document", "left
 /// The file of the trust pack.
 pub(super) const TRUST: &str = "trust.json";
 
-/// How the files begin that say which logs gave way to another end: for people, and not read.
+/// How the files begin that say which logs and charters gave way to others: for people, and not read.
 const REPLACED: &str = "replaced-";
 
 /// The folder.
@@ -181,6 +181,11 @@ pub(super) fn identity(did: &Did) -> String {
 /// That a log gave way to another end of it.
 pub(super) fn replaced(record: &[u8]) -> String {
     format!("{REPLACED}{}.json", hash(record))
+}
+
+/// That charters gave way to others that contradict them.
+pub(super) fn replaced_charters(record: &[u8]) -> String {
+    format!("{REPLACED}charter-{}.json", hash(record))
 }
 
 pub(super) fn hash(bytes: &[u8]) -> String {

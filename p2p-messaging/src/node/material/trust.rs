@@ -2,7 +2,8 @@
 
 use super::{Material, MaterialError, Taken, folder, latest};
 use gridpass_credentials::codes as credential_codes;
-use gridpass_credentials::keeping::ReplacedLog;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::keeping::{ReplacedCharters, ReplacedLog};
 use gridpass_credentials::trust::{
     Comparison, IdentityMaterial, LogPin, Replaced, Trust, TrustError,
 };
@@ -19,7 +20,7 @@ impl Material {
         now: UnixMillis,
         keep: bool,
     ) -> Result<Taken, MaterialError> {
-        self.take_trust_with(bytes, &[], now, keep)?;
+        self.take_trust_with(bytes, &[], None, now, keep)?;
         Ok(Taken::Trust)
     }
 
@@ -51,7 +52,22 @@ impl Material {
         ends: &[LogPin],
         now: UnixMillis,
     ) -> Result<Vec<Taken>, MaterialError> {
-        let replaced = self.take_trust_with(bytes, ends, now, true)?;
+        self.give_pinned(bytes, ends, None, now)
+    }
+
+    /// The same, of the pack with this CID, where one is named: then also where its charter contradicts the one at
+    /// hand, which is recorded in the folder. Its signers told, by another way, on which of the two they agreed.
+    ///
+    /// # Errors
+    /// As [`Material::give_replacing`].
+    pub fn give_pinned(
+        &mut self,
+        bytes: &[u8],
+        ends: &[LogPin],
+        pin: Option<&ContentId>,
+        now: UnixMillis,
+    ) -> Result<Vec<Taken>, MaterialError> {
+        let replaced = self.take_trust_with(bytes, ends, pin, now, true)?;
         let mut taken = vec![Taken::Trust];
         taken.extend(replaced.into_iter().map(Taken::Identity));
         Ok(taken)
@@ -61,10 +77,12 @@ impl Material {
         &mut self,
         bytes: &[u8],
         ends: &[LogPin],
+        pin: Option<&ContentId>,
         now: UnixMillis,
         keep: bool,
     ) -> Result<BTreeSet<Did>, MaterialError> {
-        let new = Trust::open(bytes, None, now).map_err(refused)?;
+        let new = Trust::open(bytes, pin, now).map_err(refused)?;
+        let mut left = None;
         if let Some(held) = &self.trust {
             let refuse = |code, sentence: &str| Err(MaterialError::new(code, sentence));
 
@@ -73,6 +91,9 @@ impl Material {
                 Comparison::Older => {
                     let sentence = "its charter is older than the node's";
                     return refuse(credential_codes::CHARTER_ROLLBACK, sentence);
+                }
+                Comparison::Fork if pin.is_some() => {
+                    left = Some(ReplacedCharters::new(now, held, &new));
                 }
                 Comparison::Fork => {
                     let sentence = "its charter contradicts the node's";
@@ -114,6 +135,9 @@ impl Material {
                 self.keep_material(&IdentityMaterial::of(did, log))?;
             }
             self.record(&new, &replaced, now)?;
+            if let Some(left) = &left {
+                self.record_left(left)?;
+            }
             // The pack brings the other end itself, and is read first: stopped in between, the node knows less,
             // and is given the same once more.
             for did in &dids {
@@ -147,6 +171,15 @@ impl Material {
             self.folder.write(&folder::replaced(&bytes), &bytes)?;
         }
         Ok(())
+    }
+
+    /// Writes down which charters give way, as they were signed.
+    fn record_left(&self, left: &ReplacedCharters) -> Result<(), MaterialError> {
+        let (before, after) = (&left.before, &left.after);
+        tracing::warn!(%before, %after, "a charter gives way to one that contradicts it");
+        let bytes = serde_json::to_vec(left)
+            .map_err(|e| MaterialError::new(crate::codes::NODE_FOLDER, e.to_string()))?;
+        self.folder.write(&folder::replaced_charters(&bytes), &bytes)
     }
 
     /// Takes a trust pack that arrived, if it goes on from the one at hand; gives the one before.

@@ -186,7 +186,8 @@ pub struct ShowArgs {
 #[command(after_help = help!(
     "  gridpass charter verify trust.json --pin bafkrei…\n  \
      gridpass charter verify trust.json --adopt     pin it in your wallet\n  \
-     gridpass charter verify trust.json --pin bafkrei… --adopt     in place of another framework's\n  \
+     gridpass charter verify trust.json --pin bafkrei… --adopt     in place of another framework's, or of a\n  \
+     charter that contradicts it, where its signers agreed on this one\n  \
      gridpass charter verify trust.json --adopt --replace-log did:webvh:…=4-Qm…\n  \
      (the last where a thief's end of a root's log was learned first: it says which keys end, and asks)"
 ))]
@@ -199,8 +200,8 @@ pub struct VerifyArgs {
     /// Judge as of this time (RFC 3339, UTC) [default: now]
     #[arg(long, value_name = "TIME", conflicts_with = "adopt")]
     pub at: Option<String>,
-    /// Pin it in the wallet; in place of another framework's only with --pin, and never in place of a
-    /// newer one
+    /// Pin it in the wallet; in place of another framework's, or of one that it contradicts, only with --pin, and
+    /// never in place of a newer one
     #[arg(long)]
     pub adopt: bool,
     #[command(flatten)]

@@ -1,7 +1,7 @@
 //! Charters that are made, changed and signed.
 
 use super::args::{AddRoleArgs, AmendArgs, CommonArgs, NewArgs, RetireArgs, SignArgs};
-use super::draft::{Brought, Draft, history_of, newest, rivals};
+use super::draft::{Brought, Draft, following, history_of, newest, rivals};
 use super::pinned;
 use super::show::changes;
 use crate::commands::arguments::{definition, parse_duration};
@@ -236,8 +236,8 @@ fn warn_if_one_key_is_the_end(charter: &Charter) {
         warn(
             None,
             format!(
-                "all {signers} signers must sign: where one of their keys is lost, or marked as stolen, no \
-                 further charter can be made and the framework ends. Let more sign than must: --threshold {}",
+                "all {signers} signers must sign: where one of them can sign no more, no further charter can be \
+                 made and the framework ends. Let fewer be enough, and more sign than must: --threshold {}",
                 signers.saturating_sub(1)
             ),
         );
@@ -264,28 +264,39 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
     let me = signing.me;
     let dropped = rivals(&wallet, held.as_ref(), &me.did, &signed, signing.instead)?;
     let mut charters = history_of(&wallet, held.as_ref(), signing.before, &signed)?;
+    let history = held.as_ref().map(Trust::history).unwrap_or_default();
+    for same in history.iter().filter(|c| c.id() == signed.id()) {
+        signed.merge(same)?;
+    }
     let (key_id, key) = wallet.active_secret(me, Relationship::AssertionMethod)?;
     let time = now().max(signed.charter().dated);
     signed.sign(Signer { key: &key, key_id: &key_id, now: time })?;
     charters.push(signed.clone());
+    charters.extend(following(held.as_ref(), &signed));
     // A charter that this wallet cannot hold is not kept either: it would be the newest to publish.
     let pinning = pin(&mut wallet, held.as_ref(), &charters, &signing.brought)?;
-    signing.brought.keep(&mut wallet)?;
-    keeping::drop_charters(&mut wallet, &dropped, &mut rng())?;
-    keeping::keep_charter(&mut wallet, &signed, &mut rng())?;
+    // Of another framework only that it was signed is kept: what it rests on comes with its pack.
+    if !matches!(pinning, Pinning::Elsewhere(..)) {
+        signing.brought.keep(&mut wallet)?;
+    }
+    keeping::keep_signed(&mut wallet, &signed, &dropped, now(), &mut rng())?;
     let charter = signed.charter();
     warn_if_one_key_is_the_end(charter);
     for one in obstacles(charter, &keeping::definitions(&wallet)?) {
         warn(None, format!("{} ({}): {}", one.name, one.definition, one.why));
     }
     let changed = match &held {
-        // Of another framework it is no change.
-        Some(held) if charters.first().is_some_and(|c| c.id() == held.framework()) => {
+        // Of another framework it is no change, nor is an old version that is signed anew.
+        Some(held)
+            if charters.first().is_some_and(|c| c.id() == held.framework())
+                && charters.last().is_some_and(|c| c.id() == signed.id()) =>
+        {
             changes(held.charter().charter(), charter)
         }
         _ => Vec::new(),
     };
-    let complete = matches!(pinning, Pinning::Pinned(..));
+    let complete = !matches!(pinning, Pinning::Missing(..));
+    let is_pinned = matches!(pinning, Pinning::Pinned(..));
     let mut json = json!({
         "charter": signed.id(),
         "name": charter.name,
@@ -293,6 +304,7 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
         "signers": signed.named_signers(),
         "threshold": charter.rule.threshold,
         "complete": complete,
+        "pinned": is_pinned,
         "changes": changed,
     });
     let mut head = format!(
@@ -325,6 +337,23 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
             );
             (text, bytes)
         }
+        Pinning::Elsewhere(pack, bytes) => {
+            if let Value::Object(map) = &mut json {
+                map.insert("pack".into(), json!(pack));
+            }
+            let name = held.as_ref().map(|held| shown(&held.charter().charter().name));
+            let file = signing.output.output.as_ref();
+            let file = file.map_or_else(|| "FILE".into(), |path| path.display().to_string());
+            let text = format!(
+                "{head}Its signatures suffice. It is not pinned: this wallet holds another framework, {}, and \
+                 holds one only. What is written is its trust pack\n  CID  {pack}\nnext: send it to every \
+                 participant, and tell them this CID by another way; where it is to take the place of the \
+                 framework that is pinned here: `gridpass charter verify {file} --pin {pack} --adopt`; to work \
+                 in both, take a wallet for each: `gridpass init --name NAME`",
+                name.unwrap_or_default(),
+            );
+            (text, bytes)
+        }
         Pinning::Missing(report, bytes) => {
             let why = report.deciding().map(|c| c.sentence.clone()).unwrap_or_default();
             let text = format!(
@@ -336,7 +365,7 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
         }
     };
     let answer = Answer::new("gridpass.charter/1", json, text);
-    if signing.output.output.is_none() && complete {
+    if signing.output.output.is_none() && is_pinned {
         return Ok(answer);
     }
     Ok(match signing.output.write([&bytes[..], b"\n"].concat())? {
@@ -353,6 +382,8 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
 pub enum Pinning {
     /// It is in force.
     Pinned(Box<Trust>, Vec<u8>),
+    /// Nothing is missing, and the wallet holds another framework: the pack and its CID.
+    Elsewhere(ContentId, Vec<u8>),
     /// This is missing.
     Missing(Box<Report>, Vec<u8>),
 }
@@ -368,9 +399,13 @@ pub fn pin(
     match keeping::pin(wallet, &bytes, false, now(), &mut rng()) {
         Ok(trust) => Ok(Pinning::Pinned(Box::new(trust), bytes)),
         Err(KeepError::Trust(TrustError::Refused(report))) => Ok(Pinning::Missing(report, bytes)),
-        Err(e @ KeepError::NotNewer(Comparison::Unrelated)) => Err(Failure::from(e).next(
-            "This wallet holds another framework, and holds one only: make or sign this charter in a \
-             wallet of its own, `gridpass init --name NAME`.",
+        Err(KeepError::NotNewer(Comparison::Unrelated)) => {
+            Ok(Pinning::Elsewhere(ContentId::of_bytes(&bytes)?, bytes))
+        }
+        // It was made here, of what is kept here.
+        Err(e @ KeepError::Trust(TrustError::Malformed(_))) => Err(Failure::from(e).next(
+            "Where a log was saved by a clock that was ahead: `gridpass wallet clock --is-right DATE`, with the \
+             day by a calendar, dates as of now what was obtained later.",
         )),
         Err(e) => Err(e.into()),
     }

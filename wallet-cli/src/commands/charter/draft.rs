@@ -170,9 +170,23 @@ pub fn history_of(
     }
     drafts.reverse();
     let first = drafts.first().unwrap_or(signed).charter().version;
-    let mut all: Vec<_> = pinned.iter().filter(|c| c.charter().version < first).cloned().collect();
+    let mut all = Vec::new();
+    for pinned in pinned.iter().filter(|c| c.charter().version < first) {
+        let mut charter = pinned.clone();
+        // Where an old version was signed anew, its new signatures count.
+        for copy in known.iter().filter(|c| c.id() == pinned.id()) {
+            charter.merge(copy)?;
+        }
+        all.push(charter);
+    }
     all.extend(drafts);
     Ok(all)
+}
+
+/// The pinned charters that follow one of them: an old version that is signed anew keeps its place among them.
+pub fn following(held: Option<&Trust>, signed: &SignedCharter) -> Vec<SignedCharter> {
+    let pinned = held.map(Trust::history).unwrap_or_default();
+    pinned.iter().skip_while(|c| c.id() != signed.id()).skip(1).cloned().collect()
 }
 
 /// What a change goes on from: the charter in force, or the newest draft that somebody here signed on it.

@@ -9,7 +9,7 @@ mod show;
 pub use args::CharterCommand;
 
 use super::arguments::trimmed;
-use super::replacing::{self, with_way_out};
+use super::replacing::{self, with_agreement, with_way_out};
 use super::resolve::parse_time;
 use crate::context::{GlobalArgs, MAX_INPUT, now, read_input, rng};
 use crate::output::{Answer, Failure, Outcomes};
@@ -89,12 +89,25 @@ fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     if args.adopt {
         let mut wallet = global.wallet()?;
         let replaced = keeping::replaces(&wallet, &trust, &ends, at)?;
+        let left = keeping::leaves(&wallet, &trust, at)?;
         args.replace.confirm(&replaced, global)?;
-        // Another framework, or another document of a did:web, only with the CID that was told.
+        // Another framework, the other charter of a fork, or another document of a did:web, only with the CID
+        // that was told.
         let (pack, told) = (trimmed(&bytes), pin.is_some());
         keeping::pin_replacing(&mut wallet, pack, told, &ends, at, &mut rng())
             .map_err(|e| adopting(e, args))?;
         text.push_str("It is pinned in this wallet.\n");
+        if let Some(left) = left {
+            text.push_str(&format!(
+                "charter {} counts no more here: it contradicts this one, and is kept as proof\nnext: to every \
+                 node, too: `gridpass node add PACK --pin {}`\n",
+                left.before,
+                trust.id()
+            ));
+            if let Value::Object(map) = &mut json {
+                map.insert("left".into(), json!({"before": left.before, "after": left.after}));
+            }
+        }
         for line in replacing::told(&replaced) {
             text.push_str(&format!("{line}\n"));
         }
@@ -110,11 +123,15 @@ fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     Ok(Answer::new(schema, json, text).with_report(&report))
 }
 
-/// Another framework takes the place of the one that is held only with the CID that was told.
+/// Another framework, or a charter that contradicts the one that is held, takes its place only with the CID that
+/// was told.
 fn adopting(error: KeepError, args: &VerifyArgs) -> Failure {
     let unrelated = matches!(error, KeepError::NotNewer(Comparison::Unrelated));
     let command = format!("gridpass charter verify {} --adopt", args.pack.display());
     let failure = with_way_out(Failure::from(error), &command);
+    let file = args.pack.display();
+    let failure =
+        with_agreement(failure, &format!("gridpass charter verify {file} --pin CID --adopt"));
     if unrelated {
         return failure.next(format!(
             "If it is to take the place of the framework that this wallet holds, give the CID that its \

@@ -2,7 +2,7 @@
 
 use super::args::PublishArgs;
 use super::change::{Pinning, pin};
-use super::draft::{Brought, Draft, history_of};
+use super::draft::{Brought, Draft, following, history_of};
 use super::pinned;
 use crate::commands::arguments::trimmed;
 use crate::content::MaybeStoreArgs;
@@ -10,7 +10,7 @@ use crate::context::{GlobalArgs, rng};
 use crate::output::{Answer, Failure, Outcomes};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping::{self, KeepError};
-use gridpass_credentials::trust::{Trust, TrustError};
+use gridpass_credentials::trust::{Comparison, Trust, TrustError};
 use gridpass_messaging::content::PublicDocument;
 use serde_json::json;
 
@@ -43,9 +43,19 @@ pub fn run(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
     let before: Vec<_> = drafts.into_iter().flat_map(|draft| draft.before).collect();
     let mut charters = history_of(&wallet, held.as_ref(), &before, &merged)?;
     charters.push(merged.clone());
+    charters.extend(following(held.as_ref(), &merged));
     // What does not come into force leaves nothing behind here.
     let trust = match pin(&mut wallet, held.as_ref(), &charters, &brought)? {
         Pinning::Pinned(trust, _) => trust,
+        Pinning::Elsewhere(..) => {
+            let e = KeepError::NotNewer(Comparison::Unrelated);
+            return Err(Failure::from(e).next(
+                "This wallet holds another framework, and holds one only. What the last of enough signers wrote, \
+                 each having signed the file of the one before, is the trust pack: `gridpass charter verify FILE \
+                 --pin CID --adopt` pins it in the place of that framework. Copies that were signed apart are put \
+                 together in a wallet of its own, `gridpass init --name NAME`.",
+            ));
+        }
         Pinning::Missing(report, _) => {
             let e = TrustError::Refused(report);
             return Err(Failure::new(e.code(), e.to_string()));
@@ -58,16 +68,16 @@ pub fn run(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
     drop(wallet);
     let published = publish_to(global, &args.store, &trust, &bytes)?;
     let json = json!({
-        "charter": merged.id(),
+        "charter": trust.charter().id(),
         "pack": trust.id(),
-        "version": merged.charter().version,
+        "version": trust.charter().charter().version,
         "published": published,
     });
     let mut text = format!(
         "Charter {:?}, version {}, is in force and pinned\n  trust pack  {}\nnext: send the pack to \
          every participant, and tell them this CID by another way",
-        merged.charter().name,
-        merged.charter().version,
+        trust.charter().charter().name,
+        trust.charter().charter().version,
         trust.id()
     );
     for one in &published {

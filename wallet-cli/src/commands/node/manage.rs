@@ -4,8 +4,8 @@ use super::client::{Client, ask, ask_until_it_runs};
 use super::contradiction::contradiction;
 use super::messages::passed_over;
 use super::{code_of, folder, read};
-use crate::commands::arguments::parse_duration;
-use crate::commands::replacing::{ReplaceArgs, told, with_way_out};
+use crate::commands::arguments::{parse_duration, trimmed};
+use crate::commands::replacing::{ReplaceArgs, told, with_agreement, with_way_out};
 use crate::context::{GlobalArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
@@ -38,7 +38,9 @@ use std::time::Duration;
      gridpass node add lists.json         from `gridpass visa revoke`: it takes effect at once\n  \
      gridpass node add did.jsonl          the log of a participant that marked a key as stolen\n  \
      gridpass node add trust.json --replace-log did:webvh:…=4-Qm…\n  \
-     (the last where the node learned a thief's end of a root's log: it says which keys end, and asks)"
+     (where the node learned a thief's end of a root's log: it says which keys end, and asks)\n  \
+     gridpass node add trust.json --pin bafkrei…\n  \
+     (where the signers contradicted themselves, and agreed on this charter)"
 ))]
 pub struct AddArgs {
     /// The files
@@ -49,6 +51,10 @@ pub struct AddArgs {
     identity: Option<String>,
     #[command(flatten)]
     replace: ReplaceArgs,
+    /// The CID of the trust pack, as its signers told you: it is taken also where its charter contradicts the
+    /// node's, because they agreed on this one
+    #[arg(long, value_name = "CID")]
+    pin: Option<String>,
 }
 
 /// How the node is: channels, what is missing, status lists that grew too old
@@ -147,12 +153,16 @@ pub struct StopArgs {}
 
 pub fn add(global: &GlobalArgs, args: &AddArgs) -> Outcomes {
     let ends = args.replace.ends()?;
+    let pin = args.pin.as_deref().map(ContentId::parse).transpose()?;
+    let is_plain = ends.is_empty() && pin.is_none();
     let mut contents = Vec::new();
     for file in &args.files {
-        contents.push((file, read(file)?));
+        let bytes = read(file)?;
+        // A CID is of a pack as it was written, without the line's end.
+        contents.push((file, if pin.is_some() { trimmed(&bytes).to_vec() } else { bytes }));
     }
-    if !ends.is_empty() && contents.len() != 1 {
-        let message = "with --replace-log one file is given: the trust pack that brings the logs";
+    if !is_plain && contents.len() != 1 {
+        let message = "with --replace-log or --pin one file is given: the trust pack";
         return Err(Failure::new(crate::codes::USAGE, message));
     }
     let (mut taken, mut lines): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
@@ -164,20 +174,20 @@ pub fn add(global: &GlobalArgs, args: &AddArgs) -> Outcomes {
             let failed = |e: MaterialError| {
                 about(file, &taken, only_packs(Failure::new(e.code(), e.to_string()), &ends))
             };
-            let all = if ends.is_empty() {
+            let all = if is_plain {
                 material.give(&bytes, now()).map_err(failed)?
             } else {
                 let replaced = material.replaces(&bytes, &ends, now()).map_err(failed)?;
                 args.replace.confirm(&replaced, global)?;
                 lines.extend(told(&replaced));
-                material.give_replacing(&bytes, &ends, now()).map_err(failed)?
+                material.give_pinned(&bytes, &ends, pin.as_ref(), now()).map_err(failed)?
             };
             taken.extend(all.iter().map(ToString::to_string));
         }
     } else {
         for (file, bytes) in contents {
             let content = STANDARD.encode(bytes);
-            let asked = if ends.is_empty() {
+            let asked = if is_plain {
                 Asked::Add { content }
             } else {
                 let told_by_node = would_replace(global, &content, &ends);
@@ -185,7 +195,7 @@ pub fn add(global: &GlobalArgs, args: &AddArgs) -> Outcomes {
                     told_by_node.map_err(|f| about(file, &taken, only_packs(f, &ends)))?;
                 args.replace.confirm(&replaced, global)?;
                 lines.extend(told(&replaced));
-                Asked::Replace { content, logs: ends.clone(), confirmed: true }
+                Asked::Replace { content, logs: ends.clone(), pin: pin.clone(), confirmed: true }
             };
             let answer = ask(global, &asked).map_err(|f| about(file, &taken, f))?;
             let names = answer.get("taken").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -221,7 +231,7 @@ fn would_replace(
     ends: &[LogPin],
 ) -> Result<Vec<Replaced>, Failure> {
     let logs = ends.to_vec();
-    let asked = Asked::Replace { content: content.to_owned(), logs, confirmed: false };
+    let asked = Asked::Replace { content: content.to_owned(), logs, pin: None, confirmed: false };
     let answer = ask(global, &asked)?;
     let replaces = answer.get("replaces").cloned().unwrap_or_default();
     serde_json::from_value(replaces)
@@ -267,6 +277,7 @@ fn about(file: &Path, taken: &[String], failure: Failure) -> Failure {
         all => format!("; taken before it: {}", all.join(", ")),
     };
     let failure = with_way_out(failure, "gridpass node add PACK");
+    let failure = with_agreement(failure, "gridpass node add PACK --pin CID");
     Failure { message: format!("{}: {}{before}", file.display(), failure.message), ..failure }
 }
 
