@@ -289,7 +289,7 @@ impl<'l> Lists<'l> {
             return fail(codes::STATUS_FORK, sentence);
         }
         let seen = self.evidence.seen.get(&(entry.list.clone(), signer.clone()));
-        if seen.is_some_and(|seen| list.order() < *seen) {
+        if seen.is_some_and(|seen| seen.outdates(list, self.evidence.resolver)) {
             let sentence =
                 format!("a newer list {} than that of {} was seen", entry.list, list.dated);
             return fail(codes::STATUS_ROLLBACK, sentence);

@@ -89,7 +89,7 @@ impl Known {
         // Its own say how visas stand that it issued, such as one by which somebody else revokes.
         for own in register::signed_lists(wallet)? {
             let known = seen.get(&(own.id.clone(), own.issuer.clone()));
-            if known.is_none_or(|order| *order < own.order()) {
+            if known.is_none_or(|seen| seen.order < own.order()) {
                 lists.push(own);
             }
         }
