@@ -240,6 +240,37 @@ fn a_root_that_the_charter_dropped() {
 }
 
 #[test]
+fn a_root_that_came_back_makes_nothing_good_that_it_signed_while_it_was_none() {
+    let (back, stays, holder) = (Party::new(1), Party::new(2), Party::new(3));
+    let role = world::definition("flex.gb.aggregator", world::dids(&[&back, &stays]), |_| ());
+    let both = [&back, &stays];
+    let first = world::sign_charter(world::charter(&both, &[&role]), &both);
+    let mut without = first.charter().next(days_ago(8)).expect("a next");
+    without.roots = vec![stays.did.clone()];
+    let without = world::sign_charter(without, &both);
+    let mut again = without.charter().next(days_ago(4)).expect("a next");
+    again.roots = vec![stays.did.clone(), back.did.clone()];
+    let again = world::sign_charter(again, &both);
+    let pack = world::pack(&[first, without, again], &[&role]);
+    let trust = Trust::open(&pack, None, NOW).expect("a pack");
+    let lists = world::clear_lists(&both);
+    let visa = world::visa(&back, &holder, &role, |_| ());
+    // In the very second of a change both charters count, whoever's clock was the first.
+    let good = [days_ago(10), days_ago(8), days_ago(4), days_ago(1)];
+    for (at, outcome) in good.map(|at| (at, Outcome::Passed)).into_iter().chain([
+        (days_ago(6), Outcome::Failed),
+        (UnixMillis::new(days_ago(4).get() - 1000), Outcome::Failed),
+    ]) {
+        let issued = world::issue_as(&back, &visa, Form::Jwt, at);
+        let report = present(&holder, &[&issued], &trust, &lists);
+        assert_eq!(report.outcome, outcome, "{at}: {}", report.sentence);
+        if outcome == Outcome::Failed {
+            is(&report, Outcome::Failed, codes::ISSUER_NOT_ROOT);
+        }
+    }
+}
+
+#[test]
 fn a_retired_definition_inside_and_outside_its_grace() {
     let (root, holder) = (Party::new(1), Party::new(2));
     let role = world::definition("flex.gb.aggregator", world::dids(&[&root]), |_| ());
