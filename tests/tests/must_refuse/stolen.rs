@@ -155,8 +155,7 @@ impl Revoked {
 }
 
 #[test]
-fn what_was_revoked_is_open_once_the_key_is_marked_that_signed_the_office_and_void_once_that_is_revoked()
- {
+fn what_was_revoked_is_open_once_the_key_is_marked_that_signed_the_office() {
     let (appointer, ombudsman) = (Logged::new(6), Party::new(5));
     let s = Revoked::new(&appointer.party, &ombudsman);
     let (trust, seen, office) = (s.trust(), SeenLists::new(), s.office(in_days(1)));
