@@ -306,6 +306,28 @@ mod tests {
     }
 
     #[test]
+    fn by_which_key_a_state_was_signed_is_known_without_the_list() {
+        let s = Scene::new();
+        let (mut files, ..) = s.again();
+        let key = s.list.1.with_fragment("key-1").expect("a key id");
+        let signed = Some((key, UnixMillis::new(1000)));
+        let state = SeenList { order: order(2), signed };
+        files.keep(&s.folder, &s.list, &state, b"two").expect("kept");
+        assert_eq!(s.again().1.get(&s.list), Some(&state));
+        // One that counts takes the place of one of a higher version that counts no more.
+        files.keep(&s.folder, &s.list, &order(1).into(), b"one").expect("kept");
+        let (mut files, seen, whole) = s.again();
+        assert_eq!((seen.get(&s.list), whole.len()), (Some(&order(1).into()), 1));
+        // As older programs wrote it.
+        let whose = whose_name(&key_of(&s.list.0, &s.list.1));
+        let older = serde_json::json!({"list": s.list.0, "signer": s.list.1}).to_string();
+        s.folder.write(&whose, older.as_bytes()).expect("written");
+        assert_eq!(s.again().1.get(&s.list), Some(&order(1).into()));
+        files.forget(&s.folder, &s.list).expect("removed");
+        assert!(s.folder.files().expect("files").is_empty());
+    }
+
+    #[test]
     fn the_first_that_there_was_no_room_for_is_not_forgotten_either() {
         let s = Scene::new();
         let mut files = ListFiles::default();
