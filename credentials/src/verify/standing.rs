@@ -270,8 +270,8 @@ impl<'l> Lists<'l> {
                 } else {
                     let sentence = format!(
                         "{by} says so in the list {id}, and its own visa to say so has ended, is \
-                         suspended, or is of one who is no root any more: {issuer}, who issued this \
-                         one, is to take it over, or {by}'s own to be renewed or reinstated"
+                         suspended, or is of one who is no root any more: {issuer}, who issued \
+                         this one, is to take it over, or {by}'s own to be renewed or reinstated"
                     );
                     Check::indeterminate(name, codes::STATUS_REVOKER_LAPSED, sentence)
                 });

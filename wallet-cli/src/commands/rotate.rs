@@ -86,8 +86,9 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
 }
 
 /// What happens to it where a key is marked that signed the visa by which somebody revoked.
-const HANGS: &str = "what was revoked by holders of visas that these keys signed is undecided now, and counts no \
-                     more where such a visa was issued after that time: issue these anew, or have it taken over:";
+const HANGS: &str = "what was revoked by holders of visas that these keys signed is undecided \
+                     now, and counts no more where such a visa was issued after that time: issue \
+                     these visas anew, or have it taken over:";
 
 /// What was revoked by visas that an identity issued.
 fn hanging_on(wallet: &Wallet, did: &Did) -> Result<Vec<Hanging>, Failure> {

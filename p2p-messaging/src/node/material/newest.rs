@@ -85,7 +85,7 @@ impl Material {
         let disowned = of_them.filter(|(_, seen)| seen.is_disowned(&log));
         let keys: Vec<(String, Did)> = disowned.map(|(key, _)| key.clone()).collect();
         for key in keys {
-            tracing::warn!(list = key.0, signer = %key.1, "a list of a log that gave way is forgotten");
+            tracing::warn!(list = key.0, signer = %key.1, "a list of a log that gave way is gone");
             self.list_files.forget(&self.folder, &key)?;
             self.lists.retain(|list| (&list.id, &list.issuer) != (&key.0, &key.1));
             self.seen.remove(&key);
