@@ -20,14 +20,15 @@ use crate::own_list;
 use crate::role::{RoleDefinition, RoleError};
 use crate::secured::{Kind, Secured, SecuredError};
 use crate::status::{StatusError, StatusList};
-use crate::trust::{Comparison, TrustError};
+use crate::trust::{Comparison, Snapshots, TrustError};
 use crate::vcdm::Credential;
-use crate::verify::SeenLists;
+use crate::verify::{SeenList, SeenLists};
 use crate::visa::{Visa, VisaError};
 use gridpass_identity::code::Code;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::json::{self, Limits};
+use gridpass_identity::resolve::OfflineResolver;
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 use rand_core::CryptoRng;
@@ -419,6 +420,9 @@ pub(crate) fn seen_list(
 /// Keeps the state of a status list, if it is the newest that was seen. It must have been verified. Who has no wallet
 /// gives it to [`crate::verifier::Verifier::take_list`].
 ///
+/// A newer one whose key is marked as compromised since is perhaps a thief's, and gives its place to a list of
+/// a time from that mark on.
+///
 /// What a list of one of the wallet's own identities says is taken over: its issuer goes on from it,
 /// and takes nothing back. Such a list is no fork, though its version be one that was signed here too.
 ///
@@ -433,7 +437,8 @@ pub fn see_list(
     let mut changes = Changes::default();
     let is_own = wallet.identities()?.iter().any(|i| i.did == list.issuer);
     let is_new = is_own && own_list::take_over(wallet, list, &mut changes)?;
-    let kept = seen_list(wallet, &list.issuer, &list.id)?;
+    let kept = seen_list(wallet, &list.issuer, &list.id)?
+        .filter(|kept| kept.order() < list.order() || !gives_way(wallet, kept, list));
     let is_older = kept.as_ref().is_some_and(|kept| kept.order() > list.order());
     if let Some(kept) = kept
         && !is_own
@@ -453,6 +458,17 @@ pub fn see_list(
     Ok(wallet.apply(changes, rng)?)
 }
 
+/// Whether a list that is kept counts for nothing against another, by what the wallet knows of their signer.
+fn gives_way(wallet: &Wallet, kept: &StatusList, list: &StatusList) -> bool {
+    // Whether its charters count yet says nothing of the logs that the pack brings.
+    let trust = pinned(wallet, UnixMillis::MAX).ok();
+    let mut known = Snapshots::default().with(wallet);
+    if let Some(trust) = &trust {
+        known = known.with(trust);
+    }
+    SeenList::of(kept).gives_way_to(list, &OfflineResolver::new(&known))
+}
+
 /// Reads a status list's text without believing it.
 ///
 /// # Errors
@@ -469,7 +485,7 @@ pub fn lists(wallet: &Wallet) -> Result<(Vec<StatusList>, SeenLists), KeepError>
     let (mut all, mut seen) = (Vec::new(), SeenLists::new());
     for record in wallet.list(LISTS)? {
         let list = read_list(record.value.expose_secret())?;
-        seen.insert((list.id.clone(), list.issuer.clone()), list.order());
+        seen.insert((list.id.clone(), list.issuer.clone()), SeenList::of(&list));
         all.push(list);
     }
     Ok((all, seen))

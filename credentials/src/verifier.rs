@@ -177,7 +177,7 @@ impl Verifier {
             // One that does not hold adds nothing, and keeps nobody from what the list says.
             let _ = self.take_log(log, now);
         }
-        self.change(|known| known.take_list(list))?;
+        self.change(|known| known.take_list(list, &self.trust))?;
         Ok(())
     }
 
@@ -335,7 +335,7 @@ impl Verifier {
                 let key = (list.id.clone(), list.issuer.clone());
                 if known.seen.contains_key(&key) || known.lists.len() < MAX_REMEMBERED {
                     // An older or forked one is what the report says of it.
-                    let _ = known.take_list(list);
+                    let _ = known.take_list(list, &self.trust);
                 }
             }
         });

@@ -342,6 +342,14 @@ impl Resolution {
             .any(|d| listed(d, id, purpose).is_some())
     }
 
+    /// Since when a key that was ever listed for a purpose is marked as compromised, if it is.
+    #[must_use]
+    pub fn compromised(&self, key_id: &DidUrl, purpose: Relationship) -> Option<UnixMillis> {
+        let documents = self.versions.iter().filter_map(|v| v.document.as_ref());
+        let methods = documents.filter_map(|d| listed(d, key_id, purpose));
+        methods.filter_map(|method| self.compromised_since(method)).min()
+    }
+
     /// The earliest time from which any version marks this key as compromised. The key is known
     /// by its bytes, so that listing it again under another id does not wash it.
     fn compromised_since(&self, method: &VerificationMethod) -> Option<UnixMillis> {

@@ -29,6 +29,12 @@ class LeavesOpen(unittest.TestCase):
         for name in ("authority", "preconditions", "signature"):
             self.assertFalse(self.leaves_open(Check(name, OPEN, "GP-STATUS-UNKNOWN")), name)
 
+    def test_a_mark_of_a_key_from_a_later_time_does(self) -> None:
+        for name in ("key", "issuer"):
+            self.assertTrue(self.leaves_open(Check(name, OPEN, "GP-KEY-COMPROMISED-SINCE")), name)
+            self.assertFalse(self.leaves_open(Check(name, FAILED, "GP-KEY-COMPROMISED")), name)
+            self.assertFalse(self.leaves_open(Check(name, OPEN, "GP-CHAIN-LINK-MISSING")), name)
+
     def test_a_time_between_what_is_asked_about_and_the_clock_does(self) -> None:
         between = NOW - HOUR // 2
         future = Check("time", FAILED, "GP-SIGNED-IN-FUTURE")

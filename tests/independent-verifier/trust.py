@@ -273,8 +273,13 @@ class Trust:
                 return Trust(self.pack, self.charters[:at], self.definitions, self.resolver)
         return None
 
-    def in_force(self, at: int) -> Charter | None:
-        return next((charter for charter in reversed(self.charters) if charter.dated <= at), None)
+    def in_force(self, at: int) -> Charter:
+        """Of a time before the first charter, that."""
+        return next((charter for charter in reversed(self.charters) if charter.dated <= at), self.charters[0])
+
+    def was_root(self, did: str, at: int) -> bool:
+        """In the second of a change both charters count."""
+        return did in self.in_force(at).roots or did in self.in_force(at - at % 1000 + 999).roots
 
 
 def follows(charter: Charter, before: Charter | None, resolver: Resolver, now: int) -> list[Check]:

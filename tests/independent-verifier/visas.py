@@ -175,7 +175,14 @@ class Judge:
                 found.append(read(newest))
             elif signer == visa.issuer:
                 missing.append(self.unknown(entry, signer))
-        for signer in sorted((perhaps | lapsed) - signers - {visa.issuer}):
+        others = sorted((perhaps | lapsed) - signers - {visa.issuer})
+        for signer in others:
+            # None of its lists is to be believed, and one says that it is set.
+            theirs = [(one, check) for one, check in self.lists if (one.id, one.signer) == (entry.list, signer)]
+            if all(check.outcome != PASSED for _, check in theirs):
+                missing += [Check(entry.purpose, OPEN, check.code, check.says) for one, check in theirs
+                            if entry.index < len(one.bits) * 8 and one.bit(entry.index)][:1]
+        for signer in others:
             newest, _ = self.newest(entry, signer)
             if newest is not None and entry.index < len(newest.bits) * 8 and newest.bit(entry.index) and undecided(newest):
                 code = "GP-STATUS-SIGNER" if signer in perhaps else "GP-STATUS-REVOKER-LAPSED"
@@ -281,12 +288,11 @@ class Judge:
         ends = definition.document["issuerRevocation"] == "ends"
         best: list[tuple[int, int, list[Check], list[tuple[str, str]]]] = []
         if visa.issuer in dids:
-            then = self.trust.in_force(visa.secured.signed)
             check = Check("issuer", FAILED, "GP-ISSUER-NOT-ROOT")
-            if visa.issuer in self.trust.newest.roots:
+            if self.trust.was_root(visa.issuer, visa.secured.signed):
                 check = Check("issuer", PASSED, "GP-CHAIN-ROOT")
-            elif then and visa.issuer in then.roots:
-                check = Check("issuer", FAILED, "GP-CHAIN-ROOT-REMOVED") if ends else Check("issuer", PASSED, "GP-CHAIN-ROOT-REMOVED-SINCE")
+                if visa.issuer not in self.trust.newest.roots:
+                    check = Check("issuer", FAILED, "GP-CHAIN-ROOT-REMOVED") if ends else Check("issuer", PASSED, "GP-CHAIN-ROOT-REMOVED-SINCE")
             best.append((RANK[check.outcome], 1, [check], [step]))
         held = [v for v in self.among(visa) if v.subject == visa.issuer and v.definition in roles]
         circle, authorities = False, []
@@ -425,22 +431,37 @@ class Judge:
         for visa in self.visas + self.proofs:
             if visa.definition not in asked:
                 continue
-            open_ = [check for check in self.own(visa) + self.chain(visa)[0] if check.outcome != PASSED]
+            chain = [check for check in self.chain(visa)[0] if check.outcome != PASSED]
+            issued = self.issuer_is_open(visa, chain)
+            removed = bool(chain) and all(check.code == "GP-CHAIN-ROOT-REMOVED" or self.leaves_open(visa, check) for check in chain)
+            own = [check for check in self.own(visa) if check.outcome != PASSED]
             now = [check for check in self.in_force(visa, self.at) if check.outcome != PASSED]
-            if not open_ + now:
+            if not own + chain + now:
                 held.setdefault(visa.definition, set()).add(visa.subject)
-            elif all(self.leaves_open(visa, check) for check in open_ + now):
+            elif issued and all(self.leaves_open(visa, check) for check in own + now):
                 perhaps.setdefault(visa.definition, set()).add(visa.subject)
-            elif all(self.leaves_open(visa, check) for check in open_) and all(self.leaves_open(visa, check) or is_lapse(check) for check in now):
+            elif (issued or removed) and all(self.leaves_open(visa, check) for check in own) and all(self.leaves_open(visa, check) or is_lapse(check) for check in now):
                 lapsed.setdefault(visa.definition, set()).add(visa.subject)
         self.ends = ends
         self.holders, self.perhaps = held, {role: dids - held.get(role, set()) for role, dids in perhaps.items()}
         self.lapsed = {role: dids - held.get(role, set()) - perhaps.get(role, set()) for role, dids in lapsed.items()}
 
+    def issuer_is_open(self, visa: Visa, chain: list[Check]) -> bool:
+        """Nothing is open of who issued it but statuses and marks of keys, all the way up."""
+        by_evidence = {one.evidence: one for one in self.visas + self.proofs}
+        above = [by_evidence[evidence] for evidence, _ in self.chain(visa)[1][1:]]
+        while not all(self.leaves_open(visa, check) for check in chain):
+            # Of what is undecided further up a check says only that it is.
+            if not above or not all(self.leaves_open(visa, check) or (check.outcome, check.code) == (OPEN, "GP-CHAIN-LINK-MISSING") for check in chain):
+                return False
+            visa = above.pop(0)
+            chain = [check for check in self.own(visa) + self.chain(visa)[0] if check.outcome != PASSED]
+        return True
+
     def leaves_open(self, visa: Visa, check: Check) -> bool:
-        """Only the status of the visa is open, or it is of a later time than the one that is asked about."""
+        """Only the status of the visa is open, or whether its key was stolen by then, or it is of a later time than the one that is asked about."""
         later = self.at < self.clock and visa.secured.signed <= self.clock and visa.since <= self.clock
-        return (check.outcome == OPEN and check.name in ("revocation", "suspension")
+        return (check.outcome == OPEN and (check.name in ("revocation", "suspension") or check.code == "GP-KEY-COMPROMISED-SINCE")
                 or later and (check.name, check.code) in (("time", "GP-SIGNED-IN-FUTURE"), ("validity", "GP-VISA-NOT-YET")))
 
     def judge_all(self, shown: Presentation, readable: list[Visa | Check]) -> list[Standing]:

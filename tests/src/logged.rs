@@ -47,6 +47,37 @@ impl Logged {
         known(&self.log, NOW)
     }
 
+    /// Its key is marked as compromised since a time, by an entry of another time: as a party with the key that
+    /// signs from then on, and what is known of it.
+    #[must_use]
+    pub fn marked(&self, since: UnixMillis, at: UnixMillis) -> (Party, Fixed) {
+        let entries = VerifiedEntries::verify(&self.party.did, self.log.as_bytes(), NOW);
+        let (key, after) = (secret(250), secret(251).public_key());
+        let control = Control { signer: &self.next, next: &after, witness: None };
+        let methods = [
+            NewMethod {
+                fragment: "key-1".into(),
+                public_key: self.party.key.public_key(),
+                relationships: Vec::new(),
+                revoked: Some(since),
+            },
+            NewMethod {
+                fragment: "key-2".into(),
+                public_key: key.public_key(),
+                relationships: vec![
+                    Relationship::AssertionMethod,
+                    Relationship::Authentication,
+                    Relationship::CapabilityInvocation,
+                ],
+                revoked: None,
+            },
+        ];
+        let log = webvh::update(&entries.expect("a log"), &methods, &control, at);
+        let did = self.party.did.clone();
+        let key_id = did.with_fragment("key-2").expect("a key id");
+        (Party { did, key, key_id }, known(&log.expect("a log with a mark"), NOW))
+    }
+
     /// What is known of it: that it was given up in the second before a time, with which its DID ends.
     #[must_use]
     pub fn ended(&self, at: UnixMillis) -> Fixed {

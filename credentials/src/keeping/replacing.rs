@@ -3,9 +3,10 @@
 use super::{KeepError, from_record, pinned_even_ahead, to_record};
 use crate::content_id::ContentId;
 use crate::trust::{IdentityMaterial, LogPin, Replaced, Trust, TrustError};
-use gridpass_identity::resolve::{Snapshot, SnapshotStore as _};
+use gridpass_identity::did::Did;
+use gridpass_identity::resolve::{OfflineResolver, Snapshot, SnapshotStore as _};
 use gridpass_identity::time::UnixMillis;
-use gridpass_identity::wallet::snapshots::newest_log;
+use gridpass_identity::wallet::snapshots::{Fixed, newest_log};
 use gridpass_identity::wallet::{Changes, Wallet, WalletError};
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +91,25 @@ pub(super) fn stage(
         let known = wallet.snapshots(did).map_err(WalletError::from)?;
         end.seen = known.iter().map(|known| known.seen).fold(end.seen, UnixMillis::max);
         wallet.stage_log(changes, did, &end)?;
+        forget_lists(wallet, changes, did, end)?;
+    }
+    Ok(())
+}
+
+/// Of the lists of a signer whose log gives way, none counts any more that was signed by a key of the log
+/// before alone: whoever wrote that log would keep the signer's own from counting for good.
+fn forget_lists(
+    wallet: &Wallet,
+    changes: &mut Changes,
+    did: &Did,
+    end: Snapshot,
+) -> Result<(), KeepError> {
+    let known = Fixed(vec![end]);
+    let resolver = OfflineResolver::new(&known);
+    for ((id, signer), seen) in super::lists(wallet)?.1 {
+        if &signer == did && seen.is_disowned(&resolver) {
+            changes.remove(super::LISTS, &super::list_name(did, &id));
+        }
     }
     Ok(())
 }

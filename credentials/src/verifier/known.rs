@@ -2,9 +2,10 @@
 
 use crate::keeping::KeepError;
 use crate::status::StatusList;
-use crate::verify::SeenLists;
+use crate::trust::{Snapshots, Trust};
+use crate::verify::{SeenList, SeenLists};
 use gridpass_identity::did::Did;
-use gridpass_identity::resolve::{ResolveError, Snapshot, SnapshotStore};
+use gridpass_identity::resolve::{OfflineResolver, ResolveError, Snapshot, SnapshotStore};
 use std::collections::BTreeMap;
 
 /// The newest that was seen.
@@ -16,11 +17,15 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Takes a list that was verified, in the place of an older state of it.
-    pub(super) fn take_list(&mut self, list: StatusList) -> Result<(), KeepError> {
+    /// Takes a list that was verified, in the place of an older state of it, or of one by a key that is
+    /// marked as compromised since.
+    pub(super) fn take_list(&mut self, list: StatusList, trust: &Trust) -> Result<(), KeepError> {
+        let gives_way = self.gives_way_to(&list, trust);
         let is_it = |known: &&mut StatusList| known.id == list.id && known.issuer == list.issuer;
         let known = self.lists.iter_mut().find(is_it);
-        if let Some(known) = &known {
+        if let Some(known) = &known
+            && !gives_way
+        {
             if list.version.is_some()
                 && list.version == known.version
                 && list.bits() != known.bits()
@@ -31,12 +36,23 @@ impl Known {
                 return Err(KeepError::OlderList(list.id));
             }
         }
-        self.seen.insert((list.id.clone(), list.issuer.clone()), list.order());
+        self.seen.insert((list.id.clone(), list.issuer.clone()), SeenList::of(&list));
         match known {
             Some(known) => *known = list,
             None => self.lists.push(list),
         }
         Ok(())
+    }
+}
+
+impl Known {
+    /// Whether a newer state is known that counts for nothing against a list.
+    fn gives_way_to(&self, list: &StatusList, trust: &Trust) -> bool {
+        let seen = self.seen.get(&(list.id.clone(), list.issuer.clone()));
+        let known = Snapshots::default().with(trust).with(self);
+        seen.is_some_and(|seen| {
+            list.order() <= seen.order && seen.gives_way_to(list, &OfflineResolver::new(&known))
+        })
     }
 }
 

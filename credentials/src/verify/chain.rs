@@ -110,8 +110,8 @@ impl<'c> Chains<'c> {
     }
 
     /// Who holds a role that may revoke; of whom nothing leaves that open but the status of the visa
-    /// that says so, or that it is of a later time than the one that is asked about; and whose visa stood,
-    /// and lapsed.
+    /// that says so, a mark of the key that signed it, or that it is of a later time than the one that is
+    /// asked about; and whose visa stood, and lapsed.
     fn revokers_by_role(&self) -> [Revokers; 3] {
         let asked: BTreeSet<&ContentId> = self
             .nodes
@@ -135,10 +135,11 @@ impl<'c> Chains<'c> {
                 continue;
             }
             let issuer = self.issuer_checks(index);
-            let open = |c: &Check| {
-                c.outcome == Outcome::Passed
-                    || (c.outcome == Outcome::Indeterminate && standing::is_status(c))
-            };
+            // Its issuer was a root when it issued it, and is none now.
+            let is_removed = |c: &Check| c.code == codes::CHAIN_ROOT_REMOVED;
+            let removed =
+                issuer.iter().any(is_removed) && issuer.iter().all(|c| is_open(c) || is_removed(c));
+            let issued = self.issuer_is_open(index);
             // It holds the role since after the time that is asked about, such as by a renewal: whoever is
             // revoked would date back what it sends.
             let clock = self.lists.clock;
@@ -147,18 +148,42 @@ impl<'c> Chains<'c> {
                 is_later
                     && (c.code == codes::VISA_NOT_YET || c.code == identity_codes::SIGNED_IN_FUTURE)
             };
-            if !issuer.iter().all(open) || !node.checks.iter().all(|c| open(c) || later(c)) {
+            let open = |c: &Check| is_open(c) || later(c);
+            if !(issued || removed) || !node.checks.iter().all(open) {
                 continue;
             }
-            if standing.iter().all(|c| open(c) || later(c)) {
+            if issued && standing.iter().all(open) {
                 undecided.insert(revoker);
-            } else if standing.iter().all(|c| open(c) || later(c) || standing::is_lapse(c)) {
+            } else if standing.iter().all(|c| open(c) || standing::is_lapse(c)) {
                 lapsed.insert(revoker);
             }
         }
         undecided.retain(|revoker| !found.contains(revoker));
         lapsed.retain(|revoker| !found.contains(revoker) && !undecided.contains(revoker));
         [found, undecided, lapsed]
+    }
+
+    /// Whether nothing leaves open who issued a visa but what [`is_open`] says, all the way up.
+    fn issuer_is_open(&self, index: usize) -> bool {
+        let mut index = index;
+        for _ in 0..=MAX_CHAIN_DEPTH {
+            let checks = self.issuer_checks(index);
+            if checks.iter().all(is_open) {
+                return true;
+            }
+            // Of what is undecided further up a check says only that it is.
+            let above = |c: &Check| {
+                c.outcome == Outcome::Indeterminate && c.code == codes::CHAIN_LINK_MISSING
+            };
+            let link = self.best.get(index).and_then(Best::link);
+            let Some(parent) = link.and_then(|(_, link)| link.parent) else { return false };
+            let by_parent = self.nodes.get(parent).is_some_and(|n| n.checks.iter().all(is_open));
+            if !by_parent || !checks.iter().all(|c| is_open(c) || above(c)) {
+                return false;
+            }
+            index = parent;
+        }
+        false
     }
 
     /// Whether a visa may rest on another: on what only proves a revoker nothing else does.
@@ -264,15 +289,18 @@ impl<'c> Chains<'c> {
         revocation: IssuerRevocation,
     ) -> Check {
         let name = "issuer";
-        let issuer = &visa.issuer;
-        if self.evidence.trust.charter().charter().roots.contains(issuer) {
-            let sentence = format!("issued by {issuer}, a root of the charter");
-            return Check::passed(name, codes::CHAIN_ROOT, sentence);
-        }
-        let then = self.evidence.trust.charter_at(node.issued);
-        if !then.roots.contains(issuer) {
+        let (issuer, trust) = (&visa.issuer, self.evidence.trust);
+        // Signatures carry whole seconds: in the very second of a change both charters count.
+        let end_of_second = node.issued.floor_to_second().plus_millis(999);
+        let is_root = |at: UnixMillis| trust.charter_at(at).roots.contains(issuer);
+        // Also of whoever is a root now: what it signed while it was none is not made good by that.
+        if !is_root(node.issued) && !is_root(end_of_second) {
             let sentence = format!("{issuer} was not a root of the charter at {}", node.issued);
             return Check::failed(name, codes::ISSUER_NOT_ROOT, sentence);
+        }
+        if trust.charter().charter().roots.contains(issuer) {
+            let sentence = format!("issued by {issuer}, a root of the charter");
+            return Check::passed(name, codes::CHAIN_ROOT, sentence);
         }
         let sentence =
             format!("{issuer} was a root of the charter at {}, and is none now", node.issued);
@@ -449,6 +477,15 @@ impl<'c> Chains<'c> {
         }
         path
     }
+}
+
+/// Whether a check leaves it open, at most, whether somebody may revoke: by a status that is not known, or by a
+/// key that is marked as compromised since a time after the one that its signature claims. What was revoked
+/// must not be good again because somebody else's key was stolen.
+fn is_open(check: &Check) -> bool {
+    check.outcome == Outcome::Passed
+        || (check.outcome == Outcome::Indeterminate
+            && (standing::is_status(check) || check.code == identity_codes::KEY_COMPROMISED_SINCE))
 }
 
 fn worse(a: Outcome, b: Outcome) -> Outcome {

@@ -22,6 +22,7 @@ mod reading;
 mod reliance;
 mod report;
 mod run;
+mod seen;
 mod standing;
 
 pub(crate) use reading::Readings;
@@ -30,6 +31,7 @@ pub use authorisation::{AuthorisationExpectation, AuthorisationReport, verify_au
 pub use authority::{carries_authority, pretends_authority};
 pub use reliance::{ListRead, Reliance};
 pub use report::{Age, REPORT_VERSION, Step, TrustSummary, Verdict, VisaReport};
+pub use seen::{SeenList, SeenLists};
 
 use crate::codes;
 use crate::secured::{Kind, Secured};
@@ -43,7 +45,6 @@ use gridpass_identity::resolve::Resolver;
 use gridpass_identity::time::UnixMillis;
 use node::Node;
 use run::Run;
-use std::collections::BTreeMap;
 
 /// The most visas in one verification.
 pub const MAX_VISAS: usize = 64;
@@ -51,11 +52,6 @@ pub const MAX_VISAS: usize = 64;
 pub const MAX_PROOFS: usize = 64;
 /// How old a key binding may be, in milliseconds.
 pub const MAX_BINDING_AGE_MILLIS: u64 = 10 * 60 * 1000;
-
-/// The newest state of each status list that was ever seen, by list and signer. Whoever begins with an empty one
-/// each time takes a list from before a revocation: [`crate::verifier::Verifier`] keeps one, as does a wallet
-/// ([`crate::keeping::see_list`]).
-pub type SeenLists = BTreeMap<(String, Did), (u64, UnixMillis)>;
 
 /// What a verification may rely on.
 #[derive(Clone, Copy)]

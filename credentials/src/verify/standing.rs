@@ -188,8 +188,11 @@ impl<'l> Lists<'l> {
                 checks.push(Check::indeterminate(name, refused.code, sentence));
             }
         }
+        checks.extend(self.unheard_perhaps(entry, subject));
+        let at_hand = |did: &Did| self.of(entry, did).next().is_some();
+        let once = |did: &Did| self.perhaps_revokes(did, subject) && !at_hand(did);
         for (list, signer) in self.evidence.seen.keys() {
-            if list == &entry.list && may(signer) && told.insert(signer) {
+            if list == &entry.list && (may(signer) || once(signer)) && told.insert(signer) {
                 let sentence = format!(
                     "a list {list} of {signer}, who may revoke, was seen before and is not at hand"
                 );
@@ -197,6 +200,45 @@ impl<'l> Lists<'l> {
             }
         }
         checks
+    }
+
+    /// Those who perhaps may revoke, or did, of whom no list is to be believed, and one says that it is set:
+    /// such as of whoever marked its own key, and whose own visa ended since. Where none says so, who
+    /// revoked nothing leaves nothing open.
+    fn unheard_perhaps(&self, entry: &StatusEntry, subject: &Subject<'_>) -> Vec<Check> {
+        let mut checks = Vec::new();
+        let mut told: BTreeSet<&Did> = BTreeSet::new();
+        for (list, refused) in self.lists.iter().filter(|(l, _)| l.id == entry.list) {
+            let Some(refused) = refused else { continue };
+            if self.perhaps_revokes(&list.issuer, subject)
+                && self.of(entry, &list.issuer).all(|(_, refused)| refused.is_some())
+                && list.bits().get(entry.index) == Ok(true)
+                && told.insert(&list.issuer)
+            {
+                let sentence = format!(
+                    "{} says so in the list {}, which is not to be believed: {}",
+                    list.issuer, entry.list, refused.sentence
+                );
+                let name = status_name(entry.purpose);
+                checks.push(Check::indeterminate(name, refused.code, sentence));
+            }
+        }
+        checks
+    }
+
+    /// Whether it is open that somebody may revoke, or it did until its own visa lapsed.
+    fn perhaps_revokes(&self, did: &Did, subject: &Subject<'_>) -> bool {
+        !self.may_revoke(did, subject)
+            && (is_among(&self.undecided, did, subject) || is_among(&self.lapsed, did, subject))
+    }
+
+    /// The lists of a signer in which an entry stands.
+    fn of<'s>(
+        &'s self,
+        entry: &'s StatusEntry,
+        signer: &'s Did,
+    ) -> impl Iterator<Item = &'s (&'l StatusList, Option<Check>)> {
+        self.lists.iter().filter(move |(l, _)| l.id == entry.list && &l.issuer == signer)
     }
 
     /// Those who say that it is set, and of whom only the status of their own visa, or its time, leaves open
@@ -227,9 +269,9 @@ impl<'l> Lists<'l> {
                     Check::indeterminate(name, codes::STATUS_SIGNER, sentence)
                 } else {
                     let sentence = format!(
-                        "{by} says so in the list {id}, and its own visa to say so has ended or is \
-                         suspended: {issuer}, who issued this one, is to take it over, or {by}'s own \
-                         to be renewed or reinstated"
+                        "{by} says so in the list {id}, and its own visa to say so has ended, is \
+                         suspended, or is of one who is no root any more: {issuer}, who issued \
+                         this one, is to take it over, or {by}'s own to be renewed or reinstated"
                     );
                     Check::indeterminate(name, codes::STATUS_REVOKER_LAPSED, sentence)
                 });
@@ -289,7 +331,7 @@ impl<'l> Lists<'l> {
             return fail(codes::STATUS_FORK, sentence);
         }
         let seen = self.evidence.seen.get(&(entry.list.clone(), signer.clone()));
-        if seen.is_some_and(|seen| list.order() < *seen) {
+        if seen.is_some_and(|seen| seen.outdates(list, self.evidence.resolver)) {
             let sentence =
                 format!("a newer list {} than that of {} was seen", entry.list, list.dated);
             return fail(codes::STATUS_ROLLBACK, sentence);

@@ -61,8 +61,7 @@ impl Worker {
             if let Some(from) = missing {
                 let whole = from.saturating_sub(1);
                 let aside = self.ranges.looked.left_aside(channel, sender, self.uptime());
-                let aside =
-                    aside.map(|(code, said)| json!({"code": code.id(), "sentence": said}));
+                let aside = aside.map(|(code, said)| json!({"code": code.id(), "sentence": said}));
                 gaps.push(json!({"sender": sender, "whole": whole, "newest": head.newest,
                                  "leftAside": aside}));
             }

@@ -135,9 +135,8 @@ impl Store {
 
     /// Whether a record is lost where the reference of the message in another one would stand.
     fn is_lost_before(&self, number: u64) -> bool {
-        let is_near = |(from, until): &(u64, u64)| {
-            *from < number && number <= until.saturating_add(BETWEEN)
-        };
+        let is_near =
+            |(from, until): &(u64, u64)| *from < number && number <= until.saturating_add(BETWEEN);
         self.lost.iter().any(is_near)
     }
 

@@ -11,6 +11,7 @@ use gridpass_credentials::verify::VisaReport;
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::code::Code;
 use gridpass_identity::report::Outcome;
+use gridpass_identity::time::UnixMillis;
 use gridpass_tests::world::{self, NOW, Party, days_ago, in_days};
 use serde_json::json;
 
@@ -236,6 +237,36 @@ fn a_root_that_the_charter_dropped() {
         let after = world::issue_as(&old, &visa, Form::Jwt, days_ago(2));
         let report = present(&holder, &[&after], &trust, &lists);
         is(&report, Outcome::Failed, codes::ISSUER_NOT_ROOT);
+    }
+}
+
+#[test]
+fn a_root_that_came_back_makes_nothing_good_that_it_signed_while_it_was_none() {
+    let (back, stays, holder) = (Party::new(1), Party::new(2), Party::new(3));
+    let role = world::definition("flex.gb.aggregator", world::dids(&[&back, &stays]), |_| ());
+    let both = [&back, &stays];
+    let first = world::sign_charter(world::charter(&both, &[&role]), &both);
+    let mut without = first.charter().next(days_ago(8)).expect("a next");
+    without.roots = vec![stays.did.clone()];
+    let without = world::sign_charter(without, &both);
+    let half = UnixMillis::new(days_ago(4).get() + 500);
+    let mut again = without.charter().next(half).expect("a next");
+    again.roots = vec![stays.did.clone(), back.did.clone()];
+    let again = world::sign_charter(again, &both);
+    let pack = world::pack(&[first, without, again], &[&role]);
+    let trust = Trust::open(&pack, None, NOW).expect("a pack");
+    let lists = world::clear_lists(&both);
+    let visa = world::visa(&back, &holder, &role, |_| ());
+    // In the very second of a change both charters count: signatures carry no more.
+    let none = [days_ago(8), days_ago(6), UnixMillis::new(days_ago(4).get() - 1000)];
+    let good = [days_ago(10), days_ago(4), days_ago(1)].map(|at| (at, Outcome::Passed));
+    for (at, outcome) in good.into_iter().chain(none.map(|at| (at, Outcome::Failed))) {
+        let issued = world::issue_as(&back, &visa, Form::Jwt, at);
+        let report = present(&holder, &[&issued], &trust, &lists);
+        assert_eq!(report.outcome, outcome, "{at}: {}", report.sentence);
+        if outcome == Outcome::Failed {
+            is(&report, Outcome::Failed, codes::ISSUER_NOT_ROOT);
+        }
     }
 }
 

@@ -14,4 +14,5 @@ mod sealing;
 mod senders;
 mod signatures;
 mod status;
+mod stolen;
 mod tricks;

@@ -300,7 +300,7 @@ fn a_revoker_by_role_whose_list_is_not_believed_or_not_at_hand_leaves_it_open() 
     let mut lists = world::clear_lists(&[&s.root, &Party::new(6)]);
     assert_eq!(check(&lists, &SeenLists::new()).outcome, Outcome::Passed);
     let id = s.root.list_id(Purpose::Revocation);
-    let seen = SeenLists::from([((id, s.revoker.did.clone()), (5, NOW))]);
+    let seen = SeenLists::from([((id, s.revoker.did.clone()), (5, NOW).into())]);
     is(&check(&lists, &seen), Outcome::Indeterminate, codes::STATUS_UNKNOWN);
     // In its name, by another's key.
     let named = Party { did: s.revoker.did.clone(), ..Party::new(9) };
@@ -452,7 +452,7 @@ fn a_list_older_than_one_that_was_seen_and_two_of_one_version() {
     let lists = world::clear_lists(&[&s.root]);
     let key = (s.root.list_id(Purpose::Revocation), s.root.did.clone());
     let order = lists[0].order();
-    let seen = |version: u64| SeenLists::from([(key.clone(), (version, order.1))]);
+    let seen = |version: u64| SeenLists::from([(key.clone(), (version, order.1).into())]);
     assert_eq!(s.check_seen(&lists, &seen(order.0)).outcome, Outcome::Passed);
     let report = s.check_seen(&lists, &seen(order.0 + 1));
     is(&report, Outcome::Failed, codes::STATUS_ROLLBACK);

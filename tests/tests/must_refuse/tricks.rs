@@ -211,7 +211,7 @@ fn does_not_decide_where_a_revokers_list_was_seen_and_is_now_withheld() {
     };
     let mut seen = SeenLists::new();
     assert_eq!(verify(&own, &seen).outcome, Outcome::Passed, "nobody knows of a revoker's list");
-    seen.insert((theirs.id.clone(), revoker.did.clone()), theirs.order());
+    seen.insert((theirs.id.clone(), revoker.did.clone()), theirs.order().into());
     let report = verify(&own, &seen);
     assert_eq!(report.outcome, Outcome::Indeterminate);
     assert!(codes(&report).contains(&"GP-STATUS-UNKNOWN"), "{report:?}");
@@ -220,7 +220,7 @@ fn does_not_decide_where_a_revokers_list_was_seen_and_is_now_withheld() {
     // A stranger's list withholds nothing.
     let stranger = Party::new(9);
     let mut seen = SeenLists::new();
-    seen.insert((issuer.list_id(Purpose::Revocation), stranger.did), (7, NOW));
+    seen.insert((issuer.list_id(Purpose::Revocation), stranger.did), (7, NOW).into());
     assert_eq!(verify(&own, &seen).outcome, Outcome::Passed);
 }
 

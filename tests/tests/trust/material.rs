@@ -336,6 +336,51 @@ fn a_wallet_follows_the_other_end_of_a_log_only_by_the_hash_that_its_owner_told(
     keeping::pin(&mut wallet, &pack, false, NOW, &mut rng).expect("the same");
 }
 
+/// Lists of both ends of the fork: the thief's is of a version that the owner never reaches.
+fn lists_of_both(did: &Did) -> [StatusList; 2] {
+    [(7, 1_000_000), (8, 3)].map(|(seed, version): (u8, u64)| {
+        let key = SecretKey::from_bytes(KeyType::Ed25519, &[seed; 32]).expect("a key");
+        let key_id = did.with_fragment("assertion").expect("a key id");
+        let party = Party { did: did.clone(), key, key_id };
+        world::list_by(&party, &party, Purpose::Revocation, &[], |list| {
+            list["credentialSubject"]["statusList"]["version"] = serde_json::json!(version);
+        })
+    })
+}
+
+/// The thief's list goes with its log: it would keep the owner's from counting for good.
+#[test]
+fn a_list_by_the_end_of_a_log_that_gave_way_locks_nobody_out() {
+    let s = scene();
+    let (did, [thief, owner], [_, of_owner], _) = fork();
+    let [thiefs, owners] = lists_of_both(&did);
+    let pack = pack_with(&s, &did, &owner);
+    let ends = [of_owner];
+    let mut material = s.material();
+    material.give(&pack_with(&s, &did, &thief), NOW).expect("taken");
+    assert!(offer(&mut material, &thiefs));
+    material.give_replacing(&pack, &ends, NOW).expect("replaced");
+    assert_eq!(at_hand(&material), []);
+    let mut material = s.material();
+    assert_eq!(at_hand(&material), [], "after a restart");
+    assert!(offer(&mut material, &owners));
+    assert_eq!(at_hand(&s.material()), [owners.order()]);
+
+    let mut rng = UnwrapErr(SysRng);
+    let store = Box::new(SledStore::create(&s.folder.path().join("wallet")).expect("a store"));
+    let passphrase = Passphrase::new("a passphrase of the fork");
+    let made = Wallet::create(store, "dso", &passphrase, &mut rng, NOW);
+    let mut wallet = made.expect("a wallet").0;
+    keeping::pin(&mut wallet, &pack_with(&s, &did, &thief), false, NOW, &mut rng).expect("pinned");
+    keeping::see_list(&mut wallet, &thiefs, &mut rng).expect("kept");
+    let older = keeping::see_list(&mut wallet, &owners, &mut rng).expect_err("older");
+    assert_eq!(older.code().id(), "GP-STATUS-ROLLBACK");
+    keeping::pin_replacing(&mut wallet, &pack, false, &ends, NOW, &mut rng).expect("replaced");
+    keeping::see_list(&mut wallet, &owners, &mut rng).expect("kept");
+    let kept = keeping::lists(&wallet).expect("lists").0;
+    assert_eq!(kept.iter().map(StatusList::order).collect::<Vec<_>>(), [owners.order()]);
+}
+
 /// What is left away at the end of a log may be the mark of a stolen key: a hash of it does not help.
 #[test]
 fn a_log_is_not_shortened_by_the_hash_of_an_earlier_entry() {
@@ -748,7 +793,7 @@ fn case_7_a_list_that_is_older_than_the_one_known_is_not_taken() {
         assert!(!offer(&mut material, &before), "{round}");
         assert!(!offer(&mut material, &after), "{round}: it is here");
         assert_eq!(at_hand(&material), [after.order()], "{round}");
-        assert_eq!(material.seen.get(&key), Some(&after.order()), "{round}");
+        assert_eq!(material.seen.get(&key).map(|s| s.order), Some(after.order()), "{round}");
         material = s.material();
     }
     // The first that comes is the newer one: there is no other to hold the older against.
@@ -773,7 +818,7 @@ fn is_not_forgotten(s: &Scene, [before, after]: &[StatusList; 2], what: &str) {
     assert_eq!(at_hand(&material), [], "{what}");
     // For whom else may revoke by this list, too: it was seen, and is not at hand.
     let key = (after.id.clone(), after.issuer.clone());
-    assert_eq!(material.seen.get(&key), Some(&after.order()), "{what}");
+    assert_eq!(material.seen.get(&key).map(|s| s.order), Some(after.order()), "{what}");
     assert!(!offer(&mut material, before), "{what}");
     assert_eq!(at_hand(&material), [], "{what}");
     assert!(offer(&mut material, after), "{what}");
@@ -823,7 +868,7 @@ fn case_7_a_list_that_cannot_be_written_makes_room_for_no_older_one_after_a_rest
     assert!(!offer(&mut material, &lists[0]));
     assert_eq!(at_hand(&material), []);
     let key = (lists[1].id.clone(), lists[1].issuer.clone());
-    assert_eq!(material.seen.get(&key), Some(&lists[1].order()));
+    assert_eq!(material.seen.get(&key).map(|s| s.order), Some(lists[1].order()));
     // There is room again.
     for file in files(other.path()) {
         let half = s.folder.path().join(format!(".{}", named_in(&file)));

@@ -134,7 +134,8 @@ fn check_status(report: &mut Report, status: &Value) {
         for gap in all(&channel, "gaps") {
             let Some((code, sentence)) = left_aside(&gap) else { continue };
             let sender = text(&gap, "sender");
-            let sentence = format!("channel {name}: a message of {sender} is left aside: {sentence}");
+            let sentence =
+                format!("channel {name}: a message of {sender} is left aside: {sentence}");
             doubt("channel", code_of(&code), sentence);
         }
         if let Some(silent) = channel.get("silent").filter(|s| s.is_object()) {

@@ -2,13 +2,18 @@
 
 use super::clock::warn_of_jump;
 use super::resolve::{parse_time, to_publish};
+use super::visa::hanging::lines;
 use crate::commands::wallet::warn_of_backup;
 use crate::context::{GlobalArgs, now, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use crate::warnings::warn;
 use clap::Args;
+use gridpass_credentials::hanging::{Hanging, hanging};
+use gridpass_credentials::keeping::{self, KeepError};
+use gridpass_credentials::register;
 use gridpass_identity::codes;
+use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::{Identity, IdentityKey, KeyState};
@@ -50,9 +55,15 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
             format!(", and these are marked as compromised since {t}: {}", marked.join(" "))
         });
         let told = told.unwrap_or_default();
+        let hangs = match since {
+            // The keys are marked: what is only told of it fails nothing.
+            Some(_) => hanging_on(&wallet, &rotated.did).unwrap_or_default(),
+            None => Vec::new(),
+        };
         let text = format!(
-            "{} has new keys{told}.\nnext: {}",
+            "{} has new keys{told}.\n{}next: {}",
             rotated.did,
+            lines(&hangs, HANGS),
             to_publish(&wallet, &rotated).unwrap_or_default(),
         );
         let json = json!({ "identity": rotated, "marked": marked });
@@ -72,6 +83,33 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
     );
     let json = json!({ "identity": changed, "marked": marked });
     Ok(Answer::new("gridpass.id.rotate/1", json, text))
+}
+
+/// What happens to it where a key is marked that signed the visa by which somebody revoked.
+const HANGS: &str = "what was revoked by holders of visas that these keys signed is undecided \
+                     now, and counts no more where such a visa was issued after that time: issue \
+                     these visas anew, or have it taken over:";
+
+/// What was revoked by visas that an identity issued.
+fn hanging_on(wallet: &Wallet, did: &Did) -> Result<Vec<Hanging>, Failure> {
+    let trust = match keeping::pinned_even_ahead(wallet, now()) {
+        Ok(trust) => trust,
+        Err(KeepError::NoTrust | KeepError::Trust(_)) => return Ok(Vec::new()),
+        Err(e) => return Err(e.into()),
+    };
+    let mut all: Vec<Hanging> = Vec::new();
+    for record in register::issued(wallet)? {
+        let visa = record.read()?;
+        if &visa.issuer != did || record.state() == "revoked" {
+            continue;
+        }
+        for one in hanging(wallet, &trust, &visa, now())? {
+            if !all.contains(&one) {
+                all.push(one);
+            }
+        }
+    }
+    Ok(all)
 }
 
 fn mark_all(

@@ -144,6 +144,33 @@ fn a_presentation_is_to_somebody_and_ends_with_its_visa() {
     holder.ok(&["visa", "present", role, "--to", channel, "-o", "for-channel.json"]);
 }
 
+#[test]
+fn of_two_that_say_the_same_the_one_is_shown_that_holds() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let role = "flex.gb.aggregator";
+    let issue = ["visa", "issue", "--to", &holder.did, "--role", role, "--claim", "zone=GB-1"];
+    for (validity, file) in [("20d", "short.json"), ("30d", "long.json")] {
+        regulator.ok(&[&issue[..], &["--validity", validity, "-o", file]].concat());
+        holder.ok(&["visa", "accept", file]);
+    }
+    let held = holder.json("gridpass.visa.list/1", &["visa", "list"]);
+    let of = |number: usize| held["visas"][number]["visa"].clone();
+    let (mut short, mut long) = (of(0), of(1));
+    if short["validUntil"].as_str() > long["validUntil"].as_str() {
+        (short, long) = (long, short);
+    }
+    let present = ["visa", "present", role, "--to", &regulator.did, "--for", "400d", "--force"];
+    let present = [&present[..], &["-o", "shown.json"]].concat();
+    let shown = holder.json("gridpass.visa.present/1", &present);
+    assert_eq!(shown["expires"], long["validUntil"], "the last of those that hold");
+    let id = long["id"].as_str().expect("an id");
+    regulator.ok(&["visa", "suspend", id, "-o", "suspended.json"]);
+    holder.ok(&["status", "accept", "suspended.json"]);
+    let shown = holder.json("gridpass.visa.present/1", &present);
+    assert_eq!(shown["expires"], short["validUntil"]);
+}
+
 /// With `--json` whatever is told beside the answer is an object too, also where there is no file.
 #[test]
 fn every_line_on_standard_error_is_an_object_with_json() {

@@ -131,7 +131,8 @@ impl Worker {
             Opening::Open(payload) => Some(payload),
             // Nobody is asked for it.
             Opening::NoKey if own && header.key != self.me.key_id => {
-                let sentence = "another node of this participant sent the message: it is not opened here";
+                let sentence =
+                    "another node of this participant sent the message: it is not opened here";
                 return Err(unknown(sentence));
             }
             Opening::NoKey => {

@@ -6,11 +6,12 @@
 use super::MaterialError;
 use super::folder::{Folder, hash};
 use crate::codes;
-use gridpass_credentials::verify::SeenLists;
-use gridpass_identity::did::Did;
+use gridpass_credentials::verify::{SeenList, SeenLists};
+use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 /// Version and date of a state, as lists are ordered.
@@ -26,6 +27,35 @@ const WHOSE: &str = "seen-";
 struct Whose {
     list: String,
     signer: Did,
+    /// By which key the newest state was signed: it is judged again once that is marked as compromised. Older
+    /// programs wrote nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    newest: Option<Newest>,
+}
+
+/// Who signed a state, and when.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Newest {
+    version: u64,
+    dated: UnixMillis,
+    key: String,
+    signed: UnixMillis,
+}
+
+impl Newest {
+    fn of(seen: &SeenList) -> Option<Self> {
+        let (key, signed) = seen.signed.as_ref()?;
+        let (version, dated) = seen.order;
+        Some(Self { version, dated, key: key.to_string(), signed: *signed })
+    }
+
+    /// Its state, where it is of this order: a list is written after what says whose it is.
+    fn state(&self, order: Order) -> Option<SeenList> {
+        let key = DidUrl::parse(&self.key).ok()?;
+        let signed = Some((key, self.signed));
+        ((self.version, self.dated) == order).then_some(SeenList { order, signed })
+    }
 }
 
 /// What the name of a list's file says.
@@ -89,8 +119,6 @@ pub(super) fn check(path: &Path, bytes: &[u8]) -> Result<(), MaterialError> {
 struct Files {
     newest: Option<Order>,
     names: Vec<String>,
-    /// Whether it stands written whose it is.
-    told: bool,
 }
 
 /// The files of the lists, by list and signer.
@@ -98,7 +126,7 @@ struct Files {
 pub(super) struct ListFiles(BTreeMap<String, Files>);
 
 /// Whose list, and the newest state of it that was seen.
-type Seen = ((String, Did), Order);
+type Seen = ((String, Did), SeenList);
 
 impl ListFiles {
     /// What the names in a folder say.
@@ -123,24 +151,20 @@ impl ListFiles {
     ///
     /// # Errors
     /// [`MaterialError`] if the file is damaged: it is not about the list of its own name.
-    pub(super) fn seen(
-        &mut self,
-        path: &Path,
-        bytes: &[u8],
-    ) -> Result<Option<Seen>, MaterialError> {
+    pub(super) fn seen(&self, path: &Path, bytes: &[u8]) -> Result<Option<Seen>, MaterialError> {
         let whose = serde_json::from_slice::<Whose>(bytes).ok();
-        let whose = whose.map(|w| (key_of(&w.list, &w.signer), (w.list, w.signer)));
+        let whose = whose.map(|w| (key_of(&w.list, &w.signer), w));
         let Some((key, whose)) = whose.filter(|(key, _)| name_of(path) == whose_name(key)) else {
             let sentence = "it does not say whose status list was seen: it is damaged";
             return Err(MaterialError::new(codes::NODE_FOLDER, sentence));
         };
-        Ok(self.0.get_mut(&key).and_then(|files| {
-            files.told = true;
-            Some((whose, files.newest?))
+        Ok(self.0.get(&key).and_then(|files| files.newest).map(|order| {
+            let state = whose.newest.and_then(|newest| newest.state(order));
+            ((whose.list, whose.signer), state.unwrap_or_else(|| order.into()))
         }))
     }
 
-    /// Keeps a state that is newer than every one before it.
+    /// Keeps a state that is newer than every one before it that counts.
     ///
     /// # Errors
     /// [`MaterialError`] if it cannot be written. That it was seen is kept all the same, where the
@@ -149,20 +173,18 @@ impl ListFiles {
         &mut self,
         folder: &Folder,
         (list, signer): &(String, Did),
-        order: Order,
+        seen: &SeenList,
         bytes: &[u8],
     ) -> Result<(), MaterialError> {
-        let key = key_of(list, signer);
+        let (key, order) = (key_of(list, signer), seen.order);
         let (name, files) = (Name::of(&key, order, bytes), self.0.entry(key.clone()).or_default());
-        files.newest = files.newest.max(Some(order));
-        if !files.told {
-            let whose = Whose { list: list.clone(), signer: signer.clone() };
-            let whose = serde_json::to_vec(&whose)
-                .map_err(|e| MaterialError::new(codes::NODE_FOLDER, e.to_string()));
-            match whose.and_then(|bytes| folder.write(&whose_name(&key), &bytes)) {
-                Ok(()) => files.told = true,
-                Err(e) => tracing::error!(code = %e.code(), "whose list was seen is not kept: {e}"),
-            }
+        files.newest = Some(order);
+        let newest = Newest::of(seen);
+        let whose = Whose { list: list.clone(), signer: signer.clone(), newest };
+        let whose = serde_json::to_vec(&whose)
+            .map_err(|e| MaterialError::new(codes::NODE_FOLDER, e.to_string()));
+        if let Err(e) = whose.and_then(|bytes| folder.write(&whose_name(&key), &bytes)) {
+            tracing::error!(code = %e.code(), "whose list was seen is not kept: {e}");
         }
         let written = folder.write(&name, bytes);
         if written.is_err() && !files.names.contains(&name) {
@@ -181,12 +203,36 @@ impl ListFiles {
         files.names.push(name);
         written
     }
+
+    /// Forgets every state of a list.
+    ///
+    /// # Errors
+    /// [`MaterialError`] if a file of it cannot be removed.
+    pub(super) fn forget(
+        &mut self,
+        folder: &Folder,
+        (list, signer): &(String, Did),
+    ) -> Result<(), MaterialError> {
+        let key = key_of(list, signer);
+        for name in self.0.remove(&key).map(|files| files.names).unwrap_or_default() {
+            folder.remove(&name)?;
+        }
+        folder.remove(&whose_name(&key))
+    }
 }
 
 /// What was seen and is not at hand counts too: nothing that is older is believed.
-pub(super) fn note(seen: &mut SeenLists, key: (String, Did), order: Order) {
-    let newest = seen.entry(key).or_insert(order);
-    *newest = order.max(*newest);
+pub(super) fn note(seen: &mut SeenLists, key: (String, Did), state: SeenList) {
+    match seen.entry(key) {
+        Entry::Vacant(free) => {
+            free.insert(state);
+        }
+        Entry::Occupied(mut known) => {
+            if known.get().order < state.order {
+                known.insert(state);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -211,11 +257,11 @@ mod tests {
         /// What is known after a restart: of the list's files, and what was seen.
         fn again(&self) -> (ListFiles, SeenLists, Vec<String>) {
             let paths = self.folder.files().expect("files");
-            let (mut files, mut seen) = (ListFiles::of(&paths), SeenLists::new());
+            let (files, mut seen) = (ListFiles::of(&paths), SeenLists::new());
             for path in paths.iter().filter(|path| says_whose(path)) {
                 let bytes = Folder::read(path).expect("read");
-                let (key, order) = files.seen(path, &bytes).expect("whose it is").expect("seen");
-                note(&mut seen, key, order);
+                let (key, state) = files.seen(path, &bytes).expect("whose it is").expect("seen");
+                note(&mut seen, key, state);
                 assert!(files.seen(path, &bytes[1..]).is_err(), "it is damaged");
             }
             let whole = |path: &&PathBuf| {
@@ -239,20 +285,42 @@ mod tests {
     fn a_list_that_there_was_no_room_for_is_not_forgotten() {
         let s = Scene::new();
         let (mut files, ..) = s.again();
-        files.keep(&s.folder, &s.list, order(1), b"one").expect("kept");
+        files.keep(&s.folder, &s.list, &order(1).into(), b"one").expect("kept");
         let second = Name::of(&key_of(&s.list.0, &s.list.1), order(2), b"two");
         s.refuses(&second);
-        files.keep(&s.folder, &s.list, order(2), b"two").expect_err("there is no room");
+        files.keep(&s.folder, &s.list, &order(2).into(), b"two").expect_err("there is no room");
         let (mut files, seen, whole) = s.again();
         assert!(whole.is_empty(), "the older one is not what its name says: {whole:?}");
-        assert_eq!(seen.get(&s.list), Some(&order(2)));
+        assert_eq!(seen.get(&s.list), Some(&order(2).into()));
         assert!(files.is_older(&s.list, order(1)) && !files.is_older(&s.list, order(2)));
         // The next takes its place, and nothing else is left.
-        files.keep(&s.folder, &s.list, order(3), b"three").expect("kept");
+        files.keep(&s.folder, &s.list, &order(3).into(), b"three").expect("kept");
         let (files, seen, whole) = s.again();
         assert_eq!((whole.len(), files.0.len()), (1, 1));
         assert_eq!(files.0.values().next().expect("one").names, whole);
-        assert_eq!(seen.get(&s.list), Some(&order(3)));
+        assert_eq!(seen.get(&s.list), Some(&order(3).into()));
+    }
+
+    #[test]
+    fn by_which_key_a_state_was_signed_is_known_without_the_list() {
+        let s = Scene::new();
+        let (mut files, ..) = s.again();
+        let key = s.list.1.with_fragment("key-1").expect("a key id");
+        let signed = Some((key, UnixMillis::new(1000)));
+        let state = SeenList { order: order(2), signed };
+        files.keep(&s.folder, &s.list, &state, b"two").expect("kept");
+        assert_eq!(s.again().1.get(&s.list), Some(&state));
+        // One that counts takes the place of one of a higher version that counts no more.
+        files.keep(&s.folder, &s.list, &order(1).into(), b"one").expect("kept");
+        let (mut files, seen, whole) = s.again();
+        assert_eq!((seen.get(&s.list), whole.len()), (Some(&order(1).into()), 1));
+        // As older programs wrote it.
+        let whose = whose_name(&key_of(&s.list.0, &s.list.1));
+        let older = serde_json::json!({"list": s.list.0, "signer": s.list.1}).to_string();
+        s.folder.write(&whose, older.as_bytes()).expect("written");
+        assert_eq!(s.again().1.get(&s.list), Some(&order(1).into()));
+        files.forget(&s.folder, &s.list).expect("removed");
+        assert!(s.folder.files().expect("files").is_empty());
     }
 
     #[test]
@@ -260,10 +328,10 @@ mod tests {
         let s = Scene::new();
         let mut files = ListFiles::default();
         s.refuses(&Name::of(&key_of(&s.list.0, &s.list.1), order(2), b"two"));
-        files.keep(&s.folder, &s.list, order(2), b"two").expect_err("there is no room");
+        files.keep(&s.folder, &s.list, &order(2).into(), b"two").expect_err("there is no room");
         let (files, seen, whole) = s.again();
         assert!(whole.is_empty() && files.is_older(&s.list, order(1)));
-        assert_eq!(seen.get(&s.list), Some(&order(2)));
+        assert_eq!(seen.get(&s.list), Some(&order(2).into()));
     }
 
     #[test]
@@ -276,7 +344,7 @@ mod tests {
         let (mut files, _, whole) = s.again();
         assert_eq!(whole, [names[0].clone()]);
         assert!(files.is_older(&s.list, order(1)));
-        files.keep(&s.folder, &s.list, order(2), b"a list").expect("kept");
+        files.keep(&s.folder, &s.list, &order(2).into(), b"a list").expect("kept");
         assert_eq!(s.again().2, [names[1].clone()]);
     }
 
@@ -288,7 +356,7 @@ mod tests {
         s.folder.write(&plain, b"a list").expect("written");
         let (mut files, _, whole) = s.again();
         assert!(whole == [plain] && !files.is_older(&s.list, order(0)));
-        files.keep(&s.folder, &s.list, order(1), b"one").expect("kept");
+        files.keep(&s.folder, &s.list, &order(1).into(), b"one").expect("kept");
         assert_eq!(s.again().2, [Name::of(&key, order(1), b"one")]);
         for name in ["list-x.jwt", "list-1-2-3-4-5.jwt", "trust.json", "list-.jwt"] {
             assert!(Name::read(name).is_none(), "{name}");

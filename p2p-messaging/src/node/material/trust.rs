@@ -143,6 +143,7 @@ impl Material {
             for did in &dids {
                 self.folder.remove(&folder::identity(did))?;
             }
+            self.forget_lists(&dids, &new)?;
             self.folder.write(folder::TRUST, bytes)?;
             for did in &dids {
                 self.identities.forget(did);

@@ -96,9 +96,8 @@ fn elsewhere(global: &GlobalArgs, failure: Failure) -> Failure {
         return Failure::new(WALLET_NOT_FOUND, message)
             .next("Name the profile of the node: --profile NAME.");
     }
-    let has_node = |name: &String| {
-        global.profile_dir(name).is_ok_and(|dir| folder_of(&dir).is_dir())
-    };
+    let has_node =
+        |name: &String| global.profile_dir(name).is_ok_and(|dir| folder_of(&dir).is_dir());
     let nodes: Vec<String> = profiles.iter().filter(|name| has_node(name)).cloned().collect();
     if nodes.is_empty() || nodes.contains(&profile) {
         return failure;

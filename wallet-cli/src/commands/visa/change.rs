@@ -20,9 +20,10 @@ use gridpass_credentials::signature::{self, Asked, SignatureMemo};
 use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::Trust;
 use gridpass_credentials::visa::{Purpose, StatusEntry, Visa};
+use gridpass_identity::codes::{KEY_COMPROMISED, KEY_COMPROMISED_SINCE};
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
-use gridpass_identity::report::Outcome;
+use gridpass_identity::report::{Check, Outcome};
 use gridpass_identity::resolve::OfflineResolver;
 use gridpass_identity::wallet::Wallet;
 use serde_json::json;
@@ -356,7 +357,8 @@ pub fn find(
     }
 }
 
-/// Refuses a visa that its issuer did not sign.
+/// Refuses a visa that its issuer did not sign. By a key that is marked as compromised it is revoked as well:
+/// whoever stole it perhaps made somebody a revoker by it, until that one's visa is revoked.
 fn signed_by_its_issuer(wallet: &Wallet, secured: &Secured, visa: &Visa) -> Result<(), Failure> {
     let asked = Asked {
         speaker: visa.issuer.as_str(),
@@ -367,7 +369,9 @@ fn signed_by_its_issuer(wallet: &Wallet, secured: &Secured, visa: &Visa) -> Resu
     };
     let resolver = OfflineResolver::new(wallet);
     let found = signature::check(secured, &asked, &resolver, &mut SignatureMemo::default());
-    match found.checks.into_iter().find(|c| c.outcome != Outcome::Passed) {
+    let is_marked =
+        |c: &Check| c.name == "key" && matches!(c.code, KEY_COMPROMISED | KEY_COMPROMISED_SINCE);
+    match found.checks.into_iter().find(|c| c.outcome != Outcome::Passed && !is_marked(c)) {
         Some(check) => {
             let message = format!("the file is no visa that you issued: {}", check.sentence);
             Err(Failure::new(check.code, message))

@@ -145,7 +145,8 @@ pub fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
     let role = report.visas.first().and_then(|v| v.visa.as_ref()).map(|v| v.role.to_string());
     let role = role.unwrap_or_default();
     // Of several that say different things, such as consents, the role's name means none.
-    let meant = Known::of(&wallet)?.find(&wallet, &role).and_then(|v| Ok(v.read()?.0.id().clone()));
+    let meant = Known::of(&wallet)?.find_to_show(&wallet, &role);
+    let meant = meant.and_then(|v| Ok(v.read()?.0.id().clone()));
     let name = match meant {
         Ok(id) if id == evidence => role.clone(),
         _ => evidence.to_string(),

@@ -7,7 +7,7 @@ mod consent;
 mod ending;
 mod examining;
 mod export;
-mod hanging;
+pub mod hanging;
 mod hold;
 mod issue;
 mod issue_many;

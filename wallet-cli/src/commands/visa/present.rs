@@ -66,7 +66,7 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
     let mut held = Vec::new();
     let mut known = Known::of(&wallet)?;
     for name in &args.visas {
-        let visa = known.find(&wallet, name)?;
+        let visa = known.find_to_show(&wallet, name)?;
         refuse_what_is_over(&wallet, &mut known, name, &visa)?;
         held.push(visa);
     }

@@ -15,7 +15,9 @@ use gridpass_credentials::secured::Secured;
 use gridpass_credentials::signature::{self, Asked, SignatureMemo};
 use gridpass_credentials::status::StatusList;
 use gridpass_credentials::trust::{Snapshots, Trust};
-use gridpass_credentials::verify::{Evidence, Expectation, SeenLists, verify_visa};
+use gridpass_credentials::verify::{
+    Evidence, Expectation, SeenLists, Verdict, VisaReport, verify_visa,
+};
 use gridpass_credentials::visa::{StatusEntry, Visa};
 use gridpass_identity::code::Code;
 use gridpass_identity::codes::{IDENTITY_DEACTIVATED, KEY_COMPROMISED, KEY_COMPROMISED_SINCE};
@@ -89,7 +91,7 @@ impl Known {
         // Its own say how visas stand that it issued, such as one by which somebody else revokes.
         for own in register::signed_lists(wallet)? {
             let known = seen.get(&(own.id.clone(), own.issuer.clone()));
-            if known.is_none_or(|order| *order < own.order()) {
+            if known.is_none_or(|seen| seen.order < own.order()) {
                 lists.push(own);
             }
         }
@@ -123,6 +125,31 @@ impl Known {
             }
         }
         if left.is_empty() { Err(ambiguous.into()) } else { Ok(keeping::the_last(left, name)?) }
+    }
+
+    /// The visa of this name that is to be shown: of one and its renewals the last that holds, as far as
+    /// is known here, else the last of which only its lists grew old; else as [`Known::find`].
+    pub fn find_to_show(&mut self, wallet: &Wallet, name: &str) -> Result<HeldVisa, Failure> {
+        let named = keeping::visas_named(wallet, name)?;
+        let (mut holding, mut open) = (Vec::new(), Vec::new());
+        if named.len() > 1 {
+            for (visa, held) in named {
+                let Some(report) = self.report(wallet, &held, &visa)? else { break };
+                let mut shown = report.visas.iter().filter(|v| v.presented);
+                if report.outcome == Outcome::Passed {
+                    holding.push((visa, held));
+                } else if shown.any(Verdict::only_status_is_open) {
+                    open.push((visa, held));
+                }
+            }
+        }
+        if holding.is_empty() && open.is_empty() {
+            return self.find(wallet, name);
+        }
+        // Which of those is meant that say different things, no standing says.
+        keeping::the_last(holding.iter().chain(&open).cloned().collect(), name)?;
+        let best = if holding.is_empty() { open } else { holding };
+        Ok(keeping::the_last(best, name)?)
     }
 
     /// What was revoked or suspended by the holder of a visa, and is open once that is over at a time.
@@ -253,30 +280,10 @@ impl Known {
                 format!("its holder, {}, is deactivated since {since}", visa.subject),
             )),
         });
-        let Some(trust) = &self.trust else {
+        let Some(report) = self.report(wallet, held, visa)? else {
             let known = expired.or(given_up);
             return Ok(known.unwrap_or(Standing { state: "held", why: None }));
         };
-        let snapshots = Snapshots::read(&[])
-            .map_err(|e| Failure::new(codes::RECORD_UNREADABLE, e.to_string()))?
-            .with(trust)
-            .with(wallet);
-        let resolver = OfflineResolver::new(&snapshots);
-        let evidence =
-            Evidence { trust, lists: &self.lists, resolver: &resolver, seen: &self.seen };
-        let expect = Expectation { now, clock: now, audience: None, nonce: None, presenter: None };
-        // What its role requires is held beside it, and renewed.
-        let own = required(wallet, trust, std::slice::from_ref(visa), now)?.into_iter();
-        let own = own.flat_map(|(_, own)| std::iter::once(own.text).chain(own.supporting));
-        let mut beside = held.supporting.clone();
-        for text in own {
-            if !beside.contains(&text) {
-                beside.push(text);
-            }
-        }
-        let supporting: Vec<_> = beside.into_iter().map(String::into_bytes).collect();
-        let text = held.text.as_bytes();
-        let report = verify_visa(text, &supporting, &evidence, &expect, &mut self.memo);
         let found = |outcome: Outcome, code: Code| {
             let mut checks = report.visas.iter().filter(|v| v.presented).flat_map(|v| &v.checks);
             checks.find(|c| c.outcome == outcome && c.code == code)
@@ -306,5 +313,36 @@ impl Known {
             }
             Outcome::Passed | Outcome::Indeterminate => Standing { state: "held", why: lapsed },
         })
+    }
+
+    /// What the verification of a visa says by what the wallet knows; nothing where it pins no trust pack.
+    fn report(
+        &mut self,
+        wallet: &Wallet,
+        held: &HeldVisa,
+        visa: &Visa,
+    ) -> Result<Option<VisaReport>, Failure> {
+        let Some(trust) = &self.trust else { return Ok(None) };
+        let snapshots = Snapshots::read(&[])
+            .map_err(|e| Failure::new(codes::RECORD_UNREADABLE, e.to_string()))?
+            .with(trust)
+            .with(wallet);
+        let resolver = OfflineResolver::new(&snapshots);
+        let evidence =
+            Evidence { trust, lists: &self.lists, resolver: &resolver, seen: &self.seen };
+        let now = now();
+        let expect = Expectation { now, clock: now, audience: None, nonce: None, presenter: None };
+        // What its role requires is held beside it, and renewed.
+        let own = required(wallet, trust, std::slice::from_ref(visa), now)?.into_iter();
+        let own = own.flat_map(|(_, own)| std::iter::once(own.text).chain(own.supporting));
+        let mut beside = held.supporting.clone();
+        for text in own {
+            if !beside.contains(&text) {
+                beside.push(text);
+            }
+        }
+        let supporting: Vec<_> = beside.into_iter().map(String::into_bytes).collect();
+        let text = held.text.as_bytes();
+        Ok(Some(verify_visa(text, &supporting, &evidence, &expect, &mut self.memo)))
     }
 }

@@ -1,0 +1,226 @@
+//! What must be refused, case 7, where keys were stolen: a thief's list locks nobody out, and what was revoked
+//! is not good again because somebody's key is marked or a root left.
+
+use gridpass_credentials::codes;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::role::{IssuerRevocation, RoleDefinition};
+use gridpass_credentials::secured::{Form, Secured};
+use gridpass_credentials::signature::SignatureMemo;
+use gridpass_credentials::status::{Change, StatusList};
+use gridpass_credentials::trust::{IdentityMaterial, Trust};
+use gridpass_credentials::verifier::Verifier;
+use gridpass_credentials::verify::{
+    Evidence, Expectation, SeenList, SeenLists, VisaReport, verify_visa,
+};
+use gridpass_credentials::visa::Purpose;
+use gridpass_identity::codes as identity_codes;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::{NoSnapshots, OfflineResolver, SnapshotStore};
+use gridpass_identity::time::UnixMillis;
+use gridpass_tests::logged::Logged;
+use gridpass_tests::world::{self, NOW, Party, days_ago, in_days};
+use serde_json::json;
+
+fn minutes_ago(minutes: u64) -> UnixMillis {
+    UnixMillis::new(NOW.get() - minutes * 60_000)
+}
+
+/// A clear list of a party's own, in a version.
+fn list(by: &Party, purpose: Purpose, version: u64, dated: UnixMillis) -> StatusList {
+    world::list_by(by, by, purpose, &[], |list| {
+        list["validFrom"] = json!(dated);
+        list["credentialSubject"]["statusList"]["version"] = json!(version);
+    })
+}
+
+/// A charter with roots beside the one that signs it.
+fn first(signer: &Party, roots: &[&Party], roles: &[&RoleDefinition]) -> Vec<u8> {
+    let mut charter = world::charter(&[signer], roles);
+    charter.roots = roots.iter().map(|root| root.did.clone()).collect();
+    world::pack(&[world::sign_charter(charter, &[signer])], roles)
+}
+
+fn check(
+    visa: &Secured,
+    trust: &Trust,
+    lists: &[StatusList],
+    seen: &SeenLists,
+    known: &dyn SnapshotStore,
+) -> VisaReport {
+    let resolver = OfflineResolver::new(known);
+    let evidence = Evidence { trust, lists, resolver: &resolver, seen };
+    let expect = Expectation { now: NOW, clock: NOW, audience: None, nonce: None, presenter: None };
+    verify_visa(visa.text().as_bytes(), &[], &evidence, &expect, &mut SignatureMemo::default())
+}
+
+#[test]
+fn a_thiefs_list_does_not_lock_its_owners_out_and_the_mark_brings_no_older_one_back() {
+    let (signer, issuer, holder) = (Party::new(9), Logged::new(1), Party::new(2));
+    let role = world::definition("flex.gb.aggregator", world::dids(&[&issuer.party]), |_| ());
+    let pack = first(&signer, &[&issuer.party], &[&role]);
+    let trust = Trust::open(&pack, None, NOW).expect("a pack");
+    let (owner, marked) = issuer.marked(minutes_ago(120), minutes_ago(40));
+    let issued = world::visa(&owner, &holder, &role, |_| ());
+    let visa = world::issue_as(&owner, &issued, Form::Jwt, minutes_ago(30));
+    let thiefs = list(&issuer.party, Purpose::Revocation, (1 << 53) - 1, minutes_ago(60));
+    let dated_back = list(&issuer.party, Purpose::Revocation, (1 << 53) - 1, minutes_ago(600));
+    let owners = list(&owner, Purpose::Revocation, 3, minutes_ago(20));
+    let older = list(&owner, Purpose::Revocation, 2, minutes_ago(121));
+    let suspensions = list(&owner, Purpose::Suspension, 3, minutes_ago(20));
+    let key = (owners.id.clone(), owners.issuer.clone());
+
+    for stolen in [&thiefs, &dated_back] {
+        let lists = [owners.clone(), suspensions.clone(), stolen.clone()];
+        let seen = SeenLists::from([(key.clone(), SeenList::of(stolen))]);
+        let report = check(&visa, &trust, &lists, &seen, &marked);
+        assert_eq!(report.outcome, Outcome::Passed, "{}", report.sentence);
+        // Of which nobody knows by which key it was signed, it may have been a good one.
+        let seen = SeenLists::from([(key.clone(), stolen.order().into())]);
+        let report = check(&visa, &trust, &lists, &seen, &marked);
+        assert_eq!((report.outcome, report.code), (Outcome::Failed, codes::STATUS_ROLLBACK));
+        // What is from before the mark is older as ever, and without a mark all of it is.
+        let (seen, living) = (SeenList::of(stolen), issuer.living());
+        assert!(seen.outdates(&older, &OfflineResolver::new(&marked)));
+        assert!(!seen.outdates(&owners, &OfflineResolver::new(&marked)));
+        assert!(seen.outdates(&owners, &OfflineResolver::new(&living)));
+
+        let pin = ContentId::of_bytes(&pack).expect("a name");
+        let verifier = Verifier::open(&pack, &pin, NOW).expect("a verifier");
+        let of = |log: &dyn SnapshotStore| {
+            let log = log.snapshots(&owner.did).expect("a log").pop().expect("one");
+            [IdentityMaterial::of(&owner.did, &log)]
+        };
+        let take = |list: &StatusList, beside: &[IdentityMaterial]| {
+            let taken = verifier.take_list(list.secured().text().as_bytes(), beside, NOW);
+            taken.map_err(|e| e.code().id())
+        };
+        assert_eq!(take(stolen, &of(&living)), Ok(()));
+        assert_eq!(take(&owners, &of(&marked)), Ok(()));
+        // It does not come back.
+        take(stolen, &[]).expect_err("its key is marked");
+        assert_eq!(take(&older, &[]), Err("GP-KEY-NOT-LISTED"));
+    }
+}
+
+/// A visa of a root that an ombudsman revoked a day ago, by an office that another one gives.
+struct Revoked {
+    signer: Party,
+    root: Party,
+    appointer: Party,
+    ombudsman: Party,
+    office: RoleDefinition,
+    role: RoleDefinition,
+    visa: Secured,
+    set: Change,
+}
+
+impl Revoked {
+    fn new(appointer: &Party, ombudsman: &Party) -> Self {
+        let (signer, root, holder) = (Party::new(9), Party::new(1), Party::new(2));
+        let office = world::definition("flex.gb.ombudsman", world::dids(&[appointer]), |d| {
+            d.issuer_revocation = IssuerRevocation::Ends;
+        });
+        let role = world::definition("flex.gb.aggregator", world::dids(&[&root]), |d| {
+            d.revokers = Some(world::holders(&[&office]));
+        });
+        let visa = world::visa(&root, &holder, &role, |_| ());
+        let index = visa.status_of(Purpose::Revocation).expect("an entry").index;
+        let set = Change { index, set: true, at: days_ago(1) };
+        let visa = world::issue(&root, &visa);
+        let (appointer, ombudsman) = (appointer.clone(), ombudsman.clone());
+        Self { signer, root, appointer, ombudsman, office, role, visa, set }
+    }
+
+    fn trust(&self) -> Trust {
+        let roots = [&self.root, &self.appointer];
+        let pack = first(&self.signer, &roots, &[&self.office, &self.role]);
+        Trust::open(&pack, None, NOW).expect("a pack")
+    }
+
+    fn office(&self, until: UnixMillis) -> Secured {
+        let visa =
+            world::visa(&self.appointer, &self.ombudsman, &self.office, |v| v.valid_until = until);
+        world::issue(&self.appointer, &visa)
+    }
+
+    /// Everybody's lists; the appointer's are signed by `appointer`, with these places set.
+    fn lists(&self, office: &Secured, appointer: &Party, over: &[Change]) -> Vec<StatusList> {
+        let mut lists = world::clear_lists(&[&self.root]);
+        lists.push(world::list(appointer, Purpose::Revocation, over));
+        lists.push(world::list(appointer, Purpose::Suspension, &[]));
+        let (by, set) = (&self.ombudsman, [self.set]);
+        lists.push(world::list_carrying(&self.root, by, Purpose::Revocation, &set, &[office]));
+        lists
+    }
+}
+
+#[test]
+fn what_was_revoked_is_open_once_the_key_is_marked_that_signed_the_office() {
+    let (appointer, ombudsman) = (Logged::new(6), Party::new(5));
+    let s = Revoked::new(&appointer.party, &ombudsman);
+    let (trust, seen, office) = (s.trust(), SeenLists::new(), s.office(in_days(1)));
+    let judged = |lists: &[StatusList], known: &dyn SnapshotStore| {
+        let report = check(&s.visa, &trust, lists, &seen, known);
+        (report.outcome, report.code)
+    };
+    let living = appointer.living();
+    let lists = s.lists(&office, &appointer.party, &[]);
+    assert_eq!(judged(&lists, &living), (Outcome::Failed, codes::VISA_REVOKED));
+    // Stolen after it signed the office, as far as that says when.
+    let (new, marked) = appointer.marked(days_ago(5), days_ago(1));
+    let lists = s.lists(&office, &new, &[]);
+    let open = (Outcome::Indeterminate, codes::STATUS_SIGNER);
+    assert_eq!(judged(&lists, &marked), open);
+    let ended = s.lists(&s.office(days_ago(1)), &new, &[]);
+    let lapsed = (Outcome::Indeterminate, codes::STATUS_REVOKER_LAPSED);
+    assert_eq!(judged(&ended, &marked), lapsed);
+    // The ways out: the office is revoked, or its issuer says that its key was a thief's by then.
+    let visa = world::visa(&s.appointer, &s.ombudsman, &s.office, |_| ());
+    let index = visa.status_of(Purpose::Revocation).expect("an entry").index;
+    let over = [Change { index, set: true, at: days_ago(1) }];
+    assert_eq!(judged(&s.lists(&office, &new, &over), &marked).0, Outcome::Passed);
+    let (new, marked) = appointer.marked(days_ago(11), days_ago(1));
+    assert_eq!(judged(&s.lists(&office, &new, &[]), &marked).0, Outcome::Passed);
+}
+
+#[test]
+fn what_was_revoked_stays_open_where_the_revoker_marked_its_own_key_and_its_office_ended_since() {
+    let (appointer, ombudsman) = (Party::new(6), Logged::new(5));
+    let s = Revoked::new(&appointer, &ombudsman.party);
+    let (trust, seen) = (s.trust(), SeenLists::new());
+    let (_, marked) = ombudsman.marked(days_ago(2), days_ago(1));
+    for until in [in_days(1), days_ago(1)] {
+        let office = s.office(until);
+        let mut lists = s.lists(&office, &appointer, &[]);
+        let report = check(&s.visa, &trust, &lists, &seen, &marked);
+        let open = (Outcome::Indeterminate, identity_codes::KEY_COMPROMISED);
+        assert_eq!((report.outcome, report.code), open, "{until}: {}", report.sentence);
+        if until > NOW {
+            continue;
+        }
+        // Who revoked nothing by then leaves nothing open.
+        let (root, by, purpose) = (&s.root, &s.ombudsman, Purpose::Revocation);
+        lists.pop();
+        lists.push(world::list_carrying(root, by, purpose, &[], &[&office]));
+        let report = check(&s.visa, &trust, &lists, &seen, &marked);
+        assert_eq!(report.outcome, Outcome::Passed, "{}", report.sentence);
+    }
+}
+
+#[test]
+fn what_was_revoked_is_open_once_the_root_has_left_that_gave_the_office() {
+    let (appointer, ombudsman) = (Party::new(6), Party::new(5));
+    let s = Revoked::new(&appointer, &ombudsman);
+    let roles = [&s.office, &s.role];
+    let mut charter = world::charter(&[&s.signer], &roles);
+    charter.roots = vec![s.root.did.clone(), appointer.did.clone()];
+    let before = world::sign_charter(charter, &[&s.signer]);
+    let mut next = before.charter().next(days_ago(2)).expect("a next");
+    next.roots = vec![s.root.did.clone()];
+    let next = world::sign_charter(next, &[&s.signer]);
+    let trust = Trust::open(&world::pack(&[before, next], &roles), None, NOW).expect("a pack");
+    let lists = s.lists(&s.office(in_days(1)), &appointer, &[]);
+    let report = check(&s.visa, &trust, &lists, &SeenLists::new(), &NoSnapshots);
+    let lapsed = (Outcome::Indeterminate, codes::STATUS_REVOKER_LAPSED);
+    assert_eq!((report.outcome, report.code), lapsed, "{}", report.sentence);
+}
