@@ -102,7 +102,7 @@ impl Worker {
             match document.kind {
                 // As every trust pack that is given: it must go on from the one at hand, and
                 // everybody is told of it.
-                PublicKind::TrustPack => drop(self.add(content, &[])?),
+                PublicKind::TrustPack => drop(self.add(content, &[], None)?),
                 PublicKind::RoleDefinition | PublicKind::Charter => {
                     self.keep_for_good(&document.id, document.bytes.clone())?;
                 }

@@ -199,9 +199,8 @@ fn a_message_whose_reference_may_be_lost_is_told_and_no_other() {
     assert_eq!(store.unnamed(&chain), [message(1)]);
     // The message went with it: the third says that there was one. So it does where it comes back.
     let (_folder, mut store) = written(&[2, 3]);
-    let [Unnamed::Before(next)] = store.unnamed(&chain).try_into().expect("one") else {
-        panic!("it is lost")
-    };
+    let unnamed = store.unnamed(&chain);
+    let [Unnamed::Before(next)] = unnamed.as_slice() else { panic!("it is lost") };
     assert_eq!((&next.id, next.previous.as_ref()), (all[2].id(), Some(all[1].id())));
     store.stage(kept(&all[1], true)).expect("stages");
     store.commit(NOW).expect("commits");

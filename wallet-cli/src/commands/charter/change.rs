@@ -265,7 +265,8 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
     let dropped = rivals(&wallet, held.as_ref(), &me.did, &signed, signing.instead)?;
     let mut charters = history_of(&wallet, held.as_ref(), signing.before, &signed)?;
     let history = held.as_ref().map(Trust::history).unwrap_or_default();
-    for same in history.iter().filter(|c| c.id() == signed.id()) {
+    let id = signed.id().clone();
+    for same in history.iter().filter(|c| c.id() == &id) {
         signed.merge(same)?;
     }
     let (key_id, key) = wallet.active_secret(me, Relationship::AssertionMethod)?;
