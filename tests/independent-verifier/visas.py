@@ -50,6 +50,12 @@ def order_of(found: StatusList) -> tuple[int, int]:
     return -1 if found.version is None else found.version, found.dated
 
 
+def is_open(check: Check) -> bool:
+    """Nothing but a status, or a mark of a key from a later time, leaves it open."""
+    status = check.name in ("revocation", "suspension")
+    return check.outcome == PASSED or check.outcome == OPEN and (status or check.code == "GP-KEY-COMPROMISED-SINCE")
+
+
 def is_lapse(check: Check) -> bool:
     """Of a visa's own standing: it ended with time, is suspended, or lacks what it requires, and nobody revoked it."""
     return check.outcome == FAILED and (check.name, check.code) in (
@@ -432,8 +438,7 @@ class Judge:
             if visa.definition not in asked:
                 continue
             chain = [check for check in self.chain(visa)[0] if check.outcome != PASSED]
-            issued = self.issuer_is_open(visa, chain)
-            removed = bool(chain) and all(check.code == "GP-CHAIN-ROOT-REMOVED" or self.leaves_open(visa, check) for check in chain)
+            issued, removed = (self.reach(visa, left) is not None for left in (False, True))
             own = [check for check in self.own(visa) if check.outcome != PASSED]
             now = [check for check in self.in_force(visa, self.at) if check.outcome != PASSED]
             if not own + chain + now:
@@ -446,22 +451,32 @@ class Judge:
         self.holders, self.perhaps = held, {role: dids - held.get(role, set()) for role, dids in perhaps.items()}
         self.lapsed = {role: dids - held.get(role, set()) - perhaps.get(role, set()) for role, dids in lapsed.items()}
 
-    def issuer_is_open(self, visa: Visa, chain: list[Check]) -> bool:
-        """Nothing is open of who issued it but statuses and marks of keys, all the way up."""
-        by_evidence = {one.evidence: one for one in self.visas + self.proofs}
-        above = [by_evidence[evidence] for evidence, _ in self.chain(visa)[1][1:]]
-        while not all(self.leaves_open(visa, check) for check in chain):
-            # Of what is undecided further up a check says only that it is.
-            if not above or not all(self.leaves_open(visa, check) or (check.outcome, check.code) == (OPEN, "GP-CHAIN-LINK-MISSING") for check in chain):
-                return False
-            visa = above.pop(0)
-            chain = [check for check in self.own(visa) + self.chain(visa)[0] if check.outcome != PASSED]
-        return True
+    def reach(self, visa: Visa, left: bool, above: tuple[str, ...] = ()) -> int | None:
+        """How many issuers stand between a visa and a root, or one that left and ended what it issued, where nothing
+        is open of any of them but statuses and marks of keys. Every way counts."""
+        definition = self.trust.definitions.get(visa.definition)
+        if definition is None:
+            return None
+        dids, roles = definition.parties("issuers")
+        ends = definition.document["issuerRevocation"] == "ends"
+        if visa.issuer in dids and self.trust.was_root(visa.issuer, visa.secured.signed) \
+                and left == (ends and visa.issuer not in self.trust.newest.roots):
+            return 0
+        above, depths = above + (visa.evidence,), []
+        for other in self.among(visa):
+            if other.subject != visa.issuer or other.definition not in roles or other.evidence in above:
+                continue
+            depth = self.reach(other, left, above)
+            if depth is None or depth >= definition.document["maxChainDepth"]:
+                continue
+            if all(check.name == "issuer" or is_open(check) for check in self.authority(other, visa, ends, above)[0]):
+                depths.append(depth + 1)
+        return min(depths, default=None)
 
     def leaves_open(self, visa: Visa, check: Check) -> bool:
         """Only the status of the visa is open, or whether its key was stolen by then, or it is of a later time than the one that is asked about."""
         later = self.at < self.clock and visa.secured.signed <= self.clock and visa.since <= self.clock
-        return (check.outcome == OPEN and (check.name in ("revocation", "suspension") or check.code == "GP-KEY-COMPROMISED-SINCE")
+        return (is_open(check)
                 or later and (check.name, check.code) in (("time", "GP-SIGNED-IN-FUTURE"), ("validity", "GP-VISA-NOT-YET")))
 
     def judge_all(self, shown: Presentation, readable: list[Visa | Check]) -> list[Standing]:
