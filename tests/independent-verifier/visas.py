@@ -128,12 +128,12 @@ class Judge:
         """The lists on which a presented visa hangs, and the date of the oldest of those that decide."""
         found = Reliance()
         parts: list[tuple[Visa, bool, bool]] = [(standing.visa, True, True)] if standing.visa else []
-        seen: list[tuple[str, bool, bool]] = []
+        seen: list[tuple[int, bool, bool]] = []
         while parts:
             visa, held, decides = parts.pop()
-            if (visa.evidence, held, decides) in seen:
+            if (id(visa), held, decides) in seen:
                 continue
-            seen.append((visa.evidence, held, decides))
+            seen.append((id(visa), held, decides))
             if held:
                 self.ends += [visa.since, visa.until]
                 self.retirement(visa, self.at)
@@ -160,7 +160,7 @@ class Judge:
 
     def among(self, visa: Visa) -> list[Visa]:
         """On what a visa may rest: on what only proves a revoker nothing else does."""
-        proof = any(one.evidence == visa.evidence for one in self.proofs)
+        proof = any(one is visa for one in self.proofs)
         return self.visas + self.proofs if proof else self.visas
 
     def said(self, visa: Visa, entry: Entry, definition: Definition | None, undecided: Callable[[StatusList], bool],
@@ -415,7 +415,7 @@ class Judge:
             by = definition.parties("revokers")[1] if definition and visa.definition in self.trust.newest.roles else []
             roles |= set(by)
             named |= {entry.list for entry in visa.status} if by else set()
-        known = {visa.evidence for visa in self.visas}
+        known: set[str] = set()  # also of those that are shown: these rest on nothing that is carried alone
         for found in sorted((one for one, _ in self.lists if one.id in named), key=lambda one: (one.id, one.signer, [-n for n in order_of(one)])):
             if not any(visa.subject == found.signer and visa.definition in roles for visa in found.authority):
                 continue

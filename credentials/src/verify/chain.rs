@@ -475,6 +475,8 @@ impl<'c> Chains<'c> {
         let Some(role) = node.role else { return Vec::new() };
         let definition = &role.definition;
         let usage = Use::Issuing(definition.issuer_revocation);
+        // One that is shown and carried is one.
+        let mut told = BTreeSet::new();
         self.authorities(index, visa, &definition.issuers.roles)
             .filter(|i| {
                 self.complete(*i, Outcome::Passed)
@@ -482,6 +484,7 @@ impl<'c> Chains<'c> {
                     && self.stands(*i, node.issued, usage) == Outcome::Passed
             })
             .filter_map(|i| Some(self.nodes.get(i)?.evidence.clone()))
+            .filter(|evidence| told.insert(evidence.clone()))
             .collect()
     }
 

@@ -360,3 +360,20 @@ fn who_marks_a_key_of_its_own_is_no_revoker_by_that() {
     let report = check(&s.visa, &trust, &lists, &SeenLists::new(), &marked);
     assert_eq!(report.outcome, Outcome::Passed, "{}", report.sentence);
 }
+
+#[test]
+fn who_is_revoked_shows_its_revokers_visa_without_what_that_one_rests_on_in_vain() {
+    let above = Party::new(6);
+    let s = Chamber::new(&above);
+    let (trust, lists) = (s.trust(&above), s.lists(&above, &[]));
+    let office = s.office_by(&s.chamber, &s.ombudsman);
+    let nothing: [&Secured; 0] = [];
+    for shown in [&nothing[..], &[&office][..], &[&s.seated][..], &[&office, &s.seated][..]] {
+        let seen = SeenLists::new();
+        let report = check_beside(&s.visa, shown, &trust, &lists, &seen, &NoSnapshots);
+        let revoked = (Outcome::Failed, codes::VISA_REVOKED);
+        assert_eq!((report.outcome, report.code), revoked, "{}", report.sentence);
+        // Each is told of once.
+        assert_eq!(report.visas.len(), 3);
+    }
+}
