@@ -469,7 +469,8 @@ class Judge:
             depth = self.reach(other, left, above)
             if depth is None or depth >= definition.document["maxChainDepth"]:
                 continue
-            if all(check.name == "issuer" or is_open(check) for check in self.authority(other, visa, ends, above)[0]):
+            if all(check.name == "issuer" or is_open(check) or check.name == "time" and self.leaves_open(other, check)
+                   for check in self.authority(other, visa, ends, above)[0]):
                 depths.append(depth + 1)
         return min(depths, default=None)
 

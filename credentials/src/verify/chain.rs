@@ -142,15 +142,7 @@ impl<'c> Chains<'c> {
             }
             let [issued, removed] =
                 [&open_ways, &removed_ways].map(|ways| ways.get(index) == Some(&true));
-            // It holds the role since after the time that is asked about, such as by a renewal: whoever is
-            // revoked would date back what it sends.
-            let clock = self.lists.clock;
-            let is_later = self.now < clock && node.issued <= clock && visa.valid_from <= clock;
-            let later = |c: &Check| {
-                is_later
-                    && (c.code == codes::VISA_NOT_YET || c.code == identity_codes::SIGNED_IN_FUTURE)
-            };
-            let open = |c: &Check| is_open(c) || later(c);
+            let open = |c: &Check| is_open(c) || self.is_later(index, c);
             if !(issued || removed) || !node.checks.iter().all(open) {
                 continue;
             }
@@ -163,6 +155,18 @@ impl<'c> Chains<'c> {
         undecided.retain(|revoker| !found.contains(revoker));
         lapsed.retain(|revoker| !found.contains(revoker) && !undecided.contains(revoker));
         [found, undecided, lapsed]
+    }
+
+    /// Whether a check says only that a visa is of a later time than the one that is asked about, such as by a
+    /// renewal, and not than the clock: whoever is revoked would date back what it sends.
+    fn is_later(&self, index: usize, check: &Check) -> bool {
+        let clock = self.lists.clock;
+        let says_so = [codes::VISA_NOT_YET, identity_codes::SIGNED_IN_FUTURE].contains(&check.code);
+        says_so
+            && self.now < clock
+            && self
+                .visa(index)
+                .is_some_and(|(node, visa)| node.issued <= clock && visa.valid_from <= clock)
     }
 
     /// Which visas lead to a root of which `from` is true, by ways on which nothing is left open but what
@@ -198,7 +202,9 @@ impl<'c> Chains<'c> {
         let usage = Use::Issuing(definition.issuer_revocation);
         let is_open_by = |authority: usize| {
             depths.get(authority) == Some(&depth.checked_sub(1))
-                && self.nodes.get(authority).is_some_and(|n| n.checks.iter().all(is_open))
+                && self.nodes.get(authority).is_some_and(|n| {
+                    n.checks.iter().all(|c| is_open(c) || self.is_later(authority, c))
+                })
                 && self
                     .standing(authority, node.issued, usage, MAX_PRECONDITIONS)
                     .iter()

@@ -377,3 +377,26 @@ fn who_is_revoked_shows_its_revokers_visa_without_what_that_one_rests_on_in_vain
         assert_eq!(report.visas.len(), 3);
     }
 }
+
+#[test]
+fn who_is_revoked_dates_nothing_back_before_the_renewals_of_a_revoker_and_of_who_issued_it() {
+    let above = Party::new(6);
+    let s = Chamber::new(&above);
+    let trust = s.trust(&above);
+    let at = days_ago(2);
+    let seated = world::visa(&above, &s.chamber, &s.seat, |v| v.valid_from = at);
+    let seated = world::issue_as(&above, &seated, Form::Jwt, at);
+    let office = world::visa(&s.chamber, &s.ombudsman, &s.office, |v| v.valid_from = at);
+    let office = world::issue_as(&s.chamber, &office, Form::Jwt, at);
+    let mut lists = world::clear_lists(&[&s.root, &s.chamber, &above]);
+    let (purpose, set, carried) = (Purpose::Revocation, [s.set], [&office, &seated]);
+    lists.push(world::list_carrying(&s.root, &s.ombudsman, purpose, &set, &carried));
+    let (resolver, seen) = (OfflineResolver::new(&NoSnapshots), SeenLists::new());
+    let evidence = Evidence { trust: &trust, lists: &lists, resolver: &resolver, seen: &seen };
+    let now = days_ago(5);
+    let expect = Expectation { now, clock: NOW, audience: None, nonce: None, presenter: None };
+    let text = s.visa.text().as_bytes();
+    let report = verify_visa(text, &[], &evidence, &expect, &mut SignatureMemo::default());
+    let open = (Outcome::Indeterminate, codes::STATUS_SIGNER);
+    assert_eq!((report.outcome, report.code), open, "{}", report.sentence);
+}
