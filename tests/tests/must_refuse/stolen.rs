@@ -115,6 +115,30 @@ fn a_thiefs_list_does_not_lock_its_owners_out_and_the_mark_brings_no_older_one_b
     }
 }
 
+#[test]
+fn a_thiefs_list_of_the_version_that_its_owner_gives_next_is_no_fork_once_the_key_is_marked() {
+    let (signer, issuer) = (Party::new(9), Logged::new(1));
+    let role = world::definition("flex.gb.aggregator", world::dids(&[&issuer.party]), |_| ());
+    let pack = first(&signer, &[&issuer.party], &[&role]);
+    let pin = ContentId::of_bytes(&pack).expect("a name");
+    let (owner, marked) = issuer.marked(minutes_ago(120), minutes_ago(40));
+    let set = [Change { index: 7, set: true, at: minutes_ago(70) }];
+    let stolen = world::list_by(&issuer.party, &issuer.party, Purpose::Revocation, &set, |list| {
+        list["validFrom"] = json!(minutes_ago(60));
+        list["credentialSubject"]["statusList"]["version"] = json!(3);
+    });
+    let owners = list(&owner, Purpose::Revocation, 3, minutes_ago(20));
+    let verifier = Verifier::open(&pack, &pin, NOW).expect("a verifier");
+    let take = |list: &StatusList, log: &dyn SnapshotStore| {
+        let log = log.snapshots(&owner.did).expect("a log").pop().expect("one");
+        let beside = [IdentityMaterial::of(&owner.did, &log)];
+        let taken = verifier.take_list(list.secured().text().as_bytes(), &beside, NOW);
+        taken.map_err(|e| e.code().id())
+    };
+    assert_eq!(take(&stolen, &issuer.living()), Ok(()));
+    assert_eq!(take(&owners, &marked), Ok(()));
+}
+
 /// A visa of a root that an ombudsman revoked a day ago, by an office that another one gives.
 struct Revoked {
     signer: Party,
