@@ -437,8 +437,9 @@ pub fn see_list(
     let mut changes = Changes::default();
     let is_own = wallet.identities()?.iter().any(|i| i.did == list.issuer);
     let is_new = is_own && own_list::take_over(wallet, list, &mut changes)?;
+    // Of the same version it is perhaps a thief's too, and no fork, whichever is dated later.
     let kept = seen_list(wallet, &list.issuer, &list.id)?
-        .filter(|kept| kept.order() < list.order() || !gives_way(wallet, kept, list));
+        .filter(|kept| kept.order().0 < list.order().0 || !gives_way(wallet, kept, list));
     let is_older = kept.as_ref().is_some_and(|kept| kept.order() > list.order());
     if let Some(kept) = kept
         && !is_own

@@ -50,6 +50,12 @@ def order_of(found: StatusList) -> tuple[int, int]:
     return -1 if found.version is None else found.version, found.dated
 
 
+def is_open(check: Check) -> bool:
+    """Nothing but a status, or a mark of a key from a later time, leaves it open."""
+    status = check.name in ("revocation", "suspension")
+    return check.outcome == PASSED or check.outcome == OPEN and (status or check.code == "GP-KEY-COMPROMISED-SINCE")
+
+
 def is_lapse(check: Check) -> bool:
     """Of a visa's own standing: it ended with time, is suspended, or lacks what it requires, and nobody revoked it."""
     return check.outcome == FAILED and (check.name, check.code) in (
@@ -122,12 +128,12 @@ class Judge:
         """The lists on which a presented visa hangs, and the date of the oldest of those that decide."""
         found = Reliance()
         parts: list[tuple[Visa, bool, bool]] = [(standing.visa, True, True)] if standing.visa else []
-        seen: list[tuple[str, bool, bool]] = []
+        seen: list[tuple[int, bool, bool]] = []
         while parts:
             visa, held, decides = parts.pop()
-            if (visa.evidence, held, decides) in seen:
+            if (id(visa), held, decides) in seen:
                 continue
-            seen.append((visa.evidence, held, decides))
+            seen.append((id(visa), held, decides))
             if held:
                 self.ends += [visa.since, visa.until]
                 self.retirement(visa, self.at)
@@ -154,7 +160,7 @@ class Judge:
 
     def among(self, visa: Visa) -> list[Visa]:
         """On what a visa may rest: on what only proves a revoker nothing else does."""
-        proof = any(one.evidence == visa.evidence for one in self.proofs)
+        proof = any(one is visa for one in self.proofs)
         return self.visas + self.proofs if proof else self.visas
 
     def said(self, visa: Visa, entry: Entry, definition: Definition | None, undecided: Callable[[StatusList], bool],
@@ -409,7 +415,7 @@ class Judge:
             by = definition.parties("revokers")[1] if definition and visa.definition in self.trust.newest.roles else []
             roles |= set(by)
             named |= {entry.list for entry in visa.status} if by else set()
-        known = {visa.evidence for visa in self.visas}
+        known: set[str] = set()  # also of those that are shown: these rest on nothing that is carried alone
         for found in sorted((one for one, _ in self.lists if one.id in named), key=lambda one: (one.id, one.signer, [-n for n in order_of(one)])):
             if not any(visa.subject == found.signer and visa.definition in roles for visa in found.authority):
                 continue
@@ -432,8 +438,7 @@ class Judge:
             if visa.definition not in asked:
                 continue
             chain = [check for check in self.chain(visa)[0] if check.outcome != PASSED]
-            issued = self.issuer_is_open(visa, chain)
-            removed = bool(chain) and all(check.code == "GP-CHAIN-ROOT-REMOVED" or self.leaves_open(visa, check) for check in chain)
+            issued, removed = (self.reach(visa, left) is not None for left in (False, True))
             own = [check for check in self.own(visa) if check.outcome != PASSED]
             now = [check for check in self.in_force(visa, self.at) if check.outcome != PASSED]
             if not own + chain + now:
@@ -446,22 +451,33 @@ class Judge:
         self.holders, self.perhaps = held, {role: dids - held.get(role, set()) for role, dids in perhaps.items()}
         self.lapsed = {role: dids - held.get(role, set()) - perhaps.get(role, set()) for role, dids in lapsed.items()}
 
-    def issuer_is_open(self, visa: Visa, chain: list[Check]) -> bool:
-        """Nothing is open of who issued it but statuses and marks of keys, all the way up."""
-        by_evidence = {one.evidence: one for one in self.visas + self.proofs}
-        above = [by_evidence[evidence] for evidence, _ in self.chain(visa)[1][1:]]
-        while not all(self.leaves_open(visa, check) for check in chain):
-            # Of what is undecided further up a check says only that it is.
-            if not above or not all(self.leaves_open(visa, check) or (check.outcome, check.code) == (OPEN, "GP-CHAIN-LINK-MISSING") for check in chain):
-                return False
-            visa = above.pop(0)
-            chain = [check for check in self.own(visa) + self.chain(visa)[0] if check.outcome != PASSED]
-        return True
+    def reach(self, visa: Visa, left: bool, above: tuple[str, ...] = ()) -> int | None:
+        """How many issuers stand between a visa and a root, or one that left and ended what it issued, where nothing
+        is open of any of them but statuses and marks of keys. Every way counts."""
+        definition = self.trust.definitions.get(visa.definition)
+        if definition is None:
+            return None
+        dids, roles = definition.parties("issuers")
+        ends = definition.document["issuerRevocation"] == "ends"
+        if visa.issuer in dids and self.trust.was_root(visa.issuer, visa.secured.signed) \
+                and left == (ends and visa.issuer not in self.trust.newest.roots):
+            return 0
+        above, depths = above + (visa.evidence,), []
+        for other in self.among(visa):
+            if other.subject != visa.issuer or other.definition not in roles or other.evidence in above:
+                continue
+            depth = self.reach(other, left, above)
+            if depth is None or depth >= definition.document["maxChainDepth"]:
+                continue
+            if all(check.name == "issuer" or is_open(check) or check.name == "time" and self.leaves_open(other, check)
+                   for check in self.authority(other, visa, ends, above)[0]):
+                depths.append(depth + 1)
+        return min(depths, default=None)
 
     def leaves_open(self, visa: Visa, check: Check) -> bool:
         """Only the status of the visa is open, or whether its key was stolen by then, or it is of a later time than the one that is asked about."""
         later = self.at < self.clock and visa.secured.signed <= self.clock and visa.since <= self.clock
-        return (check.outcome == OPEN and (check.name in ("revocation", "suspension") or check.code == "GP-KEY-COMPROMISED-SINCE")
+        return (is_open(check)
                 or later and (check.name, check.code) in (("time", "GP-SIGNED-IN-FUTURE"), ("validity", "GP-VISA-NOT-YET")))
 
     def judge_all(self, shown: Presentation, readable: list[Visa | Check]) -> list[Standing]:

@@ -46,12 +46,13 @@ impl Known {
 }
 
 impl Known {
-    /// Whether a newer state is known that counts for nothing against a list.
+    /// Whether a newer state is known, or one of the same version, that counts for nothing against a list.
     fn gives_way_to(&self, list: &StatusList, trust: &Trust) -> bool {
         let seen = self.seen.get(&(list.id.clone(), list.issuer.clone()));
         let known = Snapshots::default().with(trust).with(self);
         seen.is_some_and(|seen| {
-            list.order() <= seen.order && seen.gives_way_to(list, &OfflineResolver::new(&known))
+            // Of the same version it is no fork either, whichever is dated later.
+            list.order().0 <= seen.order.0 && seen.gives_way_to(list, &OfflineResolver::new(&known))
         })
     }
 }

@@ -121,6 +121,12 @@ impl<'c> Chains<'c> {
             .collect();
         let (mut found, mut undecided) = (Revokers::new(), Revokers::new());
         let mut lapsed = Revokers::new();
+        if asked.is_empty() {
+            return [found, undecided, lapsed];
+        }
+        let open_ways = self.reach(&|root: &Check| root.outcome == Outcome::Passed);
+        // Their root was one when it issued, and is none now.
+        let removed_ways = self.reach(&|root: &Check| root.code == codes::CHAIN_ROOT_REMOVED);
         for index in 0..self.nodes.len() {
             let Some((node, visa)) = self.visa(index) else { continue };
             // Also where no list of it is believed: what it said may have been that one is revoked.
@@ -134,21 +140,9 @@ impl<'c> Chains<'c> {
                 found.insert(revoker);
                 continue;
             }
-            let issuer = self.issuer_checks(index);
-            // Its issuer was a root when it issued it, and is none now.
-            let is_removed = |c: &Check| c.code == codes::CHAIN_ROOT_REMOVED;
-            let removed =
-                issuer.iter().any(is_removed) && issuer.iter().all(|c| is_open(c) || is_removed(c));
-            let issued = self.issuer_is_open(index);
-            // It holds the role since after the time that is asked about, such as by a renewal: whoever is
-            // revoked would date back what it sends.
-            let clock = self.lists.clock;
-            let is_later = self.now < clock && node.issued <= clock && visa.valid_from <= clock;
-            let later = |c: &Check| {
-                is_later
-                    && (c.code == codes::VISA_NOT_YET || c.code == identity_codes::SIGNED_IN_FUTURE)
-            };
-            let open = |c: &Check| is_open(c) || later(c);
+            let [issued, removed] =
+                [&open_ways, &removed_ways].map(|ways| ways.get(index) == Some(&true));
+            let open = |c: &Check| is_open(c) || self.is_later(index, c);
             if !(issued || removed) || !node.checks.iter().all(open) {
                 continue;
             }
@@ -163,27 +157,61 @@ impl<'c> Chains<'c> {
         [found, undecided, lapsed]
     }
 
-    /// Whether nothing leaves open who issued a visa but what [`is_open`] says, all the way up.
-    fn issuer_is_open(&self, index: usize) -> bool {
-        let mut index = index;
-        for _ in 0..=MAX_CHAIN_DEPTH {
-            let checks = self.issuer_checks(index);
-            if checks.iter().all(is_open) {
-                return true;
-            }
-            // Of what is undecided further up a check says only that it is.
-            let above = |c: &Check| {
-                c.outcome == Outcome::Indeterminate && c.code == codes::CHAIN_LINK_MISSING
+    /// Whether a check says only that a visa is of a later time than the one that is asked about, such as by a
+    /// renewal, and not than the clock: whoever is revoked would date back what it sends.
+    fn is_later(&self, index: usize, check: &Check) -> bool {
+        let clock = self.lists.clock;
+        let says_so = [codes::VISA_NOT_YET, identity_codes::SIGNED_IN_FUTURE].contains(&check.code);
+        says_so
+            && self.now < clock
+            && self
+                .visa(index)
+                .is_some_and(|(node, visa)| node.issued <= clock && visa.valid_from <= clock)
+    }
+
+    /// Which visas lead to a root of which `from` is true, by ways on which nothing is left open but what
+    /// [`is_open`] says. Every way counts, not the one that the walk took: whoever is revoked would show
+    /// another one beside it.
+    fn reach(&self, from: &dyn Fn(&Check) -> bool) -> Vec<bool> {
+        let mut depths: Vec<Option<u8>> = (0..self.nodes.len())
+            .map(|index| {
+                let (node, visa) = self.visa(index)?;
+                let definition = &node.role?.definition;
+                let is_named = definition.issuers.dids.contains(&visa.issuer);
+                let check = || self.root_check(node, visa, definition.issuer_revocation);
+                (is_named && from(&check())).then_some(0)
+            })
+            .collect();
+        for depth in 1..=MAX_CHAIN_DEPTH {
+            let further = |(index, known): (usize, &Option<u8>)| {
+                known.or_else(|| self.reach_by(index, &depths, depth))
             };
-            let link = self.best.get(index).and_then(Best::link);
-            let Some(parent) = link.and_then(|(_, link)| link.parent) else { return false };
-            let by_parent = self.nodes.get(parent).is_some_and(|n| n.checks.iter().all(is_open));
-            if !by_parent || !checks.iter().all(|c| is_open(c) || above(c)) {
-                return false;
+            let next: Vec<Option<u8>> = depths.iter().enumerate().map(further).collect();
+            if next == depths {
+                break;
             }
-            index = parent;
+            depths = next;
         }
-        false
+        depths.iter().map(Option::is_some).collect()
+    }
+
+    /// A visa reaches a root by an authority that reached it in the round before.
+    fn reach_by(&self, index: usize, depths: &[Option<u8>], depth: u8) -> Option<u8> {
+        let (node, visa) = self.visa(index)?;
+        let definition = &node.role?.definition;
+        let usage = Use::Issuing(definition.issuer_revocation);
+        let is_open_by = |authority: usize| {
+            depths.get(authority) == Some(&depth.checked_sub(1))
+                && self.nodes.get(authority).is_some_and(|n| {
+                    n.checks.iter().all(|c| is_open(c) || self.is_later(authority, c))
+                })
+                && self
+                    .standing(authority, node.issued, usage, MAX_PRECONDITIONS)
+                    .iter()
+                    .all(is_open)
+        };
+        let mut authorities = self.authorities(index, visa, &definition.issuers.roles);
+        (depth <= definition.max_chain_depth && authorities.any(is_open_by)).then_some(depth)
     }
 
     /// Whether a visa may rest on another: on what only proves a revoker nothing else does.
@@ -453,6 +481,8 @@ impl<'c> Chains<'c> {
         let Some(role) = node.role else { return Vec::new() };
         let definition = &role.definition;
         let usage = Use::Issuing(definition.issuer_revocation);
+        // One that is shown and carried is one.
+        let mut told = BTreeSet::new();
         self.authorities(index, visa, &definition.issuers.roles)
             .filter(|i| {
                 self.complete(*i, Outcome::Passed)
@@ -460,6 +490,7 @@ impl<'c> Chains<'c> {
                     && self.stands(*i, node.issued, usage) == Outcome::Passed
             })
             .filter_map(|i| Some(self.nodes.get(i)?.evidence.clone()))
+            .filter(|evidence| told.insert(evidence.clone()))
             .collect()
     }
 

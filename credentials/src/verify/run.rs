@@ -11,6 +11,7 @@ use crate::signature::{self, Asked, OnceResolver, SignatureMemo};
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Check;
 use gridpass_identity::time::UnixMillis;
+use std::collections::BTreeSet;
 
 /// One verification on its way.
 pub(super) struct Run<'r> {
@@ -71,9 +72,13 @@ impl<'r> Run<'r> {
         let lists = Lists::verify(&nodes, &mut self);
         let lists_clock = lists.clock;
         let chains = Chains::find(&nodes, lists, self.evidence, self.expect.now);
+        // Of one that is shown and carried, what is said of the shown one is told.
+        let shown: BTreeSet<&ContentId> =
+            nodes.iter().filter(|n| !n.proves_revoker).map(|n| &n.evidence).collect();
         let visas: Vec<Verdict> = nodes
             .iter()
             .enumerate()
+            .filter(|(_, node)| !node.proves_revoker || !shown.contains(&node.evidence))
             .map(|(i, node)| chains.verdict(i, node, presented.contains(&i)))
             .collect();
         let charter = self.evidence.trust.charter();

@@ -47,10 +47,23 @@ fn check(
     seen: &SeenLists,
     known: &dyn SnapshotStore,
 ) -> VisaReport {
+    check_beside(visa, &[], trust, lists, seen, known)
+}
+
+fn check_beside(
+    visa: &Secured,
+    beside: &[&Secured],
+    trust: &Trust,
+    lists: &[StatusList],
+    seen: &SeenLists,
+    known: &dyn SnapshotStore,
+) -> VisaReport {
     let resolver = OfflineResolver::new(known);
     let evidence = Evidence { trust, lists, resolver: &resolver, seen };
     let expect = Expectation { now: NOW, clock: NOW, audience: None, nonce: None, presenter: None };
-    verify_visa(visa.text().as_bytes(), &[], &evidence, &expect, &mut SignatureMemo::default())
+    let beside: Vec<Vec<u8>> = beside.iter().map(|v| v.text().as_bytes().to_vec()).collect();
+    let text = visa.text().as_bytes();
+    verify_visa(text, &beside, &evidence, &expect, &mut SignatureMemo::default())
 }
 
 #[test]
@@ -100,6 +113,30 @@ fn a_thiefs_list_does_not_lock_its_owners_out_and_the_mark_brings_no_older_one_b
         take(stolen, &[]).expect_err("its key is marked");
         assert_eq!(take(&older, &[]), Err("GP-KEY-NOT-LISTED"));
     }
+}
+
+#[test]
+fn a_thiefs_list_of_the_version_that_its_owner_gives_next_is_no_fork_once_the_key_is_marked() {
+    let (signer, issuer) = (Party::new(9), Logged::new(1));
+    let role = world::definition("flex.gb.aggregator", world::dids(&[&issuer.party]), |_| ());
+    let pack = first(&signer, &[&issuer.party], &[&role]);
+    let pin = ContentId::of_bytes(&pack).expect("a name");
+    let (owner, marked) = issuer.marked(minutes_ago(120), minutes_ago(40));
+    let set = [Change { index: 7, set: true, at: minutes_ago(70) }];
+    let stolen = world::list_by(&issuer.party, &issuer.party, Purpose::Revocation, &set, |list| {
+        list["validFrom"] = json!(minutes_ago(60));
+        list["credentialSubject"]["statusList"]["version"] = json!(3);
+    });
+    let owners = list(&owner, Purpose::Revocation, 3, minutes_ago(20));
+    let verifier = Verifier::open(&pack, &pin, NOW).expect("a verifier");
+    let take = |list: &StatusList, log: &dyn SnapshotStore| {
+        let log = log.snapshots(&owner.did).expect("a log").pop().expect("one");
+        let beside = [IdentityMaterial::of(&owner.did, &log)];
+        let taken = verifier.take_list(list.secured().text().as_bytes(), &beside, NOW);
+        taken.map_err(|e| e.code().id())
+    };
+    assert_eq!(take(&stolen, &issuer.living()), Ok(()));
+    assert_eq!(take(&owners, &marked), Ok(()));
 }
 
 /// A visa of a root that an ombudsman revoked a day ago, by an office that another one gives.
@@ -223,4 +260,167 @@ fn what_was_revoked_is_open_once_the_root_has_left_that_gave_the_office() {
     let report = check(&s.visa, &trust, &lists, &SeenLists::new(), &NoSnapshots);
     let lapsed = (Outcome::Indeterminate, codes::STATUS_REVOKER_LAPSED);
     assert_eq!((report.outcome, report.code), lapsed, "{}", report.sentence);
+}
+
+/// A visa of a root that an ombudsman revoked, by an office of a chamber that another root authorised.
+struct Chamber {
+    signer: Party,
+    root: Party,
+    chamber: Party,
+    ombudsman: Party,
+    seat: RoleDefinition,
+    office: RoleDefinition,
+    role: RoleDefinition,
+    visa: Secured,
+    set: Change,
+    seated: Secured,
+    seat_index: u64,
+}
+
+impl Chamber {
+    fn new(above: &Party) -> Self {
+        let (signer, root, holder) = (Party::new(9), Party::new(1), Party::new(2));
+        let (chamber, ombudsman) = (Party::new(7), Party::new(5));
+        let top = world::definition("flex.gb.ministry", world::dids(&[above]), |_| ());
+        let seat = world::definition("flex.gb.chamber", world::dids(&[above]), |d| {
+            d.issuers.roles = vec![world::id(&top)];
+            d.issuer_revocation = IssuerRevocation::Ends;
+        });
+        let office = world::definition("flex.gb.ombudsman", world::holders(&[&seat]), |d| {
+            d.issuer_revocation = IssuerRevocation::Ends;
+        });
+        let role = world::definition("flex.gb.aggregator", world::dids(&[&root]), |d| {
+            d.revokers = Some(world::holders(&[&office]));
+        });
+        let visa = world::visa(&root, &holder, &role, |_| ());
+        let index = visa.status_of(Purpose::Revocation).expect("an entry").index;
+        let set = Change { index, set: true, at: days_ago(1) };
+        let visa = world::issue(&root, &visa);
+        let seated = world::visa(above, &chamber, &seat, |_| ());
+        let seat_index = seated.status_of(Purpose::Revocation).expect("an entry").index;
+        let seated = world::issue(above, &seated);
+        Self { signer, root, chamber, ombudsman, seat, office, role, visa, set, seated, seat_index }
+    }
+
+    fn roles(&self) -> [&RoleDefinition; 3] {
+        [&self.seat, &self.office, &self.role]
+    }
+
+    fn trust(&self, above: &Party) -> Trust {
+        let pack = first(&self.signer, &[&self.root, above], &self.roles());
+        Trust::open(&pack, None, NOW).expect("a pack")
+    }
+
+    fn office_by(&self, chamber: &Party, ombudsman: &Party) -> Secured {
+        world::issue(chamber, &world::visa(chamber, ombudsman, &self.office, |_| ()))
+    }
+
+    /// Everybody's lists; those of whoever is above are signed by `above`, with these places set.
+    fn lists(&self, above: &Party, over: &[Change]) -> Vec<StatusList> {
+        let mut lists = world::clear_lists(&[&self.root, &self.chamber]);
+        lists.push(world::list(above, Purpose::Revocation, over));
+        lists.push(world::list(above, Purpose::Suspension, &[]));
+        let office = self.office_by(&self.chamber, &self.ombudsman);
+        let (by, set, carried) = (&self.ombudsman, [self.set], [&office, &self.seated]);
+        lists.push(world::list_carrying(&self.root, by, Purpose::Revocation, &set, &carried));
+        lists
+    }
+}
+
+#[test]
+fn a_root_that_left_gives_no_word_back_to_the_offices_of_whom_it_had_revoked() {
+    let above = Party::new(6);
+    let s = Chamber::new(&above);
+    let mut charter = world::charter(&[&s.signer], &s.roles());
+    charter.roots = vec![s.root.did.clone(), above.did.clone()];
+    let before = world::sign_charter(charter, &[&s.signer]);
+    let mut next = before.charter().next(days_ago(2)).expect("a next");
+    next.roots = vec![s.root.did.clone()];
+    let next = world::sign_charter(next, &[&s.signer]);
+    let trust = Trust::open(&world::pack(&[before, next], &s.roles()), None, NOW).expect("a pack");
+    let judged = |over: &[Change]| {
+        let lists = s.lists(&above, over);
+        let report = check(&s.visa, &trust, &lists, &SeenLists::new(), &NoSnapshots);
+        (report.outcome, report.code)
+    };
+    assert_eq!(judged(&[]), (Outcome::Indeterminate, codes::STATUS_REVOKER_LAPSED));
+    let revoked = Change { index: s.seat_index, set: true, at: days_ago(3) };
+    assert_eq!(judged(&[revoked]).0, Outcome::Passed);
+}
+
+#[test]
+fn who_is_revoked_shows_no_other_way_beside_that_of_the_revoker() {
+    let above = Logged::new(6);
+    let s = Chamber::new(&above.party);
+    let trust = s.trust(&above.party);
+    let (new, marked) = above.marked(days_ago(5), days_ago(1));
+    let anybody = Party::new(8);
+    let beside = world::visa(&anybody, &s.chamber, &s.seat, |v| v.id.push_str(":beside"));
+    let beside = world::issue(&anybody, &beside);
+    let mut lists = s.lists(&new, &[]);
+    lists.extend(world::clear_lists(&[&anybody]));
+    let nothing: [&Secured; 0] = [];
+    for shown in [&nothing[..], &[&beside][..]] {
+        let seen = SeenLists::new();
+        let report = check_beside(&s.visa, shown, &trust, &lists, &seen, &marked);
+        let open = (Outcome::Indeterminate, codes::STATUS_SIGNER);
+        assert_eq!((report.outcome, report.code), open, "{}", report.sentence);
+    }
+}
+
+#[test]
+fn who_marks_a_key_of_its_own_is_no_revoker_by_that() {
+    let (above, thief) = (Party::new(6), Logged::new(8));
+    let s = Chamber::new(&above);
+    let trust = s.trust(&above);
+    let (new, marked) = thief.marked(days_ago(5), days_ago(1));
+    let (chamber, ombudsman) = (Party::new(10), Party::new(11));
+    let seated = world::issue(&thief.party, &world::visa(&thief.party, &chamber, &s.seat, |_| ()));
+    let office = s.office_by(&chamber, &ombudsman);
+    let mut lists = world::clear_lists(&[&s.root, &chamber, &new]);
+    let (purpose, set) = (Purpose::Revocation, [s.set]);
+    let carried = [&office, &seated];
+    lists.push(world::list_carrying(&s.root, &ombudsman, purpose, &set, &carried));
+    let report = check(&s.visa, &trust, &lists, &SeenLists::new(), &marked);
+    assert_eq!(report.outcome, Outcome::Passed, "{}", report.sentence);
+}
+
+#[test]
+fn who_is_revoked_shows_its_revokers_visa_without_what_that_one_rests_on_in_vain() {
+    let above = Party::new(6);
+    let s = Chamber::new(&above);
+    let (trust, lists) = (s.trust(&above), s.lists(&above, &[]));
+    let office = s.office_by(&s.chamber, &s.ombudsman);
+    let nothing: [&Secured; 0] = [];
+    for shown in [&nothing[..], &[&office][..], &[&s.seated][..], &[&office, &s.seated][..]] {
+        let seen = SeenLists::new();
+        let report = check_beside(&s.visa, shown, &trust, &lists, &seen, &NoSnapshots);
+        let revoked = (Outcome::Failed, codes::VISA_REVOKED);
+        assert_eq!((report.outcome, report.code), revoked, "{}", report.sentence);
+        // Each is told of once.
+        assert_eq!(report.visas.len(), 3);
+    }
+}
+
+#[test]
+fn who_is_revoked_dates_nothing_back_before_the_renewals_of_a_revoker_and_of_who_issued_it() {
+    let above = Party::new(6);
+    let s = Chamber::new(&above);
+    let trust = s.trust(&above);
+    let at = days_ago(2);
+    let seated = world::visa(&above, &s.chamber, &s.seat, |v| v.valid_from = at);
+    let seated = world::issue_as(&above, &seated, Form::Jwt, at);
+    let office = world::visa(&s.chamber, &s.ombudsman, &s.office, |v| v.valid_from = at);
+    let office = world::issue_as(&s.chamber, &office, Form::Jwt, at);
+    let mut lists = world::clear_lists(&[&s.root, &s.chamber, &above]);
+    let (purpose, set, carried) = (Purpose::Revocation, [s.set], [&office, &seated]);
+    lists.push(world::list_carrying(&s.root, &s.ombudsman, purpose, &set, &carried));
+    let (resolver, seen) = (OfflineResolver::new(&NoSnapshots), SeenLists::new());
+    let evidence = Evidence { trust: &trust, lists: &lists, resolver: &resolver, seen: &seen };
+    let now = days_ago(5);
+    let expect = Expectation { now, clock: NOW, audience: None, nonce: None, presenter: None };
+    let text = s.visa.text().as_bytes();
+    let report = verify_visa(text, &[], &evidence, &expect, &mut SignatureMemo::default());
+    let open = (Outcome::Indeterminate, codes::STATUS_SIGNER);
+    assert_eq!((report.outcome, report.code), open, "{}", report.sentence);
 }
