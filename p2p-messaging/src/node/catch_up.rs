@@ -322,7 +322,7 @@ impl Worker {
         let uptime = self.uptime();
         let looked = &mut self.ranges.looked;
         if let Some(behind) = is_known.then(|| looked.note_early(checked, now, uptime)).flatten() {
-            let (code, next) = (codes::CLOCK_BEHIND.id(), codes::CLOCK_BEHIND.0.remedy);
+            let (code, next) = (codes::NODE_CLOCK_BEHIND.id(), codes::NODE_CLOCK_BEHIND.0.remedy);
             let seconds = behind / 1000;
             tracing::warn!(code, next, seconds, "the clock here is behind that of several senders");
         }
