@@ -90,8 +90,8 @@ impl Checker {
             if source == Source::CatchUp && is_suspended(admitted.admission(), &ruling) {
                 let (admission, times) = (admitted.admission(), (at, now));
                 let remembered = &mut self.suspensions;
-                judged.1 =
-                    reinstated(admission, remembered, &speaker, known, times, &mut self.memo);
+                let work = (&mut self.memo, &mut self.verified);
+                judged.1 = reinstated(admission, remembered, &speaker, known, times, work);
             }
             checked.verdict = finality(&channel.policy, &ruling, admitted.admission(), judged);
         }

@@ -29,7 +29,7 @@ pub(super) fn reinstated(
     speaker: &Speaker<'_>,
     known: &dyn Known,
     (at, now): (UnixMillis, UnixMillis),
-    memo: &mut SignatureMemo,
+    (memo, verified): (&mut SignatureMemo, &mut u64),
 ) -> bool {
     let code = credential_codes::VISA_SUSPENDED.id();
     let suspended: Vec<&ContentId> = admission
@@ -52,6 +52,7 @@ pub(super) fn reinstated(
             presenter: Some(speaker.participant),
         };
         let report = verify_presentation(&presentation, &known.evidence(), &expect, memo);
+        *verified = verified.saturating_add(1);
         let mut places = Places::new();
         for verdict in &report.visas {
             let Some(visa) = &verdict.visa else { continue };
