@@ -163,7 +163,7 @@ gridpass_identity::codes! {
     CLOCK_MOVED = "GP-CLOCK-MOVED", Configuration,
         "The machine's clock was just set forward, by more than the channel lets clocks differ.",
         "Set it right; where it is right now (it was wrong when the node started, or the machine slept), send again in five minutes, or start the node again.";
-    CLOCK_BEHIND = "GP-CLOCK-BEHIND", Configuration,
+    NODE_CLOCK_BEHIND = "GP-NODE-CLOCK-BEHIND", Configuration,
         "The machine's clock is behind: messages of several senders are dated ahead of it, and are taken only when their time has come here.",
         "Set it right, and see that it is kept so (NTP): what was left aside is asked for again at once.";
     CHAIN_AHEAD = "GP-CHAIN-AHEAD", Conflict,

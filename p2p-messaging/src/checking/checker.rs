@@ -3,6 +3,7 @@
 use super::deciding::{out_of_time, outcome};
 use super::failures::Failures;
 use super::keys::Keys;
+use super::lists::Suspensions;
 use super::rate::Rate;
 use super::refusals::Refusals;
 use super::sealed::Epochs;
@@ -61,6 +62,8 @@ pub struct Checker {
     /// Status lists that visas and authorisations rest on that hold beside, and who may sign each; and the
     /// channels in which these were shown.
     pub(super) wanted: LruCache<(String, Did), BTreeSet<ContentId>>,
+    /// Where visas are suspended that were shown, and failed for that in catching up.
+    pub(super) suspensions: Suspensions,
     /// Those of whom nothing is known, or too little, that something rests on.
     pub(super) unknown: BTreeSet<Did>,
 }
@@ -92,6 +95,7 @@ impl Checker {
             kept: LruCache::new(limits.admissions.max(1)),
             epochs: Epochs::new(limits.epochs_an_hour),
             wanted: LruCache::new(limits.admissions.saturating_mul(4).max(1)),
+            suspensions: LruCache::new(limits.admissions.max(1)),
             unknown: BTreeSet::new(),
         }
     }

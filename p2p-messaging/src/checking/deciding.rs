@@ -88,10 +88,10 @@ impl Checker {
         let mut judged = (source, false);
         if checked.verdict == Verdict::Refuse {
             if source == Source::CatchUp && is_suspended(admitted.admission(), &ruling) {
-                let evidence = known.evidence();
-                judged.1 = known.document(speaker.presentation).is_some_and(|presentation| {
-                    reinstated(&speaker, &presentation, &evidence, (at, now), &mut self.memo)
-                });
+                let (admission, times) = (admitted.admission(), (at, now));
+                let remembered = &mut self.suspensions;
+                let work = (&mut self.memo, &mut self.verified);
+                judged.1 = reinstated(admission, remembered, &speaker, known, times, work);
             }
             checked.verdict = finality(&channel.policy, &ruling, admitted.admission(), judged);
         }

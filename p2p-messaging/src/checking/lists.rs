@@ -6,37 +6,67 @@ use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::status::StatusList;
-use gridpass_credentials::verify::{Evidence, Expectation, carries_authority, verify_presentation};
+use gridpass_credentials::verify::{Expectation, carries_authority, verify_presentation};
 use gridpass_credentials::visa::{Purpose, StatusEntry};
 use gridpass_identity::did::Did;
-use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
-use std::collections::BTreeSet;
+use gridpass_policy::facts::Admission;
+use hashlink::LruCache;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Of a presentation the places where its visas are suspended, by the hash of each: they hang on its bytes alone.
+type Places = BTreeMap<ContentId, Vec<StatusEntry>>;
+
+/// Those of the presentations that were asked about last: with each message that names one, it would be verified
+/// again.
+pub(super) type Suspensions = LruCache<ContentId, Places>;
 
 /// Whether each visa that somebody shows and that fails as suspended at a time is suspended no more, by every
 /// list here: then they say when it was, and nothing newer takes that back.
 pub(super) fn reinstated(
+    admission: &Admission,
+    remembered: &mut Suspensions,
     speaker: &Speaker<'_>,
-    presentation: &[u8],
-    evidence: &Evidence<'_>,
+    known: &dyn Known,
     (at, now): (UnixMillis, UnixMillis),
-    memo: &mut SignatureMemo,
+    (memo, verified): (&mut SignatureMemo, &mut u64),
 ) -> bool {
-    let expect = Expectation {
-        now: at,
-        clock: now,
-        audience: Some(speaker.channel.as_str()),
-        nonce: None,
-        presenter: Some(speaker.participant),
-    };
-    let report = verify_presentation(presentation, evidence, &expect, memo);
-    let suspended = report.visas.iter().filter(|v| {
-        let codes = || v.checks.iter().filter(|c| c.outcome != Outcome::Passed).map(|c| c.code);
-        codes().any(|code| code == credential_codes::VISA_SUSPENDED)
-    });
-    let entries = suspended.filter_map(|v| v.visa.as_ref()).flat_map(|visa| &visa.status);
-    let mut entries = entries.filter(|e| e.purpose == Purpose::Suspension).peekable();
-    entries.peek().is_some() && entries.all(|entry| is_clear(entry, evidence.lists))
+    let code = credential_codes::VISA_SUSPENDED.id();
+    let suspended: Vec<&ContentId> = admission
+        .visas
+        .iter()
+        .filter(|v| v.standing.code == code)
+        .map(|v| &v.evidence)
+        .collect();
+    if suspended.is_empty() {
+        return false;
+    }
+    let lacks = |places: &Places| suspended.iter().any(|id| !places.contains_key(*id));
+    if remembered.get(speaker.presentation).is_none_or(lacks) {
+        let Some(presentation) = known.document(speaker.presentation) else { return false };
+        let expect = Expectation {
+            now: at,
+            clock: now,
+            audience: Some(speaker.channel.as_str()),
+            nonce: None,
+            presenter: Some(speaker.participant),
+        };
+        let report = verify_presentation(&presentation, &known.evidence(), &expect, memo);
+        *verified = verified.saturating_add(1);
+        let mut places = Places::new();
+        for verdict in &report.visas {
+            let Some(visa) = &verdict.visa else { continue };
+            let entries = visa.status.iter().filter(|e| e.purpose == Purpose::Suspension);
+            places.insert(verdict.evidence.clone(), entries.cloned().collect());
+        }
+        remembered.insert(speaker.presentation.clone(), places);
+    }
+    let Some(places) = remembered.get(speaker.presentation) else { return false };
+    let evidence = known.evidence();
+    suspended.into_iter().all(|id| {
+        let entries = places.get(id).map(Vec::as_slice).unwrap_or_default();
+        !entries.is_empty() && entries.iter().all(|entry| is_clear(entry, evidence.lists))
+    })
 }
 
 /// Whether a place is clear in each of the lists that have it, and one has.

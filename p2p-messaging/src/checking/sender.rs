@@ -166,6 +166,16 @@ impl Checker {
         }
     }
 
+    /// Whether the key that an envelope names signed it: of one that was put aside before that was looked at.
+    pub(crate) fn is_signed(
+        &mut self,
+        envelope: &Envelope,
+        known: &dyn Known,
+        at: UnixMillis,
+    ) -> bool {
+        self.check_signature(envelope, None, known, at).is_ok()
+    }
+
     /// The key that a header names, and whether the DID itself says so. What is known of other DIDs
     /// differs from peer to peer: nobody is at fault for it.
     fn key_of(

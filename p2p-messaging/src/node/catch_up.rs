@@ -15,6 +15,7 @@ use crate::sync::{ChainHead, MAX_PAGE, Request, Response, page};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::{Did, DidUrl};
 use gridpass_identity::time::UnixMillis;
+use gridpass_policy::codes as policy_codes;
 use libp2p::PeerId;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -317,12 +318,22 @@ impl Worker {
     }
 
     /// Where messages of several senders are early, it is the clock here that is wrong, and nobody else would say so.
-    /// What strangers bring says nothing: nobody looked at its signature.
+    /// What strangers bring says nothing. Nor does what nobody signed whose messages are here: it was put aside before
+    /// anybody looked at its signature, and one peer could name any senders.
     pub(super) fn note_early(&mut self, checked: &Checked, is_known: bool, now: UnixMillis) {
-        let uptime = self.uptime();
-        let looked = &mut self.ranges.looked;
-        if let Some(behind) = is_known.then(|| looked.note_early(checked, now, uptime)).flatten() {
-            let (code, next) = (codes::CLOCK_BEHIND.id(), codes::CLOCK_BEHIND.0.remedy);
+        if !is_known || checked.code != policy_codes::MESSAGE_FROM_FUTURE {
+            return;
+        }
+        let Some(envelope) = checked.envelope.as_deref() else { return };
+        let (uptime, header) = (self.uptime(), envelope.header());
+        if self.ranges.looked.was_early(&header.sender, uptime)
+            || self.knowledge.store.newest(&Chain::of(header)).is_none()
+            || !self.checker.is_signed(envelope, &self.knowledge, now)
+        {
+            return;
+        }
+        if let Some(behind) = self.ranges.looked.note_early(checked, now, uptime) {
+            let (code, next) = (codes::NODE_CLOCK_BEHIND.id(), codes::NODE_CLOCK_BEHIND.0.remedy);
             let seconds = behind / 1000;
             tracing::warn!(code, next, seconds, "the clock here is behind that of several senders");
         }

@@ -119,6 +119,11 @@ impl Looked {
         counts.then_some((aside.code, aside.sentence.as_str()))
     }
 
+    /// Whether that is noted of a sender already, a short while ago.
+    pub(super) fn was_early(&self, sender: &Did, uptime: UnixMillis) -> bool {
+        self.early.get(sender).is_some_and(|(_, at)| uptime.millis_since(*at) < SAID_MILLIS)
+    }
+
     /// A message came that is dated ahead of what the clock says by more than its channel lets clocks differ, from
     /// somebody who is known. Gives by how much the clock here seems to be behind, where that is to be said.
     pub(super) fn note_early(
@@ -272,6 +277,10 @@ mod tests {
         assert_eq!(looked.note_early(&early(1, 900_000), NOW, at(0)), None);
         assert_eq!(looked.note_early(&early(1, 900_001), NOW, at(1)), None, "it may be its clock");
         assert_eq!(looked.clock_behind(at(1)), None);
+        let sender = header(&key(1)).sender;
+        assert!(looked.was_early(&sender, at(SAID_MILLIS)), "it is not looked at again");
+        assert!(!looked.was_early(&sender, at(1 + SAID_MILLIS)));
+        assert!(!looked.was_early(&header(&key(2)).sender, at(1)));
         let other = ignored(policy_codes::MESSAGE_RATE, 2, NOW.plus_millis(90_000));
         assert_eq!(looked.note_early(&other, NOW, at(2)), None);
         assert_eq!(looked.note_early(&early(2, 90_000), NOW, at(3)), Some(90_000));

@@ -23,6 +23,7 @@ pub use index::Head;
 pub use opening::Found;
 pub use unread::Unnamed;
 
+use crate::checking::Chain;
 use crate::codes;
 use crate::files::left_on_disk;
 use crate::log::{Log, LogError};
@@ -31,8 +32,10 @@ use gridpass_identity::code::Code;
 use gridpass_identity::time::UnixMillis;
 use index::{Index, Spot};
 use staged::Staged;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use unread::Doubtful;
 
 /// The file beside the log that says whom the node acts for. It is written when the store was opened the first
 /// time. `spec/log.md`.
@@ -82,6 +85,9 @@ pub struct Store {
     left: BTreeMap<u64, Left>,
     /// Numbers whose records could not be read when it was opened: first and last, in order.
     lost: Vec<(u64, u64)>,
+    /// The own messages of a chain whose references may be lost, each with its number there, as they were looked
+    /// for once: until one of the chain comes back from others.
+    doubtful: RefCell<BTreeMap<Chain, Vec<(u64, Doubtful)>>>,
     /// When the last record was appended that was there when it was opened.
     logged_before: Option<UnixMillis>,
     /// The greatest number of a record that is lost or cannot be read; 0 where there is none.

@@ -5,6 +5,7 @@ use super::staged::Staged;
 use super::{Entry, PARTICIPANT, Store, StoreError};
 use crate::log::{Log, Opened, Place, Record};
 use gridpass_identity::time::UnixMillis;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
@@ -200,6 +201,7 @@ impl Store {
             index_failed,
             left,
             lost,
+            doubtful: RefCell::default(),
             logged_before,
             lost_until,
             cut_off_until,

@@ -5,12 +5,13 @@ use super::{Entry, Found, Store, StoreError};
 use crate::checking::{Chain, Link};
 use crate::codes;
 use crate::envelope::Envelope;
+use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_identity::code::Code;
 
 /// The most numbers that are told one by one.
 const MOST_TOLD: usize = 16;
-/// The most own messages of a chain that are looked at, the newest first, for those whose reference may be lost.
-const MOST_LOOKED_AT: usize = 1000;
+/// How many of the newest numbers of an own chain are looked at for messages whose reference may be lost.
+const MOST_LOOKED_AT: u64 = 1000;
 /// Between the record of a reference and that of its message stands what the message rests on: fewer than so
 /// many records.
 const BETWEEN: u64 = 64;
@@ -21,6 +22,13 @@ pub enum Unnamed {
     /// It is here.
     Message(Box<Envelope>),
     /// It is lost as well: the next of its chain is here.
+    Before(Link),
+}
+
+/// The same as it is remembered, without what it says.
+#[derive(Clone, Debug)]
+pub(super) enum Doubtful {
+    Message(EnvelopeId),
     Before(Link),
 }
 
@@ -102,41 +110,65 @@ impl Store {
     /// lost.
     #[must_use]
     pub fn unnamed(&self, chain: &Chain) -> Vec<Unnamed> {
-        let Some((first_lost, _)) = self.lost.first().copied() else { return Vec::new() };
-        let (mut found, mut looked_at) = (Vec::new(), 0_usize);
-        let mut next: Option<u64> = None;
+        let newest = self.index.newest(chain).unwrap_or_default();
+        if self.lost.is_empty() || newest == 0 {
+            return Vec::new();
+        }
+        let oldest = newest.saturating_sub(MOST_LOOKED_AT).saturating_add(1);
+        let mut doubtful = self.doubtful.borrow_mut();
+        // Who sends much asks each time: what is sent since then adds none.
+        let all = doubtful
+            .entry(chain.clone())
+            .or_insert_with(|| self.look_for_doubtful(chain, (oldest, newest)));
+        all.retain(|(sequence, _)| *sequence >= oldest);
+        let read = |one: &Doubtful| match one {
+            Doubtful::Before(next) => Some(Unnamed::Before(next.clone())),
+            Doubtful::Message(id) => {
+                let (_, kept) = self.envelope(id)?;
+                Some(Unnamed::Message(Box::new(kept.envelope().ok()?)))
+            }
+        };
+        all.iter().filter_map(|(_, one)| read(one)).collect()
+    }
+
+    fn look_for_doubtful(
+        &self,
+        chain: &Chain,
+        (oldest, newest): (u64, u64),
+    ) -> Vec<(u64, Doubtful)> {
+        let first_lost = self.lost.first().map_or(u64::MAX, |(first, _)| *first);
+        let (mut found, mut next) = (Vec::new(), None);
         let after_a_hole = |next: Option<u64>, sequence: u64| {
             let next = next.filter(|next| *next > sequence.saturating_add(1))?;
-            self.at(chain, next).map(Unnamed::Before)
+            Some((next, Doubtful::Before(self.at(chain, next)?)))
         };
-        let newest = self.index.newest(chain).unwrap_or_default();
-        for (sequence, spot) in self.index.links_down(chain, 1, newest).take(MOST_LOOKED_AT) {
+        for (sequence, spot) in self.index.links_down(chain, oldest, newest) {
             found.extend(after_a_hole(next, sequence));
             next = Some(sequence);
-            looked_at = looked_at.saturating_add(1);
             // What stands before all that is lost did not come back for it.
             if spot.number < first_lost {
                 continue;
             }
-            let Some((number, kept)) = self.kept(spot) else { continue };
-            if !kept.caught_up && !self.is_lost_before(number) {
+            let Some((_, kept)) = self.kept(spot) else { continue };
+            if !kept.caught_up && !self.is_lost_before(spot) {
                 continue;
             }
             let Ok(envelope) = kept.envelope() else { continue };
             if self.reference(envelope.id()).is_none() {
-                found.push(Unnamed::Message(Box::new(envelope)));
+                found.push((sequence, Doubtful::Message(envelope.id().clone())));
             }
         }
-        if looked_at < MOST_LOOKED_AT {
-            found.extend(after_a_hole(next, 0));
-        }
+        found.extend(after_a_hole(next, oldest.saturating_sub(1)));
         found
     }
 
-    /// Whether a record is lost where the reference of the message in another one would stand.
-    fn is_lost_before(&self, number: u64) -> bool {
-        let is_near =
-            |(from, until): &(u64, u64)| *from < number && number <= until.saturating_add(BETWEEN);
+    /// Whether a record is lost where the reference of the message in another one would stand: both are written
+    /// together, in one file. What is sent after a loss was found stands in the next.
+    fn is_lost_before(&self, spot: Spot) -> bool {
+        let (number, file) = (spot.number, spot.place().segment);
+        let is_near = |(from, until): &(u64, u64)| {
+            *from < number && number <= until.saturating_add(BETWEEN) && file <= *until
+        };
         self.lost.iter().any(is_near)
     }
 

@@ -211,6 +211,49 @@ fn a_message_whose_reference_may_be_lost_is_told_and_no_other() {
     assert!(matches!(first.as_slice(), [Unnamed::Before(next)] if next.id == *all[1].id()));
 }
 
+#[test]
+fn what_is_sent_without_a_reference_after_a_loss_was_found_is_not_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let chain = sent(folder.path(), 2, false);
+    logs(folder.path()).iter().for_each(|path| std::fs::remove_file(path).expect("removed"));
+    let (mut store, found) = Store::open(folder.path()).expect("opens");
+    assert!(found.lacks_records() && store.unnamed(&chain).is_empty());
+    // Both come back from others, and a third is sent.
+    let all = chain_of(4);
+    for envelope in &all[..2] {
+        store.stage(kept(envelope, true)).expect("stages");
+        store.commit(NOW).expect("commits");
+    }
+    let message = |n: usize| Unnamed::Message(Box::new(all[n].clone()));
+    assert_eq!(store.unnamed(&chain), [message(1), message(0)]);
+    for envelope in &all[2..] {
+        store.stage(kept(envelope, false)).expect("stages");
+        store.commit(NOW).expect("commits");
+        assert_eq!(store.unnamed(&chain), [message(1), message(0)], "its reference is not lost");
+    }
+    drop(store);
+    let (store, _) = Store::open(folder.path()).expect("opens");
+    assert_eq!(store.unnamed(&chain), [message(1), message(0)]);
+}
+
+#[test]
+fn what_may_be_lost_of_a_chain_is_looked_for_once_and_not_for_ever() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let chain = sent(folder.path(), 1, true);
+    logs(folder.path()).iter().for_each(|path| std::fs::remove_file(path).expect("removed"));
+    let (mut store, _) = Store::open(folder.path()).expect("opens");
+    let all = chain_of(MOST_LOOKED_AT + 1);
+    store.stage(kept(&all[0], true)).expect("stages");
+    store.commit(NOW).expect("commits");
+    assert_eq!(store.unnamed(&chain).len(), 1);
+    for envelope in &all[1..] {
+        store.stage(kept(envelope, false)).expect("stages");
+    }
+    store.commit(NOW).expect("commits");
+    assert!(store.doubtful.borrow().contains_key(&chain), "it is remembered");
+    assert!(store.unnamed(&chain).is_empty(), "as many were sent since");
+}
+
 /// A store of so many own messages, each a record in a file that is closed behind it where `small`.
 fn sent(folder: &Path, count: u64, small: bool) -> Chain {
     let bytes = if small { 1 } else { crate::log::SEGMENT_BYTES };

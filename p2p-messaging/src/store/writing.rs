@@ -84,7 +84,13 @@ impl Store {
         for ((number, place), noted) in written.iter().zip(group.noted()) {
             let spot = Spot::new(*number, *place);
             match noted {
-                Noted::Envelope(located) => self.index.note_envelope(spot, located),
+                Noted::Envelope(located) => {
+                    if located.caught_up {
+                        // It may be one whose reference is lost.
+                        self.doubtful.get_mut().remove(&located.chain);
+                    }
+                    self.index.note_envelope(spot, located);
+                }
                 Noted::Other(entry) => self.index.note(spot, entry),
             }
         }

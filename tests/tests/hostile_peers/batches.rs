@@ -2,11 +2,12 @@
 //! one by one as far as they are admitted.
 
 use crate::rights::{add_list, visa_revoked};
-use crate::scene::{PATIENCE, Peer, Scene, until};
+use crate::scene::{PATIENCE, Peer, Scene, ask, until};
 use crate::subscriptions::{is_subscribed, reader};
 use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_credentials::secured::{Binding, Form, Secured};
 use gridpass_messaging::envelope::Envelope;
+use gridpass_messaging::node::control::Asked;
 use gridpass_messaging::sync::pack;
 use gridpass_tests::messages::Sender;
 use gridpass_tests::nodes::clock;
@@ -103,6 +104,30 @@ async fn each_envelope_of_a_batch_is_judged_by_itself_up_to_one_at_fault() {
     is_delivered(&s, &first).await;
     s.is_heard(1).await;
     assert!(!s.inbox().await.contains(last.id()), "what stands behind a fault is not looked at");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_peer_makes_nobody_believe_that_the_clock_is_behind() {
+    const HOUR: u64 = 3_600_000;
+    let s = Scene::new().await;
+    let (mut one, mut other) = (Bearer::new(&s, 54).await, Bearer::new(&s, 55).await);
+    let behind = async || ask(&s.operator, Asked::Status).await["clockBehind"].clone();
+    let last = one.good();
+    let early = one.sender.send(clock().plus_millis(HOUR));
+    let named = other.sender.send(clock().plus_millis(HOUR));
+    let mut forged = wire(&named);
+    *forged.last_mut().expect("a signature") ^= 1;
+    one.bring(&s, &[wire(&early), forged]).await;
+    one.bring(&s, &[wire(&last)]).await;
+    is_delivered(&s, &last).await;
+    assert_eq!(behind().await, false, "the other signed none of it");
+    // Of two who signed it that is believed.
+    other.bring(&s, &[wire(&named)]).await;
+    let started = Instant::now();
+    while behind().await != true {
+        assert!(started.elapsed() < PATIENCE, "it is not said");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -199,8 +199,8 @@ fn case_16_what_was_sent_while_suspended_is_not_taken_up_after_reinstatement() {
             l["credentialSubject"]["statusList"]["version"] = serde_json::json!(version);
         })
     };
-    let [before, during, after] =
-        [later(1_000), later(3_000), later(6_000)].map(|at| sender.send(at));
+    let [before, during, then_too, after] =
+        [1_000, 3_000, 3_000, 6_000].map(|at| sender.send(later(at)));
     let suspended = Change { index, set: true, at: later(2_000) };
     let reinstated = Change { index, set: false, at: later(5_000) };
     // As long as it is suspended, what it says it sent before waits: it dates as it likes.
@@ -217,6 +217,10 @@ fn case_16_what_was_sent_while_suspended_is_not_taken_up_after_reinstatement() {
     let code = gridpass_credentials::codes::VISA_SUSPENDED;
     expect(&checked, Verdict::Refuse, code);
     assert!(checked.keep, "{checked:?}");
+    // That it is over is not found out anew with each message.
+    let verified = peer.checker.verified();
+    expect(&peer.receive_by(&then_too, Source::CatchUp, later(60_000)), Verdict::Refuse, code);
+    assert_eq!(peer.checker.verified(), verified);
     admitted(&peer.receive_by(&after, Source::CatchUp, later(60_000)));
 }
 

@@ -286,7 +286,7 @@ mod tests {
         assert_eq!(found(&bad), [&all[..], &["GP-STATUS-STALE"; 2]].concat());
         let full =
             json!({"shortOfDisk": true, "manyFiles": true, "clockBehind": true, "channels": []});
-        assert_eq!(found(&full), ["GP-DISK-SHORT", "GP-LOG-MANY-FILES", "GP-CLOCK-BEHIND"]);
+        assert_eq!(found(&full), ["GP-DISK-SHORT", "GP-LOG-MANY-FILES", "GP-NODE-CLOCK-BEHIND"]);
         let aside = json!({"code": "GP-STATUS-ROLLBACK", "sentence": "a newer list was seen"});
         let gaps = json!([{"sender": "did:web:a.example", "leftAside": aside},
                           {"sender": "did:web:b.example", "leftAside": null}]);

@@ -18,6 +18,7 @@ mod partial;
 pub mod policy;
 mod replacing;
 pub mod resolve;
+mod restored;
 pub mod role;
 mod role_version;
 pub mod rotate;

@@ -2,6 +2,7 @@
 
 use super::clock;
 use super::init::build_in_place;
+use super::restored::mark_restored;
 use crate::codes;
 use crate::context::{GlobalArgs, OutputArgs, now, read_input, rng};
 use crate::help;
@@ -23,7 +24,6 @@ use gridpass_identity::wallet::sled_store::SledStore;
 use gridpass_identity::wallet::slot::{Passphrase, RecoveryPhrase, SlotKind, Unlock};
 use gridpass_identity::wallet::{Diary, LockedWallet, Status, Wallet, WalletError};
 use serde_json::json;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The wallet itself: its state, its ways in, its backups
@@ -508,28 +508,6 @@ fn backup_verify(global: &GlobalArgs, args: &BackupVerifyArgs) -> Outcomes {
     }
     let json = json!({ "manifest": opened.backup.manifest() });
     Ok(Answer::new("gridpass.wallet.backup-verify/1", json, "").with_report(&report))
-}
-
-/// The file in a profile's folder that says that its wallet came from a backup: its node may have sent before.
-const RESTORED: &str = "restored";
-
-/// Whether the wallet of a profile came from a backup.
-pub fn was_restored(profile: &Path) -> bool {
-    profile.join(RESTORED).exists()
-}
-
-fn mark_restored(profile: &Path, created: UnixMillis) -> Result<(), Failure> {
-    let path = profile.join(RESTORED);
-    let mark = || -> std::io::Result<()> {
-        let mut file = std::fs::File::create(&path)?;
-        writeln!(file, "from a backup of {created}")?;
-        file.sync_all()?;
-        std::fs::File::open(profile)?.sync_all()
-    };
-    mark().map_err(|source| {
-        let action = format!("writing {}", path.display());
-        gridpass_identity::wallet::store::StoreError::Io { action, source }.into()
-    })
 }
 
 fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Outcomes {

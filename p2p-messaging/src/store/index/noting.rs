@@ -137,7 +137,7 @@ impl Index {
     /// Notes an envelope that was read before.
     pub(in crate::store) fn note_envelope(&mut self, spot: Spot, located: &Located) {
         self.count(spot);
-        let Located { chain, sequence, link, deliver, allowed } = located;
+        let Located { chain, sequence, link, deliver, allowed, .. } = located;
         let hash = chain_hash(chain);
         self.put(id_key(&link.id), &spot);
         let row = LinkRow::of(*sequence, link, spot);

@@ -58,6 +58,7 @@ pub(in crate::store) struct Located {
     pub(in crate::store) link: Link,
     pub(in crate::store) deliver: bool,
     pub(in crate::store) allowed: bool,
+    pub(in crate::store) caught_up: bool,
 }
 
 impl Located {
@@ -73,6 +74,7 @@ impl Located {
             },
             deliver: kept.deliver,
             allowed: kept.allowed,
+            caught_up: kept.caught_up,
         }
     }
 }

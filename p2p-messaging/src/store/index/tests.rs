@@ -23,8 +23,9 @@ fn note(index: &mut Index, sequence: u64, record: u64) {
         issued: UnixMillis::new(sequence),
     };
     let spot = Spot::new(record, Place { segment: 1, offset: record });
-    let (deliver, allowed) = (true, true);
-    index.note_envelope(spot, &Located { chain: chain(), sequence, link, deliver, allowed });
+    let (deliver, allowed, caught_up) = (true, true, false);
+    let located = Located { chain: chain(), sequence, link, deliver, allowed, caught_up };
+    index.note_envelope(spot, &located);
 }
 
 fn numbers(index: &Index, from: u64, until: u64) -> Vec<u64> {

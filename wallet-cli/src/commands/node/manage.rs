@@ -441,7 +441,7 @@ pub const TROUBLES: [(&str, &str, Code, &str); 3] = [
     (
         "clockBehind",
         "CLOCK BEHIND",
-        messaging_codes::CLOCK_BEHIND,
+        messaging_codes::NODE_CLOCK_BEHIND,
         "messages of several senders are dated ahead of the clock here, and come late",
     ),
 ];

@@ -2,7 +2,7 @@
 
 use super::{ConfigArgs, figures, folder};
 use crate::codes::IDENTITY_UNNAMED;
-use crate::commands::wallet::was_restored;
+use crate::commands::restored::was_restored;
 use crate::context::{GlobalArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
