@@ -106,8 +106,9 @@ fn forget_lists(
 ) -> Result<(), KeepError> {
     let known = Fixed(vec![end]);
     let resolver = OfflineResolver::new(&known);
-    for ((id, signer), seen) in super::lists(wallet)?.1 {
-        if &signer == did && seen.is_disowned(&resolver) {
+    let (kept, seen) = super::lists(wallet)?;
+    for ((id, signer), seen) in seen {
+        if &signer == did && seen.is_disowned(&id, &kept, &resolver) {
             changes.remove(super::LISTS, &super::list_name(did, &id));
         }
     }

@@ -1,6 +1,8 @@
 //! What was seen of status lists before, and whether it still counts: a state that somebody signed with a
 //! stolen key must not keep its owner's own lists from counting for good.
 
+use super::check_list;
+use crate::signature::SignatureMemo;
 use crate::status::StatusList;
 use gridpass_identity::codes;
 use gridpass_identity::did::{Did, DidUrl};
@@ -62,10 +64,19 @@ impl SeenList {
     }
 
     /// Whether its key was none of its signer's then, by a log that took the place of the one by which the
-    /// list was verified. For that alone: a log that only is older does not list a newer key either.
+    /// list was verified: of two ends of a log, one name may be of two keys, so the list itself is asked where
+    /// it is among these. For that alone: a log that only is older does not list a newer key either.
     #[must_use]
-    pub fn is_disowned(&self, log: &dyn Resolver) -> bool {
+    pub fn is_disowned(&self, id: &str, kept: &[StatusList], log: &dyn Resolver) -> bool {
         let Some((key, at)) = &self.signed else { return false };
+        let is_it = |list: &&StatusList| {
+            (list.id.as_str(), &list.issuer, list.order()) == (id, key.did(), self.order)
+        };
+        if let Some(list) = kept.iter().find(is_it) {
+            let then = list.dated.max(*at);
+            let checks = check_list(list, log, then, &mut SignatureMemo::default());
+            return checks.iter().any(|check| check.outcome == Outcome::Failed);
+        }
         log.resolve(key.did()).is_ok_and(|known| {
             let purpose = Relationship::AssertionMethod;
             known.key_at(key, purpose, *at, TimeBasis::Claimed).0.outcome == Outcome::Failed

@@ -32,12 +32,8 @@ pub(super) fn reinstated(
     (memo, verified): (&mut SignatureMemo, &mut u64),
 ) -> bool {
     let code = credential_codes::VISA_SUSPENDED.id();
-    let suspended: Vec<&ContentId> = admission
-        .visas
-        .iter()
-        .filter(|v| v.standing.code == code)
-        .map(|v| &v.evidence)
-        .collect();
+    let suspended: Vec<&ContentId> =
+        admission.visas.iter().filter(|v| v.standing.code == code).map(|v| &v.evidence).collect();
     if suspended.is_empty() {
         return false;
     }

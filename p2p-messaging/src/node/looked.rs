@@ -252,7 +252,8 @@ mod tests {
     }
 
     fn ignored(code: Code, sender: u8, issued: UnixMillis) -> Checked {
-        let header = Header { issued, ..header(&key(sender)) };
+        let expires = issued.plus_millis(60_000);
+        let header = Header { issued, expires, ..header(&key(sender)) };
         let envelope = Envelope::sign(header, b"{}".to_vec(), &key(sender)).expect("signed");
         Checked {
             verdict: Verdict::Ignore,

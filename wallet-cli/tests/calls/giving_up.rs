@@ -166,7 +166,7 @@ fn a_holder_that_gave_its_did_up_shows_nothing_any_more() {
     assert_eq!(verify(&told), (13, "GP-DID-DEACTIVATED".to_owned()));
     // A wallet takes the same file, and goes by it.
     let accepted = regulator.ok(&["status", "accept", "ended.json"]);
-    assert!(accepted.text().contains("What is new of 1 DIDs"), "{}", accepted.text());
+    assert!(accepted.text().contains("What is new of one DID"), "{}", accepted.text());
     regulator.refused("GP-DID-DEACTIVATED", 13, &["id", "resolve", &holder.did]);
     // Nobody could show another one.
     regulator.refused("GP-DID-DEACTIVATED", 13, &issue);

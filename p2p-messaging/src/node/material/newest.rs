@@ -81,7 +81,7 @@ impl Material {
     ) -> Result<(), MaterialError> {
         let log = OfflineResolver::new(new);
         let of_them = self.seen.iter().filter(|((_, signer), _)| dids.contains(signer));
-        let disowned = of_them.filter(|(_, seen)| seen.is_disowned(&log));
+        let disowned = of_them.filter(|((id, _), seen)| seen.is_disowned(id, &self.lists, &log));
         let keys: Vec<(String, Did)> = disowned.map(|(key, _)| key.clone()).collect();
         for key in keys {
             tracing::warn!(list = key.0, signer = %key.1, "a list of a log that gave way is gone");

@@ -114,7 +114,7 @@ fn report() -> Report {
 fn harmless(text: &str) {
     let mut left = text.to_owned();
     // Taken as printed: a style that a bundle wrote would show as another count of them.
-    for style in ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[31m", "\u{1b}[33m"] {
+    for style in ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m"] {
         left = left.replace(style, "");
     }
     let lines = left.replace("\r\n", "\n");
