@@ -143,7 +143,8 @@ fn who_only_connects_takes_no_files_from_a_node() {
     // Who asks waits until the first of them have had their time.
     assert_eq!(get(&address, "/ready").0, 200);
     let now = network.open_files("flexgen-1");
-    assert!(now < before + 15, "{before} files were open, and {now} are");
+    // Sixteen are served at a time.
+    assert!(now <= before + 16, "{before} files were open, and {now} are");
     drop(silent);
     assert_eq!(get(&address, "/ready").0, 200);
 }
