@@ -21,29 +21,29 @@ static MARKET_DAY: Mutex<()> = Mutex::new(());
 
 #[test]
 fn the_readmes_commands_succeed_in_order() {
-    run("README.md");
+    run(&["README.md"]);
 }
 
 #[test]
 fn the_officers_commands_succeed_in_order() {
-    run("docs/officer.md");
+    run(&["docs/officer.md", "docs/officer-incidents.md"]);
 }
 
 #[test]
 fn the_operators_commands_succeed_in_order() {
     let _turn = MARKET_DAY.lock().unwrap_or_else(PoisonError::into_inner);
-    run("docs/operator.md");
+    run(&["docs/operator.md"]);
 }
 
 #[test]
 fn the_auditors_commands_succeed_in_order() {
     let _turn = MARKET_DAY.lock().unwrap_or_else(PoisonError::into_inner);
-    run("docs/auditor.md");
+    run(&["docs/auditor.md"]);
 }
 
 #[test]
 fn the_developers_commands_succeed_in_order() {
-    run("docs/developer.md");
+    run(&["docs/developer.md"]);
 }
 
 /// What a reader types, and what the page shows below it.
@@ -134,10 +134,16 @@ fn logs(folder: &Path) -> String {
     all
 }
 
-fn run(page: &str) {
+/// Runs pages of which each goes on from the one before.
+fn run(pages: &[&str]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let steps = steps(&std::fs::read_to_string(root.join(page)).expect(page));
-    assert!(steps.len() > 5, "{page} shows commands");
+    let mut all = Vec::new();
+    for page in pages {
+        let found = steps(&std::fs::read_to_string(root.join(page)).expect(page));
+        assert!(found.len() > 5, "{page} shows commands");
+        all.extend(found);
+    }
+    let (page, steps) = (pages.join(", "), all);
     let (place, beside) = (Place::new(), tempfile::tempdir().expect("a folder"));
     std::fs::remove_file(place.path("passphrase.txt")).expect("a page makes its own");
     let (script_file, said) = (beside.path().join("script"), beside.path().join("said"));
