@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_examples::scenario::{Expect, Refusal, Replay, Step, Tamper};
 use gridpass_messaging::node::control::Asked;
+use gridpass_messaging::sync::pack;
 
 const SIGNATURE_INVALID: &str = "GP-SIGNATURE-INVALID";
 
@@ -26,6 +27,17 @@ impl Play<'_> {
     pub(super) fn replay(&mut self, step: &Replay) -> Result<Seen, Failure> {
         let bytes = self.copied(&step.of)?;
         let mut copies = vec![bytes.clone()];
+        if !step.or_known {
+            // Twice in one message of gossip: who had the message by gossip would know that of one by its bytes, and
+            // not look at it.
+            let id = self.sent.get(&step.of).map(|sent| sent.id.clone());
+            let twice =
+                id.into_iter().flat_map(|id| [(id.clone(), bytes.clone()), (id, bytes.clone())]);
+            let packed = pack(twice.collect());
+            let packed =
+                packed.map_err(|e| Failure::new(crate::codes::DEMO_STUCK, e.to_string()))?;
+            copies = packed.into_iter().map(|message| message.bytes).collect();
+        }
         if step.or_known {
             // Who knows the bytes does not look at them again. That they came is known by what comes after.
             let mut changed = bytes;
