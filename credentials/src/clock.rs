@@ -50,7 +50,7 @@ impl PutRight {
 ///
 /// # Errors
 /// [`KeepError`] if what is kept cannot be read or written;
-/// [`WalletError::ClockBehind`](gridpass_identity::wallet::WalletError::ClockBehind) where something is dated
+/// [`WalletError::ClockBehind`] where something is dated
 /// later than `now`, and not later than `latest`: nothing is changed then.
 pub fn believe_clock(
     wallet: &mut Wallet,
