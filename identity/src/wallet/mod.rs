@@ -407,11 +407,7 @@ impl Wallet {
         rng: &mut dyn CryptoRng,
         now: UnixMillis,
     ) -> Result<(), WalletError> {
-        self.check_clock(now)?;
-        let mut diary = Diary::read(self.store.as_ref())?;
-        // A clock that is a little behind makes it no earlier, or many steps would be a long way.
-        diary.last_key_change = diary.last_key_change.max(Some(now));
-        self.apply_noted(changes, diary, rng)
+        self.apply_dated(changes, rng, now, |diary| &mut diary.last_key_change)
     }
 
     /// As [`Wallet::apply`], and notes that something was issued, or its status changed: a backup from
@@ -425,11 +421,10 @@ impl Wallet {
         rng: &mut dyn CryptoRng,
         now: UnixMillis,
     ) -> Result<(), WalletError> {
-        self.check_clock(now)?;
-        let mut diary = Diary::read(self.store.as_ref())?;
-        diary.first_unsaved_issuing = diary.issuing_unsaved_since().or(Some(now));
-        diary.last_issuing = diary.last_issuing.max(Some(now));
-        self.apply_noted(changes, diary, rng)
+        self.apply_dated(changes, rng, now, |diary| {
+            diary.first_unsaved_issuing = diary.issuing_unsaved_since().or(Some(now));
+            &mut diary.last_issuing
+        })
     }
 
     /// As [`Wallet::apply`], and notes that a charter was signed: by a clock that was ahead, its signature
@@ -443,9 +438,22 @@ impl Wallet {
         rng: &mut dyn CryptoRng,
         now: UnixMillis,
     ) -> Result<(), WalletError> {
+        self.apply_dated(changes, rng, now, |diary| &mut diary.last_charter)
+    }
+
+    /// As [`Wallet::apply`], and notes when.
+    fn apply_dated(
+        &mut self,
+        changes: Changes,
+        rng: &mut dyn CryptoRng,
+        now: UnixMillis,
+        last: impl FnOnce(&mut Diary) -> &mut Option<UnixMillis>,
+    ) -> Result<(), WalletError> {
         self.check_clock(now)?;
         let mut diary = Diary::read(self.store.as_ref())?;
-        diary.last_charter = diary.last_charter.max(Some(now));
+        // A clock that is a little behind makes it no earlier, or many steps would be a long way.
+        let last = last(&mut diary);
+        *last = (*last).max(Some(now));
         self.apply_noted(changes, diary, rng)
     }
 

@@ -1,5 +1,6 @@
 //! `gridpass node`, `send`, `listen`, `inbox`, `outbox`, `receipts` and `config`: the message layer.
 
+mod add;
 pub mod client;
 mod contradiction;
 mod figures;
@@ -9,12 +10,13 @@ mod half_file;
 mod manage;
 mod messages;
 mod run;
+mod status;
 
 pub use file::{FileCommand, file};
-pub use manage::{TROUBLES, ending, left_aside, silence, unread};
 pub use messages::{InboxArgs, ListenArgs, OutboxArgs, ReceiptsArgs, SendArgs};
 pub use messages::{inbox, listen, outbox, receipts, send};
 pub use run::node_identity;
+pub use status::{TROUBLES, ending, left_aside, silence, unread};
 
 use crate::codes;
 use crate::context::GlobalArgs;
@@ -37,8 +39,8 @@ use std::path::{Path, PathBuf};
 ))]
 pub enum NodeCommand {
     Run(run::RunArgs),
-    Add(manage::AddArgs),
-    Status(manage::StatusArgs),
+    Add(add::AddArgs),
+    Status(status::StatusArgs),
     Lists(manage::ListsArgs),
     Peers(manage::PeersArgs),
     Invite(manage::InviteArgs),
@@ -79,8 +81,8 @@ pub struct ConfigArgs {
 pub fn run(global: &GlobalArgs, command: &NodeCommand) -> Outcomes {
     match command {
         NodeCommand::Run(args) => run::run(global, args),
-        NodeCommand::Add(args) => manage::add(global, args),
-        NodeCommand::Status(args) => manage::status(global, args),
+        NodeCommand::Add(args) => add::add(global, args),
+        NodeCommand::Status(args) => status::status(global, args),
         NodeCommand::Lists(_) => manage::lists(global),
         NodeCommand::Peers(_) => manage::peers(global),
         NodeCommand::Invite(args) => manage::invite(global, args),
