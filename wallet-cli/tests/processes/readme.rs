@@ -32,7 +32,7 @@ fn the_officers_commands_succeed_in_order() {
 #[test]
 fn the_operators_commands_succeed_in_order() {
     let _turn = MARKET_DAY.lock().unwrap_or_else(PoisonError::into_inner);
-    run(&["docs/operator.md"]);
+    run(&["docs/operator.md", "docs/operator-daily.md", "docs/operator-incidents.md"]);
 }
 
 #[test]
