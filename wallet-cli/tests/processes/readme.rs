@@ -38,7 +38,7 @@ fn the_operators_commands_succeed_in_order() {
 #[test]
 fn the_auditors_commands_succeed_in_order() {
     let _turn = MARKET_DAY.lock().unwrap_or_else(PoisonError::into_inner);
-    run(&["docs/auditor.md"]);
+    run(&["docs/auditor.md", "docs/auditor-questions.md"]);
 }
 
 #[test]
