@@ -43,7 +43,7 @@ fn the_auditors_commands_succeed_in_order() {
 
 #[test]
 fn the_developers_commands_succeed_in_order() {
-    run(&["docs/developer.md"]);
+    run(&["docs/developer.md", "docs/developer-nodes.md"]);
 }
 
 /// What a reader types, and what the page shows below it.
