@@ -21,7 +21,7 @@ static MARKET_DAY: Mutex<()> = Mutex::new(());
 
 #[test]
 fn the_readmes_commands_succeed_in_order() {
-    run(&["README.md"]);
+    run(&["README.md", "docs/tour.md"]);
 }
 
 #[test]
