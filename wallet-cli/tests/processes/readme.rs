@@ -1,14 +1,27 @@
 //! The commands of the README and of the guides are run as they stand there: every line `$ …` of a `console`
 //! block with the lines `> …` that continue it, in order, in one fresh folder and one shell that finds
-//! `gridpass`. What a page shows below a command is in its answer; `…` stands for anything.
+//! `gridpass`. What a page shows below a command is in its answer; `…` stands for anything. No page with
+//! commands is left out, a guide stays one page, and links between the pages lead somewhere.
 
 use crate::common::Place;
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
+
+/// The README and each reader's guide, with the pages that go on from it in the same folder.
+const README: &[&str] = &["README.md", "docs/tour.md"];
+const OFFICER: &[&str] = &["docs/officer.md", "docs/officer-incidents.md"];
+const OPERATOR: &[&str] =
+    &["docs/operator.md", "docs/operator-daily.md", "docs/operator-incidents.md"];
+const AUDITOR: &[&str] = &["docs/auditor.md", "docs/auditor-questions.md"];
+const DEVELOPER: &[&str] = &["docs/developer.md", "docs/developer-nodes.md"];
+
+/// How many words a guide may have, commands among them, and the README.
+const WORDS_OF_A_GUIDE: usize = 700;
+const WORDS_OF_THE_README: usize = 1_200;
 
 /// How long a page may take: a node that it leaves running, or a command that waits for ever, ends here.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -21,29 +34,97 @@ static MARKET_DAY: Mutex<()> = Mutex::new(());
 
 #[test]
 fn the_readmes_commands_succeed_in_order() {
-    run(&["README.md", "docs/tour.md"]);
+    run(README);
 }
 
 #[test]
 fn the_officers_commands_succeed_in_order() {
-    run(&["docs/officer.md", "docs/officer-incidents.md"]);
+    run(OFFICER);
 }
 
 #[test]
 fn the_operators_commands_succeed_in_order() {
     let _turn = MARKET_DAY.lock().unwrap_or_else(PoisonError::into_inner);
-    run(&["docs/operator.md", "docs/operator-daily.md", "docs/operator-incidents.md"]);
+    run(OPERATOR);
 }
 
 #[test]
 fn the_auditors_commands_succeed_in_order() {
     let _turn = MARKET_DAY.lock().unwrap_or_else(PoisonError::into_inner);
-    run(&["docs/auditor.md", "docs/auditor-questions.md"]);
+    run(AUDITOR);
 }
 
 #[test]
 fn the_developers_commands_succeed_in_order() {
-    run(&["docs/developer.md", "docs/developer-nodes.md"]);
+    run(DEVELOPER);
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The README and every page of `docs/`: the path and the text of each.
+fn pages() -> Vec<(String, String)> {
+    let root = root();
+    let docs = std::fs::read_dir(root.join("docs")).expect("the pages").flatten();
+    let docs = docs.map(|entry| format!("docs/{}", entry.file_name().to_string_lossy()));
+    let read = |page: String| {
+        let text = std::fs::read_to_string(root.join(&page)).expect(&page);
+        (page, text)
+    };
+    docs.chain(["README.md".to_owned()]).map(read).collect()
+}
+
+#[test]
+fn every_page_with_commands_is_run() {
+    let run: Vec<&str> =
+        [README, OFFICER, OPERATOR, AUDITOR, DEVELOPER].into_iter().flatten().copied().collect();
+    for (page, text) in pages() {
+        assert_eq!(!steps(&text).is_empty(), run.contains(&page.as_str()), "{page}");
+    }
+}
+
+#[test]
+fn a_guide_stays_one_page() {
+    for (page, text) in pages() {
+        let most = match page.as_str() {
+            "docs/officer.md" | "docs/operator.md" | "docs/auditor.md" | "docs/developer.md" => {
+                WORDS_OF_A_GUIDE
+            }
+            "README.md" => WORDS_OF_THE_README,
+            _ => continue,
+        };
+        let words = text.split_whitespace().count();
+        assert!(words <= most, "{page} has {words} words: move what is not of the first day");
+    }
+}
+
+/// The name that a heading has in a link.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn links_between_the_pages_lead_somewhere() {
+    let mut seen = 0;
+    for (page, text) in pages() {
+        let folder = root().join(&page).parent().expect("a folder").to_owned();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.starts_with("https://")) {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = folder.join(file);
+            assert!(target.exists(), "{page} links to {link}");
+            if !heading.is_empty() {
+                let there = std::fs::read_to_string(&target).expect(link);
+                let mut headings = there.lines().filter(|line| line.starts_with('#'));
+                assert!(headings.any(|line| anchor(line) == heading), "{page} links to {link}");
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "{seen} links were found");
 }
 
 /// What a reader types, and what the page shows below it.
@@ -136,7 +217,7 @@ fn logs(folder: &Path) -> String {
 
 /// Runs pages of which each goes on from the one before.
 fn run(pages: &[&str]) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = root();
     let mut all = Vec::new();
     for page in pages {
         let found = steps(&std::fs::read_to_string(root.join(page)).expect(page));
