@@ -1,8 +1,8 @@
 //! Charters of several signers: drafts that travel, second drafts, what a signer sees and is told; and packs
 //! that leave away what is known.
 
-use crate::commands::wait_for_next_second;
 use crate::common::Place;
+use crate::common::waiting::wait_for_next_second;
 use crate::visas::{Party, framework};
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! A clock that was ahead for one call, and is right again.
 
-use crate::commands::wait_for_next_second;
+use crate::common::waiting::wait_for_next_second;
 use crate::common::{Place, codes_of};
 use crate::visas::{Party, framework};
 use getrandom::SysRng;

@@ -1,8 +1,8 @@
 //! Who may issue, found out before somebody waits for a visa; when it begins; and what an officer names beside a
 //! DID.
 
-use crate::commands::wait_for_next_second;
 use crate::common::Place;
+use crate::common::waiting::wait_for_next_second;
 use crate::visas::{Party, framework};
 use serde_json::{Value, json};
 

@@ -13,11 +13,11 @@ mod backups;
 mod charters;
 #[cfg(unix)]
 mod clock;
-#[cfg(unix)]
-mod commands;
 mod crash;
 #[cfg(unix)]
 mod demo;
+#[cfg(unix)]
+mod dids;
 #[cfg(unix)]
 mod disk_full;
 mod fetch;
@@ -44,6 +44,10 @@ mod revokers;
 #[cfg(unix)]
 mod secrets;
 mod shown;
+#[cfg(unix)]
+mod signing;
 mod streams;
 mod vc_api;
 mod visas;
+#[cfg(unix)]
+mod wallets;
