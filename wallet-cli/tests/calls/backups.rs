@@ -2,7 +2,7 @@
 
 use crate::common::waiting::wait_for_next_second;
 use crate::common::{Place, codes_of};
-use crate::visas::framework;
+use crate::parties::framework;
 
 /// A register that is in use all day is in order all day: it is backed up in the evening.
 #[test]

@@ -3,7 +3,7 @@
 
 use crate::common::Place;
 use crate::common::waiting::wait_for_next_second;
-use crate::visas::{Party, framework};
+use crate::parties::{Party, framework};
 use serde_json::Value;
 
 const ROLE: &str = "flex.no.bidder";

@@ -3,7 +3,7 @@
 
 use crate::common::waiting::wait_for_next_second;
 use crate::common::{Place, codes_of};
-use crate::visas::framework;
+use crate::parties::framework;
 use serde_json::Value;
 
 const ROLE: &str = "flex.gb.aggregator";

@@ -4,7 +4,7 @@
 use crate::common::waiting::wait_for_next_second;
 use crate::common::{Place, Ran, codes_of};
 use crate::dids::after_a_theft;
-use crate::visas::framework;
+use crate::parties::framework;
 
 /// How the public keys of an identity begin: `zDn` is P-256, `z6Mk` Ed25519, `z6LS` X25519.
 fn keys_of(place: &Place, name: &str) -> Vec<String> {

@@ -14,6 +14,7 @@ mod charters;
 #[cfg(unix)]
 mod clock;
 mod crash;
+mod delegates;
 #[cfg(unix)]
 mod demo;
 #[cfg(unix)]
@@ -36,11 +37,13 @@ mod messages;
 #[cfg(unix)]
 mod node_check;
 mod officer;
+mod parties;
 mod past;
 mod policy;
 #[cfg(unix)]
 mod register;
 mod revokers;
+mod roles;
 #[cfg(unix)]
 mod secrets;
 mod shown;

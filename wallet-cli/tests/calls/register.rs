@@ -3,7 +3,7 @@
 
 use crate::common::waiting::wait_for_next_second;
 use crate::common::{Place, codes_of};
-use crate::visas::{Party, framework};
+use crate::parties::{Party, framework};
 use gridpass_identity::time::UnixMillis;
 use serde_json::Value;
 use std::time::{SystemTime, UNIX_EPOCH};

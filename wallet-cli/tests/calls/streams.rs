@@ -2,7 +2,7 @@
 //! that go away.
 
 use crate::common::{Place, Ran, contains};
-use crate::visas::{Party, framework};
+use crate::parties::{Party, framework};
 use std::process::Stdio;
 
 /// Every command, as the help of its parent names them.
