@@ -1,6 +1,6 @@
 //! A clock that was ahead: what was signed and obtained by it, once it is said to be right.
 
-use crate::flow::{MARCH, TestResult, documents, found, new_visa, party, rng};
+use crate::flow::{MARCH, TestResult, documents, found, new_visa, party, rng, two_parties};
 use gridpass_credentials::accepting::accept;
 use gridpass_credentials::charter::SignedCharter;
 use gridpass_credentials::clock::believe_clock;
@@ -26,10 +26,7 @@ use gridpass_tests::world;
 #[test]
 fn a_charter_that_was_signed_ahead_is_signed_anew() -> TestResult {
     let temp = tempfile::tempdir()?;
-    let passphrase = Passphrase::new("a passphrase of the clock");
-    let (mut regulator, officer) =
-        party(&temp.path().join("regulator"), &passphrase, "regulator.example")?;
-    let (mut aggregator, _) = party(&temp.path().join("agg"), &passphrase, "agg.example")?;
+    let [(mut regulator, officer), (mut aggregator, _)] = two_parties(temp.path())?;
     let pack = found(&regulator, &officer)?;
     let (_, first) = pack.encode()?;
     let trust = keeping::pin(&mut regulator, &first, false, MARCH, &mut rng())?;
@@ -86,10 +83,7 @@ fn a_charter_that_was_signed_ahead_is_signed_anew() -> TestResult {
 #[test]
 fn what_was_obtained_ahead_counts_as_obtained_now() -> TestResult {
     let temp = tempfile::tempdir()?;
-    let passphrase = Passphrase::new("a passphrase of the clock");
-    let (mut regulator, officer) =
-        party(&temp.path().join("regulator"), &passphrase, "regulator.example")?;
-    let (mut aggregator, _) = party(&temp.path().join("agg"), &passphrase, "agg.example")?;
+    let [(mut regulator, officer), (mut aggregator, _)] = two_parties(temp.path())?;
     let mut pack = found(&regulator, &officer)?;
     let ahead = MARCH.plus_millis(200 * world::DAY);
     // Both clocks are ahead: the rotation will be undone, and the other has it.
@@ -130,10 +124,7 @@ fn what_was_obtained_ahead_counts_as_obtained_now() -> TestResult {
 #[test]
 fn a_log_that_is_dated_ahead_does_not_stay_the_newest() -> TestResult {
     let temp = tempfile::tempdir()?;
-    let passphrase = Passphrase::new("a passphrase of the flow");
-    let (mut regulator, officer) =
-        party(&temp.path().join("regulator"), &passphrase, "regulator.example")?;
-    let (mut aggregator, me) = party(&temp.path().join("agg"), &passphrase, "agg.example")?;
+    let [(mut regulator, officer), (mut aggregator, me)] = two_parties(temp.path())?;
     let mut pack = found(&regulator, &officer)?;
     let (_, bytes) = pack.encode()?;
     let trust = keeping::pin(&mut regulator, &bytes, false, MARCH, &mut rng())?;
@@ -177,10 +168,7 @@ fn a_log_that_is_dated_ahead_does_not_stay_the_newest() -> TestResult {
 #[test]
 fn a_visa_is_issued_ahead_and_counts_when_its_time_has_come() -> TestResult {
     let temp = tempfile::tempdir()?;
-    let passphrase = Passphrase::new("a passphrase of the flow");
-    let (mut regulator, officer) =
-        party(&temp.path().join("regulator"), &passphrase, "regulator.example")?;
-    let (_, me) = party(&temp.path().join("agg"), &passphrase, "agg.example")?;
+    let [(mut regulator, officer), (_, me)] = two_parties(temp.path())?;
     let (_, pack) = found(&regulator, &officer)?.encode()?;
     let trust = keeping::pin(&mut regulator, &pack, false, MARCH, &mut rng())?;
     let now = MARCH.plus_millis(60_000);
@@ -233,10 +221,7 @@ fn a_visa_is_issued_ahead_and_counts_when_its_time_has_come() -> TestResult {
 #[test]
 fn a_suspension_by_a_clock_that_was_ahead_ends_neither_issuing_nor_revoking() -> TestResult {
     let temp = tempfile::tempdir()?;
-    let passphrase = Passphrase::new("a passphrase of the flow");
-    let (mut regulator, officer) =
-        party(&temp.path().join("regulator"), &passphrase, "regulator.example")?;
-    let (_, me) = party(&temp.path().join("agg"), &passphrase, "agg.example")?;
+    let [(mut regulator, officer), (_, me)] = two_parties(temp.path())?;
     let (_, pack) = found(&regulator, &officer)?.encode()?;
     let trust = keeping::pin(&mut regulator, &pack, false, MARCH, &mut rng())?;
     let resolver = OfflineResolver::new(&trust);
@@ -292,10 +277,7 @@ fn a_suspension_by_a_clock_that_was_ahead_ends_neither_issuing_nor_revoking() ->
 #[test]
 fn a_charter_that_is_ahead_gives_its_place_to_one_that_counts() -> TestResult {
     let temp = tempfile::tempdir()?;
-    let passphrase = Passphrase::new("a passphrase of the flow");
-    let (mut regulator, officer) =
-        party(&temp.path().join("regulator"), &passphrase, "regulator.example")?;
-    let (mut aggregator, _) = party(&temp.path().join("agg"), &passphrase, "agg.example")?;
+    let [(mut regulator, officer), (mut aggregator, _)] = two_parties(temp.path())?;
     let pack = found(&regulator, &officer)?;
     let (_, first) = pack.encode()?;
     let trust = keeping::pin(&mut regulator, &first, false, MARCH, &mut rng())?;

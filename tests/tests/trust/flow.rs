@@ -59,6 +59,15 @@ pub(crate) fn party(
     Ok((wallet, identity))
 }
 
+/// A regulator and an aggregator, each with a wallet of its own in a folder.
+pub(crate) fn two_parties(
+    folder: &Path,
+) -> Result<[(Wallet, Identity); 2], Box<dyn std::error::Error>> {
+    let passphrase = Passphrase::new("a passphrase of the flow");
+    let regulator = party(&folder.join("regulator"), &passphrase, "regulator.example")?;
+    Ok([regulator, party(&folder.join("agg"), &passphrase, "agg.example")?])
+}
+
 #[test]
 fn the_flow_from_key_to_sealed_message_and_back() -> TestResult {
     let temp = tempfile::tempdir()?;

@@ -10,11 +10,12 @@ use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::secured::{Binding, Form, Secured};
 use gridpass_credentials::status::StatusList;
+use gridpass_credentials::trust::{IdentityMaterial, TrustPack};
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::codes;
 use gridpass_messaging::node::{Material, Taken};
-use gridpass_policy::channel::SignedChannel;
+use gridpass_policy::channel::{ChannelDescriptor, SignedChannel};
 use gridpass_tests::channels::{SCHEMA, schema};
 use gridpass_tests::messages::{Market, authorise};
 use gridpass_tests::world::{self, NOW, Party, in_days};
@@ -41,13 +42,21 @@ impl Scene {
     }
 
     fn trust(&self) -> Vec<u8> {
+        self.trust_with(Vec::new())
+    }
+
+    /// A trust pack that brings these logs.
+    fn trust_with(&self, logs: Vec<IdentityMaterial>) -> Vec<u8> {
         let charter = world::charter(&[&self.market.regulator], &[&self.market.role]);
         let charter = world::sign_charter(charter, &[&self.market.regulator]);
-        world::pack(&[charter], &[&self.market.role])
+        TrustPack::new(&[charter], &[&self.market.role], logs).encode().expect("a pack").1
     }
 
     fn channel(&self) -> Vec<u8> {
-        let descriptor = self.market.descriptor.clone();
+        self.signed(&self.market.descriptor)
+    }
+
+    fn signed(&self, descriptor: &ChannelDescriptor) -> Vec<u8> {
         let mut channel = SignedChannel::unsigned(descriptor.clone()).expect("a channel");
         channel.sign(self.market.regulator.at(descriptor.dated)).expect("signs");
         channel.to_json().to_string().into_bytes()

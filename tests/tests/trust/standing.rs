@@ -1,6 +1,6 @@
 //! What visas and charters stand by: the renewals of those that a role requires, and keys that no mark says are stolen.
 
-use crate::flow::{MARCH, TestResult, documents, found, new_visa, party, rng};
+use crate::flow::{MARCH, TestResult, documents, found, new_visa, party, rng, two_parties};
 use gridpass_credentials::accepting::accept;
 use gridpass_credentials::charter::{Charter, SignedCharter, SigningRule};
 use gridpass_credentials::issuing::{Issuer, NewVisa};
@@ -24,10 +24,7 @@ use gridpass_tests::world;
 fn a_visa_stands_by_the_renewals_of_those_that_its_role_requires() -> TestResult {
     const DAY: u64 = 24 * 3_600_000;
     let temp = tempfile::tempdir()?;
-    let passphrase = Passphrase::new("a passphrase of the flow");
-    let (mut regulator, officer) =
-        party(&temp.path().join("regulator"), &passphrase, "regulator.example")?;
-    let (mut holder, me) = party(&temp.path().join("agg"), &passphrase, "agg.example")?;
+    let [(mut regulator, officer), (mut holder, me)] = two_parties(temp.path())?;
     let officers = || Parties { dids: vec![officer.did.clone()], roles: vec![] };
     let insured = world::definition("flex.gb.insured", officers(), |_| ());
     let bidder = world::definition("flex.gb.bidder", officers(), |d| {

@@ -3,7 +3,7 @@
 use super::{Scene, files_in, named, open, scene};
 use gridpass_credentials::secured::Form;
 use gridpass_messaging::node::{Material, Taken};
-use gridpass_policy::channel::{ChannelDescriptor, SignedChannel};
+use gridpass_policy::channel::ChannelDescriptor;
 use gridpass_tests::messages::Market;
 use gridpass_tests::world::{NOW, days_ago, in_days};
 
@@ -29,31 +29,26 @@ fn what_a_channel_names_and_what_came_by_its_name_is_taken_whatever_it_is() {
 #[test]
 fn a_channel_that_changes_a_version_of_a_topic_is_refused_whichever_comes_first() {
     let s = scene();
-    let signed = |descriptor: &ChannelDescriptor| {
-        let mut channel = SignedChannel::unsigned(descriptor.clone()).expect("a channel");
-        channel.sign(s.market.regulator.at(descriptor.dated)).expect("signs");
-        channel.to_json().to_string().into_bytes()
-    };
     let first = s.market.descriptor.clone();
     let next = first.next(days_ago(1)).expect("the next one");
     let mut broken = next.clone();
     broken.topics[0].versions[0].schema = named(b"another schema");
     let refused = |material: &mut Material, descriptor: &ChannelDescriptor| {
-        let e = material.give(&signed(descriptor), NOW).expect_err("it does not follow");
+        let e = material.give(&s.signed(descriptor), NOW).expect_err("it does not follow");
         assert_eq!(e.code().id(), "GP-CHANNEL-HISTORY-BROKEN", "{e}");
         assert!(e.to_string().contains("version 1 of topic bids changed"), "{e}");
     };
     for [earlier, later] in [[&first, &broken], [&broken, &first]] {
         let folder = tempfile::tempdir().expect("a folder");
         let mut material = open(folder.path(), &s.node);
-        material.give(&signed(earlier), NOW).expect("taken");
+        material.give(&s.signed(earlier), NOW).expect("taken");
         let before = files_in(folder.path());
         refused(&mut material, later);
         assert_eq!((material.channels.len(), files_in(folder.path())), (1, before));
     }
     let mut material = s.material();
     for descriptor in [&first, &next] {
-        material.give(&signed(descriptor), NOW).expect("taken");
+        material.give(&s.signed(descriptor), NOW).expect("taken");
     }
     assert!(material.leave(&s.market.channel).expect("left"));
     // What was said there is there still.

@@ -6,7 +6,7 @@ use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 use gridpass_credentials::keeping::{self, check_log};
 use gridpass_credentials::status::StatusList;
-use gridpass_credentials::trust::{IdentityMaterial, LogPin, Trust, TrustPack};
+use gridpass_credentials::trust::{IdentityMaterial, LogPin, Trust};
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
@@ -45,10 +45,7 @@ fn a_pack_takes_no_end_off_a_log_that_is_known_nor_after_a_restart() {
             let document = log.as_bytes().to_vec();
             Snapshot { seen, confirmed: None, document, witness: None }
         };
-        let charter = world::charter(&[&s.market.regulator], &[&s.market.role]);
-        let charter = world::sign_charter(charter, &[&s.market.regulator]);
-        let logs = log.iter().map(|log| IdentityMaterial::of(&did, &snapshot(log))).collect();
-        TrustPack::new(&[charter], &[&s.market.role], logs).encode().expect("a pack").1
+        s.trust_with(log.iter().map(|log| IdentityMaterial::of(&did, &snapshot(log))).collect())
     };
     let versions =
         |material: &Material| material.identities.resolve(&did).expect("resolves").versions.len();
@@ -99,10 +96,7 @@ fn fork() -> (Did, [String; 2], [LogPin; 2], [String; 2]) {
 fn pack_with(s: &Scene, did: &Did, log: &str) -> Vec<u8> {
     let document = log.as_bytes().to_vec();
     let snapshot = Snapshot { seen: days_ago(1), confirmed: None, document, witness: None };
-    let charter = world::charter(&[&s.market.regulator], &[&s.market.role]);
-    let charter = world::sign_charter(charter, &[&s.market.regulator]);
-    let logs = vec![IdentityMaterial::of(did, &snapshot)];
-    TrustPack::new(&[charter], &[&s.market.role], logs).encode().expect("a pack").1
+    s.trust_with(vec![IdentityMaterial::of(did, &snapshot)])
 }
 
 /// Who learned the thief's end first is not bound to it for ever, and nobody else's word frees it.
@@ -247,10 +241,7 @@ fn a_log_that_contradicts_the_pinned_pack_is_not_for_a_wallet() {
         Snapshot { seen: days_ago(1), confirmed: None, document, witness: None }
     };
     let (short, [long, other]) = (snapshot(short), ends.map(snapshot));
-    let charter = world::charter(&[&s.market.regulator], &[&s.market.role]);
-    let charter = world::sign_charter(charter, &[&s.market.regulator]);
-    let logs = vec![IdentityMaterial::of(&did, &long)];
-    let pack = TrustPack::new(&[charter], &[&s.market.role], logs).encode().expect("a pack").1;
+    let pack = s.trust_with(vec![IdentityMaterial::of(&did, &long)]);
     let trust = Trust::open(&pack, None, NOW).expect("it holds");
     for log in [&short, &long] {
         check_log(&trust, &did, log).expect("it says nothing else");

@@ -2,14 +2,14 @@
 
 use super::{files_in, scene};
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
-use gridpass_credentials::trust::{IdentityMaterial, IdentityMaterialError, Snapshots, TrustPack};
+use gridpass_credentials::trust::{IdentityMaterial, IdentityMaterialError, Snapshots};
 use gridpass_identity::key::{KeyType, SecretKey};
 use gridpass_identity::method::webvh::{self, Control, VerifiedEntries};
 use gridpass_identity::resolve::{Resolver as _, Snapshot};
 use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::codes;
 use gridpass_messaging::node::{Material, Taken};
-use gridpass_tests::world::{self, NOW, days_ago, in_days};
+use gridpass_tests::world::{NOW, days_ago, in_days};
 
 /// When a log was obtained is its sender's word; what goes on from it counts all the same.
 #[test]
@@ -50,10 +50,7 @@ fn a_log_that_is_dated_ahead_makes_room_for_the_one_that_goes_on_from_it() {
     let pack = |seen: UnixMillis| {
         let document = short.as_bytes().to_vec();
         let snapshot = Snapshot { seen, confirmed: None, document, witness: None };
-        let charter = world::charter(&[&s.market.regulator], &[&s.market.role]);
-        let charter = world::sign_charter(charter, &[&s.market.regulator]);
-        let identities = vec![IdentityMaterial::of(&did, &snapshot)];
-        TrustPack::new(&[charter], &[&s.market.role], identities).encode().expect("a pack").1
+        s.trust_with(vec![IdentityMaterial::of(&did, &snapshot)])
     };
     let other = scene();
     let mut material = other.material();
