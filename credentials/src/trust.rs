@@ -5,39 +5,30 @@
 //! [`Trust::beside`] holds it beside what was known before; [`Trust::replaces`] finds what it contradicts.
 
 mod beside;
+mod history;
+mod material;
+mod pack;
 mod replacing;
 
+pub use material::{IdentityMaterial, IdentityMaterialError, Snapshots};
+pub use pack::{FORMAT_VERSION, LIMITS, TYPE, TrustPack};
 pub use replacing::{LogPin, Replaced};
 
-use crate::charter::{self, Charter, CharterError, SignedCharter};
+use crate::charter::{Charter, CharterError, SignedCharter};
 use crate::codes;
 use crate::content_id::{ContentId, ContentIdError};
 use crate::role::{RoleDefinition, RoleError};
 use crate::schema::Schema;
 use crate::signature::OnceResolver;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use gridpass_identity::code::Code;
-use gridpass_identity::codes::SIGNED_IN_FUTURE;
 use gridpass_identity::did::Did;
-use gridpass_identity::json::{self, Limits};
-use gridpass_identity::report::{Check, Outcome, Report};
+use gridpass_identity::json;
+use gridpass_identity::report::{Outcome, Report};
 use gridpass_identity::resolve::{OfflineResolver, ResolveError, Snapshot, SnapshotStore};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::clock::is_ahead;
-use gridpass_identity::wallet::snapshots::{add_snapshot, newest_log};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use history::{check_history, holds, is_from_future};
 use std::collections::BTreeMap;
-
-/// What the member `type` says.
-pub const TYPE: &str = "gridpass-trust-pack";
-/// The version of the format.
-pub const FORMAT_VERSION: u32 = 1;
-/// A pack may be large: a long history, many definitions, long logs.
-pub const LIMITS: Limits = Limits { bytes: 16 * 1024 * 1024, depth: 32 };
-/// The most charters in a history, definitions, or snapshots.
-const MAX_LIST: usize = 4096;
 
 /// Why a trust pack was refused.
 #[derive(Debug, thiserror::Error)]
@@ -99,192 +90,6 @@ impl TrustError {
     pub fn is_from_future(&self) -> bool {
         let Self::Refused(report) = self else { return false };
         report.checks.iter().any(is_from_future)
-    }
-}
-
-/// Why what a file carries of a DID cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum IdentityMaterialError {
-    /// Its document, or what witnesses approved of it, is not base64.
-    #[error("the document of {0} is not base64")]
-    NotBase64(Did),
-}
-
-impl IdentityMaterialError {
-    /// The stable reason code.
-    #[must_use]
-    pub fn code(&self) -> Code {
-        match self {
-            Self::NotBase64(_) => codes::PARCEL_MALFORMED,
-        }
-    }
-}
-
-/// What was obtained of a DID, as a file carries it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct IdentityMaterial {
-    /// The DID.
-    pub did: Did,
-    /// When it was obtained.
-    pub seen: UnixMillis,
-    /// When the same was obtained last, where that was later.
-    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
-    pub confirmed: Option<UnixMillis>,
-    /// `did.json` or `did.jsonl`, in base64, byte for byte.
-    pub document: String,
-    /// `did-witness.json`, in base64.
-    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
-    pub witness: Option<String>,
-}
-
-impl IdentityMaterial {
-    /// Of a snapshot.
-    #[must_use]
-    pub fn of(did: &Did, snapshot: &Snapshot) -> Self {
-        Self {
-            did: did.clone(),
-            seen: snapshot.seen,
-            confirmed: snapshot.confirmed,
-            document: STANDARD.encode(&snapshot.document),
-            witness: snapshot.witness.as_ref().map(|w| STANDARD.encode(w)),
-        }
-    }
-
-    /// As somebody takes it now who has it from somebody else: nobody obtained it later than that,
-    /// whatever its sender says. A log that is said to be from the year 9999 would be the newest for
-    /// ever, and every log that goes on from it be refused.
-    #[must_use]
-    pub fn taken_at(&self, now: UnixMillis) -> Self {
-        let (seen, confirmed) = (self.seen.min(now), self.confirmed.filter(|c| *c <= now));
-        Self { seen, confirmed, ..self.clone() }
-    }
-
-    /// As a snapshot.
-    ///
-    /// # Errors
-    /// [`IdentityMaterialError::NotBase64`].
-    pub fn to_snapshot(&self) -> Result<Snapshot, IdentityMaterialError> {
-        let decode = |text: &str| {
-            STANDARD.decode(text).map_err(|_| IdentityMaterialError::NotBase64(self.did.clone()))
-        };
-        Ok(Snapshot {
-            seen: self.seen,
-            confirmed: self.confirmed,
-            document: decode(&self.document)?,
-            witness: self.witness.as_deref().map(decode).transpose()?,
-        })
-    }
-}
-
-/// Snapshots of several stores as one: a pack's, a wallet's, a message's.
-#[derive(Default)]
-pub struct Snapshots<'s> {
-    own: BTreeMap<Did, Vec<Snapshot>>,
-    others: Vec<&'s dyn SnapshotStore>,
-}
-
-impl<'s> Snapshots<'s> {
-    /// Reads what a file carries.
-    ///
-    /// # Errors
-    /// [`IdentityMaterialError`] of the first that cannot be read.
-    pub fn read(materials: &[IdentityMaterial]) -> Result<Self, IdentityMaterialError> {
-        let mut own: BTreeMap<Did, Vec<Snapshot>> = BTreeMap::new();
-        for material in materials {
-            own.entry(material.did.clone()).or_default().push(material.to_snapshot()?);
-        }
-        Ok(Self { own, others: Vec::new() })
-    }
-
-    /// With those of another store.
-    #[must_use]
-    pub fn with(mut self, store: &'s dyn SnapshotStore) -> Self {
-        self.others.push(store);
-        self
-    }
-}
-
-impl SnapshotStore for Snapshots<'_> {
-    fn snapshots(&self, did: &Did) -> Result<Vec<Snapshot>, ResolveError> {
-        let mut all = Vec::new();
-        if did.method() == "webvh" {
-            // What is known already is one log, in whatever order the stores are asked.
-            all.extend(newest_log(did, &self.others)?);
-        } else {
-            for store in &self.others {
-                for known in store.snapshots(did)? {
-                    add_snapshot(did, &mut all, known);
-                }
-            }
-        }
-        // What came now, beside what is known.
-        for own in self.own.get(did).into_iter().flatten() {
-            add_snapshot(did, &mut all, own.clone());
-        }
-        all.dedup();
-        Ok(all)
-    }
-}
-
-/// A trust pack as a file.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct TrustPack {
-    /// [`TYPE`].
-    #[serde(rename = "type")]
-    pub document_type: String,
-    /// [`FORMAT_VERSION`].
-    pub format_version: u32,
-    /// Signed charters, the first one first.
-    pub charters: Vec<Value>,
-    /// Role definitions.
-    pub definitions: Vec<Value>,
-    /// DID documents of roots and signers, as far as they cannot be computed.
-    pub identities: Vec<IdentityMaterial>,
-}
-
-impl TrustPack {
-    /// A pack of these parts.
-    #[must_use]
-    pub fn new(
-        charters: &[SignedCharter],
-        definitions: &[&RoleDefinition],
-        identities: Vec<IdentityMaterial>,
-    ) -> Self {
-        Self {
-            document_type: TYPE.into(),
-            format_version: FORMAT_VERSION,
-            charters: charters.iter().map(SignedCharter::to_json).collect(),
-            definitions: definitions.iter().filter_map(|d| serde_json::to_value(d).ok()).collect(),
-            identities,
-        }
-    }
-
-    /// Reads the file, of which nothing is believed: [`Trust::open`] verifies it.
-    ///
-    /// # Errors
-    /// [`TrustError::Malformed`].
-    pub fn parse(bytes: &[u8]) -> Result<Self, TrustError> {
-        let pack: Self = json::from_slice_strict(bytes, LIMITS)
-            .map_err(|e| TrustError::Malformed(e.to_string()))?;
-        if pack.document_type != TYPE || pack.format_version != FORMAT_VERSION {
-            return Err(TrustError::Malformed("its type or format version is unknown".into()));
-        }
-        let sizes = [pack.charters.len(), pack.definitions.len(), pack.identities.len()];
-        if sizes.iter().any(|n| *n > MAX_LIST) {
-            return Err(TrustError::Malformed("a list in it is too long".into()));
-        }
-        Ok(pack)
-    }
-
-    /// The bytes (JCS) and their name.
-    ///
-    /// # Errors
-    /// [`TrustError::Malformed`].
-    pub fn encode(&self) -> Result<(ContentId, Vec<u8>), TrustError> {
-        ContentId::of_json(self).map_err(|e| TrustError::Malformed(e.to_string()))
     }
 }
 
@@ -490,74 +295,4 @@ impl SnapshotStore for Trust {
     fn snapshots(&self, did: &Did) -> Result<Vec<Snapshot>, ResolveError> {
         Ok(self.snapshots.get(did).cloned().unwrap_or_default())
     }
-}
-
-/// Whether a check failed because what it is about is from the future.
-fn is_from_future(check: &Check) -> bool {
-    check.outcome == Outcome::Failed && check.code == SIGNED_IN_FUTURE
-}
-
-fn holds(checks: &[Check]) -> bool {
-    checks.iter().all(|check| check.outcome == Outcome::Passed)
-}
-
-/// Checks a history, but for the first `held` charters, which are held already.
-fn check_history(
-    charters: &[SignedCharter],
-    held: usize,
-    definitions: &BTreeMap<ContentId, KnownRole>,
-    snapshots: &dyn SnapshotStore,
-    now: UnixMillis,
-) -> Report {
-    // A log is verified once, not once for each signature of each charter.
-    let offline = OfflineResolver::new(snapshots);
-    let resolver = OnceResolver::new(&offline);
-    let mut report = Report::default();
-    let mut previous: Option<&SignedCharter> = None;
-    for (number, signed) in charters.iter().enumerate() {
-        if number >= held {
-            let checks = signed.check_after(previous, &resolver, now);
-            let lacks = checks.iter().any(|c| c.code == codes::CHARTER_SIGNERS_TOO_FEW);
-            report.checks.extend(checks);
-            // Beside the consequence its cause, where there is no other.
-            if lacks && holds(&signed.check_after(previous, &resolver, UnixMillis::MAX)) {
-                let version = signed.charter().version;
-                let sentence = format!(
-                    "signatures of version {version} that are needed are dated later than {now}"
-                );
-                report.push(Check::failed("signatures", SIGNED_IN_FUTURE, sentence));
-            }
-        }
-        previous = Some(signed);
-    }
-    let Some(newest) = previous.map(SignedCharter::charter) else {
-        return report;
-    };
-    report.push(charter::check_date(newest, now));
-    for listed in &newest.roles {
-        report.push(match definitions.get(&listed.definition) {
-            None => Check::indeterminate(
-                "definitions",
-                codes::DEFINITION_MISSING,
-                format!(
-                    "the definition of {} ({}) is not in the pack",
-                    listed.name, listed.definition
-                ),
-            ),
-            Some(KnownRole { definition, .. }) if definition.name != listed.name => Check::failed(
-                "definitions",
-                codes::DEFINITION_NAME,
-                format!(
-                    "{} is listed as {} and calls itself {}",
-                    listed.definition, listed.name, definition.name
-                ),
-            ),
-            Some(_) => Check::passed(
-                "definitions",
-                codes::DEFINITION_LISTED,
-                format!("{} is listed", listed.name),
-            ),
-        });
-    }
-    report
 }

@@ -40,6 +40,12 @@ pub fn days_ago(days: u64) -> UnixMillis {
     UnixMillis::new(NOW.get() - days * DAY)
 }
 
+/// So many minutes before [`NOW`].
+#[must_use]
+pub fn minutes_ago(minutes: u64) -> UnixMillis {
+    UnixMillis::new(NOW.get() - minutes * 60_000)
+}
+
 /// So many days after [`NOW`].
 #[must_use]
 pub fn in_days(days: u64) -> UnixMillis {

@@ -13,6 +13,7 @@ pub mod backup;
 mod cipher;
 pub mod clock;
 mod ending;
+mod error;
 mod header;
 pub mod identities;
 mod identity;
@@ -24,200 +25,28 @@ pub mod sled_open;
 pub mod sled_store;
 pub mod slot;
 pub mod snapshots;
+mod status;
 pub mod store;
+mod ways_in;
 mod webvh;
 
-use crate::code::Code;
-use crate::codes;
 use crate::secret::SecretBytes;
 use crate::time::UnixMillis;
 use cipher::{Cipher, Key, WalletId};
 use header::Header;
 use index::Index;
 use rand_core::CryptoRng;
-use serde::{Deserialize, Serialize};
-use slot::{Passphrase, RecoveryPhrase, Slot, SlotKind, Unlock};
+use slot::{Passphrase, RecoveryPhrase, Unlock};
 use store::{Batch, Store, StoreError};
+use ways_in::{backup_recipient, push_slot};
 use zeroize::Zeroizing;
 
+pub use error::WalletError;
 pub use header::MAX_SLOTS;
+pub use status::{Diary, SlotStatus, Status};
 
 /// The longest name of a record, in bytes.
 pub const MAX_NAME: usize = 4096;
-
-/// Why a wallet refused or failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WalletError {
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The secret opens none of the slots.
-    #[error("the secret given does not open this wallet")]
-    UnlockFailed,
-    /// A record or the header does not authenticate.
-    #[error("{0} does not authenticate: it was altered, moved, or is from another wallet")]
-    Tampered(String),
-    /// The store is empty: no wallet was made in it.
-    #[error("no wallet was made in this store: it is empty")]
-    Empty,
-    /// A format version that this program does not know.
-    #[error("the wallet's format version is {0}, and version {known} is known", known = header::VERSION)]
-    Version(u32),
-    /// Over a limit.
-    #[error("over a limit of the wallet: {0}")]
-    Limit(String),
-    /// The passphrase is too short.
-    #[error("a passphrase has at least {min} characters", min = slot::MIN_PASSPHRASE_CHARS)]
-    WeakPassphrase,
-    /// The words are not a recovery phrase.
-    #[error("not a recovery phrase of 24 words")]
-    Phrase,
-    /// The slot's parameters are out of bounds.
-    #[error("the key derivation of a slot is refused: {0}")]
-    KdfRefused(&'static str),
-    /// There is no such slot.
-    #[error("the wallet has no slot {0}")]
-    SlotNotFound(u32),
-    /// The last way in stays.
-    #[error("slot {0} is the only way into the wallet")]
-    LastSlot(u32),
-    /// The clock is earlier than what the wallet dated last.
-    #[error("the clock shows {now}, and this wallet dated something {known} already")]
-    ClockBehind {
-        /// The newest date.
-        known: UnixMillis,
-        /// What the clock shows.
-        now: UnixMillis,
-    },
-    /// Something about an identity.
-    #[error(transparent)]
-    Identity(#[from] identities::IdentityError),
-    /// A defect in Gridpass.
-    #[error("this should not happen: {0}")]
-    Internal(&'static str),
-}
-
-impl WalletError {
-    /// The stable reason code.
-    #[must_use]
-    pub fn code(&self) -> Code {
-        match self {
-            Self::Store(e) => e.code(),
-            Self::UnlockFailed => codes::WALLET_UNLOCK_FAILED,
-            Self::Tampered(_) => codes::WALLET_TAMPERED,
-            Self::Empty => codes::WALLET_EMPTY,
-            Self::Version(_) => codes::WALLET_VERSION,
-            Self::Limit(_) => codes::WALLET_LIMIT,
-            Self::WeakPassphrase => codes::PASSPHRASE_WEAK,
-            Self::Phrase => codes::PHRASE_MALFORMED,
-            Self::KdfRefused(_) => codes::KDF_REFUSED,
-            Self::SlotNotFound(_) => codes::WALLET_SLOT_NOT_FOUND,
-            Self::LastSlot(_) => codes::WALLET_LAST_SLOT,
-            Self::ClockBehind { .. } => codes::CLOCK_BEHIND,
-            Self::Identity(e) => e.code(),
-            Self::Internal(_) => codes::INTERNAL,
-        }
-    }
-}
-
-/// When things happened, in the clear, so that a status needs no secret. Advice, not evidence.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Diary {
-    /// When the last backup was made.
-    pub last_backup: Option<UnixMillis>,
-    /// When a key was last made, rotated or marked.
-    pub last_key_change: Option<UnixMillis>,
-    /// When a visa or authorisation was last issued, or its status changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_issuing: Option<UnixMillis>,
-    /// When the first of these was that the last backup lacks; one from before that backup says nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_unsaved_issuing: Option<UnixMillis>,
-    /// When a charter was last signed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_charter: Option<UnixMillis>,
-}
-
-impl Diary {
-    const KEY: &'static [u8] = b"diary";
-
-    /// Whether the last backup lacks a key, or what was issued or revoked.
-    #[must_use]
-    pub fn backup_is_stale(&self) -> bool {
-        let after = |change: UnixMillis| self.last_backup.is_none_or(|backup| change > backup);
-        [self.last_key_change, self.last_issuing].into_iter().flatten().any(after)
-    }
-
-    /// Since when something was issued, or its status changed, that the last backup lacks.
-    #[must_use]
-    pub fn issuing_unsaved_since(&self) -> Option<UnixMillis> {
-        let after = |at: &UnixMillis| self.last_backup.is_none_or(|backup| *at > backup);
-        let last = self.last_issuing.filter(after)?;
-        // A program that did not keep the first says only that it came after the backup.
-        self.first_unsaved_issuing.filter(after).or(self.last_backup).or(Some(last))
-    }
-
-    fn read(store: &dyn Store) -> Result<Self, WalletError> {
-        let bytes = store.get(Self::KEY)?;
-        Ok(bytes.and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default())
-    }
-
-    fn write(&self, batch: &mut Batch) -> Result<(), WalletError> {
-        let bytes =
-            serde_json::to_vec(self).map_err(|_| WalletError::Internal("a diary is JSON"))?;
-        batch.put(Self::KEY, bytes);
-        Ok(())
-    }
-}
-
-/// What can be known of a wallet without a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Status {
-    /// Its id, in hexadecimal.
-    pub wallet_id: String,
-    /// Its name.
-    pub name: String,
-    /// When it was made.
-    pub created: UnixMillis,
-    /// The ways in.
-    pub slots: Vec<SlotStatus>,
-    /// When things happened.
-    pub diary: Diary,
-    /// The number of encrypted records.
-    pub records: usize,
-    /// Whether a backup is for the words of a recovery phrase without more being said.
-    pub backup_for_words: bool,
-}
-
-/// A slot, without what it wraps.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SlotStatus {
-    /// Its number.
-    pub id: u32,
-    /// Which secret it asks for.
-    pub kind: SlotKind,
-    /// When it was made.
-    pub created: UnixMillis,
-}
-
-fn status(header: &Header, store: &dyn Store) -> Result<Status, WalletError> {
-    let slots = header
-        .slots
-        .iter()
-        .map(|s| SlotStatus { id: s.id, kind: s.kind, created: s.created })
-        .collect();
-    let records = store.scan(b"")?.iter().filter(|(key, _)| index::is_record(key)).count();
-    Ok(Status {
-        wallet_id: header.wallet_id.clone(),
-        name: header.name.clone(),
-        created: header.created,
-        slots,
-        diary: Diary::read(store)?,
-        records,
-        backup_for_words: header.backup_recipient.is_some(),
-    })
-}
 
 /// A wallet whose records cannot be read yet.
 pub struct LockedWallet {
@@ -248,7 +77,7 @@ impl LockedWallet {
     /// # Errors
     /// [`WalletError::Store`].
     pub fn status(&self) -> Result<Status, WalletError> {
-        status(&self.header, self.store.as_ref())
+        status::status(&self.header, self.store.as_ref())
     }
 
     /// Opens the wallet. Nothing is changed, whatever the secret. Blocks: a passphrase takes a
@@ -357,7 +186,7 @@ impl Wallet {
     /// # Errors
     /// [`WalletError::Store`].
     pub fn status(&self) -> Result<Status, WalletError> {
-        status(&self.header, self.store.as_ref())
+        status::status(&self.header, self.store.as_ref())
     }
 
     /// The wallet's id, in hexadecimal.
@@ -504,100 +333,6 @@ impl Wallet {
         Ok(batch)
     }
 
-    /// Adds a way in.
-    ///
-    /// # Errors
-    /// [`WalletError::WeakPassphrase`]; [`WalletError::Limit`] above 16 slots.
-    pub fn add_slot(
-        &mut self,
-        unlock: Unlock<'_>,
-        rng: &mut dyn CryptoRng,
-        now: UnixMillis,
-    ) -> Result<u32, WalletError> {
-        let mut header = self.header.clone();
-        let id = push_slot(&mut header, unlock, &self.data_key, rng, now)?;
-        if let Unlock::Recovery(phrase) = unlock {
-            header.backup_recipient = backup_recipient(phrase)?;
-        }
-        self.replace_header(header)?;
-        Ok(id)
-    }
-
-    /// Removes a way in; the last one stays. Backups are for the newest recovery phrase: where that is
-    /// removed, they are for nobody's words until [`Wallet::add_slot`] or [`Wallet::back_up_for`].
-    ///
-    /// # Errors
-    /// [`WalletError::SlotNotFound`], [`WalletError::LastSlot`].
-    pub fn remove_slot(&mut self, id: u32) -> Result<(), WalletError> {
-        let newest = self.newest_words().map(|slot| slot.id);
-        let mut header = self.header.clone();
-        header.slots.retain(|slot| slot.id != id);
-        if header.slots.len() == self.header.slots.len() {
-            return Err(WalletError::SlotNotFound(id));
-        }
-        if header.slots.is_empty() {
-            return Err(WalletError::LastSlot(id));
-        }
-        if newest == Some(id) {
-            // Its holder is no longer trusted with the wallet, nor with new backups.
-            header.backup_recipient = None;
-        }
-        self.replace_header(header)
-    }
-
-    /// Makes backups be for these words, where they are the newest recovery phrase that opens the wallet;
-    /// says whether they are.
-    ///
-    /// # Errors
-    /// [`WalletError::Store`].
-    pub fn back_up_for(&mut self, phrase: &RecoveryPhrase) -> Result<bool, WalletError> {
-        let id = self.header.id()?;
-        let opened = match self.newest_words() {
-            Some(slot) => slot.unwrap_key(id, Unlock::Recovery(phrase))?,
-            None => None,
-        };
-        if opened.is_none() {
-            return Ok(false);
-        }
-        let mut header = self.header.clone();
-        header.backup_recipient = backup_recipient(phrase)?;
-        self.replace_header(header)?;
-        Ok(true)
-    }
-
-    /// The slot whose words backups are for. Numbers only grow.
-    fn newest_words(&self) -> Option<&Slot> {
-        let words = self.header.slots.iter().filter(|slot| slot.kind == SlotKind::Recovery);
-        words.max_by_key(|slot| slot.id)
-    }
-
-    /// Replaces every passphrase slot that `old` opens by one for `new`. No record is rewritten.
-    ///
-    /// # Errors
-    /// [`WalletError::UnlockFailed`] if `old` opens none, [`WalletError::WeakPassphrase`].
-    pub fn change_passphrase(
-        &mut self,
-        old: &Passphrase,
-        new: &Passphrase,
-        rng: &mut dyn CryptoRng,
-        now: UnixMillis,
-    ) -> Result<u32, WalletError> {
-        let wallet_id = self.header.id()?;
-        let mut header = self.header.clone();
-        header.slots = Vec::new();
-        for slot in &self.header.slots {
-            if slot.unwrap_key(wallet_id, Unlock::Passphrase(old))?.is_none() {
-                header.slots.push(slot.clone());
-            }
-        }
-        if header.slots.len() == self.header.slots.len() {
-            return Err(WalletError::UnlockFailed);
-        }
-        let id = push_slot(&mut header, Unlock::Passphrase(new), &self.data_key, rng, now)?;
-        self.replace_header(header)?;
-        Ok(id)
-    }
-
     fn replace_header(&mut self, mut header: Header) -> Result<(), WalletError> {
         let mut batch = Batch::default();
         batch.put(header::KEY, header.seal(&self.cipher)?);
@@ -610,31 +345,6 @@ impl Wallet {
 /// Names are shown on terminals, which obey control characters.
 fn is_printable_name(name: &str) -> bool {
     (1..=128).contains(&name.len()) && !name.chars().any(char::is_control)
-}
-
-/// Whom backups are for by default.
-fn backup_recipient(phrase: &RecoveryPhrase) -> Result<Option<String>, WalletError> {
-    #[cfg(feature = "backup")]
-    return backup::age_recipient(phrase).map(Some);
-    #[cfg(not(feature = "backup"))]
-    return Ok(phrase.expose_secret().is_empty().then(String::new));
-}
-
-fn push_slot(
-    header: &mut Header,
-    unlock: Unlock<'_>,
-    data_key: &Key,
-    rng: &mut dyn CryptoRng,
-    now: UnixMillis,
-) -> Result<u32, WalletError> {
-    if header.slots.len() >= MAX_SLOTS {
-        return Err(WalletError::Limit("a wallet has at most 16 slots".into()));
-    }
-    let id = header.next_slot;
-    let slot = Slot::wrap(id, header.id()?, unlock, data_key, rng, now)?;
-    header.slots.push(slot);
-    header.next_slot = id.saturating_add(1);
-    Ok(id)
 }
 
 #[cfg(test)]

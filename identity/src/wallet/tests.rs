@@ -1,5 +1,6 @@
 use super::identities::{IdentityKind, KeyState, NewDid, NewIdentity};
 use super::*;
+use crate::codes;
 use crate::document::Relationship;
 use crate::jws::JwsIn;
 use crate::key::KeyType;

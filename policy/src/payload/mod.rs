@@ -248,5 +248,4 @@ impl PayloadSchema {
 }
 
 #[cfg(test)]
-#[path = "payload_tests.rs"]
 mod tests;

@@ -135,7 +135,7 @@ async fn case_18_who_fills_batches_with_the_same_again_is_shut_out() {
     let s = Scene::new().await;
     let mut bearer = Bearer::new(&s, 52).await;
     let (mut last, mut brought) = (None, 0);
-    while bearer.peer.shared.lock().expect("not poisoned").partings == 0 {
+    while bearer.peer.partings() == 0 {
         let again = bearer.good();
         bearer.bring(&s, &vec![wire(&again); 64]).await;
         brought += 1;

@@ -78,7 +78,7 @@ async fn strangers_who_say_that_they_read_keep_nobody_from_being_handed_keys() {
         assert!(started.elapsed() < PATIENCE, "it is handed no keys");
     }
     // Who passes on what it does not have answers for it.
-    while strangers.iter().all(|(_, p)| p.shared.lock().expect("not poisoned").partings == 0) {
+    while strangers.iter().all(|(_, p)| p.partings() == 0) {
         say().await;
         assert!(started.elapsed() < PATIENCE * 2, "none of them is shut out");
     }
@@ -104,7 +104,7 @@ async fn strangers_who_name_a_did_that_is_not_there_take_no_room_for_good() {
     let limit = u64::try_from(Limits::default().waiting / 4).expect("small");
     let started = Instant::now();
     let shut_out = |strangers: &[(Sender, Peer)]| {
-        let parted = |p: &Peer| p.shared.lock().expect("not poisoned").partings > 0;
+        let parted = |p: &Peer| p.partings() > 0;
         strangers.iter().filter(|(_, peer)| parted(peer)).count()
     };
     let mut round = 0;

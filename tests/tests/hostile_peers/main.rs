@@ -295,7 +295,7 @@ async fn case_18_a_participant_has_places_for_so_many_nodes() {
         ask(&s.operator, Asked::Add { content }).await;
     }
     let parted = || {
-        let parted = |p: &&Peer| p.shared.lock().expect("not poisoned").partings > 0;
+        let parted = |p: &&Peer| p.partings() > 0;
         peers.iter().filter(parted).count()
     };
     until("two are parted with", || (parted() >= 2).then_some(())).await;

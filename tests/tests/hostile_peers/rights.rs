@@ -84,10 +84,6 @@ fn nowhere() -> ContentId {
     ContentId::of_bytes(b"nobody has it").expect("a CID")
 }
 
-fn partings(peer: &Peer) -> usize {
-    peer.shared.lock().expect("not poisoned").partings
-}
-
 /// How much of a sender's a peer is given that asks for it: nothing where it is refused, or cut off.
 async fn is_given(peer: &Peer, s: &Scene, sender: &Did) -> Option<usize> {
     let key = sender.with_fragment(sender.method_specific_id()).expect("a key id");
@@ -148,7 +144,7 @@ async fn a_reader_is_cut_off(number: u8, besides: Besides) {
     }
     let honest = s.honest.participant.clone();
     assert!(is_given(&peer, &s, &honest).await.is_some_and(|many| many > 0));
-    assert_eq!(partings(&peer), 0);
+    assert_eq!(peer.partings(), 0);
 
     let role = s.market.operators.as_ref().expect("a role");
     add_list(&s.operator, &visa_revoked(&s, &party, role)).await;

@@ -110,6 +110,11 @@ impl Peer {
         until(what, || look(&self.shared.lock().expect("not poisoned")).then_some(())).await;
     }
 
+    /// How often it was parted with.
+    pub(crate) fn partings(&self) -> usize {
+        self.shared.lock().expect("not poisoned").partings
+    }
+
     pub(crate) async fn tell(&self, command: Command) {
         self.commands.send(command).await.expect("a network");
     }
@@ -199,7 +204,7 @@ impl Peer {
         mut act: impl AsyncFnMut(usize),
     ) -> usize {
         for number in 0..most {
-            if self.shared.lock().expect("not poisoned").partings > 0 {
+            if self.partings() > 0 {
                 return number;
             }
             act(number).await;

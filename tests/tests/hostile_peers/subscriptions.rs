@@ -27,10 +27,6 @@ pub(crate) async fn is_subscribed(s: &Scene, party: &Party) {
     }
 }
 
-fn partings(peer: &Peer) -> usize {
-    peer.shared.lock().expect("not poisoned").partings
-}
-
 /// A reader that is connected, and has what its hello will name.
 pub(crate) async fn reader(s: &Scene, number: u8) -> (Peer, Party, Hello) {
     let party = Party::new(number);
@@ -63,7 +59,7 @@ async fn a_right_that_is_found_out_late_is_had_on_the_same_connection() {
     is_subscribed(&s, &party).await;
     // What was said meanwhile it was not sent.
     peer.until("it is told that it is behind", |s| s.told_behind > 0).await;
-    assert_eq!(partings(&peer), 0);
+    assert_eq!(peer.partings(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,7 +70,7 @@ async fn who_subscribes_to_much_before_it_says_who_it_is_loses_none_of_it() {
     subscribe_to_many(&s, &peer, 100).await;
     peer.enter(hello, &s.market).await;
     is_subscribed(&s, &party).await;
-    assert_eq!(partings(&peer), 0);
+    assert_eq!(peer.partings(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,5 +84,5 @@ async fn whose_subscription_got_lost_is_parted_with_and_says_it_again_with_all_o
     // More than the 16 KiB that gossipsub takes at once where nobody says otherwise.
     subscribe_to_many(&s, &peer, 300).await;
     is_subscribed(&s, &party).await;
-    assert_eq!(partings(&peer), 1);
+    assert_eq!(peer.partings(), 1);
 }

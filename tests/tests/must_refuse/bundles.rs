@@ -2,21 +2,11 @@
 //! bundle, cut, altered or missing, by somebody on the way. For exporters who sign what they bent, see
 //! `exporters.rs`.
 
+use crate::{folder, scene};
 use gridpass_identity::report::Outcome;
 use gridpass_messaging::bundle::{Bundle, Cid, Kind};
-use gridpass_tests::evidence::{Scene, bad};
+use gridpass_tests::evidence::bad;
 use gridpass_tests::parts::{Parts, sections, without};
-use std::path::Path;
-
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a folder")
-}
-
-fn scene(folder: &Path, first: u8) -> Scene {
-    let mut scene = Scene::new(folder, first, |_| ());
-    scene.day();
-    scene
-}
 
 #[test]
 fn a_flipped_bit_anywhere_is_never_passed() {

@@ -1,6 +1,7 @@
 //! What must be refused, cases 1, 2, 5 and 6: chains, authority over time, retired roles, claims,
 //! validity and preconditions. Each asserts the code, and that the good twin passes.
 
+use crate::is;
 use gridpass_credentials::codes;
 use gridpass_credentials::requirement::Requirement;
 use gridpass_credentials::role::{IssuerRevocation, RoleDefinition};
@@ -9,16 +10,10 @@ use gridpass_credentials::status::{Change, StatusList};
 use gridpass_credentials::trust::Trust;
 use gridpass_credentials::verify::VisaReport;
 use gridpass_credentials::visa::Purpose;
-use gridpass_identity::code::Code;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use gridpass_tests::world::{self, NOW, Party, days_ago, in_days};
 use serde_json::json;
-
-#[track_caller]
-fn is(report: &VisaReport, outcome: Outcome, code: Code) {
-    assert_eq!((report.outcome, report.code), (outcome, code), "{}", report.sentence);
-}
 
 fn present(holder: &Party, visas: &[&Secured], trust: &Trust, lists: &[StatusList]) -> VisaReport {
     world::verify(&world::present(holder, visas), trust, lists, &world::expectation())

@@ -1,6 +1,7 @@
 //! Must-refuse case 23, by an exporter whose bundle contradicts itself: times and numbers that cannot be, receipts
 //! that speak of what was left out. And what is missing accuses nobody.
 
+use crate::{folder, scene};
 use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_credentials::status::Change;
 use gridpass_credentials::visa::Purpose;
@@ -14,22 +15,11 @@ use gridpass_policy::channel::Mode;
 use gridpass_tests::evidence::{Scene, bad};
 use gridpass_tests::parts::{Parts, without};
 use gridpass_tests::world::{self, NOW, Party};
-use std::path::Path;
 
 const MINUTE: u64 = 60_000;
 
 /// What it is called, and what is bent.
 type Case<'a> = (&'static str, &'a dyn Fn(&mut Parts));
-
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a folder")
-}
-
-fn scene(folder: &Path) -> Scene {
-    let mut scene = Scene::new(folder, 20, |_| ());
-    scene.day();
-    scene
-}
 
 fn bent(scene: &Scene, bend: impl FnOnce(&mut Parts)) -> Report {
     let mut parts = Parts::of(&scene.export());
@@ -50,7 +40,7 @@ fn bend_receipt(parts: &mut Parts, bend: impl FnOnce(&mut Receipt)) {
 #[test]
 fn a_record_that_contradicts_itself_is_found_out() {
     let folder = folder();
-    let scene = scene(folder.path());
+    let scene = scene(folder.path(), 20);
     let record = ["record Failed GP-BUNDLE-RECORD"];
     let at = |millis: u64| NOW.plus_millis(millis);
     let cases: [Case<'_>; 12] = [
@@ -112,7 +102,7 @@ fn a_record_that_contradicts_itself_is_found_out() {
 #[test]
 fn a_receipt_from_before_its_message_or_after_it_came_proves_nothing() {
     let folder = folder();
-    let scene = scene(folder.path());
+    let scene = scene(folder.path(), 20);
     let early = UnixMillis::new(NOW.get() - 11 * MINUTE);
     let found = |bend: &dyn Fn(&mut Receipt)| bad(&bent(&scene, |p| bend_receipt(p, bend)));
     assert_eq!(found(&|r| r.issued = early), ["receipts Failed GP-RECEIPT-EARLY"]);
@@ -134,7 +124,7 @@ fn a_receipt_from_before_its_message_or_after_it_came_proves_nothing() {
 #[test]
 fn messages_at_the_end_that_are_left_out_are_missed_where_a_receipt_speaks_of_them() {
     let folder = folder();
-    let scene = scene(folder.path());
+    let scene = scene(folder.path(), 20);
     let gap = ["receipts Indeterminate GP-SEQUENCE-GAP"];
     let last_left_out = |p: &mut Parts| drop(p.entries.messages.remove(2));
     let report = bent(&scene, last_left_out);
@@ -192,7 +182,7 @@ fn a_receipt_for_another_message_of_its_number_bounds_no_time() {
 #[test]
 fn a_message_that_somebody_forged_does_not_accuse_its_sender() {
     let folder = folder();
-    let scene = scene(folder.path());
+    let scene = scene(folder.path(), 20);
     let mut forger = scene.alone.clone();
     forger.party.key = Party::new(99).key;
     let parts = Parts::of(&scene.export());
@@ -288,7 +278,7 @@ fn a_sender_that_contradicted_itself_is_named_at_each_of_its_messages() {
 #[test]
 fn whatever_one_part_is_missing_nobody_is_accused() {
     let folder = folder();
-    let mut scene = scene(folder.path());
+    let mut scene = scene(folder.path(), 20);
     // Also of what was refused since it is revoked, one of its two lists being there.
     let regulator = &scene.market.regulator;
     let visa = world::visa(regulator, &scene.by_node.party, &scene.market.role, |_| ());

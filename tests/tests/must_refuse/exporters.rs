@@ -1,6 +1,7 @@
 //! Must-refuse case 23, by an exporter who bends its bundle and signs it: parts swapped for those of another
 //! valid bundle, altered, invented.
 
+use crate::{folder, scene};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::code::Class;
@@ -19,17 +20,6 @@ use gridpass_tests::evidence::{LATER, Scene, bad, found, pack_of};
 use gridpass_tests::messages::{Market, admitted};
 use gridpass_tests::parts::Parts;
 use gridpass_tests::world::{self, NOW, Party};
-use std::path::Path;
-
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a folder")
-}
-
-fn scene(folder: &Path, first: u8) -> Scene {
-    let mut scene = Scene::new(folder, first, |_| ());
-    scene.day();
-    scene
-}
 
 /// What an exporter's bending comes to, signed by itself.
 fn bent(scene: &Scene, bend: impl FnOnce(&mut Parts)) -> Vec<String> {

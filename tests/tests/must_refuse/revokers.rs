@@ -1,6 +1,7 @@
 //! What must be refused, case 7: what was revoked by somebody whose own visa to revoke is over. It is not
 //! good again because of that; and whoever is not to be trusted any more revokes nothing.
 
+use crate::is;
 use gridpass_credentials::codes;
 use gridpass_credentials::keeping::read_visa;
 use gridpass_credentials::requirement::Requirement;
@@ -93,11 +94,6 @@ impl Revoked {
         let text = self.visa.text().as_bytes();
         verify_visa(text, &[], &evidence, &expect, &mut SignatureMemo::default())
     }
-}
-
-#[track_caller]
-fn is(report: &VisaReport, outcome: Outcome, code: Code) {
-    assert_eq!((report.outcome, report.code), (outcome, code), "{}", report.sentence);
 }
 
 const LAPSED: (Outcome, Code) = (Outcome::Indeterminate, codes::STATUS_REVOKER_LAPSED);

@@ -1,6 +1,7 @@
 //! What must be refused, case 7: status lists that are absent, stale, foreign, wrong, or older than
 //! one that was seen. Each asserts the code, and that the good twin passes.
 
+use crate::is;
 use gridpass_credentials::codes;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping::read_visa;
@@ -12,7 +13,6 @@ use gridpass_credentials::status::{Bits, Change, MIN_ENTRIES, StatusError, Statu
 use gridpass_credentials::trust::Trust;
 use gridpass_credentials::verify::{Evidence, Expectation, SeenLists, VisaReport, verify_visa};
 use gridpass_credentials::visa::Purpose;
-use gridpass_identity::code::Code;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{NoSnapshots, OfflineResolver};
@@ -62,11 +62,6 @@ impl Setting {
         let root = &self.root;
         vec![world::list_by(root, root, Purpose::Revocation, &[], bend), self.suspension()]
     }
-}
-
-#[track_caller]
-fn is(report: &VisaReport, outcome: Outcome, code: Code) {
-    assert_eq!((report.outcome, report.code), (outcome, code), "{}", report.sentence);
 }
 
 #[test]

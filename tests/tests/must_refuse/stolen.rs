@@ -18,12 +18,8 @@ use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{NoSnapshots, OfflineResolver, SnapshotStore};
 use gridpass_identity::time::UnixMillis;
 use gridpass_tests::logged::Logged;
-use gridpass_tests::world::{self, NOW, Party, days_ago, in_days};
+use gridpass_tests::world::{self, NOW, Party, days_ago, in_days, minutes_ago};
 use serde_json::json;
-
-fn minutes_ago(minutes: u64) -> UnixMillis {
-    UnixMillis::new(NOW.get() - minutes * 60_000)
-}
 
 /// A clear list of a party's own, in a version.
 fn list(by: &Party, purpose: Purpose, version: u64, dated: UnixMillis) -> StatusList {

@@ -25,14 +25,10 @@ use gridpass_identity::wallet::snapshots::Fixed;
 use gridpass_messaging::checking::{Source, Verdict};
 use gridpass_tests::logged::Logged;
 use gridpass_tests::messages::{Market, Sender, admitted, authorise, expect, later};
-use gridpass_tests::world::{self, NOW, Party, days_ago, in_days};
+use gridpass_tests::world::{self, NOW, Party, days_ago, in_days, minutes_ago};
 use serde_json::json;
 
 const DEACTIVATED: Code = identity_codes::DID_DEACTIVATED;
-
-fn minutes_ago(minutes: u64) -> UnixMillis {
-    UnixMillis::new(NOW.get() - minutes * 60_000)
-}
 
 /// An issuer that can be given up, beside the root that signs the charter; and what it issued ten days ago.
 struct Issued {

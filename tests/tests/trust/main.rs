@@ -14,5 +14,6 @@ mod node_authorisation;
 mod odrl;
 mod payload_third_party;
 mod schemas;
+mod standing;
 mod verifier;
 mod visas;

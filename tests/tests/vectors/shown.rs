@@ -1,7 +1,8 @@
 //! Presentations and node authorisations, with what a verifier relies on.
 
+use crate::credentials::visa_verdict;
 use crate::made::{Made, told, with_code};
-use crate::{Case, Found, visa_verdict};
+use crate::{Case, Found};
 use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::context::CREDENTIALS_V2;

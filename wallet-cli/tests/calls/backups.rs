@@ -1,7 +1,8 @@
 //! What backups are for: when one is due, and whose words open it.
 
+use crate::common::waiting::wait_for_next_second;
 use crate::common::{Place, codes_of};
-use crate::visas::framework;
+use crate::parties::framework;
 
 /// A register that is in use all day is in order all day: it is backed up in the evening.
 #[test]
@@ -78,4 +79,91 @@ fn backups_are_for_no_words_that_were_removed() {
     backup("first.gpb");
     assert!(opens("first.gpb", "words.txt"));
     assert!(!opens("first.gpb", "third.txt") && !opens("first.gpb", "second.txt"));
+}
+
+/// Without words nobody could open a backup: it says so, and what each backup needs then.
+#[test]
+fn a_wallet_without_words_is_backed_up_under_a_passphrase_of_its_own() {
+    let place = Place::with_wallet();
+    place.new_identity("root", &[]);
+    let list = place.ok_json("gridpass.wallet.slots/1", &["wallet", "slots", "list"]);
+    let slots = list["slots"].as_array().expect("slots").iter();
+    let words: Vec<String> =
+        slots.filter(|s| s["kind"] == "recovery").map(|s| s["id"].to_string()).collect();
+    assert_eq!(words.len(), 1, "{list}");
+    let removed = place.ok(&["--json", "wallet", "slots", "remove", &words[0]]);
+    assert_eq!(removed.error()["code"], "GP-BACKUP-NO-RECIPIENT", "{removed:?}");
+    let refused = place.refused("GP-BACKUP-NO-RECIPIENT", 3, &["wallet", "backup", "-o", "b.gpb"]);
+    assert!(refused["next"].as_str().is_some_and(|n| n.contains("add-recovery")), "{refused}");
+    assert!(!place.path("b.gpb").exists());
+    place.write("own.txt", "the backup's own passphrase\n");
+    let own = ["--backup-passphrase-file", "own.txt"];
+    let made = place.ok(&[&["wallet", "backup", "-o", "b.gpb"][..], &own[..]].concat());
+    let (_, next) = made.text().split_once("next: gridpass ").expect("a next step");
+    // As it is printed, it holds.
+    let next: Vec<&str> = next.split_whitespace().collect();
+    assert_eq!(next, [&["wallet", "backup-verify", "b.gpb"][..], &own[..]].concat());
+    place.ok(&next);
+}
+
+#[test]
+fn backups_verify_restore_and_refuse() {
+    let place = Place::with_wallet();
+    let did = place.new_identity("root", &[]);
+    let status = place.ok_json("gridpass.wallet.status/1", &["wallet", "status"]);
+    assert_eq!(status["backup_is_stale"], true);
+    place.refused("GP-USAGE", 2, &["wallet", "backup"]);
+    // No secret is needed to make one.
+    let made = place.run_bare(&["wallet", "backup", "-o", "b.gpb"]);
+    assert_eq!(made.status, 0, "{}", made.stderr);
+    place.refused("GP-FILE-EXISTS", 8, &["wallet", "backup", "-o", "b.gpb"]);
+    let verify = ["wallet", "backup-verify", "b.gpb", "--recovery-file", "words.txt"];
+    let json = place.ok_json("gridpass.wallet.backup-verify/1", &verify);
+    assert_eq!(json["outcome"], "passed");
+
+    let restore = ["wallet", "restore", "b.gpb", "--recovery-file", "words.txt", "--profile"];
+    place.refused("GP-WALLET-EXISTS", 8, &[&restore[..], &["dso"]].concat());
+    place.ok(&[&restore[..], &["again"]].concat());
+    // Its node asks before it sends.
+    assert!(place.path("home/profiles/again/restored").is_file());
+    assert!(!place.path("home/profiles/dso/restored").exists());
+    let shown = place.ok(&["id", "list", "--profile", "again"]);
+    assert!(shown.text().contains(&did));
+    place.refused("GP-PROFILE-AMBIGUOUS", 3, &["id", "list"]);
+
+    let other = Place::with_wallet();
+    std::fs::copy(place.path("b.gpb"), other.path("b.gpb")).expect("copied");
+    other.refused("GP-BACKUP-UNLOCK-FAILED", 4, &verify);
+    std::fs::copy(place.path("words.txt"), other.path("theirs.txt")).expect("copied");
+    let foreign = ["wallet", "backup-verify", "b.gpb", "--recovery-file", "theirs.txt"];
+    let expect = ["--expect-wallet", "00000000000000000000000000000000"];
+    other.refused("GP-BACKUP-FOREIGN", 14, &[&foreign[..], &expect[..]].concat());
+    let whole = std::fs::read(place.path("b.gpb")).expect("a backup");
+    std::fs::write(place.path("cut.gpb"), &whole[..whole.len() / 2]).expect("written");
+    let cut = ["wallet", "restore", "cut.gpb", "--recovery-file", "words.txt", "--profile", "cut"];
+    place.refused("GP-BACKUP-MALFORMED", 16, &cut);
+    assert!(!place.path("home/profiles/cut").exists(), "half a wallet was left");
+
+    place.write("own.txt", "a passphrase of the backup\n");
+    let own = ["--backup-passphrase-file", "own.txt"];
+    let args = [&["wallet", "backup", "-o", "own.gpb", "--profile", "dso"], &own[..]].concat();
+    place.ok(&args);
+    let args = ["wallet", "restore", "own.gpb", "--profile", "third"];
+    place.ok(&[&args[..], &own[..]].concat());
+}
+
+#[test]
+fn a_backup_older_than_a_rotation_is_told() {
+    let place = Place::with_wallet();
+    place.new_identity("root", &["--method", "webvh", "--location", "dso.example"]);
+    place.ok(&["wallet", "backup", "-o", "b.gpb"]);
+    assert!(place.ok(&["wallet", "status"]).stderr.is_empty());
+    wait_for_next_second();
+    let rotated = place.ok(&["id", "rotate", "root"]);
+    assert!(rotated.stderr.contains("GP-BACKUP-STALE"), "{}", rotated.stderr);
+    let ran = place.run(&["--json", "doctor"]);
+    assert_eq!(ran.status, 11);
+    assert!(codes_of(&ran.json()).contains(&"GP-BACKUP-STALE".into()));
+    let verify = ["--json", "wallet", "backup-verify", "b.gpb", "--recovery-file", "words.txt"];
+    assert_eq!(place.run(&verify).status, 11);
 }

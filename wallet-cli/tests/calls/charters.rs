@@ -1,9 +1,9 @@
 //! Charters of several signers: drafts that travel, second drafts, what a signer sees and is told; and packs
 //! that leave away what is known.
 
-use crate::commands::wait_for_next_second;
 use crate::common::Place;
-use crate::visas::{Party, framework};
+use crate::common::waiting::wait_for_next_second;
+use crate::parties::{Party, framework};
 use serde_json::Value;
 
 const ROLE: &str = "flex.no.bidder";

@@ -1,8 +1,8 @@
 //! A clock that was ahead for one call, and is right again.
 
-use crate::commands::wait_for_next_second;
+use crate::common::waiting::wait_for_next_second;
 use crate::common::{Place, codes_of};
-use crate::visas::{Party, framework};
+use crate::parties::{Party, framework};
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 use gridpass_credentials::charter::{Charter, SignedCharter, SigningRule};

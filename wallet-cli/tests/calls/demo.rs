@@ -50,3 +50,21 @@ fn a_market_process_of_ones_own_is_checked_and_its_faults_have_codes() {
     place.refused("GP-FILE-NOT-READ", 5, &["demo", "--scenario-file", "nothing.json"]);
     place.refused("GP-USAGE", 2, &[&check[..], &["--scenario", "market-day"]].concat());
 }
+
+#[test]
+fn the_demonstration_runs_and_leaves_wallets_to_look_at() {
+    let place = Place::new();
+    let ran = place.ok(&["--json", "demo", "--tour", "--keep", "grid"]);
+    let json = ran.json();
+    let said = (json["schema"].as_str(), json["outcome"].as_str());
+    assert_eq!(said, (Some("gridpass.demo.tour/1"), Some("passed")));
+    // Beside the answer each line is an object, as with every command.
+    let hints = ran.objects_on_stderr();
+    assert!(hints.iter().all(|h| h["schema"] == "gridpass.hint/1"), "{hints:?}");
+    assert!(hints.len() > 10, "{hints:?}");
+    let args =
+        ["--home", "grid", "--profile", "dso-north", "--passphrase-file", "grid/passphrase.txt"];
+    let list = place.ok(&[&args[..], &["id", "list"]].concat());
+    assert!(list.text().contains("did:webvh:"), "{}", list.text());
+    place.refused("GP-FILE-EXISTS", 8, &["demo", "--tour", "--keep", "grid"]);
+}

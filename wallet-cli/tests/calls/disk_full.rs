@@ -226,7 +226,7 @@ fn a_file_that_does_not_fit_is_told_and_not_left_in_part() {
 fn what_is_issued_or_revoked_is_told_though_its_file_does_not_fit() {
     let place = Place::new();
     let Some(disk) = SmallDisk::mount(&place, "64k") else { return };
-    let (regulator, holder) = crate::visas::framework(&place);
+    let (regulator, holder) = crate::parties::framework(&place);
     disk.fill(0);
     let to = ["visa", "issue", "--to", &holder.did, "--role", "flex.gb.aggregator"];
     let issue = [&to[..], &["--claim", "zone=GB-1", "-o", "disk/visa.json"]].concat();

@@ -1,20 +1,14 @@
 //! An identity that is given up: what its owner confirms, what ends with it, what stays, and what others
 //! see of it.
 
+use crate::common::waiting::wait_for_next_second;
 use crate::common::{Place, codes_of};
-use crate::visas::framework;
+use crate::parties::framework;
 use serde_json::Value;
 
 const ROLE: &str = "flex.gb.aggregator";
 const WEBVH: [&str; 4] = ["--method", "webvh", "--location", "dso.example"];
 const DEACTIVATE: [&str; 4] = ["id", "deactivate", "root", "--yes"];
-
-/// did:webvh dates its entries in whole seconds, and a DID ends a second after it was given up.
-fn wait_for_next_second() {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let into = now.expect("after 1970").subsec_millis();
-    std::thread::sleep(std::time::Duration::from_millis(u64::from(1010 - into)));
-}
 
 fn says(error: &Value, member: &str, what: &str) {
     assert!(error[member].as_str().is_some_and(|text| text.contains(what)), "{what:?}: {error}");

@@ -2,7 +2,7 @@
 //! has again or parts with, what it shows to whom, and what it withholds.
 
 use crate::common::Place;
-use crate::visas::{Party, framework};
+use crate::parties::{Party, framework};
 use gridpass_identity::time::UnixMillis;
 use serde_json::Value;
 

@@ -1,9 +1,10 @@
 //! What identities are made of: what was asked for, or a refusal that says why not. And what is known of
 //! those of others: by a file alone, or by the wallet, too.
 
-use crate::commands::{after_a_theft, wait_for_next_second};
+use crate::common::waiting::wait_for_next_second;
 use crate::common::{Place, Ran, codes_of};
-use crate::visas::framework;
+use crate::dids::after_a_theft;
+use crate::parties::framework;
 
 /// How the public keys of an identity begin: `zDn` is P-256, `z6Mk` Ed25519, `z6LS` X25519.
 fn keys_of(place: &Place, name: &str) -> Vec<String> {

@@ -1,9 +1,9 @@
 //! Who may issue, found out before somebody waits for a visa; when it begins; and what an officer names beside a
 //! DID.
 
-use crate::commands::wait_for_next_second;
 use crate::common::Place;
-use crate::visas::{Party, framework};
+use crate::common::waiting::wait_for_next_second;
+use crate::parties::{Party, framework};
 use serde_json::{Value, json};
 
 const ROLE: &str = "flex.gb.aggregator";

@@ -13,11 +13,12 @@ mod backups;
 mod charters;
 #[cfg(unix)]
 mod clock;
-#[cfg(unix)]
-mod commands;
 mod crash;
+mod delegates;
 #[cfg(unix)]
 mod demo;
+#[cfg(unix)]
+mod dids;
 #[cfg(unix)]
 mod disk_full;
 mod fetch;
@@ -36,14 +37,20 @@ mod messages;
 #[cfg(unix)]
 mod node_check;
 mod officer;
+mod parties;
 mod past;
 mod policy;
 #[cfg(unix)]
 mod register;
 mod revokers;
+mod roles;
 #[cfg(unix)]
 mod secrets;
 mod shown;
+#[cfg(unix)]
+mod signing;
 mod streams;
 mod vc_api;
 mod visas;
+#[cfg(unix)]
+mod wallets;

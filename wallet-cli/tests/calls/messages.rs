@@ -1,21 +1,11 @@
 //! What a node is asked for: answers, pages, and of the right profile.
 
 use crate::common::Place;
-use crate::common::network::{Network, ORDERS, Role};
-
-/// An operator and an aggregator, with a node of each that runs; they know each other.
-fn market() -> Network {
-    let network = Network::of(
-        &[("north", Role::Operator), ("flexgen", Role::Aggregator)],
-        &[("north-1", "north"), ("flexgen-1", "flexgen")],
-    );
-    network.sees("flexgen-1", 1);
-    network
-}
+use crate::common::network::{Network, ORDERS};
 
 #[test]
 fn an_answer_that_is_here_already_is_found_when_the_message_is_asked_for_again() {
-    let network = market();
+    let network = Network::market();
     let north = network.participant_did("north-1");
     let flexgen = network.participant_did("flexgen-1");
     network.lets_read("north-1", &flexgen, 1);
@@ -33,7 +23,7 @@ fn an_answer_that_is_here_already_is_found_when_the_message_is_asked_for_again()
 
 #[test]
 fn a_page_says_whether_there_are_more() {
-    let network = market();
+    let network = Network::market();
     let bids: Vec<String> = (1..=3).map(|number| network.bid("flexgen-1", number)).collect();
     network.has("north-1", &bids);
     let page = network.ask("north-1", &["inbox", "--most", "2"]);

@@ -1,7 +1,7 @@
 //! `gridpass node check` of a log with records that cannot be read.
 
 use crate::common::Place;
-use crate::visas::Party;
+use crate::parties::Party;
 use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::log::Log;
 use serde_json::json;

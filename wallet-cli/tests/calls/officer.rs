@@ -2,7 +2,7 @@
 //! command that is called again, a wrong time, a wrong file; and what a holder sees of it.
 
 use crate::common::{Place, codes_of};
-use crate::visas::{Party, framework};
+use crate::parties::{Party, framework};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 

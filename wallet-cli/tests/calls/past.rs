@@ -1,7 +1,7 @@
 //! Verification as of a time that is over, by what is known since: files that were made on one day of March.
 
 use crate::common::Place;
-use crate::visas::Party;
+use crate::parties::Party;
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 use gridpass_credentials::charter::{Charter, ListedRole, SignedCharter, SigningRule};

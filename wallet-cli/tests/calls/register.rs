@@ -1,9 +1,9 @@
 //! What an officer sees of its register: who was taken something back, for what nobody takes a visa any more,
 //! why that was done, and many visas at once.
 
-use crate::commands::wait_for_next_second;
+use crate::common::waiting::wait_for_next_second;
 use crate::common::{Place, codes_of};
-use crate::visas::{Party, framework};
+use crate::parties::{Party, framework};
 use gridpass_identity::time::UnixMillis;
 use serde_json::Value;
 use std::time::{SystemTime, UNIX_EPOCH};

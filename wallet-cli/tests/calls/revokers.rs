@@ -3,7 +3,7 @@
 
 use crate::clock::opened;
 use crate::common::Place;
-use crate::visas::{Party, framework};
+use crate::parties::{Party, framework};
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 use gridpass_credentials::secured::{Form, Secured, Signer, secure_credential};

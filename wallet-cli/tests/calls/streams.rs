@@ -2,7 +2,7 @@
 //! that go away.
 
 use crate::common::{Place, Ran, contains};
-use crate::visas::{Party, framework};
+use crate::parties::{Party, framework};
 use std::process::Stdio;
 
 /// Every command, as the help of its parent names them.
@@ -308,4 +308,41 @@ fn an_answer_that_cannot_be_written_is_no_success() {
         assert_eq!(ran.status, 3, "{args:?}: {ran:?}");
         assert!(ran.stderr.contains("GP-FILE-NOT-WRITTEN"), "{args:?}: {ran:?}");
     }
+}
+
+#[test]
+fn a_closed_pipe_is_no_crash() {
+    let place = Place::new();
+    let mut child = place
+        .bare()
+        .arg("explain")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.code().is_some(), "killed by a signal");
+    assert!(!contains(&output.stderr, "panicked"), "{:?}", output.stderr);
+}
+
+#[test]
+fn explain_doctor_completions_man_and_help_answer() {
+    let place = Place::with_wallet();
+    let json = place.ok_json("gridpass.explain/1", &["explain", "gp-key-compromised"]);
+    assert_eq!(
+        (json["code"].as_str(), json["exit"].as_i64()),
+        (Some("GP-KEY-COMPROMISED"), Some(13))
+    );
+    place.refused("GP-CODE-UNKNOWN", 5, &["explain", "GP-NONSENSE"]);
+    place.ok_json("gridpass.doctor/1", &["doctor"]);
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(place.ok(&["completions", shell]).text().contains("verify-signature"));
+    }
+    assert!(place.ok(&["man"]).text().contains(".TH"));
+    place.ok(&["man", "--dir", "pages"]);
+    assert!(place.path("pages/gridpass-id-rotate.1").exists());
+    let help = place.ok(&["seal", "--help"]);
+    assert!(help.text().contains("Examples:") && help.text().contains("10 failed verification"));
+    assert_eq!(place.run_bare(&["nonsense"]).status, 2);
 }

@@ -156,6 +156,16 @@ impl Network {
         network
     }
 
+    /// An operator who reads and an aggregator who bids, with a node of each that runs; they know each other.
+    pub fn market() -> Self {
+        let network = Self::of(
+            &[("north", Role::Operator), ("flexgen", Role::Aggregator)],
+            &[("north-1", "north"), ("flexgen-1", "flexgen")],
+        );
+        network.sees("flexgen-1", 1);
+        network
+    }
+
     /// A call of a profile that must succeed, in words without spaces.
     pub fn call(&self, profile: &str, line: &str) -> Ran {
         let words: Vec<&str> = line.split_whitespace().chain(["--profile", profile]).collect();

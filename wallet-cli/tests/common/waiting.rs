@@ -1,4 +1,4 @@
-//! What is waited for at nodes that run.
+//! What is waited for: at nodes that run, and at the clock.
 
 use super::network::{Network, until_within};
 use serde_json::Value;
@@ -7,6 +7,13 @@ use std::time::{Duration, Instant};
 
 /// How long a node may take to find its way back: a peer is dialled again after up to a minute.
 pub const LONG: Duration = Duration::from_secs(120);
+
+/// did:webvh dates its entries in whole seconds, and a DID ends a second after it was given up.
+pub fn wait_for_next_second() {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let into = now.expect("after 1970").subsec_millis();
+    std::thread::sleep(std::time::Duration::from_millis(u64::from(1010 - into)));
+}
 
 /// The peers of a node whose gate is open.
 pub fn peers(network: &Network, node: &str) -> Vec<Value> {

@@ -3,16 +3,6 @@
 use crate::common::network::{BIDS, Network, ORDERS, Role, until};
 use serde_json::Value;
 
-/// One who bids, one who reads, and a node of each that runs; they know each other.
-fn market() -> Network {
-    let network = Network::of(
-        &[("north", Role::Operator), ("flexgen", Role::Aggregator)],
-        &[("north-1", "north"), ("flexgen-1", "flexgen")],
-    );
-    network.sees("flexgen-1", 1);
-    network
-}
-
 #[test]
 fn of_two_nodes_with_one_port_the_second_does_not_start() {
     let mut network = Network::new();
@@ -41,7 +31,7 @@ fn of_two_nodes_with_one_port_the_second_does_not_start() {
 
 #[test]
 fn a_node_that_may_not_act_for_its_participant_says_so() {
-    let mut network = market();
+    let mut network = Network::market();
     let authorisation = |network: &Network, node: &str| {
         network.ask(node, &["node", "status"])["authorisation"].clone()
     };
@@ -81,7 +71,7 @@ fn a_node_whose_terminal_is_closed_ends_in_order() {
         println!("SKIPPED: hangups are ignored here; no node ends by one");
         return;
     }
-    let mut network = market();
+    let mut network = Network::market();
     network.ended_by("flexgen-1", "-HUP");
     let socket = network.place.path("home/profiles/flexgen-1/node/control.sock");
     assert!(!socket.exists(), "it was killed");
@@ -136,7 +126,7 @@ fn heard(network: &Network, node: &str, args: &[&str]) -> Vec<String> {
 
 #[test]
 fn a_reader_of_one_channel_loses_nothing_of_another_and_a_channel_that_is_not_is_named() {
-    let network = market();
+    let network = Network::market();
     let north = network.participant_did("north-1");
     let first = network.bid("flexgen-1", 1);
     network.place.write("order.json", "{\"zone\": \"GB-1\"}");
@@ -179,7 +169,7 @@ fn doubts(network: &Network, node: &str) -> Vec<String> {
 
 #[test]
 fn what_ends_while_a_node_runs_is_said_by_status_doctor_and_log() {
-    let mut network = market();
+    let mut network = Network::market();
     let right = |network: &Network, node: &str, name: &str| {
         let status = network.ask(node, &["node", "status"]);
         let channels = status["channels"].as_array().expect("channels");

@@ -1,0 +1,214 @@
+//! A policy is asked, and its decisions are made again: a channel, visas and messages that the tests share.
+
+mod agreement;
+mod requirements;
+mod sender;
+
+use super::*;
+use crate::channel::{Indeterminate, MessageLimits, Mode, Retention, Sealing};
+use crate::condition::{Checked, Condition};
+use crate::decision::RecordedDecision;
+use crate::facts::{
+    CheckFacts, EnvelopeFacts, Finding, MessageFacts, RestsOn, StepFacts, TrustFacts, VisaFacts,
+};
+use crate::requirement::Requirement;
+use crate::topic::{Attribute, Topic, TopicVersion};
+use crate::value::ValueType;
+use gridpass_credentials::role::RoleName;
+use gridpass_identity::did::Did;
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+const NOW: UnixMillis = UnixMillis::from_millis(1_772_366_400_000); // Sunday 1 March 2026, noon
+
+fn cid(text: &str) -> ContentId {
+    ContentId::of_bytes(text.as_bytes()).expect("a name")
+}
+
+fn did(name: &str) -> Did {
+    Did::parse(&format!("did:example:{name}")).expect("a DID")
+}
+
+fn requirement(id: &str, needs: Json) -> Requirement {
+    let condition: Condition = serde_json::from_value(needs).expect("a condition");
+    Requirement::new(id, "it is as it should be", condition)
+}
+
+fn channel(publish: Vec<Requirement>) -> ChannelDescriptor {
+    let attribute = |value_type| Attribute { value_type, from: None, optional: true };
+    ChannelDescriptor {
+        document_type: crate::channel::TYPE.into(),
+        format_version: 1,
+        framework: cid("framework"),
+        name: RoleName::parse("flex.gb.bids").expect("a name"),
+        version: 1,
+        previous: None,
+        dated: NOW,
+        owner: did("dso"),
+        title: "Bids".into(),
+        mode: Mode::Broadcast,
+        publish,
+        subscribe: vec![requirement("dso", json!({"role": "flex.gb.dso"}))],
+        keep: Vec::new(),
+        topics: vec![Topic {
+            name: "bids".into(),
+            title: "Bids".into(),
+            versions: vec![TopicVersion {
+                version: 1,
+                media_type: "application/json".into(),
+                schema: cid("schema"),
+                retired: None,
+            }],
+            attributes: [
+                ("zone", ValueType::Text),
+                ("quantity", ValueType::Integer),
+                ("start", ValueType::Time),
+                ("purposes", ValueType::Texts),
+                ("urgent", ValueType::Boolean),
+            ]
+            .into_iter()
+            .map(|(name, kind)| (name.to_owned(), attribute(kind)))
+            .collect(),
+            publish: Vec::new(),
+            answered_by: None,
+        }],
+        sealing: Sealing::None,
+        retention: Retention { seconds: 3600, history: false },
+        receipts: false,
+        limits: MessageLimits {
+            max_payload_bytes: 1000,
+            max_messages_per_minute: 60,
+            max_lifetime_seconds: 3600,
+            max_recipients: 4,
+        },
+        max_status_age_seconds: 3600,
+        clock_skew_seconds: 30,
+        indeterminate: Indeterminate::Deny,
+        terms: None,
+    }
+}
+
+fn compile(descriptor: ChannelDescriptor) -> Policy {
+    descriptor.encode().unwrap_or_else(|e| panic!("{e}"));
+    Policy::compile(descriptor).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn passed() -> CheckFacts {
+    standing(Finding::Passed)
+}
+
+fn standing(outcome: Finding) -> CheckFacts {
+    CheckFacts { outcome, code: "GP-TEST".into(), sentence: "as the test says".into() }
+}
+
+fn visa(number: usize, role: &str, claims: &Json, outcome: Finding) -> VisaFacts {
+    let evidence = cid(&format!("visa {number}"));
+    VisaFacts {
+        path: vec![StepFacts { evidence: evidence.clone(), issuer: did("regulator") }],
+        evidence,
+        role: role.into(),
+        definition: cid(role),
+        issuer: did("regulator"),
+        standing: standing(outcome),
+        claims: claims.as_object().cloned().unwrap_or_default(),
+        authorities: vec![json!({"zone": "GB-1"}).as_object().cloned().unwrap_or_default()],
+        only_status_open: outcome == Finding::Indeterminate,
+        valid_until: NOW.plus_millis(1000),
+        status_dated: Some(NOW),
+    }
+}
+
+fn admission(policy: &Policy, mut visas: Vec<VisaFacts>) -> Admission {
+    visas.sort_by(|a, b| a.evidence.cmp(&b.evidence));
+    Admission {
+        document_type: crate::facts::TYPE.into(),
+        format_version: 1,
+        channel: policy.id().clone(),
+        sender: did("alpha"),
+        presentation: Some(cid("presentation")),
+        trust: TrustFacts {
+            framework: policy.descriptor().framework.clone(),
+            pack: cid("pack"),
+            charter: cid("charter"),
+        },
+        judged: NOW,
+        expires: NOW.plus_millis(1000),
+        standing: passed(),
+        visas,
+        node: None,
+        lists: Vec::new(),
+        rests_on: RestsOn::default(),
+    }
+}
+
+fn message(attributes: &Json) -> MessageFacts {
+    MessageFacts {
+        envelope: None,
+        topic: "bids".into(),
+        version: 1,
+        schema: cid("schema"),
+        media_type: "application/json".into(),
+        recipients: Vec::new(),
+        issued: NOW,
+        expires: NOW.plus_millis(60_000),
+        payload_bytes: 10,
+        sealed: false,
+        attributes: attributes.as_object().cloned().unwrap_or_default(),
+        signature: passed(),
+        payload: None,
+        sealing: None,
+        sent_last_minute: Some(0),
+    }
+}
+
+fn publish(attributes: &Json) -> Question {
+    Question::Publish(Box::new(message(attributes)))
+}
+
+fn ask(policy: &Policy, visas: Vec<VisaFacts>, question: &Question) -> Decision {
+    let mut admitted = policy.admit(admission(policy, visas));
+    policy.decide(&mut admitted, question, NOW).expect("a decision")
+}
+
+fn zone_policy() -> Policy {
+    compile(channel(vec![
+        requirement(
+            "zone",
+            json!({
+                "role": "flex.gb.aggregator", "where": ["visa.zone == message.zone"]
+            }),
+        ),
+        requirement("size", json!({"when": "message.quantity <= 100"})),
+    ]))
+}
+
+#[test]
+fn a_recorded_decision_is_made_again_and_an_altered_one_is_found_out() {
+    let policy = zone_policy();
+    let facts = admission(
+        &policy,
+        vec![visa(1, "flex.gb.aggregator", &json!({"zone": "GB-1"}), Finding::Passed)],
+    );
+    let mut admitted = policy.admit(facts.clone());
+    let question = publish(&json!({"zone": "GB-2", "quantity": 5}));
+    let decision = policy.decide(&mut admitted, &question, NOW).expect("a decision");
+    let (_, bytes) = decision.encode().expect("bytes");
+    let recorded = RecordedDecision::parse(&bytes).expect("a record");
+    assert_eq!(recorded.recompute(&policy, &facts), Ok(decision));
+
+    let text = String::from_utf8(bytes).expect("text");
+    for (from, to, code) in [
+        ("\"verdict\":\"deny\"", "\"verdict\":\"allow\"", codes::DECISION_DIFFERS),
+        ("it is as it should be", "it is as it must be", codes::DECISION_DIFFERS),
+        ("GB-2", "GB-1", codes::DECISION_DIFFERS),
+    ] {
+        assert!(text.contains(from));
+        let altered = text.replace(from, to);
+        let recorded = RecordedDecision::parse(altered.as_bytes()).expect("a record");
+        let error = recorded.recompute(&policy, &facts).expect_err(from);
+        assert_eq!(error.code(), code, "{from}");
+    }
+    let mut others = facts;
+    others.visas[0].claims.insert("zone".into(), json!("GB-2"));
+    assert!(recorded.recompute(&policy, &others).is_err());
+}

@@ -1,0 +1,79 @@
+//! Channels that a node is given: what they name, what they may not change, and how one is left.
+
+use super::{Scene, files_in, named, open, scene};
+use gridpass_credentials::secured::Form;
+use gridpass_messaging::node::{Material, Taken};
+use gridpass_policy::channel::ChannelDescriptor;
+use gridpass_tests::messages::Market;
+use gridpass_tests::world::{NOW, days_ago, in_days};
+
+#[test]
+fn what_a_channel_names_and_what_came_by_its_name_is_taken_whatever_it_is() {
+    let named_by_a_channel = br#"{"zone":"GB-1"}"#;
+    let market = Market::new(|d| {
+        d.topics[0].versions[0].schema = named(named_by_a_channel);
+    });
+    let s = Scene { market, ..scene() };
+    let mut material = s.material();
+    assert!(material.give(named_by_a_channel, NOW).is_err(), "nobody names it yet");
+    material.give(&s.channel(), NOW).expect("taken");
+    let taken = material.give(named_by_a_channel, NOW).expect("taken");
+    assert_eq!(taken, [Taken::Document(named(named_by_a_channel))]);
+    let other = b"a part that a peer gave".to_vec();
+    material.keep_document(named(&other), other).expect("kept");
+    drop(material);
+    assert_eq!(s.material().documents.len(), 2, "both are there again");
+}
+
+/// What was said under a version of a topic is read by that version's schema.
+#[test]
+fn a_channel_that_changes_a_version_of_a_topic_is_refused_whichever_comes_first() {
+    let s = scene();
+    let first = s.market.descriptor.clone();
+    let next = first.next(days_ago(1)).expect("the next one");
+    let mut broken = next.clone();
+    broken.topics[0].versions[0].schema = named(b"another schema");
+    let refused = |material: &mut Material, descriptor: &ChannelDescriptor| {
+        let e = material.give(&s.signed(descriptor), NOW).expect_err("it does not follow");
+        assert_eq!(e.code().id(), "GP-CHANNEL-HISTORY-BROKEN", "{e}");
+        assert!(e.to_string().contains("version 1 of topic bids changed"), "{e}");
+    };
+    for [earlier, later] in [[&first, &broken], [&broken, &first]] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut material = open(folder.path(), &s.node);
+        material.give(&s.signed(earlier), NOW).expect("taken");
+        let before = files_in(folder.path());
+        refused(&mut material, later);
+        assert_eq!((material.channels.len(), files_in(folder.path())), (1, before));
+    }
+    let mut material = s.material();
+    for descriptor in [&first, &next] {
+        material.give(&s.signed(descriptor), NOW).expect("taken");
+    }
+    assert!(material.leave(&s.market.channel).expect("left"));
+    // What was said there is there still.
+    refused(&mut material, &broken);
+}
+
+#[test]
+fn a_channel_that_was_left_stays_left_until_it_is_given_again() {
+    let s = scene();
+    let mut material = s.material();
+    material.give(&s.channel(), NOW).expect("taken");
+    for days in [20, 30] {
+        let presentation = s.presentation(Form::Jwt, in_days(days));
+        material.give(presentation.text().as_bytes(), NOW).expect("taken");
+    }
+    assert!(material.leave(&s.market.channel).expect("left"));
+    assert!(!material.leave(&s.market.channel).expect("left"), "it was left before");
+    for material in [material, s.material()] {
+        assert!(material.channels.is_empty());
+        assert!(material.presentations.is_empty(), "also the one that was replaced");
+        let kept = material.channel(&s.market.channel).expect("for what was said there");
+        assert_eq!(kept.id(), &s.market.channel);
+    }
+    s.material().give(&s.channel(), NOW).expect("taken");
+    let again = s.material();
+    assert!(again.channels.contains_key(&s.market.channel));
+    assert!(again.left.is_empty());
+}
