@@ -3,7 +3,7 @@
 use super::{Material, MaterialError, Taken, folder, latest};
 use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
-use gridpass_credentials::keeping::{ReplacedCharters, ReplacedLog};
+use gridpass_credentials::keeping::{ReplacedCharters, ReplacedLog, compare_until};
 use gridpass_credentials::trust::{
     Comparison, IdentityMaterial, LogPin, Replaced, Trust, TrustError,
 };
@@ -86,7 +86,8 @@ impl Material {
         if let Some(held) = &self.trust {
             let refuse = |code, sentence: &str| Err(MaterialError::new(code, sentence));
 
-            match new.compare(held) {
+            // What is ahead of the clock gives way here as in a wallet.
+            match compare_until(&new, held, now) {
                 Comparison::Same | Comparison::Newer => {}
                 Comparison::Older => {
                     let sentence = "its charter is older than the node's";
@@ -196,6 +197,12 @@ impl Material {
         let new = Trust::open(bytes, None, now).map_err(refused)?;
         if new.compare(&before) == Comparison::Same {
             return Ok(None);
+        }
+        // Beside what is ahead of the clock it has nothing else: by a clock that was set back every charter is,
+        // and anybody could send an old pack. An operator can give it.
+        if compare_until(&new, &before, now) == Comparison::Same {
+            let sentence = "its charter is older than the node's";
+            return Err(MaterialError::new(credential_codes::CHARTER_ROLLBACK, sentence));
         }
         // Nothing proves the document of a did:web: a new one comes from the operator alone.
         let foreign = new
