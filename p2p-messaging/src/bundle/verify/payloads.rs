@@ -153,7 +153,8 @@ fn unseen(entry: &MessageEntry, audit: Audit) -> Audit {
         None => audit,
         Some(facts) => {
             let (code, why) = (&facts.code, why_unseen(entry.payload));
-            let sentence = format!("recorded as refused [{code}], which nobody can find again: {why}");
+            let sentence =
+                format!("recorded as refused [{code}], which nobody can find again: {why}");
             Audit::open(audit.name, codes::FACTS_OPEN, sentence)
         }
     }
