@@ -63,10 +63,7 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError`]: then none of them is appended.
-    pub fn begin_append(
-        &mut self,
-        records: &[(UnixMillis, &[u8])],
-    ) -> Result<Appending, LogError> {
+    pub fn begin_append(&mut self, records: &[(UnixMillis, &[u8])]) -> Result<Appending, LogError> {
         if let Some(why) = &self.stopped {
             return Err(LogError::Stopped(why.clone()));
         }
