@@ -91,6 +91,19 @@ fn a_node_leaves_charters_that_are_ahead_of_its_clock() {
     assert_eq!(node.trust_bytes(), right);
     let back = node.give(&old, NOW).expect_err("nothing is ahead any more");
     assert_eq!(back.code(), codes::CHARTER_ROLLBACK);
+    // One that was started since has no pack in force, and takes no other framework's for it.
+    let restarted = tempfile::tempdir().expect("a folder");
+    material(restarted.path()).give(&ahead, in_days(201)).expect("taken");
+    let (mut node, unread) =
+        Material::open(restarted.path(), Party::new(12).did, NOW).expect("a folder");
+    assert_eq!((unread.len(), node.trust().is_err()), (1, true));
+    let stranger = Party::new(90);
+    let foreign = world::charter(&[&stranger], &[&market.role]);
+    let foreign = world::pack(&[world::sign_charter(foreign, &[&stranger])], &[&market.role]);
+    let refused = node.give(&foreign, NOW).expect_err("it is another framework");
+    assert_eq!(refused.code(), codes::CHARTER_UNRELATED);
+    node.give(&right, NOW).expect("it goes on from what counts");
+    assert_eq!(material(restarted.path()).trust_bytes(), right);
     // Its operator may give the old one, too, as a wallet takes it.
     let other = tempfile::tempdir().expect("a folder");
     let mut node = material(other.path());

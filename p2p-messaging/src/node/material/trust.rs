@@ -83,7 +83,13 @@ impl Material {
     ) -> Result<BTreeSet<Did>, MaterialError> {
         let new = Trust::open(bytes, pin, now).map_err(refused)?;
         let mut left = None;
-        if let Some(held) = &self.trust {
+        let held = match &self.trust {
+            Some(held) => Some(Arc::clone(held)),
+            // What is read from the folder was looked at before.
+            None if keep => self.trust_ahead(now),
+            None => None,
+        };
+        if let Some(held) = &held {
             let refuse = |code, sentence: &str| Err(MaterialError::new(code, sentence));
 
             // What is ahead of the clock gives way here as in a wallet.
@@ -126,7 +132,7 @@ impl Material {
         }
         let mut dids = BTreeSet::new();
         if keep {
-            let held = self.trust.as_deref();
+            let held = held.as_deref();
             let replaced = new.replaces(held, &self.identities, ends).map_err(refused)?;
             dids.extend(replaced.iter().map(|(changed, _)| changed.did.clone()));
             let logs = new.beside_but(held, &self.identities, &dids, now).map_err(refused)?;
@@ -155,6 +161,18 @@ impl Material {
         self.trust = Some(Arc::new(new));
         self.trust_bytes = bytes.to_vec();
         Ok(dids)
+    }
+
+    /// The trust pack that stands in the folder, where it is ahead of the clock and so is not in force: what takes its
+    /// place is held against it all the same.
+    fn trust_ahead(&self, now: UnixMillis) -> Option<Arc<Trust>> {
+        let bytes = self.folder.content(folder::TRUST)?;
+        match Trust::open(&bytes, None, now) {
+            Err(e) if e.is_from_future() => {
+                Trust::open(&bytes, None, UnixMillis::MAX).ok().map(Arc::new)
+            }
+            _ => None,
+        }
     }
 
     /// Writes down which logs give way, with what they said.
