@@ -8,8 +8,8 @@ mod replacing;
 pub use leaving::{ReplacedCharters, leaves, replaced_charters};
 pub(crate) use pinning::to_pin;
 pub use pinning::{
-    check_log, identities_for_pack, identities_for_pack_with, pin, pin_replacing, pinned,
-    pinned_bytes, pinned_even_ahead,
+    check_log, compare_until, identities_for_pack, identities_for_pack_with, pin, pin_replacing,
+    pinned, pinned_bytes, pinned_even_ahead,
 };
 pub use replacing::{ReplacedLog, replaced_logs, replaces};
 

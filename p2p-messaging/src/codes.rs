@@ -299,7 +299,7 @@ gridpass_identity::codes! {
         "Ask its recipients for their bundles, if it matters whether they had it.";
     // The log
     LOG_DAMAGED = "GP-LOG-DAMAGED", Failed,
-        "Records of the log are lost, or may be: a place whose checksum does not fit, a file or an end that is gone, a record that cannot be read, the store of a wallet that was restored.",
+        "Records of the log are lost, or may be: a place whose checksum does not fit, a file or an end that is gone, a record that cannot be read, the store of a wallet that was restored, a store that is not the one that the node had last.",
         "Copy the folder before anything else; `gridpass node check` names each place. Connect a peer: others may still have the messages.";
     LOG_TORN = "GP-LOG-TORN", Ok,
         "The log ended in bytes that are no record: mostly a write that was cut off before it was acknowledged.",

@@ -153,8 +153,9 @@ pub fn pinned_even_ahead(wallet: &Wallet, now: UnixMillis) -> Result<Trust, Keep
 }
 
 /// How a pack stands to what is held, without the charters at its end that are ahead of the clock, or are
-/// signed ahead of it.
-pub(super) fn compare_until(new: &Trust, held: &Trust, now: UnixMillis) -> Comparison {
+/// signed ahead of it: whoever holds such charters gives them up for a pack that goes on from those before them.
+#[must_use]
+pub fn compare_until(new: &Trust, held: &Trust, now: UnixMillis) -> Comparison {
     let compared = new.compare(held);
     if !matches!(compared, Comparison::Older | Comparison::Fork) {
         return compared;

@@ -22,6 +22,7 @@ mod keys;
 mod lists;
 mod rate;
 mod refusals;
+mod room;
 mod sealed;
 mod sender;
 mod sequence;
@@ -36,6 +37,7 @@ pub use waiting::{Held, Missing};
 pub(crate) use crate::codes::find as code_of;
 pub(crate) use deciding::{message_facts, payload_facts};
 pub(crate) use rate::claimed_most;
+pub(crate) use room::{Taken, who_makes_room};
 pub(crate) use sealed::epoch_facts;
 pub(crate) use sender::{Established, establish, signature_facts};
 

@@ -1,5 +1,6 @@
 //! Envelopes that cannot be decided yet: held in a bounded queue until what they wait for comes.
 
+use super::room::{Taken, who_makes_room};
 use super::{Chain, Limits, Source};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::Did;
@@ -52,6 +53,10 @@ impl Held {
     /// Whose room it takes: of those that are somebody, or of strangers.
     fn holder(&self) -> (bool, &str) {
         self.known_as.as_deref().map_or((false, self.peer.as_str()), |name| (true, name))
+    }
+
+    fn taken(&self, cost: usize) -> Taken<'_, UnixMillis> {
+        Taken { holder: self.holder(), cost, since: self.since }
     }
 }
 
@@ -119,36 +124,19 @@ impl Waiting {
     /// the rest: names cost nothing, so that they could have all of it.
     fn make_room(&mut self, new: &Held) -> bool {
         let strangers = self.limits.waiting_bytes.checked_div(4).unwrap_or_default();
-        let (is_known, mine) = new.holder();
+        let (is_known, _) = new.holder();
         let room = match is_known {
             true => self.limits.waiting_bytes.saturating_sub(strangers),
             false => strangers,
         };
-        let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut all = self.cost(new);
-        for held in self.held.values().filter(|h| h.holder().0 == is_known) {
-            let cost = self.cost(held);
-            let of_it = taken.entry(held.holder().1).or_default();
-            (*of_it, all) = (of_it.saturating_add(cost), all.saturating_add(cost));
-        }
-        let own = taken.get(mine).copied().unwrap_or_default().saturating_add(self.cost(new));
-        let mut gone = BTreeSet::new();
-        while all > room {
-            let Some((most, of_it)) = taken.iter_mut().max_by_key(|(_, cost)| **cost) else {
-                return false;
-            };
-            if *of_it <= own {
-                return false;
-            }
-            let its = |(id, h): &(&EnvelopeId, &Held)| {
-                h.holder() == (is_known, *most) && !gone.contains(*id)
-            };
-            let latest = self.held.iter().filter(its).max_by_key(|(_, h)| h.since);
-            let Some((id, held)) = latest else { return false };
-            let cost = self.cost(held);
-            (*of_it, all) = (of_it.saturating_sub(cost), all.saturating_sub(cost));
-            gone.insert(id.clone());
-        }
+        let of = |held: &Held| self.cost(held);
+        let (ids, waiting): (Vec<&EnvelopeId>, Vec<_>) =
+            self.held.iter().map(|(id, held)| (id, held.taken(of(held)))).unzip();
+        let Some(gone) = who_makes_room(&waiting, &new.taken(of(new)), room) else {
+            return false;
+        };
+        let gone: Vec<EnvelopeId> =
+            gone.iter().filter_map(|place| ids.get(*place).copied().cloned()).collect();
         for id in gone {
             self.held.remove(&id);
             if self.displaced.len() < self.limits.waiting {

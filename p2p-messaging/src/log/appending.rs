@@ -58,16 +58,12 @@ impl Appending {
 }
 
 impl Log {
-    /// Begins to append records, at least one: gives them numbers and places. Until
+    /// Begins to append records, at least one, each with its time: gives them numbers and places. Until
     /// [`Log::end_append`] no others are begun with.
     ///
     /// # Errors
     /// [`LogError`]: then none of them is appended.
-    pub fn begin_append(
-        &mut self,
-        at: UnixMillis,
-        bodies: &[Vec<u8>],
-    ) -> Result<Appending, LogError> {
+    pub fn begin_append(&mut self, records: &[(UnixMillis, &[u8])]) -> Result<Appending, LogError> {
         if let Some(why) = &self.stopped {
             return Err(LogError::Stopped(why.clone()));
         }
@@ -80,11 +76,12 @@ impl Log {
         let Some(segment) = self.segments.last() else {
             return Err(LogError::Stopped("no file was begun".into()));
         };
-        let size = bodies.iter().map(|b| b.len().saturating_add(frame::HEAD)).sum();
-        let (mut bytes, mut written) = (Vec::with_capacity(size), Vec::with_capacity(bodies.len()));
+        let size = records.iter().map(|(_, b)| b.len().saturating_add(frame::HEAD)).sum();
+        let (mut bytes, mut written) =
+            (Vec::with_capacity(size), Vec::with_capacity(records.len()));
         let (mut offset, mut number) = (segment.length(), self.next);
-        for body in bodies {
-            let size = frame::write(&mut bytes, segment.salt(), number, at, body)
+        for (at, body) in records {
+            let size = frame::write(&mut bytes, segment.salt(), number, *at, body)
                 .ok_or(LogError::TooLong(body.len()))?;
             written.push((number, Place { segment: segment.first(), offset }));
             offset = offset.saturating_add(u64::try_from(size).unwrap_or(u64::MAX));

@@ -231,7 +231,8 @@ impl Log {
         if bodies.is_empty() && self.stopped.is_none() {
             return Ok(Vec::new());
         }
-        let appending = self.begin_append(at, bodies)?;
+        let records: Vec<_> = bodies.iter().map(|body| (at, body.as_slice())).collect();
+        let appending = self.begin_append(&records)?;
         self.end_append(appending.run())
     }
 

@@ -1,6 +1,6 @@
 //! Who has room for statements that wait, and who makes some.
 
-use std::collections::BTreeMap;
+use crate::checking::{Taken, who_makes_room};
 
 /// The most statements that wait for what their signer's right rests on, those that strangers passed on
 /// as many as those of all others.
@@ -9,32 +9,24 @@ const MAX_WAITING: usize = 256;
 const MAX_WAITING_OF_ONE: usize = 32;
 
 /// Whether one more may wait: of those that are somebody, or of strangers, so many in all and of each.
-/// Gives which makes room, where there is none left: the latest of whoever has most, if that is more than
-/// the new one's holder has with it. Names cost nothing: whoever has many of them has only the strangers'
-/// half of the room, and there no more than anybody else who asks.
+/// Gives which makes room, where there is none left ([`who_makes_room`]): of places it is one at most.
 pub(super) fn room(
     holders: &[(bool, String)],
     new: &(bool, String),
 ) -> Result<Option<usize>, Full> {
-    let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut all = 0_usize;
-    for (_, name) in holders.iter().filter(|(known, _)| *known == new.0) {
-        let of_it = taken.entry(name.as_str()).or_default();
-        (*of_it, all) = (of_it.saturating_add(1), all.saturating_add(1));
-    }
-    let own = taken.get(new.1.as_str()).copied().unwrap_or_default();
-    if own >= MAX_WAITING_OF_ONE {
+    let of_it = holders.iter().filter(|holder| *holder == new).count();
+    if of_it >= MAX_WAITING_OF_ONE {
         return Err(Full);
     }
-    if all < MAX_WAITING / 2 {
-        return Ok(None);
-    }
-    let most = taken.iter().max_by_key(|(_, count)| **count);
-    let Some((most, _)) = most.filter(|(_, count)| **count > own.saturating_add(1)) else {
-        return Err(Full);
-    };
-    let of_most = |(known, name): &(bool, String)| *known == new.0 && name == most;
-    holders.iter().rposition(of_most).map(Some).ok_or(Full)
+    // In the order in which they came.
+    let waiting: Vec<_> = holders.iter().enumerate().map(|(at, one)| place(one, at)).collect();
+    let new = place(new, holders.len());
+    let gone = who_makes_room(&waiting, &new, MAX_WAITING / 2).ok_or(Full)?;
+    Ok(gone.first().copied())
+}
+
+fn place((known, name): &(bool, String), since: usize) -> Taken<'_, usize> {
+    Taken { holder: (*known, name.as_str()), cost: 1, since }
 }
 
 /// There is no room.

@@ -22,6 +22,11 @@ pub struct Hold {
 }
 
 impl Hold {
+    /// The folder of the node's store.
+    pub(super) fn store(&self) -> PathBuf {
+        self.folder.join("store")
+    }
+
     /// What the node was given, to give it more: what is taken is in force when the node starts. The folder is
     /// held as long as this is there: drop it before [`super::Node::start`]. Gives also which files could not be
     /// read: what they said is not in force.

@@ -59,6 +59,7 @@ mod settling;
 mod shelf;
 mod silence;
 mod standing;
+mod starts;
 mod statements;
 mod system;
 mod ticket;
@@ -77,6 +78,7 @@ pub use invitations::Invitations;
 pub use listening::{Listen, Listener};
 pub use material::{MAX_FILE, Material, MaterialError, OwnAuthorisation, OwnPresentation, Taken};
 pub use settings::{Alone, MetricsSettings, NodeSettings};
+pub use starts::KnownStore;
 pub use ticket::{Invitation, MAX_TICKET, PREFIX as TICKET_PREFIX, TicketError};
 pub use typed::{
     AskError, AtRecipient, Delivered, Given, Lost, Outgoing, Reached, Refused, RefusedFor, Said,
@@ -442,11 +444,12 @@ fn open(
         tracing::warn!("{line}");
     }
     let unnoted = owner::check(&place, &participant, &node)?;
-    let (store, opened) = Store::open_held(lock, &place)?;
+    let (mut store, opened) = Store::open_held(lock, &place)?;
     if unnoted {
         owner::note(&place, &participant)?;
     }
     found.extend(opened.told().iter().map(|(code, sentence)| format!("{sentence} [{code}]")));
+    found.extend(starts::doubt(&place, &mut store)?);
     let me = Me {
         participant,
         node,

@@ -5,8 +5,10 @@ use super::group::After;
 use super::peers::{FAULT, UNHELPFUL};
 use super::worker::Worker;
 use crate::sync::Announcement;
+use gridpass_credentials::charter::SignedCharter;
 use gridpass_credentials::secured::{Kind, Secured};
 use gridpass_credentials::status::StatusList;
+use gridpass_credentials::trust::Trust;
 use libp2p::PeerId;
 use libp2p::gossipsub::{MessageAcceptance, MessageId};
 use serde_bytes::ByteBuf;
@@ -68,7 +70,7 @@ impl Worker {
         let now = self.now();
         match self.knowledge.material.take_newer_trust(pack, now) {
             Ok(Some(before)) => {
-                self.trust_changed(before.charter().charter());
+                self.trust_changed(&before);
                 if announce {
                     let pack = ByteBuf::from(pack.to_vec());
                     self.after.push(After::Announce(Announcement::Charter(pack)));
@@ -84,12 +86,20 @@ impl Worker {
     }
 
     /// The trust pack at hand is another.
-    pub(super) fn trust_changed(&mut self, before: &gridpass_credentials::charter::Charter) {
+    pub(super) fn trust_changed(&mut self, before: &Trust) {
         let Ok(trust) = self.knowledge.material.trust() else { return };
         self.knowledge.trust = Arc::clone(trust);
         let after = self.knowledge.trust.charter().charter().clone();
         tracing::info!(version = after.version, "a newer charter");
-        self.checker.charter_changed(before, &after);
+        let mut known = before.charter().charter().clone();
+        let goes_on = |c: &SignedCharter| c.id() == before.charter().id();
+        if !self.knowledge.trust.history().iter().any(goes_on) {
+            // Charters were left, a fork or what was ahead of the clock, whose older ones said something else, too:
+            // whatever rests on either is judged anew.
+            (known.roots, known.roles) = (Vec::new(), Vec::new());
+            self.checker.charter_changed(before.charter().charter(), &known);
+        }
+        self.checker.charter_changed(&known, &after);
         self.fill_shelf();
         self.rejudge();
         self.evidence_came();

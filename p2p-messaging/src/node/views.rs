@@ -162,14 +162,7 @@ impl Worker {
             names.push(taken.to_string());
             match taken {
                 Taken::Trust => {
-                    let mut known = before.charter().charter().clone();
-                    if pin.is_some() {
-                        // Perhaps a fork was left, whose older charters said something else, too: whatever rests
-                        // on either is judged anew.
-                        (known.roots, known.roles) = (Vec::new(), Vec::new());
-                        self.checker.charter_changed(before.charter().charter(), &known);
-                    }
-                    self.trust_changed(&known);
+                    self.trust_changed(&before);
                     let pack = self.knowledge.material.trust_bytes().to_vec();
                     let pack = serde_bytes::ByteBuf::from(pack);
                     self.after.push(After::Announce(crate::sync::Announcement::Charter(pack)));

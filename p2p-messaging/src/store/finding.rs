@@ -7,6 +7,7 @@ use crate::checking::Chain;
 use crate::receipt::SignedReceipt;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::Did;
+use gridpass_identity::time::UnixMillis;
 
 /// What a place in the inbox holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +54,12 @@ impl Store {
     #[must_use]
     pub fn envelope(&self, id: &EnvelopeId) -> Option<(u64, Kept)> {
         self.kept(self.index.envelope(id)?)
+    }
+
+    /// When an envelope that is durable was logged.
+    pub(super) fn logged(&self, id: &EnvelopeId) -> Option<UnixMillis> {
+        let spot = self.index.envelope(id)?;
+        self.log.read(spot.number, spot.place()).ok().map(|record| record.at)
     }
 
     /// An envelope, also one that is not durable yet.

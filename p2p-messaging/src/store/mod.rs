@@ -90,7 +90,8 @@ pub struct Store {
     doubtful: RefCell<BTreeMap<Chain, Vec<(u64, Doubtful)>>>,
     /// When the last record was appended that was there when it was opened.
     logged_before: Option<UnixMillis>,
-    /// The greatest number of a record that is lost or cannot be read; 0 where there is none.
+    /// The greatest number of a record that is lost or cannot be read, or up to which the store is in doubt; 0
+    /// where there is none.
     lost_until: u64,
     /// The greatest number before which an end of the log was cut off.
     cut_off_until: Option<u64>,

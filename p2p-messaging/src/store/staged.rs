@@ -8,12 +8,23 @@ use crate::envelope::Envelope;
 use crate::sealing::Outline;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::Did;
+use gridpass_identity::time::UnixMillis;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What the index notes of an entry.
 pub(super) enum Noted {
     Envelope(Box<Located>),
     Other(Entry),
+}
+
+impl Noted {
+    /// The time of its record: what was opened is no earlier than its message ([`super::Store::stage`]).
+    fn logged(&self, now: UnixMillis) -> UnixMillis {
+        match self {
+            Self::Other(Entry::Opened { at, .. }) => now.max(*at),
+            Self::Envelope(_) | Self::Other(_) => now,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -85,8 +96,10 @@ impl Staged {
         self.noted.len()
     }
 
-    pub(super) fn bodies(&self) -> &[Vec<u8>] {
-        &self.bodies
+    /// Each as it is written, with its time.
+    pub(super) fn records(&self, now: UnixMillis) -> Vec<(UnixMillis, &[u8])> {
+        let all = self.noted.iter().zip(&self.bodies);
+        all.map(|(noted, body)| (noted.logged(now), body.as_slice())).collect()
     }
 
     pub(super) fn noted(&self) -> &[Noted] {

@@ -319,6 +319,33 @@ fn what_was_refused_is_found_in_order_also_when_its_payload_is_forgotten() {
 }
 
 #[test]
+fn what_is_opened_by_a_clock_that_was_set_back_is_no_earlier_than_its_message() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = Store::open(folder.path()).expect("opens");
+    let envelope = chain_of(1, 1).remove(0);
+    let (ahead, right) = (NOW.plus_millis(3_600_000), NOW.plus_millis(1000));
+    store.stage(kept(&envelope, false)).expect("stages");
+    store.commit(ahead).expect("commits");
+    let (outcome, code) = (gridpass_policy::facts::Finding::Passed, "GP-PAYLOAD-FITS".to_owned());
+    let payload = CheckFacts { outcome, code, sentence: String::new() };
+    let id = envelope.id().clone();
+    store.stage(Entry::Opened { envelope: id, deliver: true, payload, at: right }).expect("stages");
+    let cursor = Entry::Cursor { reader: "dispatch".into(), number: 1 };
+    store.stage(cursor).expect("stages");
+    store.commit(right).expect("commits");
+    let mut written = Vec::new();
+    let mut each = |_: crate::log::Place, record: &crate::log::Record| {
+        let opened = match Entry::decode(&record.body) {
+            Some(Entry::Opened { at, .. }) => Some(at),
+            _ => None,
+        };
+        written.push((record.at, opened));
+    };
+    store.log.each(&mut each).expect("reads");
+    assert_eq!(written, [(ahead, None), (ahead, Some(ahead)), (right, None)]);
+}
+
+#[test]
 fn the_first_since_a_time_is_found_where_numbers_are_missing() {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut store, _) = Store::open(folder.path()).expect("opens");

@@ -86,6 +86,11 @@ impl Store {
         self.lost_until > 0 && !self.sent_after(self.lost_until, chain)
     }
 
+    /// Counts own messages up to a record as perhaps lost, whatever the log says: it is known beside it.
+    pub(crate) fn doubt_until(&mut self, record: u64) {
+        self.lost_until = self.lost_until.max(record);
+    }
+
     /// Whether the log's end was cut off, at this start or an earlier one, and nothing was sent since. A crash
     /// leaves such an end, of what was acknowledged to nobody; so does, far more rarely, damage to the last record.
     #[must_use]

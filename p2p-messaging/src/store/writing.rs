@@ -15,7 +15,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Entry`] for one that cannot be written.
-    pub fn stage(&mut self, entry: Entry) -> Result<(), StoreError> {
+    pub fn stage(&mut self, mut entry: Entry) -> Result<(), StoreError> {
+        // A clock may have been set back since the message came: it was opened no earlier than that.
+        if let Entry::Opened { envelope, at, .. } = &mut entry
+            && let Some(logged) = self.logged(envelope)
+        {
+            *at = logged.max(*at);
+        }
         let epoch = match &entry {
             Entry::Epoch(bytes) => Some(self.new_epoch(bytes)?),
             _ => None,
@@ -66,7 +72,7 @@ impl Store {
         if self.index.has_failed() {
             return Err(StoreError::Index(PathBuf::from("index"), "it cannot be read".into()));
         }
-        let appending = self.log.begin_append(now, group.bodies())?;
+        let appending = self.log.begin_append(&group.records(now))?;
         self.under_way = group;
         Ok(appending)
     }

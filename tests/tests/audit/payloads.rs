@@ -7,6 +7,7 @@ use gridpass_messaging::bundle::{Bundle, Disclosed, MessageEntry, PayloadState, 
 use gridpass_messaging::checking::{Source, Verdict};
 use gridpass_messaging::node::{Keys, Payloads};
 use gridpass_policy::channel::Sealing;
+use gridpass_policy::facts::{CheckFacts, Finding};
 use gridpass_tests::evidence::{LATER, Scene, bad, found};
 use gridpass_tests::messages::authorise;
 use gridpass_tests::parts::Parts;
@@ -121,4 +122,27 @@ fn payloads_that_the_exporter_forgot_are_no_failure() {
     }
     let report = scene.verify(&parts.signed_by(&scene.key()));
     assert_eq!((bad(&report), report.counts.withheld), (Vec::new(), 5));
+}
+
+/// A refusal for what a payload says stays open where nobody can look at it: why that is so is said.
+#[test]
+fn a_refusal_for_a_payload_that_is_forgotten_says_that_it_is_forgotten() {
+    let folder = folder();
+    let scene = scene(folder.path());
+    for (state, why) in [
+        (PayloadState::Gone, "has it no more, as is so once the channel's retention is over"),
+        (PayloadState::Withheld, "the exporter withholds it"),
+    ] {
+        let mut parts = Parts::of(&scene.export());
+        parts.entries.receipts.clear();
+        let first = &mut parts.entries.messages[0];
+        let code = "GP-PAYLOAD-SCHEMA".to_owned();
+        (first.allowed, first.deliver, first.reasons) = (false, false, vec![code.clone()]);
+        let facts = CheckFacts { outcome: Finding::Failed, code, sentence: String::new() };
+        (first.payload, first.content, first.facts) = (state, None, Some(facts));
+        let report = scene.verify(&parts.signed_by(&scene.key()));
+        assert_eq!(bad(&report), ["payload Indeterminate GP-FACTS-OPEN"], "{state:?}");
+        let told = &report.messages[0].sentence;
+        assert!(told.contains("[GP-PAYLOAD-SCHEMA]") && told.contains(why), "{told}");
+    }
 }

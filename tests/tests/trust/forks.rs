@@ -8,7 +8,7 @@ use gridpass_credentials::keeping;
 use gridpass_identity::wallet::slot::Passphrase;
 use gridpass_messaging::node::Material;
 use gridpass_tests::messages::Market;
-use gridpass_tests::world::{self, NOW, Party, days_ago};
+use gridpass_tests::world::{self, NOW, Party, days_ago, in_days};
 use std::path::Path;
 
 /// The bytes of a pack whose second charter has this name.
@@ -62,6 +62,54 @@ fn a_node_leaves_a_fork_only_for_the_pack_that_is_named() {
     assert!(record.contains("\"Left\"") && !record.contains("\"Right\""), "{record}");
     let back = node.give(&left, NOW).expect_err("it contradicts");
     assert_eq!(back.code(), codes::CHARTER_FORK);
+}
+
+#[test]
+fn a_node_leaves_charters_that_are_ahead_of_its_clock() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let market = Market::new(|_| ());
+    let first = world::charter(&[&market.regulator], &[&market.role]);
+    let first = world::sign_charter(first, &[&market.regulator]);
+    let next = first.charter().next(in_days(200)).expect("a next");
+    let far = world::sign_charter(next, &[&market.regulator]);
+    let old = world::pack(std::slice::from_ref(&first), &[&market.role]);
+    let ahead = world::pack(&[first, far], &[&market.role]);
+    let right = pack(&market, "Right");
+    let mut node = material(folder.path());
+    // Its clock was as far ahead, and is right since.
+    node.give(&ahead, in_days(201)).expect("taken");
+    for (pack, code) in [(&old, codes::CHARTER_ROLLBACK), (&right, codes::CHARTER_FORK)] {
+        let refused = node.give(pack, in_days(201)).expect_err("by that clock it counts");
+        assert_eq!(refused.code(), code);
+    }
+    // An old one that somebody sends does not take its place: the clock may have been set back.
+    let refused = node.take_newer_trust(&old, NOW).expect_err("it is only older");
+    assert_eq!(refused.code(), codes::CHARTER_ROLLBACK);
+    assert_eq!(node.trust_bytes(), ahead);
+    let before = node.take_newer_trust(&right, NOW).expect("taken").expect("another one");
+    assert_eq!(before.history().len(), 2);
+    assert_eq!(node.trust_bytes(), right);
+    let back = node.give(&old, NOW).expect_err("nothing is ahead any more");
+    assert_eq!(back.code(), codes::CHARTER_ROLLBACK);
+    // One that was started since has no pack in force, and takes no other framework's for it.
+    let restarted = tempfile::tempdir().expect("a folder");
+    material(restarted.path()).give(&ahead, in_days(201)).expect("taken");
+    let (mut node, unread) =
+        Material::open(restarted.path(), Party::new(12).did, NOW).expect("a folder");
+    assert_eq!((unread.len(), node.trust().is_err()), (1, true));
+    let stranger = Party::new(90);
+    let foreign = world::charter(&[&stranger], &[&market.role]);
+    let foreign = world::pack(&[world::sign_charter(foreign, &[&stranger])], &[&market.role]);
+    let refused = node.give(&foreign, NOW).expect_err("it is another framework");
+    assert_eq!(refused.code(), codes::CHARTER_UNRELATED);
+    node.give(&right, NOW).expect("it goes on from what counts");
+    assert_eq!(material(restarted.path()).trust_bytes(), right);
+    // Its operator may give the old one, too, as a wallet takes it.
+    let other = tempfile::tempdir().expect("a folder");
+    let mut node = material(other.path());
+    node.give(&ahead, in_days(201)).expect("taken");
+    node.give(&old, NOW).expect("what was ahead counts for nobody");
+    assert_eq!(node.trust_bytes(), old);
 }
 
 #[test]

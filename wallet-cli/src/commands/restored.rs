@@ -9,9 +9,11 @@ use std::path::Path;
 /// The file in a profile's folder that says that its wallet came from a backup.
 const RESTORED: &str = "restored";
 
-/// Whether the wallet of a profile came from a backup.
-pub fn was_restored(profile: &Path) -> bool {
-    profile.join(RESTORED).exists()
+/// From which backup the wallet of a profile came, if from one: a line that another restoring does not leave in it.
+pub fn restored(profile: &Path) -> Option<String> {
+    let path = profile.join(RESTORED);
+    let said = || std::fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
+    path.exists().then(said)
 }
 
 /// Says so in a profile's folder, from a backup of this time.

@@ -324,6 +324,36 @@ fn a_node_that_lost_its_store_goes_on_where_others_know_that_it_was() {
 }
 
 #[test]
+fn a_node_whose_store_was_removed_sends_nothing_before_a_peer_tells_it() {
+    let mut network = Network::of(
+        &[("north", Role::Operator), ("flexgen", Role::Aggregator)],
+        &[("north-1", "north"), ("flexgen-1", "flexgen")],
+    );
+    network.sees("flexgen-1", 1);
+    let first = network.bid("flexgen-1", 0);
+    network.has("north-1", &[first]);
+    network.stop("flexgen-1");
+    network.stop("north-1");
+    std::fs::remove_dir_all(network.place.path("home/profiles/flexgen-1/node/store"))
+        .expect("removed");
+    network.start_alone("flexgen-1");
+    network.place.write("bid.json", r#"{"zone": "GB-1", "number": 2}"#);
+    let send = ["send", BIDS, "bids", "bid.json", "--profile", "flexgen-1"];
+    network.place.refused("GP-LOG-DAMAGED", 10, &send);
+    // That it was found out does not go with the next start.
+    network.stop("flexgen-1");
+    network.start_alone("flexgen-1");
+    network.place.refused("GP-LOG-DAMAGED", 10, &send);
+    network.start_alone("north-1");
+    let sent = until("somebody who knows", || {
+        let args = [&["--json"], send.as_slice()].concat();
+        let ran = network.place.run_bare(&args);
+        (ran.status == 0).then(|| ran.json())
+    });
+    assert_eq!(sent["sequence"], 2, "else it contradicts itself");
+}
+
+#[test]
 fn a_keeper_holds_a_sealed_message_that_it_cannot_read_until_its_recipient_comes() {
     let mut network = Network::new();
     network.channel_with_keepers();

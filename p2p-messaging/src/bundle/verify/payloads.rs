@@ -152,10 +152,23 @@ fn unseen(entry: &MessageEntry, audit: Audit) -> Audit {
     match entry.facts.as_ref().filter(|facts| facts.outcome != Finding::Passed) {
         None => audit,
         Some(facts) => {
-            let code = &facts.code;
-            let sentence = format!("recorded as refused [{code}], and it cannot be looked at");
+            let (code, why) = (&facts.code, why_unseen(entry.payload));
+            let sentence =
+                format!("recorded as refused [{code}], which nobody can find again: {why}");
             Audit::open(audit.name, codes::FACTS_OPEN, sentence)
         }
+    }
+}
+
+/// Why a payload cannot be looked at, and what would help.
+fn why_unseen(state: PayloadState) -> &'static str {
+    match state {
+        PayloadState::Gone => {
+            "the exporter has it no more, as is so once the channel's retention is over; who sent it, or has another \
+             bundle with it, can show it"
+        }
+        PayloadState::Withheld => "the exporter withholds it, and can show it",
+        PayloadState::Here => "it is sealed, and its key is not disclosed",
     }
 }
 

@@ -54,6 +54,11 @@ impl Folder {
         std::fs::read(path).map_err(|e| failed(path, &e))
     }
 
+    /// What stands in a file, if it can be read.
+    pub(super) fn content(&self, name: &str) -> Option<Vec<u8>> {
+        std::fs::read(self.0.join(name)).ok()
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.join(name).exists()
     }

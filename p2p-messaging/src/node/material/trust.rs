@@ -3,7 +3,7 @@
 use super::{Material, MaterialError, Taken, folder, latest};
 use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
-use gridpass_credentials::keeping::{ReplacedCharters, ReplacedLog};
+use gridpass_credentials::keeping::{ReplacedCharters, ReplacedLog, compare_until};
 use gridpass_credentials::trust::{
     Comparison, IdentityMaterial, LogPin, Replaced, Trust, TrustError,
 };
@@ -83,10 +83,17 @@ impl Material {
     ) -> Result<BTreeSet<Did>, MaterialError> {
         let new = Trust::open(bytes, pin, now).map_err(refused)?;
         let mut left = None;
-        if let Some(held) = &self.trust {
+        let held = match &self.trust {
+            Some(held) => Some(Arc::clone(held)),
+            // What is read from the folder was looked at before.
+            None if keep => self.trust_ahead(now),
+            None => None,
+        };
+        if let Some(held) = &held {
             let refuse = |code, sentence: &str| Err(MaterialError::new(code, sentence));
 
-            match new.compare(held) {
+            // What is ahead of the clock gives way here as in a wallet.
+            match compare_until(&new, held, now) {
                 Comparison::Same | Comparison::Newer => {}
                 Comparison::Older => {
                     let sentence = "its charter is older than the node's";
@@ -125,7 +132,7 @@ impl Material {
         }
         let mut dids = BTreeSet::new();
         if keep {
-            let held = self.trust.as_deref();
+            let held = held.as_deref();
             let replaced = new.replaces(held, &self.identities, ends).map_err(refused)?;
             dids.extend(replaced.iter().map(|(changed, _)| changed.did.clone()));
             let logs = new.beside_but(held, &self.identities, &dids, now).map_err(refused)?;
@@ -154,6 +161,18 @@ impl Material {
         self.trust = Some(Arc::new(new));
         self.trust_bytes = bytes.to_vec();
         Ok(dids)
+    }
+
+    /// The trust pack that stands in the folder, where it is ahead of the clock and so is not in force: what takes its
+    /// place is held against it all the same.
+    fn trust_ahead(&self, now: UnixMillis) -> Option<Arc<Trust>> {
+        let bytes = self.folder.content(folder::TRUST)?;
+        match Trust::open(&bytes, None, now) {
+            Err(e) if e.is_from_future() => {
+                Trust::open(&bytes, None, UnixMillis::MAX).ok().map(Arc::new)
+            }
+            _ => None,
+        }
     }
 
     /// Writes down which logs give way, with what they said.
@@ -196,6 +215,12 @@ impl Material {
         let new = Trust::open(bytes, None, now).map_err(refused)?;
         if new.compare(&before) == Comparison::Same {
             return Ok(None);
+        }
+        // Beside what is ahead of the clock it has nothing else: by a clock that was set back every charter is,
+        // and anybody could send an old pack. An operator can give it.
+        if compare_until(&new, &before, now) == Comparison::Same {
+            let sentence = "its charter is older than the node's";
+            return Err(MaterialError::new(credential_codes::CHARTER_ROLLBACK, sentence));
         }
         // Nothing proves the document of a did:web: a new one comes from the operator alone.
         let foreign = new

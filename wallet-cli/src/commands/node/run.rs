@@ -2,8 +2,8 @@
 
 use super::{ConfigArgs, figures, folder};
 use crate::codes::IDENTITY_UNNAMED;
-use crate::commands::restored::was_restored;
-use crate::context::{GlobalArgs, now};
+use crate::commands::restored::restored;
+use crate::context::{GlobalArgs, now, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown;
@@ -14,17 +14,22 @@ use gridpass_credentials::trust::IdentityMaterial;
 use gridpass_identity::codes::KEY_TYPE_UNSUITABLE;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::key::{KeyType, PublicKey};
-use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::{Identity, IdentityKind};
 use gridpass_identity::wallet::snapshots::newest_log;
+use gridpass_identity::wallet::{Changes, Wallet};
 use gridpass_messaging::codes as messaging_codes;
-use gridpass_messaging::node::{Alone, Material, Node, NodeKey, NodeSettings, hold, material_of};
+use gridpass_messaging::node::{
+    Alone, Hold, KnownStore, Material, Node, NodeKey, NodeSettings, hold, material_of,
+};
 use gridpass_policy::keeping as channels;
 use serde_json::json;
 use std::io::Write;
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
+
+/// What a wallet knows of its nodes' stores, by the node's DID.
+const NODE_STORE: &str = "node-store";
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -76,18 +81,20 @@ pub fn run(global: &GlobalArgs, args: &RunArgs) -> Outcomes {
     }
     log(args)?;
     let folder = folder(global)?;
+    let restored = restored(&global.profile_dir(&global.profile()?)?);
     settings.alone = match args.go_on_alone {
         true => Alone::Always,
         // The store that it had may be lost.
-        false if was_restored(&global.profile_dir(&global.profile()?)?) => Alone::Never,
+        false if restored.is_some() => Alone::Never,
         false => Alone::UnlessLost,
     };
-    let wallet = global.wallet()?;
+    let mut wallet = global.wallet()?;
     let me = node_identity(&wallet, args.identity.as_deref())?;
     let (key_id, key) = wallet.active_secret(&me, Relationship::CapabilityInvocation)?;
     // A node that runs here already reads nothing of it; one that starts, before or after.
     let held = hold(&folder).map_err(|e| Failure::new(e.code(), e.to_string()))?;
     hand_over(&wallet, &me, &folder)?;
+    count_start(&mut wallet, &me, &held, restored.as_deref())?;
     drop(held);
     // The wallet is for one process: it is not held while the node runs.
     drop(wallet);
@@ -215,6 +222,38 @@ fn hand_over(wallet: &Wallet, me: &Identity, folder: &Path) -> Result<(), Failur
     for list in keeping::lists(wallet)?.0 {
         if let Err(e) = material.take_list(list, now, true) {
             warn(Some(e.code()), format!("a status list: {e}"));
+        }
+    }
+    Ok(())
+}
+
+/// Notes in the wallet, before the node signs anything, with which store it starts: one that took the place of another,
+/// or an old copy, is found out by it.
+fn count_start(
+    wallet: &mut Wallet,
+    me: &Identity,
+    held: &Hold,
+    restored: Option<&str>,
+) -> Result<(), Failure> {
+    let unreadable = |e: serde_json::Error| KeepError::Record(e.to_string());
+    let known = match wallet.get(NODE_STORE, me.did.as_str())? {
+        Some(record) => {
+            let known: KnownStore =
+                serde_json::from_slice(record.expose_secret()).map_err(unreadable)?;
+            Some(known)
+        }
+        None => None,
+    };
+    let counted = held
+        .count_start(known.as_ref(), restored)
+        .map_err(|e| Failure::new(e.code(), e.to_string()))?;
+    if let Some(known) = counted {
+        let bytes = serde_json::to_vec(&known).map_err(unreadable)?;
+        let mut changes = Changes::default();
+        changes.put(NODE_STORE, me.did.as_str(), bytes);
+        // A disk may be full, on which the node makes room. The store is marked: the next start finds the same.
+        if let Err(e) = wallet.apply(changes, &mut rng()) {
+            warn(Some(e.code()), format!("the wallet does not know of this start: {e}"));
         }
     }
     Ok(())
