@@ -184,6 +184,7 @@ impl Failure {
                 "message": self.message,
                 "next": next,
                 "exit": exit,
+                "transient": self.code.is_transient(),
             });
             writeln!(err, "{}", json_line(&error))
         } else {
