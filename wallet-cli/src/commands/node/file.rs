@@ -7,7 +7,7 @@ use super::warn_of_absent;
 use crate::commands::arguments::parse_duration;
 use crate::context::{GlobalArgs, OutputArgs};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes};
+use crate::output::{Answer, Failure, Outcomes, counted};
 use crate::resolving::parse_dids;
 use crate::shown::shown;
 use crate::warnings::hint;
@@ -283,10 +283,10 @@ pub(super) fn line(file: &Value) -> String {
     }
     let peers = |name: &str| file.get(name).and_then(Value::as_object).map_or(0, Map::len);
     if peers("from") > 0 {
-        text.push_str(&format!("  from {} peers", peers("from")));
+        text.push_str(&format!("  from {}", counted(peers("from"), "peer", "peers")));
     }
     if peers("given") > 0 {
-        text.push_str(&format!("  given to {} peers", peers("given")));
+        text.push_str(&format!("  given to {}", counted(peers("given"), "peer", "peers")));
     }
     if let Some(altered) = file.get("altered").and_then(Value::as_array).filter(|a| !a.is_empty()) {
         text.push_str(&format!("  {} sent other bytes", shown(json!(altered))));
