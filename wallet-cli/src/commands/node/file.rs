@@ -214,7 +214,10 @@ fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         reference: args.reference.clone(),
     };
     let mut sent = ask(global, &Asked::Send(message)).map_err(|e| {
-        if new {
+        // What broke off may have been sent: whoever asks again is told so, and the file is wanted then.
+        let sent = |asked| sent_before(global, &args.channel, asked).ok().flatten();
+        let is_sent = asked.and_then(sent).is_some_and(|before| before.is_of(&file));
+        if new && !is_sent {
             // Nobody was told of it.
             let _ = ask(global, &Asked::FileRemove { file: file.to_string() });
         }

@@ -52,6 +52,11 @@ impl Before {
     pub(super) fn is_shut(&self) -> bool {
         self.sealed && self.file.is_none()
     }
+
+    /// Whether it was this file.
+    pub(super) fn is_of(&self, file: &ContentId) -> bool {
+        self.file.as_ref().is_some_and(|sent| sent.manifest == *file)
+    }
 }
 
 fn failed(e: &FileError) -> Failure {
