@@ -4,6 +4,7 @@ use crate::codes;
 use gridpass_identity::code::Code;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// The most violations that one answer lists.
 const MAX_VIOLATIONS: usize = 16;
@@ -30,9 +31,10 @@ impl SchemaError {
     }
 }
 
-/// A schema that was compiled.
+/// A schema that was compiled. Clones share it.
+#[derive(Clone)]
 pub struct Schema {
-    validator: Validator,
+    validator: Arc<Validator>,
 }
 
 impl std::fmt::Debug for Schema {
@@ -63,7 +65,7 @@ impl Schema {
             .with_pattern_options(PatternOptions::regex().size_limit(1 << 20))
             .should_validate_formats(true)
             .build(schema)
-            .map(|validator| Self { validator })
+            .map(|validator| Self { validator: Arc::new(validator) })
             .map_err(|e| SchemaError::Malformed(bounded(&e)))
     }
 

@@ -109,7 +109,7 @@ pub enum Comparison {
 }
 
 /// A role definition of a trust pack, with the schemas of its claims.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct KnownRole {
     /// The definition.
     pub definition: RoleDefinition,
@@ -129,8 +129,9 @@ impl KnownRole {
     }
 }
 
-/// A trust pack that was verified: what every other verification starts from.
-#[derive(Debug)]
+/// A trust pack that was verified: what every other verification starts from. A clone has charters and documents of its
+/// own, and the same compiled schemas: what many threads read is better shared.
+#[derive(Clone, Debug)]
 pub struct Trust {
     id: ContentId,
     charters: Vec<SignedCharter>,

@@ -54,6 +54,8 @@ pub struct CodeEntry {
     pub meaning: &'static str,
     /// One sentence: what to do next.
     pub remedy: &'static str,
+    /// Whether it passes by itself: the same may be asked again later.
+    pub transient: bool,
 }
 
 /// A reason code: a pointer to its row. Codes are patterns of a `match`, and keys of maps.
@@ -84,6 +86,14 @@ impl Code {
     pub fn remedy(self) -> &'static str {
         self.0.remedy
     }
+
+    /// Whether nothing was done for a reason that passes by itself: the same may be asked again in a moment, or for a
+    /// channel's rate when a minute is over. Whatever else is said stays until somebody does something, as far as a
+    /// code can say that.
+    #[must_use]
+    pub fn is_transient(self) -> bool {
+        self.0.transient
+    }
 }
 
 /// An error of Gridpass, whichever: a sentence for people, and a stable code for programs. Errors of all crates have
@@ -109,6 +119,11 @@ pub trait Coded: std::error::Error {
     fn told(&self) -> String {
         let code = Coded::code(self);
         format!("{self} [{code}]\n{}", code.remedy())
+    }
+
+    /// Whether it helps to ask the same again later: [`Code::is_transient`].
+    fn is_transient(&self) -> bool {
+        Coded::code(self).is_transient()
     }
 }
 
@@ -143,10 +158,16 @@ impl serde::Serialize for Code {
     }
 }
 
-/// Declares a crate's codes: a constant for each, and `ALL`, the table.
+/// Declares a crate's codes: a constant for each, and `ALL`, the table. After the class of one stands `passes` where it
+/// passes by itself.
 #[macro_export]
 macro_rules! codes {
-    ($($name:ident = $id:literal, $class:ident, $meaning:literal, $remedy:literal;)*) => {
+    (@transient) => { false };
+    (@transient passes) => { true };
+    ($(
+        $name:ident = $id:literal, $class:ident $($passes:ident)?, $meaning:literal,
+            $remedy:literal;
+    )*) => {
         $(
             #[doc = concat!("`", $id, "`: ", $meaning)]
             pub const $name: $crate::code::Code = $crate::code::Code(&$crate::code::CodeEntry {
@@ -154,6 +175,7 @@ macro_rules! codes {
                 class: $crate::code::Class::$class,
                 meaning: $meaning,
                 remedy: $remedy,
+                transient: $crate::codes!(@transient $($passes)?),
             });
         )*
         /// Every code of this crate, in the order of the table.
@@ -178,6 +200,15 @@ mod tests {
             assert_eq!(error.code(), code);
             assert!(error.told().ends_with(&format!(" [{code}]\n{}", code.remedy())), "{error}");
         }
+    }
+
+    #[test]
+    fn what_passes_by_itself_says_so() {
+        use crate::wallet::WalletError;
+        use crate::wallet::store::StoreError;
+        let in_use = WalletError::Store(StoreError::InUse { holder: None });
+        assert!(Coded::is_transient(&in_use) && codes::WALLET_IN_USE.is_transient());
+        assert!(!Coded::is_transient(&WalletError::WeakPassphrase));
     }
 
     #[test]

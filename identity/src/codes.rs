@@ -137,7 +137,7 @@ crate::codes! {
     WALLET_UNLOCK_FAILED = "GP-WALLET-UNLOCK-FAILED", Locked,
         "The passphrase or recovery phrase does not open this wallet.",
         "Try again; `gridpass wallet slots list` shows which ways there are.";
-    WALLET_IN_USE = "GP-WALLET-IN-USE", Locked,
+    WALLET_IN_USE = "GP-WALLET-IN-USE", Locked passes,
         "Another process has this wallet open.",
         "Wait for it or stop it, then try again; `--wait-for-wallet TIME`, such as 30s, waits for it.";
     WALLET_TAMPERED = "GP-WALLET-TAMPERED", Failed,

@@ -4,10 +4,10 @@
 //! its stable [`Code`] and a sentence; its [`Outcome`] follows from the checks alone.
 
 use crate::code::Code;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The three answers that a check can give.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// The evidence shows that it holds.

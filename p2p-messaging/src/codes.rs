@@ -142,13 +142,13 @@ gridpass_identity::codes! {
     NODE_SILENT = "GP-NODE-SILENT", Indeterminate,
         "Nothing is heard in a channel, and of those who read it only peers of one participant are connected, or none.",
         "Ask others whether the channel is quiet; name peers of more than one operator under `peers` in the configuration.";
-    NODE_BUSY = "GP-NODE-BUSY", Timeout,
+    NODE_BUSY = "GP-NODE-BUSY", Timeout passes,
         "The node has as much to do as it takes on.",
         "Call again in a moment.";
     NODE_REQUEST = "GP-NODE-REQUEST", Usage,
         "The node does not understand what it was asked, or cannot do it.",
         "Correct what the message names, and ask again: what a command takes its --help says, and what a node takes, spec/control.md.";
-    NODE_STARTING = "GP-NODE-STARTING", Locked,
+    NODE_STARTING = "GP-NODE-STARTING", Locked passes,
         "A node starts or ends in this folder, or another program has its store: nothing was changed.",
         "Call again in a moment, when the node answers.";
     PAYLOAD_FORGOTTEN = "GP-PAYLOAD-FORGOTTEN", Expired,
@@ -187,7 +187,7 @@ gridpass_identity::codes! {
     NOT_DURABLE = "GP-NOT-DURABLE", Configuration,
         "The message could not be kept, and was not sent.",
         "See the message: mostly a full disk. Nothing that was acknowledged is lost.";
-    SYNC_BUSY = "GP-SYNC-BUSY", Timeout,
+    SYNC_BUSY = "GP-SYNC-BUSY", Timeout passes,
         "The peer works on as much for the asker as it does for one.",
         "Nothing: it is asked again, or another is.";
     CONTENT_KIND = "GP-CONTENT-KIND", Malformed,
@@ -218,7 +218,7 @@ gridpass_identity::codes! {
     FILE_SEALING = "GP-FILE-SEALING", Configuration,
         "The file is sealed where the channel is not, or plain where it is, or was made for another channel.",
         "Send it with `gridpass file send`, which asks the node how the channel is.";
-    FILE_LATE = "GP-FILE-LATE", Timeout,
+    FILE_LATE = "GP-FILE-LATE", Timeout passes,
         "The file is not whole yet.",
         "The node goes on: `gridpass file status` says how far it is, and why it stands still.";
     FILE_PAUSED = "GP-FILE-PAUSED", Conflict,

@@ -125,7 +125,7 @@ gridpass_identity::codes! {
     MESSAGE_SEALING = "GP-MESSAGE-SEALING", Denied,
         "The message is not sealed in a channel that seals, or sealed in one that does not.",
         "Send it as the channel asks; plaintext in a sealed channel is never passed on.";
-    MESSAGE_RATE = "GP-MESSAGE-RATE", Denied,
+    MESSAGE_RATE = "GP-MESSAGE-RATE", Denied passes,
         "The sender sends more messages in a minute than the channel allows.",
         "Send more slowly.";
     ATTRIBUTE_UNKNOWN = "GP-ATTRIBUTE-UNKNOWN", Denied,

@@ -24,6 +24,7 @@ def questions() -> list[Case]:
         {"do": "pin", "cid": channel, "peers": True}, {"do": "fetch", "cid": channel, "peers": False}, {"do": "content"}, {"do": "content", "cid": channel},
         {"do": "file-add", "staged": "new-1"}, {"do": "file-fetch", "message": message}, {"do": "files"}, {"do": "file-pause", "file": channel, "paused": True},
         {"do": "file-check", "file": channel, "block": 0}, {"do": "file-remove", "file": channel}, {"do": "block", "node": node, "blocked": True},
+        {"do": "sent", "channel": "flex.gb.models", "ref": "model-17"},
     ]
     bad: dict[str, Any] = {
         "no do": {"after": 0, "most": 1}, "an unknown do": {"do": "inbox2", "after": 0, "most": 1}, "a list": ["status"], "a text": "status", "a do that is null": {"do": None},

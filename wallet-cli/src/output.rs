@@ -127,6 +127,13 @@ fn report_text(report: &Report) -> String {
     text
 }
 
+/// So many of something, for people: `1 visa`, `2 visas`.
+pub fn counted(count: impl fmt::Display, one: &str, many: &str) -> String {
+    let count = count.to_string();
+    let what = if count == "1" { one } else { many };
+    format!("{count} {what}")
+}
+
 /// Checks as lines for people.
 pub fn checks_text(checks: &[Check]) -> String {
     let mut text = String::new();
@@ -184,6 +191,7 @@ impl Failure {
                 "message": self.message,
                 "next": next,
                 "exit": exit,
+                "transient": self.code.is_transient(),
             });
             writeln!(err, "{}", json_line(&error))
         } else {
@@ -275,3 +283,15 @@ impl From<gridpass_credentials::issuing::IssueError> for Failure {
 
 /// What a command returns.
 pub type Outcomes = Result<Answer, Failure>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_something_is_no_plural() {
+        let told: Vec<String> = (0..3_u64).map(|n| counted(n, "visa is", "visas are")).collect();
+        assert_eq!(told, ["0 visas are", "1 visa is", "2 visas are"]);
+        assert_eq!(counted("1", "node", "nodes"), "1 node");
+    }
+}

@@ -38,6 +38,7 @@ pub struct AuthorisationExpectation<'x> {
 
 /// What came out.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct AuthorisationReport {
     /// Each check.
     pub report: Report,

@@ -21,6 +21,7 @@ mod proofs;
 mod reading;
 mod reliance;
 mod report;
+mod report_in;
 mod run;
 mod seen;
 mod standing;
@@ -31,6 +32,7 @@ pub use authorisation::{AuthorisationExpectation, AuthorisationReport, verify_au
 pub use authority::{carries_authority, pretends_authority};
 pub use reliance::{ListRead, Reliance};
 pub use report::{Age, REPORT_VERSION, Step, TrustSummary, Verdict, VisaReport};
+pub use report_in::{CheckIn, VerdictIn, VisaIn, VisaReportIn};
 pub use seen::{SeenList, SeenLists};
 
 use crate::codes;

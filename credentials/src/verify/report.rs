@@ -9,13 +9,13 @@ use gridpass_identity::did::Did;
 use gridpass_identity::json;
 use gridpass_identity::report::{Check, Outcome};
 use gridpass_identity::time::UnixMillis;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The version of the report's format.
 pub const REPORT_VERSION: u32 = 1;
 
 /// How old a piece of trust material is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Age {
     /// What it is: `charter`, `status list …`, `document of did:…`.
@@ -25,7 +25,7 @@ pub struct Age {
 }
 
 /// A step from a visa towards the root.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// The visa.
     pub evidence: ContentId,
@@ -103,7 +103,7 @@ impl Verdict {
 }
 
 /// What the trust pack was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrustSummary {
     /// The pack.

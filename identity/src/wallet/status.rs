@@ -59,6 +59,7 @@ impl Diary {
 
 /// What can be known of a wallet without a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Status {
     /// Its id, in hexadecimal.
     pub wallet_id: String,
@@ -78,6 +79,7 @@ pub struct Status {
 
 /// A slot, without what it wraps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct SlotStatus {
     /// Its number.
     pub id: u32,

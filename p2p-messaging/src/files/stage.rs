@@ -1,7 +1,7 @@
 //! Cutting a file into a folder, from which a node gives it.
 
 use super::held::{BLOCKS, Bits, DIGESTS, HAVE, MANIFEST, write_whole};
-use super::{FileError, FileKey, Sealer, room_for};
+use super::{Digest, FileError, FileKey, Manifest, Sealer, room_for};
 use gridpass_credentials::content_id::ContentId;
 use std::fs::OpenOptions;
 use std::io::{Read, Write as _};
@@ -26,32 +26,64 @@ pub fn stage(
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);
     let mut blocks = options.open(&path).map_err(|e| FileError::io(&path, &e))?;
-    let mut sealer = Sealer::new(channel, key, block_size);
-    let mut content = read(source, block_size)?;
-    let mut bytes = 0_u64;
-    loop {
-        // A file that grows or shrinks meanwhile is taken as it was read: what is short was its end.
-        let whole = u32::try_from(content.len()) == Ok(block_size);
-        let next = if whole { read(source, block_size)? } else { Vec::new() };
+    let mut keep = |block: &[u8]| {
         // What is read may have no end.
         room_for(folder, block_size.into())?;
-        bytes = bytes.saturating_add(u64::try_from(content.len()).unwrap_or(u64::MAX));
-        let block = sealer.next(&mut content, next.is_empty())?;
-        blocks.write_all(&block).map_err(|e| FileError::io(&path, &e))?;
-        progress(bytes);
-        if next.is_empty() {
-            break;
-        }
-        content = next;
-    }
+        blocks.write_all(block).map_err(|e| FileError::io(&path, &e))
+    };
+    let sealer = Sealer::new(channel, key, block_size);
+    let (manifest, digests, size) = cut(source, sealer, block_size, &mut keep, progress)?;
     blocks.sync_all().map_err(|e| FileError::io(&path, &e))?;
-    let (manifest, digests, size) = sealer.finish()?;
     let encoded = manifest.encode()?;
     write_whole(folder, DIGESTS, digests.as_flattened())?;
     write_whole(folder, HAVE, &Bits::of(manifest.blocks(), true).encode())?;
     write_whole(folder, MANIFEST, &encoded)?;
     let id = ContentId::of_bytes(&encoded).map_err(super::malformed)?;
     Ok((id, size))
+}
+
+/// The name that [`stage`] would give, and how many bytes the file has. Nothing is written, so that the key of a
+/// file may be taken to see whether this is the same one: it seals nothing else that anybody gets.
+///
+/// # Errors
+/// [`FileError`].
+pub fn name(
+    source: &mut dyn Read,
+    channel: &ContentId,
+    key: Option<&FileKey>,
+    block_size: u32,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(ContentId, u64), FileError> {
+    let sealer = Sealer::new(channel, key, block_size);
+    let (manifest, _, size) = cut(source, sealer, block_size, &mut |_| Ok(()), progress)?;
+    let id = ContentId::of_bytes(&manifest.encode()?).map_err(super::malformed)?;
+    Ok((id, size))
+}
+
+/// Makes the blocks one after the other.
+fn cut(
+    source: &mut dyn Read,
+    mut sealer: Sealer,
+    block_size: u32,
+    keep: &mut dyn FnMut(&[u8]) -> Result<(), FileError>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(Manifest, Vec<Digest>, u64), FileError> {
+    let mut content = read(source, block_size)?;
+    let mut bytes = 0_u64;
+    loop {
+        // A file that grows or shrinks meanwhile is taken as it was read: what is short was its end.
+        let whole = u32::try_from(content.len()) == Ok(block_size);
+        let next = if whole { read(source, block_size)? } else { Vec::new() };
+        bytes = bytes.saturating_add(u64::try_from(content.len()).unwrap_or(u64::MAX));
+        let block = sealer.next(&mut content, next.is_empty())?;
+        keep(&block)?;
+        progress(bytes);
+        if next.is_empty() {
+            break;
+        }
+        content = next;
+    }
+    sealer.finish()
 }
 
 /// As much as a block has, or what is left.
@@ -91,6 +123,33 @@ mod tests {
             let staged =
                 stage(&mut source, place.path(), &channel, key, 1024, &mut |_| {}).expect("cut");
             assert_eq!(staged.1, 10);
+        }
+    }
+
+    #[test]
+    fn a_file_is_called_as_it_is_when_it_is_cut_and_only_with_its_key_content_and_channel() {
+        let (channel, other) = (cid("channel"), cid("other"));
+        let (key, another) = (FileKey::new([7; 32]), FileKey::new([8; 32]));
+        let content = vec![1_u8; 3000];
+        for key in [None, Some(&key)] {
+            let place = tempfile::tempdir().expect("a folder");
+            let mut source = &content[..];
+            let staged =
+                stage(&mut source, place.path(), &channel, key, 1024, &mut |_| {}).expect("cut");
+            let named = |content: &[u8], channel: &ContentId, key: Option<&FileKey>| {
+                name(&mut &content[..], channel, key, 1024, &mut |_| {}).expect("named")
+            };
+            assert_eq!(named(&content, &channel, key), staged);
+            assert_eq!(staged.1, 3000);
+            let mut changed = content.clone();
+            changed[2999] = 2;
+            for differs in [
+                named(&changed, &channel, key),
+                named(&content, &other, key),
+                named(&content, &channel, Some(&another)),
+            ] {
+                assert_ne!(differs.0, staged.0);
+            }
         }
     }
 

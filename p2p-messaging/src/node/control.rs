@@ -179,6 +179,14 @@ pub enum Asked {
         /// Which.
         envelope: EnvelopeId,
     },
+    /// What was sent under a reference of the caller's, in the channel or another version of it.
+    Sent {
+        /// The channel, as [`NewMessage::channel`] names it.
+        channel: String,
+        /// The reference.
+        #[serde(rename = "ref")]
+        reference: String,
+    },
     /// A message as it was signed, to show to somebody.
     Envelope {
         /// Which.

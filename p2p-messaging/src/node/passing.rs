@@ -3,10 +3,6 @@
 use super::AskError;
 use crate::codes;
 use gridpass_identity::code::{Code, Coded};
-use gridpass_policy::codes as policy_codes;
-
-/// What another minute takes away, however it is classed: a channel's rate is a refusal like any other.
-const PASSING: [Code; 3] = [codes::NODE_BUSY, codes::NODE_STARTING, policy_codes::MESSAGE_RATE];
 
 impl Coded for AskError {
     fn code(&self) -> Code {
@@ -17,6 +13,11 @@ impl Coded for AskError {
         // It names its code already.
         format!("{self}\n{}", self.code.remedy())
     }
+
+    fn is_transient(&self) -> bool {
+        // The one of the type itself comes before the trait's.
+        Self::is_transient(self)
+    }
 }
 
 impl AskError {
@@ -26,8 +27,8 @@ impl AskError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         // A message is refused by the first reason that stays.
-        let passes = |id: &str| PASSING.iter().any(|code| code.id() == id);
-        passes(self.code.id())
+        let passes = |id: &str| codes::find(id).is_some_and(Code::is_transient);
+        self.code.is_transient()
             || !self.reasons.is_empty() && self.reasons.iter().all(|r| passes(&r.code))
     }
 }
@@ -35,12 +36,13 @@ impl AskError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gridpass_policy::codes as policy_codes;
     use gridpass_policy::decision::Reason;
 
     #[test]
     fn a_rate_passes_and_what_policy_refuses_does_not() {
         let error = |code| AskError::from((code, "a sentence".to_owned()));
-        for code in PASSING {
+        for code in [codes::NODE_BUSY, codes::NODE_STARTING, policy_codes::MESSAGE_RATE] {
             assert!(error(code).is_transient(), "{code}");
         }
         for code in [policy_codes::POLICY_UNMET, codes::NODE_AUTHORISATION, codes::NOT_DURABLE] {

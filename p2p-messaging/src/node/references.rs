@@ -1,12 +1,13 @@
 //! Whoever does not know whether a message was sent asks for it again, under the same reference: it is sent
 //! once.
 
-use super::control::NewMessage;
+use super::control::{ControlResult, NewMessage};
 use super::typed::AskError;
 use super::worker::Worker;
 use crate::checking::{Known as _, Link};
 use crate::codes;
 use crate::envelope::Envelope;
+use crate::files::Reference;
 use crate::sealing::Opening;
 use crate::store::Unnamed;
 use base64::Engine as _;
@@ -16,7 +17,7 @@ use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::channel::SignedChannel;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 /// The longest reference, in bytes.
@@ -29,6 +30,12 @@ fn check(reference: &str) -> Result<(), (Code, String)> {
     }
     let sentence = "a `ref` has 1 to 128 bytes and no control characters";
     Err((codes::NODE_REQUEST, sentence.to_owned()))
+}
+
+/// The reference to a file that a payload is, if it is one.
+fn file_of(payload: &[u8]) -> Option<Value> {
+    let file = Reference::parse(payload).ok()?;
+    Some(file.to_payload(Map::new()))
 }
 
 /// Numbers may be written in several ways.
@@ -92,12 +99,11 @@ fn may_be_it(
 }
 
 impl Worker {
-    /// The message that was sent under the reference of a new one, if one was.
-    pub(super) fn sent_before(&self, new: &NewMessage) -> Result<Option<Envelope>, AskError> {
-        let Some(reference) = &new.reference else { return Ok(None) };
+    /// The message that was sent under a reference in a channel, or in another version of it.
+    fn under(&self, channel: &str, reference: &str) -> Result<Option<Envelope>, AskError> {
         check(reference)?;
         let store = &self.knowledge.store;
-        for channel in self.versions_of(&new.channel) {
+        for channel in self.versions_of(channel) {
             let Some((id, sequence)) = store.sent(channel, reference) else { continue };
             let Some(kept) = store.seen(&id) else {
                 if self.never_went_out(channel, &id, sequence) {
@@ -107,8 +113,31 @@ impl Worker {
                 return Err((codes::LOG_DAMAGED, sentence).into());
             };
             let sent = kept.envelope().map_err(|e| (e.code(), e.to_string()))?;
+            return Ok(Some(sent));
+        }
+        Ok(None)
+    }
+
+    /// What was sent under a reference: a file is cut anew with the key that it had, so that whoever asks for it
+    /// again asks for the same.
+    pub(super) fn sent_under(&self, channel: &str, reference: &str) -> ControlResult {
+        let Some(sent) = self.under(channel, reference)? else { return Ok(json!({"id": null})) };
+        let (id, channel, sealed) = (sent.id(), &sent.header().channel, sent.header().is_sealed());
+        let file = match sealed.then(|| self.knowledge.open(&sent)) {
+            Some(Opening::Open(payload)) => file_of(&payload),
+            Some(Opening::NoKey | Opening::Broken(_)) => None,
+            None => sent.payload().and_then(file_of),
+        };
+        Ok(json!({"id": id, "channel": channel, "sealed": sealed, "file": file}))
+    }
+
+    /// The message that was sent under the reference of a new one, if one was.
+    pub(super) fn sent_before(&self, new: &NewMessage) -> Result<Option<Envelope>, AskError> {
+        let Some(reference) = &new.reference else { return Ok(None) };
+        if let Some(sent) = self.under(&new.channel, reference)? {
             let opened = sent.header().is_sealed().then(|| self.knowledge.open(&sent));
             if let Some(what) = difference(new, &sent, opened.as_ref()) {
+                let id = sent.id();
                 let sentence = format!("{id} was sent under this `ref`, with other `{what}`");
                 return Err((codes::NODE_REFERENCE, sentence).into());
             }
@@ -206,8 +235,8 @@ impl Worker {
 mod tests {
     use super::*;
     use crate::envelope::Header;
-    use crate::test_kit::{header, key};
-    use serde_json::json;
+    use crate::files::FileKey;
+    use crate::test_kit::{cid, header, key};
 
     #[test]
     fn a_reference_is_a_short_text() {
@@ -217,6 +246,22 @@ mod tests {
             let refused = check(reference).expect_err("refused");
             assert_eq!(refused.0, codes::NODE_REQUEST, "{reference:?}");
         }
+    }
+
+    #[test]
+    fn what_is_told_of_a_file_has_its_key_and_nothing_of_the_channels_own() {
+        let file = Reference {
+            manifest: cid("manifest"),
+            size: 5,
+            name: "model.xml".into(),
+            media_type: "application/xml".into(),
+            key: Some(FileKey::new([7; 32])),
+        };
+        let own = Map::from_iter([("zone".to_owned(), json!("GB-1"))]);
+        let told = file_of(file.to_payload(own).to_string().as_bytes()).expect("a file");
+        assert_eq!(told.get("zone"), None);
+        assert_eq!(Reference::parse(told.to_string().as_bytes()), Ok(file));
+        assert_eq!(file_of(b"{}"), None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use std::fmt;
 
 /// Why a node did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AskError {
     /// The stable reason code. Of a message that would be refused: the first reason that another minute
     /// does not take away, if there is one.
@@ -235,6 +236,7 @@ impl Given {
 /// A place where the node's log is damaged. What stood there, a message or something else, nobody knows;
 /// where a peer still has a message, it is delivered again with a later number.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct Lost {
     /// The last number of it: the next one comes after this.
     pub number: u64,

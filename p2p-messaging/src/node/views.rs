@@ -51,6 +51,9 @@ impl Worker {
             Asked::Done { reader, channel, number } => {
                 return self.done((reader.as_str(), channel.as_deref()), number, reply);
             }
+            Asked::Sent { channel, reference } => {
+                return drop(reply.send(self.sent_under(&channel, &reference)));
+            }
             Asked::Add { content } => self.add(&content, &[], None),
             Asked::Replace { content, logs, pin, confirmed: true } => {
                 self.add(&content, &logs, pin.as_ref())

@@ -4,6 +4,7 @@ use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_credentials::request::{self, Refusal, VisaRequest};
 use gridpass_credentials::schema::Schema;
+use gridpass_credentials::verify::VisaReportIn;
 use gridpass_policy::facts::{EnvelopeFacts, Question};
 use gridpass_tests::channels;
 use gridpass_tests::world::{self, NOW, Party, days_ago};
@@ -80,6 +81,34 @@ fn every_report_of_the_vectors_fits() {
     assert!(cases.len() >= 20);
     for case in cases {
         fits("visa-report", &case["expected"]["report"]);
+    }
+}
+
+#[test]
+fn what_a_report_says_is_read_back_and_another_version_is_not_guessed() {
+    let path = gridpass_tests::root().join("spec/vectors/visa-verdicts.json");
+    let file: Value = serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON");
+    for case in file["cases"].as_array().expect("cases") {
+        let mut written = case["expected"]["report"].clone();
+        // As the command answers, beside it.
+        written["schema"] = json!("gridpass.visa.verify/1");
+        let read: VisaReportIn = serde_json::from_value(written.clone()).expect("it is read");
+        assert_eq!(json!(read.outcome), written["outcome"]);
+        assert_eq!(json!(read.at), written["at"]);
+        assert_eq!(json!(read.code), written["code"]);
+        assert_eq!(json!(read.trust), written["trust"]);
+        let visas = written["visas"].as_array().expect("visas");
+        assert_eq!(read.visas.len(), visas.len());
+        for (read, written) in read.visas.iter().zip(visas) {
+            let claims = read.visa.as_ref().map(|visa| json!(visa.claims));
+            assert_eq!(claims.as_ref(), written.pointer("/visa/claims"));
+            let codes: Vec<_> = read.checks.iter().map(|check| json!(check.code)).collect();
+            let checks = written["checks"].as_array().expect("checks").iter();
+            assert_eq!(codes, checks.map(|check| check["code"].clone()).collect::<Vec<_>>());
+        }
+        written["formatVersion"] = json!(2);
+        let refused = serde_json::from_value::<VisaReportIn>(written).expect_err("of tomorrow");
+        assert!(refused.to_string().contains("version is 2"), "{refused}");
     }
 }
 

@@ -171,10 +171,7 @@ impl TrustArgs {
     pub fn gather(&self, global: &GlobalArgs, parcel: &Parcel) -> Result<Material, Failure> {
         let said = self.said()?;
         let (bytes, wallet) = match &self.trust {
-            Some(path) => {
-                let limit = u64::try_from(gridpass_credentials::trust::LIMITS.bytes);
-                (read_input(path, limit.unwrap_or(MAX_INPUT))?, None)
-            }
+            Some(path) => (read_pack(path)?, None),
             None => {
                 let wallet = global.wallet_of_trust()?;
                 (keeping::pinned_bytes(&wallet)?, Some(wallet))
@@ -184,6 +181,18 @@ impl TrustArgs {
         material.wallet = wallet;
         // A log that is known here further than in the pack that was named.
         material.beside = self.trust.as_ref().and_then(|_| Beside::open(global));
+        self.add_files(&mut material, parcel)?;
+        Ok(material)
+    }
+
+    /// As [`TrustArgs::gather`], by the trust pack that was named and the files alone: no wallet is looked for.
+    pub fn gather_alone(&self, parcel: &Parcel) -> Result<Material, Failure> {
+        let Some(path) = &self.trust else {
+            let message = "without a wallet nothing says by which trust pack to verify";
+            return Err(Failure::new(codes::USAGE, message)
+                .next("Name it with --trust FILE, and its CID, as its signers told you, with --pin CID."));
+        };
+        let mut material = self.begin(self.said()?, &read_pack(path)?, None, parcel)?;
         self.add_files(&mut material, parcel)?;
         Ok(material)
     }
@@ -336,6 +345,12 @@ impl Material {
             (None, None) => None,
         }
     }
+}
+
+/// The bytes of a trust pack that was named.
+fn read_pack(path: &Path) -> Result<Vec<u8>, Failure> {
+    let limit = u64::try_from(gridpass_credentials::trust::LIMITS.bytes);
+    read_input(path, limit.unwrap_or(MAX_INPUT))
 }
 
 /// Without the line end that an editor or `echo` adds: a trust pack has exact bytes.

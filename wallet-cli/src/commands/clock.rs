@@ -70,13 +70,38 @@ pub fn clock_check(profile: &str, diary: &Diary, now: UnixMillis) -> Check {
 pub fn run(global: &GlobalArgs, args: &ClockArgs) -> Outcomes {
     let (profile, now) = (global.profile()?, now());
     if let Some(said) = &args.is_right {
-        return put_right(global, now, latest_by(said, now)?);
+        return put_right(global, &profile, now, latest_by(said, now)?);
     }
     let diary = global.locked_wallet()?.status()?.diary;
+    Ok(answer(&profile, &diary, now, None))
+}
+
+/// One form for both: what was put right is empty where nobody said that the clock is right.
+fn answer(profile: &str, diary: &Diary, now: UnixMillis, right: Option<&PutRight>) -> Answer {
     let mut report = Report::default();
-    report.push(clock_check(&profile, &diary, now));
-    let json = json!({ "profile": profile, "clock": now, "newest": diary.newest() });
-    Ok(Answer::new("gridpass.wallet.clock/1", json, "").with_report(&report))
+    report.push(clock_check(profile, diary, now));
+    let nothing = PutRight::default();
+    let put = right.unwrap_or(&nothing);
+    let json = json!({
+        "profile": profile,
+        "clock": now,
+        "newest": diary.newest(),
+        "is_right": right.is_some(),
+        "lists": put.lists,
+        "visas": put.visas,
+        "signed": put.signed,
+        "charters": put.charters,
+        "unsigned": put.unsigned,
+        "undone": put.logs.rotations,
+        "left": put.logs.left,
+        "obtained": put.logs.obtained,
+        "pack_left": put.pack_left,
+    });
+    let mut answer = Answer::new("gridpass.wallet.clock/1", json, "").with_report(&report);
+    if let Some(right) = right {
+        answer.text = told(right, now);
+    }
+    answer
 }
 
 /// By a clock that is behind, what is right would be undone: whoever calls says which day it is, or what time.
@@ -116,7 +141,7 @@ fn same_day(failure: Failure) -> Failure {
     )
 }
 
-fn put_right(global: &GlobalArgs, now: UnixMillis, latest: UnixMillis) -> Outcomes {
+fn put_right(global: &GlobalArgs, profile: &str, now: UnixMillis, latest: UnixMillis) -> Outcomes {
     let mut wallet = global.wallet()?;
     let right = believe_clock(&mut wallet, now, latest, &mut rng())
         .map_err(|e| same_day(Failure::from(e)))?;
@@ -132,19 +157,7 @@ fn put_right(global: &GlobalArgs, now: UnixMillis, latest: UnixMillis) -> Outcom
                        before it, `gridpass charter verify FILE --adopt`";
         warn(Some(identity_codes::CLOCK_BEHIND), message.to_owned());
     }
-    let json = json!({
-        "clock": now,
-        "lists": right.lists,
-        "visas": right.visas,
-        "signed": right.signed,
-        "charters": right.charters,
-        "unsigned": right.unsigned,
-        "undone": right.logs.rotations,
-        "left": right.logs.left,
-        "obtained": right.logs.obtained,
-        "pack_left": right.pack_left,
-    });
-    Ok(Answer::new("gridpass.wallet.clock/1", json, told(&right, now)))
+    Ok(answer(profile, &wallet.status()?.diary, now, Some(&right)))
 }
 
 fn told(right: &PutRight, now: UnixMillis) -> String {
@@ -208,6 +221,36 @@ fn told(right: &PutRight, now: UnixMillis) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gridpass_credentials::schema::Schema;
+    use gridpass_identity::did::Did;
+    use gridpass_identity::wallet::clock::Undone;
+
+    #[test]
+    fn the_answer_has_one_form_and_that_is_the_published_one() {
+        let schema = include_str!("../../../spec/schemas/wallet-clock.v1.json");
+        let schema = serde_json::from_str(schema).expect("JSON");
+        let schema = Schema::compile(&schema).expect("a schema");
+        let now = UnixMillis::from_millis(1_772_366_400_000);
+        let did = Did::parse("did:web:dso.example").expect("a DID");
+        let right = PutRight {
+            visas: vec!["urn:uuid:1".into()],
+            logs: Undone { rotations: vec![did.clone()], left: vec![did], ..Undone::default() },
+            pack_left: true,
+            ..PutRight::default()
+        };
+        let behind = Diary { last_issuing: Some(now.plus_millis(86_400_000)), ..Diary::default() };
+        let none = Diary::default();
+        for (diary, right) in [(none, None), (behind, None), (none, Some(&right))] {
+            let mut json = answer("dso", &diary, now, right).json;
+            json.insert("schema".into(), json!("gridpass.wallet.clock/1"));
+            assert_eq!(schema.violations(&json!(json)), Vec::<String>::new());
+            json.remove("left");
+            assert!(!schema.violations(&json!(json)).is_empty(), "both have every member");
+        }
+        let put = answer("dso", &Diary::default(), now, Some(&right));
+        assert_eq!((&put.json["is_right"], put.exit), (&json!(true), 0));
+        assert!(put.text.starts_with("The clock counts as right"), "{}", put.text);
+    }
 
     #[test]
     fn a_clock_of_another_day_is_not_believed() {

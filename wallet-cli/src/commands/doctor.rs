@@ -8,7 +8,7 @@ use crate::commands::node::{TROUBLES, code_of, ending, folder, left_aside, silen
 use crate::commands::wallet::changed_since;
 use crate::context::{GlobalArgs, now};
 use crate::help;
-use crate::output::{Answer, Outcomes};
+use crate::output::{Answer, Outcomes, counted};
 use clap::Args;
 use gridpass_credentials::codes::STATUS_STALE;
 use gridpass_identity::codes as identity_codes;
@@ -206,7 +206,8 @@ fn check_wallet(report: &mut Report, profile: &str, dir: &Path, now: UnixMillis)
             return None;
         }
     };
-    let sentence = format!("wallet {profile}: whole, {} records", status.records);
+    let records = counted(status.records, "record", "records");
+    let sentence = format!("wallet {profile}: whole, {records}");
     report.push(Check::passed("wallet", codes::IN_ORDER, sentence));
     report.push(clock_check(profile, &status.diary, now));
     report.push(backup_check(profile, &status.diary, now));

@@ -25,6 +25,7 @@ pub fn run(args: &ExplainArgs) -> Outcomes {
             "exit": codes::exit_status(code.class()),
             "meaning": code.0.meaning,
             "remedy": code.0.remedy,
+            "transient": code.is_transient(),
         })
     };
     let Some(wanted) = &args.code else {
@@ -37,8 +38,9 @@ pub fn run(args: &ExplainArgs) -> Outcomes {
     let code = all.iter().find(|c| c.id() == wanted).ok_or_else(|| {
         Failure::new(codes::CODE_UNKNOWN, format!("{wanted:?} is not a code of this program"))
     })?;
+    let passes = if code.is_transient() { "; it passes by itself: try again" } else { "" };
     let text = format!(
-        "{}\n  {}\n  next: {}\n  exit: {}",
+        "{}\n  {}\n  next: {}\n  exit: {}{passes}",
         code.id(),
         code.0.meaning,
         code.0.remedy,

@@ -4,7 +4,7 @@ use super::arguments::trimmed;
 use crate::codes;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, outcome_exit};
+use crate::output::{Answer, Failure, Outcomes, counted, outcome_exit};
 use crate::shown::shown;
 use clap::{Args, Subcommand};
 use gridpass_credentials::content_id::ContentId;
@@ -196,9 +196,9 @@ fn pin(args: &PinArgs) -> Outcomes {
         .map_err(|e| Failure::new(e.code(), e.to_string()))?;
     let json = json!({"document": id, "files": files.keys().collect::<Vec<_>>()});
     let text = format!(
-        "{main} is pinned with {} files\n  CID  {id}\nnext: gridpass topic add CHANNEL TOPIC --schema \
+        "{main} is pinned with {}\n  CID  {id}\nnext: gridpass topic add CHANNEL TOPIC --schema \
          FILE --media-type application/xml",
-        files.len()
+        counted(files.len(), "file", "files")
     );
     let answer = Answer::new("gridpass.schema.pin/1", json, text);
     Ok(match args.output.write(bytes)? {

@@ -3,7 +3,7 @@
 use super::sign::{identity, verification_answer};
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, read_text};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, beside};
+use crate::output::{Answer, Failure, Outcomes, beside, counted};
 use crate::resolving::{LazyResolver, parse_did, parse_dids};
 use clap::Args;
 use gridpass_identity::did::Did;
@@ -87,7 +87,8 @@ pub fn seal(global: &GlobalArgs, args: &SealArgs) -> Outcomes {
         Some(raw) => answer(String::new()).with_raw(raw),
         None => {
             let from = from.map_or("unsigned".into(), |i| format!("signed as {}", i.name));
-            answer(format!("Sealed to {} recipients, {from}", recipients.len()))
+            let to = counted(recipients.len(), "recipient", "recipients");
+            answer(format!("Sealed to {to}, {from}"))
         }
     })
 }

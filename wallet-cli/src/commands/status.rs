@@ -4,7 +4,7 @@ use super::arguments::{check_logs, identities_of, read_lists, save_identities, s
 use super::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes};
+use crate::output::{Answer, Failure, Outcomes, counted};
 use crate::shown::shown;
 use crate::warnings::hint;
 use clap::{Args, Subcommand};
@@ -226,7 +226,7 @@ fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
         "older": older.iter().map(row).collect::<Vec<_>>(),
         "dids": new,
     });
-    let mut text = format!("{text}{} lists are kept.", lists.len());
+    let mut text = format!("{text}{} kept.", counted(lists.len(), "list is", "lists are"));
     if !older.is_empty() {
         let older: String = older.iter().map(line).collect();
         text.push_str(&format!("\nNot kept, since a newer state is kept already:\n{older}"));

@@ -6,7 +6,7 @@ use super::restored::mark_restored;
 use crate::codes;
 use crate::context::{GlobalArgs, OutputArgs, now, read_input, rng};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes};
+use crate::output::{Answer, Failure, Outcomes, counted};
 use crate::secrets::{
     WalletSecret, check_recovery_destination, hand_over_recovery_words, read_secret_file,
 };
@@ -531,9 +531,10 @@ fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Outcomes {
     let identities = wallet.identities()?.len();
     let manifest = opened.backup.manifest();
     let sentence = format!(
-        "wallet {:?} as of {}, {identities} identities, in {}",
+        "wallet {:?} as of {}, {}, in {}",
         manifest.wallet_name,
         manifest.created,
+        counted(identities, "identity", "identities"),
         crate::shown::shown(dir.display())
     );
     report.push(Check::passed("restore", gridpass_identity::codes::BACKUP_VERIFIED, sentence));

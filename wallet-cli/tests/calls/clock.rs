@@ -66,6 +66,10 @@ fn what_was_signed_ahead_is_told_and_put_right() {
     assert!(codes_of(&doctor.json()).contains(&"GP-CLOCK-BEHIND".to_owned()));
     let clock = place.run(&regulator.args(&["--json", "wallet", "clock"]));
     assert_eq!(clock.status, 10);
+    let members = |json: &serde_json::Value| -> Vec<String> {
+        json.as_object().expect("an object").keys().cloned().collect()
+    };
+    let looked = members(&clock.json());
 
     let other = ["wallet", "clock", "--is-right", "2026-01-01"];
     regulator.refused("GP-CLOCK-WRONG", 3, &other);
@@ -73,6 +77,8 @@ fn what_was_signed_ahead_is_told_and_put_right() {
     let right = ["wallet", "clock", "--is-right", today.get(..10).expect("a date")];
     let right = regulator.json("gridpass.wallet.clock/1", &right);
     assert_eq!(right["undone"], serde_json::json!([regulator.did]), "{right:#}");
+    assert_eq!(members(&right), looked, "one form, with --is-right and without");
+    assert_eq!((&right["is_right"], &right["outcome"]), (&true.into(), &"passed".into()));
     regulator.ok(&["wallet", "clock"]);
     wait_for_next_second();
     regulator.ok(&["id", "rotate", "root"]);

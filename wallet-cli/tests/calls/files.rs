@@ -68,9 +68,10 @@ fn a_wallet_in_use_is_told_and_left_alone() {
         let error = place.refused("GP-WALLET-IN-USE", 4, args);
         let holder = format!("process {}", std::process::id());
         assert!(error["message"].as_str().is_some_and(|m| m.contains(&holder)), "{error}");
+        assert_eq!(error["transient"], true, "a script may try again: {error}");
     }
     let again = ["init", "--name", "dso", "--recovery-out", "more.txt"];
-    place.refused("GP-WALLET-EXISTS", 8, &again);
+    assert_eq!(place.refused("GP-WALLET-EXISTS", 8, &again)["transient"], false);
     assert!(!place.path("b.gpb").exists() && !place.path("more.txt").exists());
     let ran = place.run(&["--json", "doctor"]);
     assert_eq!(ran.status, 11, "somebody else's lock is no damage");

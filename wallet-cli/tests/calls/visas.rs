@@ -258,6 +258,40 @@ fn without_a_trust_pack_nothing_is_verified() {
     holder.refused("GP-TRUST-NOT-PINNED", 3, &["visa", "request", "flex.gb.aggregator"]);
 }
 
+/// On a machine without a wallet, and in a script beside one whose passphrase it has not.
+#[test]
+fn a_visa_is_verified_by_the_trust_pack_alone_where_that_is_asked_for_and_it_is_said() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let issue = ["visa", "issue", "--to", &holder.did, "--role", "flex.gb.aggregator"];
+    regulator.ok(&[&issue[..], &["--claim", "zone=GB-1", "-o", "visa.json"]].concat());
+    regulator.ok(&["visa", "revoke", &holder.did, "-o", "revoked.json"]);
+    let elsewhere = Place::new();
+    for file in ["visa.json", "trust.json", "revoked.json"] {
+        elsewhere.write(file, &place.read(file));
+    }
+    let alone = ["--json", "visa", "verify", "visa.json", "--without-wallet"];
+    let by_pack = [&alone[..], &["--trust", "trust.json"]].concat();
+    for place in [&place, &elsewhere] {
+        let ran = place.run_bare(&by_pack);
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{ran:?}");
+        assert_eq!(ran.json()["wallet"], "not-asked");
+        assert_eq!(ran.json()["code"], "GP-VISA-IN-FORCE");
+        let ran = place.run_bare(&by_pack[1..]);
+        assert!(ran.text().contains("the wallet was NOT ASKED"), "{}", ran.text());
+        let ran = place.run_bare(&[&by_pack[..], &["--status", "revoked.json"]].concat());
+        assert_eq!((ran.status, ran.json()["code"].as_str()), (13, Some("GP-VISA-REVOKED")));
+        let ran = place.run_bare(&alone);
+        assert_eq!((ran.status, ran.error()["code"].as_str()), (2, Some("GP-USAGE")), "{ran:?}");
+        assert!(ran.error()["next"].as_str().is_some_and(|n| n.contains("--trust")), "{ran:?}");
+    }
+    // Where it is not asked for, a wallet here is missed, and what it knows counts.
+    let asked = ["--json", "visa", "verify", "visa.json", "--trust", "trust.json"];
+    let ran = place.run_bare(&[&asked[..], &["--profile", "regulator"]].concat());
+    assert!(ran.stderr.contains("GP-INPUT-NEEDED"), "{ran:?}");
+    assert!(ran.json().get("wallet").is_none(), "{ran:?}");
+}
+
 #[test]
 fn lists_are_kept_and_an_older_state_is_refused() {
     let place = Place::new();

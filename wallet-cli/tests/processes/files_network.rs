@@ -339,6 +339,47 @@ fn a_file_for_somebody_of_whom_no_node_is_known_is_sent_and_warned_of() {
 }
 
 #[test]
+fn a_file_that_is_asked_for_again_under_its_reference_is_sent_once() {
+    let network = network(&["north", "south"]);
+    write_file(&network.place.path("map.bin"), 1);
+    write_file(&network.place.path("other.bin"), 2);
+    let south = network.participant_did("south-1");
+    for (channel, to) in [(FILES, &["--to", south.as_str()][..]), (MAPS, &[][..])] {
+        let send = |file: &str, reference: &str| {
+            let args = ["--json", "--profile", "north-1", "file", "send", channel, "files", file];
+            let args = [&args[..], &["--name", "map.bin", "--ref", reference], to].concat();
+            network.place.run_bare(&args)
+        };
+        let done = |ran: &crate::common::Ran| {
+            assert_eq!(ran.status, 0, "{}", ran.stderr);
+            ran.json()
+        };
+        let files = || {
+            let status = network.ask("north-1", &["file", "status"]);
+            status["files"].as_array().map(Vec::len)
+        };
+        let first = done(&send("map.bin", "map-1"));
+        assert_eq!((&first["repeated"], &first["ref"]), (&false.into(), &"map-1".into()));
+        let before = files();
+        let again = done(&send("map.bin", "map-1"));
+        assert_eq!(again["repeated"], true, "{again}");
+        for same in ["id", "file", "size", "sealed", "schema"] {
+            assert_eq!(again[same], first[same], "{same}: {again}");
+        }
+        // Another file is not taken for it, and nothing of it stays.
+        let refused = send("other.bin", "map-1");
+        assert_eq!(refused.error()["code"], "GP-NODE-REFERENCE", "{refused:?}");
+        assert_eq!(files(), before);
+        let other = done(&send("map.bin", "map-2"));
+        assert_eq!(other["repeated"], false, "{other}");
+        assert_ne!(other["id"], first["id"]);
+        let args = ["file", "send", channel, "files", "map.bin", "--ref", "map-1"];
+        let told = network.place.ok(&[&args[..], to, &["--profile", "north-1"]].concat());
+        assert!(told.text().contains("nothing was sent now"), "{}", told.text());
+    }
+}
+
+#[test]
 fn a_file_that_is_interrupted_while_it_is_written_leaves_nothing_beside_it() {
     let network = network(&["north", "south"]);
     write_file(&network.place.path("map.bin"), 48);

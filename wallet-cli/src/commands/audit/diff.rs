@@ -2,7 +2,7 @@
 
 use super::words::selected;
 use crate::help;
-use crate::output::{Answer, Outcomes};
+use crate::output::{Answer, Outcomes, counted};
 use crate::shown::shown;
 use clap::Args;
 use gridpass_messaging::bundle::{Bundle, ReceiptCounts, Sides, compare};
@@ -58,7 +58,8 @@ pub fn run(args: &DiffArgs) -> Outcomes {
             );
         }
     }
-    text.push_str(&format!("{} messages are in both\n", found.in_both));
+    let messages = counted(found.in_both, "message is", "messages are");
+    text.push_str(&format!("{messages} in both\n"));
     let ReceiptCounts { first: a, second: b, only_first, only_second } = found.receipts;
     text.push_str(&format!("receipts     {a} in the first, {b} in the second"));
     if (only_first, only_second) != (0, 0) {

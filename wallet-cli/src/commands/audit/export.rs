@@ -6,7 +6,7 @@ use crate::commands::node::{folder, node_identity};
 use crate::commands::resolve::parse_time;
 use crate::context::{GlobalArgs, OutputArgs, now};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, note};
+use crate::output::{Answer, Failure, Outcomes, counted, note};
 use crate::resolving::parse_did;
 use crate::shown::shown as harmless;
 use crate::warnings::warn;
@@ -129,28 +129,29 @@ pub fn run(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
         warn(Some(identity_codes::SIGNED_IN_FUTURE), message);
     }
     let mut text = format!(
-        "{}\n  selected  {}\n  messages  {}\n  receipts  {}\n  size      {} bytes in {} blocks\n  root      {}\n",
+        "{}\n  selected  {}\n  messages  {}\n  receipts  {}\n  size      {} bytes in {}\n  root      {}\n",
         harmless(path.display()),
         harmless(selected(&asked.selection)),
         done.messages,
         done.receipts,
         done.bytes,
-        done.blocks,
+        counted(done.blocks, "block", "blocks"),
         done.root
     );
     if done.keys > 0 {
-        text.push_str(&format!("  DISCLOSED the keys of {} sealed messages\n", done.keys));
+        let messages = counted(done.keys, "sealed message", "sealed messages");
+        text.push_str(&format!("  DISCLOSED the keys of {messages}\n"));
     }
     if done.damaged > 0 {
         text.push_str(&format!(
-            "  DAMAGED   {} places of the log: see `gridpass node check`\n",
-            done.damaged
+            "  DAMAGED   {} of the log: see `gridpass node check`\n",
+            counted(done.damaged, "place", "places")
         ));
     }
     if !done.unread.is_empty() {
         text.push_str(&format!(
-            "  UNREAD    {} records of the log: see `gridpass node check`\n",
-            done.unread.len()
+            "  UNREAD    {} of the log: see `gridpass node check`\n",
+            counted(done.unread.len(), "record", "records")
         ));
     }
     for lack in &done.missing {

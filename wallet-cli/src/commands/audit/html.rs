@@ -3,6 +3,7 @@
 use super::words::{
     equivocations, is_equivocation, noted, reasons, remedy, said, sampled, selected, word,
 };
+use crate::output::counted;
 use crate::shown::shown;
 use gridpass_identity::report::Outcome;
 use gridpass_messaging::bundle::{Audit, MessageReport, Report};
@@ -83,7 +84,11 @@ fn head(report: &Report, out: &mut String) {
         ("Payloads not in the bundle", counts.withheld.to_string()),
         (
             "Receipts",
-            format!("{}; {} recipients without one", counts.receipts, counts.without_receipt),
+            format!(
+                "{}; {} without one",
+                counts.receipts,
+                counted(counts.without_receipt, "recipient", "recipients")
+            ),
         ),
         ("Noted", notes_in_short(report)),
         ("Missing, as the exporter says", missing(&bundle.missing)),

@@ -3,7 +3,7 @@
 use super::words::{
     equivocations, is_equivocation, noted, reasons, remedy, said, selected, verdict, word,
 };
-use crate::output::mark;
+use crate::output::{counted, mark};
 use crate::shown::shown;
 use anstyle::{AnsiColor, Style};
 use gridpass_identity::report::Outcome;
@@ -40,8 +40,9 @@ pub fn summary(report: &Report) -> String {
         text.push_str(&format!("payloads  {} are not in the bundle\n", counts.withheld));
     }
     text.push_str(&format!(
-        "receipts  {}; {} recipients without one\n",
-        counts.receipts, counts.without_receipt
+        "receipts  {}; {} without one\n",
+        counts.receipts,
+        counted(counts.without_receipt, "recipient", "recipients")
     ));
     if !bundle.missing.is_empty() {
         let count = bundle.missing.len();

@@ -3,7 +3,7 @@
 use super::args::ShowArgs;
 use super::{compile, find};
 use crate::context::{GlobalArgs, now};
-use crate::output::{Answer, Outcomes, checks_text};
+use crate::output::{Answer, Outcomes, checks_text, counted};
 use crate::resolving::LazyResolver;
 use crate::shown::shown;
 use gridpass_policy::channel::{ChannelDescriptor, Sealing};
@@ -105,14 +105,14 @@ fn rules(channel: &ChannelDescriptor) -> String {
     };
     let word = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
     format!(
-        "  mode       {}; payloads can be read by {sealed}\n  limits     {} bytes, {} messages a \
-         minute, {} s lifetime, {} recipients\n  status     at most {} s old; clocks at most {} s \
+        "  mode       {}; payloads can be read by {sealed}\n  limits     {} bytes, {} a \
+         minute, {} s lifetime, {}\n  status     at most {} s old; clocks at most {} s \
          off; the undecided: {}\n  kept       {} s{}{}\n",
         word(&channel.mode),
         channel.limits.max_payload_bytes,
-        channel.limits.max_messages_per_minute,
+        counted(channel.limits.max_messages_per_minute, "message", "messages"),
         channel.limits.max_lifetime_seconds,
-        channel.limits.max_recipients,
+        counted(channel.limits.max_recipients, "recipient", "recipients"),
         channel.max_status_age_seconds,
         channel.clock_skew_seconds,
         word(&channel.indeterminate),

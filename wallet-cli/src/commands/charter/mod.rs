@@ -12,7 +12,7 @@ use super::arguments::trimmed;
 use super::replacing::{self, with_agreement, with_way_out};
 use super::resolve::parse_time;
 use crate::context::{GlobalArgs, MAX_INPUT, now, read_input, rng};
-use crate::output::{Answer, Failure, Outcomes};
+use crate::output::{Answer, Failure, Outcomes, counted};
 use crate::warnings::warn;
 use args::{PackArgs, VerifyArgs};
 use gridpass_credentials::codes as credential_codes;
@@ -69,9 +69,9 @@ fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
         Err(e) => return Err(e.into()),
     };
     let charter = trust.charter().charter();
-    let age = at.millis_since(charter.dated) / 1000 / 86_400;
+    let age = counted(at.millis_since(charter.dated) / 1000 / 86_400, "day", "days");
     let mut text = format!(
-        "trust pack {}\n{:?}, version {}, in force since {} ({age} days)\n",
+        "trust pack {}\n{:?}, version {}, in force since {} ({age})\n",
         trust.id(),
         charter.name,
         charter.version,

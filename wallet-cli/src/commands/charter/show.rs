@@ -3,7 +3,7 @@
 use super::args::ShowArgs;
 use super::draft::Draft;
 use crate::context::{GlobalArgs, now};
-use crate::output::{Answer, Outcomes};
+use crate::output::{Answer, Outcomes, counted};
 use crate::shown::{quoted, shown};
 use gridpass_credentials::charter::{Charter, ListedRole, SignedCharter};
 use gridpass_credentials::content_id::ContentId;
@@ -24,14 +24,14 @@ pub fn run(global: &GlobalArgs, args: &ShowArgs) -> Outcomes {
     };
     let charter = signed.charter();
     let mut text = format!(
-        "{}\n  version   {} of {}\n  CID       {}\n  previous  {}\n  rule      {} of {} signers\n",
+        "{}\n  version   {} of {}\n  CID       {}\n  previous  {}\n  rule      {} of {}\n",
         shown(&charter.name),
         charter.version,
         charter.dated,
         signed.id(),
         charter.previous.as_ref().map_or("(it is the first)", ContentId::as_str),
         charter.rule.threshold,
-        charter.rule.signers.len(),
+        counted(charter.rule.signers.len(), "signer", "signers"),
     );
     let named = signed.named_signers();
     for did in &charter.rule.signers {

@@ -144,10 +144,10 @@ fn own(file: &Path) -> Result<Scenario, Failure> {
     }
     let first: Vec<&str> = found.iter().take(MOST_CASES).map(String::as_str).collect();
     let message = format!(
-        "{}: {} of {} cases come out otherwise: {}",
+        "{}: of {}, {} otherwise: {}",
         file.display(),
-        found.len(),
-        scenario.policy.len(),
+        crate::output::counted(scenario.policy.len(), "case", "cases"),
+        crate::output::counted(found.len(), "comes out", "come out"),
         first.join(" | ")
     );
     Err(Failure::new(gridpass_examples::codes::SCENARIO_TABLE, message))

@@ -1,12 +1,13 @@
 //! `gridpass file`: files too large for a message.
 
 use super::client::ask;
-use super::file_content::{Sent, fetched, source, stage};
+use super::file_content::{Before, Sent, again, fetched, sent_before, source, stage};
+use super::messages::repeated;
 use super::warn_of_absent;
 use crate::commands::arguments::parse_duration;
 use crate::context::{GlobalArgs, OutputArgs};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes};
+use crate::output::{Answer, Failure, Outcomes, counted};
 use crate::resolving::parse_dids;
 use crate::shown::shown;
 use crate::warnings::hint;
@@ -45,6 +46,7 @@ pub enum FileCommand {
     "  gridpass file send flex.gb.models files north.xml\n  \
      gridpass file send flex.gb.models files meters.csv --to did:webvh:… --media-type text/csv\n  \
      gridpass file send flex.gb.bids files bids.zip --member zone=GB-1\n  \
+     gridpass file send flex.gb.models files north.xml --ref model-2026-03-01   sent once, however often it is called\n  \
      (the node keeps the blocks, and gives them to those who may read the message, as long as the\n   \
      channel keeps messages; a topic for files has the schema that `gridpass file schema` prints)"
 ))]
@@ -73,6 +75,9 @@ pub struct SendArgs {
     /// For how long the message counts [default: the channel's longest, up to 1h]
     #[arg(long = "for", value_name = "TIME")]
     lifetime: Option<String>,
+    /// A text of yours, 128 bytes at most: called again with the same one, it is not sent twice
+    #[arg(long = "ref", value_name = "TEXT")]
+    reference: Option<String>,
 }
 
 /// Fetch the file of a message from those who have it, and write it
@@ -181,7 +186,15 @@ fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
     let lifetime_millis = args.lifetime.as_deref().map(parse_duration).transpose()?;
     let recipients = parse_dids(&args.to)?;
     let thread = args.thread.as_deref().map(EnvelopeId::parse).transpose()?;
-    let Sent { file, size, key, sealed, new } = stage(global, &args.channel, source)?;
+    let asked = args.reference.as_deref();
+    let before = asked.map(|asked| sent_before(global, &args.channel, asked)).transpose()?;
+    let before = before.flatten();
+    let is_shut = before.as_ref().is_some_and(Before::is_shut);
+    let staged = match before {
+        Some(before) => again(before, source),
+        None => stage(global, &args.channel, source),
+    };
+    let Sent { file, size, key, sealed, new } = staged?;
     let reference = Reference {
         manifest: file.clone(),
         size,
@@ -198,10 +211,13 @@ fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         thread,
         attributes: Map::new(),
         lifetime_millis,
-        reference: None,
+        reference: args.reference.clone(),
     };
     let mut sent = ask(global, &Asked::Send(message)).map_err(|e| {
-        if new {
+        // What broke off may have been sent: whoever asks again is told so, and the file is wanted then.
+        let sent = |asked| sent_before(global, &args.channel, asked).ok().flatten();
+        let is_sent = asked.and_then(sent).is_some_and(|before| before.is_of(&file));
+        if new && !is_sent {
             // Nobody was told of it.
             let _ = ask(global, &Asked::FileRemove { file: file.to_string() });
         }
@@ -216,16 +232,18 @@ fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
     warn_of_absent(&sent);
     if let Some(map) = sent.as_object_mut() {
         map.extend([
-            ("file".to_owned(), json!(file)),
+            ("file".to_owned(), json!((!is_shut).then_some(&file))),
             ("size".to_owned(), json!(size)),
             ("sealed".to_owned(), json!(sealed)),
         ]);
     }
     let id = sent.get("id").and_then(Value::as_str).unwrap_or_default();
     let text = format!(
-        "sent {id}\n  file      {file}\n  size      {size} bytes{}\n\
+        "sent {id}\n{}  size      {size} bytes{}\n{}\
          next: gridpass file status {id}     keep the node running: others fetch it from here\n",
-        if sealed { ", sealed" } else { "" }
+        if is_shut { String::new() } else { format!("  file      {file}\n") },
+        if sealed { ", sealed" } else { "" },
+        repeated(&sent),
     );
     Ok(Answer::new("gridpass.file.send/1", sent, text))
 }
@@ -268,10 +286,10 @@ pub(super) fn line(file: &Value) -> String {
     }
     let peers = |name: &str| file.get(name).and_then(Value::as_object).map_or(0, Map::len);
     if peers("from") > 0 {
-        text.push_str(&format!("  from {} peers", peers("from")));
+        text.push_str(&format!("  from {}", counted(peers("from"), "peer", "peers")));
     }
     if peers("given") > 0 {
-        text.push_str(&format!("  given to {} peers", peers("given")));
+        text.push_str(&format!("  given to {}", counted(peers("given"), "peer", "peers")));
     }
     if let Some(altered) = file.get("altered").and_then(Value::as_array).filter(|a| !a.is_empty()) {
         text.push_str(&format!("  {} sent other bytes", shown(json!(altered))));

@@ -40,6 +40,25 @@ pub(super) struct Sent {
     pub new: bool,
 }
 
+/// What was sent before, under the reference that is asked for.
+pub(super) struct Before {
+    channel: ContentId,
+    sealed: bool,
+    file: Option<Reference>,
+}
+
+impl Before {
+    /// Whether nobody can say any more which file it was.
+    pub(super) fn is_shut(&self) -> bool {
+        self.sealed && self.file.is_none()
+    }
+
+    /// Whether it was this file.
+    pub(super) fn is_of(&self, file: &ContentId) -> bool {
+        self.file.as_ref().is_some_and(|sent| sent.manifest == *file)
+    }
+}
+
 fn failed(e: &FileError) -> Failure {
     Failure::new(e.code(), e.to_string())
 }
@@ -148,6 +167,35 @@ fn not_cut(e: &FileError) -> Failure {
         FileError::Io(_) => failed(e).next("See the message, and send it again: nothing was sent."),
         _ => failed(e),
     }
+}
+
+/// What was sent under a reference in a channel, if something was.
+pub(super) fn sent_before(
+    global: &GlobalArgs,
+    channel: &str,
+    reference: &str,
+) -> Result<Option<Before>, Failure> {
+    let asked = Asked::Sent { channel: channel.to_owned(), reference: reference.to_owned() };
+    let said = ask(global, &asked)?;
+    let Some(channel) = said.get("channel").and_then(Value::as_str) else { return Ok(None) };
+    let file = said.get("file").filter(|file| !file.is_null());
+    let file = file.map(|file| Reference::parse(file.to_string().as_bytes())).transpose();
+    Ok(Some(Before {
+        channel: ContentId::parse(channel)?,
+        sealed: said.get("sealed") == Some(&Value::Bool(true)),
+        file: file.map_err(|e| failed(&e))?,
+    }))
+}
+
+/// The file that is asked for again, as it would be cut with the key of the one that was sent: where it is the same,
+/// so is its name. Nothing is given to the node.
+pub(super) fn again(before: Before, (mut source, length): (File, u64)) -> Result<Sent, Failure> {
+    let key = before.file.and_then(|file| file.key);
+    let mut progress = Progress::new();
+    let mut tell = |bytes: u64| progress.tell(|| format!("read {bytes} of {length}"));
+    let named = files_stage::name(&mut source, &before.channel, key.as_ref(), BLOCK, &mut tell);
+    let (file, size) = named.map_err(|e| not_cut(&e))?;
+    Ok(Sent { file, size, key, sealed: before.sealed, new: false })
 }
 
 /// Cuts a file, and gives it to the node.

@@ -4,7 +4,7 @@ use super::client::{Client, ask};
 use super::folder;
 use crate::context::{GlobalArgs, now};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes};
+use crate::output::{Answer, Failure, Outcomes, counted};
 use crate::resolving::parse_did;
 use crate::shown::shown;
 use clap::Args;
@@ -158,11 +158,12 @@ pub fn peers(global: &GlobalArgs) -> Outcomes {
         let (reads, keeps) = (count("mayRead"), count("keeps"));
         let keeps = if keeps > 0 { format!(", keeps {keeps}") } else { String::new() };
         text.push_str(&format!(
-            "{}\n  for       {}\n  at        {}\n  gate      {}, may read {reads} channels{keeps}\n",
+            "{}\n  for       {}\n  at        {}\n  gate      {}, may read {}{keeps}\n",
             of("peer"),
             of("participant"),
             of("address"),
             of("stage"),
+            counted(reads, "channel", "channels"),
         ));
     }
     if text.is_empty() {
@@ -277,7 +278,8 @@ pub fn check(global: &GlobalArgs) -> Outcomes {
         .iter()
         .map(|d| json!({"file": d.file, "from": d.from, "until": d.until, "lost": d.lost}))
         .collect();
-    let mut text = format!("{} records, {} bytes\n", found.log.records, store.bytes());
+    let records = counted(found.log.records, "record", "records");
+    let mut text = format!("{records}, {} bytes\n", store.bytes());
     for (code, sentence) in found.told() {
         text.push_str(&format!("{} [{code}]\n", shown(sentence)));
     }

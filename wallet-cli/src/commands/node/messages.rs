@@ -215,7 +215,7 @@ fn named(file: &Path) -> String {
 }
 
 /// That nothing was sent now, where it was before, for people.
-fn repeated(sent: &Value) -> String {
+pub(super) fn repeated(sent: &Value) -> String {
     if sent.get("repeated") != Some(&Value::Bool(true)) {
         return String::new();
     }

@@ -8,7 +8,7 @@ use super::messages::passed_over;
 use crate::commands::arguments::parse_duration;
 use crate::context::GlobalArgs;
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes};
+use crate::output::{Answer, Failure, Outcomes, counted};
 use clap::Args;
 use gridpass_credentials::codes as credential_codes;
 use gridpass_identity::code::{Class, Code};
@@ -48,8 +48,9 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
             if !there {
                 let open = status.get("open").and_then(Value::as_u64).unwrap_or_default();
                 let (peers, time) = (args.peers, time.as_secs());
+                let all = counted(peers, "peer is", "peers are");
                 let message = match open < peers {
-                    true => format!("{open} of {peers} peers are known by name after {time} s"),
+                    true => format!("{open} of {all} known by name after {time} s"),
                     false => format!("the node runs, and does not listen yet after {time} s"),
                 };
                 return Err(Failure::new(messaging_codes::NO_ANSWER, message)
@@ -92,14 +93,14 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
         if let Some(sealing) = channel.get("sealing").filter(|s| s.is_object()) {
             let count = |name: &str| sealing.get(name).map(plain).unwrap_or_default();
             out.push_str(&format!(
-                "  sealed           to {} nodes, as far as is known here\n",
-                count("members")
+                "  sealed           to {}, as far as is known here\n",
+                counted(count("members"), "node", "nodes")
             ));
             if count("unopened") != "0" {
                 out.push_str(&format!(
-                    "  unopened         {}{} messages wait for their key\n",
+                    "  unopened         {}{} for the key\n",
                     if sealing.get("more") == Some(&Value::Bool(true)) { "more than " } else { "" },
-                    count("unopened")
+                    counted(count("unopened"), "message waits", "messages wait")
                 ));
             }
             for waits in sealing.get("waiting").and_then(Value::as_array).into_iter().flatten() {

@@ -4,7 +4,7 @@ use crate::commands::arguments::trimmed;
 use crate::commands::channel::compile;
 use crate::context::{MAX_INPUT, read_input};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, outcome_exit};
+use crate::output::{Answer, Failure, Outcomes, counted, outcome_exit};
 use crate::shown::shown;
 use clap::Args;
 use gridpass_identity::report::Outcome;
@@ -88,7 +88,8 @@ pub fn run(args: &TestArgs) -> Outcomes {
             text.push_str(&format!("{:<16}{}\n", "", shown(difference)));
         }
     }
-    text.push_str(&format!("{} cases, {failed} differ\n", results.len()));
+    let cases = counted(results.len(), "case", "cases");
+    text.push_str(&format!("{cases}, {}\n", counted(failed, "differs", "differ")));
     let json = json!({"cases": results.len(), "differ": failed, "results": results});
     let mut answer = Answer::new(schema, json, text);
     if failed > 0 {
@@ -112,6 +113,8 @@ fn against(file: &CaseFile, before: &[CaseResult], other: &Policy) -> Outcomes {
             }
         }
     }
-    text.push_str(&format!("{} of {} cases come out otherwise\n", changed.len(), before.len()));
+    let come = if changed.len() == 1 { "comes" } else { "come" };
+    let cases = counted(before.len(), "case", "cases");
+    text.push_str(&format!("{} of {cases} {come} out otherwise\n", changed.len()));
     Ok(Answer::new("gridpass.policy.test/1", json!({"changed": changed}), text))
 }

@@ -9,7 +9,7 @@ use super::{claims_text, report_answer, wallet_of};
 use crate::commands::arguments::{TrustArgs, parse_duration, save_identities};
 use crate::context::{GlobalArgs, MAX_INPUT, now, read_input, rng};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes};
+use crate::output::{Answer, Failure, Outcomes, counted};
 use crate::shown::shown as harmless;
 use clap::Args;
 use gridpass_credentials::keeping::{self, HeldVisa, KeepError};
@@ -286,8 +286,8 @@ pub fn expirations(global: &GlobalArgs, args: &ExpirationsArgs) -> Outcomes {
         let Some(row) = listed.iter().find(is_it).filter(|row| filter.takes_row(row)) else {
             continue;
         };
-        let left = until.millis_since(now()) / 86_400_000;
-        let when = if *until <= now() { "ended".to_owned() } else { format!("in {left} days") };
+        let left = counted(until.millis_since(now()) / 86_400_000, "day", "days");
+        let when = if *until <= now() { "ended".to_owned() } else { format!("in {left}") };
         let hangs = known.hanging(&wallet, visa, *until)?;
         text.push_str(&format!(
             "{until}  {when:<12} {what:<7} {} of {}\n  {}, id {}\n{}{}",

@@ -5,7 +5,7 @@ use crate::commands::arguments::parse_duration;
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes};
+use crate::output::{Answer, Failure, Outcomes, counted};
 use clap::{Args, ValueEnum};
 use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::content_id::ContentId;
@@ -104,7 +104,7 @@ pub fn authorise(global: &GlobalArgs, args: &AuthoriseArgs) -> Outcomes {
         names.join(", "),
         match &authorisation.channels {
             None => "all channels".to_owned(),
-            Some(list) => format!("{} channels", list.len()),
+            Some(list) => counted(list.len(), "channel", "channels"),
         },
         authorisation.valid_until
     );

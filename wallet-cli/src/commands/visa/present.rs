@@ -6,7 +6,7 @@ use crate::commands::arguments::{dids_in, parse_duration};
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes};
+use crate::output::{Answer, Failure, Outcomes, counted};
 use crate::resolving::parse_audience;
 use crate::warnings::{hint, warn};
 use clap::Args;
@@ -118,12 +118,12 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
         "visas": texts.len(),
     });
     let text = format!(
-        "Presentation of {} to {}, until {}\n  {} visas in it, with those that prove their issuers' \
+        "Presentation of {} to {}, until {}\n  {} in it, with those that prove their issuers' \
          authority\nnext: send the file; its reader runs `gridpass visa verify FILE --audience {}`",
         args.visas.join(", "),
         binding.audience,
         binding.expires,
-        texts.len(),
+        counted(texts.len(), "visa", "visas"),
         binding.audience
     );
     write_parcel(

@@ -8,7 +8,7 @@ use crate::commands::arguments::{ClaimArgs, TrustArgs, dids_in, parse_duration};
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, checks_text, outcome_exit};
+use crate::output::{Answer, Failure, Outcomes, checks_text, counted, outcome_exit};
 use crate::resolving::parse_did;
 use crate::shown::shown;
 use crate::warnings::warn;
@@ -203,12 +203,12 @@ fn send(
     dids.push(me.did.clone());
     let json = json!({"role": statement.role, "issuer": statement.issuer, "holder": me.did, "shown": shown.len()});
     let text = format!(
-        "Request for {} to {}\n{}{} visas are shown with it\nnext: send the file to the issuer, who \
+        "Request for {} to {}\n{}{} shown with it\nnext: send the file to the issuer, who \
          runs `gridpass visa review FILE`",
         statement.role,
         statement.issuer,
         claims_text(&statement.claims),
-        shown.len()
+        counted(shown.len(), "visa is", "visas are")
     );
     write_parcel(parcel, wallet, &dids, output, Answer::new("gridpass.visa.request/1", json, text))
 }

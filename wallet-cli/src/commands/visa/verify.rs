@@ -5,7 +5,7 @@ use crate::commands::arguments::{Material, TrustArgs};
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, checks_text, outcome_exit};
-use crate::resolving::parse_did;
+use crate::resolving::{WalletAsked, parse_did};
 use crate::shown::shown;
 use crate::warnings::warn;
 use clap::Args;
@@ -29,6 +29,7 @@ use std::path::PathBuf;
     "  gridpass visa verify presentation.json --audience did:webvh:… --nonce n-81\n  \
      gridpass visa verify visa.json --trust trust.json --status lists.json --at 2026-03-01T12:00:00Z\n  \
      gridpass visa verify visa.json --at 2026-03-01T12:00:00Z --clock 2026-03-02T00:00:00Z\n  \
+     gridpass visa verify visa.json --trust trust.json --pin bafkrei… --without-wallet   in a script\n  \
      gridpass visa verify refusal.json"
 ))]
 pub struct VerifyArgs {
@@ -45,9 +46,32 @@ pub struct VerifyArgs {
     presenter: Option<String>,
     #[command(flatten)]
     trust: TrustArgs,
+    /// Verify by the trust pack of --trust and the files alone, without a passphrase: what a wallet here knows is not
+    /// asked, so that a log or status list that is older than the one it keeps is not found out
+    #[arg(long)]
+    without_wallet: bool,
     /// Write the report, as canonical JSON, to this file
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+}
+
+impl VerifyArgs {
+    fn gather(&self, global: &GlobalArgs, parcel: &Parcel) -> Result<Material, Failure> {
+        if self.without_wallet {
+            return self.trust.gather_alone(parcel);
+        }
+        self.trust.gather(global, parcel)
+    }
+
+    /// Says in an answer that no wallet was asked, where that was wished.
+    fn tell_of_wallet(&self, answer: &mut Answer) {
+        if self.without_wallet {
+            answer.json.insert("wallet".into(), json!(WalletAsked::NotAsked));
+            answer.text.push_str(
+                "the wallet was NOT ASKED: if it keeps a newer log or status list, that is not found out\n",
+            );
+        }
+    }
 }
 
 pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
@@ -60,7 +84,7 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
         return refusal(global, args, &parcel, &report_file);
     }
     let (parcel, is_presentation) = read(&bytes)?;
-    let material = args.trust.gather(global, &parcel)?;
+    let material = args.gather(global, &parcel)?;
     let snapshots = material.snapshots()?;
     let resolver = OfflineResolver::new(&snapshots);
     let (trust, lists, seen) = (&material.trust, &material.lists, &material.seen);
@@ -104,6 +128,7 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     if !left_out.is_empty() {
         answer.json.insert("listsPassedOver".into(), left_out.into());
     }
+    args.tell_of_wallet(&mut answer);
     Ok(answer)
 }
 
@@ -146,7 +171,7 @@ fn refusal(
                 .next("Leave it out; whose request it must be is said with --audience DID."));
         }
     }
-    let material = args.trust.gather(global, parcel)?;
+    let material = args.gather(global, parcel)?;
     let snapshots = material.snapshots()?;
     let resolver = OfflineResolver::new(&snapshots);
     let holder = args.audience.as_deref().map(parse_did).transpose()?;
@@ -198,6 +223,7 @@ fn refusal(
     }
     let mut answer = Answer::new("gridpass.visa.verify-refusal/1", json, text);
     answer.exit = outcome_exit(outcome, deciding.map(|c| c.code));
+    args.tell_of_wallet(&mut answer);
     Ok(answer)
 }
 

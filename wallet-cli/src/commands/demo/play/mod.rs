@@ -430,8 +430,8 @@ impl<'s> Play<'s> {
             all => format!("; has {} after {caught_up} ms", list(all)),
         };
         Ok(Seen::done(format!(
-            "runs again after {ready} ms, with all {} messages that it had{missed}",
-            before.len()
+            "runs again after {ready} ms, with the {} that it had{missed}",
+            crate::output::counted(before.len(), "message", "messages")
         )))
     }
 
