@@ -6,8 +6,10 @@ import unittest
 from types import SimpleNamespace
 from typing import Any
 
-from base import FAILED, OPEN, Check
-from scene import DAY, HOUR, NOW
+from base import FAILED, OPEN, PASSED, Check, rfc3339
+from credentials import Entry, read_list
+from scene import DAY, HOUR, NOW, Signer, status_list
+from trust import Resolver
 from visas import Judge
 
 
@@ -49,6 +51,37 @@ class LeavesOpen(unittest.TestCase):
             self.assertFalse(self.leaves_open(check, signed=between, since=between, clock=NOW - HOUR))
         self.assertFalse(self.leaves_open(Check("validity", FAILED, "GP-VISA-EXPIRED"), signed=between, since=between))
         self.assertFalse(self.leaves_open(Check("time", FAILED, "GP-VISA-NOT-YET"), signed=between, since=between))
+
+
+class Foreign(unittest.TestCase):
+    """A list that somebody else made in a revoker's name."""
+
+    def judged(self, by: Signer, lapsed: bool, untimed: bool = False) -> tuple[str, str]:
+        root, revoker = Signer(1), Signer(2)
+        name, kind = "urn:x:revocation", "revocation"
+        theirs = read_list(status_list(by, revoker.did, name, kind, NOW - HOUR, 1, [{"index": 7, "set": True, "at": rfc3339(NOW - 2 * HOUR)}]))
+        theirs.secured.untimed = untimed
+        own = read_list(status_list(root, root.did, name, kind, NOW - HOUR, 1, []))
+        judge = Judge(None, Resolver(), [own, theirs], NOW, NOW, None)  # type: ignore[arg-type]
+        (judge.lapsed if lapsed else judge.holders)["office"] = {revoker.did}
+        definition: Any = SimpleNamespace(parties=lambda _: ([], ["office"]))
+        visa: Any = SimpleNamespace(issuer=root.did)
+        found = judge.status(visa, Entry(kind, name, 7), definition, DAY // 1000)
+        return found.outcome, found.code
+
+    def test_it_says_nothing(self) -> None:
+        other, keyed = Signer(9), Signer(9)
+        keyed.kid = Signer(2).kid
+        for lapsed in (False, True):
+            for thief in (other, keyed):
+                self.assertEqual(self.judged(thief, lapsed), (PASSED, "GP-STATUS-CLEAR"))
+                self.assertEqual(self.judged(thief, lapsed, untimed=True), (PASSED, "GP-STATUS-CLEAR"))
+
+    def test_its_own_does(self) -> None:
+        self.assertEqual(self.judged(Signer(2), False), (FAILED, "GP-VISA-REVOKED"))
+        self.assertEqual(self.judged(Signer(2), True), (OPEN, "GP-STATUS-REVOKER-LAPSED"))
+        for lapsed in (False, True):
+            self.assertEqual(self.judged(Signer(2), lapsed, untimed=True), (OPEN, "GP-SIGNING-TIME-MISSING"))
 
 
 if __name__ == "__main__":
