@@ -36,7 +36,9 @@ impl Known {
                 return Err(KeepError::OlderList(list.id));
             }
         }
-        self.seen.insert((list.id.clone(), list.issuer.clone()), SeenList::of(&list));
+        let key = (list.id.clone(), list.issuer.clone());
+        let state = SeenList::of(&list).in_place_of(self.seen.get(&key));
+        self.seen.insert(key, state);
         match known {
             Some(known) => *known = list,
             None => self.lists.push(list),

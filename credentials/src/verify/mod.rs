@@ -31,7 +31,7 @@ pub use authorisation::{AuthorisationExpectation, AuthorisationReport, verify_au
 pub use authority::{carries_authority, pretends_authority};
 pub use reliance::{ListRead, Reliance};
 pub use report::{Age, REPORT_VERSION, Step, TrustSummary, Verdict, VisaReport};
-pub use seen::{SeenList, SeenLists};
+pub use seen::{SeenList, SeenLists, SeenState};
 
 use crate::codes;
 use crate::secured::{Kind, Secured};

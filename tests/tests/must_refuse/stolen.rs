@@ -10,7 +10,7 @@ use gridpass_credentials::status::{Change, StatusList};
 use gridpass_credentials::trust::{IdentityMaterial, Trust};
 use gridpass_credentials::verifier::Verifier;
 use gridpass_credentials::verify::{
-    Evidence, Expectation, SeenList, SeenLists, VisaReport, verify_visa,
+    Evidence, Expectation, SeenList, SeenLists, SeenState, VisaReport, verify_visa,
 };
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::codes as identity_codes;
@@ -113,6 +113,47 @@ fn a_thiefs_list_does_not_lock_its_owners_out_and_the_mark_brings_no_older_one_b
         take(stolen, &[]).expect_err("its key is marked");
         assert_eq!(take(&older, &[]), Err("GP-KEY-NOT-LISTED"));
     }
+}
+
+#[test]
+fn a_mark_brings_no_list_back_that_its_owner_had_replaced_before_the_thief_did() {
+    let (signer, issuer, holder) = (Party::new(9), Logged::new(1), Party::new(2));
+    let role = world::definition("flex.gb.aggregator", world::dids(&[&issuer.party]), |_| ());
+    let pack = first(&signer, &[&issuer.party], &[&role]);
+    let trust = Trust::open(&pack, None, NOW).expect("a pack");
+    let (owner, marked) = issuer.marked(minutes_ago(120), minutes_ago(40));
+    let issued = world::visa(&owner, &holder, &role, |_| ());
+    let visa = world::issue_as(&owner, &issued, Form::Jwt, minutes_ago(30));
+    let replaced = list(&owner, Purpose::Revocation, 11, minutes_ago(25));
+    let newest = list(&owner, Purpose::Revocation, 12, minutes_ago(20));
+    let next = list(&owner, Purpose::Revocation, 13, minutes_ago(10));
+    // Dated back to when the stolen key was its owner's.
+    let stolen = list(&issuer.party, Purpose::Revocation, 99, minutes_ago(60));
+
+    let seen = SeenList::of(&newest).in_place_of(Some(&SeenList::of(&replaced)));
+    assert_eq!(seen, SeenList::of(&newest), "of one key the newest is enough");
+    let seen = SeenList::of(&stolen).in_place_of(Some(&seen));
+    let resolver = OfflineResolver::new(&marked);
+    for (own, counts) in [(&replaced, false), (&newest, true), (&next, true)] {
+        assert_eq!(seen.outdates(own, &resolver), !counts);
+        assert_eq!(seen.gives_way_to(own, &resolver), counts);
+        let lists = [own.clone(), list(&owner, Purpose::Suspension, 3, minutes_ago(20))];
+        let key = (own.id.clone(), own.issuer.clone());
+        let report =
+            check(&visa, &trust, &lists, &SeenLists::from([(key, seen.clone())]), &marked);
+        let (outcome, code) = match counts {
+            true => (Outcome::Passed, codes::VISA_IN_FORCE),
+            false => (Outcome::Failed, codes::STATUS_ROLLBACK),
+        };
+        assert_eq!((report.outcome, report.code), (outcome, code), "{}", report.sentence);
+    }
+    // Once the owner's own took its place, nothing of the thief's is left.
+    let after = SeenList::of(&newest).in_place_of(Some(&seen));
+    assert_eq!(after, SeenList::of(&newest));
+    // Written down and read again, it says the same.
+    let written: Vec<SeenState> = seen.before.iter().filter_map(SeenState::of).collect();
+    let read: Vec<SeenList> = written.iter().filter_map(SeenState::read).collect();
+    assert_eq!(read, seen.before);
 }
 
 #[test]
