@@ -84,5 +84,28 @@ class Foreign(unittest.TestCase):
             self.assertEqual(self.judged(Signer(2), lapsed, untimed=True), (OPEN, "GP-SIGNING-TIME-MISSING"))
 
 
+class Chain(unittest.TestCase):
+    """A root's key is marked by which it signed a visa two steps above the one that is asked about."""
+
+    def test_what_is_open_further_up_is_a_missing_link(self) -> None:
+        def definition(dids: list[str], roles: list[str]) -> Any:
+            return SimpleNamespace(parties=lambda _: (dids, roles), document={"issuerRevocation": "keeps", "maxChainDepth": 4})
+
+        def made(name: str, issuer: str, subject: str) -> Any:
+            return SimpleNamespace(evidence=name, definition=name, issuer=issuer, subject=subject, status=[],
+                                   since=NOW - DAY, until=NOW + DAY, secured=SimpleNamespace(signed=NOW - DAY))
+
+        trust: Any = SimpleNamespace(
+            definitions={"top": definition(["root"], []), "seat": definition([], ["top"]), "office": definition([], ["seat"])},
+            newest=SimpleNamespace(roles={}, roots=["root"]), was_root=lambda did, at: True)
+        judge = Judge(trust, Resolver(), [], NOW, NOW, None)
+        top, seat, office = made("top", "root", "ministry"), made("seat", "ministry", "chamber"), made("office", "chamber", "ombudsman")
+        judge.visas = [office, seat, top]
+        judge.own_checks = {"top": [Check("key", OPEN, "GP-KEY-COMPROMISED-SINCE")], "seat": [], "office": []}
+        issuer = {one.evidence: judge.chain(one)[0][0] for one in judge.visas}
+        self.assertEqual((issuer["seat"].outcome, issuer["seat"].code), (OPEN, "GP-KEY-COMPROMISED-SINCE"))
+        self.assertEqual((issuer["office"].outcome, issuer["office"].code), (OPEN, "GP-CHAIN-LINK-MISSING"))
+
+
 if __name__ == "__main__":
     unittest.main()

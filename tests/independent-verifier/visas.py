@@ -345,7 +345,7 @@ class Judge:
         then, definition = issued.secured.signed, self.trust.definitions.get(visa.definition)
         chain, path, _ = self.chain(visa, above) if len(above) < 10 else ([Check("issuer", FAILED, "GP-CHAIN-TOO-DEEP")], [], [])
         # Of what is undecided further up it is only said that it is.
-        chain = [Check("issuer", OPEN, "GP-CHAIN-LINK-MISSING", one.code) if one.name != "issuer" and one.outcome == OPEN else one for one in chain]
+        chain = [Check("issuer", OPEN, "GP-CHAIN-LINK-MISSING", one.code) if one.outcome == OPEN else one for one in chain]
         checks = self.own(visa) + chain + self.validity(visa, then)
         if definition:
             checks += [self.authority_status(visa, entry, definition, ends, then) for entry in visa.status]

@@ -465,3 +465,34 @@ fn who_is_revoked_dates_nothing_back_before_the_renewals_of_a_revoker_and_of_who
     let open = (Outcome::Indeterminate, codes::STATUS_SIGNER);
     assert_eq!((report.outcome, report.code), open, "{}", report.sentence);
 }
+
+#[test]
+fn an_authority_that_a_marked_key_signed_is_told_of_where_it_stands_and_further_down_as_a_missing_link()
+{
+    let (signer, above) = (Party::new(9), Logged::new(6));
+    let (ministry, chamber, ombudsman) = (Party::new(8), Party::new(7), Party::new(5));
+    let top = world::definition("flex.gb.ministry", world::dids(&[&above.party]), |_| ());
+    let seat = world::definition("flex.gb.chamber", world::holders(&[&top]), |_| ());
+    let office = world::definition("flex.gb.ombudsman", world::holders(&[&seat]), |_| ());
+    let pack = first(&signer, &[&above.party], &[&top, &seat, &office]);
+    let trust = Trust::open(&pack, None, NOW).expect("a pack");
+    let (new, marked) = above.marked(days_ago(5), days_ago(1));
+    let made = |by: &Party, to: &Party, role: &RoleDefinition| {
+        world::issue(by, &world::visa(by, to, role, |_| ()))
+    };
+    let first = made(&above.party, &ministry, &top);
+    let second = made(&ministry, &chamber, &seat);
+    let third = made(&chamber, &ombudsman, &office);
+    let lists = world::clear_lists(&[&new, &ministry, &chamber]);
+    let seen = SeenLists::new();
+    let report = check_beside(&third, &[&second, &first], &trust, &lists, &seen, &marked);
+    for (visa, code) in [
+        (&first, identity_codes::KEY_COMPROMISED_SINCE),
+        (&second, identity_codes::KEY_COMPROMISED_SINCE),
+        (&third, codes::CHAIN_LINK_MISSING),
+    ] {
+        let found = report.visas.iter().find(|v| &v.evidence == visa.id()).expect("it is told");
+        let open = (Outcome::Indeterminate, code);
+        assert_eq!((found.outcome, found.code), open, "{}", found.sentence);
+    }
+}
