@@ -467,8 +467,7 @@ fn who_is_revoked_dates_nothing_back_before_the_renewals_of_a_revoker_and_of_who
 }
 
 #[test]
-fn an_authority_that_a_marked_key_signed_is_told_of_where_it_stands_and_further_down_as_a_missing_link()
-{
+fn a_marked_authority_is_named_where_it_stands_and_a_missing_link_further_down() {
     let (signer, above) = (Party::new(9), Logged::new(6));
     let (ministry, chamber, ombudsman) = (Party::new(8), Party::new(7), Party::new(5));
     let top = world::definition("flex.gb.ministry", world::dids(&[&above.party]), |_| ());
