@@ -151,7 +151,8 @@ impl OwnList {
         let version = other.version.unwrap_or(0);
         if version > MOST_FOLLOWED {
             let reason = format!(
-                "its version {version} leaves too little room for others, and no owner counts so far: whoever                  signed it has one of its keys, which is to be marked as compromised"
+                "its version {version} leaves too little room for others, and no owner counts so far: \
+                 whoever signed it has one of its keys, which is to be marked as compromised"
             );
             return Err(StatusError::Malformed(reason));
         }
