@@ -157,6 +157,39 @@ fn a_mark_brings_no_list_back_that_its_owner_had_replaced_before_the_thief_did()
 }
 
 #[test]
+fn a_verifier_and_the_next_one_remember_what_a_thiefs_list_stood_over() {
+    let (signer, issuer) = (Party::new(9), Logged::new(1));
+    let role = world::definition("flex.gb.aggregator", world::dids(&[&issuer.party]), |_| ());
+    let pack = first(&signer, &[&issuer.party], &[&role]);
+    let pin = ContentId::of_bytes(&pack).expect("a name");
+    let (owner, rotated, marked) =
+        issuer.rotated_then_marked(minutes_ago(90), minutes_ago(120), minutes_ago(5));
+    let of = |version: u64, ago: u64| list(&owner, Purpose::Revocation, version, minutes_ago(ago));
+    let (replaced, newest) = (of(11, 60), of(12, 50));
+    let stolen = list(&issuer.party, Purpose::Revocation, 99, minutes_ago(110));
+    let take = |verifier: &Verifier, text: &str, log: &dyn SnapshotStore| {
+        let log = log.snapshots(&owner.did).expect("a log").pop().expect("one");
+        let beside = [IdentityMaterial::of(&owner.did, &log)];
+        let taken = verifier.take_list(text.as_bytes(), &beside, NOW);
+        taken.map_err(|e| e.code().id())
+    };
+    let verifier = Verifier::open(&pack, &pin, NOW).expect("a verifier");
+    for one in [&replaced, &newest, &stolen] {
+        assert_eq!(take(&verifier, one.secured().text(), &rotated), Ok(()));
+    }
+    let next = Verifier::open(&pack, &pin, NOW).expect("a verifier");
+    for text in verifier.lists() {
+        assert_eq!(take(&next, &text, &rotated), Ok(()));
+    }
+    for verifier in [&verifier, &next] {
+        let older = take(verifier, replaced.secured().text(), &marked);
+        assert_eq!(older, Err("GP-STATUS-ROLLBACK"));
+        assert_eq!(take(verifier, newest.secured().text(), &marked), Ok(()));
+        assert_eq!(verifier.lists(), [newest.secured().text()]);
+    }
+}
+
+#[test]
 fn a_thiefs_list_of_the_version_that_its_owner_gives_next_is_no_fork_once_the_key_is_marked() {
     let (signer, issuer) = (Party::new(9), Logged::new(1));
     let role = world::definition("flex.gb.aggregator", world::dids(&[&issuer.party]), |_| ());
