@@ -5,9 +5,10 @@
 use crate::content_id::ContentId;
 use crate::keeping::{self, KeepError};
 use crate::register;
-use crate::role::RoleDefinition;
+use crate::role::{IssuerRevocation, RoleDefinition};
 use crate::status::StatusList;
 use crate::trust::Trust;
+use crate::verify::Readings;
 use crate::visa::{Purpose, Visa};
 use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
@@ -28,6 +29,64 @@ pub struct Hanging {
     pub issuer: Did,
     /// Whether it is revoked or suspended.
     pub purpose: Purpose,
+}
+
+/// Why what somebody issued lets nobody revoke any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Its keys are marked as compromised.
+    Keys,
+    /// It is no root any more. Only visas whose definition ends with that are concerned.
+    Root,
+}
+
+/// What the wallet knows that hangs on the visas that somebody issued, where these let nobody revoke any more from
+/// `now` on: those in its register, those that it holds, and those that the lists carry which it keeps.
+///
+/// # Errors
+/// [`KeepError`].
+pub fn hanging_on(
+    wallet: &Wallet,
+    trust: &Trust,
+    issuer: &Did,
+    loss: Loss,
+    now: UnixMillis,
+) -> Result<Vec<Hanging>, KeepError> {
+    let (mut offices, mut revoked) = (Vec::new(), Vec::new());
+    for record in register::issued(wallet)? {
+        let visa = record.read()?;
+        if record.state() == "revoked" {
+            revoked.push(visa.id);
+        } else {
+            offices.push(visa);
+        }
+    }
+    for held in keeping::visas(wallet)? {
+        offices.push(held.read()?.1);
+    }
+    let mut readings = Readings::default();
+    for list in keeping::lists(wallet)?.0 {
+        for reading in list.authority().filter_map(|member| readings.member(member).ok()) {
+            offices.extend(reading.visa.as_ref().ok().cloned());
+        }
+    }
+    let ends = |visa: &Visa| {
+        let role = trust.definition(&visa.definition);
+        role.is_some_and(|r| r.definition.issuer_revocation == IssuerRevocation::Ends)
+    };
+    let mut all: Vec<Hanging> = Vec::new();
+    for office in offices {
+        let concerned = &office.issuer == issuer && (loss == Loss::Keys || ends(&office));
+        if !concerned || revoked.contains(&office.id) {
+            continue;
+        }
+        for one in hanging(wallet, trust, &office, now)? {
+            if !all.contains(&one) {
+                all.push(one);
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// What the wallet knows that is revoked or suspended by the holder of `office` alone, and by no right that

@@ -22,7 +22,7 @@ use crate::secured::{Kind, Secured, SecuredError};
 use crate::status::{StatusError, StatusList};
 use crate::trust::{Comparison, Snapshots, TrustError};
 use crate::vcdm::Credential;
-use crate::verify::{SeenList, SeenLists};
+use crate::verify::{SeenList, SeenLists, SeenState};
 use crate::visa::{Visa, VisaError};
 use gridpass_identity::code::Code;
 use gridpass_identity::codes as identity_codes;
@@ -40,6 +40,8 @@ pub(crate) const TRUST: &str = "trust";
 pub(crate) const PINNED: &str = "pinned";
 const VISAS: &str = "visa";
 const LISTS: &str = "seen-status-list";
+/// Of lists that are kept, the newest states before by other keys.
+const BEFORE: &str = "seen-status-before";
 
 /// The version of the records.
 const RECORD_VERSION: u32 = 1;
@@ -438,8 +440,12 @@ pub fn see_list(
     let is_own = wallet.identities()?.iter().any(|i| i.did == list.issuer);
     let is_new = is_own && own_list::take_over(wallet, list, &mut changes)?;
     // Of the same version it is perhaps a thief's too, and no fork, whichever is dated later.
-    let kept = seen_list(wallet, &list.issuer, &list.id)?
-        .filter(|kept| kept.order().0 < list.order().0 || !gives_way(wallet, kept, list));
+    let kept = seen_list(wallet, &list.issuer, &list.id)?;
+    let known = kept.as_ref().map(|kept| state_of(wallet, kept)).transpose()?;
+    let counts = |known: &SeenList| {
+        known.order.0 < list.order().0 || !gives_way(wallet, known, list)
+    };
+    let kept = kept.filter(|_| known.as_ref().is_some_and(counts));
     let is_older = kept.as_ref().is_some_and(|kept| kept.order() > list.order());
     if let Some(kept) = kept
         && !is_own
@@ -455,19 +461,36 @@ pub fn see_list(
     if !is_older {
         let name = list_name(&list.issuer, &list.id);
         changes.put(LISTS, &name, list.secured().text().as_bytes().to_vec());
+        let state = SeenList::of(list).in_place_of(known.as_ref());
+        let before: Vec<SeenState> = state.before.iter().filter_map(SeenState::of).collect();
+        if !before.is_empty() {
+            changes.put(BEFORE, &name, to_record(&before)?);
+        } else if wallet.get(BEFORE, &name)?.is_some() {
+            changes.remove(BEFORE, &name);
+        }
     }
     Ok(wallet.apply(changes, rng)?)
 }
 
-/// Whether a list that is kept counts for nothing against another, by what the wallet knows of their signer.
-fn gives_way(wallet: &Wallet, kept: &StatusList, list: &StatusList) -> bool {
+/// The state of a list that is kept, with those before it.
+fn state_of(wallet: &Wallet, kept: &StatusList) -> Result<SeenList, KeepError> {
+    let mut state = SeenList::of(kept);
+    if let Some(before) = wallet.get(BEFORE, &list_name(&kept.issuer, &kept.id))? {
+        let before: Vec<SeenState> = from_record(before.expose_secret())?;
+        state.before = before.iter().filter_map(SeenState::read).collect();
+    }
+    Ok(state)
+}
+
+/// Whether what was seen of a list counts for nothing against another, by what the wallet knows of their signer.
+fn gives_way(wallet: &Wallet, known: &SeenList, list: &StatusList) -> bool {
     // Whether its charters count yet says nothing of the logs that the pack brings.
     let trust = pinned(wallet, UnixMillis::MAX).ok();
-    let mut known = Snapshots::default().with(wallet);
+    let mut snapshots = Snapshots::default().with(wallet);
     if let Some(trust) = &trust {
-        known = known.with(trust);
+        snapshots = snapshots.with(trust);
     }
-    SeenList::of(kept).gives_way_to(list, &OfflineResolver::new(&known))
+    known.gives_way_to(list, &OfflineResolver::new(&snapshots))
 }
 
 /// Reads a status list's text without believing it.
@@ -486,7 +509,7 @@ pub fn lists(wallet: &Wallet) -> Result<(Vec<StatusList>, SeenLists), KeepError>
     let (mut all, mut seen) = (Vec::new(), SeenLists::new());
     for record in wallet.list(LISTS)? {
         let list = read_list(record.value.expose_secret())?;
-        seen.insert((list.id.clone(), list.issuer.clone()), SeenList::of(&list));
+        seen.insert((list.id.clone(), list.issuer.clone()), state_of(wallet, &list)?);
         all.push(list);
     }
     Ok((all, seen))

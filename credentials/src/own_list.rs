@@ -6,7 +6,7 @@ use crate::keeping::{self, KeepError, from_record, to_record};
 use crate::register;
 use crate::secured::{Form, Signer, secure_credential};
 use crate::status::{
-    Bits, Change, MAX_VERSION, MIN_ENTRIES, NewStatusList, StatusError, StatusList,
+    Bits, Change, MIN_ENTRIES, NewStatusList, StatusError, StatusList,
 };
 use crate::visa::Purpose;
 use base64::Engine as _;
@@ -26,6 +26,14 @@ const RECORD_VERSION: u32 = 1;
 /// some 800 KB, and leave room for the bits and for what travels with a list in 1 MiB. More could
 /// not be signed, and nothing on the list be revoked any more.
 const MAX_DATED: usize = 10_000;
+
+/// The highest version that is followed: half of all are left for what comes then. No owner counts so far, and a thief
+/// of its key would leave no room.
+const MOST_FOLLOWED: u64 = 1 << 52;
+/// Above this one an owner followed a thief, as older programs did.
+const MOST_COUNTED: u64 = 3 << 51;
+/// From where it goes on then: above all that it ever signed itself, and within what is followed.
+const GOES_ON_FROM: u64 = 1 << 51;
 
 /// One of the issuer's status lists: what is taken, what is set.
 #[derive(Clone, Serialize, Deserialize)]
@@ -141,12 +149,17 @@ impl OwnList {
             return Ok(false);
         }
         let version = other.version.unwrap_or(0);
-        if version >= MAX_VERSION {
-            return Err(StatusError::Malformed("its version leaves room for no other".into()));
+        if version > MOST_FOLLOWED {
+            let reason = format!(
+                "its version {version} leaves too little room for others, and no owner counts so far: \
+                 whoever signed it has one of its keys, which is to be marked as compromised"
+            );
+            return Err(StatusError::Malformed(reason));
         }
-        let is_ahead = version > self.list_version;
+        let last = self.followed();
+        let is_ahead = version > last;
         // What was suspended once may have been reinstated since; a revocation is for good.
-        let may_be_over = version < self.list_version && self.purpose == Purpose::Suspension;
+        let may_be_over = version < last && self.purpose == Purpose::Suspension;
         let is_new = |i: u64| theirs.get(i) == Ok(true) && ours.get(i) == Ok(false);
         if !is_ahead && (may_be_over || !(0..ours.entries()).any(is_new)) {
             return Ok(false);
@@ -180,7 +193,7 @@ impl OwnList {
         // Stable: the changes of a place stay in their order.
         changes.sort_by_key(|c| c.at);
         (self.changes, self.undated) = (changes, undated);
-        self.list_version = self.list_version.max(version);
+        self.list_version = last.max(version);
         // What says less than is known now is not given to anybody.
         let says_all = is_ahead && &self.bits()? == theirs;
         self.signed = says_all.then(|| other.secured().text().to_owned());
@@ -189,9 +202,16 @@ impl OwnList {
         Ok(true)
     }
 
+    /// The version that the next one follows.
+    fn followed(&self) -> u64 {
+        if self.list_version > MOST_COUNTED { GOES_ON_FROM } else { self.list_version }
+    }
+
     /// Takes over what the wallet keeps of a list that this signer signed.
     pub(crate) fn catch_up(&mut self, wallet: &Wallet) -> Result<(), KeepError> {
-        if let Some(seen) = keeping::seen_list(wallet, &self.issuer, &self.id)? {
+        let seen = keeping::seen_list(wallet, &self.issuer, &self.id)?;
+        // One that is kept from before it was known whose it is must not keep its owner from signing.
+        if let Some(seen) = seen.filter(|seen| seen.version.unwrap_or(0) <= MOST_FOLLOWED) {
             self.take_over(&seen)?;
         }
         Ok(())
@@ -253,7 +273,7 @@ impl OwnList {
         rng: &mut dyn CryptoRng,
     ) -> Result<StatusList, IssueError> {
         let signer = Signer { now: self.due(signer.now)?, ..signer };
-        let next = self.list_version.saturating_add(1);
+        let next = self.followed().saturating_add(1);
         let (bits, dated) = (self.bits()?, self.dated());
         let new = NewStatusList {
             id: &self.id,
@@ -488,14 +508,33 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_none_can_follow_is_not_taken_over() {
+    fn a_version_that_leaves_too_little_room_is_not_taken_over() {
         let (mut restored, key) = list(Purpose::Revocation);
         let mut other = restored.clone();
-        other.list_version = MAX_VERSION - 1;
+        other.list_version = MOST_FOLLOWED;
         other.changes.push(change(7, true, 0));
         let last = signed(&mut other, &key, Form::Jwt);
         assert!(matches!(restored.take_over(&last), Err(StatusError::Malformed(_))));
         assert_eq!(signed(&mut restored, &key, Form::Jwt).version, Some(1));
+        // The last that is taken over has room behind it.
+        other.list_version = MOST_FOLLOWED - 1;
+        let last = signed(&mut other, &key, Form::Jwt);
+        assert_eq!(restored.take_over(&last), Ok(true));
+        let next = signed(&mut restored, &key, Form::Jwt);
+        assert_eq!((next.version, next.bits().get(7)), (Some(MOST_FOLLOWED + 1), Ok(true)));
+    }
+
+    #[test]
+    fn who_followed_a_thiefs_last_version_goes_on_below_it() {
+        let (mut stuck, key) = list(Purpose::Revocation);
+        stuck.list_version = crate::status::MAX_VERSION;
+        assert_eq!(signed(&mut stuck, &key, Form::Jwt).version, Some(GOES_ON_FROM + 1));
+        let second = signed(&mut stuck, &key, Form::Jwt);
+        assert_eq!(second.version, Some(GOES_ON_FROM + 2));
+        // A wallet that is restored goes on from there.
+        let (mut restored, _) = list(Purpose::Revocation);
+        assert_eq!(restored.take_over(&second), Ok(true));
+        assert_eq!(signed(&mut restored, &key, Form::Jwt).version, Some(GOES_ON_FROM + 3));
     }
 
     #[test]

@@ -262,10 +262,13 @@ impl Verifier {
         &self.pack
     }
 
-    /// The newest state of each status list that it saw, as it was signed.
+    /// The newest state of each status list that it saw, as it was signed; before them the newest by other keys of the
+    /// same signer, which count where such a key is marked as compromised. To be given to the next one in this order.
     #[must_use]
     pub fn lists(&self) -> Vec<String> {
-        self.known().lists.iter().map(|list| list.secured().text().to_owned()).collect()
+        let known = self.known();
+        let all = known.before.iter().chain(&known.lists);
+        all.map(|list| list.secured().text().to_owned()).collect()
     }
 
     /// The newest log of each DID that it saw beside the trust pack.

@@ -6,8 +6,10 @@ import unittest
 from types import SimpleNamespace
 from typing import Any
 
-from base import FAILED, OPEN, Check
-from scene import DAY, HOUR, NOW
+from base import FAILED, OPEN, PASSED, Check, rfc3339
+from credentials import Entry, read_list
+from scene import DAY, HOUR, NOW, Signer, status_list
+from trust import Resolver
 from visas import Judge
 
 
@@ -49,6 +51,60 @@ class LeavesOpen(unittest.TestCase):
             self.assertFalse(self.leaves_open(check, signed=between, since=between, clock=NOW - HOUR))
         self.assertFalse(self.leaves_open(Check("validity", FAILED, "GP-VISA-EXPIRED"), signed=between, since=between))
         self.assertFalse(self.leaves_open(Check("time", FAILED, "GP-VISA-NOT-YET"), signed=between, since=between))
+
+
+class Foreign(unittest.TestCase):
+    """A list that somebody else made in a revoker's name."""
+
+    def judged(self, by: Signer, lapsed: bool, untimed: bool = False) -> tuple[str, str]:
+        root, revoker = Signer(1), Signer(2)
+        name, kind = "urn:x:revocation", "revocation"
+        theirs = read_list(status_list(by, revoker.did, name, kind, NOW - HOUR, 1, [{"index": 7, "set": True, "at": rfc3339(NOW - 2 * HOUR)}]))
+        theirs.secured.untimed = untimed
+        own = read_list(status_list(root, root.did, name, kind, NOW - HOUR, 1, []))
+        judge = Judge(None, Resolver(), [own, theirs], NOW, NOW, None)  # type: ignore[arg-type]
+        (judge.lapsed if lapsed else judge.holders)["office"] = {revoker.did}
+        definition: Any = SimpleNamespace(parties=lambda _: ([], ["office"]))
+        visa: Any = SimpleNamespace(issuer=root.did)
+        found = judge.status(visa, Entry(kind, name, 7), definition, DAY // 1000)
+        return found.outcome, found.code
+
+    def test_it_says_nothing(self) -> None:
+        other, keyed = Signer(9), Signer(9)
+        keyed.kid = Signer(2).kid
+        for lapsed in (False, True):
+            for thief in (other, keyed):
+                self.assertEqual(self.judged(thief, lapsed), (PASSED, "GP-STATUS-CLEAR"))
+                self.assertEqual(self.judged(thief, lapsed, untimed=True), (PASSED, "GP-STATUS-CLEAR"))
+
+    def test_its_own_does(self) -> None:
+        self.assertEqual(self.judged(Signer(2), False), (FAILED, "GP-VISA-REVOKED"))
+        self.assertEqual(self.judged(Signer(2), True), (OPEN, "GP-STATUS-REVOKER-LAPSED"))
+        for lapsed in (False, True):
+            self.assertEqual(self.judged(Signer(2), lapsed, untimed=True), (OPEN, "GP-SIGNING-TIME-MISSING"))
+
+
+class Chain(unittest.TestCase):
+    """A root's key is marked by which it signed a visa two steps above the one that is asked about."""
+
+    def test_what_is_open_further_up_is_a_missing_link(self) -> None:
+        def definition(dids: list[str], roles: list[str]) -> Any:
+            return SimpleNamespace(parties=lambda _: (dids, roles), document={"issuerRevocation": "keeps", "maxChainDepth": 4})
+
+        def made(name: str, issuer: str, subject: str) -> Any:
+            return SimpleNamespace(evidence=name, definition=name, issuer=issuer, subject=subject, status=[],
+                                   since=NOW - DAY, until=NOW + DAY, secured=SimpleNamespace(signed=NOW - DAY))
+
+        trust: Any = SimpleNamespace(
+            definitions={"top": definition(["root"], []), "seat": definition([], ["top"]), "office": definition([], ["seat"])},
+            newest=SimpleNamespace(roles={}, roots=["root"]), was_root=lambda did, at: True)
+        judge = Judge(trust, Resolver(), [], NOW, NOW, None)
+        top, seat, office = made("top", "root", "ministry"), made("seat", "ministry", "chamber"), made("office", "chamber", "ombudsman")
+        judge.visas = [office, seat, top]
+        judge.own_checks = {"top": [Check("key", OPEN, "GP-KEY-COMPROMISED-SINCE")], "seat": [], "office": []}
+        issuer = {one.evidence: judge.chain(one)[0][0] for one in judge.visas}
+        self.assertEqual((issuer["seat"].outcome, issuer["seat"].code), (OPEN, "GP-KEY-COMPROMISED-SINCE"))
+        self.assertEqual((issuer["office"].outcome, issuer["office"].code), (OPEN, "GP-CHAIN-LINK-MISSING"))
 
 
 if __name__ == "__main__":

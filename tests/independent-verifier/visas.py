@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
 from base import FAILED, FIVE_MINUTES, OPEN, PASSED, Check, Fault, millis, worst
@@ -85,13 +85,23 @@ class Judge:
         self.ends: list[int] = []  # at which the same evidence may be judged otherwise
         self.relied: dict[str, StatusList] = {}  # lists that were believed and read
         self.lists: list[tuple[StatusList, Check]] = []
+        self.foreign: list[tuple[StatusList, Check]] = []  # of somebody else, in their signer's name
         for found in lists:
             checks = found.secured.checks(found.signer, "assertionMethod", found.secured.signed, clock, resolver)
             if found.dated > clock + FIVE_MINUTES:
                 checks.append(Check("time", FAILED, "GP-SIGNED-IN-FUTURE"))
-            self.lists.append((found, worst(checks, "list")))
+            (self.foreign if self.is_foreign(found, checks) else self.lists).append((found, worst(checks, "list")))
 
     # -- status
+
+    def is_foreign(self, found: StatusList, checks: list[Check]) -> bool:
+        """Another signed it, by no key of its signer's, or the signature does not fit: anybody can make such a list."""
+        if found.secured.untimed:
+            timed = replace(found.secured, untimed=False, signed=self.clock)
+            checks = timed.checks(found.signer, "assertionMethod", self.clock, self.clock, self.resolver)
+        fits = any((check.name, check.outcome) == ("signature", PASSED) for check in checks)
+        return not fits and any(check.outcome == FAILED and (check.name in ("signer", "signature")
+                                or (check.name, check.code) == ("key", "GP-KEY-NOT-LISTED")) for check in checks)
 
     def newest(self, entry: Entry, signer: str) -> tuple[StatusList | None, Check | None]:
         """The newest believed list of a signer under an entry's id, or why there is none."""
@@ -105,7 +115,11 @@ class Judge:
 
     def unknown(self, entry: Entry, signer: str) -> Check:
         """The issuer's own list is required; another signer's says nothing."""
-        others = any(found.id == entry.list for found, _ in self.lists)
+        named = [(found, check) for found, check in self.foreign if found.id == entry.list]
+        for found, check in named:
+            if found.signer == signer:
+                return Check(entry.purpose, OPEN, check.code, check.says)
+        others = bool(named) or any(found.id == entry.list for found, _ in self.lists)
         return Check(entry.purpose, OPEN, "GP-STATUS-SIGNER" if others else "GP-STATUS-UNKNOWN", signer)
 
     # -- what a verdict hangs on
@@ -331,7 +345,7 @@ class Judge:
         then, definition = issued.secured.signed, self.trust.definitions.get(visa.definition)
         chain, path, _ = self.chain(visa, above) if len(above) < 10 else ([Check("issuer", FAILED, "GP-CHAIN-TOO-DEEP")], [], [])
         # Of what is undecided further up it is only said that it is.
-        chain = [Check("issuer", OPEN, "GP-CHAIN-LINK-MISSING", one.code) if one.name != "issuer" and one.outcome == OPEN else one for one in chain]
+        chain = [Check("issuer", OPEN, "GP-CHAIN-LINK-MISSING", one.code) if one.outcome == OPEN else one for one in chain]
         checks = self.own(visa) + chain + self.validity(visa, then)
         if definition:
             checks += [self.authority_status(visa, entry, definition, ends, then) for entry in visa.status]
@@ -416,7 +430,7 @@ class Judge:
             roles |= set(by)
             named |= {entry.list for entry in visa.status} if by else set()
         known: set[str] = set()  # also of those that are shown: these rest on nothing that is carried alone
-        for found in sorted((one for one, _ in self.lists if one.id in named), key=lambda one: (one.id, one.signer, [-n for n in order_of(one)])):
+        for found in sorted((one for one, _ in self.lists + self.foreign if one.id in named), key=lambda one: (one.id, one.signer, [-n for n in order_of(one)])):
             if not any(visa.subject == found.signer and visa.definition in roles for visa in found.authority):
                 continue
             for visa in found.authority:

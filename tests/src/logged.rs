@@ -78,6 +78,44 @@ impl Logged {
         (Party { did, key, key_id }, known(&log.expect("a log with a mark"), NOW))
     }
 
+    /// Its key is replaced in good order, and marked as compromised later, since a time from before: as a party with
+    /// the key that signs from then on, and what is known of it between and afterwards.
+    #[must_use]
+    pub fn rotated_then_marked(
+        &self,
+        rotated: UnixMillis,
+        since: UnixMillis,
+        at: UnixMillis,
+    ) -> (Party, Fixed, Fixed) {
+        let (key, second, third) = (secret(250), secret(251), secret(252).public_key());
+        let new = NewMethod {
+            fragment: "key-2".into(),
+            public_key: key.public_key(),
+            relationships: vec![Relationship::AssertionMethod, Relationship::Authentication],
+            revoked: None,
+        };
+        let old = NewMethod {
+            fragment: "key-1".into(),
+            public_key: self.party.key.public_key(),
+            relationships: Vec::new(),
+            revoked: Some(since),
+        };
+        let entries = |log: &str| {
+            VerifiedEntries::verify(&self.party.did, log.as_bytes(), NOW).expect("a log")
+        };
+        let after = second.public_key();
+        let control = Control { signer: &self.next, next: &after, witness: None };
+        let methods = [new.clone()];
+        let between = webvh::update(&entries(&self.log), &methods, &control, rotated);
+        let between = between.expect("a log with another key");
+        let control = Control { signer: &second, next: &third, witness: None };
+        let marked = webvh::update(&entries(&between), &[old, new], &control, at);
+        let marked = marked.expect("a log with a mark");
+        let did = self.party.did.clone();
+        let key_id = did.with_fragment("key-2").expect("a key id");
+        (Party { did, key, key_id }, known(&between, NOW), known(&marked, NOW))
+    }
+
     /// What is known of it: that it was given up in the second before a time, with which its DID ends.
     #[must_use]
     pub fn ended(&self, at: UnixMillis) -> Fixed {

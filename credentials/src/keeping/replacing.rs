@@ -109,7 +109,11 @@ fn forget_lists(
     let (kept, seen) = super::lists(wallet)?;
     for ((id, signer), seen) in seen {
         if &signer == did && seen.is_disowned(&id, &kept, &resolver) {
-            changes.remove(super::LISTS, &super::list_name(did, &id));
+            let name = super::list_name(did, &id);
+            changes.remove(super::LISTS, &name);
+            if wallet.get(super::BEFORE, &name)?.is_some() {
+                changes.remove(super::BEFORE, &name);
+            }
         }
     }
     Ok(())

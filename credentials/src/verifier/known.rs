@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
     pub(super) lists: Vec<StatusList>,
+    /// The newest before each by other keys, the oldest first: for the verifier of the next process.
+    pub(super) before: Vec<StatusList>,
     pub(super) seen: SeenLists,
     pub(super) logs: BTreeMap<Did, Snapshot>,
 }
@@ -36,11 +38,18 @@ impl Known {
                 return Err(KeepError::OlderList(list.id));
             }
         }
-        self.seen.insert((list.id.clone(), list.issuer.clone()), SeenList::of(&list));
+        let key = (list.id.clone(), list.issuer.clone());
+        let state = SeenList::of(&list).in_place_of(self.seen.get(&key));
+        let is_before = |old: &StatusList| state.before.iter().any(|b| b.order == old.order());
+        let is_same = |old: &StatusList| old.id == list.id && old.issuer == list.issuer;
+        self.before.retain(|old| !is_same(old) || is_before(old));
+        let replaced = known.as_deref().filter(|old| is_before(old)).cloned();
+        self.before.extend(replaced);
         match known {
             Some(known) => *known = list,
             None => self.lists.push(list),
         }
+        self.seen.insert(key, state);
         Ok(())
     }
 }

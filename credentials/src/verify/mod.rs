@@ -33,7 +33,7 @@ pub use authority::{carries_authority, pretends_authority};
 pub use reliance::{ListRead, Reliance};
 pub use report::{Age, REPORT_VERSION, Step, TrustSummary, Verdict, VisaReport};
 pub use report_in::{CheckIn, VerdictIn, VisaIn, VisaReportIn};
-pub use seen::{SeenList, SeenLists};
+pub use seen::{SeenList, SeenLists, SeenState};
 
 use crate::codes;
 use crate::secured::{Kind, Secured};

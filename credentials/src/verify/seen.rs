@@ -10,7 +10,11 @@ use gridpass_identity::document::Relationship;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{Resolver, TimeBasis};
 use gridpass_identity::time::UnixMillis;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// Of how many keys the newest state of one list is remembered.
+const MAX_KEYS: usize = 16;
 
 /// The newest state of each status list that was ever seen, by list and signer. Whoever begins with an empty one
 /// each time takes a list from before a revocation: [`crate::verifier::Verifier`] keeps one, as does a wallet
@@ -24,11 +28,45 @@ pub struct SeenList {
     pub order: (u64, UnixMillis),
     /// By which key it was signed, and when. Where that was not kept, the state counts for good.
     pub signed: Option<(DidUrl, UnixMillis)>,
+    /// The newest state before it by each other key, the newest first, with nothing before them: where this one
+    /// counts for nothing, they count still.
+    pub before: Vec<Self>,
+}
+
+/// A state that was seen, as it is written down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeenState {
+    /// The list's version; 0 where it has none.
+    pub version: u64,
+    /// Its date.
+    pub dated: UnixMillis,
+    /// By which key it was signed.
+    pub key: String,
+    /// When it was signed.
+    pub signed: UnixMillis,
+}
+
+impl SeenState {
+    /// The newest state of a list, if it is known by which key it was signed.
+    #[must_use]
+    pub fn of(seen: &SeenList) -> Option<Self> {
+        let (key, signed) = seen.signed.as_ref()?;
+        let (version, dated) = seen.order;
+        Some(Self { version, dated, key: key.to_string(), signed: *signed })
+    }
+
+    /// What was seen, if it names a key.
+    #[must_use]
+    pub fn read(&self) -> Option<SeenList> {
+        let signed = Some((DidUrl::parse(&self.key).ok()?, self.signed));
+        Some(SeenList { order: (self.version, self.dated), signed, before: Vec::new() })
+    }
 }
 
 impl From<(u64, UnixMillis)> for SeenList {
     fn from(order: (u64, UnixMillis)) -> Self {
-        Self { order, signed: None }
+        Self { order, signed: None, before: Vec::new() }
     }
 }
 
@@ -37,21 +75,46 @@ impl SeenList {
     #[must_use]
     pub fn of(list: &StatusList) -> Self {
         let (key, at) = (list.secured().key_id().cloned(), list.secured().signed_at());
-        Self { order: list.order(), signed: key.zip(at) }
+        Self { order: list.order(), signed: key.zip(at), before: Vec::new() }
+    }
+
+    /// This state in the place of what was known. Of that is kept what is older, and by other keys: one of a
+    /// thief's key would else have its owner's own newest one forgotten, and an older one count again
+    /// once that key is marked.
+    #[must_use]
+    pub fn in_place_of(mut self, known: Option<&Self>) -> Self {
+        let key = |seen: &Self| seen.signed.as_ref().map(|(key, _)| key.clone());
+        let mut keys = vec![key(&self)];
+        for state in known.into_iter().flat_map(|k| std::iter::once(k).chain(&k.before)) {
+            let is_older = state.order < self.order && !keys.contains(&key(state));
+            if is_older && keys.len() < MAX_KEYS {
+                keys.push(key(state));
+                let (order, signed) = (state.order, state.signed.clone());
+                self.before.push(Self { order, signed, before: Vec::new() });
+            }
+        }
+        self
     }
 
     /// Whether a list is older than this state, and this state still counts against it.
     #[must_use]
     pub fn outdates(&self, list: &StatusList, resolver: &dyn Resolver) -> bool {
-        list.order() < self.order && !self.gives_way_to(list, resolver)
+        (list.order() < self.order && !self.is_void(list, resolver))
+            || self.before.iter().any(|before| before.outdates(list, resolver))
+    }
+
+    /// Whether this state counts for nothing against a list, and none before it outdates that.
+    #[must_use]
+    pub fn gives_way_to(&self, list: &StatusList, resolver: &dyn Resolver) -> bool {
+        self.is_void(list, resolver)
+            && !self.before.iter().any(|before| before.outdates(list, resolver))
     }
 
     /// Whether this state counts for nothing against a list: its key is marked as compromised, so that it is
     /// perhaps a thief's, and the list is of a time from that mark on. What is from before the mark is
     /// held against this state as ever: a mark brings no list back that its owner had replaced. The list
     /// must have been verified, by a key that holds.
-    #[must_use]
-    pub fn gives_way_to(&self, list: &StatusList, resolver: &dyn Resolver) -> bool {
+    fn is_void(&self, list: &StatusList, resolver: &dyn Resolver) -> bool {
         let Some((key, at)) = self.signed.as_ref().filter(|(key, _)| key.did() == &list.issuer)
         else {
             return false;

@@ -10,6 +10,7 @@ use crate::role::IssuerRevocation;
 use crate::signature::Asked;
 use crate::status::StatusList;
 use crate::visa::{Purpose, StatusEntry};
+use gridpass_identity::codes as identity_codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::{Check, Outcome};
@@ -28,6 +29,8 @@ pub(super) enum Use {
 /// The status lists at hand, each verified once.
 pub(super) struct Lists<'l> {
     lists: Vec<(&'l StatusList, Option<Check>)>,
+    /// Those that somebody else made in their signer's name ([`is_foreign`]): they say nothing of anybody.
+    foreign: Vec<(&'l StatusList, Check)>,
     evidence: &'l Evidence<'l>,
     now: UnixMillis,
     pub(super) clock: UnixMillis,
@@ -61,20 +64,24 @@ impl<'l> Lists<'l> {
 
     pub(super) fn verify_named(named: &BTreeSet<&str>, run: &mut Run<'l>) -> Self {
         let clock = run.expect.clock.max(run.expect.now);
-        let mut lists = Vec::new();
+        let (mut lists, mut foreign) = (Vec::new(), Vec::new());
         for list in run.evidence.lists.iter().filter(|l| named.contains(l.id.as_str())) {
             let found = run.signature(list.secured(), &asked(list, clock));
+            let is_foreign = is_foreign(&found.checks);
             let refused = found.checks.into_iter().find(|c| c.outcome != Outcome::Passed);
             let refused = refused.or_else(|| from_future(list, clock));
             if refused.is_none() {
                 let what = format!("status list {} of {}", list.id, list.issuer);
                 run.ages.push(Age { what, age_seconds: clock.millis_since(list.dated) / 1000 });
             }
-            lists.push((list, refused));
+            match refused {
+                Some(refused) if is_foreign => foreign.push((list, refused)),
+                refused => lists.push((list, refused)),
+            }
         }
         let (by_role, undecided) = (Revokers::new(), Revokers::new());
         let (evidence, now, lapsed) = (run.evidence, run.expect.now, Revokers::new());
-        Self { lists, evidence, now, clock, by_role, undecided, lapsed }
+        Self { lists, foreign, evidence, now, clock, by_role, undecided, lapsed }
     }
 
     /// The newest state of each list, by whoever may say something of the subject.
@@ -283,7 +290,10 @@ impl<'l> Lists<'l> {
     /// Why the issuer's own list cannot be read: none, a bad one, or somebody else's.
     fn no_list(&self, entry: &StatusEntry, subject: &Subject<'_>) -> Check {
         let name = status_name(entry.purpose);
-        let mut others = self.lists.iter().filter(|(l, _)| l.id == entry.list).peekable();
+        let theirs = self.lists.iter().map(|(l, refused)| (*l, refused.as_ref()));
+        let foreign = self.foreign.iter().map(|(l, refused)| (*l, Some(refused)));
+        let all = theirs.chain(foreign);
+        let mut others = all.filter(|(l, _)| l.id == entry.list).peekable();
         if others.peek().is_none() {
             let sentence =
                 format!("the {} list {} is not at hand", entry.purpose.name(), entry.list);
@@ -399,6 +409,20 @@ fn status_name(purpose: Purpose) -> &'static str {
     }
 }
 
+/// Whether the checks of a list's signature say that it is not its signer's: another signed it, the key is none that
+/// its signer's document ever listed, or the signature does not fit. Anybody can make such a list in anybody's name.
+/// Where it fits, whatever else is wrong, or the document is not known, it is perhaps its signer's.
+fn is_foreign(checks: &[Check]) -> bool {
+    let fits = |c: &Check| c.name == "signature" && c.outcome == Outcome::Passed;
+    let denies = |c: &Check| {
+        let no_key = [identity_codes::KEY_NOT_LISTED, identity_codes::JWS_HEADER_REFUSED];
+        c.outcome == Outcome::Failed
+            && (["signer", "signature"].contains(&c.name)
+                || (c.name == "key" && no_key.contains(&c.code)))
+    };
+    !checks.iter().any(fits) && checks.iter().any(denies)
+}
+
 /// What is asked of a list's signature.
 pub(super) fn asked(list: &StatusList, now: UnixMillis) -> Asked<'_> {
     Asked {
@@ -414,7 +438,7 @@ pub(super) fn from_future(list: &StatusList, now: UnixMillis) -> Option<Check> {
     let skew = gridpass_identity::time::MAX_CLOCK_SKEW_MILLIS;
     (list.dated > now.plus_millis(skew)).then(|| {
         let sentence = format!("the list is dated {}", list.dated);
-        Check::failed("status", gridpass_identity::codes::SIGNED_IN_FUTURE, sentence)
+        Check::failed("status", identity_codes::SIGNED_IN_FUTURE, sentence)
     })
 }
 

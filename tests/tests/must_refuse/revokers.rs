@@ -169,6 +169,45 @@ fn a_place_that_is_clear_and_an_office_that_nobody_could_give_say_nothing() {
     assert_eq!(s.check(&s.lists(&[&forged], None)).outcome, Outcome::Passed);
 }
 
+#[test]
+fn a_list_that_somebody_else_made_in_a_revokers_name_is_as_if_it_were_not_at_hand() {
+    let s = Revoked::new();
+    let (resolver, purpose) = (OfflineResolver::new(&NoSnapshots), Purpose::Revocation);
+    let seen = SeenLists::from([(
+        (s.root.list_id(purpose), s.ombudsman.did.clone()),
+        s.theirs(&[]).order().into(),
+    )]);
+    let check = |lists: &[StatusList], seen: &SeenLists| {
+        let evidence = Evidence { trust: &s.trust, lists, resolver: &resolver, seen };
+        let (now, clock) = (NOW, NOW);
+        let expect = Expectation { now, clock, audience: None, nonce: None, presenter: None };
+        let text = s.visa.text().as_bytes();
+        let report = verify_visa(text, &[], &evidence, &expect, &mut SignatureMemo::default());
+        (report.outcome, report.code)
+    };
+    // By a key of the thief's own, and by one that it gives out as the ombudsman's.
+    let named = Party { did: s.ombudsman.did.clone(), ..Party::new(9) };
+    let keyed = Party { key: Party::new(9).key, ..s.ombudsman.clone() };
+    let of_good = (Outcome::Failed, codes::VISA_REVOKED);
+    for (until, genuine) in [(in_days(1), of_good), (days_ago(1), LAPSED)] {
+        let office = s.office(until);
+        for thief in [&named, &keyed] {
+            for set in [&[s.set][..], &[]] {
+                let mut lists = s.lists(&[&office], None);
+                let forged = world::list_carrying(&s.root, thief, purpose, set, &[&office]);
+                lists.push(forged);
+                // It takes nothing from the ombudsman's own.
+                assert_eq!(check(&lists, &SeenLists::new()), genuine);
+                lists.remove(lists.len() - 2);
+                assert_eq!(check(&lists, &SeenLists::new()).0, Outcome::Passed);
+                // Nor does it stand in for one that was seen and is withheld.
+                let unknown = (Outcome::Indeterminate, codes::STATUS_UNKNOWN);
+                assert_eq!(check(&lists, &seen), unknown);
+            }
+        }
+    }
+}
+
 /// The revoker's visa is looked at as of the time that is asked about, its lists as of the clock.
 #[test]
 fn a_revoker_counts_as_it_stands_at_the_time_that_is_asked_about() {

@@ -297,11 +297,17 @@ fn a_revoker_by_role_whose_list_is_not_believed_or_not_at_hand_leaves_it_open() 
     let id = s.root.list_id(Purpose::Revocation);
     let seen = SeenLists::from([((id, s.revoker.did.clone()), (5, NOW).into())]);
     is(&check(&lists, &seen), Outcome::Indeterminate, codes::STATUS_UNKNOWN);
-    // In its name, by another's key.
+    // In its name, by another's key: anybody could make that, and it is as if it were not at hand.
     let named = Party { did: s.revoker.did.clone(), ..Party::new(9) };
     lists.push(world::list_by(&s.root, &named, Purpose::Revocation, &[], |_| ()));
+    assert_eq!(check(&lists, &SeenLists::new()).outcome, Outcome::Passed);
+    is(&check(&lists, &seen), Outcome::Indeterminate, codes::STATUS_UNKNOWN);
+    // By its own key, and not to be believed.
+    lists.push(world::list_by(&s.root, &s.revoker, Purpose::Revocation, &[], |list| {
+        list["validFrom"] = json!(in_days(1));
+    }));
     let report = check(&lists, &SeenLists::new());
-    is(&report, Outcome::Indeterminate, identity_codes::SIGNER_OTHER);
+    is(&report, Outcome::Indeterminate, identity_codes::SIGNED_IN_FUTURE);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use gridpass_credentials::status::{Change, StatusList};
 use gridpass_credentials::trust::{IdentityMaterial, Trust};
 use gridpass_credentials::verifier::Verifier;
 use gridpass_credentials::verify::{
-    Evidence, Expectation, SeenList, SeenLists, VisaReport, verify_visa,
+    Evidence, Expectation, SeenList, SeenLists, SeenState, VisaReport, verify_visa,
 };
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::codes as identity_codes;
@@ -108,6 +108,80 @@ fn a_thiefs_list_does_not_lock_its_owners_out_and_the_mark_brings_no_older_one_b
         // It does not come back.
         take(stolen, &[]).expect_err("its key is marked");
         assert_eq!(take(&older, &[]), Err("GP-KEY-NOT-LISTED"));
+    }
+}
+
+#[test]
+fn a_mark_brings_no_list_back_that_its_owner_had_replaced_before_the_thief_did() {
+    let (signer, issuer, holder) = (Party::new(9), Logged::new(1), Party::new(2));
+    let role = world::definition("flex.gb.aggregator", world::dids(&[&issuer.party]), |_| ());
+    let pack = first(&signer, &[&issuer.party], &[&role]);
+    let trust = Trust::open(&pack, None, NOW).expect("a pack");
+    let (owner, marked) = issuer.marked(minutes_ago(120), minutes_ago(40));
+    let issued = world::visa(&owner, &holder, &role, |_| ());
+    let visa = world::issue_as(&owner, &issued, Form::Jwt, minutes_ago(30));
+    let replaced = list(&owner, Purpose::Revocation, 11, minutes_ago(25));
+    let newest = list(&owner, Purpose::Revocation, 12, minutes_ago(20));
+    let next = list(&owner, Purpose::Revocation, 13, minutes_ago(10));
+    // Dated back to when the stolen key was its owner's.
+    let stolen = list(&issuer.party, Purpose::Revocation, 99, minutes_ago(60));
+
+    let seen = SeenList::of(&newest).in_place_of(Some(&SeenList::of(&replaced)));
+    assert_eq!(seen, SeenList::of(&newest), "of one key the newest is enough");
+    let seen = SeenList::of(&stolen).in_place_of(Some(&seen));
+    let resolver = OfflineResolver::new(&marked);
+    for (own, counts) in [(&replaced, false), (&newest, true), (&next, true)] {
+        assert_eq!(seen.outdates(own, &resolver), !counts);
+        assert_eq!(seen.gives_way_to(own, &resolver), counts);
+        let lists = [own.clone(), list(&owner, Purpose::Suspension, 3, minutes_ago(20))];
+        let key = (own.id.clone(), own.issuer.clone());
+        let report =
+            check(&visa, &trust, &lists, &SeenLists::from([(key, seen.clone())]), &marked);
+        let (outcome, code) = match counts {
+            true => (Outcome::Passed, codes::VISA_IN_FORCE),
+            false => (Outcome::Failed, codes::STATUS_ROLLBACK),
+        };
+        assert_eq!((report.outcome, report.code), (outcome, code), "{}", report.sentence);
+    }
+    // Once the owner's own took its place, nothing of the thief's is left.
+    let after = SeenList::of(&newest).in_place_of(Some(&seen));
+    assert_eq!(after, SeenList::of(&newest));
+    // Written down and read again, it says the same.
+    let written: Vec<SeenState> = seen.before.iter().filter_map(SeenState::of).collect();
+    let read: Vec<SeenList> = written.iter().filter_map(SeenState::read).collect();
+    assert_eq!(read, seen.before);
+}
+
+#[test]
+fn a_verifier_and_the_next_one_remember_what_a_thiefs_list_stood_over() {
+    let (signer, issuer) = (Party::new(9), Logged::new(1));
+    let role = world::definition("flex.gb.aggregator", world::dids(&[&issuer.party]), |_| ());
+    let pack = first(&signer, &[&issuer.party], &[&role]);
+    let pin = ContentId::of_bytes(&pack).expect("a name");
+    let (owner, rotated, marked) =
+        issuer.rotated_then_marked(minutes_ago(90), minutes_ago(120), minutes_ago(5));
+    let of = |version: u64, ago: u64| list(&owner, Purpose::Revocation, version, minutes_ago(ago));
+    let (replaced, newest) = (of(11, 60), of(12, 50));
+    let stolen = list(&issuer.party, Purpose::Revocation, 99, minutes_ago(110));
+    let take = |verifier: &Verifier, text: &str, log: &dyn SnapshotStore| {
+        let log = log.snapshots(&owner.did).expect("a log").pop().expect("one");
+        let beside = [IdentityMaterial::of(&owner.did, &log)];
+        let taken = verifier.take_list(text.as_bytes(), &beside, NOW);
+        taken.map_err(|e| e.code().id())
+    };
+    let verifier = Verifier::open(&pack, &pin, NOW).expect("a verifier");
+    for one in [&replaced, &newest, &stolen] {
+        assert_eq!(take(&verifier, one.secured().text(), &rotated), Ok(()));
+    }
+    let next = Verifier::open(&pack, &pin, NOW).expect("a verifier");
+    for text in verifier.lists() {
+        assert_eq!(take(&next, &text, &rotated), Ok(()));
+    }
+    for verifier in [&verifier, &next] {
+        let older = take(verifier, replaced.secured().text(), &marked);
+        assert_eq!(older, Err("GP-STATUS-ROLLBACK"));
+        assert_eq!(take(verifier, newest.secured().text(), &marked), Ok(()));
+        assert_eq!(verifier.lists(), [newest.secured().text()]);
     }
 }
 
@@ -419,4 +493,34 @@ fn who_is_revoked_dates_nothing_back_before_the_renewals_of_a_revoker_and_of_who
     let report = verify_visa(text, &[], &evidence, &expect, &mut SignatureMemo::default());
     let open = (Outcome::Indeterminate, codes::STATUS_SIGNER);
     assert_eq!((report.outcome, report.code), open, "{}", report.sentence);
+}
+
+#[test]
+fn a_marked_authority_is_named_where_it_stands_and_a_missing_link_further_down() {
+    let (signer, above) = (Party::new(9), Logged::new(6));
+    let (ministry, chamber, ombudsman) = (Party::new(8), Party::new(7), Party::new(5));
+    let top = world::definition("flex.gb.ministry", world::dids(&[&above.party]), |_| ());
+    let seat = world::definition("flex.gb.chamber", world::holders(&[&top]), |_| ());
+    let office = world::definition("flex.gb.ombudsman", world::holders(&[&seat]), |_| ());
+    let pack = first(&signer, &[&above.party], &[&top, &seat, &office]);
+    let trust = Trust::open(&pack, None, NOW).expect("a pack");
+    let (new, marked) = above.marked(days_ago(5), days_ago(1));
+    let made = |by: &Party, to: &Party, role: &RoleDefinition| {
+        world::issue(by, &world::visa(by, to, role, |_| ()))
+    };
+    let first = made(&above.party, &ministry, &top);
+    let second = made(&ministry, &chamber, &seat);
+    let third = made(&chamber, &ombudsman, &office);
+    let lists = world::clear_lists(&[&new, &ministry, &chamber]);
+    let seen = SeenLists::new();
+    let report = check_beside(&third, &[&second, &first], &trust, &lists, &seen, &marked);
+    for (visa, code) in [
+        (&first, identity_codes::KEY_COMPROMISED_SINCE),
+        (&second, identity_codes::KEY_COMPROMISED_SINCE),
+        (&third, codes::CHAIN_LINK_MISSING),
+    ] {
+        let found = report.visas.iter().find(|v| &v.evidence == visa.id()).expect("it is told");
+        let open = (Outcome::Indeterminate, code);
+        assert_eq!((found.outcome, found.code), open, "{}", found.sentence);
+    }
 }

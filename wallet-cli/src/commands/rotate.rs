@@ -9,9 +9,8 @@ use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use crate::warnings::warn;
 use clap::Args;
-use gridpass_credentials::hanging::{Hanging, hanging};
+use gridpass_credentials::hanging::{self, Hanging, Loss};
 use gridpass_credentials::keeping::{self, KeepError};
-use gridpass_credentials::register;
 use gridpass_identity::codes;
 use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
@@ -66,7 +65,7 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
             lines(&hangs, HANGS),
             to_publish(&wallet, &rotated).unwrap_or_default(),
         );
-        let json = json!({ "identity": rotated, "marked": marked });
+        let json = json!({ "identity": rotated, "marked": marked, "hanging": hangs });
         return Ok(Answer::new("gridpass.id.rotate/1", json, text));
     }
     let Some(since) = since else { return Err(cannot_rotate(&identity)) };
@@ -81,7 +80,8 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
         changed.did.method(),
         to_issue_anew(&identity).join("\n    - "),
     );
-    let json = json!({ "identity": changed, "marked": marked });
+    // Others cannot see it, so that for them everything counts as before.
+    let json = json!({ "identity": changed, "marked": marked, "hanging": [] });
     Ok(Answer::new("gridpass.id.rotate/1", json, text))
 }
 
@@ -91,25 +91,12 @@ const HANGS: &str = "what was revoked by holders of visas that these keys signed
                      these visas anew, or have it taken over:";
 
 /// What was revoked by visas that an identity issued.
-fn hanging_on(wallet: &Wallet, did: &Did) -> Result<Vec<Hanging>, Failure> {
-    let trust = match keeping::pinned_even_ahead(wallet, now()) {
-        Ok(trust) => trust,
-        Err(KeepError::NoTrust | KeepError::Trust(_)) => return Ok(Vec::new()),
-        Err(e) => return Err(e.into()),
-    };
-    let mut all: Vec<Hanging> = Vec::new();
-    for record in register::issued(wallet)? {
-        let visa = record.read()?;
-        if &visa.issuer != did || record.state() == "revoked" {
-            continue;
-        }
-        for one in hanging(wallet, &trust, &visa, now())? {
-            if !all.contains(&one) {
-                all.push(one);
-            }
-        }
+fn hanging_on(wallet: &Wallet, did: &Did) -> Result<Vec<Hanging>, KeepError> {
+    match keeping::pinned_even_ahead(wallet, now()) {
+        Ok(trust) => hanging::hanging_on(wallet, &trust, did, Loss::Keys, now()),
+        Err(KeepError::NoTrust | KeepError::Trust(_)) => Ok(Vec::new()),
+        Err(e) => Err(e),
     }
-    Ok(all)
 }
 
 fn mark_all(

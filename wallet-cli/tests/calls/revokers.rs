@@ -2,6 +2,7 @@
 //! anybody would.
 
 use crate::clock::opened;
+use crate::commands::wait_for_next_second;
 use crate::common::Place;
 use crate::parties::{Party, framework};
 use getrandom::SysRng;
@@ -23,8 +24,13 @@ const ROLE: &str = "flex.gb.supplier";
 
 /// A regulator whose suppliers an ombudsman may revoke, and a supplier.
 fn with_office(place: &Place) -> (Party<'_>, Party<'_>) {
+    with_office_that(place, "keeps")
+}
+
+/// The same, where visas of ombudsmen end or stand as their issuer's own authority does.
+fn with_office_that<'p>(place: &'p Place, revoked: &str) -> (Party<'p>, Party<'p>) {
     let (regulator, holder) = framework(place);
-    regulator.ok(&["role", "define", OFFICE]);
+    regulator.ok(&["role", "define", OFFICE, "--on-issuer-revoked", revoked]);
     regulator.ok(&["role", "define", ROLE, "--revoked-by", OFFICE]);
     regulator.ok(&["charter", "add-role", OFFICE, ROLE]);
     regulator.ok(&["charter", "pack", "-o", "trust-2.json"]);
@@ -100,6 +106,66 @@ fn what_an_officer_revokes_a_revoker_of_is_named_as_void() {
     let text = ran.text();
     assert!(text.contains("counts no more, unless it is taken over"), "{text}");
     assert!(text.contains("takes it over with `gridpass visa revoke urn:uuid:"), "{text}");
+}
+
+/// What an ombudsman revoked, as the regulator knows it: the visa's id.
+fn revoked_by_office(place: &Place, regulator: &Party<'_>) -> Value {
+    let ombudsman = Party::new(place, "ombudsman");
+    ombudsman.ok(&["charter", "verify", "trust-2.json", "--adopt"]);
+    let issue = ["visa", "issue", "--to", &ombudsman.did, "--role", OFFICE];
+    regulator.ok(&[&issue[..], &["--validity", "20d", "-o", "office.json"]].concat());
+    ombudsman.ok(&["visa", "accept", "office.json"]);
+    ombudsman.ok(&["visa", "revoke", "visa.json", "-o", "gone.json"]);
+    regulator.ok(&["status", "accept", "gone.json"]);
+    let list = regulator.json("gridpass.visa.list/1", &["visa", "list", "--issued"]);
+    row(&list["visas"], ROLE)["visa"]["id"].clone()
+}
+
+#[test]
+fn what_hangs_on_a_root_is_named_where_it_is_removed() {
+    let place = Place::new();
+    let (regulator, holder) = with_office_that(&place, "ends");
+    let supplier = revoked_by_office(&place, &regulator);
+    let amend = |args: &[&str]| {
+        let args = [&["charter", "amend"][..], args].concat();
+        regulator.json("gridpass.charter/1", &args)["hanging"].clone()
+    };
+    // Where no root leaves, and of one of whom the wallet knows nothing, there is nothing.
+    assert_eq!(amend(&["--add-root", &holder.did]), serde_json::json!([]));
+    assert_eq!(amend(&["--remove-root", &holder.did]), serde_json::json!([]));
+    amend(&["--add-root", &holder.did]);
+    let hanging = amend(&["--remove-root", &regulator.did]);
+    assert_eq!(hanging.as_array().map(Vec::len), Some(1), "{hanging:#}");
+    assert_eq!((&hanging[0]["visa"], &hanging[0]["purpose"]), (&supplier, &"revocation".into()));
+    // In words, too.
+    amend(&["--add-root", &regulator.did]);
+    let said = regulator.ok(&["charter", "amend", "--remove-root", &regulator.did]);
+    let text = said.text();
+    assert!(text.contains("that a removed root issued is undecided"), "{text}");
+    assert!(text.contains("takes it over with `gridpass visa revoke urn:uuid:"), "{text}");
+}
+
+#[test]
+fn nothing_hangs_on_a_root_whose_visas_stand_without_it() {
+    let place = Place::new();
+    let (regulator, holder) = with_office_that(&place, "keeps");
+    revoked_by_office(&place, &regulator);
+    let amend = ["charter", "amend", "--add-root", &holder.did, "--remove-root", &regulator.did];
+    let amended = regulator.json("gridpass.charter/1", &amend);
+    assert_eq!(amended["hanging"], serde_json::json!([]), "{amended:#}");
+}
+
+#[test]
+fn what_hangs_on_the_keys_that_are_marked_is_named() {
+    let place = Place::new();
+    let (regulator, _) = with_office(&place);
+    let supplier = revoked_by_office(&place, &regulator);
+    wait_for_next_second();
+    let rotate = ["id", "rotate", "root", "--compromised-since", "2020-01-01T00:00:00Z"];
+    let rotated = regulator.json("gridpass.id.rotate/1", &rotate);
+    let hanging = &rotated["hanging"];
+    assert_eq!(hanging.as_array().map(Vec::len), Some(1), "{rotated:#}");
+    assert_eq!(hanging[0]["visa"], supplier);
 }
 
 #[test]

@@ -6,8 +6,8 @@
 use super::MaterialError;
 use super::folder::{Folder, hash};
 use crate::codes;
-use gridpass_credentials::verify::{SeenList, SeenLists};
-use gridpass_identity::did::{Did, DidUrl};
+use gridpass_credentials::verify::{SeenList, SeenLists, SeenState};
+use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,32 +30,10 @@ struct Whose {
     /// By which key the newest state was signed: it is judged again once that is marked as compromised. Older
     /// programs wrote nothing of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    newest: Option<Newest>,
-}
-
-/// Who signed a state, and when.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Newest {
-    version: u64,
-    dated: UnixMillis,
-    key: String,
-    signed: UnixMillis,
-}
-
-impl Newest {
-    fn of(seen: &SeenList) -> Option<Self> {
-        let (key, signed) = seen.signed.as_ref()?;
-        let (version, dated) = seen.order;
-        Some(Self { version, dated, key: key.to_string(), signed: *signed })
-    }
-
-    /// Its state, where it is of this order: a list is written after what says whose it is.
-    fn state(&self, order: Order) -> Option<SeenList> {
-        let key = DidUrl::parse(&self.key).ok()?;
-        let signed = Some((key, self.signed));
-        ((self.version, self.dated) == order).then_some(SeenList { order, signed })
-    }
+    newest: Option<SeenState>,
+    /// The newest states before it by other keys, which count where it does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    before: Vec<SeenState>,
 }
 
 /// What the name of a list's file says.
@@ -159,8 +137,13 @@ impl ListFiles {
             return Err(MaterialError::new(codes::NODE_FOLDER, sentence));
         };
         Ok(self.0.get(&key).and_then(|files| files.newest).map(|order| {
-            let state = whose.newest.and_then(|newest| newest.state(order));
-            ((whose.list, whose.signer), state.unwrap_or_else(|| order.into()))
+            // Where it is of this order: a list is written after what says whose it is.
+            let state = whose.newest.and_then(|newest| newest.read());
+            let state = state.filter(|state| state.order == order);
+            let mut state = state.unwrap_or_else(|| order.into());
+            let before = whose.before.iter().filter_map(SeenState::read);
+            state.before = before.filter(|before| before.order < order).collect();
+            ((whose.list, whose.signer), state)
         }))
     }
 
@@ -179,8 +162,9 @@ impl ListFiles {
         let (key, order) = (key_of(list, signer), seen.order);
         let (name, files) = (Name::of(&key, order, bytes), self.0.entry(key.clone()).or_default());
         files.newest = Some(order);
-        let newest = Newest::of(seen);
-        let whose = Whose { list: list.clone(), signer: signer.clone(), newest };
+        let newest = SeenState::of(seen);
+        let before = seen.before.iter().filter_map(SeenState::of).collect();
+        let whose = Whose { list: list.clone(), signer: signer.clone(), newest, before };
         let whose = serde_json::to_vec(&whose)
             .map_err(|e| MaterialError::new(codes::NODE_FOLDER, e.to_string()));
         if let Err(e) = whose.and_then(|bytes| folder.write(&whose_name(&key), &bytes)) {
@@ -228,7 +212,9 @@ pub(super) fn note(seen: &mut SeenLists, key: (String, Did), state: SeenList) {
             free.insert(state);
         }
         Entry::Occupied(mut known) => {
-            if known.get().order < state.order {
+            let (held, new) = (known.get(), &state);
+            let says_more = held.before.is_empty() && !new.before.is_empty();
+            if held.order < new.order || (held.order == new.order && says_more) {
                 known.insert(state);
             }
         }
@@ -307,9 +293,10 @@ mod tests {
         let (mut files, ..) = s.again();
         let key = s.list.1.with_fragment("key-1").expect("a key id");
         let signed = Some((key, UnixMillis::new(1000)));
-        let state = SeenList { order: order(2), signed };
+        let before = vec![SeenList { order: order(1), signed: signed.clone(), before: vec![] }];
+        let state = SeenList { order: order(2), signed, before };
         files.keep(&s.folder, &s.list, &state, b"two").expect("kept");
-        assert_eq!(s.again().1.get(&s.list), Some(&state));
+        assert_eq!(s.again().1.get(&s.list), Some(&state), "with what was before it");
         // One that counts takes the place of one of a higher version that counts no more.
         files.keep(&s.folder, &s.list, &order(1).into(), b"one").expect("kept");
         let (mut files, seen, whole) = s.again();

@@ -53,6 +53,7 @@ impl Material {
             let sentence = format!("{MAX_LISTS} status lists are kept already");
             return Err(MaterialError::new(codes::NODE_FULL, sentence));
         }
+        let state = state.in_place_of(seen);
         let text = list.secured().text().to_owned();
         self.seen.insert(key.clone(), state.clone());
         self.since.insert(key.clone(), now);

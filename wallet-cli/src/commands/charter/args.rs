@@ -132,7 +132,7 @@ pub struct AmendArgs {
     /// A new root
     #[arg(long, value_name = "DID")]
     pub add_root: Vec<String>,
-    /// A root that is none any more
+    /// A root that is none any more; what was revoked by visas that it issued is named, where that hangs on it
     #[arg(long, value_name = "DID")]
     pub remove_root: Vec<String>,
     /// A new signer

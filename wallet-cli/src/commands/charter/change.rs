@@ -8,6 +8,7 @@ use crate::commands::arguments::{definition, parse_duration};
 use crate::commands::clock::warn_of_jump;
 use crate::commands::resolve::parse_time;
 use crate::commands::sign::identity;
+use crate::commands::visa::hanging::lines;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
 use crate::output::{Answer, Failure, Outcomes};
 use crate::resolving::parse_dids;
@@ -18,6 +19,7 @@ use gridpass_credentials::charter::{
 };
 use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::hanging::{Hanging, Loss, hanging_on};
 use gridpass_credentials::issuable::obstacles;
 use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_credentials::role::RoleDefinition;
@@ -229,6 +231,25 @@ pub fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
     finish(wallet, &signing, draft.signed.clone())
 }
 
+/// What happens to it where the root is removed that issued the visa by which somebody revoked.
+const HANGS: &str = "what was revoked by holders of visas that a removed root issued is \
+                     undecided once this charter is in force: have another root issue these \
+                     visas, or have it taken over:";
+
+/// What was revoked by visas of roots that are none any more. It is told, and fails nothing.
+fn hanging_on_removed(wallet: &Wallet, held: &Trust, next: &Charter) -> Vec<Hanging> {
+    let before = &held.charter().charter().roots;
+    let mut all: Vec<Hanging> = Vec::new();
+    for root in before.iter().filter(|root| !next.roots.contains(root)) {
+        for one in hanging_on(wallet, held, root, Loss::Root, now()).unwrap_or_default() {
+            if !all.contains(&one) {
+                all.push(one);
+            }
+        }
+    }
+    all
+}
+
 /// A framework goes on as long as enough of its signers can sign.
 fn warn_if_one_key_is_the_end(charter: &Charter) {
     let signers = charter.rule.signers.len();
@@ -296,6 +317,10 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
         }
         _ => Vec::new(),
     };
+    let hangs = match held.as_ref().filter(|_| !changed.is_empty()) {
+        Some(held) => hanging_on_removed(&wallet, held, charter),
+        None => Vec::new(),
+    };
     let complete = !matches!(pinning, Pinning::Missing(..));
     let is_pinned = matches!(pinning, Pinning::Pinned(..));
     let mut json = json!({
@@ -307,6 +332,7 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
         "complete": complete,
         "pinned": is_pinned,
         "changes": changed,
+        "hanging": hangs,
     });
     let mut head = format!(
         "Charter {:?}, version {}\n  CID  {}\n",
@@ -318,6 +344,7 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
         head.push_str(&format!("against version {}:\n", held.charter().charter().version));
         changed.iter().for_each(|line| head.push_str(&format!("  {line}\n")));
     }
+    head.push_str(&lines(&hangs, HANGS));
     let (text, bytes) = match pinning {
         Pinning::Pinned(trust, bytes) => {
             if let Value::Object(map) = &mut json {
