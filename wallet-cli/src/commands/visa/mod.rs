@@ -12,6 +12,7 @@ mod hold;
 mod issue;
 mod issue_many;
 mod listing;
+mod many;
 mod node;
 mod present;
 mod remove;

@@ -267,7 +267,8 @@ pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
     let validity = validity_check(&reviewed.request.statement, &reviewed.material.trust);
     reviewed.report.checks.extend(validity);
     if let Some(wallet) = &reviewed.material.wallet {
-        let earlier = super::renewal::checks(wallet, &reviewed.request.statement)?;
+        let earlier =
+            super::renewal::checks(wallet, &mut Known::of(wallet)?, &reviewed.request.statement)?;
         reviewed.report.checks.extend(earlier);
         reviewed.report.checks.extend(super::renewal::refused(wallet, &reviewed.request.id)?);
     }
