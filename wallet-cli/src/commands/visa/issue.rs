@@ -1,11 +1,8 @@
-//! Issuing a visa, or saying no.
+//! Issuing a visa.
 
-use super::request::look;
 use super::standing::{Entered, Known};
 use super::wanted::{Wanted, from_arguments, from_request, known_documents};
-use super::{
-    FormArg, claims_text, consent, done_all_the_same, issue_many, rows, wallet_of, write_parcel,
-};
+use super::{FormArg, claims_text, consent, done_all_the_same, issue_many, rows, write_parcel};
 use crate::commands::arguments::{ClaimArgs, TrustArgs, dids_in, parse_duration};
 use crate::commands::resolve::parse_time;
 use crate::commands::sign::identity;
@@ -20,17 +17,11 @@ use gridpass_credentials::issuing::{IssuedVisa, Issuer, NewVisa};
 use gridpass_credentials::keeping;
 use gridpass_credentials::many::Batch;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
-use gridpass_credentials::register;
-use gridpass_credentials::request::{self, Refusal};
-use gridpass_credentials::secured::Signer;
 use gridpass_credentials::trust::Trust;
 use gridpass_credentials::visa::Visa;
 use gridpass_identity::did::Did;
-use gridpass_identity::document::Relationship;
-use gridpass_identity::resolve::{OfflineResolver, Resolver as _, SnapshotStore as _};
-use gridpass_identity::time::UnixMillis;
+use gridpass_identity::resolve::{OfflineResolver, Resolver as _};
 use gridpass_identity::wallet::Wallet;
-use gridpass_identity::wallet::snapshots::Fixed;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -91,21 +82,6 @@ pub struct IssueArgs {
     pub trust: TrustArgs,
     #[command(flatten)]
     pub output: OutputArgs,
-}
-
-/// Refuse a request, with a reason that its sender can read
-#[derive(Args)]
-#[command(after_help = help!("  gridpass visa refuse request.json --reason 'zone GB-9 is not served' -o refusal.json"))]
-pub struct RefuseArgs {
-    /// The request; - for standard input
-    file: PathBuf,
-    /// Why
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
-    #[command(flatten)]
-    trust: TrustArgs,
-    #[command(flatten)]
-    output: OutputArgs,
 }
 
 pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
@@ -303,26 +279,6 @@ pub fn answered_before(record: &IssuedVisa, visa: &Visa, state: &str) -> Failure
     Failure::new(gridpass_credentials::codes::REQUEST_ANSWERED, message).next(next)
 }
 
-/// A refusal beside a visa that counts would say two things at once.
-fn refuse_where_one_counts(wallet: &Wallet, request: &ContentId) -> Result<(), Failure> {
-    for record in register::issued(wallet)? {
-        let (visa, state) = (record.read()?, record.state());
-        let living = state != "revoked" && visa.valid_until > now();
-        if record.request.as_ref() == Some(request) && living {
-            let message = format!(
-                "the visa {} was issued for this request at {}, and is {state}",
-                visa.id, record.issued
-            );
-            let failure = Failure::new(gridpass_credentials::codes::REQUEST_ANSWERED, message);
-            return Err(failure.next(format!(
-                "Where its holder is not to have it, revoke it: `gridpass visa revoke {} -o lists.json`.",
-                visa.id
-            )));
-        }
-    }
-    Ok(())
-}
-
 /// Says which visas of this role the holder has from here already; there may be reasons for several. Not those
 /// that nobody takes any more: in their place it is issued.
 fn tell_of_others(
@@ -350,43 +306,4 @@ fn tell_of_others(
         }
     }
     Ok(())
-}
-
-pub fn refuse(global: &GlobalArgs, args: &RefuseArgs) -> Outcomes {
-    args.output.check()?;
-    let reviewed = look(global, &args.file, &args.trust)?;
-    let request = reviewed.request.statement.clone();
-    let id = reviewed.request.id.clone();
-    let mut wallet = wallet_of(reviewed.material, global)?;
-    refuse_where_one_counts(&wallet, &id)?;
-    let me = identity(&wallet, Some(request.issuer.as_str()))?;
-    let refusal = Refusal {
-        format_version: request::FORMAT_VERSION,
-        issuer: me.did.clone(),
-        holder: request.holder.clone(),
-        request: id,
-        role: request.role.clone(),
-        reason: args.reason.clone(),
-    };
-    let (key_id, key) = wallet.active_secret(&me, Relationship::AssertionMethod)?;
-    let time: UnixMillis = now();
-    let text = request::sign(&refusal, Signer { key: &key, key_id: &key_id, now: time })?;
-    // Before its file is written: a call that is repeated enters it once more.
-    register::enter_refusal(&mut wallet, &refusal, time, &mut rng())?;
-    let parcel = Parcel::new(ParcelKind::Refusal, Some(text));
-    let json = json!({"refusal": refusal});
-    let text = format!(
-        "Refused {} to {}: {}\nnext: send the file to the holder, who verifies it with `gridpass visa verify FILE`",
-        refusal.role,
-        refusal.holder,
-        harmless(&refusal.reason)
-    );
-    let own = Fixed(wallet.snapshots(&me.did)?);
-    write_parcel(
-        parcel,
-        &own,
-        &[me.did],
-        &args.output,
-        Answer::new("gridpass.visa.refuse/1", json, text),
-    )
 }
