@@ -32,6 +32,8 @@ mod interop_age;
 mod issuing;
 mod killed_calls;
 #[cfg(unix)]
+mod many;
+#[cfg(unix)]
 mod messages;
 #[cfg(unix)]
 mod node_check;
