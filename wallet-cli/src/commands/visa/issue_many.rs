@@ -83,7 +83,7 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
     let batch = Batch::new(opened.wallet(), ROUND.min(requests.len()))?;
     let mut desk = Desk { global, args, place: Some(opened), known, batch, waiting: Vec::new() };
     let mut told = Told::of(requests.len());
-    let mut round = Round::new();
+    let mut round: Round<'_> = Vec::new();
     for (target, file) in &requests {
         let answered = loop {
             if let Some(answered) = desk.answer(file, target) {

@@ -153,6 +153,7 @@ fn words(requirement: &Requirement, trust: &Trust) -> String {
     };
     match requirement {
         Requirement::Role { role } => name(role),
+        Requirement::All { all } if all.len() == 1 => list(all),
         Requirement::All { all } => format!("all of ({})", list(all)),
         Requirement::Any { any } => format!("one of ({})", list(any)),
         Requirement::AtLeast { at_least, of } => format!("{at_least} of ({})", list(of)),
