@@ -97,12 +97,8 @@ impl OwnList {
         if bits.entries() == MIN_ENTRIES { Ok(bits) } else { Err(unreadable()) }
     }
 
-    /// Gives away a free entry, by chance: an index says nothing about when a visa was issued.
-    pub(crate) fn take(&mut self, rng: &mut dyn CryptoRng) -> Result<Option<u64>, KeepError> {
-        Ok(self.take_up_to(1, rng)?.pop())
-    }
-
-    /// As [`OwnList::take`], several at once: fewer where the list is full before.
+    /// Gives away free entries, by chance: an index says nothing about when a visa was issued. Fewer where the
+    /// list is full before.
     pub(crate) fn take_up_to(
         &mut self,
         count: usize,
@@ -360,6 +356,12 @@ mod tests {
     use gridpass_identity::method;
 
     const NOW: UnixMillis = UnixMillis::from_millis(1_772_366_400_123);
+
+    impl OwnList {
+        fn take(&mut self, rng: &mut dyn CryptoRng) -> Result<Option<u64>, KeepError> {
+            Ok(self.take_up_to(1, rng)?.pop())
+        }
+    }
 
     fn list(purpose: Purpose) -> (OwnList, SecretKey) {
         let key = SecretKey::from_bytes(KeyType::Ed25519, &[5; 32]).expect("a key");
