@@ -172,7 +172,8 @@ pub fn issue_one(
         withholdable: &withholdable,
         list_base: args.status_base.as_deref(),
     };
-    let documents = known_documents(wallet, trust, &shown, &identities, [&me.did, &subject])?;
+    let (parties, signers) = ([&me.did, &subject], known.signers());
+    let documents = known_documents(wallet, trust, &shown, &identities, parties, signers)?;
     let resolver = OfflineResolver::new(&documents);
     if !renews {
         tell_of_others(wallet, known, &subject, &role)?;

@@ -28,7 +28,7 @@ use gridpass_identity::resolve::{OfflineResolver, Resolution, ResolveError, Reso
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::clock::is_ahead;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// How a visa stands.
@@ -120,6 +120,12 @@ impl Known {
         }
         let (memo, issuers) = (SignatureMemo::default(), Issuers::default());
         Ok(Self { trust, lists, seen, memo, ended, issuers, register: None })
+    }
+
+    /// Who signed the status lists that are known.
+    pub fn signers(&self) -> Vec<Did> {
+        let all: BTreeSet<&Did> = self.lists.iter().map(|list| &list.issuer).collect();
+        all.into_iter().cloned().collect()
     }
 
     /// What was issued here, oldest first.

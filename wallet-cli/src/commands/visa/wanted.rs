@@ -217,22 +217,21 @@ pub fn members(presentation: &str) -> Result<Vec<String>, Failure> {
 }
 
 /// The documents that the new visa's chain needs: those in files, and others taken out of the wallet, which
-/// issuing changes.
+/// issuing changes. `signers` are those of the status lists that it keeps.
 pub fn known_documents<'t>(
     wallet: &Wallet,
     trust: &'t Trust,
     shown: &[String],
     files: &[IdentityMaterial],
     parties: [&Did; 2],
+    signers: Vec<Did>,
 ) -> Result<Snapshots<'t>, Failure> {
     let mut dids = dids_in(shown);
     for held in keeping::visas(wallet)? {
         dids.extend(dids_in(&[held.text]));
         dids.extend(dids_in(&held.supporting));
     }
-    for list in keeping::lists(wallet)?.0 {
-        dids.push(list.issuer);
-    }
+    dids.extend(signers);
     dids.extend(parties.map(Did::clone));
     let mut materials = identities_of(wallet, &dids)?;
     materials.extend_from_slice(files);
