@@ -3,21 +3,21 @@
 //! wallet.
 //!
 //! Nothing leaves this module that its own verifier would refuse: a new visa is verified, by the
-//! pinned trust pack, before it is entered in the register.
+//! pinned trust pack, before it is entered in the register. Many visas in one go: [`crate::many`].
 
 use crate::authorisation::{self, NodeAuthorisation, NodePurpose};
 use crate::codes;
 use crate::content_id::ContentId;
 use crate::issued::ISSUED;
 use crate::keeping::{self, KeepError, to_record};
+use crate::many::{Place, Read};
 use crate::own_list::{OwnList, own_lists, uuid};
 use crate::parcel::{Parcel, ParcelKind, dids_in, identities_of};
 use crate::presenting::check_presentable;
 use crate::secured::{Form, SecuredError, Signer, secure_credential};
-use crate::signature::SignatureMemo;
 use crate::status::{StatusError, StatusList};
 use crate::trust::Trust;
-use crate::verify::{Evidence, Expectation, SeenLists, VisaReport, verify_visa};
+use crate::verify::{Evidence, Expectation, VisaReport, verify_visa};
 use crate::visa::{Purpose, StatusEntry, Visa, VisaError};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
@@ -197,7 +197,11 @@ impl Issuer<'_> {
         rng: &mut dyn CryptoRng,
     ) -> Result<Issued, IssueError> {
         self.wallet.check_clock(self.now)?;
-        let (issued, changes) = self.prepare(new, request, evidence, resolver, rng)?;
+        let mut read = Read::of(self.wallet)?;
+        let (place, mut changes) = self.place(new.list_base, rng)?;
+        let (issued, entered) =
+            self.prepare((new, request), evidence, resolver, &place, &mut read, rng)?;
+        changes.append(entered);
         self.wallet.apply_issuing(changes, rng, self.now)?;
         Ok(issued)
     }
@@ -214,16 +218,19 @@ impl Issuer<'_> {
         resolver: &dyn Resolver,
         rng: &mut dyn CryptoRng,
     ) -> Result<(), IssueError> {
-        self.prepare(new, None, evidence, resolver, rng).map(|_| ())
+        let mut read = Read::of(self.wallet)?;
+        let (place, _) = self.place(new.list_base, rng)?;
+        self.prepare((new, None), evidence, resolver, &place, &mut read, rng).map(|_| ())
     }
 
-    /// A visa that verifies, and what enters it.
-    fn prepare(
+    /// A visa that verifies, at a place that is given to no other, and what enters it.
+    pub(crate) fn prepare(
         &self,
-        new: &NewVisa<'_>,
-        request: Option<&ContentId>,
+        (new, request): (&NewVisa<'_>, Option<&ContentId>),
         evidence: (&[String], &[StatusList]),
         resolver: &dyn Resolver,
+        place: &Place,
+        read: &mut Read,
         rng: &mut dyn CryptoRng,
     ) -> Result<(Issued, Changes), IssueError> {
         let (definition, role) = self
@@ -231,13 +238,6 @@ impl Issuer<'_> {
             .find_role(new.role)
             .ok_or_else(|| IssueError::UnknownRole(new.role.to_owned()))?;
         let longest = role.definition.max_validity_seconds.saturating_mul(1000);
-        let mut changes = Changes::default();
-        let (mut own, mut status) = (Vec::new(), Vec::new());
-        for purpose in Purpose::ALL {
-            let (list, index) = self.entry(purpose, new.list_base, rng)?;
-            status.push(StatusEntry { purpose, list: list.id.clone(), index });
-            own.push(list);
-        }
         let valid_from = new.valid_from.floor_to_second();
         let visa = Visa {
             id: uuid(rng),
@@ -248,27 +248,20 @@ impl Issuer<'_> {
             claims: new.claims.clone(),
             valid_from,
             valid_until: new.valid_until.unwrap_or_else(|| valid_from.plus_millis(longest)),
-            status,
+            status: place.entries.clone(),
         };
         let (key_id, key) =
             self.wallet.active_secret(self.identity, Relationship::AssertionMethod)?;
         let signer = Signer { key: &key, key_id: &key_id, now: self.now };
         let secured =
             secure_credential(&visa.to_credential()?, new.form, new.withholdable, signer, rng)?;
+        let supporting = read.authority(self.wallet, &self.identity.did)?;
         let mut lists = evidence.1.to_vec();
-        let mut texts = Vec::new();
-        for list in &mut own {
-            let signed = list.sign(signer, Form::Jwt, rng)?;
-            texts.push(signed.secured().text().to_owned());
-            lists.push(signed);
-            list.stage(&mut changes)?;
-        }
-        let supporting = authority(self.wallet, &self.identity.did)?;
-        let (kept, seen) = keeping::lists(self.wallet)?;
-        texts.extend(kept.iter().map(|l| l.secured().text().to_owned()));
-        lists.extend(kept);
+        lists.extend(place.lists.iter().chain(&read.lists).cloned());
+        let texts = place.lists.iter().chain(&read.lists);
+        let texts: Vec<String> = texts.map(|l| l.secured().text().to_owned()).collect();
         let all: Vec<String> = supporting.iter().chain(evidence.0).cloned().collect();
-        let verify = |at| self.verify(secured.text(), &all, &lists, &seen, resolver, at);
+        let mut verify = |at| self.verify(secured.text(), &all, &lists, read, resolver, at);
         let report = verify(self.now);
         refuse_faults(&report)?;
         if visa.valid_from > self.now {
@@ -282,6 +275,7 @@ impl Issuer<'_> {
         shown.extend(supporting.iter().cloned());
         check_presentable(new.subject, &shown).map_err(IssueError::TooLarge)?;
         let record = IssuedVisa::new(secured.text().to_owned(), self.now, request.cloned());
+        let mut changes = Changes::default();
         changes.put(ISSUED, &visa.id, to_record(&record)?);
         let (evidence, text) = (secured.id().clone(), record.text);
         let issued = Issued { visa, evidence, text, supporting, lists: texts, report };
@@ -302,7 +296,10 @@ impl Issuer<'_> {
             return Err(IssueError::TooLong);
         }
         self.wallet.check_clock(self.now)?;
-        let (mut list, index) = self.entry(Purpose::Revocation, None, rng)?;
+        let (mut lists, mut entries) = self.entries(Purpose::Revocation, None, 1, rng)?;
+        let (Some(mut list), Some(status)) = (lists.pop(), entries.pop()) else {
+            return Err(no_entry());
+        };
         let valid_from = self.now.floor_to_second();
         let authorisation = NodeAuthorisation {
             id: uuid(rng),
@@ -312,7 +309,7 @@ impl Issuer<'_> {
             channels: new.channels.clone(),
             valid_from,
             valid_until: valid_from.plus_millis(new.validity_millis),
-            status: StatusEntry { purpose: Purpose::Revocation, list: list.id.clone(), index },
+            status,
         };
         let (key_id, key) =
             self.wallet.active_secret(self.identity, Relationship::AssertionMethod)?;
@@ -332,47 +329,102 @@ impl Issuer<'_> {
         text: &str,
         supporting: &[String],
         lists: &[StatusList],
-        seen: &SeenLists,
+        read: &mut Read,
         resolver: &dyn Resolver,
         at: UnixMillis,
     ) -> VisaReport {
-        let evidence = Evidence { trust: self.trust, lists, resolver, seen };
+        let evidence = Evidence { trust: self.trust, lists, resolver, seen: &read.seen };
         let expect =
             Expectation { now: at, clock: at, audience: None, nonce: None, presenter: None };
         let supporting: Vec<_> = supporting.iter().map(|t| t.as_bytes().to_vec()).collect();
-        verify_visa(text.as_bytes(), &supporting, &evidence, &expect, &mut SignatureMemo::default())
+        verify_visa(text.as_bytes(), &supporting, &evidence, &expect, &mut read.memo)
     }
 
-    /// A free entry in one of its lists, or in a new one.
-    fn entry(
+    /// A free place on each list that a visa stands on, and what takes it.
+    fn place(
+        &self,
+        base: Option<&str>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(Place, Changes), IssueError> {
+        let (mut places, changes) = self.places(base, 1, rng)?;
+        Ok((places.pop().ok_or_else(no_entry)?, changes))
+    }
+
+    /// Free places on each list that a visa stands on, with the lists, signed once for all, and what takes them.
+    pub(crate) fn places(
+        &self,
+        base: Option<&str>,
+        count: usize,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(Vec<Place>, Changes), IssueError> {
+        let (key_id, key) =
+            self.wallet.active_secret(self.identity, Relationship::AssertionMethod)?;
+        let signer = Signer { key: &key, key_id: &key_id, now: self.now };
+        let mut changes = Changes::default();
+        let mut places = Vec::new();
+        places.resize_with(count, Place::default);
+        for purpose in Purpose::ALL {
+            let (lists, entries) = self.entries(purpose, base, count, rng)?;
+            let mut signed = Vec::new();
+            for mut list in lists {
+                signed.push(list.sign(signer, Form::Jwt, rng)?);
+                list.stage(&mut changes)?;
+            }
+            for (place, entry) in places.iter_mut().zip(entries) {
+                place.lists.extend(signed.iter().find(|list| list.id == entry.list).cloned());
+                place.entries.push(entry);
+            }
+        }
+        Ok((places, changes))
+    }
+
+    /// Free entries in its lists, and in a new one where these are full; and the lists that they are in.
+    fn entries(
         &self,
         purpose: Purpose,
         base: Option<&str>,
+        count: usize,
         rng: &mut dyn CryptoRng,
-    ) -> Result<(OwnList, u64), IssueError> {
-        for mut list in own_lists(self.wallet)? {
-            let ours = list.issuer == self.identity.did
-                && list.purpose == purpose
-                && base.is_none_or(|base| list.id.starts_with(base));
+    ) -> Result<(Vec<OwnList>, Vec<StatusEntry>), IssueError> {
+        let mut own = own_lists(self.wallet)?.into_iter().filter(|list| {
             // A list of somebody else's, that this identity may revoke in, has no entries to give.
-            if ours
+            list.issuer == self.identity.did
+                && list.purpose == purpose
+                && base.is_none_or(|base| list.id.starts_with(base))
                 && !list.taken.is_empty()
-                && let Some(index) = list.take(rng)?
-            {
-                return Ok((list, index));
+        });
+        let (mut lists, mut entries) = (Vec::new(), Vec::new());
+        while entries.len() < count {
+            let (mut list, is_new) = match own.next() {
+                Some(list) => (list, false),
+                None => (self.new_list(purpose, base, rng), true),
+            };
+            let given = list.take_up_to(count.saturating_sub(entries.len()), rng)?;
+            if given.is_empty() {
+                if is_new {
+                    return Err(no_entry());
+                }
+                continue;
             }
+            let entry = |index| StatusEntry { purpose, list: list.id.clone(), index };
+            entries.extend(given.into_iter().map(entry));
+            lists.push(list);
         }
+        Ok((lists, entries))
+    }
+
+    fn new_list(&self, purpose: Purpose, base: Option<&str>, rng: &mut dyn CryptoRng) -> OwnList {
         let name = uuid(rng);
         let id = match base {
             Some(base) => format!("{base}{}", name.trim_start_matches("urn:uuid:")),
             None => name,
         };
-        let mut list = OwnList::new(id, self.identity.did.clone(), purpose);
-        match list.take(rng)? {
-            Some(index) => Ok((list, index)),
-            None => Err(IssueError::State("a new list has no free entry".into())),
-        }
+        OwnList::new(id, self.identity.did.clone(), purpose)
     }
+}
+
+fn no_entry() -> IssueError {
+    IssueError::State("a new list has no free entry".into())
 }
 
 /// Refuses a new visa for anything but that it is not in force yet.

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | define a role | [`role::RoleDefinition`] |
 //! | found and change a trust framework | [`charter::SignedCharter`], [`trust::Trust`] |
-//! | issue; suspend, revoke | [`issuing::Issuer`]; [`revoking`] |
+//! | issue, also many at once; suspend, revoke | [`issuing::Issuer`], [`many::Batch`]; [`revoking`] |
 //! | look up what was issued, and what hangs on it | [`register`], [`hanging`] |
 //! | take a visa that was issued to you | [`accepting::accept`] |
 //! | show visas, or part of one | [`presenting::present`] |
@@ -65,6 +65,7 @@ pub mod issuable;
 mod issued;
 pub mod issuing;
 pub mod keeping;
+pub mod many;
 mod own_list;
 pub mod parcel;
 pub mod presenting;

@@ -105,22 +105,33 @@ impl OwnList {
         if bits.entries() == MIN_ENTRIES { Ok(bits) } else { Err(unreadable()) }
     }
 
-    /// Gives away a free entry, by chance: an index says nothing about when a visa was issued.
-    pub(crate) fn take(&mut self, rng: &mut dyn CryptoRng) -> Result<Option<u64>, KeepError> {
+    /// Gives away free entries, by chance: an index says nothing about when a visa was issued. Fewer where the
+    /// list is full before.
+    pub(crate) fn take_up_to(
+        &mut self,
+        count: usize,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<u64>, KeepError> {
         let mut taken = self.taken()?;
         // Half full is full: chance finds a free entry at once, and changes stay few enough.
-        if taken.count() >= MIN_ENTRIES / 2 || self.changes.len() >= MAX_DATED / 2 {
-            return Ok(None);
-        }
-        loop {
+        let room = match self.changes.len() >= MAX_DATED / 2 {
+            true => 0,
+            false => (MIN_ENTRIES / 2).saturating_sub(taken.count()),
+        };
+        let count = count.min(usize::try_from(room).unwrap_or(usize::MAX));
+        let mut given = Vec::new();
+        while given.len() < count {
             // 131072 divides 2^64: no entry is likelier than another.
             let index = rng.next_u64() % MIN_ENTRIES;
             if !taken.get(index)? {
                 taken.set(index, true)?;
-                self.taken = taken.encode();
-                return Ok(Some(index));
+                given.push(index);
             }
         }
+        if !given.is_empty() {
+            self.taken = taken.encode();
+        }
+        Ok(given)
     }
 
     pub(crate) fn bits(&self) -> Result<Bits, StatusError> {
@@ -366,6 +377,12 @@ mod tests {
 
     const NOW: UnixMillis = UnixMillis::from_millis(1_772_366_400_123);
 
+    impl OwnList {
+        fn take(&mut self, rng: &mut dyn CryptoRng) -> Result<Option<u64>, KeepError> {
+            Ok(self.take_up_to(1, rng)?.pop())
+        }
+    }
+
     fn list(purpose: Purpose) -> (OwnList, SecretKey) {
         let key = SecretKey::from_bytes(KeyType::Ed25519, &[5; 32]).expect("a key");
         let did = method::key::from_public_key(&key.public_key()).expect("a DID");
@@ -465,6 +482,18 @@ mod tests {
         assert!(given.iter().all(|place| now.get(*place) == Ok(true)));
         assert_eq!((now.get(0), now.get(131_071)), (Ok(true), Ok(true)));
         assert!(list.taken.len() < 4000, "{}", list.taken.len());
+    }
+
+    #[test]
+    fn places_that_are_taken_together_are_different_ones_and_no_more_than_there_are() {
+        let mut rng = getrandom::rand_core::UnwrapErr(getrandom::SysRng);
+        let (mut list, _) = list(Purpose::Revocation);
+        let first = list.take_up_to(65_000, &mut rng).expect("reads");
+        let rest = list.take_up_to(1000, &mut rng).expect("reads");
+        assert_eq!((first.len(), rest.len()), (65_000, 536), "half full is full");
+        let given: BTreeSet<u64> = first.into_iter().chain(rest).collect();
+        assert_eq!(given.len(), 65_536, "none twice");
+        assert_eq!(list.take(&mut rng).expect("reads"), None);
     }
 
     #[test]

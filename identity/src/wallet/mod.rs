@@ -139,6 +139,11 @@ impl Changes {
     pub fn remove(&mut self, collection: &'static str, name: &str) {
         self.0.push(Change { collection, name: name.to_owned(), value: None });
     }
+
+    /// Adds others after these: all become one change.
+    pub fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
 }
 
 impl Wallet {

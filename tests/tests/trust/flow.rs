@@ -11,8 +11,9 @@ use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 use gridpass_credentials::charter::{Charter, SignedCharter, SigningRule};
 use gridpass_credentials::context::CREDENTIALS_V2;
-use gridpass_credentials::issuing::{Issuer, NewVisa};
+use gridpass_credentials::issuing::{Issued, Issuer, NewVisa};
 use gridpass_credentials::keeping::{self, HeldVisa};
+use gridpass_credentials::many::Batch;
 use gridpass_credentials::register;
 use gridpass_credentials::role::Parties;
 use gridpass_credentials::secured::{Binding, Form, Kind, Secured, Signer, secure_presentation};
@@ -36,6 +37,7 @@ use gridpass_identity::wallet::sled_store::SledStore;
 use gridpass_identity::wallet::slot::{Passphrase, Unlock};
 use gridpass_identity::wallet::{LockedWallet, Wallet};
 use gridpass_tests::world;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 pub(crate) type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -151,6 +153,54 @@ pub(crate) fn new_visa(subject: &Did, now: UnixMillis) -> NewVisa<'_> {
         withholdable: &[],
         list_base: None,
     }
+}
+
+/// A program that ends in the middle gives no place twice, and nobody has a visa that the register lacks.
+#[test]
+fn visas_of_a_batch_have_places_of_their_own_whatever_becomes_of_it() -> TestResult {
+    let temp = tempfile::tempdir()?;
+    let passphrase = Passphrase::new("a passphrase of the flow");
+    let (mut regulator, officer) =
+        party(&temp.path().join("regulator"), &passphrase, "regulator.example")?;
+    let (_, me) = party(&temp.path().join("agg"), &passphrase, "agg.example")?;
+    let (_, pack) = found(&regulator, &officer)?.encode()?;
+    let trust = keeping::pin(&mut regulator, &pack, false, MARCH, &mut rng())?;
+    let now = MARCH.plus_millis(60_000);
+    let new = new_visa(&me.did, now);
+    let unfit = NewVisa { claims: serde_json::Map::new(), ..new.clone() };
+    let resolver = OfflineResolver::new(&trust);
+    let mut issuer = Issuer { wallet: &mut regulator, identity: &officer, trust: &trust, now };
+    let mut places = BTreeSet::new();
+    let mut take = |issued: &Issued| {
+        for entry in &issued.visa.status {
+            assert!(places.insert((entry.list.clone(), entry.index)), "{entry:?} is given twice");
+        }
+    };
+    let mut lost = Batch::new(issuer.wallet, 4)?;
+    for _ in 0..3 {
+        take(&lost.prepare(&mut issuer, (&new, None), (&[], &[]), &resolver, &mut rng())?);
+    }
+    drop(lost);
+    assert!(register::issued(issuer.wallet)?.is_empty());
+
+    let mut batch = Batch::new(issuer.wallet, 4)?;
+    let refused = batch.prepare(&mut issuer, (&unfit, None), (&[], &[]), &resolver, &mut rng());
+    assert_eq!(refused.expect_err("it does not fit").code(), gridpass_credentials::codes::CLAIMS_UNFIT);
+    assert_eq!(batch.waiting(), 0);
+    let mut lists = BTreeSet::new();
+    for _ in 0..6 {
+        let made = batch.prepare(&mut issuer, (&new, None), (&[], &[]), &resolver, &mut rng())?;
+        assert_eq!(made.report.outcome, Outcome::Passed);
+        take(&made);
+        lists.insert(made.lists);
+    }
+    assert_eq!(lists.len(), 2, "signed once for the places that are taken together");
+    assert_eq!(batch.waiting(), 6);
+    assert!(register::issued(issuer.wallet)?.is_empty(), "not entered yet");
+    batch.enter(issuer.wallet, now, &mut rng())?;
+    assert_eq!((register::issued(issuer.wallet)?.len(), batch.waiting()), (6, 0));
+    take(&issuer.issue(&new, (&[], &[]), &resolver, &mut rng())?);
+    Ok(())
 }
 
 #[test]

@@ -23,6 +23,7 @@ use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::snapshots::{Fixed, newest_log};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// Milliseconds of `90d`, `24h`, `10m` or `30s`.
 pub fn parse_duration(text: &str) -> Result<u64, Failure> {
@@ -124,6 +125,28 @@ pub struct TrustArgs {
 /// When to judge, the time that it is, and which trust pack is meant.
 type Said = (UnixMillis, UnixMillis, Option<ContentId>);
 
+/// The status lists that a wallet keeps, read once.
+type Kept = Rc<(Vec<StatusList>, SeenLists)>;
+
+/// An open wallet with what it pins and keeps, for several files in turn.
+pub struct Opened {
+    wallet: Wallet,
+    trust: Trust,
+    kept: Kept,
+}
+
+impl Opened {
+    /// The wallet.
+    pub fn wallet(&self) -> &Wallet {
+        &self.wallet
+    }
+
+    /// The wallet, to change what is in neither of the others.
+    pub fn wallet_mut(&mut self) -> &mut Wallet {
+        &mut self.wallet
+    }
+}
+
 /// What was gathered for a verification.
 pub struct Material {
     /// The trust pack.
@@ -142,6 +165,8 @@ pub struct Material {
     pub wallet: Option<Wallet>,
     /// What a wallet here knows of DIDs, where a trust pack was named.
     pub beside: Option<Beside>,
+    /// What the wallet keeps of status lists, where it was read for several files.
+    kept: Option<Kept>,
     /// The time to judge at.
     pub at: UnixMillis,
     /// The time that it is: not before the other. Trust packs and lists are believed up to it, so that
@@ -197,35 +222,49 @@ impl TrustArgs {
         Ok(material)
     }
 
-    /// As [`TrustArgs::gather`], for one of several files: with the wallet in `place` where it is open
-    /// already. It is in what was gathered; where that fails it stays where it was.
+    /// Opens the wallet and what it pins, once for several files.
+    pub fn open(&self, global: &GlobalArgs) -> Result<Opened, Failure> {
+        let said = self.said()?;
+        if self.trust.is_some() {
+            let message = "several requests are answered by the pinned trust pack alone";
+            return Err(Failure::new(codes::USAGE, message).next("Leave --trust out."));
+        }
+        let wallet = global.wallet_of_trust()?;
+        let trust = trust_at(&keeping::pinned_bytes(&wallet)?, &said)?;
+        let kept = Rc::new(keeping::lists(&wallet)?);
+        Ok(Opened { wallet, trust, kept })
+    }
+
+    /// As [`TrustArgs::gather`], for one of several files: with what is in `place`, where it is there still. It is
+    /// in what was gathered, which gives it back; where that fails it stays where it was.
     pub fn gather_in(
         &self,
         global: &GlobalArgs,
-        place: &mut Option<Wallet>,
+        place: &mut Option<Opened>,
         parcel: &Parcel,
     ) -> Result<Material, Failure> {
-        let said = self.said()?;
-        if self.trust.is_some() {
-            let message = "of several requests visas are issued by the pinned trust pack alone";
-            return Err(Failure::new(codes::USAGE, message).next("Leave --trust out."));
-        }
-        let wallet = match place.take() {
-            Some(wallet) => wallet,
-            None => global.wallet_of_trust()?,
+        let (at, clock, _) = self.said()?;
+        let Opened { wallet, trust, kept } = match place.take() {
+            Some(opened) => opened,
+            None => self.open(global)?,
         };
-        let pinned = keeping::pinned_bytes(&wallet).map_err(Failure::from);
-        let begun = pinned.and_then(|bytes| self.begin(said, &bytes, Some(&wallet), parcel));
-        let mut material = match begun {
-            Ok(material) => material,
-            Err(e) => {
-                *place = Some(wallet);
-                return Err(e);
-            }
+        let (lists, seen) = (*kept).clone();
+        let mut material = Material {
+            trust,
+            lists,
+            given: Vec::new(),
+            seen,
+            supporting: parcel.supporting.clone(),
+            identities: self_proving(&parcel.identities, now().max(at)),
+            wallet: Some(wallet),
+            beside: None,
+            kept: Some(kept),
+            at,
+            clock,
+            clock_given: self.clock.is_some(),
         };
-        material.wallet = Some(wallet);
         if let Err(e) = self.add_files(&mut material, parcel) {
-            *place = material.wallet.take();
+            *place = material.give_back();
             return Err(e);
         }
         Ok(material)
@@ -241,22 +280,15 @@ impl TrustArgs {
     /// What is known before files are read: no wallet is in it yet.
     fn begin(
         &self,
-        (at, clock, pin): Said,
+        said: Said,
         bytes: &[u8],
         wallet: Option<&Wallet>,
         parcel: &Parcel,
     ) -> Result<Material, Failure> {
+        let trust = trust_at(bytes, &said)?;
+        let (at, clock, _) = said;
         // Nothing in a file was obtained later than now, nor after the time that is asked about.
         let latest = now().max(at);
-        let open = |time: UnixMillis| -> Result<Trust, KeepError> {
-            Ok(Trust::open(trimmed(bytes), pin.as_ref(), time)?)
-        };
-        let mut trust = open(clock)?;
-        let first = trust.history().first().unwrap_or_else(|| trust.charter());
-        // Before its first charter there was nothing to judge by.
-        if first.charter().dated > at.plus_millis(MAX_CLOCK_SKEW_MILLIS) {
-            trust = open(at)?;
-        }
         let (lists, seen) = match wallet {
             Some(wallet) => keeping::lists(wallet)?,
             None => (Vec::new(), SeenLists::new()),
@@ -270,6 +302,7 @@ impl TrustArgs {
             identities: self_proving(&parcel.identities, latest),
             wallet: None,
             beside: None,
+            kept: None,
             at,
             clock,
             clock_given: self.clock.is_some(),
@@ -322,7 +355,26 @@ impl TrustArgs {
     }
 }
 
+/// The trust pack, as it counts at the times that were given.
+fn trust_at(bytes: &[u8], (at, clock, pin): &Said) -> Result<Trust, Failure> {
+    let open = |time: UnixMillis| -> Result<Trust, KeepError> {
+        Ok(Trust::open(trimmed(bytes), pin.as_ref(), time)?)
+    };
+    let trust = open(*clock)?;
+    let first = trust.history().first().unwrap_or_else(|| trust.charter());
+    // Before its first charter there was nothing to judge by.
+    if first.charter().dated > at.plus_millis(MAX_CLOCK_SKEW_MILLIS) {
+        return Ok(open(*at)?);
+    }
+    Ok(trust)
+}
+
 impl Material {
+    /// What is the same for the next of several files: nothing that came with this one.
+    pub fn give_back(self) -> Option<Opened> {
+        Some(Opened { wallet: self.wallet?, trust: self.trust, kept: self.kept? })
+    }
+
     /// A report as it is given away: it says where its clock was given.
     pub fn with_its_clock(&self, report: VisaReport) -> VisaReport {
         if self.clock_given { report.with_given_clock(self.clock) } else { report }
@@ -434,7 +486,16 @@ pub fn save_identities(
 ) -> Result<usize, Failure> {
     let has_log = identities.iter().any(|material| material.did.method() == "webvh");
     let pinned = has_log.then(|| keeping::pinned(wallet, now()).ok()).flatten();
-    check_logs(wallet, pinned.as_ref(), identities)?;
+    save_identities_beside(wallet, pinned.as_ref(), identities)
+}
+
+/// As [`save_identities`], where the pinned trust pack is open already.
+pub fn save_identities_beside(
+    wallet: &mut Wallet,
+    pinned: Option<&Trust>,
+    identities: &[IdentityMaterial],
+) -> Result<usize, Failure> {
+    check_logs(wallet, pinned, identities)?;
     let mut saved = 0_usize;
     for (did, snapshot) in taken(wallet, identities)? {
         let given = Fixed(vec![snapshot.clone()]);

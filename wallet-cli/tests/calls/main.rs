@@ -33,6 +33,8 @@ mod interop_age;
 mod issuing;
 mod killed_calls;
 #[cfg(unix)]
+mod many;
+#[cfg(unix)]
 mod messages;
 #[cfg(unix)]
 mod node_check;

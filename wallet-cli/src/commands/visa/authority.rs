@@ -10,7 +10,7 @@ use crate::output::Failure;
 use crate::warnings::warn;
 use gridpass_credentials::codes;
 use gridpass_credentials::issuing::{IssueError, Issuer, NewVisa};
-use gridpass_credentials::keeping::{HeldVisa, read_visa};
+use gridpass_credentials::keeping::{self, HeldVisa, read_visa};
 use gridpass_credentials::secured::Form;
 use gridpass_credentials::trust::{KnownRole, Trust};
 use gridpass_identity::code::Code;
@@ -87,7 +87,9 @@ pub fn rehearse(reviewed: &mut Reviewed) -> Result<Option<Check>, Failure> {
         None => Vec::new(),
     };
     shown.extend_from_slice(supporting);
-    let known = known_documents(wallet, trust, &shown, identities, [&me.did, &asked.holder])?;
+    let signers = keeping::lists(wallet)?.0.into_iter().map(|list| list.issuer).collect();
+    let parties = [&me.did, &asked.holder];
+    let known = known_documents(wallet, trust, &shown, identities, parties, signers)?;
     let resolver = OfflineResolver::new(&known);
     let (from, longest) = (now(), role.definition.max_validity_seconds);
     let seconds = asked.validity_seconds.filter(|s| (1..=longest).contains(s));

@@ -1,11 +1,8 @@
-//! Issuing a visa, or saying no.
+//! Issuing a visa.
 
-use super::request::look;
-use super::standing::Known;
+use super::standing::{Entered, Known};
 use super::wanted::{Wanted, from_arguments, from_request, known_documents};
-use super::{
-    FormArg, claims_text, consent, done_all_the_same, issue_many, rows, wallet_of, write_parcel,
-};
+use super::{FormArg, claims_text, consent, done_all_the_same, issue_many, rows, write_parcel};
 use crate::commands::arguments::{ClaimArgs, TrustArgs, dids_in, parse_duration};
 use crate::commands::resolve::parse_time;
 use crate::commands::sign::identity;
@@ -18,17 +15,13 @@ use clap::Args;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::issuing::{IssuedVisa, Issuer, NewVisa};
 use gridpass_credentials::keeping;
+use gridpass_credentials::many::Batch;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
-use gridpass_credentials::register;
-use gridpass_credentials::request::{self, Refusal};
-use gridpass_credentials::secured::Signer;
+use gridpass_credentials::trust::Trust;
 use gridpass_credentials::visa::Visa;
 use gridpass_identity::did::Did;
-use gridpass_identity::document::Relationship;
-use gridpass_identity::resolve::{OfflineResolver, Resolver as _, SnapshotStore as _};
-use gridpass_identity::time::UnixMillis;
+use gridpass_identity::resolve::{OfflineResolver, Resolver as _};
 use gridpass_identity::wallet::Wallet;
-use gridpass_identity::wallet::snapshots::Fixed;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -91,21 +84,6 @@ pub struct IssueArgs {
     pub output: OutputArgs,
 }
 
-/// Refuse a request, with a reason that its sender can read
-#[derive(Args)]
-#[command(after_help = help!("  gridpass visa refuse request.json --reason 'zone GB-9 is not served' -o refusal.json"))]
-pub struct RefuseArgs {
-    /// The request; - for standard input
-    file: PathBuf,
-    /// Why
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
-    #[command(flatten)]
-    trust: TrustArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-}
-
 pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
     if issue_many::is_meant(args) {
         args.trust.refuse_other_times()?;
@@ -117,11 +95,13 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
         Some(file) => from_request(global, args, file)?,
         None => from_arguments(global, args)?,
     };
-    let Made { parcel, dids, visa, answer } = issue_one(&mut wallet, args, wanted)?;
+    let (trust, mut known) = (keeping::pinned(&wallet, now())?, Known::of(&wallet)?);
+    let Made { parcel, dids, visa, answer } =
+        issue_one(&mut wallet, (&trust, &mut known), args, wanted, None)?;
     write_parcel(parcel, &wallet, &dids, &args.output, answer).map_err(|e| issued_already(e, &visa))
 }
 
-/// A visa that was issued, and is in no file yet.
+/// A visa that was issued, and is in no file yet; in a batch, one that is entered with it.
 pub struct Made {
     pub parcel: Parcel,
     /// Whose documents belong beside it.
@@ -139,8 +119,15 @@ pub fn issued_already(failure: Failure, visa: &str) -> Failure {
     done_all_the_same(failure, &format!("the visa {visa} is issued"), next)
 }
 
-/// Issues what is wanted: one change of the wallet.
-pub fn issue_one(wallet: &mut Wallet, args: &IssueArgs, wanted: Wanted) -> Result<Made, Failure> {
+/// Issues what is wanted: one change of the wallet, or with others in a batch, which is entered later. By the
+/// pinned trust pack, and what the wallet knows.
+pub fn issue_one(
+    wallet: &mut Wallet,
+    (trust, known): (&Trust, &mut Known),
+    args: &IssueArgs,
+    wanted: Wanted,
+    batch: Option<&mut Batch>,
+) -> Result<Made, Failure> {
     let Wanted {
         subject,
         role,
@@ -154,17 +141,16 @@ pub fn issue_one(wallet: &mut Wallet, args: &IssueArgs, wanted: Wanted) -> Resul
         renews,
     } = wanted;
     // Asked for before the end, perhaps: nobody could show the visa either.
-    let known = OfflineResolver::new(&*wallet).resolve(&subject).ok();
-    if let Some(since) = known.and_then(|known| known.deactivated()) {
+    let resolved = OfflineResolver::new(&*wallet).resolve(&subject).ok();
+    if let Some(since) = resolved.and_then(|resolved| resolved.deactivated()) {
         let message = format!("{subject} is deactivated since {since}, and could not show a visa");
         return Err(Failure::new(gridpass_identity::codes::DID_DEACTIVATED, message));
     }
     let me = identity(wallet, args.identity.as_deref().or(issuer.as_deref()))?;
-    let trust = keeping::pinned(wallet, now())?;
     let from = args.from.as_deref().map(parse_time).transpose()?.unwrap_or_else(now);
     consent::refuse_faults(&claims, from.max(now()))?;
-    if let Some((_, known)) = trust.find_role(&role)
-        && let Some(why) = consent::not_its_own(wallet, &me.did, &known.definition, &claims)?
+    if let Some((_, listed)) = trust.find_role(&role)
+        && let Some(why) = consent::not_its_own(wallet, &me.did, &listed.definition, &claims)?
     {
         let failure = Failure::new(gridpass_credentials::codes::CLAIMS_UNFIT, why);
         return Err(failure.next("A customer consents for its own metering points only."));
@@ -186,14 +172,21 @@ pub fn issue_one(wallet: &mut Wallet, args: &IssueArgs, wanted: Wanted) -> Resul
         withholdable: &withholdable,
         list_base: args.status_base.as_deref(),
     };
-    let known = known_documents(wallet, &trust, &shown, &identities, [&me.did, &subject])?;
-    let resolver = OfflineResolver::new(&known);
+    let (parties, signers) = ([&me.did, &subject], known.signers());
+    let documents = known_documents(wallet, trust, &shown, &identities, parties, signers)?;
+    let resolver = OfflineResolver::new(&documents);
     if !renews {
-        tell_of_others(wallet, &subject, &role)?;
+        tell_of_others(wallet, known, &subject, &role)?;
     }
-    let mut issuer = Issuer { wallet, identity: &me, trust: &trust, now: now() };
+    let mut issuer = Issuer { wallet, identity: &me, trust, now: now() };
     let evidence = (shown.as_slice(), lists.as_slice());
-    let issued = issuer.issue_for(&new, request.as_ref(), evidence, &resolver, &mut rng())?;
+    let request = request.as_ref();
+    let issued = match batch {
+        Some(batch) => {
+            batch.prepare(&mut issuer, (&new, request), evidence, &resolver, &mut rng())?
+        }
+        None => issuer.issue_for(&new, request, evidence, &resolver, &mut rng())?,
+    };
     let mut parcel = Parcel::new(ParcelKind::Visa, Some(issued.text.clone()));
     let mut dids = dids_in(&issued.supporting);
     dids.push(me.did.clone());
@@ -229,25 +222,31 @@ pub fn issue_one(wallet: &mut Wallet, args: &IssueArgs, wanted: Wanted) -> Resul
 /// The visa that was issued last for a request, and its state as `gridpass visa list --issued` says it.
 pub fn answer_to(
     wallet: &Wallet,
+    known: &mut Known,
     request: &ContentId,
 ) -> Result<Option<(IssuedVisa, Visa, &'static str)>, Failure> {
-    let Some(record) = register::issued_for(wallet, request)? else { return Ok(None) };
-    let (secured, visa) = keeping::read_visa(&record.text)?;
-    let mut known = Known::of(wallet)?;
-    let standing = known.in_register(wallet, &record, &secured, &visa)?;
-    let mut state = rows::with_expiry(standing.state, consent::end_of(&visa));
+    let mut all = known.register(wallet)?.into_iter();
+    let answer = all.rfind(|entered| entered.record.request.as_ref() == Some(request));
+    let Some(answer) = answer else { return Ok(None) };
+    let Entered { record, secured, visa } = &*answer;
+    let standing = known.in_register(wallet, record, secured, visa)?;
+    let mut state = rows::with_expiry(standing.state, consent::end_of(visa));
     // Another one may stand in its place, which is looked for only where it matters.
     if rows::is_void(state) {
-        let mut all = rows::issued(wallet, &mut known)?.into_iter();
+        let mut all = rows::issued(wallet, known)?.into_iter();
         state = all.find(|row| row.visa.id == visa.id).map_or(state, |row| row.state);
     }
-    Ok(Some((record, visa, state)))
+    Ok(Some((record.clone(), visa.clone(), state)))
 }
 
 /// One request is answered with one visa: a call that is repeated by mistake must not leave two in
 /// force, of which only one is ever revoked.
-pub fn refuse_to_repeat(wallet: &Wallet, request: &ContentId) -> Result<(), Failure> {
-    match answer_to(wallet, request)? {
+pub fn refuse_to_repeat(
+    wallet: &Wallet,
+    known: &mut Known,
+    request: &ContentId,
+) -> Result<(), Failure> {
+    match answer_to(wallet, known, request)? {
         None => Ok(()),
         Some((record, visa, state)) => Err(answered_before(&record, &visa, state)),
     }
@@ -281,37 +280,21 @@ pub fn answered_before(record: &IssuedVisa, visa: &Visa, state: &str) -> Failure
     Failure::new(gridpass_credentials::codes::REQUEST_ANSWERED, message).next(next)
 }
 
-/// A refusal beside a visa that counts would say two things at once.
-fn refuse_where_one_counts(wallet: &Wallet, request: &ContentId) -> Result<(), Failure> {
-    for record in register::issued(wallet)? {
-        let (visa, state) = (record.read()?, record.state());
-        let living = state != "revoked" && visa.valid_until > now();
-        if record.request.as_ref() == Some(request) && living {
-            let message = format!(
-                "the visa {} was issued for this request at {}, and is {state}",
-                visa.id, record.issued
-            );
-            let failure = Failure::new(gridpass_credentials::codes::REQUEST_ANSWERED, message);
-            return Err(failure.next(format!(
-                "Where its holder is not to have it, revoke it: `gridpass visa revoke {} -o lists.json`.",
-                visa.id
-            )));
-        }
-    }
-    Ok(())
-}
-
 /// Says which visas of this role the holder has from here already; there may be reasons for several. Not those
 /// that nobody takes any more: in their place it is issued.
-fn tell_of_others(wallet: &Wallet, subject: &Did, role: &str) -> Result<(), Failure> {
-    let mut known = Known::of(wallet)?;
-    for record in register::issued(wallet)? {
-        let (secured, visa) = keeping::read_visa(&record.text)?;
+fn tell_of_others(
+    wallet: &Wallet,
+    known: &mut Known,
+    subject: &Did,
+    role: &str,
+) -> Result<(), Failure> {
+    for entered in known.register(wallet)? {
+        let Entered { record, secured, visa } = &*entered;
         let same = visa.role.as_str() == role || visa.definition.as_str() == role;
         if &visa.subject != subject || !same || visa.valid_until <= now() {
             continue;
         }
-        let state = match known.in_register(wallet, &record, &secured, &visa)?.state {
+        let state = match known.in_register(wallet, record, secured, visa)?.state {
             "not yet" => "not in force yet",
             state => state,
         };
@@ -324,43 +307,4 @@ fn tell_of_others(wallet: &Wallet, subject: &Did, role: &str) -> Result<(), Fail
         }
     }
     Ok(())
-}
-
-pub fn refuse(global: &GlobalArgs, args: &RefuseArgs) -> Outcomes {
-    args.output.check()?;
-    let reviewed = look(global, &args.file, &args.trust)?;
-    let request = reviewed.request.statement.clone();
-    let id = reviewed.request.id.clone();
-    let mut wallet = wallet_of(reviewed.material, global)?;
-    refuse_where_one_counts(&wallet, &id)?;
-    let me = identity(&wallet, Some(request.issuer.as_str()))?;
-    let refusal = Refusal {
-        format_version: request::FORMAT_VERSION,
-        issuer: me.did.clone(),
-        holder: request.holder.clone(),
-        request: id,
-        role: request.role.clone(),
-        reason: args.reason.clone(),
-    };
-    let (key_id, key) = wallet.active_secret(&me, Relationship::AssertionMethod)?;
-    let time: UnixMillis = now();
-    let text = request::sign(&refusal, Signer { key: &key, key_id: &key_id, now: time })?;
-    // Before its file is written: a call that is repeated enters it once more.
-    register::enter_refusal(&mut wallet, &refusal, time, &mut rng())?;
-    let parcel = Parcel::new(ParcelKind::Refusal, Some(text));
-    let json = json!({"refusal": refusal});
-    let text = format!(
-        "Refused {} to {}: {}\nnext: send the file to the holder, who verifies it with `gridpass visa verify FILE`",
-        refusal.role,
-        refusal.holder,
-        harmless(&refusal.reason)
-    );
-    let own = Fixed(wallet.snapshots(&me.did)?);
-    write_parcel(
-        parcel,
-        &own,
-        &[me.did],
-        &args.output,
-        Answer::new("gridpass.visa.refuse/1", json, text),
-    )
 }

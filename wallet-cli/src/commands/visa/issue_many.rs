@@ -1,22 +1,29 @@
-//! Issuing for several requests. Each is answered for itself, in a change of the wallet of its own: one that is
-//! refused keeps nobody from the others, and a call that was interrupted is made again.
+//! Issuing for several requests. Each is answered for itself: one that is refused keeps nobody from the others,
+//! and a call that was interrupted is made again. What is the same for all is done once, and they are entered
+//! some at a time: a visa's file is written when the register has it.
 
 use super::examining::{Examined, examine, read};
 use super::issue::{IssueArgs, Made, answer_to, answered_before, issue_one, issued_already};
+use super::many::{self, Told};
+use super::standing::Known;
 use super::take_wallet;
 use super::wanted::{as_requested, refuse_unfit};
 use crate::codes;
-use crate::commands::arguments::{Material, identities_of};
-use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input};
+use crate::commands::arguments::{Material, Opened, identities_of};
+use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::output::{Answer, Failure, Outcomes};
-use crate::shown::shown;
-use crate::warnings::step;
+use gridpass_credentials::content_id::ContentId;
+use gridpass_credentials::many::Batch;
 use gridpass_credentials::parcel::Parcel;
 use gridpass_credentials::register;
+use gridpass_identity::did::Did;
 use gridpass_identity::wallet::Wallet;
 use serde_json::json;
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+/// So many are entered in one change of the wallet, and take their places on the status lists in another: few
+/// enough that it is seen how it goes on.
+const ROUND: usize = 16;
 
 /// Whether several requests are meant. One that a folder is named for is answered like them, but where more is
 /// decided of it.
@@ -25,14 +32,9 @@ pub fn is_meant(args: &IssueArgs) -> bool {
         let despite = args.despite_revocation || args.despite_refusal;
         let decided = args.again || despite || !args.claims.is_empty();
         let is_file = args.files.first().is_some_and(|file| file != Path::new("-"));
-        is_file && !decided && args.output.file().is_some_and(names_folder)
+        is_file && !decided && args.output.file().is_some_and(many::names_folder)
     };
-    args.files.len() > 1 || args.files.iter().any(|file| file.is_dir()) || is_one_of_many()
-}
-
-/// Whether a path is a folder's, of one that is there or is to be made.
-fn names_folder(path: &Path) -> bool {
-    path.is_dir() || path.to_string_lossy().ends_with(std::path::MAIN_SEPARATOR)
+    many::are_several(&args.files) || is_one_of_many()
 }
 
 /// What came of a request.
@@ -43,188 +45,206 @@ struct Done {
     visa: String,
 }
 
+/// What comes of a request, as far as it is known before its round is entered.
+enum Answered {
+    Already(Result<Done, Failure>),
+    /// A visa whose file is written once it is entered.
+    Made(Box<Made>),
+}
+
+/// A request of this round, for which a visa is made.
+struct Asked {
+    request: ContentId,
+    holder: Did,
+    definition: ContentId,
+}
+
+/// What is at hand for all of them.
+struct Desk<'d> {
+    global: &'d GlobalArgs,
+    args: &'d IssueArgs,
+    place: Option<Opened>,
+    known: Known,
+    batch: Batch,
+    /// For whom visas are made that are not entered yet.
+    waiting: Vec<Asked>,
+}
+
+/// The requests of a round, with the file of each visa.
+type Round<'r> = Vec<(&'r Path, &'r Path, Answered)>;
+
 pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
-    let requests = requests(args)?;
+    refuse_decisions(args)?;
+    let requests = many::targets(&args.files, &args.output, "visas")?;
     // Whatever keeps it from being opened is the same for all.
-    let mut place = Some(global.wallet_of_trust()?);
-    if let Some(folder) = args.output.file().filter(|path| !path.is_dir()) {
-        std::fs::create_dir(folder).map_err(|e| {
-            Failure::new(codes::FILE_NOT_WRITTEN, format!("{}: {e}", folder.display()))
-        })?;
-    }
-    let (mut rows, mut refused, mut exit) = (Vec::new(), String::new(), 0);
-    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
-    let all = requests.len();
-    for (number, (target, file)) in (1_usize..).zip(&requests) {
-        let name = shown(file.display());
-        let (what, row) = match one(global, args, &mut place, file, target) {
-            Ok(Done { what, visa }) => {
-                step(format_args!("{number}/{all} {name}: {what}"), format!("{name}: {what}"));
-                let (file, target) = (file.display().to_string(), target.display().to_string());
-                (what, json!({"request": file, "outcome": what, "visa": visa, "file": target}))
+    let opened = args.trust.open(global)?;
+    many::make_folder(&args.output)?;
+    let known = Known::of(opened.wallet())?;
+    let batch = Batch::new(opened.wallet(), ROUND.min(requests.len()))?;
+    let mut desk = Desk { global, args, place: Some(opened), known, batch, waiting: Vec::new() };
+    let mut told = Told::of(requests.len());
+    let mut round: Round<'_> = Vec::new();
+    for (target, file) in &requests {
+        let answered = loop {
+            if let Some(answered) = desk.answer(file, target) {
+                break answered;
             }
-            Err(e) => {
-                let what = "refused";
-                step(format_args!("{number}/{all} {name}: {what}: {e}"), format!("{name}: {e}"));
-                let next = e.next.as_deref().unwrap_or(e.code.0.remedy);
-                refused.push_str(&format!(
-                    "{name}: {} [{}]\n  next: {}\n",
-                    shown(&e.message),
-                    e.code,
-                    shown(next)
-                ));
-                if exit == 0 {
-                    exit = codes::exit_status(e.code.class());
-                }
-                let (file, code, message) = (file.display().to_string(), e.code, &e.message);
-                let row = json!({
-                    "request": file,
-                    "outcome": what,
-                    "code": code,
-                    "message": message,
-                    "next": next,
-                });
-                (what, row)
-            }
+            desk.end(&mut round, &mut told);
         };
-        let count = counts.entry(what).or_default();
-        *count = count.saturating_add(1);
-        rows.push(row);
+        round.push((file.as_path(), target.as_path(), answered));
+        // Where nothing waits, nothing is waited for.
+        if desk.waiting.is_empty() || desk.waiting.len() >= ROUND {
+            desk.end(&mut round, &mut told);
+        }
     }
-    let said: Vec<String> = counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
-    let of = match all {
-        1 => "1 request".to_owned(),
-        _ => format!("{all} requests"),
-    };
-    let text = format!("Of {of}: {}\n{refused}", said.join(", "));
-    let count = |what: &str| counts.get(what).copied().unwrap_or_default();
+    desk.end(&mut round, &mut told);
     let json = json!({
-        "requests": rows,
-        "issued": count("issued"),
-        "written_again": count("written again"),
-        "issued_before": count("issued before"),
-        "refused": count("refused"),
+        "requests": told.rows,
+        "issued": told.count("issued"),
+        "written_again": told.count("written again"),
+        "issued_before": told.count("issued before"),
+        "refused": told.count("refused"),
     });
-    let mut answer = Answer::new("gridpass.visa.issue-many/1", json, text);
-    answer.exit = exit;
+    let mut answer = Answer::new("gridpass.visa.issue-many/1", json, told.text());
+    answer.exit = told.exit;
     Ok(answer)
 }
 
-/// The requests, each with the file that its visa is written to: named alike, in the folder that is given.
-fn requests(args: &IssueArgs) -> Result<BTreeMap<PathBuf, PathBuf>, Failure> {
-    let usage = |message: String, next: &str| Err(Failure::new(codes::USAGE, message).next(next));
+/// Refuses what is decided of one request alone.
+fn refuse_decisions(args: &IssueArgs) -> Result<(), Failure> {
+    let usage = |message: &str, next: &str| Err(Failure::new(codes::USAGE, message).next(next));
     if args.again || !args.claims.is_empty() {
-        let message = "--again, --claim and --claims are for one request".to_owned();
+        let message = "--again, --claim and --claims are for one request";
         return usage(message, "Call it with the one request that they are for.");
     }
     if args.despite_revocation || args.despite_refusal {
-        let message =
-            "--despite-revocation and --despite-refusal are decided of one request".to_owned();
+        let message = "--despite-revocation and --despite-refusal are decided of one request";
         let next = "Call it without: each that needs it is named. Issue those one by one with it.";
         return usage(message, next);
     }
-    let may_be_folder = |path: &&Path| path.is_dir() || path.symlink_metadata().is_err();
-    let Some(folder) = args.output.file().filter(may_be_folder) else {
-        let message = "the visas of several requests are written into a folder".to_owned();
-        return usage(message, "Name a folder for them with -o DIR.");
-    };
-    let mut files = Vec::new();
-    for path in &args.files {
-        if path.is_dir() {
-            files.extend(files_in(path)?);
-        } else {
-            files.push(path.clone());
-        }
+    Ok(())
+}
+
+impl Desk<'_> {
+    /// What comes of a request. Nothing where the round is to be entered first: one before it in the round is the
+    /// same request, or has a visa of the role for the same holder.
+    fn answer(&mut self, file: &Path, target: &Path) -> Option<Answered> {
+        self.examined(file, target).unwrap_or_else(|e| Some(Answered::Already(Err(e))))
     }
-    let mut all: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
-    for file in files {
-        let Some(name) = file.file_name().filter(|_| file != Path::new("-")) else {
-            let message = format!("{} is no file", file.display());
-            return usage(message, "Name the files of the requests, or their folder.");
+
+    /// The wallet is in its place again afterwards.
+    fn examined(&mut self, file: &Path, target: &Path) -> Result<Option<Answered>, Failure> {
+        let parcel = read(file)?;
+        let mut material = self.args.trust.gather_in(self.global, &mut self.place, &parcel)?;
+        let examined = examine(&parcel, &material);
+        let mut wallet = take_wallet(&mut material, self.global)?;
+        let answered = examined.and_then(|e| self.answered(&mut wallet, &material, &e, target));
+        material.wallet = Some(wallet);
+        self.place = material.give_back();
+        answered
+    }
+
+    fn answered(
+        &mut self,
+        wallet: &mut Wallet,
+        material: &Material,
+        examined: &Examined,
+        target: &Path,
+    ) -> Result<Option<Answered>, Failure> {
+        let (request, asked) = (&examined.request.id, &examined.request.statement);
+        let is_same = |other: &Asked| {
+            let same_role = (&other.holder, &other.definition) == (&asked.holder, &asked.definition);
+            &other.request == request || same_role
         };
-        let target = folder.join(name);
-        let there = target.canonicalize().ok();
-        if there.is_some() && there == file.canonicalize().ok() {
-            let message = format!("{} would be written over", file.display());
-            return usage(message, "Write the visas into another folder than the requests'.");
+        if self.waiting.iter().any(is_same) {
+            return Ok(None);
         }
-        if let Some(other) = all.insert(target, file.clone())
-            && other != file
-        {
-            let message = format!("{} and {} have one name", other.display(), file.display());
-            return usage(message, "Call it for each of their folders, with a folder of its own.");
-        }
-    }
-    if all.is_empty() {
-        return usage("there is no request in the folder".into(), "Name the requests' folder.");
-    }
-    Ok(all)
-}
-
-/// The files in a folder, without hidden ones.
-fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let read = || -> std::io::Result<Vec<PathBuf>> {
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(folder)? {
-            let entry = entry?;
-            let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
-            if !is_hidden && entry.path().is_file() {
-                files.push(entry.path());
+        let output = self.output(target);
+        // An earlier call was interrupted, or is repeated: nothing is issued twice.
+        if let Some((record, visa, state)) = answer_to(wallet, &mut self.known, request)? {
+            // Whether its file is there says nothing of one that does not count.
+            if !matches!(state, "in force" | "not yet") {
+                return Err(answered_before(&record, &visa, state));
             }
+            let there = read_input(target, MAX_INPUT).ok();
+            let there = there.and_then(|bytes| Parcel::parse(&bytes).ok());
+            let is_there = there.is_some_and(|p| p.content.as_deref() == Some(&*record.text));
+            if !is_there {
+                output.write(register::parcel_of(wallet, &record)?.encode()?)?;
+            }
+            let what = if is_there { "issued before" } else { "written again" };
+            return Ok(Some(Answered::Already(Ok(Done { what, visa: visa.id }))));
         }
-        Ok(files)
-    };
-    read().map_err(|e| Failure::new(codes::FILE_NOT_READ, format!("{}: {e}", folder.display())))
+        output.check()?;
+        refuse_unfit(examined)?;
+        let wanted = as_requested(wallet, &mut self.known, self.args, material, examined)?;
+        let by = (&material.trust, &mut self.known);
+        let made = issue_one(wallet, by, self.args, wanted, Some(&mut self.batch))?;
+        self.waiting.push(Asked {
+            request: request.clone(),
+            holder: asked.holder.clone(),
+            definition: asked.definition.clone(),
+        });
+        Ok(Some(Answered::Made(Box::new(made))))
+    }
+
+    fn output(&self, target: &Path) -> OutputArgs {
+        OutputArgs { output: Some(target.to_owned()), force: self.args.output.force }
+    }
+
+    /// Enters what the round made, writes the files, and tells what came of each.
+    fn end(&mut self, round: &mut Round<'_>, told: &mut Told) {
+        let entered = self.enter();
+        for (file, target, answered) in round.drain(..) {
+            let done = match (answered, &entered) {
+                (Answered::Already(done), _) => done,
+                (Answered::Made(made), Ok(())) => self.write(*made, target),
+                (Answered::Made(_), Err(e)) => {
+                    let (code, message, next) = (e.code, e.message.clone(), e.next.clone());
+                    Err(Failure { code, message, next })
+                }
+            };
+            let row = done.map(|Done { what, visa }| {
+                (what, json!({"visa": visa, "file": target.display().to_string()}))
+            });
+            told.tell(file, "refused", row);
+        }
+    }
+
+    fn enter(&mut self) -> Result<(), Failure> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        self.waiting.clear();
+        let opened = opened(&mut self.place, self.global, self.args)?;
+        self.batch.enter(opened.wallet_mut(), now(), &mut rng())?;
+        Ok(())
+    }
+
+    fn write(&mut self, made: Made, target: &Path) -> Result<Done, Failure> {
+        let Made { mut parcel, dids, visa, .. } = made;
+        let output = self.output(target);
+        let mut write = || -> Result<(), Failure> {
+            let wallet = opened(&mut self.place, self.global, self.args)?.wallet();
+            self.known.note(wallet, &visa)?;
+            parcel.identities = identities_of(wallet, &dids)?;
+            output.write(parcel.encode()?)?;
+            Ok(())
+        };
+        write().map_err(|e| issued_already(e, &visa))?;
+        Ok(Done { what: "issued", visa })
+    }
 }
 
-/// One request. The wallet is in its place again afterwards.
-fn one(
+/// What is open, or is opened again.
+fn opened<'p>(
+    place: &'p mut Option<Opened>,
     global: &GlobalArgs,
     args: &IssueArgs,
-    place: &mut Option<Wallet>,
-    file: &Path,
-    target: &Path,
-) -> Result<Done, Failure> {
-    let parcel = read(file)?;
-    let mut material = args.trust.gather_in(global, place, &parcel)?;
-    let examined = examine(&parcel, &material);
-    let mut wallet = take_wallet(&mut material, global)?;
-    let done = examined.and_then(|e| answered(&mut wallet, args, &material, &e, target));
-    *place = Some(wallet);
-    done
-}
-
-fn answered(
-    wallet: &mut Wallet,
-    args: &IssueArgs,
-    material: &Material,
-    examined: &Examined,
-    target: &Path,
-) -> Result<Done, Failure> {
-    let output = OutputArgs { output: Some(target.to_owned()), force: args.output.force };
-    // An earlier call was interrupted, or is repeated: nothing is issued twice.
-    if let Some((record, visa, state)) = answer_to(wallet, &examined.request.id)? {
-        // Whether its file is there says nothing of one that does not count.
-        if !matches!(state, "in force" | "not yet") {
-            return Err(answered_before(&record, &visa, state));
-        }
-        let there = read_input(target, MAX_INPUT).ok();
-        let there = there.and_then(|bytes| Parcel::parse(&bytes).ok());
-        if there.is_some_and(|there| there.content.as_deref() == Some(record.text.as_str())) {
-            return Ok(Done { what: "issued before", visa: visa.id });
-        }
-        output.write(register::parcel_of(wallet, &record)?.encode()?)?;
-        return Ok(Done { what: "written again", visa: visa.id });
-    }
-    output.check()?;
-    refuse_unfit(examined)?;
-    let wanted = as_requested(wallet, args, material, examined)?;
-    let Made { mut parcel, dids, visa, .. } = issue_one(wallet, args, wanted)?;
-    let mut write = || -> Result<(), Failure> {
-        parcel.identities = identities_of(&*wallet, &dids)?;
-        output.write(parcel.encode()?)?;
-        Ok(())
+) -> Result<&'p mut Opened, Failure> {
+    let held = match place.take() {
+        Some(held) => held,
+        None => args.trust.open(global)?,
     };
-    write().map_err(|e| issued_already(e, &visa))?;
-    Ok(Done { what: "issued", visa })
+    Ok(place.insert(held))
 }

@@ -12,11 +12,14 @@ mod hold;
 mod issue;
 mod issue_many;
 mod listing;
+mod many;
 mod node;
 mod present;
+mod refuse;
 mod remove;
 mod renewal;
 mod request;
+mod review_many;
 mod rows;
 mod standing;
 mod verify;
@@ -56,7 +59,7 @@ pub enum VisaCommand {
     Review(request::ReviewArgs),
     Issue(issue::IssueArgs),
     Export(export::ExportArgs),
-    Refuse(issue::RefuseArgs),
+    Refuse(refuse::RefuseArgs),
     Accept(hold::AcceptArgs),
     List(listing::ListArgs),
     Show(hold::ShowArgs),
@@ -77,7 +80,7 @@ pub fn run(global: &GlobalArgs, command: &VisaCommand) -> Outcomes {
         VisaCommand::Review(args) => request::review(global, args),
         VisaCommand::Issue(args) => issue::issue(global, args),
         VisaCommand::Export(args) => export::export(global, args),
-        VisaCommand::Refuse(args) => issue::refuse(global, args),
+        VisaCommand::Refuse(args) => refuse::refuse(global, args),
         VisaCommand::Accept(args) => hold::accept(global, args),
         VisaCommand::List(args) => listing::list(global, args),
         VisaCommand::Show(args) => hold::show(global, args),

@@ -2,28 +2,30 @@
 //! taken back, by its issuer or by somebody else who may, is not given again in silence. Whoever asks
 //! chooses whether its request names that one, so all that it had for the role are looked at.
 
-use super::standing::Known;
+use super::standing::{Entered, Known};
 use crate::output::Failure;
 use gridpass_credentials::codes;
 use gridpass_credentials::content_id::ContentId;
-use gridpass_credentials::issuing::IssuedVisa;
 use gridpass_credentials::keeping::KeepError;
 use gridpass_credentials::register;
 use gridpass_credentials::request::VisaRequest;
 use gridpass_credentials::role::RoleName;
-use gridpass_credentials::visa::Visa;
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Check;
 use gridpass_identity::wallet::Wallet;
+use std::rc::Rc;
 
 /// How those stand that a request is to replace, or that its holder had for the role: by the register, and by
 /// the lists of other revokers that are kept.
-pub fn checks(wallet: &Wallet, request: &VisaRequest) -> Result<Vec<Check>, Failure> {
-    let mut known = Known::of(wallet)?;
-    let mut checks: Vec<Check> = renewed(wallet, &mut known, request)?.into_iter().collect();
+pub fn checks(
+    wallet: &Wallet,
+    known: &mut Known,
+    request: &VisaRequest,
+) -> Result<Vec<Check>, Failure> {
+    let mut checks: Vec<Check> = renewed(wallet, known, request)?.into_iter().collect();
     let role = (&request.role, &request.definition);
     let replaced = request.renews.as_deref();
-    checks.extend(earlier(wallet, &mut known, &request.holder, role, replaced)?);
+    checks.extend(earlier(wallet, known, &request.holder, role, replaced)?);
     Ok(checks)
 }
 
@@ -76,15 +78,16 @@ pub fn earlier(
     except: Option<&str>,
 ) -> Result<Vec<Check>, Failure> {
     let mut all = Vec::new();
-    for record in register::issued(wallet)? {
-        let visa = record.read()?;
+    for entered in known.register(wallet)? {
+        let visa = &entered.visa;
         let same = &visa.role == role || &visa.definition == definition;
         if same && &visa.subject == holder {
-            all.push((record, visa));
+            all.push(entered);
         }
     }
     let mut checks = Vec::new();
-    for (record, visa) in &all {
+    for entered in &all {
+        let (record, visa) = (&entered.record, &entered.visa);
         if except == Some(visa.id.as_str()) {
             continue;
         }
@@ -95,8 +98,8 @@ pub fn earlier(
             _ => continue,
         };
         let since = known.taken_back(record, visa);
-        let again = |(other, read): &(IssuedVisa, Visa)| {
-            read.id != visa.id && since.is_some_and(|since| other.issued >= since)
+        let again = |other: &Rc<Entered>| {
+            other.visa.id != visa.id && since.is_some_and(|since| other.record.issued >= since)
         };
         if all.iter().any(again) {
             continue;
@@ -119,7 +122,7 @@ pub fn earlier(
             _ => continue,
         };
         let same = &taken.holder == holder && taken.role == role.as_str();
-        let again = all.iter().any(|(other, _)| other.issued >= last.at);
+        let again = all.iter().any(|other| other.record.issued >= last.at);
         if !same || again || except == Some(act.id.as_str()) {
             continue;
         }

@@ -2,7 +2,7 @@
 
 use super::examining::{self, Examined};
 use super::standing::{Known, Standing};
-use super::{authority, claims_text, write_parcel};
+use super::{authority, claims_text, review_many, write_parcel};
 use crate::codes::to_issuer;
 use crate::commands::arguments::{ClaimArgs, TrustArgs, dids_in, parse_duration};
 use crate::commands::sign::identity;
@@ -79,11 +79,14 @@ pub struct RenewArgs {
 #[command(after_help = help!(
     "  gridpass visa review request.json\n  \
      gridpass visa issue request.json -o visa.json      or\n  \
-     gridpass visa refuse request.json --reason 'zone not served'"
+     gridpass visa refuse request.json --reason 'zone not served'\n  \
+     gridpass visa review requests/      all in a folder: what each requires, and what it lacks"
 ))]
 pub struct ReviewArgs {
-    /// The request; - for standard input
-    file: PathBuf,
+    /// The request; - for standard input. Or several, or a folder of them: then the exit status is that of the
+    /// worst, where one that fails is worse than one that cannot be decided
+    #[arg(required = true, value_name = "REQUEST")]
+    files: Vec<PathBuf>,
     #[command(flatten)]
     trust: TrustArgs,
 }
@@ -258,19 +261,35 @@ fn length(seconds: u64) -> String {
 }
 
 pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
-    let mut reviewed = look(global, &args.file, &args.trust)?;
+    let file = match args.files.as_slice() {
+        [file] if !file.is_dir() => file,
+        several => return review_many::review(global, several, &args.trust),
+    };
+    let mut reviewed = look(global, file, &args.trust)?;
+    let mut known = reviewed.material.wallet.as_ref().map(Known::of).transpose()?;
+    check(&mut reviewed, known.as_mut())?;
+    Ok(told(&reviewed))
+}
+
+/// Adds to what was found of a request whether it could be issued for, and what is known of earlier answers.
+pub fn check(reviewed: &mut Reviewed, known: Option<&mut Known>) -> Result<(), Failure> {
     // What is wrong with the request itself needs no trying.
     if reviewed.report.outcome() == Outcome::Passed {
-        let issuing = authority::rehearse(&mut reviewed)?;
+        let issuing = authority::rehearse(reviewed)?;
         reviewed.report.checks.extend(issuing);
     }
     let validity = validity_check(&reviewed.request.statement, &reviewed.material.trust);
     reviewed.report.checks.extend(validity);
-    if let Some(wallet) = &reviewed.material.wallet {
-        let earlier = super::renewal::checks(wallet, &reviewed.request.statement)?;
+    if let (Some(wallet), Some(known)) = (&reviewed.material.wallet, known) {
+        let earlier = super::renewal::checks(wallet, known, &reviewed.request.statement)?;
         reviewed.report.checks.extend(earlier);
         reviewed.report.checks.extend(super::renewal::refused(wallet, &reviewed.request.id)?);
     }
+    Ok(())
+}
+
+/// What was found of a request, as the answer of a call.
+pub fn told(reviewed: &Reviewed) -> Answer {
     let request = &reviewed.request.statement;
     let mut text = format!(
         "{} asks {} for\n  role             {}\n{}",
@@ -327,5 +346,5 @@ pub fn review(global: &GlobalArgs, args: &ReviewArgs) -> Outcomes {
     });
     let mut answer = Answer::new("gridpass.visa.review/1", json, text);
     answer.exit = outcome_exit(outcome, reviewed.report.deciding().map(|c| c.code));
-    Ok(answer)
+    answer
 }

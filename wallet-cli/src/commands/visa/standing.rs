@@ -28,7 +28,8 @@ use gridpass_identity::resolve::{OfflineResolver, Resolution, ResolveError, Reso
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::clock::is_ahead;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// How a visa stands.
 pub struct Standing {
@@ -65,6 +66,22 @@ pub struct Known {
     /// Own identities that were given up, and since when.
     ended: Vec<(Did, UnixMillis)>,
     issuers: Issuers,
+    /// What was issued here, oldest first: read when it is asked for.
+    register: Option<Vec<Rc<Entered>>>,
+}
+
+/// A visa of the register, read.
+pub struct Entered {
+    pub record: IssuedVisa,
+    pub secured: Secured,
+    pub visa: Visa,
+}
+
+impl Entered {
+    fn read(record: IssuedVisa) -> Result<Rc<Self>, Failure> {
+        let (secured, visa) = keeping::read_visa(&record.text)?;
+        Ok(Rc::new(Self { record, secured, visa }))
+    }
 }
 
 /// What is known of those who issued what the register has: a log is verified once, not for each visa.
@@ -102,7 +119,32 @@ impl Known {
             }
         }
         let (memo, issuers) = (SignatureMemo::default(), Issuers::default());
-        Ok(Self { trust, lists, seen, memo, ended, issuers })
+        Ok(Self { trust, lists, seen, memo, ended, issuers, register: None })
+    }
+
+    /// Who signed the status lists that are known.
+    pub fn signers(&self) -> Vec<Did> {
+        let all: BTreeSet<&Did> = self.lists.iter().map(|list| &list.issuer).collect();
+        all.into_iter().cloned().collect()
+    }
+
+    /// What was issued here, oldest first.
+    pub fn register(&mut self, wallet: &Wallet) -> Result<Vec<Rc<Entered>>, Failure> {
+        if let Some(known) = &self.register {
+            return Ok(known.clone());
+        }
+        let read = register::issued(wallet)?.into_iter().map(Entered::read);
+        let read = read.collect::<Result<Vec<_>, Failure>>()?;
+        self.register = Some(read.clone());
+        Ok(read)
+    }
+
+    /// Takes note of a visa that was issued since, by its id.
+    pub fn note(&mut self, wallet: &Wallet, id: &str) -> Result<(), Failure> {
+        if let Some(known) = &mut self.register {
+            known.push(Entered::read(register::find_issued(wallet, id, |_, _| true)?)?);
+        }
+        Ok(())
     }
 
     /// From when on an own identity is given up.

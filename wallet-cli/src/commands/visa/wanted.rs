@@ -5,7 +5,9 @@ use super::examining::{Examined, examine, read};
 use super::issue::{IssueArgs, refuse_to_repeat};
 use super::standing::Known;
 use super::{renewal, take_wallet, wallet_of};
-use crate::commands::arguments::{Material, dids_in, identities_of, save_identities};
+use crate::commands::arguments::{
+    Material, dids_in, identities_of, save_identities, save_identities_beside,
+};
 use crate::context::{GlobalArgs, now};
 use crate::output::Failure;
 use crate::resolving::parse_did;
@@ -110,11 +112,13 @@ pub fn from_request(
     let examined = examine(&parcel, &material)?;
     refuse_unfit(&examined)?;
     let mut wallet = take_wallet(&mut material, global)?;
+    let mut known = Known::of(&wallet)?;
     // Before what became of that visa decides, of which less would be said.
     if !args.again {
-        refuse_to_repeat(&wallet, &examined.request.id)?;
+        refuse_to_repeat(&wallet, &mut known, &examined.request.id)?;
     }
-    let wanted = as_requested(&mut wallet, args, &material, &examined)?;
+    pinned_as(&wallet, material.trust.id())?;
+    let wanted = as_requested(&mut wallet, &mut known, args, &material, &examined)?;
     Ok((wanted, wallet))
 }
 
@@ -133,9 +137,11 @@ pub fn refuse_unfit(examined: &Examined) -> Result<(), Failure> {
     ))
 }
 
-/// What a request that holds asks for, as far as it is given without being told to.
+/// What a request that holds asks for, as far as it is given without being told to. It was examined by the
+/// pinned trust pack.
 pub fn as_requested(
     wallet: &mut Wallet,
+    known: &mut Known,
     args: &IssueArgs,
     material: &Material,
     examined: &Examined,
@@ -151,7 +157,6 @@ pub fn as_requested(
         None => Vec::new(),
     };
     shown.extend_from_slice(&material.supporting);
-    pinned_as(wallet, material.trust.id())?;
     if !args.despite_refusal
         && let Some(check) = renewal::refused(wallet, &examined.request.id)?
     {
@@ -160,7 +165,7 @@ pub fn as_requested(
              --despite-refusal.",
         ));
     }
-    let mut earlier = renewal::checks(wallet, request)?.into_iter();
+    let mut earlier = renewal::checks(wallet, known, request)?.into_iter();
     if let Some(check) = earlier.find(|c| c.outcome != Outcome::Passed)
         && !args.despite_revocation
     {
@@ -171,7 +176,7 @@ pub fn as_requested(
         ));
     }
     // Who asked was just verified with these: keep them, for the day of a dispute.
-    save_identities(wallet, &material.identities)?;
+    save_identities_beside(wallet, Some(&material.trust), &material.identities)?;
     Ok(Wanted {
         subject: request.holder.clone(),
         role: request.definition.to_string(),
@@ -212,22 +217,21 @@ pub fn members(presentation: &str) -> Result<Vec<String>, Failure> {
 }
 
 /// The documents that the new visa's chain needs: those in files, and others taken out of the wallet, which
-/// issuing changes.
+/// issuing changes. `signers` are those of the status lists that it keeps.
 pub fn known_documents<'t>(
     wallet: &Wallet,
     trust: &'t Trust,
     shown: &[String],
     files: &[IdentityMaterial],
     parties: [&Did; 2],
+    signers: Vec<Did>,
 ) -> Result<Snapshots<'t>, Failure> {
     let mut dids = dids_in(shown);
     for held in keeping::visas(wallet)? {
         dids.extend(dids_in(&[held.text]));
         dids.extend(dids_in(&held.supporting));
     }
-    for list in keeping::lists(wallet)?.0 {
-        dids.push(list.issuer);
-    }
+    dids.extend(signers);
     dids.extend(parties.map(Did::clone));
     let mut materials = identities_of(wallet, &dids)?;
     materials.extend_from_slice(files);
