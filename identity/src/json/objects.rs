@@ -1,4 +1,4 @@
-//! Objects are read from objects, however deep they stand.
+//! Objects are read from objects, however deep they stand, and integers within what a double has exactly.
 //!
 //! A derived `Deserialize` also takes an array for a struct and fills its members in their order of
 //! declaration. Another implementation has no such order: it would refuse what this one takes.
@@ -7,7 +7,10 @@ use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{self, Deserializer, IntoDeserializer, Unexpected, Visitor};
 use serde_json::{Error, Value};
 
-/// A value whose structs are objects. What a type reads through a buffer of serde's own (untagged and
+/// The greatest integer that every reader of JSON has: beyond it two texts are one double, and one name.
+const MAX_INTEGER: u64 = (1 << 53) - 1;
+
+/// A value whose structs are objects, and whose integers every reader has. What a type reads through a buffer of serde's own (untagged and
 /// internally tagged enums, flattened members) is not seen here.
 pub(super) struct Objects(pub(super) Value);
 
@@ -121,9 +124,16 @@ impl<'de> Deserializer<'de> for Objects {
         }
     }
 
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.0.as_u64().is_some_and(|number| number > MAX_INTEGER) {
+            return Err(de::Error::custom("an integer beyond 2^53 - 1"));
+        }
+        self.0.deserialize_u64(visitor)
+    }
+
     as_it_is! {
         deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
-        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u128
         deserialize_f32 deserialize_f64 deserialize_char deserialize_str deserialize_string
         deserialize_bytes deserialize_byte_buf deserialize_unit deserialize_identifier
         deserialize_ignored_any
@@ -220,5 +230,7 @@ mod tests {
         assert!(read(r#"{"one":{"a":1,"c":2}}"#).is_err(), "an unknown member");
         assert!(read(r#"{"one":{"b":"x"}}"#).is_err(), "a member is missing");
         assert!(read(r#"{"one":{"a":1.0}}"#).is_err(), "a fraction");
+        assert!(read(r#"{"one":{"a":9007199254740991}}"#).is_ok(), "2^53 - 1");
+        assert!(read(r#"{"one":{"a":9007199254740992}}"#).is_err(), "2^53");
     }
 }
