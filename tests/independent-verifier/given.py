@@ -41,6 +41,7 @@ def main() -> None:
     import given_conversation
     import given_forms
     import given_frames
+    import given_limits
     import given_lists
     import given_log
     import given_payloads
@@ -48,7 +49,7 @@ def main() -> None:
     import given_requests
     import given_wallet
 
-    for module in (given_requests, given_log, given_payloads, given_lists, given_wallet, given_frames, given_questions, given_forms,
+    for module in (given_requests, given_log, given_payloads, given_lists, given_wallet, given_frames, given_questions, given_forms, given_limits,
                    given_conversation):
         module.main()
 

@@ -78,6 +78,19 @@ impl Case {
         self.input.get(name).map(|v| v.as_str().expect("an input that is text"))
     }
 
+    /// Bytes in hexadecimal, or in parts that come so many times.
+    fn bytes(&self, name: &str) -> Option<Vec<u8>> {
+        if let Some(text) = self.text(&format!("{name}_hex")) {
+            return Some(unhex(text));
+        }
+        let parts = self.input.get(&format!("{name}_parts"))?.as_array().expect("parts");
+        let part = |part: &Value| {
+            let times = part["times"].as_u64().expect("a number");
+            unhex(part["hex"].as_str().expect("bytes")).repeat(usize::try_from(times).expect("few"))
+        };
+        Some(parts.iter().flat_map(part).collect())
+    }
+
     fn key(&self) -> PublicKey {
         let jwk = self.input.get("jwk").expect("a case with a jwk").clone();
         serde_json::from_value::<Jwk>(jwk).expect("a JWK").to_public_key().expect("a usable key")
@@ -147,7 +160,9 @@ fn every_published_vector_holds() {
                 "log" => logs::log(case),
                 "backup" => wallets::backup(case),
                 "bitswap" => frames::bitswap(case),
+                "bitswap-stream" => frames::stream(case),
                 "control-question" => questions::question(case),
+                "control-conversation" => questions::conversation(case),
                 "status-list" => lists::status_list(case),
                 "visa-form" => lists::visa(case),
                 "payload" => payloads::payload(case),
