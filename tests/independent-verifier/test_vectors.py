@@ -190,6 +190,12 @@ class Vectors(unittest.TestCase):
 class Own(unittest.TestCase):
     """What no vector covers."""
 
+    def test_values(self) -> None:
+        """Members are counted, and what holds them all is none (identity.md section 1)."""
+        read_json("[" + ",".join(["0"] * 100_000) + "]")
+        with self.assertRaises(Fault):
+            read_json("[" + ",".join(["0"] * 100_001) + "]")
+
     def test_small_order(self) -> None:
         self.assertEqual((D * pow(ORDER_8, 4, P) + 2 * ORDER_8 * ORDER_8 - 1) % P, 0)
         for y in SMALL_Y:

@@ -25,7 +25,7 @@ async fn talk(socket: &Path, says: &str, answers: usize) -> (Vec<Value>, String)
         found.push(serde_json::from_str(&line).expect("JSON"));
         if says.matches('\n').count() < answers {
             // The last line has no end: that this is all is seen at the end of our side.
-            stream.get_mut().shutdown().await.expect("nothing more is asked");
+            let _ = stream.get_mut().shutdown().await;
         }
     }
     // The node may have ended it.
