@@ -135,7 +135,11 @@ pub enum Request {
         /// The channel.
         channel: ContentId,
         /// The sender and key of the last one that was given.
-        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            deserialize_with = "json::present",
+            skip_serializing_if = "Option::is_none"
+        )]
         after: Option<(Did, String)>,
     },
     /// Envelopes of a chain.
@@ -156,10 +160,18 @@ pub enum Request {
         /// The states that are known, in the order of list and signer.
         known: Vec<ListHead>,
         /// Up to which list and signer it is known what the other has.
-        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            deserialize_with = "json::present",
+            skip_serializing_if = "Option::is_none"
+        )]
         after: Option<(String, Did)>,
         /// Up to where `known` is all that is known; to the end, if absent.
-        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            deserialize_with = "json::present",
+            skip_serializing_if = "Option::is_none"
+        )]
         until: Option<(String, Did)>,
     },
     /// The two messages of a chain that contradict each other.
@@ -205,7 +217,11 @@ pub enum Response {
         /// The lists.
         lists: Vec<ByteBuf>,
         /// Up to where these are all, if there may be more.
-        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            deserialize_with = "json::present",
+            skip_serializing_if = "Option::is_none"
+        )]
         next: Option<(String, Did)>,
     },
     /// They were kept; or it was heard.
