@@ -9,6 +9,8 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 
+mod objects;
+
 /// What a JSON document may cost its reader.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -98,7 +100,8 @@ pub fn from_slice_strict<T: de::DeserializeOwned>(
 /// Reads a value that was read strictly into a type that stands for an object.
 ///
 /// A derived `Deserialize` also takes an array and fills the members in their order of
-/// declaration: `["EdDSA"]` would be a JWS header here and nowhere else.
+/// declaration: `["EdDSA"]` would be a JWS header here and nowhere else. So would an array in the place of
+/// an object within it.
 ///
 /// # Errors
 /// [`JsonError::Malformed`] for anything but an object, and for a property that is missing or has
@@ -107,7 +110,7 @@ pub fn from_object<T: de::DeserializeOwned>(value: Value) -> Result<T, JsonError
     if !value.is_object() {
         return Err(JsonError::Malformed("it is not an object".into()));
     }
-    serde_json::from_value(value).map_err(malformed)
+    T::deserialize(objects::Objects(value)).map_err(malformed)
 }
 
 /// For a member that may be absent and may not be `null`: `Option` alone takes the two for one,

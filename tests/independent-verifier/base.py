@@ -49,6 +49,9 @@ def worst(checks: Iterable[Check], name: str, passed_code: str = "") -> Check:
 
 # ---- JSON (identity.md 1) and JCS (RFC 8785)
 
+RESERVED = "serde_json::private"
+
+
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -58,11 +61,13 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _bounded(value: Any, levels: int, left: list[int]) -> None:
     left[0] -= 1
-    if levels < 0 or left[0] < 0:
+    if (isinstance(value, (dict, list)) and levels < 1) or left[0] < 0:
         raise Fault("GP-JSON-MALFORMED", "too deep or too many values")
     if isinstance(value, dict):
         for name, member in value.items():
             name.encode("utf-8")
+            if RESERVED in name:
+                raise Fault("GP-JSON-MALFORMED", "a reserved name")
             _bounded(member, levels - 1, left)
     elif isinstance(value, list):
         for member in value:
@@ -91,10 +96,10 @@ def read_json(data: bytes | str, most: int = 1 << 20, levels: int = 32) -> Any:
         raise Fault("GP-JSON-MALFORMED", "too long")
     try:
         text = raw.decode("utf-8")
-        if text.startswith("\ufeff"):
-            raise Fault("GP-JSON-MALFORMED", "a byte order mark")
+        if text.startswith("\ufeff") or RESERVED in text:
+            raise Fault("GP-JSON-MALFORMED", "a byte order mark, or what is reserved")
         value = json.loads(text, object_pairs_hook=_pairs, parse_constant=_refuse_constant, parse_int=_integer)
-        _bounded(value, levels, [100_000])
+        _bounded(value, levels, [100_001])  # the value itself, and its members
     except (ValueError, RecursionError) as error:
         raise Fault("GP-JSON-MALFORMED", str(error)) from None
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from base import DAG_CBOR, RAW, Fault, Link, canonical, cbor, cid, cid_bytes, members, millis, parse_cid, read_cbor, read_object, rfc3339, to_b64u
+from base import DAG_CBOR, RAW, Fault, Link, canonical, cbor, cid, cid_bytes, jcs_text, members, millis, parse_cid, read_cbor, read_object, rfc3339, to_b64u
 from jose import Jws, read_jws
 from keys import Key, did_of, fits, is_did
 
@@ -57,12 +57,15 @@ def _header(protected: bytes) -> dict[str, Any]:
     need(len(protected) <= 1 << 16, "header too long")
     try:
         header = canonical(protected, 1 << 16, 16)
+        version = header["gp"].get("formatVersion") if isinstance(header.get("gp"), dict) else None
+        if type(version) is int and version >= 0 and version != 1:
+            raise Fault("GP-ENVELOPE-VERSION")
         sender = did_of(members(header, "alg typ kid cty gp")["kid"])
         gp = members(header["gp"], "formatVersion channel topic topicVersion schema sender presentation sequence issued "
                      "expires payloadBytes", "authorisation previous recipients thread attributes epoch")
     except Fault as fault:
-        raise Fault(MALFORMED, fault.why or fault.code) from None
-    need((header["alg"], header["typ"], gp["formatVersion"]) == ("EdDSA", "gridpass-envelope", 1), "alg, typ or version")
+        raise Fault(fault.code if fault.code == "GP-ENVELOPE-VERSION" else MALFORMED, fault.why or fault.code) from None
+    need((header["alg"], header["typ"], jcs_text(gp["formatVersion"])) == ("EdDSA", "gridpass-envelope", "1"), "alg, typ or version")
     need(all(isinstance(text, str) for text in (header["cty"], gp["topic"])) and is_did(gp["sender"]), "texts")
     need(all(type(gp[n]) is int and gp[n] >= least for n, least in (("sequence", 1), ("topicVersion", 0), ("payloadBytes", 0))), "numbers")
     need(all(name_of(gp[n], "bafkrei") for n in ("channel", "schema", "presentation", "authorisation", "epoch") if n in gp), "CIDs")
@@ -130,6 +133,8 @@ def read_receipt(data: bytes) -> Receipt:
     if jws.header.get("typ") != "gridpass-receipt+jwt" or jws.header["alg"] != "EdDSA" or "kid" not in jws.header:
         raise Fault(code, "header")
     members(body, "formatVersion channel sender key recipient issued newest", "authorisation delivered kept refused", code)
+    if not all(isinstance(body.get(name, []), list) for name in ("delivered", "kept", "refused")):
+        raise Fault(code, "a list")
     spoken: list[tuple[int, int]] = []
     for name in ("delivered", "kept"):
         last = 0
@@ -149,7 +154,7 @@ def read_receipt(data: bytes) -> Receipt:
         spoken.append((number, number))
     ordered = sorted(spoken)
     if not 0 < len(spoken) <= 256 or any(a[1] >= b[0] for a, b in zip(ordered, ordered[1:])) or body["formatVersion"] != 1 \
-            or body["formatVersion"] is True or not is_did(body["recipient"]) or not is_did(body["sender"]) or not isinstance(body["key"], str) \
+            or type(body["formatVersion"]) is not int or not is_did(body["recipient"]) or not is_did(body["sender"]) or not isinstance(body["key"], str) \
             or not all(name_of(body[n], "bafkrei") for n in ("channel", "authorisation") if n in body) or not name_of(body["newest"], "bafyrei") or ("authorisation" in body) != (did_of(jws.header["kid"]) != body["recipient"]):
         raise Fault(code, "ranges, version or recipient")
     return Receipt(jws, body, millis(body["issued"], code), spoken)

@@ -38,7 +38,10 @@ def write(kind: str, cases: list[Case], name: str = "") -> None:
 
 
 def main() -> None:
+    import given_conversation
+    import given_forms
     import given_frames
+    import given_limits
     import given_lists
     import given_log
     import given_payloads
@@ -46,7 +49,8 @@ def main() -> None:
     import given_requests
     import given_wallet
 
-    for module in (given_requests, given_log, given_payloads, given_lists, given_wallet, given_frames, given_questions):
+    for module in (given_requests, given_log, given_payloads, given_lists, given_wallet, given_frames, given_questions, given_forms, given_limits,
+                   given_conversation):
         module.main()
 
 

@@ -40,6 +40,26 @@ def questions() -> list[Case]:
     nulls = {"version": None, "thread": None, "lifetimeMillis": None}
     made.append(case("nulls where they may stand", {"line": json.dumps(send | nulls)}, {"question": send}))
     made.append(case("no JSON", {"line": "status"}, {"refused": NO}))
+
+    def deep(levels: int) -> str:
+        return json.dumps(send | {"attributes": {"zone": 0}}).replace(": 0}", ": " + "[" * levels + "]" * levels + "}")
+    pin = '{"do": "replace", "content": "e30=", "logs": [%s], "confirmed": false}'
+    lines = {
+        "a list of a question's values": '["inbox", 0, 5]', "a list of a message's values": json.dumps(["send", *[send[n] for n in ("channel", "topic")], None, "e30="]),
+        "nothing": "", "a space": " ", "two questions": '{"do": "lists"} {"do": "lists"}', "do twice": '{"do": "lists", "do": "lists"}',
+        "a member twice": '{"do": "inbox", "after": 0, "after": 1, "most": 1}', "a member twice, once with an escape": '{"do": "inbox", "after": 0, "\\u0061fter": 1, "most": 1}',
+        "an attribute twice": json.dumps(send)[:-1] + ', "attributes": {"zone": "GB-1", "zone": "GB-2"}}',
+        "an attribute with the reserved text": json.dumps(send | {"attributes": {"zone": {"$serde_json::private::Number": "5"}}}),
+        "a number that no double holds": json.dumps(send)[:-1] + ', "attributes": {"kW": 1e400}}', "33 levels": deep(31),
+        "a log that is a list": pin % '["did:web:flexgen.example", "1-x"]', "a log without its version": pin % '{"did": "did:web:flexgen.example"}',
+        "a log with another member": pin % '{"did": "did:web:flexgen.example", "version": "1-x", "seen": 1}', "a number with a fraction": '{"do": "inbox", "after": 0.0, "most": 1}',
+        "a number with an exponent": '{"do": "inbox", "after": 1e1, "most": 1}', "a number of 65 bits": '{"do": "inbox", "after": 18446744073709551616, "most": 1}',
+        "a byte order mark": "\ufeff" + '{"do": "lists"}',
+    }
+    made += [case(name, {"line": line}, {"refused": NO}) for name, line in lines.items()]
+    made.append(case("32 levels", {"line": deep(30)}, {"question": json.loads(deep(30))}))
+    whole = pin % '{"did": "did:web:flexgen.example", "version": "1-x"}'
+    made.append(case("a log that takes the place of another", {"line": whole}, {"question": json.loads(whole)}))
     return made
 
 

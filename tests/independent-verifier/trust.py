@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-from base import FAILED, FIVE_MINUTES, OPEN, PASSED, Check, Fault, b64, canonical, cid, jcs, members, millis, read_object, worst
+from base import FAILED, FIVE_MINUTES, OPEN, PASSED, Check, Fault, b64, canonical, cid, jcs, members, millis, read_json, read_object, worst
 from jose import JCS_SUITE, proof_fits
 from keys import Key, Version, did_jwk, did_key, did_of, is_did, key_at, read_document
 from names import is_document, is_role_name, is_sentence, is_time, is_whole
@@ -140,6 +140,7 @@ def read_charter(document: Any) -> Charter:
     def distinct(values: list[Any], holds: Callable[[Any], bool]) -> bool:
         return isinstance(values, list) and 1 <= len(values) <= 1024 and all(map(holds, values)) and len(set(values)) == len(values)
 
+    document = read_json(jcs(document))  # as its name has it, however its numbers are spelt
     members(document, "type formatVersion name version dated roots rule", "previous roles schemas channels proof", code)
     rule = members(document["rule"], "threshold signers", "", code)
     need(document["type"] == "gridpass-charter" and is_whole(document["formatVersion"], 1, 1), "type or formatVersion")

@@ -68,6 +68,19 @@ impl Case {
         self.input.get(name).map(|v| v.as_str().expect("an input that is text"))
     }
 
+    /// Bytes in hexadecimal, or in parts that come so many times.
+    fn bytes(&self, name: &str) -> Option<Vec<u8>> {
+        if let Some(text) = self.text(&format!("{name}_hex")) {
+            return Some(unhex(text));
+        }
+        let parts = self.input.get(&format!("{name}_parts"))?.as_array().expect("parts");
+        let part = |part: &Value| {
+            let times = part["times"].as_u64().expect("a number");
+            unhex(part["hex"].as_str().expect("bytes")).repeat(usize::try_from(times).expect("few"))
+        };
+        Some(parts.iter().flat_map(part).collect())
+    }
+
     fn key(&self) -> PublicKey {
         let jwk = self.input.get("jwk").expect("a case with a jwk").clone();
         serde_json::from_value::<Jwk>(jwk).expect("a JWK").to_public_key().expect("a usable key")
@@ -137,7 +150,9 @@ fn every_published_vector_holds() {
                 "log" => logs::log(case),
                 "backup" => wallets::backup(case),
                 "bitswap" => frames::bitswap(case),
+                "bitswap-stream" => frames::stream(case),
                 "control-question" => questions::question(case),
+                "control-conversation" => questions::conversation(case),
                 "status-list" => lists::status_list(case),
                 "visa-form" => lists::visa(case),
                 "payload" => payloads::payload(case),
@@ -150,8 +165,8 @@ fn every_published_vector_holds() {
     }
     println!("{} vectors: {cases_by_file:#?}", cases_by_file.values().sum::<usize>());
     assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
-    assert!(cases_by_file.len() >= 45, "files were lost: {cases_by_file:?}");
-    assert!(cases_by_file.values().sum::<usize>() >= 1250, "cases were lost: {cases_by_file:?}");
+    assert!(cases_by_file.len() >= 55, "files were lost: {cases_by_file:?}");
+    assert!(cases_by_file.values().sum::<usize>() >= 1850, "cases were lost: {cases_by_file:?}");
 }
 
 /// The files whose cases are made beside their runners.

@@ -293,7 +293,7 @@ fn read_strictly(bytes: &[u8]) -> Result<(Header, u64), EnvelopeError> {
         return Err(malformed("its header is not in canonical form (JCS)"));
     }
     let version = value.get("gp").and_then(|gp| gp.get("formatVersion")).and_then(Value::as_u64);
-    if let Some(version) = version.and_then(|v| u32::try_from(v).ok())
+    if let Some(version) = version.map(|v| u32::try_from(v).unwrap_or(u32::MAX))
         && version != FORMAT_VERSION
     {
         return Err(EnvelopeError::Version(version));

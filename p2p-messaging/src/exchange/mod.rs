@@ -20,6 +20,7 @@ mod reading;
 mod writing;
 
 pub(crate) use desk::{Desk, Said};
+pub use reading::next as next_message;
 
 use crate::net::{Command, NetEvent};
 use futures::StreamExt as _;

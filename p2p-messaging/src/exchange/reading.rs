@@ -65,7 +65,7 @@ pub(super) async fn read(
     // Who is silent does not keep the connection.
     stream.ignore_for_keep_alive();
     loop {
-        match next(&mut stream, &desk).await {
+        match next(&mut stream, || desk.expects_blocks()).await {
             Ok(Some(message)) => {
                 if desk.take(message) == Taken::Unasked {
                     shared.accuse(
@@ -90,12 +90,21 @@ pub(super) async fn read(
     }
 }
 
-async fn next<T: AsyncRead + Unpin>(io: &mut T, desk: &Desk) -> io::Result<Option<Message>> {
+/// The next message of a stream, with its length before it; nothing at the stream's end. What is longer than
+/// whoever was `asked` for nothing may send is refused before it is read.
+///
+/// # Errors
+/// `InvalidData` for what is no message or too long, which counts against who sent it; `UnexpectedEof` where the
+/// stream ends within a message, and what the stream says itself, which do not.
+pub async fn next<T: AsyncRead + Unpin>(
+    io: &mut T,
+    asked: impl Fn() -> bool,
+) -> io::Result<Option<Message>> {
     let late = |_| io::Error::from(io::ErrorKind::TimedOut);
     let Some(length) = tokio::time::timeout(SILENCE, length(io)).await.map_err(late)?? else {
         return Ok(None);
     };
-    if length > MAX_MESSAGE || (length > MAX_UNASKED && !desk.expects_blocks()) {
+    if length > MAX_MESSAGE || (length > MAX_UNASKED && !asked()) {
         return Err(malformed("a message is longer than it may be"));
     }
     let bytes = tokio::time::timeout(ONE_MESSAGE, body(io, length)).await.map_err(late)??;
@@ -112,10 +121,9 @@ mod tests {
     #![allow(clippy::expect_used)]
     use super::*;
     use futures::io::Cursor;
-    use libp2p::PeerId;
 
     async fn read_all(bytes: Vec<u8>) -> io::Result<Option<Message>> {
-        next(&mut Cursor::new(bytes), &Desk::new(PeerId::random())).await
+        next(&mut Cursor::new(bytes), || false).await
     }
 
     #[tokio::test]

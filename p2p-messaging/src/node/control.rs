@@ -9,11 +9,14 @@ use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::trust::LogPin;
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
+use gridpass_identity::json::{self, Limits};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// The longest line, in bytes.
 pub const MAX_LINE: usize = 24 * 1024 * 1024;
+/// How a question is read: as a document is, whatever its length.
+const LIMITS: Limits = Limits { bytes: MAX_LINE, depth: Limits::DOCUMENT.depth };
 
 /// A message to send.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -326,25 +329,33 @@ pub fn to_line(result: &ControlResult) -> Vec<u8> {
 /// [`AskError`].
 pub fn parse(line: &[u8]) -> Result<Asked, AskError> {
     let refused = |why: String| AskError::from((codes::NODE_REQUEST, why));
-    let asked: Asked = serde_json::from_slice(line)
-        .map_err(|e| refused(not_whole(line).unwrap_or_else(|| e.to_string())))?;
+    let members = match json::parse_strict(line, LIMITS) {
+        Ok(Value::Object(members)) => members,
+        Ok(_) => return Err(refused("a question is an object".to_owned())),
+        Err(e) => return Err(refused(e.to_string())),
+    };
+    let nothing_beside = members.keys().find(|name| *name != "do").cloned();
+    // serde takes an array for this object too.
+    let pins = members.get("logs").and_then(Value::as_array);
+    if pins.is_some_and(|pins| !pins.iter().all(Value::is_object)) {
+        return Err(refused("a log in `logs` is an object".to_owned()));
+    }
+    let number = not_whole(&members);
+    let asked: Asked = serde_json::from_value(Value::Object(members))
+        .map_err(|e| refused(number.unwrap_or_else(|| e.to_string())))?;
     // Of a question without members serde takes any.
     if matches!(
         asked,
         Asked::Status | Asked::Lists | Asked::Peers | Asked::Metrics | Asked::Watch | Asked::Stop
-    ) {
-        let members: Map<String, Value> =
-            serde_json::from_slice(line).map_err(|e| refused(e.to_string()))?;
-        if let Some(name) = members.keys().find(|name| *name != "do") {
-            return Err(refused(format!("unknown field `{}`", name.escape_default())));
-        }
+    ) && let Some(name) = nothing_beside
+    {
+        return Err(refused(format!("unknown field `{}`", name.escape_default())));
     }
     Ok(asked)
 }
 
-/// Which number is none that a question has. The parser takes it for a map, since numbers keep their text.
-fn not_whole(line: &[u8]) -> Option<String> {
-    let asked: Map<String, Value> = serde_json::from_slice(line).ok()?;
+/// Which number is none that a question has.
+fn not_whole(asked: &Map<String, Value>) -> Option<String> {
     let (name, number) = asked.iter().find_map(|(name, value)| match value {
         Value::Number(number) if number.as_u64().is_none() => Some((name, number)),
         _ => None,
@@ -399,6 +410,27 @@ mod tests {
         assert!(parse(inbox.to_string().as_bytes()).is_err(), "of all channels it would be told");
         let given = json!({"do": "given", "after": 0, "most": 5});
         assert!(parse(given.to_string().as_bytes()).is_err(), "listeners alone ask so");
+    }
+
+    #[test]
+    fn a_question_is_an_object_that_says_everything_once() {
+        for line in [
+            r#"["inbox",0,5]"#,
+            r#"{"do":"replace","content":"","logs":[["did:web:a.example","1-x"]],"confirmed":false}"#,
+            r#"{"do":"send","channel":"a","topic":"b","payload":"","attributes":{"z":1,"z":2}}"#,
+            r#"{"do":"send","channel":"a","topic":"b","payload":"","attributes":{"z":1e999}}"#,
+        ] {
+            let refused = parse(line.as_bytes()).expect_err(line);
+            assert_eq!(refused.code, codes::NODE_REQUEST, "{line}");
+        }
+        let deep = |levels: usize| {
+            let lists = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+            format!(
+                r#"{{"do":"send","channel":"a","topic":"b","payload":"","attributes":{{"z":{lists}}}}}"#
+            )
+        };
+        assert!(parse(deep(30).as_bytes()).is_ok(), "32 levels with the two around them");
+        assert!(parse(deep(31).as_bytes()).is_err(), "33 levels");
     }
 
     #[test]

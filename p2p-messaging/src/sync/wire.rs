@@ -5,6 +5,7 @@ use crate::codes;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::{Did, DidUrl};
+use gridpass_identity::json;
 use gridpass_identity::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -58,12 +59,12 @@ pub struct Hello {
     /// The participant that it acts for.
     pub participant: Did,
     /// The participant's authorisation of the node; absent where the participant is the node.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub authorisation: Option<ByteBuf>,
     /// What it wants to read.
     pub visits: Vec<Visit>,
     /// The newest charter that it knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub charter: Option<CharterHead>,
 }
 
@@ -92,7 +93,7 @@ pub struct ChainHead {
     /// The message with that number: who names it gives it.
     pub message: EnvelopeId,
     /// Whether two of the chain are here that contradict each other: they are given as `proof`.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, deserialize_with = "if_true", skip_serializing_if = "std::ops::Not::not")]
     pub contradicted: bool,
 }
 
@@ -134,7 +135,11 @@ pub enum Request {
         /// The channel.
         channel: ContentId,
         /// The sender and key of the last one that was given.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            deserialize_with = "json::present",
+            skip_serializing_if = "Option::is_none"
+        )]
         after: Option<(Did, String)>,
     },
     /// Envelopes of a chain.
@@ -155,10 +160,18 @@ pub enum Request {
         /// The states that are known, in the order of list and signer.
         known: Vec<ListHead>,
         /// Up to which list and signer it is known what the other has.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            deserialize_with = "json::present",
+            skip_serializing_if = "Option::is_none"
+        )]
         after: Option<(String, Did)>,
         /// Up to where `known` is all that is known; to the end, if absent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            deserialize_with = "json::present",
+            skip_serializing_if = "Option::is_none"
+        )]
         until: Option<(String, Did)>,
     },
     /// The two messages of a chain that contradict each other.
@@ -204,7 +217,11 @@ pub enum Response {
         /// The lists.
         lists: Vec<ByteBuf>,
         /// Up to where these are all, if there may be more.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            deserialize_with = "json::present",
+            skip_serializing_if = "Option::is_none"
+        )]
         next: Option<(String, Did)>,
     },
     /// They were kept; or it was heard.
@@ -221,11 +238,31 @@ fn encode<T: Serialize>(message: &T, most: usize) -> Result<Vec<u8>, WireError> 
     Ok(bytes)
 }
 
-fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8], most: usize) -> Result<T, WireError> {
+/// Reads a message, of which `alone` says whether it is a text alone.
+fn decode<T: serde::de::DeserializeOwned>(
+    bytes: &[u8],
+    most: usize,
+    alone: impl Fn(&T) -> bool,
+) -> Result<T, WireError> {
     if bytes.len() > most {
         return Err(WireError(format!("it has more than {most} bytes")));
     }
-    serde_ipld_dagcbor::from_slice(bytes).map_err(|e| WireError(e.to_string()))
+    let read = serde_ipld_dagcbor::from_slice(bytes).map_err(|e| WireError(e.to_string()))?;
+    // The parser takes a text and a value behind it for a map of one member, and such a map without its value
+    // for the text.
+    let is_text = bytes.first().is_some_and(|first| first >> 5 == 3);
+    if is_text != alone(&read) {
+        return Err(WireError("it is no map of one member, or one that has no value".into()));
+    }
+    Ok(read)
+}
+
+/// For a member that is true or absent.
+fn if_true<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    if bool::deserialize(deserializer)? {
+        return Ok(true);
+    }
+    Err(serde::de::Error::custom("it is true, or left out"))
 }
 
 impl Hello {
@@ -259,7 +296,8 @@ impl Request {
     /// # Errors
     /// [`WireError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
-        let request: Self = decode(bytes, MAX_REQUEST)?;
+        let alone = |read: &Self| matches!(read, Self::Behind);
+        let request = decode(bytes, MAX_REQUEST, alone)?;
         request.check()?;
         Ok(request)
     }
@@ -309,7 +347,8 @@ impl Response {
     /// # Errors
     /// [`WireError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
-        let response: Self = decode(bytes, MAX_RESPONSE)?;
+        let alone = |read: &Self| matches!(read, Self::NotHere | Self::Taken);
+        let response = decode(bytes, MAX_RESPONSE, alone)?;
         response.check()?;
         Ok(response)
     }
@@ -375,7 +414,7 @@ impl Announcement {
     /// # Errors
     /// [`WireError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
-        decode(bytes, crate::envelope::MAX_WIRE)
+        decode(bytes, crate::envelope::MAX_WIRE, |_| false)
     }
 }
 

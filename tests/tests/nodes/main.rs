@@ -5,6 +5,7 @@
 mod asking;
 mod bursts;
 mod clocks;
+mod conversation;
 mod embedding;
 mod ends;
 mod losses;

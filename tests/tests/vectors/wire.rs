@@ -1,7 +1,7 @@
 //! Receipts, and what peers send each other: requests, responses, announcements, join tickets.
 
 use crate::made::{Made, plain, with_code};
-use crate::{Case, Found, hex, refused, unhex};
+use crate::{Case, Found, hex, refused};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::did::Did;
 use gridpass_identity::jws::{self, Header};
@@ -37,7 +37,7 @@ pub(crate) fn receipt(case: &Case) -> Found {
 
 /// A message of catching up: what it says, with byte strings as `{"hex": …}`, and its one encoding.
 pub(crate) fn sync(case: &Case) -> Found {
-    let bytes = |name: &str| case.text(name).map(unhex);
+    let bytes = |name: &str| case.bytes(name);
     if let Some(ticket) = case.text("ticket") {
         return match Invitation::parse(ticket) {
             Err(e) => refused(e.code()),
@@ -47,7 +47,7 @@ pub(crate) fn sync(case: &Case) -> Found {
             ]),
         };
     }
-    if let Some(bytes) = bytes("gossip_hex") {
+    if let Some(bytes) = bytes("gossip") {
         return match envelopes_in(&bytes) {
             Err(e) => refused(e.code()),
             Ok(envelopes) => {
@@ -61,20 +61,24 @@ pub(crate) fn sync(case: &Case) -> Found {
             }
         };
     }
-    let read = if let Some(bytes) = bytes("request_hex") {
+    let read = if let Some(bytes) = bytes("request") {
         Request::decode(&bytes).map(|m| (json!(m), m.encode()))
-    } else if let Some(bytes) = bytes("response_hex") {
+    } else if let Some(bytes) = bytes("response") {
         Response::decode(&bytes).map(|m| (json!(m), m.encode()))
     } else {
-        let bytes = bytes("announcement_hex").expect("a message");
+        let bytes = bytes("announcement").expect("a message");
         Announcement::decode(&bytes).map(|m| (json!(m), m.encode()))
     };
     match read {
         Err(e) => refused(e.code()),
-        Ok((said, again)) => Found::from([
-            ("message", told(said)),
-            ("again_hex", json!(hex(&again.expect("a message")))),
-        ]),
+        Ok((said, again)) => {
+            let again = again.expect("a message");
+            Found::from([
+                ("message", told(said)),
+                ("again_hex", json!(hex(&again))),
+                ("again_bytes", json!(again.len())),
+            ])
+        }
     }
 }
 
