@@ -442,9 +442,8 @@ pub fn see_list(
     // Of the same version it is perhaps a thief's too, and no fork, whichever is dated later.
     let kept = seen_list(wallet, &list.issuer, &list.id)?;
     let known = kept.as_ref().map(|kept| state_of(wallet, kept)).transpose()?;
-    let counts = |known: &SeenList| {
-        known.order.0 < list.order().0 || !gives_way(wallet, known, list)
-    };
+    let counts =
+        |known: &SeenList| known.order.0 < list.order().0 || !gives_way(wallet, known, list);
     let kept = kept.filter(|_| known.as_ref().is_some_and(counts));
     let is_older = kept.as_ref().is_some_and(|kept| kept.order() > list.order());
     if let Some(kept) = kept

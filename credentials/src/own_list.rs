@@ -5,9 +5,7 @@ use crate::issuing::IssueError;
 use crate::keeping::{self, KeepError, from_record, to_record};
 use crate::register;
 use crate::secured::{Form, Signer, secure_credential};
-use crate::status::{
-    Bits, Change, MIN_ENTRIES, NewStatusList, StatusError, StatusList,
-};
+use crate::status::{Bits, Change, MIN_ENTRIES, NewStatusList, StatusError, StatusList};
 use crate::visa::Purpose;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

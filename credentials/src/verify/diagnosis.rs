@@ -78,7 +78,12 @@ impl Chains<'_> {
         };
         let own = node.checks.iter().find(|c| c.outcome != Outcome::Passed);
         own.map_or_else(
-            || (codes::CHAIN_LINK_MISSING, "a link further up is not shown, or cannot be decided".to_owned()),
+            || {
+                (
+                    codes::CHAIN_LINK_MISSING,
+                    "a link further up is not shown, or cannot be decided".to_owned(),
+                )
+            },
             |c| (c.code, c.sentence.clone()),
         )
     }

@@ -3,7 +3,9 @@
 use super::{folder, scene};
 use gridpass_credentials::secured::{Binding, Form};
 use gridpass_identity::report::Outcome;
-use gridpass_messaging::bundle::{Bundle, Disclosed, MessageEntry, PayloadState, Shown, verify_with};
+use gridpass_messaging::bundle::{
+    Bundle, Disclosed, MessageEntry, PayloadState, Shown, verify_with,
+};
 use gridpass_messaging::checking::{Source, Verdict};
 use gridpass_messaging::node::{Keys, Payloads};
 use gridpass_policy::channel::Sealing;

@@ -135,8 +135,7 @@ fn a_mark_brings_no_list_back_that_its_owner_had_replaced_before_the_thief_did()
         assert_eq!(seen.gives_way_to(own, &resolver), counts);
         let lists = [own.clone(), list(&owner, Purpose::Suspension, 3, minutes_ago(20))];
         let key = (own.id.clone(), own.issuer.clone());
-        let report =
-            check(&visa, &trust, &lists, &SeenLists::from([(key, seen.clone())]), &marked);
+        let report = check(&visa, &trust, &lists, &SeenLists::from([(key, seen.clone())]), &marked);
         let (outcome, code) = match counts {
             true => (Outcome::Passed, codes::VISA_IN_FORCE),
             false => (Outcome::Failed, codes::STATUS_ROLLBACK),

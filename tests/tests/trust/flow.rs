@@ -185,7 +185,10 @@ fn visas_of_a_batch_have_places_of_their_own_whatever_becomes_of_it() -> TestRes
 
     let mut batch = Batch::new(issuer.wallet, 4)?;
     let refused = batch.prepare(&mut issuer, (&unfit, None), (&[], &[]), &resolver, &mut rng());
-    assert_eq!(refused.expect_err("it does not fit").code(), gridpass_credentials::codes::CLAIMS_UNFIT);
+    assert_eq!(
+        refused.expect_err("it does not fit").code(),
+        gridpass_credentials::codes::CLAIMS_UNFIT
+    );
     assert_eq!(batch.waiting(), 0);
     let mut lists = BTreeSet::new();
     for _ in 0..6 {

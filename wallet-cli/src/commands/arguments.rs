@@ -214,8 +214,9 @@ impl TrustArgs {
     pub fn gather_alone(&self, parcel: &Parcel) -> Result<Material, Failure> {
         let Some(path) = &self.trust else {
             let message = "without a wallet nothing says by which trust pack to verify";
-            return Err(Failure::new(codes::USAGE, message)
-                .next("Name it with --trust FILE, and its CID, as its signers told you, with --pin CID."));
+            return Err(Failure::new(codes::USAGE, message).next(
+                "Name it with --trust FILE, and its CID, as its signers told you, with --pin CID.",
+            ));
         };
         let mut material = self.begin(self.said()?, &read_pack(path)?, None, parcel)?;
         self.add_files(&mut material, parcel)?;

@@ -153,7 +153,8 @@ impl Desk<'_> {
     ) -> Result<Option<Answered>, Failure> {
         let (request, asked) = (&examined.request.id, &examined.request.statement);
         let is_same = |other: &Asked| {
-            let same_role = (&other.holder, &other.definition) == (&asked.holder, &asked.definition);
+            let same_role =
+                (&other.holder, &other.definition) == (&asked.holder, &asked.definition);
             &other.request == request || same_role
         };
         if self.waiting.iter().any(is_same) {

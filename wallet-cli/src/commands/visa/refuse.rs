@@ -178,8 +178,7 @@ fn one_of_many(
     let mut material = args.trust.gather_in(global, place, &parcel)?;
     let examined = examine(&parcel, &material);
     let mut wallet = take_wallet(&mut material, global)?;
-    let refused =
-        examined.and_then(|e| refuse_one(&mut wallet, known, &e.request, &args.reason));
+    let refused = examined.and_then(|e| refuse_one(&mut wallet, known, &e.request, &args.reason));
     material.wallet = Some(wallet);
     *place = material.give_back();
     let Refused { mut parcel, did, own, .. } = refused?;

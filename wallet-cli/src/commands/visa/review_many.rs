@@ -148,9 +148,8 @@ fn words(requirement: &Requirement, trust: &Trust) -> String {
         Some(role) => role.definition.name.to_string(),
         None => id.to_string(),
     };
-    let list = |of: &[Requirement]| {
-        of.iter().map(|one| words(one, trust)).collect::<Vec<_>>().join(", ")
-    };
+    let list =
+        |of: &[Requirement]| of.iter().map(|one| words(one, trust)).collect::<Vec<_>>().join(", ");
     match requirement {
         Requirement::Role { role } => name(role),
         Requirement::All { all } if all.len() == 1 => list(all),
