@@ -1,7 +1,7 @@
 //! Many requests at once: looked at, issued for, refused. Each is answered as it is alone.
 
 use crate::common::{Place, codes_of};
-use crate::visas::{Party, framework};
+use crate::parties::{Party, framework};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 

@@ -2,8 +2,8 @@
 //! anybody would.
 
 use crate::clock::opened;
-use crate::commands::wait_for_next_second;
 use crate::common::Place;
+use crate::common::waiting::wait_for_next_second;
 use crate::parties::{Party, framework};
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
