@@ -6,16 +6,19 @@ pub mod kubo;
 pub mod network;
 pub mod spaces;
 pub mod waiting;
+pub mod words;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use words::Words;
 
 pub const PASSPHRASE: &str = "correct horse battery staple";
 
 /// A folder with a home for profiles, a working directory and a passphrase file.
 pub struct Place {
     pub dir: tempfile::TempDir,
+    words: Words,
 }
 
 /// What came of a call.
@@ -64,7 +67,7 @@ impl Ran {
 impl Place {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let place = Self { dir };
+        let place = Self { dir, words: Words::default() };
         place.write("passphrase.txt", &format!("{PASSPHRASE}\n"));
         place
     }
@@ -111,14 +114,19 @@ impl Place {
         self.bare().args(args).output().expect("it runs").into()
     }
 
-    /// With the right passphrase.
+    /// With a secret that opens the wallet: its words where it is known which these are, else the passphrase.
     pub fn run(&self, args: &[&str]) -> Ran {
         let mut command = self.bare();
-        let uses_words = args.contains(&"--recovery-file") || args.contains(&"--passphrase-fd");
-        if !uses_words && !args.contains(&"--passphrase-file") {
-            command.args(["--passphrase-file", "passphrase.txt"]);
+        let says = |option| args.contains(&option);
+        if !["--recovery-file", "--passphrase-fd", "--passphrase-file"].into_iter().any(says) {
+            match self.words.of(args) {
+                Some(words) => command.arg("--recovery-file").arg(words),
+                None => command.args(["--passphrase-file", "passphrase.txt"]),
+            };
         }
-        command.args(args).output().expect("it runs").into()
+        let ran: Ran = command.args(args).output().expect("it runs").into();
+        self.words.notice(self.dir.path(), args, ran.status == 0);
+        ran
     }
 
     /// A call that must succeed.
