@@ -240,7 +240,8 @@ def requests() -> None:
 
     def given(text: str) -> dict[str, Any]:
         return {"statement": holder.jws(header, text.encode()).decode(), "what": "request", "now": rfc3339(NOW)}
-    make("request", "request-forms", all_(), given, lambda g: read_statement(g["statement"], "request", NOW, None), lambda *_: "GP-REQUEST-MALFORMED")
+    make("request", "request-forms", all_(), given, lambda g: read_statement(g["statement"], "request", NOW, None),
+         lambda title, _: "GP-PAYLOAD-MISSING" if title == "nothing" else "GP-REQUEST-MALFORMED")
 
 
 def parcels() -> None:

@@ -58,6 +58,9 @@ def read_jws(text: str, detached: bytes | None = None, strict: bool = False) -> 
     if len(parts) != 3:
         raise Fault("GP-JWS-MALFORMED", "three parts")
     if header.get("b64", True):
+        # Nothing between the dots is a payload that is given apart.
+        if not parts[1] and detached is None:
+            raise Fault("GP-PAYLOAD-MISSING")
         payload = b64u(parts[1])
         signed = f"{parts[0]}.{parts[1]}".encode("ascii")
     else:
