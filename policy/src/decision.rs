@@ -286,5 +286,12 @@ pub fn parse_admission(
 }
 
 fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, RecordError> {
-    serde_json::from_value(value).map_err(|e| RecordError::Malformed(e.to_string()))
+    /// Not each is an object: in one it is read as a document is.
+    #[derive(Deserialize)]
+    #[serde(bound = "T: serde::de::DeserializeOwned")]
+    struct Member<T> {
+        value: T,
+    }
+    let member = json::from_object::<Member<T>>(serde_json::json!({ "value": value }));
+    member.map(|member| member.value).map_err(|e| RecordError::Malformed(e.to_string()))
 }

@@ -111,8 +111,8 @@ pub(super) fn doubt(folder: &Path, store: &mut Store) -> Result<Option<String>, 
     Ok(found_old.then(|| {
         let code = codes::LOG_DAMAGED;
         format!(
-            "the store is another one, or an older copy of the one, than this node had last: own messages may be \
-             lost, and it asks its peers how far it has sent [{code}]"
+            "the store is another one than this node had last, or an older copy of it, or its wallet was restored since: \
+             own messages may be lost, and it asks its peers how far it has sent [{code}]"
         )
     }))
 }

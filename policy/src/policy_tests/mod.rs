@@ -208,6 +208,13 @@ fn a_recorded_decision_is_made_again_and_an_altered_one_is_found_out() {
         let error = recorded.recompute(&policy, &facts).expect_err(from);
         assert_eq!(error.code(), code, "{from}");
     }
+    // An array in the place of an object within it.
+    let mut value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let signature = value["question"]["publish"]["signature"].take();
+    let list = json!([signature["outcome"], signature["code"], signature["sentence"]]);
+    value["question"]["publish"]["signature"] = list;
+    let error = RecordedDecision::parse(value.to_string().as_bytes()).expect_err("no object");
+    assert_eq!(error.code(), codes::DECISION_MALFORMED);
     let mut others = facts;
     others.visas[0].claims.insert("zone".into(), json!("GB-2"));
     assert!(recorded.recompute(&policy, &others).is_err());

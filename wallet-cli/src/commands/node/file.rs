@@ -14,7 +14,7 @@ use crate::warnings::hint;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
-use gridpass_credentials::content_id::EnvelopeId;
+use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::files::Reference;
 use gridpass_messaging::files::reference::{self, is_media_type, is_name};
@@ -189,6 +189,7 @@ fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
     let asked = args.reference.as_deref();
     let before = asked.map(|asked| sent_before(global, &args.channel, asked)).transpose()?;
     let before = before.flatten();
+    let is_first = before.is_none();
     let is_shut = before.as_ref().is_some_and(Before::is_shut);
     let staged = match before {
         Some(before) => again(before, source),
@@ -213,22 +214,28 @@ fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         lifetime_millis,
         reference: args.reference.clone(),
     };
-    let mut sent = ask(global, &Asked::Send(message)).map_err(|e| {
-        // What broke off may have been sent: whoever asks again is told so, and the file is wanted then.
-        let sent = |asked| sent_before(global, &args.channel, asked).ok().flatten();
-        let is_sent = asked.and_then(sent).is_some_and(|before| before.is_of(&file));
-        if new && !is_sent {
-            // Nobody was told of it.
-            let _ = ask(global, &Asked::FileRemove { file: file.to_string() });
+    let mut sent = match ask(global, &Asked::Send(message)) {
+        Ok(sent) => sent,
+        Err(e) => {
+            let since = asked.map(|asked| sent_before(global, &args.channel, asked)).transpose();
+            if new && is_unwanted(&e, &file, &since) {
+                // Nobody was told of it.
+                let _ = ask(global, &Asked::FileRemove { file: file.to_string() });
+            }
+            // Another call sent one under the reference meanwhile: it is asked for again, with the key of that one.
+            let sent_since = is_first && matches!(since, Ok(Some(Some(_))));
+            if sent_since && e.code == messaging_codes::NODE_REFERENCE {
+                return send(global, args);
+            }
+            return Err(match e.code {
+                code if code == messaging_codes::NO_TOPIC => e.next(
+                    "The channel's owner adds one: `gridpass file schema -o file.json`, and `gridpass \
+                     topic add CHANNEL.json files --schema file.json`.",
+                ),
+                _ => e,
+            });
         }
-        match e.code {
-            code if code == messaging_codes::NO_TOPIC => e.next(
-                "The channel's owner adds one: `gridpass file schema -o file.json`, and `gridpass \
-                 topic add CHANNEL.json files --schema file.json`.",
-            ),
-            _ => e,
-        }
-    })?;
+    };
     warn_of_absent(&sent);
     if let Some(map) = sent.as_object_mut() {
         map.extend([
@@ -246,6 +253,21 @@ fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         repeated(&sent),
     );
     Ok(Answer::new("gridpass.file.send/1", sent, text))
+}
+
+/// Whether a file that was cut for a message that was not sent goes: not where the answer broke off, since the message
+/// may have been sent then, nor where one with this file was sent under the reference, or nobody says whether it was. What
+/// nobody sent, the node forgets by itself.
+fn is_unwanted(
+    refused: &Failure,
+    file: &ContentId,
+    since: &Result<Option<Option<Before>>, Failure>,
+) -> bool {
+    let may_be_sent = match since {
+        Ok(sent) => sent.as_ref().is_some_and(|s| s.as_ref().is_some_and(|s| s.is_of(file))),
+        Err(_) => true,
+    };
+    refused.code != messaging_codes::NODE_NOT_RUNNING && !may_be_sent
 }
 
 fn fetch(global: &GlobalArgs, args: &FetchArgs) -> Outcomes {
@@ -347,4 +369,27 @@ fn schema(args: &SchemaArgs) -> Outcomes {
             answer
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_goes_only_where_it_is_certain_that_nobody_was_told_of_it() {
+        let file = ContentId::of_bytes(b"a manifest").expect("a name");
+        let other = ContentId::of_bytes(b"another").expect("a name");
+        let refused = || Failure::new(messaging_codes::NODE_REFERENCE, "refused");
+        let broke_off = || Failure::new(messaging_codes::NODE_NOT_RUNNING, "it ended");
+        let unknown = || Err(Failure::new(messaging_codes::NODE_STARTING, "it starts"));
+        let sent = |file: &ContentId| Ok(Some(Some(Before::of(file))));
+        assert!(is_unwanted(&refused(), &file, &Ok(None)), "no reference was given");
+        assert!(is_unwanted(&refused(), &file, &Ok(Some(None))), "nothing was sent under it");
+        assert!(is_unwanted(&refused(), &file, &sent(&other)));
+        assert!(!is_unwanted(&refused(), &file, &sent(&file)), "another call sent it");
+        assert!(!is_unwanted(&refused(), &file, &unknown()), "nobody says");
+        for since in [Ok(None), Ok(Some(None)), unknown()] {
+            assert!(!is_unwanted(&broke_off(), &file, &since), "it may be sent yet");
+        }
+    }
 }

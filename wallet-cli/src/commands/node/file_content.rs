@@ -53,6 +53,19 @@ impl Before {
         self.sealed && self.file.is_none()
     }
 
+    /// A file in the open, as if it was sent.
+    #[cfg(test)]
+    pub(super) fn of(file: &ContentId) -> Self {
+        let file = Reference {
+            manifest: file.clone(),
+            size: 0,
+            name: "map.bin".into(),
+            media_type: "application/octet-stream".into(),
+            key: None,
+        };
+        Self { channel: file.manifest.clone(), sealed: false, file: Some(file) }
+    }
+
     /// Whether it was this file.
     pub(super) fn is_of(&self, file: &ContentId) -> bool {
         self.file.as_ref().is_some_and(|sent| sent.manifest == *file)
