@@ -7,7 +7,7 @@ use super::{Age, Evidence, Run};
 use crate::codes;
 use crate::content_id::ContentId;
 use crate::role::IssuerRevocation;
-use crate::signature::Asked;
+use crate::signature::{Asked, Found};
 use crate::status::StatusList;
 use crate::visa::{Purpose, StatusEntry};
 use gridpass_identity::codes as identity_codes;
@@ -67,7 +67,7 @@ impl<'l> Lists<'l> {
         let (mut lists, mut foreign) = (Vec::new(), Vec::new());
         for list in run.evidence.lists.iter().filter(|l| named.contains(l.id.as_str())) {
             let found = run.signature(list.secured(), &asked(list, clock));
-            let is_foreign = is_foreign(&found.checks);
+            let is_foreign = is_foreign(&found, clock);
             let refused = found.checks.into_iter().find(|c| c.outcome != Outcome::Passed);
             let refused = refused.or_else(|| from_future(list, clock));
             if refused.is_none() {
@@ -409,18 +409,22 @@ fn status_name(purpose: Purpose) -> &'static str {
     }
 }
 
-/// Whether the checks of a list's signature say that it is not its signer's: another signed it, the key is none that
-/// its signer's document ever listed, or the signature does not fit. Anybody can make such a list in anybody's name.
-/// Where it fits, whatever else is wrong, or the document is not known, it is perhaps its signer's.
-fn is_foreign(checks: &[Check]) -> bool {
+/// Whether what was found of a list's signature says that it is not its signer's: another signed it, the key is none
+/// that its signer's document ever listed, or the signature does not fit. Anybody can make such a list in anybody's name.
+/// Where it fits, whatever else is wrong, or the document is not known, it is perhaps its signer's; so it is where the
+/// document was obtained before the list was signed: who took a new key since would else have revoked nothing.
+fn is_foreign(found: &Found, clock: UnixMillis) -> bool {
     let fits = |c: &Check| c.name == "signature" && c.outcome == Outcome::Passed;
+    let is_older = found.age_millis.is_some_and(|age| clock.millis_since(found.at) < age);
     let denies = |c: &Check| {
-        let no_key = [identity_codes::KEY_NOT_LISTED, identity_codes::JWS_HEADER_REFUSED];
+        let by_document =
+            c.name == "signature" || (c.name == "key" && c.code == identity_codes::KEY_NOT_LISTED);
         c.outcome == Outcome::Failed
-            && (["signer", "signature"].contains(&c.name)
-                || (c.name == "key" && no_key.contains(&c.code)))
+            && (c.name == "signer"
+                || c.code == identity_codes::JWS_HEADER_REFUSED
+                || (by_document && !is_older))
     };
-    !checks.iter().any(fits) && checks.iter().any(denies)
+    !found.checks.iter().any(fits) && found.checks.iter().any(denies)
 }
 
 /// What is asked of a list's signature.
