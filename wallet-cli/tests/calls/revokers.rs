@@ -169,6 +169,24 @@ fn what_hangs_on_the_keys_that_are_marked_is_named() {
 }
 
 #[test]
+fn of_two_visas_that_are_lost_neither_stands_in_for_the_other() {
+    let place = Place::new();
+    let (regulator, holder) = with_office_that(&place, "ends");
+    let supplier = revoked_by_office(&place, &regulator);
+    let list = regulator.json("gridpass.visa.list/1", &["visa", "list", "--issued"]);
+    let ombudsman = row(&list["visas"], OFFICE)["visa"]["subject"].clone();
+    let ombudsman = ombudsman.as_str().expect("a DID");
+    // Renewed in time: it has two.
+    let issue = ["visa", "issue", "--to", ombudsman, "--role", OFFICE];
+    regulator.ok(&[&issue[..], &["--validity", "30d", "-o", "renewed.json"]].concat());
+    let amend = ["charter", "amend", "--add-root", &holder.did, "--remove-root", &regulator.did];
+    let amended = regulator.json("gridpass.charter/1", &amend);
+    let hanging = &amended["hanging"];
+    assert_eq!(hanging.as_array().map(Vec::len), Some(1), "{amended:#}");
+    assert_eq!(hanging[0]["visa"], supplier);
+}
+
+#[test]
 fn what_is_taken_over_with_the_revokers_visa_hangs_on_nothing() {
     let place = Place::new();
     let (regulator, _) = with_office(&place);
