@@ -228,20 +228,18 @@ impl Resolver for Obtained<'_> {
 #[test]
 fn a_list_by_a_key_that_its_signer_may_have_taken_since_its_document_was_obtained_leaves_it_open() {
     let s = Revoked::new();
-    let office = s.office(in_days(1));
     let key = Party::new(9).key;
     let key_id = s.ombudsman.did.with_fragment("next").expect("a key id");
     let renewed = Party { key: key.clone(), key_id, ..s.ombudsman.clone() };
     let replaced = Party { key, ..s.ombudsman.clone() };
-    let code = |by: &Party, obtained: UnixMillis| {
+    let purpose = Purpose::Revocation;
+    let judged = |by: &Party, until: UnixMillis, set: &[Change], at: UnixMillis, seen: &SeenLists| {
+        let office = s.office(until);
         let mut lists = s.lists(&[&office], None);
         lists.pop();
-        let (purpose, set) = (Purpose::Revocation, [s.set]);
-        lists.push(world::list_carrying(&s.root, by, purpose, &set, &[&office]));
-        let resolver = Obtained(&s.ombudsman.did, obtained);
-        let seen = SeenLists::new();
-        let evidence =
-            Evidence { trust: &s.trust, lists: &lists, resolver: &resolver, seen: &seen };
+        lists.push(world::list_carrying(&s.root, by, purpose, set, &[&office]));
+        let resolver = Obtained(&s.ombudsman.did, at);
+        let evidence = Evidence { trust: &s.trust, lists: &lists, resolver: &resolver, seen };
         let (now, clock) = (NOW, NOW);
         let expect = Expectation { now, clock, audience: None, nonce: None, presenter: None };
         let text = s.visa.text().as_bytes();
@@ -253,10 +251,19 @@ fn a_list_by_a_key_that_its_signer_may_have_taken_since_its_document_was_obtaine
         (&renewed, identity_codes::KEY_NOT_LISTED),
         (&replaced, identity_codes::SIGNATURE_INVALID),
     ];
+    let none = SeenLists::new();
+    let order = s.theirs(&[]).order().into();
+    let seen = SeenLists::from([((s.root.list_id(purpose), s.ombudsman.did.clone()), order)]);
     for (by, why) in by {
-        assert_eq!(code(by, days_ago(1)), (Outcome::Indeterminate, why));
-        // By a document from after that, it is nobody's of its signer's.
-        assert_eq!(code(by, NOW).0, Outcome::Passed);
+        let of = |obtained| judged(by, in_days(1), &[s.set], obtained, &none);
+        assert_eq!(of(days_ago(1)), (Outcome::Indeterminate, why));
+        // By a document from after that, it is by no key of its signer's.
+        assert_eq!(of(NOW).0, Outcome::Passed);
+        // Of one whose own visa lapsed it stands in for none that was seen and is withheld.
+        for obtained in [days_ago(1), NOW] {
+            let unknown = (Outcome::Indeterminate, codes::STATUS_UNKNOWN);
+            assert_eq!(judged(by, days_ago(1), &[], obtained, &seen), unknown);
+        }
     }
 }
 
