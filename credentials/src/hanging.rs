@@ -6,14 +6,18 @@ use crate::content_id::ContentId;
 use crate::keeping::{self, KeepError};
 use crate::register;
 use crate::role::{IssuerRevocation, RoleDefinition};
+use crate::secured::Secured;
 use crate::status::StatusList;
 use crate::trust::Trust;
 use crate::verify::Readings;
 use crate::visa::{Purpose, Visa};
-use gridpass_identity::did::Did;
+use gridpass_identity::did::{Did, DidUrl};
+use gridpass_identity::document::Relationship;
+use gridpass_identity::resolve::{OfflineResolver, Resolution, Resolver as _};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// A revocation or suspension that hangs on somebody's visa.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -40,47 +44,66 @@ pub enum Loss {
     Root,
 }
 
-/// What the wallet knows that hangs on the visas that somebody issued, where these let nobody revoke any more from
-/// `now` on: those in its register, those that it holds, and those that the lists carry which it keeps.
+/// What the wallet knows that hangs on the visas that these issued, where these visas let nobody revoke any more from
+/// `now` on: those in its register, those that it holds, and those that the lists carry which it keeps. Of two that
+/// one holder has and that both are lost, neither stands in for the other.
 ///
 /// # Errors
 /// [`KeepError`].
 pub fn hanging_on(
     wallet: &Wallet,
     trust: &Trust,
-    issuer: &Did,
+    issuers: &[&Did],
     loss: Loss,
     now: UnixMillis,
 ) -> Result<Vec<Hanging>, KeepError> {
-    let (mut offices, mut revoked) = (Vec::new(), Vec::new());
-    for record in register::issued(wallet)? {
-        let visa = record.read()?;
-        if record.state() == "revoked" {
-            revoked.push(visa.id);
-        } else {
-            offices.push(visa);
-        }
-    }
-    for held in keeping::visas(wallet)? {
-        offices.push(held.read()?.1);
-    }
-    let mut readings = Readings::default();
-    for list in keeping::lists(wallet)?.0 {
-        for reading in list.authority().filter_map(|member| readings.member(member).ok()) {
-            offices.extend(reading.visa.as_ref().ok().cloned());
-        }
-    }
+    let resolver = OfflineResolver::new(wallet);
+    let logs: Vec<Resolution> =
+        issuers.iter().filter_map(|did| resolver.resolve(did).ok()).collect();
+    let is_marked = |key: &DidUrl| {
+        let log = logs.iter().find(|log| &log.did == key.did());
+        log.is_none_or(|log| log.compromised(key, Relationship::AssertionMethod).is_some())
+    };
     let ends = |visa: &Visa| {
         let role = trust.definition(&visa.definition);
         role.is_some_and(|r| r.definition.issuer_revocation == IssuerRevocation::Ends)
     };
-    let mut all: Vec<Hanging> = Vec::new();
-    for office in offices {
-        let concerned = &office.issuer == issuer && (loss == Loss::Keys || ends(&office));
-        if !concerned || revoked.contains(&office.id) {
-            continue;
+    let is_lost = |secured: &Secured, visa: &Visa| {
+        issuers.contains(&&visa.issuer)
+            && match loss {
+                Loss::Keys => secured.key_id().is_none_or(is_marked),
+                Loss::Root => ends(visa),
+            }
+    };
+    let (mut offices, mut lost, mut revoked) = (Vec::new(), BTreeSet::new(), Vec::new());
+    let mut note = |secured: &Secured, visa: &Visa| {
+        if is_lost(secured, visa) && lost.insert(visa.id.clone()) {
+            offices.push(visa.clone());
         }
-        for one in hanging(wallet, trust, &office, now)? {
+    };
+    for record in register::issued(wallet)? {
+        let (secured, visa) = keeping::read_visa(&record.text)?;
+        if record.state() == "revoked" {
+            revoked.push(visa.id);
+        } else {
+            note(&secured, &visa);
+        }
+    }
+    for held in keeping::visas(wallet)? {
+        let (secured, visa) = held.read()?;
+        note(&secured, &visa);
+    }
+    let mut readings = Readings::default();
+    for list in keeping::lists(wallet)?.0 {
+        for reading in list.authority().filter_map(|member| readings.member(member).ok()) {
+            if let Ok(visa) = &reading.visa {
+                note(&reading.secured, visa);
+            }
+        }
+    }
+    let mut all: Vec<Hanging> = Vec::new();
+    for office in offices.iter().filter(|office| !revoked.contains(&office.id)) {
+        for one in hanging_beside(wallet, trust, office, now, &lost)? {
             if !all.contains(&one) {
                 all.push(one);
             }
@@ -101,6 +124,18 @@ pub fn hanging(
     office: &Visa,
     after: UnixMillis,
 ) -> Result<Vec<Hanging>, KeepError> {
+    hanging_beside(wallet, trust, office, after, &BTreeSet::new())
+}
+
+/// As [`hanging`], where the visas of these ids are lost with it.
+fn hanging_beside(
+    wallet: &Wallet,
+    trust: &Trust,
+    office: &Visa,
+    after: UnixMillis,
+    lost: &BTreeSet<String>,
+) -> Result<Vec<Hanging>, KeepError> {
+    let goes_on = |visa: &Visa| !lost.contains(&visa.id) && goes_on(visa, office, after);
     let by_office = |role: &RoleDefinition| {
         role.revokers.as_ref().is_some_and(|revokers| {
             revokers.roles.contains(&office.definition) && !revokers.dids.contains(&office.subject)
@@ -118,14 +153,14 @@ pub fn hanging(
     for record in register::issued(wallet)? {
         let visa = record.read()?;
         let other = record.state() == "in force";
-        if other && goes_on(&visa, office, after) {
+        if other && goes_on(&visa) {
             return Ok(Vec::new());
         }
         known.push(visa);
     }
     for held in keeping::visas(wallet)? {
         let visa = held.read()?.1;
-        if goes_on(&visa, office, after) {
+        if goes_on(&visa) {
             return Ok(Vec::new());
         }
         if known.iter().all(|k| k.id != visa.id) {

@@ -61,14 +61,24 @@ impl Read {
     }
 }
 
+/// How long places wait for their visas: the lists that were signed with them grow old, and a visa that came with
+/// such ones would be refused.
+const MOST_WAIT_MILLIS: u64 = 60_000;
+
+/// Places that are taken, and given to no visa yet.
+struct Free {
+    since: UnixMillis,
+    places: Vec<Place>,
+}
+
 /// Visas that are issued in one go, over a wallet whose visas, status lists and trust pack nobody else changes
 /// meanwhile.
 pub struct Batch {
     read: Read,
     /// How many places are taken at once.
     ahead: usize,
-    /// Places that are taken, and given to no visa yet: by issuer, and what the ids of its lists start with.
-    free: BTreeMap<(Did, Option<String>), Vec<Place>>,
+    /// By issuer, and what the ids of its lists start with.
+    free: BTreeMap<(Did, Option<String>), Free>,
     changes: Changes,
     waiting: usize,
 }
@@ -114,8 +124,12 @@ impl Batch {
     ) -> Result<Issued, IssueError> {
         issuer.wallet.check_clock(issuer.now)?;
         let key = (issuer.identity.did.clone(), new.list_base.map(str::to_owned));
-        let free = self.free.entry(key).or_default();
-        let place = match free.pop() {
+        let none = || Free { since: issuer.now, places: Vec::new() };
+        let free = self.free.entry(key).or_insert_with(none);
+        if issuer.now.millis_since(free.since) > MOST_WAIT_MILLIS {
+            free.places.clear();
+        }
+        let place = match free.places.pop() {
             Some(place) => place,
             None => {
                 let (mut places, changes) = issuer.places(new.list_base, self.ahead, rng)?;
@@ -124,7 +138,7 @@ impl Batch {
                 })?;
                 // Before anything is signed that stands there.
                 issuer.wallet.apply_issuing(changes, rng, issuer.now)?;
-                free.append(&mut places);
+                *free = Free { since: issuer.now, places };
                 place
             }
         };
@@ -137,7 +151,7 @@ impl Batch {
             }
             Err(e) => {
                 // Nobody has what was signed for it.
-                free.push(place);
+                free.places.push(place);
                 Err(e)
             }
         }

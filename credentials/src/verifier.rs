@@ -54,7 +54,7 @@ use crate::trust::{
     Comparison, IdentityMaterial, IdentityMaterialError, Snapshots, Trust, TrustError,
 };
 use crate::verify::{
-    Evidence, Expectation, VisaReport, carries_authority, check_list, pretends_authority,
+    Evidence, Expectation, SeenList, VisaReport, carries_authority, check_list, pretends_authority,
     verify_presentation_with, verify_visa,
 };
 use crate::visa::Visa;
@@ -263,12 +263,16 @@ impl Verifier {
     }
 
     /// The newest state of each status list that it saw, as it was signed; before them the newest by other keys of the
-    /// same signer, which count where such a key is marked as compromised. To be given to the next one in this order.
+    /// same signer, which count where such a key is marked as compromised. To be given to the next one in this order. Those
+    /// whose own key is marked are left out: the next one would refuse them.
     #[must_use]
     pub fn lists(&self) -> Vec<String> {
         let known = self.known();
+        let snapshots = Snapshots::default().with(&self.trust).with(&*known);
+        let resolver = OfflineResolver::new(&snapshots);
         let all = known.before.iter().chain(&known.lists);
-        all.map(|list| list.secured().text().to_owned()).collect()
+        let counts = |list: &&StatusList| SeenList::of(list).marked_since(&resolver).is_none();
+        all.filter(counts).map(|list| list.secured().text().to_owned()).collect()
     }
 
     /// The newest log of each DID that it saw beside the trust pack.

@@ -8,7 +8,7 @@ from typing import Any
 
 from base import FAILED, OPEN, PASSED, Check, rfc3339
 from credentials import Entry, read_list
-from scene import DAY, HOUR, NOW, Signer, status_list
+from scene import DAY, HOUR, NOW, Signer, status_list, webvh
 from trust import Resolver
 from visas import Judge
 
@@ -56,13 +56,14 @@ class LeavesOpen(unittest.TestCase):
 class Foreign(unittest.TestCase):
     """A list that somebody else made in a revoker's name."""
 
-    def judged(self, by: Signer, lapsed: bool, untimed: bool = False) -> tuple[str, str]:
+    def judged(self, by: Signer, lapsed: bool, untimed: bool = False, named: str = "", resolver: Resolver | None = None) -> tuple[str, str]:
         root, revoker = Signer(1), Signer(2)
+        revoker.did = named or revoker.did
         name, kind = "urn:x:revocation", "revocation"
         theirs = read_list(status_list(by, revoker.did, name, kind, NOW - HOUR, 1, [{"index": 7, "set": True, "at": rfc3339(NOW - 2 * HOUR)}]))
         theirs.secured.untimed = untimed
         own = read_list(status_list(root, root.did, name, kind, NOW - HOUR, 1, []))
-        judge = Judge(None, Resolver(), [own, theirs], NOW, NOW, None)  # type: ignore[arg-type]
+        judge = Judge(None, resolver or Resolver(), [own, theirs], NOW, NOW, None)  # type: ignore[arg-type]
         (judge.lapsed if lapsed else judge.holders)["office"] = {revoker.did}
         definition: Any = SimpleNamespace(parties=lambda _: ([], ["office"]))
         visa: Any = SimpleNamespace(issuer=root.did)
@@ -76,6 +77,16 @@ class Foreign(unittest.TestCase):
             for thief in (other, keyed):
                 self.assertEqual(self.judged(thief, lapsed), (PASSED, "GP-STATUS-CLEAR"))
                 self.assertEqual(self.judged(thief, lapsed, untimed=True), (PASSED, "GP-STATUS-CLEAR"))
+
+    def test_a_key_that_was_taken_since_its_document_was_obtained_leaves_it_open(self) -> None:
+        did, log = webvh(Signer(3), Signer(4), NOW - DAY)
+        for name, code in (("key-2", "GP-KEY-NOT-LISTED"), ("key-1", "GP-SIGNATURE-INVALID")):
+            by = Signer(9)
+            by.kid = f"{did}#{name}"
+            for seen, expected in ((NOW - 2 * HOUR, (OPEN, code)), (NOW, (PASSED, "GP-STATUS-CLEAR"))):
+                resolver = Resolver()
+                resolver.add({"did": did, "seen": seen, "document": log}, trusted=False)
+                self.assertEqual(self.judged(by, False, named=did, resolver=resolver), expected)
 
     def test_its_own_does(self) -> None:
         self.assertEqual(self.judged(Signer(2), False), (FAILED, "GP-VISA-REVOKED"))

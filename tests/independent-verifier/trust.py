@@ -58,6 +58,12 @@ class Resolver:
         """When what is known of a DID changed."""
         return [version.since for version in self.known.get(did, [])] if did not in self.faults else []
 
+    def when_obtained(self, did: str) -> int | None:
+        """When what is known of a DID was obtained, where that can grow old."""
+        if did.startswith("did:web:") and self.known.get(did):
+            return self.known[did][-1].since
+        return self.obtained.get(did)
+
     def has_ended(self, did: str, at: int) -> bool:
         """Whether a DID was deactivated at or before a time: from the start of that second."""
         known = [] if did in self.faults else self.known.get(did, [])

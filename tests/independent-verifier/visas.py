@@ -96,12 +96,17 @@ class Judge:
 
     def is_foreign(self, found: StatusList, checks: list[Check]) -> bool:
         """Another signed it, by no key of its signer's, or the signature does not fit: anybody can make such a list."""
+        signed = found.secured.signed
         if found.secured.untimed:
-            timed = replace(found.secured, untimed=False, signed=self.clock)
+            signed = self.clock
+            timed = replace(found.secured, untimed=False, signed=signed)
             checks = timed.checks(found.signer, "assertionMethod", self.clock, self.clock, self.resolver)
         fits = any((check.name, check.outcome) == ("signature", PASSED) for check in checks)
-        return not fits and any(check.outcome == FAILED and (check.name in ("signer", "signature")
-                                or (check.name, check.code) == ("key", "GP-KEY-NOT-LISTED")) for check in checks)
+        # A key that was taken after the document was obtained is not in it, or another is under its name.
+        obtained = self.resolver.when_obtained(found.signer)
+        denied = ("signer",) if obtained is not None and obtained < min(signed, self.clock) else ("signer", "signature", "key")
+        return not fits and any(check.outcome == FAILED and check.name in denied
+                                and (check.name != "key" or check.code == "GP-KEY-NOT-LISTED") for check in checks)
 
     def newest(self, entry: Entry, signer: str) -> tuple[StatusList | None, Check | None]:
         """The newest believed list of a signer under an entry's id, or why there is none."""

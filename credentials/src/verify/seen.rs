@@ -115,15 +115,18 @@ impl SeenList {
     /// held against this state as ever: a mark brings no list back that its owner had replaced. The list
     /// must have been verified, by a key that holds.
     fn is_void(&self, list: &StatusList, resolver: &dyn Resolver) -> bool {
-        let Some((key, at)) = self.signed.as_ref().filter(|(key, _)| key.did() == &list.issuer)
-        else {
-            return false;
-        };
-        let Ok(known) = resolver.resolve(key.did()) else { return false };
+        self.signed.as_ref().is_some_and(|(key, _)| key.did() == &list.issuer)
+            && self.marked_since(resolver).is_some_and(|since| list.dated >= since)
+    }
+
+    /// Since when its key is marked as compromised, if it is.
+    pub(crate) fn marked_since(&self, resolver: &dyn Resolver) -> Option<UnixMillis> {
+        let (key, at) = self.signed.as_ref()?;
+        let known = resolver.resolve(key.did()).ok()?;
         let purpose = Relationship::AssertionMethod;
         let (check, _) = known.key_at(key, purpose, *at, TimeBasis::Claimed);
         let is_marked = matches!(check.code, codes::KEY_COMPROMISED | codes::KEY_COMPROMISED_SINCE);
-        is_marked && known.compromised(key, purpose).is_some_and(|since| list.dated >= since)
+        known.compromised(key, purpose).filter(|_| is_marked)
     }
 
     /// Whether its key was none of its signer's then, by a log that took the place of the one by which the

@@ -7,7 +7,7 @@ use super::{Age, Evidence, Run};
 use crate::codes;
 use crate::content_id::ContentId;
 use crate::role::IssuerRevocation;
-use crate::signature::Asked;
+use crate::signature::{Asked, Found};
 use crate::status::StatusList;
 use crate::visa::{Purpose, StatusEntry};
 use gridpass_identity::codes as identity_codes;
@@ -31,6 +31,8 @@ pub(super) struct Lists<'l> {
     lists: Vec<(&'l StatusList, Option<Check>)>,
     /// Those that somebody else made in their signer's name ([`is_foreign`]): they say nothing of anybody.
     foreign: Vec<(&'l StatusList, Check)>,
+    /// Those of which it is open who made them: such a one stands in for none that was seen.
+    unproven: BTreeSet<&'l ContentId>,
     evidence: &'l Evidence<'l>,
     now: UnixMillis,
     pub(super) clock: UnixMillis,
@@ -64,10 +66,13 @@ impl<'l> Lists<'l> {
 
     pub(super) fn verify_named(named: &BTreeSet<&str>, run: &mut Run<'l>) -> Self {
         let clock = run.expect.clock.max(run.expect.now);
-        let (mut lists, mut foreign) = (Vec::new(), Vec::new());
+        let (mut lists, mut foreign, mut unproven) = (Vec::new(), Vec::new(), BTreeSet::new());
         for list in run.evidence.lists.iter().filter(|l| named.contains(l.id.as_str())) {
             let found = run.signature(list.secured(), &asked(list, clock));
-            let is_foreign = is_foreign(&found.checks);
+            let is_foreign = is_foreign(&found, clock);
+            if !found.checks.iter().any(fits) {
+                unproven.insert(list.secured().id());
+            }
             let refused = found.checks.into_iter().find(|c| c.outcome != Outcome::Passed);
             let refused = refused.or_else(|| from_future(list, clock));
             if refused.is_none() {
@@ -81,7 +86,7 @@ impl<'l> Lists<'l> {
         }
         let (by_role, undecided) = (Revokers::new(), Revokers::new());
         let (evidence, now, lapsed) = (run.evidence, run.expect.now, Revokers::new());
-        Self { lists, foreign, evidence, now, clock, by_role, undecided, lapsed }
+        Self { lists, foreign, unproven, evidence, now, clock, by_role, undecided, lapsed }
     }
 
     /// The newest state of each list, by whoever may say something of the subject.
@@ -196,7 +201,10 @@ impl<'l> Lists<'l> {
             }
         }
         checks.extend(self.unheard_perhaps(entry, subject));
-        let at_hand = |did: &Did| self.of(entry, did).next().is_some();
+        let at_hand = |did: &Did| {
+            let mut theirs = self.of(entry, did);
+            theirs.any(|(list, _)| !self.unproven.contains(list.secured().id()))
+        };
         let once = |did: &Did| self.perhaps_revokes(did, subject) && !at_hand(did);
         for (list, signer) in self.evidence.seen.keys() {
             if list == &entry.list && (may(signer) || once(signer)) && told.insert(signer) {
@@ -409,18 +417,26 @@ fn status_name(purpose: Purpose) -> &'static str {
     }
 }
 
-/// Whether the checks of a list's signature say that it is not its signer's: another signed it, the key is none that
-/// its signer's document ever listed, or the signature does not fit. Anybody can make such a list in anybody's name.
-/// Where it fits, whatever else is wrong, or the document is not known, it is perhaps its signer's.
-fn is_foreign(checks: &[Check]) -> bool {
-    let fits = |c: &Check| c.name == "signature" && c.outcome == Outcome::Passed;
+/// Whether a check says that a signature fits the key that it names.
+fn fits(check: &Check) -> bool {
+    check.name == "signature" && check.outcome == Outcome::Passed
+}
+
+/// Whether what was found of a list's signature says that it is not its signer's: another signed it, the key is none
+/// that its signer's document ever listed, or the signature does not fit. Anybody can make such a list in anybody's name.
+/// Where it fits, whatever else is wrong, or the document is not known, it is perhaps its signer's; so it is where the
+/// document was obtained before the list was signed: who took a new key since would else have revoked nothing.
+fn is_foreign(found: &Found, clock: UnixMillis) -> bool {
+    let is_older = found.age_millis.is_some_and(|age| clock.millis_since(found.at) < age);
     let denies = |c: &Check| {
-        let no_key = [identity_codes::KEY_NOT_LISTED, identity_codes::JWS_HEADER_REFUSED];
+        let by_document =
+            c.name == "signature" || (c.name == "key" && c.code == identity_codes::KEY_NOT_LISTED);
         c.outcome == Outcome::Failed
-            && (["signer", "signature"].contains(&c.name)
-                || (c.name == "key" && no_key.contains(&c.code)))
+            && (c.name == "signer"
+                || c.code == identity_codes::JWS_HEADER_REFUSED
+                || (by_document && !is_older))
     };
-    !checks.iter().any(fits) && checks.iter().any(denies)
+    !found.checks.iter().any(fits) && found.checks.iter().any(denies)
 }
 
 /// What is asked of a list's signature.

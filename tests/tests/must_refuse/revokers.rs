@@ -16,8 +16,12 @@ use gridpass_credentials::verify::{
 };
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::code::Code;
+use gridpass_identity::codes as identity_codes;
+use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
-use gridpass_identity::resolve::{NoSnapshots, OfflineResolver};
+use gridpass_identity::resolve::{
+    NoSnapshots, OfflineResolver, Resolution, ResolveError, Resolver, Source,
+};
 use gridpass_identity::time::UnixMillis;
 use gridpass_tests::world::{self, NOW, Party, days_ago, in_days};
 
@@ -204,6 +208,61 @@ fn a_list_that_somebody_else_made_in_a_revokers_name_is_as_if_it_were_not_at_han
                 let unknown = (Outcome::Indeterminate, codes::STATUS_UNKNOWN);
                 assert_eq!(check(&lists, &seen), unknown);
             }
+        }
+    }
+}
+
+/// Everybody's documents as they were obtained, one of them at this time.
+struct Obtained<'d>(&'d Did, UnixMillis);
+
+impl Resolver for Obtained<'_> {
+    fn resolve(&self, did: &Did) -> Result<Resolution, ResolveError> {
+        let found = OfflineResolver::new(&NoSnapshots).resolve(did)?;
+        if did != self.0 {
+            return Ok(found);
+        }
+        Ok(Resolution { source: Source::VerifiedLog, seen: Some(self.1), ..found })
+    }
+}
+
+#[test]
+fn a_list_by_a_key_that_its_signer_may_have_taken_since_its_document_was_obtained_leaves_it_open() {
+    let s = Revoked::new();
+    let key = Party::new(9).key;
+    let key_id = s.ombudsman.did.with_fragment("next").expect("a key id");
+    let renewed = Party { key: key.clone(), key_id, ..s.ombudsman.clone() };
+    let replaced = Party { key, ..s.ombudsman.clone() };
+    let purpose = Purpose::Revocation;
+    let judged = |by: &Party, until: UnixMillis, set: &[Change], at: UnixMillis, seen: &SeenLists| {
+        let office = s.office(until);
+        let mut lists = s.lists(&[&office], None);
+        lists.pop();
+        lists.push(world::list_carrying(&s.root, by, purpose, set, &[&office]));
+        let resolver = Obtained(&s.ombudsman.did, at);
+        let evidence = Evidence { trust: &s.trust, lists: &lists, resolver: &resolver, seen };
+        let (now, clock) = (NOW, NOW);
+        let expect = Expectation { now, clock, audience: None, nonce: None, presenter: None };
+        let text = s.visa.text().as_bytes();
+        let report = verify_visa(text, &[], &evidence, &expect, &mut SignatureMemo::default());
+        (report.outcome, report.code)
+    };
+    // Under a name of its own, and under that of the one before. Lists are signed an hour ago.
+    let by = [
+        (&renewed, identity_codes::KEY_NOT_LISTED),
+        (&replaced, identity_codes::SIGNATURE_INVALID),
+    ];
+    let none = SeenLists::new();
+    let order = s.theirs(&[]).order().into();
+    let seen = SeenLists::from([((s.root.list_id(purpose), s.ombudsman.did.clone()), order)]);
+    for (by, why) in by {
+        let of = |obtained| judged(by, in_days(1), &[s.set], obtained, &none);
+        assert_eq!(of(days_ago(1)), (Outcome::Indeterminate, why));
+        // By a document from after that, it is by no key of its signer's.
+        assert_eq!(of(NOW).0, Outcome::Passed);
+        // Of one whose own visa lapsed it stands in for none that was seen and is withheld.
+        for obtained in [days_ago(1), NOW] {
+            let unknown = (Outcome::Indeterminate, codes::STATUS_UNKNOWN);
+            assert_eq!(judged(by, days_ago(1), &[], obtained, &seen), unknown);
         }
     }
 }

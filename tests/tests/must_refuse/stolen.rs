@@ -182,6 +182,14 @@ fn a_verifier_and_the_next_one_remember_what_a_thiefs_list_stood_over() {
         assert_eq!(take(verifier, newest.secured().text(), &marked), Ok(()));
         assert_eq!(verifier.lists(), [newest.secured().text()]);
     }
+    // What the next one would refuse, it is not given: whoever stops at a refusal would not begin again.
+    let verifier = Verifier::open(&pack, &pin, NOW).expect("a verifier");
+    let earlier = list(&issuer.party, Purpose::Revocation, 10, minutes_ago(110));
+    assert_eq!(take(&verifier, earlier.secured().text(), &rotated), Ok(()));
+    assert_eq!(take(&verifier, newest.secured().text(), &rotated), Ok(()));
+    assert_eq!(verifier.lists(), [earlier.secured().text(), newest.secured().text()]);
+    assert_eq!(take(&verifier, newest.secured().text(), &marked), Ok(()));
+    assert_eq!(verifier.lists(), [newest.secured().text()]);
 }
 
 #[test]

@@ -203,6 +203,11 @@ fn visas_of_a_batch_have_places_of_their_own_whatever_becomes_of_it() -> TestRes
     batch.enter(issuer.wallet, now, &mut rng())?;
     assert_eq!((register::issued(issuer.wallet)?.len(), batch.waiting()), (6, 0));
     take(&issuer.issue(&new, (&[], &[]), &resolver, &mut rng())?);
+    // Two places are left, whose lists would be too old by and by.
+    issuer.now = now.plus_millis(120_000);
+    let late = batch.prepare(&mut issuer, (&new, None), (&[], &[]), &resolver, &mut rng())?;
+    take(&late);
+    assert!(lists.insert(late.lists), "signed anew");
     Ok(())
 }
 

@@ -179,10 +179,10 @@ pub struct Material {
 impl TrustArgs {
     /// Refuses a time to judge at, for a command that signs as of now.
     pub fn refuse_other_times(&self) -> Result<(), Failure> {
-        if self.at.is_none() {
+        if self.at.is_none() && self.clock.is_none() {
             return Ok(());
         }
-        let message = "a visa is issued now: --at is for commands that only look";
+        let message = "a visa is issued now: --at and --clock are for commands that only look";
         Err(Failure::new(codes::USAGE, message)
             .next("Leave it out; from when on the visa counts is said with --from TIME."))
     }

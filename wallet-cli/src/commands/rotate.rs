@@ -93,7 +93,7 @@ const HANGS: &str = "what was revoked by holders of visas that these keys signed
 /// What was revoked by visas that an identity issued.
 fn hanging_on(wallet: &Wallet, did: &Did) -> Result<Vec<Hanging>, KeepError> {
     match keeping::pinned_even_ahead(wallet, now()) {
-        Ok(trust) => hanging::hanging_on(wallet, &trust, did, Loss::Keys, now()),
+        Ok(trust) => hanging::hanging_on(wallet, &trust, &[did], Loss::Keys, now()),
         Err(KeepError::NoTrust | KeepError::Trust(_)) => Ok(Vec::new()),
         Err(e) => Err(e),
     }

@@ -203,19 +203,22 @@ fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
         }
     }
     let new = save_identities(&mut wallet, &identities)?;
-    let (mut kept, mut older, mut forked) = (Vec::new(), Vec::new(), None);
+    let (mut kept, mut older, mut wrong) = (Vec::new(), Vec::new(), None);
     // What is wrong with one keeps nobody from what the others say.
     for list in lists {
         match keeping::see_list(&mut wallet, &list, &mut rng()) {
             Ok(()) => kept.push(list),
             Err(KeepError::OlderList(_)) => older.push(list),
-            Err(e @ KeepError::ForkedList(_)) => forked = forked.or(Some(e)),
+            // One of its own that its owner does not go on from is a thief's, as is a fork.
+            Err(e @ (KeepError::ForkedList(_) | KeepError::Status(_))) => {
+                wrong = wrong.or(Some(e));
+            }
             Err(e) => return Err(e.into()),
         }
     }
     let lists = kept;
-    if let Some(fork) = forked {
-        return Err(fork.into());
+    if let Some(wrong) = wrong {
+        return Err(wrong.into());
     }
     if let Some(list) = older.first().filter(|_| lists.is_empty()) {
         return Err(KeepError::OlderList(list.id.clone()).into());

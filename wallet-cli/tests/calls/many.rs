@@ -120,6 +120,9 @@ fn visas_that_are_issued_together_have_places_of_their_own_on_lists_that_are_sig
     let copy = place.path("requests/c.json");
     std::fs::copy(place.path("requests/a.json"), copy).expect("copied");
     let call = ["visa", "issue", "requests", "-o", "visas/"];
+    // By no other clock than its own: charters that are ahead would count by that.
+    let ahead = [&call[..], &["--clock", "2100-01-01T00:00:00Z"]].concat();
+    regulator.refused("GP-USAGE", 2, &ahead);
     let (status, json) = answer(&regulator, "gridpass.visa.issue-many/1", &call);
     let counts = (&json["issued"], &json["written_again"], &json["refused"]);
     assert_eq!((status, counts), (0, (&2.into(), &1.into(), &0.into())), "{json:#}");

@@ -8,10 +8,11 @@ use crate::parties::{Party, framework};
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 use gridpass_credentials::secured::{Form, Secured, Signer, secure_credential};
-use gridpass_credentials::status::{Bits, MIN_ENTRIES, NewStatusList};
+use gridpass_credentials::status::{Bits, MAX_VERSION, MIN_ENTRIES, NewStatusList};
 use gridpass_credentials::trust::Trust;
 use gridpass_credentials::vcdm::Credential;
 use gridpass_credentials::visa::{Purpose, StatusEntry, Visa};
+use gridpass_identity::document::Relationship;
 use gridpass_identity::key::{KeyType, SecretKey};
 use gridpass_identity::method;
 use gridpass_identity::time::UnixMillis;
@@ -166,6 +167,67 @@ fn what_hangs_on_the_keys_that_are_marked_is_named() {
     let hanging = &rotated["hanging"];
     assert_eq!(hanging.as_array().map(Vec::len), Some(1), "{rotated:#}");
     assert_eq!(hanging[0]["visa"], supplier);
+}
+
+#[test]
+fn of_two_visas_that_are_lost_neither_stands_in_for_the_other() {
+    let place = Place::new();
+    let (regulator, holder) = with_office_that(&place, "ends");
+    let supplier = revoked_by_office(&place, &regulator);
+    let list = regulator.json("gridpass.visa.list/1", &["visa", "list", "--issued"]);
+    let ombudsman = row(&list["visas"], OFFICE)["visa"]["subject"].clone();
+    let ombudsman = ombudsman.as_str().expect("a DID");
+    // Renewed in time: it has two.
+    let issue = ["visa", "issue", "--to", ombudsman, "--role", OFFICE];
+    regulator.ok(&[&issue[..], &["--validity", "30d", "-o", "renewed.json"]].concat());
+    let amend = ["charter", "amend", "--add-root", &holder.did, "--remove-root", &regulator.did];
+    let amended = regulator.json("gridpass.charter/1", &amend);
+    let hanging = &amended["hanging"];
+    assert_eq!(hanging.as_array().map(Vec::len), Some(1), "{amended:#}");
+    assert_eq!(hanging[0]["visa"], supplier);
+}
+
+/// A thief signed it with the officer's key: it is not gone on from, and keeps nobody from what others say.
+#[test]
+fn a_list_of_ones_own_that_leaves_no_room_keeps_nobody_from_the_others_beside_it() {
+    let place = Place::new();
+    let (regulator, _) = with_office(&place);
+    let ombudsman = Party::new(&place, "ombudsman");
+    ombudsman.ok(&["charter", "verify", "trust-2.json", "--adopt"]);
+    let issue = ["visa", "issue", "--to", &ombudsman.did, "--role", OFFICE];
+    regulator.ok(&[&issue[..], &["--validity", "20d", "-o", "office.json"]].concat());
+    ombudsman.ok(&["visa", "accept", "office.json"]);
+    ombudsman.ok(&["visa", "revoke", "visa.json", "-o", "gone.json"]);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let now = UnixMillis::new(u64::try_from(since.as_millis()).expect("a time")).floor_to_second();
+    let wallet = opened(&place, "regulator");
+    let mut own = wallet.identities().expect("identities").into_iter();
+    let me = own.find(|one| one.did.as_str() == regulator.did).expect("the regulator");
+    let (key_id, key) = wallet.active_secret(&me, Relationship::AssertionMethod).expect("a key");
+    drop(wallet);
+    let bits = Bits::clear(MIN_ENTRIES);
+    let list = NewStatusList {
+        id: "urn:example:mine",
+        issuer: &me.did,
+        purpose: Purpose::Revocation,
+        version: MAX_VERSION,
+        dated: now,
+        expires: None,
+        bits: &bits,
+        changes: &[],
+    };
+    let (list, signer) =
+        (list.to_credential().expect("a list"), Signer { key: &key, key_id: &key_id, now });
+    let mut rng = UnwrapErr(SysRng);
+    let list = secure_credential(&list, Form::Jwt, &[], signer, &mut rng).expect("signs");
+    let mut parcel: Value = serde_json::from_str(&place.read("gone.json")).expect("JSON");
+    let lists = parcel["statusLists"].as_array_mut().expect("lists");
+    lists.insert(0, list.text().into());
+    place.write("both.json", &parcel.to_string());
+    regulator.refused("GP-STATUS-LIST-MALFORMED", 10, &["status", "accept", "both.json"]);
+    let issued = regulator.json("gridpass.visa.list/1", &["visa", "list", "--issued"]);
+    let hanging = &row(&issued["visas"], OFFICE)["hanging"];
+    assert_eq!(hanging.as_array().map(Vec::len), Some(1), "{issued:#}");
 }
 
 #[test]

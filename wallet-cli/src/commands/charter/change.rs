@@ -239,15 +239,11 @@ const HANGS: &str = "what was revoked by holders of visas that a removed root is
 /// What was revoked by visas of roots that are none any more. It is told, and fails nothing.
 fn hanging_on_removed(wallet: &Wallet, held: &Trust, next: &Charter) -> Vec<Hanging> {
     let before = &held.charter().charter().roots;
-    let mut all: Vec<Hanging> = Vec::new();
-    for root in before.iter().filter(|root| !next.roots.contains(root)) {
-        for one in hanging_on(wallet, held, root, Loss::Root, now()).unwrap_or_default() {
-            if !all.contains(&one) {
-                all.push(one);
-            }
-        }
+    let removed: Vec<&Did> = before.iter().filter(|root| !next.roots.contains(root)).collect();
+    if removed.is_empty() {
+        return Vec::new();
     }
-    all
+    hanging_on(wallet, held, &removed, Loss::Root, now()).unwrap_or_default()
 }
 
 /// A framework goes on as long as enough of its signers can sign.

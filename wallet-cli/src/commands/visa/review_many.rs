@@ -7,7 +7,7 @@ use super::standing::Known;
 use crate::codes;
 use crate::commands::arguments::{Opened, TrustArgs};
 use crate::context::GlobalArgs;
-use crate::output::{Answer, Failure, Outcomes, mark};
+use crate::output::{Answer, Failure, Outcomes, counted, mark};
 use crate::shown::shown;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::requirement::Requirement;
@@ -45,11 +45,11 @@ pub fn review(global: &GlobalArgs, paths: &[PathBuf], trust: &TrustArgs) -> Outc
     let [passed, failed, open, not_read] =
         ["passed", "failed", "indeterminate", "unreadable"].map(count);
     text.push_str(&format!(
-        "Of {} requests: {passed} passed, {failed} failed, {open} cannot be decided, {not_read} could not be \
+        "Of {}: {passed} passed, {failed} failed, {open} cannot be decided, {not_read} could not be \
          looked at\n\
          next: each by itself with `gridpass visa review FILE`; those that pass with `gridpass visa issue FILE … \
          -o DIR`, others with `gridpass visa refuse FILE … --reason TEXT -o DIR`",
-        files.len()
+        counted(files.len(), "request", "requests")
     ));
     let json = json!({
         "requests": rows,
