@@ -1,6 +1,6 @@
 //! `gridpass id rotate`: new keys for an identity, in good order or after a compromise.
 
-use super::clock::warn_of_jump;
+use super::clock::{time_of_entry, warn_of_jump};
 use super::resolve::{parse_time, to_publish};
 use super::visa::hanging::lines;
 use crate::commands::wallet::warn_of_backup;
@@ -39,7 +39,8 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
     let identity = wallet.identity(&args.name)?;
     if identity.did.method() == "webvh" {
         warn_of_jump(&wallet.status()?.diary, now());
-        let rotated = wallet.rotate(&identity, since, &mut rng(), now())?;
+        let now = time_of_entry(&wallet.status()?.diary);
+        let rotated = wallet.rotate(&identity, since, &mut rng(), now)?;
         warn_of_backup(&global.profile()?, &wallet.status()?);
         let marked = newly_marked(&identity, &rotated);
         let is_left = |k: &&IdentityKey| {
