@@ -1,4 +1,5 @@
 use super::*;
+use crate::channel::ChannelDescriptor;
 use crate::condition::Condition;
 use crate::requirement::Requirement;
 use crate::topic::Topic;
@@ -80,7 +81,7 @@ fn null_is_no_absent_member() {
     for (place, names) in [
         ("", &["at", "publish", "subscribe", "keep", "use"][..]),
         ("/holds/0", &["issuer", "standing"]),
-        ("/publish", &["version", "issued", "expires", "payloadBytes", "sealed"]),
+        ("/publish", &["version", "issued", "expires", "arrived", "payloadBytes", "sealed"]),
         ("/publish", &["signature", "payload", "sentLastMinute"]),
     ] {
         for name in names {

@@ -3,8 +3,8 @@
 
 use crate::channel::{ChannelDescriptor, CheckedChannel, Indeterminate, Mode};
 use crate::codes;
-use crate::comparison::Operand;
-use crate::condition::{Reads, RoleReference};
+use crate::comparison::{Comparison, Operand, Operator};
+use crate::condition::{Checked, Reads, RoleReference};
 use crate::requirement::Asked;
 use crate::value::ValueType;
 use gridpass_credentials::role::Parties;
@@ -54,6 +54,7 @@ pub fn lint(
         ));
     }
     lint_exclusions(checked, &mut found);
+    lint_arrival(checked, &mut found);
     if channel.mode == Mode::Broadcast {
         lint_recipients(checked, &mut found);
     }
@@ -100,6 +101,63 @@ fn lint_recipients(checked: &CheckedChannel, found: &mut Vec<Lint>) {
                 ));
             }
         }
+    }
+}
+
+/// A gate that its sender can pass late: what is caught up with is judged as of when it says that it
+/// was made.
+fn lint_arrival(checked: &CheckedChannel, found: &mut Vec<Lint>) {
+    for (topic, requirements) in &checked.publish {
+        let conditions = || {
+            requirements.iter().filter_map(|r| match &r.asked {
+                Asked::Condition(condition) => Some((r, condition)),
+                Asked::Cedar(_) => None,
+            })
+        };
+        if conditions().any(|(_, condition)| condition.reads_arrival()) {
+            continue;
+        }
+        for (requirement, condition) in conditions() {
+            if closes(condition, false) {
+                found.push(warning(
+                    codes::LINT_ARRIVAL,
+                    format!("topic {topic}, requirement {}", requirement.id),
+                    "a message that is dated before it closes and comes after it, by catching up, \
+                     passes: if that may not be, compare `arrived` too, such as \
+                     arrived < message.gate + 90s",
+                ));
+            }
+        }
+    }
+}
+
+/// Whether a condition asks that `time` or `issued` is before an attribute of the message. `turned`: it
+/// is asked that it is not so.
+fn closes(condition: &Checked, turned: bool) -> bool {
+    let is_time = |o: &Operand| matches!(o, Operand::Now | Operand::Issued);
+    let is_gate = |o: &Operand| matches!(o, Operand::Message(_));
+    let one = |c: &Comparison| {
+        let (left, right) = (&c.left.operand, &c.right.operand);
+        let left_first = match c.operator {
+            Operator::Less | Operator::AtMost => !turned,
+            Operator::More | Operator::AtLeast => turned,
+            Operator::Equal
+            | Operator::NotEqual
+            | Operator::In
+            | Operator::Contains
+            | Operator::Within => return false,
+        };
+        let (first, second) = if left_first { (left, right) } else { (right, left) };
+        is_time(first) && is_gate(second)
+    };
+    match condition {
+        Checked::Role(_, comparisons) => comparisons.iter().any(one),
+        Checked::When(comparison) => one(comparison),
+        Checked::All(members) | Checked::AtLeast(_, members) => {
+            members.iter().any(|m| closes(m, turned))
+        }
+        Checked::Not(inner) => closes(inner, !turned),
+        Checked::Between(..) | Checked::Hours(..) | Checked::Sender(_) => false,
     }
 }
 
@@ -276,11 +334,59 @@ fn fault(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::requirement::Requirement;
+    use crate::topic::{Attribute, Topic};
+    use gridpass_credentials::content_id::ContentId;
+    use gridpass_credentials::role::RoleName;
+    use gridpass_identity::did::Did;
+    use gridpass_identity::time::UnixMillis;
     use serde_json::json;
 
     fn of(schema: Value, kind: ValueType) -> Option<Level> {
         let schema = schema.as_object().expect("an object");
         fault(schema, "visa", "zone", kind).map(|(level, _)| level)
+    }
+
+    /// The lints of a topic with a gate and these requirements.
+    fn told(requirements: &[Value]) -> Vec<(Code, String)> {
+        let name = RoleName::parse("flex.gb.bids").expect("a name");
+        let owner = Did::parse("did:web:dso.example").expect("a DID");
+        let (nothing, dated) = (ContentId::of_nothing(), UnixMillis::new(0));
+        let mut channel = ChannelDescriptor::first(name, "Bids", owner, nothing.clone(), dated);
+        let mut topic = Topic::first("bids", "Bids", "application/json", nothing);
+        let gate =
+            Attribute { value_type: ValueType::Time, from: Some("/gate".into()), optional: false };
+        topic.attributes.insert("gate".into(), gate);
+        channel.topics = vec![topic];
+        let read = |(number, needs): (usize, &Value)| {
+            let condition = serde_json::from_value(needs.clone()).expect("a condition");
+            Requirement::new(&format!("r{number}"), "it is so", condition)
+        };
+        channel.publish = requirements.iter().enumerate().map(read).collect();
+        let reader = serde_json::from_value(json!({"role": "flex.gb.dso"})).expect("a condition");
+        channel.subscribe = vec![Requirement::new("reader", "operators read", reader)];
+        let checked = channel.check().unwrap_or_else(|e| panic!("{e}"));
+        lint(&channel, &checked, None).into_iter().map(|l| (l.code, l.place)).collect()
+    }
+
+    #[test]
+    fn a_gate_that_does_not_ask_when_a_message_came_is_told() {
+        let when = |comparison: &str| json!({ "when": comparison });
+        let one = vec![(codes::LINT_ARRIVAL, "topic bids, requirement r0".to_owned())];
+        for gate in ["time < message.gate", "message.gate > issued", "time + 1h <= message.gate"] {
+            assert_eq!(told(&[when(gate)]), one, "{gate}");
+        }
+        assert_eq!(told(&[json!({"not": when("time >= message.gate")})]), one);
+        let in_role = json!({"role": "flex.gb.dso", "where": ["issued < message.gate"]});
+        assert_eq!(told(&[json!({"any": [in_role]})]), one);
+        // One that opens, or compares something else, is no gate.
+        for other in ["time > message.gate", "message.gate <= time", "expires < message.gate"] {
+            assert!(told(&[when(other)]).is_empty(), "{other}");
+        }
+        assert!(told(&[json!({"not": when("time < message.gate")})]).is_empty());
+        // And one that asks is none to be told of, in whichever requirement it asks.
+        let arrived = when("arrived < message.gate + 90s");
+        assert!(told(&[when("issued < message.gate"), arrived]).is_empty());
     }
 
     #[test]

@@ -85,6 +85,9 @@ fn of_message(entry: &MessageEntry, header: Option<&Header>) -> Option<String> {
     if let Some(issued) = issued.filter(|issued| entry.allowed && later(*issued, logged)) {
         return Some(format!("record {number} is of {logged}, its message of {issued}"));
     }
+    if let Some(arrived) = entry.arrived.filter(|arrived| apart(*arrived, logged)) {
+        return Some(format!("record {number} is of {logged}, and its message came at {arrived}"));
+    }
     // What is caught up with is decided for when it was made.
     let decided = match entry.caught_up {
         false => Some(logged),
