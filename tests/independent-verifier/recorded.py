@@ -52,6 +52,8 @@ def of_entry(entry: dict[str, Any], envelope: Envelope | None) -> str | None:
         return "refused and delivered"
     if allowed and issued is not None and issued > logged + TEN_MINUTES:
         return "issued after it was logged"
+    if abs(entry.get("arrived", logged) - logged) > TEN_MINUTES:
+        return "it came at another time than it was logged"
     then = logged if not entry["caughtUp"] else None if issued is None else min(issued, logged)
     if then is not None and abs(entry["at"] - then) > TEN_MINUTES:
         return "decided for another time"
