@@ -591,7 +591,7 @@ fn a_gate_holds_against_who_dates_a_bid_back_where_it_asks_when_it_came() {
     assert!(checked.keep && !checked.deliver);
     assert!(!checked.answers, "who gives what was in time to who was away is honest");
 
-    // Who was away refuses what was sent in time, too, and catches up before the gate with what was.
+    // Who was away refuses what was sent in time, too; who catches up before the gate does not.
     let (_, _, mut away) = gated(&came);
     let checked = away.receive_by(&in_time, Source::CatchUp, minutes_after);
     expect(&checked, Verdict::Refuse, policy_codes::VALUE_DIFFERS);
