@@ -425,8 +425,10 @@ impl Checker {
             // Never later than now, whatever the header says within the skew.
             Source::CatchUp => header.issued.min(now),
         };
-        // A clock that was set back meanwhile does not make it of the future.
-        let times = Times { at, now, arrived: arrived.min(now) };
+        // An own one came when it was signed, also where it comes back: else a node that lost its store
+        // could not find out how far it had sent. A clock that was set back makes none of the future.
+        let arrived = if header.sender == self.me { at } else { arrived.min(now) };
+        let times = Times { at, now, arrived };
         let signature = match self.check_signature(envelope, signed_by, known, at) {
             Ok(signature) => signature,
             Err(checked) => return *checked,

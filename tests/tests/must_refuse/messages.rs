@@ -630,11 +630,17 @@ fn what_waits_came_when_it_came_first_and_what_is_sent_comes_now() {
         assert_eq!(arrived(&checked), Some(later(45_000)), "a copy: {copy}");
     }
     // Whoever sends it asks itself by its own clock.
-    let (_, mut sender, mut own) = gated(&came);
+    let (market, mut sender, _) = gated(&came);
+    let presentation = market.presentation(&sender.party);
+    let mut own = market.peer(&sender.party, &[&presentation], market.lists(&[]));
     let key = sender.party.key.public_key();
     let checked = own.checker.check_own(sender.clone().send(NOW), &key, &own.memory, NOW);
     admitted(&checked);
     assert_eq!(arrived(&checked), Some(NOW));
-    let checked = own.checker.check_own(sender.send(NOW), &key, &own.memory, gate);
+    let checked = own.checker.check_own(sender.clone().send(NOW), &key, &own.memory, gate);
     expect(&checked, Verdict::Refuse, policy_codes::VALUE_DIFFERS);
+    // What comes back to who lost it counts as it did: else the next would have its number.
+    let checked = own.receive_by(&sender.send(NOW), Source::CatchUp, later(600_000));
+    admitted(&checked);
+    assert_eq!(arrived(&checked), Some(NOW));
 }
