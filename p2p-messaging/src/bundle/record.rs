@@ -80,11 +80,7 @@ fn of_identities(recorded: &Recorded<'_>) -> Option<String> {
     })
 }
 
-fn of_message(
-    entry: &MessageEntry,
-    header: Option<&Header>,
-    participant: &Did,
-) -> Option<String> {
+fn of_message(entry: &MessageEntry, header: Option<&Header>, participant: &Did) -> Option<String> {
     let (number, logged, at) = (entry.number, entry.logged, entry.at);
     if entry.deliver && !entry.allowed {
         return Some(format!("record {number} refuses a message and delivers it"));
@@ -97,8 +93,7 @@ fn of_message(
         // An own one that comes back came when it was made.
         let came = if header.sender == *participant { at } else { logged };
         if apart(arrived, came) {
-            let sentence = format!("record {number} says that it came at {arrived}, and it was {came}");
-            return Some(sentence);
+            return Some(format!("record {number} says that it came at {arrived}, and at {came}"));
         }
     }
     // What is caught up with is decided for when it was made.
