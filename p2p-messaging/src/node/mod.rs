@@ -15,6 +15,7 @@ mod channels;
 mod clock;
 pub mod control;
 mod crowding;
+mod descriptors;
 mod disk;
 mod endings;
 mod evidence;

@@ -1,0 +1,93 @@
+//! What becomes of a channel when its owner says that a key was stolen, and when its descriptor is dated ahead.
+
+use crate::asking::{offer, soon};
+use crate::running::Running;
+use gridpass_identity::did::Did;
+use gridpass_identity::resolve::SnapshotStore as _;
+use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::snapshots::Fixed;
+use gridpass_messaging::node::Node;
+use gridpass_messaging::node::control::Asked;
+use gridpass_policy::channel::SignedChannel;
+use gridpass_policy::codes as policy_codes;
+use gridpass_tests::logged::Logged;
+use gridpass_tests::messages::Market;
+use gridpass_tests::nodes;
+use gridpass_tests::world::{Party, days_ago, minutes_ago};
+use serde_json::Value;
+use std::time::Duration;
+
+fn signed(market: &Market, by: &Party, at: UnixMillis) -> Vec<u8> {
+    let mut channel = SignedChannel::unsigned(market.descriptor.clone()).expect("a channel");
+    channel.sign(by.at(at)).expect("signs");
+    channel.to_json().to_string().into_bytes()
+}
+
+fn log(of: &Did, known: &Fixed) -> Vec<u8> {
+    known.snapshots(of).expect("a log").pop().expect("one").document
+}
+
+async fn channel(node: &Node) -> Value {
+    node.ask(Asked::Status).await.expect("a status")["channels"][0].clone()
+}
+
+/// A market of an owner with a log, and a node that takes part in it since its owner signed it.
+async fn joined(owner: &Logged) -> (Market, Running) {
+    let market = Market::with_operators(|d| d.owner = owner.party.did.clone());
+    // It was given the descriptor with a signature of somebody else.
+    let flexgen = Running::start(&market, 71, false).await;
+    let shown = channel(&flexgen.node).await;
+    assert_eq!((&shown["joined"], &shown["notSigned"]["state"]), (&false.into(), &"refused".into()));
+    flexgen.add(&log(&owner.party.did, &owner.living())).await;
+    flexgen.add(&signed(&market, &owner.party, market.descriptor.dated)).await;
+    let shown = channel(&flexgen.node).await;
+    assert_eq!((&shown["joined"], &shown["notSigned"]), (&true.into(), &Value::Null));
+    flexgen.node.hurry(Duration::from_secs(11)).await;
+    (market, flexgen)
+}
+
+/// It is the same whether a node runs when it hears of the mark, or starts afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_descriptor_by_a_stolen_key_counts_no_more_until_its_owner_signs_it_anew() {
+    let owner = Logged::new(1);
+    let (market, mut flexgen) = joined(&owner).await;
+    let first = soon(flexgen.node.send(offer(&market, 1, "GB-1"))).await;
+    let (again, marked) = owner.marked(days_ago(60), minutes_ago(5));
+    flexgen.add(&log(&again.did, &marked)).await;
+    for restarted in [false, true] {
+        if restarted {
+            flexgen = flexgen.again(&market, false).await;
+        }
+        let shown = channel(&flexgen.node).await;
+        let why = &shown["notSigned"];
+        assert_eq!(shown["joined"], false, "{restarted}: {shown}");
+        assert_eq!((&why["state"], &why["code"]), (&"refused".into(), &"GP-CHANNEL-NOT-SIGNED".into()));
+        assert!(why["next"].as_str().is_some_and(|n| n.contains("node add")), "{why}");
+        let refused = flexgen.node.send(offer(&market, 2, "GB-1")).await.expect_err("not signed");
+        assert_eq!(refused.code, policy_codes::CHANNEL_NOT_SIGNED, "{refused}");
+    }
+    // What was sent and what was given is there still.
+    flexgen.add(&signed(&market, &again, nodes::clock())).await;
+    let shown = channel(&flexgen.node).await;
+    assert_eq!((&shown["joined"], &shown["notSigned"]), (&true.into(), &Value::Null));
+    flexgen.node.hurry(Duration::from_secs(11)).await;
+    let second = soon(flexgen.node.send(offer(&market, 2, "GB-1"))).await;
+    assert_eq!((first.sequence, second.sequence), (1, 2));
+    flexgen.node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_descriptor_from_before_the_theft_goes_on_and_its_operator_is_told() {
+    let owner = Logged::new(1);
+    let (market, flexgen) = joined(&owner).await;
+    let (again, marked) = owner.marked(days_ago(1), minutes_ago(5));
+    flexgen.add(&log(&again.did, &marked)).await;
+    let shown = channel(&flexgen.node).await;
+    let why = &shown["notSigned"];
+    assert_eq!((&shown["joined"], &why["state"]), (&true.into(), &"undecided".into()), "{shown}");
+    assert!(why["next"].as_str().is_some_and(|n| n.contains("next start")), "{why}");
+    soon(flexgen.node.send(offer(&market, 1, "GB-1"))).await;
+    flexgen.add(&signed(&market, &again, nodes::clock())).await;
+    assert_eq!(channel(&flexgen.node).await["notSigned"], Value::Null);
+    flexgen.node.stop().await;
+}
