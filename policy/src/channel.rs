@@ -395,6 +395,20 @@ impl SignedChannel {
         Ok(self.signed.sign(signer)?)
     }
 
+    /// Takes over the signatures of another copy of the same descriptor.
+    ///
+    /// # Errors
+    /// [`ChannelError::ContentId`] if it is another descriptor.
+    pub fn merge(&mut self, other: &Self) -> Result<(), ChannelError> {
+        Ok(self.signed.merge(&other.signed)?)
+    }
+
+    /// Whether anybody signed it. Whether that counts, [`SignedChannel::check_owner`] says.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        self.to_json().get("proof").is_some()
+    }
+
     /// What it says. Believe it only after [`SignedChannel::check_owner`].
     #[must_use]
     pub fn descriptor(&self) -> &ChannelDescriptor {
