@@ -1,13 +1,15 @@
 //! What becomes of a channel when its owner says that a key was stolen, and when its descriptor is dated ahead.
 
 use crate::asking::{offer, soon};
-use crate::running::Running;
+use crate::running::{Running, until};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::SnapshotStore as _;
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::snapshots::Fixed;
-use gridpass_messaging::node::Node;
 use gridpass_messaging::node::control::Asked;
+use gridpass_messaging::node::{Node, NodeSettings};
 use gridpass_policy::channel::SignedChannel;
 use gridpass_policy::codes as policy_codes;
 use gridpass_tests::logged::Logged;
@@ -15,7 +17,15 @@ use gridpass_tests::messages::Market;
 use gridpass_tests::nodes;
 use gridpass_tests::world::{Party, days_ago, minutes_ago};
 use serde_json::Value;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+/// How far the clock of the node is ahead that is given a descriptor too early.
+static AHEAD: AtomicU64 = AtomicU64::new(0);
+
+fn clock() -> UnixMillis {
+    nodes::clock().plus_millis(AHEAD.load(Ordering::SeqCst))
+}
 
 fn signed(market: &Market, by: &Party, at: UnixMillis) -> Vec<u8> {
     let mut channel = SignedChannel::unsigned(market.descriptor.clone()).expect("a channel");
@@ -31,13 +41,18 @@ async fn channel(node: &Node) -> Value {
     node.ask(Asked::Status).await.expect("a status")["channels"][0].clone()
 }
 
+/// How far its descriptor counts, where it does not.
+fn state(shown: &Value) -> &str {
+    shown["notSigned"]["state"].as_str().unwrap_or_default()
+}
+
 /// A market of an owner with a log, and a node that takes part in it since its owner signed it.
 async fn joined(owner: &Logged) -> (Market, Running) {
     let market = Market::with_operators(|d| d.owner = owner.party.did.clone());
     // It was given the descriptor with a signature of somebody else.
     let flexgen = Running::start(&market, 71, false).await;
     let shown = channel(&flexgen.node).await;
-    assert_eq!((&shown["joined"], &shown["notSigned"]["state"]), (&false.into(), &"refused".into()));
+    assert_eq!((&shown["joined"], state(&shown)), (&false.into(), "refused"));
     flexgen.add(&log(&owner.party.did, &owner.living())).await;
     flexgen.add(&signed(&market, &owner.party, market.descriptor.dated)).await;
     let shown = channel(&flexgen.node).await;
@@ -61,7 +76,7 @@ async fn a_descriptor_by_a_stolen_key_counts_no_more_until_its_owner_signs_it_an
         let shown = channel(&flexgen.node).await;
         let why = &shown["notSigned"];
         assert_eq!(shown["joined"], false, "{restarted}: {shown}");
-        assert_eq!((&why["state"], &why["code"]), (&"refused".into(), &"GP-CHANNEL-NOT-SIGNED".into()));
+        assert_eq!((state(&shown), &why["code"]), ("refused", &"GP-CHANNEL-NOT-SIGNED".into()));
         assert!(why["next"].as_str().is_some_and(|n| n.contains("node add")), "{why}");
         let refused = flexgen.node.send(offer(&market, 2, "GB-1")).await.expect_err("not signed");
         assert_eq!(refused.code, policy_codes::CHANNEL_NOT_SIGNED, "{refused}");
@@ -84,10 +99,35 @@ async fn a_descriptor_from_before_the_theft_goes_on_and_its_operator_is_told() {
     flexgen.add(&log(&again.did, &marked)).await;
     let shown = channel(&flexgen.node).await;
     let why = &shown["notSigned"];
-    assert_eq!((&shown["joined"], &why["state"]), (&true.into(), &"undecided".into()), "{shown}");
+    assert_eq!((&shown["joined"], state(&shown)), (&true.into(), "undecided"), "{shown}");
     assert!(why["next"].as_str().is_some_and(|n| n.contains("next start")), "{why}");
     soon(flexgen.node.send(offer(&market, 1, "GB-1"))).await;
     flexgen.add(&signed(&market, &again, nodes::clock())).await;
     assert_eq!(channel(&flexgen.node).await["notSigned"], Value::Null);
     flexgen.node.stop().await;
+}
+
+/// Nobody has to start the node again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_descriptor_that_is_signed_ahead_is_joined_when_its_time_has_come() {
+    const TEN_MINUTES: u64 = 600_000;
+    let (owner, party) = (Party::new(5), Party::new(71));
+    let market = Market::with_operators(|d| d.owner = owner.did.clone());
+    let folder = tempfile::tempdir().expect("a folder");
+    let shows = nodes::presentation(&market, &party, false);
+    let often = |s: &mut NodeSettings| s.catch_up_seconds = 1;
+    let node = nodes::start_at(folder.path(), &market, &party, (&shows, clock), often).await;
+    let early = signed(&market, &owner, nodes::clock().plus_millis(TEN_MINUTES));
+    node.ask(Asked::Add { content: STANDARD.encode(early) }).await.expect("taken");
+    let shown = channel(&node).await;
+    let why = &shown["notSigned"];
+    assert_eq!((&shown["joined"], state(&shown)), (&false.into(), "refused"), "{shown}");
+    assert!(why["sentence"].as_str().is_some_and(|s| s.contains("from the future")), "{why}");
+    assert!(why["next"].as_str().is_some_and(|n| n.contains("by itself")), "{why}");
+    AHEAD.store(TEN_MINUTES, Ordering::SeqCst);
+    until("that it is joined", async || {
+        (channel(&node).await["joined"] == true).then_some(())
+    })
+    .await;
+    node.stop().await;
 }
