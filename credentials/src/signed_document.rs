@@ -49,6 +49,8 @@ pub struct Signers {
     pub signed: BTreeSet<Did>,
     /// Of whom too little is known to say.
     pub unknown: BTreeSet<Did>,
+    /// Why that cannot be said.
+    pub undecided: Vec<String>,
     /// Why other signatures do not count.
     pub refused: Vec<String>,
 }
@@ -216,8 +218,9 @@ impl SignedDocument {
                         found.signed.insert(did);
                     }
                 }
-                Err((Some(did), Outcome::Indeterminate, _)) => {
+                Err((Some(did), Outcome::Indeterminate, reason)) => {
                     found.unknown.insert(did);
+                    found.undecided.push(reason);
                 }
                 Err((_, _, reason)) => found.refused.push(reason),
             }

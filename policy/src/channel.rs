@@ -438,11 +438,13 @@ impl SignedChannel {
             let sentence = format!("signed by its owner, {owner}");
             return Check::passed("owner", codes::CHANNEL_SIGNED, sentence);
         }
-        let why = signers.refused.first().map(|r| format!(" ({r})")).unwrap_or_default();
+        let why = |all: &[String]| all.first().map(|r| format!(" ({r})")).unwrap_or_default();
         if signers.unknown.contains(owner) {
+            let why = why(&signers.undecided);
             let sentence = format!("whether {owner} signed it cannot be decided{why}");
             return Check::indeterminate("owner", codes::CHANNEL_NOT_SIGNED, sentence);
         }
+        let why = why(&signers.refused);
         let sentence = format!("its owner, {owner}, did not sign it{why}");
         Check::failed("owner", codes::CHANNEL_NOT_SIGNED, sentence)
     }

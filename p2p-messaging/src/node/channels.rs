@@ -25,12 +25,13 @@ impl Worker {
     }
 
     /// The channel that a message is sent in. Of several versions of a name it is the newest that this node
-    /// can send in: a descriptor that was only just given, without a presentation for it, ends nothing.
+    /// can send in: a descriptor that was only just given, without a presentation for it, ends nothing, nor one
+    /// whose date has not come.
     pub(super) fn channel_to_send(&self, name: &str) -> Result<ContentId, (Code, String)> {
         let newest = self.channel_named(name)?;
         let (material, now) = (&self.knowledge.material, self.now());
         let can = |id: &ContentId| {
-            self.checker.policy(id).is_some()
+            self.checker.policy(id).is_some_and(|p| p.descriptor().dated <= now)
                 && material.presentations.get(id).is_some_and(|p| p.expires > now)
         };
         if newest.as_str() == name || can(&newest) {

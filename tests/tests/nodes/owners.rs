@@ -101,6 +101,7 @@ async fn a_descriptor_from_before_the_theft_goes_on_and_its_operator_is_told() {
     let why = &shown["notSigned"];
     assert_eq!((&shown["joined"], state(&shown)), (&true.into(), "undecided"), "{shown}");
     assert!(why["next"].as_str().is_some_and(|n| n.contains("next start")), "{why}");
+    assert!(why["sentence"].as_str().is_some_and(|s| s.contains("marked")), "{why}");
     soon(flexgen.node.send(offer(&market, 1, "GB-1"))).await;
     flexgen.add(&signed(&market, &again, nodes::clock())).await;
     assert_eq!(channel(&flexgen.node).await["notSigned"], Value::Null);
