@@ -106,7 +106,9 @@ impl Worker {
                 (false, true) => "taken part in still",
                 (false, false) => "not taken part in yet",
             };
-            if refused {
+            if !refused && !joined {
+                tracing::info!(%channel, %code, next, "{what}: {sentence}");
+            } else if refused {
                 tracing::error!(%channel, %code, next, "{what}: {sentence}");
             } else {
                 tracing::warn!(%channel, %code, next, "{what}: {sentence}");

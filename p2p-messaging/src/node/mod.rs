@@ -17,6 +17,7 @@ pub mod control;
 mod crowding;
 mod descriptors;
 mod disk;
+mod elsewhere;
 mod endings;
 mod evidence;
 mod export;

@@ -344,6 +344,7 @@ impl Worker {
                 "version": descriptor.version,
                 "joined": self.checker.policy(id).is_some(),
                 "notSigned": self.not_signed(id),
+                "elsewhere": self.elsewhere(id),
                 "keeps": material.presentations.contains_key(id) && !self.checker.reads(id),
                 "presentationExpires": self.expiry_of(id),
                 "right": right.as_ref().map(OwnRight::shown),

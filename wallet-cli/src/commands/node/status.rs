@@ -91,6 +91,11 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
         } else if !joined {
             out.push_str("  NOT JOINED       what it asks for is not read here; see the node's log\n");
         }
+        if let Some(other) = channel.get("elsewhere").filter(|other| other.is_object()) {
+            let of = |name: &str| other.get(name).map(plain).unwrap_or_default();
+            out.push_str(&format!("  ELSEWHERE        {}\n", of("sentence")));
+            out.push_str(&format!("                   next: {}\n", of("next")));
+        }
         if joined && channel.get("keeps") == Some(&Value::Bool(true)) {
             out.push_str("  keeps            what others sealed; reads nothing here\n");
         }
