@@ -77,6 +77,7 @@ async fn a_descriptor_by_a_stolen_key_counts_no_more_until_its_owner_signs_it_an
         let why = &shown["notSigned"];
         assert_eq!(shown["joined"], false, "{restarted}: {shown}");
         assert_eq!((state(&shown), &why["code"]), ("refused", &"GP-CHANNEL-NOT-SIGNED".into()));
+        assert!(why["sentence"].as_str().is_some_and(|s| s.contains("compromised")), "{why}");
         assert!(why["next"].as_str().is_some_and(|n| n.contains("node add")), "{why}");
         let refused = flexgen.node.send(offer(&market, 2, "GB-1")).await.expect_err("not signed");
         assert_eq!(refused.code, policy_codes::CHANNEL_NOT_SIGNED, "{refused}");

@@ -131,7 +131,7 @@ fn a_list_that_is_not_there_is_looked_for_before_any_is_signed() {
 fn a_channel_that_is_dated_ahead_is_not_signed() {
     let place = Place::new();
     let (regulator, _) = framework(&place);
-    place.write("bid.json", r#"{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"}"#);
+    place.write("bid.json", r#"{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "required": ["zone"], "properties": {"zone": {"type": "string"}}}"#);
     let new = ["channel", "new", "flex.gb.bids", "--publish", "flex.gb.aggregator"];
     regulator.ok(&[&new[..], &["--topic", "bids=bid.json", "-o", "now.json"]].concat());
     let mut draft: serde_json::Value =

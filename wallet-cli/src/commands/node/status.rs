@@ -89,7 +89,7 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
             out.push_str(&format!("  {head:<17}{sentence} [{code}]\n"));
             out.push_str(&format!("                   next: {next}\n"));
         } else if !joined {
-            out.push_str("  NOT JOINED       what it asks for is not read here; see the node's log\n");
+            out.push_str("  NOT JOINED       what it asks for is not read here: see its log\n");
         }
         if let Some(other) = channel.get("elsewhere").filter(|other| other.is_object()) {
             let of = |name: &str| other.get(name).map(plain).unwrap_or_default();
