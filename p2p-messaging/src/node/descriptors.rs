@@ -29,12 +29,14 @@ impl NotSigned {
             "Nothing, if the clock here is right: the node takes part by itself once that time has \
              come. Else set the clock."
         } else if self.refused() {
-            "Ask the channel's owner to sign it anew (`gridpass channel sign`), and `gridpass node \
-             add` that file: what is stored here stays, and the node takes part again at once."
+            "Ask the channel's owner whether it is theirs. If so, to sign it anew (`gridpass channel \
+             sign`), and `gridpass node add` that file: what is stored here stays, and the node takes \
+             part again at once. Else `gridpass node leave CID`."
         } else {
-            "What proves its owner is asked for. Where the owner marked a key as stolen, ask for the \
-             descriptor signed anew (`gridpass channel sign`), and `gridpass node add` that file: \
-             without it the node takes no part after its next start."
+            "What proves its owner is asked for. Where the owner marked a key as stolen, ask whether \
+             it is theirs: if so for the descriptor signed anew (`gridpass channel sign`), and \
+             `gridpass node add` that file, without which the node takes no part after its next \
+             start; else `gridpass node leave CID`."
         }
     }
 

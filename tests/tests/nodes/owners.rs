@@ -1,9 +1,12 @@
-//! What becomes of a channel when its owner says that a key was stolen, and when its descriptor is dated ahead.
+//! What becomes of a channel when its owner says that a key was stolen, when its descriptor is dated ahead, and when
+//! it goes on elsewhere.
 
 use crate::asking::{offer, soon};
 use crate::running::{Running, until};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use gridpass_credentials::charter::ListedDocument;
+use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::SnapshotStore as _;
 use gridpass_identity::time::UnixMillis;
@@ -15,7 +18,7 @@ use gridpass_policy::codes as policy_codes;
 use gridpass_tests::logged::Logged;
 use gridpass_tests::messages::Market;
 use gridpass_tests::nodes;
-use gridpass_tests::world::{Party, days_ago, minutes_ago};
+use gridpass_tests::world::{self, Party, days_ago, minutes_ago};
 use serde_json::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -132,4 +135,35 @@ async fn a_descriptor_that_is_signed_ahead_is_joined_when_its_time_has_come() {
     })
     .await;
     node.stop().await;
+}
+
+/// Nobody else reads there, and nothing else would show it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_the_charter_lists_and_the_node_did_not_join_is_told_of() {
+    let market = Market::with_operators(|_| ());
+    let flexgen = Running::start(&market, 71, false).await;
+    let mut version = market.descriptor.next(days_ago(1)).expect("a version");
+    version.title = "Bids, as they are since yesterday".into();
+    let (listed, _) = version.encode().expect("a descriptor");
+    let operators = market.operators.as_ref().expect("operators");
+    let (roles, signers) = ([&market.role, operators], [&market.regulator]);
+    let first = world::charter(&signers, &roles);
+    let mut next = first.next(days_ago(1)).expect("a charter");
+    let entry = |document: &ContentId| ListedDocument {
+        name: market.descriptor.name.as_str().to_owned(),
+        document: document.clone(),
+    };
+    next.channels = vec![entry(&listed)];
+    let mut goes_back = next.next(days_ago(1)).expect("a charter");
+    goes_back.channels = vec![entry(&market.channel)];
+    let [first, next, goes_back] =
+        [first, next, goes_back].map(|charter| world::sign_charter(charter, &signers));
+    assert_eq!(channel(&flexgen.node).await["elsewhere"], Value::Null);
+    flexgen.add(&world::pack(&[first.clone(), next.clone()], &roles)).await;
+    let told = channel(&flexgen.node).await["elsewhere"].clone();
+    assert_eq!(told["channel"], listed.as_str(), "{told}");
+    assert!(told["next"].as_str().is_some_and(|n| n.contains("node add")), "{told}");
+    flexgen.add(&world::pack(&[first, next, goes_back], &roles)).await;
+    assert_eq!(channel(&flexgen.node).await["elsewhere"], Value::Null);
+    flexgen.node.stop().await;
 }
