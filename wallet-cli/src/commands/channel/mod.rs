@@ -147,7 +147,8 @@ fn refuse_ahead(channel: &SignedChannel, now: UnixMillis) -> Result<(), Failure>
     }
     let message = format!("the channel is dated {dated}, and it is {now} here");
     Err(Failure::new(SIGNED_IN_FUTURE, message).next(
-        "Sign it when that time has come, or date it earlier: `dated` in the file. If it has come, set the clock here.",
+        "Sign it when that time has come, or date it earlier: `dated` in the file. If it has come, set \
+         the clock here.",
     ))
 }
 
