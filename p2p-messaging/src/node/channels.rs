@@ -6,7 +6,6 @@ use crate::checking::{Known as _, Missing, Right};
 use crate::net::{Command, keys_topic_of, topic_of};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::{Class, Code};
-use gridpass_identity::report::Outcome;
 use gridpass_policy::payload::{PayloadSchema, SchemaError};
 use gridpass_policy::policy::Policy;
 use libp2p::PeerId;
@@ -25,45 +24,14 @@ impl Worker {
         }
     }
 
-    /// Takes part in a channel that was given, if its owner signed it. Where that cannot be said yet,
-    /// the owner's DID is asked for, and it is looked at again.
-    pub(super) fn join_if_signed(&mut self, channel: ContentId) {
-        let now = self.now();
-        let Some(signed) = self.knowledge.material.channels.get(&channel) else { return };
-        let owner = signed.descriptor().owner.clone();
-        let check = signed.check_owner(&self.knowledge.material.identities, now);
-        match check.outcome {
-            Outcome::Passed => {
-                self.unsure.remove(&channel);
-                self.join(channel);
-            }
-            Outcome::Indeterminate => {
-                tracing::info!(%channel, code = %check.code, "{}", check.sentence);
-                self.unsure.insert(channel);
-                self.ask(Missing::Did(owner), None);
-            }
-            Outcome::Failed => {
-                self.unsure.remove(&channel);
-                tracing::error!(%channel, code = %check.code, "{}", check.sentence);
-                self.damage.push(format!("channel {channel}: {} [{}]", check.sentence, check.code));
-            }
-        }
-    }
-
-    /// Looks again at the channels of which could not be said who signed them.
-    pub(super) fn join_if_signed_now(&mut self) {
-        for channel in self.unsure.clone() {
-            self.join_if_signed(channel);
-        }
-    }
-
     /// The channel that a message is sent in. Of several versions of a name it is the newest that this node
-    /// can send in: a descriptor that was only just given, without a presentation for it, ends nothing.
+    /// can send in: a descriptor that was only just given, without a presentation for it, ends nothing, nor one
+    /// whose date has not come.
     pub(super) fn channel_to_send(&self, name: &str) -> Result<ContentId, (Code, String)> {
         let newest = self.channel_named(name)?;
         let (material, now) = (&self.knowledge.material, self.now());
         let can = |id: &ContentId| {
-            self.checker.policy(id).is_some()
+            self.checker.policy(id).is_some_and(|p| p.descriptor().dated <= now)
                 && material.presentations.get(id).is_some_and(|p| p.expires > now)
         };
         if newest.as_str() == name || can(&newest) {
@@ -97,16 +65,9 @@ impl Worker {
     pub(super) fn leave(&mut self, name: &str) -> Answered {
         let channel = self.channel_named(name)?;
         self.knowledge.material.leave(&channel).map_err(|e| (e.code(), e.to_string()))?;
-        self.tell(Command::Unsubscribe(topic_of(&channel)));
-        self.tell(Command::Unsubscribe(keys_topic_of(&channel)));
-        self.checker.leave(&channel);
-        self.leave_circle(&channel);
-        self.unready.retain(|(c, _)| c != &channel);
-        self.unsure.remove(&channel);
+        self.unsigned.remove(&channel);
+        self.stand_aside(&channel);
         tracing::info!(%channel, "left");
-        self.greet_again();
-        // Nobody reads it here any more: those who did are parted with, and come again without it.
-        self.rejudge();
         self.invitations.leave(&channel).map_err(|e| (e.code(), e.to_string()))?;
         Ok(json!({"channel": channel}))
     }

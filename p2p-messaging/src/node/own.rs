@@ -15,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
+use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::codes as policy_codes;
 use gridpass_policy::decision::Reason;
@@ -67,6 +68,11 @@ impl Worker {
         self.choose_presentations();
         let channel = self.channel_to_send(&new.channel)?;
         if self.checker.policy(&channel).is_none() {
+            if let Some(why) = self.unsigned.get(&channel).map(|u| &u.check)
+                && why.outcome == Outcome::Failed
+            {
+                return Err((why.code, why.sentence.clone()).into());
+            }
             let sentence = "the node has the channel's descriptor and did not join it yet: who signed it, or \
                             something that it names, is not here; `gridpass node status` says what";
             return Err((codes::CHANNEL_UNKNOWN, sentence.to_owned()).into());

@@ -4,7 +4,9 @@ use super::clock::clock_check;
 use super::partial;
 use crate::codes;
 use crate::commands::node::client::Client;
-use crate::commands::node::{TROUBLES, code_of, ending, folder, left_aside, silence, unread};
+use crate::commands::node::{
+    TROUBLES, code_of, ending, folder, left_aside, not_signed, silence, unread,
+};
 use crate::commands::wallet::changed_since;
 use crate::context::{GlobalArgs, now};
 use crate::help;
@@ -127,6 +129,10 @@ fn check_status(report: &mut Report, status: &Value) {
     }
     for channel in all(status, "channels") {
         let name = text(&channel, "name");
+        if let Some(unsigned) = not_signed(&channel) {
+            let (sentence, next) = (unsigned.sentence, unsigned.next);
+            doubt("channel", unsigned.code, format!("channel {name}: {sentence}; next: {next}"));
+        }
         if let Some(unread) = unread(&channel) {
             let sentence = format!("channel {name}: {}; next: {}", unread.sentence, unread.next);
             doubt("channel", unread.code, sentence);
@@ -293,6 +299,10 @@ mod tests {
                           {"sender": "did:web:b.example", "leftAside": null}]);
         let lacks = json!({"channels": [{"name": "bids", "gaps": gaps}]});
         assert_eq!(found(&lacks), ["GP-STATUS-ROLLBACK"]);
+        let why = json!({"state": "refused", "code": "GP-CHANNEL-NOT-SIGNED", "sentence": "so",
+                         "next": "do"});
+        let stolen = json!({"channels": [{"name": "bids", "joined": false, "notSigned": why}]});
+        assert_eq!(found(&stolen), ["GP-CHANNEL-NOT-SIGNED"]);
         let roomy = json!({"shortOfDisk": false, "manyFiles": false, "clockBehind": false,
                            "channels": []});
         assert!(found(&roomy).is_empty());

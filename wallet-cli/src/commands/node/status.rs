@@ -83,11 +83,20 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
             }
             until => format!("  presentation     until {until}\n"),
         });
-        if channel.get("joined") == Some(&Value::Bool(false)) {
-            out.push_str(
-                "  NOT JOINED       who signed its descriptor is not known yet; it is asked for\n",
-            );
-        } else if channel.get("keeps") == Some(&Value::Bool(true)) {
+        let joined = channel.get("joined") != Some(&Value::Bool(false));
+        if let Some(unsigned) = not_signed(channel) {
+            let Unread { head, code, sentence, next } = unsigned;
+            out.push_str(&format!("  {head:<17}{sentence} [{code}]\n"));
+            out.push_str(&format!("                   next: {next}\n"));
+        } else if !joined {
+            out.push_str("  NOT JOINED       what it asks for is not read here: see its log\n");
+        }
+        if let Some(other) = channel.get("elsewhere").filter(|other| other.is_object()) {
+            let of = |name: &str| other.get(name).map(plain).unwrap_or_default();
+            out.push_str(&format!("  ELSEWHERE        {}\n", of("sentence")));
+            out.push_str(&format!("                   next: {}\n", of("next")));
+        }
+        if joined && channel.get("keeps") == Some(&Value::Bool(true)) {
             out.push_str("  keeps            what others sealed; reads nothing here\n");
         }
         if let Some(sealing) = channel.get("sealing").filter(|s| s.is_object()) {
@@ -237,7 +246,7 @@ fn acts_for(status: &Value) -> String {
     out
 }
 
-/// Why a node may not read a channel, and what to do.
+/// Why a node may not read a channel, or does not take part in it, and what to do.
 pub struct Unread {
     pub head: &'static str,
     pub code: Code,
@@ -255,6 +264,15 @@ pub fn unread(channel: &Value) -> Option<Unread> {
         "undecided" => "UNDECIDED",
         _ => return None,
     };
+    Some(Unread { head, code, sentence: of("sentence")?, next: of("next")? })
+}
+
+/// Why the descriptor of a channel does not count at a node, and what to do; nothing where it does.
+pub fn not_signed(channel: &Value) -> Option<Unread> {
+    let of = |name: &str| channel.get("notSigned")?.get(name).map(plain);
+    let code = code_of(&of("code")?);
+    let joined = channel.get("joined") == Some(&Value::Bool(true));
+    let head = if joined { "UNDECIDED" } else { "NOT JOINED" };
     Some(Unread { head, code, sentence: of("sentence")?, next: of("next")? })
 }
 
