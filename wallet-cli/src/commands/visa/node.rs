@@ -99,7 +99,8 @@ pub fn authorise(global: &GlobalArgs, args: &AuthoriseArgs) -> Outcomes {
     let names: Vec<_> = authorisation.purposes.iter().map(|p| p.name()).collect();
     let text = format!(
         "{node} acts for {}\n  for              {}\n  in               {}\n  until            {}\n\
-         next: copy the file to the node",
+         next: copy the file to the node, and each day what `gridpass status publish -o lists.json` writes here: a node \
+         whose organisation's list is a day old is not believed",
         authorisation.principal,
         names.join(", "),
         match &authorisation.channels {
