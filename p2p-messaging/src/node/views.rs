@@ -341,6 +341,7 @@ impl Worker {
                 "name": descriptor.name,
                 "version": descriptor.version,
                 "joined": self.checker.policy(id).is_some(),
+                "schemasMissing": self.schemas_missing(id),
                 "keeps": material.presentations.contains_key(id) && !self.checker.reads(id),
                 "presentationExpires": self.expiry_of(id),
                 "right": right.as_ref().map(OwnRight::shown),

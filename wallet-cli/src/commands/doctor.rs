@@ -4,7 +4,7 @@ use super::clock::clock_check;
 use super::partial;
 use crate::codes;
 use crate::commands::node::client::Client;
-use crate::commands::node::{TROUBLES, code_of, ending, folder, left_aside, silence, unread};
+use crate::commands::node::{TROUBLES, code_of, ending, folder, left_aside, schema_missing, silence, unread};
 use crate::commands::wallet::changed_since;
 use crate::context::{GlobalArgs, now};
 use crate::help;
@@ -130,6 +130,10 @@ fn check_status(report: &mut Report, status: &Value) {
         if let Some(unread) = unread(&channel) {
             let sentence = format!("channel {name}: {}; next: {}", unread.sentence, unread.next);
             doubt("channel", unread.code, sentence);
+        }
+        for lacks in all(&channel, "schemasMissing") {
+            let (code, sentence, next) = schema_missing(&lacks);
+            doubt("channel", code, format!("channel {name}: {sentence}; next: {next}"));
         }
         for gap in all(&channel, "gaps") {
             let Some((code, sentence)) = left_aside(&gap) else { continue };
@@ -293,6 +297,9 @@ mod tests {
                           {"sender": "did:web:b.example", "leftAside": null}]);
         let lacks = json!({"channels": [{"name": "bids", "gaps": gaps}]});
         assert_eq!(found(&lacks), ["GP-STATUS-ROLLBACK"]);
+        let schema = json!({"schema": "b", "code": "GP-SCHEMA-NOT-HERE", "sentence": "no"});
+        let lacks = json!({"channels": [{"name": "bids", "schemasMissing": [schema]}]});
+        assert_eq!(found(&lacks), ["GP-SCHEMA-NOT-HERE"]);
         let roomy = json!({"shortOfDisk": false, "manyFiles": false, "clockBehind": false,
                            "channels": []});
         assert!(found(&roomy).is_empty());

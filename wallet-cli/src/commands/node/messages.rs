@@ -33,6 +33,10 @@ const AS_A_FILE: &str =
 const NEWER_LISTS: &str = "`gridpass node add` the newest lists of the issuers, and of this node's own organisation: \
                            its wallet signs them each day, `gridpass status publish -o lists.json`.";
 
+/// What is done about a schema that is not here: nothing waits for it that was not sent.
+pub const GIVE_SCHEMA: &str = "Nothing is sent by it before it is here. Give it to the node, and each XSD that it names: \
+                               `gridpass node add FILE`; or connect the node with a peer that has it, and send again.";
+
 /// Send a message in a channel; it is durable at the node when this returns
 #[derive(Args)]
 #[command(after_help = help!(
@@ -179,6 +183,7 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         }
         code if code == messaging_codes::ENVELOPE_TOO_LARGE => e.next(AS_A_FILE),
         code if code == credential_codes::STATUS_STALE => e.next(NEWER_LISTS),
+        code if code == messaging_codes::SCHEMA_NOT_HERE => e.next(GIVE_SCHEMA),
         _ => e,
     })?;
     warn_of_absent(&sent);
