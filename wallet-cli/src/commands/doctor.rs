@@ -5,6 +5,7 @@ use super::partial;
 use crate::codes;
 use crate::commands::node::client::Client;
 use crate::commands::node::{TROUBLES, code_of, ending, folder, left_aside, schema_missing, silence, unread};
+use crate::commands::restored::lists_to_take;
 use crate::commands::wallet::changed_since;
 use crate::context::{GlobalArgs, now};
 use crate::help;
@@ -213,6 +214,9 @@ fn check_wallet(report: &mut Report, profile: &str, dir: &Path, now: UnixMillis)
     let records = counted(status.records, "record", "records");
     let sentence = format!("wallet {profile}: whole, {records}");
     report.push(Check::passed("wallet", codes::IN_ORDER, sentence));
+    if let Some(check) = lists_check(profile, dir) {
+        report.push(check);
+    }
     report.push(clock_check(profile, &status.diary, now));
     report.push(backup_check(profile, &status.diary, now));
     if !status.backup_for_words {
@@ -222,6 +226,22 @@ fn check_wallet(report: &mut Report, profile: &str, dir: &Path, now: UnixMillis)
         report.push(Check::indeterminate("backup", code, sentence));
     }
     Some(status.diary)
+}
+
+/// What a restored wallet was not given yet of what it published itself.
+fn lists_check(profile: &str, dir: &Path) -> Option<Check> {
+    let sentence = match lists_to_take(dir) {
+        Ok(open) if open.is_empty() => return None,
+        Ok(open) => {
+            let open = counted(open.len(), "own list", "own lists");
+            format!(
+                "wallet {profile}: restored, and {open} not taken yet; next: gridpass --profile {profile} status \
+                 accept lists.json"
+            )
+        }
+        Err(e) => format!("wallet {profile}: {}", e.message),
+    };
+    Some(Check::indeterminate("lists", codes::OWN_LISTS_OPEN, sentence))
 }
 
 fn backup_check(profile: &str, diary: &Diary, now: UnixMillis) -> Check {
