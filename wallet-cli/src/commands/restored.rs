@@ -159,8 +159,9 @@ mod tests {
         must_have_lists(profile, &me).expect("it was not restored");
         none_to_take(profile, &me).expect("there is nothing");
         let all = [line(&me, "urn:uuid:1"), line(&me, "urn:uuid:2"), line(&other, "urn:uuid:3")];
-        mark_lists(profile, &all.clone().into()).expect("marked");
-        assert_eq!(lists_to_take(profile).expect("all"), all.into());
+        let all = BTreeSet::from(all);
+        mark_lists(profile, &all).expect("marked");
+        assert_eq!(lists_to_take(profile).expect("all"), all);
         let refused = must_have_lists(profile, &me).expect_err("two are open");
         assert_eq!(refused.code, codes::OWN_LISTS_OPEN);
         assert!(refused.message.contains("urn:uuid:1 ") && refused.message.contains("1 more"));
