@@ -60,6 +60,9 @@ pub fn run(global: &GlobalArgs, _: &DoctorArgs) -> Outcomes {
         let sentence = format!("{} will be made by the first wallet", home.display());
         report.push(ok("home", sentence));
     }
+    if let Some(Err(e)) = global.profile.as_deref().map(|name| global.profile_dir(name)) {
+        report.push(Check::failed("profile", e.code, e.message));
+    }
     let mut wallets = Vec::new();
     for profile in global.profiles()? {
         let diary = check_wallet(&mut report, &profile, &global.profile_dir(&profile)?, now);
