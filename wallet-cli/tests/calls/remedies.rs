@@ -103,3 +103,18 @@ fn words_that_are_no_types_files_or_profiles_are_called_so() {
     let told = String::from_utf8_lossy(&doctor.stdout).into_owned();
     assert!(!doctor.status.success() && told.contains("GP-PROFILE-NAME"), "{told}");
 }
+
+#[test]
+fn an_xsd_that_is_given_as_a_schema_is_to_be_pinned() {
+    let place = Place::with_wallet();
+    place.new_identity("root", &["--method", "webvh", "--location", "dso.example"]);
+    place.write("bid.xsd", "<?xml version='1.0'?>\n<xs:schema/>");
+    place.write("bid.xml", "<Bid/>");
+    let new = ["channel", "new", "flex.gb.bids", "--publish", "flex.gb.aggregator"];
+    let new = [&new[..], &["--topic", "bids=bid.xsd"]].concat();
+    for args in [&new[..], &["schema", "validate", "bid.xsd", "bid.xml"]] {
+        let refused = place.refused("GP-SCHEMA-MALFORMED", 16, args);
+        says(&refused, "next", "gridpass schema pin");
+        says(&refused, "next", "--media-type");
+    }
+}
