@@ -437,6 +437,9 @@ fn an_issuer_that_was_restored_takes_nothing_back() {
     place.ok(&[&restore[..], &words].concat());
     let revoked = place.ok(&["--profile", "alone", "visa", "revoke", &id, "-o", "at-once.json"]);
     assert!(revoked.stderr.contains("GP-OWN-LISTS-OPEN"), "{}", revoked.stderr);
+    let made = [&["--profile", "alone"], &second[..], &["-o", "fourth.json"]].concat();
+    let made = place.ok(&made);
+    assert!(made.stderr.contains("GP-OWN-LISTS-OPEN"), "{}", made.stderr);
     assert!(open());
     let publish = ["--profile", "alone", "status", "publish", "-o", "alone.json"];
     place.refused("GP-OWN-LISTS-OPEN", 11, &publish);

@@ -2,6 +2,7 @@
 
 use super::{done_all_the_same, write_parcel};
 use crate::commands::arguments::parse_duration;
+use crate::commands::restored::warn_of_lists;
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
 use crate::help;
@@ -54,6 +55,7 @@ pub struct AuthoriseArgs {
 }
 
 pub fn authorise(global: &GlobalArgs, args: &AuthoriseArgs) -> Outcomes {
+    warn_of_lists(global);
     args.output.check()?;
     let node = Did::parse(&args.node)?;
     if node.method() != "key" {
