@@ -15,7 +15,7 @@ fn says(error: &Value, member: &str, what: &str) {
 }
 
 /// A body that issues a role by its own, and a holder; all trust the second pack.
-fn delegated<'p>(place: &'p Place) -> (Party<'p>, Party<'p>, Party<'p>) {
+fn delegated(place: &Place) -> (Party<'_>, Party<'_>, Party<'_>) {
     let (regulator, holder) = framework(place);
     let body = Party::new(place, "body");
     regulator.ok(&["role", "define", OFFICE]);

@@ -382,7 +382,7 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
             let file = file.map_or_else(|| "FILE".into(), |path| path.display().to_string());
             let text = format!(
                 "{head}Its signatures suffice. It is not pinned: this wallet holds another framework, {}, and \
-                 holds one only. What is written is its trust pack\n  CID  {pack}\nnext: send it to every \
+                 holds one only. What is written is its trust pack\n  pack CID  {pack}\nnext: send it to every \
                  participant, and tell them this CID by another way; where it is to take the place of the \
                  framework that is pinned here: `gridpass charter verify {file} --pin {pack} --adopt`; to work \
                  in both, take a wallet for each: `gridpass init --name NAME`",
