@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_of_a_schema_is_named_first() {
-        let part = ContentId::of_block(b"an XSD").expect("a CID");
+        let part = ContentId::of_bytes(b"an XSD").expect("a CID");
         let schema = ContentId::of_nothing();
         let (code, whole) = not_here(&schema, &schema);
         assert_eq!(code, codes::SCHEMA_NOT_HERE);
