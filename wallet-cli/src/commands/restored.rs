@@ -6,6 +6,7 @@ use crate::context::GlobalArgs;
 use crate::output::Failure;
 use crate::warnings::warn;
 use gridpass_credentials::status::StatusList;
+use gridpass_credentials::visa::Purpose;
 use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::store::StoreError;
@@ -16,7 +17,7 @@ use std::path::Path;
 /// The file in a profile's folder that says that its wallet came from a backup.
 const RESTORED: &str = "restored";
 /// The file in a profile's folder that names the own lists, as they are elsewhere, that a restored wallet was not
-/// given yet: each on a line, its signer and its id.
+/// given yet: each on a line, its signer, its id, and the version that the backup has.
 const LISTS: &str = "lists-to-take";
 
 /// From which backup the wallet of a profile came, if from one: a line that another restoring does not leave in it.
@@ -41,13 +42,22 @@ pub fn mark_restored(profile: &Path, created: UnixMillis) -> Result<(), Failure>
     })
 }
 
-/// How a list is named in the mark.
-fn line(issuer: &Did, id: &str) -> String {
-    format!("{issuer} {id}")
+/// How a list is named in the mark, and before which the version stands.
+fn named(issuer: &Did, id: &str) -> String {
+    format!("{issuer} {id} ")
 }
 
-/// The own lists that a restored wallet was not given yet, each by its signer and id. None in a profile that was
-/// not restored.
+/// How the lists of a signer begin in the mark.
+fn of(issuer: &Did) -> String {
+    format!("{issuer} ")
+}
+
+fn line(issuer: &Did, id: &str, version: u64) -> String {
+    format!("{}{version}", named(issuer, id))
+}
+
+/// The own lists that a restored wallet was not given yet, each by its signer, id and version. None in a
+/// profile that was not restored.
 pub fn lists_to_take(profile: &Path) -> Result<BTreeSet<String>, Failure> {
     let path = profile.join(LISTS);
     match std::fs::read_to_string(&path) {
@@ -87,12 +97,14 @@ fn mark_lists(profile: &Path, all: &BTreeSet<String>) -> Result<(), Failure> {
 
 /// Says in a profile's folder that these lists are its own as a backup has them: others may have newer ones.
 pub fn mark_own_lists(profile: &Path, own: &[StatusList]) -> Result<(), Failure> {
-    let all: BTreeSet<String> = own.iter().map(|list| line(&list.issuer, &list.id)).collect();
+    let line = |list: &StatusList| line(&list.issuer, &list.id, list.version.unwrap_or(0));
+    let all: BTreeSet<String> = own.iter().map(line).collect();
     if all.is_empty() { Ok(()) } else { mark_lists(profile, &all) }
 }
 
-/// The own lists of these were taken that are as new as the wallet's, or newer: an older one says nothing of what
-/// was published since. Gives how many are still to be taken.
+/// The own lists of these were taken that are as new as the backup's, or newer: an older one says nothing of what was
+/// published since. Revocations are taken over from any; of suspensions those of a list that is older than the
+/// wallet's own by now are not. Gives how many are still to be taken.
 pub fn own_lists_taken(
     profile: &Path,
     before: &[StatusList],
@@ -101,10 +113,13 @@ pub fn own_lists_taken(
     let mut all = lists_to_take(profile)?;
     let count = all.len();
     for list in taken {
+        let (name, version) = (named(&list.issuer, &list.id), list.version.unwrap_or(0));
         let mut same = before.iter().filter(|b| b.id == list.id && b.issuer == list.issuer);
-        if same.all(|own| own.version <= list.version) {
-            all.remove(&line(&list.issuer, &list.id));
-        }
+        let counts = list.purposes == [Purpose::Revocation.name()]
+            || same.all(|own| own.version <= list.version);
+        // What stands there is of this program, or somebody changed it: that makes nobody stuck.
+        let is_open = |marked: &str| !counts || marked.parse::<u64>().unwrap_or(0) > version;
+        all.retain(|one| one.strip_prefix(&name).is_none_or(is_open));
     }
     if all.len() != count {
         mark_lists(profile, &all)?;
@@ -116,16 +131,17 @@ pub fn own_lists_taken(
 pub fn none_to_take(profile: &Path, issuer: &Did) -> Result<(), Failure> {
     let mut all = lists_to_take(profile)?;
     let count = all.len();
-    all.retain(|one| !one.starts_with(&line(issuer, "")));
+    all.retain(|one| !one.starts_with(&of(issuer)));
     if all.len() == count { Ok(()) } else { mark_lists(profile, &all) }
 }
 
 /// Refuses to publish lists of a signer by what a backup knew.
 pub fn must_have_lists(profile: &Path, issuer: &Did) -> Result<(), Failure> {
     let open = lists_to_take(profile)?;
-    let mut open = open.iter().filter_map(|one| one.strip_prefix(&line(issuer, "")));
+    let mut open = open.iter().filter_map(|one| one.strip_prefix(&of(issuer)));
     let Some(first) = open.next() else { return Ok(()) };
-    let (list, more) = (crate::shown::shown(first), open.count());
+    let list = first.split(' ').next().unwrap_or_default();
+    let (list, more) = (crate::shown::shown(list), open.count());
     let more = if more == 0 { String::new() } else { format!(", nor {more} more") };
     let message = format!(
         "this wallet was restored from a backup, and the list {list} that it published since was not taken{more}: what \
@@ -158,7 +174,8 @@ mod tests {
         assert!(lists_to_take(profile).expect("none").is_empty());
         must_have_lists(profile, &me).expect("it was not restored");
         none_to_take(profile, &me).expect("there is nothing");
-        let all = [line(&me, "urn:uuid:1"), line(&me, "urn:uuid:2"), line(&other, "urn:uuid:3")];
+        let all = [(&me, "urn:uuid:1"), (&me, "urn:uuid:2"), (&other, "urn:uuid:3")];
+        let all = all.map(|(issuer, id)| line(issuer, id, 4));
         let all = BTreeSet::from(all);
         mark_lists(profile, &all).expect("marked");
         assert_eq!(lists_to_take(profile).expect("all"), all);
