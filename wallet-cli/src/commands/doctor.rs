@@ -4,7 +4,9 @@ use super::clock::clock_check;
 use super::partial;
 use crate::codes;
 use crate::commands::node::client::Client;
-use crate::commands::node::{TROUBLES, code_of, ending, folder, left_aside, schema_missing, silence, unread};
+use crate::commands::node::{
+    TROUBLES, code_of, ending, folder, left_aside, schema_missing, silence, unread,
+};
 use crate::commands::restored::lists_to_take;
 use crate::commands::wallet::changed_since;
 use crate::context::{GlobalArgs, now};
