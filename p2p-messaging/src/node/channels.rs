@@ -3,13 +3,14 @@
 use super::control::Answered;
 use super::worker::Worker;
 use crate::checking::{Known as _, Missing, Right};
+use crate::codes;
 use crate::net::{Command, keys_topic_of, topic_of};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::{Class, Code};
 use gridpass_policy::payload::{PayloadSchema, SchemaError};
 use gridpass_policy::policy::Policy;
 use libp2p::PeerId;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -159,6 +160,30 @@ impl Worker {
         }
     }
 
+    /// Why there is nothing yet by which a payload is held against a schema: what is missing of it, or why it
+    /// cannot be used.
+    pub(super) fn schema_lacks(&self, schema: &ContentId) -> (Code, String) {
+        let documents = |id: &ContentId| self.knowledge.document(id);
+        match PayloadSchema::compile(schema, &documents) {
+            Err(SchemaError::Missing(part)) => not_here(schema, &part),
+            Err(e) => (e.code(), format!("the schema {schema}: {e}")),
+            Ok(_) => not_here(schema, schema),
+        }
+    }
+
+    /// The schemas of a channel's topics by which nothing can be checked here yet, each with what is missing.
+    pub(super) fn schemas_missing(&self, channel: &ContentId) -> Vec<Value> {
+        let Some(policy) = self.checker.policy(channel) else { return Vec::new() };
+        let versions = policy.descriptor().topics.iter().flat_map(|t| &t.versions);
+        let all: BTreeSet<&ContentId> = versions.map(|v| &v.schema).collect();
+        let missing = all.into_iter().filter(|id| self.checker.schema(channel, id).is_none());
+        let shown = |id: &ContentId| {
+            let (code, sentence) = self.schema_lacks(id);
+            json!({"schema": id, "code": code.id(), "sentence": sentence})
+        };
+        missing.map(shown).collect()
+    }
+
     /// Whether a schema of a channel is not read yet for want of this document.
     pub(super) fn is_schema_part(&self, id: &ContentId) -> bool {
         let documents = |id: &ContentId| self.knowledge.document(id);
@@ -173,5 +198,34 @@ impl Worker {
         if let Err(e) = self.knowledge.material.keep_document(id.clone(), bytes) {
             tracing::error!(document = %id, code = %e.code(), "{e}");
         }
+    }
+}
+
+/// What is said of a schema of which this is missing.
+fn not_here(schema: &ContentId, part: &ContentId) -> (Code, String) {
+    let what = match part == schema {
+        true => format!("the schema {schema} is"),
+        false => format!("{part}, which the schema {schema} names, is"),
+    };
+    let sentence = format!(
+        "{what} not here, so that no payload can be checked; it is asked for of peers, where any are connected"
+    );
+    (codes::SCHEMA_NOT_HERE, sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_of_a_schema_is_named_first() {
+        let part = ContentId::of_bytes(b"an XSD").expect("a CID");
+        let schema = ContentId::of_nothing();
+        let (code, whole) = not_here(&schema, &schema);
+        assert_eq!(code, codes::SCHEMA_NOT_HERE);
+        assert!(whole.starts_with(&format!("the schema {schema} is not here")), "{whole}");
+        let (_, of_it) = not_here(&schema, &part);
+        assert!(of_it.starts_with(part.as_str()) && of_it.contains(schema.as_str()), "{of_it}");
+        assert!(of_it.contains("asked for of peers"), "{of_it}");
     }
 }

@@ -168,11 +168,12 @@ impl Worker {
         let longest = descriptor.limits.max_lifetime_seconds.saturating_mul(1000);
         let lifetime = new.lifetime_millis.unwrap_or(longest.min(HOUR_MILLIS));
         let mut attributes = new.attributes;
-        let schema = self.checker.schema(channel, &version.schema);
-        if let Some(schema) = schema {
-            read_attributes(schema, topic, payload, &mut attributes);
-            check_readable((schema, topic), payload, &attributes)?;
-        }
+        // Without it nobody can say what the payload says of itself, nor whether others will refuse it.
+        let Some(schema) = self.checker.schema(channel, &version.schema) else {
+            return Err(self.schema_lacks(&version.schema));
+        };
+        read_attributes(schema, topic, payload, &mut attributes);
+        check_readable((schema, topic), payload, &attributes)?;
         Ok(Header {
             channel: channel.clone(),
             topic: topic.name.clone(),

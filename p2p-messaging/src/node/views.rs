@@ -345,6 +345,7 @@ impl Worker {
                 "joined": self.checker.policy(id).is_some(),
                 "notSigned": self.not_signed(id),
                 "elsewhere": self.elsewhere(id),
+                "schemasMissing": self.schemas_missing(id),
                 "keeps": material.presentations.contains_key(id) && !self.checker.reads(id),
                 "presentationExpires": self.expiry_of(id),
                 "right": right.as_ref().map(OwnRight::shown),

@@ -23,7 +23,7 @@ use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::clock::is_ahead;
 use gridpass_policy::channel::{ChannelDescriptor, SignedChannel};
 use gridpass_policy::codes as policy_codes;
-use gridpass_policy::keeping as channels;
+use gridpass_policy::keeping::{self as channels, KeepChannelError};
 use gridpass_policy::policy::Policy;
 use serde_json::json;
 use std::path::Path;
@@ -52,7 +52,18 @@ pub fn find(global: &GlobalArgs, name: &str) -> Result<SignedChannel, Failure> {
         let bytes = read_input(Path::new(name), MAX_INPUT)?;
         return Ok(SignedChannel::parse(trimmed(&bytes))?);
     }
-    Ok(channels::channel(&global.wallet()?, name)?)
+    // No channel is called so: it was meant to be a file.
+    if name.ends_with(".json") || name.contains('/') {
+        let message = format!("{name}: there is no such file");
+        return Err(Failure::new(crate::codes::FILE_NOT_READ, message));
+    }
+    channels::channel(&global.wallet()?, name).map_err(|e| {
+        let next = "List the wallet's channels with `gridpass channel list`, or name a descriptor's file.";
+        match e {
+            KeepChannelError::NotFound(_) => Failure::from(e).next(next),
+            e => e.into(),
+        }
+    })
 }
 
 /// The policy of a channel: what Cedar refuses is refused here.

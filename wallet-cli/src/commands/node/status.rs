@@ -4,7 +4,7 @@ use super::client::{ask, ask_until_it_runs};
 use super::code_of;
 use super::contradiction::contradiction;
 use super::manage::plain;
-use super::messages::passed_over;
+use super::messages::{GIVE_SCHEMA, passed_over};
 use crate::commands::arguments::parse_duration;
 use crate::context::GlobalArgs;
 use crate::help;
@@ -98,6 +98,11 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
         }
         if joined && channel.get("keeps") == Some(&Value::Bool(true)) {
             out.push_str("  keeps            what others sealed; reads nothing here\n");
+        }
+        for lacks in channel.get("schemasMissing").and_then(Value::as_array).into_iter().flatten() {
+            let (code, sentence, next) = schema_missing(lacks);
+            out.push_str(&format!("  SCHEMA MISSING   {sentence} [{code}]\n"));
+            out.push_str(&format!("                   next: {next}\n"));
         }
         if let Some(sealing) = channel.get("sealing").filter(|s| s.is_object()) {
             let count = |name: &str| sealing.get(name).map(plain).unwrap_or_default();
@@ -214,6 +219,17 @@ pub fn left_aside(gap: &Value) -> Option<(String, String)> {
     let aside = gap.get("leftAside").filter(|aside| aside.is_object())?;
     let text = |name: &str| aside.get(name).map(plain).unwrap_or_default();
     Some((text("code"), text("sentence")))
+}
+
+/// What is missing of a schema by which a channel's payloads are checked: the code, a sentence, and what to do.
+pub fn schema_missing(lacks: &Value) -> (Code, String, &'static str) {
+    let text = |name: &str| lacks.get(name).map(plain).unwrap_or_default();
+    let code = code_of(&text("code"));
+    let next = match code == messaging_codes::SCHEMA_NOT_HERE {
+        true => GIVE_SCHEMA,
+        false => code.0.remedy,
+    };
+    (code, text("sentence"), next)
 }
 
 /// For whom a node acts, and whether it may.
