@@ -162,7 +162,10 @@ impl GlobalArgs {
 /// Why a name is none: an empty one mostly comes from a variable that was set to nothing.
 fn no_profile_name(name: &str) -> String {
     match name {
-        "" => "the name of the profile is empty: GRIDPASS_PROFILE is set to nothing, or --profile is".to_owned(),
+        "" => {
+            "the name of the profile is empty: GRIDPASS_PROFILE is set to nothing, or --profile is"
+                .to_owned()
+        }
         _ => format!("{name:?}, from --profile or GRIDPASS_PROFILE, is no profile name"),
     }
 }

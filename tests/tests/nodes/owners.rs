@@ -130,10 +130,8 @@ async fn a_descriptor_that_is_signed_ahead_is_joined_when_its_time_has_come() {
     assert!(why["sentence"].as_str().is_some_and(|s| s.contains("from the future")), "{why}");
     assert!(why["next"].as_str().is_some_and(|n| n.contains("by itself")), "{why}");
     AHEAD.store(TEN_MINUTES, Ordering::SeqCst);
-    until("that it is joined", async || {
-        (channel(&node).await["joined"] == true).then_some(())
-    })
-    .await;
+    until("that it is joined", async || (channel(&node).await["joined"] == true).then_some(()))
+        .await;
     node.stop().await;
 }
 

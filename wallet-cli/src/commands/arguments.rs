@@ -580,7 +580,8 @@ pub fn no_schema(path: &Path, bytes: &[u8], why: &str) -> Failure {
     let code = gridpass_policy::codes::SCHEMA_MALFORMED;
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if text.trim_ascii_start().first() == Some(&b'<') {
-        let message = format!("{}: it is XML, such as an XSD, and no schema document", path.display());
+        let message =
+            format!("{}: it is XML, such as an XSD, and no schema document", path.display());
         return Failure::new(code, message).next(
             "Pin the XSD with every file that it includes, `gridpass schema pin MAIN.xsd OTHER.xsd -o schema.json`, and name \
              schema.json, with --media-type application/xml.",

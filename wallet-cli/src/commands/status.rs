@@ -230,11 +230,9 @@ fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
         }
     }
     let lists = kept;
+    let open = own_lists_taken(&global.profile_dir(&global.profile()?)?, &before, &lists)?;
     if let Some(wrong) = wrong {
         return Err(wrong.into());
-    let open = own_lists_taken(&global.profile_dir(&global.profile()?)?, &before, &lists)?;
-    if let Some(fork) = forked {
-        return Err(fork.into());
     }
     if let Some(list) = older.first().filter(|_| lists.is_empty()) {
         return Err(KeepError::OlderList(list.id.clone()).into());

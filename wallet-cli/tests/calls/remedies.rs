@@ -51,7 +51,8 @@ fn a_visa_of_an_issuer_whose_key_is_marked_is_not_listed_without_a_word() {
 
     wait_for_next_second();
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    let since = UnixMillis::new(u64::try_from(since.as_millis()).expect("a time")).floor_to_second();
+    let since =
+        UnixMillis::new(u64::try_from(since.as_millis()).expect("a time")).floor_to_second();
     body.ok(&["id", "rotate", "root", "--compromised-since", &since.to_string()]);
     body.ok(&["id", "export", "root", "-o", "body.jsonl"]);
     holder.ok(&["id", "resolve", &body.did, "--log", "body.jsonl", "--save"]);

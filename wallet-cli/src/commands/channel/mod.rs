@@ -58,7 +58,8 @@ pub fn find(global: &GlobalArgs, name: &str) -> Result<SignedChannel, Failure> {
         return Err(Failure::new(crate::codes::FILE_NOT_READ, message));
     }
     channels::channel(&global.wallet()?, name).map_err(|e| {
-        let next = "List the wallet's channels with `gridpass channel list`, or name a descriptor's file.";
+        let next =
+            "List the wallet's channels with `gridpass channel list`, or name a descriptor's file.";
         match e {
             KeepChannelError::NotFound(_) => Failure::from(e).next(next),
             e => e.into(),

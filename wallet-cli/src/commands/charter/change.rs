@@ -359,9 +359,8 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
                 ),
                 false => format!("{pack}   (for everybody else)"),
             };
-            let mut text = format!(
-                "{head}Its signatures suffice; it is pinned in this wallet\nnext: {next}"
-            );
+            let mut text =
+                format!("{head}Its signatures suffice; it is pinned in this wallet\nnext: {next}");
             if charter.rule.signers.len() > 1 && signing.output.output.is_none() {
                 text.push_str(
                     "\nThis signature is in no file yet: for whoever publishes, `gridpass charter pack -o SIGNED`",

@@ -123,7 +123,10 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
             "send the file; its reader runs `gridpass visa verify FILE --audience {}`",
             binding.audience
         ),
-        false => "give the file to your node, which shows it in the channel: `gridpass node add FILE`".to_owned(),
+        false => {
+            "give the file to your node, which shows it in the channel: `gridpass node add FILE`"
+                .to_owned()
+        }
     };
     let text = format!(
         "Presentation of {} to {}, until {}\n  {} in it, with those that prove their issuers' \
