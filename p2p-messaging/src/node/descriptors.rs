@@ -35,8 +35,8 @@ impl NotSigned {
         } else {
             "What proves its owner is asked for. Where the owner marked a key as stolen, ask whether \
              it is theirs: if so for the descriptor signed anew (`gridpass channel sign`), and \
-             `gridpass node add` that file, without which the node takes no part after its next \
-             start; else `gridpass node leave CID`."
+             `gridpass node add` that file: what is stored here stays, and the node takes part again \
+             at once; else `gridpass node leave CID`."
         }
     }
 
@@ -54,8 +54,7 @@ impl Worker {
     /// Takes part in a channel that was given, if its owner signed it. Else it is looked at again: what the
     /// owner's DID says may come, or the time of the signature.
     pub(super) fn join_if_signed(&mut self, channel: ContentId) {
-        // Of one that goes on undecided, a presentation may have come.
-        if self.counts(&channel) || self.checker.policy(&channel).is_some() {
+        if self.counts(&channel) {
             self.join(channel);
         }
     }
@@ -82,7 +81,8 @@ impl Worker {
         }
     }
 
-    /// Whether a descriptor counts. One that counted and is refused now is not acted on any more.
+    /// Whether a descriptor counts. One that counted and does not now is not acted on any more, as it would not be after
+    /// a restart: peers that know the same decide the same.
     fn counts(&mut self, channel: &ContentId) -> bool {
         let joined = self.checker.policy(channel).is_some();
         let Some(signed) = self.knowledge.material.channels.get(channel) else { return false };
@@ -102,24 +102,19 @@ impl Worker {
         let (refused, before) = (found.refused(), self.unsigned.get(channel));
         if before.is_none_or(|before| before.check != found.check) {
             let (code, sentence, next) = (found.check.code, &found.check.sentence, found.next());
-            let what = match (refused, joined) {
-                (true, true) => "not taken part in any more",
-                (true, false) => "not taken part in",
-                (false, true) => "taken part in still",
-                (false, false) => "not taken part in yet",
-            };
-            if !refused && !joined {
-                tracing::info!(%channel, %code, next, "{what}: {sentence}");
+            if joined {
+                tracing::error!(%channel, %code, next, "not taken part in any more: {sentence}");
             } else if refused {
-                tracing::error!(%channel, %code, next, "{what}: {sentence}");
+                tracing::error!(%channel, %code, next, "not taken part in: {sentence}");
             } else {
-                tracing::warn!(%channel, %code, next, "{what}: {sentence}");
+                tracing::info!(%channel, %code, next, "not taken part in yet: {sentence}");
             }
         }
         self.unsigned.insert(channel.clone(), found);
         if !refused {
             self.ask(Missing::Did(owner), None);
-        } else if joined {
+        }
+        if joined {
             self.stand_aside(channel);
         }
         false

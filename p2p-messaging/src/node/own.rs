@@ -68,13 +68,11 @@ impl Worker {
         self.choose_presentations();
         let channel = self.channel_to_send(&new.channel)?;
         if self.checker.policy(&channel).is_none() {
-            if let Some(why) = self.unsigned.get(&channel).map(|u| &u.check)
-                && why.outcome == Outcome::Failed
-            {
+            if let Some(why) = self.unsigned.get(&channel).map(|u| &u.check) {
                 return Err((why.code, why.sentence.clone()).into());
             }
-            let sentence = "the node has the channel's descriptor and did not join it yet: who signed it, or \
-                            something that it names, is not here; `gridpass node status` says what";
+            let sentence = "the node has the channel's descriptor and did not join it yet: something that it names \
+                            is not here; `gridpass node status` says what";
             return Err((codes::CHANNEL_UNKNOWN, sentence.to_owned()).into());
         }
         let reference = new.reference.clone();

@@ -96,19 +96,21 @@ async fn a_descriptor_by_a_stolen_key_counts_no_more_until_its_owner_signs_it_an
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_descriptor_from_before_the_theft_goes_on_and_its_operator_is_told() {
+async fn a_descriptor_from_before_the_theft_waits_for_its_owner_to_sign_it_anew() {
     let owner = Logged::new(1);
     let (market, flexgen) = joined(&owner).await;
     let (again, marked) = owner.marked(days_ago(1), minutes_ago(5));
     flexgen.add(&log(&again.did, &marked)).await;
     let shown = channel(&flexgen.node).await;
     let why = &shown["notSigned"];
-    assert_eq!((&shown["joined"], state(&shown)), (&true.into(), "undecided"), "{shown}");
-    assert!(why["next"].as_str().is_some_and(|n| n.contains("next start")), "{why}");
+    assert_eq!((&shown["joined"], state(&shown)), (&false.into(), "undecided"), "{shown}");
+    assert!(why["next"].as_str().is_some_and(|n| n.contains("signed anew")), "{why}");
     assert!(why["sentence"].as_str().is_some_and(|s| s.contains("marked")), "{why}");
-    soon(flexgen.node.send(offer(&market, 1, "GB-1"))).await;
+    let refused = flexgen.node.send(offer(&market, 1, "GB-1")).await.expect_err("not signed");
+    assert_eq!(refused.code, policy_codes::CHANNEL_NOT_SIGNED, "{refused}");
     flexgen.add(&signed(&market, &again, nodes::clock())).await;
-    assert_eq!(channel(&flexgen.node).await["notSigned"], Value::Null);
+    let shown = channel(&flexgen.node).await;
+    assert_eq!((&shown["joined"], &shown["notSigned"]), (&true.into(), &Value::Null));
     flexgen.node.stop().await;
 }
 

@@ -287,9 +287,7 @@ pub fn unread(channel: &Value) -> Option<Unread> {
 pub fn not_signed(channel: &Value) -> Option<Unread> {
     let of = |name: &str| channel.get("notSigned")?.get(name).map(plain);
     let code = code_of(&of("code")?);
-    let joined = channel.get("joined") == Some(&Value::Bool(true));
-    let head = if joined { "UNDECIDED" } else { "NOT JOINED" };
-    Some(Unread { head, code, sentence: of("sentence")?, next: of("next")? })
+    Some(Unread { head: "NOT JOINED", code, sentence: of("sentence")?, next: of("next")? })
 }
 
 /// What ends soon of what a node shows for itself, and what to do.
