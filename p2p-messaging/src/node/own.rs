@@ -15,7 +15,6 @@ use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
-use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::codes as policy_codes;
 use gridpass_policy::decision::Reason;
