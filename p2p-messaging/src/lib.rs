@@ -143,6 +143,7 @@ pub mod net;
 pub mod node;
 pub mod receipt;
 pub mod sealing;
+mod spelt;
 pub mod store;
 pub mod sync;
 #[cfg(test)]

@@ -6,8 +6,6 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, clippy::panic)]
 #![allow(missing_docs, clippy::arithmetic_side_effects)]
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use criterion::{Criterion, criterion_group, criterion_main};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_messaging::files::{BLOCK, FileKey, Held, Reference, stage::stage};
@@ -78,7 +76,7 @@ async fn send(node: &Node, channel: &ContentId, reference: &Reference) -> Envelo
         channel: channel.to_string(),
         topic: "bids".into(),
         version: None,
-        payload: STANDARD.encode(reference.to_payload(Map::new()).to_string()),
+        payload: reference.to_payload(Map::new()).to_string().into_bytes(),
         recipients: Vec::new(),
         thread: None,
         attributes: json!({"zone": "GB-1", "quantityKw": 5}).as_object().expect("one").clone(),

@@ -4,8 +4,6 @@
 use crate::channels::SCHEMA;
 use crate::messages::Market;
 use crate::world::{self, NOW, Party, in_days};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::secured::{Binding, Form, Secured};
 use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::node::control::{Asked, NewMessage};
@@ -58,7 +56,7 @@ pub fn bid(number: usize, bytes: usize) -> Asked {
         channel: "flex.gb.bids".into(),
         topic: "bids".into(),
         version: None,
-        payload: STANDARD.encode(format!("{{\"bid\":{number},\"more\":\"{more}\"}}")),
+        payload: format!("{{\"bid\":{number},\"more\":\"{more}\"}}").into_bytes(),
         recipients: Vec::new(),
         thread: None,
         attributes: Map::from_iter(attributes),

@@ -11,6 +11,7 @@ mod header;
 pub use header::Header;
 
 use crate::codes;
+use crate::spelt::is_spelt_so;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gridpass_credentials::content_id::{ContentId, ContentIdError, EnvelopeId};
@@ -30,7 +31,9 @@ pub const MAX_HEADER: usize = 64 * 1024;
 /// The longest payload, in bytes: what is larger travels as a file.
 pub const MAX_PAYLOAD: usize = 1024 * 1024;
 /// The longest envelope on the wire: header, payload, signature, and the brackets around them.
-pub const MAX_WIRE: usize = MAX_HEADER + MAX_PAYLOAD + 128;
+pub const MAX_WIRE: usize = MAX_HEADER + MAX_PAYLOAD + AROUND;
+/// The signature, and the brackets around all three.
+const AROUND: usize = 128;
 /// The most recipients.
 pub const MAX_RECIPIENTS: usize = 256;
 /// The most attributes.
@@ -142,7 +145,7 @@ impl Envelope {
         let payload_id = ContentId::of_bytes(&payload)?;
         let (read, _) =
             Self::of_parts(protected.into_vec(), payload_id, &signature, Some(payload))?;
-        if read.to_wire().as_deref() != Some(wire) {
+        if !read.parts().is_some_and(|parts| is_spelt_so(&parts, wire)) {
             return Err(malformed("it is not in canonical DAG-CBOR"));
         }
         Ok(read)
@@ -218,9 +221,17 @@ impl Envelope {
     /// As it travels; `None` without its payload.
     #[must_use]
     pub fn to_wire(&self) -> Option<Vec<u8>> {
+        let parts = self.parts()?;
+        let (protected, payload, _) = parts;
+        let size = protected.len().saturating_add(payload.len()).saturating_add(AROUND);
+        let mut wire = Vec::with_capacity(size);
+        serde_ipld_dagcbor::to_writer(&mut wire, &parts).ok()?;
+        Some(wire)
+    }
+
+    fn parts(&self) -> Option<(&Bytes, &Bytes, &Bytes)> {
         let payload = Bytes::new(self.payload.as_deref()?);
-        let parts = (Bytes::new(&self.protected), payload, Bytes::new(&self.signature));
-        serde_ipld_dagcbor::to_vec(&parts).ok()
+        Some((Bytes::new(&self.protected), payload, Bytes::new(&self.signature)))
     }
 
     /// The block that it is named by, which links to the payload.

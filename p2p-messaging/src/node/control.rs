@@ -3,7 +3,6 @@
 
 use super::typed::AskError;
 use crate::codes;
-use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::trust::LogPin;
@@ -30,8 +29,9 @@ pub struct NewMessage {
     /// Its version; the newest that counts, if none is named.
     #[serde(default)]
     pub version: Option<u32>,
-    /// The payload, in base64.
-    pub payload: String,
+    /// The payload; in base64 on the socket.
+    #[serde(with = "base64_text")]
+    pub payload: Vec<u8>,
     /// To whom.
     #[serde(default)]
     pub recipients: Vec<Did>,
@@ -50,6 +50,22 @@ pub struct NewMessage {
     pub reference: Option<String>,
 }
 
+/// Bytes that stand in JSON in base64.
+mod base64_text {
+    use super::STANDARD;
+    use base64::Engine as _;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(from)?;
+        STANDARD.decode(text).map_err(|_| D::Error::custom("the payload is not base64"))
+    }
+}
+
 impl NewMessage {
     /// A message without recipients, in no conversation, that counts for as long as the channel allows,
     /// up to an hour. Attributes that the payload says are read from it by the node.
@@ -59,7 +75,7 @@ impl NewMessage {
             channel: channel.to_owned(),
             topic: topic.to_owned(),
             version: None,
-            payload: STANDARD.encode(payload),
+            payload: payload.to_vec(),
             recipients: Vec::new(),
             thread: None,
             attributes: Map::new(),
@@ -368,6 +384,7 @@ fn not_whole(asked: &Map<String, Value>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine as _;
     use gridpass_policy::codes as policy_codes;
     use gridpass_policy::decision::Reason;
 

@@ -10,8 +10,6 @@ use crate::checking::{Chain, Known as _, Source, Verdict};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
 use crate::store::Entry;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
@@ -60,10 +58,8 @@ impl Worker {
     }
 
     /// Makes, checks and stages a message.
-    fn make(&mut self, new: NewMessage) -> Result<Box<Envelope>, AskError> {
-        let payload = STANDARD
-            .decode(&new.payload)
-            .map_err(|_| (codes::NODE_REQUEST, "the payload is not base64".to_owned()))?;
+    fn make(&mut self, mut new: NewMessage) -> Result<Box<Envelope>, AskError> {
+        let payload = std::mem::take(&mut new.payload);
         self.choose_presentations();
         let channel = self.channel_to_send(&new.channel)?;
         if self.checker.policy(&channel).is_none() {

@@ -10,8 +10,6 @@ use crate::envelope::Envelope;
 use crate::files::Reference;
 use crate::sealing::Opening;
 use crate::store::Unnamed;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
@@ -60,13 +58,10 @@ fn difference(new: &NewMessage, sent: &Envelope, opened: Option<&Opening>) -> Op
     let has = |(name, value): (&String, &Value)| {
         header.attributes.get(name).is_some_and(|sent| is_same(sent, value))
     };
-    let is_payload = || {
-        let Ok(payload) = STANDARD.decode(&new.payload) else { return false };
-        match opened {
-            Some(Opening::Open(sent)) => **sent == payload,
-            Some(Opening::NoKey | Opening::Broken(_)) => true,
-            None => ContentId::of_bytes(&payload).is_ok_and(|id| id == *sent.payload_id()),
-        }
+    let is_payload = || match opened {
+        Some(Opening::Open(sent)) => **sent == new.payload,
+        Some(Opening::NoKey | Opening::Broken(_)) => true,
+        None => ContentId::of_bytes(&new.payload).is_ok_and(|id| id == *sent.payload_id()),
     };
     let lifetime = new.lifetime_millis.map(|millis| header.issued.plus_millis(millis));
     let checks: [(&str, bool); 7] = [

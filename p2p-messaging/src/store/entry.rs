@@ -150,7 +150,13 @@ impl Entry {
     /// As it is written.
     #[must_use]
     pub fn encode(&self) -> Option<Vec<u8>> {
-        let mut bytes = vec![VERSION];
+        // Room for all of it at once: the envelope is nearly all of a record.
+        let longest = match self {
+            Self::Envelope(kept) => kept.envelope.len().saturating_add(1024),
+            _ => 0,
+        };
+        let mut bytes = Vec::with_capacity(longest);
+        bytes.push(VERSION);
         serde_ipld_dagcbor::to_writer(&mut bytes, self).ok()?;
         Some(bytes)
     }

@@ -2,8 +2,8 @@
 //! `spec/sync.md` section 3.
 
 use super::WireError;
+use crate::spelt::is_spelt_so;
 use gridpass_credentials::content_id::EnvelopeId;
-use serde::{Deserialize, Serialize};
 use serde_bytes::Bytes;
 
 /// The most envelopes in one message.
@@ -14,12 +14,8 @@ pub const MAX_BATCH_BYTES: usize = 64 * 1024;
 /// With what such a message begins, and no envelope does: a map of one member.
 const MAP: u8 = 0xa1;
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Batch<'b> {
-    #[serde(borrow)]
-    envelopes: Vec<&'b Bytes>,
-}
+/// With what it begins whole: the map and the name of its member. What follows is the list of its envelopes.
+const BEGINS: &[u8] = b"\xa1\x69envelopes";
 
 /// The envelopes of a message in a channel, as they travel: one, or those of a batch.
 ///
@@ -34,17 +30,20 @@ pub fn envelopes_in(message: &[u8]) -> Result<Vec<&[u8]>, WireError> {
     if message.len() > MAX_BATCH_BYTES.saturating_add(1024) {
         return refuse(format!("a message of {} bytes", message.len()));
     }
-    let batch: Batch<'_> =
-        serde_ipld_dagcbor::from_slice(message).map_err(|e| WireError(e.to_string()))?;
-    let (count, bytes) = (batch.envelopes.len(), batch.envelopes.iter().map(|e| e.len()).sum());
+    let Some(list) = message.strip_prefix(BEGINS) else {
+        return refuse("a map of another member than envelopes".to_owned());
+    };
+    let envelopes: Vec<&Bytes> =
+        serde_ipld_dagcbor::from_slice(list).map_err(|e| WireError(e.to_string()))?;
+    let (count, bytes) = (envelopes.len(), envelopes.iter().map(|e| e.len()).sum());
     if !(2..=MAX_BATCH).contains(&count) || MAX_BATCH_BYTES < bytes {
         return refuse(format!("a batch of {count} envelopes of {bytes} bytes"));
     }
     // Else one batch would have many names in gossip.
-    if serde_ipld_dagcbor::to_vec(&batch).ok().as_deref() != Some(message) {
+    if !is_spelt_so(&envelopes, list) {
         return refuse("a batch that is not in canonical DAG-CBOR".to_owned());
     }
-    Ok(batch.envelopes.into_iter().map(|b| b.as_ref()).collect())
+    Ok(envelopes.into_iter().map(|b| b.as_ref()).collect())
 }
 
 /// A message of gossip in a channel, and the envelopes in it.
@@ -82,9 +81,12 @@ fn message(together: Vec<(EnvelopeId, Vec<u8>)>) -> Result<Option<Packed>, WireE
         0 => return Ok(None),
         1 => wires.pop().unwrap_or_default(),
         _ => {
-            let envelopes = wires.iter().map(|w| Bytes::new(w)).collect();
-            let written = serde_ipld_dagcbor::to_vec(&Batch { envelopes });
-            written.map_err(|e| WireError(e.to_string()))?
+            let list: Vec<_> = wires.iter().map(|w| Bytes::new(w)).collect();
+            let mut bytes = Vec::with_capacity(MAX_BATCH_BYTES.saturating_add(1024));
+            bytes.extend_from_slice(BEGINS);
+            serde_ipld_dagcbor::to_writer(&mut bytes, &list)
+                .map_err(|e| WireError(e.to_string()))?;
+            bytes
         }
     };
     Ok(Some(Packed { bytes, envelopes }))
@@ -94,6 +96,7 @@ fn message(together: Vec<(EnvelopeId, Vec<u8>)>) -> Result<Option<Packed>, WireE
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     fn named(wires: &[Vec<u8>]) -> Vec<(EnvelopeId, Vec<u8>)> {
         let name = |wire: &Vec<u8>| (EnvelopeId::of_block(wire).expect("a name"), wire.clone());
@@ -146,7 +149,7 @@ mod tests {
     fn what_is_no_batch_is_refused() {
         let batch = |count: usize| {
             let envelopes = vec![Bytes::new(b"\x83"); count];
-            serde_ipld_dagcbor::to_vec(&Batch { envelopes }).expect("bytes")
+            serde_ipld_dagcbor::to_vec(&BTreeMap::from([("envelopes", envelopes)])).expect("bytes")
         };
         for count in [0, 1, MAX_BATCH + 1] {
             assert!(envelopes_in(&batch(count)).is_err(), "{count}");
@@ -157,7 +160,7 @@ mod tests {
         let two = |bytes: usize| {
             let (one, rest) = (vec![0x83; bytes - 7], [0x83; 7]);
             let envelopes = vec![Bytes::new(&one), Bytes::new(&rest)];
-            serde_ipld_dagcbor::to_vec(&Batch { envelopes }).expect("bytes")
+            serde_ipld_dagcbor::to_vec(&BTreeMap::from([("envelopes", envelopes)])).expect("bytes")
         };
         assert!(envelopes_in(&two(MAX_BATCH_BYTES)).is_ok());
         assert!(envelopes_in(&two(MAX_BATCH_BYTES + 1)).is_err());
@@ -168,7 +171,7 @@ mod tests {
         other.truncate(last);
         other.extend(b"\x58\x01\x83");
         assert!(envelopes_in(&other).is_err());
-        let other = serde_ipld_dagcbor::to_vec(&std::collections::BTreeMap::from([("other", 1)]));
+        let other = serde_ipld_dagcbor::to_vec(&BTreeMap::from([("other", 1)]));
         assert!(envelopes_in(&other.expect("bytes")).is_err());
     }
 }

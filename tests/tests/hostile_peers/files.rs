@@ -51,7 +51,7 @@ async fn say(s: &Scene, channel: &ContentId, payload: &[u8]) -> EnvelopeId {
         channel: channel.to_string(),
         topic: "bids".into(),
         version: None,
-        payload: STANDARD.encode(payload),
+        payload: payload.into(),
         recipients: Vec::new(),
         thread: None,
         attributes: json!({"zone": "GB-1", "quantityKw": 5}).as_object().expect("one").clone(),

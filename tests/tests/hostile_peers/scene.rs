@@ -1,7 +1,5 @@
 //! A peer that says what a test wants it to say, and the nodes that it says it to.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_credentials::secured::Secured;
 use gridpass_identity::did::Did;
@@ -335,7 +333,7 @@ impl Scene {
             channel: self.market.channel.to_string(),
             topic: "bids".into(),
             version: None,
-            payload: STANDARD.encode(payload),
+            payload: payload.into(),
             recipients: Vec::new(),
             thread: None,
             attributes: json!({"zone": "GB-1", "quantityKw": 5})

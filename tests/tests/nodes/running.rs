@@ -80,7 +80,7 @@ impl Running {
             channel: "flex.gb.bids".into(),
             topic: "bids".into(),
             version: None,
-            payload: STANDARD.encode(bid(number)),
+            payload: bid(number).into(),
             recipients: to.iter().map(|p| p.did.clone()).collect(),
             thread: None,
             attributes: attributes.as_object().expect("an object").clone(),

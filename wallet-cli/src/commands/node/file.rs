@@ -11,8 +11,6 @@ use crate::output::{Answer, Failure, Outcomes, counted};
 use crate::resolving::parse_dids;
 use crate::shown::shown;
 use crate::warnings::hint;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_messaging::codes as messaging_codes;
@@ -207,7 +205,7 @@ fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         channel: args.channel.clone(),
         topic: args.topic.clone(),
         version: None,
-        payload: STANDARD.encode(reference.to_payload(members).to_string()),
+        payload: reference.to_payload(members).to_string().into_bytes(),
         recipients,
         thread,
         attributes: Map::new(),

@@ -9,8 +9,6 @@ use crate::output::{Answer, Failure, Outcomes};
 use crate::resolving::parse_dids;
 use crate::shown::{json_line, quoted, shown};
 use crate::warnings::hint;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::EnvelopeId;
@@ -167,7 +165,7 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         channel: args.channel.clone(),
         topic: args.topic.clone(),
         version: args.version,
-        payload: STANDARD.encode(payload),
+        payload,
         recipients: parse_dids(&args.to)?,
         thread: args.thread.as_deref().map(EnvelopeId::parse).transpose()?,
         attributes,

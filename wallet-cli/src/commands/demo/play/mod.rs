@@ -247,7 +247,7 @@ impl<'s> Play<'s> {
             channel: self.cast.channel(&step.channel)?.id().to_string(),
             topic: step.topic.clone(),
             version: None,
-            payload: STANDARD.encode(&payload),
+            payload: payload.clone(),
             recipients: self.dids(&step.to)?,
             thread: thread.clone(),
             attributes: self.cast.names.resolve_all(&step.attributes).map_err(|e| wrong(&e))?,
