@@ -13,7 +13,7 @@
 mod folder;
 mod seal;
 
-use super::sled_open::{open_db, sled_error};
+use super::sled_open::{Database, open_db, sled_error};
 use super::store::{Batch, Entry, Store, StoreError};
 use folder::{
     create_private_dir, io_error, is_unfinished, must_be_there, read_head, take_lock, write_head,
@@ -32,7 +32,7 @@ const SEAL: &[u8] = b"\0seal";
 pub struct SledStore {
     // Dropped in this order: sled first, then the lock.
     tree: sled::Tree,
-    db: sled::Db,
+    db: Database,
     dir: PathBuf,
     generation: u64,
     sum: Sum,
@@ -274,7 +274,7 @@ fn split(value: &[u8]) -> Vec<Vec<u8>> {
     parts
 }
 
-fn open_sled(dir: &Path) -> Result<(sled::Db, sled::Tree), StoreError> {
+fn open_sled(dir: &Path) -> Result<(Database, sled::Tree), StoreError> {
     let config = sled::Config::new()
         .path(dir.join("records"))
         .mode(sled::Mode::LowSpace)

@@ -139,6 +139,25 @@ fn what_a_newer_program_wrote_is_no_damage() -> TestResult {
     Ok(())
 }
 
+/// sled syncs once more where it is closed, and panics where the disk refuses.
+#[test]
+fn a_store_whose_closing_fails_has_kept_what_it_acknowledged() -> TestResult {
+    use crate::wallet::sled_open::{faulty, is_closing};
+    use std::sync::atomic::Ordering;
+    let temp = tempfile::tempdir()?;
+    let dir = temp.path().join("w");
+    filled(&dir)?;
+    let mut store = SledStore::open(&dir)?;
+    let closed = faulty::panics_at_closing(&store.tree);
+    let mut batch = Batch::default();
+    batch.put("k/20", vec![1]);
+    store.commit(&batch)?;
+    drop(store);
+    assert!(closed.load(Ordering::SeqCst) && !is_closing());
+    assert_eq!(SledStore::open(&dir)?.scan(b"k/")?.len(), 21);
+    Ok(())
+}
+
 /// Root may look everywhere: a loop of links stands for what it may not look at.
 #[cfg(unix)]
 #[test]
