@@ -52,10 +52,20 @@ impl SledStore {
         create_private_dir(dir)?;
         let lock = take_lock(dir)?;
         let (db, tree) = open_sled(dir)?;
-        let mut store =
+        let store =
             Self { tree, db, dir: dir.to_owned(), generation: 0, sum: Sum::default(), _lock: lock };
-        store.commit(&Batch::default())?;
-        Ok(store)
+        store.begun()
+    }
+
+    /// The first commit. There is nothing in it, so that it may be tried again however it ended.
+    fn begun(mut self) -> Result<Self, StoreError> {
+        match self.commit(&Batch::default()) {
+            Ok(()) => Ok(self),
+            Err(StoreError::Unconfirmed { action, source }) => {
+                Err(StoreError::Io { action, source })
+            }
+            Err(e) => Err(e),
+        }
     }
 
     /// A store to make a wallet in, however often that is tried: as [`SledStore::create`] where the folder
@@ -80,10 +90,9 @@ impl SledStore {
                 return Err(StoreError::Damaged("the file `head` is missing".into()));
             }
         }
-        let mut store =
+        let store =
             Self { tree, db, dir: dir.to_owned(), generation: 0, sum: Sum::default(), _lock: lock };
-        store.commit(&Batch::default())?;
-        Ok(store)
+        store.begun()
     }
 
     /// Opens a store, checking that every record is there that was committed.
@@ -199,14 +208,22 @@ impl Store for SledStore {
                 Ok::<(), ConflictableTransactionError<()>>(())
             })
             .map_err(|e| match e {
-                TransactionError::Storage(e) => sled_error("writing", e),
+                // Part of it may be on its way to the disk, and perhaps all of it.
+                TransactionError::Storage(e) => unconfirmed(sled_error("writing", e)),
                 TransactionError::Abort(()) => StoreError::Damaged("a write was aborted".into()),
             })?;
         // From here on sled holds the new state, whatever happens to the rest.
         self.generation = generation;
         self.sum = sum;
-        self.sync()?;
-        write_head(&self.dir, &seal)
+        self.sync().and_then(|()| write_head(&self.dir, &seal)).map_err(unconfirmed)
+    }
+}
+
+/// From where a change is under way nobody can say whether the next opening finds it.
+fn unconfirmed(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Io { action, source } => StoreError::Unconfirmed { action, source },
+        other => other,
     }
 }
 
