@@ -3,7 +3,7 @@
 use super::clock::warn_of_jump;
 use super::id::shown_in_json;
 use super::resolve::{published_at, to_publish};
-use crate::commands::wallet::warn_of_backup;
+use crate::commands::wallet::warn_after_change;
 use crate::confirming::confirm;
 use crate::context::{GlobalArgs, now, rng};
 use crate::help;
@@ -47,8 +47,13 @@ pub fn run(global: &GlobalArgs, args: &DeactivateArgs) -> Outcomes {
     if !args.yes {
         confirm(&ends.told(&identity.did), &identity.name, global.secrets.no_input)?;
     }
-    let ended = wallet.deactivate(&identity, &mut rng(), now())?;
-    warn_of_backup(&global.profile()?, &wallet.status()?);
+    let ended = wallet.deactivate(&identity, &mut rng(), now()).map_err(|e| {
+        Failure::from(e).look(format!(
+            "Look whether it is deactivated: `gridpass id show {}`. If it is, publish the log that it names.",
+            identity.name
+        ))
+    })?;
+    warn_after_change(global, &wallet);
     let since = wallet.deactivated(&ended)?;
     let dated = since.map(|t| format!(" since {t}")).unwrap_or_default();
     let text = format!(
