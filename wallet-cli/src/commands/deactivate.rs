@@ -49,8 +49,9 @@ pub fn run(global: &GlobalArgs, args: &DeactivateArgs) -> Outcomes {
     }
     let ended = wallet.deactivate(&identity, &mut rng(), now()).map_err(|e| {
         Failure::from(e).look(format!(
-            "Look whether it is deactivated: `gridpass id show {}`. If it is, publish the log that it names.",
-            identity.name
+            "Look whether it is deactivated: `gridpass id show {name}`. If it is, publish the log, which `gridpass \
+             id export {name} -o did.jsonl` writes.",
+            name = identity.name
         ))
     })?;
     warn_after_change(global, &wallet);

@@ -207,8 +207,9 @@ fn new(global: &GlobalArgs, args: &NewArgs) -> Outcomes {
     let mut wallet = global.wallet()?;
     let identity = wallet.new_identity(&new, &mut rng(), now()).map_err(|e| {
         Failure::from(e).look(format!(
-            "Look whether it is made: `gridpass id show {}`. If it is, it is whole: do not make another.",
-            args.name
+            "Look whether it is made: `gridpass id show {name}`. If it is, it is whole: do not make another; of a \
+             did:web or did:webvh `gridpass id export {name} -o FILE` writes what is published.",
+            name = args.name
         ))
     })?;
     warn_after_change(global, &wallet);

@@ -40,7 +40,7 @@ pub fn run(global: &GlobalArgs, args: &InitArgs) -> Outcomes {
     }
     let recovery_out = args.recovery_out.as_deref();
     if let (Some(words), Some(profiles)) = (recovery_out, dir.parent()) {
-        take_back_words(profiles, words);
+        put_words_aside(profiles, words);
     }
     check_recovery_destination(recovery_out, global.secrets.no_input)?;
     let passphrase = global.secrets.new_passphrase(&format!("wallet {:?}", args.name), None)?;
@@ -65,29 +65,34 @@ pub fn run(global: &GlobalArgs, args: &InitArgs) -> Outcomes {
     Ok(Answer::new("gridpass.init/1", json, text))
 }
 
-/// Takes the file of words away that a killed call left: in its folder, beside the profiles, is a wallet that
+/// Puts the file of words aside that a killed call left: in its folder, beside the profiles, is a wallet that
 /// never had a name, which they open. That goes with this call, and they would open nothing.
-fn take_back_words(profiles: &Path, words: &Path) {
+fn put_words_aside(profiles: &Path, words: &Path) {
     let Ok(left) = leftovers(profiles) else { return };
-    if left.is_empty() || !words.is_file() {
+    let mut aside = words.as_os_str().to_owned();
+    aside.push(".unused");
+    let aside = PathBuf::from(aside);
+    if left.is_empty() || !words.is_file() || aside.exists() {
         return;
     }
     // Whatever else is in the file: it is somebody's, and the call is refused.
     let phrase = read_secret_file(words).ok().and_then(|text| RecoveryPhrase::parse(&text).ok());
     let Some(phrase) = phrase else { return };
-    let opened = left.iter().any(|dir| opens(&dir.join("wallet"), &phrase).is_ok());
-    if opened && std::fs::remove_file(words).is_ok() {
-        let file = crate::shown::shown(words.display());
+    let unused = |dir: &PathBuf| is_new_and_opened_by(&dir.join("wallet"), &phrase).unwrap_or(false);
+    if left.iter().any(unused) && std::fs::rename(words, &aside).is_ok() {
         hint(format_args!(
-            "note: the words in {file} were of a wallet that was never made: they open nothing, and are \
-             replaced by new ones"
+            "note: the words in {} were of a wallet that was never made, and open nothing: they are in {} now",
+            crate::shown::shown(words.display()),
+            crate::shown::shown(aside.display())
         ));
     }
 }
 
-fn opens(dir: &Path, phrase: &RecoveryPhrase) -> Result<(), WalletError> {
+/// One that was being restored is of somebody's words, which open it elsewhere: it has records.
+fn is_new_and_opened_by(dir: &Path, phrase: &RecoveryPhrase) -> Result<bool, WalletError> {
     let locked = LockedWallet::open(Box::new(SledStore::open(dir)?))?;
-    locked.unlock(Unlock::Recovery(phrase)).map(drop)
+    let is_new = locked.status()?.records == 0;
+    Ok(is_new && locked.unlock(Unlock::Recovery(phrase)).is_ok())
 }
 
 /// Makes a wallet in a new folder: under another name first, so that a call that is cut off

@@ -90,9 +90,9 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
 /// A second rotation would replace the new keys, and others would have to take one more log.
 fn may_be_rotated(failure: Failure, identity: &Identity) -> Failure {
     failure.look(format!(
-        "Look whether there are new keys: `gridpass id show {}`. If there are, do not do it again, and publish \
-         the log that it names.",
-        identity.name
+        "Look whether there are new keys: `gridpass id show {name}`. If there are, do not do it again, and publish \
+         the log, which `gridpass id export {name} -o did.jsonl` writes.",
+        name = identity.name
     ))
 }
 

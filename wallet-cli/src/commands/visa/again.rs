@@ -43,7 +43,8 @@ mod tests {
         let next = |code| not_changed(Failure::new(code, "why"), std::slice::from_ref(&did)).next;
         for code in [STATUS_UNCHANGED, STORE_UNCONFIRMED] {
             let said = next(code).expect("a step");
-            assert!(said.contains("`gridpass status publish --as did:web:dso.example -o"), "{said}");
+            let call = "`gridpass status publish --as did:web:dso.example -o lists.json`";
+            assert!(said.contains(call), "{said}");
         }
         assert_eq!(next(STORE_IO), None, "nothing was done");
         let own = Failure::new(STATUS_UNCHANGED, "why").next("Leave it out.");
