@@ -175,7 +175,7 @@ crate::codes! {
         "Check the disk's free space and the folder's permissions, then try again. A wallet opens only where it can be written: from a disk that is full or read-only copy the whole folder (`gridpass wallet list --json` names it as home) to another, and name that with --home.";
     STORE_UNCONFIRMED = "GP-STORE-UNCONFIRMED", Configuration,
         "The operating system refused while a change of the wallet was being written: it may have been made, whole, and it may not.",
-        "Do not repeat it before you have looked: keys and identities with `gridpass id show` and `gridpass id list`, visas and their state with `gridpass visa list --issued` and `gridpass visa list`, ways in with `gridpass wallet slots list`, the rest with `gridpass wallet status`. Before that, check the disk's free space and its health. What is there needs only its file: `gridpass visa export`, `gridpass status publish -o lists.json`.";
+        "Do not repeat it before you have looked: keys and identities with `gridpass id show` and `gridpass id list`, visas and their state with `gridpass visa list --issued` and `gridpass visa list`, roles and charters with `gridpass role list` and `gridpass charter show`, ways in with `gridpass wallet slots list`, the rest with `gridpass wallet status`. Before that, check the disk's free space and its health. What is there needs only its file: `gridpass visa export`, `gridpass status publish -o lists.json`.";
     STORE_DAMAGED = "GP-STORE-DAMAGED", Failed,
         "The wallet's files are damaged: records that were written are missing or changed on disk.",
         "Keep the folder as it is and restore the last backup into a new profile.";

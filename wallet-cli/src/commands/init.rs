@@ -78,8 +78,9 @@ fn put_words_aside(profiles: &Path, words: &Path) {
     // Whatever else is in the file: it is somebody's, and the call is refused.
     let phrase = read_secret_file(words).ok().and_then(|text| RecoveryPhrase::parse(&text).ok());
     let Some(phrase) = phrase else { return };
-    let unused = |dir: &PathBuf| is_new_and_opened_by(&dir.join("wallet"), &phrase).unwrap_or(false);
-    if left.iter().any(unused) && std::fs::rename(words, &aside).is_ok() {
+    let mut wallets = left.iter().map(|dir| dir.join("wallet"));
+    let is_unused = wallets.any(|dir| is_new_and_opened_by(&dir, &phrase).unwrap_or(false));
+    if is_unused && std::fs::rename(words, &aside).is_ok() {
         hint(format_args!(
             "note: the words in {} were of a wallet that was never made, and open nothing: they are in {} now",
             crate::shown::shown(words.display()),
