@@ -2,6 +2,7 @@
 //! be had all the same. A folder that is in the way of the last file stands for the disk.
 
 use crate::common::Place;
+use crate::common::waiting::wait_for_next_second;
 use crate::parties::framework;
 use serde_json::Value;
 
@@ -86,6 +87,7 @@ fn an_identity_and_its_new_keys_are_looked_at_before_they_are_made_again() {
         shown["identity"]["keys"].as_array().expect("keys").len()
     };
     let before = keys();
+    wait_for_next_second();
     let error = cut_off(&place, "dso", &["id", "rotate", "root"]);
     assert_eq!(step_of(&error), ["id", "show", "root"], "{error}");
     assert!(keys() > before, "it is rotated");
