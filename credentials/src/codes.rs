@@ -249,7 +249,7 @@ gridpass_identity::codes! {
         "Get it from the issuer and give it with `--status FILE`.";
     STATUS_STALE = "GP-STATUS-STALE", Indeterminate,
         "The visa's status list is older than its role definition allows.",
-        "Get a newer list from the issuer.";
+        "Get a newer list from the issuer, who signs one each day; where that is your own organisation, in its wallet: `gridpass status publish -o lists.json`.";
     STATUS_SIGNER = "GP-STATUS-SIGNER", Indeterminate,
         "The status list is signed by someone who may not revoke this visa, so it says nothing.",
         "Get the list from the visa's issuer.";

@@ -49,7 +49,9 @@ pub struct Signers {
     pub signed: BTreeSet<Did>,
     /// Of whom too little is known to say.
     pub unknown: BTreeSet<Did>,
-    /// Why other signatures do not count.
+    /// Why that cannot be said.
+    pub undecided: Vec<String>,
+    /// Why other signatures do not count: those of who was not asked about last.
     pub refused: Vec<String>,
 }
 
@@ -209,6 +211,7 @@ impl SignedDocument {
         now: UnixMillis,
     ) -> Signers {
         let (mut found, mut keys) = (Signers::default(), BTreeSet::new());
+        let mut of_others = Vec::new();
         for raw in &self.proofs {
             match self.check_proof(raw, asked, resolver, (not_before, now)) {
                 Ok((did, key)) => {
@@ -216,12 +219,15 @@ impl SignedDocument {
                         found.signed.insert(did);
                     }
                 }
-                Err((Some(did), Outcome::Indeterminate, _)) => {
+                Err((Some(did), Outcome::Indeterminate, reason)) => {
                     found.unknown.insert(did);
+                    found.undecided.push(reason);
                 }
+                Err((Some(did), _, reason)) if !asked.contains(&did) => of_others.push(reason),
                 Err((_, _, reason)) => found.refused.push(reason),
             }
         }
+        found.refused.extend(of_others);
         found.unknown.retain(|did| !found.signed.contains(did));
         found
     }

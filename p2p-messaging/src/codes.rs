@@ -32,7 +32,7 @@ gridpass_identity::codes! {
         "Nothing: it is not taken up any more.";
     SCHEMA_NOT_HERE = "GP-SCHEMA-NOT-HERE", Indeterminate,
         "The schema of the topic has not arrived, so the payload cannot be checked.",
-        "It is asked for; the envelope waits for it.";
+        "It is asked for of peers, and what came waits for it. To send, give it to the node: `gridpass node add FILE`, and each XSD that it names.";
     ENVELOPE_TOO_LARGE = "GP-ENVELOPE-TOO-LARGE", Malformed,
         "The envelope is larger than any channel allows.",
         "Send a large payload as a file.";

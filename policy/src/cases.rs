@@ -3,7 +3,7 @@
 //! A case makes facts out of nothing ("holds an aggregator's visa for zone GB-1, which is
 //! suspended") and says what must come out. The format stands in `spec/policy-cases.md`.
 
-use crate::channel::{ChannelDescriptor, Mode, Sealing};
+use crate::channel::{Mode, Sealing};
 use crate::codes;
 use crate::decision::{Decision, Verdict};
 use crate::facts::{
@@ -161,6 +161,9 @@ pub struct Message {
     /// Until when it counts; a minute longer, if absent.
     #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub expires: Option<UnixMillis>,
+    /// When it came; when it is decided, if absent.
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+    pub arrived: Option<UnixMillis>,
     /// The payload's size.
     #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub payload_bytes: Option<u64>,
@@ -252,7 +255,7 @@ impl CaseFile {
         };
         let question = match (&case.publish, case.subscribe, case.keep, &case.usage) {
             (Some(message), None, None, None) => {
-                Question::Publish(Box::new(self.message(message, policy.descriptor(), at)?))
+                Question::Publish(Box::new(self.message(message, policy, at)?))
             }
             (None, Some(Nothing {}), None, None) => Question::Subscribe,
             (None, None, Some(Nothing {}), None) => Question::Keep,
@@ -293,9 +296,10 @@ impl CaseFile {
     fn message(
         &self,
         message: &Message,
-        channel: &ChannelDescriptor,
+        policy: &Policy,
         at: UnixMillis,
     ) -> Result<MessageFacts, CaseError> {
+        let channel = policy.descriptor();
         let topic = channel.topic(&message.topic);
         let newest = topic.and_then(|t| t.versions.last()).map_or(1, |v| v.version);
         let version = message.version.unwrap_or(newest);
@@ -315,6 +319,7 @@ impl CaseFile {
             recipients,
             issued,
             expires: message.expires.unwrap_or_else(|| issued.plus_millis(60_000)),
+            arrived: policy.reads_arrival(&message.topic).then(|| message.arrived.unwrap_or(at)),
             payload_bytes: message.payload_bytes.unwrap_or(1),
             sealed: message.sealed.unwrap_or(channel.sealing == Sealing::Members),
             attributes: message.attributes.clone(),
@@ -435,6 +440,8 @@ fn who(case: &Case) -> String {
 
 fn asks(case: &Case) -> String {
     let when = case.at.map(|t| format!(" at {t}")).unwrap_or_default();
+    let arrived = case.publish.as_ref().and_then(|m| m.arrived);
+    let arrived = arrived.map(|t| format!(", come at {t}")).unwrap_or_default();
     let what = match (&case.publish, &case.usage) {
         (Some(message), _) => {
             let to = message.to.join(", ");
@@ -450,7 +457,7 @@ fn asks(case: &Case) -> String {
         }
         (None, None) => "to receive".into(),
     };
-    format!("{}{when}", what.trim_end())
+    format!("{}{when}{arrived}", what.trim_end())
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::channel::ChannelDescriptor;
 use crate::condition::Condition;
 use crate::requirement::Requirement;
 use crate::topic::Topic;
@@ -80,7 +81,7 @@ fn null_is_no_absent_member() {
     for (place, names) in [
         ("", &["at", "publish", "subscribe", "keep", "use"][..]),
         ("/holds/0", &["issuer", "standing"]),
-        ("/publish", &["version", "issued", "expires", "payloadBytes", "sealed"]),
+        ("/publish", &["version", "issued", "expires", "arrived", "payloadBytes", "sealed"]),
         ("/publish", &["signature", "payload", "sentLastMinute"]),
     ] {
         for name in names {
@@ -90,4 +91,25 @@ fn null_is_no_absent_member() {
             assert!(file(case).is_err(), "{place}/{name}");
         }
     }
+}
+
+#[test]
+fn a_message_of_a_case_comes_when_it_is_decided_or_when_it_says() {
+    let mut descriptor = policy().descriptor().clone();
+    descriptor.mode = Mode::Broadcast;
+    let when = "arrived < '2026-03-01T12:01:30Z'".to_owned();
+    descriptor.publish = vec![Requirement::new("gate", "in time", Condition::When { when })];
+    let policy = Policy::compile(descriptor).expect("a policy");
+    let run = |publish: Value, expect: &str, because: &[&str]| {
+        let sender = "did:web:a.example";
+        let case = json!({"name": "n", "sender": sender, "publish": publish, "expect": expect,
+                          "because": because});
+        let file = file(case).expect("cases");
+        let differences = file.run(&file.cases[0], &policy).expect("a result").differences;
+        (differences, table(&file).contains("come at 2026-03-01T12:0"))
+    };
+    assert_eq!(run(json!({"topic": "bids"}), "allow", &[]), (vec![], false));
+    let came = |arrived: &str| json!({"topic": "bids", "arrived": arrived});
+    assert_eq!(run(came("2026-03-01T12:01:29Z"), "allow", &[]), (vec![], true));
+    assert_eq!(run(came("2026-03-01T12:01:30Z"), "deny", &["gate"]), (vec![], true));
 }

@@ -71,9 +71,9 @@ pub(crate) fn schema(reads: &ReadsByRole, attributes: &AttributeTypes, slots: us
          resource: Channel,\n  context: {{\n    checks: String, // passed or failed\n    \
          time: Long, // milliseconds since 1970, as every time here\n    \
          minuteOfWeek: Long, // in UTC, from Monday 00:00\n    issued?: Long,\n    \
-         expires?: Long,\n    topic?: String,\n    version?: Long,\n    payloadBytes?: Long,\n    \
-         sealed?: Bool,\n    recipient?: String,\n    recipients?: Set<String>,\n    \
-         message: {},\n  }}\n}};",
+         expires?: Long,\n    arrived?: Long,\n    topic?: String,\n    version?: Long,\n    \
+         payloadBytes?: Long,\n    sealed?: Bool,\n    recipient?: String,\n    \
+         recipients?: Set<String>,\n    message: {},\n  }}\n}};",
         record(attributes)
     );
     text
@@ -231,6 +231,7 @@ fn guard(term: &Term, visa: Option<&str>) -> Option<String> {
         Operand::Recipients => "context has recipients".into(),
         Operand::Issued => "context has issued".into(),
         Operand::Expires => "context has expires".into(),
+        Operand::Arrived => "context has arrived".into(),
         Operand::Issuer | Operand::Sender | Operand::Now | Operand::Literal(_) => return None,
     })
 }
@@ -248,6 +249,7 @@ fn expression(term: &Term, visa: Option<&str>) -> String {
         Operand::Now => "context.time".into(),
         Operand::Issued => "context.issued".into(),
         Operand::Expires => "context.expires".into(),
+        Operand::Arrived => "context.arrived".into(),
         Operand::Literal(value) => literal(value),
     };
     match term.offset {

@@ -395,6 +395,20 @@ impl SignedChannel {
         Ok(self.signed.sign(signer)?)
     }
 
+    /// Takes over the signatures of another copy of the same descriptor.
+    ///
+    /// # Errors
+    /// [`ChannelError::ContentId`] if it is another descriptor.
+    pub fn merge(&mut self, other: &Self) -> Result<(), ChannelError> {
+        Ok(self.signed.merge(&other.signed)?)
+    }
+
+    /// Whether anybody signed it. Whether that counts, [`SignedChannel::check_owner`] says.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        self.to_json().get("proof").is_some()
+    }
+
     /// What it says. Believe it only after [`SignedChannel::check_owner`].
     #[must_use]
     pub fn descriptor(&self) -> &ChannelDescriptor {
@@ -424,11 +438,13 @@ impl SignedChannel {
             let sentence = format!("signed by its owner, {owner}");
             return Check::passed("owner", codes::CHANNEL_SIGNED, sentence);
         }
-        let why = signers.refused.first().map(|r| format!(" ({r})")).unwrap_or_default();
+        let why = |all: &[String]| all.first().map(|r| format!(" ({r})")).unwrap_or_default();
         if signers.unknown.contains(owner) {
+            let why = why(&signers.undecided);
             let sentence = format!("whether {owner} signed it cannot be decided{why}");
             return Check::indeterminate("owner", codes::CHANNEL_NOT_SIGNED, sentence);
         }
+        let why = why(&signers.refused);
         let sentence = format!("its owner, {owner}, did not sign it{why}");
         Check::failed("owner", codes::CHANNEL_NOT_SIGNED, sentence)
     }

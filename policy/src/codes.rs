@@ -156,6 +156,9 @@ gridpass_identity::codes! {
     LINT_RECIPIENTS = "GP-LINT-RECIPIENTS", Ok,
         "A requirement compares the recipients of a message, and the channel is a broadcast, which names none.",
         "Make the channel unicast or multicast, or leave the recipients out of the requirement.";
+    LINT_ARRIVAL = "GP-LINT-ARRIVAL", Ok,
+        "A requirement closes at a time that the message names, and none of the topic asks when the message came.",
+        "Where all readers are there when it closes, compare `arrived` too; else leave it as it is.";
     LINT_FRAMEWORK = "GP-LINT-FRAMEWORK", Ok,
         "The channel belongs to another trust framework.",
         "Lint it with the trust pack of its own framework.";

@@ -41,6 +41,8 @@ pub enum Operand {
     Issued,
     /// The time until which the message counts.
     Expires,
+    /// The time at which the message came to whoever decides, live or caught up with.
+    Arrived,
     /// What stands there.
     Literal(Value),
 }
@@ -308,6 +310,7 @@ fn named(
             "time" => Ok((Operand::Now, Some(ValueType::Time))),
             "issued" => Ok((Operand::Issued, Some(ValueType::Time))),
             "expires" => Ok((Operand::Expires, Some(ValueType::Time))),
+            "arrived" => Ok((Operand::Arrived, Some(ValueType::Time))),
             _ => Err(format!("{word:?} is not known; texts stand in quotes")),
         },
         Some(_) => Err(format!("{word:?} is not visa.NAME, authority.NAME or message.NAME")),

@@ -390,6 +390,14 @@ impl Checked {
         }
     }
 
+    /// Whether it compares when a message came.
+    #[must_use]
+    pub fn reads_arrival(&self) -> bool {
+        let mut reads = false;
+        self.operands(&mut |operand| reads |= *operand == Operand::Arrived);
+        reads
+    }
+
     /// The roles that it asks not to be held. A sender who leaves the visa out does not hold it, as
     /// far as anybody can see.
     #[must_use]
@@ -419,11 +427,10 @@ impl Checked {
     /// Whether its answer changes with time alone.
     #[must_use]
     pub fn reads_time(&self) -> bool {
-        let timed = |c: &Comparison| {
-            c.terms()
-                .iter()
-                .any(|t| matches!(t.operand, Operand::Now | Operand::Issued | Operand::Expires))
+        let is_time = |operand: &Operand| {
+            matches!(operand, Operand::Now | Operand::Issued | Operand::Expires | Operand::Arrived)
         };
+        let timed = |c: &Comparison| c.terms().iter().any(|t| is_time(&t.operand));
         match self {
             Self::Role(_, comparisons) => comparisons.iter().any(timed),
             Self::All(members) | Self::AtLeast(_, members) => members.iter().any(Self::reads_time),

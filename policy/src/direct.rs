@@ -215,6 +215,7 @@ fn name_of(term: &Term) -> Option<String> {
         Operand::Now => "time".into(),
         Operand::Issued => "issued".into(),
         Operand::Expires => "expires".into(),
+        Operand::Arrived => "arrived".into(),
         Operand::Literal(_) => return None,
     })
 }

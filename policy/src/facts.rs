@@ -286,6 +286,10 @@ pub struct MessageFacts {
     pub issued: UnixMillis,
     /// Until when it counts.
     pub expires: UnixMillis,
+    /// When it came to whoever decides, by its clock, live or caught up with; absent where no
+    /// requirement of its topic asks for it.
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+    pub arrived: Option<UnixMillis>,
     /// The size of the payload as it travels.
     pub payload_bytes: u64,
     /// Whether the payload is sealed.

@@ -38,22 +38,22 @@ impl KeepChannelError {
     }
 }
 
-/// Keeps a descriptor with its signatures.
+/// Keeps a descriptor with its signatures, beside those of the copy that is kept already.
 ///
 /// # Errors
-/// [`KeepChannelError::Wallet`].
+/// [`KeepChannelError::Wallet`]; [`KeepChannelError::Channel`] never: the two have one name.
 pub fn keep(
     wallet: &mut Wallet,
     channel: &SignedChannel,
     rng: &mut dyn CryptoRng,
 ) -> Result<(), KeepChannelError> {
-    // The same content without signatures replaces none with them.
+    // An older copy, or one without signatures, takes away none.
+    let mut channel = channel.clone();
     let known = wallet.list(CHANNELS)?.into_iter().find(|r| r.name == channel.id().as_str());
     if let Some(known) = known
-        && channel.to_json().get("proof").is_none()
-        && SignedChannel::parse(known.value.expose_secret()).is_ok()
+        && let Ok(known) = SignedChannel::parse(known.value.expose_secret())
     {
-        return Ok(());
+        channel.merge(&known)?;
     }
     let mut changes = Changes::default();
     changes.put(CHANNELS, channel.id().as_str(), channel.to_json().to_string().into_bytes());

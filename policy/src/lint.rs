@@ -3,8 +3,8 @@
 
 use crate::channel::{ChannelDescriptor, CheckedChannel, Indeterminate, Mode};
 use crate::codes;
-use crate::comparison::Operand;
-use crate::condition::{Reads, RoleReference};
+use crate::comparison::{Comparison, Operand, Operator};
+use crate::condition::{Checked, Reads, RoleReference};
 use crate::requirement::Asked;
 use crate::value::ValueType;
 use gridpass_credentials::role::Parties;
@@ -54,6 +54,7 @@ pub fn lint(
         ));
     }
     lint_exclusions(checked, &mut found);
+    lint_arrival(checked, &mut found);
     if channel.mode == Mode::Broadcast {
         lint_recipients(checked, &mut found);
     }
@@ -100,6 +101,63 @@ fn lint_recipients(checked: &CheckedChannel, found: &mut Vec<Lint>) {
                 ));
             }
         }
+    }
+}
+
+/// A gate that its sender can pass late: what is caught up with is judged as of when it says that it
+/// was made.
+fn lint_arrival(checked: &CheckedChannel, found: &mut Vec<Lint>) {
+    for (topic, requirements) in &checked.publish {
+        let conditions = || {
+            requirements.iter().filter_map(|r| match &r.asked {
+                Asked::Condition(condition) => Some((r, condition)),
+                Asked::Cedar(_) => None,
+            })
+        };
+        if conditions().any(|(_, condition)| condition.reads_arrival()) {
+            continue;
+        }
+        for (requirement, condition) in conditions() {
+            if closes(condition, false) {
+                found.push(warning(
+                    codes::LINT_ARRIVAL,
+                    format!("topic {topic}, requirement {}", requirement.id),
+                    "a message that is dated before it closes and comes after it, by catching up, \
+                     passes: if that may not be, compare `arrived` too, such as \
+                     arrived < message.gate + 90s",
+                ));
+            }
+        }
+    }
+}
+
+/// Whether a condition asks that `time` or `issued` is before an attribute of the message. `turned`: it
+/// is asked that it is not so.
+fn closes(condition: &Checked, turned: bool) -> bool {
+    let is_time = |o: &Operand| matches!(o, Operand::Now | Operand::Issued);
+    let is_gate = |o: &Operand| matches!(o, Operand::Message(_));
+    let one = |c: &Comparison| {
+        let (left, right) = (&c.left.operand, &c.right.operand);
+        let left_first = match c.operator {
+            Operator::Less | Operator::AtMost => !turned,
+            Operator::More | Operator::AtLeast => turned,
+            Operator::Equal
+            | Operator::NotEqual
+            | Operator::In
+            | Operator::Contains
+            | Operator::Within => return false,
+        };
+        let (first, second) = if left_first { (left, right) } else { (right, left) };
+        is_time(first) && is_gate(second)
+    };
+    match condition {
+        Checked::Role(_, comparisons) => comparisons.iter().any(one),
+        Checked::When(comparison) => one(comparison),
+        Checked::All(members) | Checked::AtLeast(_, members) => {
+            members.iter().any(|m| closes(m, turned))
+        }
+        Checked::Not(inner) => closes(inner, !turned),
+        Checked::Between(..) | Checked::Hours(..) | Checked::Sender(_) => false,
     }
 }
 
@@ -274,35 +332,5 @@ fn fault(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn of(schema: Value, kind: ValueType) -> Option<Level> {
-        let schema = schema.as_object().expect("an object");
-        fault(schema, "visa", "zone", kind).map(|(level, _)| level)
-    }
-
-    #[test]
-    fn what_a_schema_does_not_exclude_is_no_error() {
-        let text = |schema| of(schema, ValueType::Text);
-        let zone = json!({"zone": {"type": "string"}});
-        let flat = json!({"properties": zone, "required": ["zone"], "additionalProperties": false});
-        assert_eq!(text(flat.clone()), None);
-        assert_eq!(of(flat, ValueType::Boolean), Some(Level::Error));
-        assert_eq!(text(json!({"properties": zone})), Some(Level::Warning));
-        let none = json!({"properties": {}, "additionalProperties": false});
-        assert_eq!(text(none), Some(Level::Error));
-        for elsewhere in [
-            json!({"properties": {}}),
-            json!({"allOf": [{"properties": zone}]}),
-            json!({"$ref": "#/$defs/claims", "$defs": {"claims": {"properties": zone}}}),
-            json!({"patternProperties": {"^z": true}, "additionalProperties": false}),
-        ] {
-            assert_eq!(text(elsewhere.clone()), Some(Level::Warning), "{elsewhere}");
-        }
-        let number = json!({"properties": {"zone": {"type": "number"}}, "required": ["zone"]});
-        assert_eq!(of(number.clone(), ValueType::Integer), Some(Level::Warning));
-        assert_eq!(text(number), Some(Level::Error));
-    }
-}
+#[path = "lint_tests.rs"]
+mod tests;

@@ -193,6 +193,14 @@ impl Policy {
         Some(asking.for_slots(admitted.sender.slots(&asking.roles))?.text.as_str())
     }
 
+    /// Whether the requirements of a topic ask when a message came: then that is a fact about it, and
+    /// recorded. Of a policy in Cedar they do where its text has the word `arrived`.
+    #[must_use]
+    pub fn reads_arrival(&self, topic: &str) -> bool {
+        let asking = self.asking.get(&SetName::Publish(topic.to_owned()));
+        asking.is_some_and(|a| a.reads.arrival())
+    }
+
     /// Takes in the facts about a sender.
     #[must_use]
     pub fn admit(&self, admission: Admission) -> Admitted {

@@ -120,6 +120,9 @@ pub(crate) fn of_view(
         members.extend(view.issued.map(|t| ("issued", long(t.get()))));
         members.extend(view.expires.map(|t| ("expires", long(t.get()))));
     }
+    if reads.arrived {
+        members.extend(view.arrived.map(|t| ("arrived", long(t.get()))));
+    }
     if reads.everything {
         members.extend(view.topic.as_deref().map(|t| ("topic", text(t))));
         members.extend(view.version.map(|v| ("version", long(u64::from(v)))));
@@ -157,6 +160,7 @@ pub(crate) struct ContextReads {
     /// Some answer changes with time alone.
     time: bool,
     times: bool,
+    arrived: bool,
     recipients: bool,
     attributes: BTreeSet<String>,
 }
@@ -171,12 +175,14 @@ impl ContextReads {
                     reads.attributes.extend(condition.attributes().iter().map(|a| (*a).to_owned()));
                     condition.operands(&mut |operand| match operand {
                         Operand::Issued | Operand::Expires => reads.times = true,
+                        Operand::Arrived => reads.arrived = true,
                         Operand::Recipient | Operand::Recipients => reads.recipients = true,
                         _ => {}
                     });
                 }
-                Asked::Cedar(_) => {
+                Asked::Cedar(text) => {
                     (reads.everything, reads.times, reads.recipients) = (true, true, true);
+                    reads.arrived |= text.contains("arrived");
                 }
             }
         }
@@ -185,7 +191,12 @@ impl ContextReads {
 
     /// Whether the same question about the same facts always has the same answer.
     pub(crate) fn only_the_question(&self) -> bool {
-        !(self.everything || self.time || self.times)
+        !(self.everything || self.time || self.times || self.arrived)
+    }
+
+    /// Whether some requirement asks when a message came.
+    pub(crate) fn arrival(&self) -> bool {
+        self.arrived
     }
 
     fn values(&self, attributes: &BTreeMap<String, Value>) -> RestrictedExpression {

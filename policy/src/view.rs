@@ -159,6 +159,8 @@ pub struct RequestView {
     pub issued: Option<UnixMillis>,
     /// Until when it counts.
     pub expires: Option<UnixMillis>,
+    /// When it came to whoever decides.
+    pub arrived: Option<UnixMillis>,
     /// The topic.
     pub topic: Option<String>,
     /// The topic's version.
@@ -180,6 +182,7 @@ impl RequestView {
             recipients: Vec::new(),
             issued: None,
             expires: None,
+            arrived: None,
             topic: None,
             version: None,
             payload_bytes: None,
@@ -198,6 +201,7 @@ impl RequestView {
             recipients: message.recipients.clone(),
             issued: Some(message.issued),
             expires: Some(message.expires),
+            arrived: message.arrived,
             topic: Some(message.topic.clone()),
             version: Some(message.version),
             payload_bytes: Some(message.payload_bytes),
@@ -232,6 +236,7 @@ impl RequestView {
             Operand::Now => Some(Value::Time(self.now)),
             Operand::Issued => self.issued.map(Value::Time),
             Operand::Expires => self.expires.map(Value::Time),
+            Operand::Arrived => self.arrived.map(Value::Time),
             Operand::Literal(value) => Some(value.clone()),
         }
     }

@@ -343,6 +343,7 @@ RECORDS: list[tuple[str, str, Callable[[Scene], Any]]] = [
     ("decided-over-ten-minutes-before", "failed", entry(logged=rfc3339(NOW + 2021 + 10 * MINUTE))),
     ("caught-up-and-decided-then", "passed", entry(caughtUp=True, logged=rfc3339(NOW + 50 * MINUTE))),
     ("caught-up-and-decided-later", "failed", entry(caughtUp=True, logged=rfc3339(NOW + 50 * MINUTE), at=rfc3339(NOW + 40 * MINUTE))),
+    ("came-ten-minutes-before", "passed", entry(arrived=rfc3339(NOW + 2050 - 10 * MINUTE))), ("came-over-ten-minutes-before", "failed", entry(arrived=rfc3339(NOW + 2049 - 10 * MINUTE))),
     ("ended-as-recorded", "indeterminate", ended),
     ("two-records-with-one-number", "failed", told(lambda m, k: k["receipts"][0].update(number=3))),
     ("looked-up-later", "failed", told(lambda m, k: k["identities"][0].update(seen="2099-01-01T00:00:00Z"))),

@@ -77,7 +77,7 @@ def read_car(data: Bytes) -> tuple[bytes, dict[bytes, tuple[int, int]]]:
 LINKS = ("envelope", "content", "signed", "document", "witness", "first", "second", "receipt")  # in order, of all kinds
 KINDS: dict[str, tuple[str, str]] = {  # members of an entry that is a map: needed, optional
     "messages": ("envelope payload number logged allowed deliver caughtUp at admission",
-                 "content facts sealing sentLastMinute reasons opened key"),
+                 "content arrived facts sealing sentLastMinute reasons opened key"),
     "admissions": ("", ""), "presentations": ("", ""), "authorisations": ("", ""),
     "descriptors": ("channel signed", ""), "schemas": ("", ""), "definitions": ("", ""), "lists": ("", ""),
     "identities": ("did seen document", "confirmed witness"), "epochs": ("", ""), "forks": ("first second", ""),
@@ -107,7 +107,7 @@ def _entry(kind: str, entry: Any) -> None:
         need(member not in entry or isinstance(entry[member], Link), member)
     for member in ("number", "sentLastMinute"):
         need(member not in entry or type(entry[member]) is int and entry[member] >= 0, member)
-    for member in ("logged", "at", "seen", "confirmed"):
+    for member in ("logged", "at", "arrived", "seen", "confirmed"):
         if member in entry:
             entry[member] = moment(entry[member])
     need("did" not in entry or is_did(entry["did"]), "did")

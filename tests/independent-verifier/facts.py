@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from base import PASSED, Fault, cid, jcs, millis
+from base import PASSED, Fault, cid, jcs, millis, rfc3339
 from envelope import Envelope
 from keys import did_of
 from trust import without_proof
@@ -49,6 +49,7 @@ def message_of(entry: dict[str, Any], envelope: Envelope) -> dict[str, Any]:
                "signature": {"outcome": PASSED}}
     message |= {name: gp[name] for name in ("recipients", "attributes") if name in gp}
     recorded = {"sealing": "sealing", "payload": "facts", "sentLastMinute": "sentLastMinute"}
+    message |= {"arrived": rfc3339(entry["arrived"])} if "arrived" in entry else {}
     return message | {name: entry[there] for name, there in recorded.items() if there in entry}
 
 

@@ -21,7 +21,8 @@ ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "in": lambda a, b: a in b, "contains": lambda a, b: b in a, "within": lambda a, b: a <= b}
 SETS = {"in": ("text", "texts"), "contains": ("texts", "text"), "within": ("texts", "texts")}
 UNITS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-KNOWN = {"issuer": "text", "sender": "text", "recipient": "text", "recipients": "texts", "time": "time", "issued": "time", "expires": "time"}
+KNOWN = {"issuer": "text", "sender": "text", "recipient": "text", "recipients": "texts", "time": "time", "issued": "time", "expires": "time",
+         "arrived": "time"}
 
 
 @dataclass

@@ -40,18 +40,21 @@ def contradicted(auditor: Auditor) -> str | None:
     if any(max(one["seen"], one.get("confirmed", 0)) > made + TEN_MINUTES for one in auditor.bundle.entries("identities")):
         return "a DID looked up after it was made"
     for message in auditor.messages:
-        found = of_entry(message.entry, message.envelope)
+        found = of_entry(message.entry, message.envelope, auditor.manifest["exporter"]["participant"])
         if found:
             return f"{found}: {message.entry['number']}"
     return of_receipts(auditor)
 
 
-def of_entry(entry: dict[str, Any], envelope: Envelope | None) -> str | None:
+def of_entry(entry: dict[str, Any], envelope: Envelope | None, participant: str) -> str | None:
     logged, allowed, issued = entry["logged"], entry["allowed"], envelope.issued if envelope else None
     if entry["deliver"] and not allowed:
         return "refused and delivered"
     if allowed and issued is not None and issued > logged + TEN_MINUTES:
         return "issued after it was logged"
+    came = entry["at"] if envelope is not None and envelope.gp["sender"] == participant else logged
+    if envelope is not None and abs(entry.get("arrived", came) - came) > TEN_MINUTES:
+        return "it came at another time than it was logged"
     then = logged if not entry["caughtUp"] else None if issued is None else min(issued, logged)
     if then is not None and abs(entry["at"] - then) > TEN_MINUTES:
         return "decided for another time"

@@ -58,7 +58,7 @@ class View:
         else:
             found = {"issuer": seen.visa["issuer"] if seen else None, "sender": self.admission["sender"],
                      "recipient": recipients[0] if len(recipients) == 1 else None, "recipients": recipients or None, "time": self.at,
-                     "issued": self.message.get("issued"), "expires": self.message.get("expires")}[side.source]
+                     "issued": self.message.get("issued"), "expires": self.message.get("expires"), "arrived": self.message.get("arrived")}[side.source]
         value = ("time", found) if side.source == "time" else typed(found, side.kind or "text")
         return None if value is None else value[1] + side.offset if side.kind == "time" else value[1]
 

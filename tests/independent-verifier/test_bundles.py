@@ -366,6 +366,25 @@ class Exporter(unittest.TestCase):
             with self.subTest(str(changes)):
                 self.expect(outcome, None if outcome == "passed" else "GP-DECISION-DIFFERS", make)
 
+    def test_when_it_came(self) -> None:
+        gate_at, later = NOW + 2_400_000, rfc3339(NOW + 3_000_000)
+        gate = [{"id": "gate", "says": "bids come before the gate", "needs": {"when": f"arrived < '{rfc3339(gate_at)}'"}}]
+
+        def came(**changes: Any) -> Any:
+            def make(scene: Scene) -> None:
+                scene.descriptor["publish"] += gate
+                scene.describe()
+                scene.entry_changes, scene.receipts = {n: {"arrived": rfc3339(NOW + n * 1000 + 20)} for n in (1, 2, 3)}, []
+                scene.entry_changes[2] |= changes
+            return make
+        late = {"caughtUp": True, "logged": later, "arrived": later}
+        refused = {"allowed": False, "deliver": False, "reasons": ["GP-POLICY-UNMET"]}
+        self.expect("passed", None, came())
+        self.expect("passed", None, came(**late | refused))
+        self.expect("failed", "GP-DECISION-DIFFERS", came(**late))
+        # What it says that it came at is when it was logged.
+        self.expect("failed", "GP-BUNDLE-RECORD", came(**late | {"arrived": rfc3339(NOW + 1_800_000)}))
+
     def test_made_in_the_future(self) -> None:
         def make(scene: Scene) -> None:
             scene.made = NOW + 3 * DAY

@@ -124,7 +124,7 @@ class Formats(unittest.TestCase):
             facts = facts_of(admission, channel, question["publish"], at) if isinstance(question, dict) else []
             found = [{"code": code, "requirement": None, "causes": []} for code in facts] + ruled(channel, question, admission, at)
             return {"admission": cid(data), "verdict": "deny" if found else "allow", "reasons": found}
-        self.run_kind("decision", 29, run)
+        self.run_kind("decision", 32, run)
 
     def test_policy_cases(self) -> None:
         """spec/policy-cases, but for uses: the requirements that are not satisfied, and why."""
@@ -144,7 +144,7 @@ class Formats(unittest.TestCase):
                     self.assertEqual([reason["requirement"] for reason in found], case.get("because", [reason["requirement"] for reason in found]))
                     self.assertFalse(case["expect"] == "allow" and found)
                     ran += 1
-        self.assertGreaterEqual(ran, 74)
+        self.assertGreaterEqual(ran, 79)
 
     @staticmethod
     def case(case: Given, file: Given, channel: Given, policy: Policy) -> tuple[View, list[Requirement]]:
@@ -157,7 +157,8 @@ class Formats(unittest.TestCase):
                   "onlyStatusOpen": True} for number, held in enumerate(case.get("holds", []))]
         at, sent = case.get("at", file["at"]), case.get("publish", {})
         message = {"recipients": [did(name) for name in sent.get("to", [])], "attributes": sent.get("attributes", {}),
-                   "issued": sent.get("issued", at), "expires": sent.get("expires", rfc3339(millis(at) + 60_000))}
+                   "issued": sent.get("issued", at), "expires": sent.get("expires", rfc3339(millis(at) + 60_000)),
+                   "arrived": sent.get("arrived", at)}
         asked = asked_of(policy, {"publish": sent} if "publish" in case else "subscribe" if "subscribe" in case else "keep")
         return View({"sender": did(case["sender"]), "visas": visas}, channel, message, millis(at)), asked
 

@@ -156,6 +156,7 @@ pub fn bid(zone: &str, quantity_kw: i64) -> Question {
         recipients: Vec::new(),
         issued: NOW,
         expires: NOW.plus_millis(60_000),
+        arrived: None,
         payload_bytes: 512,
         sealed: false,
         attributes: attributes.as_object().expect("an object").clone(),

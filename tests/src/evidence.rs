@@ -217,6 +217,7 @@ impl Scene {
             deliver: checked.deliver,
             caught_up: way == Way::CatchUp,
             at: decided.at,
+            arrived: facts.arrived,
             admission: decided.admission.clone(),
             payload: facts.payload.clone(),
             sealing: facts.sealing.clone(),

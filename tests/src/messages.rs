@@ -271,6 +271,7 @@ pub fn kept(envelope: &Envelope) -> Kept {
         deliver: true,
         caught_up: false,
         at: NOW,
+        arrived: None,
         admission: ContentId::of_nothing(),
         payload: None,
         sealing: None,

@@ -84,6 +84,9 @@ gridpass_identity::codes! {
     BACKUP_DUE = "GP-BACKUP-DUE", Ok,
         "Something was issued, or its status changed, within the last day, and the last backup is from before.",
         "Back up at the end of the day with `gridpass wallet backup -o FILE`.";
+    OWN_LISTS_OPEN = "GP-OWN-LISTS-OPEN", Indeterminate,
+        "The wallet was restored from a backup, and its own status lists that were published since were not taken: it may not know of all that was suspended and revoked.",
+        "Fetch the lists that you published last, and take them: `gridpass status accept lists.json`. Only where the backup has all that was published: `gridpass status publish --despite-restore -o lists.json`.";
     IN_ORDER = "GP-IN-ORDER", Ok,
         "This was looked at and is in order.",
         "Nothing to do.";

@@ -97,7 +97,7 @@ impl GlobalArgs {
     /// The folder of a profile by its name.
     pub fn profile_dir(&self, name: &str) -> Result<PathBuf, Failure> {
         if !is_profile_name(name) {
-            return Err(Failure::new(codes::PROFILE_NAME, format!("{name:?} is no profile name")));
+            return Err(Failure::new(codes::PROFILE_NAME, no_profile_name(name)));
         }
         Ok(self.home()?.join("profiles").join(name))
     }
@@ -156,6 +156,17 @@ impl GlobalArgs {
             }
             failure
         })
+    }
+}
+
+/// Why a name is none: an empty one mostly comes from a variable that was set to nothing.
+fn no_profile_name(name: &str) -> String {
+    match name {
+        "" => {
+            "the name of the profile is empty: GRIDPASS_PROFILE is set to nothing, or --profile is"
+                .to_owned()
+        }
+        _ => format!("{name:?}, from --profile or GRIDPASS_PROFILE, is no profile name"),
     }
 }
 

@@ -44,6 +44,9 @@ pub struct MessageEntry {
     pub caught_up: bool,
     /// The time for which it was decided.
     pub at: UnixMillis,
+    /// When it came, where the channel asks for that.
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+    pub arrived: Option<UnixMillis>,
     /// The facts about the sender.
     pub admission: ContentId,
     /// How the payload fitted its schema, where it was looked at.

@@ -4,12 +4,15 @@
 use super::entries::{IdentityEntry, MessageEntry, OpenedEntry, ReceiptEntry};
 use crate::envelope::Header;
 use crate::receipt::{CLOCKS_DIFFER_MILLIS, Receipt};
+use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::facts::Finding;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What an exporter wrote down.
 pub(crate) struct Recorded<'r> {
+    /// The participant that exports.
+    pub(crate) participant: &'r Did,
     /// When it made the bundle.
     pub(crate) made: UnixMillis,
     /// The number of its last record.
@@ -26,7 +29,8 @@ pub(crate) struct Recorded<'r> {
 /// The first contradiction, as a sentence.
 pub(crate) fn contradiction(recorded: &Recorded<'_>) -> Option<String> {
     let each = |(entry, header): &(&MessageEntry, Option<&Header>)| {
-        of_message(entry, *header).or_else(|| of_opened(entry, entry.opened.as_ref()?, *header))
+        of_message(entry, *header, recorded.participant)
+            .or_else(|| of_opened(entry, entry.opened.as_ref()?, *header))
     };
     of_records(recorded)
         .or_else(|| of_identities(recorded))
@@ -76,7 +80,7 @@ fn of_identities(recorded: &Recorded<'_>) -> Option<String> {
     })
 }
 
-fn of_message(entry: &MessageEntry, header: Option<&Header>) -> Option<String> {
+fn of_message(entry: &MessageEntry, header: Option<&Header>, participant: &Did) -> Option<String> {
     let (number, logged, at) = (entry.number, entry.logged, entry.at);
     if entry.deliver && !entry.allowed {
         return Some(format!("record {number} refuses a message and delivers it"));
@@ -84,6 +88,13 @@ fn of_message(entry: &MessageEntry, header: Option<&Header>) -> Option<String> {
     let issued = header.map(|h| h.issued);
     if let Some(issued) = issued.filter(|issued| entry.allowed && later(*issued, logged)) {
         return Some(format!("record {number} is of {logged}, its message of {issued}"));
+    }
+    if let (Some(arrived), Some(header)) = (entry.arrived, header) {
+        // An own one that comes back came when it was made.
+        let came = if header.sender == *participant { at } else { logged };
+        if apart(arrived, came) {
+            return Some(format!("record {number} says that it came at {arrived}, and at {came}"));
+        }
     }
     // What is caught up with is decided for when it was made.
     let decided = match entry.caught_up {

@@ -36,6 +36,9 @@ impl Checker {
         let mut facts = message_facts(envelope, signature, None);
         facts.sealing = sealing;
         let channel = self.channels.get(&header.channel);
+        // To those to whom it is passed on it comes now.
+        let asks = channel.is_some_and(|c| c.policy.reads_arrival(&header.topic));
+        facts.arrived = asks.then_some(now);
         // What failed is not remembered.
         let Some((channel, admitted)) = channel.zip(self.admissions.get(&key, now)) else {
             return false;

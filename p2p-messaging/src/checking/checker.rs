@@ -1,6 +1,6 @@
 //! The checker: what is remembered between envelopes, and the order of the checks.
 
-use super::deciding::{out_of_time, outcome};
+use super::deciding::{Times, out_of_time, outcome};
 use super::failures::Failures;
 use super::keys::Keys;
 use super::lists::Suspensions;
@@ -238,7 +238,9 @@ impl Checker {
             }
             Err(e) => return Checked::new(Verdict::Fault, e.code(), e.to_string()),
         };
-        let mut checked = self.check_read(&envelope, arrival, None, known, now);
+        // A copy of one that waits came when that one did.
+        let arrived = self.waiting.since(envelope.id()).unwrap_or(now);
+        let mut checked = self.check_read(&envelope, arrival, None, known, (arrived, now));
         if checked.verdict == Verdict::Wait {
             let header = envelope.header();
             let held = Held {
@@ -267,7 +269,7 @@ impl Checker {
         now: UnixMillis,
     ) -> Checked {
         let arrival = Arrival { source: Source::Live, peer: "", known_as: None, channel: None };
-        let mut checked = self.check_read(&envelope, arrival, Some(key), known, now);
+        let mut checked = self.check_read(&envelope, arrival, Some(key), known, (now, now));
         checked.envelope = Some(Box::new(envelope));
         checked
     }
@@ -279,7 +281,7 @@ impl Checker {
         };
         let (peer, known_as) = (held.peer.as_str(), held.known_as.as_deref());
         let arrival = Arrival { source: held.source, peer, known_as, channel: None };
-        let mut checked = self.check_read(&envelope, arrival, None, known, now);
+        let mut checked = self.check_read(&envelope, arrival, None, known, (held.since, now));
         if checked.verdict == Verdict::Wait {
             self.hold(envelope.id(), held.clone(), &mut checked);
         }
@@ -398,7 +400,7 @@ impl Checker {
         arrival: Arrival<'_>,
         signed_by: Option<&PublicKey>,
         known: &dyn Known,
-        now: UnixMillis,
+        (arrived, now): (UnixMillis, UnixMillis),
     ) -> Checked {
         let (header, source) = (envelope.header(), arrival.source);
         let ignore = |code, sentence: String| Checked::new(Verdict::Ignore, code, sentence);
@@ -423,6 +425,10 @@ impl Checker {
             // Never later than now, whatever the header says within the skew.
             Source::CatchUp => header.issued.min(now),
         };
+        // An own one came when it was signed, also where it comes back: else a node that lost its store
+        // could not find out how far it had sent. A clock that was set back makes none of the future.
+        let arrived = if header.sender == self.me { at } else { arrived.min(now) };
+        let times = Times { at, now, arrived };
         let signature = match self.check_signature(envelope, signed_by, known, at) {
             Ok(signature) => signature,
             Err(checked) => return *checked,
@@ -454,17 +460,15 @@ impl Checker {
         };
         let sealed = sealing.is_some() && source == Source::Live;
         let facts = (signature.clone(), sealing);
-        let mut checked = self.decide(envelope, source, known, (at, now), facts);
+        let mut checked = self.decide(envelope, source, known, times, facts);
         // The sender's own right comes first: it costs less than that of all to whom it seals.
         if sealed
             && checked.verdict == Verdict::Admit
             && let Some(found) = self.check_members(header, known, now)
         {
             let facts = (signature, Some(found));
-            let admitted = std::mem::replace(
-                &mut checked,
-                self.decide(envelope, source, known, (at, now), facts),
-            );
+            let again = self.decide(envelope, source, known, times, facts);
+            let admitted = std::mem::replace(&mut checked, again);
             checked.effects.extend(admitted.effects);
         }
         let counts = match checked.verdict {

@@ -22,13 +22,24 @@ use gridpass_policy::payload::PayloadSchema;
 use gridpass_policy::policy::Admitted;
 use gridpass_policy::topic::Topic;
 
+/// The times of an envelope.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// The time that it is judged for.
+    pub(super) at: UnixMillis,
+    /// What the clock says.
+    pub(super) now: UnixMillis,
+    /// When it came here first: what waits came before now.
+    pub(super) arrived: UnixMillis,
+}
+
 impl Checker {
     pub(super) fn decide(
         &mut self,
         envelope: &Envelope,
         source: Source,
         known: &dyn Known,
-        (at, now): (UnixMillis, UnixMillis),
+        Times { at, now, arrived }: Times,
         (signature, sealing): (CheckFacts, Option<CheckFacts>),
     ) -> Checked {
         let header = envelope.header();
@@ -66,6 +77,7 @@ impl Checker {
         let reads = channel.reads && for_me;
         let mut facts = message_facts(envelope, signature, sent);
         facts.sealing = sealing;
+        facts.arrived = channel.policy.reads_arrival(&header.topic).then_some(arrived);
         let mut ruling = channel.ask(admitted, &facts, at);
         let (mut unchecked, mut unopened) = (false, false);
         if ruling.verdict == PolicyVerdict::Allow {
@@ -95,7 +107,12 @@ impl Checker {
             }
             checked.verdict = finality(&channel.policy, &ruling, admitted.admission(), judged);
         }
+        // Who gives what was in time to one who was away is no worse for it.
+        let only_late = checked.verdict == Verdict::Refuse
+            && source == Source::CatchUp
+            && channel.allows_in_time(admitted, &facts, at);
         checked.answers = match checked.verdict {
+            Verdict::Refuse if only_late => false,
             Verdict::Refuse => {
                 let judged = (admitted.admission(), judged);
                 !is_hidden(&channel.policy, (header, &facts), &ruling, judged)
@@ -204,6 +221,20 @@ impl Checker {
 impl Channel {
     fn ask(&self, admitted: &mut Admitted, facts: &MessageFacts, at: UnixMillis) -> Ruling {
         self.policy.rule(admitted, &Question::Publish(Box::new(facts.clone())), at)
+    }
+
+    /// Whether what was refused would be allowed, had it come at the time that it is judged for.
+    fn allows_in_time(
+        &self,
+        admitted: &mut Admitted,
+        facts: &MessageFacts,
+        at: UnixMillis,
+    ) -> bool {
+        if facts.arrived.is_none() {
+            return false;
+        }
+        let in_time = MessageFacts { arrived: Some(at), ..facts.clone() };
+        self.ask(admitted, &in_time, at).verdict == PolicyVerdict::Allow
     }
 
     /// Whether the payload fits, where it can be read here and its schema is at hand. A sealed one is
@@ -339,6 +370,7 @@ pub(crate) fn message_facts(
         recipients: header.recipients.clone(),
         issued: header.issued,
         expires: header.expires,
+        arrived: None,
         payload_bytes: envelope.payload_bytes(),
         sealed: header.is_sealed(),
         attributes: header.attributes.clone(),

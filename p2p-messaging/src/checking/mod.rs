@@ -55,7 +55,8 @@ use gridpass_policy::policy::Policy;
 pub enum Source {
     /// As it was sent: it is judged now.
     Live,
-    /// By catching up: it is judged as of when it was made, by what is known today.
+    /// By catching up: it is judged as of when it was made, by what is known today. That it `arrived`
+    /// later is a fact of its own, for channels that ask for it.
     CatchUp,
 }
 

@@ -31,6 +31,7 @@ pub struct Held {
     pub(super) peer: String,
     /// As whom that peer is known, where it is somebody.
     pub(super) known_as: Option<String>,
+    /// When it came first.
     pub(super) since: UnixMillis,
     pub(super) missing: BTreeSet<Missing>,
     /// What was asked for already: it is not asked for again.
@@ -89,6 +90,11 @@ impl Waiting {
 
     pub(super) fn has(&self, id: &EnvelopeId) -> bool {
         self.held.contains_key(id)
+    }
+
+    /// Since when one waits, if it does.
+    pub(super) fn since(&self, id: &EnvelopeId) -> Option<UnixMillis> {
+        self.held.get(id).map(|held| held.since)
     }
 
     /// Holds an envelope, where there is room. Where there is none, the latest of whoever has most makes

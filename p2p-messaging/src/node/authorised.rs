@@ -5,8 +5,10 @@ use super::worker::Worker;
 use crate::checking::Known as _;
 use crate::codes;
 use gridpass_credentials::authorisation::NodePurpose;
+use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::verify::{AuthorisationExpectation, verify_authorisation};
+use gridpass_identity::code::Code;
 use gridpass_identity::codes::DID_DEACTIVATED;
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
@@ -16,6 +18,18 @@ use serde_json::{Value, json};
 pub(super) fn authorise(node: &Did) -> String {
     format!(
         "The participant runs `gridpass visa authorise-node {node} -o FILE`; then `gridpass node add FILE`."
+    )
+}
+
+/// What is done about an authorisation of which it is open whether it counts. The list that says whether it was
+/// revoked is the participant's own: no issuer sends it.
+fn decide(code: Code, principal: &Did) -> String {
+    if ![credential_codes::STATUS_STALE, credential_codes::STATUS_UNKNOWN].contains(&code) {
+        return code.0.remedy.to_owned();
+    }
+    format!(
+        "The participant's own wallet ({principal}) signs its lists anew, each day: `gridpass status publish -o \
+         lists.json`; then `gridpass node add lists.json`."
     )
 }
 
@@ -67,7 +81,25 @@ impl Worker {
             Outcome::Indeterminate => ("undecided", None),
         };
         let Some(check) = report.deciding() else { return json!({"state": state}) };
-        let next = next.unwrap_or_else(|| check.code.0.remedy.to_owned());
+        let next = next.unwrap_or_else(|| decide(check.code, &self.me.participant));
         json!({"state": state, "code": check.code.id(), "sentence": check.sentence, "next": next})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_signs_the_own_list_anew_is_named() {
+        let principal = Did::parse("did:web:dso.example").expect("a DID");
+        for code in [credential_codes::STATUS_STALE, credential_codes::STATUS_UNKNOWN] {
+            let next = decide(code, &principal);
+            for word in [principal.as_str(), "gridpass status publish", "gridpass node add"] {
+                assert!(next.contains(word), "{code}: {next}");
+            }
+        }
+        let other = credential_codes::STATUS_SIGNER;
+        assert_eq!(decide(other, &principal), other.0.remedy);
     }
 }

@@ -75,10 +75,11 @@ impl Beginnings {
     /// Why a message is not kept waiting: nobody may come who knows where the chain goes on.
     fn refused(&self, channel: &ContentId, now: UnixMillis) -> Option<AskError> {
         let unsure = self.unsure.get(channel)?;
-        let sentence = "this node's log or its store may have lost own messages, and no peer is connected \
-                        that may know how far it has sent in the channel: connect one, and send again; or, \
-                        if you are sure that nobody has more of it than it has itself, start it with \
-                        `gridpass node run --go-on-alone`: a number that it gives twice is proof against it";
+        let sentence = "this node's log or its store may have lost own messages, and no connected peer that may read \
+                        this channel has said how far it has sent there. Others do not count, such as one whose visa \
+                        ended (`gridpass node peers` says who may read): connect one that may, and send again; or, \
+                        if you are sure that nobody has more of it than it has itself, start it with `gridpass node \
+                        run --go-on-alone`: a number that it gives twice is proof against it";
         (unsure.lacks && unsure.is_alone(now))
             .then(|| AskError::from((codes::LOG_DAMAGED, sentence.to_owned())))
     }
@@ -219,6 +220,9 @@ mod tests {
         assert!(all.refused(&channel, early).is_none(), "somebody may come");
         let refused = all.refused(&channel, late).expect("nobody came");
         assert_eq!(refused.code, codes::LOG_DAMAGED);
+        // Others may well be connected.
+        let named = "no connected peer that may read this channel";
+        assert!(refused.message.contains(named), "{}", refused.message);
         // Who knows it has come: it is waited for.
         let mut compared = Unsure::new(begun, MAX_AGAIN, true);
         compared.compared = Some(early);

@@ -3,14 +3,14 @@
 use super::control::Answered;
 use super::worker::Worker;
 use crate::checking::{Known as _, Missing, Right};
+use crate::codes;
 use crate::net::{Command, keys_topic_of, topic_of};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::{Class, Code};
-use gridpass_identity::report::Outcome;
 use gridpass_policy::payload::{PayloadSchema, SchemaError};
 use gridpass_policy::policy::Policy;
 use libp2p::PeerId;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,45 +25,14 @@ impl Worker {
         }
     }
 
-    /// Takes part in a channel that was given, if its owner signed it. Where that cannot be said yet,
-    /// the owner's DID is asked for, and it is looked at again.
-    pub(super) fn join_if_signed(&mut self, channel: ContentId) {
-        let now = self.now();
-        let Some(signed) = self.knowledge.material.channels.get(&channel) else { return };
-        let owner = signed.descriptor().owner.clone();
-        let check = signed.check_owner(&self.knowledge.material.identities, now);
-        match check.outcome {
-            Outcome::Passed => {
-                self.unsure.remove(&channel);
-                self.join(channel);
-            }
-            Outcome::Indeterminate => {
-                tracing::info!(%channel, code = %check.code, "{}", check.sentence);
-                self.unsure.insert(channel);
-                self.ask(Missing::Did(owner), None);
-            }
-            Outcome::Failed => {
-                self.unsure.remove(&channel);
-                tracing::error!(%channel, code = %check.code, "{}", check.sentence);
-                self.damage.push(format!("channel {channel}: {} [{}]", check.sentence, check.code));
-            }
-        }
-    }
-
-    /// Looks again at the channels of which could not be said who signed them.
-    pub(super) fn join_if_signed_now(&mut self) {
-        for channel in self.unsure.clone() {
-            self.join_if_signed(channel);
-        }
-    }
-
     /// The channel that a message is sent in. Of several versions of a name it is the newest that this node
-    /// can send in: a descriptor that was only just given, without a presentation for it, ends nothing.
+    /// can send in: a descriptor that was only just given, without a presentation for it, ends nothing, nor one
+    /// whose date has not come.
     pub(super) fn channel_to_send(&self, name: &str) -> Result<ContentId, (Code, String)> {
         let newest = self.channel_named(name)?;
         let (material, now) = (&self.knowledge.material, self.now());
         let can = |id: &ContentId| {
-            self.checker.policy(id).is_some()
+            self.checker.policy(id).is_some_and(|p| p.descriptor().dated <= now)
                 && material.presentations.get(id).is_some_and(|p| p.expires > now)
         };
         if newest.as_str() == name || can(&newest) {
@@ -97,16 +66,9 @@ impl Worker {
     pub(super) fn leave(&mut self, name: &str) -> Answered {
         let channel = self.channel_named(name)?;
         self.knowledge.material.leave(&channel).map_err(|e| (e.code(), e.to_string()))?;
-        self.tell(Command::Unsubscribe(topic_of(&channel)));
-        self.tell(Command::Unsubscribe(keys_topic_of(&channel)));
-        self.checker.leave(&channel);
-        self.leave_circle(&channel);
-        self.unready.retain(|(c, _)| c != &channel);
-        self.unsure.remove(&channel);
+        self.unsigned.remove(&channel);
+        self.stand_aside(&channel);
         tracing::info!(%channel, "left");
-        self.greet_again();
-        // Nobody reads it here any more: those who did are parted with, and come again without it.
-        self.rejudge();
         self.invitations.leave(&channel).map_err(|e| (e.code(), e.to_string()))?;
         Ok(json!({"channel": channel}))
     }
@@ -198,6 +160,30 @@ impl Worker {
         }
     }
 
+    /// Why there is nothing yet by which a payload is held against a schema: what is missing of it, or why it
+    /// cannot be used.
+    pub(super) fn schema_lacks(&self, schema: &ContentId) -> (Code, String) {
+        let documents = |id: &ContentId| self.knowledge.document(id);
+        match PayloadSchema::compile(schema, &documents) {
+            Err(SchemaError::Missing(part)) => not_here(schema, &part),
+            Err(e) => (e.code(), format!("the schema {schema}: {e}")),
+            Ok(_) => not_here(schema, schema),
+        }
+    }
+
+    /// The schemas of a channel's topics by which nothing can be checked here yet, each with what is missing.
+    pub(super) fn schemas_missing(&self, channel: &ContentId) -> Vec<Value> {
+        let Some(policy) = self.checker.policy(channel) else { return Vec::new() };
+        let versions = policy.descriptor().topics.iter().flat_map(|t| &t.versions);
+        let all: BTreeSet<&ContentId> = versions.map(|v| &v.schema).collect();
+        let missing = all.into_iter().filter(|id| self.checker.schema(channel, id).is_none());
+        let shown = |id: &ContentId| {
+            let (code, sentence) = self.schema_lacks(id);
+            json!({"schema": id, "code": code.id(), "sentence": sentence})
+        };
+        missing.map(shown).collect()
+    }
+
     /// Whether a schema of a channel is not read yet for want of this document.
     pub(super) fn is_schema_part(&self, id: &ContentId) -> bool {
         let documents = |id: &ContentId| self.knowledge.document(id);
@@ -212,5 +198,34 @@ impl Worker {
         if let Err(e) = self.knowledge.material.keep_document(id.clone(), bytes) {
             tracing::error!(document = %id, code = %e.code(), "{e}");
         }
+    }
+}
+
+/// What is said of a schema of which this is missing.
+fn not_here(schema: &ContentId, part: &ContentId) -> (Code, String) {
+    let what = match part == schema {
+        true => format!("the schema {schema} is"),
+        false => format!("{part}, which the schema {schema} names, is"),
+    };
+    let sentence = format!(
+        "{what} not here, so that no payload can be checked; it is asked for of peers, where any are connected"
+    );
+    (codes::SCHEMA_NOT_HERE, sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_of_a_schema_is_named_first() {
+        let part = ContentId::of_bytes(b"an XSD").expect("a CID");
+        let schema = ContentId::of_nothing();
+        let (code, whole) = not_here(&schema, &schema);
+        assert_eq!(code, codes::SCHEMA_NOT_HERE);
+        assert!(whole.starts_with(&format!("the schema {schema} is not here")), "{whole}");
+        let (_, of_it) = not_here(&schema, &part);
+        assert!(of_it.starts_with(part.as_str()) && of_it.contains(schema.as_str()), "{of_it}");
+        assert!(of_it.contains("asked for of peers"), "{of_it}");
     }
 }

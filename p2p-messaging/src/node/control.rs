@@ -23,7 +23,7 @@ const LIMITS: Limits = Limits { bytes: MAX_LINE, depth: Limits::DOCUMENT.depth }
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct NewMessage {
     /// The channel: its CID, or its name where only one owner has it; of several versions the newest that
-    /// the node has joined and has a presentation for.
+    /// the node has joined, that counts already and that it has a presentation for.
     pub channel: String,
     /// The topic.
     pub topic: String,

@@ -79,6 +79,7 @@ impl Worker {
         match self.knowledge.material.take_identity(material, false) {
             Ok(Some(_)) => {
                 self.checker.did_changed(&material.did);
+                self.owner_changed(Some(&material.did));
                 self.rejudge();
                 self.evidence_came();
                 true

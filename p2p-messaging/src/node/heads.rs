@@ -165,6 +165,7 @@ mod tests {
             deliver: allowed,
             caught_up: false,
             at: NOW,
+            arrived: None,
             admission: cid("admission"),
             payload: None,
             sealing: None,

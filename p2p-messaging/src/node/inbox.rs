@@ -122,6 +122,7 @@ impl Worker {
         let mut facts = message_facts(envelope, signature_facts(header), kept.sent_last_minute);
         facts.sealing.clone_from(&kept.sealing);
         facts.payload.clone_from(&kept.payload);
+        facts.arrived = kept.arrived;
         let question = Question::Publish(Box::new(facts));
         let ruling = policy.rule(&mut policy.admit(admission), &question, kept.at);
         let codes = ruling.reasons.iter().map(|reason| reason.code.as_str());

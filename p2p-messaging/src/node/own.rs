@@ -67,8 +67,11 @@ impl Worker {
         self.choose_presentations();
         let channel = self.channel_to_send(&new.channel)?;
         if self.checker.policy(&channel).is_none() {
-            let sentence = "the node has the channel's descriptor and did not join it yet: who signed it, or \
-                            something that it names, is not here; `gridpass node status` says what";
+            if let Some(why) = self.unsigned.get(&channel).map(|u| &u.check) {
+                return Err((why.code, why.sentence.clone()).into());
+            }
+            let sentence = "the node has the channel's descriptor and did not join it yet: something that it names \
+                            is not here; `gridpass node status` says what";
             return Err((codes::CHANNEL_UNKNOWN, sentence.to_owned()).into());
         }
         let reference = new.reference.clone();
@@ -162,11 +165,12 @@ impl Worker {
         let longest = descriptor.limits.max_lifetime_seconds.saturating_mul(1000);
         let lifetime = new.lifetime_millis.unwrap_or(longest.min(HOUR_MILLIS));
         let mut attributes = new.attributes;
-        let schema = self.checker.schema(channel, &version.schema);
-        if let Some(schema) = schema {
-            read_attributes(schema, topic, payload, &mut attributes);
-            check_readable((schema, topic), payload, &attributes)?;
-        }
+        // Without it nobody can say what the payload says of itself, nor whether others will refuse it.
+        let Some(schema) = self.checker.schema(channel, &version.schema) else {
+            return Err(self.schema_lacks(&version.schema));
+        };
+        read_attributes(schema, topic, payload, &mut attributes);
+        check_readable((schema, topic), payload, &attributes)?;
         Ok(Header {
             channel: channel.clone(),
             topic: topic.name.clone(),

@@ -105,6 +105,11 @@ fn why(facts: &Admission, reasons: &[Reason]) -> (Code, String, bool) {
     }
 }
 
+/// What whoever operates the node does about status lists that are too old, or not here.
+const NEWER_LISTS: &str = "`gridpass node add` the newest list of the signer that is named, who signs one each day; where \
+                           that is this node's own organisation, its wallet makes it: `gridpass status publish -o \
+                           lists.json`.";
+
 /// What whoever operates the node does about a visa that is over, or will be.
 pub(super) fn renew_visa() -> String {
     let show = codes::NO_PRESENTATION.0.remedy;
@@ -118,6 +123,9 @@ fn next(code: Code) -> String {
     }
     if code == credential_codes::VISA_EXPIRED {
         return renew_visa();
+    }
+    if [credential_codes::STATUS_STALE, credential_codes::STATUS_UNKNOWN].contains(&code) {
+        return NEWER_LISTS.to_owned();
     }
     code.0.remedy.to_owned()
 }
@@ -265,8 +273,13 @@ mod tests {
 
     #[test]
     fn what_ended_names_what_its_operator_does() {
-        for code in [credential_codes::PROOF_EXPIRED, credential_codes::VISA_EXPIRED] {
+        let stale = [credential_codes::STATUS_STALE, credential_codes::STATUS_UNKNOWN];
+        let over = [credential_codes::PROOF_EXPIRED, credential_codes::VISA_EXPIRED];
+        for code in over.into_iter().chain(stale) {
             assert!(next(code).contains("gridpass node add"), "{code}");
+        }
+        for code in stale {
+            assert!(next(code).contains("gridpass status publish"), "{code}");
         }
         let revoked = credential_codes::VISA_REVOKED;
         assert_eq!(next(revoked), revoked.0.remedy);

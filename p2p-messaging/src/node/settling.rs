@@ -174,6 +174,7 @@ impl Worker {
             deliver: checked.deliver && !own,
             caught_up: source == Source::CatchUp,
             at: decided.at,
+            arrived: facts.and_then(|f| f.arrived),
             admission: decided.admission.clone(),
             payload: facts.and_then(|f| f.payload.clone()),
             sealing: facts.and_then(|f| f.sealing.clone()),

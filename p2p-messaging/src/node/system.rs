@@ -100,6 +100,8 @@ impl Worker {
             self.checker.charter_changed(before.charter().charter(), &known);
         }
         self.checker.charter_changed(&known, &after);
+        // It brings what proves DIDs.
+        self.owner_changed(None);
         self.fill_shelf();
         self.rejudge();
         self.evidence_came();

@@ -155,6 +155,7 @@ impl Worker {
             Err(e) => {
                 // A part of it may have been taken, such as a list beside one that is none.
                 self.lists_may_have_changed();
+                self.owner_changed(None);
                 return Err((e.code(), e.to_string()));
             }
         };
@@ -186,6 +187,7 @@ impl Worker {
                 }
                 Taken::Identity(did) => {
                     self.checker.did_changed(did);
+                    self.owner_changed(Some(did));
                     self.came(&Missing::Did(did.clone()));
                 }
             }
@@ -341,6 +343,9 @@ impl Worker {
                 "name": descriptor.name,
                 "version": descriptor.version,
                 "joined": self.checker.policy(id).is_some(),
+                "notSigned": self.not_signed(id),
+                "elsewhere": self.elsewhere(id),
+                "schemasMissing": self.schemas_missing(id),
                 "keeps": material.presentations.contains_key(id) && !self.checker.reads(id),
                 "presentationExpires": self.expiry_of(id),
                 "right": right.as_ref().map(OwnRight::shown),

@@ -9,6 +9,7 @@ use super::behind::Behind;
 use super::catch_up::Ranges;
 use super::clock::Pace;
 use super::control::{Asked, ControlResult};
+use super::descriptors::NotSigned;
 use super::disk::Disk;
 use super::fates::Fate;
 use super::fetch::Fetches;
@@ -113,8 +114,8 @@ pub(crate) struct Worker {
     pub(super) invitations: Invitations,
     /// Schemas of channels that are not compiled yet: some of their documents are missing.
     pub(super) unready: BTreeSet<(ContentId, ContentId)>,
-    /// Channels of which cannot be said yet whether their owners signed them.
-    pub(super) unsure: BTreeSet<ContentId>,
+    /// Channels whose descriptors do not count: that their owners signed them is not so, or cannot be said.
+    pub(super) unsigned: BTreeMap<ContentId, NotSigned>,
     pub(super) unreported: Unreported,
     pub(super) after: Vec<After>,
     pub(super) disk: Disk,
@@ -194,7 +195,7 @@ impl Worker {
             beginnings: Beginnings::default(),
             invitations: parts.invitations,
             unready: BTreeSet::new(),
-            unsure: BTreeSet::new(),
+            unsigned: BTreeMap::new(),
             unreported: Unreported::default(),
             after: Vec::new(),
             disk: parts.disk,

@@ -76,6 +76,7 @@ impl Made {
             deliver: false,
             caught_up: false,
             at: NOW,
+            arrived: None,
             admission: cid("admission"),
             payload: None,
             sealing: None,

@@ -32,6 +32,7 @@ fn kept(envelope: &Envelope, deliver: bool) -> Entry {
         deliver,
         caught_up: false,
         at: NOW,
+        arrived: None,
         admission: cid("admission"),
         payload: None,
         sealing: None,

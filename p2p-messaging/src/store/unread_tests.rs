@@ -25,6 +25,7 @@ fn kept(envelope: &Envelope, caught_up: bool) -> Entry {
         deliver: false,
         caught_up,
         at: NOW,
+        arrived: None,
         admission: cid("admission"),
         payload: None,
         sealing: None,

@@ -22,6 +22,8 @@ fn comparison() -> impl Strategy<Value = String> {
         Just("time".to_owned()),
         Just("issued".to_owned()),
         Just("expires - 1m".to_owned()),
+        Just("arrived".to_owned()),
+        Just("arrived - 90s".to_owned()),
         Just("message.start + 1h".to_owned()),
         Just("visa.until".to_owned()),
         Just("'2026-03-01T12:00:00Z'".to_owned()),
@@ -117,8 +119,9 @@ fn messages() -> impl Strategy<Value = MessageFacts> {
     ]));
     let purposes =
         prop::option::of(prop::collection::vec(prop::sample::select(vec!["GB-1", "x"]), 0..3));
-    (zone, prop::option::of(-4..7_i64), start, purposes, any::<Option<bool>>()).prop_map(
-        |(zone, quantity, start, purposes, urgent)| {
+    let arrived = prop::option::of(prop::sample::select(vec![NOW, NOW.plus_millis(90_000)]));
+    (zone, prop::option::of(-4..7_i64), start, purposes, any::<Option<bool>>(), arrived).prop_map(
+        |(zone, quantity, start, purposes, urgent, arrived)| {
             let all = [
                 ("zone", zone.map(Json::from)),
                 ("quantity", quantity.map(Json::from)),
@@ -126,7 +129,8 @@ fn messages() -> impl Strategy<Value = MessageFacts> {
                 ("purposes", purposes.map(Json::from)),
                 ("urgent", urgent.map(Json::from)),
             ];
-            message(&all.into_iter().filter_map(|(n, v)| Some((n.to_owned(), v?))).collect())
+            let all = all.into_iter().filter_map(|(n, v)| Some((n.to_owned(), v?))).collect();
+            MessageFacts { arrived, ..message(&all) }
         },
     )
 }

@@ -151,6 +151,7 @@ fn message(attributes: &Json) -> MessageFacts {
         recipients: Vec::new(),
         issued: NOW,
         expires: NOW.plus_millis(60_000),
+        arrived: None,
         payload_bytes: 10,
         sealed: false,
         attributes: attributes.as_object().cloned().unwrap_or_default(),

@@ -110,6 +110,62 @@ fn what_would_compile_without_bound_is_refused() {
     assert!(error.to_string().contains("4096"), "{error}");
 }
 
+/// A bid that begins now, and came then.
+fn came(arrived: Option<UnixMillis>) -> Question {
+    let message = message(&json!({"start": NOW}));
+    Question::Publish(Box::new(MessageFacts { arrived, ..message }))
+}
+
+#[test]
+fn when_a_message_came_is_asked_of_the_facts_each_time() {
+    let gate = json!({"when": "arrived < message.start + 90s"});
+    let policy = compile(channel(vec![requirement("gate", gate)]));
+    assert!(policy.reads_arrival("bids") && !policy.reads_arrival("orders"));
+    let (just, late) = (NOW.plus_millis(89_999), NOW.plus_millis(90_000));
+    let facts = admission(&policy, Vec::new());
+    let mut admitted = policy.admit(facts.clone());
+    // All is decided for the same time; what was allowed is not remembered for what comes later.
+    for (arrived, cause) in [
+        (Some(just), None),
+        (Some(late), Some(codes::VALUE_DIFFERS)),
+        (None, Some(codes::VALUE_MISSING)),
+    ] {
+        let decision = policy.decide(&mut admitted, &came(arrived), NOW).expect("a decision");
+        let causes: Vec<_> =
+            decision.reasons.iter().flat_map(|r| &r.causes).map(|c| c.code.as_str()).collect();
+        assert_eq!(causes, cause.iter().map(|c| c.id()).collect::<Vec<_>>());
+        assert_eq!(decision.verdict == Verdict::Allow, cause.is_none());
+        let (_, bytes) = decision.encode().expect("bytes");
+        let written = String::from_utf8_lossy(&bytes).contains("\"arrived\":");
+        assert_eq!(written, arrived.is_some(), "what is not known is not written");
+        let recorded = RecordedDecision::parse(&bytes).expect("a record");
+        assert_eq!(recorded.recompute(&policy, &facts), Ok(decision));
+    }
+    // Where nobody noted it, it was not late for certain, either.
+    let not_late = json!({"not": {"when": "arrived >= message.start + 90s"}});
+    let policy = compile(channel(vec![requirement("gate", not_late)]));
+    let verdict = |arrived| ask(&policy, Vec::new(), &came(arrived)).verdict;
+    assert_eq!(verdict(Some(just)), Verdict::Allow);
+    assert_eq!(verdict(Some(late)), Verdict::Deny);
+    assert_eq!(verdict(None), Verdict::Deny);
+    assert!(!zone_policy().reads_arrival("bids"));
+}
+
+#[test]
+fn cedar_by_hand_is_told_when_a_message_came() {
+    let gate = format!(
+        "forbid (principal, action, resource) unless {{ \
+         context has arrived && context.arrived < {} }};",
+        NOW.plus_millis(90_000).get()
+    );
+    let policy = compile(channel(vec![cedar(&gate)]));
+    assert!(policy.reads_arrival("bids"));
+    let verdict = |arrived| ask(&policy, Vec::new(), &came(arrived)).verdict;
+    assert_eq!(verdict(Some(NOW)), Verdict::Allow);
+    assert_eq!(verdict(Some(NOW.plus_millis(90_000))), Verdict::Deny);
+    assert_eq!(verdict(None), Verdict::Deny);
+}
+
 fn cedar(text: &str) -> Requirement {
     serde_json::from_value(json!({
         "id": "own", "says": "as it is written", "cedar": text,

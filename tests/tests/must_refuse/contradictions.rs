@@ -43,7 +43,7 @@ fn a_record_that_contradicts_itself_is_found_out() {
     let scene = scene(folder.path(), 20);
     let record = ["record Failed GP-BUNDLE-RECORD"];
     let at = |millis: u64| NOW.plus_millis(millis);
-    let cases: [Case<'_>; 12] = [
+    let cases: [Case<'_>; 13] = [
         ("made before a record", &|p| p.entries.messages[4].logged = at(71 * MINUTE)),
         ("made before a receipt came", &|p| p.entries.receipts[0].logged = at(71 * MINUTE)),
         ("a message behind the last", &|p| p.manifest.last = p.entries.messages[4].number - 1),
@@ -59,6 +59,10 @@ fn a_record_that_contradicts_itself_is_found_out() {
             p.entries.messages[4].logged = UnixMillis::new(NOW.get() - 11 * MINUTE);
         }),
         ("decided long before it was logged", &|p| p.entries.messages[0].logged = at(11 * MINUTE)),
+        ("it came long before it was logged", &|p| {
+            let before = UnixMillis::new(NOW.get() - 11 * MINUTE);
+            p.entries.messages[0].arrived = Some(before);
+        }),
         ("refused and delivered", &|p| p.entries.messages[4].deliver = true),
         ("two records with one number", &|p| {
             p.entries.receipts[1].number = p.entries.messages[4].number;

@@ -10,8 +10,9 @@ use gridpass_messaging::checking::{
 use gridpass_messaging::codes;
 use gridpass_messaging::envelope::Header;
 use gridpass_policy::codes as policy_codes;
+use gridpass_policy::facts::Question;
 use gridpass_tests::channels;
-use gridpass_tests::messages::{Market, Sender, admitted, expect, later, scene};
+use gridpass_tests::messages::{Market, Peer, Sender, admitted, expect, later, scene};
 use gridpass_tests::world::{self, NOW, Party};
 
 #[test]
@@ -542,4 +543,104 @@ fn what_is_dated_back_behind_what_is_known_proves_the_sender_wrong() {
     let checked = peer.receive_by(&backdated, Source::CatchUp, NOW);
     expect(&checked, Verdict::Ignore, codes::ENVELOPE_ORDER);
     assert!(matches!(checked.effects[..], [Effect::Forked { .. }]));
+}
+
+/// A market whose bids must satisfy a comparison with a gate, and a bidder and a reader there.
+fn gated(comparison: &str) -> (Market, Sender, Peer) {
+    let market = Market::new(|d| {
+        let needs = serde_json::json!({"when": comparison});
+        d.publish.push(channels::requirement("gate", "bids come before the gate", needs));
+    });
+    let bidder = Party::new(2);
+    let presentation = market.presentation(&bidder);
+    let peer = market.peer(&Party::new(3), &[&presentation], market.lists(&[]));
+    let sender = Sender::new(&bidder, &presentation, &market.channel);
+    (market, sender, peer)
+}
+
+fn arrived(checked: &Checked) -> Option<UnixMillis> {
+    let decided = checked.decided.as_ref().expect("a decision");
+    let Question::Publish(facts) = &decided.question else { panic!("a message") };
+    facts.arrived
+}
+
+#[test]
+fn a_gate_holds_against_who_dates_a_bid_back_where_it_asks_when_it_came() {
+    let gate = later(50_000);
+    let minutes_after = later(600_000);
+    // What is caught up with is judged as of when it says that it was made: so it passes.
+    let time = format!("time < '{gate}'");
+    let (_, mut sender, mut peer) = gated(&time);
+    let checked = peer.receive_by(&sender.send(NOW), Source::CatchUp, minutes_after);
+    admitted(&checked);
+    assert_eq!(arrived(&checked), None, "nobody asks, and nothing more is recorded");
+
+    let came = format!("arrived < '{gate}'");
+    let (_, mut sender, mut peer) = gated(&came);
+    let in_time = sender.send(NOW);
+    let checked = peer.receive(&in_time, later(49_999));
+    admitted(&checked);
+    assert_eq!(arrived(&checked), Some(later(49_999)));
+    assert!(peer.checker.still_admits(&in_time, &peer.memory, later(49_999)));
+    assert!(!peer.checker.still_admits(&in_time, &peer.memory, gate), "to others it comes now");
+    // The same sender is remembered: the next question is another one all the same.
+    let held_back = sender.send(NOW);
+    let checked = peer.receive_by(&held_back, Source::CatchUp, minutes_after);
+    expect(&checked, Verdict::Refuse, policy_codes::VALUE_DIFFERS);
+    assert_eq!(arrived(&checked), Some(minutes_after));
+    assert!(checked.keep && !checked.deliver);
+    assert!(!checked.answers, "who gives what was in time to who was away is honest");
+
+    // Who was away refuses what was sent in time, too; who catches up before the gate does not.
+    let (_, _, mut away) = gated(&came);
+    let checked = away.receive_by(&in_time, Source::CatchUp, minutes_after);
+    expect(&checked, Verdict::Refuse, policy_codes::VALUE_DIFFERS);
+    let (_, _, mut early) = gated(&came);
+    admitted(&early.receive_by(&in_time, Source::CatchUp, later(40_000)));
+
+    // Live it is late by the clock alone; and what is wrong besides is answered for.
+    let (_, mut sender, mut peer) = gated(&came);
+    let checked = peer.receive(&sender.send(NOW), gate);
+    expect(&checked, Verdict::Refuse, policy_codes::VALUE_DIFFERS);
+    let wrong = sender.send_with(NOW, |h| {
+        h.attributes.insert("zone".into(), "GB-9".into());
+    });
+    let checked = peer.receive_by(&wrong, Source::CatchUp, minutes_after);
+    expect(&checked, Verdict::Refuse, policy_codes::VALUE_DIFFERS);
+    assert!(checked.answers);
+}
+
+#[test]
+fn what_waits_came_when_it_came_first_and_what_is_sent_comes_now() {
+    let gate = later(50_000);
+    let came = format!("arrived < '{gate}'");
+    for copy in [false, true] {
+        let (market, mut sender, mut peer) = gated(&came);
+        peer.checker.join(market.policy(), std::collections::BTreeMap::new(), true);
+        let bid = sender.send(NOW);
+        expect(&peer.receive(&bid, later(45_000)), Verdict::Wait, codes::SCHEMA_NOT_HERE);
+        let (id, schema) = channels::schemas().pop_first().expect("a schema");
+        peer.checker.schema_came(&market.channel, id.clone(), schema);
+        let checked = if copy {
+            peer.receive(&bid, later(55_000))
+        } else {
+            peer.came(&Missing::Document(id), later(55_000)).remove(0)
+        };
+        admitted(&checked);
+        assert_eq!(arrived(&checked), Some(later(45_000)), "a copy: {copy}");
+    }
+    // Whoever sends it asks itself by its own clock.
+    let (market, mut sender, _) = gated(&came);
+    let presentation = market.presentation(&sender.party);
+    let mut own = market.peer(&sender.party, &[&presentation], market.lists(&[]));
+    let key = sender.party.key.public_key();
+    let checked = own.checker.check_own(sender.clone().send(NOW), &key, &own.memory, NOW);
+    admitted(&checked);
+    assert_eq!(arrived(&checked), Some(NOW));
+    let checked = own.checker.check_own(sender.clone().send(NOW), &key, &own.memory, gate);
+    expect(&checked, Verdict::Refuse, policy_codes::VALUE_DIFFERS);
+    // What comes back to who lost it counts as it did: else the next would have its number.
+    let checked = own.receive_by(&sender.send(NOW), Source::CatchUp, later(600_000));
+    admitted(&checked);
+    assert_eq!(arrived(&checked), Some(NOW));
 }

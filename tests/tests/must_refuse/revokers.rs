@@ -233,19 +233,20 @@ fn a_list_by_a_key_that_its_signer_may_have_taken_since_its_document_was_obtaine
     let renewed = Party { key: key.clone(), key_id, ..s.ombudsman.clone() };
     let replaced = Party { key, ..s.ombudsman.clone() };
     let purpose = Purpose::Revocation;
-    let judged = |by: &Party, until: UnixMillis, set: &[Change], at: UnixMillis, seen: &SeenLists| {
-        let office = s.office(until);
-        let mut lists = s.lists(&[&office], None);
-        lists.pop();
-        lists.push(world::list_carrying(&s.root, by, purpose, set, &[&office]));
-        let resolver = Obtained(&s.ombudsman.did, at);
-        let evidence = Evidence { trust: &s.trust, lists: &lists, resolver: &resolver, seen };
-        let (now, clock) = (NOW, NOW);
-        let expect = Expectation { now, clock, audience: None, nonce: None, presenter: None };
-        let text = s.visa.text().as_bytes();
-        let report = verify_visa(text, &[], &evidence, &expect, &mut SignatureMemo::default());
-        (report.outcome, report.code)
-    };
+    let judged =
+        |by: &Party, until: UnixMillis, set: &[Change], at: UnixMillis, seen: &SeenLists| {
+            let office = s.office(until);
+            let mut lists = s.lists(&[&office], None);
+            lists.pop();
+            lists.push(world::list_carrying(&s.root, by, purpose, set, &[&office]));
+            let resolver = Obtained(&s.ombudsman.did, at);
+            let evidence = Evidence { trust: &s.trust, lists: &lists, resolver: &resolver, seen };
+            let (now, clock) = (NOW, NOW);
+            let expect = Expectation { now, clock, audience: None, nonce: None, presenter: None };
+            let text = s.visa.text().as_bytes();
+            let report = verify_visa(text, &[], &evidence, &expect, &mut SignatureMemo::default());
+            (report.outcome, report.code)
+        };
     // Under a name of its own, and under that of the one before. Lists are signed an hour ago.
     let by = [
         (&renewed, identity_codes::KEY_NOT_LISTED),

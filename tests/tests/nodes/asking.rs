@@ -121,6 +121,28 @@ async fn a_new_version_takes_over_the_name_of_a_channel_when_the_node_can_send_i
     flexgen.node.stop().await;
 }
 
+/// Within the five minutes by which clocks may differ it is joined already.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_version_takes_over_the_name_of_a_channel_when_its_date_has_come() {
+    let market = Market::with_operators(|_| ());
+    let flexgen = alone(&market).await;
+    let next = market.descriptor.next(nodes::clock().plus_millis(240_000)).expect("a version");
+    let mut channel = SignedChannel::unsigned(next).expect("a channel");
+    channel.sign(market.regulator.at(nodes::clock())).expect("signs");
+    flexgen.add(channel.to_json().to_string().as_bytes()).await;
+    let presentation = market.presentation_for(&flexgen.party, channel.id());
+    flexgen.add(presentation.text().as_bytes()).await;
+    flexgen.node.hurry(Duration::from_secs(11)).await;
+    let status = soon(flexgen.node.status()).await;
+    let joined = status["channels"].as_array().expect("channels").iter();
+    assert!(joined.clone().count() == 2 && joined.clone().all(|c| c["joined"] == true), "{status}");
+    let mut by_name = offer(&market, 1, "GB-1");
+    by_name.channel = market.descriptor.name.as_str().to_owned();
+    let sent = soon(flexgen.node.send(by_name)).await;
+    assert_eq!(sent.channel, market.channel, "the new one does not count yet");
+    flexgen.node.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_be_refused_is_told_reason_by_reason() {
     let market = Market::with_operators(|_| ());

@@ -9,6 +9,7 @@ mod conversation;
 mod embedding;
 mod ends;
 mod losses;
+mod owners;
 mod running;
 mod sealing;
 mod stopping;

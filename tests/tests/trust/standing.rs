@@ -17,7 +17,10 @@ use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{OfflineResolver, SnapshotStore as _};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::slot::Passphrase;
-use gridpass_tests::world;
+use gridpass_policy::channel::SignedChannel;
+use gridpass_policy::keeping as kept_channels;
+use gridpass_tests::channels;
+use gridpass_tests::world::{self, Party};
 
 /// What a role requires is renewed before the visa for the role is.
 #[test]
@@ -118,5 +121,24 @@ fn a_stolen_key_signs_no_charter_where_its_mark_is_known() -> TestResult {
     let code = refused.expect_err("it is known").code();
     assert_eq!(code, gridpass_credentials::codes::CHARTER_SIGNERS_TOO_FEW);
     assert_eq!(keeping::pinned(&aggregator, now)?.history().len(), 1);
+    Ok(())
+}
+
+/// What an owner signed anew is not lost to an older copy of the descriptor, or to its draft.
+#[test]
+fn a_wallet_keeps_every_signature_of_a_descriptor() -> TestResult {
+    let temp = tempfile::tempdir()?;
+    let passphrase = Passphrase::new("a passphrase of the flow");
+    let (mut wallet, _) = party(&temp.path().join("owner"), &passphrase, "owner.example")?;
+    let [one, two] = [1, 2].map(Party::new);
+    let draft = SignedChannel::unsigned(channels::bids(&one.did, |_| ()))?;
+    let (mut first, mut second) = (draft.clone(), draft.clone());
+    first.sign(one.at(world::NOW))?;
+    second.sign(two.at(world::NOW))?;
+    for copy in [&first, &second, &first, &draft] {
+        kept_channels::keep(&mut wallet, copy, &mut rng())?;
+    }
+    let kept = kept_channels::channel(&wallet, first.id().as_str())?;
+    assert_eq!(kept.to_json()["proof"].as_array().map(Vec::len), Some(2));
     Ok(())
 }

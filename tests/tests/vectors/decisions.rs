@@ -164,6 +164,7 @@ pub(crate) fn decisions() -> Vec<Made> {
         revoked.case("the visa is revoked", bid(), NOW, nothing),
         unknown.case("no status list is at hand", bid(), NOW, nothing),
     ];
+    cases.extend(arrivals());
     let not_canonical = {
         let (_, bytes) = one.admission.encode().expect("a name");
         String::from_utf8(bytes).expect("text").replacen(':', ": ", 1)
@@ -176,4 +177,26 @@ pub(crate) fn decisions() -> Vec<Made> {
         "GP-DECISION-MALFORMED",
     ));
     cases
+}
+
+/// In a channel that asks twice when a bid came: that it was in time, and that it was not late.
+fn arrivals() -> Vec<Made> {
+    let mut gated = Bidder::new(|m| m.lists(&[]));
+    let gate = NOW.plus_millis(90_000);
+    let in_time = json!({"when": format!("arrived < '{gate}'")});
+    let not_late = json!({"not": {"when": format!("arrived >= '{gate}'")}});
+    gated.market.descriptor.publish.extend([
+        channels::requirement("gate", "bids come before the gate", in_time),
+        channels::requirement("not-late", "no bid comes after it", not_late),
+    ]);
+    let (channel, _) = gated.market.descriptor.encode().expect("a descriptor");
+    gated.admission.channel = channel;
+    let came = |at: UnixMillis| move |q: &mut Value| q["publish"]["arrived"] = json!(at);
+    let bid = || channels::bid("GB-1", 100);
+    let just = UnixMillis::new(gate.get() - 1);
+    vec![
+        gated.case("it came just before the gate", bid(), NOW, came(just)),
+        gated.case("it came at the gate, and says that it was made before", bid(), NOW, came(gate)),
+        gated.case("nobody says when it came", bid(), NOW, |_: &mut Value| ()),
+    ]
 }

@@ -575,14 +575,27 @@ pub fn differences(old: &Value, new: &Value) -> Vec<Change> {
     changes
 }
 
+/// Why a file is no schema document. One of an XSD is made of its files.
+pub fn no_schema(path: &Path, bytes: &[u8], why: &str) -> Failure {
+    let code = gridpass_policy::codes::SCHEMA_MALFORMED;
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if text.trim_ascii_start().first() == Some(&b'<') {
+        let message =
+            format!("{}: it is XML, such as an XSD, and no schema document", path.display());
+        return Failure::new(code, message).next(
+            "Pin the XSD with every file that it includes, `gridpass schema pin MAIN.xsd OTHER.xsd -o schema.json`, and name \
+             schema.json, with --media-type application/xml.",
+        );
+    }
+    Failure::new(code, format!("{}: {why}", path.display()))
+}
+
 /// A schema document from a file, whose name is the CID of its canonical bytes.
 pub fn schema_document(path: &Path) -> Result<(ContentId, Vec<u8>), Failure> {
     use gridpass_identity::json::{Limits, parse_strict};
     let bytes = read_input(path, MAX_INPUT)?;
-    let value = parse_strict(&bytes, Limits::DOCUMENT).map_err(|e| {
-        let message = format!("{}: {e}", path.display());
-        Failure::new(gridpass_policy::codes::SCHEMA_MALFORMED, message)
-    })?;
+    let value = parse_strict(&bytes, Limits::DOCUMENT)
+        .map_err(|e| no_schema(path, &bytes, &e.to_string()))?;
     Ok(ContentId::of_json(&value)?)
 }
 

@@ -15,6 +15,7 @@ use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use gridpass_identity::wallet::Diary;
 use gridpass_identity::wallet::clock::check_clock;
 use serde_json::json;
+use std::time::Duration;
 
 /// Hold this machine's clock against what the wallet dated, and put right what a clock that was ahead left
 #[derive(Args)]
@@ -49,6 +50,17 @@ pub fn warn_of_jump(diary: &Diary, now: UnixMillis) {
             ),
         );
     }
+}
+
+/// The time for a new entry of a log, in a second after that of the last change of any key: logs are dated in whole
+/// seconds, and each entry later than the one before. Waits for it where it has to, which is less than a second.
+pub fn time_of_entry(diary: &Diary) -> UnixMillis {
+    let of_this_second = |last: UnixMillis| last.floor_to_second() == now().floor_to_second();
+    if diary.last_key_change.is_some_and(of_this_second) {
+        let left = 1000_u64.saturating_sub(now().get() % 1000);
+        std::thread::sleep(Duration::from_millis(left));
+    }
+    now()
 }
 
 fn days_of_pause(diary: &Diary, now: UnixMillis) -> Option<u64> {

@@ -1,6 +1,6 @@
 //! `gridpass id deactivate`: an identity is given up, for good.
 
-use super::clock::warn_of_jump;
+use super::clock::{time_of_entry, warn_of_jump};
 use super::id::shown_in_json;
 use super::resolve::{published_at, to_publish};
 use crate::commands::wallet::warn_after_change;
@@ -47,7 +47,8 @@ pub fn run(global: &GlobalArgs, args: &DeactivateArgs) -> Outcomes {
     if !args.yes {
         confirm(&ends.told(&identity.did), &identity.name, global.secrets.no_input)?;
     }
-    let ended = wallet.deactivate(&identity, &mut rng(), now()).map_err(|e| {
+    let now = time_of_entry(&wallet.status()?.diary);
+    let ended = wallet.deactivate(&identity, &mut rng(), now).map_err(|e| {
         Failure::from(e).look(format!(
             "Look whether it is deactivated: `gridpass id show {name}`. If it is, publish the log, which `gridpass \
              id export {name} -o did.jsonl` writes.",

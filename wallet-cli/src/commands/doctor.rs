@@ -4,7 +4,10 @@ use super::clock::clock_check;
 use super::partial;
 use crate::codes;
 use crate::commands::node::client::Client;
-use crate::commands::node::{TROUBLES, code_of, ending, folder, left_aside, silence, unread};
+use crate::commands::node::{
+    TROUBLES, code_of, ending, folder, left_aside, not_signed, schema_missing, silence, unread,
+};
+use crate::commands::restored::lists_to_take;
 use crate::commands::wallet::changed_since;
 use crate::context::{GlobalArgs, now};
 use crate::help;
@@ -58,6 +61,9 @@ pub fn run(global: &GlobalArgs, _: &DoctorArgs) -> Outcomes {
     } else {
         let sentence = format!("{} will be made by the first wallet", home.display());
         report.push(ok("home", sentence));
+    }
+    if let Some(Err(e)) = global.profile.as_deref().map(|name| global.profile_dir(name)) {
+        report.push(Check::failed("profile", e.code, e.message));
     }
     let mut wallets = Vec::new();
     for profile in global.profiles()? {
@@ -127,9 +133,17 @@ fn check_status(report: &mut Report, status: &Value) {
     }
     for channel in all(status, "channels") {
         let name = text(&channel, "name");
+        if let Some(unsigned) = not_signed(&channel) {
+            let (sentence, next) = (unsigned.sentence, unsigned.next);
+            doubt("channel", unsigned.code, format!("channel {name}: {sentence}; next: {next}"));
+        }
         if let Some(unread) = unread(&channel) {
             let sentence = format!("channel {name}: {}; next: {}", unread.sentence, unread.next);
             doubt("channel", unread.code, sentence);
+        }
+        for lacks in all(&channel, "schemasMissing") {
+            let (code, sentence, next) = schema_missing(&lacks);
+            doubt("channel", code, format!("channel {name}: {sentence}; next: {next}"));
         }
         for gap in all(&channel, "gaps") {
             let Some((code, sentence)) = left_aside(&gap) else { continue };
@@ -209,6 +223,9 @@ fn check_wallet(report: &mut Report, profile: &str, dir: &Path, now: UnixMillis)
     let records = counted(status.records, "record", "records");
     let sentence = format!("wallet {profile}: whole, {records}");
     report.push(Check::passed("wallet", codes::IN_ORDER, sentence));
+    if let Some(check) = lists_check(profile, dir) {
+        report.push(check);
+    }
     report.push(clock_check(profile, &status.diary, now));
     report.push(backup_check(profile, &status.diary, now));
     if !status.backup_for_words {
@@ -218,6 +235,22 @@ fn check_wallet(report: &mut Report, profile: &str, dir: &Path, now: UnixMillis)
         report.push(Check::indeterminate("backup", code, sentence));
     }
     Some(status.diary)
+}
+
+/// What a restored wallet was not given yet of what it published itself.
+fn lists_check(profile: &str, dir: &Path) -> Option<Check> {
+    let sentence = match lists_to_take(dir) {
+        Ok(open) if open.is_empty() => return None,
+        Ok(open) => {
+            let open = counted(open.len(), "own list", "own lists");
+            format!(
+                "wallet {profile}: restored, and {open} not taken yet; next: gridpass --profile {profile} status \
+                 accept lists.json"
+            )
+        }
+        Err(e) => format!("wallet {profile}: {}", e.message),
+    };
+    Some(Check::indeterminate("lists", codes::OWN_LISTS_OPEN, sentence))
 }
 
 fn backup_check(profile: &str, diary: &Diary, now: UnixMillis) -> Check {
@@ -293,6 +326,13 @@ mod tests {
                           {"sender": "did:web:b.example", "leftAside": null}]);
         let lacks = json!({"channels": [{"name": "bids", "gaps": gaps}]});
         assert_eq!(found(&lacks), ["GP-STATUS-ROLLBACK"]);
+        let why = json!({"state": "refused", "code": "GP-CHANNEL-NOT-SIGNED", "sentence": "so",
+                         "next": "do"});
+        let stolen = json!({"channels": [{"name": "bids", "joined": false, "notSigned": why}]});
+        assert_eq!(found(&stolen), ["GP-CHANNEL-NOT-SIGNED"]);
+        let schema = json!({"schema": "b", "code": "GP-SCHEMA-NOT-HERE", "sentence": "no"});
+        let lacks = json!({"channels": [{"name": "bids", "schemasMissing": [schema]}]});
+        assert_eq!(found(&lacks), ["GP-SCHEMA-NOT-HERE"]);
         let roomy = json!({"shortOfDisk": false, "manyFiles": false, "clockBehind": false,
                            "channels": []});
         assert!(found(&roomy).is_empty());

@@ -91,7 +91,8 @@ pub struct DefineArgs {
     /// So many of the required roles are enough
     #[arg(long, value_name = "N", requires = "requires")]
     at_least: Option<usize>,
-    /// A claim and its JSON type, such as zone:string; with ? at the end it may be absent
+    /// A claim and its JSON type, such as zone:string (also integer, number, boolean, array, object); with ? at
+    /// the end it may be absent
     #[arg(long = "claim", value_name = "NAME:TYPE")]
     claims: Vec<String>,
     /// The claims as a JSON Schema (2020-12) in a file
@@ -287,6 +288,9 @@ fn next_version(version: &str) -> String {
     numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(".")
 }
 
+/// What JSON Schema calls types.
+const TYPES: [&str; 7] = ["string", "integer", "number", "boolean", "array", "object", "null"];
+
 fn claims_schema(args: &DefineArgs) -> Result<Map<String, Value>, Failure> {
     if let Some(path) = &args.claims_schema {
         return claims_in(path);
@@ -298,6 +302,14 @@ fn claims_schema(args: &DefineArgs) -> Result<Map<String, Value>, Failure> {
             Some(kind) => (kind, true),
             None => (kind, false),
         };
+        if !TYPES.contains(&kind) {
+            let message = format!("{kind:?}, the type of the claim {name:?}, is no JSON type");
+            return Err(Failure::new(crate::codes::USAGE, message).next(format!(
+                "The types are {}. A date is a string; what else a claim must be stands in a JSON Schema, \
+                 --claims-schema FILE.",
+                TYPES.join(", ")
+            )));
+        }
         properties.insert(name.to_owned(), json!({"type": kind}));
         if !optional {
             required.push(name);

@@ -1,6 +1,6 @@
 //! `gridpass id rotate`: new keys for an identity, in good order or after a compromise.
 
-use super::clock::warn_of_jump;
+use super::clock::{time_of_entry, warn_of_jump};
 use super::resolve::{parse_time, to_publish};
 use super::visa::hanging::lines;
 use crate::commands::wallet::warn_after_change;
@@ -39,8 +39,9 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
     let identity = wallet.identity(&args.name)?;
     if identity.did.method() == "webvh" {
         warn_of_jump(&wallet.status()?.diary, now());
+        let now = time_of_entry(&wallet.status()?.diary);
         let rotated = wallet
-            .rotate(&identity, since, &mut rng(), now())
+            .rotate(&identity, since, &mut rng(), now)
             .map_err(|e| may_be_rotated(e.into(), &identity))?;
         warn_after_change(global, &wallet);
         let marked = newly_marked(&identity, &rotated);

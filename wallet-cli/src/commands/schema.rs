@@ -1,6 +1,6 @@
 //! `gridpass schema` and `gridpass topic check`: payload schemas.
 
-use super::arguments::trimmed;
+use super::arguments::{no_schema, trimmed};
 use crate::codes;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input};
 use crate::help;
@@ -94,10 +94,8 @@ pub fn run(_: &GlobalArgs, command: &SchemaCommand) -> Outcomes {
 /// A schema from a file, with the files beside it that it is pinned with.
 fn read_schema(path: &Path, folder: Option<&Path>) -> Result<(ContentId, PayloadSchema), Failure> {
     let bytes = read_input(path, MAX_INPUT)?;
-    let value = parse_strict(trimmed(&bytes), Limits::DOCUMENT).map_err(|e| {
-        let message = format!("{}: {e}", path.display());
-        Failure::new(policy_codes::SCHEMA_MALFORMED, message)
-    })?;
+    let value = parse_strict(trimmed(&bytes), Limits::DOCUMENT)
+        .map_err(|e| no_schema(path, &bytes, &e.to_string()))?;
     let (id, canonical) = ContentId::of_json(&value)?;
     let mut documents: BTreeMap<ContentId, Vec<u8>> = BTreeMap::new();
     documents.insert(id.clone(), canonical);

@@ -1,6 +1,7 @@
 //! `gridpass status`: status lists as files.
 
 use super::arguments::{check_logs, identities_of, read_lists, save_identities, self_proving};
+use super::restored::{must_have_lists, none_to_take, own_lists_taken};
 use super::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;
@@ -65,6 +66,10 @@ pub struct PublishArgs {
     /// Write this list alone, bare, instead of a file of all
     #[arg(long, value_name = "ID")]
     list: Option<String>,
+    /// Publish though the wallet was restored and its own newer lists were not taken: only where the backup has
+    /// all that was published. What was suspended or revoked after it counts again
+    #[arg(long)]
+    despite_restore: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -119,9 +124,16 @@ fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
     if let Some(id) = &args.list {
         must_be_own(&wallet, &me.did, id)?;
     }
+    let profile = global.profile_dir(&global.profile()?)?;
+    if !args.despite_restore {
+        must_have_lists(&profile, &me.did)?;
+    }
     let trust = keeping::pinned_even_ahead(&wallet, now())?;
     let mut issuer = Issuer { wallet: &mut wallet, identity: &me, trust: &trust, now: now() };
     let lists = issuer.publish_lists(args.form.into(), &mut rng())?;
+    if args.despite_restore {
+        none_to_take(&profile, &me.did)?;
+    }
     let text: String = lists.iter().map(line).collect();
     let text = if lists.is_empty() {
         "There is no list yet: issue a visa first.".to_owned()
@@ -203,6 +215,7 @@ fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
         }
     }
     let new = save_identities(&mut wallet, &identities)?;
+    let before = register::signed_lists(&wallet)?;
     let (mut kept, mut older, mut wrong) = (Vec::new(), Vec::new(), None);
     // What is wrong with one keeps nobody from what the others say.
     for list in lists {
@@ -217,6 +230,7 @@ fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
         }
     }
     let lists = kept;
+    let open = own_lists_taken(&global.profile_dir(&global.profile()?)?, &before, &lists)?;
     if let Some(wrong) = wrong {
         return Err(wrong.into());
     }
@@ -248,6 +262,13 @@ fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
             "\n{own} of them are your own: what they say is in your register, and you go on from them.\n\
              next: gridpass status publish -o lists.json"
         ));
+        if open > 0 {
+            text.push_str(&format!(
+                "\n{} of yours as new as the backup from which this wallet was restored, or newer, to be taken still: \
+                 gridpass explain GP-OWN-LISTS-OPEN",
+                counted(open, "list is", "lists are")
+            ));
+        }
     }
     Ok(Answer::new("gridpass.status.accept/1", json, text))
 }

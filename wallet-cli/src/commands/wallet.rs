@@ -2,7 +2,7 @@
 
 use super::clock;
 use super::init::{build_in_place, reopen};
-use super::restored::mark_restored;
+use super::restored::{mark_own_lists, mark_restored};
 use crate::codes;
 use crate::context::{GlobalArgs, OutputArgs, now, read_input, rng};
 use crate::help;
@@ -555,6 +555,7 @@ fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Outcomes {
         let store = Box::new(SledStore::create(partial)?);
         let wallet = opened.backup.restore(store, opened.wallet_secret.unlock())?;
         mark_restored(partial, opened.backup.manifest().created)?;
+        mark_own_lists(partial, &register::signed_lists(&wallet)?)?;
         Ok((wallet, ()))
     };
     build_in_place(&dir, build, |()| {})?;

@@ -54,6 +54,38 @@ fn version_of(party: &Party<'_>) -> Value {
     shown["charter"]["version"].clone()
 }
 
+/// Two honest signers have two packs of one charter: one of them publishes, and only that one's CID is told.
+#[test]
+fn one_of_several_signers_tells_which_pack_to_pin() {
+    let place = Place::new();
+    let parties = signers(&place);
+    let [reg, min, cou, dso] = &parties;
+    new_charter(&parties, "2");
+    let unwritten = min.ok(&["charter", "sign", "new.json"]);
+    assert!(unwritten.text().contains("in no file yet"), "{}", unwritten.text());
+    let own = min.ok(&["charter", "pack", "-o", "own.json"]);
+    assert!(!own.text().contains("by another way"), "{}", own.text());
+    assert!(own.text().contains("charter publish"), "{}", own.text());
+    // The council did not sign.
+    let published = reg.ok(&["charter", "publish", "own.json", "-o", "trust1.json"]);
+    assert!(published.stderr.contains(&cou.did), "{}", published.stderr);
+    assert!(!published.stderr.contains(&min.did), "{}", published.stderr);
+    assert!(published.text().contains("by another way"), "{}", published.text());
+    let verified = dso.json("gridpass.charter.verify/1", &["charter", "verify", "own.json"]);
+    let cid = verified["pack"].as_str().expect("a CID");
+    let signed = cou.ok(&["charter", "sign", "own.json", "-o", "new-3.json"]);
+    assert_eq!(signed.text().matches("CID").count(), 1, "{}", signed.text());
+    let published = reg.ok(&["charter", "publish", "new-3.json", "--force", "-o", "trust1.json"]);
+    assert!(!published.stderr.contains("did not sign"), "{}", published.stderr);
+    let verified = dso.json("gridpass.charter.verify/1", &["charter", "verify", "trust1.json"]);
+    assert_ne!(verified["pack"].as_str(), Some(cid), "a signature more is another pack");
+    // A genuine one of the same charter is not said to be altered.
+    let other = ["charter", "verify", "trust1.json", "--pin", cid];
+    let refused = dso.refused("GP-CID-OTHER", 10, &other);
+    let next = refused["next"].as_str().expect("text");
+    assert!(next.contains("another pack") && !next.contains("altered"), "{refused}");
+}
+
 #[test]
 fn an_older_pack_of_the_same_charter_hides_no_stolen_key() {
     let place = Place::new();

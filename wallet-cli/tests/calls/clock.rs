@@ -128,6 +128,23 @@ fn a_list_that_is_not_there_is_looked_for_before_any_is_signed() {
 }
 
 #[test]
+fn a_channel_that_is_dated_ahead_is_not_signed() {
+    let place = Place::new();
+    let (regulator, _) = framework(&place);
+    place.write("bid.json", r#"{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "required": ["zone"], "properties": {"zone": {"type": "string"}}}"#);
+    let new = ["channel", "new", "flex.gb.bids", "--publish", "flex.gb.aggregator"];
+    regulator.ok(&[&new[..], &["--topic", "bids=bid.json", "-o", "now.json"]].concat());
+    let mut draft: serde_json::Value =
+        serde_json::from_str(&place.read("now.json")).expect("a descriptor");
+    draft["dated"] = serde_json::json!(ahead().floor_to_second());
+    place.write("ahead.json", &draft.to_string());
+    let sign = ["channel", "sign", "ahead.json", "-o", "ahead.signed.json"];
+    regulator.refused("GP-SIGNED-IN-FUTURE", 10, &sign);
+    assert!(!place.path("ahead.signed.json").exists());
+    regulator.ok(&["channel", "sign", "now.json"]);
+}
+
+#[test]
 fn a_charter_that_is_dated_ahead_is_not_signed() {
     let place = Place::new();
     let (_, signer) = framework(&place);

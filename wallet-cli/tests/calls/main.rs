@@ -44,6 +44,8 @@ mod past;
 mod policy;
 #[cfg(unix)]
 mod register;
+#[cfg(unix)]
+mod remedies;
 mod revokers;
 mod roles;
 #[cfg(unix)]

@@ -57,6 +57,8 @@ fn a_folder_of_requests_is_looked_at_and_each_says_what_it_lacks() {
     let ran = place.run(&regulator.args(&call));
     let said = ran.text();
     assert!(said.contains(&holder.did) && said.contains("requires  flex.gb.aggregator"), "{said}");
+    // What is claimed is seen before the whole folder is issued.
+    assert!(said.contains("zone") && said.contains("GB-1"), "{said}");
     assert!(said.contains("1 passed, 0 failed, 1 cannot be decided"), "{said}");
     // One that is none keeps nobody from the others, and is worse than one that is open.
     place.write("requests/c.json", "no request");

@@ -406,9 +406,17 @@ fn an_issuer_that_was_restored_takes_nothing_back() {
         rows.map(|r| r["state"].as_str().expect("a state").to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(states(), ["in force"]);
+    // By what the backup knew, what was revoked since would count again.
+    let open = || doctor().contains(&"GP-OWN-LISTS-OPEN".to_owned());
+    assert!(open(), "the doctor says so");
+    let publish = ["--profile", "again", "status", "publish", "-o", "early.json"];
+    let refused = place.refused("GP-OWN-LISTS-OPEN", 11, &publish);
+    assert!(next_of(&refused).contains("--despite-restore"), "{refused}");
+    assert!(!place.path("early.json").exists());
     let accepted = again(&["status", "accept", "published.json"]);
     assert!(accepted.text().contains("your own"), "{}", accepted.text());
     assert_eq!(states(), ["revoked"]);
+    assert!(!open());
     place.refused("GP-STATUS-UNCHANGED", 8, &["--profile", "again", "visa", "revoke", &id]);
     again(&["status", "publish", "-o", "lists.json"]);
     let verified = |visa: &str, lists: &str| {
@@ -423,4 +431,18 @@ fn an_issuer_that_was_restored_takes_nothing_back() {
     // And it issues again, on a list of its own.
     again(&[&second[..], &["-o", "third.json"]].concat());
     assert_eq!(verified("third.json", "more.json"), 0);
+
+    // Revoking waits for nothing; and who has no lists elsewhere says so.
+    let restore = ["wallet", "restore", "regulator.gpb", "--profile", "alone"];
+    place.ok(&[&restore[..], &words].concat());
+    let revoked = place.ok(&["--profile", "alone", "visa", "revoke", &id, "-o", "at-once.json"]);
+    assert!(revoked.stderr.contains("GP-OWN-LISTS-OPEN"), "{}", revoked.stderr);
+    let made = [&["--profile", "alone"], &second[..], &["-o", "fourth.json"]].concat();
+    let made = place.ok(&made);
+    assert!(made.stderr.contains("GP-OWN-LISTS-OPEN"), "{}", made.stderr);
+    assert!(open());
+    let publish = ["--profile", "alone", "status", "publish", "-o", "alone.json"];
+    place.refused("GP-OWN-LISTS-OPEN", 11, &publish);
+    place.ok(&[&publish[..], &["--despite-restore"]].concat());
+    assert!(!open());
 }

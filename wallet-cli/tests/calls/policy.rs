@@ -272,3 +272,24 @@ fn lint_looks_at_issuers_at_recipients_and_at_schemas_that_refer() {
     assert_eq!(found[0].1, "GP-LINT-RECIPIENTS");
     assert_eq!(lint(to_zone, "unicast"), (0, vec![]));
 }
+
+/// A gate: what is dated back passes it by catching up, unless it asks when a message came.
+#[test]
+fn lint_hints_at_a_gate_and_a_case_says_when_its_message_came() {
+    let place = Place::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/policy-cases");
+    let lint = |name: &str| {
+        let channel = folder.join(name).display().to_string();
+        let found = place.run_bare(&["--json", "policy", "lint", &channel]).json();
+        let found = found["found"].as_array().expect("found").clone();
+        found.iter().filter(|f| f["code"] == "GP-LINT-ARRIVAL").count()
+    };
+    // It asks for `time + 1h <= message.deliveryStart`, of either topic.
+    assert_eq!((lint("bids.channel.json"), lint("gates.channel.json")), (2, 0));
+    let cases = folder.join("gates.cases.json").display().to_string();
+    let name = "Dated before the gate, and given when it was asked for, after it";
+    let explained = place.run_bare(&["policy", "explain", &cases, "--case", name, "--no-cedar"]);
+    let text = explained.text();
+    assert!(text.contains("  came       2026-03-02T10:20:00Z\n"), "{text}");
+    assert!(text.contains("GP-VALUE-DIFFERS"), "{text}");
+}

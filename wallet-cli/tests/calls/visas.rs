@@ -349,6 +349,9 @@ fn a_node_is_authorised_and_cut_off() {
     assert_eq!(made["authorisation"]["purposes"], serde_json::json!(["messages"]));
     let long = ["visa", "authorise-node", &node, "--validity", "91d", "-o", "never.json"];
     regulator.refused("GP-VISA-VALIDITY-TOO-LONG", 10, &long);
+    // A node acts as long as its organisation's own list is new enough.
+    let told = regulator.ok(&["visa", "authorise-node", &node, "-o", "again.json"]);
+    assert!(told.text().contains("gridpass status publish"), "{}", told.text());
     regulator.ok(&["visa", "revoke", &node, "-o", "cut-off.json"]);
     regulator.refused("GP-STATUS-UNCHANGED", 8, &["visa", "revoke", &node]);
     let index = regulator.json("gridpass.status.show/1", &["status", "show", "cut-off.json"]);

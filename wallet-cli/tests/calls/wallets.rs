@@ -95,10 +95,10 @@ fn an_open_secret_file_is_warned_about() {
     let place = Place::with_wallet();
     let mode = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(place.path("passphrase.txt"), mode).expect("opened");
-    let ran = place.ok(&["id", "list"]);
+    let ran = place.run_with_passphrase(&["id", "list"]);
     assert!(ran.stderr.starts_with("warning [GP-PERMISSIONS-OPEN]: "), "{}", ran.stderr);
     // In JSON each line is an object, and the error is the last.
-    let ran = place.run(&["--json", "id", "show", "nobody"]);
+    let ran = place.run_with_passphrase(&["--json", "id", "show", "nobody"]);
     let lines: Vec<serde_json::Value> =
         ran.stderr.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
     let told = |n: usize| (lines[n]["schema"].as_str(), lines[n]["code"].as_str());

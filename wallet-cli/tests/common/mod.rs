@@ -129,6 +129,11 @@ impl Place {
         ran
     }
 
+    /// With the passphrase, also where the words are known.
+    pub fn run_with_passphrase(&self, args: &[&str]) -> Ran {
+        self.run(&[&["--passphrase-file", "passphrase.txt"], args].concat())
+    }
+
     /// A call that must succeed.
     pub fn ok(&self, args: &[&str]) -> Ran {
         let ran = self.run(args);

@@ -40,7 +40,8 @@ impl Words {
     /// A call was made, in a folder.
     pub fn notice(&self, folder: &Path, args: &[&str], went_well: bool) {
         let mut known = self.known();
-        if args.contains(&"wallet") && (args.contains(&"slots") || args.contains(&"restore")) {
+        let changes = |what: &&str| matches!(*what, "slots" | "passphrase" | "restore");
+        if args.contains(&"wallet") && args.iter().any(changes) {
             known.is_lost = true;
         }
         let Some(words) = value_of(args, "--recovery-out") else { return };

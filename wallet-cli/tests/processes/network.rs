@@ -422,6 +422,23 @@ fn a_schema_of_several_files_is_fetched_and_payloads_are_held_against_it() {
     network.start("north-1");
     // It has the channel, and nothing of its schema.
     network.node("south-1", "south");
+    // Alone it can ask nobody, and says what it lacks.
+    network.start_alone("south-1");
+    network.place.write("model.xml", "<Model zone='GB-1'/>");
+    let args = ["send", MODELS, "models", "model.xml", "--profile", "south-1"];
+    let told = network.place.refused("GP-SCHEMA-NOT-HERE", 11, &args);
+    let schema = network.ask("south-1", &["node", "status"])["channels"]
+        .as_array()
+        .and_then(|all| all.iter().find(|c| c["name"] == MODELS).cloned())
+        .expect("the channel")["schemasMissing"][0]["schema"]
+        .as_str()
+        .expect("it is named")
+        .to_owned();
+    assert!(told["message"].as_str().is_some_and(|m| m.contains(&schema)), "{told}");
+    assert!(told["next"].as_str().is_some_and(|n| n.contains("gridpass node add")), "{told}");
+    let shown = network.call("south-1", "node status");
+    assert!(shown.text().contains("SCHEMA MISSING"), "{}", shown.text());
+    network.stop("south-1");
     network.start("south-1");
     network.sees("south-1", 1);
     let send = |text: &str| {

@@ -226,6 +226,7 @@ impl<'m> Context<'m> {
         let mut facts = message_facts(envelope, signature, entry.sent_last_minute);
         facts.sealing.clone_from(&entry.sealing);
         facts.payload.clone_from(&entry.facts);
+        facts.arrived = entry.arrived;
         let ruling = policy.rule(admitted, &Question::Publish(Box::new(facts)), entry.at);
         let allowed = ruling.verdict == Verdict::Allow;
         let found = ruling.reasons.iter().map(|r| r.code.as_str());

@@ -102,6 +102,7 @@ fn record(material: &Material<'_>) -> Audit {
     let own = material.receipts.iter().flatten().filter(|r| Some(r.key()) == kid);
     let own: Vec<_> = own.map(SignedReceipt::receipt).collect();
     let recorded = Recorded {
+        participant: &manifest.exporter.participant,
         made: manifest.made,
         last: manifest.last,
         messages: &messages,

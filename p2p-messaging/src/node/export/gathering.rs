@@ -186,6 +186,7 @@ impl Gathered {
             deliver: kept.deliver,
             caught_up: kept.caught_up,
             at: kept.at,
+            arrived: kept.arrived,
             admission: kept.admission,
             facts: kept.payload,
             sealing: kept.sealing,

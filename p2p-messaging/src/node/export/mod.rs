@@ -209,6 +209,7 @@ pub fn export(
     let own = gathered.receipts.iter().filter(|r| r.own).map(|r| &r.receipt);
     let own: Vec<_> = own.collect();
     let contradiction = contradiction(&Recorded {
+        participant: &manifest.exporter.participant,
         made: asked.made,
         last: gathered.last,
         messages: &messages,

@@ -4,17 +4,26 @@ use super::folder::{self, Folder};
 use super::recognise::{Given, recognise};
 use super::{Material, MaterialError, Taken};
 use gridpass_credentials::content_id::ContentId;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::time::UnixMillis;
 use gridpass_policy::channel::SignedChannel;
+use gridpass_policy::codes::CHANNEL_NOT_SIGNED;
 
 impl Material {
     pub(super) fn take_channel(
         &mut self,
-        channel: SignedChannel,
+        mut channel: SignedChannel,
+        now: UnixMillis,
         keep: bool,
     ) -> Result<Taken, MaterialError> {
         let id = channel.id().clone();
         if keep {
+            if !channel.is_signed() {
+                let sentence = format!("{id} is a draft: nobody signed it");
+                return Err(MaterialError::new(CHANNEL_NOT_SIGNED, sentence));
+            }
             self.check_channel(&channel)?;
+            channel = self.with_signatures_held(channel, now);
             let bytes = channel.to_json().to_string();
             self.folder.write(&folder::channel(&id), bytes.as_bytes())?;
             self.folder.remove(&folder::left(&id))?;
@@ -22,6 +31,23 @@ impl Material {
         self.left.remove(&id);
         self.channels.insert(id.clone(), channel);
         Ok(Taken::Channel(id))
+    }
+
+    /// A descriptor that is given, with the signatures of the copy at hand: an older copy takes away none that
+    /// counts.
+    fn with_signatures_held(&self, given: SignedChannel, now: UnixMillis) -> SignedChannel {
+        let Some(held) = self.channel(given.id()) else { return given };
+        let counts = held.check_owner(&self.identities, now).outcome == Outcome::Passed;
+        // There is room for 64: those that count come first, and else those that are new.
+        let (mut first, then) = match counts {
+            true => (held.clone(), &given),
+            false => (given.clone(), held),
+        };
+        match first.merge(then) {
+            Ok(()) => first,
+            // They have one name.
+            Err(_) => given,
+        }
     }
 
     /// A channel that it takes part in, or did.

@@ -254,7 +254,7 @@ impl Material {
         }
         Ok(match recognise(bytes)? {
             Given::Trust => vec![self.take_trust(bytes, now, keep)?],
-            Given::Channel(channel) => vec![self.take_channel(*channel, keep)?],
+            Given::Channel(channel) => vec![self.take_channel(*channel, now, keep)?],
             Given::Parcel(parcel) => self.take_parcel(&parcel, now, keep)?,
             Given::List(list) => self.take_list(*list, now, keep)?.into_iter().collect(),
             Given::Authorisation(own) => vec![self.take_authorisation(*own, now, keep)?],

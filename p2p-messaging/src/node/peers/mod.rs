@@ -225,9 +225,7 @@ impl Worker {
     /// Who this node is.
     pub(super) fn hello(&self) -> Hello {
         let material = &self.knowledge.material;
-        let reads = |channel: &&ContentId| {
-            self.checker.policy(channel).is_some() && !self.unsure.contains(*channel)
-        };
+        let reads = |channel: &&ContentId| self.checker.policy(channel).is_some();
         let visits = material
             .presentations
             .iter()

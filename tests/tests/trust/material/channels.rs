@@ -2,10 +2,11 @@
 
 use super::{Scene, files_in, named, open, scene};
 use gridpass_credentials::secured::Form;
+use gridpass_identity::report::Outcome;
 use gridpass_messaging::node::{Material, Taken};
-use gridpass_policy::channel::ChannelDescriptor;
+use gridpass_policy::channel::{ChannelDescriptor, SignedChannel};
 use gridpass_tests::messages::Market;
-use gridpass_tests::world::{NOW, days_ago, in_days};
+use gridpass_tests::world::{NOW, Party, days_ago, in_days};
 
 #[test]
 fn what_a_channel_names_and_what_came_by_its_name_is_taken_whatever_it_is() {
@@ -53,6 +54,40 @@ fn a_channel_that_changes_a_version_of_a_topic_is_refused_whichever_comes_first(
     assert!(material.leave(&s.market.channel).expect("left"));
     // What was said there is there still.
     refused(&mut material, &broken);
+}
+
+/// A draft, or a copy from before its owner signed it anew, takes nothing away.
+#[test]
+fn a_copy_of_a_channel_with_fewer_signatures_takes_none_away() {
+    let s = scene();
+    let descriptor = &s.market.descriptor;
+    let by = |party: &Party| {
+        let mut channel = SignedChannel::unsigned(descriptor.clone()).expect("a channel");
+        channel.sign(party.at(descriptor.dated)).expect("signs");
+        channel.to_json().to_string().into_bytes()
+    };
+    let draft = SignedChannel::unsigned(descriptor.clone()).expect("a channel").to_json();
+    let draft = draft.to_string().into_bytes();
+    let other = by(&s.node);
+    for first in [&s.channel(), &other] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut material = open(folder.path(), &s.node);
+        let refused = material.give(&draft, NOW).expect_err("nobody signed it");
+        assert_eq!(refused.code().id(), "GP-CHANNEL-NOT-SIGNED", "{refused}");
+        material.give(first, NOW).expect("taken");
+        for copy in [&s.channel(), &other] {
+            material.give(copy, NOW).expect("taken");
+        }
+        let refused = material.give(&draft, NOW).expect_err("nobody signed it");
+        assert_eq!(refused.code().id(), "GP-CHANNEL-NOT-SIGNED", "{refused}");
+        let again = open(folder.path(), &s.node);
+        for material in [&material, &again] {
+            let held = material.channel(&s.market.channel).expect("held");
+            let owner = held.check_owner(&material.identities, NOW);
+            assert_eq!(owner.outcome, Outcome::Passed, "{}", owner.sentence);
+            assert_eq!(held.to_json()["proof"].as_array().map(Vec::len), Some(2));
+        }
+    }
 }
 
 #[test]

@@ -15,13 +15,15 @@ use crate::warnings::hint;
 use args::{DiffArgs, SignArgs};
 use gridpass_credentials::keeping;
 use gridpass_credentials::secured::Signer;
-use gridpass_identity::codes::IDENTITY_DEACTIVATED;
+use gridpass_identity::codes::{IDENTITY_DEACTIVATED, SIGNED_IN_FUTURE};
 use gridpass_identity::document::Relationship;
 use gridpass_identity::report::Outcome;
+use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
+use gridpass_identity::wallet::clock::is_ahead;
 use gridpass_policy::channel::{ChannelDescriptor, SignedChannel};
 use gridpass_policy::codes as policy_codes;
-use gridpass_policy::keeping as channels;
+use gridpass_policy::keeping::{self as channels, KeepChannelError};
 use gridpass_policy::policy::Policy;
 use serde_json::json;
 use std::path::Path;
@@ -50,7 +52,19 @@ pub fn find(global: &GlobalArgs, name: &str) -> Result<SignedChannel, Failure> {
         let bytes = read_input(Path::new(name), MAX_INPUT)?;
         return Ok(SignedChannel::parse(trimmed(&bytes))?);
     }
-    Ok(channels::channel(&global.wallet()?, name)?)
+    // No channel is called so: it was meant to be a file.
+    if name.ends_with(".json") || name.contains('/') {
+        let message = format!("{name}: there is no such file");
+        return Err(Failure::new(crate::codes::FILE_NOT_READ, message));
+    }
+    channels::channel(&global.wallet()?, name).map_err(|e| {
+        let next =
+            "List the wallet's channels with `gridpass channel list`, or name a descriptor's file.";
+        match e {
+            KeepChannelError::NotFound(_) => Failure::from(e).next(next),
+            e => e.into(),
+        }
+    })
 }
 
 /// The policy of a channel: what Cedar refuses is refused here.
@@ -110,8 +124,10 @@ fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
         return Err(Failure::new(policy_codes::CHANNEL_NOT_SIGNED, message));
     }
     refuse_what_does_not_follow(&wallet, &channel)?;
+    // Signatures carry whole seconds.
+    let time = now().floor_to_second();
+    refuse_ahead(&channel, time)?;
     let (key_id, key) = wallet.active_secret(&me, Relationship::AssertionMethod)?;
-    let time = now().max(channel.descriptor().dated);
     channel.sign(Signer { key: &key, key_id: &key_id, now: time })?;
     channels::keep(&mut wallet, &channel, &mut rng())?;
     let descriptor = channel.descriptor();
@@ -132,6 +148,20 @@ fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
         Some(raw) => answer.with_document(raw),
         None => answer,
     })
+}
+
+/// A signature counts from the descriptor's date on, less what clocks may differ by: one that is made before counts
+/// for nobody, and one that is dated ahead ends with the key, if that is replaced in between.
+fn refuse_ahead(channel: &SignedChannel, now: UnixMillis) -> Result<(), Failure> {
+    let dated = channel.descriptor().dated;
+    if !is_ahead(dated, now) {
+        return Ok(());
+    }
+    let message = format!("the channel is dated {dated}, and it is {now} here");
+    Err(Failure::new(SIGNED_IN_FUTURE, message).next(
+        "Sign it when that time has come, or date it earlier: `dated` in the file. If it has come, set \
+         the clock here.",
+    ))
 }
 
 /// What was said under a version of a topic is read by that version's schema for as long as it is kept: no

@@ -331,7 +331,7 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
         "hanging": hangs,
     });
     let mut head = format!(
-        "Charter {:?}, version {}\n  CID  {}\n",
+        "Charter {:?}, version {}\n  charter CID  {}\n",
         charter.name,
         charter.version,
         signed.id()
@@ -348,17 +348,24 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
             }
             let role = charter.roles.iter().find(|r| !r.is_retired(charter.dated));
             let role = role.map_or("ROLE", |r| r.name.as_str());
-            let pack = "gridpass charter pack -o trust.json";
+            // Of several signers each has a pack of its own, with another CID: one of them publishes, and tells it.
+            let pack = match charter.rule.signers.len() > 1 {
+                true => "gridpass charter publish SIGNED -o trust.json",
+                false => "gridpass charter pack -o trust.json",
+            };
             let next = match charter.roots.contains(&me.did) {
                 true => format!(
                     "gridpass visa issue --to DID --role {role} -o visa.json   (and `{pack}` for everybody else)"
                 ),
                 false => format!("{pack}   (for everybody else)"),
             };
-            let text = format!(
-                "{head}Its signatures suffice; it is pinned in this wallet as trust pack\n  CID  {}\nnext: {next}",
-                trust.id()
-            );
+            let mut text =
+                format!("{head}Its signatures suffice; it is pinned in this wallet\nnext: {next}");
+            if charter.rule.signers.len() > 1 && signing.output.output.is_none() {
+                text.push_str(
+                    "\nThis signature is in no file yet: for whoever publishes, `gridpass charter pack -o SIGNED`",
+                );
+            }
             (text, bytes)
         }
         Pinning::Elsewhere(pack, bytes) => {
@@ -370,7 +377,7 @@ fn finish(mut wallet: Wallet, signing: &Signing<'_>, mut signed: SignedCharter) 
             let file = file.map_or_else(|| "FILE".into(), |path| path.display().to_string());
             let text = format!(
                 "{head}Its signatures suffice. It is not pinned: this wallet holds another framework, {}, and \
-                 holds one only. What is written is its trust pack\n  CID  {pack}\nnext: send it to every \
+                 holds one only. What is written is its trust pack\n  pack CID  {pack}\nnext: send it to every \
                  participant, and tell them this CID by another way; where it is to take the place of the \
                  framework that is pinned here: `gridpass charter verify {file} --pin {pack} --adopt`; to work \
                  in both, take a wallet for each: `gridpass init --name NAME`",

@@ -13,6 +13,7 @@ use super::replacing::{self, with_agreement, with_way_out};
 use super::resolve::parse_time;
 use crate::context::{GlobalArgs, MAX_INPUT, now, read_input, rng};
 use crate::output::{Answer, Failure, Outcomes, counted};
+use crate::shown::shown;
 use crate::warnings::warn;
 use args::{PackArgs, VerifyArgs};
 use gridpass_credentials::codes as credential_codes;
@@ -65,6 +66,9 @@ fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
             report.checks.sort_by_key(|c| c.outcome != Outcome::Failed || c.code != future);
             return Ok(Answer::new(schema, json!({}), "The trust pack does not hold.\n")
                 .with_report(&report));
+        }
+        Err(e) if pin.is_some() && e.code() == credential_codes::CID_OTHER => {
+            return Err(other_pack(e, trimmed(&bytes), at));
         }
         Err(e) => return Err(e.into()),
     };
@@ -121,6 +125,21 @@ fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
         compare_with_pinned(global, &trust, at, &mut report)?;
     }
     Ok(Answer::new(schema, json, text).with_report(&report))
+}
+
+/// A pack of another name than the one that was told. One that holds may be a genuine one of the same charter: each
+/// signer's brings what that signer knows.
+fn other_pack(error: TrustError, pack: &[u8], at: UnixMillis) -> Failure {
+    let failure = Failure::from(error);
+    let Ok(trust) = Trust::open(pack, None, at) else { return failure };
+    let charter = trust.charter();
+    failure.next(format!(
+        "It is another pack than the one whose CID you were told, of the charter {} of {}, version {}. Packs of one charter that \
+         several signers made differ: take the one that was published, whose CID was told, and use no other.",
+        charter.id(),
+        shown(&charter.charter().name),
+        charter.charter().version
+    ))
 }
 
 /// Another framework, or a charter that contradicts the one that is held, takes its place only with the CID that
@@ -201,11 +220,18 @@ fn pack(global: &GlobalArgs, args: &PackArgs) -> Outcomes {
     let bytes = keeping::pinned_bytes(&wallet)?;
     warn_of_older_logs(&wallet, &trust);
     let json = json!({"pack": trust.id(), "charter": trust.charter().id()});
-    let text = format!(
-        "trust pack {}\nnext: send it to every participant, and tell them this CID by another way: \
-         `gridpass charter verify FILE --pin CID --adopt`",
-        trust.id()
-    );
+    let next = match trust.charter().charter().rule.signers.len() > 1 {
+        // Each signer's own differs, and all of them would tell another CID.
+        true => {
+            "what everybody is to pin is the pack that one signer published, and the CID that `gridpass charter \
+             publish` told: adopt that one here first, `gridpass charter verify FILE --adopt`"
+        }
+        false => {
+            "send it to every participant, and tell them this CID by another way: `gridpass charter verify FILE --pin \
+             CID --adopt`"
+        }
+    };
+    let text = format!("trust pack {}\nnext: {next}", trust.id());
     let answer = Answer::new("gridpass.charter.pack/1", json, text);
     Ok(match args.output.write(bytes)? {
         Some(raw) => answer.with_document(raw),

@@ -8,9 +8,11 @@ use crate::commands::arguments::trimmed;
 use crate::content::MaybeStoreArgs;
 use crate::context::{GlobalArgs, rng};
 use crate::output::{Answer, Failure, Outcomes};
+use crate::warnings::warn;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_credentials::trust::{Comparison, Trust, TrustError};
+use gridpass_identity::did::Did;
 use gridpass_messaging::content::PublicDocument;
 use serde_json::json;
 
@@ -67,15 +69,31 @@ pub fn run(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
     // A node that runs for this profile opens no wallet, but this one may be in its way.
     drop(wallet);
     let published = publish_to(global, &args.store, &trust, &bytes)?;
+    let missing = missing(&trust);
+    if !missing.is_empty() {
+        let rule = &trust.charter().charter().rule;
+        let all: Vec<&str> = missing.iter().map(Did::as_str).collect();
+        let message = format!(
+            "{} of {} signers did not sign, and {} must: {}. Where a key of those who did is marked as stolen later, \
+             their signatures may be too few. Have them sign, each the file of the one before, and publish that",
+            missing.len(),
+            rule.signers.len(),
+            rule.threshold,
+            all.join(", ")
+        );
+        warn(None, message);
+    }
     let json = json!({
         "charter": trust.charter().id(),
         "pack": trust.id(),
         "version": trust.charter().charter().version,
+        "unsigned": missing,
         "published": published,
     });
     let mut text = format!(
         "Charter {:?}, version {}, is in force and pinned\n  trust pack  {}\nnext: send the pack to \
-         every participant, and tell them this CID by another way",
+         every participant, and tell them this CID by another way; the other signers adopt it before they make packs \
+         or changes: `gridpass charter verify FILE --adopt`",
         trust.charter().charter().name,
         trust.charter().charter().version,
         trust.id()
@@ -91,6 +109,13 @@ pub fn run(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
         Some(raw) => answer.with_document(raw),
         None => answer,
     })
+}
+
+/// Which of a charter's signers did not sign it: it is in force without them.
+fn missing(trust: &Trust) -> Vec<Did> {
+    let signed = trust.charter().named_signers();
+    let all = trust.charter().charter().rule.signers.iter();
+    all.filter(|did| !signed.contains(did)).cloned().collect()
 }
 
 /// A document that was published with a charter.

@@ -12,6 +12,7 @@ use crate::warnings::hint;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
+use gridpass_credentials::codes as credential_codes;
 use gridpass_credentials::content_id::EnvelopeId;
 use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::node::control::{Asked, NewMessage};
@@ -27,6 +28,14 @@ use std::time::{Duration, Instant};
 /// What is too large for a message.
 const AS_A_FILE: &str =
     "Send it with `gridpass file send CHANNEL TOPIC FILE`, on a topic for files.";
+
+/// What is done about a list that is too old for what is sent: among them are those that nobody sends here.
+const NEWER_LISTS: &str = "`gridpass node add` the newest lists of the issuers, and of this node's own organisation: \
+                           its wallet signs them each day, `gridpass status publish -o lists.json`.";
+
+/// What is done about a schema that is not here: nothing waits for it that was not sent.
+pub const GIVE_SCHEMA: &str = "Nothing is sent by it before it is here. Give it to the node, and each XSD that it names: \
+                               `gridpass node add FILE`; or connect the node with a peer that has it, and send again.";
 
 /// Send a message in a channel; it is durable at the node when this returns
 #[derive(Args)]
@@ -173,6 +182,8 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
             e.next(format!("Correct {}: nothing was sent.", named(&args.file)))
         }
         code if code == messaging_codes::ENVELOPE_TOO_LARGE => e.next(AS_A_FILE),
+        code if code == credential_codes::STATUS_STALE => e.next(NEWER_LISTS),
+        code if code == messaging_codes::SCHEMA_NOT_HERE => e.next(GIVE_SCHEMA),
         _ => e,
     })?;
     warn_of_absent(&sent);

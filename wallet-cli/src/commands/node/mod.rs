@@ -16,7 +16,7 @@ pub use file::{FileCommand, file};
 pub use messages::{InboxArgs, ListenArgs, OutboxArgs, ReceiptsArgs, SendArgs};
 pub use messages::{inbox, listen, outbox, receipts, send};
 pub use run::node_identity;
-pub use status::{TROUBLES, ending, left_aside, silence, unread};
+pub use status::{TROUBLES, ending, left_aside, not_signed, schema_missing, silence, unread};
 
 use crate::codes;
 use crate::context::GlobalArgs;

@@ -4,7 +4,7 @@ use super::client::{ask, ask_until_it_runs};
 use super::code_of;
 use super::contradiction::contradiction;
 use super::manage::plain;
-use super::messages::passed_over;
+use super::messages::{GIVE_SCHEMA, passed_over};
 use crate::commands::arguments::parse_duration;
 use crate::context::GlobalArgs;
 use crate::help;
@@ -83,12 +83,26 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
             }
             until => format!("  presentation     until {until}\n"),
         });
-        if channel.get("joined") == Some(&Value::Bool(false)) {
-            out.push_str(
-                "  NOT JOINED       who signed its descriptor is not known yet; it is asked for\n",
-            );
-        } else if channel.get("keeps") == Some(&Value::Bool(true)) {
+        let joined = channel.get("joined") != Some(&Value::Bool(false));
+        if let Some(unsigned) = not_signed(channel) {
+            let Unread { head, code, sentence, next } = unsigned;
+            out.push_str(&format!("  {head:<17}{sentence} [{code}]\n"));
+            out.push_str(&format!("                   next: {next}\n"));
+        } else if !joined {
+            out.push_str("  NOT JOINED       what it asks for is not read here: see its log\n");
+        }
+        if let Some(other) = channel.get("elsewhere").filter(|other| other.is_object()) {
+            let of = |name: &str| other.get(name).map(plain).unwrap_or_default();
+            out.push_str(&format!("  ELSEWHERE        {}\n", of("sentence")));
+            out.push_str(&format!("                   next: {}\n", of("next")));
+        }
+        if joined && channel.get("keeps") == Some(&Value::Bool(true)) {
             out.push_str("  keeps            what others sealed; reads nothing here\n");
+        }
+        for lacks in channel.get("schemasMissing").and_then(Value::as_array).into_iter().flatten() {
+            let (code, sentence, next) = schema_missing(lacks);
+            out.push_str(&format!("  SCHEMA MISSING   {sentence} [{code}]\n"));
+            out.push_str(&format!("                   next: {next}\n"));
         }
         if let Some(sealing) = channel.get("sealing").filter(|s| s.is_object()) {
             let count = |name: &str| sealing.get(name).map(plain).unwrap_or_default();
@@ -207,6 +221,17 @@ pub fn left_aside(gap: &Value) -> Option<(String, String)> {
     Some((text("code"), text("sentence")))
 }
 
+/// What is missing of a schema by which a channel's payloads are checked: the code, a sentence, and what to do.
+pub fn schema_missing(lacks: &Value) -> (Code, String, &'static str) {
+    let text = |name: &str| lacks.get(name).map(plain).unwrap_or_default();
+    let code = code_of(&text("code"));
+    let next = match code == messaging_codes::SCHEMA_NOT_HERE {
+        true => GIVE_SCHEMA,
+        false => code.0.remedy,
+    };
+    (code, text("sentence"), next)
+}
+
 /// For whom a node acts, and whether it may.
 fn acts_for(status: &Value) -> String {
     let text = |name: &str| status.get(name).map(plain).unwrap_or_default();
@@ -237,7 +262,7 @@ fn acts_for(status: &Value) -> String {
     out
 }
 
-/// Why a node may not read a channel, and what to do.
+/// Why a node may not read a channel, or does not take part in it, and what to do.
 pub struct Unread {
     pub head: &'static str,
     pub code: Code,
@@ -256,6 +281,13 @@ pub fn unread(channel: &Value) -> Option<Unread> {
         _ => return None,
     };
     Some(Unread { head, code, sentence: of("sentence")?, next: of("next")? })
+}
+
+/// Why the descriptor of a channel does not count at a node, and what to do; nothing where it does.
+pub fn not_signed(channel: &Value) -> Option<Unread> {
+    let of = |name: &str| channel.get("notSigned")?.get(name).map(plain);
+    let code = code_of(&of("code")?);
+    Some(Unread { head: "NOT JOINED", code, sentence: of("sentence")?, next: of("next")? })
 }
 
 /// What ends soon of what a node shows for itself, and what to do.

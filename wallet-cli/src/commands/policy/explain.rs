@@ -11,6 +11,7 @@ use crate::shown::shown;
 use clap::Args;
 use gridpass_policy::codes as policy_codes;
 use gridpass_policy::decision::{Decision, RecordedDecision, Verdict, parse_admission};
+use gridpass_policy::facts::Question;
 use gridpass_policy::policy::{Admitted, Policy};
 use serde_json::json;
 use std::path::PathBuf;
@@ -105,6 +106,11 @@ fn in_words(policy: &Policy, admitted: &Admitted, decision: &Decision) -> String
         decision.admission,
         facts.judged,
     );
+    if let Question::Publish(message) = &decision.question
+        && let Some(arrived) = message.arrived
+    {
+        text.push_str(&format!("  came       {arrived}\n"));
+    }
     for visa in &facts.visas {
         text.push_str(&format!(
             "  visa       {} [{}]\n",

@@ -3,6 +3,7 @@
 use crate::codes;
 use crate::commands::arguments::{TrustArgs, parse_duration};
 use crate::commands::channel::{compile, find};
+use crate::commands::resolve::parse_time;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, read_input};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
@@ -18,10 +19,11 @@ use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::OfflineResolver;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::admission::AdmissionSource;
-use gridpass_policy::channel::{ChannelDescriptor, Sealing};
+use gridpass_policy::channel::Sealing;
 use gridpass_policy::decision::Verdict;
 use gridpass_policy::facts::{Admission, CheckFacts, MessageFacts, Question, UseFacts};
 use gridpass_policy::odrl::Action;
+use gridpass_policy::policy::Policy;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
@@ -58,6 +60,9 @@ pub struct SimulateArgs {
     /// How long the message counts
     #[arg(long, value_name = "TIME", default_value = "1m")]
     lifetime: String,
+    /// When it came, where a requirement compares `arrived` (RFC 3339, UTC) [default: when it is judged]
+    #[arg(long, value_name = "TIME", requires = "topic")]
+    arrived: Option<String>,
     /// Ask to receive instead
     #[arg(long, conflicts_with = "topic")]
     subscribe: bool,
@@ -118,7 +123,7 @@ pub fn run(global: &GlobalArgs, args: &SimulateArgs) -> Outcomes {
         trust,
         node: None,
     });
-    let question = question(args, policy.descriptor(), material.at)?;
+    let question = question(args, &policy, material.at)?;
     let mut admitted = policy.admit(facts);
     let decision = policy.decide(&mut admitted, &question, material.at)?;
     if let Some(folder) = &args.record {
@@ -152,11 +157,8 @@ pub fn run(global: &GlobalArgs, args: &SimulateArgs) -> Outcomes {
     Ok(answer)
 }
 
-fn question(
-    args: &SimulateArgs,
-    channel: &ChannelDescriptor,
-    at: UnixMillis,
-) -> Result<Question, Failure> {
+fn question(args: &SimulateArgs, policy: &Policy, at: UnixMillis) -> Result<Question, Failure> {
+    let channel = policy.descriptor();
     if let Some(action) = &args.use_action {
         let action = Action::parse(action).ok_or_else(|| {
             Failure::new(codes::USAGE, format!("{action:?} is not an action of the subset of ODRL"))
@@ -202,6 +204,7 @@ fn question(
         attributes.insert(name.to_owned(), value);
     }
     let recipients: Vec<Did> = parse_dids(&args.to)?;
+    let arrived = args.arrived.as_deref().map(parse_time).transpose()?.unwrap_or(at);
     let assumed = "assumed: nothing was sent";
     Ok(Question::Publish(Box::new(MessageFacts {
         envelope: None,
@@ -212,6 +215,7 @@ fn question(
         recipients,
         issued: at,
         expires: at.plus_millis(parse_duration(&args.lifetime)?),
+        arrived: policy.reads_arrival(name).then_some(arrived),
         payload_bytes: args.payload_bytes,
         sealed: channel.sealing == Sealing::Members,
         attributes,

@@ -4,6 +4,7 @@ use super::again::{not_changed, publishing};
 use super::hanging;
 use super::standing::Known;
 use super::{change_many, done_all_the_same};
+use crate::commands::restored::warn_of_lists;
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;
@@ -119,6 +120,7 @@ fn change(
 ) -> Outcomes {
     args.output.check()?;
     let mut wallet = global.wallet()?;
+    warn_of_lists(global);
     let name = match names {
         [only] => only.as_str(),
         several => return change_many::change(wallet, several, args, (purpose, set, done)),

@@ -5,6 +5,7 @@ use super::wanted::{Wanted, from_arguments, from_request, known_documents};
 use super::{FormArg, claims_text, consent, done_all_the_same, issue_many, rows, write_parcel};
 use crate::commands::arguments::{ClaimArgs, TrustArgs, dids_in, parse_duration};
 use crate::commands::resolve::parse_time;
+use crate::commands::restored::warn_of_lists;
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
 use crate::help;
@@ -85,6 +86,7 @@ pub struct IssueArgs {
 }
 
 pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
+    warn_of_lists(global);
     if issue_many::is_meant(args) {
         args.trust.refuse_other_times()?;
         return issue_many::issue(global, args);

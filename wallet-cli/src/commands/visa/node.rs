@@ -2,6 +2,7 @@
 
 use super::{done_all_the_same, write_parcel};
 use crate::commands::arguments::parse_duration;
+use crate::commands::restored::warn_of_lists;
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
 use crate::help;
@@ -54,6 +55,7 @@ pub struct AuthoriseArgs {
 }
 
 pub fn authorise(global: &GlobalArgs, args: &AuthoriseArgs) -> Outcomes {
+    warn_of_lists(global);
     args.output.check()?;
     let node = Did::parse(&args.node)?;
     if node.method() != "key" {
@@ -105,7 +107,8 @@ pub fn authorise(global: &GlobalArgs, args: &AuthoriseArgs) -> Outcomes {
     let names: Vec<_> = authorisation.purposes.iter().map(|p| p.name()).collect();
     let text = format!(
         "{node} acts for {}\n  for              {}\n  in               {}\n  until            {}\n\
-         next: copy the file to the node",
+         next: copy the file to the node, and each day what `gridpass status publish -o lists.json` writes here: a node \
+         whose organisation's list is a day old is not believed",
         authorisation.principal,
         names.join(", "),
         match &authorisation.channels {

@@ -117,14 +117,24 @@ pub fn run(global: &GlobalArgs, args: &PresentArgs) -> Outcomes {
         "expires": binding.expires,
         "visas": texts.len(),
     });
+    // In a channel the own node shows it to its peers.
+    let next = match binding.audience.starts_with("did:") {
+        true => format!(
+            "send the file; its reader runs `gridpass visa verify FILE --audience {}`",
+            binding.audience
+        ),
+        false => {
+            "give the file to your node, which shows it in the channel: `gridpass node add FILE`"
+                .to_owned()
+        }
+    };
     let text = format!(
         "Presentation of {} to {}, until {}\n  {} in it, with those that prove their issuers' \
-         authority\nnext: send the file; its reader runs `gridpass visa verify FILE --audience {}`",
+         authority\nnext: {next}",
         args.visas.join(", "),
         binding.audience,
         binding.expires,
         counted(texts.len(), "visa", "visas"),
-        binding.audience
     );
     write_parcel(
         parcel,

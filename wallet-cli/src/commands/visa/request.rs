@@ -13,6 +13,7 @@ use crate::resolving::parse_did;
 use crate::shown::shown;
 use crate::warnings::warn;
 use clap::Args;
+use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_credentials::parcel::{Parcel, ParcelKind, lists_named_in};
 use gridpass_credentials::request::{self, Received, VisaRequest};
@@ -103,13 +104,26 @@ pub fn request(global: &GlobalArgs, args: &RequestArgs) -> Outcomes {
         (Some(did), _) => parse_did(did)?,
         (None, [only]) => only.clone(),
         (None, _) => {
-            let message = format!("several may issue {}", role.definition.name);
+            let who = may_issue(&trust, role);
+            let message = format!("several may issue {}: {who}", role.definition.name);
             return Err(Failure::new(crate::codes::USAGE, message)
-                .next("Name the one that you ask with --issuer DID."));
+                .next("Name the one that you ask with --issuer DID: where its role says who may, a holder of that."));
         }
     };
     let new = New { issuer, claims, validity, renews: None, note: args.note.clone() };
     send(&wallet, &trust, &me, &args.role, new, &args.output)
+}
+
+/// Who may issue a role, as its definition says: DIDs, and the holders of roles.
+fn may_issue(trust: &Trust, role: &KnownRole) -> String {
+    let issuers = &role.definition.issuers;
+    let named = |id: &ContentId| match trust.definition(id) {
+        Some(known) => format!("holders of {}", known.definition.name),
+        None => format!("holders of {id}"),
+    };
+    let all: Vec<String> =
+        issuers.dids.iter().map(Did::to_string).chain(issuers.roles.iter().map(named)).collect();
+    if all.is_empty() { "the charter's roots".to_owned() } else { all.join(", ") }
 }
 
 pub fn renew(global: &GlobalArgs, args: &RenewArgs) -> Outcomes {

@@ -1,9 +1,9 @@
 //! Looking at several requests: a line for each, with what its role requires and what it lacks.
 
 use super::examining::{Examined, examine, read};
-use super::many;
 use super::request::{Reviewed, check, told};
 use super::standing::Known;
+use super::{claims_text, many};
 use crate::codes;
 use crate::commands::arguments::{Opened, TrustArgs};
 use crate::context::GlobalArgs;
@@ -101,6 +101,10 @@ fn row_of(file: &Path, reviewed: &Reviewed) -> Row {
         asked.holder,
         shown(file.display())
     );
+    text.push_str(&claims_text(&asked.claims));
+    if let Some(note) = &asked.note {
+        text.push_str(&format!("  note: {}\n", shown(note)));
+    }
     if let Some(requires) = &requires {
         text.push_str(&format!("  requires  {}\n", shown(requires)));
     }

@@ -348,12 +348,14 @@ impl Known {
             });
         }
         let lapsed = found(Outcome::Indeterminate, codes::STATUS_REVOKER_LAPSED);
-        let lapsed = lapsed.map(|check| (check.code, check.sentence.clone()));
+        // Who is shown it will not decide: a thief of the issuer's key may have signed it, and dated it back.
+        let marked = || found(Outcome::Indeterminate, KEY_COMPROMISED_SINCE);
+        let open = lapsed.or_else(marked).map(|check| (check.code, check.sentence.clone()));
         Ok(match report.outcome {
             Outcome::Failed => {
                 Standing { state: "refused", why: Some((report.code, report.sentence)) }
             }
-            Outcome::Passed | Outcome::Indeterminate => Standing { state: "held", why: lapsed },
+            Outcome::Passed | Outcome::Indeterminate => Standing { state: "held", why: open },
         })
     }
 
