@@ -314,7 +314,7 @@ gridpass_identity::codes! {
         "Correct the file; if it is a record of the wallet, run `gridpass doctor`.";
     STATUS_UNCHANGED = "GP-STATUS-UNCHANGED", Conflict,
         "The visa is in that state already, or cannot leave the one that it is in.",
-        "Look at it: `gridpass visa list --issued`.";
+        "Look at it: `gridpass visa list --issued`. If others may not know it yet, give them the list: `gridpass status publish -o lists.json`.";
     RESOURCE_DIGEST = "GP-RESOURCE-DIGEST", Failed,
         "A related resource has another digest than the credential says.",
         "Correct the digest, or leave the resource out.";

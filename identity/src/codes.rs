@@ -130,7 +130,7 @@ crate::codes! {
         "Create one with `gridpass init --name NAME`, or restore one with `gridpass wallet restore`.";
     WALLET_EXISTS = "GP-WALLET-EXISTS", Conflict,
         "There is a wallet in this place already, and a wallet is never overwritten.",
-        "Choose another profile name with --profile.";
+        "Choose another profile name with --profile. If a call that made it failed, it is whole: look with `gridpass wallet status`.";
     WALLET_EMPTY = "GP-WALLET-EMPTY", NotFound,
         "No wallet was made in this folder: its store is empty, as a call leaves it that failed or was cut off.",
         "Nothing is lost: remove the folder and make the wallet anew.";
@@ -173,6 +173,9 @@ crate::codes! {
     STORE_IO = "GP-STORE-IO", Configuration,
         "The operating system refused to read or write the wallet's files.",
         "Check the disk's free space and the folder's permissions, then try again. A wallet opens only where it can be written: from a disk that is full or read-only copy the whole folder (`gridpass wallet list --json` names it as home) to another, and name that with --home.";
+    STORE_UNCONFIRMED = "GP-STORE-UNCONFIRMED", Configuration,
+        "The operating system refused while a change of the wallet was being written: it may have been made, whole, and it may not.",
+        "Do not repeat it before you have looked: keys and identities with `gridpass id show` and `gridpass id list`, visas and their state with `gridpass visa list --issued` and `gridpass visa list`, roles and charters with `gridpass role list` and `gridpass charter show`, ways in with `gridpass wallet slots list`, the rest with `gridpass wallet status`. Before that, check the disk's free space and its health. What is there needs only its file: `gridpass visa export`, `gridpass status publish -o lists.json`.";
     STORE_DAMAGED = "GP-STORE-DAMAGED", Failed,
         "The wallet's files are damaged: records that were written are missing or changed on disk.",
         "Keep the folder as it is and restore the last backup into a new profile.";
@@ -181,7 +184,7 @@ crate::codes! {
         "List them with `gridpass id list`.";
     IDENTITY_EXISTS = "GP-IDENTITY-EXISTS", Conflict,
         "The wallet already has an identity of that name or DID.",
-        "Choose another name with --name, or another place for a did:web with --location.";
+        "Look at it with `gridpass id show`: a call that failed may have made it, and it is whole. Else choose another name with --name, or another place for a did:web with --location.";
     IDENTITY_CANNOT_ROTATE = "GP-IDENTITY-CANNOT-ROTATE", Usage,
         "This DID method has no rotation here: only did:webvh has a log that proves every change of keys.",
         "Make a new identity with `gridpass id new`, for an organisation with --method webvh, and have what was issued to the old one issued anew.";

@@ -14,6 +14,7 @@ mod context;
 mod csv;
 mod fetch;
 mod output;
+mod panics;
 mod resolving;
 mod secrets;
 mod shown;
@@ -152,6 +153,7 @@ fn run(cli: &Cli) -> Outcomes {
 }
 
 fn main() -> ExitCode {
+    panics::leave_out_those_of_closing();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) if e.use_stderr() => return ExitCode::from(misused(&e)),

@@ -178,6 +178,15 @@ impl Failure {
         Self { next: Some(next.into()), ..self }
     }
 
+    /// Says what to look at, where nobody knows whether the change of the wallet was made.
+    #[must_use]
+    pub fn look(self, next: impl Into<String>) -> Self {
+        match self.code == gridpass_identity::codes::STORE_UNCONFIRMED {
+            true => self.next(next),
+            false => self,
+        }
+    }
+
     /// Prints to standard error and gives the exit status.
     pub fn print(&self, as_json: bool) -> u8 {
         let exit = codes::exit_status(self.code.class());

@@ -223,7 +223,11 @@ pub fn check_recovery_destination(out: Option<&Path>, no_input: bool) -> Result<
             codes::FILE_EXISTS,
             format!("{} exists already, and a secret is never written over", path.display()),
         )
-        .next("Choose another file for --recovery-out.")),
+        .next(format!(
+            "Choose another file for --recovery-out. If a call left this one that was killed, its words may open \
+             nothing: `gridpass id list --recovery-file {}` tells whether they open the wallet.",
+            path.display()
+        ))),
         Some(_) => Ok(()),
         None if std::io::stderr().is_terminal() && !no_input => Ok(()),
         None => Err(Failure::new(codes::RECOVERY_NOWHERE, "no place to hand over 24 words")),

@@ -89,7 +89,8 @@ impl LockedWallet {
     pub fn unlock(self, unlock: Unlock<'_>) -> Result<Wallet, WalletError> {
         let (data_key, cipher) = self.header.unlock(unlock)?;
         let index = Index::verify(&cipher, &self.store.scan(b"")?)?;
-        Ok(Wallet { store: self.store, header: self.header, data_key, cipher, index })
+        let (store, header) = (self.store, self.header);
+        Ok(Wallet { store, header, data_key, cipher, index, is_stale: false })
     }
 }
 
@@ -100,6 +101,8 @@ pub struct Wallet {
     data_key: Key,
     cipher: Cipher,
     index: Index,
+    /// A commit failed, whose batch may be there all the same.
+    is_stale: bool,
 }
 
 impl std::fmt::Debug for Wallet {
@@ -183,7 +186,7 @@ impl Wallet {
         Diary::default().write(&mut batch)?;
         let index = Index::default().follow(&mut batch, &cipher, rng)?;
         store.commit(&batch)?;
-        Ok((Self { store, header, data_key, cipher, index }, phrase))
+        Ok((Self { store, header, data_key, cipher, index, is_stale: false }, phrase))
     }
 
     /// What can be known without a secret.
@@ -303,16 +306,15 @@ impl Wallet {
     }
 
     fn commit(&mut self, mut batch: Batch, rng: &mut dyn CryptoRng) -> Result<(), WalletError> {
-        let index = self.index.follow(&mut batch, &self.cipher, rng)?;
-        match self.store.commit(&batch) {
-            Ok(()) => self.index = index,
-            Err(e) => {
-                // The batch may be there all the same, whole: go on from what is there, or the
-                // next change would write a list that fits neither state.
-                self.index = Index::verify(&self.cipher, &self.store.scan(b"")?)?;
-                return Err(e.into());
-            }
+        if self.is_stale {
+            // Go on from what is there, or this would write a list that fits neither state.
+            self.index = Index::verify(&self.cipher, &self.store.scan(b"")?)?;
+            self.is_stale = false;
         }
+        let index = self.index.follow(&mut batch, &self.cipher, rng)?;
+        // Why it failed is told, also where the store cannot be read any more either.
+        self.store.commit(&batch).inspect_err(|_| self.is_stale = true)?;
+        self.index = index;
         Ok(())
     }
 

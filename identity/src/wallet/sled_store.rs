@@ -13,7 +13,7 @@
 mod folder;
 mod seal;
 
-use super::sled_open::{open_db, sled_error};
+use super::sled_open::{Database, open_db, sled_error};
 use super::store::{Batch, Entry, Store, StoreError};
 use folder::{
     create_private_dir, io_error, is_unfinished, must_be_there, read_head, take_lock, write_head,
@@ -32,7 +32,7 @@ const SEAL: &[u8] = b"\0seal";
 pub struct SledStore {
     // Dropped in this order: sled first, then the lock.
     tree: sled::Tree,
-    db: sled::Db,
+    db: Database,
     dir: PathBuf,
     generation: u64,
     sum: Sum,
@@ -52,10 +52,20 @@ impl SledStore {
         create_private_dir(dir)?;
         let lock = take_lock(dir)?;
         let (db, tree) = open_sled(dir)?;
-        let mut store =
+        let store =
             Self { tree, db, dir: dir.to_owned(), generation: 0, sum: Sum::default(), _lock: lock };
-        store.commit(&Batch::default())?;
-        Ok(store)
+        store.begun()
+    }
+
+    /// The first commit. There is nothing in it, so that it may be tried again however it ended.
+    fn begun(mut self) -> Result<Self, StoreError> {
+        match self.commit(&Batch::default()) {
+            Ok(()) => Ok(self),
+            Err(StoreError::Unconfirmed { action, source }) => {
+                Err(StoreError::Io { action, source })
+            }
+            Err(e) => Err(e),
+        }
     }
 
     /// A store to make a wallet in, however often that is tried: as [`SledStore::create`] where the folder
@@ -80,10 +90,9 @@ impl SledStore {
                 return Err(StoreError::Damaged("the file `head` is missing".into()));
             }
         }
-        let mut store =
+        let store =
             Self { tree, db, dir: dir.to_owned(), generation: 0, sum: Sum::default(), _lock: lock };
-        store.commit(&Batch::default())?;
-        Ok(store)
+        store.begun()
     }
 
     /// Opens a store, checking that every record is there that was committed.
@@ -199,14 +208,22 @@ impl Store for SledStore {
                 Ok::<(), ConflictableTransactionError<()>>(())
             })
             .map_err(|e| match e {
-                TransactionError::Storage(e) => sled_error("writing", e),
+                // Part of it may be on its way to the disk, and perhaps all of it.
+                TransactionError::Storage(e) => unconfirmed(sled_error("writing", e)),
                 TransactionError::Abort(()) => StoreError::Damaged("a write was aborted".into()),
             })?;
         // From here on sled holds the new state, whatever happens to the rest.
         self.generation = generation;
         self.sum = sum;
-        self.sync()?;
-        write_head(&self.dir, &seal)
+        self.sync().and_then(|()| write_head(&self.dir, &seal)).map_err(unconfirmed)
+    }
+}
+
+/// From where a change is under way nobody can say whether the next opening finds it.
+fn unconfirmed(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Io { action, source } => StoreError::Unconfirmed { action, source },
+        other => other,
     }
 }
 
@@ -274,7 +291,7 @@ fn split(value: &[u8]) -> Vec<Vec<u8>> {
     parts
 }
 
-fn open_sled(dir: &Path) -> Result<(sled::Db, sled::Tree), StoreError> {
+fn open_sled(dir: &Path) -> Result<(Database, sled::Tree), StoreError> {
     let config = sled::Config::new()
         .path(dir.join("records"))
         .mode(sled::Mode::LowSpace)

@@ -25,6 +25,15 @@ pub enum StoreError {
         /// The operating system's reason.
         source: std::io::Error,
     },
+    /// The operating system refused where a batch was under way, or was being made durable: the store holds either
+    /// the state before or the state after, and which of them its next opening tells.
+    #[error("{action} failed: {source}; what was to be changed may be changed all the same")]
+    Unconfirmed {
+        /// What was being done, with the path.
+        action: String,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
     /// What was written is not there any more, or is another.
     #[error("the store is damaged: {0}")]
     Damaged(String),
@@ -66,6 +75,7 @@ impl StoreError {
     pub fn code(&self) -> Code {
         match self {
             Self::Io { .. } => codes::STORE_IO,
+            Self::Unconfirmed { .. } => codes::STORE_UNCONFIRMED,
             Self::Damaged(_) => codes::STORE_DAMAGED,
             Self::Version { .. } => codes::WALLET_VERSION,
             Self::InUse { .. } => codes::WALLET_IN_USE,
@@ -140,8 +150,9 @@ pub trait Store: Send + Sync {
     /// Applies a batch, whole or not at all. When it returns, the batch is durable.
     ///
     /// # Errors
-    /// [`StoreError::Limit`] for a bad key or value; else nothing was acknowledged, and the store
-    /// holds either the state before or the state after.
+    /// [`StoreError::Limit`] for a bad key or value, and [`StoreError::Io`]: nothing was changed. After
+    /// [`StoreError::Unconfirmed`], and any other, nothing was acknowledged, and the store holds either the state
+    /// before or the state after.
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError>;
 }
 

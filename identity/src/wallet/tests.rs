@@ -294,6 +294,51 @@ fn a_write_that_failed_half_way_does_not_spoil_the_next() -> TestResult {
     Ok(())
 }
 
+/// Writes, says that it may have failed, and is not read again: as sled on a disk that takes nothing any more.
+struct DiskGone(MemoryStore, bool);
+
+impl DiskGone {
+    fn failed<T>() -> Result<T, StoreError> {
+        let source = std::io::Error::other("no space");
+        Err(StoreError::Io { action: "reading".into(), source })
+    }
+}
+
+impl Store for DiskGone {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        if self.1 { Self::failed() } else { self.0.get(key) }
+    }
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<store::Entry>, StoreError> {
+        if self.1 { Self::failed() } else { self.0.scan(prefix) }
+    }
+    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        if self.1 {
+            return Self::failed();
+        }
+        self.0.commit(batch)?;
+        self.1 = true;
+        let source = std::io::Error::other("no space");
+        Err(StoreError::Unconfirmed { action: "syncing".into(), source })
+    }
+}
+
+#[test]
+fn a_change_that_may_be_there_is_not_called_one_that_is_not() -> TestResult {
+    let memory = MemoryStore::default();
+    wallet(&memory)?;
+    let store = Box::new(DiskGone(memory.clone(), false));
+    let mut w = LockedWallet::open(store)?.unlock(Unlock::Passphrase(&passphrase()))?;
+    let error = put(&mut w, "a", b"value").expect_err("unconfirmed");
+    assert_eq!(error.code(), codes::STORE_UNCONFIRMED, "{error}");
+    assert!(error.to_string().contains("may be changed all the same"), "{error}");
+    // What follows is known not to be there.
+    let error = put(&mut w, "b", b"value").expect_err("the disk is gone");
+    assert_eq!(error.code(), codes::STORE_IO, "{error}");
+    let again = open(&memory, Unlock::Passphrase(&passphrase()))?;
+    assert_eq!(again.list("test")?.len(), 1);
+    Ok(())
+}
+
 fn identity(w: &mut Wallet, name: &str, kind: IdentityKind, did: NewDid) -> identities::Identity {
     let new = NewIdentity { name: name.into(), kind, did };
     w.new_identity(&new, &mut rng(), now()).expect("a new identity")

@@ -3,7 +3,7 @@
 use super::clock::{time_of_entry, warn_of_jump};
 use super::id::shown_in_json;
 use super::resolve::{published_at, to_publish};
-use crate::commands::wallet::warn_of_backup;
+use crate::commands::wallet::warn_after_change;
 use crate::confirming::confirm;
 use crate::context::{GlobalArgs, now, rng};
 use crate::help;
@@ -48,8 +48,14 @@ pub fn run(global: &GlobalArgs, args: &DeactivateArgs) -> Outcomes {
         confirm(&ends.told(&identity.did), &identity.name, global.secrets.no_input)?;
     }
     let now = time_of_entry(&wallet.status()?.diary);
-    let ended = wallet.deactivate(&identity, &mut rng(), now)?;
-    warn_of_backup(&global.profile()?, &wallet.status()?);
+    let ended = wallet.deactivate(&identity, &mut rng(), now).map_err(|e| {
+        Failure::from(e).look(format!(
+            "Look whether it is deactivated: `gridpass id show {name}`. If it is, publish the log, which `gridpass \
+             id export {name} -o did.jsonl` writes.",
+            name = identity.name
+        ))
+    })?;
+    warn_after_change(global, &wallet);
     let since = wallet.deactivated(&ended)?;
     let dated = since.map(|t| format!(" since {t}")).unwrap_or_default();
     let text = format!(

@@ -3,7 +3,7 @@
 use super::{deactivate, resolve, rotate, witness};
 use crate::codes;
 use crate::commands::arguments::identities_of;
-use crate::commands::wallet::warn_of_backup;
+use crate::commands::wallet::warn_after_change;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
@@ -205,8 +205,14 @@ fn new(global: &GlobalArgs, args: &NewArgs) -> Outcomes {
         did: new_did(args)?,
     };
     let mut wallet = global.wallet()?;
-    let identity = wallet.new_identity(&new, &mut rng(), now())?;
-    warn_of_backup(&global.profile()?, &wallet.status()?);
+    let identity = wallet.new_identity(&new, &mut rng(), now()).map_err(|e| {
+        Failure::from(e).look(format!(
+            "Look whether it is made: `gridpass id show {name}`. If it is, it is whole: do not make another; of a \
+             did:web or did:webvh `gridpass id export {name} -o FILE` writes what is published.",
+            name = args.name
+        ))
+    })?;
+    warn_after_change(global, &wallet);
     let next = resolve::to_publish(&wallet, &identity)
         .unwrap_or_else(|| format!("give this DID to others; gridpass id show {}", args.name));
     let more = match identity.kind {

@@ -3,7 +3,7 @@
 use super::clock::{time_of_entry, warn_of_jump};
 use super::resolve::{parse_time, to_publish};
 use super::visa::hanging::lines;
-use crate::commands::wallet::warn_of_backup;
+use crate::commands::wallet::warn_after_change;
 use crate::context::{GlobalArgs, now, rng};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
@@ -40,8 +40,10 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
     if identity.did.method() == "webvh" {
         warn_of_jump(&wallet.status()?.diary, now());
         let now = time_of_entry(&wallet.status()?.diary);
-        let rotated = wallet.rotate(&identity, since, &mut rng(), now)?;
-        warn_of_backup(&global.profile()?, &wallet.status()?);
+        let rotated = wallet
+            .rotate(&identity, since, &mut rng(), now)
+            .map_err(|e| may_be_rotated(e.into(), &identity))?;
+        warn_after_change(global, &wallet);
         let marked = newly_marked(&identity, &rotated);
         let is_left = |k: &&IdentityKey| {
             k.state != KeyState::Active && since.is_some_and(|t| k.is_to_be_marked(t))
@@ -86,6 +88,15 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
     Ok(Answer::new("gridpass.id.rotate/1", json, text))
 }
 
+/// A second rotation would replace the new keys, and others would have to take one more log.
+fn may_be_rotated(failure: Failure, identity: &Identity) -> Failure {
+    failure.look(format!(
+        "Look whether there are new keys: `gridpass id show {name}`. If there are, do not do it again, and publish \
+         the log, which `gridpass id export {name} -o did.jsonl` writes.",
+        name = identity.name
+    ))
+}
+
 /// What happens to it where a key is marked that signed the visa by which somebody revoked.
 const HANGS: &str = "what was revoked by holders of visas that these keys signed is undecided \
                      now, and counts no more where such a visa was issued after that time: issue \
@@ -107,7 +118,13 @@ fn mark_all(
 ) -> Result<Identity, Failure> {
     let mut changed = None;
     for key in identity.keys.iter().filter(|k| k.is_to_be_marked(since)) {
-        changed = Some(wallet.mark_compromised(&key.id, since, &mut rng(), now())?);
+        let marked = wallet.mark_compromised(&key.id, since, &mut rng(), now());
+        changed = Some(marked.map_err(|e| {
+            Failure::from(e).look(format!(
+                "Look what is marked: `gridpass id show {}`. To mark the rest, do it again.",
+                identity.name
+            ))
+        })?);
     }
     changed.ok_or_else(|| {
         let message = format!(

@@ -1,7 +1,7 @@
 //! `gridpass wallet`: the wallet itself, its ways in and its backups.
 
 use super::clock;
-use super::init::build_in_place;
+use super::init::{build_in_place, reopen};
 use super::restored::{mark_own_lists, mark_restored};
 use crate::codes;
 use crate::context::{GlobalArgs, OutputArgs, now, read_input, rng};
@@ -22,7 +22,7 @@ use gridpass_identity::wallet::backup::{
 use gridpass_identity::wallet::identities::IdentityKind;
 use gridpass_identity::wallet::sled_store::SledStore;
 use gridpass_identity::wallet::slot::{Passphrase, RecoveryPhrase, SlotKind, Unlock};
-use gridpass_identity::wallet::{Diary, LockedWallet, Status, Wallet, WalletError};
+use gridpass_identity::wallet::{Diary, Status, Wallet, WalletError};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -179,6 +179,10 @@ pub fn run(global: &GlobalArgs, command: &WalletCommand) -> Outcomes {
     }
 }
 
+/// Where a way in may have been added, or removed.
+const LOOK_AT_SLOTS: &str =
+    "Look which ways in there are: `gridpass wallet slots list`. Do it again if it is not done.";
+
 fn time(time: Option<UnixMillis>) -> String {
     time.map_or_else(|| "never".to_owned(), |t| t.to_string())
 }
@@ -214,6 +218,13 @@ pub fn warn_of_backup(profile: &str, status: &Status) {
             status.diary.last_backup.map_or_else(|| "never made".into(), |t| format!("at {t}")),
         );
         warn(Some(gridpass_identity::codes::BACKUP_STALE), message);
+    }
+}
+
+/// The same after a change, which is made whether or not more can be told of it.
+pub fn warn_after_change(global: &GlobalArgs, wallet: &Wallet) {
+    if let (Ok(profile), Ok(status)) = (global.profile(), wallet.status()) {
+        warn_of_backup(&profile, &status);
     }
 }
 
@@ -265,11 +276,18 @@ fn passphrase(global: &GlobalArgs, args: &PassphraseArgs) -> Outcomes {
     let new = new_passphrase(global, args)?;
     let (slot, text) = match &secret {
         WalletSecret::Passphrase(old) => {
-            let slot = wallet.change_passphrase(old, &new, &mut rng(), now())?;
+            let changed = wallet.change_passphrase(old, &new, &mut rng(), now());
+            let slot = changed.map_err(|e| {
+                Failure::from(e).look(
+                    "One of the two opens the wallet: try the new passphrase with `gridpass id list`, then \
+                     the old one.",
+                )
+            })?;
             (slot, format!("The passphrase is changed (slot {slot}); the old one opens no more."))
         }
         WalletSecret::Recovery(_) => {
-            let slot = wallet.add_slot(Unlock::Passphrase(&new), &mut rng(), now())?;
+            let added = wallet.add_slot(Unlock::Passphrase(&new), &mut rng(), now());
+            let slot = added.map_err(|e| Failure::from(e).look(LOOK_AT_SLOTS))?;
             let text = format!(
                 "A new passphrase opens the wallet (slot {slot}); older ones still do.\n\
                  next: gridpass wallet slots list, then gridpass wallet slots remove N"
@@ -301,7 +319,8 @@ fn slots(global: &GlobalArgs, command: &SlotsCommand) -> Outcomes {
         SlotsCommand::AddPassphrase(args) => {
             let mut wallet = global.wallet()?;
             let new = new_passphrase(global, args)?;
-            let id = wallet.add_slot(Unlock::Passphrase(&new), &mut rng(), now())?;
+            let added = wallet.add_slot(Unlock::Passphrase(&new), &mut rng(), now());
+            let id = added.map_err(|e| Failure::from(e).look(LOOK_AT_SLOTS))?;
             let text = format!("Slot {id}: another passphrase opens the wallet.");
             Ok(Answer::new("gridpass.wallet.slots/1", json!({ "added": id }), text))
         }
@@ -315,6 +334,12 @@ fn slots(global: &GlobalArgs, command: &SlotsCommand) -> Outcomes {
             if matches!(added, Ok(_) | Err(WalletError::Store(_))) {
                 handed.keep(); // a store that fails may have written the slot all the same
             }
+            let added = added.map_err(|e| {
+                Failure::from(e).look(
+                    "Look whether the slot is there: `gridpass wallet slots list`. If it is, its words are those \
+                     that you were given now; else destroy them, for they open nothing, and do it again.",
+                )
+            });
             let (id, handed) = (added?, handed.what());
             let text = format!(
                 "Slot {id}: another recovery phrase opens the wallet, {handed}.\n\
@@ -328,7 +353,7 @@ fn slots(global: &GlobalArgs, command: &SlotsCommand) -> Outcomes {
             let secret = global.secrets.wallet_secret("the wallet")?;
             let mut wallet = locked.unlock(secret.unlock())?;
             let before = wallet.status()?.backup_for_words;
-            wallet.remove_slot(*id)?;
+            wallet.remove_slot(*id).map_err(|e| Failure::from(e).look(LOOK_AT_SLOTS))?;
             let mut text = format!(
                 "Slot {id} is removed. Backups made before still open with it: destroy them if \
                  its secret is in other hands."
@@ -379,7 +404,15 @@ fn backup(global: &GlobalArgs, args: &BackupArgs) -> Outcomes {
     let bytes = file.len();
     output.write_private(file)?;
     // Only once the file is on the disk.
-    locked.note_backup(now)?;
+    locked.note_backup(now).map_err(|e| {
+        let failure = Failure::from(e);
+        let file = crate::shown::shown(path.display());
+        let message = format!("{}; the backup is in {file} all the same", failure.message);
+        Failure { message, ..failure }.next(format!(
+            "It is whole, as `gridpass wallet backup-verify {file}` tells; the wallet may still say that its \
+             last backup is an older one."
+        ))
+    })?;
     let opens_with = match protection {
         Protection::Passphrase(_) => "its own passphrase",
         Protection::Recipients([]) => "the recovery phrase",
@@ -526,8 +559,7 @@ fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Outcomes {
         Ok((wallet, ()))
     };
     build_in_place(&dir, build, |()| {})?;
-    let wallet = LockedWallet::open(Box::new(SledStore::open(&dir)?))?
-        .unlock(opened.wallet_secret.unlock())?;
+    let wallet = reopen(&dir, opened.wallet_secret.unlock())?;
     let mut report = Report::default();
     let identities = wallet.identities()?.len();
     let manifest = opened.backup.manifest();

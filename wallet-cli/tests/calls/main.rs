@@ -54,6 +54,7 @@ mod shown;
 #[cfg(unix)]
 mod signing;
 mod streams;
+mod unconfirmed;
 mod vc_api;
 mod visas;
 #[cfg(unix)]

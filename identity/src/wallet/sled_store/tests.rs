@@ -139,6 +139,50 @@ fn what_a_newer_program_wrote_is_no_damage() -> TestResult {
     Ok(())
 }
 
+/// sled syncs once more where it is closed, and panics where the disk refuses.
+#[test]
+fn a_store_whose_closing_fails_has_kept_what_it_acknowledged() -> TestResult {
+    use crate::wallet::sled_open::{faulty, is_closing};
+    use std::sync::atomic::Ordering;
+    let temp = tempfile::tempdir()?;
+    let dir = temp.path().join("w");
+    filled(&dir)?;
+    let mut store = SledStore::open(&dir)?;
+    let closed = faulty::panics_at_closing(&store.tree);
+    let mut batch = Batch::default();
+    batch.put("k/20", vec![1]);
+    store.commit(&batch)?;
+    drop(store);
+    assert!(closed.load(Ordering::SeqCst) && !is_closing());
+    assert_eq!(SledStore::open(&dir)?.scan(b"k/")?.len(), 21);
+    Ok(())
+}
+
+/// What stands in the way of `head` stands for the disk that takes no more, once the records are written.
+#[test]
+fn a_commit_that_may_be_there_says_so_and_is_there() -> TestResult {
+    let temp = tempfile::tempdir()?;
+    let dir = temp.path().join("w");
+    filled(&dir)?;
+    let mut store = SledStore::open(&dir)?;
+    fs::create_dir(dir.join("head.next"))?;
+    let mut batch = Batch::default();
+    batch.put("k/20", vec![1]);
+    let error = store.commit(&batch).expect_err("`head` cannot be written");
+    assert_eq!(error.code(), codes::STORE_UNCONFIRMED, "{error}");
+    drop(store);
+    // Without it nothing can be acknowledged, and opening changes nothing but that.
+    assert_eq!(SledStore::open(&dir).expect_err("`head`").code(), codes::STORE_IO);
+    fs::remove_dir(dir.join("head.next"))?;
+    assert_eq!(SledStore::open(&dir)?.scan(b"k/")?.len(), 21);
+    // A store that nothing is in yet is made anew: there is nothing to look for.
+    let empty = temp.path().join("empty");
+    fs::create_dir_all(empty.join("head.next"))?;
+    let error = SledStore::open_or_create(&empty).expect_err("`head` cannot be written");
+    assert_eq!(error.code(), codes::STORE_IO, "{error}");
+    Ok(())
+}
+
 /// Root may look everywhere: a loop of links stands for what it may not look at.
 #[cfg(unix)]
 #[test]

@@ -15,7 +15,7 @@ pub(super) use rows::{Located, Spot};
 use super::StoreError;
 use crate::checking::Chain;
 use gridpass_credentials::content_id::ContentId;
-use gridpass_identity::wallet::sled_open::open_db;
+use gridpass_identity::wallet::sled_open::{Database, open_db};
 use hashlink::LruCache;
 use keys::{inbox_key, link_key};
 use rows::{Ends, META, Meta, VERSION};
@@ -31,7 +31,7 @@ const MAX_REMEMBERED: usize = 4096;
 
 /// The index, in sled.
 pub(super) struct Index {
-    db: sled::Db,
+    db: Database,
     /// Rows that the batch under way has changed.
     changed: HashMap<Vec<u8>, Vec<u8>>,
     /// Messages of chains and places in the inbox that came since rows were written.

@@ -32,6 +32,33 @@ fn numbers(index: &Index, from: u64, until: u64) -> Vec<u64> {
     index.links(&chain(), from, until).map(|(number, ..)| number).collect()
 }
 
+/// Held by sled until it closes its files.
+struct Bomb;
+
+impl Bomb {
+    fn merged(&self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("the disk refused the last sync");
+    }
+}
+
+#[test]
+fn an_index_whose_closing_fails_ends_no_node() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut index = Index::open(folder.path()).expect("opens");
+    note(&mut index, 1, 1);
+    index.write().expect("written");
+    let bomb = Bomb;
+    index.db.set_merge_operator(move |_: &[u8], _: Option<&[u8]>, _: &[u8]| bomb.merged());
+    drop(index);
+    assert_eq!(numbers(&Index::open(folder.path()).expect("opens"), 0, 9), [1]);
+}
+
 #[test]
 fn what_is_noted_again_takes_its_own_place_and_hides_nothing() {
     let folder = tempfile::tempdir().expect("a folder");

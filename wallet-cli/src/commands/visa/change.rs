@@ -1,5 +1,6 @@
 //! Suspending, reinstating and revoking.
 
+use super::again::{not_changed, publishing};
 use super::hanging;
 use super::standing::Known;
 use super::{change_many, done_all_the_same};
@@ -150,7 +151,9 @@ fn change(
     if set && !known_issuer {
         enter_earlier(&mut issuer, &visa, purpose, args)?;
     }
-    let list = issuer.set_status(&visa, purpose, set, args.reason.as_deref(), &mut rng())?;
+    let list = issuer
+        .set_status(&visa, purpose, set, args.reason.as_deref(), &mut rng())
+        .map_err(|e| not_changed(e.into(), std::slice::from_ref(&me.did)))?;
     let json = json!({
         "visa": visa.id,
         "holder": visa.subject,
@@ -226,16 +229,21 @@ fn revoke_node(
         None => None,
     };
     let mut open = Vec::new();
+    let mut all = Vec::new();
     for node in nodes {
         let over = node.valid_until <= now() && node.id != name;
         let meant = only.as_ref().is_none_or(|did| did == &node.principal);
+        if meant && !all.contains(&node.principal) {
+            all.push(node.principal.clone());
+        }
         if meant && !over && !register::is_set(&wallet, &node.principal, &node.status)? {
             open.push(node);
         }
     }
     let Some(first) = open.first() else {
         let message = format!("every authorisation of {name} is revoked or over already");
-        return Err(Failure::new(gridpass_credentials::codes::STATUS_UNCHANGED, message));
+        let failure = Failure::new(gridpass_credentials::codes::STATUS_UNCHANGED, message);
+        return Err(not_changed(failure, &all));
     };
     let node = first.node.clone();
     let mut principals: Vec<Did> = open.iter().map(|a| a.principal.clone()).collect();
@@ -252,7 +260,8 @@ fn revoke_node(
             .collect();
         let mut issuer = Issuer { wallet: &mut wallet, identity: &me, trust: &trust, now: now() };
         let reason = args.reason.as_deref();
-        lists.extend(issuer.set_entries(&entries, true, reason, &mut rng())?);
+        let set = issuer.set_entries(&entries, true, reason, &mut rng());
+        lists.extend(set.map_err(|e| not_changed(e.into(), &principals))?);
     }
     let ids: Vec<&str> = open.iter().map(|a| a.id.as_str()).collect();
     let json = json!({
@@ -310,11 +319,7 @@ pub fn finish(
         args.output.write(register::lists_parcel(wallet, lists)?.encode()?)
     };
     let written = write().map_err(|e| {
-        let commands: Vec<String> = signers
-            .iter()
-            .map(|did| format!("`gridpass status publish --as {did} -o lists.json`"))
-            .collect();
-        let next = format!("Do not do it again; get the new list with {}.", commands.join(" and "));
+        let next = format!("Do not do it again; get the new list with {}.", publishing(signers));
         done_all_the_same(e, done, next)
     })?;
     Ok(match written {

@@ -1,5 +1,6 @@
 //! Suspending, reinstating and revoking several visas in one change of the wallet.
 
+use super::again::not_changed;
 use super::change::{
     ChangeArgs, authorisations_of, enter_earlier, find, finish, fits, list_line, may_revoke,
 };
@@ -64,9 +65,10 @@ pub fn change(
             found.push(visa);
         }
     }
+    let signer = acting.as_ref().map(|me| me.did.clone());
     let Some(me) = acting.filter(|_| !found.is_empty()) else {
         let message = format!("there is nothing to change: all {} are so already", names.len());
-        return Err(Failure::new(STATUS_UNCHANGED, message));
+        return Err(not_changed(Failure::new(STATUS_UNCHANGED, message), signer.as_slice()));
     };
     let mut rows = Vec::new();
     let mut text = String::new();
@@ -87,7 +89,9 @@ pub fn change(
     let visas: Vec<&Visa> = found.iter().collect();
     let mut issuer = Issuer { wallet: &mut wallet, identity: &me, trust: &trust, now: now() };
     let reason = args.reason.as_deref();
-    let lists = issuer.set_statuses(&visas, purpose, set, reason, &mut rng())?;
+    let lists = issuer
+        .set_statuses(&visas, purpose, set, reason, &mut rng())
+        .map_err(|e| not_changed(e.into(), signer.as_slice()))?;
     text.extend(lists.iter().map(list_line));
     let said: Vec<_> = lists
         .iter()

@@ -187,7 +187,15 @@ pub fn issue_one(
         Some(batch) => {
             batch.prepare(&mut issuer, (&new, request), evidence, &resolver, &mut rng())?
         }
-        None => issuer.issue_for(&new, request, evidence, &resolver, &mut rng())?,
+        None => {
+            let issued = issuer.issue_for(&new, request, evidence, &resolver, &mut rng());
+            issued.map_err(|e| {
+                Failure::from(e).look(
+                    "Look whether it is issued: `gridpass visa list --issued`. If it is, do not issue it again: \
+                     `gridpass visa export ID -o visa.json` writes its file.",
+                )
+            })?
+        }
     };
     let mut parcel = Parcel::new(ParcelKind::Visa, Some(issued.text.clone()));
     let mut dids = dids_in(&issued.supporting);

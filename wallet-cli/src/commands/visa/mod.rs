@@ -1,5 +1,6 @@
 //! `gridpass visa`: from the request to the verification.
 
+mod again;
 mod authority;
 mod change;
 mod change_many;

@@ -94,7 +94,13 @@ pub fn authorise(global: &GlobalArgs, args: &AuthoriseArgs) -> Outcomes {
         validity_millis,
     };
     let mut issuer = Issuer { wallet: &mut wallet, identity: &me, trust: &trust, now: now() };
-    let (authorisation, text, list) = issuer.authorise_node(&new, &mut rng())?;
+    let made = issuer.authorise_node(&new, &mut rng()).map_err(|e| {
+        Failure::from(e).look(
+            "Look whether it is made: `gridpass visa list --issued`. If it is, do not make it again: `gridpass \
+             visa export ID -o node.json` writes its file.",
+        )
+    });
+    let (authorisation, text, list) = made?;
     let mut parcel = Parcel::new(ParcelKind::NodeAuthorisation, Some(text));
     parcel.status_lists.push(list.secured().text().to_owned());
     let json = json!({"authorisation": authorisation});
