@@ -4,10 +4,12 @@ use super::control::ControlResult;
 use super::worker::Worker;
 use crate::codes;
 use crate::envelope::Envelope;
+use crate::log::LogError;
 use crate::net::{Command, topic_of};
 use crate::store::{Entry, StoreError};
 use crate::sync::{Announcement, pack};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_identity::code::Code;
 use std::collections::BTreeMap;
 use tokio::sync::oneshot;
 
@@ -47,7 +49,10 @@ impl Worker {
         let after = std::mem::take(&mut self.after);
         if let Err(why) = kept_before {
             // It rests on what was not kept.
-            self.do_after(after, Some(&why));
+            self.do_after(after, Some((codes::NOT_DURABLE, &why)));
+        } else if let Some(why) = self.knowledge.store.failure() {
+            // What could not be read was taken for what is not there.
+            self.nothing_kept(after, &why);
         } else if self.knowledge.store.staged() == 0 {
             self.do_after(after, None);
         } else {
@@ -93,15 +98,19 @@ impl Worker {
         self.ranges.looked.again();
         self.seal_anew();
         self.metrics.failed();
-        self.do_after(after, Some(&why.to_string()));
+        let code = match why {
+            StoreError::Log(LogError::InDoubt(_)) => codes::MAY_BE_KEPT,
+            _ => codes::NOT_DURABLE,
+        };
+        self.do_after(after, Some((code, &why.to_string())));
     }
 
-    fn do_after(&mut self, after: Vec<After>, failed: Option<&str>) {
+    fn do_after(&mut self, after: Vec<After>, failed: Option<(Code, &str)>) {
         let mut outgoing = Outgoing::new();
         for after in after {
             match (after, failed) {
-                (After::Sent { reply, .. } | After::Answer(reply, _), Some(why)) => {
-                    let _ = reply.send(Err((codes::NOT_DURABLE, why.to_owned()).into()));
+                (After::Sent { reply, .. } | After::Answer(reply, _), Some((code, why))) => {
+                    let _ = reply.send(Err((code, why.to_owned()).into()));
                 }
                 (After::Sent { reply, envelope, reference }, None) => {
                     if let Some(wire) = envelope.to_wire() {
