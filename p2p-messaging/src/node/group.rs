@@ -48,7 +48,8 @@ impl Worker {
         let kept_before = self.finish();
         let after = std::mem::take(&mut self.after);
         if let Err(why) = kept_before {
-            // It rests on what was not kept.
+            // It rests on what was not kept, and was not on its way to the disk itself.
+            let why = self.knowledge.store.failure().map_or(why, |failed| failed.to_string());
             self.do_after(after, Some((codes::NOT_DURABLE, &why)));
         } else if let Some(why) = self.knowledge.store.failure() {
             // What could not be read was taken for what is not there.

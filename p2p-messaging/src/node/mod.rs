@@ -404,7 +404,13 @@ impl Node {
     /// [`Node::ended`], asks this, and starts a new one in the same folder when the disk is well again.
     #[must_use]
     pub fn failure(&self) -> Option<AskError> {
-        self.failure.get().cloned()
+        // A worker that ends as it should says so.
+        let vanished = self.stopped.has_changed().is_err() && !*self.stopped.borrow();
+        let defect = || {
+            let internal = gridpass_identity::codes::INTERNAL;
+            AskError::from((internal, NodeError::Ended.to_string()))
+        };
+        self.failure.get().cloned().or_else(|| vanished.then(defect))
     }
 
     /// Waits until it has ended: somebody stopped it, also over its socket, or it failed ([`Node::failure`]).

@@ -193,7 +193,7 @@ impl Worker {
     }
 
     /// Nothing is made from a store that failed: what is not found may be there.
-    pub(super) fn check_store(&self) -> Result<(), Failed> {
+    fn check_store(&self) -> Result<(), Failed> {
         match self.knowledge.store.failure() {
             None => Ok(()),
             Some(why) => Err((codes::NOT_DURABLE, why.to_string())),

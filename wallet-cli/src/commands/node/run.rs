@@ -314,8 +314,9 @@ async fn serve(
     node.stop().await;
     if let Some(why) = node.failure() {
         return Err(Failure::new(why.code, why.message).next(
-            "See to the disk, and start it again: gridpass node run. What was answered with GP-MAY-BE-KEPT, or not at \
-             all, is in gridpass outbox then if it was kept; nothing that was acknowledged is lost.",
+            "See to the disk, and start it again: gridpass node run. What was answered with \
+             GP-MAY-BE-KEPT, or not at all, is in gridpass outbox then if it was kept; nothing \
+             that was acknowledged is lost.",
         ));
     }
     // The ready line was the answer.
