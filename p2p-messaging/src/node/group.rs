@@ -93,7 +93,7 @@ impl Worker {
     }
 
     fn nothing_kept(&mut self, after: Vec<After>, why: &StoreError) {
-        tracing::error!(code = %why.code(), "nothing of this group was kept: {why}");
+        tracing::error!(code = %why.code(), "this group is not acknowledged: {why}");
         self.checker.nothing_was_kept();
         // What peers gave is asked of them again.
         self.ranges.looked.again();

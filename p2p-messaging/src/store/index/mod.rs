@@ -225,7 +225,7 @@ impl Index {
     pub(super) fn doubt(&mut self) -> Result<(), StoreError> {
         self.doubted = true;
         self.write()?;
-        self.done(self.db.flush()).map(drop)
+        self.done(self.db.flush()).map(|_| ())
     }
 
     fn row<T: DeserializeOwned>(&self, key: &[u8]) -> Option<T> {
