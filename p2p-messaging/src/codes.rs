@@ -186,7 +186,10 @@ gridpass_identity::codes! {
         "See later with `gridpass listen`; `gridpass receipts` says who has the message.";
     NOT_DURABLE = "GP-NOT-DURABLE", Configuration,
         "The message could not be kept, and was not sent.",
-        "See the message: mostly a full disk. Nothing that was acknowledged is lost.";
+        "See the message: mostly a full disk. Make room and send again; where the node ended, start it first: `gridpass node run`. Nothing that was acknowledged is lost.";
+    MAY_BE_KEPT = "GP-MAY-BE-KEPT", Indeterminate,
+        "The disk failed while the message was written: nobody can tell whether it was kept. If it was, it is sent when the node runs again.",
+        "Start the node again (`gridpass node run`), look whether `gridpass outbox` has it, and repeat it with the same --ref; without one only where it is not there.";
     SYNC_BUSY = "GP-SYNC-BUSY", Timeout passes,
         "The peer works on as much for the asker as it does for one.",
         "Nothing: it is asked again, or another is.";
@@ -318,7 +321,7 @@ gridpass_identity::codes! {
         "Stop the node that has it; two must never write one log.";
     LOG_IO = "GP-LOG-IO", Configuration,
         "The operating system refused to read or write the log.",
-        "See the message: mostly a full disk, or permissions. Nothing that was acknowledged is lost.";
+        "See the message: mostly a full disk, or permissions. Mend that; where the node ended, start it again with `gridpass node run`. Nothing that was acknowledged is lost.";
 }
 
 gridpass_identity::coded!(

@@ -50,6 +50,14 @@ impl Tail {
 }
 
 impl Appending {
+    /// The same, to a file that is always full, and cannot be made shorter.
+    #[cfg(test)]
+    pub(crate) fn onto_a_full_disk(mut self) -> Self {
+        let full = File::options().write(true).open("/dev/full").expect("the system has one");
+        self.tail.file = Arc::new(full);
+        self
+    }
+
     /// Writes them, and waits until they are on the disk.
     pub fn run(self) -> Appended {
         let result = self.tail.append(&self.bytes);
@@ -100,10 +108,11 @@ impl Log {
         let Appended { appending: Appending { bytes, written, .. }, result } = appended;
         self.under_way = false;
         if let Err((error, clean)) = result {
-            if !clean {
-                self.stopped = Some(error.to_string());
+            if clean {
+                return Err(error);
             }
-            return Err(error);
+            self.stop(&error.to_string());
+            return Err(LogError::InDoubt(error.to_string()));
         }
         if let Some(segment) = self.segments.last_mut() {
             segment.grew(bytes.len());

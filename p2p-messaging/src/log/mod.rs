@@ -50,6 +50,9 @@ pub enum LogError {
     /// An earlier write failed in a way that nobody can tell what is on the disk.
     #[error("an earlier write failed ({0}); the log has to be opened again")]
     Stopped(String),
+    /// A write failed so that nobody can tell what of it is on the disk.
+    #[error("{0}: what was written may be on the disk, or not")]
+    InDoubt(String),
     /// A record is longer than is kept.
     #[error("a record has {0} bytes, and at most {MAX_BODY} are kept")]
     TooLong(usize),
@@ -64,6 +67,7 @@ impl LogError {
     pub fn code(&self) -> Code {
         match self {
             Self::Io { .. } | Self::Stopped(_) => codes::LOG_IO,
+            Self::InDoubt(_) => codes::MAY_BE_KEPT,
             Self::InUse(_) => codes::LOG_IN_USE,
             Self::Version(_) => codes::LOG_VERSION,
             Self::TooLong(_) => codes::ENVELOPE_TOO_LARGE,
@@ -222,7 +226,8 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError`]: then none of them was appended. After a full disk the log goes on as soon as
-    /// there is room; where nobody can tell what is on the disk, it stops until it is opened again.
+    /// there is room; where nobody can tell what is on the disk ([`LogError::InDoubt`]), it stops until it
+    /// is opened again.
     pub fn append(
         &mut self,
         at: UnixMillis,
@@ -270,6 +275,17 @@ impl Log {
     #[must_use]
     pub fn identity(&self) -> String {
         self.segments.identity()
+    }
+
+    /// Why it takes nothing any more until it is opened again, where that is so.
+    #[must_use]
+    pub fn stopped(&self) -> Option<&str> {
+        self.stopped.as_deref()
+    }
+
+    /// Takes nothing any more until it is opened again.
+    pub(crate) fn stop(&mut self, why: &str) {
+        self.stopped.get_or_insert_with(|| why.to_owned());
     }
 
     /// The number that the next record gets.

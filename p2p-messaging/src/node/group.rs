@@ -4,10 +4,12 @@ use super::control::ControlResult;
 use super::worker::Worker;
 use crate::codes;
 use crate::envelope::Envelope;
+use crate::log::LogError;
 use crate::net::{Command, topic_of};
 use crate::store::{Entry, StoreError};
 use crate::sync::{Announcement, pack};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_identity::code::Code;
 use std::collections::BTreeMap;
 use tokio::sync::oneshot;
 
@@ -46,8 +48,12 @@ impl Worker {
         let kept_before = self.finish();
         let after = std::mem::take(&mut self.after);
         if let Err(why) = kept_before {
-            // It rests on what was not kept.
-            self.do_after(after, Some(&why));
+            // It rests on what was not kept, and was not on its way to the disk itself.
+            let why = self.knowledge.store.failure().map_or(why, |failed| failed.to_string());
+            self.do_after(after, Some((codes::NOT_DURABLE, &why)));
+        } else if let Some(why) = self.knowledge.store.failure() {
+            // What could not be read was taken for what is not there.
+            self.nothing_kept(after, &why);
         } else if self.knowledge.store.staged() == 0 {
             self.do_after(after, None);
         } else {
@@ -87,21 +93,25 @@ impl Worker {
     }
 
     fn nothing_kept(&mut self, after: Vec<After>, why: &StoreError) {
-        tracing::error!(code = %why.code(), "nothing of this group was kept: {why}");
+        tracing::error!(code = %why.code(), "this group is not acknowledged: {why}");
         self.checker.nothing_was_kept();
         // What peers gave is asked of them again.
         self.ranges.looked.again();
         self.seal_anew();
         self.metrics.failed();
-        self.do_after(after, Some(&why.to_string()));
+        let code = match why {
+            StoreError::Log(LogError::InDoubt(_)) => codes::MAY_BE_KEPT,
+            _ => codes::NOT_DURABLE,
+        };
+        self.do_after(after, Some((code, &why.to_string())));
     }
 
-    fn do_after(&mut self, after: Vec<After>, failed: Option<&str>) {
+    fn do_after(&mut self, after: Vec<After>, failed: Option<(Code, &str)>) {
         let mut outgoing = Outgoing::new();
         for after in after {
             match (after, failed) {
-                (After::Sent { reply, .. } | After::Answer(reply, _), Some(why)) => {
-                    let _ = reply.send(Err((codes::NOT_DURABLE, why.to_owned()).into()));
+                (After::Sent { reply, .. } | After::Answer(reply, _), Some((code, why))) => {
+                    let _ = reply.send(Err((code, why.to_owned()).into()));
                 }
                 (After::Sent { reply, envelope, reference }, None) => {
                     if let Some(wire) = envelope.to_wire() {

@@ -101,7 +101,7 @@ use libp2p::PeerId;
 use metrics::Metrics;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use worker::{Ending, Parts, Task, Worker};
@@ -181,6 +181,8 @@ pub struct Node {
     happened: watch::Receiver<()>,
     metrics: Arc<Metrics>,
     stopped: watch::Receiver<bool>,
+    failure: Arc<OnceLock<AskError>>,
+    unanswered: server::Unanswered,
     /// What was found when it was opened: damage, files that could not be read.
     pub found: Vec<String>,
     /// The participant that it acts for.
@@ -245,6 +247,8 @@ impl Node {
         let (ready, is_ready) = oneshot::channel();
         let (network, told) = oneshot::channel();
         let (stopped_in, stopped) = watch::channel(false);
+        let (failure, unanswered) = (Arc::new(OnceLock::new()), server::Unanswered::default());
+        let (failed, not_answered) = (Arc::clone(&failure), unanswered.clone());
         let place = folder.to_owned();
         let shelf = Arc::new(shelf::Shelf::default());
         let (files, unread) = files::Files::open(folder, &peer)
@@ -295,12 +299,20 @@ impl Node {
             worker.join_all();
             worker.go_on_with_files();
             let ending = worker.run(received);
+            // Said before anything can fail once more.
+            let why = worker.failure();
+            let by_itself = why.is_some();
+            if let Some(why) = why {
+                let _ = failed.set(why);
+            }
             // As long as the store's lock is held: afterwards, what has this name can be another node's.
             let _ = std::fs::remove_file(socket_of(&place));
             drop(worker);
             if let Some(Ending { done, answered }) = ending {
                 let _ = done.send(());
                 let _ = answered.blocking_recv();
+            } else if by_itself {
+                not_answered.wait();
             }
             stopped_in.send_replace(true);
         });
@@ -339,7 +351,18 @@ impl Node {
                 }
             }
         });
-        let node = Self { tasks, newest, happened, metrics, stopped, found, participant, node };
+        let node = Self {
+            tasks,
+            newest,
+            happened,
+            metrics,
+            stopped,
+            failure,
+            unanswered,
+            found,
+            participant,
+            node,
+        };
         server::serve(listener, &node);
         Ok(node)
     }
@@ -365,6 +388,12 @@ impl Node {
         let _ = self.tasks.send(Task::Hurry(by)).await;
     }
 
+    /// Lets it believe that the disk of its index failed. For tests.
+    #[doc(hidden)]
+    pub async fn fail(&self) {
+        let _ = self.tasks.send(Task::Fail).await;
+    }
+
     /// Whether what comes is kept: the last group became durable. A node for which this is not so
     /// acknowledges nothing.
     pub fn keeps(&self) -> impl Fn() -> bool + Clone + Send + Sync + 'static {
@@ -372,7 +401,21 @@ impl Node {
         move || metrics.keeps()
     }
 
-    /// Waits until somebody stops it over its socket.
+    /// Why it ended by itself, if it did: its disk failed so that nobody can tell what is there. Everybody who waited
+    /// for an answer was told, its folder and ports are free, and what it acknowledged is kept: a program waits for
+    /// [`Node::ended`], asks this, and starts a new one in the same folder when the disk is well again.
+    #[must_use]
+    pub fn failure(&self) -> Option<AskError> {
+        // A worker that ends as it should says so.
+        let vanished = self.stopped.has_changed().is_err() && !*self.stopped.borrow();
+        let defect = || {
+            let internal = gridpass_identity::codes::INTERNAL;
+            AskError::from((internal, NodeError::Ended.to_string()))
+        };
+        self.failure.get().cloned().or_else(|| vanished.then(defect))
+    }
+
+    /// Waits until it has ended: somebody stopped it, also over its socket, or it failed ([`Node::failure`]).
     pub async fn ended(&self) {
         ended(self.stopped.clone()).await;
     }

@@ -79,10 +79,12 @@ impl Worker {
         let now = self.now();
         let mut checked =
             self.checker.check_own(envelope, &self.me.public_key, &self.knowledge, now);
+        let readable = self.check_store();
         // What others would refuse is not even kept: nobody has seen it, and its number is free.
-        if checked.verdict != Verdict::Admit {
+        if checked.verdict != Verdict::Admit || readable.is_err() {
             // The facts about the sender were to be kept with it.
             self.checker.own_was_not_sent();
+            readable?;
             let reasons = checked.decided.map(|d| d.ruling.reasons).unwrap_or_default();
             let mut said = BTreeSet::new();
             let all: Vec<_> = reasons.iter().map(|r| with_causes(r, &mut said)).collect();
@@ -153,6 +155,8 @@ impl Worker {
         let chain = self.own_chain(channel);
         let last = self.knowledge.head(&chain);
         let link = last.and_then(|n| self.knowledge.at(&chain, n));
+        // A link that could not be read is not one that is missing.
+        self.check_store()?;
         if let Some((sequence, link)) = last.zip(link.as_ref()) {
             check_last(now, (sequence, link.issued), skew)?;
         }
@@ -186,6 +190,14 @@ impl Worker {
             attributes,
             epoch: None,
         })
+    }
+
+    /// Nothing is made from a store that failed: what is not found may be there.
+    fn check_store(&self) -> Result<(), Failed> {
+        match self.knowledge.store.failure() {
+            None => Ok(()),
+            Some(why) => Err((codes::NOT_DURABLE, why.to_string())),
+        }
     }
 
     /// The chain of this node's messages in a channel.

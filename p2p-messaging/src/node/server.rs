@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -18,9 +19,43 @@ use tokio::sync::{Semaphore, mpsc, watch};
 const MAX_CONNECTIONS: usize = 256;
 /// The most messages that are read from the store at once for a listener.
 const PAGE: u32 = 256;
+/// For how long a node that ends by itself waits, in steps, until what was asked is answered: who asked may not read.
+const ANSWERED_WITHIN: (u32, Duration) = (100, Duration::from_millis(20));
+
+/// How many questions over the socket are not answered yet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unanswered(Arc<AtomicUsize>);
+
+impl Unanswered {
+    fn one_more(&self) -> One {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        One(Arc::clone(&self.0))
+    }
+
+    /// Waits until there is none: then the process may go.
+    pub(super) fn wait(&self) {
+        let (steps, pause) = ANSWERED_WITHIN;
+        for _ in 0..steps {
+            if self.0.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            std::thread::sleep(pause);
+        }
+    }
+}
+
+/// One of them, until it is answered.
+struct One(Arc<AtomicUsize>);
+
+impl Drop for One {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 #[derive(Clone)]
 struct Server {
+    unanswered: Unanswered,
     tasks: mpsc::Sender<Task>,
     newest: watch::Receiver<u64>,
     happened: watch::Receiver<()>,
@@ -47,6 +82,7 @@ pub(super) fn bind(path: &Path) -> Result<UnixListener, NodeError> {
 /// Answers on the socket.
 pub(super) fn serve(listener: UnixListener, node: &Node) {
     let server = Server {
+        unanswered: node.unanswered.clone(),
         tasks: node.tasks.clone(),
         newest: node.newest.clone(),
         happened: node.happened.clone(),
@@ -133,8 +169,10 @@ impl Server {
                     };
                 }
                 Ok(asked) => {
+                    let one = self.unanswered.one_more();
                     let answer = ask(&self.tasks, asked).await;
                     write.write_all(&to_line(&answer)).await?;
+                    drop(one);
                 }
             }
         }

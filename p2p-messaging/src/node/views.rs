@@ -127,6 +127,11 @@ impl Worker {
                 Err((codes::NODE_REQUEST, "the server stops, not the worker".to_owned()))
             }
         };
+        // What could not be read is left out of it.
+        let answer = match self.knowledge.store.failure() {
+            None => answer,
+            Some(why) => Err((why.code(), why.to_string())),
+        };
         let _ = reply.send(answer.map_err(AskError::from));
     }
 

@@ -28,6 +28,7 @@ use super::receipts::Receipts;
 use super::sealing::Sealing;
 use super::shelf::Shelf;
 use super::silence::Hearing;
+use super::typed::AskError;
 use super::unreported::Unreported;
 use super::{Me, NodeSettings};
 use crate::checking::{Chain, Checker, Verdict};
@@ -61,6 +62,8 @@ pub(crate) enum Task {
     Tick,
     /// Much time went by, as a test has it.
     Hurry(Duration),
+    /// The disk of the index fails, as a test has it.
+    Fail,
     /// Make durable what is there, and end.
     Stop(Ending),
 }
@@ -231,8 +234,8 @@ impl Worker {
         uptime(self.began)
     }
 
-    /// Works until it is told to stop, or nobody can tell it anything any more. Gives who waits until it
-    /// has ended.
+    /// Works until it is told to stop, nobody can tell it anything any more, or its store failed so that it has to be
+    /// opened again. Gives who waits until it has ended.
     pub(crate) fn run(&mut self, mut tasks: mpsc::Receiver<Task>) -> Option<Ending> {
         while let Some(first) = self.next(&mut tasks) {
             // An answer makes nobody ask again, or two who wait would ask for ever.
@@ -254,12 +257,21 @@ impl Worker {
             if !only_asked {
                 self.happened.send_replace(());
             }
-            if stop.is_some() {
+            if stop.is_some() || self.knowledge.store.failure().is_some() {
                 let _ = self.finish();
                 return stop;
             }
         }
         None
+    }
+
+    /// Why it ended by itself, if it did. Its index is made anew at the next start, where that is why.
+    pub(crate) fn failure(&self) -> Option<AskError> {
+        let why = self.knowledge.store.failure()?;
+        self.knowledge.store.mark_failed();
+        let sentence = format!("the node ended, since its disk failed: {why}");
+        tracing::error!(code = %why.code(), "{sentence}");
+        Some(AskError::from((why.code(), sentence)))
     }
 
     /// The next task. Where there is none yet, what is on its way to the disk comes first.
@@ -268,7 +280,11 @@ impl Worker {
             return Some(task);
         }
         let _ = self.finish();
-        tasks.blocking_recv()
+        // Who is waiting for an answer is not to wait for a node that can give none.
+        match self.knowledge.store.failure() {
+            Some(_) => None,
+            None => tasks.blocking_recv(),
+        }
     }
 
     fn take(&mut self, task: Task) -> Option<Ending> {
@@ -278,6 +294,7 @@ impl Worker {
             Task::Came(came) => self.block_came(*came),
             Task::Tick => self.tick(),
             Task::Hurry(by) => self.began = self.began.checked_sub(by).unwrap_or(self.began),
+            Task::Fail => self.knowledge.store.fail(),
             Task::Stop(ending) => return Some(ending),
         }
         None

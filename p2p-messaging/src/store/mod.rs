@@ -80,7 +80,6 @@ pub struct Store {
     staged: Staged,
     /// On its way to the disk.
     under_way: Staged,
-    index_failed: Option<String>,
     /// What is left to forget in the closed files that were looked at.
     left: BTreeMap<u64, Left>,
     /// Numbers whose records could not be read when it was opened: first and last, in order.
@@ -131,6 +130,27 @@ impl Store {
     #[must_use]
     pub fn last_number(&self) -> u64 {
         self.log.next_number().saturating_sub(1)
+    }
+
+    /// Why the store has to be opened again, where it has: its disk failed so that nobody can tell what is there.
+    /// Nothing is kept any more, and what is not found may be there.
+    #[must_use]
+    pub fn failure(&self) -> Option<StoreError> {
+        let stopped = self.log.stopped();
+        let stopped = stopped.map(|why| StoreError::from(LogError::Stopped(why.to_owned())));
+        stopped.or_else(|| self.index.failure())
+    }
+
+    /// Notes beside the index that it failed, if it did: it is made anew when the store is opened again.
+    pub(crate) fn mark_failed(&self) {
+        if let Err(e) = self.index.mark() {
+            tracing::warn!("that the index failed is not noted: {e}");
+        }
+    }
+
+    /// As if the disk of the index had failed.
+    pub(crate) fn fail(&self) {
+        self.index.fail();
     }
 
     /// How far a reader has read, with what was taken in last.

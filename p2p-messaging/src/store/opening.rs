@@ -136,7 +136,7 @@ impl Store {
         let began = !index.is_empty() || (index.is_new() && known_participant);
         if index.applied() == 0 {
             // It is in doubt, or new: nothing of what it says holds.
-            index.clear()?;
+            index = index.cleared()?;
         }
         let mut intake = Intake::new(index);
         let (known, indexed) = (intake.index.applied(), intake.index.records());
@@ -173,11 +173,11 @@ impl Store {
         // Before the index is made anew, which is all that knows of it.
         let until = given_until(&log, &opened, (&intake.index, began));
         note_lost(&mut log, &mut opened, (greatest, until))?;
-        if known > greatest || seen != indexed || !intake.index.is_of(&log.identity()) {
+        let fits = known <= greatest && seen == indexed && intake.index.is_of(&log.identity());
+        if !fits || intake.index.is_suspect() {
             // It was made from another log, or from more of this one than can be read: what cannot
-            // be read any more must not be taken for something that is here.
-            intake.index.clear()?;
-            intake = Intake::new(intake.index);
+            // be read any more must not be taken for something that is here. Or its disk failed.
+            intake = Intake::new(intake.index.cleared()?);
             log.each(&mut |place, record| intake.take(place, record))?;
         }
         let Intake { mut index, mut found, failed } = intake;
@@ -187,18 +187,21 @@ impl Store {
         index.belongs_to(&log.identity());
         index.write()?;
         found.unread = index.passed_over();
+        if let Some(e) = index.failure() {
+            return Err(e);
+        }
+        index.unmark();
         let lost = lost(&opened, &found.unread);
         found.log = opened;
         let lost_until = found.lost_until();
         let cut_off_until = found.cut_off_until(greatest);
         let (staged, under_way) = (Staged::default(), Staged::default());
-        let (index_failed, left) = (None, BTreeMap::new());
+        let left = BTreeMap::new();
         let store = Self {
             log,
             index,
             staged,
             under_way,
-            index_failed,
             left,
             lost,
             doubtful: RefCell::default(),

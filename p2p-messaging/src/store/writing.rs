@@ -8,7 +8,6 @@ use crate::log::{Appended, Appending, LogError};
 use crate::sealing::Outline;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::time::UnixMillis;
-use std::path::PathBuf;
 
 impl Store {
     /// Takes an entry in: seen at once, durable after [`Store::commit`].
@@ -50,7 +49,8 @@ impl Store {
     /// Makes all that was taken in durable. Gives the number of each.
     ///
     /// # Errors
-    /// [`StoreError::Log`]: then nothing of it was kept, nor is seen any more.
+    /// [`StoreError`]: then nothing of it was kept, nor is seen any more; [`LogError::InDoubt`]: nobody can
+    /// tell whether it was.
     pub fn commit(&mut self, now: UnixMillis) -> Result<Vec<u64>, StoreError> {
         if self.staged.len() == 0 {
             return Ok(Vec::new());
@@ -66,11 +66,8 @@ impl Store {
     pub fn begin_commit(&mut self, now: UnixMillis) -> Result<Appending, StoreError> {
         let group = std::mem::take(&mut self.staged);
         // What the index cannot say is there might be taken twice.
-        if let Some(why) = &self.index_failed {
-            return Err(StoreError::Index(PathBuf::from("index"), why.clone()));
-        }
-        if self.index.has_failed() {
-            return Err(StoreError::Index(PathBuf::from("index"), "it cannot be read".into()));
+        if let Some(why) = self.index.failure() {
+            return Err(why);
         }
         let appending = self.log.begin_append(&group.records(now))?;
         self.under_way = group;
@@ -81,7 +78,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Log`]: then nothing of it was kept, nor of what was taken in since, which may
-    /// rest on it.
+    /// rest on it; [`LogError::InDoubt`]: nobody can tell whether it was.
     pub fn end_commit(&mut self, appended: Appended) -> Result<Vec<u64>, StoreError> {
         let group = std::mem::take(&mut self.under_way);
         let written = self.log.end_append(appended).inspect_err(|_| {
@@ -101,8 +98,10 @@ impl Store {
             }
         }
         // The log has it, and so it is kept. Where the index could not be written, nothing more is
-        // taken in until the store is opened again, which makes it anew.
-        self.index_failed = self.index.write().err().map(|e| e.to_string());
+        // taken in until the store is opened again: [`Store::failure`] says why.
+        if let Err(e) = self.index.write() {
+            tracing::error!(code = %e.code(), "{e}");
+        }
         Ok(written.into_iter().map(|(number, _)| number).collect())
     }
 
@@ -110,7 +109,9 @@ impl Store {
     /// is seen any more, and nothing more is taken in until the store is opened again.
     pub fn lost(&mut self) -> StoreError {
         (self.staged, self.under_way) = (Staged::default(), Staged::default());
-        LogError::Stopped("nobody tells what was written".into()).into()
+        let why = "nobody tells what was written";
+        self.log.stop(why);
+        LogError::InDoubt(why.into()).into()
     }
 
     /// An epoch, where it was not kept before.
@@ -120,3 +121,7 @@ impl Store {
         Ok(Some(epoch).filter(|_| !self.has_document(&id)))
     }
 }
+
+#[cfg(test)]
+#[path = "writing_tests.rs"]
+mod tests;

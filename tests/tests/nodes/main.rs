@@ -8,6 +8,7 @@ mod clocks;
 mod conversation;
 mod embedding;
 mod ends;
+mod failing;
 mod losses;
 mod owners;
 mod running;

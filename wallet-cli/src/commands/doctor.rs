@@ -120,7 +120,9 @@ fn check_status(report: &mut Report, status: &Value) {
         doubt("authorisation", code_of(&text(&own, "code")), sentence);
     }
     if status.get("keeps") == Some(&Value::Bool(false)) {
-        let sentence = "what comes is not written to the disk; see the node's log".to_owned();
+        let next = NOT_DURABLE.0.remedy;
+        let sentence =
+            format!("what comes is not written to the disk; see the node's log; next: {next}");
         doubt("node", NOT_DURABLE, sentence);
     }
     for (name, _, code, sentence) in TROUBLES {

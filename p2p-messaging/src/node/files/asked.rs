@@ -240,8 +240,9 @@ impl Worker {
         Ok(json!({"file": here.id}))
     }
 
-    /// Goes on with what was being fetched when the node ended.
+    /// Goes on with what was being fetched when the node ended, and removes what was not sent.
     pub(in crate::node) fn go_on_with_files(&self) {
+        self.files.remove_unsent();
         for here in self.files.all() {
             fetching::start(&self.files, &self.exchange, &here);
         }

@@ -155,6 +155,21 @@ impl Files {
         }
     }
 
+    /// Removes what was cut and no message names, when the node starts: whoever cut it was refused, or gone before it
+    /// was sent.
+    pub(super) fn remove_unsent(&self) {
+        for here in self.all() {
+            let state = here.state();
+            if state.wanted || !state.offers.is_empty() {
+                continue;
+            }
+            tracing::info!(file = %here.id, "a file that no message names was removed");
+            if let Err(e) = self.remove(&here.id) {
+                tracing::error!(file = %here.id, code = %e.code(), "{e}");
+            }
+        }
+    }
+
     /// What a CID names, if a peer may have it now.
     fn part(&self, peer: &PeerId, cid: &Cid) -> Option<(Arc<FileHere>, Arc<Held>, Part)> {
         let raw = cid.version() == Version::V1 && cid.codec() == RAW;

@@ -69,3 +69,36 @@ fn a_file_is_forgotten_when_the_retention_is_over_of_every_message_that_refers_t
     files.forget(NOW.plus_millis(7 * 24 * HOUR), &retentions);
     assert_eq!(files.len(), 2, "the one that is not known, and the one that is new");
 }
+
+#[test]
+fn a_file_that_no_message_names_is_removed_when_the_node_starts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (files, _) = Files::open(folder.path(), &PeerId::random()).expect("opens");
+    let sent = file(&files, "sent", &[("day", 1)]);
+    let wanted = file(&files, "to be fetched", &[]);
+    let [left, again] = ["cut, and not sent", "cut, sent and not fetched"].map(|name| {
+        let id = file(&files, name, &[]);
+        files.get(&id).expect("here").change(|state| state.wanted = false).expect("kept");
+        id
+    });
+    let reference = Reference {
+        manifest: again.clone(),
+        size: 1,
+        name: "again".to_owned(),
+        media_type: "text/plain".to_owned(),
+        key: None,
+    };
+    let offer = Offer {
+        message: EnvelopeId::of_block(b"again").expect("a name"),
+        channel: cid("day"),
+        sender: did_of(&key(1)).did().clone(),
+        recipients: Vec::new(),
+        issued: NOW,
+    };
+    files.get(&again).expect("here").offered(offer, &reference, false).expect("offered");
+    files.remove_unsent();
+    for stays in [&sent, &wanted, &again] {
+        assert!(files.get(stays).is_some() && files.folder.join(stays.as_str()).is_dir());
+    }
+    assert!(files.get(&left).is_none() && !files.folder.join(left.as_str()).exists());
+}

@@ -52,7 +52,7 @@ impl Index {
         key: impl Fn(u64) -> Vec<u8>,
         number: u64,
     ) -> Option<(Vec<u8>, Vec<T>)> {
-        let found = row_at(&self.db, key, number).inspect_err(|_| self.failed.set(true));
+        let found = row_at(&self.db, key, number).inspect_err(|e| self.failed.note(e));
         let (key, row) = found.ok()??;
         let row = self.changed.get(key.as_ref()).map_or(row.as_ref(), Vec::as_slice);
         Some((key.to_vec(), serde_ipld_dagcbor::from_slice(row).ok()?))
@@ -92,7 +92,8 @@ impl Index {
         until: u64,
     ) -> impl Iterator<Item = (u64, UnixMillis, Spot)> + use<> {
         let hash = chain_hash(chain);
-        let rows = between::<LinkRow, _>(&self.db, move |n| link_key(&hash, n), from, until);
+        let place = (&self.db, &self.failed);
+        let rows = between::<LinkRow, _>(place, move |n| link_key(&hash, n), from, until);
         rows.map(|row| (row.number(), row.issued(), row.spot()))
     }
 
@@ -104,7 +105,8 @@ impl Index {
         until: u64,
     ) -> impl Iterator<Item = (u64, Spot)> + use<> {
         let hash = chain_hash(chain);
-        let rows = down_between::<LinkRow, _>(&self.db, move |n| link_key(&hash, n), from, until);
+        let place = (&self.db, &self.failed);
+        let rows = down_between::<LinkRow, _>(place, move |n| link_key(&hash, n), from, until);
         rows.map(|row| (row.number(), row.spot()))
     }
 
@@ -115,8 +117,8 @@ impl Index {
 
     /// Where the proofs stand that senders contradict themselves.
     pub(in crate::store) fn forks(&self) -> impl Iterator<Item = Spot> + use<> {
-        let rows = self.db.scan_prefix(b"f").values();
-        rows.filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
+        let rows = self.failed.rows(self.db.scan_prefix(b"f").values());
+        rows.filter_map(|v| serde_ipld_dagcbor::from_slice(&v).ok())
     }
 
     /// The greatest number of a chain that is known.
@@ -127,23 +129,20 @@ impl Index {
     /// The chains of a channel.
     pub(in crate::store) fn heads(&self, channel: &ContentId) -> Vec<Head> {
         let prefix = [b"h", channel.as_str().as_bytes()].concat();
-        self.db
-            .scan_prefix(prefix)
-            .values()
-            .filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
-            .filter_map(to_head)
-            .collect()
+        let rows = self.failed.rows(self.db.scan_prefix(prefix).values());
+        rows.filter_map(|v| serde_ipld_dagcbor::from_slice(&v).ok()).filter_map(to_head).collect()
     }
 
     /// What is delivered, after a number.
     pub(in crate::store) fn inbox(&self, after: u64) -> impl Iterator<Item = Spot> + use<> {
-        between(&self.db, inbox_key, after.saturating_add(1), u64::MAX)
+        between((&self.db, &self.failed), inbox_key, after.saturating_add(1), u64::MAX)
     }
 
     /// What was refused, after a number.
     pub(in crate::store) fn refused(&self, after: u64) -> impl Iterator<Item = Spot> + use<> {
         let range = refused_key(after.saturating_add(1))..=refused_key(u64::MAX);
-        self.db.range(range).values().filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
+        let rows = self.failed.rows(self.db.range(range).values());
+        rows.filter_map(|v| serde_ipld_dagcbor::from_slice(&v).ok())
     }
 
     /// Where receipts of others stand that speak of a message or of later ones, the nearest first.
@@ -154,7 +153,8 @@ impl Index {
     ) -> impl Iterator<Item = Spot> + use<> {
         let hash = chain_hash(chain);
         let range = receipt_key(&hash, sequence, 0)..=receipt_key(&hash, u64::MAX, u64::MAX);
-        self.db.range(range).values().filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
+        let rows = self.failed.rows(self.db.range(range).values());
+        rows.filter_map(|v| serde_ipld_dagcbor::from_slice(&v).ok())
     }
 
     /// Where the own receipts for a sender stand, after a number.
@@ -165,7 +165,8 @@ impl Index {
     ) -> impl Iterator<Item = Spot> + use<> {
         let first = own_receipt_key(sender, after.saturating_add(1));
         let range = first..=own_receipt_key(sender, u64::MAX);
-        self.db.range(range).values().filter_map(|v| serde_ipld_dagcbor::from_slice(&v.ok()?).ok())
+        let rows = self.failed.rows(self.db.range(range).values());
+        rows.filter_map(|v| serde_ipld_dagcbor::from_slice(&v).ok())
     }
 
     pub(in crate::store) fn opened(&self, id: &EnvelopeId) -> bool {
@@ -179,8 +180,7 @@ impl Index {
     ) -> impl Iterator<Item = (u64, ContentId)> + use<> {
         let prefix = [b"e".as_slice(), &chain_hash(chain)].concat();
         let names = prefix.len().saturating_add(8);
-        self.db.scan_prefix(prefix).filter_map(move |row| {
-            let (key, row) = row.ok()?;
+        self.failed.rows(self.db.scan_prefix(prefix)).filter_map(move |(key, row)| {
             let id = ContentId::parse(std::str::from_utf8(key.get(names..)?).ok()?).ok()?;
             let row: EpochRow = serde_ipld_dagcbor::from_slice(&row).ok()?;
             Some((row.first, id))
@@ -195,10 +195,8 @@ impl Index {
     ) -> impl Iterator<Item = Spot> + use<> {
         let hash = chain_hash(chain);
         let range = grant_key(epoch, &hash, 0)..=grant_key(epoch, &hash, u64::MAX);
-        self.db
-            .range(range)
-            .rev()
-            .filter_map(|row| serde_ipld_dagcbor::from_slice(&row.ok()?.1).ok())
+        let rows = self.failed.rows(self.db.range(range).rev());
+        rows.filter_map(|(_, row)| serde_ipld_dagcbor::from_slice(&row).ok())
     }
 
     /// What was sent in a channel under a reference, and its number in the own chain.

@@ -5,6 +5,7 @@
 mod finding;
 mod keys;
 mod noting;
+mod reading;
 mod rows;
 mod runs;
 mod unread;
@@ -18,10 +19,11 @@ use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::wallet::sled_open::{Database, open_db};
 use hashlink::LruCache;
 use keys::{inbox_key, link_key};
+use reading::Failed;
 use rows::{Ends, META, Meta, VERSION};
 use runs::{LinkRow, Numbered as _, cut};
 use serde::{Serialize, de::DeserializeOwned};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -29,9 +31,13 @@ use std::path::{Path, PathBuf};
 /// here: each message asks for both.
 const MAX_REMEMBERED: usize = 4096;
 
+/// What the file beside the index is called that says that it failed: a program that opens it makes it anew.
+const FAILED: &str = "failed";
+
 /// The index, in sled.
 pub(super) struct Index {
     db: Database,
+    folder: PathBuf,
     /// Rows that the batch under way has changed.
     changed: HashMap<Vec<u8>, Vec<u8>>,
     /// Messages of chains and places in the inbox that came since rows were written.
@@ -42,8 +48,9 @@ pub(super) struct Index {
     /// Records are moving, or an index could not be written: on disk it says that it has to be made
     /// anew.
     doubted: bool,
-    /// sled could not read something: what it says is not there may be there.
-    failed: Cell<bool>,
+    failed: Failed,
+    /// It failed when it was open before.
+    failed_before: bool,
     /// The log that it is made from; empty as long as it holds nothing.
     log: String,
     /// Nothing of an earlier one was found when it was opened.
@@ -62,6 +69,7 @@ impl Index {
             Err(_) => (Self::anew(folder)?, true),
         };
         index.new = new;
+        index.failed_before = folder.with_extension(FAILED).exists();
         Ok(index)
     }
 
@@ -71,13 +79,15 @@ impl Index {
         let db = open_db(&config).map_err(|e| StoreError::Index(folder.into(), e.to_string()))?;
         let mut index = Self {
             db,
+            folder: folder.to_owned(),
             changed: HashMap::new(),
             links: HashMap::new(),
             inbox: BTreeMap::new(),
             applied: 0,
             records: 0,
             doubted: false,
-            failed: Cell::new(false),
+            failed: Failed::default(),
+            failed_before: false,
             log: String::new(),
             new: false,
             ends: RefCell::new(LruCache::new(MAX_REMEMBERED)),
@@ -115,7 +125,47 @@ impl Index {
         self.documents.get_mut().clear();
         (self.applied, self.records) = (0, 0);
         self.log.clear();
-        self.db.clear().map_err(|e| StoreError::Index(PathBuf::new(), e.to_string()))
+        self.done(self.db.clear())
+    }
+
+    /// The same of one that may have failed: then it is thrown away, and begun anew.
+    pub(super) fn cleared(mut self) -> Result<Self, StoreError> {
+        if !self.is_suspect() && self.clear().is_ok() && !self.is_suspect() {
+            return Ok(self);
+        }
+        let (folder, new) = (self.folder.clone(), self.new);
+        drop(self);
+        let mut index = Self::anew(&folder)?;
+        index.new = new;
+        Ok(index)
+    }
+
+    /// Whether it failed, now or when it was open before: what it has need not be all.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.failed_before || self.has_failed()
+    }
+
+    /// Says beside it that it failed, if it did: what it has on disk may be damaged, and whoever opens it would
+    /// find that out too late.
+    pub(super) fn mark(&self) -> std::io::Result<()> {
+        match self.has_failed() {
+            true => std::fs::File::create(self.folder.with_extension(FAILED)).map(drop),
+            false => Ok(()),
+        }
+    }
+
+    /// It was made anew, or did not fail.
+    pub(super) fn unmark(&self) {
+        // One that stays is made anew once more.
+        let _ = std::fs::remove_file(self.folder.with_extension(FAILED));
+    }
+
+    /// What sled did, or why it failed.
+    fn done<T>(&self, done: sled::Result<T>) -> Result<T, StoreError> {
+        done.map_err(|e| {
+            self.failed.note(&e);
+            StoreError::Index(self.folder.clone(), e.to_string())
+        })
     }
 
     /// Whether nothing of an earlier one was found when it was opened: there was none, or one that nobody can
@@ -126,8 +176,8 @@ impl Index {
 
     /// Whether nothing was ever noted in it.
     pub(super) fn is_empty(&self) -> bool {
-        let mut two = self.db.iter().keys().take(2);
-        two.all(|key| key.is_ok_and(|key| *key == *META))
+        let mut two = self.failed.rows(self.db.iter().keys()).take(2);
+        two.all(|key| *key == *META) && !self.has_failed()
     }
 
     pub(super) fn applied(&self) -> u64 {
@@ -144,9 +194,20 @@ impl Index {
         self.doubted = false;
     }
 
-    /// Whether sled failed to read something.
+    /// Whether sled failed to read or write something.
     pub(super) fn has_failed(&self) -> bool {
-        self.failed.get()
+        self.failed.why().is_some()
+    }
+
+    /// Why it did, if it did.
+    pub(super) fn failure(&self) -> Option<StoreError> {
+        let why = self.failed.why()?;
+        Some(StoreError::Index(self.folder.clone(), why.to_owned()))
+    }
+
+    /// As if sled had failed.
+    pub(super) fn fail(&self) {
+        self.failed.note(&sled::Error::Unsupported("a test has it fail".into()));
     }
 
     /// Whether it is made from this log, as far as it holds anything.
@@ -164,8 +225,7 @@ impl Index {
     pub(super) fn doubt(&mut self) -> Result<(), StoreError> {
         self.doubted = true;
         self.write()?;
-        let flushed = self.db.flush();
-        flushed.map(|_| ()).map_err(|e| StoreError::Index(PathBuf::new(), e.to_string()))
+        self.done(self.db.flush()).map(|_| ())
     }
 
     fn row<T: DeserializeOwned>(&self, key: &[u8]) -> Option<T> {
@@ -173,7 +233,7 @@ impl Index {
             return serde_ipld_dagcbor::from_slice(changed).ok();
         }
         let found = self.db.get(key);
-        let found = found.inspect_err(|_| self.failed.set(true)).ok()??;
+        let found = found.inspect_err(|e| self.failed.note(e)).ok()??;
         serde_ipld_dagcbor::from_slice(&found).ok()
     }
 
@@ -215,9 +275,8 @@ impl Index {
                 false => batch.insert(key.as_slice(), row.as_slice()),
             }
         }
-        let applied = self.db.apply_batch(batch);
-        applied.map_err(|e| StoreError::Index(PathBuf::new(), e.to_string()))?;
-        // What could not be written is still seen, and tried again with the next.
+        // What could not be written is still seen.
+        self.done(self.db.apply_batch(batch))?;
         self.changed.clear();
         self.links.clear();
         Ok(())

@@ -1,6 +1,7 @@
 //! Rows that hold several: a row costs about the same however much stands in it, and there are a link
 //! and a place in the inbox for each message. A run stands under the number of its first.
 
+use super::reading::Failed;
 use super::rows::Spot;
 use crate::checking::Link;
 use gridpass_credentials::content_id::EnvelopeId;
@@ -103,26 +104,26 @@ pub(super) fn row_at(
     db.range(key(0)..=key(number)).next_back().transpose()
 }
 
-/// Those with a number from one to another, in order.
+/// Those with a number from one to another, in order, as far as they can be read.
 pub(super) fn between<T: Numbered, K: Fn(u64) -> Vec<u8>>(
-    db: &Db,
+    place: (&Db, &Failed),
     key: K,
     from: u64,
     until: u64,
 ) -> impl Iterator<Item = T> + use<T, K> {
     let within = move |one: &T| (from..=until).contains(&one.number());
-    runs_between(db, key, from, until).flatten().filter(within)
+    runs_between(place, key, from, until).flatten().filter(within)
 }
 
 /// The same, from the greatest number down. Of what is not come to nothing is read.
 pub(super) fn down_between<T: Numbered, K: Fn(u64) -> Vec<u8>>(
-    db: &Db,
+    place: (&Db, &Failed),
     key: K,
     from: u64,
     until: u64,
 ) -> impl Iterator<Item = T> + use<T, K> {
     let within = move |one: &T| (from..=until).contains(&one.number());
-    runs_between(db, key, from, until)
+    runs_between(place, key, from, until)
         .rev()
         .flat_map(|run: Vec<T>| run.into_iter().rev())
         .filter(within)
@@ -130,16 +131,16 @@ pub(super) fn down_between<T: Numbered, K: Fn(u64) -> Vec<u8>>(
 
 /// The runs in which those stand.
 fn runs_between<T: Numbered, K: Fn(u64) -> Vec<u8>>(
-    db: &Db,
+    (db, failed): (&Db, &Failed),
     key: K,
     from: u64,
     until: u64,
 ) -> impl DoubleEndedIterator<Item = Vec<T>> + use<T, K> {
-    let first = row_at(db, &key, from).ok().flatten();
+    let first = row_at(db, &key, from).inspect_err(|e| failed.note(e)).ok().flatten();
     let first = first.map_or_else(|| key(from), |(first, _)| first.to_vec());
     // An end before the beginning is none.
-    let rows = db.range(first..=key(until.max(from)));
-    rows.filter_map(|row| serde_ipld_dagcbor::from_slice::<Vec<T>>(&row.ok()?.1).ok())
+    let rows = failed.rows(db.range(first..=key(until.max(from))));
+    rows.filter_map(|(_, row)| serde_ipld_dagcbor::from_slice::<Vec<T>>(&row).ok())
 }
 
 #[cfg(test)]
@@ -162,6 +163,7 @@ mod tests {
             prop::collection::btree_set(0_u64..300, 1..80), 1..6), from in 0_u64..310, more in 0_u64..310,
         ) {
             let db = sled::Config::new().temporary(true).open().expect("opens");
+            let failed = Failed::default();
             let key = |number: u64| [b"x".as_slice(), &number.to_be_bytes()].concat();
             let mut known = BTreeSet::new();
             for group in groups {
@@ -175,10 +177,11 @@ mod tests {
             }
             let until = from + more;
             let found: Vec<u64> =
-                between::<Spot, _>(&db, key, from, until).map(|s| s.number).collect();
+                between::<Spot, _>((&db, &failed), key, from, until).map(|s| s.number).collect();
             let expected: Vec<u64> = known.range(from..=until).copied().collect();
             prop_assert_eq!(&found, &expected);
-            let down = down_between::<Spot, _>(&db, key, from, until).map(|s| s.number);
+            let down = down_between::<Spot, _>((&db, &failed), key, from, until);
+            let down = down.map(|s| s.number);
             prop_assert_eq!(down.collect::<Vec<_>>(), found.into_iter().rev().collect::<Vec<_>>());
             for number in 0..310 {
                 let row = row_at(&db, key, number).expect("read");

@@ -12,11 +12,7 @@ impl Index {
 
     /// The numbers of those that were passed over and written, in order.
     pub(in crate::store) fn passed_over(&self) -> Vec<u64> {
-        let rows = self.db.scan_prefix(b"x").values();
-        let read = |row: sled::Result<sled::IVec>| -> Option<u64> {
-            let row = row.inspect_err(|_| self.failed.set(true)).ok()?;
-            serde_ipld_dagcbor::from_slice(&row).ok()
-        };
-        rows.filter_map(read).collect()
+        let rows = self.failed.rows(self.db.scan_prefix(b"x").values());
+        rows.filter_map(|v| serde_ipld_dagcbor::from_slice(&v).ok()).collect()
     }
 }

@@ -253,8 +253,8 @@ fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
     Ok(Answer::new("gridpass.file.send/1", sent, text))
 }
 
-/// Whether a file that was cut for a message that was not sent goes: not where the answer broke off, since the message
-/// may have been sent then, nor where one with this file was sent under the reference, or nobody says whether it was. What
+/// Whether a file that was cut for a message that was not sent goes: not where the answer broke off, or the disk failed,
+/// since the message may have been sent then, nor where one with this file was sent under the reference, or nobody says whether it was. What
 /// nobody sent, the node forgets by itself.
 fn is_unwanted(
     refused: &Failure,
@@ -265,7 +265,8 @@ fn is_unwanted(
         Ok(sent) => sent.as_ref().is_some_and(|s| s.as_ref().is_some_and(|s| s.is_of(file))),
         Err(_) => true,
     };
-    refused.code != messaging_codes::NODE_NOT_RUNNING && !may_be_sent
+    let unsure = [messaging_codes::NODE_NOT_RUNNING, messaging_codes::MAY_BE_KEPT];
+    !unsure.contains(&refused.code) && !may_be_sent
 }
 
 fn fetch(global: &GlobalArgs, args: &FetchArgs) -> Outcomes {
@@ -386,8 +387,10 @@ mod tests {
         assert!(is_unwanted(&refused(), &file, &sent(&other)));
         assert!(!is_unwanted(&refused(), &file, &sent(&file)), "another call sent it");
         assert!(!is_unwanted(&refused(), &file, &unknown()), "nobody says");
+        let in_doubt = || Failure::new(messaging_codes::MAY_BE_KEPT, "the disk failed");
         for since in [Ok(None), Ok(Some(None)), unknown()] {
             assert!(!is_unwanted(&broke_off(), &file, &since), "it may be sent yet");
+            assert!(!is_unwanted(&in_doubt(), &file, &since), "it may be kept");
         }
     }
 }

@@ -41,6 +41,11 @@ enum LogFormat {
 }
 
 /// Run the node of this profile until it is stopped
+///
+/// Where its disk fails so that nobody can tell what is there, it tells everybody who waits for an answer and ends with
+/// exit status 3 (GP-LOG-IO); nothing that it acknowledged is lost. Let a service manager start it again after some
+/// seconds, with Restart=on-failure in systemd: it starts when the disk is well. On a disk that is only full it runs
+/// on, and keeps again when there is room.
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass node run\n  \
@@ -307,6 +312,13 @@ async fn serve(
         () = node.ended() => {}
     }
     node.stop().await;
+    if let Some(why) = node.failure() {
+        return Err(Failure::new(why.code, why.message).next(
+            "See to the disk, and start it again: gridpass node run. What was answered with \
+             GP-MAY-BE-KEPT, or not at all, is in gridpass outbox then if it was kept; nothing \
+             that was acknowledged is lost.",
+        ));
+    }
     // The ready line was the answer.
     Ok(Answer::default())
 }

@@ -174,9 +174,11 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
         }
     }
     if status.get("keeps") == Some(&Value::Bool(false)) {
-        out.push_str(
-            "NOT KEPT         what comes is not written to the disk; see the node's log\n",
-        );
+        let (id, next) = (messaging_codes::NOT_DURABLE.id(), messaging_codes::NOT_DURABLE.0.remedy);
+        out.push_str(&format!(
+            "NOT KEPT         what comes is not written to the disk; see the node's log [{id}]\n"
+        ));
+        out.push_str(&format!("                 next: {next}\n"));
     }
     for (name, head, code, sentence) in TROUBLES {
         if status.get(name) == Some(&Value::Bool(true)) {
