@@ -312,7 +312,6 @@ failure_from!(
     gridpass_policy::cases::CaseError,
     gridpass_policy::channel::ChannelError,
     gridpass_policy::decision::RecordError,
-    gridpass_policy::keeping::KeepChannelError,
     gridpass_policy::policy::PolicyError,
 );
 
@@ -323,6 +322,22 @@ impl From<gridpass_credentials::issuing::IssueError> for Failure {
             failure.next = Some(format!("Nothing was issued. {}", codes::to_issuer(report.code)));
         }
         failure
+    }
+}
+
+impl From<gridpass_policy::keeping::KeepChannelError> for Failure {
+    fn from(e: gridpass_policy::keeping::KeepChannelError) -> Self {
+        use gridpass_policy::keeping::KeepChannelError;
+        let failure = Self::new(e.code(), e.to_string());
+        match e {
+            KeepChannelError::NotFound(_) => {
+                failure.next("See what there is: `gridpass channel list`; or name the file of a channel.")
+            }
+            KeepChannelError::Ambiguous(_) => {
+                failure.next("Name it by its CID, as `gridpass channel list` shows it.")
+            }
+            _ => failure,
+        }
     }
 }
 

@@ -183,7 +183,7 @@ fn what_a_folder_has_beside_requests_is_named() {
     place.write("requests/.hidden.json", "no request");
     std::fs::create_dir(place.path("requests/more")).expect("a folder");
     std::os::unix::fs::symlink("nowhere", place.path("requests/link.json")).expect("a link");
-    for (schema, call) in [(schema, &review[..]), ("gridpass.visa.issue-many/1", &issue)] {
+    for (schema, call) in [(schema, &review[..]), ("gridpass.visa.issue-many/1", &issue[..])] {
         let (status, json) = answer(&regulator, schema, call);
         assert_eq!(status, 5, "{json:#}");
         assert_eq!(json["passed_over"], json!(["requests/.hidden.json", "requests/more"]));
