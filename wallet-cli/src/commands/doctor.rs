@@ -39,7 +39,7 @@ const ANSWERS: Duration = Duration::from_secs(2);
 /// Look for what could get in the way: folders, permissions, damage, backups, the clock
 #[derive(Args)]
 #[command(after_help = help!(
-    "  gridpass doctor\n  gridpass doctor --json\n  gridpass --profile dso-north doctor      one wallet and its node"
+    "  gridpass doctor\n  gridpass doctor --json\n  gridpass doctor --profile dso-north      one wallet and its node"
 ))]
 pub struct DoctorArgs {}
 

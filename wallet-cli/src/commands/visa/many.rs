@@ -165,14 +165,14 @@ pub struct NotDone {
     /// In a word: `failed`, or what was decided all the same.
     pub what: &'static str,
     /// What there is of it all the same, for programs.
-    pub more: Map<String, Value>,
+    pub more: Box<Map<String, Value>>,
     pub failure: Failure,
 }
 
 impl NotDone {
     /// One that is called so.
     pub fn new(what: &'static str, failure: Failure) -> Self {
-        Self { what, more: Map::new(), failure }
+        Self { what, more: Box::default(), failure }
     }
 
     /// Says more to programs.
@@ -184,7 +184,7 @@ impl NotDone {
     /// The members of its row.
     fn members(&self) -> Map<String, Value> {
         let (failure, exit) = (&self.failure, codes::exit_status(self.failure.code.class()));
-        let mut row = self.more.clone();
+        let mut row = Map::clone(&self.more);
         let said = [
             ("outcome", json!(self.what)),
             ("code", json!(failure.code)),
