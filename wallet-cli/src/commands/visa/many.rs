@@ -184,7 +184,7 @@ impl NotDone {
     /// The members of its row.
     fn members(&self) -> Map<String, Value> {
         let (failure, exit) = (&self.failure, codes::exit_status(self.failure.code.class()));
-        let mut row = Map::clone(&self.more);
+        let mut row = (*self.more).clone();
         let said = [
             ("outcome", json!(self.what)),
             ("code", json!(failure.code)),
