@@ -30,7 +30,7 @@ gridpass_identity::codes! {
     HOME_UNKNOWN = "GP-HOME-UNKNOWN", Configuration,
         "There is no folder to keep wallets in.",
         "Set GRIDPASS_HOME to a folder of yours.";
-    FETCH_TIMEOUT = "GP-FETCH-TIMEOUT", Timeout,
+    FETCH_TIMEOUT = "GP-FETCH-TIMEOUT", Timeout passes,
         "The server did not answer in time.",
         "Try again later, or get the file by other means and give it with --log or --document.";
     RECOVERY_NOWHERE = "GP-RECOVERY-NOWHERE", Usage,

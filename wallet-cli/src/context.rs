@@ -125,19 +125,23 @@ impl GlobalArgs {
 
     /// The wallet of the profile, not unlocked.
     pub fn locked_wallet(&self) -> Result<LockedWallet, Failure> {
-        let dir = self.profile_dir(&self.profile()?)?;
+        let store = self.store(&self.profile_dir(&self.profile()?)?)?;
+        Ok(LockedWallet::open(Box::new(store))?)
+    }
+
+    /// The store in a profile's folder; where another call has it open, it is waited for as long as was said.
+    pub fn store(&self, dir: &Path) -> Result<SledStore, StoreError> {
         let patience = Duration::from_secs(self.wait_for_wallet.unwrap_or(0));
         // A time too far away to be told is no end.
         let end = Instant::now().checked_add(patience);
-        let store = loop {
-            match SledStore::open(&dir) {
+        loop {
+            match SledStore::open(dir) {
                 Err(StoreError::InUse { .. }) if end.is_none_or(|end| Instant::now() < end) => {
                     std::thread::sleep(ASK_AGAIN);
                 }
-                opened => break opened?,
+                opened => return opened,
             }
-        };
-        Ok(LockedWallet::open(Box::new(store))?)
+        }
     }
 
     /// The wallet of the profile, unlocked.

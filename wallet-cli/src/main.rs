@@ -209,13 +209,26 @@ fn before_usage(said: &str) -> String {
     message
 }
 
-fn print(answer: Answer, as_json: bool) -> u8 {
-    let exit = answer.exit;
+fn print(mut answer: Answer, as_json: bool) -> u8 {
+    let (exit, done) = (answer.exit, answer.done.take());
+    // Of what was made there is nothing but the document.
+    let is_needed = done.is_some() && answer.is_document;
     match answer.print(as_json) {
         Ok(()) => exit,
         // A reader that closed the pipe has what it wanted.
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => exit,
-        Err(e) => Failure::new(codes::FILE_NOT_WRITTEN, e.to_string()).print(as_json),
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe && !is_needed => exit,
+        Err(e) => {
+            let message = format!("the answer cannot be written to standard output: {e}");
+            let failure = Failure::new(codes::FILE_NOT_WRITTEN, message);
+            let failure = match done {
+                Some(done) => done.all_the_same(failure),
+                None => failure.next(
+                    "What the call was for is done, and only its answer is lost: look what there is before it is \
+                     made again, and where standard output goes.",
+                ),
+            };
+            failure.print(as_json)
+        }
     }
 }
 

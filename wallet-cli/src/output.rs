@@ -27,6 +27,28 @@ pub struct Answer {
     pub is_document: bool,
     /// The exit status.
     pub exit: u8,
+    /// What is done though the answer be lost.
+    pub done: Option<Done>,
+}
+
+/// What a call did, and what stays done where its answer or its file cannot be written.
+#[derive(Debug)]
+pub struct Done {
+    /// For programs: what was made, by its id.
+    pub json: Value,
+    /// For people, such as `the visa … is issued`.
+    pub sentence: String,
+    /// What is to be done, and not the same call again.
+    pub next: String,
+}
+
+impl Done {
+    /// A failure after it was done, which says so.
+    #[must_use]
+    pub fn all_the_same(self, failure: Failure) -> Failure {
+        let message = format!("{}; {} all the same", failure.message, self.sentence);
+        Failure { message, next: Some(self.next), done: Some(Box::new(self.json)), ..failure }
+    }
 }
 
 impl Answer {
@@ -164,12 +186,32 @@ pub struct Failure {
     pub message: String,
     /// What to do next, where this case allows more than the code's own remedy.
     pub next: Option<String>,
+    /// What was done all the same, for programs.
+    pub done: Option<Box<Value>>,
+    /// Whether it passes by itself in this case, though not whenever its code is given.
+    pub passes: bool,
 }
 
 impl Failure {
     /// A failure with the code's own remedy.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), next: None }
+        Self { code, message: message.into(), next: None, done: None, passes: false }
+    }
+
+    /// Says that the same call may be made again.
+    #[must_use]
+    pub fn passing(self) -> Self {
+        Self { passes: true, ..self }
+    }
+
+    /// Whether it helps to make the same call again later. Not where something was done: it would be done twice.
+    pub fn is_transient(&self) -> bool {
+        (self.passes || self.code.is_transient()) && self.done.is_none()
+    }
+
+    /// What to do next.
+    pub fn remedy(&self) -> &str {
+        self.next.as_deref().unwrap_or(self.code.0.remedy)
     }
 
     /// Says the exact next step.
@@ -190,18 +232,21 @@ impl Failure {
     /// Prints to standard error and gives the exit status.
     pub fn print(&self, as_json: bool) -> u8 {
         let exit = codes::exit_status(self.code.class());
-        let next = self.next.as_deref().unwrap_or(self.code.0.remedy);
+        let next = self.remedy();
         let mut err = anstream::stderr().lock();
         // Nothing can be told to somebody whose standard error is closed.
         let _ = if as_json {
-            let error = json!({
+            let mut error = json!({
                 "schema": "gridpass.error/1",
                 "code": self.code,
                 "message": self.message,
                 "next": next,
                 "exit": exit,
-                "transient": self.code.is_transient(),
+                "transient": self.is_transient(),
             });
+            if let (Some(done), Some(error)) = (&self.done, error.as_object_mut()) {
+                error.insert("done".into(), json!(done));
+            }
             writeln!(err, "{}", json_line(&error))
         } else {
             let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
@@ -276,7 +321,6 @@ failure_from!(
     gridpass_policy::cases::CaseError,
     gridpass_policy::channel::ChannelError,
     gridpass_policy::decision::RecordError,
-    gridpass_policy::keeping::KeepChannelError,
     gridpass_policy::policy::PolicyError,
 );
 
@@ -287,6 +331,22 @@ impl From<gridpass_credentials::issuing::IssueError> for Failure {
             failure.next = Some(format!("Nothing was issued. {}", codes::to_issuer(report.code)));
         }
         failure
+    }
+}
+
+impl From<gridpass_policy::keeping::KeepChannelError> for Failure {
+    fn from(e: gridpass_policy::keeping::KeepChannelError) -> Self {
+        use gridpass_policy::keeping::KeepChannelError;
+        let failure = Self::new(e.code(), e.to_string());
+        match e {
+            KeepChannelError::NotFound(_) => {
+                failure.next("See what there is: `gridpass channel list`; or name the file of a channel.")
+            }
+            KeepChannelError::Ambiguous(_) => {
+                failure.next("Name it by its CID, as `gridpass channel list` shows it.")
+            }
+            _ => failure,
+        }
     }
 }
 
@@ -302,5 +362,19 @@ mod tests {
         let told: Vec<String> = (0..3_u64).map(|n| counted(n, "visa is", "visas are")).collect();
         assert_eq!(told, ["0 visas are", "1 visa is", "2 visas are"]);
         assert_eq!(counted("1", "node", "nodes"), "1 node");
+    }
+
+    #[test]
+    fn what_was_done_is_not_called_for_again() {
+        let late = || Failure::new(codes::FETCH_TIMEOUT, "it is late");
+        assert!(late().is_transient());
+        assert!(!Failure::new(codes::USAGE, "a word").is_transient());
+        assert!(Failure::new(codes::USAGE, "a word").passing().is_transient());
+        let next = "Look first.".to_owned();
+        let done = Done { json: json!({"id": "a"}), sentence: "it is sent".into(), next };
+        let failure = done.all_the_same(late().passing());
+        assert_eq!(failure.message, "it is late; it is sent all the same");
+        assert_eq!((failure.remedy(), failure.is_transient()), ("Look first.", false));
+        assert_eq!(failure.done.as_deref(), Some(&json!({"id": "a"})));
     }
 }

@@ -18,6 +18,7 @@ use gridpass_identity::codes as identity_codes;
 use gridpass_identity::report::{Check, Report};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::sled_store::SledStore;
+use gridpass_identity::wallet::store::StoreError;
 use gridpass_identity::wallet::{Diary, LockedWallet};
 use gridpass_messaging::codes::{
     LOG_DAMAGED, NODE_NOT_RUNNING, NODE_SILENT, NOT_DURABLE, RIGHT_ENDS,
@@ -40,7 +41,9 @@ const ANSWERS: Duration = Duration::from_secs(2);
 
 /// Look for what could get in the way: folders, permissions, damage, backups, the clock
 #[derive(Args)]
-#[command(after_help = help!("  gridpass doctor\n  gridpass doctor --json"))]
+#[command(after_help = help!(
+    "  gridpass doctor\n  gridpass doctor --json\n  gridpass doctor --profile dso-north      one wallet and its node"
+))]
 pub struct DoctorArgs {}
 
 pub fn run(global: &GlobalArgs, _: &DoctorArgs) -> Outcomes {
@@ -66,8 +69,16 @@ pub fn run(global: &GlobalArgs, _: &DoctorArgs) -> Outcomes {
         report.push(Check::failed("profile", e.code, e.message));
     }
     let mut wallets = Vec::new();
-    for profile in global.profiles()? {
-        let diary = check_wallet(&mut report, &profile, &global.profile_dir(&profile)?, now);
+    // Of each check, whose wallet or node it is of.
+    let mut whose: Vec<Option<String>> = vec![None; report.checks.len()];
+    let profiles = match &global.profile {
+        Some(_) => vec![global.profile()?],
+        None => global.profiles()?,
+    };
+    for profile in profiles {
+        let store = global.store(&global.profile_dir(&profile)?);
+        let diary = check_wallet(&mut report, &profile, store, now);
+        whose.resize(report.checks.len(), Some(profile.clone()));
         let stale = diary.map(|diary| diary.backup_is_stale());
         wallets.push(json!({ "profile": profile, "backup_is_stale": stale }));
     }
@@ -75,9 +86,18 @@ pub fn run(global: &GlobalArgs, _: &DoctorArgs) -> Outcomes {
         let sentence = format!("{} is what a killed call left: remove it", left.display());
         report.push(Check::indeterminate("partial", codes::WALLET_PARTIAL, sentence));
     }
+    whose.resize(report.checks.len(), None);
     check_node(&mut report, global);
+    whose.resize(report.checks.len(), global.profile().ok());
     let json = json!({ "version": version, "home": home, "wallets": wallets });
-    Ok(Answer::new("gridpass.doctor/1", json, "").with_report(&report))
+    let mut answer = Answer::new("gridpass.doctor/1", json, "").with_report(&report);
+    let checks = answer.json.get_mut("checks").and_then(Value::as_array_mut);
+    for (check, profile) in checks.into_iter().flatten().zip(whose) {
+        if let (Some(check), Some(profile)) = (check.as_object_mut(), profile) {
+            check.insert("profile".into(), json!(profile));
+        }
+    }
+    Ok(answer)
 }
 
 /// What the profile's node says, where it runs.
@@ -204,8 +224,13 @@ fn check_private(report: &mut Report, dir: &Path) {
 fn check_private(_: &mut Report, _: &Path) {}
 
 /// Looks at a wallet, and gives its diary where it can be read.
-fn check_wallet(report: &mut Report, profile: &str, dir: &Path, now: UnixMillis) -> Option<Diary> {
-    let opened = SledStore::open(dir)
+fn check_wallet(
+    report: &mut Report,
+    profile: &str,
+    store: Result<SledStore, StoreError>,
+    now: UnixMillis,
+) -> Option<Diary> {
+    let opened = store
         .map_err(Into::into)
         .and_then(|store| LockedWallet::open(Box::new(store)))
         .and_then(|wallet| wallet.status());

@@ -3,6 +3,7 @@
 //! test's own, which needs the right to mount.
 
 use crate::common::Place;
+use crate::parties::framework;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
@@ -261,4 +262,43 @@ fn what_is_issued_or_revoked_is_told_though_its_file_does_not_fit() {
         13,
         &["visa", "present", "flex.gb.aggregator", "--to", "did:web:a.example"],
     );
+}
+
+/// Visas and refusals that are entered, and have no room for their files, are not told as if they were not.
+#[test]
+fn what_has_no_room_for_its_file_is_decided_all_the_same() {
+    let place = Place::new();
+    let Some(disk) = SmallDisk::mount(&place, "256k") else { return };
+    let (regulator, holder) = framework(&place);
+    for folder in ["requests", "disk/visas", "disk/refusals"] {
+        std::fs::create_dir(place.path(folder)).expect("a folder");
+    }
+    let ask = |file: &str| {
+        holder.ok(&["visa", "request", "flex.gb.aggregator", "--claim", "zone=GB-1", "-o", file]);
+    };
+    ask("requests/a.json");
+    ask("refused.json");
+    let call = |args: &[&str]| {
+        let ran = place.run(&regulator.args(&[&["--json"], args].concat()));
+        (ran.status, ran.json())
+    };
+    let issue = ["visa", "issue", "requests", "-o", "disk/visas"];
+    let refuse = ["visa", "refuse", "refused.json", "--reason", "full", "-o", "disk/refusals"];
+    disk.fill(0);
+    let (status, first) = call(&issue);
+    assert_eq!((status, &first["issued_not_written"]), (3, &1.into()), "{first:#}");
+    let visa = &first["requests"][0]["visa"];
+    assert!(visa.is_string(), "{first:#}");
+    let (status, again) = call(&issue);
+    assert_eq!((status, &again["requests"][0]["visa"]), (3, visa), "{again:#}");
+    for _ in 0..2 {
+        let (status, refused) = call(&refuse);
+        assert_eq!((status, &refused["refused_not_written"]), (3, &1.into()), "{refused:#}");
+    }
+    disk.free();
+    for args in [&issue[..], &refuse] {
+        let (status, json) = call(args);
+        assert_eq!((status, &json["written_again"]), (0, &1.into()), "{json:#}");
+    }
+    assert_eq!(call(&issue).1["requests"][0]["visa"], *visa);
 }

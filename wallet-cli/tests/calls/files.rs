@@ -76,8 +76,32 @@ fn a_wallet_in_use_is_told_and_left_alone() {
     let ran = place.run(&["--json", "doctor"]);
     assert_eq!(ran.status, 11, "somebody else's lock is no damage");
     assert!(codes_of(&ran.json()).contains(&"GP-WALLET-IN-USE".into()));
+    // It waits as long as it is told to, as every call does.
+    let doctor = |wait: &'static str| {
+        let mut command = place.bare();
+        command.args(["--json", "--wait-for-wallet", wait, "doctor"]).stdout(Stdio::piped());
+        command.spawn().expect("it starts")
+    };
+    let waiting = doctor("60s");
+    assert!(!doctor("0s").wait().expect("it ends").success());
     drop(held);
-    assert!(place.ok(&["id", "list"]).text().contains("No identities yet"));
+    let waited = waiting.wait_with_output().expect("it ends");
+    assert!(!contains(&waited.stdout, "GP-WALLET-IN-USE"), "{waited:?}");
+    // Only the wallet that is named is looked at, and each check says whose it is.
+    place.ok(&["init", "--name", "other", "--recovery-out", "other-words.txt"]);
+    let checks = |args: &[&str]| -> Vec<serde_json::Value> {
+        let told = place.run(&[&["--json"], args].concat()).json();
+        told["checks"].as_array().expect("checks").clone()
+    };
+    let of = |checks: &[serde_json::Value], name: &str| -> Vec<String> {
+        let named = checks.iter().filter(|check| check["name"] == name);
+        named.map(|check| check["profile"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(of(&checks(&["doctor"]), "wallet"), ["dso", "other"]);
+    let one = checks(&["doctor", "--profile", "other"]);
+    assert_eq!((of(&one, "wallet"), of(&one, "program")), (vec!["other".into()], vec!["".into()]));
+    let dso = ["--profile", "dso", "--recovery-file", "words.txt"];
+    assert!(place.ok(&[&dso[..], &["id", "list"]].concat()).text().contains("No identities yet"));
 }
 
 /// Starts several calls at once and gives what came of each.

@@ -103,11 +103,129 @@ fn a_folder_of_requests_is_refused_for_one_reason() {
     // Where a visa counts, no refusal says the opposite; and nothing is written over in silence.
     let despite = ["--despite-refusal", "-o", "visa.json"];
     regulator.ok(&[&["visa", "issue", "requests/a.json"], &despite[..]].concat());
-    let (_, json) = answer(&regulator, schema, &call);
-    assert_eq!(json["requests"][2]["code"], "GP-FILE-EXISTS", "{json:#}");
+    let kept = place.read("refusals/c.json");
     let (status, json) = answer(&regulator, schema, &[&call[..], &["--force"]].concat());
-    assert_eq!((status, &json["refused"]), (8, &1.into()), "{json:#}");
-    assert_eq!(json["requests"][0]["code"], "GP-REQUEST-ANSWERED", "{json:#}");
+    let counts = (&json["refused"], &json["refused_before"]);
+    assert_eq!((status, counts), (8, (&0.into(), &1.into())), "{json:#}");
+    let answered = &json["requests"][0];
+    assert_eq!(answered["code"], "GP-REQUEST-ANSWERED", "{json:#}");
+    assert!(answered["visa"].is_string() && answered["holder"] == holder.did.as_str(), "{json:#}");
+    assert_eq!(kept, place.read("refusals/c.json"), "it is as it was");
+    // For another reason it is another refusal, and nothing is written over in silence.
+    let other = ["visa", "refuse", "requests/c.json", "--reason", "another", "-o", "refusals/"];
+    let (status, json) = answer(&regulator, schema, &other);
+    assert_eq!((status, &json["requests"][0]["code"]), (8, &"GP-FILE-EXISTS".into()), "{json:#}");
+    assert_eq!(json["requests"][0]["outcome"], "failed", "{json:#}");
+}
+
+/// What was decided is told as decided, whatever becomes of its file; a call that is repeated decides nothing twice.
+#[test]
+fn what_is_decided_and_not_in_its_file_is_told_so() {
+    let place = Place::new();
+    let (regulator, holder, second) = office(&place);
+    for (party, name) in [(&holder, "a"), (&second, "b")] {
+        let file = format!("requests/{name}.json");
+        let made = party.json(
+            "gridpass.visa.request/1",
+            &["visa", "request", ROLE, "--claim", "zone=GB-1", "-o", &file],
+        );
+        let (_, looked) = answer(&regulator, "gridpass.visa.review/1", &["visa", "review", &file]);
+        assert!(made["request"].is_string() && made["request"] == looked["request"], "{made:#}");
+    }
+    let schema = "gridpass.visa.refuse-many/1";
+    let refuse = ["visa", "refuse", "requests/a.json", "--reason", "full", "-o", "refusals/"];
+    let (status, first) = answer(&regulator, schema, &refuse);
+    assert_eq!((status, &first["refused"]), (0, &1.into()), "{first:#}");
+    let (status, again) = answer(&regulator, schema, &refuse);
+    assert_eq!((status, &again["refused_before"]), (0, &1.into()), "{again:#}");
+    place.write("refusals/a.json", "something else");
+    let (status, again) = answer(&regulator, schema, &refuse);
+    let row = &again["requests"][0];
+    assert_eq!((status, &again["refused_not_written"]), (8, &1.into()), "{again:#}");
+    assert_eq!(row["outcome"], "refused-not-written", "{again:#}");
+    assert!(row["message"].as_str().is_some_and(|m| m.contains("is entered all the same")));
+    std::fs::remove_file(place.path("refusals/a.json")).expect("it is there");
+    let (status, again) = answer(&regulator, schema, &refuse);
+    assert_eq!((status, &again["written_again"]), (0, &1.into()), "{again:#}");
+    holder.ok(&["visa", "verify", "refusals/a.json"]);
+
+    let schema = "gridpass.visa.issue-many/1";
+    let issue = ["visa", "issue", "requests/b.json", "-o", "visas/"];
+    let (status, first) = answer(&regulator, schema, &issue);
+    assert_eq!((status, &first["issued"]), (0, &1.into()), "{first:#}");
+    let row = &first["requests"][0];
+    assert_eq!((&row["holder"], &row["exit"]), (&second.did.as_str().into(), &0.into()));
+    place.write("visas/b.json", "something else");
+    let (status, again) = answer(&regulator, schema, &issue);
+    assert_eq!((status, &again["issued_not_written"]), (8, &1.into()), "{again:#}");
+    let row = &again["requests"][0];
+    assert_eq!((&row["outcome"], &row["exit"]), (&"issued-not-written".into(), &8.into()));
+    assert_eq!((&row["visa"], &row["transient"]), (&first["requests"][0]["visa"], &false.into()));
+    // One that is not issued yet, and has no place for its file, is neither issued nor refused.
+    second.ok(&["visa", "request", ROLE, "--claim", "zone=GB-2", "-o", "requests/c.json"]);
+    place.write("visas/c.json", "something else");
+    let (status, json) = answer(&regulator, schema, &["visa", "issue", "requests/c.json", "-o", "visas/"]);
+    let counts = (&json["failed"], &json["refused"]);
+    assert_eq!((status, counts), (8, (&1.into(), &0.into())), "{json:#}");
+}
+
+#[test]
+fn what_a_folder_has_beside_requests_is_named() {
+    let place = Place::new();
+    let (regulator, holder, _) = office(&place);
+    let schema = "gridpass.visa.review-many/1";
+    let review = ["visa", "review", "requests"];
+    let issue = ["visa", "issue", "requests", "-o", "visas/"];
+    // A day without a request is no mistake.
+    let (status, json) = answer(&regulator, schema, &review);
+    assert_eq!((status, &json["requests"]), (0, &json!([])), "{json:#}");
+    let (status, json) = answer(&regulator, "gridpass.visa.issue-many/1", &issue);
+    assert_eq!((status, &json["requests"]), (0, &json!([])), "{json:#}");
+    holder.ok(&["visa", "request", ROLE, "--claim", "zone=GB-1", "-o", "requests/a.json"]);
+    place.write("requests/.hidden.json", "no request");
+    std::fs::create_dir(place.path("requests/more")).expect("a folder");
+    std::os::unix::fs::symlink("nowhere", place.path("requests/link.json")).expect("a link");
+    for (schema, call) in [(schema, &review[..]), ("gridpass.visa.issue-many/1", &issue[..])] {
+        let (status, json) = answer(&regulator, schema, call);
+        assert_eq!(status, 5, "{json:#}");
+        assert_eq!(json["passed_over"], json!(["requests/.hidden.json", "requests/more"]));
+        assert_eq!(json["requests"][1]["request"], "requests/link.json", "{json:#}");
+        assert_eq!(json["requests"][1]["code"], "GP-FILE-NOT-READ", "{json:#}");
+        let said = place.run(&regulator.args(call));
+        assert!(said.text().contains("passed over: requests/more"), "{said:?}");
+    }
+}
+
+#[test]
+fn a_review_says_what_was_issued_before_for_the_request_and_its_holder() {
+    let place = Place::new();
+    let (regulator, holder, _) = office(&place);
+    for name in ["a", "b"] {
+        let file = format!("requests/{name}.json");
+        let zone = format!("zone=GB-{name}");
+        holder.ok(&["visa", "request", ROLE, "--claim", &zone, "-o", &file]);
+    }
+    let review = |file: &str| {
+        answer(&regulator, "gridpass.visa.review/1", &["visa", "review", file]).1
+    };
+    let before = review("requests/a.json");
+    assert_eq!((&before["answered"], &before["in_force"]), (&Value::Null, &json!([])));
+    let issue = ["visa", "issue", "requests", "-o", "visas/"];
+    let (status, json) = answer(&regulator, "gridpass.visa.issue-many/1", &issue);
+    assert_eq!((status, &json["issued"]), (0, &2.into()), "{json:#}");
+    let (first, second) = (&json["requests"][0], &json["requests"][1]);
+    assert_eq!(first["in_force"], json!([]));
+    assert_eq!(second["in_force"][0]["visa"], first["visa"], "{json:#}");
+    assert_eq!(second["in_force"][0]["code"], "GP-VISA-IN-FORCE", "{json:#}");
+    let after = review("requests/b.json");
+    assert_eq!((&after["answered"]["visa"], &after["outcome"]), (&second["visa"], &"passed".into()));
+    assert_eq!(after["in_force"][0]["visa"], first["visa"], "{after:#}");
+    let codes = codes_of(&after);
+    for code in ["GP-REQUEST-ANSWERED", "GP-VISA-IN-FORCE"] {
+        assert!(codes.iter().any(|c| c == code), "{code}: {codes:?}");
+    }
+    let (_, many) = answer(&regulator, "gridpass.visa.review-many/1", &["visa", "review", "requests"]);
+    assert_eq!(many["requests"][1]["answered"], after["answered"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::common::Place;
 use crate::common::network::{Network, ORDERS};
+use gridpass_credentials::content_id::EnvelopeId;
 
 #[test]
 fn an_answer_that_is_here_already_is_found_when_the_message_is_asked_for_again() {
@@ -46,6 +47,42 @@ fn a_page_says_whether_there_are_more() {
     for asked in ["inbox", "outbox"] {
         let none = [asked, "--most", "0", "--profile", "flexgen-1"];
         network.place.refused("GP-USAGE", 2, &none);
+    }
+}
+
+/// A script that was not answered in time has what it sent, and does not send it twice.
+#[test]
+fn a_message_that_nobody_answers_is_told_as_sent() {
+    let network = Network::market();
+    let flexgen = network.participant_did("flexgen-1");
+    network.lets_read("north-1", &flexgen, 1);
+    network.place.write("order.json", "{\"zone\": \"GB-1\"}");
+    let order = ["send", ORDERS, "bids", "order.json", "--to", &flexgen, "--wait", "1s"];
+    let call = [&order[..], &["--profile", "north-1"]].concat();
+    let late = network.place.refused("GP-NO-ANSWER", 7, &call);
+    let id = late["done"]["id"].as_str().expect("its id");
+    assert!(late["done"]["sequence"].is_u64(), "{late}");
+    assert!(late["message"].as_str().is_some_and(|m| m.contains(id)), "{late}");
+    assert_eq!(late["transient"], false, "it would be sent twice");
+    assert_eq!(network.ask("north-1", &["receipts", id])["id"], id);
+    // What was never sent has a remedy of its own.
+    let unknown = EnvelopeId::of_block(b"never sent").expect("a name").to_string();
+    let asked = ["receipts", &unknown, "--profile", "north-1"];
+    let told = network.place.refused("GP-NOT-KEPT", 5, &asked);
+    assert!(told["next"].as_str().is_some_and(|n| n.contains("gridpass outbox")), "{told}");
+}
+
+/// The bytes of a file and a JSON answer are not mixed, and what is not kept is looked for where it would be.
+#[test]
+fn a_file_on_standard_output_is_no_json_and_a_channel_is_looked_for_among_channels() {
+    let place = Place::with_wallet();
+    let fetch = ["file", "fetch", "bafyreigh2akiscaildc", "-o", "-"];
+    let refused = place.refused("GP-USAGE", 2, &fetch);
+    assert!(refused["next"].as_str().is_some_and(|n| n.contains("-o FILE")), "{refused}");
+    for call in [["channel", "show", "nofile"], ["policy", "lint", "nofile"]] {
+        let told = place.refused("GP-NOT-KEPT", 5, &call);
+        let next = told["next"].as_str().expect("text");
+        assert!(next.contains("gridpass channel list") && !next.contains("visa"), "{told}");
     }
 }
 

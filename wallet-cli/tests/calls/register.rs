@@ -248,13 +248,14 @@ fn a_folder_of_requests_is_answered_and_a_repeated_call_issues_nothing_twice() {
         let json = ran.json();
         assert_eq!(json["schema"], "gridpass.visa.issue-many/1");
         let count = |name: &str| json[name].as_u64().expect("a count");
-        let counts = ["issued", "written_again", "issued_before", "refused"].map(count);
+        let counts = ["issued", "written_again", "issued_before", "failed"].map(count);
         (ran.status, counts, json)
     };
     let (status, counts, json) = issue();
     assert!(status != 0 && counts == [2, 0, 0, 1], "{json:#}");
     let second = &json["requests"][1];
-    assert!(second["outcome"] == "refused" && second["code"].is_string(), "{json:#}");
+    assert!(second["outcome"] == "failed" && second["code"].is_string(), "{json:#}");
+    assert_eq!((&json["refused"], &second["transient"]), (&0.into(), &false.into()), "{json:#}");
     assert!(place.path("visas/a.json").exists() && !place.path("visas/b.json").exists());
     // As if it had been interrupted after the first was issued, before its file was written.
     std::fs::remove_file(place.path("visas/a.json")).expect("it was written");
@@ -293,6 +294,7 @@ fn a_request_whose_visa_was_taken_back_is_told_of_in_a_folder_too() {
         regulator.ok(&["visa", change, id]);
         let (status, row) = call("requests");
         assert!(status == 8 && row["code"] == "GP-REQUEST-ANSWERED", "{row:#}");
+        assert_eq!((&row["outcome"], &row["visa"]), (&"refused".into(), &issued["visa"]), "{row:#}");
         assert!(row["message"].as_str().is_some_and(|m| m.contains(state)), "{row:#}");
         let next = row["next"].as_str().expect("a next step");
         assert!(next.contains("--again and --despite-revocation"), "{next}");

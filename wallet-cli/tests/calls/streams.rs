@@ -307,7 +307,28 @@ fn an_answer_that_cannot_be_written_is_no_success() {
         let ran = Ran::from(command.stderr(Stdio::piped()).output().expect("it runs"));
         assert_eq!(ran.status, 3, "{args:?}: {ran:?}");
         assert!(ran.stderr.contains("GP-FILE-NOT-WRITTEN"), "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains("only its answer is lost"), "{args:?}: {ran:?}");
     }
+}
+
+/// Where the answer is lost, what was done is told with its id: the same call made again would do it twice.
+#[test]
+fn a_visa_is_told_as_issued_though_nobody_can_be_given_it() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("it is there");
+    let mut command = place.bare();
+    command.args(["--json", "--recovery-file", "regulator-words.txt", "--profile", "regulator"]);
+    command.args(["visa", "issue", "--to", &holder.did, "--role", "flex.gb.aggregator"]);
+    command.args(["--claim", "zone=GB-1"]).stdout(full).stderr(Stdio::piped());
+    let ran = Ran::from(command.output().expect("it runs"));
+    let error = ran.error();
+    assert_eq!((ran.status, &error["code"]), (3, &"GP-FILE-NOT-WRITTEN".into()), "{error}");
+    let visa = error["done"]["visa"].as_str().expect("its id");
+    assert!(error["message"].as_str().is_some_and(|m| m.contains("is issued all the same")));
+    assert_eq!(error["transient"], false);
+    regulator.ok(&["visa", "export", visa, "-o", "visa.json"]);
+    holder.ok(&["visa", "accept", "visa.json"]);
 }
 
 #[test]

@@ -347,6 +347,26 @@ fn a_node_is_authorised_and_cut_off() {
     );
     assert_eq!(made["authorisation"]["channels"][0], channel);
     assert_eq!(made["authorisation"]["purposes"], serde_json::json!(["messages"]));
+    // It ends as a visa does, and is to be renewed.
+    let soon = |more: &[&str]| {
+        let call = [&["visa", "expirations", "--within", "10d"], more].concat();
+        let told = regulator.json("gridpass.visa.expirations/1", &call);
+        told["expirations"].as_array().cloned().expect("rows")
+    };
+    let ends = soon(&[]);
+    assert_eq!((ends.len(), &ends[0]["what"]), (1, &"authorisation".into()), "{ends:#?}");
+    assert_eq!(ends[0]["authorisation"], made["authorisation"]);
+    assert_eq!(ends[0]["ends"], made["authorisation"]["validUntil"]);
+    assert!(soon(&["--role", "flex.gb.aggregator"]).is_empty());
+    let table = regulator.ok(&["visa", "expirations", "--within", "10d", "--csv"]);
+    assert_eq!(table.text().lines().count(), 2, "{}", table.text());
+    // What lets it do less is no renewal, what lets it do as much is one.
+    let less = ["visa", "authorise-node", &node, "--purpose", "sealing"];
+    regulator.ok(&[&less[..], &["--validity", "20d", "-o", "sealing.json"]].concat());
+    assert_eq!(soon(&[]).len(), 1);
+    let renewed = [&args[..], &["--validity", "20d", "-o", "node-2.json"]].concat();
+    regulator.ok(&renewed);
+    assert!(soon(&[]).is_empty(), "{:#?}", soon(&[]));
     let long = ["visa", "authorise-node", &node, "--validity", "91d", "-o", "never.json"];
     regulator.refused("GP-VISA-VALIDITY-TOO-LONG", 10, &long);
     // A node acts as long as its organisation's own list is new enough.

@@ -270,6 +270,7 @@ fn is_unwanted(
 }
 
 fn fetch(global: &GlobalArgs, args: &FetchArgs) -> Outcomes {
+    refuse_both(global, args)?;
     args.output.check()?;
     let wait = args.wait.as_deref().map(parse_duration).transpose()?;
     let message = EnvelopeId::parse(&args.message)?;
@@ -292,6 +293,17 @@ fn fetch(global: &GlobalArgs, args: &FetchArgs) -> Outcomes {
     let text = format!("{}  {} bytes\n", shown(path.display()), reference.size);
     let json = json!({"file": reference.manifest, "status": done, "output": path});
     Ok(Answer::new("gridpass.file.fetch/1", json, text))
+}
+
+/// What is too large to stand in an object is not mixed with one.
+fn refuse_both(global: &GlobalArgs, args: &FetchArgs) -> Result<(), Failure> {
+    let to_stdout = args.output.output.is_some() && args.output.file().is_none();
+    if to_stdout && global.json {
+        let message = "standard output takes the file or a JSON answer, not both";
+        return Err(Failure::new(crate::codes::USAGE, message)
+            .next("Name a file with -o FILE, or leave out --json."));
+    }
+    Ok(())
 }
 
 /// A file in words.

@@ -5,7 +5,7 @@ use super::{read, warn_of_absent};
 use crate::commands::arguments::parse_duration;
 use crate::context::{GlobalArgs, if_too_large};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes};
+use crate::output::{Answer, Done, Failure, Outcomes};
 use crate::resolving::parse_dids;
 use crate::shown::{json_line, quoted, shown};
 use crate::warnings::hint;
@@ -199,7 +199,8 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
             let after = before.get("lastNumber").and_then(Value::as_u64).unwrap_or_default();
             let own = args.reference.as_ref().and_then(|_| number_of(global, &id));
             let after = own.map_or(after, |own| own.min(after));
-            let answer = answer_in(global, &thread, after, Duration::from_millis(millis))?;
+            let answer = answer_in(global, &thread, after, Duration::from_millis(millis))
+                .map_err(|e| sent_already(&sent, e.next.clone()).all_the_same(e))?;
             let said = answer.get("text").or_else(|| answer.get("payload"));
             text.push_str(&format!(
                 "answer from {}\n{}",
@@ -212,7 +213,17 @@ pub fn send(global: &GlobalArgs, args: &SendArgs) -> Outcomes {
         }
         _ => text.push_str(&format!("next: gridpass receipts {id}\n")),
     }
-    Ok(Answer::new("gridpass.send/1", sent, text))
+    let done = sent_already(&sent, None);
+    let answer = Answer::new("gridpass.send/1", sent, text);
+    Ok(Answer { done: Some(done), ..answer })
+}
+
+/// That a message was sent, with all that the node said of it, whatever became of its answer.
+fn sent_already(sent: &Value, next: Option<String>) -> Done {
+    let id = sent.get("id").and_then(Value::as_str).unwrap_or_default();
+    let look = || format!("Do not send it again; see what becomes of it: gridpass receipts {id}");
+    let sentence = format!("the message {id} was sent");
+    Done { json: sent.clone(), sentence, next: next.unwrap_or_else(look) }
 }
 
 /// How what was read is called.
@@ -459,8 +470,10 @@ pub fn receipts(global: &GlobalArgs, args: &ReceiptsArgs) -> Outcomes {
     let asked = Asked::Receipts { envelope: EnvelopeId::parse(&args.message)? };
     let wait = args.wait.as_deref().map(parse_duration).transpose()?;
     let answer = match wait.map(Duration::from_millis) {
-        None => ask(global, &asked)?,
-        Some(time) => match ask_until(global, &asked, time, |fate| silent(fate) == Some(0))? {
+        None => ask(global, &asked).map_err(not_sent_here)?,
+        Some(time) => match ask_until(global, &asked, time, |fate| silent(fate) == Some(0))
+            .map_err(not_sent_here)?
+        {
             (answer, true) => answer,
             (answer, false) => {
                 let who = match silent(&answer) {
@@ -470,12 +483,24 @@ pub fn receipts(global: &GlobalArgs, args: &ReceiptsArgs) -> Outcomes {
                 };
                 let message = format!("{who} within {} s", time.as_secs());
                 return Err(Failure::new(messaging_codes::NO_ANSWER, message)
-                    .next(format!("See later: gridpass receipts {}", args.message)));
+                    .next(format!("See later: gridpass receipts {}", args.message))
+                    .passing());
             }
         },
     };
     let text = fate(&answer);
     Ok(Answer::new("gridpass.receipts/1", answer, text))
+}
+
+/// Where a node has no such message, its own are the ones to look at.
+fn not_sent_here(failure: Failure) -> Failure {
+    match failure.code {
+        credential_codes::NOT_KEPT => failure.next(
+            "See what was sent from here: `gridpass outbox`; or name the profile of the node that sent it: \
+             --profile NAME.",
+        ),
+        _ => failure,
+    }
 }
 
 /// How many of a message's recipients have said nothing of it; nothing where none is known.

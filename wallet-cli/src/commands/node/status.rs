@@ -54,7 +54,8 @@ pub fn status(global: &GlobalArgs, args: &StatusArgs) -> Outcomes {
                     false => format!("the node runs, and does not listen yet after {time} s"),
                 };
                 return Err(Failure::new(messaging_codes::NO_ANSWER, message)
-                    .next("Who is connected and how far: gridpass node peers"));
+                    .next("Who is connected and how far: gridpass node peers")
+                    .passing());
             }
             status
         }

@@ -2,7 +2,7 @@
 
 use super::ending::{Ending, ending};
 use super::hanging;
-use super::listing::{refuse_both, with_table};
+use super::listing::{ending_nodes, refuse_both, with_table};
 use super::rows::{self, HANGS, Row, Which};
 use super::standing::Known;
 use super::{claims_text, report_answer, wallet_of};
@@ -23,6 +23,7 @@ use gridpass_credentials::verify::{
 };
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::OfflineResolver;
+use gridpass_identity::time::UnixMillis;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -51,7 +52,8 @@ pub struct ShowArgs {
     visa: String,
 }
 
-/// List visas that end soon: those that you hold, and those that you have issued. What is revoked or renewed,
+/// List visas that end soon: those that you hold, and those that you have issued; and your authorisations
+/// of nodes. What is revoked or renewed,
 /// and what only an identity that you gave up could renew, is left out
 #[derive(Args)]
 #[command(after_help = help!(
@@ -280,16 +282,15 @@ pub fn expirations(global: &GlobalArgs, args: &ExpirationsArgs) -> Outcomes {
     listed.extend(issued);
     let as_ending = |row: &Row| Ending { until: row.ends, what: row.what, visa: row.visa.clone() };
     let all: Vec<Ending> = listed.iter().map(as_ending).collect();
-    let (mut text, mut json, mut meant) = (String::new(), Vec::new(), Vec::new());
+    let (mut lines, mut meant) = (Vec::new(), Vec::new());
     for Ending { until, what, visa } in ending(&all, now(), within) {
         let is_it = |row: &&Row| row.what == *what && row.visa.id == visa.id;
         let Some(row) = listed.iter().find(is_it).filter(|row| filter.takes_row(row)) else {
             continue;
         };
-        let left = counted(until.millis_since(now()) / 86_400_000, "day", "days");
-        let when = if *until <= now() { "ended".to_owned() } else { format!("in {left}") };
+        let when = in_days(*until);
         let hangs = known.hanging(&wallet, visa, *until)?;
-        text.push_str(&format!(
+        let text = format!(
             "{until}  {when:<12} {what:<7} {} of {}\n  {}, id {}\n{}{}",
             visa.role,
             visa.subject,
@@ -297,15 +298,34 @@ pub fn expirations(global: &GlobalArgs, args: &ExpirationsArgs) -> Outcomes {
             harmless(&visa.id),
             claims_text(&visa.claims),
             hanging::lines(&hangs, HANGS)
-        ));
+        );
         let state = row.state;
-        let mut entry = json!({"until": until, "what": what, "state": state, "visa": visa});
+        let mut entry =
+            json!({"until": until, "ends": until, "what": what, "state": state, "visa": visa});
         if let Some(entry) = entry.as_object_mut().filter(|_| !hangs.is_empty()) {
             entry.insert("hanging".into(), json!(hangs));
         }
-        json.push(entry);
+        lines.push((*until, text, entry));
         meant.push(row);
     }
+    let nodes = ending_nodes(&wallet, &known, &filter, within)?;
+    for (one, listed) in &nodes {
+        let (until, what) = (one.valid_until, "authorisation");
+        let state = listed.json.get("state").and_then(Value::as_str).unwrap_or_default();
+        let text = format!(
+            "{until}  {:<12} {what} of {}\n  {state}, id {}\n",
+            in_days(until),
+            one.node,
+            harmless(&one.id)
+        );
+        let entry = json!({
+            "until": until, "ends": until, "what": what, "state": state, "authorisation": one,
+        });
+        lines.push((until, text, entry));
+    }
+    lines.sort_by_key(|(until, _, _)| *until);
+    let mut text: String = lines.iter().map(|(_, text, _)| text.as_str()).collect();
+    let json: Vec<Value> = lines.into_iter().map(|(_, _, entry)| entry).collect();
     if text.is_empty() {
         text = format!("Nothing ends within {}.", args.within);
         filter.tell_unknown_role(&wallet)?;
@@ -313,5 +333,15 @@ pub fn expirations(global: &GlobalArgs, args: &ExpirationsArgs) -> Outcomes {
         text.push_str("next: gridpass visa renew ROLE -o request.json");
     }
     let answer = Answer::new("gridpass.visa.expirations/1", json!({"expirations": json}), text);
-    Ok(with_table(answer, args.which.csv, || rows::table(&meant, std::iter::empty())))
+    let nodes = nodes.into_iter().map(|(_, listed)| listed.cells);
+    Ok(with_table(answer, args.which.csv, || rows::table(&meant, nodes)))
+}
+
+/// How soon something ends, for people.
+fn in_days(until: UnixMillis) -> String {
+    let now = now();
+    if until <= now {
+        return "ended".to_owned();
+    }
+    format!("in {}", counted(until.millis_since(now) / 86_400_000, "day", "days"))
 }

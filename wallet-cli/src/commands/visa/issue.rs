@@ -2,14 +2,14 @@
 
 use super::standing::{Entered, Known};
 use super::wanted::{Wanted, from_arguments, from_request, known_documents};
-use super::{FormArg, claims_text, consent, done_all_the_same, issue_many, rows, write_parcel};
+use super::{FormArg, claims_text, consent, issue_many, rows, write_parcel};
 use crate::commands::arguments::{ClaimArgs, TrustArgs, dids_in, parse_duration};
 use crate::commands::resolve::parse_time;
 use crate::commands::restored::warn_of_lists;
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes};
+use crate::output::{Answer, Done, Failure, Outcomes};
 use crate::shown::shown as harmless;
 use crate::warnings::hint;
 use clap::Args;
@@ -18,12 +18,14 @@ use gridpass_credentials::issuing::{IssuedVisa, Issuer, NewVisa};
 use gridpass_credentials::keeping;
 use gridpass_credentials::many::Batch;
 use gridpass_credentials::parcel::{Parcel, ParcelKind};
+use gridpass_credentials::role::RoleName;
 use gridpass_credentials::trust::Trust;
 use gridpass_credentials::visa::Visa;
 use gridpass_identity::did::Did;
 use gridpass_identity::resolve::{OfflineResolver, Resolver as _};
+use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// Issue a visa: for a request, or to a DID that you name
@@ -36,7 +38,8 @@ use std::path::PathBuf;
 ))]
 pub struct IssueArgs {
     /// The request; - for standard input. Or several, or a folder of them: then -o names a folder, which is
-    /// made where it is not there; each visa has the name of its request
+    /// made where it is not there; each visa has the name of its request. Of a folder, hidden files, folders
+    /// and what else is no file are passed over, and named in the answer
     #[arg(
         required_unless_present = "to",
         conflicts_with_all = ["to", "role"],
@@ -98,8 +101,9 @@ pub fn issue(global: &GlobalArgs, args: &IssueArgs) -> Outcomes {
         None => from_arguments(global, args)?,
     };
     let (trust, mut known) = (keeping::pinned(&wallet, now())?, Known::of(&wallet)?);
-    let Made { parcel, dids, visa, answer } =
+    let Made { parcel, dids, visa, mut answer } =
         issue_one(&mut wallet, (&trust, &mut known), args, wanted, None)?;
+    answer.done = Some(issued(&visa));
     write_parcel(parcel, &wallet, &dids, &args.output, answer).map_err(|e| issued_already(e, &visa))
 }
 
@@ -113,12 +117,18 @@ pub struct Made {
     pub answer: Answer,
 }
 
-/// Where its file could not be written.
-pub fn issued_already(failure: Failure, visa: &str) -> Failure {
+/// That it is issued, wherever its file is.
+fn issued(visa: &str) -> Done {
     let next = format!(
         "Do not issue it again; get its file with `gridpass visa export {visa} -o visa.json`."
     );
-    done_all_the_same(failure, &format!("the visa {visa} is issued"), next)
+    let sentence = format!("the visa {visa} is issued");
+    Done { json: json!({"visa": visa}), sentence, next }
+}
+
+/// Where its file could not be written.
+pub fn issued_already(failure: Failure, visa: &str) -> Failure {
+    issued(visa).all_the_same(failure)
 }
 
 /// Issues what is wanted: one change of the wallet, or with others in a batch, which is entered later. By the
@@ -177,8 +187,11 @@ pub fn issue_one(
     let (parties, signers) = ([&me.did, &subject], known.signers());
     let documents = known_documents(wallet, trust, &shown, &identities, parties, signers)?;
     let resolver = OfflineResolver::new(&documents);
-    if !renews {
-        tell_of_others(wallet, known, &subject, &role)?;
+    let listed = trust.find_role(&role).map(|(_, listed)| listed.definition.name.as_str());
+    let roles: Vec<&str> = std::iter::once(role.as_str()).chain(listed).collect();
+    let others = others(wallet, known, &subject, &roles)?;
+    if renews.is_none() {
+        tell_of(&others, &subject);
     }
     let mut issuer = Issuer { wallet, identity: &me, trust, now: now() };
     let evidence = (shown.as_slice(), lists.as_slice());
@@ -203,7 +216,11 @@ pub fn issue_one(
     parcel.supporting = issued.supporting;
     parcel.status_lists = issued.lists;
     let visa = &issued.visa;
-    let json = json!({"visa": visa, "evidence": issued.evidence});
+    let json = json!({
+        "visa": visa,
+        "evidence": issued.evidence,
+        "in_force": in_force(&others, &[renews.as_deref()]),
+    });
     let accepts = if visa.valid_from > now() {
         // The lists beside it are too old by then.
         format!(
@@ -290,31 +307,60 @@ pub fn answered_before(record: &IssuedVisa, visa: &Visa, state: &str) -> Failure
     Failure::new(gridpass_credentials::codes::REQUEST_ANSWERED, message).next(next)
 }
 
-/// Says which visas of this role the holder has from here already; there may be reasons for several. Not those
-/// that nobody takes any more: in their place it is issued.
-fn tell_of_others(
+/// A visa of the role that its holder has from here already, and that somebody may take.
+pub struct Other {
+    id: String,
+    role: RoleName,
+    state: &'static str,
+    ends: UnixMillis,
+}
+
+/// Which visas of a role, by its name or its definition, the holder has from here already; there may be reasons for
+/// several. Not those that nobody takes any more: in their place it is issued.
+pub fn others(
     wallet: &Wallet,
     known: &mut Known,
     subject: &Did,
-    role: &str,
-) -> Result<(), Failure> {
+    roles: &[&str],
+) -> Result<Vec<Other>, Failure> {
+    let mut found = Vec::new();
     for entered in known.register(wallet)? {
         let Entered { record, secured, visa } = &*entered;
-        let same = visa.role.as_str() == role || visa.definition.as_str() == role;
+        let same = roles.contains(&visa.role.as_str()) || roles.contains(&visa.definition.as_str());
         if &visa.subject != subject || !same || visa.valid_until <= now() {
             continue;
         }
-        let state = match known.in_register(wallet, record, secured, visa)?.state {
-            "not yet" => "not in force yet",
-            state => state,
-        };
+        let state = known.in_register(wallet, record, secured, visa)?.state;
         if state != "revoked" && !rows::is_void(state) {
-            hint(format_args!(
-                "note: {subject} has {} by visa {} already, {state}, until {}; if the new one replaces \
-                 it, revoke that one",
-                visa.role, visa.id, visa.valid_until
-            ));
+            let (id, role) = (visa.id.clone(), visa.role.clone());
+            found.push(Other { id, role, state, ends: visa.valid_until });
         }
     }
-    Ok(())
+    Ok(found)
+}
+
+/// Those that are in force or will be, but for some, for programs.
+pub fn in_force(others: &[Other], but: &[Option<&str>]) -> Value {
+    let counts = |o: &&Other| {
+        matches!(o.state, "in force" | "not yet") && !but.contains(&Some(o.id.as_str()))
+    };
+    let row = |o: &Other| {
+        let code = match o.state {
+            "not yet" => gridpass_credentials::codes::VISA_NOT_YET,
+            _ => gridpass_credentials::codes::VISA_IN_FORCE,
+        };
+        json!({"visa": o.id, "state": o.state, "ends": o.ends, "code": code})
+    };
+    others.iter().filter(counts).map(row).collect()
+}
+
+/// Says so to whoever issues another one.
+fn tell_of(others: &[Other], subject: &Did) {
+    for Other { id, role, state, ends } in others {
+        let state = if *state == "not yet" { "not in force yet" } else { *state };
+        hint(format_args!(
+            "note: {subject} has {role} by visa {id} already, {state}, until {ends}; if the new one replaces \
+             it, revoke that one"
+        ));
+    }
 }

@@ -3,11 +3,12 @@
 use super::rows::{self, Filter, Row, Which, changes, events_text, with_expiry};
 use super::standing::Known;
 use crate::codes;
-use crate::context::GlobalArgs;
+use crate::context::{GlobalArgs, now};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes};
 use crate::shown::shown as harmless;
 use clap::Args;
+use gridpass_credentials::authorisation::NodeAuthorisation;
 use gridpass_credentials::issuing::{Act, ActedOn, Event};
 use gridpass_credentials::register;
 use gridpass_identity::wallet::Wallet;
@@ -71,10 +72,12 @@ fn none_of(there_is_none: bool, none: &str) -> String {
 }
 
 /// An authorisation of a node, or somebody else's visa that was revoked here.
-struct Other {
+pub struct Other {
     text: String,
-    cells: Vec<String>,
-    json: Value,
+    /// As a row of the table.
+    pub cells: Vec<String>,
+    /// For programs.
+    pub json: Value,
 }
 
 fn list_issued(wallet: &Wallet, known: &mut Known, filter: &Filter<'_>, csv: bool) -> Outcomes {
@@ -82,6 +85,7 @@ fn list_issued(wallet: &Wallet, known: &mut Known, filter: &Filter<'_>, csv: boo
     let meant: Vec<&Row> = rows.iter().filter(|row| filter.takes_row(row)).collect();
     let acts = register::acts(wallet)?;
     let (nodes, all_nodes) = authorisations(wallet, &acts, filter)?;
+    let nodes: Vec<Other> = nodes.into_iter().map(|(_, node)| node).collect();
     let others = of_others(&acts, filter);
     let mut text: String = meant.iter().map(|row| row.lines()).collect();
     text.extend(nodes.iter().chain(&others).map(|other| other.text.as_str()));
@@ -103,10 +107,11 @@ fn authorisations(
     wallet: &Wallet,
     acts: &[Act],
     filter: &Filter<'_>,
-) -> Result<(Vec<Other>, usize), Failure> {
+) -> Result<(Vec<(NodeAuthorisation, Other)>, usize), Failure> {
     let mut found = Vec::new();
     let all = register::authorisations(wallet)?;
-    for (one, _) in &all {
+    let count = all.len();
+    for (one, _) in all {
         let revoked = register::is_set(wallet, &one.principal, &one.status)?;
         let state = if revoked { "revoked" } else { "in force" };
         let state = with_expiry(state, one.valid_until);
@@ -138,9 +143,48 @@ fn authorisations(
         ];
         cells.extend(changes(events));
         let json = json!({"authorisation": one, "state": state, "events": events});
-        found.push(Other { text, cells, json });
+        found.push((one, Other { text, cells, json }));
     }
-    Ok((found, all.len()))
+    Ok((found, count))
+}
+
+/// The authorisations of nodes that end within so many milliseconds, or ended no longer ago. Not those that are
+/// revoked, of an identity that is given up, or beside which another one lets the node do the same for longer.
+pub fn ending_nodes(
+    wallet: &Wallet,
+    known: &Known,
+    filter: &Filter<'_>,
+    within: u64,
+) -> Result<Vec<(NodeAuthorisation, Other)>, Failure> {
+    let now = now();
+    let end = now.plus_millis(within);
+    let mut all = Vec::new();
+    for (one, _) in register::authorisations(wallet)? {
+        if !register::is_set(wallet, &one.principal, &one.status)? {
+            all.push(one);
+        }
+    }
+    let goes_on = |one: &NodeAuthorisation| all.iter().any(|other| succeeds(other, one));
+    let is_meant = |one: &NodeAuthorisation| {
+        let is_near = one.valid_until <= end && now.millis_since(one.valid_until) <= within;
+        let counts = all.iter().any(|other| other.id == one.id);
+        is_near && counts && known.ended(&one.principal).is_none() && !goes_on(one)
+    };
+    let (mut found, _) = authorisations(wallet, &register::acts(wallet)?, filter)?;
+    found.retain(|(one, _)| is_meant(one));
+    Ok(found)
+}
+
+/// Whether one lets a node do for longer what another does.
+fn succeeds(newer: &NodeAuthorisation, older: &NodeAuthorisation) -> bool {
+    let same = newer.principal == older.principal && newer.node == older.node;
+    let channels = match (&newer.channels, &older.channels) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(new), Some(old)) => new.is_superset(old),
+    };
+    let does_as_much = newer.purposes.is_superset(&older.purposes) && channels;
+    same && does_as_much && newer.valid_until > older.valid_until
 }
 
 /// What was done here to visas of other issuers.

@@ -145,7 +145,7 @@ pub fn write_parcel(
 /// and how to have the file.
 fn done_all_the_same(failure: Failure, done: &str, next: String) -> Failure {
     let message = format!("{}; {done} all the same", failure.message);
-    Failure { code: failure.code, message, next: Some(next) }
+    Failure { message, next: Some(next), ..failure }
 }
 
 /// Where the register of an issuer was asked, its list is the one to look at.

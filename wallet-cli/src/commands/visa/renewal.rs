@@ -2,17 +2,19 @@
 //! taken back, by its issuer or by somebody else who may, is not given again in silence. Whoever asks
 //! chooses whether its request names that one, so all that it had for the role are looked at.
 
+use super::issue::{answer_to, in_force, others};
 use super::standing::{Entered, Known};
-use crate::output::Failure;
+use crate::output::{Failure, counted};
 use gridpass_credentials::codes;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping::KeepError;
 use gridpass_credentials::register;
-use gridpass_credentials::request::VisaRequest;
+use gridpass_credentials::request::{Received, VisaRequest};
 use gridpass_credentials::role::RoleName;
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Check;
 use gridpass_identity::wallet::Wallet;
+use serde_json::{Value, json};
 use std::rc::Rc;
 
 /// How those stand that a request is to replace, or that its holder had for the role: by the register, and by
@@ -139,4 +141,40 @@ pub fn earlier(
         checks.push(Check::failed("earlier", code, sentence));
     }
     Ok(checks)
+}
+
+/// What was issued from here for a request, and for who asks.
+pub struct Answers {
+    /// The visa that was issued for it, for programs; null where none was.
+    pub answered: Value,
+    /// The others of the role, but for the one that it is to replace.
+    pub in_force: Value,
+    /// That it is so: nothing of it keeps anybody from issuing another one, and whoever does should know.
+    pub checks: Vec<Check>,
+}
+
+/// Looks for it in the register.
+pub fn answers(
+    wallet: &Wallet,
+    known: &mut Known,
+    request: &Received<VisaRequest>,
+) -> Result<Answers, Failure> {
+    let asked = &request.statement;
+    let (mut answered, mut checks, mut own) = (Value::Null, Vec::new(), None);
+    if let Some((record, visa, state)) = answer_to(wallet, known, &request.id)? {
+        let (id, issued, code) = (&visa.id, record.issued, codes::REQUEST_ANSWERED);
+        answered = json!({"visa": id, "state": state, "issued": issued, "code": code});
+        let sentence = format!("the visa {id} was issued for it at {issued}, and is {state}");
+        checks.push(Check::passed("answered", code, sentence));
+        own = Some(visa.id);
+    }
+    let roles = [asked.role.as_str(), asked.definition.as_str()];
+    let others = others(wallet, known, &asked.holder, &roles)?;
+    let in_force = in_force(&others, &[own.as_deref(), asked.renews.as_deref()]);
+    if let Some(count) = in_force.as_array().map(Vec::len).filter(|count| *count > 0) {
+        let visas = counted(count, "visa", "visas");
+        let sentence = format!("its holder has {visas} of the role from here already");
+        checks.push(Check::passed("beside", codes::VISA_IN_FORCE, sentence));
+    }
+    Ok(Answers { answered, in_force, checks })
 }

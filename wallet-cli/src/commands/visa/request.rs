@@ -85,7 +85,8 @@ pub struct RenewArgs {
 ))]
 pub struct ReviewArgs {
     /// The request; - for standard input. Or several, or a folder of them: then the exit status is that of the
-    /// worst, where one that fails is worse than one that cannot be decided
+    /// worst, where one that fails is worse than one that cannot be decided. Of a folder, hidden files, folders
+    /// and what else is no file are passed over, and named in the answer
     #[arg(required = true, value_name = "REQUEST")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -214,11 +215,18 @@ fn send(
     };
     let (key_id, key) = wallet.active_secret(me, Relationship::Authentication)?;
     let text = request::sign(&statement, Signer { key: &key, key_id: &key_id, now: now() })?;
+    let id = ContentId::of_bytes(text.as_bytes())?;
     let mut parcel = Parcel::new(ParcelKind::Request, Some(text));
     parcel.status_lists = lists_named_in(&shown, &keeping::lists(wallet)?.0);
     let mut dids = dids_in(&shown);
     dids.push(me.did.clone());
-    let json = json!({"role": statement.role, "issuer": statement.issuer, "holder": me.did, "shown": shown.len()});
+    let json = json!({
+        "request": id,
+        "role": statement.role,
+        "issuer": statement.issuer,
+        "holder": me.did,
+        "shown": shown.len(),
+    });
     let text = format!(
         "Request for {} to {}\n{}{} shown with it\nnext: send the file to the issuer, who \
          runs `gridpass visa review FILE`",
@@ -236,6 +244,23 @@ pub struct Reviewed {
     pub report: Report,
     pub shown: Option<VisaReport>,
     pub material: crate::commands::arguments::Material,
+    /// The visa that was issued for it, for programs; null where none was, or no register was asked.
+    pub answered: Value,
+    /// Which visas of the role its holder has from here already, but for that one and the one that it is to
+    /// replace; null where no register was asked.
+    pub in_force: Value,
+}
+
+impl Reviewed {
+    /// What was found of a request itself.
+    pub fn new(
+        request: Received<VisaRequest>,
+        report: Report,
+        shown: Option<VisaReport>,
+        material: crate::commands::arguments::Material,
+    ) -> Self {
+        Self { request, report, shown, material, answered: Value::Null, in_force: Value::Null }
+    }
 }
 
 /// Reads a request, verifies who asks, and checks what a visa would have to fit.
@@ -247,7 +272,7 @@ pub fn look(
     let parcel = examining::read(file)?;
     let material = trust.gather(global, &parcel)?;
     let Examined { request, report, shown } = examining::examine(&parcel, &material)?;
-    Ok(Reviewed { request, report, shown, material })
+    Ok(Reviewed::new(request, report, shown, material))
 }
 
 /// Why no visa can be valid for as long as was asked. It does not stop the officer, who may give it
@@ -298,6 +323,9 @@ pub fn check(reviewed: &mut Reviewed, known: Option<&mut Known>) -> Result<(), F
         let earlier = super::renewal::checks(wallet, known, &reviewed.request.statement)?;
         reviewed.report.checks.extend(earlier);
         reviewed.report.checks.extend(super::renewal::refused(wallet, &reviewed.request.id)?);
+        let answers = super::renewal::answers(wallet, known, &reviewed.request)?;
+        reviewed.report.checks.extend(answers.checks);
+        (reviewed.answered, reviewed.in_force) = (answers.answered, answers.in_force);
     }
     Ok(())
 }
@@ -333,6 +361,10 @@ pub fn told(reviewed: &Reviewed) -> Answer {
         Outcome::Failed if deciding.is_some_and(|c| c.name == "validity") => {
             "next: gridpass visa issue FILE --validity TIME -o visa.json, or gridpass visa refuse FILE --reason TEXT".to_owned()
         }
+        Outcome::Passed if !reviewed.answered.is_null() => {
+            "next: it was answered; gridpass visa list --issued shows how, and gridpass visa export ID -o visa.json \
+             has the file".to_owned()
+        }
         Outcome::Passed => "next: gridpass visa issue FILE -o visa.json, or gridpass visa refuse FILE --reason TEXT".to_owned(),
         _ if deciding.is_some_and(|c| matches!(c.name, "renews" | "earlier")) => {
             "next: gridpass visa refuse FILE --reason TEXT, or, where it is to be issued all the same, gridpass \
@@ -357,6 +389,8 @@ pub fn told(reviewed: &Reviewed) -> Answer {
         "outcome": outcome,
         "checks": reviewed.report.checks,
         "shown": reviewed.shown,
+        "answered": reviewed.answered,
+        "in_force": reviewed.in_force,
     });
     let mut answer = Answer::new("gridpass.visa.review/1", json, text);
     answer.exit = outcome_exit(outcome, reviewed.report.deciding().map(|c| c.code));

@@ -26,7 +26,7 @@ struct Row {
 }
 
 pub fn review(global: &GlobalArgs, paths: &[PathBuf], trust: &TrustArgs) -> Outcomes {
-    let files = many::files(paths)?;
+    let (files, passed_over) = many::files(paths)?;
     let opened = trust.open(global)?;
     let mut known = Known::of(opened.wallet())?;
     let mut place = Some(opened);
@@ -44,6 +44,7 @@ pub fn review(global: &GlobalArgs, paths: &[PathBuf], trust: &TrustArgs) -> Outc
     let count = |what: &str| counts.get(what).copied().unwrap_or_default();
     let [passed, failed, open, not_read] =
         ["passed", "failed", "indeterminate", "unreadable"].map(count);
+    text.push_str(&passed_over.text());
     text.push_str(&format!(
         "Of {}: {passed} passed, {failed} failed, {open} cannot be decided, {not_read} could not be \
          looked at\n\
@@ -57,6 +58,7 @@ pub fn review(global: &GlobalArgs, paths: &[PathBuf], trust: &TrustArgs) -> Outc
         "failed": failed,
         "indeterminate": open,
         "unreadable": not_read,
+        "passed_over": passed_over.json(),
     });
     let mut answer = Answer::new("gridpass.visa.review-many/1", json, text);
     answer.exit = exit;
@@ -80,7 +82,7 @@ fn one(
             return Err(e);
         }
     };
-    let mut reviewed = Reviewed { request, report, shown, material };
+    let mut reviewed = Reviewed::new(request, report, shown, material);
     let row = check(&mut reviewed, Some(known)).map(|()| row_of(file, &reviewed));
     *place = reviewed.material.give_back();
     row
@@ -108,6 +110,10 @@ fn row_of(file: &Path, reviewed: &Reviewed) -> Row {
     if let Some(requires) = &requires {
         text.push_str(&format!("  requires  {}\n", shown(requires)));
     }
+    if let Some(others) = reviewed.in_force.as_array().filter(|others| !others.is_empty()) {
+        let others = counted(others.len(), "visa", "visas");
+        text.push_str(&format!("  has       {others} of the role from here already\n"));
+    }
     for check in &missing {
         text.push_str(&format!("  missing   {} [{}]\n", shown(&check.sentence), check.code));
     }
@@ -115,8 +121,9 @@ fn row_of(file: &Path, reviewed: &Reviewed) -> Row {
     let alone = told(reviewed);
     let mut json = alone.json;
     // The request is named by its file, as in the answers of all commands for several.
-    let id = json.insert("request".into(), json!(file.display().to_string()));
-    json.insert("id".into(), id.unwrap_or_default());
+    json.extend(many::about(&reviewed.request));
+    json.extend(many::named(file));
+    json.insert("exit".into(), json!(alone.exit));
     json.insert("requires".into(), json!(requires));
     json.insert("missing".into(), json!(missing));
     let outcome = match outcome {
@@ -136,14 +143,18 @@ fn unreadable(file: &Path, e: &Failure) -> Row {
         shown(&e.message),
         e.code
     );
-    let json = json!({
-        "request": file.display().to_string(),
-        "outcome": outcome,
-        "code": e.code,
-        "message": e.message,
-        "next": e.next.as_deref().unwrap_or(e.code.0.remedy),
-    });
-    Row { text, json, outcome, exit: codes::exit_status(e.code.class()) }
+    let exit = codes::exit_status(e.code.class());
+    let mut json = many::named(file);
+    let said = [
+        ("outcome", json!(outcome)),
+        ("code", json!(e.code)),
+        ("message", json!(e.message)),
+        ("next", json!(e.remedy())),
+        ("exit", json!(exit)),
+        ("transient", json!(e.is_transient())),
+    ];
+    json.extend(said.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    Row { text, json: Value::Object(json), outcome, exit }
 }
 
 /// What a role requires first, by the names that the trust pack has for roles.

@@ -38,8 +38,8 @@ pub struct Wanted {
     pub identities: Vec<IdentityMaterial>,
     /// The request's hash, where there is one.
     pub request: Option<ContentId>,
-    /// Whether it is to replace another one.
-    pub renews: bool,
+    /// Which one it is to replace, by its id.
+    pub renews: Option<String>,
 }
 
 pub fn from_arguments(global: &GlobalArgs, args: &IssueArgs) -> Result<(Wanted, Wallet), Failure> {
@@ -77,7 +77,7 @@ pub fn from_arguments(global: &GlobalArgs, args: &IssueArgs) -> Result<(Wanted, 
         lists,
         identities,
         request: None,
-        renews: false,
+        renews: None,
     };
     Ok((wanted, wallet))
 }
@@ -187,7 +187,7 @@ pub fn as_requested(
         lists: material.lists.clone(),
         identities: material.identities.clone(),
         request: Some(examined.request.id.clone()),
-        renews: request.renews.is_some(),
+        renews: request.renews.clone(),
     })
 }
 
