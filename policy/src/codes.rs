@@ -53,6 +53,12 @@ gridpass_identity::codes! {
     CHANNEL_HISTORY_BROKEN = "GP-CHANNEL-HISTORY-BROKEN", Failed,
         "The descriptor does not follow its predecessor: a link, a name, or a version of a topic changed.",
         "Ask the owner; versions of topics are added and retired, never edited.";
+    CHANNEL_FORK = "GP-CHANNEL-FORK", Conflict,
+        "Two descriptors are of one version of a channel, and none of them comes before the other.",
+        "Ask the owner which of them counts. A node leaves the other with `gridpass node leave CID`; the owner drops it with `gridpass channel remove CID`, or signs a version that follows.";
+    CHANNEL_AMBIGUOUS = "GP-CHANNEL-AMBIGUOUS", Conflict,
+        "A name stands for several channels: of several owners or frameworks, or several versions where one is asked for.",
+        "Name the one that is meant by its CID; the message has them.";
     // Compiling
     CEDAR_REFUSED = "GP-CEDAR-REFUSED", Malformed,
         "The Cedar policy is not one forbid that the channel's schema validates strictly, without warning.",

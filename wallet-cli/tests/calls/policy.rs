@@ -223,6 +223,38 @@ fn a_developer_describes_a_channel_and_explains_what_it_decides() {
     assert_eq!(kept().as_array().map(Vec::len), Some(1), "nothing is kept");
     place.ok(&sign("bids-2.json"));
     assert_eq!(kept().as_array().map(Vec::len), Some(2));
+
+    // Another second version: with some peers the one would count, with others the other.
+    for (file, title) in [("corrected.json", "Corrected"), ("third.json", "A third")] {
+        let mut other: serde_json::Value =
+            serde_json::from_str(&place.read("bids-2.json")).expect("a descriptor");
+        other["title"] = title.into();
+        place.write(file, &other.to_string());
+    }
+    let first = kept()[1]["cid"].as_str().expect("a CID").to_owned();
+    let refused = place.refused("GP-CHANNEL-FORK", 8, &sign("corrected.json"));
+    let next = refused["next"].as_str().expect("what to do").to_owned();
+    assert!(next.contains(&format!("gridpass channel remove {first}")), "{next}");
+    assert_eq!(kept().as_array().map(Vec::len), Some(2), "nothing is kept");
+    // Nobody was given it: it is put right.
+    let remove = |name: &str| {
+        let args = [&regulator[..], &["channel", "remove", name]].concat();
+        place.ok_json("gridpass.channel.remove/1", &args)
+    };
+    assert_eq!((&remove(&first)["version"], kept().as_array().map(Vec::len)), (&2.into(), Some(1)));
+    place.ok(&sign("corrected.json"));
+    place.ok(&sign("corrected.json"));
+    assert_eq!(kept().as_array().map(Vec::len), Some(2));
+    // Where both are to be, the name means neither, until one is gone.
+    place.refused("GP-CHANNEL-FORK", 8, &sign("third.json"));
+    place.ok(&[&sign("third.json")[..], &["--fork"]].concat());
+    let third = kept()[2]["cid"].as_str().expect("a CID").to_owned();
+    let show = [&regulator[..], &["channel", "show", "flex.gb.bids"]].concat();
+    place.refused("GP-CHANNEL-FORK", 8, &show);
+    let by_name = [&regulator[..], &["channel", "remove", "flex.gb.bids"]].concat();
+    place.refused("GP-CHANNEL-AMBIGUOUS", 8, &by_name);
+    remove(&third);
+    place.ok(&show);
 }
 
 /// What can never hold is found before it is signed; what may hold is no error.

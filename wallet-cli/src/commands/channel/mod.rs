@@ -2,6 +2,7 @@
 
 mod args;
 mod draft;
+mod remove;
 mod show;
 
 pub use args::{ChannelCommand, TopicCommand};
@@ -33,6 +34,7 @@ pub fn run(global: &GlobalArgs, command: &ChannelCommand) -> Outcomes {
         ChannelCommand::Show(args) => show::show(global, args),
         ChannelCommand::List(_) => list(global),
         ChannelCommand::Diff(args) => diff(global, args),
+        ChannelCommand::Remove(args) => remove::remove(global, args),
     }
 }
 
@@ -110,6 +112,7 @@ fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
         return Err(Failure::new(policy_codes::CHANNEL_NOT_SIGNED, message));
     }
     refuse_what_does_not_follow(&wallet, &channel)?;
+    remove::refuse_a_fork(&wallet, &channel, args)?;
     let (key_id, key) = wallet.active_secret(&me, Relationship::AssertionMethod)?;
     let time = now().max(channel.descriptor().dated);
     channel.sign(Signer { key: &key, key_id: &key_id, now: time })?;
