@@ -46,7 +46,7 @@ gridpass_identity::codes! {
         "Nothing to do.";
     CHANNEL_NOT_SIGNED = "GP-CHANNEL-NOT-SIGNED", Untrusted,
         "The channel descriptor does not carry a signature of its owner that holds.",
-        "Ask the owner for the signed descriptor; the owner signs with `gridpass channel sign`.";
+        "Ask the owner for the signed descriptor; the owner signs, also anew, with `gridpass channel sign`. A node takes it with `gridpass node add`, an auditor with `gridpass audit verify --channel FILE`.";
     CHANNEL_FOLLOWS = "GP-CHANNEL-FOLLOWS", Ok,
         "The descriptor follows the one that it names as its predecessor.",
         "Nothing to do.";

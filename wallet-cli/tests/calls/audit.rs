@@ -64,6 +64,12 @@ fn both_sides_of_a_channel_export_while_they_run_and_an_auditor_finds_that_it_ho
     let told = ran.text();
     assert!(told.contains(&format!("message {}", sent[3])) && told.contains("fits"), "{told}");
     place.refused("GP-CID-OTHER", 10, &[&shown[..], &["trust.json"]].concat());
+    // The descriptor with a newer signature of its owner's; another is somebody's mistake.
+    let beside = ["--channel", "flex.gb.bids.signed.json"];
+    assert_eq!(verify(&network, "north.car", &beside)["outcome"], "passed");
+    let other = ["audit", "verify", "north.car", "--trust", "trust.json", "--channel"];
+    let sealed = format!("{SEALED}.signed.json");
+    place.refused("GP-CID-OTHER", 10, &[&other[..], &[sealed.as_str()]].concat());
     // One message in full, as words.
     let explained =
         place.ok(&["audit", "verify", "north.car", "--trust", "trust.json", "--explain", &sent[1]]);

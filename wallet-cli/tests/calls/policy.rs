@@ -2,6 +2,7 @@
 //! an empty folder to a recorded decision.
 
 use crate::common::Place;
+use crate::common::waiting::wait_for_next_second;
 use std::path::{Path, PathBuf};
 
 fn cases() -> Vec<PathBuf> {
@@ -255,6 +256,42 @@ fn a_developer_describes_a_channel_and_explains_what_it_decides() {
     place.refused("GP-CHANNEL-AMBIGUOUS", 8, &by_name);
     remove(&third);
     place.ok(&show);
+}
+
+/// A key of the owner's is marked: nothing shows any more that it signed its channels.
+#[test]
+fn channels_that_hang_on_a_marked_key_are_named_and_signed_anew() {
+    let place = Place::new();
+    place.ok(&["init", "--name", "owner", "--recovery-out", "words.txt"]);
+    place.new_identity("root", &["--method", "webvh", "--location", "owner.example"]);
+    place.ok(&["role", "define", "flex.gb.operator", "--claim", "zone:string"]);
+    place.ok(&["charter", "new", "X", "--role", "flex.gb.operator"]);
+    place.write(
+        "any.json",
+        r#"{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"}"#,
+    );
+    let new = ["channel", "new", "flex.gb.data", "--publish", "flex.gb.operator"];
+    place.ok(&[&new[..], &["--topic", "t=any.json", "-o", "data.json"]].concat());
+    place.ok(&["channel", "sign", "data.json", "-o", "data.signed.json"]);
+    let show = |file: &str| place.ok_json("gridpass.channel.show/1", &["channel", "show", file]);
+    let shown = show("data.signed.json");
+    let cid = shown["cid"].as_str().expect("a CID");
+    assert_eq!(shown["owner"]["outcome"], "passed");
+    wait_for_next_second();
+    let rotate = ["id", "rotate", "root", "--compromised-since", "2020-01-01T00:00:00Z"];
+    let rotated = place.ok_json("gridpass.id.rotate/1", &rotate);
+    let named = serde_json::json!([{"channel": cid, "name": "flex.gb.data", "version": 1}]);
+    assert_eq!(rotated["channels"], named);
+    assert_ne!(show("data.signed.json")["owner"]["outcome"], "passed");
+    // The wallet has it: no file is looked for.
+    place.ok(&["channel", "sign", cid, "-o", "again.json"]);
+    let again = show("again.json");
+    assert_eq!((&again["cid"], &again["owner"]["outcome"]), (&shown["cid"], &"passed".into()));
+    // In good order, nothing hangs on what is replaced.
+    wait_for_next_second();
+    let rotated = place.ok_json("gridpass.id.rotate/1", &["id", "rotate", "root"]);
+    assert_eq!(rotated["channels"], serde_json::json!([]));
+    assert_eq!(show("again.json")["owner"]["outcome"], "passed");
 }
 
 /// What can never hold is found before it is signed; what may hold is no error.

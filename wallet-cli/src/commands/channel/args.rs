@@ -138,11 +138,11 @@ pub struct NewArgs {
 #[derive(Args)]
 #[command(after_help = help!(
     "  gridpass channel sign bids.json -o bids.signed.json\n  \
-     gridpass channel sign bids.signed.json -o again.json     anew, after your key was marked as stolen\n  \
+     gridpass channel sign bafkrei… -o again.json     anew, after your key was marked as stolen\n  \
      gridpass channel sign bids-2b.json --fork -o bids-2b.signed.json"
 ))]
 pub struct SignArgs {
-    /// The descriptor; - for standard input
+    /// The descriptor; - for standard input. Or the CID of one that the wallet keeps, to sign it anew
     pub file: PathBuf,
     /// Sign it although another descriptor of this version of the channel is signed: nodes take one of them
     #[arg(long)]

@@ -14,6 +14,7 @@ use crate::output::{Answer, Failure, Outcomes, checks_text, outcome_exit};
 use crate::shown::shown;
 use crate::warnings::hint;
 use args::{DiffArgs, SignArgs};
+use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping;
 use gridpass_credentials::secured::Signer;
 use gridpass_identity::codes::IDENTITY_DEACTIVATED;
@@ -95,10 +96,16 @@ fn write_draft(
 
 fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
     args.output.check()?;
-    let bytes = read_input(&args.file, MAX_INPUT)?;
-    let mut channel = SignedChannel::parse(trimmed(&bytes))?;
-    compile(&channel)?;
-    let mut wallet = global.wallet()?;
+    let kept = args.file.to_str().filter(|_| !args.file.is_file());
+    let kept = kept.filter(|name| ContentId::parse(name).is_ok());
+    let (mut channel, mut wallet) = if let Some(cid) = kept {
+        let wallet = global.wallet()?;
+        (channels::channel(&wallet, cid)?, wallet)
+    } else {
+        let channel = SignedChannel::parse(trimmed(&read_input(&args.file, MAX_INPUT)?))?;
+        compile(&channel)?;
+        (channel, global.wallet()?)
+    };
     let owner = channel.descriptor().owner.clone();
     let name = args.identity.clone().unwrap_or_else(|| owner.to_string());
     let elsewhere =
