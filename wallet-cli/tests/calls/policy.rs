@@ -340,4 +340,13 @@ fn lint_looks_at_issuers_at_recipients_and_at_schemas_that_refer() {
     assert_eq!((status, found.len()), (0, 1), "{found:?}");
     assert_eq!(found[0].1, "GP-LINT-RECIPIENTS");
     assert_eq!(lint(to_zone, "unicast"), (0, vec![]));
+    // What is over by now is told, too.
+    let mut over: serde_json::Value =
+        serde_json::from_str(&place.read("data.json")).expect("a descriptor");
+    over["topics"][0]["versions"][0]["retired"] = "2026-01-01T00:00:00Z".into();
+    place.write("over.json", &over.to_string());
+    let ran = place.run(&["--json", "policy", "lint", "over.json"]);
+    let codes: Vec<_> = ran.json()["found"].as_array().expect("found").to_vec();
+    assert_eq!((ran.status, codes.len()), (0, 1), "{codes:?}");
+    assert_eq!(codes[0]["code"], "GP-LINT-OVER");
 }
