@@ -208,6 +208,25 @@ pub fn siblings<'c>(
     })
 }
 
+/// The versions of a channel that came before the one it names as its predecessor, as far as they are among
+/// these, the newest first.
+#[must_use]
+pub fn further_back<'c>(
+    all: &[&'c SignedChannel],
+    channel: &SignedChannel,
+) -> Vec<&'c SignedChannel> {
+    let before = |c: &SignedChannel| {
+        let named = c.descriptor().previous.clone()?;
+        all.iter().copied().find(|other| other.id() == &named)
+    };
+    // Each is one version lower, as it is read: there is an end.
+    let lower = |c: &&'c SignedChannel| {
+        before(c).filter(|b| b.descriptor().version < c.descriptor().version)
+    };
+    let first = before(channel).filter(|b| b.descriptor().version < channel.descriptor().version);
+    std::iter::successors(first, lower).skip(1).collect()
+}
+
 fn is_of_one_owner(one: &SignedChannel, other: &SignedChannel) -> bool {
     let (one, other) = (one.descriptor(), other.descriptor());
     one.owner == other.owner && one.framework == other.framework
@@ -270,6 +289,33 @@ mod tests {
         assert_eq!(siblings(all, &one).map(SignedChannel::id).collect::<Vec<_>>(), [other.id()]);
         assert_eq!(siblings(all, &first).count(), 0);
         assert_eq!(siblings(all, &third).count(), 0);
+    }
+
+    #[test]
+    fn a_topic_that_was_dropped_does_not_come_again_with_another_schema() {
+        let first = bent(|_| ());
+        let mut dropped = next(&first, "without it").descriptor().clone();
+        let mut again = dropped.topics[0].clone();
+        dropped.topics[0].name = "others".into();
+        let dropped = SignedChannel::unsigned(dropped).expect("a channel");
+        let with = |topic: &crate::topic::Topic| {
+            let mut third = next(&dropped, "third").descriptor().clone();
+            third.topics.push(topic.clone());
+            SignedChannel::unsigned(third).expect("a channel")
+        };
+        let same = with(&again);
+        again.versions[0].schema = first.descriptor().framework.clone();
+        let other = with(&again);
+        let all = [&first, &dropped];
+        for (third, code) in
+            [(&same, codes::CHANNEL_FOLLOWS), (&other, codes::CHANNEL_HISTORY_BROKEN)]
+        {
+            assert_eq!(third.check_follows(&dropped).code, codes::CHANNEL_FOLLOWS);
+            let back = further_back(&all, third);
+            assert_eq!(back.iter().map(|c| c.id()).collect::<Vec<_>>(), [first.id()]);
+            assert_eq!(third.check_keeps_topics(back[0]).code, code);
+        }
+        assert!(further_back(&all, &dropped).is_empty());
     }
 
     #[test]

@@ -75,6 +75,14 @@ impl Material {
                 return Err(MaterialError::new(follows.code, sentence));
             }
         }
+        let known: Vec<_> = self.channels.values().chain(self.left.values()).collect();
+        for ancestor in keeping::further_back(&known, channel) {
+            let keeps = channel.check_keeps_topics(ancestor);
+            if keeps.outcome != Outcome::Passed {
+                let sentence = format!("{}: {}", channel.id(), keeps.sentence);
+                return Err(MaterialError::new(keeps.code, sentence));
+            }
+        }
         // What was left does not stand in the way of what takes its place.
         match keeping::siblings(self.channels.values(), channel).next() {
             None => Ok(()),

@@ -155,10 +155,13 @@ fn refuse_what_does_not_follow(wallet: &Wallet, channel: &SignedChannel) -> Resu
         ));
         return Ok(());
     };
-    let follows = channel.check_follows(&previous);
-    if follows.outcome == Outcome::Passed {
-        return Ok(());
-    }
+    let kept = channels::channels(wallet)?;
+    let kept: Vec<_> = kept.iter().collect();
+    let back = channels::further_back(&kept, channel);
+    let checks = std::iter::once(channel.check_follows(&previous))
+        .chain(back.into_iter().map(|ancestor| channel.check_keeps_topics(ancestor)));
+    let mut broken = checks.filter(|check| check.outcome != Outcome::Passed);
+    let Some(follows) = broken.next() else { return Ok(()) };
     let next = "Correct it: name, framework, owner and every version of a topic stay as they are in its \
                 predecessor. Another schema is another version: `gridpass topic add CHANNEL TOPIC \
                 --schema FILE`.";
