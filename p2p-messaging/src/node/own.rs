@@ -46,12 +46,16 @@ impl Worker {
         Ok(found.id().clone())
     }
 
-    /// The channels that a name means where something is sent. Of several owners those count of whom this node
-    /// joined one, and of these those of whom the charter lists one: so ownership is handed over.
+    /// The channels that a name means where something is sent. Of several owners those count who may have signed
+    /// theirs, and of these those of whom the charter lists one: so ownership is handed over. That this node joined
+    /// one alone decides nothing: it may be a stranger's, while the other waits for its owner's log.
     pub(super) fn channels_to_send(&self, name: &str) -> Vec<&SignedChannel> {
         let material = &self.knowledge.material;
         let named = keeping::named(material.channels.values(), name);
-        let named = keeping::preferred(&named, |c| self.checker.policy(c.id()).is_some());
+        let counts = |c: &SignedChannel| {
+            self.checker.policy(c.id()).is_some() || self.unsure.contains(c.id())
+        };
+        let named = keeping::preferred(&named, counts);
         let Ok(trust) = material.trust() else { return named };
         let listed = &trust.charter().charter().channels;
         keeping::preferred(&named, |c| listed.iter().any(|l| &l.document == c.id()))
