@@ -107,7 +107,7 @@ pub struct Case {
     pub usage: Option<UseFacts>,
     /// What must come out.
     pub expect: Verdict,
-    /// The requirements that are not satisfied, and no others.
+    /// The requirements that are not satisfied, and no others; where it is left out, all are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub because: Vec<String>,
     /// Codes that are among the reasons and causes.
@@ -366,8 +366,9 @@ fn differences(case: &Case, decision: &Decision) -> Vec<String> {
         decision.reasons.iter().filter_map(|r| r.requirement.as_deref()).collect();
     if expected != came {
         let list = |set: &BTreeSet<&str>| Vec::from_iter(set.iter().copied()).join(", ");
+        let named = if expected.is_empty() { " (a case names them in `because`)" } else { "" };
         found.push(format!(
-            "not satisfied should be [{}], and is [{}]",
+            "not satisfied should be [{}], and is [{}]{named}",
             list(&expected),
             list(&came)
         ));

@@ -65,6 +65,21 @@ fn a_case_that_cannot_be_decided_says_what_is_wrong_with_it() {
     }
 }
 
+#[test]
+fn a_case_without_because_says_that_every_requirement_is_satisfied() {
+    let differences = |because: Value| {
+        let mut case = json!({"name": "it", "sender": "did:web:alpha.example", "expect": "deny", "subscribe": {}});
+        if !because.is_null() {
+            case["because"] = because;
+        }
+        let file = file(case).expect("cases");
+        file.run(&file.cases[0], &policy()).expect("decided").differences
+    };
+    assert_eq!(differences(json!(["role"])), [""; 0]);
+    let found = differences(Value::Null);
+    assert!(found.len() == 1 && found[0].contains("names them in `because`"), "{found:?}");
+}
+
 fn file(case: Value) -> Result<CaseFile, JsonError> {
     let at = "2026-03-01T12:00:00Z";
     let file = json!({"type": CASES_TYPE, "formatVersion": 1, "title": "t", "channel": "c.json",

@@ -250,6 +250,23 @@ impl ChannelDescriptor {
         self.topics.iter().find(|t| t.name == name)
     }
 
+    /// What is another in a topic that an earlier version of the channel has, too.
+    fn changed_topic(&self, earlier: &Self) -> Option<String> {
+        for topic in &earlier.topics {
+            let Some(now) = self.topic(&topic.name) else { continue };
+            for (before, after) in topic.versions.iter().zip(&now.versions) {
+                if before.schema != after.schema || before.media_type != after.media_type {
+                    let version = before.version;
+                    return Some(format!("version {version} of topic {} changed", topic.name));
+                }
+            }
+            if now.versions.len() < topic.versions.len() {
+                return Some(format!("topic {} lost a version; retire it instead", topic.name));
+            }
+        }
+        None
+    }
+
     /// Refuses what is out of bounds; reads every requirement.
     ///
     /// # Errors
@@ -467,19 +484,27 @@ impl SignedChannel {
         {
             return broken("it has another name, framework or owner than its predecessor");
         }
-        for topic in &theirs.topics {
-            let Some(now) = ours.topic(&topic.name) else { continue };
-            for (before, after) in topic.versions.iter().zip(&now.versions) {
-                if before.schema != after.schema || before.media_type != after.media_type {
-                    let version = before.version;
-                    return broken(&format!("version {version} of topic {} changed", topic.name));
-                }
-            }
-            if now.versions.len() < topic.versions.len() {
-                return broken(&format!("topic {} lost a version; retire it instead", topic.name));
-            }
+        if let Some(what) = ours.changed_topic(theirs) {
+            return broken(&what);
         }
         let sentence = format!("version {} follows version {}", ours.version, theirs.version);
         Check::passed("history", codes::CHANNEL_FOLLOWS, sentence)
+    }
+
+    /// Whether it keeps every version of the topics that a version further back has: one that was dropped in
+    /// between comes again as it was, or under another name.
+    #[must_use]
+    pub fn check_keeps_topics(&self, ancestor: &Self) -> Check {
+        let (ours, theirs) = (&self.descriptor, &ancestor.descriptor);
+        match ours.changed_topic(theirs) {
+            Some(what) => {
+                let sentence = format!("{what} since version {}", theirs.version);
+                Check::failed("history", codes::CHANNEL_HISTORY_BROKEN, sentence)
+            }
+            None => {
+                let sentence = format!("it keeps the topics of version {}", theirs.version);
+                Check::passed("history", codes::CHANNEL_FOLLOWS, sentence)
+            }
+        }
     }
 }

@@ -17,6 +17,25 @@ fn deny(reasons: &mut Vec<Reason>, code: Code, sentence: impl Into<String>) {
     reasons.push(Reason::of_facts(code.id(), sentence));
 }
 
+/// By what a version of a topic is retired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retiring {
+    /// By when the message was issued; and by the judge's time, once the skew is over, since a sender could
+    /// say an earlier time for good.
+    Issued,
+    /// By the judge's time alone, as it once was: for decisions that were recorded so.
+    Judged,
+}
+
+impl Retiring {
+    fn applies(self, retired: UnixMillis, issued: UnixMillis, now: UnixMillis, skew: u64) -> bool {
+        match self {
+            Self::Issued => retired <= issued || retired.plus_millis(skew) <= now,
+            Self::Judged => retired <= now,
+        }
+    }
+}
+
 /// Every reason why the facts rule it out; empty if they do not.
 #[must_use]
 pub(crate) fn check(
@@ -24,13 +43,13 @@ pub(crate) fn check(
     attributes: &AttributeTypes,
     admission: &Admission,
     question: &Question,
-    now: UnixMillis,
+    (now, retiring): (UnixMillis, Retiring),
 ) -> Vec<Reason> {
     let mut reasons = Vec::new();
     check_admission(channel, admission, now, &mut reasons);
     if let Question::Publish(message) = question {
         check_origin(admission, message, &mut reasons);
-        check_topic(channel.1, attributes, message, now, &mut reasons);
+        check_topic(channel.1, attributes, message, (now, retiring), &mut reasons);
         check_message(channel.1, message, now, &mut reasons);
         must_have_passed("signature", &message.signature, &mut reasons);
         if let Some(sealing) = &message.sealing {
@@ -101,7 +120,7 @@ fn check_topic(
     channel: &ChannelDescriptor,
     attributes: &AttributeTypes,
     message: &MessageFacts,
-    now: UnixMillis,
+    (now, retiring): (UnixMillis, Retiring),
     reasons: &mut Vec<Reason>,
 ) {
     let Some(topic) = channel.topic(&message.topic) else {
@@ -112,7 +131,9 @@ fn check_topic(
     match topic.version(message.version) {
         None => deny(reasons, codes::TOPIC_UNKNOWN, format!("there is no {at}")),
         Some(version) => {
-            if let Some(retired) = version.retired.filter(|r| *r <= now) {
+            let skew = channel.clock_skew_seconds.saturating_mul(1000);
+            let over = |r: &UnixMillis| retiring.applies(*r, message.issued, now, skew);
+            if let Some(retired) = version.retired.filter(over) {
                 deny(reasons, codes::TOPIC_UNKNOWN, format!("{at} is retired since {retired}"));
             }
             if version.schema != message.schema || version.media_type != message.media_type {

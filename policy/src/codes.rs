@@ -46,13 +46,19 @@ gridpass_identity::codes! {
         "Nothing to do.";
     CHANNEL_NOT_SIGNED = "GP-CHANNEL-NOT-SIGNED", Untrusted,
         "The channel descriptor does not carry a signature of its owner that holds.",
-        "Ask the owner for the signed descriptor; the owner signs with `gridpass channel sign`.";
+        "Ask the owner for the signed descriptor; the owner signs, also anew, with `gridpass channel sign`. A node takes it with `gridpass node add`, an auditor with `gridpass audit verify --channel FILE`.";
     CHANNEL_FOLLOWS = "GP-CHANNEL-FOLLOWS", Ok,
         "The descriptor follows the one that it names as its predecessor.",
         "Nothing to do.";
     CHANNEL_HISTORY_BROKEN = "GP-CHANNEL-HISTORY-BROKEN", Failed,
         "The descriptor does not follow its predecessor: a link, a name, or a version of a topic changed.",
         "Ask the owner; versions of topics are added and retired, never edited.";
+    CHANNEL_FORK = "GP-CHANNEL-FORK", Conflict,
+        "Two descriptors are of one version of a channel, and none of them comes before the other.",
+        "Ask the owner which of them counts. A node leaves the other with `gridpass node leave CID`; the owner drops it with `gridpass channel remove CID`, or signs a version that follows.";
+    CHANNEL_AMBIGUOUS = "GP-CHANNEL-AMBIGUOUS", Conflict,
+        "A name stands for several channels: of several owners or frameworks, or several versions where one is asked for.",
+        "Name the one that is meant by its CID; the message has them.";
     // Compiling
     CEDAR_REFUSED = "GP-CEDAR-REFUSED", Malformed,
         "The Cedar policy is not one forbid that the channel's schema validates strictly, without warning.",
@@ -151,14 +157,26 @@ gridpass_identity::codes! {
         "The channel takes what cannot be decided for a yes.",
         "Set `indeterminate` to deny, unless silence does more harm than a message too many.";
     LINT_EXCLUSION = "GP-LINT-EXCLUSION", Ok,
-        "A requirement asks that a visa is not held; whoever holds it only has to leave it out.",
+        "A requirement asks that a visa is not held, or that the sender is not one of some DIDs: whoever is meant leaves the visa out, or takes another DID.",
         "Ask for a visa that the excluded do not get, or have theirs revoked.";
     LINT_RECIPIENTS = "GP-LINT-RECIPIENTS", Ok,
-        "A requirement compares the recipients of a message, and the channel is a broadcast, which names none.",
-        "Make the channel unicast or multicast, or leave the recipients out of the requirement.";
+        "A requirement compares recipients that a message of the channel does not have: a broadcast names none, and a message to two has no `recipient`.",
+        "Make the channel unicast, leave the recipients out of the requirement, or compare `recipients` where there may be several.";
     LINT_ARRIVAL = "GP-LINT-ARRIVAL", Ok,
         "A requirement closes at a time that the message names, and none of the topic asks when the message came.",
         "Where all readers are there when it closes, compare `arrived` too; else leave it as it is.";
+    LINT_NEVER = "GP-LINT-NEVER", Ok,
+        "A requirement, or a part of it, can never hold as it is written.",
+        "Correct it: who subscribes or keeps sends nothing, and nothing is two things at once.";
+    LINT_OVER = "GP-LINT-OVER", Ok,
+        "A topic whose versions are all retired, or a requirement whose time is over.",
+        "Write the channel's next version without it, or with what takes its place.";
+    LINT_EMPTY = "GP-LINT-EMPTY", Ok,
+        "A requirement asks that a message's set is within another, which an empty set always is.",
+        "Ask beside it for what the set must contain, or let the payload's schema refuse an empty one.";
+    LINT_RETENTION = "GP-LINT-RETENTION", Ok,
+        "Messages may count for longer than peers keep them: who was away gets less than what still counts.",
+        "Keep them at least for as long as `maxLifetimeSeconds`.";
     LINT_FRAMEWORK = "GP-LINT-FRAMEWORK", Ok,
         "The channel belongs to another trust framework.",
         "Lint it with the trust pack of its own framework.";

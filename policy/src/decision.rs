@@ -248,6 +248,13 @@ impl RecordedDecision {
         if bytes == self.bytes {
             return Ok(decision);
         }
+        if let Some(ruling) = policy.rule_of_before(&mut admitted, &self.question, self.at) {
+            let asked = (&self.question, self.at);
+            let before = Decision::of_ruling(policy, admission, &admission_id, asked, &ruling);
+            if before.encode()?.1 == self.bytes {
+                return Ok(before);
+            }
+        }
         let verdict = if decision.verdict == self.verdict {
             "the reasons, the evidence or the facts differ".to_owned()
         } else {

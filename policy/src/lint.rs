@@ -1,6 +1,10 @@
 //! What is probably not meant in a channel: roles that the charter does not list, claims that no
 //! visa carries, attributes that nobody checks.
 
+mod never;
+
+pub use never::lint_at;
+
 use crate::channel::{ChannelDescriptor, CheckedChannel, Indeterminate, Mode};
 use crate::codes;
 use crate::comparison::{Comparison, Operand, Operator};
@@ -55,6 +59,7 @@ pub fn lint(
     }
     lint_exclusions(checked, &mut found);
     lint_arrival(checked, &mut found);
+    never::lint_meaning(channel, checked, &mut found);
     if channel.mode == Mode::Broadcast {
         lint_recipients(checked, &mut found);
     }

@@ -5,6 +5,8 @@
 
 use crate::cedar::{self, CHECKS, PERMIT};
 use crate::channel::{ChannelDescriptor, ChannelError, CheckedChannel};
+use crate::checks::{self, Retiring};
+use crate::codes;
 use crate::comparison::AttributeTypes;
 use crate::condition::{ReadsByRole, RoleReference};
 use crate::decision::{Decision, Reason, Ruling, Verdict};
@@ -15,7 +17,6 @@ use crate::request::{self, ContextReads, Names};
 use crate::requirement::{Asked, CheckedRequirement};
 use crate::value::Value;
 use crate::view::{MAX_SLOTS, Open, RequestView, SenderView};
-use crate::{checks, codes};
 use cedar_policy::{
     Authorizer, Decision as CedarDecision, Effect, Entities, PolicyId, PolicySet, Response, Schema,
     ValidationMode, Validator,
@@ -230,11 +231,36 @@ impl Policy {
     /// Decides.
     #[must_use]
     pub fn rule(&self, admitted: &mut Admitted, question: &Question, at: UnixMillis) -> Ruling {
+        self.rule_by(admitted, question, (at, Retiring::Issued))
+    }
+
+    /// Decides as it was done while a version of a topic was retired by the judge's time alone; nothing where
+    /// that is not another question. A record that was made so is no forgery: what the two rules say differs only
+    /// where clocks do that are right enough.
+    #[must_use]
+    pub fn rule_of_before(
+        &self,
+        admitted: &mut Admitted,
+        question: &Question,
+        at: UnixMillis,
+    ) -> Option<Ruling> {
+        let Question::Publish(message) = question else { return None };
+        let topic = self.descriptor.topic(&message.topic)?;
+        topic.version(message.version)?.retired?;
+        Some(self.rule_by(admitted, question, (at, Retiring::Judged)))
+    }
+
+    fn rule_by(
+        &self,
+        admitted: &mut Admitted,
+        question: &Question,
+        (at, retiring): (UnixMillis, Retiring),
+    ) -> Ruling {
         let channel = (&self.id, &self.descriptor);
         // A use has attributes of its own, which the view takes from the question.
         let attributes = &self.checked.attributes;
         let admission = &admitted.admission;
-        let mut reasons = checks::check(channel, attributes, admission, question, at);
+        let mut reasons = checks::check(channel, attributes, admission, question, (at, retiring));
         let name = name_of(question);
         let asking = self.asking.get(&name);
         let slots = asking.map_or(0, |a| admitted.sender.slots(&a.roles));

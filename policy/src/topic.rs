@@ -44,7 +44,7 @@ pub struct TopicVersion {
     pub media_type: String,
     /// What its payloads must fit.
     pub schema: ContentId,
-    /// From then on, no message of this version counts.
+    /// No message of this version counts that was issued then or later.
     #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub retired: Option<UnixMillis>,
 }

@@ -53,7 +53,15 @@ def message_of(entry: dict[str, Any], envelope: Envelope) -> dict[str, Any]:
     return message | {name: entry[there] for name, there in recorded.items() if there in entry}
 
 
-def facts_of(admission: dict[str, Any], channel: dict[str, Any], message: dict[str, Any], at: int) -> list[str]:
+def has_retired(version: dict[str, Any], issued: int, at: int, skew: int, before: bool) -> bool:
+    """channel.md 3, row 3; `before` as it was recorded once, by the judge's time alone (decision.md 2)."""
+    if "retired" not in version:
+        return False
+    retired = millis(version["retired"])
+    return retired <= at if before else retired <= issued or retired + skew <= at
+
+
+def facts_of(admission: dict[str, Any], channel: dict[str, Any], message: dict[str, Any], at: int, before: bool = False) -> list[str]:
     """The codes that apply, as often as they do."""
     limits, skew = channel["limits"], channel["clockSkewSeconds"] * 1000
     issued, expires = millis(message["issued"]), millis(message["expires"])
@@ -80,7 +88,7 @@ def facts_of(admission: dict[str, Any], channel: dict[str, Any], message: dict[s
     when(topic is None, "GP-TOPIC-UNKNOWN")
     if topic is not None:
         version = next((one for one in topic["versions"] if one["version"] == message["version"]), None)
-        when(version is None or "retired" in version and millis(version["retired"]) <= at, "GP-TOPIC-UNKNOWN")
+        when(version is None or has_retired(version, issued, at, skew, before), "GP-TOPIC-UNKNOWN")
         when(version is not None and (version["schema"], version["mediaType"]) != (message["schema"], message["mediaType"]), "GP-TOPIC-SCHEMA-OTHER")
         attributes, given = topic.get("attributes", {}), message.get("attributes", {})
         when(len(given) > len(attributes), "GP-ATTRIBUTE-UNKNOWN")

@@ -393,11 +393,13 @@ class Auditor:
         try:
             message = message_of(entry, envelope)
             found = facts_of(admission, descriptor, message, entry["at"])
-            found += [reason["code"] for reason in ruled(descriptor, {"publish": message}, admission, entry["at"])]
+            earlier = facts_of(admission, descriptor, message, entry["at"], before=True)
+            asked = [reason["code"] for reason in ruled(descriptor, {"publish": message}, admission, entry["at"])]
+            found, earlier = found + asked, earlier + asked
         except NotChecked as left_out:
             return Check("decision", OPEN, NOT_CHECKED, str(left_out))
         except (Fault, KeyError, TypeError, AttributeError) as error:
             return Check("decision", FAILED, "GP-DECISION-DIFFERS", f"cannot be made again: {error}")
         reasons = entry.get("reasons", [])
-        fits = entry["allowed"] == (not found) and found == reasons
+        fits = any(entry["allowed"] == (not codes) and codes == reasons for codes in (found, earlier))
         return Check("decision", PASSED if fits else FAILED, "GP-DECISION-RECOMPUTED" if fits else "GP-DECISION-DIFFERS", f"{found}, recorded {reasons}")

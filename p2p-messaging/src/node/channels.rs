@@ -1,12 +1,14 @@
 //! Taking part in channels, and no more.
 
 use super::control::Answered;
+use super::own::not_found;
 use super::worker::Worker;
 use crate::checking::{Known as _, Missing, Right};
 use crate::codes;
 use crate::net::{Command, keys_topic_of, topic_of};
 use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::{Class, Code};
+use gridpass_policy::keeping;
 use gridpass_policy::payload::{PayloadSchema, SchemaError};
 use gridpass_policy::policy::Policy;
 use libp2p::PeerId;
@@ -27,9 +29,10 @@ impl Worker {
 
     /// The channel that a message is sent in. Of several versions of a name it is the newest that this node
     /// can send in: a descriptor that was only just given, without a presentation for it, ends nothing, nor one
-    /// whose date has not come.
+    /// whose date has not come. Of two that are one version neither is, whatever their CIDs.
     pub(super) fn channel_to_send(&self, name: &str) -> Result<ContentId, (Code, String)> {
-        let newest = self.channel_named(name)?;
+        let named = self.channels_to_send(name);
+        let newest = keeping::newest(&named, name).map_err(not_found)?.id().clone();
         let (material, now) = (&self.knowledge.material, self.now());
         let can = |id: &ContentId| {
             self.checker.policy(id).is_some_and(|p| p.descriptor().dated <= now)
@@ -38,9 +41,11 @@ impl Worker {
         if newest.as_str() == name || can(&newest) {
             return Ok(newest);
         }
-        let named = material.channels.values().filter(|c| c.descriptor().name.as_str() == name);
-        let best = named.filter(|c| can(c.id())).max_by_key(|c| c.descriptor().version);
-        Ok(best.map_or(newest, |c| c.id().clone()))
+        let usable: Vec<_> = named.into_iter().filter(|c| can(c.id())).collect();
+        if usable.is_empty() {
+            return Ok(newest);
+        }
+        Ok(keeping::newest(&usable, name).map_err(not_found)?.id().clone())
     }
 
     /// Where a presentation or the authorisation has ended, another that was given may count.

@@ -10,7 +10,7 @@ use crate::store::{Given, Kept};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_identity::code::Code;
-use gridpass_policy::decision::parse_admission;
+use gridpass_policy::decision::{Ruling, parse_admission};
 use gridpass_policy::facts::Question;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -124,11 +124,15 @@ impl Worker {
         facts.payload.clone_from(&kept.payload);
         facts.arrived = kept.arrived;
         let question = Question::Publish(Box::new(facts));
-        let ruling = policy.rule(&mut policy.admit(admission), &question, kept.at);
-        let codes = ruling.reasons.iter().map(|reason| reason.code.as_str());
-        if !codes.eq(kept.reasons.iter().map(String::as_str)) {
-            return None;
-        }
+        let mut admitted = policy.admit(admission);
+        let is_recorded = |ruling: &Ruling| {
+            let codes = ruling.reasons.iter().map(|reason| reason.code.as_str());
+            codes.eq(kept.reasons.iter().map(String::as_str))
+        };
+        let ruling = Some(policy.rule(&mut admitted, &question, kept.at))
+            .filter(is_recorded)
+            .or_else(|| policy.rule_of_before(&mut admitted, &question, kept.at))
+            .filter(is_recorded)?;
         let mut said = BTreeSet::new();
         let why = ruling.reasons.iter().map(|reason| with_causes(reason, &mut said)).collect();
         Some(why)

@@ -72,7 +72,9 @@ mod views;
 mod worker;
 
 pub use clock::system_clock;
-pub use export::{Export, ExportError, Exported, Keys, Payloads, Progress, export};
+pub use export::{
+    Export, ExportError, Exported, Keys, Payloads, Progress, export, messages_by_channel,
+};
 pub use files::files_of;
 pub use handle::Watch;
 pub use hold::{Hold, hold};

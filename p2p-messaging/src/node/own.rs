@@ -14,6 +14,7 @@ use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
+use gridpass_policy::channel::SignedChannel;
 use gridpass_policy::codes as policy_codes;
 use gridpass_policy::decision::Reason;
 use gridpass_policy::keeping::{self, KeepChannelError};
@@ -28,15 +29,34 @@ const HOUR_MILLIS: u64 = 3600 * 1000;
 
 type Failed = (Code, String);
 
+pub(super) fn not_found(e: KeepChannelError) -> Failed {
+    match e {
+        KeepChannelError::NotFound(_) => (codes::CHANNEL_UNKNOWN, e.to_string()),
+        _ => (e.code(), e.to_string()),
+    }
+}
+
 impl Worker {
     /// A channel by its CID, or by its name where only one has it.
     pub(super) fn channel_named(&self, name: &str) -> Result<ContentId, Failed> {
         let all = self.knowledge.material.channels.values();
-        let found = keeping::find(all, name).map_err(|e| match e {
-            KeepChannelError::NotFound(_) => (codes::CHANNEL_UNKNOWN, e.to_string()),
-            _ => (e.code(), e.to_string()),
-        })?;
+        let found = keeping::find(all, name).map_err(not_found)?;
         Ok(found.id().clone())
+    }
+
+    /// The channels that a name means where something is sent. Of several owners those count who may have signed
+    /// theirs, and of these those of whom the charter lists one: so ownership is handed over. That this node joined
+    /// one alone decides nothing: it may be a stranger's, while the other waits for its owner's log.
+    pub(super) fn channels_to_send(&self, name: &str) -> Vec<&SignedChannel> {
+        let material = &self.knowledge.material;
+        let named = keeping::named(material.channels.values(), name);
+        let counts = |c: &SignedChannel| {
+            self.checker.policy(c.id()).is_some() || self.unsure.contains(c.id())
+        };
+        let named = keeping::preferred(&named, counts);
+        let Ok(trust) = material.trust() else { return named };
+        let listed = &trust.charter().charter().channels;
+        keeping::preferred(&named, |c| listed.iter().any(|l| &l.document == c.id()))
     }
 
     pub(super) fn send(&mut self, new: NewMessage, reply: oneshot::Sender<ControlResult>) {

@@ -220,3 +220,69 @@ fn a_recorded_decision_is_made_again_and_an_altered_one_is_found_out() {
     others.visas[0].claims.insert("zone".into(), json!("GB-2"));
     assert!(recorded.recompute(&policy, &others).is_err());
 }
+
+/// A channel whose topic's only version is retired after 100 s, and a bid of which the times are given.
+fn retiring() -> (Policy, Admission, impl Fn(u64) -> Question) {
+    let mut descriptor =
+        channel(vec![requirement("size", json!({"when": "message.quantity <= 100"}))]);
+    descriptor.topics[0].versions[0].retired = Some(NOW.plus_millis(100_000));
+    let policy = compile(descriptor);
+    let mut facts = admission(&policy, Vec::new());
+    facts.expires = NOW.plus_millis(1_000_000);
+    let bid = |issued: u64| {
+        let mut bid = message(&json!({"quantity": 5}));
+        bid.issued = NOW.plus_millis(issued);
+        bid.expires = bid.issued.plus_millis(600_000);
+        Question::Publish(Box::new(bid))
+    };
+    (policy, facts, bid)
+}
+
+#[test]
+fn a_version_is_retired_by_when_a_message_was_issued_and_by_the_clock_past_the_skew() {
+    let (policy, facts, bid) = retiring();
+    for (issued, judged, expected) in [
+        (99_999, 99_999, Verdict::Allow),
+        // It was sent in time, and the clock here is ahead, or the way was long.
+        (99_999, 100_000, Verdict::Allow),
+        (99_999, 129_999, Verdict::Allow),
+        // Else who dates back uses it for good.
+        (99_999, 130_000, Verdict::Deny),
+        (100_000, 100_000, Verdict::Deny),
+        (100_000, 99_000, Verdict::Deny),
+    ] {
+        let at = NOW.plus_millis(judged);
+        let mut admitted = policy.admit(facts.clone());
+        let decision = policy.decide(&mut admitted, &bid(issued), at).expect("a decision");
+        assert_eq!(decision.verdict, expected, "{issued}, {judged}");
+        let codes: Vec<_> = decision.reasons.iter().map(|r| r.code.as_str()).collect();
+        let denied = (expected == Verdict::Deny).then_some(codes::TOPIC_UNKNOWN.id());
+        assert_eq!(codes, Vec::from_iter(denied), "{issued}, {judged}");
+    }
+}
+
+#[test]
+fn what_was_recorded_by_the_rule_of_before_is_no_forgery() {
+    let (policy, facts, bid) = retiring();
+    let (question, at) = (bid(99_999), NOW.plus_millis(110_000));
+    let mut admitted = policy.admit(facts.clone());
+    let before = policy.rule_of_before(&mut admitted, &question, at).expect("another rule");
+    assert_eq!(before.verdict, Verdict::Deny);
+    let id = admitted.id().expect("a name").clone();
+    let decision = Decision::of_ruling(&policy, &facts, &id, (&question, at), &before);
+    let (_, bytes) = decision.encode().expect("bytes");
+    let recorded = RecordedDecision::parse(&bytes).expect("a record");
+    assert_eq!(recorded.recompute(&policy, &facts), Ok(decision));
+    // Past the skew both rules say no, and a yes is none.
+    let late = NOW.plus_millis(130_000);
+    let mut decision = policy.decide(&mut admitted, &question, late).expect("a decision");
+    (decision.verdict, decision.reasons) = (Verdict::Allow, Vec::new());
+    let (_, bytes) = decision.encode().expect("bytes");
+    let recorded = RecordedDecision::parse(&bytes).expect("a record");
+    let error = recorded.recompute(&policy, &facts).expect_err("altered");
+    assert_eq!(error.code(), codes::DECISION_DIFFERS);
+    // Where nothing is retired there is one rule.
+    let other = zone_policy();
+    let mut admitted = other.admit(admission(&other, Vec::new()));
+    assert!(other.rule_of_before(&mut admitted, &question, at).is_none());
+}

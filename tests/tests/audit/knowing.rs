@@ -12,10 +12,12 @@ use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{Snapshot, SnapshotStore};
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::snapshots::Fixed;
-use gridpass_messaging::bundle::{Bundle, Report, Shown, verify, verify_beside};
+use gridpass_messaging::bundle::{Bundle, Report, Shown, verify, verify_beside, verify_with};
 use gridpass_messaging::checking::{Source, Verdict};
-use gridpass_tests::evidence::{LATER, Scene, bad};
+use gridpass_policy::channel::{ChannelDescriptor, SignedChannel};
+use gridpass_tests::evidence::{LATER, Scene, bad, found};
 use gridpass_tests::messages::{Market, expect};
+use gridpass_tests::parts::{Parts, without};
 use gridpass_tests::world::{self, DAY, NOW, Party};
 use std::collections::BTreeSet;
 
@@ -187,6 +189,52 @@ fn an_older_charter_by_which_an_exporter_went_is_noted_where_the_newer_says_othe
     assert_eq!(notes(next.clone()), BTreeSet::from(["GP-CHARTER-UNHEARD"]));
     next.dated = NOW.plus_millis(60_000);
     assert!(notes(next).is_empty(), "nobody could have heard of it");
+}
+
+/// As after a key of the owner's was marked, and nothing in the bundle shows any more that the owner signed.
+#[test]
+fn a_descriptor_that_its_owner_signed_anew_counts_beside_the_bundle() {
+    let folder = folder();
+    let scene = scene(folder.path());
+    let descriptor = &scene.market.descriptor;
+    let signed_by = |party: &Party, bend: &dyn Fn(&mut ChannelDescriptor)| {
+        let mut descriptor = descriptor.clone();
+        bend(&mut descriptor);
+        let mut channel = SignedChannel::unsigned(descriptor.clone()).expect("a channel");
+        channel.sign(party.at(descriptor.dated)).expect("signs");
+        channel
+    };
+    let regulator = &scene.market.regulator;
+    let other = signed_by(&Party::new(99), &|_| ());
+    let mut parts = Parts::of(&scene.export());
+    let block = parts.put(other.to_json().to_string().as_bytes());
+    parts.entries.descriptors[0].signed = block;
+    let bytes = parts.signed_by(&scene.key());
+    let bundle = Bundle::parse(&bytes).expect("a bundle");
+    let verify = |channel: Option<SignedChannel>| {
+        let mut shown = Shown::default();
+        if let Some(channel) = channel {
+            shown.add_channel(channel);
+        }
+        verify_with(&bundle, &scene.pack, LATER, None, &shown).expect("a trust pack")
+    };
+    let useless =
+        [None, Some(other), Some(signed_by(regulator, &|d| d.title = "Another".into()))];
+    for channel in useless {
+        let found = found(&verify(channel), "channel");
+        assert_eq!(found[0], (Outcome::Failed, "GP-CHANNEL-NOT-SIGNED".to_owned()));
+    }
+    let report = verify(Some(signed_by(regulator, &|_| ())));
+    assert_eq!((report.outcome, bad(&report)), (Outcome::Passed, Vec::new()));
+    let check = report.checks.iter().find(|c| c.name == "channel").expect("a check");
+    assert!(check.sentence.contains("beside the bundle"), "{}", check.sentence);
+    // One that was left out is the same by its CID; that it was left out is told all the same.
+    let left_out = without(&bytes, &[block.to_string()]);
+    let bundle = Bundle::parse(&left_out).expect("a bundle");
+    let mut shown = Shown::default();
+    shown.add_channel(signed_by(regulator, &|_| ()));
+    let report = verify_with(&bundle, &scene.pack, LATER, None, &shown).expect("a trust pack");
+    assert_eq!(bad(&report), ["parts Indeterminate GP-BUNDLE-PART-MISSING"]);
 }
 
 /// The pack knows the log of a root up to an entry, and whoever verifies knows how it goes on.

@@ -18,6 +18,7 @@ mod subscriptions;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
+use gridpass_credentials::role::RoleName;
 use gridpass_credentials::secured::{Binding, Form};
 use gridpass_messaging::node::control::Asked;
 use gridpass_messaging::sync::{Announcement, ChainHead, Request, Response, Visit};
@@ -343,7 +344,9 @@ async fn case_19_who_may_not_read_is_given_its_own_messages_and_no_others() {
 async fn case_19_history_is_not_given_while_it_is_found_out_what_a_peer_may_have() {
     let s = Scene::new().await;
     // A second channel, so that something of the hello is missing.
-    let other = Market::with_operators(|d| d.title = "Another channel".into());
+    let other = Market::with_operators(|d| {
+        d.name = RoleName::parse("flex.gb.others").expect("a name");
+    });
     assert_eq!(other.descriptor.framework, s.market.descriptor.framework);
     let mut signed = SignedChannel::unsigned(other.descriptor.clone()).expect("a channel");
     signed.sign(other.regulator.at(other.descriptor.dated)).expect("signs");

@@ -7,7 +7,7 @@ use crate::subscriptions::{is_subscribed, reader};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gridpass_credentials::content_id::ContentId;
-use gridpass_credentials::role::RoleDefinition;
+use gridpass_credentials::role::{RoleDefinition, RoleName};
 use gridpass_credentials::secured::Secured;
 use gridpass_credentials::status::{Change, StatusList};
 use gridpass_credentials::visa::Purpose;
@@ -73,7 +73,9 @@ async fn has_list(node: &Node, list: &StatusList) {
 
 /// A channel that the operator's node knows beside the scene's.
 async fn second_channel(s: &Scene) -> ContentId {
-    let other = Market::with_operators(|d| d.title = "Another channel".into());
+    let other = Market::with_operators(|d| {
+        d.name = RoleName::parse("flex.gb.others").expect("a name");
+    });
     let mut signed = SignedChannel::unsigned(other.descriptor.clone()).expect("a channel");
     signed.sign(other.regulator.at(other.descriptor.dated)).expect("signs");
     add(&s.operator, signed.to_json().to_string().as_bytes()).await;

@@ -143,6 +143,31 @@ async fn a_new_version_takes_over_the_name_of_a_channel_when_its_date_has_come()
     flexgen.node.stop().await;
 }
 
+/// A channel is handed over by a new one of its name: what is left means nothing any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_channels_of_two_owners_a_name_means_the_one_that_was_not_left() {
+    let market = Market::with_operators(|_| ());
+    let flexgen = alone(&market).await;
+    let heir = Party::new(77);
+    let mut descriptor = market.descriptor.clone();
+    descriptor.owner = heir.did.clone();
+    let mut channel = SignedChannel::unsigned(descriptor.clone()).expect("a channel");
+    channel.sign(heir.at(descriptor.dated)).expect("signs");
+    flexgen.add(channel.to_json().to_string().as_bytes()).await;
+    flexgen.node.hurry(Duration::from_secs(11)).await;
+    let mut by_name = offer(&market, 1, "GB-1");
+    by_name.channel = market.descriptor.name.as_str().to_owned();
+    // The charter lists neither.
+    let refused = flexgen.node.send(by_name.clone()).await.expect_err("two owners");
+    assert_eq!(refused.code, policy_codes::CHANNEL_AMBIGUOUS, "{refused}");
+    assert!(refused.to_string().contains(channel.id().as_str()), "{refused}");
+    let asked = Asked::Leave { channel: channel.id().to_string() };
+    soon(flexgen.node.ask(asked)).await;
+    let sent = soon(flexgen.node.send(by_name)).await;
+    assert_eq!(sent.channel, market.channel);
+    flexgen.node.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_be_refused_is_told_reason_by_reason() {
     let market = Market::with_operators(|_| ());

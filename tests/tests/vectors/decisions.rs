@@ -2,6 +2,7 @@
 
 use crate::made::{Made, jcs, plain, with_code};
 use crate::{Case, Found, refused};
+use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::status::{Change, StatusList};
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::time::UnixMillis;
@@ -102,6 +103,13 @@ pub(crate) fn decisions() -> Vec<Made> {
         ]
     });
     let unknown = Bidder::new(|_| Vec::new());
+    // Its topic's version is retired 10 s later.
+    let over = NOW.plus_millis(10_000);
+    let mut retiring = Bidder::new(|m| m.lists(&[]));
+    retiring.market.descriptor.topics[0].versions[0].retired = Some(over);
+    let (channel, _) = ContentId::of_json(&retiring.market.descriptor).expect("a name");
+    retiring.admission.channel = channel;
+    let judged = |millis: u64| over.plus_millis(millis);
     let message =
         |name: &'static str, value: Value| move |q: &mut Value| q["publish"][name] = value;
     let mut cases = vec![
@@ -134,6 +142,10 @@ pub(crate) fn decisions() -> Vec<Made> {
         one.case("a payload that is too large", bid(), NOW, message("payloadBytes", json!(65537))),
         one.case("another topic", bid(), NOW, message("topic", json!("orders"))),
         one.case("another version", bid(), NOW, message("version", json!(2))),
+        retiring.case("retired on its way", bid(), judged(0), nothing),
+        retiring.case("at the end of the skew after it is retired", bid(), judged(30_000), nothing),
+        retiring.case("a millisecond before that", bid(), judged(29_999), nothing),
+        retiring.case("made when it is retired", bid(), NOW, message("issued", json!(over))),
         one.case("another media type", bid(), NOW, message("mediaType", json!("text/csv"))),
         one.case("two attributes are missing", bid(), NOW, message("attributes", json!({}))),
         one.case(

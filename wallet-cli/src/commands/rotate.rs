@@ -13,10 +13,14 @@ use gridpass_credentials::hanging::{self, Hanging, Loss};
 use gridpass_credentials::keeping::{self, KeepError};
 use gridpass_identity::codes;
 use gridpass_identity::did::Did;
+use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::OfflineResolver;
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::identities::{Identity, IdentityKey, KeyState};
-use serde_json::json;
+use gridpass_policy::channel::SignedChannel;
+use gridpass_policy::keeping as channels;
+use serde_json::{Value, json};
 
 /// Replace an identity's keys
 #[derive(Args)]
@@ -62,13 +66,21 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
             Some(_) => hanging_on(&wallet, &rotated.did).unwrap_or_default(),
             None => Vec::new(),
         };
+        let unsigned = match since {
+            Some(_) => no_longer_signed(&wallet, &rotated.did),
+            None => Vec::new(),
+        };
         let text = format!(
-            "{} has new keys{told}.\n{}next: {}",
+            "{} has new keys{told}.\n{}{}next: {}",
             rotated.did,
             lines(&hangs, HANGS),
+            of_channels(&unsigned),
             to_publish(&wallet, &rotated).unwrap_or_default(),
         );
-        let json = json!({ "identity": rotated, "marked": marked, "hanging": hangs });
+        let channels: Vec<_> = unsigned.iter().map(channel_json).collect();
+        let json = json!({
+            "identity": rotated, "marked": marked, "hanging": hangs, "channels": channels,
+        });
         return Ok(Answer::new("gridpass.id.rotate/1", json, text));
     }
     let Some(since) = since else { return Err(cannot_rotate(&identity)) };
@@ -84,7 +96,7 @@ pub fn run(global: &GlobalArgs, args: &RotateArgs) -> Outcomes {
         to_issue_anew(&identity).join("\n    - "),
     );
     // Others cannot see it, so that for them everything counts as before.
-    let json = json!({ "identity": changed, "marked": marked, "hanging": [] });
+    let json = json!({ "identity": changed, "marked": marked, "hanging": [], "channels": [] });
     Ok(Answer::new("gridpass.id.rotate/1", json, text))
 }
 
@@ -109,6 +121,43 @@ fn hanging_on(wallet: &Wallet, did: &Did) -> Result<Vec<Hanging>, KeepError> {
         Err(KeepError::NoTrust | KeepError::Trust(_)) => Ok(Vec::new()),
         Err(e) => Err(e),
     }
+}
+
+/// The channels that an identity owns, and of which nothing shows any more that it signed them. The keys are
+/// marked: what is only told of it fails nothing.
+fn no_longer_signed(wallet: &Wallet, did: &Did) -> Vec<SignedChannel> {
+    let own = |c: &SignedChannel| &c.descriptor().owner == did;
+    let is_open = |c: &SignedChannel| {
+        c.check_owner(&OfflineResolver::new(wallet), now()).outcome != Outcome::Passed
+    };
+    let kept = channels::channels(wallet).unwrap_or_default();
+    kept.into_iter().filter(|c| own(c) && is_open(c)).collect()
+}
+
+fn channel_json(channel: &SignedChannel) -> Value {
+    let descriptor = channel.descriptor();
+    json!({"channel": channel.id(), "name": descriptor.name, "version": descriptor.version})
+}
+
+/// What becomes of these channels, and what to do: a line for each.
+fn of_channels(unsigned: &[SignedChannel]) -> String {
+    if unsigned.is_empty() {
+        return String::new();
+    }
+    let mut text = "  nodes that start anew do not join these channels, and auditors cannot decide on what \
+                    was said there, until you sign them anew (where they are honest) and hand that out:\n"
+        .to_owned();
+    for channel in unsigned {
+        let descriptor = channel.descriptor();
+        text.push_str(&format!(
+            "    {} version {}: `gridpass channel sign {} -o FILE`, then `gridpass node add FILE` at each \
+             node, and `gridpass audit verify --channel FILE` for bundles that were made before\n",
+            descriptor.name,
+            descriptor.version,
+            channel.id()
+        ));
+    }
+    text
 }
 
 fn mark_all(

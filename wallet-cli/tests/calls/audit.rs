@@ -64,6 +64,12 @@ fn both_sides_of_a_channel_export_while_they_run_and_an_auditor_finds_that_it_ho
     let told = ran.text();
     assert!(told.contains(&format!("message {}", sent[3])) && told.contains("fits"), "{told}");
     place.refused("GP-CID-OTHER", 10, &[&shown[..], &["trust.json"]].concat());
+    // The descriptor with a newer signature of its owner's; another is somebody's mistake.
+    let beside = ["--channel", "flex.gb.bids.signed.json"];
+    assert_eq!(verify(&network, "north.car", &beside)["outcome"], "passed");
+    let other = ["audit", "verify", "north.car", "--trust", "trust.json", "--channel"];
+    let sealed = format!("{SEALED}.signed.json");
+    place.refused("GP-CID-OTHER", 10, &[&other[..], &[sealed.as_str()]].concat());
     // One message in full, as words.
     let explained =
         place.ok(&["audit", "verify", "north.car", "--trust", "trust.json", "--explain", &sent[1]]);
@@ -106,6 +112,19 @@ fn both_sides_of_a_channel_export_while_they_run_and_an_auditor_finds_that_it_ho
     assert_eq!(one["root"], two["root"]);
     let bytes = |name: &str| std::fs::read(network.place.path(name)).expect("a file");
     assert_eq!(bytes("stopped-1.car"), bytes("stopped-2.car"));
+    // Once the name has two versions, none is taken for both.
+    let next = format!("topic add {BIDS}.signed.json more --schema schema.json -o {BIDS}-2.json");
+    network.call("regulator", &next);
+    network.call("regulator", &format!("channel sign {BIDS}-2.json -o {BIDS}-2.signed.json"));
+    network.call("north-1", &format!("node add {BIDS}-2.signed.json"));
+    let all = ["audit", "export", "--channel", BIDS, "--profile", "north-1", "-o", "all.car"];
+    let refused = network.place.refused("GP-CHANNEL-AMBIGUOUS", 8, &all);
+    let told = refused["message"].as_str().expect("which there are");
+    assert!(told.contains("version 1 of") && told.contains("4 messages"), "{told}");
+    assert!(told.contains("version 2 of") && told.contains("0 messages"), "{told}");
+    assert!(!network.place.path("all.car").exists(), "nothing is written");
+    let first = network.channels[BIDS].clone();
+    assert_eq!(export(&network, "north-1", &first, "first.car", &[])["messages"], 4);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! an empty folder to a recorded decision.
 
 use crate::common::Place;
+use crate::common::waiting::wait_for_next_second;
 use std::path::{Path, PathBuf};
 
 fn cases() -> Vec<PathBuf> {
@@ -223,6 +224,74 @@ fn a_developer_describes_a_channel_and_explains_what_it_decides() {
     assert_eq!(kept().as_array().map(Vec::len), Some(1), "nothing is kept");
     place.ok(&sign("bids-2.json"));
     assert_eq!(kept().as_array().map(Vec::len), Some(2));
+
+    // Another second version: with some peers the one would count, with others the other.
+    for (file, title) in [("corrected.json", "Corrected"), ("third.json", "A third")] {
+        let mut other: serde_json::Value =
+            serde_json::from_str(&place.read("bids-2.json")).expect("a descriptor");
+        other["title"] = title.into();
+        place.write(file, &other.to_string());
+    }
+    let first = kept()[1]["cid"].as_str().expect("a CID").to_owned();
+    let refused = place.refused("GP-CHANNEL-FORK", 8, &sign("corrected.json"));
+    let next = refused["next"].as_str().expect("what to do").to_owned();
+    assert!(next.contains(&format!("gridpass channel remove {first}")), "{next}");
+    assert_eq!(kept().as_array().map(Vec::len), Some(2), "nothing is kept");
+    // Nobody was given it: it is put right.
+    let remove = |name: &str| {
+        let args = [&regulator[..], &["channel", "remove", name]].concat();
+        place.ok_json("gridpass.channel.remove/1", &args)
+    };
+    assert_eq!((&remove(&first)["version"], kept().as_array().map(Vec::len)), (&2.into(), Some(1)));
+    place.ok(&sign("corrected.json"));
+    place.ok(&sign("corrected.json"));
+    assert_eq!(kept().as_array().map(Vec::len), Some(2));
+    // Where both are to be, the name means neither, until one is gone.
+    place.refused("GP-CHANNEL-FORK", 8, &sign("third.json"));
+    place.ok(&[&sign("third.json")[..], &["--fork"]].concat());
+    let third = kept()[2]["cid"].as_str().expect("a CID").to_owned();
+    let show = [&regulator[..], &["channel", "show", "flex.gb.bids"]].concat();
+    place.refused("GP-CHANNEL-FORK", 8, &show);
+    let by_name = [&regulator[..], &["channel", "remove", "flex.gb.bids"]].concat();
+    place.refused("GP-CHANNEL-AMBIGUOUS", 8, &by_name);
+    remove(&third);
+    place.ok(&show);
+}
+
+/// A key of the owner's is marked: nothing shows any more that it signed its channels.
+#[test]
+fn channels_that_hang_on_a_marked_key_are_named_and_signed_anew() {
+    let place = Place::new();
+    place.ok(&["init", "--name", "owner", "--recovery-out", "words.txt"]);
+    place.new_identity("root", &["--method", "webvh", "--location", "owner.example"]);
+    place.ok(&["role", "define", "flex.gb.operator", "--claim", "zone:string"]);
+    place.ok(&["charter", "new", "X", "--role", "flex.gb.operator"]);
+    place.write(
+        "any.json",
+        r#"{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"}"#,
+    );
+    let new = ["channel", "new", "flex.gb.data", "--publish", "flex.gb.operator"];
+    place.ok(&[&new[..], &["--topic", "t=any.json", "-o", "data.json"]].concat());
+    place.ok(&["channel", "sign", "data.json", "-o", "data.signed.json"]);
+    let show = |file: &str| place.ok_json("gridpass.channel.show/1", &["channel", "show", file]);
+    let shown = show("data.signed.json");
+    let cid = shown["cid"].as_str().expect("a CID");
+    assert_eq!(shown["owner"]["outcome"], "passed");
+    wait_for_next_second();
+    let rotate = ["id", "rotate", "root", "--compromised-since", "2020-01-01T00:00:00Z"];
+    let rotated = place.ok_json("gridpass.id.rotate/1", &rotate);
+    let named = serde_json::json!([{"channel": cid, "name": "flex.gb.data", "version": 1}]);
+    assert_eq!(rotated["channels"], named);
+    assert_ne!(show("data.signed.json")["owner"]["outcome"], "passed");
+    // The wallet has it: no file is looked for.
+    place.ok(&["channel", "sign", cid, "-o", "again.json"]);
+    let again = show("again.json");
+    assert_eq!((&again["cid"], &again["owner"]["outcome"]), (&shown["cid"], &"passed".into()));
+    // In good order, nothing hangs on what is replaced.
+    wait_for_next_second();
+    let rotated = place.ok_json("gridpass.id.rotate/1", &["id", "rotate", "root"]);
+    assert_eq!(rotated["channels"], serde_json::json!([]));
+    assert_eq!(show("again.json")["owner"]["outcome"], "passed");
 }
 
 /// What can never hold is found before it is signed; what may hold is no error.
@@ -271,6 +340,15 @@ fn lint_looks_at_issuers_at_recipients_and_at_schemas_that_refer() {
     assert_eq!((status, found.len()), (0, 1), "{found:?}");
     assert_eq!(found[0].1, "GP-LINT-RECIPIENTS");
     assert_eq!(lint(to_zone, "unicast"), (0, vec![]));
+    // What is over by now is told, too.
+    let mut over: serde_json::Value =
+        serde_json::from_str(&place.read("data.json")).expect("a descriptor");
+    over["topics"][0]["versions"][0]["retired"] = "2026-01-01T00:00:00Z".into();
+    place.write("over.json", &over.to_string());
+    let ran = place.run(&["--json", "policy", "lint", "over.json"]);
+    let codes: Vec<_> = ran.json()["found"].as_array().expect("found").to_vec();
+    assert_eq!((ran.status, codes.len()), (0, 1), "{codes:?}");
+    assert_eq!(codes[0]["code"], "GP-LINT-OVER");
 }
 
 /// A gate: what is dated back passes it by catching up, unless it asks when a message came.

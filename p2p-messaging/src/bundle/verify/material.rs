@@ -1,10 +1,10 @@
 //! Everything that a bundle brings, read once: what can be read as what its kind says, by name, and what
 //! cannot.
 
-use super::in_parallel;
 use super::known::{Known, KnownDids, read_identities};
 use super::problems::Problems;
 use super::report::Audit;
+use super::{Shown, in_parallel};
 use crate::bundle::Bundle;
 use crate::bundle::entries::{MessageEntry, PayloadState};
 use crate::codes;
@@ -60,7 +60,7 @@ impl<'b> Material<'b> {
         bundle: &'b Bundle<'b>,
         trust: Trust,
         (trust_pack, beside): (&[u8], &dyn SnapshotStore),
-        at: UnixMillis,
+        (at, shown): (UnixMillis, &Shown),
     ) -> Result<Self, TrustError> {
         let mut problems = Problems::default();
         for (kind, cid) in bundle.missing() {
@@ -130,7 +130,7 @@ impl<'b> Material<'b> {
             receipts,
             problems: Vec::new(),
         };
-        (material.policy, material.channel) = material.read_channel();
+        (material.policy, material.channel) = material.read_channel(shown);
         material.check_schemas(&mut problems);
         material.problems = problems.told();
         Ok(material)
@@ -172,23 +172,36 @@ impl<'b> Material<'b> {
         self.trust.history().first().unwrap_or_else(|| self.trust.charter()).id()
     }
 
-    fn read_channel(&self) -> (Option<Policy>, Audit) {
+    fn read_channel(&self, shown: &Shown) -> (Option<Policy>, Audit) {
         let (name, bundle) = ("channel", self.bundle);
         let id = &bundle.manifest().selection.channel;
+        let shown = shown.channel(id);
         let entry = bundle.entries().descriptors.iter().find(|d| &d.channel == id);
-        let Some(bytes) = entry.and_then(|d| bundle.block(&d.signed)) else {
-            let sentence = format!("the descriptor of the channel {id} is not there");
-            return (None, Audit::open(name, codes::BUNDLE_PART_MISSING, sentence).on([id]));
-        };
-        let signed = match read_descriptor(bytes, id) {
-            Ok(signed) => signed,
-            Err((code, sentence)) => return (None, Audit::failed(name, code, sentence).on([id])),
+        let bytes = entry.and_then(|d| bundle.block(&d.signed));
+        let signed = match (bytes.map(|bytes| read_descriptor(bytes, id)), shown) {
+            (Some(Ok(signed)), _) => signed,
+            (Some(Err((code, sentence))), _) => {
+                return (None, Audit::failed(name, code, sentence).on([id]));
+            }
+            // By its CID it is the one that the exporter went by.
+            (None, Some(shown)) => shown.clone(),
+            (None, None) => {
+                let sentence = format!("the descriptor of the channel {id} is not there");
+                return (None, Audit::open(name, codes::BUNDLE_PART_MISSING, sentence).on([id]));
+            }
         };
         if &signed.descriptor().framework != self.framework() {
             let sentence = "its descriptor belongs to another framework than the trust pack";
             return (None, Audit::failed(name, codes::BUNDLE_FRAMEWORK, sentence).on([id]));
         }
-        let owner = signed.check_owner(&self.resolver(), self.at);
+        let mut owner = signed.check_owner(&self.resolver(), self.at);
+        if owner.outcome != Outcome::Passed
+            && let Some(anew) = shown.map(|shown| shown.check_owner(&self.resolver(), self.at))
+            && anew.outcome == Outcome::Passed
+        {
+            owner = anew;
+            owner.sentence.push_str(", as is shown beside the bundle");
+        }
         let audit = Audit::new(name, (owner.outcome, owner.code), owner.sentence).on([id]);
         match Policy::compile(signed.descriptor().clone()) {
             Ok(policy) => (Some(policy), audit),

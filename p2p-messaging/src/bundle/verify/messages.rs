@@ -17,7 +17,7 @@ use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
 use gridpass_policy::codes as policy_codes;
-use gridpass_policy::decision::Verdict;
+use gridpass_policy::decision::{Ruling, Verdict};
 use gridpass_policy::facts::Question;
 use gridpass_policy::payload::PayloadSchema;
 use gridpass_policy::policy::Admitted;
@@ -227,11 +227,20 @@ impl<'m> Context<'m> {
         facts.sealing.clone_from(&entry.sealing);
         facts.payload.clone_from(&entry.facts);
         facts.arrived = entry.arrived;
-        let ruling = policy.rule(admitted, &Question::Publish(Box::new(facts)), entry.at);
-        let allowed = ruling.verdict == Verdict::Allow;
-        let found = ruling.reasons.iter().map(|r| r.code.as_str());
-        let same = allowed == entry.allowed && found.eq(entry.reasons.iter().map(String::as_str));
-        let audit = if same {
+        let question = Question::Publish(Box::new(facts));
+        let is_recorded = |ruling: &Ruling| {
+            let found = ruling.reasons.iter().map(|r| r.code.as_str());
+            (ruling.verdict == Verdict::Allow) == entry.allowed
+                && found.eq(entry.reasons.iter().map(String::as_str))
+        };
+        let mut ruling = policy.rule(admitted, &question, entry.at);
+        if !is_recorded(&ruling)
+            && let Some(before) = policy.rule_of_before(admitted, &question, entry.at)
+            && is_recorded(&before)
+        {
+            ruling = before;
+        }
+        let audit = if is_recorded(&ruling) {
             let sentence: Cow<'_, str> = match ruling.reasons.first() {
                 None => "made again from the recorded facts: allowed".into(),
                 Some(_) => {
@@ -247,7 +256,7 @@ impl<'m> Context<'m> {
                 "recorded was {} ({}), and from the recorded facts it is {} ({})",
                 word(entry.allowed),
                 entry.reasons.join(", "),
-                word(allowed),
+                word(ruling.verdict == Verdict::Allow),
                 all.join(", ")
             );
             Audit::failed(name, policy_codes::DECISION_DIFFERS, sentence)

@@ -38,6 +38,7 @@ use gridpass_credentials::trust::{Trust, TrustError};
 use gridpass_identity::report::Outcome;
 use gridpass_identity::resolve::{NoSnapshots, SnapshotStore};
 use gridpass_identity::time::UnixMillis;
+use gridpass_policy::channel::SignedChannel;
 use material::Material;
 use rayon::iter::{
     IndexedParallelIterator as _, IntoParallelIterator as _, IntoParallelRefIterator as _,
@@ -47,10 +48,13 @@ use report::{REPORT_TYPE, REPORT_VERSION, worst};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
-/// Payloads that an exporter left out, and that somebody shows beside the bundle: by their hash they are what
-/// was signed, or are of none of its messages.
+/// What somebody shows beside the bundle. Payloads that an exporter left out: by their hash they are what was
+/// signed, or are of none of its messages. And the channel's descriptor, which its owner signed anew.
 #[derive(Clone, Debug, Default)]
-pub struct Shown(BTreeMap<ContentId, Vec<u8>>);
+pub struct Shown {
+    payloads: BTreeMap<ContentId, Vec<u8>>,
+    channel: Option<SignedChannel>,
+}
 
 impl Shown {
     /// Takes a payload, as it was signed: of a sealed message the sealed bytes.
@@ -59,12 +63,23 @@ impl Shown {
     /// None that can occur; the type is the hash's.
     pub fn add(&mut self, payload: Vec<u8>) -> Result<ContentId, ContentIdError> {
         let id = ContentId::of_bytes(&payload)?;
-        self.0.insert(id.clone(), payload);
+        self.payloads.insert(id.clone(), payload);
         Ok(id)
     }
 
+    /// Takes the descriptor of the bundle's channel. Its content is the same by its CID; its signatures may be
+    /// newer than those in the bundle, as after a key of the owner's was marked. One of another channel is of no
+    /// use.
+    pub fn add_channel(&mut self, channel: SignedChannel) {
+        self.channel = Some(channel);
+    }
+
     fn get(&self, id: &ContentId) -> Option<&[u8]> {
-        self.0.get(id).map(Vec::as_slice)
+        self.payloads.get(id).map(Vec::as_slice)
+    }
+
+    fn channel(&self, id: &ContentId) -> Option<&SignedChannel> {
+        self.channel.as_ref().filter(|channel| channel.id() == id)
     }
 }
 
@@ -81,7 +96,7 @@ pub fn verify(
     verify_with(bundle, trust_pack, at, sample, &Shown::default())
 }
 
-/// The same, with payloads that are not in the bundle.
+/// The same, with what is shown beside the bundle.
 ///
 /// # Errors
 /// As those of [`verify`].
@@ -109,7 +124,7 @@ pub fn verify_beside(
     known: &dyn SnapshotStore,
 ) -> Result<Report, TrustError> {
     let trust = Trust::open(trust_pack, None, at)?;
-    let material = Material::read(bundle, trust, (trust_pack, known), at)?;
+    let material = Material::read(bundle, trust, (trust_pack, known), (at, shown))?;
     let signatures = signatures::judge(&material);
     let (index, senders) =
         rayon::join(|| chains::Index::of(&material, &signatures), || senders::judge(&material));

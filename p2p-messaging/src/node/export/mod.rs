@@ -24,8 +24,11 @@ use crate::bundle::{
 };
 use crate::codes;
 use crate::log::{LogError, LogSnapshot};
+use crate::store::Entry;
+use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Code;
 use gridpass_identity::time::UnixMillis;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
@@ -146,6 +149,24 @@ fn unread(damaged: usize, records: &[u64]) -> impl Iterator<Item = Lack> {
     let places = (damaged > 0).then(|| format!("{damaged} damaged places of the log"));
     let records = records.iter().map(|number| format!("record {number} of the log"));
     places.into_iter().chain(records).map(|name| Lack { kind: Kind::Messages, name })
+}
+
+/// How many messages a node recorded of each channel. Blocks: the whole log is read.
+///
+/// # Errors
+/// [`ExportError`].
+pub fn messages_by_channel(folder: &Path) -> Result<BTreeMap<ContentId, u64>, ExportError> {
+    let log = LogSnapshot::open(&folder.join("store"))?;
+    let mut counts: BTreeMap<ContentId, u64> = BTreeMap::new();
+    log.each(&mut |_, record| {
+        if let Some(Entry::Envelope(kept)) = Entry::decode(&record.body)
+            && let Ok(envelope) = kept.envelope()
+        {
+            let count = counts.entry(envelope.header().channel.clone()).or_default();
+            *count = count.saturating_add(1);
+        }
+    })?;
+    Ok(counts)
 }
 
 /// Writes a bundle. Blocks: the whole log is read.

@@ -13,6 +13,8 @@ use gridpass_identity::did::Did;
 use gridpass_identity::json::{Limits, parse_strict};
 use gridpass_identity::report::Outcome;
 use gridpass_policy::channel::SignedChannel;
+use gridpass_policy::codes as policy_codes;
+use gridpass_policy::keeping;
 use gridpass_policy::payload::{PayloadSchema, SchemaError, is_xsd_file};
 use serde_json::Value;
 
@@ -49,7 +51,8 @@ impl Material {
     }
 
     /// Refuses a channel that does not follow its predecessor, whichever of the two is here first: under
-    /// one version of a topic two schemas would count.
+    /// one version of a topic two schemas would count. And a second descriptor of one version: which of them a
+    /// name means would hang on nothing that anybody decided.
     pub(super) fn check_channel(&self, channel: &SignedChannel) -> Result<(), MaterialError> {
         let names = |newer: &SignedChannel, older: &SignedChannel| {
             newer.descriptor().previous.as_ref() == Some(older.id())
@@ -72,7 +75,31 @@ impl Material {
                 return Err(MaterialError::new(follows.code, sentence));
             }
         }
-        Ok(())
+        let known: Vec<_> = self.channels.values().chain(self.left.values()).collect();
+        for ancestor in keeping::further_back(&known, channel) {
+            let keeps = channel.check_keeps_topics(ancestor);
+            if keeps.outcome != Outcome::Passed {
+                let sentence = format!("{}: {}", channel.id(), keeps.sentence);
+                return Err(MaterialError::new(keeps.code, sentence));
+            }
+        }
+        // What was left does not stand in the way of what takes its place.
+        match keeping::siblings(self.channels.values(), channel).next() {
+            None => Ok(()),
+            Some(held) => {
+                let descriptor = channel.descriptor();
+                let sentence = format!(
+                    "the node has another version {} of {}: {}, beside {}. If this one counts, leave that one \
+                     first: `gridpass node leave {}`",
+                    descriptor.version,
+                    descriptor.name,
+                    held.id(),
+                    channel.id(),
+                    held.id()
+                );
+                Err(MaterialError::new(policy_codes::CHANNEL_FORK, sentence))
+            }
+        }
     }
 
     /// Refuses a parcel whose content is for somebody else.

@@ -298,6 +298,18 @@ fn compare_values(
     }
 }
 
+/// The bound that the exclusive one beside a word comes to: of whole numbers the next one.
+fn exclusive(schema: &Map<String, Value>, word: &str) -> Option<i64> {
+    let (exclusive, next) = match word {
+        "minimum" => ("exclusiveMinimum", 1),
+        "maximum" => ("exclusiveMaximum", -1),
+        _ => return None,
+    };
+    let bound = schema.get(exclusive)?.as_i64()?;
+    let is_whole = schema.get("type").is_some_and(|kind| kind == "integer");
+    if is_whole { bound.checked_add(next) } else { Some(bound) }
+}
+
 fn compare_bounds(
     old: &Map<String, Value>,
     new: &Map<String, Value>,
@@ -315,6 +327,12 @@ fn compare_bounds(
         ("maxProperties", Ordering::Less),
     ] {
         let Some(after) = new.get(word) else { continue };
+        // What the exclusive bound of before left out does not have to fit.
+        if let Some((bound, after)) = exclusive(old, word).zip(after.as_i64())
+            && after.cmp(&bound) != worse
+        {
+            continue;
+        }
         let before = old.get(word);
         if before == Some(after) {
             continue;

@@ -7,6 +7,24 @@ fn evolution(old: Json, new: Json) -> Outcome {
 }
 
 #[test]
+fn an_exclusive_bound_gives_way_to_one_that_lets_through_the_same_or_more() {
+    let of = |kind: &str, (word, bound): (&str, i64)| json!({"type": kind, word: bound});
+    for (kind, old, new, expected) in [
+        ("integer", ("exclusiveMinimum", 0), ("minimum", 1), Outcome::Passed),
+        ("integer", ("exclusiveMinimum", 0), ("minimum", 0), Outcome::Passed),
+        ("integer", ("exclusiveMinimum", 0), ("minimum", 2), Outcome::Failed),
+        ("integer", ("exclusiveMaximum", 9), ("maximum", 8), Outcome::Passed),
+        ("integer", ("exclusiveMaximum", 9), ("maximum", 7), Outcome::Failed),
+        ("number", ("exclusiveMinimum", 0), ("minimum", 0), Outcome::Passed),
+        // Half of one fitted.
+        ("number", ("exclusiveMinimum", 0), ("minimum", 1), Outcome::Failed),
+        ("number", ("exclusiveMaximum", 9), ("maximum", 8), Outcome::Failed),
+    ] {
+        assert_eq!(evolution(of(kind, old), of(kind, new)), expected, "{kind} {old:?} {new:?}");
+    }
+}
+
+#[test]
 fn evolution_of_json_schemas_is_told_in_three_values() {
     let object = |properties: Json, required: Json| json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
     let text = json!({"type": "string"});

@@ -90,6 +90,27 @@ fn a_copy_of_a_channel_with_fewer_signatures_takes_none_away() {
     }
 }
 
+/// With the one among some peers, and the other among others, the same messages would come out differently.
+#[test]
+fn a_second_descriptor_of_one_version_is_refused_until_the_first_is_left() {
+    let s = scene();
+    let mut other = s.market.descriptor.clone();
+    other.title = "Another".into();
+    let mut material = s.material();
+    material.give(&s.channel(), NOW).expect("taken");
+    let before = files_in(s.folder.path());
+    let e = material.give(&s.signed(&other), NOW).expect_err("a fork");
+    assert_eq!(e.code().id(), "GP-CHANNEL-FORK", "{e}");
+    let way_out = format!("gridpass node leave {}", s.market.channel);
+    assert!(e.to_string().contains(&way_out), "{e}");
+    assert_eq!((material.channels.len(), files_in(s.folder.path())), (1, before));
+    material.give(&s.channel(), NOW).expect("the same again");
+    assert!(material.leave(&s.market.channel).expect("left"));
+    material.give(&s.signed(&other), NOW).expect("the one that counts");
+    let e = material.give(&s.channel(), NOW).expect_err("the one that was left");
+    assert_eq!(e.code().id(), "GP-CHANNEL-FORK", "{e}");
+}
+
 #[test]
 fn a_channel_that_was_left_stays_left_until_it_is_given_again() {
     let s = scene();

@@ -19,9 +19,10 @@ use gridpass_identity::time::{MAX_CLOCK_SKEW_MILLIS, UnixMillis};
 use gridpass_messaging::bundle::Selection;
 use gridpass_messaging::codes as messaging_codes;
 use gridpass_messaging::node::{
-    Export, Keys, Material, NodeKey, Payloads, Progress, export, material_of,
+    Export, Keys, Material, NodeKey, Payloads, Progress, export, material_of, messages_by_channel,
 };
 use gridpass_policy::channel::SignedChannel;
+use gridpass_policy::codes as policy_codes;
 use gridpass_policy::keeping::KeepChannelError;
 use serde_json::json;
 use std::io::IsTerminal as _;
@@ -41,7 +42,8 @@ const MOST: usize = 20;
      gridpass audit export --channel bafkrei… --participant did:webvh:… -o theirs.car"
 ))]
 pub struct ExportArgs {
-    /// The channel: its CID, or its name where the node knows only one of it
+    /// The channel: its CID, or its name where the node knows only one of it. Each version is a channel: of
+    /// several the CIDs are told, and how many messages each has
     #[arg(long, value_name = "CHANNEL")]
     channel: String,
     /// Messages that were issued at this time or later (RFC 3339, UTC)
@@ -96,8 +98,12 @@ pub fn run(global: &GlobalArgs, args: &ExportArgs) -> Outcomes {
             .next(format!("Choose a time from {dated} on, or leave --at out.")));
     }
     let known = || material.channels.values().chain(material.left.values());
-    let found = gridpass_policy::keeping::find(known(), &args.channel);
-    let channel = found.map_err(|e| not_found(e, known()))?.id().clone();
+    let named = gridpass_policy::keeping::named(known(), &args.channel);
+    let channel = match named.as_slice() {
+        [] => return Err(not_found(&args.channel, known())),
+        [only] => only.id().clone(),
+        _ => return Err(several(&folder, &args.channel, &named)),
+    };
     let selection = Selection {
         channel,
         from: args.from.as_deref().map(parse_time).transpose()?,
@@ -201,13 +207,41 @@ fn later_trust(folder: &Path, node: Did) -> Result<Option<UnixMillis>, Failure> 
 }
 
 /// That there is no such channel, and which there are.
-fn not_found<'c>(e: KeepChannelError, known: impl Iterator<Item = &'c SignedChannel>) -> Failure {
+fn not_found<'c>(name: &str, known: impl Iterator<Item = &'c SignedChannel>) -> Failure {
     let of = |c: &SignedChannel| format!("{} ({})", c.descriptor().name, c.id());
     let names: Vec<_> = known.take(MOST).map(of).collect();
+    let e = KeepChannelError::NotFound(name.chars().take(80).collect());
     Failure::from(e).next(match names.is_empty() {
         true => "This profile's node was given no channel: name another with --profile.".to_owned(),
         false => format!("The node has: {}.", names.join(", ")),
     })
+}
+
+/// A bundle is of one version of a channel: whoever asks for all of a name would be given a part of it for the
+/// whole. Says what each has.
+fn several(folder: &Path, name: &str, named: &[&SignedChannel]) -> Failure {
+    let counts = match messages_by_channel(folder) {
+        Ok(counts) => counts,
+        Err(e) => return e.into(),
+    };
+    let mut named = named.to_vec();
+    named.sort_by_key(|c| (c.descriptor().version, c.id().clone()));
+    let of = |c: &&SignedChannel| {
+        let messages = counts.get(c.id()).copied().unwrap_or_default();
+        let descriptor = c.descriptor();
+        format!(
+            "{} (version {} of {}, {})",
+            c.id(),
+            descriptor.version,
+            descriptor.owner,
+            counted(messages, "message", "messages")
+        )
+    };
+    let each: Vec<_> = named.iter().take(MOST).map(of).collect();
+    let more = if named.len() > MOST { ", and others" } else { "" };
+    let message = format!("{name} is {} channels here: {}{more}", named.len(), each.join(", "));
+    Failure::new(policy_codes::CHANNEL_AMBIGUOUS, message)
+        .next("Export each by its CID, into a file of its own: `gridpass audit export --channel CID`.")
 }
 
 fn message_id(text: &str) -> Result<EnvelopeId, Failure> {

@@ -4,7 +4,7 @@ use super::{csv, html, outputs, text};
 use crate::beside::Beside;
 use crate::commands::arguments::trimmed;
 use crate::commands::resolve::parse_time;
-use crate::context::{GlobalArgs, now, read_input};
+use crate::context::{GlobalArgs, MAX_INPUT, now, read_input};
 use crate::help;
 use crate::output::{Answer, Failure, Outcomes, mark, outcome_exit};
 use crate::shown::shown;
@@ -16,6 +16,7 @@ use gridpass_identity::resolve::{NoSnapshots, SnapshotStore};
 use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::bundle::{Bundle, Report, Sample, Shown, verify_beside};
 use gridpass_messaging::envelope::{Envelope, MAX_PAYLOAD};
+use gridpass_policy::channel::SignedChannel;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -30,7 +31,8 @@ use std::path::{Path, PathBuf};
      gridpass audit verify bids.car --trust trust.json --at 2026-04-01T00:00:00Z --report report.json\n  \
      gridpass audit verify bids.car --trust trust.json --explain bafyrei…\n  \
      gridpass audit verify bids.car --trust trust.json --sample 200 --seed 7 --html report.html\n  \
-     gridpass audit verify withheld.car --trust trust.json --payload bid.json"
+     gridpass audit verify withheld.car --trust trust.json --payload bid.json\n  \
+     gridpass audit verify bids.car --trust trust.json --channel bids.again.json"
 ))]
 pub struct VerifyArgs {
     /// The bundle
@@ -55,6 +57,10 @@ pub struct VerifyArgs {
     /// its schema. May be given several times
     #[arg(long, value_name = "FILE")]
     payload: Vec<PathBuf>,
+    /// The channel's descriptor, beside the one in the bundle: where its owner signed it anew, as after one of its
+    /// keys was marked as stolen
+    #[arg(long, value_name = "FILE")]
+    channel: Option<PathBuf>,
     /// Show every check of this message, with the hashes of what it rests on
     #[arg(long, value_name = "ID")]
     explain: Option<String>,
@@ -82,6 +88,7 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
         .into_iter()
         .flatten()
         .chain(&args.payload)
+        .chain(&args.channel)
         .map(PathBuf::as_path)
         .collect();
     outputs::check(&named, &read, args.force)?;
@@ -90,12 +97,15 @@ pub fn run(global: &GlobalArgs, args: &VerifyArgs) -> Outcomes {
     let bytes = super::read(&args.file)?;
     let bundle = Bundle::parse(&bytes)?;
     let sample = args.sample.map(|size| Sample { size, seed: args.seed });
-    let (payloads, ids) = payloads(&args.payload, &bundle)?;
+    let (mut beside_it, ids) = payloads(&args.payload, &bundle)?;
+    if let Some(path) = &args.channel {
+        beside_it.add_channel(channel(path, &bundle)?);
+    }
     let known: &dyn SnapshotStore = match &beside {
         Some(beside) => beside,
         None => &NoSnapshots,
     };
-    let report = verify_beside(&bundle, &pack, at, sample, &payloads, known)
+    let report = verify_beside(&bundle, &pack, at, sample, &beside_it, known)
         .map_err(|e| refused(e, &pack, at))?;
     let mut files: Vec<(&Path, Vec<u8>)> = Vec::new();
     if let Some(path) = &args.report {
@@ -158,6 +168,18 @@ fn payloads<'a>(files: &'a [PathBuf], bundle: &Bundle<'_>) -> Result<(Shown, Ids
         ids.push((path.as_path(), id));
     }
     Ok((all, ids))
+}
+
+/// The descriptor of the bundle's channel. Another is somebody's mistake.
+fn channel(path: &Path, bundle: &Bundle<'_>) -> Result<SignedChannel, Failure> {
+    let channel = SignedChannel::parse(trimmed(&read_input(path, MAX_INPUT)?))?;
+    let selected = &bundle.manifest().selection.channel;
+    if channel.id() == selected {
+        return Ok(channel);
+    }
+    let message = format!("{} is {}, and the bundle is of {selected}", path.display(), channel.id());
+    Err(Failure::new(gridpass_credentials::codes::CID_OTHER, message)
+        .next("Ask the channel's owner for the descriptor of this CID, with its newest signature."))
 }
 
 /// What came out for each payload that was shown.

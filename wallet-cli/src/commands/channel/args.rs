@@ -18,6 +18,7 @@ pub enum ChannelCommand {
     Show(ShowArgs),
     List(ListArgs),
     Diff(DiffArgs),
+    Remove(RemoveArgs),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -135,10 +136,17 @@ pub struct NewArgs {
 
 /// Sign a descriptor as its owner, and keep it in the wallet
 #[derive(Args)]
-#[command(after_help = help!("  gridpass channel sign bids.json -o bids.signed.json"))]
+#[command(after_help = help!(
+    "  gridpass channel sign bids.json -o bids.signed.json\n  \
+     gridpass channel sign bafkrei… -o again.json     anew, after your key was marked as stolen\n  \
+     gridpass channel sign bids-2b.json --fork -o bids-2b.signed.json"
+))]
 pub struct SignArgs {
-    /// The descriptor; - for standard input
+    /// The descriptor; - for standard input. Or the CID of one that the wallet keeps, to sign it anew
     pub file: PathBuf,
+    /// Sign it although another descriptor of this version of the channel is signed: nodes take one of them
+    #[arg(long)]
+    pub fork: bool,
     /// The identity that signs, by name or DID; needed only where there are several
     #[arg(long = "as", value_name = "NAME")]
     pub identity: Option<String>,
@@ -158,6 +166,14 @@ pub struct ShowArgs {
 #[derive(Args)]
 #[command(after_help = help!("  gridpass channel list\n  gridpass channel list --json"))]
 pub struct ListArgs {}
+
+/// Remove a channel from this wallet, such as one that was signed by mistake. Nobody who was given it is told
+#[derive(Args)]
+#[command(after_help = help!("  gridpass channel list\n  gridpass channel remove bafkrei…"))]
+pub struct RemoveArgs {
+    /// CID; name only where the wallet has no other version of it
+    pub channel: String,
+}
 
 /// Show what differs between two channels, and whether the second may follow the first
 ///

@@ -2,6 +2,7 @@
 
 mod args;
 mod draft;
+mod remove;
 mod show;
 
 pub use args::{ChannelCommand, TopicCommand};
@@ -13,6 +14,7 @@ use crate::output::{Answer, Failure, Outcomes, checks_text, outcome_exit};
 use crate::shown::shown;
 use crate::warnings::hint;
 use args::{DiffArgs, SignArgs};
+use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::keeping;
 use gridpass_credentials::secured::Signer;
 use gridpass_identity::codes::{IDENTITY_DEACTIVATED, SIGNED_IN_FUTURE};
@@ -35,6 +37,7 @@ pub fn run(global: &GlobalArgs, command: &ChannelCommand) -> Outcomes {
         ChannelCommand::Show(args) => show::show(global, args),
         ChannelCommand::List(_) => list(global),
         ChannelCommand::Diff(args) => diff(global, args),
+        ChannelCommand::Remove(args) => remove::remove(global, args),
     }
 }
 
@@ -107,10 +110,16 @@ fn write_draft(
 
 fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
     args.output.check()?;
-    let bytes = read_input(&args.file, MAX_INPUT)?;
-    let mut channel = SignedChannel::parse(trimmed(&bytes))?;
-    compile(&channel)?;
-    let mut wallet = global.wallet()?;
+    let kept = args.file.to_str().filter(|_| !args.file.is_file());
+    let kept = kept.filter(|name| ContentId::parse(name).is_ok());
+    let (mut channel, mut wallet) = if let Some(cid) = kept {
+        let wallet = global.wallet()?;
+        (channels::channel(&wallet, cid)?, wallet)
+    } else {
+        let channel = SignedChannel::parse(trimmed(&read_input(&args.file, MAX_INPUT)?))?;
+        compile(&channel)?;
+        (channel, global.wallet()?)
+    };
     let owner = channel.descriptor().owner.clone();
     let name = args.identity.clone().unwrap_or_else(|| owner.to_string());
     let elsewhere =
@@ -124,6 +133,7 @@ fn sign(global: &GlobalArgs, args: &SignArgs) -> Outcomes {
         return Err(Failure::new(policy_codes::CHANNEL_NOT_SIGNED, message));
     }
     refuse_what_does_not_follow(&wallet, &channel)?;
+    remove::refuse_a_fork(&wallet, &channel, args)?;
     // Signatures carry whole seconds.
     let time = now().floor_to_second();
     refuse_ahead(&channel, time)?;
@@ -175,10 +185,13 @@ fn refuse_what_does_not_follow(wallet: &Wallet, channel: &SignedChannel) -> Resu
         ));
         return Ok(());
     };
-    let follows = channel.check_follows(&previous);
-    if follows.outcome == Outcome::Passed {
-        return Ok(());
-    }
+    let kept = channels::channels(wallet)?;
+    let kept: Vec<_> = kept.iter().collect();
+    let back = channels::further_back(&kept, channel);
+    let checks = std::iter::once(channel.check_follows(&previous))
+        .chain(back.into_iter().map(|ancestor| channel.check_keeps_topics(ancestor)));
+    let mut broken = checks.filter(|check| check.outcome != Outcome::Passed);
+    let Some(follows) = broken.next() else { return Ok(()) };
     let next = "Correct it: name, framework, owner and every version of a topic stay as they are in its \
                 predecessor. Another schema is another version: `gridpass topic add CHANNEL TOPIC \
                 --schema FILE`.";

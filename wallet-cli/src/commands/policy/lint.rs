@@ -11,7 +11,7 @@ use gridpass_credentials::keeping;
 use gridpass_credentials::trust::{LIMITS, Trust};
 use gridpass_identity::report::Outcome;
 use gridpass_policy::codes as policy_codes;
-use gridpass_policy::lint::{Level, lint};
+use gridpass_policy::lint::{Level, lint, lint_at};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -41,7 +41,9 @@ pub fn run(global: &GlobalArgs, args: &LintArgs) -> Outcomes {
         return Ok(Answer::new("gridpass.policy.lint/1", json!({"cedarSchema": schema}), schema));
     }
     let trust = trust(global, args)?;
-    let found = lint(policy.descriptor(), policy.checked(), trust.as_ref());
+    let mut found = lint(policy.descriptor(), policy.checked(), trust.as_ref());
+    found.extend(lint_at(policy.descriptor(), policy.checked(), now()));
+    found.sort_by_key(|item| item.level);
     let mut text = String::new();
     for item in &found {
         let level = match item.level {
