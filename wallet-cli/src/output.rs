@@ -339,12 +339,8 @@ impl From<gridpass_policy::keeping::KeepChannelError> for Failure {
         use gridpass_policy::keeping::KeepChannelError;
         let failure = Self::new(e.code(), e.to_string());
         match e {
-            KeepChannelError::NotFound(_) => {
-                failure.next("See what there is: `gridpass channel list`; or name the file of a channel.")
-            }
-            KeepChannelError::Ambiguous(_) => {
-                failure.next("Name it by its CID, as `gridpass channel list` shows it.")
-            }
+            KeepChannelError::NotFound(_) => failure
+                .next("See what there is: `gridpass channel list`; or name the file of a channel."),
             _ => failure,
         }
     }

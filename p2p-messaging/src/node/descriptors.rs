@@ -20,7 +20,7 @@ pub(super) struct NotSigned {
 }
 
 impl NotSigned {
-    fn refused(&self) -> bool {
+    pub(super) fn refused(&self) -> bool {
         self.check.outcome == Outcome::Failed
     }
 

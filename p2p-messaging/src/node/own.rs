@@ -3,6 +3,7 @@
 
 use super::clock::{check_last, check_step};
 use super::control::{ControlResult, NewMessage};
+use super::descriptors::NotSigned;
 use super::group::After;
 use super::typed::AskError;
 use super::worker::Worker;
@@ -51,7 +52,8 @@ impl Worker {
         let material = &self.knowledge.material;
         let named = keeping::named(material.channels.values(), name);
         let counts = |c: &SignedChannel| {
-            self.checker.policy(c.id()).is_some() || self.unsure.contains(c.id())
+            let refused = self.unsigned.get(c.id()).is_some_and(NotSigned::refused);
+            self.checker.policy(c.id()).is_some() || !refused
         };
         let named = keeping::preferred(&named, counts);
         let Ok(trust) = material.trust() else { return named };

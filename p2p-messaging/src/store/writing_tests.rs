@@ -24,6 +24,7 @@ fn kept(envelope: &Envelope) -> Entry {
         deliver: true,
         caught_up: false,
         at: NOW,
+        arrived: None,
         admission: cid("admission"),
         payload: None,
         sealing: None,

@@ -48,7 +48,8 @@ pub(super) fn lint_meaning(
     }
     for (place, id, condition) in conditions(checked) {
         if is_never(condition, &excludes_itself) {
-            let sentence = format!("{id:?} asks for what excludes each other: nothing satisfies it");
+            let sentence =
+                format!("{id:?} asks for what excludes each other: nothing satisfies it");
             found.push(error(codes::LINT_NEVER, place.clone(), sentence));
         }
         lint_sets(&place, id, condition, found);
@@ -243,9 +244,8 @@ fn leaves(condition: &Checked) -> Vec<&Checked> {
 fn contradict<'c>(all: impl Iterator<Item = &'c Comparison>) -> bool {
     let mut left: BTreeMap<&Operand, Left<'c>> = BTreeMap::new();
     let mut constants = all.filter_map(constant);
-    constants.any(|(operand, operator, value)| {
-        !left.entry(operand).or_default().narrow(operator, value)
-    })
+    constants
+        .any(|(operand, operator, value)| !left.entry(operand).or_default().narrow(operator, value))
 }
 
 /// What is compared with a constant: how, and with which.

@@ -218,8 +218,7 @@ fn a_descriptor_that_its_owner_signed_anew_counts_beside_the_bundle() {
         }
         verify_with(&bundle, &scene.pack, LATER, None, &shown).expect("a trust pack")
     };
-    let useless =
-        [None, Some(other), Some(signed_by(regulator, &|d| d.title = "Another".into()))];
+    let useless = [None, Some(other), Some(signed_by(regulator, &|d| d.title = "Another".into()))];
     for channel in useless {
         let found = found(&verify(channel), "channel");
         assert_eq!(found[0], (Outcome::Failed, "GP-CHANNEL-NOT-SIGNED".to_owned()));

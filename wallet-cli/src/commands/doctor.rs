@@ -76,8 +76,9 @@ pub fn run(global: &GlobalArgs, _: &DoctorArgs) -> Outcomes {
         None => global.profiles()?,
     };
     for profile in profiles {
-        let store = global.store(&global.profile_dir(&profile)?);
-        let diary = check_wallet(&mut report, &profile, store, now);
+        let dir = global.profile_dir(&profile)?;
+        let diary = check_wallet(&mut report, &profile, global.store(&dir), now);
+        report.checks.extend(lists_check(&profile, &dir).filter(|_| diary.is_some()));
         whose.resize(report.checks.len(), Some(profile.clone()));
         let stale = diary.map(|diary| diary.backup_is_stale());
         wallets.push(json!({ "profile": profile, "backup_is_stale": stale }));
@@ -250,9 +251,6 @@ fn check_wallet(
     let records = counted(status.records, "record", "records");
     let sentence = format!("wallet {profile}: whole, {records}");
     report.push(Check::passed("wallet", codes::IN_ORDER, sentence));
-    if let Some(check) = lists_check(profile, dir) {
-        report.push(check);
-    }
     report.push(clock_check(profile, &status.diary, now));
     report.push(backup_check(profile, &status.diary, now));
     if !status.backup_for_words {

@@ -134,7 +134,7 @@ fn made_all_the_same(failure: Failure, dir: &Path) -> Failure {
         "Do not make it again: look at it with `gridpass --profile {profile} wallet status`, and open it with \
          `gridpass --profile {profile} id list`."
     );
-    Failure { code: failure.code, message, next: Some(next) }
+    Failure { message, next: Some(next), ..failure }
 }
 
 /// A folder that goes again holds nothing that anybody has to look for.

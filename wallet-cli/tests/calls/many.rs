@@ -164,7 +164,8 @@ fn what_is_decided_and_not_in_its_file_is_told_so() {
     // One that is not issued yet, and has no place for its file, is neither issued nor refused.
     second.ok(&["visa", "request", ROLE, "--claim", "zone=GB-2", "-o", "requests/c.json"]);
     place.write("visas/c.json", "something else");
-    let (status, json) = answer(&regulator, schema, &["visa", "issue", "requests/c.json", "-o", "visas/"]);
+    let (status, json) =
+        answer(&regulator, schema, &["visa", "issue", "requests/c.json", "-o", "visas/"]);
     let counts = (&json["failed"], &json["refused"]);
     assert_eq!((status, counts), (8, (&1.into(), &0.into())), "{json:#}");
 }
@@ -205,9 +206,8 @@ fn a_review_says_what_was_issued_before_for_the_request_and_its_holder() {
         let zone = format!("zone=GB-{name}");
         holder.ok(&["visa", "request", ROLE, "--claim", &zone, "-o", &file]);
     }
-    let review = |file: &str| {
-        answer(&regulator, "gridpass.visa.review/1", &["visa", "review", file]).1
-    };
+    let review =
+        |file: &str| answer(&regulator, "gridpass.visa.review/1", &["visa", "review", file]).1;
     let before = review("requests/a.json");
     assert_eq!((&before["answered"], &before["in_force"]), (&Value::Null, &json!([])));
     let issue = ["visa", "issue", "requests", "-o", "visas/"];
@@ -218,13 +218,17 @@ fn a_review_says_what_was_issued_before_for_the_request_and_its_holder() {
     assert_eq!(second["in_force"][0]["visa"], first["visa"], "{json:#}");
     assert_eq!(second["in_force"][0]["code"], "GP-VISA-IN-FORCE", "{json:#}");
     let after = review("requests/b.json");
-    assert_eq!((&after["answered"]["visa"], &after["outcome"]), (&second["visa"], &"passed".into()));
+    assert_eq!(
+        (&after["answered"]["visa"], &after["outcome"]),
+        (&second["visa"], &"passed".into())
+    );
     assert_eq!(after["in_force"][0]["visa"], first["visa"], "{after:#}");
     let codes = codes_of(&after);
     for code in ["GP-REQUEST-ANSWERED", "GP-VISA-IN-FORCE"] {
         assert!(codes.iter().any(|c| c == code), "{code}: {codes:?}");
     }
-    let (_, many) = answer(&regulator, "gridpass.visa.review-many/1", &["visa", "review", "requests"]);
+    let (_, many) =
+        answer(&regulator, "gridpass.visa.review-many/1", &["visa", "review", "requests"]);
     assert_eq!(many["requests"][1]["answered"], after["answered"]);
 }
 

@@ -294,7 +294,11 @@ fn a_request_whose_visa_was_taken_back_is_told_of_in_a_folder_too() {
         regulator.ok(&["visa", change, id]);
         let (status, row) = call("requests");
         assert!(status == 8 && row["code"] == "GP-REQUEST-ANSWERED", "{row:#}");
-        assert_eq!((&row["outcome"], &row["visa"]), (&"refused".into(), &issued["visa"]), "{row:#}");
+        assert_eq!(
+            (&row["outcome"], &row["visa"]),
+            (&"refused".into(), &issued["visa"]),
+            "{row:#}"
+        );
         assert!(row["message"].as_str().is_some_and(|m| m.contains(state)), "{row:#}");
         let next = row["next"].as_str().expect("a next step");
         assert!(next.contains("--again and --despite-revocation"), "{next}");

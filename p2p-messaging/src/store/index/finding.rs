@@ -92,7 +92,7 @@ impl Index {
         until: u64,
     ) -> impl Iterator<Item = (u64, UnixMillis, Spot)> + use<> {
         let hash = chain_hash(chain);
-        let place = (&self.db, &self.failed);
+        let place = (&*self.db, &self.failed);
         let rows = between::<LinkRow, _>(place, move |n| link_key(&hash, n), from, until);
         rows.map(|row| (row.number(), row.issued(), row.spot()))
     }
@@ -105,7 +105,7 @@ impl Index {
         until: u64,
     ) -> impl Iterator<Item = (u64, Spot)> + use<> {
         let hash = chain_hash(chain);
-        let place = (&self.db, &self.failed);
+        let place = (&*self.db, &self.failed);
         let rows = down_between::<LinkRow, _>(place, move |n| link_key(&hash, n), from, until);
         rows.map(|row| (row.number(), row.spot()))
     }

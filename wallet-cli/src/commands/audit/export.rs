@@ -240,8 +240,9 @@ fn several(folder: &Path, name: &str, named: &[&SignedChannel]) -> Failure {
     let each: Vec<_> = named.iter().take(MOST).map(of).collect();
     let more = if named.len() > MOST { ", and others" } else { "" };
     let message = format!("{name} is {} channels here: {}{more}", named.len(), each.join(", "));
-    Failure::new(policy_codes::CHANNEL_AMBIGUOUS, message)
-        .next("Export each by its CID, into a file of its own: `gridpass audit export --channel CID`.")
+    Failure::new(policy_codes::CHANNEL_AMBIGUOUS, message).next(
+        "Export each by its CID, into a file of its own: `gridpass audit export --channel CID`.",
+    )
 }
 
 fn message_id(text: &str) -> Result<EnvelopeId, Failure> {

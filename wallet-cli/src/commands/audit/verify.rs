@@ -177,7 +177,8 @@ fn channel(path: &Path, bundle: &Bundle<'_>) -> Result<SignedChannel, Failure> {
     if channel.id() == selected {
         return Ok(channel);
     }
-    let message = format!("{} is {}, and the bundle is of {selected}", path.display(), channel.id());
+    let message =
+        format!("{} is {}, and the bundle is of {selected}", path.display(), channel.id());
     Err(Failure::new(gridpass_credentials::codes::CID_OTHER, message)
         .next("Ask the channel's owner for the descriptor of this CID, with its newest signature."))
 }

@@ -103,11 +103,8 @@ pub fn named(file: &Path) -> Map<String, Value> {
 /// Which request it is, for programs: what its holder and its refusal call it by.
 pub fn about(request: &Received<VisaRequest>) -> Map<String, Value> {
     let asked = &request.statement;
-    let about = [
-        ("id", json!(request.id)),
-        ("holder", json!(asked.holder)),
-        ("role", json!(asked.role)),
-    ];
+    let about =
+        [("id", json!(request.id)), ("holder", json!(asked.holder)), ("role", json!(asked.role))];
     about.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
@@ -313,7 +310,8 @@ mod tests {
         assert_eq!(told.exit, 7);
         assert!(told.text().ends_with("passed over: a/.b\n"), "{}", told.text());
         let json = told.json(&["issued before", "issued-not-written", "failed"]);
-        let counts = ["issued_before", "issued_not_written", "failed"].map(|name| json[name].clone());
+        let counts =
+            ["issued_before", "issued_not_written", "failed"].map(|name| json[name].clone());
         assert_eq!(counts, [json!(1), json!(1), json!(0)]);
         assert_eq!(json["passed_over"], json!(["a/.b"]));
         let (first, second) = (&json["requests"][0], &json["requests"][1]);

@@ -50,8 +50,7 @@ pub struct RefuseArgs {
 }
 
 /// What may come of a request among several.
-const OUTCOMES: [&str; 5] =
-    ["refused", "written again", "refused before", NOT_WRITTEN, "failed"];
+const OUTCOMES: [&str; 5] = ["refused", "written again", "refused before", NOT_WRITTEN, "failed"];
 /// Of a refusal that was entered, and is not in its file.
 const NOT_WRITTEN: &str = "refused-not-written";
 
@@ -220,8 +219,7 @@ fn answer_one(
         return Ok("refused before");
     }
     let output = OutputArgs { output: Some(target.to_owned()), force: args.output.force };
-    let not_written =
-        |e: Failure| NotDone::new(NOT_WRITTEN, entered(&request.id).all_the_same(e));
+    let not_written = |e: Failure| NotDone::new(NOT_WRITTEN, entered(&request.id).all_the_same(e));
     output.check().map_err(|e| match &before {
         Some(_) => not_written(e),
         None => e.into(),
