@@ -447,8 +447,15 @@ impl Checker {
             );
             // Its number is another's: it is proof, and takes no place in the chain.
             let mut checked = Checked::new(Verdict::Ignore, code, sentence);
-            // One proof is enough; who contradicts itself could make as many as it likes.
-            if !known.forked(&Chain::of(header)) {
+            // One proof is enough; who contradicts itself could make as many as it likes. That of one number
+            // convinces everybody, and is taken where another contradiction is known already: else a
+            // message that is dated back would hide it.
+            let chain = Chain::of(header);
+            let enough = match &order {
+                Order::Forked(_) => known.proven(&chain),
+                _ => known.forked(&chain),
+            };
+            if !enough {
                 let (first, second) = (first.clone(), envelope.id().clone());
                 checked.effects.push(Effect::Forked { first, second });
             }

@@ -9,6 +9,7 @@ mod batches;
 mod behind;
 mod blocks;
 mod crowds;
+mod equivocation;
 mod files;
 mod floods;
 mod rights;
