@@ -465,14 +465,16 @@ impl Checker {
             Ok(sealing) => sealing,
             Err(checked) => return *checked,
         };
-        let sealed = sealing.is_some() && source == Source::Live;
+        let sealed = sealing.is_some();
         let facts = (signature.clone(), sealing);
         let mut checked = self.decide(envelope, source, known, times, facts);
         // The sender's own right comes first: it costs less than that of all to whom it seals.
-        if sealed
-            && checked.verdict == Verdict::Admit
-            && let Some(found) = self.check_members(header, known, now)
-        {
+        let found = match source {
+            _ if !sealed || checked.verdict != Verdict::Admit => None,
+            Source::Live => self.check_members(header, known, now),
+            Source::CatchUp => self.check_members_then(header, known, now),
+        };
+        if let Some(found) = found {
             let facts = (signature, Some(found));
             let again = self.decide(envelope, source, known, times, facts);
             let admitted = std::mem::replace(&mut checked, again);

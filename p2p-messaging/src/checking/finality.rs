@@ -4,7 +4,7 @@ use super::{Source, Verdict};
 use crate::codes;
 use crate::envelope::Header;
 use gridpass_credentials::codes as credential_codes;
-use gridpass_identity::code::Code;
+use gridpass_identity::code::{Class, Code};
 use gridpass_identity::codes as identity_codes;
 use gridpass_policy::channel::Sealing;
 use gridpass_policy::codes as policy_codes;
@@ -139,6 +139,29 @@ pub(super) fn may_be_mended(ruling: &Ruling, facts: &Admission) -> bool {
     ruling.reasons.iter().all(|r| {
         tells(r, &MENDED)
             || r.code == policy_codes::POLICY_UNDECIDED.id()
+            || (tells(r, &[credential_codes::PRECONDITIONS_UNMET]) && needed())
+    })
+}
+
+/// Whether that was good once: it was withdrawn, its key marked, or its time is over.
+pub(super) fn is_ended(code: Code) -> bool {
+    matches!(code.class(), Class::Revoked | Class::Expired)
+}
+
+/// Whether something of that kind is among what somebody may not read for: who had it may have been entitled
+/// as long as it was good.
+pub(super) fn has_ended(ruling: &Ruling, facts: &Admission) -> bool {
+    let ended = |code: &str| codes::find(code).is_some_and(is_ended);
+    let failed = |f: &CheckFacts| f.outcome == Finding::Failed && ended(&f.code);
+    if facts.has_failed() {
+        let shown = [Some(&facts.standing), facts.node.as_ref().map(|n| &n.standing)];
+        return shown.into_iter().flatten().any(failed);
+    }
+    // A visa that another one needs fails with it.
+    let needed = || facts.visas.iter().any(|v| failed(&v.standing));
+    ruling.reasons.iter().any(|r| {
+        ended(&r.code)
+            || r.causes.iter().any(|c| ended(&c.code))
             || (tells(r, &[credential_codes::PRECONDITIONS_UNMET]) && needed())
     })
 }
