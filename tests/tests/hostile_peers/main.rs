@@ -12,6 +12,7 @@ mod crowds;
 mod equivocation;
 mod files;
 mod floods;
+mod malformed;
 mod rights;
 mod scene;
 mod subscriptions;
