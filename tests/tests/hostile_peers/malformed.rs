@@ -123,12 +123,12 @@ async fn a_request_that_nobody_can_read_is_answered_with_why() {
     let text = |text: &str| serde_ipld_dagcbor::to_vec(&text).expect("written");
     let deep = [vec![0x81; 10_000], vec![0xf6]].concat();
     let requests = [
-        ("nothing", Vec::new()),
+        ("a null", vec![0xf6]),
         ("no DAG-CBOR", b"garbage".to_vec()),
         ("an unknown kind", text("another")),
         ("levels without end", deep),
         ("a tag", [vec![0xc1], text("behind")].concat()),
-        ("more than one", [text("behind"), text("behind")].concat()),
+        ("a map where a text stands alone", [vec![0xa1], text("behind"), vec![0xf6]].concat()),
     ];
     for (what, request) in requests {
         assert!(request.len() <= MAX_REQUEST && Request::decode(&request).is_err(), "{what}");
