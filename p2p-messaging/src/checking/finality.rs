@@ -236,6 +236,28 @@ mod tests {
     }
 
     #[test]
+    fn what_was_withdrawn_or_is_over_is_told_from_what_never_was() {
+        let (_, mut facts) = scene(|_| ());
+        let ended = |facts: &Admission, cause| has_ended(&denied(vec![unmet(cause)]), facts);
+        let (revoked, needs) =
+            (credential_codes::VISA_REVOKED, credential_codes::PRECONDITIONS_UNMET);
+        for cause in [revoked, credential_codes::VISA_SUSPENDED, credential_codes::VISA_EXPIRED] {
+            assert!(ended(&facts, cause), "{cause}");
+        }
+        assert!(!ended(&facts, policy_codes::POLICY_UNMET) && !ended(&facts, needs));
+        // It is so too where the visa that is needed ended.
+        facts.visas[0].standing = CheckFacts::new(Outcome::Failed, revoked, "it is revoked");
+        assert!(ended(&facts, needs) && !ended(&facts, policy_codes::POLICY_UNMET));
+        // Of a presentation that does not hold, nothing that is shown beside counts.
+        facts.standing =
+            CheckFacts::new(Outcome::Failed, credential_codes::PRESENTER_OTHER, "another's");
+        assert!(!ended(&facts, revoked));
+        facts.standing =
+            CheckFacts::new(Outcome::Failed, credential_codes::PROOF_EXPIRED, "it is over");
+        assert!(ended(&facts, needs));
+    }
+
+    #[test]
     fn a_suspension_that_is_over_stays_for_what_was_sent_during_it() {
         let (policy, mut facts) = scene(|_| ());
         let of = |facts: &Admission, cause: Code, judged| {
