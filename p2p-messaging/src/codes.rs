@@ -101,7 +101,7 @@ gridpass_identity::codes! {
         "Catching up brings it again; ask the sender to be reachable.";
     SYNC_MALFORMED = "GP-SYNC-MALFORMED", Malformed,
         "The bytes are not a message that peers send each other.",
-        "Nothing: the peer that sent them answers for it.";
+        "Ask only what the protocol's version knows, within its bounds: spec/sync.md.";
     SYNC_STRANGER = "GP-SYNC-STRANGER", Denied,
         "The asker did not say who it is, or may not read the channel.",
         "Say hello first, with a presentation that satisfies the channel's subscribe requirements.";

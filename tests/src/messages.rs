@@ -19,6 +19,7 @@ use gridpass_identity::wallet::snapshots::Fixed;
 use gridpass_messaging::checking::{
     Arrival, Chain, Checked, Checker, Effect, Known, Limits, Link, Missing, Source, Verdict,
 };
+use gridpass_messaging::codes;
 use gridpass_messaging::envelope::{Envelope, Header};
 use gridpass_messaging::sealing::{Opening, Outline, Ring};
 use gridpass_messaging::store::Kept;
@@ -318,8 +319,10 @@ pub struct Memory {
     pub ring: RefCell<Ring>,
     /// What the epochs cost of which a message was kept.
     epochs: HashMap<ContentId, Outline>,
-    /// Chains of which a proof is kept that they contradict themselves.
+    /// Chains that contradict themselves by two messages that are kept.
     pub forks: HashSet<Chain>,
+    /// Those of them where the two have one number.
+    pub proofs: HashSet<Chain>,
 }
 
 impl Memory {
@@ -335,6 +338,7 @@ impl Memory {
             ring: RefCell::default(),
             epochs: HashMap::new(),
             forks: HashSet::new(),
+            proofs: HashSet::new(),
         };
         documents.iter().for_each(|d| memory.learn(d));
         memory
@@ -398,6 +402,10 @@ impl Known for Memory {
 
     fn forked(&self, chain: &Chain) -> bool {
         self.forks.contains(chain)
+    }
+
+    fn proven(&self, chain: &Chain) -> bool {
+        self.proofs.contains(chain)
     }
 
     fn document(&self, id: &ContentId) -> Option<Vec<u8>> {
@@ -472,7 +480,11 @@ impl Peer {
         if let Some(envelope) = &checked.envelope
             && checked.effects.iter().any(|e| matches!(e, Effect::Forked { .. }))
         {
-            self.memory.forks.insert(Chain::of(envelope.header()));
+            let chain = Chain::of(envelope.header());
+            if checked.code == codes::SEQUENCE_FORK {
+                self.memory.proofs.insert(chain.clone());
+            }
+            self.memory.forks.insert(chain);
         }
         if let Some(envelope) = checked.envelope.as_ref().filter(|_| checked.keep) {
             self.memory.keep(envelope);

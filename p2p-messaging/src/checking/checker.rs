@@ -447,8 +447,15 @@ impl Checker {
             );
             // Its number is another's: it is proof, and takes no place in the chain.
             let mut checked = Checked::new(Verdict::Ignore, code, sentence);
-            // One proof is enough; who contradicts itself could make as many as it likes.
-            if !known.forked(&Chain::of(header)) {
+            // One proof is enough; who contradicts itself could make as many as it likes. That of one number
+            // convinces everybody, and is taken where another contradiction is known already: else a
+            // message that is dated back would hide it.
+            let chain = Chain::of(header);
+            let enough = match &order {
+                Order::Forked(_) => known.proven(&chain),
+                _ => known.forked(&chain),
+            };
+            if !enough {
                 let (first, second) = (first.clone(), envelope.id().clone());
                 checked.effects.push(Effect::Forked { first, second });
             }
@@ -458,14 +465,16 @@ impl Checker {
             Ok(sealing) => sealing,
             Err(checked) => return *checked,
         };
-        let sealed = sealing.is_some() && source == Source::Live;
+        let sealed = sealing.is_some();
         let facts = (signature.clone(), sealing);
         let mut checked = self.decide(envelope, source, known, times, facts);
         // The sender's own right comes first: it costs less than that of all to whom it seals.
-        if sealed
-            && checked.verdict == Verdict::Admit
-            && let Some(found) = self.check_members(header, known, now)
-        {
+        let found = match source {
+            _ if !sealed || checked.verdict != Verdict::Admit => None,
+            Source::Live => self.check_members(header, known, now),
+            Source::CatchUp => self.check_members_then(header, known, now),
+        };
+        if let Some(found) = found {
             let facts = (signature, Some(found));
             let again = self.decide(envelope, source, known, times, facts);
             let admitted = std::mem::replace(&mut checked, again);

@@ -47,8 +47,10 @@ pub trait Known {
     fn at(&self, chain: &Chain, sequence: u64) -> Option<Link>;
     /// The greatest number of a chain that is known.
     fn head(&self, chain: &Chain) -> Option<u64>;
-    /// Whether a proof is kept that a chain contradicts itself.
+    /// Whether two messages are kept by which a chain contradicts itself, in whatever.
     fn forked(&self, chain: &Chain) -> bool;
+    /// Whether that proof is of two messages of one number, which are proof to everybody.
+    fn proven(&self, chain: &Chain) -> bool;
     /// A document by its name: a presentation, an authorisation, or an epoch. Its bytes were held against it.
     fn document(&self, id: &ContentId) -> Option<Vec<u8>>;
     /// Whether an epoch was kept with a message of it.

@@ -4,7 +4,7 @@ use super::{Source, Verdict};
 use crate::codes;
 use crate::envelope::Header;
 use gridpass_credentials::codes as credential_codes;
-use gridpass_identity::code::Code;
+use gridpass_identity::code::{Class, Code};
 use gridpass_identity::codes as identity_codes;
 use gridpass_policy::channel::Sealing;
 use gridpass_policy::codes as policy_codes;
@@ -143,6 +143,29 @@ pub(super) fn may_be_mended(ruling: &Ruling, facts: &Admission) -> bool {
     })
 }
 
+/// Whether that was good once: it was withdrawn, its key marked, or its time is over.
+pub(super) fn is_ended(code: Code) -> bool {
+    matches!(code.class(), Class::Revoked | Class::Expired)
+}
+
+/// Whether something of that kind is among what somebody may not read for: who had it may have been entitled
+/// as long as it was good.
+pub(super) fn has_ended(ruling: &Ruling, facts: &Admission) -> bool {
+    let ended = |code: &str| codes::find(code).is_some_and(is_ended);
+    let failed = |f: &CheckFacts| f.outcome == Finding::Failed && ended(&f.code);
+    if facts.has_failed() {
+        let shown = [Some(&facts.standing), facts.node.as_ref().map(|n| &n.standing)];
+        return shown.into_iter().flatten().any(failed);
+    }
+    // A visa that another one needs fails with it.
+    let needed = || facts.visas.iter().any(|v| failed(&v.standing));
+    ruling.reasons.iter().any(|r| {
+        ended(&r.code)
+            || r.causes.iter().any(|c| ended(&c.code))
+            || (tells(r, &[credential_codes::PRECONDITIONS_UNMET]) && needed())
+    })
+}
+
 /// Whether all that a message is refused for, and that stays, is what only some can see: what it is sealed
 /// to, or what is in it. Who passed it on may have seen nothing of that.
 pub(super) fn is_hidden(
@@ -210,6 +233,28 @@ mod tests {
         facts.visas[0].standing =
             CheckFacts::new(Outcome::Failed, credential_codes::VISA_REVOKED, "it is revoked");
         assert_eq!(of(&facts, Source::Live), Verdict::Refuse);
+    }
+
+    #[test]
+    fn what_was_withdrawn_or_is_over_is_told_from_what_never_was() {
+        let (_, mut facts) = scene(|_| ());
+        let ended = |facts: &Admission, cause| has_ended(&denied(vec![unmet(cause)]), facts);
+        let (revoked, needs) =
+            (credential_codes::VISA_REVOKED, credential_codes::PRECONDITIONS_UNMET);
+        for cause in [revoked, credential_codes::VISA_SUSPENDED, credential_codes::VISA_EXPIRED] {
+            assert!(ended(&facts, cause), "{cause}");
+        }
+        assert!(!ended(&facts, policy_codes::POLICY_UNMET) && !ended(&facts, needs));
+        // It is so too where the visa that is needed ended.
+        facts.visas[0].standing = CheckFacts::new(Outcome::Failed, revoked, "it is revoked");
+        assert!(ended(&facts, needs) && !ended(&facts, policy_codes::POLICY_UNMET));
+        // Of a presentation that does not hold, nothing that is shown beside counts.
+        facts.standing =
+            CheckFacts::new(Outcome::Failed, credential_codes::PRESENTER_OTHER, "another's");
+        assert!(!ended(&facts, revoked));
+        facts.standing =
+            CheckFacts::new(Outcome::Failed, credential_codes::PROOF_EXPIRED, "it is over");
+        assert!(ended(&facts, needs));
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod room;
 mod sealed;
 mod sender;
 mod sequence;
+mod strangers;
 mod waiting;
 
 pub use checker::Checker;

@@ -2,7 +2,8 @@
 //! at all, whether the epoch that it names is its sender's, and whether that is handed to anybody who
 //! may not read.
 
-use super::finality::{is_mended, may_be_mended};
+use super::finality::{is_ended, is_mended};
+use super::strangers::Ruled;
 use super::{Checked, Checker, Known, Missing, Right, Speaker, Verdict, sender};
 use crate::codes;
 use crate::envelope::{Envelope, Header};
@@ -11,14 +12,14 @@ use crate::sealing::{Epoch, MAX_EPOCH_MILLIS, Member, SealedPayload, Standing};
 use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::content_id::ContentId;
 use gridpass_credentials::verify::{AuthorisationExpectation, verify_authorisation};
-use gridpass_identity::code::{Class, Code};
+use gridpass_identity::code::Code;
 use gridpass_identity::did::Did;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::channel::Sealing;
 use gridpass_policy::codes as policy_codes;
-use gridpass_policy::decision::{Ruling, Verdict as PolicyVerdict};
-use gridpass_policy::facts::{CheckFacts, Question};
+use gridpass_policy::decision::Verdict as PolicyVerdict;
+use gridpass_policy::facts::CheckFacts;
 use hashlink::LruCache;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ struct Seen {
     /// Whether it was kept with a message: it counted against its sender's allowance then.
     counted: bool,
     judged: Option<Judged>,
+    /// The same of who may certainly not read and never could: of what is caught up with.
+    then: Option<Judged>,
 }
 
 /// What was found out about the members of an epoch.
@@ -94,8 +97,34 @@ impl Epochs {
     pub(super) fn doubt(&mut self) {
         self.changes = self.changes.saturating_add(1);
         for (_, seen) in &mut self.seen {
-            seen.judged = None;
+            (seen.judged, seen.then) = (None, None);
         }
+    }
+
+    /// What was found out a moment ago about an epoch that was caught up with; or to which stranger it is
+    /// sealed.
+    pub(super) fn of_then(&self, id: &ContentId, now: UnixMillis) -> Option<Result<(), String>> {
+        let judged = self.seen.peek(id)?.then.as_ref()?;
+        let counts = now >= judged.at && now < judged.until;
+        let found = || judged.stranger.as_ref().map_or(Ok(()), |(_, why)| Err(why.clone()));
+        counts.then(found)
+    }
+
+    pub(super) fn note_then(
+        &mut self,
+        id: &ContentId,
+        found: &Result<(), String>,
+        now: UnixMillis,
+    ) {
+        if let Some(seen) = self.seen.get_mut(id) {
+            let stranger = found.as_ref().err().map(|why| (codes::SEALING_STRANGER, why.clone()));
+            seen.then = Some(Judged { at: now, until: now.plus_millis(JUDGED_MILLIS), stranger });
+        }
+    }
+
+    /// Whether it was found, while somebody was remembered, that it may read.
+    pub(super) fn was_entitled(&self, channel: &ContentId, member: &Member) -> bool {
+        self.stood.contains_key(&(channel.clone(), member.clone()))
     }
 }
 
@@ -187,8 +216,8 @@ impl Checker {
         seen.counted
     }
 
-    /// Whether a message that would be admitted is sealed to somebody who may not read. What is caught
-    /// up with is judged by whoever was there: lists of today say nothing of then.
+    /// Whether a message that came live and would be admitted is sealed to somebody who may not read. What
+    /// is caught up with is another question: lists of today say nothing of then ([`super::strangers`]).
     pub(super) fn check_members(
         &mut self,
         header: &Header,
@@ -207,7 +236,11 @@ impl Checker {
         std::mem::take(&mut self.epochs.wanted)
     }
 
-    fn epoch(&mut self, id: &ContentId, known: &dyn Known) -> Result<Arc<Epoch>, Box<Checked>> {
+    pub(super) fn epoch(
+        &mut self,
+        id: &ContentId,
+        known: &dyn Known,
+    ) -> Result<Arc<Epoch>, Box<Checked>> {
         if let Some(seen) = self.epochs.seen.get(id) {
             return Ok(Arc::clone(&seen.epoch));
         }
@@ -218,7 +251,7 @@ impl Checker {
         };
         let epoch = Epoch::parse(&bytes).map_err(|e| fault(e.code(), e.to_string()))?;
         let epoch = Arc::new(epoch.without_keys());
-        let seen = Seen { epoch: Arc::clone(&epoch), counted: false, judged: None };
+        let seen = Seen { epoch: Arc::clone(&epoch), counted: false, judged: None, then: None };
         self.epochs.seen.insert(id.clone(), seen);
         Ok(epoch)
     }
@@ -294,9 +327,10 @@ impl Checker {
         let place = (channel.clone(), member.clone());
         let soon = now.plus_millis(JUDGED_MILLIS);
         let speaker = member.speaker(channel);
-        let Some((ruling, open, mended)) = self.rule_subscribe(&speaker, known, now) else {
+        let Some(ruled) = self.rule_subscribe(&speaker, known, now) else {
             return Ok(soon);
         };
+        let Ruled { ruling, open, mended, .. } = ruled;
         let authorised = self.may_be_handed_keys(channel, member, known, now);
         if ruling.verdict == PolicyVerdict::Allow && authorised != Outcome::Failed {
             self.epochs.stood.insert(place, Stood::Entitled);
@@ -320,7 +354,7 @@ impl Checker {
             let causes = r.causes.iter().filter_map(|c| codes::find(&c.code));
             causes.chain(codes::find(&r.code)).collect::<Vec<_>>()
         };
-        let ended = |c: &Code| matches!(c.class(), Class::Revoked | Class::Expired);
+        let ended = |c: &Code| is_ended(*c);
         let ended = ruling.reasons.iter().any(|r| codes_of(r).iter().any(ended));
         let since = match self.epochs.stood.get(&place) {
             Some(Stood::Lost(since)) => Some(*since),
@@ -347,11 +381,24 @@ impl Checker {
         known: &dyn Known,
         now: UnixMillis,
     ) -> Outcome {
-        let Some(id) = &member.authorisation else { return Outcome::Passed };
-        let Some(authorisation) = known.document(id) else { return Outcome::Indeterminate };
+        self.check_authorisation(channel, member, known, (now, now)).0
+    }
+
+    /// The same as of a time; and whether it is one that was withdrawn, or whose time is over.
+    pub(super) fn check_authorisation(
+        &mut self,
+        channel: &ContentId,
+        member: &Member,
+        known: &dyn Known,
+        (at, now): (UnixMillis, UnixMillis),
+    ) -> (Outcome, bool) {
+        let Some(id) = &member.authorisation else { return (Outcome::Passed, false) };
+        let Some(authorisation) = known.document(id) else {
+            return (Outcome::Indeterminate, false);
+        };
         let oldest = self.policy(channel).map(|p| p.descriptor().max_status_age_seconds);
         let expect = AuthorisationExpectation {
-            now,
+            now: at,
             clock: now,
             principal: &member.participant,
             node: &member.node,
@@ -361,11 +408,13 @@ impl Checker {
         };
         let evidence = known.evidence();
         let found = verify_authorisation(&authorisation, &evidence, &expect, &mut self.memo);
-        let mut failed = found.report.checks.iter().filter(|c| c.outcome == Outcome::Failed);
-        let mended = failed.all(|c| is_mended(c.code));
+        let failed = || found.report.checks.iter().filter(|c| c.outcome == Outcome::Failed);
+        let ended = failed().any(|c| is_ended(c.code));
         match found.report.outcome() {
-            Outcome::Failed if mended => Outcome::Indeterminate,
-            outcome => outcome,
+            Outcome::Failed if failed().all(|c| is_mended(c.code)) => {
+                (Outcome::Indeterminate, ended)
+            }
+            outcome => (outcome, ended),
         }
     }
 
@@ -390,14 +439,13 @@ impl Checker {
         Standing { may, until }
     }
 
-    /// What the channel says of somebody who wants to read, whether something that is missing may say
-    /// otherwise, and whether something newer may; nothing where a document is missing.
-    fn rule_subscribe(
+    /// What the channel says of somebody who wants to read; nothing where a document is missing.
+    pub(super) fn rule_subscribe(
         &mut self,
         speaker: &Speaker<'_>,
         known: &dyn Known,
         now: UnixMillis,
-    ) -> Option<(Ruling, bool, bool)> {
+    ) -> Option<Ruled> {
         let key = speaker.key();
         // What failed is not among the admissions, and counts all the same.
         let mut fresh = None;
@@ -409,13 +457,10 @@ impl Checker {
             Some(fresh) => fresh,
             None => self.admissions.get(&key, now)?,
         };
-        let facts = admitted.admission();
-        let open = !facts.has_failed() && facts.is_open();
-        let ruling = channel.policy.rule(admitted, &Question::Subscribe, now);
-        let mended = may_be_mended(&ruling, admitted.admission());
+        let ruled = Ruled::of(&channel.policy, admitted, now);
         if let Some(fresh) = fresh {
             self.admissions.insert(fresh);
         }
-        Some((ruling, open, mended))
+        Some(ruled)
     }
 }

@@ -251,7 +251,7 @@ impl<E: From<NetEvent> + Send + 'static> Actor<E> {
             }
             Command::Ask { peer, request, tag } => {
                 if self.peers.contains_key(&peer) {
-                    let id = behaviour.sync.send_request(&peer, *request);
+                    let id = behaviour.sync.send_request(&peer, Ok(*request));
                     self.asked.insert(id, tag);
                 } else {
                     let result = Err(NoAnswer::Gone);

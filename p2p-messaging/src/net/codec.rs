@@ -9,6 +9,9 @@ use std::io;
 /// The protocol, for libp2p.
 pub(super) const SYNC: StreamProtocol = StreamProtocol::new(PROTOCOL);
 
+/// A request as it came, or why it is none: that is answered, too.
+pub(super) type Incoming = Result<Request, WireError>;
+
 /// Reads and writes the messages of [`crate::sync`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SyncCodec;
@@ -32,14 +35,14 @@ async fn write<T: AsyncWrite + Unpin + Send>(io: &mut T, bytes: &[u8]) -> io::Re
 
 impl request_response::Codec for SyncCodec {
     type Protocol = StreamProtocol;
-    type Request = Request;
+    type Request = Incoming;
     type Response = Response;
 
-    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Request>
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Incoming>
     where
         T: AsyncRead + Unpin + Send,
     {
-        Request::decode(&read(io, MAX_REQUEST).await?).map_err(invalid)
+        Ok(Request::decode(&read(io, MAX_REQUEST).await?))
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Response>
@@ -53,12 +56,13 @@ impl request_response::Codec for SyncCodec {
         &mut self,
         _: &StreamProtocol,
         io: &mut T,
-        request: Request,
+        request: Incoming,
     ) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, &request.encode().map_err(invalid)?).await
+        let bytes = request.and_then(|request| request.encode()).map_err(invalid)?;
+        write(io, &bytes).await
     }
 
     async fn write_response<T>(

@@ -140,7 +140,7 @@ impl Worker {
             // Another one than here has that number: it is proof of a contradiction.
             if here.is_some_and(|link| link.id != head.message)
                 && head.newest > looked_at
-                && !store.forked(&chain)
+                && !store.proven(&chain)
             {
                 wanted.push((head.newest, head.newest));
             }
@@ -392,5 +392,5 @@ impl Worker {
 fn contradicted(store: &Store, wanted: &Wanted) -> Option<u64> {
     let Claim::Last(named) = &wanted.claim else { return None };
     let here = store.at(&wanted.chain, wanted.until)?;
-    (&here.id != named && !store.forked(&wanted.chain)).then_some(wanted.until)
+    (&here.id != named && !store.proven(&wanted.chain)).then_some(wanted.until)
 }

@@ -76,6 +76,16 @@ pub(super) enum Owed {
     Maybe,
 }
 
+/// Whether who passed on a membership must have what is missing to judge it.
+fn owed_with_membership(missing: &Missing, participant: &Did) -> Owed {
+    match missing {
+        Missing::Document(_) => Owed::Named,
+        Missing::Did(did) if did == participant => Owed::Named,
+        // What its visas rest on may have changed since.
+        Missing::Did(_) | Missing::Evidence(_) => Owed::Maybe,
+    }
+}
+
 struct Fetch {
     tried: BTreeSet<PeerId>,
     /// Those that passed on what needs it: the first to ask.
@@ -164,13 +174,15 @@ impl Worker {
         self.ask_as(missing, peer, if named { Owed::Named } else { Owed::Maybe });
     }
 
-    /// Something is missing to judge a membership: who passed it on has its documents.
-    pub(super) fn ask_who_passed_on_membership(&mut self, missing: Missing, peer: PeerId) {
-        let owed = match &missing {
-            Missing::Document(_) => Owed::Named,
-            // What its visas rest on may have changed since.
-            Missing::Did(_) | Missing::Evidence(_) => Owed::Maybe,
-        };
+    /// Something is missing to judge a membership of a participant: who passed it on has its documents, and
+    /// what proves the participant.
+    pub(super) fn ask_who_passed_on_membership(
+        &mut self,
+        missing: Missing,
+        peer: PeerId,
+        participant: &Did,
+    ) {
+        let owed = owed_with_membership(&missing, participant);
         self.ask_as(missing, Some(peer), owed);
     }
 
@@ -488,4 +500,20 @@ fn proves(did: &Did, bytes: &[u8]) -> bool {
             && did.method() == "webvh"
             && crate::identities::Identities::default().take(&apart).is_ok_and(|new| new)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_kit::{cid, did_of, key};
+
+    #[test]
+    fn who_passes_on_a_membership_owes_what_proves_its_participant_and_nobody_elses() {
+        let (participant, issuer) = (did_of(&key(1)), did_of(&key(2)));
+        let owed = |missing| owed_with_membership(&missing, participant.did());
+        assert_eq!(owed(Missing::Document(cid("presentation"))), Owed::Named);
+        assert_eq!(owed(Missing::Did(participant.did().clone())), Owed::Named);
+        assert_eq!(owed(Missing::Did(issuer.did().clone())), Owed::Maybe);
+        assert_eq!(owed(Missing::Evidence(participant.did().clone())), Owed::Maybe);
+    }
 }

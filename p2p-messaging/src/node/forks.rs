@@ -9,7 +9,7 @@ use super::worker::Worker;
 use crate::checking::{Chain, Known as _};
 use crate::codes;
 use crate::envelope::Envelope;
-use crate::store::Entry;
+use crate::store::{Entry, Store};
 use crate::sync::{Announcement, ChainHead, Request, Response};
 use gridpass_credentials::content_id::{ContentId, EnvelopeId};
 use gridpass_identity::code::Code;
@@ -22,7 +22,7 @@ use libp2p::PeerId;
 use serde_bytes::ByteBuf;
 use serde_json::{Value, json};
 
-/// The most proofs that are at hand for who asks: those that were found or came since the start.
+/// The most proofs that are at hand for who asks: of others the log is read.
 const MAX_PROOFS: usize = 1024;
 /// The most contradictions that are shown.
 const MAX_FORKS: usize = 64;
@@ -60,9 +60,28 @@ impl Proofs {
         }
     }
 
-    /// Whether one is given.
-    pub(super) fn has(&self, chain: &Chain) -> bool {
-        self.0.peek(chain).is_some()
+    /// Whether one is given. One that was kept before the start is read from the log, where there is room to
+    /// read two messages more.
+    pub(super) fn has(&mut self, store: &Store, chain: &Chain, room: &mut usize) -> bool {
+        if self.0.peek(chain).is_some() {
+            return true;
+        }
+        if !store.forked(chain) {
+            return false;
+        }
+        let Some(left) = room.checked_sub(2) else { return false };
+        *room = left;
+        self.get(store, chain).is_some()
+    }
+
+    fn get(&mut self, store: &Store, chain: &Chain) -> Option<Vec<u8>> {
+        if self.0.peek(chain).is_none()
+            && let Some((first, second)) = store.proof(chain)
+        {
+            let proof = Announcement::Fork(ByteBuf::from(first), ByteBuf::from(second));
+            self.note(chain, &proof);
+        }
+        self.0.peek(chain).cloned()
     }
 }
 
@@ -84,11 +103,11 @@ impl Worker {
         .collect()
     }
 
-    /// A peer says that a chain is contradicted: where it is known here, and that is not, the proof is
-    /// asked for.
+    /// A peer says that a chain is contradicted: where it is known here, and no proof of one number is, that
+    /// is asked for.
     pub(super) fn ask_for_proof(&mut self, peer: PeerId, chain: &Chain, head: &ChainHead) {
         let store = &self.knowledge.store;
-        if !head.contradicted || store.forked(chain) || store.newest(chain).is_none() {
+        if !head.contradicted || store.proven(chain) || store.newest(chain).is_none() {
             return;
         }
         let request = Request::Proof {
@@ -100,12 +119,12 @@ impl Worker {
     }
 
     /// What is answered to who asks for a proof.
-    pub(super) fn proof(&self, channel: ContentId, sender: Did, key: &str) -> Response {
+    pub(super) fn proof(&mut self, channel: ContentId, sender: Did, key: &str) -> Response {
         let Ok(key) = DidUrl::parse(key) else {
             return Response::Refused(crate::codes::SYNC_MALFORMED.id().to_owned());
         };
-        let proof = self.proofs.0.peek(&Chain { channel, sender, key });
-        proof.map_or(Response::NotHere, |bytes| Response::Document(ByteBuf::from(bytes.clone())))
+        let proof = self.proofs.get(&self.knowledge.store, &Chain { channel, sender, key });
+        proof.map_or(Response::NotHere, |bytes| Response::Document(ByteBuf::from(bytes)))
     }
 
     /// A proof came that was asked for, or not.
@@ -124,7 +143,7 @@ impl Worker {
             _ => Use::Fault,
         };
         // Who has another state of the sender's keys cannot see it.
-        if used == Use::Fault && owed == Owed::Named && !self.knowledge.forked(chain) {
+        if used == Use::Fault && owed == Owed::Named && !self.knowledge.proven(chain) {
             self.promise_broken(peer, denial);
         }
     }
@@ -161,7 +180,7 @@ impl Worker {
             return Use::Unhelpful;
         }
         // Only of chains that are known here: else anybody could fill the log with its own.
-        if self.knowledge.forked(&chain) || self.knowledge.store.newest(&chain).is_none() {
+        if self.knowledge.proven(&chain) || self.knowledge.store.newest(&chain).is_none() {
             return Use::Known;
         }
         let Ok(resolution) = self.knowledge.material.identities.resolve(chain.key.did()) else {
@@ -193,7 +212,47 @@ impl Worker {
 mod tests {
     use super::*;
     use crate::envelope::Header;
-    use crate::test_kit::{NOW, header, key};
+    use crate::store::Kept;
+    use crate::test_kit::{NOW, cid, header, key};
+
+    /// As after a restart: nothing was found or told of since.
+    #[test]
+    fn a_proof_that_is_in_the_log_is_given() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut store, _) = Store::open(folder.path()).expect("opens");
+        let sign = |payload: u8| {
+            Envelope::sign(header(&key(1)), vec![payload; 20], &key(1)).expect("signs")
+        };
+        let (first, other) = (sign(1), sign(2));
+        let chain = Chain::of(first.header());
+        let (mut proofs, mut room) = (Proofs::default(), 3);
+        assert!(!proofs.has(&store, &chain, &mut room));
+        let kept = Kept {
+            envelope: ByteBuf::from(first.to_wire().expect("a payload")),
+            whole: true,
+            allowed: true,
+            deliver: true,
+            caught_up: false,
+            at: NOW,
+            arrived: None,
+            admission: cid("admission"),
+            payload: None,
+            sealing: None,
+            sent_last_minute: None,
+            reasons: Vec::new(),
+        };
+        store.stage(Entry::Envelope(Box::new(kept))).expect("stages");
+        let second = ByteBuf::from(other.to_block().expect("a block"));
+        store.stage(Entry::Fork { first: first.id().clone(), second }).expect("stages");
+        store.commit(NOW).expect("commits");
+        assert!(!proofs.has(&store, &chain, &mut 1), "there is no room to read it");
+        assert!(proofs.has(&store, &chain, &mut room) && room == 1);
+        assert!(proofs.has(&store, &chain, &mut room) && room == 1, "it is read once");
+        let given = proofs.get(&store, &chain).expect("given");
+        let blocks = [&first, &other].map(|e| ByteBuf::from(e.to_block().expect("a block")));
+        let [one, two] = blocks;
+        assert_eq!(Announcement::decode(&given), Ok(Announcement::Fork(one, two)));
+    }
 
     #[test]
     fn a_contradiction_is_called_what_it_is() {

@@ -46,24 +46,25 @@ impl Worker {
         };
         let store = &self.knowledge.store;
         for head in store.heads(channel).into_iter().filter(|h| h.whole < h.newest) {
-            let sender = &head.chain.sender;
+            let (sender, key) = (&head.chain.sender, &head.chain.key);
             let first = head.whole.saturating_add(1);
             let mut missing = None;
             for (from, until) in store.holes(&head.chain, first, head.newest, MAX_HOLES) {
                 let next = store.at(&head.chain, until.saturating_add(1)).map(|l| l.issued);
                 match next.and_then(|next| given.why_not(from, next, now)) {
                     Some(reason) => not_given.push(
-                        json!({"sender": sender, "from": from, "until": until, "reason": reason}),
+                        json!({"sender": sender, "key": key, "from": from, "until": until,
+                               "reason": reason}),
                     ),
                     None => missing = missing.or(Some(from)),
                 }
             }
             if let Some(from) = missing {
                 let whole = from.saturating_sub(1);
-                let aside = self.ranges.looked.left_aside(channel, sender, self.uptime());
+                let aside = self.ranges.looked.left_aside(&head.chain, self.uptime());
                 let aside = aside.map(|(code, said)| json!({"code": code.id(), "sentence": said}));
-                gaps.push(json!({"sender": sender, "whole": whole, "newest": head.newest,
-                                 "leftAside": aside}));
+                gaps.push(json!({"sender": sender, "key": key, "whole": whole,
+                                 "newest": head.newest, "leftAside": aside}));
             }
         }
         (gaps, not_given)

@@ -130,7 +130,7 @@ impl Worker {
                 whole: head.whole.min(given.number),
                 newest: given.number,
                 message: given.id,
-                contradicted: self.proofs.has(chain),
+                contradicted: self.proofs.has(store, chain, &mut room),
             });
         }
         Response::heads(all, after)

@@ -135,6 +135,10 @@ impl Known for Knowledge {
         self.store.forked(chain)
     }
 
+    fn proven(&self, chain: &Chain) -> bool {
+        self.store.proven(chain)
+    }
+
     fn document(&self, id: &ContentId) -> Option<Vec<u8>> {
         self.arrived.get(id).cloned().or_else(|| self.kept(id))
     }

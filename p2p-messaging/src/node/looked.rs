@@ -3,7 +3,6 @@
 
 use crate::checking::{Chain, Checked, Verdict};
 use crate::codes;
-use gridpass_credentials::content_id::ContentId;
 use gridpass_identity::code::Code;
 use gridpass_identity::codes::SIGNED_IN_FUTURE;
 use gridpass_identity::did::Did;
@@ -23,7 +22,7 @@ const SAID_MILLIS: u64 = 60_000;
 /// How long it counts that something was left aside, or was early, in milliseconds: longer than what was looked
 /// at rests, so that it is known again by then.
 const COUNTS_MILLIS: u64 = 15 * 60 * 1000;
-/// The most senders of whom that is remembered.
+/// The most chains, or senders, of which that is remembered.
 const MAX_SENDERS: usize = 4096;
 
 /// Why something was left aside, and for how long the node had been running then.
@@ -41,8 +40,8 @@ pub(super) struct Looked {
     clock: Option<(UnixMillis, UnixMillis)>,
     /// When was said last that something was left aside, and how often it was since, by reason.
     said: BTreeMap<&'static str, (UnixMillis, u64)>,
-    /// What was left aside last of a sender in a channel.
-    aside: BTreeMap<(ContentId, Did), Aside>,
+    /// What was left aside last of a chain.
+    aside: BTreeMap<Chain, Aside>,
     /// By how much a sender's messages were dated ahead of the clock here, in milliseconds, and when that was last.
     early: BTreeMap<Did, (u64, UnixMillis)>,
     /// When was said last that the clock here is behind.
@@ -98,23 +97,19 @@ impl Looked {
         }
         if let Some(envelope) = &checked.envelope {
             let (code, sentence, at) = (checked.code, checked.sentence.clone(), uptime);
-            let of = (envelope.header().channel.clone(), envelope.header().sender.clone());
             if self.aside.len() >= MAX_SENDERS {
                 self.aside.clear();
             }
-            self.aside.insert(of, Aside { code, sentence, at });
+            let chain = Chain::of(envelope.header());
+            self.aside.insert(chain, Aside { code, sentence, at });
         }
         self.count(checked.code, uptime)
     }
 
-    /// Why something of a sender in a channel was left aside by catching up, where that was a short while ago.
-    pub(super) fn left_aside(
-        &self,
-        channel: &ContentId,
-        sender: &Did,
-        uptime: UnixMillis,
-    ) -> Option<(Code, &str)> {
-        let aside = self.aside.get(&(channel.clone(), sender.clone()))?;
+    /// Why something of a chain was left aside by catching up, where that was a short while ago. What another
+    /// node of its sender said is another chain.
+    pub(super) fn left_aside(&self, chain: &Chain, uptime: UnixMillis) -> Option<(Code, &str)> {
+        let aside = self.aside.get(chain)?;
         let counts = uptime.millis_since(aside.at) < COUNTS_MILLIS;
         counts.then_some((aside.code, aside.sentence.as_str()))
     }
@@ -299,12 +294,12 @@ mod tests {
     fn why_something_was_left_aside_is_known_for_a_while() {
         let (mut looked, at) = (Looked::default(), UnixMillis::new);
         let checked = ignored(codes::ENVELOPE_TOO_OLD, 1, NOW);
-        let header = header(&key(1));
-        let of = |looked: &Looked, uptime| {
-            looked.left_aside(&header.channel, &header.sender, uptime).map(|(code, _)| code)
-        };
+        let of = |looked: &Looked, at| looked.left_aside(&chain(), at).map(|(code, _)| code);
         assert_eq!(of(&looked, at(0)), None);
         looked.say_left_aside(&checked, at(0));
+        // Another node of the sender has another chain, of which nothing was.
+        let other = Chain { key: Chain::of(&header(&key(2))).key, ..chain() };
+        assert_eq!(looked.left_aside(&other, at(1)), None);
         assert_eq!(of(&looked, at(COUNTS_MILLIS - 1)), Some(codes::ENVELOPE_TOO_OLD));
         assert_eq!(of(&looked, at(COUNTS_MILLIS)), None);
         looked.say_left_aside(&ignored(codes::ENVELOPE_DUPLICATE, 1, NOW), at(COUNTS_MILLIS));

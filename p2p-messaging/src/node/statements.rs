@@ -266,13 +266,14 @@ impl Worker {
             }
         };
         let (peer, missing) = (new.peer, new.missing.clone());
+        let participant = new.said.member.participant.clone();
         // It waits before it is asked for: that nobody has it may be found out at once.
         waiting.push(new);
         if let Some(gone) = gone {
             self.report(gone.id, gone.peer, MessageAcceptance::Ignore);
         }
         for missing in missing {
-            self.ask_who_passed_on_membership(missing, peer);
+            self.ask_who_passed_on_membership(missing, peer, &participant);
         }
     }
 
@@ -364,11 +365,11 @@ impl Worker {
                 Found::Decided(acceptance) => self.report(waiting.id, waiting.peer, acceptance),
                 Found::Lacks(missing) => {
                     let asks: Vec<_> = missing.difference(&waiting.missing).cloned().collect();
-                    let peer = waiting.peer;
+                    let (peer, who) = (waiting.peer, waiting.said.member.participant.clone());
                     waiting.missing = missing;
                     self.sealing.statements.waiting.push(waiting);
                     for missing in asks {
-                        self.ask_who_passed_on_membership(missing, peer);
+                        self.ask_who_passed_on_membership(missing, peer, &who);
                     }
                 }
             }

@@ -1,6 +1,7 @@
 //! What is known of chains: their messages by number, how far they go, what is missing, and who contradicts
 //! itself.
 
+use super::index::Spot;
 use super::{Entry, Head, Kept, Store};
 use crate::checking::{Chain, Link};
 use crate::envelope::Envelope;
@@ -49,21 +50,51 @@ impl Store {
         self.index.links(chain, from, until).map(|(number, issued, _)| (number, issued)).next()
     }
 
-    /// Whether a proof is kept that a chain contradicts itself.
+    /// Whether two messages are kept by which a chain contradicts itself, in whatever.
     #[must_use]
     pub fn forked(&self, chain: &Chain) -> bool {
-        self.pending().iter().any(|s| s.forked(chain)) || self.index.forked(chain)
+        self.pending().iter().any(|s| s.fork(chain).is_some()) || self.index.fork(chain).is_some()
     }
 
-    /// The proofs that senders contradict themselves: the name of the one that was kept first, and the
-    /// other; so many at most.
+    /// Whether those have one number: everybody sees that they contradict each other, whatever else it
+    /// knows. Where they do not, the one that is named is beside the other in the chain that is here.
     #[must_use]
-    pub fn forks(&self, most: usize) -> Vec<(EnvelopeId, Envelope)> {
-        let read = |spot| match self.read(spot)? {
+    pub fn proven(&self, chain: &Chain) -> bool {
+        let pending = self.pending().into_iter().find_map(|s| s.fork(chain)).cloned();
+        let found = pending.or_else(|| {
+            let (first, second) = self.fork(self.index.fork(chain)?)?;
+            Some((first, second.header().sequence))
+        });
+        found.is_some_and(|(first, number)| {
+            let beside = [number.checked_sub(1), number.checked_add(1)];
+            let mut beside = beside.into_iter().flatten().filter_map(|n| self.at(chain, n));
+            beside.all(|link| link.id != first)
+        })
+    }
+
+    /// Two messages of one number in a chain, as blocks, where both are kept.
+    #[must_use]
+    pub fn proof(&self, chain: &Chain) -> Option<(Vec<u8>, Vec<u8>)> {
+        let (first, second) = self.fork(self.index.fork(chain)?)?;
+        let first = self.seen(&first)?.envelope().ok()?;
+        if first.header().sequence != second.header().sequence {
+            return None;
+        }
+        Some((first.to_block().ok()?, second.to_block().ok()?))
+    }
+
+    fn fork(&self, spot: Spot) -> Option<(EnvelopeId, Envelope)> {
+        match self.read(spot)? {
             Entry::Fork { first, second } => Some((first, Envelope::parse_block(&second).ok()?)),
             _ => None,
-        };
-        self.index.forks().filter_map(read).take(most).collect()
+        }
+    }
+
+    /// The messages by which senders contradict themselves, of each chain those that were kept last: the
+    /// name of the one that was here first, and the other; so many at most.
+    #[must_use]
+    pub fn forks(&self, most: usize) -> Vec<(EnvelopeId, Envelope)> {
+        self.index.forks().filter_map(|spot| self.fork(spot)).take(most).collect()
     }
 
     /// The greatest number of a chain that is known.

@@ -38,7 +38,8 @@ pub(super) struct Staged {
     documents: HashMap<ContentId, Vec<u8>>,
     /// What new epochs cost, by channel, sender and hour.
     epochs: HashMap<(ContentId, Did, u64), u64>,
-    forks: HashSet<Chain>,
+    /// By which messages chains contradict themselves: the name of the one, and the number of the other.
+    forks: HashMap<Chain, (EnvelopeId, u64)>,
     opened: HashSet<EnvelopeId>,
 }
 
@@ -55,9 +56,10 @@ impl Staged {
                 let id = ContentId::of_bytes(bytes).map_err(|_| StoreError::Entry)?;
                 self.documents.insert(id, bytes.to_vec());
             }
-            Entry::Fork { second, .. } => {
+            Entry::Fork { first, second } => {
                 let other = Envelope::parse_block(second).map_err(|_| StoreError::Entry)?;
-                self.forks.insert(Chain::of(other.header()));
+                let header = other.header();
+                self.forks.insert(Chain::of(header), (first.clone(), header.sequence));
             }
             Entry::Opened { envelope, .. } => {
                 self.opened.insert(envelope.clone());
@@ -178,8 +180,8 @@ impl Staged {
         self.epochs.get(&place).copied().unwrap_or_default()
     }
 
-    pub(super) fn forked(&self, chain: &Chain) -> bool {
-        self.forks.contains(chain)
+    pub(super) fn fork(&self, chain: &Chain) -> Option<&(EnvelopeId, u64)> {
+        self.forks.get(chain)
     }
 
     pub(super) fn opened(&self, id: &EnvelopeId) -> bool {

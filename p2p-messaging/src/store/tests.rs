@@ -174,6 +174,31 @@ fn payloads_are_forgotten_and_proofs_hold() {
 }
 
 #[test]
+fn a_proof_is_found_where_it_stands_when_payloads_before_it_were_forgotten() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, all) = filled(folder.path());
+    let chain = Chain::of(all[0].header());
+    let other = Header { sequence: 1, ..header(&key(1)) };
+    let other = Envelope::sign(other, vec![7; 200], &key(1)).expect("signs");
+    let second = ByteBuf::from(other.to_block().expect("a block"));
+    let more = chain_of(2, 12);
+    store.stage(kept(&more[0], true)).expect("stages");
+    store.stage(Entry::Fork { first: all[0].id().clone(), second }).expect("stages");
+    store.commit(NOW).expect("commits");
+    // So many more that this one's file is closed.
+    for envelope in &more[1..] {
+        store.stage(kept(envelope, true)).expect("stages");
+        store.commit(NOW).expect("commits");
+    }
+    assert!(store.proof(&chain).is_some());
+    store.forget(&payloads(&|_, _| true)).expect("forgets");
+    let (_, kept) = store.envelope(more[0].id()).expect("kept");
+    assert!(!kept.whole, "what stood before the proof is shorter now");
+    assert!(store.proof(&chain).is_some() && store.proven(&chain));
+    assert_eq!(store.forks(9).len(), 1);
+}
+
+#[test]
 fn what_is_damaged_is_not_taken_for_something_that_is_here() {
     let folder = tempfile::tempdir().expect("a folder");
     let (store, all) = filled(folder.path());
@@ -238,12 +263,28 @@ fn a_fork_is_known_once_and_an_entry_that_is_too_long_costs_no_other() {
     assert!(!store.forked(&chain));
     let second = ByteBuf::from(all[1].to_block().expect("a block"));
     store.stage(Entry::Fork { first: all[0].id().clone(), second }).expect("stages");
-    assert!(store.forked(&chain));
+    assert!(store.forked(&chain) && !store.proven(&chain), "of two numbers");
     let long = Entry::Document(ByteBuf::from(vec![0; crate::log::MAX_BODY]));
     assert!(matches!(store.stage(long), Err(StoreError::Entry)));
     store.commit(NOW).expect("commits");
     drop(store);
-    assert!(Store::open(folder.path()).expect("opens").0.forked(&chain));
+    let (mut store, _) = Store::open(folder.path()).expect("opens");
+    assert!(store.forked(&chain) && !store.proven(&chain) && store.proof(&chain).is_none());
+    // Two of one number are more than that, and take its place.
+    let other = Header { sequence: 2, previous: Some(all[0].id().clone()), ..header(&key(1)) };
+    let other = Envelope::sign(other, vec![7; 200], &key(1)).expect("signs");
+    let blocks = [&all[1], &other].map(|e| e.to_block().expect("a block"));
+    let second = ByteBuf::from(blocks[1].clone());
+    store.stage(Entry::Fork { first: all[1].id().clone(), second }).expect("stages");
+    assert!(store.proven(&chain));
+    store.commit(NOW).expect("commits");
+    drop(store);
+    let (store, _) = Store::open(folder.path()).expect("opens");
+    assert!(store.forked(&chain) && store.proven(&chain));
+    assert_eq!(store.proof(&chain), Some(blocks.into()));
+    let forks = store.forks(9);
+    assert_eq!((forks.len(), &forks[0].0, forks[0].1.id()), (1, all[1].id(), other.id()));
+    drop(store);
     // A range is bounded by what is here, not by what is asked for.
     let (store, _) = Store::open(folder.path()).expect("opens");
     assert_eq!(store.range(&chain, (1, u64::MAX), ANY_TIME, usize::MAX).len(), 20);

@@ -98,7 +98,7 @@ impl World {
         let mut agrees = !heads.is_empty() || self.nodes[to].chains.is_empty();
         for (chain, newest, item, proof) in heads {
             let node = &self.nodes[to];
-            let known = node.chains.contains_key(chain) && !node.forks.contains_key(chain);
+            let known = node.chains.contains_key(chain) && !node.proofs.contains_key(chain);
             if let Some(proof) = proof.filter(|_| known) {
                 self.put(to, from, Message::AskProof(proof));
             }
@@ -120,7 +120,7 @@ impl World {
             };
             // Another one than here has that number.
             let other = here.is_some_and(|here| here != *item);
-            if other && *newest > looked_at && !node.forks.contains_key(chain) {
+            if other && *newest > looked_at && !node.proofs.contains_key(chain) {
                 wanted.push((*newest, *newest));
             }
             for (from_number, until) in wanted {
@@ -163,7 +163,7 @@ impl World {
                         Claim::Last(item) => here.is_some_and(|here| here != item),
                         Claim::None | Claim::Later => false,
                     };
-                    let other = other && !node.forks.contains_key(&wanted.chain);
+                    let other = other && !node.proofs.contains_key(&wanted.chain);
                     hole.or(other.then_some(wanted.until))
                 }
                 None => Some(wanted.from),

@@ -179,6 +179,7 @@ impl World {
                 None => self.item(What::Fork(first, second), author),
             };
             self.forks.insert((first, second), item);
+            self.nodes[to].memory.proofs.insert(chain.clone());
             self.nodes[to].proofs.insert(author, item);
             self.publish(to, item);
         }
@@ -192,9 +193,10 @@ impl World {
         let chain = Chain::of(&self.nodes[author].sender.header("GB-1", self.clock()));
         let node = &mut self.nodes[to];
         let known = node.chains.get(&author).is_some_and(|c| c.newest() > 0);
-        if !known || !node.memory.forks.insert(chain) {
+        if !known || !node.memory.proofs.insert(chain.clone()) {
             return false;
         }
+        node.memory.forks.insert(chain);
         node.forks.entry(author).or_insert(now);
         node.proofs.insert(author, proof);
         true

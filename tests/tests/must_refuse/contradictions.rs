@@ -8,7 +8,8 @@ use gridpass_credentials::visa::Purpose;
 use gridpass_identity::report::Outcome;
 use gridpass_identity::time::UnixMillis;
 use gridpass_messaging::bundle::{IdentityEntry, OpenedEntry, Report};
-use gridpass_messaging::checking::{Source, Verdict};
+use gridpass_messaging::checking::{Effect, Source, Verdict};
+use gridpass_messaging::codes;
 use gridpass_messaging::envelope::Header;
 use gridpass_messaging::receipt::{Receipt, Refusal, SignedReceipt};
 use gridpass_policy::channel::Mode;
@@ -277,6 +278,35 @@ fn a_sender_that_contradicted_itself_is_named_at_each_of_its_messages() {
         let theirs = EnvelopeId::parse(&message.id).is_ok_and(|id| &id == theirs.id());
         assert_eq!(noted, !theirs, "{}", message.id);
     }
+}
+
+/// One that is dated back comes first, and contradicts something already: that must not hide the rest.
+#[test]
+fn two_of_one_number_are_proof_also_where_a_lesser_contradiction_is_known() {
+    let folder = folder();
+    let mut scene = Scene::new(folder.path(), 20, |_| ());
+    let first = scene.alone.send(NOW.plus_millis(5));
+    let mut twins = [0, 7, 8, 9].map(|n| (n, scene.alone.clone()));
+    let [back, second, other, third] = twins.each_mut().map(|(n, s)| s.send(NOW.plus_millis(*n)));
+    let found = [&first, &back, &second, &other, &third].map(|message| {
+        let checked = scene.receive(message, Source::Live, NOW.plus_millis(10));
+        let told = checked.effects.iter().any(|e| matches!(e, Effect::Forked { .. }));
+        (checked.code, told)
+    });
+    let expected = [
+        (codes::ENVELOPE_ADMITTED, false),
+        (codes::ENVELOPE_ORDER, true),
+        (codes::ENVELOPE_ADMITTED, false),
+        (codes::SEQUENCE_FORK, true),
+        // One proof is enough.
+        (codes::SEQUENCE_FORK, false),
+    ];
+    assert_eq!(found, expected);
+    let report = scene.verify(&scene.export());
+    assert_eq!(report.counts.forks, 2);
+    let second = report.messages.iter().find(|m| m.id == second.id().to_string());
+    let place = second.expect("it is there").checks.iter().find(|c| c.name == "sequence");
+    assert_eq!(place.expect("a check").code, codes::SEQUENCE_FORK);
 }
 
 #[test]

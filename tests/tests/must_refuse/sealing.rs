@@ -66,10 +66,77 @@ fn case_15_a_message_that_is_sealed_to_one_who_is_not_entitled_is_refused() {
     }
     // Who cannot say so passes it on: others can.
     admitted(&scene.relay(&sealer).receive(&bid, NOW));
-    // What is caught up with was judged by those who were there.
+    admitted(&scene.relay(&sealer).receive_by(&bid, Source::CatchUp, NOW));
+    // Nor does it help to give it only to those who ask: it never could read.
     let mut late = scene.relay(&sealer);
     late.memory.learn(&presented);
-    admitted(&late.receive_by(&bid, Source::CatchUp, NOW));
+    for then in [NOW, later(60_000)] {
+        let checked = late.check(&bid.to_wire().expect("a payload"), Source::CatchUp, then);
+        expect(&checked, Verdict::Refuse, codes::SEALING_STRANGER);
+        assert!(checked.keep && !checked.deliver && !checked.answers, "{checked:?}");
+    }
+}
+
+#[test]
+fn what_was_sealed_to_the_circle_of_then_is_taken_by_who_knows_todays() {
+    let scene = Scene::new(|_| ());
+    let mut sealer = scene.begin(&[]);
+    let bid = sealer.send(NOW);
+    // Its sender could not know that a reader would lose its right.
+    let then = later(1_800_000);
+    let operators = scene.market.operators.as_ref().expect("a role");
+    let regulator = &scene.market.regulator;
+    let visa = world::visa(regulator, &scene.south.0, operators, |_| ());
+    let status = visa.status.first().expect("a status");
+    let change = Change { index: status.index, set: true, at: NOW };
+    let crony = Party::new(5);
+    let presented = nodes::presentation(&scene.market, &crony, false);
+    let [north, south] = scene.members();
+    let members = [north, south, member(&crony, &presented)];
+    let mut to_a_stranger = Sealer::begin(&scene.sender, &[], &members, NOW);
+    let cheat = to_a_stranger.send(NOW);
+    for (sealer, envelope, good) in [(&sealer, &bid, true), (&to_a_stranger, &cheat, false)] {
+        let mut late = scene.relay(sealer);
+        late.memory.learn(&presented);
+        for purpose in Purpose::ALL {
+            let set = if purpose == status.purpose { &[change][..] } else { &[] };
+            late.memory.lists.push(world::list_by(regulator, regulator, purpose, set, |l| {
+                l["validFrom"] = serde_json::json!(then);
+                l["credentialSubject"]["statusList"]["version"] = serde_json::json!(7);
+            }));
+        }
+        let checked = late.receive_by(envelope, Source::CatchUp, then);
+        match good {
+            true => admitted(&checked),
+            false => expect(&checked, Verdict::Refuse, codes::SEALING_STRANGER),
+        }
+    }
+}
+
+#[test]
+fn who_caught_up_sees_a_node_that_was_never_to_be_handed_keys() {
+    let scene = Scene::new(|_| ());
+    let (south, node) = (&scene.south, Party::new(20));
+    for (purpose, good) in [(NodePurpose::Sealing, true), (NodePurpose::Messages, false)] {
+        let authorisation = authorise(&south.0, &node, |a| {
+            a.purposes = [NodePurpose::Messages, purpose].into();
+        });
+        let member = Member {
+            node: node.did.clone(),
+            participant: south.0.did.clone(),
+            authorisation: Some(authorisation.id().clone()),
+            presentation: south.1.id().clone(),
+        };
+        let mut sealer = Sealer::begin(&scene.sender, &[], &[member], NOW);
+        let mut late = scene.relay(&sealer);
+        late.memory.lists = scene.market.lists(&[&south.0]);
+        late.memory.learn(&authorisation);
+        let checked = late.receive_by(&sealer.send(NOW), Source::CatchUp, later(1_000));
+        match good {
+            true => admitted(&checked),
+            false => expect(&checked, Verdict::Refuse, codes::SEALING_STRANGER),
+        }
+    }
 }
 
 #[test]

@@ -1,29 +1,35 @@
 //! What peers ask and answer.
 
+use super::super::codec::Incoming;
 use super::super::{NetEvent, Reply};
 use super::Actor;
 use crate::codes;
-use crate::sync::{Request, Response};
+use crate::sync::Response;
 use libp2p::request_response::{Event, Message};
 
 /// What a request counts as: most are short, and each may ask for a page.
 const REQUEST_BYTES: usize = 64 * 1024;
 
 impl<E: From<NetEvent> + Send + 'static> Actor<E> {
-    pub(super) fn take_sync(&mut self, event: Event<Request, Response>) {
+    pub(super) fn take_sync(&mut self, event: Event<Incoming, Response>) {
         match event {
             Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
-                match self.ticket(&peer, REQUEST_BYTES) {
-                    Some(ticket) => {
+                let refused = match (request, self.ticket(&peer, REQUEST_BYTES)) {
+                    (Ok(request), Some(ticket)) => {
                         let reply = Reply { channel, _ticket: ticket };
                         let request = Box::new(request);
                         self.tell(NetEvent::Asked { peer, request, reply });
+                        return;
                     }
-                    None => {
-                        let busy = Response::Refused(codes::SYNC_BUSY.id().to_owned());
-                        let _ = self.swarm.behaviour_mut().sync.send_response(channel, busy);
+                    (Ok(_), None) => codes::SYNC_BUSY,
+                    // A later version may ask what this one does not know: nothing is held against it.
+                    (Err(e), _) => {
+                        tracing::debug!(%peer, "it asks what nobody can answer: {e}");
+                        codes::SYNC_MALFORMED
                     }
-                }
+                };
+                let response = Response::Refused(refused.id().to_owned());
+                let _ = self.swarm.behaviour_mut().sync.send_response(channel, response);
             }
             Event::Message {
                 peer, message: Message::Response { request_id, response }, ..

@@ -110,9 +110,9 @@ impl Index {
         rows.map(|row| (row.number(), row.spot()))
     }
 
-    /// Whether a proof is kept that somebody contradicted itself in a chain.
-    pub(in crate::store) fn forked(&self, chain: &Chain) -> bool {
-        self.row::<Spot>(&fork_key(chain)).is_some()
+    /// Where two messages stand by which somebody contradicted itself in a chain: those that were kept last.
+    pub(in crate::store) fn fork(&self, chain: &Chain) -> Option<Spot> {
+        self.row(&fork_key(chain))
     }
 
     /// Where the proofs stand that senders contradict themselves.

@@ -228,11 +228,16 @@ impl Index {
                     self.put(grant_key(epoch, &chain_hash(&chain), spot.number), &spot);
                 }
             }
+            Entry::Fork { second, .. } => {
+                if let Ok(envelope) = Envelope::parse_block(second) {
+                    let key = fork_key(&Chain::of(envelope.header()));
+                    if held(self.row(&key)) {
+                        self.put(key, &spot);
+                    }
+                }
+            }
             // What they say does not hang on where they stand, and a later one may say another thing.
-            Entry::Fork { .. }
-            | Entry::Cursor { .. }
-            | Entry::Sent { .. }
-            | Entry::Forgotten(_) => {}
+            Entry::Cursor { .. } | Entry::Sent { .. } | Entry::Forgotten(_) => {}
             Entry::Receipt { own, receipt } => self.note_receipt(spot, *own, receipt),
         }
     }
