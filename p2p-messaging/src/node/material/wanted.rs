@@ -60,11 +60,9 @@ impl Material {
         channel: &SignedChannel,
         now: UnixMillis,
     ) -> Result<(), MaterialError> {
-        let counts = |c: &SignedChannel| {
-            c.check_owner(&self.identities, now).outcome == Outcome::Passed
-        };
-        let given_counts = counts(channel);
-        let stands = |held: &&SignedChannel| !given_counts || counts(held);
+        let signed = |c: &SignedChannel| c.check_owner(&self.identities, now).outcome;
+        let counts = signed(channel) == Outcome::Passed;
+        let stands = |held: &&SignedChannel| !counts || signed(held) == Outcome::Passed;
         let names = |newer: &SignedChannel, older: &SignedChannel| {
             newer.descriptor().previous.as_ref() == Some(older.id())
         };

@@ -134,9 +134,7 @@ fn what_its_owner_did_not_sign_stands_in_the_way_of_nothing_that_it_signed() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut material = open(folder.path(), &s.node);
     material.give(&s.channel(), NOW).expect("the owner's");
-    for (other, code) in
-        [(&sibling, "GP-CHANNEL-FORK"), (&broken, "GP-CHANNEL-HISTORY-BROKEN")]
-    {
+    for (other, code) in [(&sibling, "GP-CHANNEL-FORK"), (&broken, "GP-CHANNEL-HISTORY-BROKEN")] {
         let e = material.give(&by_another(other), NOW).expect_err("the owner's is here");
         assert_eq!(e.code().id(), code, "{e}");
     }
