@@ -10,6 +10,7 @@ use gridpass_identity::report::{Check, Outcome};
 use gridpass_identity::time::UnixMillis;
 use gridpass_policy::channel::SignedChannel;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Why a descriptor does not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,17 +52,34 @@ impl NotSigned {
 }
 
 impl Worker {
-    /// Takes part in a channel that was given, if its owner signed it. Else it is looked at again: what the
-    /// owner's DID says may come, or the time of the signature.
+    /// Takes part in a channel that was given, if its owner signed it, also anew with another presentation. Else it
+    /// is looked at again: what the owner's DID says may come, or the time of the signature.
     pub(super) fn join_if_signed(&mut self, channel: ContentId) {
-        if self.counts(&channel) {
+        let joined = self.checker.policy(&channel).is_some();
+        self.look_at(vec![channel.clone()]);
+        if joined && self.checker.policy(&channel).is_some() {
             self.join(channel);
+        } else {
+            self.ask_for_owners(Some(&channel));
         }
     }
 
     /// Looks again at the descriptors that do not count.
     pub(super) fn join_if_signed_now(&mut self) {
         self.look_at(self.unsigned.keys().cloned().collect());
+    }
+
+    /// Asks for what proves the owners of channels of which it cannot be said who signed them: of this one, or of
+    /// all. Not whenever such a proof came: where nobody has another, messages that wait for the same proof would
+    /// be given up just then.
+    pub(super) fn ask_for_owners(&mut self, of: Option<&ContentId>) {
+        let undecided = self.unsigned.iter().filter(|(_, found)| !found.refused());
+        let undecided = undecided.filter(|(id, _)| of.is_none_or(|channel| channel == *id));
+        let channels = undecided.filter_map(|(id, _)| self.knowledge.material.channels.get(id));
+        let owners: BTreeSet<Did> = channels.map(|c| c.descriptor().owner.clone()).collect();
+        for owner in owners {
+            self.ask(Missing::Did(owner), None);
+        }
     }
 
     /// What is known of an owner changed, or of any where none is named: its descriptors are judged by that, as they
@@ -74,22 +92,36 @@ impl Worker {
     }
 
     fn look_at(&mut self, channels: Vec<ContentId>) {
+        let mut aside = false;
         for channel in channels {
-            if self.counts(&channel) && self.checker.policy(&channel).is_none() {
-                self.join(channel);
+            let joined = self.checker.policy(&channel).is_some();
+            match (joined, self.counts(&channel)) {
+                (true, false) => {
+                    self.unhear(&channel);
+                    aside = true;
+                }
+                (false, true) => {
+                    // What peers gave of it meanwhile was left aside, and is asked for again.
+                    self.ranges.looked.again();
+                    self.join(channel);
+                }
+                (true, true) | (false, false) => {}
             }
+        }
+        // Once for all: an owner has many channels, and whoever greets too often is taken for restless.
+        if aside {
+            self.parted();
         }
     }
 
-    /// Whether a descriptor counts. One that counted and does not now is not acted on any more, as it would not be after
-    /// a restart: peers that know the same decide the same.
+    /// Whether a descriptor counts. One that counted and does not now is not acted on any more by whoever asked this, as it
+    /// would not be after a restart: peers that know the same decide the same.
     fn counts(&mut self, channel: &ContentId) -> bool {
         let joined = self.checker.policy(channel).is_some();
         let Some(signed) = self.knowledge.material.channels.get(channel) else { return false };
         let identities = &self.knowledge.material.identities;
         // Its signature was there before: a clock that was set back takes no channel away.
         let now = if joined { UnixMillis::MAX } else { self.now() };
-        let owner = signed.descriptor().owner.clone();
         let check = signed.check_owner(identities, now);
         if check.outcome == Outcome::Passed {
             if self.unsigned.remove(channel).is_some() {
@@ -111,22 +143,24 @@ impl Worker {
             }
         }
         self.unsigned.insert(channel.clone(), found);
-        if !refused {
-            self.ask(Missing::Did(owner), None);
-        }
-        if joined {
-            self.stand_aside(channel);
-        }
         false
     }
 
     /// Takes part in a channel no more. Whatever is stored of it, and was given for it, stays.
     pub(super) fn stand_aside(&mut self, channel: &ContentId) {
+        self.unhear(channel);
+        self.parted();
+    }
+
+    fn unhear(&mut self, channel: &ContentId) {
         self.tell(Command::Unsubscribe(topic_of(channel)));
         self.tell(Command::Unsubscribe(keys_topic_of(channel)));
         self.checker.leave(channel);
         self.leave_circle(channel);
         self.unready.retain(|(c, _)| c != channel);
+    }
+
+    fn parted(&mut self) {
         self.greet_again();
         // Nobody reads it here any more: those who did are parted with, and come again without it.
         self.rejudge();

@@ -57,7 +57,7 @@ impl Worker {
         }
         match self.knowledge.material.give(bytes, now) {
             Ok(_) => {
-                self.join(channel.id().clone());
+                self.join_if_signed(channel.id().clone());
                 true
             }
             Err(e) => {

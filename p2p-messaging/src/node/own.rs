@@ -47,13 +47,17 @@ impl Worker {
 
     /// The channels that a name means where something is sent. Of several owners those count who may have signed
     /// theirs, and of these those of whom the charter lists one: so ownership is handed over. That this node joined
-    /// one alone decides nothing: it may be a stranger's, while the other waits for its owner's log.
+    /// one alone decides nothing: it may be a stranger's, while the other waits for its owner's log. Of two that are
+    /// one version of one owner's, one that does not count gives way to one that does.
     pub(super) fn channels_to_send(&self, name: &str) -> Vec<&SignedChannel> {
         let material = &self.knowledge.material;
-        let named = keeping::named(material.channels.values(), name);
+        let all = keeping::named(material.channels.values(), name);
+        let joined = |c: &SignedChannel| self.checker.policy(c.id()).is_some();
+        let beside = |c: &SignedChannel| keeping::siblings(all.iter().copied(), c).any(joined);
+        let named: Vec<_> = all.iter().copied().filter(|c| joined(c) || !beside(c)).collect();
         let counts = |c: &SignedChannel| {
             let refused = self.unsigned.get(c.id()).is_some_and(NotSigned::refused);
-            self.checker.policy(c.id()).is_some() || !refused
+            joined(c) || !refused
         };
         let named = keeping::preferred(&named, counts);
         let Ok(trust) = material.trust() else { return named };

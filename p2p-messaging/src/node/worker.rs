@@ -373,6 +373,7 @@ impl Worker {
         // Catching up every ten seconds.
         if self.ticks.checked_rem(self.settings.catch_up_seconds.max(1)) == Some(0) {
             self.join_if_signed_now();
+            self.ask_for_owners(None);
             // What came too early to be judged was not kept.
             for peer in self.peers.open().collect::<Vec<_>>() {
                 self.ask_what_was_invited_to(peer);

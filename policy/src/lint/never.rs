@@ -96,7 +96,7 @@ fn lint_unsaid(place: &str, id: &str, condition: &Checked, found: &mut Vec<Lint>
         return;
     }
     let never = is_never(condition, &|leaf| comparisons(leaf).any(reads_unsaid));
-    let what = format!("{id:?} reads what only a message has (issued, expires, recipients)");
+    let what = format!("{id:?} reads what only a message has (issued, expires, arrived, recipients)");
     found.push(if never {
         error(codes::LINT_NEVER, place, format!("{what}: nobody can ever satisfy it"))
     } else {
@@ -105,7 +105,14 @@ fn lint_unsaid(place: &str, id: &str, condition: &Checked, found: &mut Vec<Lint>
 }
 
 fn is_unsaid(operand: &Operand) -> bool {
-    matches!(operand, Operand::Issued | Operand::Expires | Operand::Recipient | Operand::Recipients)
+    matches!(
+        operand,
+        Operand::Issued
+            | Operand::Expires
+            | Operand::Arrived
+            | Operand::Recipient
+            | Operand::Recipients
+    )
 }
 
 fn reads_unsaid(comparison: &Comparison) -> bool {

@@ -41,6 +41,7 @@ fn what_nobody_can_ever_satisfy_is_an_error() {
     let never = vec![(Level::Error, "GP-LINT-NEVER")];
     for needs in [
         json!({"when": "issued < time"}),
+        json!({"when": "arrived < time"}),
         json!({"when": "recipient == sender"}),
         json!({"not": {"when": "issued < time"}}),
         json!({"all": [{"role": role}, {"when": "expires > time"}]}),

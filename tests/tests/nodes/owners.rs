@@ -11,6 +11,7 @@ use gridpass_identity::did::Did;
 use gridpass_identity::resolve::SnapshotStore as _;
 use gridpass_identity::time::UnixMillis;
 use gridpass_identity::wallet::snapshots::Fixed;
+use gridpass_messaging::codes;
 use gridpass_messaging::node::control::Asked;
 use gridpass_messaging::node::{Node, NodeSettings};
 use gridpass_policy::channel::SignedChannel;
@@ -111,6 +112,31 @@ async fn a_descriptor_from_before_the_theft_waits_for_its_owner_to_sign_it_anew(
     flexgen.add(&signed(&market, &again, nodes::clock())).await;
     let shown = channel(&flexgen.node).await;
     assert_eq!((&shown["joined"], &shown["notSigned"]), (&true.into(), &Value::Null));
+    flexgen.node.stop().await;
+}
+
+/// The owner's own is taken all the same, and it is what the name means.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_descriptor_in_the_owners_name_that_came_first_keeps_the_owners_own_from_nobody() {
+    let owner = Party::new(5);
+    let market = Market::with_operators(|d| d.owner = owner.did.clone());
+    // It was given the descriptor with a signature of somebody else.
+    let flexgen = Running::start(&market, 71, false).await;
+    assert_eq!(state(&channel(&flexgen.node).await), "refused");
+    let mut own = market.descriptor.clone();
+    own.title = "As its owner has it".into();
+    let mut own = SignedChannel::unsigned(own).expect("a channel");
+    own.sign(owner.at(market.descriptor.dated)).expect("signs");
+    flexgen.add(own.to_json().to_string().as_bytes()).await;
+    let status = flexgen.node.ask(Asked::Status).await.expect("a status");
+    let shown = status["channels"].as_array().expect("channels");
+    let joined: Vec<_> = shown.iter().filter(|c| c["joined"] == true).collect();
+    assert_eq!((shown.len(), joined.len()), (2, 1), "{status}");
+    assert_eq!(joined[0]["id"], own.id().as_str());
+    let mut by_name = offer(&market, 1, "GB-1");
+    by_name.channel = market.descriptor.name.as_str().to_owned();
+    let refused = flexgen.node.send(by_name).await.expect_err("no presentation was given for it");
+    assert_eq!(refused.code, codes::NO_PRESENTATION, "{refused}");
     flexgen.node.stop().await;
 }
 

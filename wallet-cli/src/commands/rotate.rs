@@ -144,7 +144,7 @@ fn of_channels(unsigned: &[SignedChannel]) -> String {
     if unsigned.is_empty() {
         return String::new();
     }
-    let mut text = "  nodes that start anew do not join these channels, and auditors cannot decide on what \
+    let mut text = "  nodes that know of it take part in these channels no more, and auditors cannot decide on what \
                     was said there, until you sign them anew (where they are honest) and hand that out:\n"
         .to_owned();
     for channel in unsigned {

@@ -22,7 +22,7 @@ impl Material {
                 let sentence = format!("{id} is a draft: nobody signed it");
                 return Err(MaterialError::new(CHANNEL_NOT_SIGNED, sentence));
             }
-            self.check_channel(&channel)?;
+            self.check_channel(&channel, now)?;
             channel = self.with_signatures_held(channel, now);
             let bytes = channel.to_json().to_string();
             self.folder.write(&folder::channel(&id), bytes.as_bytes())?;

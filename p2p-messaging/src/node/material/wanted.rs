@@ -12,6 +12,7 @@ use gridpass_credentials::parcel::{Parcel, ParcelKind};
 use gridpass_identity::did::Did;
 use gridpass_identity::json::{Limits, parse_strict};
 use gridpass_identity::report::Outcome;
+use gridpass_identity::time::UnixMillis;
 use gridpass_policy::channel::SignedChannel;
 use gridpass_policy::codes as policy_codes;
 use gridpass_policy::keeping;
@@ -52,14 +53,22 @@ impl Material {
 
     /// Refuses a channel that does not follow its predecessor, whichever of the two is here first: under
     /// one version of a topic two schemas would count. And a second descriptor of one version: which of them a
-    /// name means would hang on nothing that anybody decided.
-    pub(super) fn check_channel(&self, channel: &SignedChannel) -> Result<(), MaterialError> {
+    /// name means would hang on nothing that anybody decided. What its owner's signature does not hold for, such as a
+    /// thief's or a stranger's, stands in the way of nothing that it holds for.
+    pub(super) fn check_channel(
+        &self,
+        channel: &SignedChannel,
+        now: UnixMillis,
+    ) -> Result<(), MaterialError> {
+        let signed = |c: &SignedChannel| c.check_owner(&self.identities, now).outcome;
+        let counts = signed(channel) == Outcome::Passed;
+        let stands = |held: &&SignedChannel| !counts || signed(held) == Outcome::Passed;
         let names = |newer: &SignedChannel, older: &SignedChannel| {
             newer.descriptor().previous.as_ref() == Some(older.id())
         };
         let before = self.channels.values().chain(self.left.values());
         let before = before.filter(|held| names(channel, held)).map(|held| (held, channel));
-        let after = self.channels.values().filter(|held| names(held, channel));
+        let after = self.channels.values().filter(|held| names(held, channel)).filter(stands);
         for (older, newer) in before.chain(after.map(|held| (channel, held))) {
             let follows = newer.check_follows(older);
             if follows.outcome != Outcome::Passed {
@@ -84,7 +93,7 @@ impl Material {
             }
         }
         // What was left does not stand in the way of what takes its place.
-        match keeping::siblings(self.channels.values(), channel).next() {
+        match keeping::siblings(self.channels.values(), channel).find(stands) {
             None => Ok(()),
             Some(held) => {
                 let descriptor = channel.descriptor();

@@ -111,6 +111,35 @@ fn a_second_descriptor_of_one_version_is_refused_until_the_first_is_left() {
     assert_eq!(e.code().id(), "GP-CHANNEL-FORK", "{e}");
 }
 
+/// Else whoever is there first with a descriptor in the owner's name keeps the owner's own away.
+#[test]
+fn what_its_owner_did_not_sign_stands_in_the_way_of_nothing_that_it_signed() {
+    let s = scene();
+    let by_another = |descriptor: &ChannelDescriptor| {
+        let mut channel = SignedChannel::unsigned(descriptor.clone()).expect("a channel");
+        channel.sign(s.node.at(descriptor.dated)).expect("signs");
+        channel.to_json().to_string().into_bytes()
+    };
+    let mut sibling = s.market.descriptor.clone();
+    sibling.title = "Another".into();
+    let mut broken = s.market.descriptor.next(NOW).expect("a version");
+    broken.topics[0].versions[0].schema = s.market.descriptor.framework.clone();
+    let mut material = s.material();
+    for other in [&sibling, &broken] {
+        material.give(&by_another(other), NOW).expect("taken, and not joined");
+    }
+    material.give(&s.channel(), NOW).expect("the owner's");
+    assert_eq!(material.channels.len(), 3);
+    // Where the owner's is there, another in its name is not taken beside it.
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut material = open(folder.path(), &s.node);
+    material.give(&s.channel(), NOW).expect("the owner's");
+    for (other, code) in [(&sibling, "GP-CHANNEL-FORK"), (&broken, "GP-CHANNEL-HISTORY-BROKEN")] {
+        let e = material.give(&by_another(other), NOW).expect_err("the owner's is here");
+        assert_eq!(e.code().id(), code, "{e}");
+    }
+}
+
 #[test]
 fn a_channel_that_was_left_stays_left_until_it_is_given_again() {
     let s = scene();
