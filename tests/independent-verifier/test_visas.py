@@ -10,47 +10,53 @@ from base import FAILED, OPEN, PASSED, Check, rfc3339
 from credentials import Entry, read_list
 from scene import DAY, HOUR, NOW, Signer, status_list, webvh
 from trust import Resolver
-from visas import Judge
+from visas import LAPSED, REFUTED, UNDECIDED, Judge, right, right_of_issuer
 
 
 def visa(signed: int, since: int) -> Any:
     return SimpleNamespace(secured=SimpleNamespace(signed=signed), since=since)
 
 
-class LeavesOpen(unittest.TestCase):
+class Rights(unittest.TestCase):
     """What was asked about lies an hour before the clock."""
 
-    def leaves_open(self, check: Check, signed: int = NOW - DAY, since: int = NOW - DAY, clock: int = NOW) -> bool:
+    def right(self, check: Check, signed: int = NOW - DAY, since: int = NOW - DAY, clock: int = NOW) -> int:
         judge = Judge(None, None, [], NOW - HOUR, clock, None)  # type: ignore[arg-type]
-        return judge.leaves_open(visa(signed, since), check)
+        return judge.right(visa(signed, since), check)
 
-    def test_only_an_open_status_does(self) -> None:
+    def test_only_what_says_that_nobody_is_to_be_trusted_refutes_one(self) -> None:
         for name in ("revocation", "suspension"):
-            self.assertTrue(self.leaves_open(Check(name, OPEN, "GP-STATUS-UNKNOWN")))
-            self.assertFalse(self.leaves_open(Check(name, FAILED, "GP-VISA-REVOKED")))
-        for name in ("authority", "preconditions", "signature"):
-            self.assertFalse(self.leaves_open(Check(name, OPEN, "GP-STATUS-UNKNOWN")), name)
+            self.assertEqual(self.right(Check(name, OPEN, "GP-STATUS-UNKNOWN")), UNDECIDED)
+            self.assertEqual(self.right(Check(name, FAILED, "GP-STATUS-FORK")), UNDECIDED)
+            self.assertEqual(self.right(Check(name, FAILED, "GP-ISSUER-REVOKED")), REFUTED)
+        self.assertEqual(self.right(Check("revocation", FAILED, "GP-VISA-REVOKED")), REFUTED)
+        for name, code in (("key", "GP-DID-NOT-FOUND"), ("key", "GP-KEY-COMPROMISED-SINCE"), ("key", "GP-DID-NOT-YET"),
+                           ("preconditions", "GP-PRECONDITIONS-UNKNOWN"), ("definition", "GP-DEFINITION-MISSING")):
+            self.assertEqual(self.right(Check(name, OPEN, code)), UNDECIDED, code)
+        for name, code in (("validity", "GP-VISA-EXPIRED"), ("retirement", "GP-ROLE-RETIRED"), ("suspension", "GP-VISA-SUSPENDED"),
+                           ("definition", "GP-ROLE-NOT-LISTED"), ("issuer", "GP-CHAIN-ROOT-REMOVED")):
+            self.assertEqual((self.right(Check(name, FAILED, code)), right_of_issuer(Check(name, FAILED, code))), (LAPSED, REFUTED), code)
+        unmet = Check("preconditions", FAILED, "GP-PRECONDITIONS-UNMET")
+        self.assertEqual((right(unmet), right_of_issuer(unmet)), (LAPSED, LAPSED))
+        for name, code in (("key", "GP-KEY-COMPROMISED"), ("signature", "GP-SIGNATURE-INVALID"), ("validity", "GP-VISA-VALIDITY-TOO-LONG"),
+                           ("issuer", "GP-VISA-EXPIRED"), ("issuer", "GP-ISSUER-NOT-ROOT")):
+            self.assertEqual(self.right(Check(name, FAILED, code)), REFUTED, code)
+        # By a key that its issuer never had, of a time of which nothing is known: anybody can make that.
+        self.assertEqual(self.right(Check("signature", OPEN, "GP-DID-NOT-YET")), REFUTED)
 
-    def test_a_mark_of_a_key_from_a_later_time_does(self) -> None:
-        for name in ("key", "issuer"):
-            self.assertTrue(self.leaves_open(Check(name, OPEN, "GP-KEY-COMPROMISED-SINCE")), name)
-            self.assertFalse(self.leaves_open(Check(name, FAILED, "GP-KEY-COMPROMISED")), name)
-            self.assertFalse(self.leaves_open(Check(name, OPEN, "GP-CHAIN-LINK-MISSING")), name)
-
-    def test_a_time_between_what_is_asked_about_and_the_clock_does(self) -> None:
+    def test_a_time_between_what_is_asked_about_and_the_clock_leaves_it_open(self) -> None:
         between = NOW - HOUR // 2
         future = Check("time", FAILED, "GP-SIGNED-IN-FUTURE")
         not_yet = Check("validity", FAILED, "GP-VISA-NOT-YET")
         for check in (future, not_yet):
-            self.assertTrue(self.leaves_open(check, signed=between, since=between))
-            self.assertTrue(self.leaves_open(check, signed=NOW, since=NOW), "up to the clock")
+            self.assertEqual(self.right(check, signed=between, since=between), UNDECIDED)
+            self.assertEqual(self.right(check, signed=NOW, since=NOW), UNDECIDED, "up to the clock")
             # What is later than the clock, too, is of no time that anybody knows.
-            self.assertFalse(self.leaves_open(check, signed=NOW + 1, since=between))
-            self.assertFalse(self.leaves_open(check, signed=between, since=NOW + 1))
+            self.assertEqual(self.right(check, signed=NOW + 1, since=between), REFUTED)
+            self.assertEqual(self.right(check, signed=between, since=NOW + 1), REFUTED)
             # Where the time that is asked about is now, nothing lies between.
-            self.assertFalse(self.leaves_open(check, signed=between, since=between, clock=NOW - HOUR))
-        self.assertFalse(self.leaves_open(Check("validity", FAILED, "GP-VISA-EXPIRED"), signed=between, since=between))
-        self.assertFalse(self.leaves_open(Check("time", FAILED, "GP-VISA-NOT-YET"), signed=between, since=between))
+            self.assertEqual(self.right(check, signed=between, since=between, clock=NOW - HOUR), REFUTED)
+        self.assertEqual(self.right(Check("time", FAILED, "GP-VISA-NOT-YET"), signed=between, since=between), REFUTED)
 
 
 class Foreign(unittest.TestCase):
