@@ -101,6 +101,58 @@ class Foreign(unittest.TestCase):
             self.assertEqual(self.judged(Signer(2), lapsed, untimed=True), (OPEN, "GP-SIGNING-TIME-MISSING"))
 
 
+class Newer(unittest.TestCase):
+    """A key was replaced ten days ago, and is marked since as stolen four days ago. Who signs is the issuer, or may revoke."""
+
+    def setUp(self) -> None:
+        self.old, self.new = Signer(4), Signer(10)
+        place = "did:webvh:{SCID}:aggregator.example"
+
+        def document(marked: bool) -> dict[str, Any]:
+            new = {"id": f"{place}#key-2", "type": "Multikey", "controller": place, "publicKeyMultibase": self.new.key.multikey}
+            old = {"id": f"{place}#key-1", "type": "Multikey", "controller": place, "publicKeyMultibase": self.old.key.multikey,
+                   "revoked": rfc3339(NOW - 4 * DAY)}
+            return {"@context": ["https://www.w3.org/ns/did/v1"], "id": place, "verificationMethod": [new, old] if marked else [new],
+                    "assertionMethod": [new["id"]]}
+        changes = [{"versionTime": rfc3339(NOW - 10 * DAY), "state": document(False)}, {"versionTime": rfc3339(NOW - DAY), "state": document(True)}]
+        self.did, log = webvh(Signer(3), self.old, NOW - 90 * DAY, changes)
+        self.old.kid, self.new.kid = f"{self.did}#key-1", f"{self.did}#key-2"
+        self.resolver = Resolver()
+        self.resolver.add({"did": self.did, "seen": NOW, "document": log}, trusted=False)
+
+    def judged(self, *given: tuple[Signer, int, int, bool], lapsed: bool = False) -> list[tuple[str, str]]:
+        """By whom, in which version, dated so many days ago, and whether the place is set: of a revoker, and of the issuer."""
+        name, kind, outcomes = "urn:x:revocation", "revocation", []
+        root = Signer(1)
+        for issuer in (root.did, self.did):
+            lists = [read_list(status_list(by, self.did, name, kind, NOW - ago * DAY, version, [
+                {"index": 7, "set": True, "at": rfc3339(NOW - 16 * DAY)}] if is_set else [])) for by, version, ago, is_set in given]
+            if issuer == root.did:
+                lists.append(read_list(status_list(root, root.did, name, kind, NOW - HOUR, 1, [])))
+            judge = Judge(None, self.resolver, lists, NOW, NOW, None)  # type: ignore[arg-type]
+            judge.lapsed = {"office": {self.did}} if lapsed else {}
+            definition: Any = SimpleNamespace(parties=lambda _: ([], ["office"]) if lapsed else ([self.did], []))
+            found = judge.status(SimpleNamespace(issuer=issuer), Entry(kind, name, 7), definition, 20 * DAY // 1000)  # type: ignore[arg-type]
+            outcomes.append((found.outcome, found.code))
+        return outcomes
+
+    def test_an_older_list_does_not_clear_what_a_newer_one_says_that_is_not_believed(self) -> None:
+        clear = [(PASSED, "GP-STATUS-CLEAR")] * 2
+        before, after = (self.new, 1, 6, False), (self.new, 1, 3, False)
+        self.assertEqual(self.judged(before), clear)
+        for ago, code in ((2, "GP-KEY-COMPROMISED"), (15, "GP-KEY-COMPROMISED-SINCE")):
+            self.assertEqual(self.judged(before, (self.old, 7, ago, True)), [(OPEN, code)] * 2)
+            self.assertEqual(self.judged(after, (self.old, 7, ago, True)), clear, "its owner signed one of after the mark")
+            self.assertEqual(self.judged(before, (self.old, 7, ago, True), lapsed=True)[0], (OPEN, code))
+            self.assertEqual(self.judged(before, (self.old, 7, ago, False), lapsed=True)[0], clear[0])
+
+    def test_what_is_older_or_nobodys_or_of_after_the_clock_takes_no_place(self) -> None:
+        stranger = Signer(9)
+        stranger.kid = self.new.kid
+        found = self.judged((self.new, 1, 6, False), (self.old, 1, 15, True), (stranger, 9, 2, True), (self.new, 9, -1, True))
+        self.assertEqual(found, [(PASSED, "GP-STATUS-CLEAR")] * 2)
+
+
 class Chain(unittest.TestCase):
     """A root's key is marked by which it signed a visa two steps above the one that is asked about."""
 

@@ -38,6 +38,18 @@ class Standing:
                                    and check.code in ("GP-STATUS-STALE", "GP-STATUS-UNKNOWN") for check in open_)
 
 
+def whole(own: list[Check], standings: list[Standing], at: int) -> Check:
+    """Of a presentation. A presented visa with which nothing is wrong but that its own time is over is passed over beside a good one."""
+    shown = [one for one in standings if one.presented]
+
+    def is_replaced(old: Standing) -> bool:
+        wrong = [(check.name, check.code) for check in old.checks if check.outcome != PASSED]
+        return old.visa is not None and wrong == [("validity", "GP-VISA-EXPIRED")] and at >= old.visa.until and any(
+            new.result.outcome == PASSED and new.visa and (new.visa.subject, new.visa.definition) == (old.visa.subject, old.visa.definition)
+            for new in shown)
+    return worst(own + [one.result for one in shown if not is_replaced(one)], "presentation", "GP-VISA-IN-FORCE")
+
+
 @dataclass
 class Reliance:
     dates: list[int] = field(default_factory=list)
