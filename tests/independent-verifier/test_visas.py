@@ -33,6 +33,7 @@ class Rights(unittest.TestCase):
         for name, code in (("key", "GP-DID-NOT-FOUND"), ("key", "GP-KEY-COMPROMISED-SINCE"), ("key", "GP-DID-NOT-YET"),
                            ("preconditions", "GP-PRECONDITIONS-UNKNOWN"), ("definition", "GP-DEFINITION-MISSING")):
             self.assertEqual(self.right(Check(name, OPEN, code)), UNDECIDED, code)
+        self.assertEqual(self.right(Check("key", FAILED, "GP-WEBVH-LOG-INVALID")), UNDECIDED)
         for name, code in (("validity", "GP-VISA-EXPIRED"), ("retirement", "GP-ROLE-RETIRED"), ("suspension", "GP-VISA-SUSPENDED"),
                            ("definition", "GP-ROLE-NOT-LISTED"), ("issuer", "GP-CHAIN-ROOT-REMOVED")):
             self.assertEqual((self.right(Check(name, FAILED, code)), right_of_issuer(Check(name, FAILED, code))), (LAPSED, REFUTED), code)

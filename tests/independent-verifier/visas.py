@@ -72,6 +72,8 @@ def right(check: Check) -> int:
     if check.name in ("revocation", "suspension"):
         return LAPSED if check.code == "GP-VISA-SUSPENDED" else \
             REFUTED if check.code in ("GP-VISA-REVOKED", "GP-ISSUER-REVOKED", "GP-ISSUER-REVOKED-ENDS") else UNDECIDED
+    if check.name == "key" and check.code in ("GP-WEBVH-LOG-INVALID", "GP-DID-DOCUMENT-MALFORMED", "GP-DID-DOCUMENT-OTHER-ID"):
+        return UNDECIDED
     return LAPSED if (check.name, check.code) in (
         ("validity", "GP-VISA-EXPIRED"), ("retirement", "GP-ROLE-RETIRED"), ("preconditions", "GP-PRECONDITIONS-UNMET"),
         ("definition", "GP-ROLE-NOT-LISTED"), ("issuer", "GP-CHAIN-ROOT-REMOVED")) else REFUTED

@@ -47,6 +47,13 @@ impl Right {
                 | ("preconditions", codes::PRECONDITIONS_UNMET)
                 | ("definition", codes::ROLE_NOT_LISTED)
                 | ("issuer", codes::CHAIN_ROOT_REMOVED) => Self::Lapsed,
+                // What is at hand of the issuer's DID is bad, or has two ends: as if nothing were.
+                (
+                    "key",
+                    identity_codes::WEBVH_LOG_INVALID
+                    | identity_codes::DID_DOCUMENT_MALFORMED
+                    | identity_codes::DID_DOCUMENT_OTHER_ID,
+                ) => Self::Open,
                 _ => Self::Refuted,
             },
         }
@@ -74,6 +81,7 @@ mod tests {
             (Check::passed("key", identity_codes::KEY_CURRENT, ""), Right::Whole, Right::Whole),
             (open("key", identity_codes::DID_NOT_FOUND), Right::Open, Right::Open),
             (open("key", identity_codes::KEY_COMPROMISED_SINCE), Right::Open, Right::Open),
+            (failed("key", identity_codes::WEBVH_LOG_INVALID), Right::Open, Right::Open),
             (open("revocation", codes::STATUS_STALE), Right::Open, Right::Open),
             (open("preconditions", codes::PRECONDITIONS_UNKNOWN), Right::Open, Right::Open),
             (failed("revocation", codes::STATUS_FORK), Right::Open, Right::Open),

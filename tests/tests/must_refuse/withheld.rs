@@ -14,8 +14,9 @@ use gridpass_credentials::visa::{Purpose, Visa};
 use gridpass_identity::code::Code;
 use gridpass_identity::codes as identity_codes;
 use gridpass_identity::report::Outcome;
-use gridpass_identity::resolve::{NoSnapshots, OfflineResolver, SnapshotStore};
+use gridpass_identity::resolve::{NoSnapshots, OfflineResolver, Snapshot, SnapshotStore};
 use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::snapshots::Fixed;
 use gridpass_tests::logged::Logged;
 use gridpass_tests::world::{self, NOW, Party, days_ago, in_days, minutes_ago};
 use serde_json::json;
@@ -227,6 +228,10 @@ fn the_log_of_a_revokers_issuer_is_not_at_hand() {
     };
     assert_eq!(judged(&s.lists(), &body.living()), REVOKED);
     assert_eq!(judged(&s.lists(), &NoSnapshots), OPEN);
+    // Whoever gives a bad one in its place is no better off.
+    let document = b"{}".to_vec();
+    let bad = Snapshot { seen: NOW, confirmed: None, document, witness: None };
+    assert_eq!(judged(&s.lists(), &Fixed(vec![bad])), OPEN);
     // Anybody could make that, until the log is known.
     let thief = Party { key: Party::new(9).key, ..body.party.clone() };
     let forged = world::visa(&thief, &s.ombudsman, &s.definitions[2], |_| ());
