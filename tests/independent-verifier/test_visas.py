@@ -6,7 +6,7 @@ import unittest
 from types import SimpleNamespace
 from typing import Any
 
-from base import FAILED, OPEN, PASSED, Check, rfc3339
+from base import FAILED, OPEN, PASSED, Check, rfc3339, worst
 from credentials import Entry, read_list
 from scene import DAY, HOUR, NOW, Signer, status_list, webvh
 from trust import Resolver
@@ -74,7 +74,7 @@ class Foreign(unittest.TestCase):
         (judge.lapsed if lapsed else judge.holders)["office"] = {revoker.did}
         definition: Any = SimpleNamespace(parties=lambda _: ([], ["office"]))
         visa: Any = SimpleNamespace(issuer=root.did)
-        found = judge.status(visa, Entry(kind, name, 7), definition, DAY // 1000)
+        found = worst(judge.status(visa, Entry(kind, name, 7), definition, DAY // 1000), kind, "GP-STATUS-CLEAR")
         return found.outcome, found.code
 
     def test_it_says_nothing(self) -> None:
@@ -133,7 +133,8 @@ class Newer(unittest.TestCase):
             judge = Judge(None, self.resolver, lists, NOW, NOW, None)  # type: ignore[arg-type]
             judge.lapsed = {"office": {self.did}} if lapsed else {}
             definition: Any = SimpleNamespace(parties=lambda _: ([], ["office"]) if lapsed else ([self.did], []))
-            found = judge.status(SimpleNamespace(issuer=issuer), Entry(kind, name, 7), definition, 20 * DAY // 1000)  # type: ignore[arg-type]
+            issued: Any = SimpleNamespace(issuer=issuer)
+            found = worst(judge.status(issued, Entry(kind, name, 7), definition, 20 * DAY // 1000), kind, "GP-STATUS-CLEAR")
             outcomes.append((found.outcome, found.code))
         return outcomes
 

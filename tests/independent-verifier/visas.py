@@ -230,8 +230,8 @@ class Judge:
         return self.visas + self.proofs if proof else self.visas
 
     def said(self, visa: Visa, entry: Entry, definition: Definition | None, undecided: Callable[[StatusList], bool],
-             read: Callable[[StatusList], Check]) -> Check:
-        """The union of all who may revoke."""
+             read: Callable[[StatusList], Check]) -> list[Check]:
+        """The union of all who may revoke: first what is open of them, then what each says."""
         dids, roles = definition.parties("revokers") if definition else ([], [])
         holders = {did for role in roles for did in self.holders.get(role, set())}
         perhaps = {did for role in roles for did in self.perhaps.get(role, set())}
@@ -239,7 +239,7 @@ class Judge:
         missing: list[Check] = []
         found: list[Check] = []
         signers = {*dids} | holders | {visa.issuer}
-        for signer in [visa.issuer] + sorted(signers - {visa.issuer}):
+        for signer in sorted(signers):
             newest, fault = self.newest(entry, signer)
             if fault:
                 (missing if fault.outcome == OPEN else found).append(fault)
@@ -259,7 +259,7 @@ class Judge:
             if setting is not None and undecided(setting):
                 code = "GP-STATUS-SIGNER" if signer in perhaps else "GP-STATUS-REVOKER-LAPSED"
                 missing.append(Check(entry.purpose, OPEN, code, setting.evidence))
-        return worst(missing + found, entry.purpose, "GP-STATUS-CLEAR")
+        return missing + found
 
     @staticmethod
     def is_set(found: StatusList, entry: Entry) -> bool:
@@ -275,7 +275,7 @@ class Judge:
         same = [one for one in mine if order_of(one) == order_of(newest) or one.version == newest.version is not None]
         return next((one for one in same if self.is_set(one, entry)), None)
 
-    def status(self, visa: Visa, entry: Entry, definition: Definition | None, limit: int | None) -> Check:
+    def status(self, visa: Visa, entry: Entry, definition: Definition | None, limit: int | None) -> list[Check]:
         """Of a visa that is held; `limit` in seconds, how old a list may be that says clear."""
         return self.said(visa, entry, definition, lambda newest: True, lambda newest: self.read(newest, entry, limit))
 
@@ -299,7 +299,7 @@ class Judge:
             return Check(entry.purpose, OPEN, "GP-STATUS-STALE", found.evidence)
         return Check(entry.purpose, PASSED, "GP-STATUS-CLEAR", found.evidence)
 
-    def authority_status(self, visa: Visa, entry: Entry, definition: Definition, ends: bool, then: int) -> Check:
+    def authority_status(self, visa: Visa, entry: Entry, definition: Definition, ends: bool, then: int) -> list[Check]:
         """Revocation of the visa by which somebody issued, as of the time of issuance."""
         return self.said(visa, entry, definition, lambda newest: ends or newest.at(entry.index, then) is not False,
                          lambda newest: self.read_then(newest, entry, definition, ends, then))
@@ -458,7 +458,7 @@ class Judge:
         definition = self.trust.definitions.get(visa.definition)
         checks = self.validity(visa, then)
         if definition:
-            checks += [self.authority_status(visa, entry, definition, ends, then) for entry in visa.status]
+            checks += [one for entry in visa.status for one in self.authority_status(visa, entry, definition, ends, then)]
             checks += self.preconditions(visa, definition, then, depth + 1, True)
         return checks
 
@@ -468,7 +468,7 @@ class Judge:
         checks = self.validity(visa, at)
         if definition:
             limit = definition.document["maxStatusAgeSeconds"]
-            checks += [self.status(visa, entry, definition, limit) for entry in visa.status]
+            checks += [one for entry in visa.status for one in self.status(visa, entry, definition, limit)]
             checks += self.preconditions(visa, definition, at, depth + 1, False)
         return checks
 
