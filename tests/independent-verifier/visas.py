@@ -150,7 +150,7 @@ class Judge:
 
     def hides(self, found: StatusList, check: Check, newest: StatusList) -> bool:
         """Whether a list that is not to be believed may have taken the place of the newest one that is."""
-        if found.evidence not in self.fitting or check.code in ("GP-SIGNED-IN-FUTURE", "GP-DID-DEACTIVATED"):
+        if found.evidence not in self.fitting or check.code == "GP-SIGNED-IN-FUTURE":  # which is not known yet
             return False
         since = self.resolver.marked(found.secured.kid or "", "assertionMethod")
         return order_of(found) > order_of(newest) and (since is None or newest.dated < since)
@@ -529,7 +529,7 @@ class Judge:
         roles: set[str] = set()
         for visa in self.visas:
             definition = self.trust.definitions.get(visa.definition)
-            by = definition.parties("revokers")[1] if definition and visa.definition in self.trust.newest.roles else []
+            by = definition.parties("revokers")[1] if definition else []
             roles |= set(by)
             named |= {entry.list for entry in visa.status} if by else set()
         known: set[str] = set()  # also of those that are shown: these rest on nothing that is carried alone

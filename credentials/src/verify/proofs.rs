@@ -69,8 +69,7 @@ impl<'r> Run<'r> {
     /// the lists carry of the visas that are shown.
     pub(super) fn with_proofs(&mut self, mut nodes: Vec<Node<'r>>) -> Vec<Node<'r>> {
         let (mut roles, mut named) = (BTreeSet::new(), BTreeSet::new());
-        let listed = nodes.iter().filter(|n| n.listed.is_some());
-        for (visa, role) in listed.filter_map(|n| n.visa.as_ref().zip(n.role)) {
+        for (visa, role) in nodes.iter().filter_map(|n| n.visa.as_ref().zip(n.role)) {
             if let Some(revokers) = &role.definition.revokers
                 && !revokers.roles.is_empty()
             {

@@ -108,7 +108,8 @@ impl<'l> Lists<'l> {
             refused.is_some_and(|refused| {
                 newest.is_none_or(|newest| {
                     !unproven.contains(list.secured().id())
-                        && may_replace(refused)
+                        // One of after the clock is not known yet.
+                        && refused.code != identity_codes::SIGNED_IN_FUTURE
                         && seen::hides(list, newest, &run.resolver)
                 })
             })
@@ -453,12 +454,6 @@ fn status_name(purpose: Purpose) -> &'static str {
         Purpose::Revocation => "revocation",
         Purpose::Suspension => "suspension",
     }
-}
-
-/// Whether a list that is refused for this may have taken the place of one that is believed. One of after the clock
-/// is not known yet, and one of after its signer gave its DID up counts for nobody.
-fn may_replace(refused: &Check) -> bool {
-    ![identity_codes::SIGNED_IN_FUTURE, identity_codes::DID_DEACTIVATED].contains(&refused.code)
 }
 
 /// Whether a check says that a signature fits the key that it names.
