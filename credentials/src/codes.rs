@@ -254,7 +254,7 @@ gridpass_identity::codes! {
         "The status list is signed by someone who may not revoke this visa, so it says nothing.",
         "Get the list from the visa's issuer.";
     STATUS_REVOKER_LAPSED = "GP-STATUS-REVOKER-LAPSED", Indeterminate,
-        "The visa is revoked or suspended by somebody who may do so by a visa of its own, and that one has ended or is suspended since, or its root was removed.",
+        "The visa is revoked or suspended by somebody who may do so by a visa of its own, and that one has ended or is suspended since, its role is listed no more, or its root was removed.",
         "Have the visa's issuer take it over, `gridpass visa revoke ID` (or `suspend`), or the visa of who revoked it renewed or reinstated; then take their new lists.";
     STATUS_PURPOSE = "GP-STATUS-PURPOSE", Failed,
         "The status list is for another purpose than the visa says.",

@@ -47,10 +47,11 @@ def main() -> None:
     import given_payloads
     import given_questions
     import given_requests
+    import given_revokers
     import given_wallet
 
     for module in (given_requests, given_log, given_payloads, given_lists, given_wallet, given_frames, given_questions, given_forms, given_limits,
-                   given_conversation):
+                   given_conversation, given_revokers):
         module.main()
 
 

@@ -70,6 +70,17 @@ class Resolver:
         begun = [version for version in known if version.since // 1000 * 1000 <= at]
         return bool(begun) and begun[-1].document is None
 
+    def marked(self, kid: str, purpose: str) -> int | None:
+        """Since when a key is marked as compromised, if it is."""
+        try:
+            did = did_of(kid)
+        except Fault:
+            return None
+        known = [one.document for one in self.known.get(did, []) if one.document] if did not in self.faults else []
+        keys = [one.methods[kid].key for one in known if kid in one.methods and kid in one.lists[purpose]]
+        return min((method.revoked for one in known for method in one.methods.values()
+                    if method.key in keys and method.key is not None and method.revoked is not None), default=None)
+
     def key(self, kid: str, purpose: str, at: int, claimed: bool = True) -> tuple[Check, Key | None]:
         try:
             did = did_of(kid)

@@ -12,6 +12,7 @@ from schema import schema_fits
 from trust import Definition, Resolver, Trust
 
 RANK = {PASSED: 0, OPEN: 1, FAILED: 2}
+WHOLE, UNDECIDED, LAPSED, REFUTED = range(4)  # what is left of a right to revoke
 
 
 @dataclass
@@ -37,6 +38,18 @@ class Standing:
                                    and check.code in ("GP-STATUS-STALE", "GP-STATUS-UNKNOWN") for check in open_)
 
 
+def whole(own: list[Check], standings: list[Standing], at: int) -> Check:
+    """Of a presentation. A presented visa with which nothing is wrong but that its own time is over is passed over beside a good one."""
+    shown = [one for one in standings if one.presented]
+
+    def is_replaced(old: Standing) -> bool:
+        wrong = [(check.name, check.code) for check in old.checks if check.outcome != PASSED]
+        return old.visa is not None and wrong == [("validity", "GP-VISA-EXPIRED")] and at >= old.visa.until and any(
+            new.result.outcome == PASSED and new.visa and (new.visa.subject, new.visa.definition) == (old.visa.subject, old.visa.definition)
+            for new in shown)
+    return worst(own + [one.result for one in shown if not is_replaced(one)], "presentation", "GP-VISA-IN-FORCE")
+
+
 @dataclass
 class Reliance:
     dates: list[int] = field(default_factory=list)
@@ -50,17 +63,26 @@ def order_of(found: StatusList) -> tuple[int, int]:
     return -1 if found.version is None else found.version, found.dated
 
 
-def is_open(check: Check) -> bool:
-    """Nothing but a status, or a mark of a key from a later time, leaves it open."""
-    status = check.name in ("revocation", "suspension")
-    return check.outcome == PASSED or check.outcome == OPEN and (status or check.code == "GP-KEY-COMPROMISED-SINCE")
+def right(check: Check) -> int:
+    """What a check leaves of a right to revoke (status-list.md 4, 3)."""
+    if check.outcome == PASSED:
+        return WHOLE
+    if check.outcome == OPEN:
+        return REFUTED if (check.name, check.code) == ("signature", "GP-DID-NOT-YET") else UNDECIDED
+    if check.name in ("revocation", "suspension"):
+        return LAPSED if check.code == "GP-VISA-SUSPENDED" else \
+            REFUTED if check.code in ("GP-VISA-REVOKED", "GP-ISSUER-REVOKED", "GP-ISSUER-REVOKED-ENDS") else UNDECIDED
+    if check.name == "key" and check.code in ("GP-WEBVH-LOG-INVALID", "GP-DID-DOCUMENT-MALFORMED", "GP-DID-DOCUMENT-OTHER-ID"):
+        return UNDECIDED
+    return LAPSED if (check.name, check.code) in (
+        ("validity", "GP-VISA-EXPIRED"), ("retirement", "GP-ROLE-RETIRED"), ("preconditions", "GP-PRECONDITIONS-UNMET"),
+        ("definition", "GP-ROLE-NOT-LISTED"), ("issuer", "GP-CHAIN-ROOT-REMOVED")) else REFUTED
 
 
-def is_lapse(check: Check) -> bool:
-    """Of a visa's own standing: it ended with time, is suspended, or lacks what it requires, and nobody revoked it."""
-    return check.outcome == FAILED and (check.name, check.code) in (
-        ("validity", "GP-VISA-EXPIRED"), ("retirement", "GP-ROLE-RETIRED"),
-        ("suspension", "GP-VISA-SUSPENDED"), ("preconditions", "GP-PRECONDITIONS-UNMET"))
+def right_of_issuer(check: Check) -> int:
+    """The same of how an issuer's visa stood when it issued: who had ended by then issued nothing."""
+    found = right(check)
+    return REFUTED if found == LAPSED and check.name != "preconditions" else found
 
 
 def required(need: Any) -> set[str]:
@@ -80,16 +102,19 @@ class Judge:
         self.own_checks: dict[str, list[Check]] = {}
         self.proofs: list[Visa] = []  # of others, which prove who may revoke, and nothing else
         self.holders: dict[str, set[str]] = {}
-        self.perhaps: dict[str, set[str]] = {}  # of whom only the status of their own visa leaves it open
-        self.lapsed: dict[str, set[str]] = {}  # who did, and whose own visa ended with time or is suspended since
+        self.perhaps: dict[str, set[str]] = {}  # of whom that is open
+        self.lapsed: dict[str, set[str]] = {}  # who did, and whose right to it lapsed since
         self.ends: list[int] = []  # at which the same evidence may be judged otherwise
         self.relied: dict[str, StatusList] = {}  # lists that were believed and read
         self.lists: list[tuple[StatusList, Check]] = []
         self.foreign: list[tuple[StatusList, Check]] = []  # of somebody else, in their signer's name
+        self.fitting: set[str] = set()  # lists whose signature fits
         for found in lists:
             checks = found.secured.checks(found.signer, "assertionMethod", found.secured.signed, clock, resolver)
             if found.dated > clock + FIVE_MINUTES:
                 checks.append(Check("time", FAILED, "GP-SIGNED-IN-FUTURE"))
+            if self.fits(found, checks):
+                self.fitting.add(found.evidence)
             (self.foreign if self.is_foreign(found, checks) else self.lists).append((found, worst(checks, "list")))
 
     # -- status
@@ -107,6 +132,28 @@ class Judge:
         denied = ("signer",) if obtained is not None and obtained < min(signed, self.clock) else ("signer", "signature", "key")
         return not fits and any(check.outcome == FAILED and check.name in denied
                                 and (check.name != "key" or check.code == "GP-KEY-NOT-LISTED") for check in checks)
+
+    def fits(self, found: StatusList, checks: list[Check]) -> bool:
+        """Whether its signature fits a key of its signer's, whatever else is wrong with it."""
+        if found.secured.untimed:
+            timed = replace(found.secured, untimed=False, signed=self.clock)
+            checks = timed.checks(found.signer, "assertionMethod", self.clock, self.clock, self.resolver)
+        return any((check.name, check.outcome) == ("signature", PASSED) for check in checks)
+
+    def unheard(self, entry: Entry, signer: str) -> list[tuple[StatusList, Check]]:
+        """Lists that are not to be believed and leave open what their signer says: nothing of it is believed, or only
+        what is older than one that it signed, and not of after the mark of the key of that one."""
+        mine = [(found, check) for found, check in self.lists if (found.id, found.signer) == (entry.list, signer)]
+        refused = [(found, check) for found, check in mine if check.outcome != PASSED]
+        newest = max((found for found, check in mine if check.outcome == PASSED), key=order_of, default=None)
+        return [(found, check) for found, check in refused if newest is None or self.hides(found, check, newest)]
+
+    def hides(self, found: StatusList, check: Check, newest: StatusList) -> bool:
+        """Whether a list that is not to be believed may have taken the place of the newest one that is."""
+        if found.evidence not in self.fitting or check.code == "GP-SIGNED-IN-FUTURE":  # which is not known yet
+            return False
+        since = self.resolver.marked(found.secured.kid or "", "assertionMethod")
+        return order_of(found) > order_of(newest) and (since is None or newest.dated < since)
 
     def newest(self, entry: Entry, signer: str) -> tuple[StatusList | None, Check | None]:
         """The newest believed list of a signer under an entry's id, or why there is none."""
@@ -157,7 +204,7 @@ class Judge:
                 self.ends += [visa.since, visa.until]
                 self.retirement(visa, self.at)
             definition = self.trust.definitions.get(visa.definition)
-            if definition is None or visa.definition not in self.trust.newest.roles:
+            if definition is None:
                 continue
             dids, roles = definition.parties("revokers")
             by_role = {did for role in roles for one in (self.holders, self.perhaps, self.lapsed) for did in one.get(role, set())}
@@ -183,16 +230,16 @@ class Judge:
         return self.visas + self.proofs if proof else self.visas
 
     def said(self, visa: Visa, entry: Entry, definition: Definition | None, undecided: Callable[[StatusList], bool],
-             read: Callable[[StatusList], Check]) -> Check:
-        """The union of all who may revoke."""
+             read: Callable[[StatusList], Check]) -> list[Check]:
+        """The union of all who may revoke: first what is open of them, then what each says."""
         dids, roles = definition.parties("revokers") if definition else ([], [])
         holders = {did for role in roles for did in self.holders.get(role, set())}
         perhaps = {did for role in roles for did in self.perhaps.get(role, set())}
         lapsed = {did for role in roles for did in self.lapsed.get(role, set())}
         missing: list[Check] = []
         found: list[Check] = []
-        signers = {*dids} | holders
-        for signer in [visa.issuer] + sorted(signers - {visa.issuer}):
+        signers = {*dids} | holders | {visa.issuer}
+        for signer in sorted(signers):
             newest, fault = self.newest(entry, signer)
             if fault:
                 (missing if fault.outcome == OPEN else found).append(fault)
@@ -200,21 +247,35 @@ class Judge:
                 found.append(read(newest))
             elif signer == visa.issuer:
                 missing.append(self.unknown(entry, signer))
-        others = sorted((perhaps | lapsed) - signers - {visa.issuer})
+            if fault is None or fault.outcome != OPEN:
+                missing += [Check(entry.purpose, OPEN, check.code, check.says) for _, check in self.unheard(entry, signer)][:1]
+        others = sorted((perhaps | lapsed) - signers)
         for signer in others:
-            # None of its lists is to be believed, and one says that it is set.
-            theirs = [(one, check) for one, check in self.lists if (one.id, one.signer) == (entry.list, signer)]
-            if all(check.outcome != PASSED for _, check in theirs):
-                missing += [Check(entry.purpose, OPEN, check.code, check.says) for one, check in theirs
-                            if entry.index < len(one.bits) * 8 and one.bit(entry.index)][:1]
+            # Its newest list is not to be believed, and says that it is set.
+            missing += [Check(entry.purpose, OPEN, check.code, check.says) for one, check in self.unheard(entry, signer)
+                        if self.is_set(one, entry)][:1]
         for signer in others:
-            newest, _ = self.newest(entry, signer)
-            if newest is not None and entry.index < len(newest.bits) * 8 and newest.bit(entry.index) and undecided(newest):
+            setting = self.setting(entry, signer)
+            if setting is not None and undecided(setting):
                 code = "GP-STATUS-SIGNER" if signer in perhaps else "GP-STATUS-REVOKER-LAPSED"
-                missing.append(Check(entry.purpose, OPEN, code, newest.evidence))
-        return worst(missing + found, entry.purpose, "GP-STATUS-CLEAR")
+                missing.append(Check(entry.purpose, OPEN, code, setting.evidence))
+        return missing + found
 
-    def status(self, visa: Visa, entry: Entry, definition: Definition | None, limit: int | None) -> Check:
+    @staticmethod
+    def is_set(found: StatusList, entry: Entry) -> bool:
+        return entry.index < len(found.bits) * 8 and found.bit(entry.index)
+
+    def setting(self, entry: Entry, signer: str) -> StatusList | None:
+        """The newest believed list of a signer that says that a place is set, or one of the same version."""
+        mine = [found for found, check in self.lists
+                if (found.id, found.signer, check.outcome) == (entry.list, signer, PASSED)]
+        newest = max(mine, key=order_of, default=None)
+        if newest is None:
+            return None
+        same = [one for one in mine if order_of(one) == order_of(newest) or one.version == newest.version is not None]
+        return next((one for one in same if self.is_set(one, entry)), None)
+
+    def status(self, visa: Visa, entry: Entry, definition: Definition | None, limit: int | None) -> list[Check]:
         """Of a visa that is held; `limit` in seconds, how old a list may be that says clear."""
         return self.said(visa, entry, definition, lambda newest: True, lambda newest: self.read(newest, entry, limit))
 
@@ -225,9 +286,10 @@ class Judge:
         if entry.index >= len(found.bits) * 8:
             return Check(entry.purpose, FAILED, "GP-STATUS-RANGE")
         then, now = found.at(entry.index, self.at), found.bit(entry.index)
-        if then is None or then or now and entry.purpose == "revocation" and self.at < self.clock:
+        by_date = entry.purpose == "suspension" and self.at < self.clock
+        if then if by_date else now:
             return Check(entry.purpose, FAILED, word, found.evidence)
-        if now and self.at < self.clock:
+        if now:  # since then, or nobody knows since when
             return Check(entry.purpose, OPEN, word, found.evidence)
         return self.fresh(found, entry, limit)
 
@@ -237,7 +299,7 @@ class Judge:
             return Check(entry.purpose, OPEN, "GP-STATUS-STALE", found.evidence)
         return Check(entry.purpose, PASSED, "GP-STATUS-CLEAR", found.evidence)
 
-    def authority_status(self, visa: Visa, entry: Entry, definition: Definition, ends: bool, then: int) -> Check:
+    def authority_status(self, visa: Visa, entry: Entry, definition: Definition, ends: bool, then: int) -> list[Check]:
         """Revocation of the visa by which somebody issued, as of the time of issuance."""
         return self.said(visa, entry, definition, lambda newest: ends or newest.at(entry.index, then) is not False,
                          lambda newest: self.read_then(newest, entry, definition, ends, then))
@@ -252,9 +314,8 @@ class Judge:
             return Check(entry.purpose, FAILED, "GP-ISSUER-REVOKED-ENDS")
         if state is None:
             return Check(entry.purpose, OPEN, "GP-ISSUER-REVOKED-WHEN")
-        if now:
-            return Check(entry.purpose, PASSED, "GP-ISSUER-REVOKED-SINCE")
-        return self.fresh(newest, entry, definition.document["maxStatusAgeSeconds"])
+        fresh = self.fresh(newest, entry, definition.document["maxStatusAgeSeconds"])
+        return Check(entry.purpose, PASSED, "GP-ISSUER-REVOKED-SINCE") if now and fresh.outcome == PASSED else fresh
 
     # -- each visa by itself
 
@@ -313,17 +374,14 @@ class Judge:
         ends = definition.document["issuerRevocation"] == "ends"
         best: list[tuple[int, int, list[Check], list[tuple[str, str]]]] = []
         if visa.issuer in dids:
-            check = Check("issuer", FAILED, "GP-ISSUER-NOT-ROOT")
-            if self.trust.was_root(visa.issuer, visa.secured.signed):
-                check = Check("issuer", PASSED, "GP-CHAIN-ROOT")
-                if visa.issuer not in self.trust.newest.roots:
-                    check = Check("issuer", FAILED, "GP-CHAIN-ROOT-REMOVED") if ends else Check("issuer", PASSED, "GP-CHAIN-ROOT-REMOVED-SINCE")
+            check = self.root_check(visa, ends)
             best.append((RANK[check.outcome], 1, [check], [step]))
         held = [v for v in self.among(visa) if v.subject == visa.issuer and v.definition in roles]
-        circle, authorities = False, []
+        circle, authorities = bool(roles) and self.is_circle(visa), []
+        if roles and not held and not circle:
+            best.append((RANK[OPEN], 1, [Check("issuer", OPEN, "GP-CHAIN-LINK-MISSING")], [step]))
         for other in held:
             if other.evidence in above + (visa.evidence,):
-                circle = True
                 continue
             checks, path = self.authority(other, visa, ends, above + (visa.evidence,))
             result = worst(checks, "issuer")
@@ -338,12 +396,46 @@ class Judge:
             best.append((RANK[worst(checks, "").outcome], len(path) + 1, [rest] + status, [step] + path))
         if best:
             rank, _, checks, path = min(best, key=lambda one: one[:2])
-            return checks, [step] if rank == RANK[FAILED] else path, authorities
-        if circle:
-            return [Check("issuer", FAILED, "GP-CHAIN-CYCLE")], [step], []
-        if roles and not held:
-            return [Check("issuer", OPEN, "GP-CHAIN-LINK-MISSING")], [step], []
-        return [Check("issuer", FAILED, "GP-ISSUER-NOT-ALLOWED")], [step], []
+            if rank != RANK[FAILED]:
+                return checks, path, authorities
+        return [Check("issuer", FAILED, self.refusal(visa, definition, held, circle))], [step], authorities
+
+    def root_check(self, visa: Visa, ends: bool) -> Check:
+        """Of an issuer that a definition names."""
+        if not self.trust.was_root(visa.issuer, visa.secured.signed):
+            return Check("issuer", FAILED, "GP-ISSUER-NOT-ROOT")
+        if visa.issuer in self.trust.newest.roots:
+            return Check("issuer", PASSED, "GP-CHAIN-ROOT")
+        return Check("issuer", FAILED, "GP-CHAIN-ROOT-REMOVED") if ends else Check("issuer", PASSED, "GP-CHAIN-ROOT-REMOVED-SINCE")
+
+    def refusal(self, visa: Visa, definition: Definition, held: list[Visa], circle: bool) -> str:
+        """The code of a chain that fails (verification.md 5)."""
+        ends = definition.document["issuerRevocation"] == "ends"
+        if visa.issuer in definition.parties("issuers")[0]:
+            return self.root_check(visa, ends).code
+        first = None
+        for other in held:
+            own, (chain, path, _) = self.own(other), self.chain(other)
+            failed = [check.code for check in own + chain if check.outcome == FAILED]
+            if not failed:
+                if len(path) > definition.document["maxChainDepth"]:
+                    return "GP-CHAIN-TOO-DEEP"
+                failed = [check.code for check in self.stood(other, visa.secured.signed, ends) if check.outcome == FAILED]
+                return failed[0] if failed else "GP-ISSUER-NOT-ALLOWED"
+            first = first or failed[0]
+        return first or ("GP-CHAIN-CYCLE" if circle else "GP-ISSUER-NOT-ALLOWED")
+
+    def is_circle(self, visa: Visa) -> bool:
+        """Whether the visas of its issuer lead back to that, whatever their roles."""
+        reached: set[str] = set()
+        left = [visa.issuer]
+        while left:
+            did = left.pop()
+            for one in self.among(visa):
+                if one.subject == did and one.issuer not in reached:
+                    reached.add(one.issuer)
+                    left.append(one.issuer)
+        return visa.issuer in reached
 
     def authority(self, visa: Visa, issued: Visa, ends: bool, above: tuple[str, ...]) -> tuple[list[Check], list[tuple[str, str]]]:
         """A visa by which somebody issued another, at that time."""
@@ -351,18 +443,24 @@ class Judge:
         chain, path, _ = self.chain(visa, above) if len(above) < 10 else ([Check("issuer", FAILED, "GP-CHAIN-TOO-DEEP")], [], [])
         # Of what is undecided further up it is only said that it is.
         chain = [Check("issuer", OPEN, "GP-CHAIN-LINK-MISSING", one.code) if one.outcome == OPEN else one for one in chain]
-        checks = self.own(visa) + chain + self.validity(visa, then)
-        if definition:
-            checks += [self.authority_status(visa, entry, definition, ends, then) for entry in visa.status]
-            checks += self.preconditions(visa, definition, then, 1)
-        return checks, path
+        return self.own(visa) + chain + self.stood(visa, then, ends), path
 
     # -- standing
 
-    def standing(self, visa: Visa, at: int, depth: int = 0) -> Standing:
+    def standing(self, visa: Visa, at: int, depth: int = 0, then: bool = False) -> Standing:
+        """`then`: as an issuer had to hold it when it issued something."""
         chain, path, authorities = self.chain(visa)
-        checks = self.own(visa) + chain[1:] + chain[:1] + self.in_force(visa, at, depth)
-        return Standing(visa, visa.evidence, True, checks, path, authorities)
+        in_force = self.stood(visa, at, False, depth) if then else self.in_force(visa, at, depth)
+        return Standing(visa, visa.evidence, True, self.own(visa) + chain[1:] + chain[:1] + in_force, path, authorities)
+
+    def stood(self, visa: Visa, then: int, ends: bool, depth: int = 0) -> list[Check]:
+        """How the visa of an issuer stood when it issued. Of what it required it is enough that it stood."""
+        definition = self.trust.definitions.get(visa.definition)
+        checks = self.validity(visa, then)
+        if definition:
+            checks += [one for entry in visa.status for one in self.authority_status(visa, entry, definition, ends, then)]
+            checks += self.preconditions(visa, definition, then, depth + 1, True)
+        return checks
 
     def in_force(self, visa: Visa, at: int, depth: int = 0) -> list[Check]:
         """Validity, retirement, status and preconditions."""
@@ -370,28 +468,28 @@ class Judge:
         checks = self.validity(visa, at)
         if definition:
             limit = definition.document["maxStatusAgeSeconds"]
-            checks += [self.status(visa, entry, definition, limit) for entry in visa.status]
-            checks += self.preconditions(visa, definition, at, depth + 1)
+            checks += [one for entry in visa.status for one in self.status(visa, entry, definition, limit)]
+            checks += self.preconditions(visa, definition, at, depth + 1, False)
         return checks
 
-    def preconditions(self, visa: Visa, definition: Definition, at: int, depth: int) -> list[Check]:
+    def preconditions(self, visa: Visa, definition: Definition, at: int, depth: int, then: bool) -> list[Check]:
         need = definition.document.get("preconditions")
         if need is None:
             return []
-        outcome = self.requirement(need, visa, at, depth, 0)
+        outcome = self.requirement(need, visa, at, depth, 0, then)
         codes = {PASSED: "GP-PRECONDITIONS-MET", OPEN: "GP-PRECONDITIONS-UNKNOWN", FAILED: "GP-PRECONDITIONS-UNMET"}
         return [Check("preconditions", outcome, codes[outcome])]
 
-    def requirement(self, need: Any, visa: Visa, at: int, depth: int, level: int) -> str:
+    def requirement(self, need: Any, visa: Visa, at: int, depth: int, level: int, then: bool) -> str:
         """role-definition.md section 3, in three values."""
         if not isinstance(need, dict) or level > 8 or depth > 8:
             return OPEN
         if "role" in need:
             held = [v for v in self.among(visa) if v.subject == visa.subject and v.definition == need["role"]]
-            outcomes = [self.standing(v, at, depth).result.outcome for v in held]
+            outcomes = [self.standing(v, at, depth, then).result.outcome for v in held]
             return min(outcomes, key=RANK.__getitem__) if outcomes else OPEN
         parts = need.get("all") or need.get("any") or need.get("of") or []
-        outcomes = [self.requirement(part, visa, at, depth, level + 1) for part in parts[:64]]
+        outcomes = [self.requirement(part, visa, at, depth, level + 1, then) for part in parts[:64]]
         wanted = len(parts) if "all" in need else 1 if "any" in need else need.get("atLeast", 64)
         hold, open_ = outcomes.count(PASSED), outcomes.count(OPEN)
         return PASSED if hold >= wanted else OPEN if hold + open_ >= wanted else FAILED
@@ -431,7 +529,7 @@ class Judge:
         roles: set[str] = set()
         for visa in self.visas:
             definition = self.trust.definitions.get(visa.definition)
-            by = definition.parties("revokers")[1] if definition and visa.definition in self.trust.newest.roles else []
+            by = definition.parties("revokers")[1] if definition else []
             roles |= set(by)
             named |= {entry.list for entry in visa.status} if by else set()
         known: set[str] = set()  # also of those that are shown: these rest on nothing that is carried alone
@@ -457,47 +555,47 @@ class Judge:
             if visa.definition not in asked:
                 continue
             chain = [check for check in self.chain(visa)[0] if check.outcome != PASSED]
-            issued, removed = (self.reach(visa, left) is not None for left in (False, True))
-            own = [check for check in self.own(visa) if check.outcome != PASSED]
-            now = [check for check in self.in_force(visa, self.at) if check.outcome != PASSED]
-            if not own + chain + now:
+            mine = [check for check in self.own(visa) + self.in_force(visa, self.at) if check.outcome != PASSED]
+            if not chain + mine:
                 held.setdefault(visa.definition, set()).add(visa.subject)
-            elif issued and all(self.leaves_open(visa, check) for check in own + now):
-                perhaps.setdefault(visa.definition, set()).add(visa.subject)
-            elif (issued or removed) and all(self.leaves_open(visa, check) for check in own) and all(self.leaves_open(visa, check) or is_lapse(check) for check in now):
-                lapsed.setdefault(visa.definition, set()).add(visa.subject)
+                continue
+            way = next((least for least in (UNDECIDED, LAPSED) if self.reach(visa, least) is not None), REFUTED)
+            left = max([way] + [self.right(visa, check) for check in mine])
+            if left in (UNDECIDED, LAPSED):
+                (perhaps if left == UNDECIDED else lapsed).setdefault(visa.definition, set()).add(visa.subject)
         self.ends = ends
         self.holders, self.perhaps = held, {role: dids - held.get(role, set()) for role, dids in perhaps.items()}
         self.lapsed = {role: dids - held.get(role, set()) - perhaps.get(role, set()) for role, dids in lapsed.items()}
 
-    def reach(self, visa: Visa, left: bool, above: tuple[str, ...] = ()) -> int | None:
-        """How many issuers stand between a visa and a root, or one that left and ended what it issued, where nothing
-        is open of any of them but statuses and marks of keys. Every way counts."""
+    def reach(self, visa: Visa, least: int, above: tuple[str, ...] = ()) -> int | None:
+        """How many issuers stand between a visa and a root by a way on which no check leaves less of a right. Every
+        way counts."""
         definition = self.trust.definitions.get(visa.definition)
-        if definition is None:
-            return None
+        if definition is None:  # it is listed and not at hand: nobody can say who may issue it
+            return 0 if visa.definition in self.trust.newest.roles else None
         dids, roles = definition.parties("issuers")
         ends = definition.document["issuerRevocation"] == "ends"
         if visa.issuer in dids and self.trust.was_root(visa.issuer, visa.secured.signed) \
-                and left == (ends and visa.issuer not in self.trust.newest.roots):
+                and (least == LAPSED or not ends or visa.issuer in self.trust.newest.roots):
             return 0
         above, depths = above + (visa.evidence,), []
         for other in self.among(visa):
             if other.subject != visa.issuer or other.definition not in roles or other.evidence in above:
                 continue
-            depth = self.reach(other, left, above)
+            depth = self.reach(other, least, above)
             if depth is None or depth >= definition.document["maxChainDepth"]:
                 continue
-            if all(check.name == "issuer" or is_open(check) or check.name == "time" and self.leaves_open(other, check)
-                   for check in self.authority(other, visa, ends, above)[0]):
+            if all(self.right(other, check) <= least for check in self.own(other)) \
+                    and all(right_of_issuer(check) <= least for check in self.stood(other, visa.secured.signed, ends)):
                 depths.append(depth + 1)
         return min(depths, default=None)
 
-    def leaves_open(self, visa: Visa, check: Check) -> bool:
-        """Only the status of the visa is open, or whether its key was stolen by then, or it is of a later time than the one that is asked about."""
+    def right(self, visa: Visa, check: Check) -> int:
+        """What a check of a visa leaves of its holder's right to revoke: that it is of a later time than the one that is
+        asked about leaves it open."""
         later = self.at < self.clock and visa.secured.signed <= self.clock and visa.since <= self.clock
-        return (is_open(check)
-                or later and (check.name, check.code) in (("time", "GP-SIGNED-IN-FUTURE"), ("validity", "GP-VISA-NOT-YET")))
+        is_later = later and (check.name, check.code) in (("time", "GP-SIGNED-IN-FUTURE"), ("validity", "GP-VISA-NOT-YET"))
+        return UNDECIDED if is_later else right(check)
 
     def judge_all(self, shown: Presentation, readable: list[Visa | Check]) -> list[Standing]:
         standings = []
@@ -535,6 +633,8 @@ class Judge:
         newest, fault = self.newest(found.status, found.participant)
         for one in self.rely([found.status], {found.participant}, self.max_age or 0):
             self.ends.append(one.dated + (self.max_age or 0) * 1000 + 1)
+        if newest:
+            checks += [Check(found.status.purpose, OPEN, check.code, check.says) for _, check in self.unheard(found.status, found.participant)][:1]
         checks.append(fault or (self.read(newest, found.status, self.max_age) if newest else self.unknown(found.status, found.participant)))
         return checks
 

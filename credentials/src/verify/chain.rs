@@ -5,6 +5,7 @@
 //! cannot refer to each other in a circle, and the rounds end.
 
 use super::node::Node;
+use super::right::Right;
 use super::standing::{self, Lists, Use};
 use super::{Evidence, Step, Verdict};
 use crate::codes;
@@ -71,9 +72,9 @@ pub(super) struct Chains<'c> {
     held: RefCell<BTreeMap<Holding, (Outcome, String)>>,
 }
 
-/// A subject, a role, a time, how deep preconditions are still followed, and whether it is asked for what
-/// proves a revoker.
-type Holding = (Did, ContentId, UnixMillis, usize, bool);
+/// A subject, a role, a time, how deep preconditions are still followed, whether it is held at that time or was
+/// when its holder issued something, and whether it is asked for what proves a revoker.
+type Holding = (Did, ContentId, UnixMillis, usize, bool, bool);
 
 impl<'c> Chains<'c> {
     /// Finds every chain. Revokers by role are those whose own chain holds when only issuers and
@@ -98,8 +99,10 @@ impl<'c> Chains<'c> {
         chains
     }
 
+    /// Until nothing changes. A visa rests on those of other definitions, which lead back to its own in no
+    /// circle, so that there are no more rounds than visas.
     fn walk(&mut self) {
-        for _ in 0..=usize::from(MAX_CHAIN_DEPTH) {
+        for _ in 0..=self.nodes.len() {
             let next: Vec<Best> = (0..self.nodes.len()).map(|i| self.step(i)).collect();
             self.held.borrow_mut().clear();
             if next == self.best {
@@ -109,9 +112,7 @@ impl<'c> Chains<'c> {
         }
     }
 
-    /// Who holds a role that may revoke; of whom nothing leaves that open but the status of the visa
-    /// that says so, a mark of the key that signed it, or that it is of a later time than the one that is
-    /// asked about; and whose visa stood, and lapsed.
+    /// Who holds a role that may revoke; of whom that is open; and whose right to it lapsed ([`Right`]).
     fn revokers_by_role(&self) -> [Revokers; 3] {
         let asked: BTreeSet<&ContentId> = self
             .nodes
@@ -124,9 +125,7 @@ impl<'c> Chains<'c> {
         if asked.is_empty() {
             return [found, undecided, lapsed];
         }
-        let open_ways = self.reach(&|root: &Check| root.outcome == Outcome::Passed);
-        // Their root was one when it issued, and is none now.
-        let removed_ways = self.reach(&|root: &Check| root.code == codes::CHAIN_ROOT_REMOVED);
+        let (open_ways, lapsed_ways) = (self.reach(Right::Open), self.reach(Right::Lapsed));
         for index in 0..self.nodes.len() {
             let Some((node, visa)) = self.visa(index) else { continue };
             // Also where no list of it is believed: what it said may have been that one is revoked.
@@ -140,21 +139,35 @@ impl<'c> Chains<'c> {
                 found.insert(revoker);
                 continue;
             }
-            let [issued, removed] =
-                [&open_ways, &removed_ways].map(|ways| ways.get(index) == Some(&true));
-            let open = |c: &Check| is_open(c) || self.is_later(index, c);
-            if !(issued || removed) || !node.checks.iter().all(open) {
+            let way = if open_ways.get(index) == Some(&true) {
+                Right::Open
+            } else if lapsed_ways.get(index) == Some(&true) {
+                Right::Lapsed
+            } else {
                 continue;
-            }
-            if issued && standing.iter().all(open) {
-                undecided.insert(revoker);
-            } else if standing.iter().all(|c| open(c) || standing::is_lapse(c)) {
-                lapsed.insert(revoker);
+            };
+            let own = node.checks.iter().chain(&standing).map(|c| self.right(index, c));
+            match own.fold(way, Right::max) {
+                Right::Whole | Right::Open => {
+                    undecided.insert(revoker);
+                }
+                Right::Lapsed => {
+                    lapsed.insert(revoker);
+                }
+                Right::Refuted => {}
             }
         }
         undecided.retain(|revoker| !found.contains(revoker));
         lapsed.retain(|revoker| !found.contains(revoker) && !undecided.contains(revoker));
         [found, undecided, lapsed]
+    }
+
+    /// What a check of a visa leaves of its holder's right to revoke.
+    fn right(&self, index: usize, check: &Check) -> Right {
+        match self.is_later(index, check) {
+            true => Right::Open,
+            false => Right::of(check),
+        }
     }
 
     /// Whether a check says only that a visa is of a later time than the one that is asked about, such as by a
@@ -169,22 +182,25 @@ impl<'c> Chains<'c> {
                 .is_some_and(|(node, visa)| node.issued <= clock && visa.valid_from <= clock)
     }
 
-    /// Which visas lead to a root of which `from` is true, by ways on which nothing is left open but what
-    /// [`is_open`] says. Every way counts, not the one that the walk took: whoever is revoked would show
-    /// another one beside it.
-    fn reach(&self, from: &dyn Fn(&Check) -> bool) -> Vec<bool> {
+    /// Which visas lead to a root by ways on which no check leaves less of a right than `least`. Every way
+    /// counts, not the one that the walk took: whoever is revoked would show another one beside it.
+    fn reach(&self, least: Right) -> Vec<bool> {
         let mut depths: Vec<Option<u8>> = (0..self.nodes.len())
             .map(|index| {
                 let (node, visa) = self.visa(index)?;
-                let definition = &node.role?.definition;
+                let Some(role) = node.role else {
+                    // It is listed and not at hand: nobody can say who may issue it.
+                    return node.listed.map(|_| 0);
+                };
+                let definition = &role.definition;
                 let is_named = definition.issuers.dids.contains(&visa.issuer);
                 let check = || self.root_check(node, visa, definition.issuer_revocation);
-                (is_named && from(&check())).then_some(0)
+                (is_named && Right::of(&check()) <= least).then_some(0)
             })
             .collect();
         for depth in 1..=MAX_CHAIN_DEPTH {
             let further = |(index, known): (usize, &Option<u8>)| {
-                known.or_else(|| self.reach_by(index, &depths, depth))
+                known.or_else(|| self.reach_by(index, &depths, depth, least))
             };
             let next: Vec<Option<u8>> = depths.iter().enumerate().map(further).collect();
             if next == depths {
@@ -196,22 +212,29 @@ impl<'c> Chains<'c> {
     }
 
     /// A visa reaches a root by an authority that reached it in the round before.
-    fn reach_by(&self, index: usize, depths: &[Option<u8>], depth: u8) -> Option<u8> {
+    fn reach_by(
+        &self,
+        index: usize,
+        depths: &[Option<u8>],
+        depth: u8,
+        least: Right,
+    ) -> Option<u8> {
         let (node, visa) = self.visa(index)?;
         let definition = &node.role?.definition;
         let usage = Use::Issuing(definition.issuer_revocation);
-        let is_open_by = |authority: usize| {
+        let is_by = |authority: usize| {
             depths.get(authority) == Some(&depth.checked_sub(1))
-                && self.nodes.get(authority).is_some_and(|n| {
-                    n.checks.iter().all(|c| is_open(c) || self.is_later(authority, c))
-                })
+                && self
+                    .nodes
+                    .get(authority)
+                    .is_some_and(|n| n.checks.iter().all(|c| self.right(authority, c) <= least))
                 && self
                     .standing(authority, node.issued, usage, MAX_PRECONDITIONS)
                     .iter()
-                    .all(is_open)
+                    .all(|c| Right::of_issuer(c) <= least)
         };
         let mut authorities = self.authorities(index, visa, &definition.issuers.roles);
-        (depth <= definition.max_chain_depth && authorities.any(is_open_by)).then_some(depth)
+        (depth <= definition.max_chain_depth && authorities.any(is_by)).then_some(depth)
     }
 
     /// Whether a visa may rest on another: on what only proves a revoker nothing else does.
@@ -357,11 +380,17 @@ impl<'c> Chains<'c> {
         };
         let mut checks = standing::time_checks(node, at);
         checks.extend(standing::status_checks(node, &self.lists, at, usage));
-        checks.extend(self.precondition_check(index, at, depth));
+        checks.extend(self.precondition_check(index, at, usage, depth));
         checks
     }
 
-    fn precondition_check(&self, index: usize, at: UnixMillis, depth: usize) -> Option<Check> {
+    fn precondition_check(
+        &self,
+        index: usize,
+        at: UnixMillis,
+        usage: Use,
+        depth: usize,
+    ) -> Option<Check> {
         let name = "preconditions";
         let (node, visa) = self.visa(index)?;
         let requirement = node.role?.definition.preconditions.as_ref()?;
@@ -370,7 +399,8 @@ impl<'c> Chains<'c> {
             return Some(Check::indeterminate(name, codes::PRECONDITIONS_UNKNOWN, sentence));
         };
         let mut reasons = Vec::new();
-        let holds = |role: &ContentId| self.holds(index, &visa.subject, role, at, deeper);
+        let then = (at, usage.of_required());
+        let holds = |role: &ContentId| self.holds(index, &visa.subject, role, then, deeper);
         let outcome = requirement.evaluate(&|role| holds(role).0);
         if outcome != Outcome::Passed {
             for role in requirement.roles() {
@@ -398,14 +428,15 @@ impl<'c> Chains<'c> {
         index: usize,
         subject: &Did,
         role: &ContentId,
-        at: UnixMillis,
+        (at, usage): (UnixMillis, Use),
         depth: usize,
     ) -> (Outcome, String) {
-        let asked = (subject.clone(), role.clone(), at, depth, self.proves_revoker(index));
+        let (held, proves) = (usage == Use::Held, self.proves_revoker(index));
+        let asked = (subject.clone(), role.clone(), at, depth, held, proves);
         if let Some(known) = self.held.borrow().get(&asked) {
             return known.clone();
         }
-        let found = self.look_up(index, subject, role, at, depth);
+        let found = self.look_up(index, subject, role, (at, usage), depth);
         self.held.borrow_mut().insert(asked, found.clone());
         found
     }
@@ -415,7 +446,7 @@ impl<'c> Chains<'c> {
         asking: usize,
         subject: &Did,
         role: &ContentId,
-        at: UnixMillis,
+        (at, usage): (UnixMillis, Use),
         depth: usize,
     ) -> (Outcome, String) {
         let name = self.evidence.trust.definition(role).map(|r| r.definition.name.to_string());
@@ -430,7 +461,7 @@ impl<'c> Chains<'c> {
             }
             let chain =
                 self.best.get(index).and_then(Best::link).map_or(Outcome::Failed, |(o, _)| o);
-            let standing = self.standing(index, at, Use::Held, depth);
+            let standing = self.standing(index, at, usage, depth);
             let outcome = worse(worse(node.outcome, chain), signature::outcome(&standing));
             let reason = standing
                 .iter()
@@ -508,15 +539,6 @@ impl<'c> Chains<'c> {
         }
         path
     }
-}
-
-/// Whether a check leaves it open, at most, whether somebody may revoke: by a status that is not known, or by a
-/// key that is marked as compromised since a time after the one that its signature claims. What was revoked
-/// must not be good again because somebody else's key was stolen.
-fn is_open(check: &Check) -> bool {
-    check.outcome == Outcome::Passed
-        || (check.outcome == Outcome::Indeterminate
-            && (standing::is_status(check) || check.code == identity_codes::KEY_COMPROMISED_SINCE))
 }
 
 fn worse(a: Outcome, b: Outcome) -> Outcome {

@@ -22,6 +22,7 @@ mod reading;
 mod reliance;
 mod report;
 mod report_in;
+mod right;
 mod run;
 mod seen;
 mod standing;

@@ -101,6 +101,8 @@ impl<'t> Node<'t> {
         let Some(listed) = trust.charter().charter().role(&visa.definition) else {
             let sentence = format!("the charter does not list {} ({})", visa.role, visa.definition);
             self.checks.push(Check::failed("definition", codes::ROLE_NOT_LISTED, sentence));
+            // Who could issue it, and how it stands: what its holder revoked is not good because of that.
+            self.role = trust.definition(&visa.definition);
             return;
         };
         self.listed = Some(listed);

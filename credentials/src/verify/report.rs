@@ -1,5 +1,6 @@
 //! What comes out of a verification: a verdict on each visa, and the report.
 
+use super::right::Right;
 use super::{Reliance, standing};
 use crate::codes;
 use crate::content_id::ContentId;
@@ -76,14 +77,13 @@ impl Verdict {
         self.checks.iter().all(|c| c.outcome == Outcome::Passed || standing::is_status(c))
     }
 
-    /// The same, where it may have ended with time too, or lack what it requires, or was issued by one who was
-    /// a root then.
+    /// The same, where it may have lapsed too, or it is not known whether its holder has what it requires.
     pub(super) fn held_but_for_status(&self) -> bool {
         let fine = |c: &Check| {
             c.outcome == Outcome::Passed
                 || standing::is_status(c)
-                || standing::is_lapse(c)
-                || c.code == codes::CHAIN_ROOT_REMOVED
+                || Right::of(c) == Right::Lapsed
+                || c.code == codes::PRECONDITIONS_UNKNOWN
         };
         self.checks.iter().all(fine)
     }
@@ -186,7 +186,7 @@ impl VisaReport {
 
 /// Whether nothing is wrong with a visa but that its time is over, and another one for the same role that
 /// was presented too stands: the one before a renewal takes nothing away.
-fn is_replaced(old: &Verdict, visas: &[Verdict]) -> bool {
+fn is_replaced(old: &Verdict, visas: &[Verdict], at: UnixMillis) -> bool {
     let mut wrong = old.checks.iter().filter(|c| c.outcome != Outcome::Passed).peekable();
     let Some(visa) = old.visa.as_ref().filter(|_| wrong.peek().is_some()) else { return false };
     let same = |v: &Verdict| {
@@ -195,13 +195,19 @@ fn is_replaced(old: &Verdict, visas: &[Verdict]) -> bool {
             && v.outcome == Outcome::Passed
             && role == Some((&visa.subject, &visa.definition))
     };
-    wrong.all(|c| c.code == codes::VISA_EXPIRED) && visas.iter().any(same)
+    // Not that of its issuer, which had ended when it issued this.
+    let is_over = |c: &Check| c.name == "validity" && c.code == codes::VISA_EXPIRED;
+    at >= visa.valid_until && wrong.all(is_over) && visas.iter().any(same)
 }
 
 /// The worst of everything that was asked about; nothing asked is nothing known.
-pub(super) fn whole(checks: &[Check], visas: &[Verdict]) -> (Outcome, Code, String) {
+pub(super) fn whole(
+    checks: &[Check],
+    visas: &[Verdict],
+    at: UnixMillis,
+) -> (Outcome, Code, String) {
     let own = checks.iter().map(|c| (c.outcome, c.code, c.sentence.clone()));
-    let theirs = visas.iter().filter(|v| v.presented && !is_replaced(v, visas));
+    let theirs = visas.iter().filter(|v| v.presented && !is_replaced(v, visas, at));
     let theirs = theirs.map(|v| (v.outcome, v.code, v.sentence.clone()));
     let all: Vec<_> = own.chain(theirs).collect();
     let first = |o: Outcome| all.iter().find(|(outcome, ..)| *outcome == o).cloned();

@@ -89,7 +89,7 @@ impl<'r> Run<'r> {
             version: charter.charter().version,
             dated: charter.charter().dated,
         };
-        let (outcome, code, sentence) = whole(&self.checks, &visas);
+        let (outcome, code, sentence) = whole(&self.checks, &visas, self.expect.now);
         self.ages.sort();
         self.ages.dedup();
         VisaReport {

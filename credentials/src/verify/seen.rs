@@ -70,6 +70,17 @@ impl From<(u64, UnixMillis)> for SeenList {
     }
 }
 
+/// Whether a list that its signer's key signed, and that is not to be believed, may have taken the place of the
+/// newest one that is: it is newer, and that one is not of a time from which on its key is marked as compromised. Its owner
+/// signs one of after the mark, and whatever a thief put over it counts for nothing; of before, the thief's may be its own.
+pub(super) fn hides(list: &StatusList, newest: &StatusList, resolver: &dyn Resolver) -> bool {
+    let marked = || {
+        let key = list.secured().key_id()?;
+        resolver.resolve(key.did()).ok()?.compromised(key, Relationship::AssertionMethod)
+    };
+    list.order() > newest.order() && marked().is_none_or(|since| newest.dated < since)
+}
+
 impl SeenList {
     /// The state of a list.
     #[must_use]

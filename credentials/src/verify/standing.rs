@@ -3,7 +3,7 @@
 
 use super::chain::Revokers;
 use super::node::Node;
-use super::{Age, Evidence, Run};
+use super::{Age, Evidence, Run, seen};
 use crate::codes;
 use crate::content_id::ContentId;
 use crate::role::IssuerRevocation;
@@ -26,6 +26,17 @@ pub(super) enum Use {
     Issuing(IssuerRevocation),
 }
 
+impl Use {
+    /// What the visas are relied on for which a visa requires that is relied on for this. Of those that an issuer
+    /// had to hold what was said by then counts, whatever was said since: its own visa is what is revoked.
+    pub(super) fn of_required(self) -> Self {
+        match self {
+            Self::Held => Self::Held,
+            Self::Issuing(_) => Self::Issuing(IssuerRevocation::Keeps),
+        }
+    }
+}
+
 /// The status lists at hand, each verified once.
 pub(super) struct Lists<'l> {
     lists: Vec<(&'l StatusList, Option<Check>)>,
@@ -33,14 +44,17 @@ pub(super) struct Lists<'l> {
     foreign: Vec<(&'l StatusList, Check)>,
     /// Those of which it is open who made them: such a one stands in for none that was seen.
     unproven: BTreeSet<&'l ContentId>,
+    /// Those that are not to be believed, and leave open what their signer says: nothing of it is believed, or
+    /// only what is older and may have been replaced by them.
+    unheard: BTreeSet<&'l ContentId>,
     evidence: &'l Evidence<'l>,
     now: UnixMillis,
     pub(super) clock: UnixMillis,
     /// Who may revoke beside the issuers, by role, as far as that is established.
     pub(super) by_role: Revokers,
-    /// Of whom only the status of their own visa, or its time, leaves that open.
+    /// Of whom that is open.
     pub(super) undecided: Revokers,
-    /// Who did, and whose own visa lapsed since ([`is_lapse`]): what they revoked is open.
+    /// Who did, and whose right lapsed since: what they revoked is open.
     pub(super) lapsed: Revokers,
 }
 
@@ -84,9 +98,26 @@ impl<'l> Lists<'l> {
                 refused => lists.push((list, refused)),
             }
         }
+        let is_unheard = |(list, refused): &&(&'l StatusList, Option<Check>)| {
+            let order = |l: &&'l StatusList| l.order();
+            let theirs = lists.iter().filter(|(l, r)| {
+                r.is_none() && (&l.id, &l.issuer) == (&list.id, &list.issuer)
+            });
+            let newest = theirs.map(|(l, _)| *l).max_by_key(order);
+            let refused = refused.as_ref();
+            refused.is_some_and(|refused| {
+                newest.is_none_or(|newest| {
+                    !unproven.contains(list.secured().id())
+                        // One of after the clock is not known yet.
+                        && refused.code != identity_codes::SIGNED_IN_FUTURE
+                        && seen::hides(list, newest, &run.resolver)
+                })
+            })
+        };
+        let unheard = lists.iter().filter(is_unheard).map(|(l, _)| l.secured().id()).collect();
         let (by_role, undecided) = (Revokers::new(), Revokers::new());
         let (evidence, now, lapsed) = (run.evidence, run.expect.now, Revokers::new());
-        Self { lists, foreign, unproven, evidence, now, clock, by_role, undecided, lapsed }
+        Self { lists, foreign, unproven, unheard, evidence, now, clock, by_role, undecided, lapsed }
     }
 
     /// The newest state of each list, by whoever may say something of the subject.
@@ -173,8 +204,13 @@ impl<'l> Lists<'l> {
         checks
     }
 
-    /// Revokers other than the issuer who are known to keep this list, and whose list cannot be read
-    /// now: what they said may have been that it is revoked.
+    /// Whether a list that is not to be believed leaves open what its signer says.
+    fn is_unheard(&self, list: &StatusList) -> bool {
+        self.unheard.contains(list.secured().id())
+    }
+
+    /// Those who may revoke, whose newest list cannot be read now: revokers who are known to keep this list, and
+    /// whoever replaced, by one that is not to be believed, what is believed. It may have said that it is revoked.
     fn unheard_revokers(
         &self,
         entry: &StatusEntry,
@@ -187,12 +223,11 @@ impl<'l> Lists<'l> {
         };
         let mut checks = Vec::new();
         let mut told: BTreeSet<&Did> = BTreeSet::new();
-        for (list, refused) in &self.lists {
-            if list.id == entry.list
-                && may(&list.issuer)
-                && told.insert(&list.issuer)
-                && let Some(refused) = refused
-            {
+        for (list, refused) in self.lists.iter().filter(|(l, _)| l.id == entry.list) {
+            let Some(refused) = refused else { continue };
+            // Of the issuer, where nothing of it is believed, that is said already.
+            let counts = may(&list.issuer) || heard.contains(&list.issuer);
+            if counts && self.is_unheard(list) && told.insert(&list.issuer) {
                 let sentence = format!(
                     "the list {} of {}, who may revoke, is not to be believed: {}",
                     entry.list, list.issuer, refused.sentence
@@ -217,7 +252,7 @@ impl<'l> Lists<'l> {
         checks
     }
 
-    /// Those who perhaps may revoke, or did, of whom no list is to be believed, and one says that it is set:
+    /// Those who perhaps may revoke, or did, whose newest list is not to be believed, and says that it is set:
     /// such as of whoever marked its own key, and whose own visa ended since. Where none says so, who
     /// revoked nothing leaves nothing open.
     fn unheard_perhaps(&self, entry: &StatusEntry, subject: &Subject<'_>) -> Vec<Check> {
@@ -226,7 +261,7 @@ impl<'l> Lists<'l> {
         for (list, refused) in self.lists.iter().filter(|(l, _)| l.id == entry.list) {
             let Some(refused) = refused else { continue };
             if self.perhaps_revokes(&list.issuer, subject)
-                && self.of(entry, &list.issuer).all(|(_, refused)| refused.is_some())
+                && self.is_unheard(list)
                 && list.bits().get(entry.index) == Ok(true)
                 && told.insert(&list.issuer)
             {
@@ -256,9 +291,20 @@ impl<'l> Lists<'l> {
         self.lists.iter().filter(move |(l, _)| l.id == entry.list && &l.issuer == signer)
     }
 
-    /// Those who say that it is set, and of whom only the status of their own visa, or its time, leaves open
-    /// whether they may: else whoever has that status withheld, or dates back, would be rid of the revocation.
-    /// And those whose own visa lapsed since: else everybody whom they revoked would have waited for that.
+    /// Of a signer of whom it is open whether it may revoke, the list that says that an entry is set: its newest, or
+    /// one of the same version, of which nobody can tell which one counts.
+    fn setting(&self, newest: &StatusList, entry: &StatusEntry) -> Option<&'l StatusList> {
+        let mut believed = self.of(entry, &newest.issuer).filter(|(_, r)| r.is_none());
+        let is_it = |l: &StatusList| {
+            let same_version = newest.version.is_some() && l.version == newest.version;
+            (same_version || l.order() == newest.order()) && l.bits().get(entry.index) == Ok(true)
+        };
+        believed.find(|(l, _)| is_it(l)).map(|(l, _)| *l)
+    }
+
+    /// Those who say that it is set, and of whom it is open whether they may: else whoever has withheld what shows
+    /// it, or dates back, would be rid of the revocation. And those whose right lapsed since: else everybody
+    /// whom they revoked would have waited for that.
     fn undecided_revokers(
         &self,
         entry: &StatusEntry,
@@ -268,9 +314,10 @@ impl<'l> Lists<'l> {
     ) -> Vec<Check> {
         let mut checks = Vec::new();
         for list in self.read_for(subject).filter(|l| l.id == entry.list) {
-            if self.may_revoke(&list.issuer, subject) || list.bits().get(entry.index) != Ok(true) {
+            if self.may_revoke(&list.issuer, subject) {
                 continue;
             }
+            let Some(list) = self.setting(list, entry) else { continue };
             // What was issued before stays good, whoever revoked since.
             let since = usage == Use::Issuing(IssuerRevocation::Keeps)
                 && list.was_set(entry.index, at) == Ok(Some(false));
@@ -285,8 +332,9 @@ impl<'l> Lists<'l> {
                 } else {
                     let sentence = format!(
                         "{by} says so in the list {id}, and its own visa to say so has ended, is \
-                         suspended, or is of one who is no root any more: {issuer}, who issued \
-                         this one, is to take it over, or {by}'s own to be renewed or reinstated"
+                         suspended, is for a role that is listed no more, or is of one who is no \
+                         root any more: {issuer}, who issued this one, is to take it over, or \
+                         {by}'s own to be renewed or reinstated"
                     );
                     Check::indeterminate(name, codes::STATUS_REVOKER_LAPSED, sentence)
                 });
@@ -362,8 +410,10 @@ impl<'l> Lists<'l> {
             Ok(set) => {
                 // What is revoked today was perhaps sent by a thief, whatever its date says: it is
                 // not taken up late. What was suspended, or is now, is judged by its time.
-                let today =
+                // What was issued before stays as it was: of an issuer the dates count.
+                let is_now =
                     at >= self.clock || (entry.purpose == Purpose::Revocation && at >= self.now);
+                let today = usage == Use::Held && is_now;
                 let before = at < self.clock && entry.purpose == Purpose::Suspension;
                 if before && set && usage == Use::Held {
                     return self.suspended_since(list, entry, at);
@@ -397,17 +447,6 @@ fn is_among(revokers: &Revokers, signer: &Did, subject: &Subject<'_>) -> bool {
 /// Whether a check is about revocation or suspension.
 pub(super) fn is_status(check: &Check) -> bool {
     Purpose::ALL.into_iter().any(|p| check.name == status_name(p))
-}
-
-/// Whether a check of a visa's own standing says that it ended with time, is suspended, or lacks what it
-/// requires: none of it says that its holder was not to be trusted, as a revocation does.
-pub(super) fn is_lapse(check: &Check) -> bool {
-    let why = (check.name, check.code);
-    check.outcome == Outcome::Failed
-        && (why == ("validity", codes::VISA_EXPIRED)
-            || why == ("retirement", codes::ROLE_RETIRED)
-            || why == (status_name(Purpose::Suspension), codes::VISA_SUSPENDED)
-            || why == ("preconditions", codes::PRECONDITIONS_UNMET))
 }
 
 fn status_name(purpose: Purpose) -> &'static str {

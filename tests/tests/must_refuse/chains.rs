@@ -4,13 +4,15 @@
 use crate::is;
 use gridpass_credentials::codes;
 use gridpass_credentials::requirement::Requirement;
-use gridpass_credentials::role::{IssuerRevocation, RoleDefinition};
+use gridpass_credentials::role::{IssuerRevocation, Parties, RoleDefinition};
 use gridpass_credentials::secured::{Form, Secured};
+use gridpass_credentials::signature::SignatureMemo;
 use gridpass_credentials::status::{Change, StatusList};
 use gridpass_credentials::trust::Trust;
-use gridpass_credentials::verify::VisaReport;
+use gridpass_credentials::verify::{Evidence, Expectation, SeenLists, VisaReport, verify_visa};
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::report::Outcome;
+use gridpass_identity::resolve::{NoSnapshots, OfflineResolver};
 use gridpass_identity::time::UnixMillis;
 use gridpass_tests::world::{self, NOW, Party, days_ago, in_days};
 use serde_json::json;
@@ -167,6 +169,110 @@ fn an_authority_revoked_before_and_after_the_visa_was_issued() {
             }
         }
     }
+}
+
+/// A visa that nobody presents, judged for a time before now.
+fn judged_at(
+    visa: &Secured,
+    beside: &[&Secured],
+    trust: &Trust,
+    lists: &[StatusList],
+    now: UnixMillis,
+) -> VisaReport {
+    let (resolver, seen) = (OfflineResolver::new(&NoSnapshots), SeenLists::new());
+    let evidence = Evidence { trust, lists, resolver: &resolver, seen: &seen };
+    let expect = Expectation { now, clock: NOW, audience: None, nonce: None, presenter: None };
+    let beside: Vec<Vec<u8>> = beside.iter().map(|v| v.text().as_bytes().to_vec()).collect();
+    let memo = &mut SignatureMemo::default();
+    verify_visa(visa.text().as_bytes(), &beside, &evidence, &expect, memo)
+}
+
+#[test]
+fn of_an_authority_the_dates_count_also_where_the_second_of_issuance_is_asked_about() {
+    let d = delegation(|_| ());
+    let (visa, authority) = d.visas();
+    for (changes, outcome) in [(&[(true, 5)], Outcome::Passed), (&[(true, 20)], Outcome::Failed)] {
+        let lists = d.lists_with(Purpose::Revocation, changes);
+        for at in [days_ago(10), days_ago(10).plus_millis(1000), NOW] {
+            let report = judged_at(&visa, &[&authority], &d.trust, &lists, at);
+            assert_eq!(report.outcome, outcome, "{at}: {}", report.sentence);
+        }
+    }
+}
+
+#[test]
+fn however_many_visas_rest_on_each_other_all_are_judged() {
+    let parties: Vec<Party> = (1..=12).map(Party::new).collect();
+    let root = &parties[0];
+    // Six issuers stand above what the first of three others requires.
+    let (mut definitions, mut visas): (Vec<RoleDefinition>, Vec<Secured>) = (vec![], vec![]);
+    let mut issuer = root;
+    for (n, name) in ["a", "b", "c", "d", "e", "f", "g"].into_iter().enumerate() {
+        let by = match definitions.last() {
+            Some(above) => world::holders(&[above]),
+            None => world::dids(&[root]),
+        };
+        let name = format!("flex.gb.{name}");
+        let definition = world::definition(&name, by, |d| d.max_chain_depth = 8);
+        let subject = &parties[n + 1];
+        visas.push(world::issue(issuer, &world::visa(issuer, subject, &definition, |_| ())));
+        definitions.push(definition);
+        issuer = subject;
+    }
+    let needed = definitions.last().map(|above| Requirement::Role { role: world::id(above) });
+    for (n, name) in ["h", "i", "j", "k"].into_iter().enumerate() {
+        let name = format!("flex.gb.{name}");
+        let (by, from) = match definitions.last().filter(|_| n > 0) {
+            Some(above) => (world::holders(&[above]), issuer),
+            None => (world::dids(&[root]), root),
+        };
+        let definition = world::definition(&name, by, |d| {
+            d.max_chain_depth = 8;
+            d.preconditions = needed.clone().filter(|_| n == 0);
+        });
+        // The first goes to who holds what it requires.
+        let subject = if n == 0 { issuer } else { &parties[n + 7] };
+        visas.push(world::issue(from, &world::visa(from, subject, &definition, |_| ())));
+        definitions.push(definition);
+        issuer = subject;
+    }
+    let trust = world::trust(&[root], &definitions.iter().collect::<Vec<_>>());
+    let lists = world::clear_lists(&parties.iter().collect::<Vec<_>>());
+    let report = present(issuer, &visas.iter().collect::<Vec<_>>(), &trust, &lists);
+    assert_eq!(report.outcome, Outcome::Passed, "{}", report.sentence);
+}
+
+#[test]
+fn one_that_nobody_could_issue_is_not_passed_over_beside_a_good_one() {
+    let (d, other) = (delegation(|_| ()), Party::new(4));
+    let ended = world::visa(&d.root, &d.delegate, &d.authority, |v| {
+        (v.valid_from, v.valid_until) = (days_ago(50), days_ago(11));
+    });
+    let ended = world::issue_as(&d.root, &ended, Form::Jwt, days_ago(50));
+    let bad = d.visas().0;
+    let authority = world::issue(&d.root, &world::visa(&d.root, &other, &d.authority, |_| ()));
+    let good = world::issue(&other, &world::visa(&other, &d.holder, &d.role, |_| ()));
+    let lists = world::clear_lists(&[&d.root, &d.delegate, &other]);
+    let report = present(&d.holder, &[&good, &authority], &d.trust, &lists);
+    assert_eq!(report.outcome, Outcome::Passed, "{}", report.sentence);
+    let report = present(&d.holder, &[&bad, &ended, &good, &authority], &d.trust, &lists);
+    is(&report, Outcome::Failed, codes::VISA_EXPIRED);
+}
+
+#[test]
+fn a_link_is_missing_also_of_one_who_is_named_and_no_root() {
+    let (root, delegate, holder) = (Party::new(1), Party::new(2), Party::new(3));
+    let authority = world::definition("flex.gb.body", world::dids(&[&root]), |_| ());
+    let by = Parties { dids: vec![delegate.did.clone()], roles: vec![world::id(&authority)] };
+    let role = world::definition("flex.gb.supplier", by, |_| ());
+    let trust = world::trust(&[&root], &[&authority, &role]);
+    let lists = world::clear_lists(&[&root, &delegate]);
+    let visa = world::issue(&delegate, &world::visa(&delegate, &holder, &role, |_| ()));
+    let report = present(&holder, &[&visa], &trust, &lists);
+    is(&report, Outcome::Indeterminate, codes::CHAIN_LINK_MISSING);
+    let shown = world::issue(&root, &world::visa(&root, &delegate, &authority, |_| ()));
+    let report = present(&holder, &[&visa, &shown], &trust, &lists);
+    assert_eq!(report.outcome, Outcome::Passed, "{}", report.sentence);
 }
 
 #[test]

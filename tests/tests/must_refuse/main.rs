@@ -16,6 +16,7 @@ mod signatures;
 mod status;
 mod stolen;
 mod tricks;
+mod withheld;
 
 use gridpass_credentials::verify::VisaReport;
 use gridpass_identity::code::Code;

@@ -100,7 +100,9 @@ pub(crate) fn visa_verdict(case: &Case) -> Found {
     use gridpass_credentials::verify::{Expectation, SeenLists};
     let now = UnixMillis::parse_rfc3339(case.text("now").expect("a time")).expect("a time");
     let pack = case.text("trust_pack").expect("a trust pack");
-    let trust = match Trust::open(pack.as_bytes(), None, now) {
+    let clock = case.text("clock").map(|c| UnixMillis::parse_rfc3339(c).expect("a time"));
+    let clock = clock.unwrap_or(now);
+    let trust = match Trust::open(pack.as_bytes(), None, clock) {
         Ok(trust) => trust,
         Err(e) => return refused(e.code()),
     };
@@ -111,7 +113,7 @@ pub(crate) fn visa_verdict(case: &Case) -> Found {
         .collect();
     let expect = Expectation {
         now,
-        clock: now,
+        clock,
         audience: case.text("audience"),
         nonce: case.text("nonce"),
         presenter: None,
