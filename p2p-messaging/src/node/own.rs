@@ -76,9 +76,9 @@ impl Worker {
             }
             Ok(None) => match self.make(new) {
                 Ok(envelope) => After::Sent { reply, envelope, reference },
-                Err(failed) => return drop(reply.send(Err(failed))),
+                Err(failed) => return drop(reply.send(Err(self.unless_unread(failed)))),
             },
-            Err(failed) => return drop(reply.send(Err(failed))),
+            Err(failed) => return drop(reply.send(Err(self.unless_unread(failed)))),
         };
         self.after.push(sent);
     }
@@ -224,6 +224,11 @@ impl Worker {
             None => Ok(()),
             Some(why) => Err((codes::NOT_DURABLE, why.to_string())),
         }
+    }
+
+    /// What a message is refused for, which may be no more than that the store could not be read.
+    fn unless_unread(&self, refused: AskError) -> AskError {
+        self.check_store().map_or_else(AskError::from, |()| refused)
     }
 
     /// The chain of this node's messages in a channel.

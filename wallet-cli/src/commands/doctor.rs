@@ -71,8 +71,9 @@ pub fn run(global: &GlobalArgs, _: &DoctorArgs) -> Outcomes {
     let mut wallets = Vec::new();
     // Of each check, whose wallet or node it is of.
     let mut whose: Vec<Option<String>> = vec![None; report.checks.len()];
-    let profiles = match &global.profile {
-        Some(_) => vec![global.profile()?],
+    let profiles: Vec<String> = match &global.profile {
+        // One that can be none is told above, and keeps nobody from the rest.
+        Some(name) => global.profile_dir(name).map(|_| name.clone()).into_iter().collect(),
         None => global.profiles()?,
     };
     for profile in profiles {

@@ -5,10 +5,12 @@ use crate::codes;
 use crate::context::GlobalArgs;
 use crate::output::Failure;
 use crate::warnings::warn;
+use gridpass_credentials::register;
 use gridpass_credentials::status::StatusList;
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::did::Did;
 use gridpass_identity::time::UnixMillis;
+use gridpass_identity::wallet::Wallet;
 use gridpass_identity::wallet::store::StoreError;
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write as _};
@@ -95,16 +97,37 @@ fn mark_lists(profile: &Path, all: &BTreeSet<String>) -> Result<(), Failure> {
     })
 }
 
-/// Says in a profile's folder that these lists are its own as a backup has them: others may have newer ones.
-pub fn mark_own_lists(profile: &Path, own: &[StatusList]) -> Result<(), Failure> {
+/// Says in a profile's folder which lists are its own as a backup has them: others may have newer ones.
+pub fn mark_own_lists(profile: &Path, wallet: &Wallet) -> Result<(), Failure> {
+    let ended = given_up(wallet)?;
+    let own = register::signed_lists(wallet)?;
     let line = |list: &StatusList| line(&list.issuer, &list.id, list.version.unwrap_or(0));
-    let all: BTreeSet<String> = own.iter().map(line).collect();
+    let all: BTreeSet<String> =
+        own.iter().filter(|list| !ended.contains(&list.issuer)).map(line).collect();
     if all.is_empty() { Ok(()) } else { mark_lists(profile, &all) }
 }
 
-/// The own lists of these were taken that are as new as the backup's, or newer: an older one says nothing of what was
-/// published since. Revocations are taken over from any; of suspensions those of a list that is older than the
-/// wallet's own by now are not. Gives how many are still to be taken.
+/// Which of the wallet's identities are given up: they publish nothing any more.
+fn given_up(wallet: &Wallet) -> Result<Vec<Did>, Failure> {
+    let mut all = Vec::new();
+    for identity in wallet.identities()? {
+        if wallet.deactivated(&identity)?.is_some() {
+            all.push(identity.did);
+        }
+    }
+    Ok(all)
+}
+
+/// Of identities that the restored wallet found to be given up nothing is to be taken: nobody publishes for them, and
+/// says so.
+pub fn none_of_ended(profile: &Path, wallet: &Wallet) -> Result<(), Failure> {
+    given_up(wallet)?.iter().try_for_each(|did| none_to_take(profile, did))
+}
+
+/// The own lists of these were taken, or say nothing new, that are as new as the backup's, or newer: an older one says
+/// nothing of what was published since. Revocations are taken over from any; of suspensions those of a list that is
+/// older than the wallet's own by now are not, but for the one from which the backup itself goes on. Gives how many are
+/// still to be taken.
 pub fn own_lists_taken(
     profile: &Path,
     before: &[StatusList],
@@ -117,8 +140,11 @@ pub fn own_lists_taken(
         let mut same = before.iter().filter(|b| b.id == list.id && b.issuer == list.issuer);
         let counts = list.purposes == [Purpose::Revocation.name()]
             || same.all(|own| own.version <= list.version);
-        // What stands there is of this program, or somebody changed it: that makes nobody stuck.
-        let is_open = |marked: &str| !counts || marked.parse::<u64>().unwrap_or(0) > version;
+        let is_open = |marked: &str| {
+            // What stands there is of this program, or somebody changed it: that makes nobody stuck.
+            let marked = marked.parse::<u64>().unwrap_or(0);
+            marked > version || (marked < version && !counts)
+        };
         all.retain(|one| one.strip_prefix(&name).is_none_or(is_open));
     }
     if all.len() != count {

@@ -1,7 +1,7 @@
 //! `gridpass status`: status lists as files.
 
 use super::arguments::{check_logs, identities_of, read_lists, save_identities, self_proving};
-use super::restored::{must_have_lists, none_to_take, own_lists_taken};
+use super::restored::{lists_to_take, must_have_lists, none_of_ended, none_to_take, own_lists_taken};
 use super::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;
@@ -119,12 +119,15 @@ pub fn run(global: &GlobalArgs, command: &StatusCommand) -> Outcomes {
 fn publish(global: &GlobalArgs, args: &PublishArgs) -> Outcomes {
     args.output.check()?;
     let mut wallet = global.wallet()?;
+    let profile = global.profile_dir(&global.profile()?)?;
+    if args.despite_restore {
+        none_of_ended(&profile, &wallet)?;
+    }
     let me = identity(&wallet, args.identity.as_deref())?;
     // Before anything is signed.
     if let Some(id) = &args.list {
         must_be_own(&wallet, &me.did, id)?;
     }
-    let profile = global.profile_dir(&global.profile()?)?;
     if !args.despite_restore {
         must_have_lists(&profile, &me.did)?;
     }
@@ -229,12 +232,16 @@ fn accept(global: &GlobalArgs, args: &AcceptArgs) -> Outcomes {
             Err(e) => return Err(e.into()),
         }
     }
+    let profile = global.profile_dir(&global.profile()?)?;
+    let marked = lists_to_take(&profile)?.len();
+    // Also those in place of which newer ones are kept: what they say is known.
+    own_lists_taken(&profile, &before, &older)?;
     let lists = kept;
-    let open = own_lists_taken(&global.profile_dir(&global.profile()?)?, &before, &lists)?;
+    let open = own_lists_taken(&profile, &before, &lists)?;
     if let Some(wrong) = wrong {
         return Err(wrong.into());
     }
-    if let Some(list) = older.first().filter(|_| lists.is_empty()) {
+    if let Some(list) = older.first().filter(|_| lists.is_empty() && open == marked) {
         return Err(KeepError::OlderList(list.id.clone()).into());
     }
     let text: String = lists.iter().map(line).collect();

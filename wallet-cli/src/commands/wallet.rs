@@ -555,7 +555,7 @@ fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Outcomes {
         let store = Box::new(SledStore::create(partial)?);
         let wallet = opened.backup.restore(store, opened.wallet_secret.unlock())?;
         mark_restored(partial, opened.backup.manifest().created)?;
-        mark_own_lists(partial, &register::signed_lists(&wallet)?)?;
+        mark_own_lists(partial, &wallet)?;
         Ok((wallet, ()))
     };
     build_in_place(&dir, build, |()| {})?;

@@ -270,6 +270,34 @@ fn a_wallet_from_an_old_backup_learns_that_its_did_was_given_up() {
 }
 
 #[test]
+fn of_an_identity_that_was_given_up_a_restored_wallet_waits_for_no_lists() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let issue = ["visa", "issue", "--to", &holder.did, "--role", ROLE, "--claim", "zone=GB-1"];
+    regulator.ok(&[&issue[..], &["-o", "visa.json"]].concat());
+    regulator.ok(&["wallet", "backup", "-o", "old.gpb"]);
+    wait_for_next_second();
+    regulator.ok(&DEACTIVATE);
+    regulator.ok(&["id", "export", "root", "-o", "did.jsonl"]);
+    regulator.ok(&["wallet", "backup", "-o", "new.gpb"]);
+    for (backup, profile) in [("old.gpb", "old"), ("new.gpb", "new")] {
+        let restore = ["wallet", "restore", backup, "--recovery-file", "regulator-words.txt"];
+        place.ok(&[&restore[..], &["--profile", profile]].concat());
+    }
+    let open = |profile: &str| {
+        let codes = codes_of(&place.run(&["--json", "doctor", "--profile", profile]).json());
+        codes.contains(&"GP-OWN-LISTS-OPEN".to_owned())
+    };
+    assert!(!open("new"), "nobody publishes for it");
+    assert!(open("old"), "it does not know of that");
+    let save = ["id", "resolve", &regulator.did, "--log", "did.jsonl", "--save"];
+    assert_eq!(place.run(&[&["--profile", "old"], &save[..]].concat()).status, 13);
+    let publish = ["--profile", "old", "status", "publish", "--despite-restore", "-o", "l.json"];
+    place.refused("GP-IDENTITY-DEACTIVATED", 13, &publish);
+    assert!(!open("old"), "what is said takes the mark away, though nothing can be signed");
+}
+
+#[test]
 fn only_a_log_is_given_to_others_as_a_file_that_proves_itself() {
     let place = Place::with_wallet();
     place.new_identity("key", &[]);

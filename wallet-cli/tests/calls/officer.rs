@@ -446,3 +446,29 @@ fn an_issuer_that_was_restored_takes_nothing_back() {
     place.ok(&[&publish[..], &["--despite-restore"]].concat());
     assert!(!open());
 }
+
+/// Nothing was published after the backup, and the wallet suspended and revoked before it took its lists: they are the
+/// newest that there are.
+#[test]
+fn lists_from_which_the_backup_goes_on_are_taken_whatever_was_done_since() {
+    let place = Place::new();
+    let (regulator, holder) = framework(&place);
+    let made = regulator.json("gridpass.visa.issue/1", &issue(&holder, "visa.json"));
+    let id = id_of(&made["visa"]);
+    regulator.ok(&["status", "publish", "-o", "published.json"]);
+    regulator.ok(&["wallet", "backup", "-o", "regulator.gpb"]);
+    let words = ["--recovery-file", "regulator-words.txt"];
+    let restore = ["wallet", "restore", "regulator.gpb", "--profile", "again"];
+    place.ok(&[&restore[..], &words].concat());
+    let again = |args: &[&str]| place.ok(&[&["--profile", "again"], args].concat());
+    again(&["visa", "suspend", &id]);
+    again(&["visa", "revoke", &id]);
+    let doctor = || codes_of(&place.run(&["--json", "doctor", "--profile", "again"]).json());
+    let open = || doctor().contains(&"GP-OWN-LISTS-OPEN".to_owned());
+    assert!(open());
+    again(&["status", "accept", "published.json"]);
+    assert!(!open(), "there are no newer ones");
+    again(&["status", "publish", "-o", "lists.json"]);
+    let list = again(&["--json", "visa", "list", "--issued"]).json();
+    assert_eq!(list["visas"][0]["state"], "revoked", "{list:#}");
+}

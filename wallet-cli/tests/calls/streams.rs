@@ -329,6 +329,22 @@ fn a_visa_is_told_as_issued_though_nobody_can_be_given_it() {
     assert_eq!(error["transient"], false);
     regulator.ok(&["visa", "export", visa, "-o", "visa.json"]);
     holder.ok(&["visa", "accept", "visa.json"]);
+    // The same of what is revoked and of a node, also where whoever was to read it went away.
+    let node = "did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp";
+    for (args, member) in [
+        (&["visa", "authorise-node", node][..], "authorisation"),
+        (&["visa", "revoke", visa, "-o", "-"][..], "visa"),
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = place.bare();
+        let words = ["--recovery-file", "regulator-words.txt", "--profile", "regulator"];
+        command.arg("--json").args(words).args(args).stdout(writer).stderr(Stdio::piped());
+        let ran = Ran::from(command.output().expect("it runs"));
+        let error = ran.error();
+        assert_eq!((ran.status, &error["code"]), (3, &"GP-FILE-NOT-WRITTEN".into()), "{error}");
+        assert!(error["done"][member].is_string(), "{error}");
+    }
 }
 
 #[test]

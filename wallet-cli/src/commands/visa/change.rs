@@ -1,14 +1,14 @@
 //! Suspending, reinstating and revoking.
 
 use super::again::{not_changed, publishing};
+use super::change_many;
 use super::hanging;
 use super::standing::Known;
-use super::{change_many, done_all_the_same};
 use crate::commands::restored::warn_of_lists;
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes};
+use crate::output::{Answer, Done, Failure, Outcomes};
 use crate::shown::shown;
 use crate::warnings::hint;
 use clap::Args;
@@ -28,7 +28,7 @@ use gridpass_identity::document::Relationship;
 use gridpass_identity::report::{Check, Outcome};
 use gridpass_identity::resolve::OfflineResolver;
 use gridpass_identity::wallet::Wallet;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// What all three take beside the visas.
@@ -312,20 +312,27 @@ pub fn finish(
         Some(path) => format!("send {}", shown(path.display())),
         None => "gridpass status publish -o lists.json".to_owned(),
     });
-    if args.output.output.is_none() {
-        return Ok(answer);
-    }
-    let write = || -> Result<Option<Vec<u8>>, Failure> {
-        args.output.write(register::lists_parcel(wallet, lists)?.encode()?)
+    let did = Done {
+        json: Value::Object(answer.json.clone()),
+        sentence: done.to_owned(),
+        next: format!("Do not do it again; get the new list with {}.", publishing(signers)),
     };
-    let written = write().map_err(|e| {
-        let next = format!("Do not do it again; get the new list with {}.", publishing(signers));
-        done_all_the_same(e, done, next)
-    })?;
-    Ok(match written {
-        Some(raw) => answer.with_document(raw),
-        None => answer,
-    })
+    let written = match args.output.output {
+        None => Ok(None),
+        Some(_) => register::lists_parcel(wallet, lists)
+            .map_err(Failure::from)
+            .and_then(|parcel| args.output.write(parcel.encode()?)),
+    };
+    match written {
+        Err(e) => Err(did.all_the_same(e)),
+        Ok(raw) => {
+            let answer = Answer { done: Some(did), ..answer };
+            Ok(match raw {
+                Some(raw) => answer.with_document(raw),
+                None => answer,
+            })
+        }
+    }
 }
 
 /// A visa of the register, or of a file; and whether this wallet's identities issued it.

@@ -141,13 +141,6 @@ pub fn write_parcel(
     })
 }
 
-/// A failure after something was done, such as a file that could not be written: says that it is done,
-/// and how to have the file.
-fn done_all_the_same(failure: Failure, done: &str, next: String) -> Failure {
-    let message = format!("{}; {done} all the same", failure.message);
-    Failure { message, next: Some(next), ..failure }
-}
-
 /// Where the register of an issuer was asked, its list is the one to look at.
 fn not_issued(error: KeepError) -> Failure {
     let is_unknown = matches!(error, KeepError::NotFound { .. });

@@ -1,12 +1,12 @@
 //! Authorising nodes.
 
-use super::{done_all_the_same, write_parcel};
+use super::write_parcel;
 use crate::commands::arguments::parse_duration;
 use crate::commands::restored::warn_of_lists;
 use crate::commands::sign::identity;
 use crate::context::{GlobalArgs, OutputArgs, now, rng};
 use crate::help;
-use crate::output::{Answer, Failure, Outcomes, counted};
+use crate::output::{Answer, Done, Failure, Outcomes, counted};
 use clap::{Args, ValueEnum};
 use gridpass_credentials::authorisation::NodePurpose;
 use gridpass_credentials::content_id::ContentId;
@@ -117,13 +117,17 @@ pub fn authorise(global: &GlobalArgs, args: &AuthoriseArgs) -> Outcomes {
         },
         authorisation.valid_until
     );
-    let answer = Answer::new("gridpass.visa.authorise-node/1", json, text);
-    write_parcel(parcel, &wallet, &[me.did], &args.output, answer).map_err(|e| {
-        let id = &authorisation.id;
-        let next = format!(
+    let id = &authorisation.id;
+    let made = || Done {
+        json: json!({"authorisation": id}),
+        sentence: format!("the authorisation {id} is made"),
+        next: format!(
             "Get its file with `gridpass visa export {id} -o node.json`, or end it with `gridpass visa \
              revoke {id}`."
-        );
-        done_all_the_same(e, &format!("the authorisation {id} is made"), next)
-    })
+        ),
+    };
+    let answer = Answer::new("gridpass.visa.authorise-node/1", json, text);
+    let answer = Answer { done: Some(made()), ..answer };
+    write_parcel(parcel, &wallet, &[me.did], &args.output, answer)
+        .map_err(|e| made().all_the_same(e))
 }
