@@ -212,13 +212,7 @@ impl<'c> Chains<'c> {
     }
 
     /// A visa reaches a root by an authority that reached it in the round before.
-    fn reach_by(
-        &self,
-        index: usize,
-        depths: &[Option<u8>],
-        depth: u8,
-        least: Right,
-    ) -> Option<u8> {
+    fn reach_by(&self, index: usize, depths: &[Option<u8>], depth: u8, least: Right) -> Option<u8> {
         let (node, visa) = self.visa(index)?;
         let definition = &node.role?.definition;
         let usage = Use::Issuing(definition.issuer_revocation);

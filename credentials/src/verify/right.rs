@@ -98,7 +98,11 @@ mod tests {
             (open("signature", identity_codes::DID_NOT_YET), Right::Refuted, Right::Refuted),
             (open("key", identity_codes::DID_NOT_YET), Right::Open, Right::Open),
         ] {
-            assert_eq!((Right::of(&check), Right::of_issuer(&check)), (right, issuers), "{check:?}");
+            assert_eq!(
+                (Right::of(&check), Right::of_issuer(&check)),
+                (right, issuers),
+                "{check:?}"
+            );
         }
     }
 }

@@ -100,9 +100,9 @@ impl<'l> Lists<'l> {
         }
         let is_unheard = |(list, refused): &&(&'l StatusList, Option<Check>)| {
             let order = |l: &&'l StatusList| l.order();
-            let theirs = lists.iter().filter(|(l, r)| {
-                r.is_none() && (&l.id, &l.issuer) == (&list.id, &list.issuer)
-            });
+            let theirs = lists
+                .iter()
+                .filter(|(l, r)| r.is_none() && (&l.id, &l.issuer) == (&list.id, &list.issuer));
             let newest = theirs.map(|(l, _)| *l).max_by_key(order);
             let refused = refused.as_ref();
             refused.is_some_and(|refused| {

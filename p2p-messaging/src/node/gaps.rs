@@ -52,10 +52,9 @@ impl Worker {
             for (from, until) in store.holes(&head.chain, first, head.newest, MAX_HOLES) {
                 let next = store.at(&head.chain, until.saturating_add(1)).map(|l| l.issued);
                 match next.and_then(|next| given.why_not(from, next, now)) {
-                    Some(reason) => not_given.push(
-                        json!({"sender": sender, "key": key, "from": from, "until": until,
-                               "reason": reason}),
-                    ),
+                    Some(reason) => not_given
+                        .push(json!({"sender": sender, "key": key, "from": from, "until": until,
+                               "reason": reason})),
                     None => missing = missing.or(Some(from)),
                 }
             }

@@ -96,7 +96,8 @@ fn lint_unsaid(place: &str, id: &str, condition: &Checked, found: &mut Vec<Lint>
         return;
     }
     let never = is_never(condition, &|leaf| comparisons(leaf).any(reads_unsaid));
-    let what = format!("{id:?} reads what only a message has (issued, expires, arrived, recipients)");
+    let what =
+        format!("{id:?} reads what only a message has (issued, expires, arrived, recipients)");
     found.push(if never {
         error(codes::LINT_NEVER, place, format!("{what}: nobody can ever satisfy it"))
     } else {

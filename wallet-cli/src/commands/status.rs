@@ -1,7 +1,9 @@
 //! `gridpass status`: status lists as files.
 
 use super::arguments::{check_logs, identities_of, read_lists, save_identities, self_proving};
-use super::restored::{lists_to_take, must_have_lists, none_of_ended, none_to_take, own_lists_taken};
+use super::restored::{
+    lists_to_take, must_have_lists, none_of_ended, none_to_take, own_lists_taken,
+};
 use super::sign::identity;
 use crate::context::{GlobalArgs, MAX_INPUT, OutputArgs, now, read_input, rng};
 use crate::help;
