@@ -78,7 +78,8 @@ def main() -> None:
     for one in cases:  # what each line asks, or that it is no question
         for line in one["input"]["says"].split("\n")[:-1]:
             try:
-                asked = json.loads(line)["do"] if line != '{"do":"inbox","after":0,"after":0,"most":1}' and '"after":0.0' not in line and "1e1" not in line else None
+                no_question = line == '{"do":"inbox","after":0,"after":0,"most":1}' or any(part in line for part in ('"after":0.0', "1e1", '"payload": "{}"'))
+                asked = None if no_question else json.loads(line)["do"]
             except (ValueError, TypeError, KeyError):
                 asked = None
             one["expected"]["questions"].append(asked)
