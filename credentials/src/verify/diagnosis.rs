@@ -59,8 +59,12 @@ impl Chains<'_> {
                 vec![self.root_check(node, visa, definition.issuer_revocation)]
             }
             Some((_, Link { parent: None, .. })) => {
-                let sentence =
+                let mut sentence =
                     format!("what authorises {} to issue {} is not shown", visa.issuer, visa.role);
+                if definition.issuers.dids.contains(&visa.issuer) {
+                    let check = self.root_check(node, visa, definition.issuer_revocation);
+                    sentence = format!("{sentence}, and by the charter here {}", check.sentence);
+                }
                 vec![Check::indeterminate(name, codes::CHAIN_LINK_MISSING, sentence)]
             }
             None => {
