@@ -91,7 +91,10 @@ impl<'c> Chains<'c> {
         chains.walk();
         let found = chains.revokers_by_role();
         if found.iter().any(|revokers| !revokers.is_empty()) {
-            [chains.lists.by_role, chains.lists.undecided, chains.lists.lapsed] = found;
+            let [by_role, undecided, lapsed] = found;
+            let why = undecided.iter().map(|r| (r.clone(), chains.why_open(r))).collect();
+            (chains.lists.by_role, chains.lists.lapsed) = (by_role, lapsed);
+            (chains.lists.undecided, chains.lists.why_open) = (undecided, why);
             chains.held.borrow_mut().clear();
             chains.best = vec![Best::default(); nodes.len()];
             chains.walk();
@@ -163,7 +166,7 @@ impl<'c> Chains<'c> {
     }
 
     /// What a check of a visa leaves of its holder's right to revoke.
-    fn right(&self, index: usize, check: &Check) -> Right {
+    pub(super) fn right(&self, index: usize, check: &Check) -> Right {
         match self.is_later(index, check) {
             true => Right::Open,
             false => Right::of(check),

@@ -1,11 +1,15 @@
 //! Why an issuer may, may not, or may perhaps have issued a visa: the chain put into words.
 
 use super::chain::{Best, Chains, Link, MAX_PRECONDITIONS};
+use super::right::Right;
 use super::standing::Use;
 use crate::codes;
+use crate::content_id::ContentId;
 use crate::role::MAX_CHAIN_DEPTH;
 use gridpass_identity::code::Code;
+use gridpass_identity::did::Did;
 use gridpass_identity::report::{Check, Outcome};
+use std::collections::BTreeSet;
 
 impl Chains<'_> {
     /// Why the issuer may, may not, or may perhaps have issued it.
@@ -59,8 +63,12 @@ impl Chains<'_> {
                 vec![self.root_check(node, visa, definition.issuer_revocation)]
             }
             Some((_, Link { parent: None, .. })) => {
-                let sentence =
+                let mut sentence =
                     format!("what authorises {} to issue {} is not shown", visa.issuer, visa.role);
+                if definition.issuers.dids.contains(&visa.issuer) {
+                    let check = self.root_check(node, visa, definition.issuer_revocation);
+                    sentence = format!("{sentence}, and by the charter here {}", check.sentence);
+                }
                 vec![Check::indeterminate(name, codes::CHAIN_LINK_MISSING, sentence)]
             }
             None => {
@@ -85,6 +93,41 @@ impl Chains<'_> {
             },
             |c| (c.code, c.sentence.clone()),
         )
+    }
+
+    /// What leaves it open whether somebody may revoke by a role: the first of its own visas, or of those on the
+    /// way to a root, that is open.
+    pub(super) fn why_open(&self, (did, role): &(Did, ContentId)) -> String {
+        let is_it = |index: &usize| {
+            let visa = self.visa(*index).map(|(_, visa)| visa);
+            visa.is_some_and(|v| &v.subject == did && &v.definition == role)
+        };
+        let own = (0..self.nodes.len()).filter(is_it);
+        let mut level: Vec<_> = own.map(|index| (index, self.now, Use::Held)).collect();
+        let mut seen = BTreeSet::new();
+        while !level.is_empty() {
+            let mut above = Vec::new();
+            for (index, at, usage) in level {
+                let Some((node, visa)) = self.visa(index).filter(|_| seen.insert(index)) else {
+                    continue;
+                };
+                let standing = self.standing(index, at, usage, MAX_PRECONDITIONS);
+                let checks = || node.checks.iter().chain(&standing);
+                // Who brings what one lacks that is bad in any case wins nothing.
+                if checks().any(|c| self.right(index, c) == Right::Refuted) {
+                    continue;
+                }
+                if let Some(open) = checks().find(|c| self.right(index, c) == Right::Open) {
+                    return open.sentence.clone();
+                }
+                let Some(role) = node.role else { continue };
+                let usage = Use::Issuing(role.definition.issuer_revocation);
+                let authorities = self.authorities(index, visa, &role.definition.issuers.roles);
+                above.extend(authorities.map(|authority| (authority, node.issued, usage)));
+            }
+            level = above;
+        }
+        "what shows it is not at hand".to_owned()
     }
 
     /// The root cause of a chain that does not hold.

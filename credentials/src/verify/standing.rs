@@ -54,6 +54,8 @@ pub(super) struct Lists<'l> {
     pub(super) by_role: Revokers,
     /// Of whom that is open.
     pub(super) undecided: Revokers,
+    /// What of: whoever brings that decides it.
+    pub(super) why_open: BTreeMap<(Did, ContentId), String>,
     /// Who did, and whose right lapsed since: what they revoked is open.
     pub(super) lapsed: Revokers,
 }
@@ -116,8 +118,21 @@ impl<'l> Lists<'l> {
         };
         let unheard = lists.iter().filter(is_unheard).map(|(l, _)| l.secured().id()).collect();
         let (by_role, undecided) = (Revokers::new(), Revokers::new());
-        let (evidence, now, lapsed) = (run.evidence, run.expect.now, Revokers::new());
-        Self { lists, foreign, unproven, unheard, evidence, now, clock, by_role, undecided, lapsed }
+        let (lapsed, why_open) = (Revokers::new(), BTreeMap::new());
+        let (evidence, now) = (run.evidence, run.expect.now);
+        Self {
+            lists,
+            foreign,
+            unproven,
+            unheard,
+            evidence,
+            now,
+            clock,
+            by_role,
+            undecided,
+            why_open,
+            lapsed,
+        }
     }
 
     /// The newest state of each list, by whoever may say something of the subject.
@@ -325,8 +340,12 @@ impl<'l> Lists<'l> {
                 let (by, id, issuer) = (&list.issuer, &entry.list, subject.issuer);
                 let name = status_name(entry.purpose);
                 checks.push(if is_among(&self.undecided, by, subject) {
+                    let why = |r: &ContentId| self.why_open.get(&(by.clone(), r.clone()));
+                    let why = subject.revoker_roles.iter().find_map(why);
+                    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
                     let sentence = format!(
-                        "{by} says so in the list {id}, and whether its own visa lets it is open"
+                        "{by} says so in the list {id}, and whether its own visa lets it is \
+                         open{why}"
                     );
                     Check::indeterminate(name, codes::STATUS_SIGNER, sentence)
                 } else {

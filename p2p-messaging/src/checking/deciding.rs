@@ -2,7 +2,7 @@
 //! What a denial is worth is in [`super::finality`].
 
 use super::checker::{Channel, Checker};
-use super::finality::{finality, is_hidden, is_suspended};
+use super::finality::{finality, is_hidden, is_suspended, may_be_rooted};
 use super::lists::reinstated;
 use super::rate::{Rate, claimed_most, minute};
 use super::{Checked, Decided, Effect, Known, Missing, Source, Speaker, Verdict, sender};
@@ -105,7 +105,9 @@ impl Checker {
                 let work = (&mut self.memo, &mut self.verified);
                 judged.1 = reinstated(admission, remembered, &speaker, known, times, work);
             }
-            checked.verdict = finality(&channel.policy, &ruling, admitted.admission(), judged);
+            let facts = admitted.admission();
+            let rooted = may_be_rooted(facts, known.evidence().trust);
+            checked.verdict = finality(&channel.policy, &ruling, facts, judged, rooted);
         }
         // Who gives what was in time to one who was away is no worse for it.
         let only_late = checked.verdict == Verdict::Refuse

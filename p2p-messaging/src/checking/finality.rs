@@ -4,12 +4,13 @@ use super::{Source, Verdict};
 use crate::codes;
 use crate::envelope::Header;
 use gridpass_credentials::codes as credential_codes;
+use gridpass_credentials::trust::Trust;
 use gridpass_identity::code::{Class, Code};
 use gridpass_identity::codes as identity_codes;
 use gridpass_policy::channel::Sealing;
 use gridpass_policy::codes as policy_codes;
 use gridpass_policy::decision::{Reason, Ruling};
-use gridpass_policy::facts::{Admission, CheckFacts, Finding, MessageFacts};
+use gridpass_policy::facts::{Admission, CheckFacts, Finding, MessageFacts, VisaFacts};
 use gridpass_policy::policy::Policy;
 
 /// How a message came; and whether every suspension that it fails for is over by the newest lists here, which say
@@ -17,12 +18,14 @@ use gridpass_policy::policy::Policy;
 pub(super) type Judged = (Source, bool);
 
 /// What a denial is worth: whether it stays one, whatever may still come; whether it waits for what
-/// is missing; or whether nothing is kept of it, since the sender is not shown to be the sender.
+/// is missing; or whether nothing is kept of it, since the sender is not shown to be the sender. `rooted` is
+/// what [`may_be_rooted`] says.
 pub(super) fn finality(
     policy: &Policy,
     ruling: &Ruling,
     facts: &Admission,
     judged: Judged,
+    rooted: bool,
 ) -> Verdict {
     if facts.has_failed() {
         return Verdict::Ignore;
@@ -41,7 +44,6 @@ pub(super) fn finality(
     if ruling.reasons.iter().any(|r| tells(r, &[policy_codes::ADMISSION_EXPIRED])) {
         return Verdict::Ignore;
     }
-    let passes = |r: &Reason| passes(policy, r, facts, judged);
     // Undecided is what would be allowed if what is missing came, and came out well. The visas that
     // prove an issuer's authority come with the presentation, or never.
     let may_come = facts.visas.iter().any(|v| {
@@ -51,12 +53,26 @@ pub(super) fn finality(
                     && c != credential_codes::PRECONDITIONS_UNKNOWN
             })
     });
-    let undecided = |r: &Reason| may_come && r.code == policy_codes::POLICY_UNDECIDED.id();
+    let is_open = |r: &Reason| r.code == policy_codes::POLICY_UNDECIDED.id();
+    let undecided = |r: &Reason| may_come && is_open(r);
+    let passes =
+        |r: &Reason| passes(policy, r, facts, judged) || (rooted && !may_come && is_open(r));
     // One that stays is enough: else who sends too fast, say, hides behind that what nobody may.
     if ruling.reasons.iter().any(|r| !passes(r) && !undecided(r)) {
         return Verdict::Refuse;
     }
     if ruling.reasons.iter().any(passes) { Verdict::Ignore } else { later }
+}
+
+/// Whether a chain that is open ends at one whom a definition names as an issuer: a newer charter may say that it
+/// was a root, and a newer list what is open further up. What is not shown is missing for good only else.
+pub(super) fn may_be_rooted(facts: &Admission, trust: &Trust) -> bool {
+    let missing = credential_codes::CHAIN_LINK_MISSING.id();
+    let is_open =
+        |v: &&VisaFacts| v.standing.outcome == Finding::Indeterminate && v.standing.code == missing;
+    let ends = facts.visas.iter().filter(is_open).filter_map(|v| v.path.last());
+    ends.map(|step| &step.issuer)
+        .any(|did| trust.definitions().any(|(_, r)| r.definition.issuers.dids.contains(did)))
 }
 
 /// Another minute, another clock, a charter or a list that is on its way may say otherwise.
@@ -223,7 +239,7 @@ mod tests {
     fn what_fails_with_a_visa_that_may_heal_may_heal_too() {
         let (policy, mut facts) = scene(|_| ());
         let ruling = denied(vec![unmet(credential_codes::PRECONDITIONS_UNMET)]);
-        let of = |facts: &Admission, source| finality(&policy, &ruling, facts, (source, false));
+        let of = |facts: &Admission, source| finality(&policy, &ruling, facts, (source, false), false);
         assert_eq!(of(&facts, Source::Live), Verdict::Refuse);
         // What the other visa needs counts from tomorrow on: to whose clock is ahead, it does already.
         facts.visas[0].standing =
@@ -261,7 +277,7 @@ mod tests {
     fn a_suspension_that_is_over_stays_for_what_was_sent_during_it() {
         let (policy, mut facts) = scene(|_| ());
         let of = |facts: &Admission, cause: Code, judged| {
-            finality(&policy, &denied(vec![unmet(cause)]), facts, judged)
+            finality(&policy, &denied(vec![unmet(cause)]), facts, judged, false)
         };
         let suspended = credential_codes::VISA_SUSPENDED;
         assert_eq!(of(&facts, suspended, (Source::CatchUp, false)), Verdict::Ignore);
@@ -311,7 +327,8 @@ mod tests {
         let (policy, facts) = scene(|_| ());
         let rate = || Reason::of_facts(policy_codes::MESSAGE_RATE.id(), "it is too fast");
         let claim = || unmet(policy_codes::POLICY_UNMET);
-        let of = |reasons| finality(&policy, &denied(reasons), &facts, (Source::Live, false));
+        let live = (Source::Live, false);
+        let of = |reasons| finality(&policy, &denied(reasons), &facts, live, false);
         assert_eq!(of(vec![rate()]), Verdict::Ignore);
         assert_eq!(of(vec![rate(), claim()]), Verdict::Refuse);
     }

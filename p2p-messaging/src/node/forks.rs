@@ -42,8 +42,9 @@ fn kind(first: &Envelope, second: &Envelope) -> Code {
     }
 }
 
-/// Proofs that are given to who asks.
-pub(super) struct Proofs(LruCache<Chain, Vec<u8>>);
+/// Proofs that are given to who asks; and of which chains that contradict themselves there is none to give, so
+/// that the log is not read for them again and again.
+pub(super) struct Proofs(LruCache<Chain, Option<Vec<u8>>>);
 
 impl Default for Proofs {
     fn default() -> Self {
@@ -55,16 +56,19 @@ impl Proofs {
     fn note(&mut self, chain: &Chain, proof: &Announcement) {
         // Two of the greatest are more than an answer takes.
         let bytes = proof.encode().ok().filter(|bytes| bytes.len() <= crate::sync::MAX_PAGE);
-        if let Some(bytes) = bytes {
-            self.0.insert(chain.clone(), bytes);
-        }
+        self.0.insert(chain.clone(), bytes);
+    }
+
+    /// Something else is kept of a chain by which it contradicts itself.
+    fn forget(&mut self, chain: &Chain) {
+        self.0.remove(chain);
     }
 
     /// Whether one is given. One that was kept before the start is read from the log, where there is room to
     /// read two messages more.
     pub(super) fn has(&mut self, store: &Store, chain: &Chain, room: &mut usize) -> bool {
-        if self.0.peek(chain).is_some() {
-            return true;
+        if let Some(known) = self.0.peek(chain) {
+            return known.is_some();
         }
         if !store.forked(chain) {
             return false;
@@ -75,13 +79,20 @@ impl Proofs {
     }
 
     fn get(&mut self, store: &Store, chain: &Chain) -> Option<Vec<u8>> {
-        if self.0.peek(chain).is_none()
-            && let Some((first, second)) = store.proof(chain)
-        {
-            let proof = Announcement::Fork(ByteBuf::from(first), ByteBuf::from(second));
-            self.note(chain, &proof);
+        if self.0.peek(chain).is_none() {
+            match store.proof(chain) {
+                Some((first, second)) => {
+                    let proof = Announcement::Fork(ByteBuf::from(first), ByteBuf::from(second));
+                    self.note(chain, &proof);
+                }
+                // Of the others, which anybody can name, nothing is remembered.
+                None if store.forked(chain) => {
+                    self.0.insert(chain.clone(), None);
+                }
+                None => {}
+            }
         }
-        self.0.peek(chain).cloned()
+        self.0.peek(chain).cloned().flatten()
     }
 }
 
@@ -157,6 +168,7 @@ impl Worker {
         let known = self.knowledge.store.seen(first).and_then(|k| k.envelope().ok());
         let second = ByteBuf::from(block);
         self.stage(Entry::Fork { first: first.clone(), second: second.clone() });
+        self.proofs.forget(&Chain::of(&header));
         // Two of one number are a proof to everybody; that a number does not follow from the one before
         // is seen by whoever has both.
         let proof = known.filter(|e| e.header().sequence == sequence);
@@ -227,8 +239,8 @@ mod tests {
         let chain = Chain::of(first.header());
         let (mut proofs, mut room) = (Proofs::default(), 3);
         assert!(!proofs.has(&store, &chain, &mut room));
-        let kept = Kept {
-            envelope: ByteBuf::from(first.to_wire().expect("a payload")),
+        let kept = |envelope: &Envelope| Kept {
+            envelope: ByteBuf::from(envelope.to_wire().expect("a payload")),
             whole: true,
             allowed: true,
             deliver: true,
@@ -241,13 +253,28 @@ mod tests {
             sent_last_minute: None,
             reasons: Vec::new(),
         };
-        store.stage(Entry::Envelope(Box::new(kept))).expect("stages");
+        store.stage(Entry::Envelope(Box::new(kept(&first)))).expect("stages");
+        // Of another chain, that a number does not follow from the one before.
+        let lesser = |sequence, previous: Option<&Envelope>| {
+            let previous = previous.map(|e| e.id().clone());
+            let header = Header { sequence, previous, ..header(&key(2)) };
+            Envelope::sign(header, vec![3; 20], &key(2)).expect("signs")
+        };
+        let one = lesser(1, None);
+        let wrong = lesser(2, Some(&other));
+        store.stage(Entry::Envelope(Box::new(kept(&one)))).expect("stages");
+        let block = ByteBuf::from(wrong.to_block().expect("a block"));
+        store.stage(Entry::Fork { first: one.id().clone(), second: block }).expect("stages");
         let second = ByteBuf::from(other.to_block().expect("a block"));
         store.stage(Entry::Fork { first: first.id().clone(), second }).expect("stages");
         store.commit(NOW).expect("commits");
         assert!(!proofs.has(&store, &chain, &mut 1), "there is no room to read it");
         assert!(proofs.has(&store, &chain, &mut room) && room == 1);
         assert!(proofs.has(&store, &chain, &mut room) && room == 1, "it is read once");
+        let (broken, mut room_of_it) = (Chain::of(one.header()), 3);
+        assert!(!proofs.has(&store, &broken, &mut room_of_it) && room_of_it == 1);
+        room_of_it = 3;
+        assert!(!proofs.has(&store, &broken, &mut room_of_it) && room_of_it == 3, "once");
         let given = proofs.get(&store, &chain).expect("given");
         let blocks = [&first, &other].map(|e| ByteBuf::from(e.to_block().expect("a block")));
         let [one, two] = blocks;

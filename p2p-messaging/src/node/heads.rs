@@ -16,6 +16,8 @@ use libp2p::PeerId;
 const MAX_CHAINS: usize = 65_536;
 /// The most messages that are read for one answer: of each chain that went on, mostly one.
 const MAX_LOOKED_AT: usize = 8192;
+/// The most that are read besides for proofs that chains contradict themselves.
+const MAX_PROOFS_READ: usize = 256;
 
 /// A message that is given to who may read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +105,8 @@ impl Worker {
         let kept_for = descriptor.map_or(u64::MAX, |d| d.retention.seconds.saturating_mul(1000));
         let now = self.now();
         let store = &self.knowledge.store;
-        let (mut all, mut room) = (Vec::new(), MAX_LOOKED_AT);
+        // Those that contradict themselves take no room from the others.
+        let (mut all, mut room, mut proofs) = (Vec::new(), MAX_LOOKED_AT, MAX_PROOFS_READ);
         for head in store.heads(channel) {
             let chain = &head.chain;
             let passed = after.is_some_and(|(sender, key)| {
@@ -130,7 +133,7 @@ impl Worker {
                 whole: head.whole.min(given.number),
                 newest: given.number,
                 message: given.id,
-                contradicted: self.proofs.has(store, chain, &mut room),
+                contradicted: self.proofs.has(store, chain, &mut proofs),
             });
         }
         Response::heads(all, after)

@@ -333,6 +333,18 @@ fn a_list_is_kept_for_an_office_that_has_ended_and_not_for_one_that_is_pretended
     let thief = Party::new(9);
     let forged = world::issue(&thief, &world::visa(&thief, &s.ombudsman, &s.office, |_| ()));
     assert_eq!(judged(&s.theirs(&[&forged])), (false, true));
+    // Where the role is listed no more and nobody knows who gave it, anybody could give it to itself.
+    let insured = world::definition("flex.gb.insured", world::dids(&[&s.appointer]), |_| ());
+    let role = world::definition("flex.gb.aggregator", world::dids(&[&s.root]), |d| {
+        d.revokers = Some(world::holders(&[&s.office]));
+    });
+    let trust = world::trust(&[&s.root, &s.appointer], &[&insured, &role]);
+    let unknown = Evidence { trust: &trust, lists: &[], resolver: &resolver, seen: &seen };
+    let own = world::issue(&thief, &world::visa(&thief, &thief, &s.office, |_| ()));
+    let (purpose, set) = (Purpose::Revocation, [s.set]);
+    let list = world::list_carrying(&s.root, &thief, purpose, &set, &[&own]);
+    assert!(!carries_authority(&list, &unknown, NOW, &mut SignatureMemo::default()));
+    assert!(pretends_authority(&list, &unknown, NOW, &mut SignatureMemo::default()));
     // Nothing is said by it: no visa, or another's.
     assert_eq!(judged(&s.theirs(&[])), (false, false));
     assert_eq!(judged(&s.theirs(&[&s.visa])), (false, false));

@@ -1,8 +1,11 @@
 //! The cases of group "Messages" that are about who sends: revoked, suspended, withdrawn, in
 //! somebody else's name. Each by its code, with the good twin beside it.
 
+use gridpass_credentials::charter::SignedCharter;
+use gridpass_credentials::role::Parties;
 use gridpass_credentials::secured::{Binding, Form};
 use gridpass_credentials::status::Change;
+use gridpass_credentials::trust::Trust;
 use gridpass_credentials::visa::Purpose;
 use gridpass_identity::codes as identity_codes;
 use gridpass_messaging::checking::{Effect, Missing, Source, Verdict};
@@ -10,6 +13,7 @@ use gridpass_messaging::codes;
 use gridpass_messaging::envelope::Envelope;
 use gridpass_tests::messages::{Market, Sender, admitted, authorise, expect, later, scene};
 use gridpass_tests::world::{self, NOW, Party, days_ago, in_days};
+use std::sync::Arc;
 
 #[test]
 fn case_16_a_revoked_sender_is_out_as_soon_as_the_list_is_here() {
@@ -369,4 +373,45 @@ fn an_own_message_is_refused_as_by_every_peer_and_never_waits() {
     assert_eq!(checked.verdict, Verdict::Wait);
     assert_eq!(peer.checker.waiting(), 0);
     admitted(&peer.checker.check_own(good, &key, &peer.memory, NOW));
+}
+
+/// The charter that makes its issuer a root may be on its way: nothing is refused for good before.
+#[test]
+fn who_was_accredited_by_one_that_a_newer_charter_may_have_as_a_root_is_not_refused_for_good() {
+    let (root, issuer, bidder) = (Party::new(1), Party::new(4), Party::new(2));
+    let bodies = world::definition("flex.gb.body", world::dids(&[&root]), |_| ());
+    for named in [true, false] {
+        let dids = if named { vec![issuer.did.clone()] } else { Vec::new() };
+        let by = Parties { dids, roles: vec![world::id(&bodies)] };
+        let role = world::definition("flex.gb.aggregator", by, |_| ());
+        let definitions = [&bodies, &role];
+        let first = world::sign_charter(world::charter(&[&root], &definitions), &[&root]);
+        let mut next = first.charter().next(days_ago(50)).expect("a next");
+        next.roots = vec![root.did.clone(), issuer.did.clone()];
+        next.roots.sort();
+        let next = world::sign_charter(next, &[&root]);
+        let open = |charters: &[SignedCharter]| {
+            let pack = world::pack(charters, &definitions);
+            Arc::new(Trust::open(&pack, None, NOW).expect("a pack"))
+        };
+        let mut market = Market::new(|d| d.framework = first.id().clone());
+        let visa = world::issue(&issuer, &world::visa(&issuer, &bidder, &role, |_| ()));
+        let audience = market.channel.to_string();
+        let binding = Binding { audience, nonce: None, expires: in_days(30) };
+        let presentation = world::present_as(&bidder, &[&visa], Form::Jwt, &binding);
+        let mut sender = Sender::new(&bidder, &presentation, &market.channel);
+        let bid = sender.send(NOW);
+        for source in [Source::Live, Source::CatchUp] {
+            let mut found = |trust: Arc<Trust>| {
+                market.trust = trust;
+                let lists = world::clear_lists(&[&root, &issuer]);
+                let mut peer = market.peer(&Party::new(3), &[&presentation], lists);
+                peer.receive_by(&bid, source, NOW).verdict
+            };
+            let of_now = if named { Verdict::Ignore } else { Verdict::Refuse };
+            assert_eq!(found(open(std::slice::from_ref(&first))), of_now, "{source:?}, {named}");
+            let later = if named { Verdict::Admit } else { Verdict::Refuse };
+            assert_eq!(found(open(&[first.clone(), next.clone()])), later, "{source:?}, {named}");
+        }
+    }
 }

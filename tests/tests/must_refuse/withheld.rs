@@ -157,6 +157,10 @@ fn what_a_revoker_or_its_issuer_requires_is_withheld_or_old_or_not_shown() {
         assert_eq!(s.judged(&trust, &s.lists()), REVOKED);
         let without = s.lists_but(&s.insurer);
         assert_eq!(s.judged(&trust, &without), OPEN, "withheld");
+        // Whoever is to bring it learns what.
+        let report = check(&s.visa, &trust, &without, &NoSnapshots, (NOW, NOW));
+        let list = s.insurer.list_id(Purpose::Revocation);
+        assert!(report.sentence.contains(&list), "{}", report.sentence);
         let mut old = without.clone();
         for purpose in Purpose::ALL {
             old.push(world::list_by(&s.insurer, &s.insurer, purpose, &[], |list| {
