@@ -239,7 +239,8 @@ mod tests {
     fn what_fails_with_a_visa_that_may_heal_may_heal_too() {
         let (policy, mut facts) = scene(|_| ());
         let ruling = denied(vec![unmet(credential_codes::PRECONDITIONS_UNMET)]);
-        let of = |facts: &Admission, source| finality(&policy, &ruling, facts, (source, false), false);
+        let of =
+            |facts: &Admission, source| finality(&policy, &ruling, facts, (source, false), false);
         assert_eq!(of(&facts, Source::Live), Verdict::Refuse);
         // What the other visa needs counts from tomorrow on: to whose clock is ahead, it does already.
         facts.visas[0].standing =
