@@ -422,7 +422,7 @@ fn a_signer_that_is_no_root_is_not_told_to_issue() {
     reg.ok(&[&new[..], &by].concat());
     let said = min.ok(&["charter", "sign", "new.json", "-o", "signed.json"]);
     let next = said.text().split_once("next: ").map(|(_, next)| next).unwrap_or_default();
-    assert!(next.contains("charter pack") && !next.contains("visa issue"), "{}", said.text());
+    assert!(next.contains("charter publish") && !next.contains("visa issue"), "{}", said.text());
 }
 
 /// Whose key is marked from before it signed has not signed: of a version long past, too.

@@ -273,11 +273,12 @@ fn what_has_no_room_for_its_file_is_decided_all_the_same() {
     for folder in ["requests", "disk/visas", "disk/refusals"] {
         std::fs::create_dir(place.path(folder)).expect("a folder");
     }
-    let ask = |file: &str| {
-        holder.ok(&["visa", "request", "flex.gb.aggregator", "--claim", "zone=GB-1", "-o", file]);
+    // Two that say the same, of the same second, would be one request.
+    let ask = |zone: &str, file: &str| {
+        holder.ok(&["visa", "request", "flex.gb.aggregator", "--claim", zone, "-o", file]);
     };
-    ask("requests/a.json");
-    ask("refused.json");
+    ask("zone=GB-1", "requests/a.json");
+    ask("zone=GB-2", "refused.json");
     let call = |args: &[&str]| {
         let ran = place.run(&regulator.args(&[&["--json"], args].concat()));
         (ran.status, ran.json())
